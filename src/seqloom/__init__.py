@@ -1,0 +1,41 @@
+"""Seqloom: train, compare, understand and ship sequence models on your own data.
+
+The public names are imported when they are first used, so that `import seqloom` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqloom.compare.comparison import compare as compare
+    from seqloom.decoding.sampling import Sampling as Sampling
+    from seqloom.errors import RequestError as RequestError
+    from seqloom.errors import SeqloomError as SeqloomError
+    from seqloom.run import Run as Run
+    from seqloom.run import load as load
+    from seqloom.run import train as train
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "compare": "seqloom.compare.comparison",
+    "Sampling": "seqloom.decoding.sampling",
+    "RequestError": "seqloom.errors",
+    "SeqloomError": "seqloom.errors",
+    "Run": "seqloom.run",
+    "load": "seqloom.run",
+    "train": "seqloom.run",
+}
+__all__ = [*sorted(_PUBLIC), "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'seqloom' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""The command line. Torch and the like are imported by the commands that use them, not here."""

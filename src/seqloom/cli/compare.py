@@ -1,0 +1,5 @@
+"""`seqloom compare`."""
+
+
+def compare() -> None:
+    """Compare."""

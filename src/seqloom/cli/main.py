@@ -1,0 +1,45 @@
+"""`seqloom`: the commands, and the one place where errors become messages and exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from seqloom.cli import compare, information, train, use
+from seqloom.errors import SeqloomError
+
+app = typer.Typer(
+    name="seqloom",
+    help="Train, compare, understand and ship sequence models on your own data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(train.train)
+app.command()(use.evaluate)
+app.command()(use.score)
+app.command()(use.generate)
+app.command()(compare.compare)
+app.command(name="list")(information.list_)
+
+
+def main() -> None:
+    """Runs a command: exit status 0, 1 (the work failed), 2 (the request was wrong) or 130 (Ctrl-C)."""
+    try:
+        app(standalone_mode=True)
+    except SeqloomError as error:
+        print(f"seqloom: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("seqloom: stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

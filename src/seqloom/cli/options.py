@@ -1,0 +1,35 @@
+"""Options and arguments that several commands share, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a run", show_default=False)]
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="a text file; .gz and .xz as they are, - is stdin", show_default=False)
+]
+Valid = Annotated[str | None, typer.Option(help="text to validate on; otherwise 5 % of DATA, by content")]
+Test = Annotated[str | None, typer.Option(help="text to test on; without it and --valid, 5 % of DATA, by content")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting, by its dotted or last name")
+]
+Seed = Annotated[int, typer.Option(help="for weights, dropout and order")]
+Threads = Annotated[int, typer.Option(help="0 leaves it to torch")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
+
+
+def print_metrics(metrics: Mapping[str, Any], as_json: bool) -> None:
+    """One JSON object, or a line a metric."""
+    if as_json:
+        typer.echo(json.dumps(metrics))
+        return
+    width = max(map(len, metrics))
+    for name, value in metrics.items():
+        shown = f"{value:,.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+        typer.echo(f"{name:<{width}}  {shown}")

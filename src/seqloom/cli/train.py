@@ -1,0 +1,64 @@
+"""`seqloom train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqloom.cli.options import Data, Device, Json, Seed, Set, Test, Threads, Valid, print_metrics
+
+
+def train(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="see: seqloom list tasks", show_default=False)],
+    data: Data,
+    model: Annotated[str, typer.Option(help="see: seqloom list models")] = "lstm",
+    valid: Valid = None,
+    test: Test = None,
+    minutes: Annotated[float, typer.Option(help="how long to train (without any of these, 10 minutes)")] = 0.0,
+    epochs: Annotated[float, typer.Option(help="or: passes over the data")] = 0.0,
+    sequences: Annotated[int, typer.Option(help="or: rows of batches")] = 0,
+    updates: Annotated[int, typer.Option(help="or: steps of the optimizer")] = 0,
+    out: Annotated[Path | None, typer.Option(help="the run's folder; otherwise a new one under runs/")] = None,
+    settings: Set = None,
+    seed: Seed = 1,
+    threads: Threads = 0,
+    device: Device = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the run in --out as if never stopped")] = False,
+    json: Json = False,
+) -> None:
+    """Train a model; its run folder holds the best weights and all that is needed to go on."""
+    from seqloom.config import parse_assignments
+    from seqloom.errors import RequestError
+    from seqloom.run import train as train_run
+
+    if resume and out is None:
+        raise RequestError("--resume needs the run's folder", where="--out")
+    run = train_run(
+        task,
+        data,
+        model=model,
+        valid=valid,
+        test=test,
+        minutes=minutes,
+        epochs=epochs,
+        sequences=sequences,
+        updates=updates,
+        out=out,
+        seed=seed,
+        device=device,
+        threads=threads,
+        resume=resume,
+        settings=parse_assignments(settings or []),
+    )
+    if run.runtime.rank != 0:
+        return
+    summary = run.summary
+    scores = summary["test"] or summary["valid"]
+    kind = "test" if summary["test"] else "valid"
+    print_metrics({**{f"{kind}_{name}": value for name, value in scores.items()}, "run": str(run.folder)}, json)
+    if not summary["finished"]:
+        print(f"stopped before the end; go on with: --resume --out {run.folder}", file=sys.stderr)
+        raise typer.Exit(130)

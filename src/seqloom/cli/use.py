@@ -1,0 +1,63 @@
+"""`seqloom evaluate`, `score` and `generate`: what is done with a trained run."""
+
+from __future__ import annotations
+
+import itertools
+import json as json_format
+from typing import Annotated
+
+import typer
+
+from seqloom.cli.options import Data, Device, Json, RunFolder, Seed, Threads, print_metrics
+
+_LINES_AT_ONCE = 1_000
+
+
+def evaluate(run: RunFolder, data: Data, json: Json = False, threads: Threads = 0, device: Device = "auto") -> None:
+    """Score a run on a text: perplexity, bits a byte and a token, unknown words."""
+    from seqloom.run import load
+
+    print_metrics(load(run, device=device, threads=threads).evaluate(data), json)
+
+
+def score(
+    run: RunFolder,
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="a text file; - is standard input")] = "-",
+    json: Json = False,
+    threads: Threads = 0,
+) -> None:
+    """Print a line for each input line: its natural log-probability (end of line included), tokens, unknown tokens."""
+    from seqloom.files import read_lines
+    from seqloom.run import load
+
+    loaded = load(run, device="cpu", threads=threads)
+    lines = (line.strip() for line in read_lines(file))
+    while batch := list(itertools.islice(lines, _LINES_AT_ONCE)):
+        for line in loaded.score(batch):
+            typer.echo(
+                json_format.dumps(line._asdict()) if json else f"{line.log_prob:.6f}\t{line.tokens}\t{line.unknown}"
+            )
+
+
+def generate(
+    run: RunFolder,
+    prompt: Annotated[str, typer.Option(help="how the text begins")] = "",
+    max_tokens: Annotated[int, typer.Option(min=1, help="where to stop at the latest")] = 200,
+    temperature: Annotated[float, typer.Option(help="0 takes the most probable token each time")] = 0.8,
+    top_k: Annotated[int, typer.Option(help="draw from the k most probable tokens; 0 is all")] = 0,
+    top_p: Annotated[float, typer.Option(help="draw from the fewest tokens that hold this probability")] = 1.0,
+    seed: Seed = 1,
+    unknown: Annotated[bool, typer.Option("--unknown", help="let <unk> be drawn as well")] = False,
+    threads: Threads = 0,
+) -> None:
+    """Write on from a prompt, token by token as they come."""
+    from seqloom.decoding.sampling import Sampling
+    from seqloom.run import load
+
+    sampling = Sampling(temperature, top_k, top_p)
+    loaded = load(run, device="cpu", threads=threads)
+    typer.echo(prompt, nl=False)
+    for piece in loaded.generate(prompt, max_tokens=max_tokens, sampling=sampling, seed=seed, unknown=unknown):
+        typer.echo(piece, nl=False)
+        typer.get_text_stream("stdout").flush()
+    typer.echo()

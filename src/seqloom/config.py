@@ -1,0 +1,115 @@
+"""Settings: frozen, named with dots, the same in TOML and in `--set`; an unknown name is an error with the nearest one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from seqloom.errors import RequestError, unknown_name
+from seqloom.files import write_atomic
+
+Value = Any
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """A group of settings. Groups nest; a leaf's dotted name is its path from the root."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+def leaves(group: type[Settings], prefix: str = "") -> dict[str, type[Settings]]:
+    """Every leaf's dotted name under `group`, with the group class it stands in."""
+    found: dict[str, type[Settings]] = {}
+    for name, field in group.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Settings):
+            found |= leaves(inner, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = group
+    return found
+
+
+def full_name(group: type[Settings], name: str) -> str:
+    """The dotted name that `name` stands for: itself, or the one leaf it ends (`order` for `model.order`,
+    `layers` for `model.num_layers`).
+
+    Raises RequestError where there is none, or more than one.
+    """
+    known = leaves(group)
+    if name in known:
+        return name
+    matches = [leaf for leaf in known if leaf.rsplit(".", 1)[-1] in (name, f"num_{name}")]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise RequestError(f"the setting {name!r} could be any of several", expected=", ".join(matches))
+    raise unknown_name("setting", name, known)
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Value]:
+    """`["model.num_layers=2"]` as `{"model.num_layers": 2}`: values are TOML, and plain text where they are not."""
+    parsed: dict[str, Value] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise RequestError("a setting is given as name=value", got=assignment, where="--set")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        parsed[name.strip()] = value
+    return parsed
+
+
+def build(group: type[S], *layers: Mapping[str, Value]) -> S:
+    """The settings that result when the dotted `layers` are laid over the defaults, later ones over earlier ones.
+
+    Raises RequestError naming the setting, the value got and what is expected.
+    """
+    nested: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            *path, last = full_name(group, name).split(".")
+            node = nested
+            for part in path:
+                node = node.setdefault(part, {})
+            node[last] = value
+    try:
+        return group.model_validate(nested)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestError(
+            "a setting's value is not possible",
+            where=".".join(str(part) for part in first["loc"]),
+            got=repr(first["input"]),
+            expected=first["msg"],
+        ) from None
+
+
+def flatten(settings: Settings, prefix: str = "") -> dict[str, Value]:
+    """Every leaf's dotted name and value."""
+    flat: dict[str, Value] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Settings) else {prefix + name: value}
+    return flat
+
+
+def write_toml(path: Path, content: Mapping[str, Any]) -> None:
+    write_atomic(path, tomli_w.dumps(content))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises RequestError where the file is missing or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RequestError("the file does not exist", where=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError("the file is not TOML", where=str(path), got=str(error)) from None

@@ -1,0 +1,56 @@
+"""A batch of sequences: what a loader yields and a task consumes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Rows of token ids and what is to be predicted at each step.
+
+    `inputs`, `targets`: (batch, time) ids. `lengths`: (batch,) real elements of each row, None where all are real.
+    `scored`: (batch, time), True where the target counts; None where all real ones do.
+    `continues`: the rows go on where the rows of the batch before ended, so the state is carried over.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    lengths: Tensor | None = None
+    scored: Tensor | None = None
+    continues: bool = False
+
+    @property
+    def num_rows(self) -> int:
+        return self.inputs.shape[0]
+
+    def mask(self) -> Tensor | None:
+        """(batch, time), True where a target counts; None where every one does."""
+        if self.lengths is None:
+            return self.scored
+        steps = torch.arange(self.inputs.shape[1], device=self.inputs.device)
+        real = steps < self.lengths[:, None]
+        return real if self.scored is None else real & self.scored
+
+    def select(self, rows: Tensor) -> Batch:
+        """The batch of these rows, in this order."""
+        return self._replace(**{n: part[rows] for n, part in self._asdict().items() if isinstance(part, Tensor)})
+
+    def shard(self, rank: int, world_size: int) -> Batch:
+        """The rows of one rank. The shards of all ranks are the batch; a rank left without rows gets one that does
+        not count, since every rank takes part in every step."""
+        if world_size == 1:
+            return self
+        rows = torch.tensor_split(torch.arange(self.num_rows), world_size)[rank]
+        if len(rows):
+            return self.select(rows)
+        idle = self.select(torch.zeros(1, dtype=torch.long))
+        return idle._replace(scored=torch.zeros_like(idle.inputs, dtype=torch.bool))
+
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cpu":
+            return self
+        parts = {n: part for n, part in self._asdict().items() if isinstance(part, Tensor)}
+        return self._replace(**{name: part.to(device, non_blocking=True) for name, part in parts.items()})

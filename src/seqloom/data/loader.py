@@ -1,0 +1,171 @@
+"""Loaders: an epoch is a list of steps, and step i's batch a function of (seed, epoch, i) alone, so a run resumes exactly.
+
+Two ways through a text: parallel streams with the state carried from batch to batch (truncated back-propagation through
+time), and independent lines in length buckets under a token budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqloom.data.batch import Batch
+from seqloom.data.token_file import TokenFile
+from seqloom.data.tokenizer import EOS, PAD, SOS
+
+
+class Loader(Protocol):
+    def num_steps(self, epoch: int) -> int: ...
+    def batch(self, epoch: int, step: int) -> Batch: ...
+
+
+@dataclass(frozen=True)
+class StreamLoader:
+    """`batch_size` parallel streams through the text, `horizon` steps a batch, each row going on where it ended.
+
+    The first batch of an epoch is shorter by a random amount, so that the cuts fall elsewhere each time; the fewer
+    than `batch_size` tokens that do not fill a row are left out.
+    """
+
+    tokens: TokenFile
+    batch_size: int
+    horizon: int
+    seed: int
+
+    def _rows(self) -> tuple[int, int]:
+        rows = max(1, min(self.batch_size, len(self.tokens) // 2))
+        return rows, len(self.tokens) // rows
+
+    def _first_length(self, epoch: int) -> int:
+        return self.horizon - int(np.random.default_rng((self.seed, epoch)).integers(self.horizon))
+
+    def num_steps(self, epoch: int) -> int:
+        rest = self._rows()[1] - self._first_length(epoch)
+        return 1 + max(0, -(-rest // self.horizon))
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        rows, length = self._rows()
+        first = self._first_length(epoch)
+        start = 0 if step == 0 else first + (step - 1) * self.horizon
+        stop = min(first + step * self.horizon, length)
+        inputs, targets = _window(self.tokens, np.arange(rows) * length, start, stop)
+        return Batch(inputs, targets, continues=step > 0)
+
+
+@dataclass(frozen=True)
+class ExactStreamLoader:
+    """The whole text as parallel streams, each token scored once, with `context` unscored tokens before each row's
+    first one, so that the cut into rows costs nothing to what is measured."""
+
+    tokens: TokenFile
+    batch_size: int
+    horizon: int
+    context: int = 64
+
+    def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Each row's first position, first scored position, and end."""
+        scored_each = -(-len(self.tokens) // max(1, min(self.batch_size, len(self.tokens) // (2 * self.context) or 1)))
+        first_scored = np.arange(0, len(self.tokens), scored_each, dtype=np.int64)
+        ends = np.minimum(first_scored + scored_each, len(self.tokens))
+        return np.maximum(first_scored - self.context, 0), first_scored, ends
+
+    def num_steps(self, epoch: int = 0) -> int:  # noqa: ARG002
+        starts, _, ends = self._rows()
+        return -(-int((ends - starts).max()) // self.horizon) if len(self.tokens) else 0
+
+    def batch(self, epoch: int, step: int) -> Batch:  # noqa: ARG002
+        starts, first_scored, ends = self._rows()
+        begin = step * self.horizon
+        lengths = np.clip(ends - starts - begin, 0, self.horizon)
+        width = int(lengths.max())
+        inputs, targets = _window(self.tokens, starts, begin, begin + width)
+        positions = starts[:, None] + begin + np.arange(width)
+        scored = torch.from_numpy((positions >= first_scored[:, None]) & (np.arange(width) < lengths[:, None]))
+        ragged = bool((lengths < width).any())
+        return Batch(
+            inputs,
+            targets,
+            lengths=torch.from_numpy(lengths) if ragged else None,
+            scored=None if bool(scored.all()) else scored,
+            continues=step > 0,
+        )
+
+
+class LineLoader:
+    """Independent lines, `<sos>` first, those of like length together: a batch holds at most `tokens_per_batch`
+    elements, padding included (a single longer line is a batch of its own). `seed=None` keeps one order.
+    """
+
+    def __init__(self, tokens: TokenFile, tokens_per_batch: int, seed: int | None) -> None:
+        self.tokens, self.tokens_per_batch, self.seed = tokens, tokens_per_batch, seed
+        self._lengths = np.diff(tokens.offsets)
+        self._plan: tuple[int, list[NDArray[np.int64]]] = (-1, [])
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The lines of each batch of the epoch: shuffled, sorted by length within stretches, cut, shuffled again."""
+        epoch = epoch if self.seed is not None else 0
+        if self._plan[0] != epoch:
+            order = np.arange(len(self._lengths))
+            random = None if self.seed is None else np.random.default_rng((self.seed, epoch))
+            if random:
+                random.shuffle(order)
+            mean = max(1.0, float(self._lengths.mean())) if len(order) else 1.0
+            stretch = max(1, int(100 * self.tokens_per_batch / mean))
+            plan: list[NDArray[np.int64]] = []
+            for start in range(0, len(order), stretch):
+                lines = order[start : start + stretch]
+                plan += self._cut(lines[np.argsort(self._lengths[lines], kind="stable")])
+            if random:
+                plan = [plan[i] for i in random.permutation(len(plan))]
+            self._plan = (epoch, plan)
+        return self._plan[1]
+
+    def _cut(self, lines: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Cuts lines sorted by length into batches under the token budget."""
+        lengths, cuts, first = self._lengths[lines], [], 0
+        while first < len(lines):
+            widths = lengths[first:]
+            fit = int(np.searchsorted(widths * np.arange(1, len(widths) + 1), self.tokens_per_batch, side="right"))
+            cuts.append(lines[first : first + max(1, fit)])
+            first += max(1, fit)
+        return cuts
+
+    def num_steps(self, epoch: int = 0) -> int:
+        return len(self._batches(epoch))
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        lines = self._batches(epoch)[step]
+        return line_batch([self.tokens.ids[self.tokens.offsets[i] : self.tokens.offsets[i + 1]] for i in lines])
+
+
+def line_batch(rows: list[NDArray[np.uint16]] | list[NDArray[np.uint32]] | list[list[int]]) -> Batch:
+    """Rows that end in `<eos>` as a padded batch: inputs `<sos> w1 .. wn`, targets `w1 .. wn <eos>`."""
+    lengths = np.array([len(row) for row in rows])
+    targets = np.full((len(rows), lengths.max()), PAD, dtype=np.int64)
+    for i, row in enumerate(rows):
+        targets[i, : len(row)] = row
+    inputs = np.full_like(targets, PAD)
+    inputs[:, 0] = SOS
+    inputs[:, 1:] = np.where(np.arange(1, targets.shape[1]) < lengths[:, None], targets[:, :-1], PAD)
+    ragged = bool((lengths < targets.shape[1]).any())
+    return Batch(
+        torch.from_numpy(inputs), torch.from_numpy(targets), lengths=torch.from_numpy(lengths) if ragged else None
+    )
+
+
+def _window(tokens: TokenFile, rows: NDArray[np.int64], start: int, stop: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets for the steps `start` to `stop` after each row's first position. A stream's first input is
+    `<eos>`: a text begins where another ended. Past the end of the text there is padding."""
+    window = np.full((len(rows), stop - start + 1), PAD, dtype=np.int64)
+    for i, row in enumerate(rows):
+        first = row + start - 1
+        ids = tokens.ids[max(first, 0) : row + stop]
+        window[i, int(first < 0) : int(first < 0) + len(ids)] = ids
+        if first < 0:
+            window[i, 0] = EOS
+    return torch.from_numpy(np.ascontiguousarray(window[:, :-1])), torch.from_numpy(window[:, 1:].copy())

@@ -1,0 +1,109 @@
+"""Token ids on disk, memory-mapped: a corpus larger than memory trains. Knows nothing of how text is split or read."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.data.tokenizer import EOS, UNK, Tokenizer
+from seqloom.errors import RequestError
+from seqloom.files import make_folder, writing
+
+_LINES_AT_ONCE = 2_048
+
+
+@dataclass(frozen=True)
+class TokenFile:
+    """A text as token ids. `ids` (memory-mapped) holds every line's ids and its `<eos>`; line i is
+    `ids[offsets[i]:offsets[i + 1]]`. `num_bytes` counts the text's UTF-8 bytes, one for each line end included.
+    """
+
+    ids: NDArray[np.uint16] | NDArray[np.uint32]
+    offsets: NDArray[np.int64]
+    num_bytes: int
+    num_unknown: int
+
+    @property
+    def num_lines(self) -> int:
+        return len(self.offsets) - 1
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def counts(self, vocab_size: int) -> NDArray[np.int64]:
+        """How often each id occurs, in a pass that holds a little of the file at a time."""
+        total = np.zeros(vocab_size, dtype=np.int64)
+        for start in range(0, len(self.ids), 1 << 22):
+            total += np.bincount(self.ids[start : start + (1 << 22)], minlength=vocab_size)
+        return total
+
+    @classmethod
+    def open(cls, folder: Path) -> TokenFile:
+        facts = json.loads((folder / "facts.json").read_text())
+        path, dtype = folder / "ids.bin", np.dtype(facts["dtype"])
+        # An empty file cannot be mapped.
+        ids = np.memmap(path, dtype=dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype=dtype)
+        offsets = np.load(folder / "offsets.npy", mmap_mode="r")
+        return cls(ids, offsets, facts["num_bytes"], facts["num_unknown"])
+
+
+def batches(lines: Iterable[str], size: int = _LINES_AT_ONCE) -> Iterator[list[str]]:
+    stream = iter(lines)
+    while batch := list(itertools.islice(stream, size)):
+        yield batch
+
+
+class TokenFileWriter:
+    """Writes one token file, a batch of lines at a time, beside where it will stand; `finish` puts it there whole."""
+
+    def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
+        if tokenizer.vocab_size > 2**32:
+            raise RequestError("the vocabulary is too large", got=tokenizer.vocab_size, expected="up to 2**32")
+        self._folder, self._tokenizer = folder, tokenizer
+        self._temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        self._dtype = np.dtype(np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32)
+        self._lengths: list[NDArray[np.int64]] = []
+        self._num_bytes = self._num_unknown = 0
+        make_folder(self._temporary)
+        with writing(self._temporary):
+            self._stream = (self._temporary / "ids.bin").open("wb")
+
+    def add(self, lines: list[str]) -> None:
+        encoded = self._tokenizer.encode(lines)
+        lengths = np.fromiter((len(ids) + 1 for ids in encoded), dtype=np.int64, count=len(encoded))
+        flat = np.fromiter(
+            itertools.chain.from_iterable((*ids, EOS) for ids in encoded), dtype=self._dtype, count=int(lengths.sum())
+        )
+        self._lengths.append(lengths)
+        self._num_bytes += sum(len(line.encode()) + 1 for line in lines)
+        self._num_unknown += int((flat == UNK).sum())
+        with writing(self._temporary):
+            flat.tofile(self._stream)
+
+    def finish(self) -> TokenFile:
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), *self._lengths]).cumsum()
+        facts = {"dtype": self._dtype.name, "num_bytes": self._num_bytes, "num_unknown": self._num_unknown}
+        with writing(self._temporary):
+            self._stream.close()
+            np.save(self._temporary / "offsets.npy", offsets)
+            (self._temporary / "facts.json").write_text(json.dumps(facts))
+            if not self._folder.exists():
+                try:
+                    self._temporary.rename(self._folder)
+                except OSError:  # another process finished the same file first
+                    if not self._folder.exists():
+                        raise
+        self.discard()
+        return TokenFile.open(self._folder)
+
+    def discard(self) -> None:
+        self._stream.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)

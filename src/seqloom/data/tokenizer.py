@@ -1,0 +1,158 @@
+"""Text to token ids and back: characters, words, byte-pair or unigram pieces, all through one `tokenizer.json`.
+
+Ids 0 to 3 are `<pad> <unk> <sos> <eos>`; from 4 on, ids stand in order of falling frequency in the training text, which
+the adaptive softmax builds on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tokenizers
+from pydantic import Field
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+from seqloom.config import Settings
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import write_atomic
+
+SPECIALS = ("<pad>", "<unk>", "<sos>", "<eos>")
+PAD, UNK, SOS, EOS = range(4)
+
+_DEFAULT_SIZES = {"character": 10_000, "word": 50_000, "bpe": 8_000, "unigram": 8_000}
+_LINES_AT_ONCE = 4_096
+_LINES_TO_RANK_BY = 200_000
+
+
+class TokenizerSettings(Settings):
+    kind: Literal["character", "word", "bpe", "unigram"] = Field(
+        "word", description="character, word (as separated by blanks), bpe (of bytes) or unigram pieces"
+    )
+    vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (word: 50,000)")
+    min_count: int = Field(
+        0, ge=0, description="rarer words and characters become <unk>; 0: 1 where the text marks its own <unk>, else 2"
+    )
+    lowercase: bool = Field(False, description="lower-case the text first")
+
+
+class Tokenizer:
+    """A trained tokenizer: `encode` and `decode`, and the vocabulary."""
+
+    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        self._inner = inner
+        self.vocab_size: int = inner.get_vocab_size()
+        self.separates_words = inner.decoder is None
+        """Whether blanks between tokens are left out in encoding and put back by `decode`."""
+
+    @classmethod
+    def train(cls, lines: Iterable[str], settings: TokenizerSettings) -> Tokenizer:
+        """Learns the vocabulary from `lines`, which are read once, as a stream."""
+        stream = iter(lines)
+        sample = list(itertools.islice(stream, _LINES_TO_RANK_BY))
+        if not sample:
+            raise SeqloomError("there is no text to learn a vocabulary from")
+        inner, trainer = _untrained(settings, _own_unknowns(sample))
+        inner.train_from_iterator(itertools.chain(sample, stream), trainer)
+        return cls(_ranked_by_frequency(inner, sample))
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        try:
+            return cls(tokenizers.Tokenizer.from_file(str(path)))
+        except Exception as error:  # the library raises bare Exceptions
+            raise RequestError("the tokenizer could not be read", where=str(path), got=str(error)) from None
+
+    def save(self, path: Path) -> None:
+        write_atomic(path, self.to_json())
+
+    def to_json(self) -> str:
+        return self._inner.to_str(pretty=True)
+
+    def encode(self, lines: Sequence[str]) -> list[list[int]]:
+        """The ids of each line, without `<sos>` and `<eos>`."""
+        return [encoding.ids for encoding in self._inner.encode_batch_fast(list(lines), add_special_tokens=False)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`; `<pad>`, `<sos>` and `<eos>` are left out."""
+        return self._inner.decode([i for i in ids if i not in (PAD, SOS, EOS)], skip_special_tokens=False)
+
+    def token(self, token_id: int) -> str:
+        return self._inner.id_to_token(token_id)
+
+    def tokens(self) -> list[str]:
+        """The vocabulary in order of ids."""
+        return [self._inner.id_to_token(i) for i in range(self.vocab_size)]
+
+
+def _own_unknowns(sample: Sequence[str]) -> bool:
+    """Whether the text already writes its unknown words as `<unk>`, as the Penn Treebank files do."""
+    return any("<unk>" in line for line in sample)
+
+
+def _untrained(settings: TokenizerSettings, own_unknowns: bool) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
+    size = settings.vocab_size or _DEFAULT_SIZES[settings.kind]
+    if size <= len(SPECIALS):
+        raise RequestError(
+            "the vocabulary has no room for a token",
+            where="tokenizer.vocab_size",
+            got=size,
+            expected=f"more than {len(SPECIALS)}, the special tokens",
+        )
+    min_count = settings.min_count or (1 if own_unknowns else 2)
+    options: dict[str, Any] = {"vocab_size": size, "special_tokens": list(SPECIALS), "show_progress": False}
+    if settings.kind == "character":
+        inner = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
+        inner.pre_tokenizer = pre_tokenizers.Split(tokenizers.Regex(r"[\s\S]"), "isolated")
+        inner.decoder = decoders.Fuse()
+        trainer: trainers.Trainer = trainers.WordLevelTrainer(min_frequency=min_count, **options)
+    elif settings.kind == "word":
+        inner = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
+        inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        trainer = trainers.WordLevelTrainer(min_frequency=min_count, **options)
+    elif settings.kind == "bpe":
+        inner = tokenizers.Tokenizer(models.BPE())
+        inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        inner.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        if size < len(SPECIALS) + len(alphabet):
+            raise RequestError(
+                "a byte-pair vocabulary holds every byte",
+                where="tokenizer.vocab_size",
+                got=size,
+                expected=f"{len(SPECIALS) + len(alphabet)} or more",
+            )
+        trainer = trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **options)
+    else:
+        inner = tokenizers.Tokenizer(models.Unigram())
+        inner.pre_tokenizer = pre_tokenizers.Metaspace()
+        inner.decoder = decoders.Metaspace()
+        trainer = trainers.UnigramTrainer(unk_token="<unk>", **options)
+    if settings.lowercase:
+        inner.normalizer = normalizers.Lowercase()
+    return inner, trainer
+
+
+def _ranked_by_frequency(inner: tokenizers.Tokenizer, sample: Sequence[str]) -> tokenizers.Tokenizer:
+    """The same tokenizer with the ids after the specials in order of falling frequency in `sample`."""
+    description = json.loads(inner.to_str())
+    # The specials are plain entries of the vocabulary, not patterns cut out of the user's text wherever they occur.
+    description["added_tokens"] = []
+    inner = tokenizers.Tokenizer.from_str(json.dumps(description))
+    counts = np.zeros(inner.get_vocab_size(), dtype=np.int64)
+    for start in range(0, len(sample), _LINES_AT_ONCE):
+        encodings = inner.encode_batch_fast(list(sample[start : start + _LINES_AT_ONCE]), add_special_tokens=False)
+        np.add.at(counts, np.fromiter((i for e in encodings for i in e.ids), dtype=np.int64), 1)
+    order = np.argsort(-counts[len(SPECIALS) :], kind="stable") + len(SPECIALS)
+    new_id = np.arange(len(counts))
+    new_id[order] = np.arange(len(SPECIALS), len(counts))
+    model = description["model"]
+    if model["type"] == "Unigram":
+        model["vocab"] = [model["vocab"][int(old)] for old in [*range(len(SPECIALS)), *order]]
+    else:
+        model["vocab"] = {token: int(new_id[old]) for token, old in model["vocab"].items()}
+    return tokenizers.Tokenizer.from_str(json.dumps(description))

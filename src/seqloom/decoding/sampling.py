@@ -1,0 +1,62 @@
+"""Greedy choice and sampling with temperature, top-k and top-p, one token at a time with the state carried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seqloom.errors import RequestError
+from seqloom.models.language_model import PredictsNext
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """`temperature` 0 is greedy. `top_k` keeps the k most probable tokens (0: all), `top_p` the fewest that hold that
+    much probability (Holtzman et al. 2020)."""
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, possible, expected in (
+            ("temperature", self.temperature >= 0, "0 or more"),
+            ("top_k", self.top_k >= 0, "0 or more"),
+            ("top_p", 0 < self.top_p <= 1, "more than 0, at most 1"),
+        ):
+            if not possible:
+                raise RequestError(f"{name} is out of range", got=getattr(self, name), expected=expected)
+
+    def distribution(self, log_probs: Float[Tensor, " vocab"]) -> Float[Tensor, " vocab"]:
+        """The probabilities that a token is drawn from."""
+        if self.temperature == 0:
+            return torch.nn.functional.one_hot(log_probs.argmax(), len(log_probs)).to(log_probs.dtype)
+        probs = (log_probs / self.temperature).softmax(0)
+        ordered, order = probs.sort(descending=True, stable=True)
+        kept = torch.ones_like(ordered, dtype=torch.bool)
+        if self.top_k:
+            kept[self.top_k :] = False
+        kept &= ordered.cumsum(0) - ordered < self.top_p
+        kept[0] = True
+        probs = torch.zeros_like(probs).scatter(0, order, ordered * kept)
+        return probs / probs.sum()
+
+
+def generate(
+    model: PredictsNext, prompt: Sequence[int], sampling: Sampling, *, never: Sequence[int], seed: int
+) -> Iterator[int]:
+    """Yields token ids after `prompt` (not empty), without end; the tokens `never` are not drawn."""
+    generator = torch.Generator().manual_seed(seed)
+    state = model.initial_state(1)
+    inputs = torch.tensor([list(prompt)])
+    while True:
+        log_probs, state = model.next_log_probs(inputs, state)
+        allowed = log_probs[0].float().clone()
+        allowed[list(never)] = float("-inf")
+        token = int(torch.multinomial(sampling.distribution(allowed), 1, generator=generator))
+        yield token
+        inputs = torch.tensor([[token]])

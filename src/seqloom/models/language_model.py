@@ -1,0 +1,102 @@
+"""A neural language model: embedding, any causal layer, softmax. And what every language model can do, neural or not."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
+from seqloom.nn.layer import SequenceLayer, State
+from seqloom.nn.output import OutputLayer, OutputSettings
+
+
+class PredictsNext(Protocol):
+    """The language-model contract: what evaluation, scoring, sampling and comparison need, of a network or of counts.
+
+    None of the calls keeps gradients.
+    """
+
+    def initial_state(self, batch_size: int) -> State: ...
+
+    def next_log_probs(
+        self, token_ids: Int[Tensor, "batch time"], state: State
+    ) -> tuple[Float[Tensor, "batch vocab"], State]:
+        """log p(next | everything so far) after the last of `token_ids`, in nats."""
+        ...
+
+    def log_prob(
+        self,
+        token_ids: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        state: State,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time"], State]:
+        """log p(target) at each step, in nats; what stands in padding means nothing."""
+        ...
+
+
+class LanguageModel(nn.Module):
+    """p(w_t | w_1 .. w_{t-1}) as softmax(layer(embedding(w)))."""
+
+    def __init__(
+        self, layer: SequenceLayer, embedding: TokenEmbedding, output: OutputSettings, counts: NDArray[np.int64]
+    ) -> None:
+        super().__init__()
+        assert layer.causal, "a language model must not see what it predicts"
+        self.embedding, self.layer = embedding, layer
+        self.output = OutputLayer(layer.output_size, output, counts, embedding.table.weight)
+        self.token_counts: Tensor
+        self.register_buffer("token_counts", torch.from_numpy(counts))
+
+    @classmethod
+    def build(
+        cls,
+        layer: type[SequenceLayer],
+        settings: object,
+        embedding: EmbeddingSettings,
+        output: OutputSettings,
+        counts: NDArray[np.int64],
+    ) -> LanguageModel:
+        """`counts`: the frequency of each token in the training text, which also gives the vocabulary's size."""
+        return cls(layer(embedding.dim, settings), TokenEmbedding(len(counts), embedding), output, counts)  # type: ignore[arg-type, call-arg]
+
+    def forward(
+        self, token_ids: Int[Tensor, "batch time"], state: State | None = None, lengths: Int[Tensor, " batch"] | None = None
+    ) -> tuple[Float[Tensor, "batch time width"], State]:
+        """The vectors that the softmax takes, and the state."""
+        hidden, state = self.layer(self.embedding(token_ids), state, lengths)
+        return self.output(hidden), state
+
+    def loss(
+        self,
+        token_ids: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        state: State | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Float[Tensor, ""], State]:
+        """The cross-entropy in nats summed over the targets where `mask` is True, and the state."""
+        hidden, state = self(token_ids, state, lengths)
+        if mask is None:
+            return self.output.softmax.loss(hidden.flatten(0, 1), targets.flatten()), state
+        return self.output.softmax.loss(hidden[mask], targets[mask]), state
+
+    def initial_state(self, batch_size: int) -> State:
+        return self.layer.initial_state(batch_size)
+
+    @torch.no_grad()
+    def next_log_probs(self, token_ids: Tensor, state: State) -> tuple[Tensor, State]:
+        hidden, state = self(token_ids, state)
+        return self.output.softmax.log_probs(hidden[:, -1]), state
+
+    @torch.no_grad()
+    def log_prob(
+        self, token_ids: Tensor, targets: Tensor, state: State, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        hidden, state = self(token_ids, state, lengths)
+        return self.output.softmax.log_prob(hidden.flatten(0, 1), targets.flatten()).view_as(targets), state

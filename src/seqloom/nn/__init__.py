@@ -1,0 +1,1 @@
+"""Layers behind one contract: `outputs, state = layer(inputs, state)`."""

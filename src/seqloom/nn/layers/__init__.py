@@ -1,0 +1,1 @@
+"""The layers, one file a family; each registers itself with `@layers.register`."""

@@ -1,0 +1,192 @@
+"""The causal Transformer: pre-norm blocks, rotary positions, keys and values seen so far as the state."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqloom.config import Settings
+from seqloom.nn.layer import SequenceLayer, layers
+
+
+class TransformerSettings(Settings):
+    model_dim: int = Field(256, gt=0, le=2**16, description="numbers a position, between blocks")
+    num_layers: int = Field(4, gt=0, le=256, description="blocks")
+    num_heads: int = Field(4, gt=0, le=1024, description="attention heads a block; divides model_dim")
+    feed_forward_size: int = Field(0, ge=0, le=2**18, description="hidden units of a block's net; 0 is 4 * model_dim")
+    dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout in a block")
+    window: int = Field(0, ge=0, description="positions a query sees, its own included; 0 is all")
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> TransformerSettings:
+        if self.model_dim % (2 * self.num_heads):
+            raise ValueError(f"model_dim divisible by twice num_heads ({self.num_heads}), for rotary positions")
+        return self
+
+
+class Memory(NamedTuple):
+    """What a Transformer has seen. `keys`, `values`: (batch, blocks, heads, seen, head_dim); `real`: (batch, seen),
+    False where a shorter row has nothing; `position`: (batch,) elements seen in all."""
+
+    keys: Tensor
+    values: Tensor
+    real: Tensor
+    position: Tensor
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention (Vaswani et al. 2017, section 3.2) with rotary positions (Su et al. 2021)."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.num_heads = settings.num_heads
+        self.project_in = nn.Linear(settings.model_dim, 3 * settings.model_dim, bias=False)
+        self.project_out = nn.Linear(settings.model_dim, settings.model_dim, bias=False)
+        self.dropout = settings.dropout
+
+    def forward(
+        self, inputs: Tensor, rotation: Tensor, past: tuple[Tensor, Tensor], mask: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """`mask` None is plain causal attention over the inputs alone."""
+        batch, time, _ = inputs.shape
+        query, key, value = self.project_in(inputs).view(batch, time, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        query, key = rotate(query, rotation), rotate(key, rotation)
+        if past[0].shape[2]:
+            key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
+        attended = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=mask is None, dropout_p=self.dropout if self.training else 0.0
+        )
+        return self.project_out(attended.transpose(1, 2).flatten(2)), (key, value)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + net(norm(x)): pre-norm (Xiong et al. 2020)."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        width = settings.feed_forward_size or 4 * settings.model_dim
+        self.attention_norm = nn.LayerNorm(settings.model_dim)
+        self.attention = Attention(settings)
+        self.net_norm = nn.LayerNorm(settings.model_dim)
+        self.net = nn.Sequential(
+            nn.Linear(settings.model_dim, width), nn.GELU(), nn.Linear(width, settings.model_dim)
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(
+        self, inputs: Tensor, rotation: Tensor, past: tuple[Tensor, Tensor], mask: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        attended, present = self.attention(self.attention_norm(inputs), rotation, past, mask)
+        hidden = inputs + self.dropout(attended)
+        return hidden + self.dropout(self.net(self.net_norm(hidden))), present
+
+
+@layers.register("transformer")
+class Transformer(SequenceLayer):
+    """A stack of causal blocks and a final norm; where the input size is not `model_dim`, a linear map comes first."""
+
+    settings = TransformerSettings
+
+    def __init__(self, input_size: int, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.input_size, self.output_size = input_size, settings.model_dim
+        self.num_heads, self.head_dim = settings.num_heads, settings.model_dim // settings.num_heads
+        self.window = settings.window
+        self.project = (
+            nn.Linear(input_size, settings.model_dim) if input_size != settings.model_dim else nn.Identity()
+        )
+        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_layers))
+        self.norm = nn.LayerNorm(settings.model_dim)
+        self.dropout = nn.Dropout(settings.dropout)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Normal weights of std 0.02, and what a block adds scaled down by its depth (Radford et al. 2019)."""
+        for name, weight in self.named_parameters():
+            if weight.dim() == 2:
+                adds = name.endswith(("project_out.weight", "net.2.weight"))
+                nn.init.normal_(weight, std=0.02 / (2 * len(self.blocks)) ** 0.5 if adds else 0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(weight)
+
+    def initial_state(self, batch_size: int) -> Memory:
+        weight = self.norm.weight
+        nothing = weight.new_zeros(batch_size, len(self.blocks), self.num_heads, 0, self.head_dim)
+        return Memory(
+            nothing,
+            nothing,
+            torch.zeros(batch_size, 0, dtype=torch.bool, device=weight.device),
+            torch.zeros(batch_size, dtype=torch.long, device=weight.device),
+        )
+
+    def forward(
+        self, inputs: Tensor, state: Memory | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Memory]:
+        batch, time, _ = inputs.shape
+        state = self.initial_state(batch) if state is None else state
+        steps = torch.arange(time, device=inputs.device)
+        real = steps < lengths[:, None] if lengths is not None else torch.ones_like(steps, dtype=torch.bool).expand(batch, -1)
+        real = torch.cat([state.real, real], dim=1)
+        seen = state.real.shape[1]
+        # Padding follows what is real, so a causal row that starts from nothing needs no mask of its own.
+        mask = None if not seen and not (0 < self.window < time) else self._mask(state.real, real, time)
+        rotation = rotations(state.position[:, None] + steps, self.head_dim, inputs.dtype)
+        hidden, presents = self.dropout(self.project(inputs)), []
+        for depth, block in enumerate(self.blocks):
+            hidden, present = block(hidden, rotation, (state.keys[:, depth], state.values[:, depth]), mask)
+            presents.append(present)
+        keys, values = (torch.stack(parts, dim=1) for parts in zip(*presents, strict=True))
+        position = state.position + (time if lengths is None else lengths)
+        return self.norm(hidden), self._remember(keys, values, real, position, lengths is None)
+
+    def _mask(self, past: Tensor, real: Tensor, time: int) -> Bool[Tensor, "batch 1 time seen"]:
+        """True where a query may look: at real elements, none later than itself, within the window."""
+        order = real.cumsum(1)  # a real element's place among the row's real ones
+        place = past.sum(1)[:, None] + 1 + torch.arange(time, device=real.device)
+        distance = place[:, :, None] - order[:, None, :]
+        visible = (distance >= 0) & real[:, None, :]
+        if self.window:
+            visible &= distance < self.window
+        # What follows a row's end sees itself: its output means nothing, but must be a number.
+        own = torch.arange(real.shape[1], device=real.device) == (
+            past.shape[1] + torch.arange(time, device=real.device)[:, None]
+        )
+        return (visible | own)[:, None]
+
+    def _remember(self, keys: Tensor, values: Tensor, real: Tensor, position: Tensor, full: bool) -> Memory:
+        """The state after the inputs: what a window no longer reaches is forgotten, and where rows are ragged what is
+        real is moved to the end, so that chunks of any lengths may follow."""
+        if not full:
+            order = real.long().argsort(dim=1, stable=True)
+            real = real.gather(1, order)
+            keep = int(real.any(0).sum())
+            order, real = order[:, order.shape[1] - keep :], real[:, real.shape[1] - keep :]
+            index = order[:, None, None, :, None].expand(-1, keys.shape[1], keys.shape[2], -1, keys.shape[4])
+            keys, values = keys.gather(3, index), values.gather(3, index)
+        if self.window and real.shape[1] > self.window - 1:
+            first = real.shape[1] - (self.window - 1)
+            keys, values, real = keys[:, :, :, first:], values[:, :, :, first:], real[:, first:]
+        return Memory(keys, values, real, position)
+
+
+def rotations(
+    positions: Int[Tensor, "batch time"], head_dim: int, dtype: torch.dtype
+) -> Float[Tensor, "2 batch 1 time half"]:
+    """The cosine and sine of each position's angles, base 10,000. Angles are float64: positions grow without end."""
+    exponent = torch.arange(0, head_dim, 2, dtype=torch.float64, device=positions.device) / head_dim
+    angles = positions[:, None, :, None] * 10_000.0**-exponent
+    return torch.stack([angles.cos(), angles.sin()]).to(dtype)
+
+
+def rotate(
+    vectors: Float[Tensor, "batch heads time head_dim"], rotation: Float[Tensor, "2 batch 1 time half"]
+) -> Float[Tensor, "batch heads time head_dim"]:
+    """Turns the pairs (first half, second half) of each vector by its position's angles (Su et al. 2021, eq. 34)."""
+    first, second = vectors.chunk(2, dim=-1)
+    cosine, sine = rotation
+    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)

@@ -1,0 +1,131 @@
+"""Layers whose memory is the last elements: a linear (AR) window, a feed-forward net over it, Bengio's NNLM."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from seqloom.config import Settings
+from seqloom.nn.layer import SequenceLayer, State, layers
+
+
+class WindowSettings(Settings):
+    order: int = Field(5, gt=1, le=4096, description="elements in the window and the one after it: n of an n-gram")
+    initial_state: Literal["learned", "zeros"] = Field("learned", description="what fills the window before the start")
+
+
+class Window(SequenceLayer):
+    """Sees the last `order - 1` elements, the present one included. The state is the `order - 2` before it:
+    (batch, order - 2, input)."""
+
+    settings: type[WindowSettings] = WindowSettings  # type: ignore[misc]
+
+    def __init__(self, input_size: int, settings: WindowSettings) -> None:
+        super().__init__()
+        self.input_size, self.width = input_size, settings.order - 1
+        start = torch.zeros(self.width - 1, input_size)
+        if settings.initial_state == "learned":
+            self.start: Tensor = nn.Parameter(start)
+        else:
+            self.register_buffer("start", start)
+
+    def initial_state(self, batch_size: int) -> State:
+        return (self.start.expand(batch_size, -1, -1),)
+
+    def forward(
+        self, inputs: Tensor, state: State | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        (past,) = self.initial_state(inputs.shape[0]) if state is None else state
+        known = torch.cat([past, inputs], dim=1)
+        time = inputs.shape[1]
+        windows = torch.cat([known[:, k : k + time] for k in range(self.width)], dim=2)
+        return self.map_windows(windows), (self._last(known, lengths, time),)
+
+    def _last(self, known: Tensor, lengths: Tensor | None, time: int) -> Tensor:
+        """The last `width - 1` elements of each row."""
+        if lengths is None:
+            return known[:, time:]
+        positions = lengths[:, None] + torch.arange(self.width - 1, device=known.device)
+        return known.gather(1, positions[:, :, None].expand(-1, -1, known.shape[2]))
+
+    def map_windows(self, windows: Tensor) -> Tensor:
+        """From (batch, time, width * input), oldest first, to (batch, time, output)."""
+        raise NotImplementedError
+
+
+class ARSettings(WindowSettings):
+    output_size: int = Field(256, gt=0, le=2**16, description="numbers predicted at each step")
+
+
+@layers.register("ar")
+class AR(Window):
+    """Autoregression: y_t = b + sum over k of W_k x_{t-k}; linear in the window."""
+
+    settings = ARSettings
+
+    def __init__(self, input_size: int, settings: ARSettings) -> None:
+        super().__init__(input_size, settings)
+        self.output_size = settings.output_size
+        self.linear = nn.Linear(self.width * input_size, settings.output_size)
+
+    def map_windows(self, windows: Tensor) -> Tensor:
+        return self.linear(windows)
+
+
+class FeedForwardSettings(WindowSettings):
+    hidden_size: int = Field(512, gt=0, le=2**16, description="units in a hidden layer")
+    num_layers: int = Field(2, gt=0, le=64, description="hidden layers")
+    dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout after each hidden layer")
+
+
+@layers.register("ffnn")
+class FeedForward(Window):
+    """A feed-forward net over the window: hidden layers with GELU, each but the first around a residual connection."""
+
+    settings = FeedForwardSettings
+
+    def __init__(self, input_size: int, settings: FeedForwardSettings) -> None:
+        super().__init__(input_size, settings)
+        self.output_size = settings.hidden_size
+        sizes = [self.width * input_size] + [settings.hidden_size] * (settings.num_layers - 1)
+        self.hidden = nn.ModuleList(nn.Linear(size, settings.hidden_size) for size in sizes)
+        self.norms = nn.ModuleList(nn.LayerNorm(settings.hidden_size) for _ in sizes[1:])
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def map_windows(self, windows: Tensor) -> Tensor:
+        first, *rest = self.hidden
+        hidden = self.dropout(nn.functional.gelu(first(windows)))
+        for norm, linear in zip(self.norms, rest, strict=True):
+            hidden = hidden + self.dropout(nn.functional.gelu(linear(norm(hidden))))
+        return hidden
+
+
+class NNLMSettings(WindowSettings):
+    hidden_size: int = Field(256, gt=0, le=2**16, description="tanh units")
+    direct_connections: bool = Field(False, description="the output sees the word vectors directly as well")
+    dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout on the tanh units")
+
+
+@layers.register("nnlm")
+class NNLM(Window):
+    """Bengio et al. 2003, equation 1: y = b + W x + U tanh(d + H x), where x are the joined word projections.
+
+    The layer gives tanh(d + H x), joined with x where there are direct connections; b, W and U are the output's.
+    """
+
+    settings = NNLMSettings
+
+    def __init__(self, input_size: int, settings: NNLMSettings) -> None:
+        super().__init__(input_size, settings)
+        self.direct_connections = settings.direct_connections
+        direct = self.width * input_size if settings.direct_connections else 0
+        self.output_size = settings.hidden_size + direct
+        self.hidden = nn.Linear(self.width * input_size, settings.hidden_size)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def map_windows(self, windows: Tensor) -> Tensor:
+        hidden = self.dropout(torch.tanh(self.hidden(windows)))
+        return torch.cat([hidden, windows], dim=2) if self.direct_connections else hidden

@@ -1,0 +1,238 @@
+"""From hidden vectors to a distribution over the vocabulary: full and adaptive softmax.
+
+The training loss is computed with its gradient, a block of rows at a time, so the logits of a whole batch are never held.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import abstractmethod
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from seqloom.config import Settings
+from seqloom.nn.dropout import VariationalDropout
+
+_BLOCK_ELEMENTS = 1 << 20
+_ADAPTIVE_FROM = 4_000
+
+
+class OutputSettings(Settings):
+    kind: Literal["auto", "full", "adaptive"] = Field(
+        "auto", description="softmax over all tokens, or frequent ones first; auto: adaptive from 4,000 tokens on"
+    )
+    tied: bool = Field(True, description="the output's vectors are the embedding's")
+    dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout before the output")
+
+
+class SummedCrossEntropy(torch.autograd.Function):
+    """The sum over rows of -log softmax(hidden @ weight.T + bias)[target], in nats, and its gradients, in one pass over
+    blocks of rows. Products are in hidden's precision, the softmax in float32 or better."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            table = weight.to(hidden.dtype)
+            total = bias.new_zeros(())
+            needs_gradient = any(ctx.needs_input_grad)
+            d_hidden, d_weight, d_bias = (
+                (torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias))
+                if needs_gradient
+                else (None, None, None)
+            )
+            for start, stop in _blocks(len(targets), len(bias)):
+                rows, chosen = hidden[start:stop], targets[start:stop, None]
+                logits = torch.addmm(bias, rows, table.T) if rows.dtype == bias.dtype else (rows @ table.T) + bias
+                at_target = logits.gather(1, chosen)
+                peak = logits.amax(1, keepdim=True)
+                norm = logits.sub_(peak).exp_().sum(1, keepdim=True)
+                total += (peak + norm.log() - at_target).sum()
+                if needs_gradient:
+                    error = logits.div_(norm)
+                    error.scatter_add_(1, chosen, error.new_full((1, 1), -1.0).expand_as(chosen))
+                    d_bias += error.sum(0)
+                    error = error.to(hidden.dtype)
+                    d_hidden[start:stop] = error @ table
+                    if error.dtype == weight.dtype:
+                        d_weight.addmm_(error.T, rows)
+                    else:
+                        d_weight += error.T @ rows
+        ctx.save_for_backward(d_hidden, d_weight, d_bias)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+        d_hidden, d_weight, d_bias = ctx.saved_tensors
+        if float(gradient) == 1.0:  # the usual case: nothing was scaled
+            return d_hidden, d_weight, d_bias, None
+        return d_hidden * gradient.to(d_hidden.dtype), d_weight * gradient, d_bias * gradient, None
+
+
+def _blocks(num_rows: int, width: int) -> list[tuple[int, int]]:
+    size = max(1, _BLOCK_ELEMENTS // width)
+    return [(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]
+
+
+class Output(nn.Module):
+    """A distribution over `vocab_size` tokens for a hidden vector. `weight` (vocab, hidden) may be an embedding's table.
+
+    `counts` are the tokens' frequencies in training: the bias starts at their logarithm, so a fresh model is a unigram.
+    """
+
+    def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64]) -> None:
+        super().__init__()
+        self.weight = weight
+        self.bias = nn.Parameter(torch.log(_shares(counts)).float())
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.bias)
+
+    @abstractmethod
+    def loss(self, hidden: Float[Tensor, "rows hidden"], targets: Int[Tensor, " rows"]) -> Float[Tensor, ""]:
+        """The summed cross-entropy in nats."""
+
+    @abstractmethod
+    def log_prob(self, hidden: Float[Tensor, "rows hidden"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
+        """The natural logarithm of each target's probability; without gradients."""
+
+    @abstractmethod
+    def log_probs(self, hidden: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows vocab"]:
+        """The natural logarithms of the whole distribution; without gradients."""
+
+
+class FullSoftmax(Output):
+    """One softmax over the vocabulary."""
+
+    def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        return SummedCrossEntropy.apply(hidden, self.weight, self.bias, targets)
+
+    @torch.no_grad()
+    def log_prob(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        return _log_prob(hidden, self.weight, self.bias, targets)
+
+    @torch.no_grad()
+    def log_probs(self, hidden: Tensor) -> Tensor:
+        return _log_softmax(hidden, self.weight, self.bias)
+
+
+class AdaptiveSoftmax(Output):
+    """Frequent tokens and one entry for each cluster of rarer ones in the head; within a cluster a softmax of its own
+    (Grave et al. 2017, with the tails at full width so that they can be tied).
+
+    Expects ids in order of falling frequency; cutoffs are those that minimise the expected multiplications.
+    """
+
+    def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64]) -> None:
+        super().__init__(weight, counts)
+        shares = _shares(counts)
+        self.cutoffs = best_cutoffs(counts)
+        self.sizes = np.diff([0, *self.cutoffs, len(counts)]).tolist()
+        clusters = torch.stack([part.sum() for part in shares.split(self.sizes)[1:]])
+        self.cluster_weight = nn.Parameter(torch.zeros(len(clusters), weight.shape[1]))
+        self.cluster_bias = nn.Parameter(clusters.log().float())
+
+    def _parts(self) -> tuple[tuple[Tensor, Tensor], list[tuple[Tensor, Tensor]]]:
+        """Weight and bias of the head, and of each tail."""
+        (weight, *weights), (bias, *biases) = self.weight.split(self.sizes), self.bias.split(self.sizes)
+        head = torch.cat([weight, self.cluster_weight]), torch.cat([bias, self.cluster_bias])
+        return head, list(zip(weights, biases, strict=True))
+
+    def _route(self, targets: Tensor) -> tuple[Tensor, list[tuple[Tensor, int]]]:
+        """The target in the head, and for each tail the rows that lead there and its first id."""
+        in_head, tails = targets.clone(), []
+        for cluster, (first, last) in enumerate(itertools.pairwise([*self.cutoffs, self.vocab_size])):
+            rows = ((targets >= first) & (targets < last)).nonzero().squeeze(1)
+            in_head[rows] = self.cutoffs[0] + cluster
+            tails.append((rows, first))
+        return in_head, tails
+
+    def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        head, parts = self._parts()
+        in_head, tails = self._route(targets)
+        total = SummedCrossEntropy.apply(hidden, *head, in_head)
+        for (weight, bias), (rows, first) in zip(parts, tails, strict=True):
+            if len(rows):
+                total = total + SummedCrossEntropy.apply(hidden[rows], weight, bias, targets[rows] - first)
+        return total
+
+    @torch.no_grad()
+    def log_prob(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        head, parts = self._parts()
+        in_head, tails = self._route(targets)
+        scores = _log_prob(hidden, *head, in_head)
+        for (weight, bias), (rows, first) in zip(parts, tails, strict=True):
+            scores[rows] += _log_prob(hidden[rows], weight, bias, targets[rows] - first)
+        return scores
+
+    @torch.no_grad()
+    def log_probs(self, hidden: Tensor) -> Tensor:
+        head, parts = self._parts()
+        first = self.cutoffs[0]
+        in_head = _log_softmax(hidden, *head)
+        tails = [_log_softmax(hidden, *part) + in_head[:, first + i, None] for i, part in enumerate(parts)]
+        return torch.cat([in_head[:, :first], *tails], dim=1)
+
+
+class OutputLayer(nn.Module):
+    """Dropout, a projection where a tied table has another width than the hidden vectors, and the softmax."""
+
+    def __init__(
+        self, input_size: int, settings: OutputSettings, counts: NDArray[np.int64], table: nn.Parameter
+    ) -> None:
+        super().__init__()
+        self.dropout = VariationalDropout(settings.dropout)
+        width = table.shape[1] if settings.tied else input_size
+        self.project = nn.Linear(input_size, width, bias=False) if width != input_size else nn.Identity()
+        weight = table if settings.tied else nn.Parameter(torch.empty(len(counts), width).normal_(std=0.05))
+        adaptive = settings.kind == "adaptive" or (settings.kind == "auto" and len(counts) >= _ADAPTIVE_FROM)
+        # Below a few dozen tokens there is nothing to put in clusters.
+        self.softmax: Output = (AdaptiveSoftmax if adaptive and len(counts) > 64 else FullSoftmax)(weight, counts)
+
+    def forward(self, hidden: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch time width"]:
+        """The vectors that the softmax takes."""
+        return self.project(self.dropout(hidden))
+
+
+def best_cutoffs(counts: NDArray[np.int64], most: int = 3) -> list[int]:
+    """The first ids of the tails for which the expected rows of the table to multiply by are fewest.
+
+    Each tail is charged 5 % of the vocabulary's square root more, for the gathering it costs.
+    """
+    size = len(counts)
+    below = np.concatenate([[0.0], np.cumsum(_shares(counts).numpy())])
+    grid = sorted({int(c) for c in np.geomspace(16, size - 1, 24)})
+
+    def cost(cuts: tuple[int, ...]) -> float:
+        ends = [*cuts[1:], size]
+        tails = sum((below[end] - below[cut]) * (end - cut) for cut, end in zip(cuts, ends, strict=True))
+        return cuts[0] + tails + len(cuts) * 0.5 * size**0.5
+
+    choices = itertools.chain.from_iterable(itertools.combinations(grid, n) for n in range(1, most + 1))
+    return list(min(choices, key=cost))
+
+
+def _shares(counts: NDArray[np.int64]) -> Tensor:
+    """Each token's share, none of them zero."""
+    smoothed = torch.from_numpy(counts.astype(np.float64)) + 0.1
+    return smoothed / smoothed.sum()
+
+
+def _log_softmax(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return (hidden.to(weight.dtype) @ weight.T + bias).log_softmax(1)
+
+
+def _log_prob(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    if not len(targets):
+        return bias.new_zeros(0)
+    parts = [
+        _log_softmax(hidden[start:stop], weight, bias).gather(1, targets[start:stop, None]).squeeze(1)
+        for start, stop in _blocks(len(targets), len(bias))
+    ]
+    return torch.cat(parts)

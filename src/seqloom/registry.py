@@ -1,0 +1,52 @@
+"""Registries: things found by name, because their module lies in the registry's folder."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from seqloom.errors import unknown_name
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Maps names to things of one kind. The modules of `package` are imported at the first look-up, not before.
+
+    A newcomer adds a file to the folder and decorates what is in it with `@registry.register("name")`.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind, self.package = kind, package
+        self._entries: dict[str, T] = {}
+        self._discovered = False
+
+    def register(self, name: str) -> Callable[[T], T]:
+        def add(entry: T) -> T:
+            assert name not in self._entries, f"two {self.kind}s are named {name}"
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def _discover(self) -> dict[str, T]:
+        if not self._discovered:
+            package = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self.package}.{module.name}")
+            self._discovered = True
+        return self._entries
+
+    def __getitem__(self, name: str) -> T:
+        entries = self._discover()
+        if name not in entries:
+            raise unknown_name(self.kind, name, entries)
+        return entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._discover()))
+
+    def __len__(self) -> int:
+        return len(self._discover())

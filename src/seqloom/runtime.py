@@ -1,0 +1,72 @@
+"""Where and how computation runs: device, precision, threads, ranks, seed. An object passed in, never a module global."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from seqloom.errors import RequestError
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def cache_folder() -> Path:
+    """Where tokenized corpora are kept: `$SEQLOOM_CACHE`, or `seqloom` in the user's cache folder."""
+    if chosen := os.environ.get("SEQLOOM_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqloom"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One process's place in the work. `world_size` processes, `local_world_size` of them on this machine, share every
+    global batch."""
+
+    device: torch.device
+    bfloat16: bool = False
+    seed: int = 1
+    rank: int = 0
+    world_size: int = 1
+    local_world_size: int = 1
+
+    @classmethod
+    def start(cls, *, device: str = "auto", precision: Precision = "auto", threads: int = 0, seed: int = 1) -> Runtime:
+        """Sets the process up (threads, flushed denormals, seed) and says where it runs.
+
+        Under `torchrun` the ranks come from its environment variables. `threads=0` leaves torch's own choice.
+        `precision="auto"` takes bfloat16 where the processor multiplies it natively and float32 elsewhere.
+        """
+        if threads:
+            torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)  # denormal gradients can slow a step twenty times
+        torch.manual_seed(seed)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            chosen = torch.device(device)
+        except RuntimeError:
+            raise RequestError("no such device", got=device, expected="auto, cpu, cuda") from None
+        if chosen.type == "cuda" and not torch.cuda.is_available():
+            raise RequestError("no GPU is to be had here", got=device, expected="auto or cpu")
+        return cls(
+            device=chosen,
+            bfloat16=precision == "bfloat16" or (precision == "auto" and _multiplies_bfloat16(chosen)),
+            seed=seed,
+            rank=int(os.environ.get("RANK", "0")),
+            world_size=int(os.environ.get("WORLD_SIZE", "1")),
+            local_world_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        )
+
+    def autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -1,0 +1,63 @@
+"""Optimizers and the learning rate along the budget."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from seqloom.config import Settings
+from seqloom.runtime import Precision
+
+
+class TrainingSettings(Settings):
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or SGD with momentum")
+    learning_rate: float = Field(2e-3, gt=0, le=1e3, description="the highest learning rate")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled decay of matrices (not of biases and norms)")
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the gradient's average (SGD: momentum)")
+    beta2: float = Field(0.999, ge=0, lt=1, description="AdamW: decay of the squared gradient's average")
+    warmup: float = Field(0.02, ge=0, lt=1, description="share of the budget in which the rate rises from 0")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="its way to 0 along the budget")
+    clip_norm: float = Field(1.0, ge=0, description="largest norm of the whole gradient; 0 is no limit")
+    accumulate: int = Field(1, gt=0, le=2**20, description="batches an update")
+    precision: Precision = Field("auto", description="auto: bfloat16 where the processor multiplies it natively")
+    evaluations: int = Field(20, gt=0, le=10**6, description="most validations along the budget")
+    patience: int = Field(0, ge=0, description="validations without a gain before training stops; 0 is never")
+    checkpoint_seconds: float = Field(60.0, ge=0, description="least time between checkpoints for --resume")
+
+
+def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """Matrices decay, vectors and learned initial states do not. On an update all parameters go through one kernel."""
+    named = list(model.named_parameters())
+    decayed = [p for name, p in named if p.dim() > 1 and not name.endswith("start")]
+    others = [p for name, p in named if not (p.dim() > 1 and not name.endswith("start"))]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, settings.learning_rate, momentum=settings.beta1, fused=True)
+    return torch.optim.AdamW(groups, settings.learning_rate, betas=(settings.beta1, settings.beta2), fused=True)
+
+
+def rate_factor(fraction: float, settings: TrainingSettings) -> float:
+    """The learning rate's share of its highest value, `fraction` of the budget in: up in a line, then down to 0."""
+    fraction = min(max(fraction, 0.0), 1.0)
+    if fraction < settings.warmup:
+        return fraction / settings.warmup
+    left = (fraction - settings.warmup) / (1 - settings.warmup)
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * left))
+    return 1 - left if settings.schedule == "linear" else 1.0
+
+
+def scale_and_clip(parameters: list[Tensor], scale: float, clip_norm: float) -> float:
+    """Multiplies the gradients by `scale`, then shortens them to norm `clip_norm`; gives the norm before shortening."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norms = torch._foreach_norm(gradients)
+    norm = float(torch.linalg.vector_norm(torch.stack([n.float() for n in norms]))) * scale
+    factor = scale * min(1.0, clip_norm / (norm + 1e-12)) if clip_norm else scale
+    if factor != 1.0:
+        torch._foreach_mul_(gradients, factor)
+    return norm

@@ -1,0 +1,335 @@
+"""The only training loop. Knows no task by name: it asks the task for the loss of a batch, a sum and a count.
+
+One update: the gradients of the loss sums of all micro-batches and ranks, divided once by the count of all their targets.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from torch import Tensor, nn
+
+from seqloom.data.batch import Batch
+from seqloom.data.loader import Loader
+from seqloom.data.token_file import TokenFile
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.nn.layer import State, detach, restore_state, select_rows, state_tensors
+from seqloom.runtime import Runtime
+from seqloom.tasks.task import Loss, Task
+from seqloom.training.budget import Budget, Progress
+from seqloom.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    load_model_tensors,
+    load_optimizer_tensors,
+    model_tensors,
+    optimizer_tensors,
+    save_checkpoint,
+    write_tensors,
+)
+from seqloom.training.interrupt import StopOnSignal
+from seqloom.training.optimizer import TrainingSettings, make_optimizer, rate_factor, scale_and_clip
+from seqloom.training.progress import Display, MetricsFile
+
+_EVALUATION_SHARE = 1 / 30
+"""Of a budget in minutes, at most about this share goes to validation."""
+
+
+class Objective(nn.Module):
+    """The model and the task's loss as one module, so that what distributes a forward pass distributes this."""
+
+    def __init__(self, task: Task, model: nn.Module) -> None:
+        super().__init__()
+        self.task, self.model = task, model
+
+    def forward(self, batch: Batch, state: State | None) -> tuple[Tensor, Tensor, State | None]:
+        loss, state = self.task.loss(self.model, batch, state)
+        return loss.sum, loss.count, state
+
+
+class Step(NamedTuple):
+    """What all ranks know of an update: sums over all of them."""
+
+    loss: float
+    targets: int
+    sequences: int
+    seconds: float
+    stop: bool
+
+
+@dataclass
+class Data:
+    """The loaders of a training, and the text that the validation loader reads."""
+
+    train: Loader
+    valid: Loader
+    valid_tokens: TokenFile
+
+
+class Trainer:
+    """Trains `model` in place and keeps its run folder: `model.safetensors` (best), `metrics.jsonl`, `training/`."""
+
+    def __init__(
+        self,
+        task: Task,
+        model: nn.Module,
+        data: Data,
+        settings: TrainingSettings,
+        budget: Budget,
+        runtime: Runtime,
+        fabric: Fabric,
+        folder: Path,
+        display: Display,
+    ) -> None:
+        self.task, self.model, self.data, self.settings, self.budget = task, model, data, settings, budget
+        self.runtime, self.folder, self.display = runtime, folder, display
+        self.metrics_file = MetricsFile(folder / "metrics.jsonl")
+        self.fabric = fabric
+        optimizer = make_optimizer(model, settings)
+        self.objective, self.optimizer = self.fabric.setup(Objective(task, model), optimizer)
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.progress = Progress()
+        self.state: State | None = None
+        self._carried: list[Tensor] = []
+        self._clock = self._saved_at = time.monotonic()
+        torch.manual_seed(runtime.seed * 1_000_003 + runtime.rank)  # dropout differs from rank to rank
+
+    def resume(self) -> bool:
+        """Takes up the last checkpoint of the folder; False where there is none."""
+        checkpoint = load_checkpoint(self.folder / "training")
+        if checkpoint is None:
+            return False
+        if len(checkpoint.ranks) != self.runtime.world_size:
+            raise RequestError(
+                "a run is resumed with as many processes as it had",
+                where=str(self.folder),
+                got=self.runtime.world_size,
+                expected=len(checkpoint.ranks),
+            )
+        load_model_tensors(self.model, checkpoint.model, self.folder)
+        load_optimizer_tensors(self.optimizer.optimizer, checkpoint.optimizer)
+        self.progress = checkpoint.progress
+        generator, *self._carried = checkpoint.ranks[self.runtime.rank]
+        torch.set_rng_state(generator)
+        if self.runtime.rank == 0:
+            self.metrics_file.keep_until(self.progress.updates)
+        return True
+
+    def run(self) -> Progress:
+        """Trains until the budget is spent, nothing more is gained, or a signal asks to stop."""
+        self.model.train()
+        self._clock = self._saved_at = time.monotonic()
+        if not self.progress.updates and self.runtime.rank == 0:
+            self.metrics_file.keep_until(-1)
+        with StopOnSignal() as signals:
+            stop = False
+            while not self.progress.finished and not stop:
+                stop = self._update(signals).stop
+                fraction = self._fraction()
+                if fraction >= 1 or self._due(fraction):
+                    self._evaluate(fraction)
+                self.display.step(fraction, self.progress.targets_per_second(), self.progress.train_loss())
+                self.progress.finished = fraction >= 1 or self._nothing_gained()
+                self._checkpoint(force=self.progress.finished or stop)
+        if self.progress.best is None:  # stopped before the first validation: the run is usable all the same
+            self._keep_model()
+        return self.progress
+
+    def _fraction(self) -> float:
+        steps = self.data.train.num_steps(self.progress.epoch)
+        return self.budget.fraction(self.progress, self.progress.step / steps)
+
+    def _update(self, signals: StopOnSignal) -> Step:
+        """One step of the optimizer over `accumulate` batches."""
+        rate = self.settings.learning_rate * rate_factor(self._fraction(), self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss, targets, sequences = 0.0, 0, 0
+        for micro in range(self.settings.accumulate):
+            whole = self._next_batch()
+            batch = whole.shard(self.runtime.rank, self.runtime.world_size).to(self.runtime.device)
+            before = self._state_for(batch)
+            last = micro == self.settings.accumulate - 1
+            with self.fabric.no_backward_sync(self.objective, enabled=not last):
+                total, count, state = self.objective(batch, before)
+                if not math.isfinite(float(total)):
+                    raise self._not_finite("loss", rate, batch, before)
+                self.fabric.backward(total)
+            self.state = None if state is None else detach(state)
+            loss, targets, sequences = loss + float(total), targets + int(count), sequences + whole.num_rows
+        step = self._over_ranks(loss, targets, sequences, signals.asked)
+        # Summed gradients were averaged over the ranks; dividing by this makes them the mean over all targets.
+        norm = scale_and_clip(self.parameters, self.runtime.world_size / max(step.targets, 1), self.settings.clip_norm)
+        if not math.isfinite(norm):
+            raise self._not_finite("gradient", rate, batch, before)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._count(step)
+        return step
+
+    def _next_batch(self) -> Batch:
+        batch = self.data.train.batch(self.progress.epoch, self.progress.step)
+        self.progress.step += 1
+        if self.progress.step >= self.data.train.num_steps(self.progress.epoch):
+            self.progress.epoch, self.progress.step = self.progress.epoch + 1, 0
+        return batch
+
+    def _state_for(self, batch: Batch) -> State | None:
+        """The state that the rows of the batch go on from; after resuming, the one that the checkpoint carried."""
+        if not batch.continues:
+            return None
+        if self._carried:
+            generator = torch.get_rng_state()
+            with torch.no_grad():
+                like = self.task.loss(self.model, batch, None)[1]  # for its nesting alone
+            torch.set_rng_state(generator)
+            self.state, self._carried = restore_state(like, self._carried), []
+        return self.state
+
+    def _over_ranks(self, loss: float, targets: int, sequences: int, stop: bool) -> Step:
+        """Sums over the ranks, and the first one's clock: no decision is taken by one rank alone."""
+        seconds = time.monotonic() - self._clock
+        if self.runtime.world_size == 1:
+            return Step(loss, targets, sequences, seconds, stop)
+        clock = seconds if self.runtime.rank == 0 else 0.0
+        own = torch.tensor([loss, float(targets), clock, float(stop)], dtype=torch.float64, device=self.runtime.device)
+        total = self.fabric.all_reduce(own, reduce_op="sum")
+        assert isinstance(total, Tensor)
+        return Step(float(total[0]), int(total[1]), sequences, float(total[2]), bool(total[3] > 0))
+
+    def _count(self, step: Step) -> None:
+        progress = self.progress
+        self._clock += time.monotonic() - self._clock
+        progress.seconds += step.seconds
+        progress.updates += 1
+        progress.sequences += step.sequences
+        progress.targets += step.targets
+        decayed = [0.99 * x for x in progress.recent_loss]
+        progress.recent_loss = [decayed[0] + step.loss, decayed[1] + step.targets]
+
+    def _due(self, fraction: float) -> bool:
+        """Whether a validation is due: evenly along the budget, and not so often that it takes much of the time."""
+        if (fraction - self.progress.evaluated_at) * self.settings.evaluations < 1:
+            return False
+        if not self.budget.minutes or not self.progress.evaluations:
+            return True
+        spent = (fraction - self.progress.evaluated_at) * 60 * self.budget.minutes
+        return spent * _EVALUATION_SHARE > self.progress.evaluation_seconds
+
+    def _evaluate(self, fraction: float) -> None:
+        """Validates, writes the metrics, and keeps the model where it is the best so far."""
+        started = time.monotonic()
+        loss = self._validation_loss()
+        progress = self.progress
+        progress.evaluation_seconds = self._shared(time.monotonic() - started)
+        progress.all_evaluations_seconds += progress.evaluation_seconds
+        progress.evaluations, progress.evaluated_at = progress.evaluations + 1, fraction
+        value = float(loss.sum) / float(loss.count)
+        scores = self.task.metrics(loss, self.data.valid_tokens)
+        if progress.best is None or value < progress.best:
+            progress.best, progress.best_updates, progress.evaluations_without_gain = value, progress.updates, 0
+            self._keep_model()
+        else:
+            progress.evaluations_without_gain += 1
+        steps = self.data.train.num_steps(progress.epoch)
+        row: dict[str, Any] = {
+            "updates": progress.updates,
+            "epoch": progress.epoch + progress.step / steps,
+            "seconds": round(progress.seconds, 3),
+            "targets": progress.targets,
+            "targets_per_second": round(progress.targets_per_second(), 1),
+            "train_loss": progress.train_loss(),
+            **{f"valid_{name}": score for name, score in scores.items()},
+        }
+        if self.runtime.rank == 0:
+            self.metrics_file.add(row)
+        self.display.evaluated(min(fraction, 1.0), scores, row)
+
+    @torch.no_grad()
+    def _validation_loss(self) -> Loss:
+        """The loss over the validation data; each rank takes its rows."""
+        self.model.eval()
+        sums = torch.zeros(2, dtype=torch.float64, device=self.runtime.device)
+        state: State | None = None
+        for step in range(self.data.valid.num_steps(0)):
+            batch = self.data.valid.batch(0, step).shard(self.runtime.rank, self.runtime.world_size)
+            total, count, state = self.objective(batch.to(self.runtime.device), state if batch.continues else None)
+            sums += torch.stack([total.double(), count.double().to(total.device)])
+        self.model.train()
+        if self.runtime.world_size > 1:
+            reduced = self.fabric.all_reduce(sums, reduce_op="sum")
+            assert isinstance(reduced, Tensor)
+            sums = reduced
+        return Loss(sums[0].cpu(), sums[1].cpu())
+
+    def _shared(self, seconds: float) -> float:
+        """The first rank's clock."""
+        return float(self.fabric.broadcast(seconds)) if self.runtime.world_size > 1 else seconds
+
+    def _nothing_gained(self) -> bool:
+        return 0 < self.settings.patience <= self.progress.evaluations_without_gain
+
+    def _keep_model(self) -> None:
+        if self.runtime.rank == 0:
+            write_tensors(self.folder / "model.safetensors", model_tensors(self.model))
+
+    def _checkpoint(self, force: bool) -> None:
+        due = self._shared(time.monotonic() - self._saved_at) >= self.settings.checkpoint_seconds
+        if not force and not due:
+            return
+        own = [torch.get_rng_state(), *(state_tensors(self.state) if self.state is not None else [])]
+        own = [tensor.detach().cpu().clone() for tensor in own]
+        ranks: list[list[Tensor]] = [own]
+        if self.runtime.world_size > 1:
+            gathered: list[Any] = [None] * self.runtime.world_size
+            torch.distributed.all_gather_object(gathered, own)
+            ranks = gathered
+        if self.runtime.rank == 0:
+            optimizer = optimizer_tensors(self.optimizer.optimizer)
+            save_checkpoint(
+                self.folder / "training", Checkpoint(model_tensors(self.model), optimizer, ranks, self.progress)
+            )
+        self._saved_at = time.monotonic()
+
+    def _not_finite(self, what: str, rate: float, batch: Batch, state: State | None) -> SeqloomError:
+        """The error for a loss or gradient that is not a number: where, and whose rows it was."""
+        broken = [n for n, p in self.model.named_parameters() if not bool(torch.isfinite(p).all())]
+        rows = [] if broken else [i for i in range(batch.num_rows) if not self._row_is_finite(batch, state, i)]
+        return SeqloomError(
+            f"the {what} is no longer a finite number",
+            where=f"update {self.progress.updates + 1}, epoch {self.progress.epoch + 1}",
+            got=f"learning rate {rate:.3g}; "
+            + (f"weights not finite: {', '.join(broken)}" if broken else f"rows of the batch: {rows or 'all together'}"),
+            hint="the checkpoint before is whole; a lower training.learning_rate or training.clip_norm may help",
+        )
+
+    @torch.no_grad()
+    def _row_is_finite(self, batch: Batch, state: State | None, row: int) -> bool:
+        chosen = torch.tensor([row], device=self.runtime.device)
+        before = None if state is None else select_rows(state, chosen)
+        return math.isfinite(float(self.task.loss(self.model, batch.select(chosen), before)[0].sum))
+
+
+def make_fabric(runtime: Runtime) -> Fabric:
+    """Fabric for this process: alone, or one of the ranks that `torchrun` started."""
+    strategy: Any = "auto"
+    if runtime.world_size > 1:
+        # In a step, an output cluster may have no target and so no gradient.
+        strategy = DDPStrategy(find_unused_parameters=True, process_group_backend=None)
+    fabric = Fabric(
+        accelerator="cuda" if runtime.device.type == "cuda" else "cpu",
+        devices=runtime.local_world_size,
+        num_nodes=runtime.world_size // runtime.local_world_size,
+        strategy=strategy,
+        precision="bf16-mixed" if runtime.bfloat16 else "32-true",
+    )
+    if runtime.world_size > 1:
+        fabric.launch()
+    return fabric
