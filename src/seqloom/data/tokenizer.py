@@ -143,16 +143,20 @@ def _ranked_by_frequency(inner: tokenizers.Tokenizer, sample: Sequence[str]) -> 
     # The specials are plain entries of the vocabulary, not patterns cut out of the user's text wherever they occur.
     description["added_tokens"] = []
     inner = tokenizers.Tokenizer.from_str(json.dumps(description))
-    counts = np.zeros(inner.get_vocab_size(), dtype=np.int64)
+    model = description["model"]
+    unigram = model["type"] == "Unigram"
+    old_ids = {token: i for i, (token, _) in enumerate(model["vocab"])} if unigram else model["vocab"]
+    counts = np.zeros(max(old_ids.values()) + 1, dtype=np.int64)
     for start in range(0, len(sample), _LINES_AT_ONCE):
         encodings = inner.encode_batch_fast(list(sample[start : start + _LINES_AT_ONCE]), add_special_tokens=False)
-        np.add.at(counts, np.fromiter((i for e in encodings for i in e.ids), dtype=np.int64), 1)
-    order = np.argsort(-counts[len(SPECIALS) :], kind="stable") + len(SPECIALS)
-    new_id = np.arange(len(counts))
-    new_id[order] = np.arange(len(SPECIALS), len(counts))
-    model = description["model"]
-    if model["type"] == "Unigram":
-        model["vocab"] = [model["vocab"][int(old)] for old in [*range(len(SPECIALS)), *order]]
+        counts += np.bincount(
+            np.fromiter((i for e in encodings for i in e.ids), dtype=np.int64), minlength=len(counts)
+        )
+    # A text that writes <unk> itself has the trainer count it as a word; it is the special one all the same.
+    others = sorted(old_ids.keys() - set(SPECIALS), key=lambda token: (-counts[old_ids[token]], old_ids[token]))
+    tokens = [*SPECIALS, *others]
+    if unigram:
+        model["vocab"] = [model["vocab"][old_ids[token]] for token in tokens]
     else:
-        model["vocab"] = {token: int(new_id[old]) for token, old in model["vocab"].items()}
+        model["vocab"] = {token: i for i, token in enumerate(tokens)}
     return tokenizers.Tokenizer.from_str(json.dumps(description))
