@@ -1,4 +1,4 @@
-"""Settings: frozen, named with dots, the same in TOML and in `--set`; an unknown name is an error with the nearest one."""
+"""Settings: frozen, named with dots, the same in TOML and in `--set`; an unknown name gets the nearest one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seqloom.errors import RequestError, unknown_name
-from seqloom.files import write_atomic
+from seqloom.files import reading, write_atomic
 
 Value = Any
 S = TypeVar("S", bound="Settings")
@@ -88,7 +88,7 @@ def build(group: type[S], *layers: Mapping[str, Value]) -> S:
             "a setting's value is not possible",
             where=".".join(str(part) for part in first["loc"]),
             got=repr(first["input"]),
-            expected=first["msg"],
+            expected=first["msg"].removeprefix("Value error, "),
         ) from None
 
 
@@ -108,8 +108,7 @@ def write_toml(path: Path, content: Mapping[str, Any]) -> None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Raises RequestError where the file is missing or is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RequestError("the file does not exist", where=str(path)) from None
-    except tomllib.TOMLDecodeError as error:
+        with reading(path):
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RequestError("the file is not TOML", where=str(path), got=str(error)) from None

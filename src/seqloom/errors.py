@@ -9,7 +9,8 @@ from collections.abc import Iterable
 class SeqloomError(Exception):
     """The work failed (exit status 1): a full disk, a broken file, a loss that is no longer finite.
 
-    `where` is `file:line` or a setting's dotted name; `got` and `expected` are shown as they are; `hint` says what to do.
+    `where` is `file:line` or a setting's dotted name; `got` and `expected` are shown as they are; `hint` says what
+    to do.
     """
 
     exit_status = 1
@@ -28,7 +29,8 @@ class SeqloomError(Exception):
 
     def __str__(self) -> str:
         parts = {"where": self.where, "got": self.got, "expected": self.expected, "hint": self.hint}
-        return "\n".join([self.what, *(f"  {name + ':':<10}{text}" for name, text in parts.items() if text is not None)])
+        lines = (f"  {name + ':':<10}{text}" for name, text in parts.items() if text is not None)
+        return "\n".join([self.what, *lines])
 
 
 class RequestError(SeqloomError):

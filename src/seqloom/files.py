@@ -21,18 +21,26 @@ STANDARD_INPUT = "-"
 def _open_bytes(path: str) -> BinaryIO:
     if path == STANDARD_INPUT:
         return sys.stdin.buffer
+    if path.endswith(".gz"):
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if path.endswith(".xz"):
+        return cast(BinaryIO, lzma.open(path, "rb"))
+    return Path(path).open("rb")
+
+
+@contextlib.contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turns the operating system's refusals to read `path` into errors that say what is wrong."""
     try:
-        if path.endswith(".gz"):
-            return cast(BinaryIO, gzip.open(path, "rb"))
-        if path.endswith(".xz"):
-            return cast(BinaryIO, lzma.open(path, "rb"))
-        return Path(path).open("rb")
-    except FileNotFoundError:
-        raise RequestError("the file does not exist", where=path) from None
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise RequestError("the file does not exist", where=str(path)) from None
     except IsADirectoryError:
-        raise RequestError("a file is wanted and this is a folder", where=path) from None
+        raise RequestError("a file is wanted and this is a folder", where=str(path)) from None
     except PermissionError:
-        raise RequestError("the file may not be read", where=path) from None
+        raise RequestError("the file may not be read", where=str(path)) from None
+    except OSError as error:
+        raise SeqloomError("the file could not be read", where=str(path), got=str(error)) from None
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
@@ -42,7 +50,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """
     path = str(path)
     number = 0
-    with _open_bytes(path) as stream:
+    with reading(path), _open_bytes(path) as stream:
         try:
             for number, raw in enumerate(stream, 1):
                 if number == 1:
@@ -60,8 +68,6 @@ def read_lines(path: str | Path) -> Iterator[str]:
             raise SeqloomError(
                 "the compressed file is broken", where=f"{path}, after line {number}", got=str(error)
             ) from None
-        except IsADirectoryError:
-            raise RequestError("a file is wanted and this is a folder", where=path) from None
 
 
 @contextlib.contextmanager

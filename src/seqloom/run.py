@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import resource
 import shutil
@@ -23,7 +25,7 @@ from seqloom.decoding.sampling import Sampling, generate
 from seqloom.decoding.scoring import LineScore, score_lines
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, write_atomic
-from seqloom.runtime import Runtime, cache_folder
+from seqloom.runtime import Runtime, cache_folder, within_memory
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Task, total_loss
 from seqloom.training.budget import Budget, Progress
@@ -63,17 +65,21 @@ class Plan:
             raise RequestError(
                 "the run was written by another version", where=str(where), got=content.get("format"), expected=FORMAT
             )
-        kind = settings_type(content["task"], content["model"])
-        return cls(
-            task=content["task"],
-            model=content["model"],
-            sources=Sources(**content["sources"]),
-            budget=build(Budget, content["budget"]),
-            seed=content["seed"],
-            settings=kind.model_validate(content["settings"]),
-        )
+        try:
+            kind = settings_type(content["task"], content["model"])
+            return cls(
+                task=content["task"],
+                model=content["model"],
+                sources=Sources(**content["sources"]),
+                budget=build(Budget, content["budget"]),
+                seed=content["seed"],
+                settings=kind.model_validate(content["settings"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RequestError("the run's configuration is damaged", where=str(where), got=repr(error)) from None
 
 
+@functools.cache
 def settings_type(task: str, model: str) -> type[Settings]:
     """The class of all settings of a training: the task's own, the model's, the optimizer's."""
     own = tasks[task].settings(model)
@@ -125,9 +131,12 @@ def train(
     chosen = tasks[task]
     with fabric.rank_zero_first():
         corpus = chosen.read(plan.sources, plan.settings, cache_folder())
+    if resume:
+        _check_text(folder, corpus)
     torch.manual_seed(seed)
-    network = chosen.build(corpus, model, plan.settings)
     with ExitStack() as stack:
+        stack.enter_context(within_memory(_sizes(plan.settings)))
+        network = chosen.build(corpus, model, plan.settings)
         display: Display = Silent()
         if runtime.rank == 0:
             make_folder(folder)
@@ -167,7 +176,8 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
         )
     runtime = Runtime.start(device=device, precision="float32", threads=threads, seed=plan.seed)
     tensors = read_tensors(folder / "model.safetensors")
-    network = tasks[plan.task].rebuild(tensors, plan.model, plan.settings)
+    with within_memory(_sizes(plan.settings)):
+        network = tasks[plan.task].rebuild(tensors, plan.model, plan.settings)
     load_model_tensors(network, tensors, folder)
     network.to(runtime.device).eval()
     return Run(folder, plan, network, Tokenizer.load(folder / "tokenizer.json"), runtime)
@@ -218,18 +228,23 @@ class Run:
         """
         self._must_be_a_language_model("generate")
         first = self._first_input()
+        # A stream goes on after the end of a line; for a model of lines there is nothing after it.
+        lines = prompt.split("\n") if first == EOS else [prompt]
+        begin = [first, *itertools.chain.from_iterable((EOS, *ids) for ids in self.tokenizer.encode(lines))]
+        del begin[1]
         never = [PAD, SOS] + ([] if unknown else [UNK])
         ids = generate(
             self.model,  # type: ignore[arg-type]
-            [first, *self.tokenizer.encode([prompt])[0]],
+            begin,
             sampling or Sampling(),
             never=never,
             seed=seed,
         )
-        yield from self._text_of(ids, max_tokens, stop_at_end=first == SOS, begun=bool(prompt))
+        yield from self._text_of(ids, max_tokens, stop_at_end=first == SOS, begun=bool(lines[-1]))
 
     def _text_of(self, ids: Iterator[int], max_tokens: int, stop_at_end: bool, begun: bool) -> Iterator[str]:
-        """The text of ids as it grows: a character made of several byte tokens is held back until it is whole."""
+        """The text of ids as it grows. A character made of several byte tokens is held back until it is whole, and left
+        out where it never is."""
         line: list[int] = []
         shown = ""
         for _, token in zip(range(max_tokens), ids, strict=False):
@@ -302,6 +317,21 @@ def _free_folder(wanted: Path) -> Path:
         number += 1
         folder = wanted.with_name(f"{wanted.name}-{number}")
     return folder
+
+
+def _sizes(settings: Settings) -> dict[str, Any]:
+    """The settings that say how large the network and its batches are."""
+    asked = ("size", "dim", "num_layers", "horizon", "tokens_per_batch", "order")
+    return {name: value for name, value in flatten(settings).items() if name.endswith(asked)}
+
+
+def _check_text(folder: Path, corpus: Corpus) -> None:
+    """Refuses to resume on a text that has changed, as far as its vocabulary shows it."""
+    path = folder / "tokenizer.json"
+    if path.exists() and path.read_text(encoding="utf-8") != corpus.tokenizer.to_json():
+        raise RequestError(
+            "the text is no longer the one that the run was trained on", where=str(folder), hint="give another --out"
+        )
 
 
 def _check_folder(folder: Path, plan: Plan, resume: bool) -> None:

@@ -1,8 +1,10 @@
-"""Where and how computation runs: device, precision, threads, ranks, seed. An object passed in, never a module global."""
+"""Where and how computation runs: device, precision, threads, ranks, seed. An object passed in, never a global."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Literal
 
 import torch
 
-from seqloom.errors import RequestError
+from seqloom.errors import RequestError, SeqloomError
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -41,6 +43,10 @@ class Runtime:
         Under `torchrun` the ranks come from its environment variables. `threads=0` leaves torch's own choice.
         `precision="auto"` takes bfloat16 where the processor multiplies it natively and float32 elsewhere.
         """
+        if threads < 0:
+            raise RequestError("the number of threads is out of range", got=threads, expected="0 or more")
+        if not 0 <= seed < 2**32:
+            raise RequestError("the seed is out of range", got=seed, expected="0 to 2**32 - 1")
         if threads:
             torch.set_num_threads(threads)
         torch.set_flush_denormal(True)  # denormal gradients can slow a step twenty times
@@ -51,6 +57,8 @@ class Runtime:
             chosen = torch.device(device)
         except RuntimeError:
             raise RequestError("no such device", got=device, expected="auto, cpu, cuda") from None
+        if chosen.type not in ("cpu", "cuda"):
+            raise RequestError("the device is not supported", got=device, expected="auto, cpu, cuda")
         if chosen.type == "cuda" and not torch.cuda.is_available():
             raise RequestError("no GPU is to be had here", got=device, expected="auto or cpu")
         return cls(
@@ -64,6 +72,25 @@ class Runtime:
 
     def autocast(self) -> AbstractContextManager[None]:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
+
+
+@contextlib.contextmanager
+def within_memory(asked: Mapping[str, object]) -> Iterator[None]:
+    """Turns a failure to find memory into an error that says what was `asked` for: settings by their dotted names."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        refused = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not refused and not any(words in str(error) for words in _MEMORY_REFUSED):
+            raise
+        raise SeqloomError(
+            "there is not enough memory",
+            got=", ".join(f"{name}={value}" for name, value in asked.items()) or None,
+            hint="smaller sizes need less",
+        ) from None
+
+
+_MEMORY_REFUSED = ("can't allocate memory", "not enough memory", "Storage size calculation overflowed")
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -36,7 +37,7 @@ class Batch(NamedTuple):
 
     def select(self, rows: Tensor) -> Batch:
         """The batch of these rows, in this order."""
-        return self._replace(**{n: part[rows] for n, part in self._asdict().items() if isinstance(part, Tensor)})
+        return self._map(lambda part: part[rows])
 
     def shard(self, rank: int, world_size: int) -> Batch:
         """The rows of one rank. The shards of all ranks are the batch; a rank left without rows gets one that does
@@ -52,5 +53,14 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
-        parts = {n: part for n, part in self._asdict().items() if isinstance(part, Tensor)}
-        return self._replace(**{name: part.to(device, non_blocking=True) for name, part in parts.items()})
+        return self._map(lambda part: part.to(device, non_blocking=True))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        """The same batch with `function` applied to every tensor."""
+        return Batch(
+            function(self.inputs),
+            function(self.targets),
+            None if self.lengths is None else function(self.lengths),
+            None if self.scored is None else function(self.scored),
+            self.continues,
+        )

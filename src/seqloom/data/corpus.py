@@ -1,4 +1,4 @@
-"""From the user's files to token files: splits by content hash, one tokenizer, everything cached by what it depends on."""
+"""From the user's files to token files: splits by content hash, one tokenizer, all cached by what it depends on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Literal
 
 from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
-from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import STANDARD_INPUT, make_folder, writing
+from seqloom.errors import SeqloomError
+from seqloom.files import STANDARD_INPUT, make_folder, reading, writing
 
 Split = Literal["train", "valid", "test"]
 Read = Callable[[str], Iterator[str]]
@@ -76,21 +76,20 @@ def prepare(sources: Sources, read: Read, settings: TokenizerSettings, cache: Pa
     if tokenizer_path.exists():
         tokenizer = Tokenizer.load(tokenizer_path)
     else:
-        tokenizer = Tokenizer.train((x for x in read(data) if split_of(x, shares) == "train"), settings)
+        tokenizer = Tokenizer.train((x for x in read(data) if split_of(x, shares) == "train"), settings, sources.data)
         tokenizer.save(tokenizer_path)
     parts = _tokenize_splits(data, read, shares, tokenizer, folder)
     for split, path in (("valid", sources.valid), ("test", sources.test)):
         if path is not None:
             parts[split] = tokenize(path, read, tokenizer, cache)  # type: ignore[index]
-    for part, need in (("train", "text to train on"), ("valid", "text to validate on")):
-        if not len(parts[part]):  # type: ignore[index]
-            raise SeqloomError(
-                f"there is no {need}",
-                where=sources.data if part == "train" or sources.valid is None else sources.valid,
-                got=f"{sum(len(p.offsets) - 1 for p in parts.values())} lines in all",
-                expected="at least one line in every split",
-                hint="give more text, or a file of its own with --valid" if part == "valid" else None,
-            )
+    if not len(parts["valid"]):
+        raise SeqloomError(
+            "there is no text to validate on",
+            where=sources.valid or sources.data,
+            got=f"{sum(part.num_lines for part in parts.values())} lines in all",
+            expected="at least one line in every split",
+            hint="give more text, or a file of its own with --valid",
+        )
     test = parts.get("test")
     return Corpus(tokenizer, parts["train"], parts["valid"], test if test is not None and len(test) else None)
 
@@ -134,15 +133,8 @@ def keep_standard_input(path: str, cache: Path) -> str:
 
 
 def content_hash(path: str) -> str:
-    try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise RequestError("the file does not exist", where=path) from None
-    except IsADirectoryError:
-        raise RequestError("a file is wanted and this is a folder", where=path) from None
-    except PermissionError:
-        raise RequestError("the file may not be read", where=path) from None
+    with reading(path), Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def clear(cache: Path) -> None:

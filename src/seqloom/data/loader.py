@@ -1,4 +1,4 @@
-"""Loaders: an epoch is a list of steps, and step i's batch a function of (seed, epoch, i) alone, so a run resumes exactly.
+"""Loaders: an epoch is a list of steps; step i's batch is a function of (seed, epoch, i) alone, so runs resume exactly.
 
 Two ways through a text: parallel streams with the state carried from batch to batch (truncated back-propagation through
 time), and independent lines in length buckets under a token budget.
@@ -6,6 +6,7 @@ time), and independent lines in length buckets under a token budget.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,7 +70,8 @@ class ExactStreamLoader:
 
     def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Each row's first position, first scored position, and end."""
-        scored_each = -(-len(self.tokens) // max(1, min(self.batch_size, len(self.tokens) // (2 * self.context) or 1)))
+        rows = max(1, min(self.batch_size, len(self.tokens) // max(1, 2 * self.context)))
+        scored_each = max(1, -(-len(self.tokens) // rows))
         first_scored = np.arange(0, len(self.tokens), scored_each, dtype=np.int64)
         ends = np.minimum(first_scored + scored_each, len(self.tokens))
         return np.maximum(first_scored - self.context, 0), first_scored, ends
@@ -143,7 +145,7 @@ class LineLoader:
         return line_batch([self.tokens.ids[self.tokens.offsets[i] : self.tokens.offsets[i + 1]] for i in lines])
 
 
-def line_batch(rows: list[NDArray[np.uint16]] | list[NDArray[np.uint32]] | list[list[int]]) -> Batch:
+def line_batch(rows: Sequence[Sequence[int] | NDArray[np.uint16] | NDArray[np.uint32]]) -> Batch:
     """Rows that end in `<eos>` as a padded batch: inputs `<sos> w1 .. wn`, targets `w1 .. wn <eos>`."""
     lengths = np.array([len(row) for row in rows])
     targets = np.full((len(rows), lengths.max()), PAD, dtype=np.int64)

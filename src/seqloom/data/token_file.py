@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -86,7 +87,7 @@ class TokenFileWriter:
         self._num_bytes += sum(len(line.encode()) + 1 for line in lines)
         self._num_unknown += int((flat == UNK).sum())
         with writing(self._temporary):
-            flat.tofile(self._stream)
+            self._stream.write(flat.tobytes())  # not tofile, whose error does not say that the disk is full
 
     def finish(self) -> TokenFile:
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), *self._lengths]).cumsum()
@@ -105,5 +106,6 @@ class TokenFileWriter:
         return TokenFile.open(self._folder)
 
     def discard(self) -> None:
-        self._stream.close()
+        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
+            self._stream.close()
         shutil.rmtree(self._temporary, ignore_errors=True)

@@ -10,7 +10,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import tokenizers
@@ -50,12 +50,12 @@ class Tokenizer:
         """Whether blanks between tokens are left out in encoding and put back by `decode`."""
 
     @classmethod
-    def train(cls, lines: Iterable[str], settings: TokenizerSettings) -> Tokenizer:
-        """Learns the vocabulary from `lines`, which are read once, as a stream."""
+    def train(cls, lines: Iterable[str], settings: TokenizerSettings, where: str | None = None) -> Tokenizer:
+        """Learns the vocabulary from `lines`, which are read once, as a stream. `where` is where they come from."""
         stream = iter(lines)
         sample = list(itertools.islice(stream, _LINES_TO_RANK_BY))
         if not sample:
-            raise SeqloomError("there is no text to learn a vocabulary from")
+            raise SeqloomError("there is no text to train on", where=where, expected="at least one line")
         inner, trainer = _untrained(settings, _own_unknowns(sample))
         inner.train_from_iterator(itertools.chain(sample, stream), trainer)
         return cls(_ranked_by_frequency(inner, sample))
@@ -82,11 +82,11 @@ class Tokenizer:
         return self._inner.decode([i for i in ids if i not in (PAD, SOS, EOS)], skip_special_tokens=False)
 
     def token(self, token_id: int) -> str:
-        return self._inner.id_to_token(token_id)
+        return cast(str, self._inner.id_to_token(token_id))
 
     def tokens(self) -> list[str]:
         """The vocabulary in order of ids."""
-        return [self._inner.id_to_token(i) for i in range(self.vocab_size)]
+        return [self.token(i) for i in range(self.vocab_size)]
 
 
 def _own_unknowns(sample: Sequence[str]) -> bool:
@@ -149,9 +149,7 @@ def _ranked_by_frequency(inner: tokenizers.Tokenizer, sample: Sequence[str]) -> 
     counts = np.zeros(max(old_ids.values()) + 1, dtype=np.int64)
     for start in range(0, len(sample), _LINES_AT_ONCE):
         encodings = inner.encode_batch_fast(list(sample[start : start + _LINES_AT_ONCE]), add_special_tokens=False)
-        counts += np.bincount(
-            np.fromiter((i for e in encodings for i in e.ids), dtype=np.int64), minlength=len(counts)
-        )
+        counts += np.bincount(np.fromiter((i for e in encodings for i in e.ids), dtype=np.int64), minlength=len(counts))
     # A text that writes <unk> itself has the trainer count it as a word; it is the special one all the same.
     others = sorted(old_ids.keys() - set(SPECIALS), key=lambda token: (-counts[old_ids[token]], old_ids[token]))
     tokens = [*SPECIALS, *others]

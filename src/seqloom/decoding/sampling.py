@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ from torch import Tensor
 
 from seqloom.errors import RequestError
 from seqloom.models.language_model import PredictsNext
+from seqloom.nn.layer import state_tensors
+
+_GREEDY_BELOW = 1e-6
+"""A temperature this low leaves one token, and dividing by it overflows."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name, possible, expected in (
-            ("temperature", self.temperature >= 0, "0 or more"),
+            ("temperature", 0 <= self.temperature < math.inf, "0 or more"),
             ("top_k", self.top_k >= 0, "0 or more"),
             ("top_p", 0 < self.top_p <= 1, "more than 0, at most 1"),
         ):
@@ -33,9 +38,9 @@ class Sampling:
 
     def distribution(self, log_probs: Float[Tensor, " vocab"]) -> Float[Tensor, " vocab"]:
         """The probabilities that a token is drawn from."""
-        if self.temperature == 0:
+        if self.temperature < _GREEDY_BELOW:
             return torch.nn.functional.one_hot(log_probs.argmax(), len(log_probs)).to(log_probs.dtype)
-        probs = (log_probs / self.temperature).softmax(0)
+        probs = ((log_probs - log_probs.max()) / self.temperature).softmax(0)
         ordered, order = probs.sort(descending=True, stable=True)
         kept = torch.ones_like(ordered, dtype=torch.bool)
         if self.top_k:
@@ -52,11 +57,12 @@ def generate(
     """Yields token ids after `prompt` (not empty), without end; the tokens `never` are not drawn."""
     generator = torch.Generator().manual_seed(seed)
     state = model.initial_state(1)
-    inputs = torch.tensor([list(prompt)])
+    device = state_tensors(state)[0].device
+    inputs = torch.tensor([list(prompt)], device=device)
     while True:
         log_probs, state = model.next_log_probs(inputs, state)
-        allowed = log_probs[0].float().clone()
+        allowed = log_probs[0].float().cpu().clone()
         allowed[list(never)] = float("-inf")
         token = int(torch.multinomial(sampling.distribution(allowed), 1, generator=generator))
         yield token
-        inputs = torch.tensor([[token]])
+        inputs = torch.tensor([[token]], device=device)

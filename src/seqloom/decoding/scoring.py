@@ -10,6 +10,7 @@ import torch
 
 from seqloom.data.tokenizer import EOS, PAD, UNK
 from seqloom.models.language_model import PredictsNext
+from seqloom.nn.layer import state_tensors
 
 _TOKENS_AT_ONCE = 4_096
 
@@ -44,13 +45,11 @@ def _score_together(model: PredictsNext, lines: list[Sequence[int]], first_input
     for row, line in zip(targets, lines, strict=True):
         row[: len(line) + 1] = [*line, EOS]
     inputs = np.concatenate([np.full((len(lines), 1), first_input), targets[:, :-1]], axis=1)
-    log_probs, _ = model.log_prob(
-        torch.from_numpy(inputs),
-        torch.from_numpy(targets),
-        model.initial_state(len(lines)),
-        torch.from_numpy(lengths),
-    )
+    state = model.initial_state(len(lines))
+    device = state_tensors(state)[0].device
+    ids, wanted, real_lengths = (torch.from_numpy(array).to(device) for array in (inputs, targets, lengths))
+    log_probs, _ = model.log_prob(ids, wanted, state, real_lengths)
     real = np.arange(targets.shape[1]) < lengths[:, None]
-    sums = np.where(real, log_probs.double().numpy(), 0.0).sum(1)
+    sums = np.where(real, log_probs.double().cpu().numpy(), 0.0).sum(1)
     unknown = (real & (targets == UNK)).sum(1)
     return [LineScore(float(s), int(n), int(u)) for s, n, u in zip(sums, lengths, unknown, strict=True)]

@@ -1,8 +1,8 @@
-"""A neural language model: embedding, any causal layer, softmax. And what every language model can do, neural or not."""
+"""A neural language model: embedding, any causal layer, softmax. And what any language model can do, neural or not."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -49,7 +49,8 @@ class LanguageModel(nn.Module):
         super().__init__()
         assert layer.causal, "a language model must not see what it predicts"
         self.embedding, self.layer = embedding, layer
-        self.output = OutputLayer(layer.output_size, output, counts, embedding.table.weight)
+        table = cast(nn.Parameter, embedding.table.weight)
+        self.output = OutputLayer(layer.output_size, output, counts, table)
         self.token_counts: Tensor
         self.register_buffer("token_counts", torch.from_numpy(counts))
 
@@ -63,10 +64,13 @@ class LanguageModel(nn.Module):
         counts: NDArray[np.int64],
     ) -> LanguageModel:
         """`counts`: the frequency of each token in the training text, which also gives the vocabulary's size."""
-        return cls(layer(embedding.dim, settings), TokenEmbedding(len(counts), embedding), output, counts)  # type: ignore[arg-type, call-arg]
+        return cls(layer(embedding.dim, settings), TokenEmbedding(len(counts), embedding), output, counts)
 
     def forward(
-        self, token_ids: Int[Tensor, "batch time"], state: State | None = None, lengths: Int[Tensor, " batch"] | None = None
+        self,
+        token_ids: Int[Tensor, "batch time"],
+        state: State | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time width"], State]:
         """The vectors that the softmax takes, and the state."""
         hidden, state = self.layer(self.embedding(token_ids), state, lengths)

@@ -80,6 +80,17 @@ def select_rows(state: State, rows: Int[Tensor, " chosen"]) -> State:
     return map_state(lambda tensor: tensor.index_select(0, rows), state)
 
 
+def without_padding(
+    inputs: Float[Tensor, "batch time size"], lengths: Int[Tensor, " batch"] | None
+) -> Float[Tensor, "batch time size"]:
+    """The inputs with zeros after each row's last real element, so that whatever stood there (NaN too) reaches neither
+    a state nor a gradient."""
+    if lengths is None:
+        return inputs
+    padding = torch.arange(inputs.shape[1], device=inputs.device) >= lengths[:, None]
+    return inputs.masked_fill(padding[:, :, None], 0.0)
+
+
 def last_real(
     sequence: Float[Tensor, "batch time size"],
     lengths: Int[Tensor, " batch"] | None,

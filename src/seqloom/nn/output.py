@@ -1,13 +1,13 @@
 """From hidden vectors to a distribution over the vocabulary: full and adaptive softmax.
 
-The training loss is computed with its gradient, a block of rows at a time, so the logits of a whole batch are never held.
+The training loss is computed with its gradient, a block of rows at a time: a whole batch's logits are never held.
 """
 
 from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -40,12 +40,9 @@ class SummedCrossEntropy(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):
             table = weight.to(hidden.dtype)
             total = bias.new_zeros(())
-            needs_gradient = any(ctx.needs_input_grad)
-            d_hidden, d_weight, d_bias = (
-                (torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias))
-                if needs_gradient
-                else (None, None, None)
-            )
+            gradients: tuple[Tensor, ...] = ()
+            if any(ctx.needs_input_grad):
+                gradients = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
             for start, stop in _blocks(len(targets), len(bias)):
                 rows, chosen = hidden[start:stop], targets[start:stop, None]
                 logits = torch.addmm(bias, rows, table.T) if rows.dtype == bias.dtype else (rows @ table.T) + bias
@@ -53,7 +50,8 @@ class SummedCrossEntropy(torch.autograd.Function):
                 peak = logits.amax(1, keepdim=True)
                 norm = logits.sub_(peak).exp_().sum(1, keepdim=True)
                 total += (peak + norm.log() - at_target).sum()
-                if needs_gradient:
+                if gradients:
+                    d_hidden, d_weight, d_bias = gradients
                     error = logits.div_(norm)
                     error.scatter_add_(1, chosen, error.new_full((1, 1), -1.0).expand_as(chosen))
                     d_bias += error.sum(0)
@@ -63,15 +61,25 @@ class SummedCrossEntropy(torch.autograd.Function):
                         d_weight.addmm_(error.T, rows)
                     else:
                         d_weight += error.T @ rows
-        ctx.save_for_backward(d_hidden, d_weight, d_bias)
+        ctx.save_for_backward(*gradients)
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         d_hidden, d_weight, d_bias = ctx.saved_tensors
         if float(gradient) == 1.0:  # the usual case: nothing was scaled
             return d_hidden, d_weight, d_bias, None
         return d_hidden * gradient.to(d_hidden.dtype), d_weight * gradient, d_bias * gradient, None
+
+
+def summed_cross_entropy(
+    hidden: Float[Tensor, "rows hidden"],
+    weight: Float[Tensor, "vocab hidden"],
+    bias: Float[Tensor, " vocab"],
+    targets: Int[Tensor, " rows"],
+) -> Float[Tensor, ""]:
+    """`SummedCrossEntropy` as a function."""
+    return cast(Tensor, SummedCrossEntropy.apply(hidden, weight, bias, targets))  # type: ignore[no-untyped-call]
 
 
 def _blocks(num_rows: int, width: int) -> list[tuple[int, int]]:
@@ -80,7 +88,7 @@ def _blocks(num_rows: int, width: int) -> list[tuple[int, int]]:
 
 
 class Output(nn.Module):
-    """A distribution over `vocab_size` tokens for a hidden vector. `weight` (vocab, hidden) may be an embedding's table.
+    """A distribution over `vocab_size` tokens for a hidden vector. `weight` (vocab, hidden) may be an embedding's.
 
     `counts` are the tokens' frequencies in training: the bias starts at their logarithm, so a fresh model is a unigram.
     """
@@ -111,7 +119,7 @@ class FullSoftmax(Output):
     """One softmax over the vocabulary."""
 
     def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        return SummedCrossEntropy.apply(hidden, self.weight, self.bias, targets)
+        return summed_cross_entropy(hidden, self.weight, self.bias, targets)
 
     @torch.no_grad()
     def log_prob(self, hidden: Tensor, targets: Tensor) -> Tensor:
@@ -134,13 +142,13 @@ class AdaptiveSoftmax(Output):
         shares = _shares(counts)
         self.cutoffs = best_cutoffs(counts)
         self.sizes = np.diff([0, *self.cutoffs, len(counts)]).tolist()
-        clusters = torch.stack([part.sum() for part in shares.split(self.sizes)[1:]])
+        clusters = torch.stack([part.sum() for part in torch.split(shares, self.sizes)[1:]])
         self.cluster_weight = nn.Parameter(torch.zeros(len(clusters), weight.shape[1]))
         self.cluster_bias = nn.Parameter(clusters.log().float())
 
     def _parts(self) -> tuple[tuple[Tensor, Tensor], list[tuple[Tensor, Tensor]]]:
         """Weight and bias of the head, and of each tail."""
-        (weight, *weights), (bias, *biases) = self.weight.split(self.sizes), self.bias.split(self.sizes)
+        (weight, *weights), (bias, *biases) = torch.split(self.weight, self.sizes), torch.split(self.bias, self.sizes)
         head = torch.cat([weight, self.cluster_weight]), torch.cat([bias, self.cluster_bias])
         return head, list(zip(weights, biases, strict=True))
 
@@ -156,10 +164,10 @@ class AdaptiveSoftmax(Output):
     def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
         head, parts = self._parts()
         in_head, tails = self._route(targets)
-        total = SummedCrossEntropy.apply(hidden, *head, in_head)
+        total = summed_cross_entropy(hidden, *head, in_head)
         for (weight, bias), (rows, first) in zip(parts, tails, strict=True):
             if len(rows):
-                total = total + SummedCrossEntropy.apply(hidden[rows], weight, bias, targets[rows] - first)
+                total = total + summed_cross_entropy(hidden[rows], weight, bias, targets[rows] - first)
         return total
 
     @torch.no_grad()
@@ -203,7 +211,7 @@ class OutputLayer(nn.Module):
 def best_cutoffs(counts: NDArray[np.int64], most: int = 3) -> list[int]:
     """The first ids of the tails for which the expected rows of the table to multiply by are fewest.
 
-    Each tail is charged 5 % of the vocabulary's square root more, for the gathering it costs.
+    Each tail is charged half the vocabulary's square root more, for the gathering it costs.
     """
     size = len(counts)
     below = np.concatenate([[0.0], np.cumsum(_shares(counts).numpy())])
@@ -214,8 +222,9 @@ def best_cutoffs(counts: NDArray[np.int64], most: int = 3) -> list[int]:
         tails = sum((below[end] - below[cut]) * (end - cut) for cut, end in zip(cuts, ends, strict=True))
         return cuts[0] + tails + len(cuts) * 0.5 * size**0.5
 
-    choices = itertools.chain.from_iterable(itertools.combinations(grid, n) for n in range(1, most + 1))
-    return list(min(choices, key=cost))
+    choices = [c for n in range(1, most + 1) for c in itertools.combinations(grid, n)]
+    best = min(choices, key=cost)
+    return list(best)
 
 
 def _shares(counts: NDArray[np.int64]) -> Tensor:

@@ -26,7 +26,7 @@ class Loss(NamedTuple):
     ragged batches, so whoever divides does it once, at the end."""
 
     sum: Tensor
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # tuple.count is not missed
 
 
 class Task(Protocol):

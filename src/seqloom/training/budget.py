@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import Field, model_validator
 
 from seqloom.config import Settings
+from seqloom.errors import RequestError
 
 
 class Budget(Settings):
@@ -20,7 +21,12 @@ class Budget(Settings):
     @model_validator(mode="after")
     def _one(self) -> Budget:
         if sum(bool(x) for x in (self.minutes, self.epochs, self.sequences, self.updates)) != 1:
-            raise ValueError("exactly one of minutes, epochs, sequences and updates, greater than 0")
+            raise RequestError(
+                "how long to train is said once",
+                where="minutes, epochs, sequences, updates",
+                got=", ".join(f"{name}={value:g}" for name, value in self.model_dump(exclude_defaults=True).items()),
+                expected="exactly one of them, greater than 0",
+            )
         return self
 
     def fraction(self, progress: Progress, epoch_share: float) -> float:

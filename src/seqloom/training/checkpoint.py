@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -19,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import make_folder, write_atomic, writing
+from seqloom.files import make_folder, reading, write_atomic
 from seqloom.training.budget import Progress
 
 
@@ -112,20 +111,28 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """The last whole checkpoint under `folder`, or None where there is none."""
+    """The last whole checkpoint under `folder`, or None where there is none.
+
+    Raises SeqloomError where it is damaged.
+    """
     pointer = folder / "current"
     if not pointer.exists():
         return None
-    with writing(folder):
+    with reading(pointer):
         current = folder / pointer.read_text()
-        ranks: dict[int, dict[int, Tensor]] = {}
-        for key, tensor in read_tensors(current / "ranks.safetensors").items():
-            rank, index = map(int, key.split("."))
-            ranks.setdefault(rank, {})[index] = tensor
-        progress: dict[str, Any] = json.loads((current / "progress.json").read_text())
-        return Checkpoint(
-            model=read_tensors(current / "model.safetensors"),
-            optimizer=read_tensors(current / "optimizer.safetensors"),
-            ranks=[[parts[i] for i in sorted(parts)] for _, parts in sorted(ranks.items())],
-            progress=Progress(**progress),
-        )
+    ranks: dict[int, dict[int, Tensor]] = {}
+    for key, tensor in read_tensors(current / "ranks.safetensors").items():
+        rank, index = map(int, key.split("."))
+        ranks.setdefault(rank, {})[index] = tensor
+    try:
+        with reading(current / "progress.json"):
+            progress = Progress(**json.loads((current / "progress.json").read_text()))
+    except (TypeError, ValueError) as error:
+        where = str(current / "progress.json")
+        raise SeqloomError("the checkpoint is damaged", where=where, got=str(error)) from None
+    return Checkpoint(
+        model=read_tensors(current / "model.safetensors"),
+        optimizer=read_tensors(current / "optimizer.safetensors"),
+        ranks=[[parts[i] for i in sorted(parts)] for _, parts in sorted(ranks.items())],
+        progress=progress,
+    )

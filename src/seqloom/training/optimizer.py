@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -52,7 +53,7 @@ def rate_factor(fraction: float, settings: TrainingSettings) -> float:
     return 1 - left if settings.schedule == "linear" else 1.0
 
 
-def scale_and_clip(parameters: list[Tensor], scale: float, clip_norm: float) -> float:
+def scale_and_clip(parameters: Sequence[Tensor], scale: float, clip_norm: float) -> float:
     """Multiplies the gradients by `scale`, then shortens them to norm `clip_norm`; gives the norm before shortening."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     norms = torch._foreach_norm(gradients)

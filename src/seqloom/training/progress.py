@@ -1,4 +1,4 @@
-"""What a person sees while training goes on: a bar on a terminal, a line an evaluation elsewhere, JSON lines on disk."""
+"""What a person sees while training goes on: a bar on a terminal, a line an evaluation; and JSON lines on disk."""
 
 from __future__ import annotations
 
@@ -59,24 +59,36 @@ class Terminal:
         if not self._drawn:
             self._first, self._started = fraction, now
         self._drawn = now
-        done = fraction - self._first
-        left = (now - self._started) * (1 - fraction) / done if done > 0 else 0.0
+        left = self._seconds_left(fraction)
         self._bar.update(
             self._task,
             completed=fraction,
             rate=f"{targets_per_second:,.0f} targets/s  train {train_loss:.3f}",
             score=self._score,
-            left=f"{left // 60:.0f}:{left % 60:02.0f} left" if left else "",
+            left=f"{_clock(left)} left" if left else "",
         )
 
+    def _seconds_left(self, fraction: float) -> float:
+        """Judged by this sitting alone; 0 where nothing is known yet."""
+        done = fraction - self._first
+        return (time.monotonic() - self._started) * (1 - fraction) / done if self._drawn and done > 0 else 0.0
+
     def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:
-        shown = next(iter(scores.items()))
-        self._score = f"valid {shown[0]} {shown[1]:.4g}"
+        name, value = next(iter(scores.items()))
+        self._score = f"valid {name} {value:,.0f}" if abs(value) >= 10_000 else f"valid {name} {value:#.4g}"
         self._console.print(
-            f"{self._title}  {fraction:4.0%}  {row['seconds']:6.0f} s  epoch {row['epoch']:6.2f}  "
-            f"{row['targets_per_second']:8,.0f} targets/s  train {row['train_loss']:.3f}  {self._score}",
+            f"{self._title} {fraction:4.0%} {_clock(row['seconds']):>5} ({_clock(self._seconds_left(fraction))} left)  "
+            f"{row['targets_per_second']:,.0f} targets/s  train {row['train_loss']:.3f}  {self._score}",
             highlight=False,
+            soft_wrap=True,
         )
+
+
+def _clock(seconds: float) -> str:
+    """`4:05`, or `1:04:05`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class MetricsFile:

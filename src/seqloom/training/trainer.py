@@ -1,6 +1,6 @@
 """The only training loop. Knows no task by name: it asks the task for the loss of a batch, a sum and a count.
 
-One update: the gradients of the loss sums of all micro-batches and ranks, divided once by the count of all their targets.
+One update: the gradients of the loss sums of all micro-batches and ranks, divided once by the count of their targets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from seqloom.data.batch import Batch
@@ -50,8 +50,9 @@ class Objective(nn.Module):
         self.task, self.model = task, model
 
     def forward(self, batch: Batch, state: State | None) -> tuple[Tensor, Tensor, State | None]:
+        """The loss's sum and count, and the state, through which no gradient flows."""
         loss, state = self.task.loss(self.model, batch, state)
-        return loss.sum, loss.count, state
+        return loss.sum, loss.count, None if state is None else detach(state)
 
 
 class Step(NamedTuple):
@@ -98,7 +99,8 @@ class Trainer:
         self.progress = Progress()
         self.state: State | None = None
         self._carried: list[Tensor] = []
-        self._clock = self._saved_at = time.monotonic()
+        self._clock = time.monotonic()
+        self._saved_at = 0.0
         torch.manual_seed(runtime.seed * 1_000_003 + runtime.rank)  # dropout differs from rank to rank
 
     def resume(self) -> bool:
@@ -117,7 +119,8 @@ class Trainer:
         load_optimizer_tensors(self.optimizer.optimizer, checkpoint.optimizer)
         self.progress = checkpoint.progress
         generator, *self._carried = checkpoint.ranks[self.runtime.rank]
-        torch.set_rng_state(generator)
+        self._saved_at = self.progress.seconds
+        self._set_generator(generator)
         if self.runtime.rank == 0:
             self.metrics_file.keep_until(self.progress.updates)
         return True
@@ -125,7 +128,7 @@ class Trainer:
     def run(self) -> Progress:
         """Trains until the budget is spent, nothing more is gained, or a signal asks to stop."""
         self.model.train()
-        self._clock = self._saved_at = time.monotonic()
+        self._clock = time.monotonic()
         if not self.progress.updates and self.runtime.rank == 0:
             self.metrics_file.keep_until(-1)
         with StopOnSignal() as signals:
@@ -159,11 +162,12 @@ class Trainer:
             last = micro == self.settings.accumulate - 1
             with self.fabric.no_backward_sync(self.objective, enabled=not last):
                 total, count, state = self.objective(batch, before)
-                if not math.isfinite(float(total)):
+                value = float(total.detach())
+                if not math.isfinite(value):
                     raise self._not_finite("loss", rate, batch, before)
                 self.fabric.backward(total)
-            self.state = None if state is None else detach(state)
-            loss, targets, sequences = loss + float(total), targets + int(count), sequences + whole.num_rows
+            self.state = state
+            loss, targets, sequences = loss + value, targets + int(count), sequences + whole.num_rows
         step = self._over_ranks(loss, targets, sequences, signals.asked)
         # Summed gradients were averaged over the ranks; dividing by this makes them the mean over all targets.
         norm = scale_and_clip(self.parameters, self.runtime.world_size / max(step.targets, 1), self.settings.clip_norm)
@@ -184,12 +188,13 @@ class Trainer:
     def _state_for(self, batch: Batch) -> State | None:
         """The state that the rows of the batch go on from; after resuming, the one that the checkpoint carried."""
         if not batch.continues:
+            self._carried = []
             return None
         if self._carried:
-            generator = torch.get_rng_state()
+            generator = self._generator()
             with torch.no_grad():
                 like = self.task.loss(self.model, batch, None)[1]  # for its nesting alone
-            torch.set_rng_state(generator)
+            self._set_generator(generator)
             self.state, self._carried = restore_state(like, self._carried), []
         return self.state
 
@@ -206,7 +211,7 @@ class Trainer:
 
     def _count(self, step: Step) -> None:
         progress = self.progress
-        self._clock += time.monotonic() - self._clock
+        self._clock += step.seconds
         progress.seconds += step.seconds
         progress.updates += 1
         progress.sequences += step.sequences
@@ -216,7 +221,8 @@ class Trainer:
 
     def _due(self, fraction: float) -> bool:
         """Whether a validation is due: evenly along the budget, and not so often that it takes much of the time."""
-        if (fraction - self.progress.evaluated_at) * self.settings.evaluations < 1:
+        marks = self.settings.evaluations * (1 + 1e-9)  # so that 2/6 of a budget counts as the second of six marks
+        if int(fraction * marks) <= int(self.progress.evaluated_at * marks):
             return False
         if not self.budget.minutes or not self.progress.evaluations:
             return True
@@ -230,6 +236,8 @@ class Trainer:
         progress = self.progress
         progress.evaluation_seconds = self._shared(time.monotonic() - started)
         progress.all_evaluations_seconds += progress.evaluation_seconds
+        progress.seconds += progress.evaluation_seconds
+        self._clock += progress.evaluation_seconds
         progress.evaluations, progress.evaluated_at = progress.evaluations + 1, fraction
         value = float(loss.sum) / float(loss.count)
         scores = self.task.metrics(loss, self.data.valid_tokens)
@@ -281,10 +289,10 @@ class Trainer:
             write_tensors(self.folder / "model.safetensors", model_tensors(self.model))
 
     def _checkpoint(self, force: bool) -> None:
-        due = self._shared(time.monotonic() - self._saved_at) >= self.settings.checkpoint_seconds
+        due = self.progress.seconds - self._saved_at >= self.settings.checkpoint_seconds
         if not force and not due:
             return
-        own = [torch.get_rng_state(), *(state_tensors(self.state) if self.state is not None else [])]
+        own = [self._generator(), *(state_tensors(self.state) if self.state is not None else [])]
         own = [tensor.detach().cpu().clone() for tensor in own]
         ranks: list[list[Tensor]] = [own]
         if self.runtime.world_size > 1:
@@ -296,18 +304,34 @@ class Trainer:
             save_checkpoint(
                 self.folder / "training", Checkpoint(model_tensors(self.model), optimizer, ranks, self.progress)
             )
-        self._saved_at = time.monotonic()
+        self._saved_at = self.progress.seconds
+
+    def _generator(self) -> Tensor:
+        """The state of the random numbers that dropout draws."""
+        device = self.runtime.device
+        return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+    def _set_generator(self, state: Tensor) -> None:
+        if len(state) != len(self._generator()):
+            return  # saved on another kind of device, where no resuming could be exact
+        if self.runtime.device.type == "cuda":
+            torch.cuda.set_rng_state(state, self.runtime.device)
+        else:
+            torch.set_rng_state(state)
 
     def _not_finite(self, what: str, rate: float, batch: Batch, state: State | None) -> SeqloomError:
         """The error for a loss or gradient that is not a number: where, and whose rows it was."""
         broken = [n for n, p in self.model.named_parameters() if not bool(torch.isfinite(p).all())]
         rows = [] if broken else [i for i in range(batch.num_rows) if not self._row_is_finite(batch, state, i)]
+        blamed = (
+            f"weights not finite: {', '.join(broken)}" if broken else f"rows of the batch: {rows or 'all together'}"
+        )
         return SeqloomError(
             f"the {what} is no longer a finite number",
             where=f"update {self.progress.updates + 1}, epoch {self.progress.epoch + 1}",
-            got=f"learning rate {rate:.3g}; "
-            + (f"weights not finite: {', '.join(broken)}" if broken else f"rows of the batch: {rows or 'all together'}"),
-            hint="the checkpoint before is whole; a lower training.learning_rate or training.clip_norm may help",
+            got=f"learning rate {rate:.3g}; {whose}",
+            hint="a lower training.learning_rate or training.clip_norm may help"
+            + ("; the checkpoint before is whole" if (self.folder / "training" / "current").exists() else ""),
         )
 
     @torch.no_grad()
@@ -322,7 +346,7 @@ def make_fabric(runtime: Runtime) -> Fabric:
     strategy: Any = "auto"
     if runtime.world_size > 1:
         # In a step, an output cluster may have no target and so no gradient.
-        strategy = DDPStrategy(find_unused_parameters=True, process_group_backend=None)
+        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
     fabric = Fabric(
         accelerator="cuda" if runtime.device.type == "cuda" else "cpu",
         devices=runtime.local_world_size,

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.config import Settings
 from seqloom.nn.dropout import VariationalDropout
-from seqloom.nn.layer import SequenceLayer, State, last_real, layers
+from seqloom.nn.layer import SequenceLayer, State, last_real, layers, without_padding
 
 
 class RecurrentSettings(Settings):
@@ -31,7 +32,7 @@ class Recurrent(SequenceLayer):
     memory the cell has (h; and c for an LSTM)."""
 
     settings = RecurrentSettings
-    module: type[nn.RNNBase]
+    module: type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]
     num_memories = 1
 
     def __init__(self, input_size: int, settings: RecurrentSettings) -> None:
@@ -57,22 +58,25 @@ class Recurrent(SequenceLayer):
             if name.startswith("bias"):
                 nn.init.zeros_(weight)
                 continue
-            for gate in weight.data.split(hidden):
+            for gate in torch.split(weight.data, hidden):
                 nn.init.orthogonal_(gate) if name.startswith("weight_hh") else nn.init.xavier_uniform_(gate)
 
     def initial_state(self, batch_size: int) -> State:
         return tuple(part.expand(batch_size, -1, -1) for part in self.start)
 
     def forward(
-        self, inputs: Tensor, state: State | None = None, lengths: Tensor | None = None
-    ) -> tuple[Tensor, State]:
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        state: State | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
         state = self.initial_state(inputs.shape[0]) if state is None else state
-        sequence, after = inputs, []
+        sequence, after = without_padding(inputs, lengths), []
         for depth, module in enumerate(self.stack):
             if depth:
                 sequence = self.between(sequence)
             before = tuple(part[:, depth].unsqueeze(0).contiguous() for part in state)
-            sequence, last = self._run(module, self._weights(module), sequence, before, lengths)
+            sequence, last = self._run(self._weights(module), sequence, before, lengths)
             after.append(last)
         return sequence, tuple(torch.stack(parts, dim=1) for parts in zip(*after, strict=True))
 
@@ -83,7 +87,7 @@ class Recurrent(SequenceLayer):
         return weights
 
     def _run(
-        self, module: nn.Module, weights: list[Tensor], sequence: Tensor, before: tuple[Tensor, ...], lengths: Tensor | None
+        self, weights: list[Tensor], sequence: Tensor, before: tuple[Tensor, ...], lengths: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One layer over the sequence: its outputs (batch, time, hidden) and its memories (batch, hidden) after each
         row's last element."""
@@ -132,19 +136,17 @@ class LSTM(Recurrent):
     def _initialise(self, module: nn.Module) -> None:
         super()._initialise(module)
         with torch.no_grad():
-            module.bias_ih_l0[self.hidden_size : 2 * self.hidden_size] = 1.0  # type: ignore[index, operator]
+            module.bias_ih_l0[self.hidden_size : 2 * self.hidden_size] = 1.0  # type: ignore[operator]
 
     def _run(
-        self, module: nn.Module, weights: list[Tensor], sequence: Tensor, before: tuple[Tensor, ...], lengths: Tensor | None
+        self, weights: list[Tensor], sequence: Tensor, before: tuple[Tensor, ...], lengths: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         if lengths is not None:
             sequence, weights = self._frozen_after(sequence, weights, lengths)
         outputs, _, cell = torch._VF.lstm(sequence, before, weights, True, 1, 0.0, self.training, False, True)
         return outputs, (last_real(outputs, lengths, before[0][0]), cell[0])
 
-    def _frozen_after(
-        self, sequence: Tensor, weights: list[Tensor], lengths: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
+    def _frozen_after(self, sequence: Tensor, weights: list[Tensor], lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
         """One more input, 1 at padding, whose weights shut the input gate and open the forget gate: c' = 1 * c + 0 * g.
 
         So the kernel's last cell state is that of each row's own last element, exactly, on the fast path.
@@ -153,7 +155,5 @@ class LSTM(Recurrent):
         shut = sequence.new_zeros(4 * self.hidden_size, 1)
         shut[: self.hidden_size] = -1e4
         shut[self.hidden_size : 2 * self.hidden_size] = 1e4
-        # Zeroed first: whatever stands in the padding, the gates stay where they are held.
-        sequence = sequence.masked_fill(padding[:, :, None], 0.0)
         sequence = torch.cat([sequence, padding[:, :, None].to(sequence.dtype)], dim=2)
         return sequence, [torch.cat([weights[0], shut], dim=1), *weights[1:]]

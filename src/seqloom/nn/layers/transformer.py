@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.config import Settings
-from seqloom.nn.layer import SequenceLayer, layers
+from seqloom.nn.layer import SequenceLayer, layers, without_padding
 
 
 class TransformerSettings(Settings):
@@ -73,9 +73,7 @@ class Block(nn.Module):
         self.attention_norm = nn.LayerNorm(settings.model_dim)
         self.attention = Attention(settings)
         self.net_norm = nn.LayerNorm(settings.model_dim)
-        self.net = nn.Sequential(
-            nn.Linear(settings.model_dim, width), nn.GELU(), nn.Linear(width, settings.model_dim)
-        )
+        self.net = nn.Sequential(nn.Linear(settings.model_dim, width), nn.GELU(), nn.Linear(width, settings.model_dim))
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(
@@ -97,9 +95,7 @@ class Transformer(SequenceLayer):
         self.input_size, self.output_size = input_size, settings.model_dim
         self.num_heads, self.head_dim = settings.num_heads, settings.model_dim // settings.num_heads
         self.window = settings.window
-        self.project = (
-            nn.Linear(input_size, settings.model_dim) if input_size != settings.model_dim else nn.Identity()
-        )
+        self.project = nn.Linear(input_size, settings.model_dim) if input_size != settings.model_dim else nn.Identity()
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_layers))
         self.norm = nn.LayerNorm(settings.model_dim)
         self.dropout = nn.Dropout(settings.dropout)
@@ -125,18 +121,21 @@ class Transformer(SequenceLayer):
         )
 
     def forward(
-        self, inputs: Tensor, state: Memory | None = None, lengths: Tensor | None = None
-    ) -> tuple[Tensor, Memory]:
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        state: Memory | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time output"], Memory]:
         batch, time, _ = inputs.shape
         state = self.initial_state(batch) if state is None else state
         steps = torch.arange(time, device=inputs.device)
-        real = steps < lengths[:, None] if lengths is not None else torch.ones_like(steps, dtype=torch.bool).expand(batch, -1)
+        real = steps < (lengths if lengths is not None else steps.new_full((batch,), time))[:, None]
         real = torch.cat([state.real, real], dim=1)
         seen = state.real.shape[1]
         # Padding follows what is real, so a causal row that starts from nothing needs no mask of its own.
         mask = None if not seen and not (0 < self.window < time) else self._mask(state.real, real, time)
         rotation = rotations(state.position[:, None] + steps, self.head_dim, inputs.dtype)
-        hidden, presents = self.dropout(self.project(inputs)), []
+        hidden, presents = self.dropout(self.project(without_padding(inputs, lengths))), []
         for depth, block in enumerate(self.blocks):
             hidden, present = block(hidden, rotation, (state.keys[:, depth], state.values[:, depth]), mask)
             presents.append(present)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
 from seqloom.config import Settings
-from seqloom.nn.layer import SequenceLayer, State, layers
+from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
 
 
 class WindowSettings(Settings):
@@ -21,7 +22,7 @@ class Window(SequenceLayer):
     """Sees the last `order - 1` elements, the present one included. The state is the `order - 2` before it:
     (batch, order - 2, input)."""
 
-    settings: type[WindowSettings] = WindowSettings  # type: ignore[misc]
+    settings: ClassVar[type[Settings]] = WindowSettings
 
     def __init__(self, input_size: int, settings: WindowSettings) -> None:
         super().__init__()
@@ -36,10 +37,13 @@ class Window(SequenceLayer):
         return (self.start.expand(batch_size, -1, -1),)
 
     def forward(
-        self, inputs: Tensor, state: State | None = None, lengths: Tensor | None = None
-    ) -> tuple[Tensor, State]:
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        state: State | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
         (past,) = self.initial_state(inputs.shape[0]) if state is None else state
-        known = torch.cat([past, inputs], dim=1)
+        known = torch.cat([past, without_padding(inputs, lengths)], dim=1)
         time = inputs.shape[1]
         windows = torch.cat([known[:, k : k + time] for k in range(self.width)], dim=2)
         return self.map_windows(windows), (self._last(known, lengths, time),)

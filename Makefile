@@ -1,0 +1,57 @@
+# Each target installs what it needs into .venv first. PYTHON chooses the interpreter, PIP_ARGS is handed to pip.
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+COG := $(BIN)/python -m cogapp -I docs
+GENERATED := README.md docs/commands.md docs/settings.md
+BENCHMARKS := $(sort $(filter-out benchmarks/large_corpus.py,$(wildcard benchmarks/*.py)))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check bench format clean
+
+help:
+	@echo 'make demo        compare five models on Moby Dick (under six minutes)'
+	@echo 'make test        run the tests'
+	@echo 'make test-slow   run the learning tests (minutes each)'
+	@echo 'make check       format, lint, types, floors, generated documents'
+	@echo 'make format      format the code and write the generated documents'
+	@echo 'make bench       run the benchmarks; CORPUS=FILE adds the one of a large text'
+	@echo 'make clean       remove .venv and caches; runs/ stays'
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# A comparison that is finished prints its scoreboard again at once; remove runs/demo for a new one.
+demo: $(STAMP)
+	$(BIN)/seqloom compare language-model examples/moby_dick.txt --models ffnn,rnn,gru,lstm,transformer \
+		--minutes 0.75 --seeds 1 --out runs/demo --set tokenizer.kind=bpe --set tokenizer.vocab_size=4000
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+check: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(COG) --check --diff $(GENERATED)
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(COG) -r $(GENERATED)
+
+bench: $(STAMP)
+	set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
+	$(if $(CORPUS),$(BIN)/python benchmarks/large_corpus.py '$(CORPUS)')
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,88 @@
+"""The parts of the documents that are taken from the program. cog calls these functions; see `make format`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_SEQLOOM = "import sys; sys.argv[0] = 'seqloom'; from seqloom.cli.main import main; main()"
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def seqloom(*arguments: str) -> str:
+    """What the command prints, the same on every terminal."""
+    plain = {"NO_COLOR": "1", "COLUMNS": "100", "TERM": "dumb", "PYTHONUTF8": "1"}
+    forced = ("FORCE_COLOR", "TERMINAL_WIDTH", "PY_COLORS")
+    environment = {name: value for name, value in os.environ.items() if name not in forced} | plain
+    done = subprocess.run(
+        [sys.executable, "-c", _SEQLOOM, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"seqloom {' '.join(arguments)}: {done.stderr}")
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+
+
+def rows(*arguments: str) -> list[dict[str, Any]]:
+    return json.loads(seqloom("list", *arguments, "--json"))
+
+
+def commands() -> list[str]:
+    """The names of the commands, in the order of the help text."""
+    listed = seqloom("--help").partition("Commands:")[2].splitlines()
+    return [line.split()[0] for line in listed if line.startswith("  ") and not line.startswith("   ")]
+
+
+def help_texts() -> str:
+    parts = [f"```\n{seqloom('--help')}\n```"]
+    parts += [f"## seqloom {name}\n\n```\n{seqloom(name, '--help')}\n```" for name in commands()]
+    return "\n\n".join(parts)
+
+
+def table(header: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+    escaped = [tuple(cell.replace("|", "\\|") for cell in line) for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (header, ("---",) * len(header), *escaped))
+
+
+def models() -> str:
+    about = {row["name"]: row["about"].rstrip(":;,.") for row in rows("layers")}
+    return table(
+        ("model", "what it is", "tasks"),
+        [(f"`{row['name']}`", about.get(row["name"], ""), row["about"]) for row in rows("models")],
+    )
+
+
+def tasks() -> str:
+    return table(("task", "what it does"), [(f"`{row['name']}`", row["about"]) for row in rows("tasks")])
+
+
+def settings(task: str) -> str:
+    """A table for each model: the settings that the models share once, then what each has of its own."""
+    names = [row["name"] for row in rows("models") if task in row["about"].split(", ")]
+    by_model = {name: {row["name"]: row for row in rows("settings", task, name)} for name in names}
+    first = by_model[names[0]]
+    shared = [n for n in first if all(n in of and of[n]["value"] == first[n]["value"] for of in by_model.values())]
+    parts = ["## Settings with one default for all models\n\n" + _settings_table([first[name] for name in shared])]
+    for model, of in by_model.items():
+        own = [row for name, row in of.items() if name not in shared]
+        parts.append(f"## {model}\n\n" + _settings_table(own))
+    return "\n\n".join(parts)
+
+
+def _settings_table(found: list[dict[str, Any]]) -> str:
+    lines = [(f"`{row['name']}`", f"`{json.dumps(row['value'])}`", row["about"].replace("<", "&lt;")) for row in found]
+    return table(("setting", "default", "what it is"), lines)
+
+
+def scoreboard() -> str:
+    """The scoreboard of the last demonstration that was recorded by `docs/make_scoreboard.py`."""
+    return (_ROOT / "docs" / "scoreboard.md").read_text(encoding="utf-8").strip()

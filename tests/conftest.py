@@ -1,0 +1,30 @@
+"""What every test stands on: one thread, a cache of its own, and shapes in signatures that are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+# Before the first import of the modules themselves.
+install_import_hook(["seqloom.nn", "seqloom.models"], "beartype.beartype")
+
+hypothesis.settings.register_profile("seqloom", deadline=None, max_examples=30, derandomize=True, database=None)
+hypothesis.settings.load_profile("seqloom")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQLOOM_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield

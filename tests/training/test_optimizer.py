@@ -1,0 +1,103 @@
+"""Budgets, the learning rate along them, clipping, and what decays."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from seqloom.config import build
+from seqloom.errors import RequestError
+from seqloom.training.budget import Budget, Progress
+from seqloom.training.optimizer import TrainingSettings, make_optimizer, rate_factor, scale_and_clip
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "constant"])
+def test_the_rate_rises_in_a_line_then_falls(schedule: str) -> None:
+    settings = build(TrainingSettings, {"schedule": schedule, "warmup": 0.2})
+    assert rate_factor(0.0, settings) == 0
+    assert rate_factor(0.1, settings) == pytest.approx(0.5)
+    assert rate_factor(0.2, settings) == pytest.approx(1)
+    later = [rate_factor(0.2 + 0.01 * i, settings) for i in range(81)]
+    assert all(a >= b for a, b in itertools.pairwise(later))
+    assert later[40] == pytest.approx(1.0 if schedule == "constant" else 0.5)
+    assert later[-1] == pytest.approx(1.0 if schedule == "constant" else 0.0, abs=1e-9)
+    assert rate_factor(1.5, settings) == rate_factor(1.0, settings)
+
+
+@given(st.floats(0, 2), st.floats(0, 0.99), st.sampled_from(["cosine", "linear", "constant"]))
+def test_the_rate_is_a_share(fraction: float, warmup: float, schedule: str) -> None:
+    factor = rate_factor(fraction, build(TrainingSettings, {"schedule": schedule, "warmup": warmup}))
+    assert 0 <= factor <= 1
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 0.1, 1e6])
+def test_clipping_is_that_of_torch_on_mean_gradients(clip_norm: float) -> None:
+    torch.manual_seed(1)
+    parameters = [nn.Parameter(torch.zeros(3, 4)), nn.Parameter(torch.zeros(5)), nn.Parameter(torch.zeros(2))]
+    gradients = [torch.randn(3, 4) * 30, torch.randn(5) * 30]
+    for parameter, gradient in zip(parameters, gradients, strict=False):  # the last one has none
+        parameter.grad = gradient.clone()
+    norm = scale_and_clip(parameters, 1 / 30, clip_norm)
+    expected = [nn.Parameter(torch.zeros_like(g)) for g in gradients]
+    for parameter, gradient in zip(expected, gradients, strict=True):
+        parameter.grad = gradient / 30
+    reference = nn.utils.clip_grad_norm_(expected, clip_norm or math.inf)
+    assert norm == pytest.approx(float(reference), rel=1e-5)
+    for parameter, other in zip(parameters, expected, strict=False):
+        torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_a_norm_that_is_not_finite_is_given_back() -> None:
+    parameter = nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.tensor([math.inf, 1.0])
+    assert not math.isfinite(scale_and_clip([parameter], 1.0, 1.0))
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 3)
+        self.start = nn.Parameter(torch.zeros(1, 2, 3))
+        self.norm = nn.LayerNorm(3)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_only_matrices_decay(optimizer: str) -> None:
+    net = Net()
+    made = make_optimizer(net, build(TrainingSettings, {"optimizer": optimizer, "weight_decay": 0.3}))
+    decay = {id(p): group["weight_decay"] for group in made.param_groups for p in group["params"]}
+    assert {name: decay[id(p)] for name, p in net.named_parameters()} == {
+        "start": 0.0,
+        "linear.weight": 0.3,
+        "linear.bias": 0.0,
+        "norm.weight": 0.0,
+        "norm.bias": 0.0,
+    }
+
+
+def test_the_share_of_each_kind_of_budget() -> None:
+    progress = Progress(epoch=1, updates=30, sequences=50, seconds=45.0)
+    shares = {"minutes": 3.0, "epochs": 2.5, "sequences": 200, "updates": 60}
+    spent = {name: build(Budget, {name: size}).fraction(progress, 0.5) for name, size in shares.items()}
+    assert spent == {"minutes": 0.25, "epochs": 0.6, "sequences": 0.25, "updates": 0.5}
+
+
+@pytest.mark.parametrize("given_budget", [{}, {"minutes": 1, "epochs": 1}, {"minutes": 0, "updates": 0}])
+def test_a_budget_is_exactly_one(given_budget: dict[str, float]) -> None:
+    with pytest.raises(RequestError) as refused:
+        build(Budget, given_budget)
+    assert "exactly one" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["minutes", "epochs", "sequences", "updates"])
+@pytest.mark.parametrize("value", [-1, math.nan, math.inf])
+def test_a_budget_is_a_number_above_zero(name: str, value: float) -> None:
+    with pytest.raises(RequestError) as refused:
+        build(Budget, {name: value})
+    assert refused.value.where == name

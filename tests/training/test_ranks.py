@@ -1,0 +1,66 @@
+"""Two processes under `torchrun` do what one does on the same global batch: same losses, same weights."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import seqloom
+from seqloom.training.checkpoint import load_checkpoint
+from tests.training.texts import SMALL, write_text
+
+PLAIN_STEPS: dict[str, Any] = {
+    # What one step of plain SGD adds is the gradient times the rate, so equal weights are equal gradients.
+    "training.optimizer": "sgd",
+    "training.beta1": 0.0,
+    "training.learning_rate": 0.5,
+    "training.clip_norm": 0,
+    "training.schedule": "constant",
+    "training.warmup": 0,
+    "training.evaluations": 6,
+    "model.hidden_size": 16,
+    "embedding.dropout": 0,
+    "output.dropout": 0,
+}
+KINDS: dict[str, dict[str, Any]] = {
+    # 60 tokens a batch: rows do not divide by two, and the longest lines stand alone in a batch, one rank idle.
+    "ragged lines, accumulated": {"data.mode": "lines", "data.tokens_per_batch": 12, "training.accumulate": 3},
+    "streams": {"data.batch_size": 5},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
+    text = write_text(tmp_path / "text.txt")
+    settings = {**SMALL, **PLAIN_STEPS, **KINDS[kind]}
+    one, two = tmp_path / "one", tmp_path / "two"
+    seqloom.train("language-model", text, model="lstm", updates=6, settings=settings, threads=1, quiet=True, out=one)
+
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "-m", "seqloom", "train", "language-model"]
+    command += [text, "--model", "lstm", "--updates", "6", "--threads", "1", "--out", str(two)]
+    for name, value in settings.items():
+        command += ["--set", f"{name}={json.dumps(value)}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    for name in ("train_loss", "valid_perplexity"):
+        alone, shared = ([row[name] for row in rows(folder)] for folder in (one, two))
+        assert len(alone) == 6
+        assert shared == pytest.approx(alone, rel=2e-6)
+    a, b = load_checkpoint(one / "training"), load_checkpoint(two / "training")
+    assert a is not None
+    assert b is not None
+    assert len(b.ranks) == 2
+    for name, weight in a.model.items():
+        torch.testing.assert_close(b.model[name], weight, rtol=1e-5, atol=1e-6)
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
