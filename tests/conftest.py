@@ -24,7 +24,10 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _same_random_numbers() -> Iterator[None]:
+def _same_arithmetic() -> Iterator[None]:
+    """Equal random numbers for every test, and denormals as they are, whatever a run in this process left set."""
+    torch.set_flush_denormal(False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
+    torch.set_flush_denormal(False)

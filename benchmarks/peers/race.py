@@ -48,7 +48,7 @@ def run_peer(script: str, corpus_folder: Path, minutes: float, seed: int, thread
 def run_ours(
     sources: Sources, settings: Sequence[str], out: Path, minutes: float, seed: int, threads: int, model: str = "lstm"
 ) -> Result:
-    """The command that a user gives, and the summary that it leaves. Its rate leaves validation out, as the peers' do."""
+    """The command that a user gives, and the summary it leaves. Its rate leaves validation out, as the peers' do."""
     command = ["-m", "seqloom", "train", "language-model", sources.data, "--model", model, "--minutes", str(minutes)]
     command += ["--out", str(out), "--seed", str(seed), "--threads", str(threads), "--json"]
     for name, path in (("--valid", sources.valid), ("--test", sources.test)):

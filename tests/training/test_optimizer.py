@@ -30,9 +30,10 @@ def test_the_rate_rises_in_a_line_then_falls(schedule: str) -> None:
     assert rate_factor(1.5, settings) == rate_factor(1.0, settings)
 
 
-@given(st.floats(0, 2), st.floats(0, 0.99), st.sampled_from(["cosine", "linear", "constant"]))
-def test_the_rate_is_a_share(fraction: float, warmup: float, schedule: str) -> None:
-    factor = rate_factor(fraction, build(TrainingSettings, {"schedule": schedule, "warmup": warmup}))
+@given(st.integers(0, 200), st.integers(0, 99), st.sampled_from(["cosine", "linear", "constant"]))
+def test_the_rate_is_a_share(percent: int, warmup_percent: int, schedule: str) -> None:
+    settings = build(TrainingSettings, {"schedule": schedule, "warmup": warmup_percent / 100})
+    factor = rate_factor(percent / 100, settings)
     assert 0 <= factor <= 1
 
 

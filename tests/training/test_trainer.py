@@ -227,7 +227,7 @@ def test_divergence_stops_the_training(tmp_path: Path) -> None:
 
 
 def test_patience_stops_early_with_the_best_weights(tmp_path: Path) -> None:
-    worse = {**PLAIN, "training__learning_rate": 30.0}  # large steps that do not lead anywhere
+    worse = {**PLAIN, "training__learning_rate": 4.0}  # large steps that do not lead anywhere
     run = train_small(tmp_path / "run", updates=400, training__patience=3, training__evaluations=100, **worse)
     scores = [row["valid_perplexity"] for row in rows(run.folder)]
     assert run.summary["finished"]

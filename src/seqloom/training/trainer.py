@@ -323,9 +323,7 @@ class Trainer:
         """The error for a loss or gradient that is not a number: where, and whose rows it was."""
         broken = [n for n, p in self.model.named_parameters() if not bool(torch.isfinite(p).all())]
         rows = [] if broken else [i for i in range(batch.num_rows) if not self._row_is_finite(batch, state, i)]
-        blamed = (
-            f"weights not finite: {', '.join(broken)}" if broken else f"rows of the batch: {rows or 'all together'}"
-        )
+        whose = f"weights not finite: {', '.join(broken)}" if broken else f"rows of the batch: {rows or 'all together'}"
         return SeqloomError(
             f"the {what} is no longer a finite number",
             where=f"update {self.progress.updates + 1}, epoch {self.progress.epoch + 1}",
