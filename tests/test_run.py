@@ -154,7 +154,7 @@ def test_words_stand_apart(of_stream: seqloom.Run) -> None:
 def test_a_prompt_of_several_lines_ends_them(of_stream: seqloom.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[list[int]] = []
 
-    def record(model: object, prompt: list[int], *_: object, **__: object) -> Any:
+    def record(_: object, prompt: list[int], *__: object, **___: object) -> Any:
         given.append(prompt)
         return iter(())
 
@@ -238,7 +238,7 @@ def test_damaged_runs_are_refused(
 def test_weights_of_another_network_are_refused(of_lines: seqloom.Run, of_bytes: seqloom.Run, tmp_path: Path) -> None:
     of_lines.save(tmp_path / "run")
     shutil.copy(of_bytes.folder / "model.safetensors", tmp_path / "run" / "model.safetensors")
-    with pytest.raises(seqloom.SeqloomError, match="another network|another shape"):
+    with pytest.raises(seqloom.SeqloomError, match=r"another network|another shape"):
         seqloom.load(tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").write_bytes((of_lines.folder / "model.safetensors").read_bytes()[:-1000])
     with pytest.raises(seqloom.SeqloomError, match="saved tensors could not be read"):

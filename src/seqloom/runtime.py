@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,6 +60,13 @@ class Runtime:
             raise RequestError("the device is not supported", got=device, expected="auto, cpu, cuda")
         if chosen.type == "cuda" and not torch.cuda.is_available():
             raise RequestError("no GPU is to be had here", got=device, expected="auto or cpu")
+        if precision == "bfloat16" and chosen.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            raise RequestError(
+                "this processor cannot train in bfloat16",
+                where="training.precision",
+                got=precision,
+                expected="auto or float32",
+            )
         return cls(
             device=chosen,
             bfloat16=precision == "bfloat16" or (precision == "auto" and _multiplies_bfloat16(chosen)),
@@ -69,9 +75,6 @@ class Runtime:
             world_size=int(os.environ.get("WORLD_SIZE", "1")),
             local_world_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         )
-
-    def autocast(self) -> AbstractContextManager[None]:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
 
 
 @contextlib.contextmanager

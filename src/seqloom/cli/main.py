@@ -34,7 +34,7 @@ def main() -> None:
         print(f"seqloom: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        print("seqloom: stopped", file=sys.stderr)
+        print("seqloom: stopped; a training goes on when it is given again with --resume --out RUN", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

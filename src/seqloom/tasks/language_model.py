@@ -75,7 +75,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "training.learning_rate": 2e-3,
     },
 }
-"""What each model does well with, measured on Penn Treebank words within ten minutes on two cores."""
+"""What a model starts from. The LSTM's were found on Penn Treebank words (LOG.md has what failed); others follow."""
 
 _CHARACTERS: dict[str, dict[str, Any]] = {
     name: {

@@ -1,0 +1,147 @@
+"""The commands at work: train, evaluate, score, generate, list; standard input and compressed files; what is printed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seqloom
+from tests.cli.command_line import CommandLine
+from tests.training.texts import write_text
+
+SMALL = ["--updates", "4", "--threads", "1", "--set", "model.hidden_size=8", "--set", "embedding.dim=8"]
+
+
+def test_train_evaluate_and_use(cli: CommandLine, tmp_path: Path) -> None:
+    text = write_text(tmp_path / "text.txt", lines=60)
+    status, output, errors = cli(
+        "train", "language-model", text, "--model", "gru", *SMALL, "--out", tmp_path / "run", "--json"
+    )
+    assert status == 0, errors
+    printed = json.loads(output)
+    assert printed["run"] == str(tmp_path / "run")
+    summary = seqloom.load(tmp_path / "run").summary
+    assert printed["test_perplexity"] == summary["test"]["perplexity"]
+    lines = errors.splitlines()
+    assert len(lines) == 4, "one line an evaluation, not wrapped"
+    assert all("valid perplexity" in line and "left)" in line and "targets/s" in line for line in lines)
+
+    status, output, _ = cli("evaluate", tmp_path / "run", text, "--json")
+    assert status == 0
+    assert json.loads(output).keys() == {"perplexity", "bits_per_token", "bits_per_byte", "tokens", "unknown"}
+
+
+def test_train_on_standard_input_and_compressed_text(cli: CommandLine, tmp_path: Path) -> None:
+    text = Path(write_text(tmp_path / "text.txt", lines=60))
+    (tmp_path / "text.txt.gz").write_bytes(gzip.compress(text.read_bytes()))
+    results = []
+    for data, standard_input in ((text, ""), (f"{text}.gz", ""), ("-", text.read_text())):
+        out = tmp_path / f"run-{len(results)}"
+        status, output, errors = cli(
+            "train", "language-model", data, *SMALL, "--out", out, "--json", standard_input=standard_input
+        )
+        assert status == 0, errors
+        results.append({name: value for name, value in json.loads(output).items() if name != "run"})
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_run_without_a_folder_gets_one(cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = write_text(tmp_path / "text.txt", lines=60)
+    monkeypatch.chdir(tmp_path)
+    for expected in ("runs/language-model-lstm", "runs/language-model-lstm-2"):
+        status, output, _ = cli("train", "language-model", text, *SMALL)
+        assert status == 0
+        assert expected in output.splitlines()[-1].split()
+        assert (tmp_path / expected / "model.safetensors").exists()
+
+
+def test_evaluate_for_people_and_from_standard_input(cli: CommandLine, run: seqloom.Run) -> None:
+    text = run.folder.parent / "text.txt"
+    status, output, _ = cli("evaluate", run.folder, text)
+    assert status == 0
+    assert [line.split()[0] for line in output.splitlines()] == [
+        "perplexity", "bits_per_token", "bits_per_byte", "tokens", "unknown",
+    ]  # fmt: skip
+    assert cli("evaluate", run.folder, "-", standard_input=text.read_text()).output == output
+
+
+def test_score_gives_a_line_for_each(cli: CommandLine, run: seqloom.Run, tmp_path: Path) -> None:
+    content = "w1 w4\n\nnowhere w2\n"
+    status, output, _ = cli("score", run.folder, standard_input=content)
+    assert status == 0
+    rows = [line.split("\t") for line in output.splitlines()]
+    assert [(row[1], row[2]) for row in rows] == [("3", "0"), ("1", "0"), ("3", "1")]
+    (tmp_path / "lines.txt").write_text(content)
+    as_json = [
+        json.loads(line) for line in cli("score", run.folder, tmp_path / "lines.txt", "--json").output.splitlines()
+    ]
+    assert [f"{row['log_prob']:.6f}" for row in as_json] == [row[0] for row in rows]
+
+
+def test_many_lines_are_scored_in_order(cli: CommandLine, run: seqloom.Run) -> None:
+    content = "".join(f"{'w1 ' * (i % 7)}\n" for i in range(2_500))
+    _, output, _ = cli("score", run.folder, standard_input=content)
+    assert [int(line.split("\t")[1]) for line in output.splitlines()] == [i % 7 + 1 for i in range(2_500)]
+
+
+def test_generate_writes_on(cli: CommandLine, run: seqloom.Run) -> None:
+    arguments = ["generate", run.folder, "--prompt", "w1 w4", "--temperature", "0", "--max-tokens", "5"]
+    status, output, _ = cli(*arguments)
+    assert status == 0
+    assert output.startswith("w1 w4")
+    assert output.endswith("\n")
+    assert len(output.split()) <= 7
+    assert cli(*arguments).output == output
+
+
+@pytest.mark.parametrize("kind", ["tasks", "models", "layers", "readers"])
+def test_lists(kind: str, cli: CommandLine) -> None:
+    status, output, _ = cli("list", kind)
+    rows = json.loads(cli("list", kind, "--json").output)
+    assert status == 0
+    assert [row["name"] for row in rows] == [line.split()[0] for line in output.splitlines()]
+    assert all(row["about"] for row in rows)
+    expected = {"tasks": "language-model", "models": "lstm", "layers": "gru", "readers": "lines"}
+    assert expected[kind] in [row["name"] for row in rows]
+
+
+@pytest.mark.parametrize("model", ["lstm", "transformer", "ar"])
+def test_settings_are_listed_with_defaults(model: str, cli: CommandLine) -> None:
+    rows = {row["name"]: row for row in json.loads(cli("list", "settings", "language-model", model, "--json").output)}
+    assert all(row["about"] for row in rows.values())
+    assert rows["training.clip_norm"]["value"] == 1.0
+    assert cli("list", "settings", "language-model", model).output.count("\n") == len(rows)
+
+
+@pytest.mark.parametrize("command", [[], ["--help"], ["train", "--help"], ["generate", "--help"], ["list", "--help"]])
+def test_help(command: list[str], cli: CommandLine) -> None:
+    status, output, errors = cli(*command)
+    assert status == (0 if command else 2)
+    assert "Usage: seqloom" in output + errors
+
+
+def test_help_imports_neither_torch_nor_the_like() -> None:
+    code = (
+        "import sys; sys.argv = ['seqloom', '--help']\n"
+        "from seqloom.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'lightning_fabric', 'pydantic', 'tokenizers', 'safetensors'} & set(sys.modules)\n"
+        "sys.exit(','.join(sorted(heavy)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_goes_away(run: seqloom.Run) -> None:
+    """`seqloom score ... | head -1` ends without a traceback."""
+    lines = "\n".join(["w1 w2"] * 50_000)
+    command = f"{sys.executable} -m seqloom score {run.folder} | head -1"
+    done = subprocess.run(command, shell=True, input=lines, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.count("\n") == 1
+    assert "Traceback" not in done.stderr

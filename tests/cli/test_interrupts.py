@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM at a real training: exit status 130, how to go on, a run that is usable and resumes exactly."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seqloom
+from seqloom.training.checkpoint import load_checkpoint
+from tests.training.small_runs import assert_same_run
+from tests.training.texts import SMALL, write_text
+
+SETTINGS: dict[str, Any] = {**SMALL, "model.hidden_size": 8, "output.dropout": 0.2, "training.evaluations": 50}
+UPDATES = 300
+
+
+@pytest.mark.parametrize("signals", [["SIGINT"], ["SIGTERM"], ["SIGINT", "SIGINT"]], ids="-".join)
+def test_interrupted_training_goes_on(signals: list[str], tmp_path: Path) -> None:
+    text, stopped, unbroken = write_text(tmp_path / "text.txt", lines=60), tmp_path / "stopped", tmp_path / "unbroken"
+    command = [sys.executable, "-m", "seqloom", "train", "language-model", text, "--model", "rnn", "--threads", "1"]
+    command += ["--updates", str(UPDATES), "--out", str(stopped)]
+    for name, value in SETTINGS.items():
+        command += ["--set", f"{name}={json.dumps(value)}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (stopped / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    for name in signals:
+        process.send_signal(getattr(signal, name))
+        time.sleep(0.002)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "--resume" in errors
+    assert "Traceback" not in errors
+    if len(signals) == 1:
+        assert f"--out {stopped}" in errors
+        assert "perplexity" in output
+        checkpoint = load_checkpoint(stopped / "training")
+        assert checkpoint is not None
+        assert 0 < checkpoint.progress.updates < UPDATES
+    assert seqloom.load(stopped).evaluate(text)["perplexity"] > 1
+
+    options: dict[str, Any] = {"model": "rnn", "updates": UPDATES, "threads": 1, "quiet": True, "settings": SETTINGS}
+    assert seqloom.train("language-model", text, out=stopped, resume=True, **options).summary["finished"]
+    seqloom.train("language-model", text, out=unbroken, **options)
+    assert_same_run(unbroken, stopped)
