@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import seqloom
 from seqloom.training.checkpoint import load_checkpoint
@@ -18,12 +19,24 @@ from tests.training.small_runs import assert_same_run
 from tests.training.texts import SMALL, write_text
 
 SETTINGS: dict[str, Any] = {**SMALL, "model.hidden_size": 8, "output.dropout": 0.2, "training.evaluations": 50}
+SETTINGS["training.checkpoint_seconds"] = 0.2
 UPDATES = 300
+OPTIONS: dict[str, Any] = {"model": "rnn", "updates": UPDATES, "threads": 1, "quiet": True, "settings": SETTINGS}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text and the run of it that nothing stopped."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
+        patch.setenv("SEQLOOM_CACHE", str(folder / "cache"))
+        seqloom.train("language-model", write_text(folder / "text.txt", lines=60), out=folder / "run", **OPTIONS)
+    return folder
 
 
 @pytest.mark.parametrize("signals", [["SIGINT"], ["SIGTERM"], ["SIGINT", "SIGINT"]], ids="-".join)
-def test_interrupted_training_goes_on(signals: list[str], tmp_path: Path) -> None:
-    text, stopped, unbroken = write_text(tmp_path / "text.txt", lines=60), tmp_path / "stopped", tmp_path / "unbroken"
+def test_interrupted_training_goes_on(signals: list[str], unbroken: Path, tmp_path: Path) -> None:
+    text, stopped = str(unbroken / "text.txt"), tmp_path / "stopped"
     command = [sys.executable, "-m", "seqloom", "train", "language-model", text, "--model", "rnn", "--threads", "1"]
     command += ["--updates", str(UPDATES), "--out", str(stopped)]
     for name, value in SETTINGS.items():
@@ -47,7 +60,5 @@ def test_interrupted_training_goes_on(signals: list[str], tmp_path: Path) -> Non
         assert 0 < checkpoint.progress.updates < UPDATES
     assert seqloom.load(stopped).evaluate(text)["perplexity"] > 1
 
-    options: dict[str, Any] = {"model": "rnn", "updates": UPDATES, "threads": 1, "quiet": True, "settings": SETTINGS}
-    assert seqloom.train("language-model", text, out=stopped, resume=True, **options).summary["finished"]
-    seqloom.train("language-model", text, out=unbroken, **options)
-    assert_same_run(unbroken, stopped)
+    assert seqloom.train("language-model", text, out=stopped, resume=True, **OPTIONS).summary["finished"]
+    assert_same_run(unbroken / "run", stopped)

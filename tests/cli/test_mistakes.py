@@ -13,7 +13,8 @@ from tests.cli.command_line import CommandLine
 from tests.training.small_runs import train_small
 from tests.training.texts import write_text
 
-TINY = ["--updates", "1", "--threads", "1", "--set", "model.hidden_size=8", "--set", "embedding.dim=8"]
+TINY = ["--updates", "1", "--threads", "1", "--set", "embedding.dim=8"]
+TRANSFORMER = ["--model", "transformer"]
 
 
 @pytest.fixture
@@ -39,12 +40,12 @@ def text(tmp_path: Path) -> str:
         (["--set", "tokenizer.kind=letters"], ["tokenizer.kind", "'letters'", "'character'"]),
         (["--set", "training.learning_rate=nan"], ["training.learning_rate", "nan", "finite"]),
         (["--set", "output.dropout=1"], ["output.dropout", "less than 1"]),
-        (["--model", "transformer", "--set", "model.window=0"], ["model.window", "without end", "data.mode=lines"]),
-        (["--model", "transformer", "--set", "num_heads=3"], ["num_heads"]),
+        ([*TRANSFORMER, "--set", "model.window=0"], ["model.window", "without end", "data.mode=lines"]),
+        ([*TRANSFORMER, "--set", "num_heads=3"], ["model", "num_heads (3)"]),
         (["--updates", "0", "--minutes", "-1"], ["minutes", "-1", "greater than or equal to 0"]),
         (["--updates", "0", "--minutes", "nan"], ["minutes", "nan", "finite"]),
         (["--minutes", "1"], ["minutes=1, updates=1", "exactly one"]),
-        (["--minutes", "soon"], ["--minutes", "'soon'"]),
+        (["--minutes", "soon"], ["--minutes", "valid number"]),
         (["--seed", "-1"], ["seed", "-1", "0 to 2**32 - 1"]),
         (["--seed", str(2**70)], ["seed", "0 to 2**32 - 1"]),
         (["--threads", "-2"], ["threads", "-2"]),

@@ -41,7 +41,7 @@ PLAIN = {
         ("lstm", {}),
         ("gru", {"data__mode": "lines", "output__dropout": 0.2}),
         ("ar", {"data__batch_size": 3}),
-        ("transformer", {"model__window": 5}),
+        ("transformer", {"model__window": 5, "model__num_layers": 1}),
     ],
 )
 def test_stopped_anywhere_and_resumed_is_unbroken(

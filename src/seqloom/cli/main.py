@@ -29,12 +29,12 @@ app.command(name="list")(information.list_)
 def main() -> None:
     """Runs a command: exit status 0, 1 (the work failed), 2 (the request was wrong) or 130 (Ctrl-C)."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="seqloom")
     except SeqloomError as error:
         print(f"seqloom: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        print("seqloom: stopped; a training goes on when it is given again with --resume --out RUN", file=sys.stderr)
+        print("seqloom: stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -36,23 +36,27 @@ def train(
 
     if resume and out is None:
         raise RequestError("--resume needs the run's folder", where="--out")
-    run = train_run(
-        task,
-        data,
-        model=model,
-        valid=valid,
-        test=test,
-        minutes=minutes,
-        epochs=epochs,
-        sequences=sequences,
-        updates=updates,
-        out=out,
-        seed=seed,
-        device=device,
-        threads=threads,
-        resume=resume,
-        settings=parse_assignments(settings or []),
-    )
+    try:
+        run = train_run(
+            task,
+            data,
+            model=model,
+            valid=valid,
+            test=test,
+            minutes=minutes,
+            epochs=epochs,
+            sequences=sequences,
+            updates=updates,
+            out=out,
+            seed=seed,
+            device=device,
+            threads=threads,
+            resume=resume,
+            settings=parse_assignments(settings or []),
+        )
+    except KeyboardInterrupt:
+        print(f"stopped at once; go on with: --resume --out {out or 'RUN'}", file=sys.stderr)
+        raise typer.Exit(130) from None
     if run.runtime.rank != 0:
         return
     summary = run.summary

@@ -1,0 +1,58 @@
+"""Checkpoints: whole or not at all, one kept, tensors that lie in memory as fresh ones do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from seqloom.errors import SeqloomError
+from seqloom.training import checkpoint as module
+from seqloom.training.budget import Progress
+from seqloom.training.checkpoint import Checkpoint, load_checkpoint, read_tensors, save_checkpoint, write_tensors
+
+
+def made(updates: int) -> Checkpoint:
+    weights = {"weight": torch.full((3, 5), float(updates)), "bias": torch.zeros(1)}
+    own = [torch.arange(4, dtype=torch.uint8), torch.ones(2, 3)]
+    return Checkpoint(weights, {"0.step": torch.tensor(1.0)}, [own, own], Progress(updates=updates, best=1.5))
+
+
+def test_what_is_loaded_is_what_was_saved_last(tmp_path: Path) -> None:
+    assert load_checkpoint(tmp_path) is None
+    for updates in (1, 2, 2):
+        save_checkpoint(tmp_path, made(updates))
+    loaded = load_checkpoint(tmp_path)
+    assert loaded is not None
+    assert loaded.progress == Progress(updates=2, best=1.5)
+    assert torch.equal(loaded.model["weight"], torch.full((3, 5), 2.0))
+    assert [len(rank) for rank in loaded.ranks] == [2, 2]
+    assert loaded.ranks[1][0].dtype == torch.uint8
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+
+
+@pytest.mark.parametrize("broken_at", ["model", "optimizer", "ranks"])
+def test_a_save_that_fails_leaves_the_one_before(
+    broken_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path, made(1))
+
+    def write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+        if path.stem == broken_at:
+            raise SeqloomError("there is no room left to write")
+        write_tensors(path, tensors)
+
+    monkeypatch.setattr(module, "write_tensors", write)
+    with pytest.raises(SeqloomError, match="no room"):
+        save_checkpoint(tmp_path, made(2))
+    loaded = load_checkpoint(tmp_path)
+    assert loaded is not None
+    assert loaded.progress.updates == 1
+    assert len(list(tmp_path.iterdir())) == 2  # `current` and its folder
+
+
+def test_tensors_begin_where_fresh_ones_do(tmp_path: Path) -> None:
+    """Kernels may round differently for a tensor that begins elsewhere: resuming would differ in the last bit."""
+    write_tensors(tmp_path / "t.safetensors", {f"t{i}": torch.rand(i + 1) for i in range(9)})
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in read_tensors(tmp_path / "t.safetensors").values())
