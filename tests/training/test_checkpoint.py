@@ -15,8 +15,8 @@ from seqloom.training.checkpoint import Checkpoint, load_checkpoint, read_tensor
 
 def made(updates: int) -> Checkpoint:
     weights = {"weight": torch.full((3, 5), float(updates)), "bias": torch.zeros(1)}
-    own = [torch.arange(4, dtype=torch.uint8), torch.ones(2, 3)]
-    return Checkpoint(weights, {"0.step": torch.tensor(1.0)}, [own, own], Progress(updates=updates, best=1.5))
+    ranks = [[torch.arange(4, dtype=torch.uint8), torch.ones(2, 3)] for _ in range(2)]
+    return Checkpoint(weights, {"0.step": torch.tensor(1.0)}, ranks, Progress(updates=updates, best=1.5))
 
 
 def test_what_is_loaded_is_what_was_saved_last(tmp_path: Path) -> None:
@@ -50,6 +50,23 @@ def test_a_save_that_fails_leaves_the_one_before(
     assert loaded is not None
     assert loaded.progress.updates == 1
     assert len(list(tmp_path.iterdir())) == 2  # `current` and its folder
+
+
+def test_an_interrupt_just_after_a_save_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = module.write_atomic
+
+    def write(path: Path, content: bytes | str) -> None:
+        original(path, content)
+        if path.name == "current":
+            raise KeyboardInterrupt
+
+    save_checkpoint(tmp_path, made(1))
+    monkeypatch.setattr(module, "write_atomic", write)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path, made(2))
+    loaded = load_checkpoint(tmp_path)
+    assert loaded is not None
+    assert loaded.progress.updates == 2
 
 
 def test_tensors_begin_where_fresh_ones_do(tmp_path: Path) -> None:

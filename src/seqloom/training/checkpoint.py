@@ -92,7 +92,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Writes the checkpoint under `folder` and forgets the one before."""
     name = f"update-{checkpoint.progress.updates:09d}"
     new = make_folder(folder) / name
-    if (folder / "current").exists() and (folder / "current").read_text() == name:
+    if _current(folder) == name:
         new = folder / (name := f"{name}-again")
     shutil.rmtree(new, ignore_errors=True)
     make_folder(new)
@@ -104,11 +104,21 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         write_atomic(new / "progress.json", json.dumps(asdict(checkpoint.progress)))
         write_atomic(folder / "current", name)
     except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
+        if _current(folder) != name:  # an interrupt may come just after it was named
+            shutil.rmtree(new, ignore_errors=True)
         raise
     for old in folder.glob("update-*"):
         if old.name != name:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _current(folder: Path) -> str | None:
+    """The name of the last whole checkpoint under `folder`."""
+    pointer = folder / "current"
+    if not pointer.exists():
+        return None
+    with reading(pointer):
+        return pointer.read_text()
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
@@ -116,11 +126,10 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
 
     Raises SeqloomError where it is damaged.
     """
-    pointer = folder / "current"
-    if not pointer.exists():
+    name = _current(folder)
+    if name is None:
         return None
-    with reading(pointer):
-        current = folder / pointer.read_text()
+    current = folder / name
     ranks: dict[int, dict[int, Tensor]] = {}
     for key, tensor in read_tensors(current / "ranks.safetensors").items():
         rank, index = map(int, key.split("."))
