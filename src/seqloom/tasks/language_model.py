@@ -59,7 +59,7 @@ class LanguageModelSettings(Settings):
 
 
 _RECURRENT = {"embedding.dim": 320, "model.hidden_size": 512, "model.num_layers": 1}
-_DROPOUT = {"embedding.dropout": 0.35, "output.dropout": 0.4}
+_DROPOUT = {"embedding.dropout": 0.25, "output.dropout": 0.3}
 PRESETS: dict[str, dict[str, Any]] = {
     "ar": {"model.output_size": 256, "training.learning_rate": 2e-3},
     "ffnn": {"training.learning_rate": 2e-3, "model.dropout": 0.2},
