@@ -68,11 +68,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "gru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 3e-3},
     "lstm": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
     "transformer": {
+        "model.num_layers": 2,
         "model.dropout": 0.1,
         "output.dropout": 0.1,
         "data.horizon": 64,
         "data.batch_size": 16,
-        "training.learning_rate": 2e-3,
+        "training.learning_rate": 1e-3,
     },
 }
 """What a model starts from. The LSTM's were found on Penn Treebank words (LOG.md has what failed); others follow."""
@@ -94,7 +95,7 @@ _CHARACTERS: dict[str, dict[str, Any]] = {
 }
 """What is otherwise with characters: few of them, so vectors are small and memory is what counts."""
 
-_STREAM_WINDOW = 128
+_STREAM_WINDOW = 64
 
 
 class LanguageModelTask:

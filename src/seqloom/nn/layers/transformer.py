@@ -47,7 +47,6 @@ class Attention(nn.Module):
         self.num_heads = settings.num_heads
         self.project_in = nn.Linear(settings.model_dim, 3 * settings.model_dim, bias=False)
         self.project_out = nn.Linear(settings.model_dim, settings.model_dim, bias=False)
-        self.dropout = settings.dropout
 
     def forward(
         self, inputs: Tensor, rotation: Tensor, past: tuple[Tensor, Tensor], mask: Tensor | None
@@ -58,9 +57,8 @@ class Attention(nn.Module):
         query, key = rotate(query, rotation), rotate(key, rotation)
         if past[0].shape[2]:
             key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
-        attended = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None, dropout_p=self.dropout if self.training else 0.0
-        )
+        # No dropout of attention weights: it would leave the fused kernel for one that holds them all.
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
         return self.project_out(attended.transpose(1, 2).flatten(2)), (key, value)
 
 
