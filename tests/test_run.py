@@ -158,7 +158,7 @@ def test_a_prompt_of_several_lines_ends_them(of_stream: seqloom.Run, monkeypatch
         given.append(prompt)
         return iter(())
 
-    monkeypatch.setattr("seqloom.run.generate", record)
+    monkeypatch.setattr("seqloom.run.run.generate", record)
     for prompt in ("", "w1", "w1 w2\nw4", "w1\n"):
         list(of_stream.generate(prompt))
     one, two, four = (of_stream.tokenizer.encode([word])[0][0] for word in ("w1", "w2", "w4"))
@@ -168,7 +168,7 @@ def test_a_prompt_of_several_lines_ends_them(of_stream: seqloom.Run, monkeypatch
 def test_pieces_join_to_the_text(of_bytes: seqloom.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("naïve – 東京🙂", "🙂🙃", "ß", "plain"):
         ids = of_bytes.tokenizer.encode([text])[0]
-        monkeypatch.setattr("seqloom.run.generate", lambda *_, ids=ids, **__: iter([*ids, EOS, *ids]))
+        monkeypatch.setattr("seqloom.run.run.generate", lambda *_, ids=ids, **__: iter([*ids, EOS, *ids]))
         shown = list(of_bytes.generate())
         assert "".join(shown) == f"{text}\n{text}"
         assert not any("\ufffd" in piece for piece in shown)
@@ -188,7 +188,7 @@ def test_unknown_is_drawn_only_where_allowed(
     unknown: bool, of_stream: seqloom.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[int]] = []
-    monkeypatch.setattr("seqloom.run.generate", lambda *_, never, **__: seen.append(never) or iter(()))
+    monkeypatch.setattr("seqloom.run.run.generate", lambda *_, never, **__: seen.append(never) or iter(()))
     list(of_stream.generate(unknown=unknown))
     assert seen == [[PAD, SOS] if unknown else [PAD, SOS, UNK]]
 

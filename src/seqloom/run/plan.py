@@ -1,0 +1,119 @@
+"""What a training depends on, and the folder that it may have."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import create_model
+
+from seqloom.config import Settings, build, flatten, full_name, read_toml
+from seqloom.data.corpus import Sources
+from seqloom.errors import RequestError
+from seqloom.tasks import tasks
+from seqloom.training.budget import Budget
+from seqloom.training.optimizer import TrainingSettings
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a training depends on; `config.toml` is this."""
+
+    task: str
+    model: str
+    sources: Sources
+    budget: Budget
+    seed: int
+    settings: Settings
+
+    def to_toml(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "task": self.task,
+            "model": self.model,
+            "seed": self.seed,
+            "sources": {name: path for name, path in asdict(self.sources).items() if path is not None},
+            "budget": self.budget.model_dump(exclude_defaults=True),
+            "settings": self.settings.model_dump(),
+        }
+
+    @classmethod
+    def from_toml(cls, content: Mapping[str, Any], where: Path) -> Plan:
+        if content.get("format") != FORMAT:
+            raise RequestError(
+                "the run was written by another version", where=str(where), got=content.get("format"), expected=FORMAT
+            )
+        try:
+            kind = settings_type(content["task"], content["model"])
+            return cls(
+                task=content["task"],
+                model=content["model"],
+                sources=Sources(**content["sources"]),
+                budget=build(Budget, content["budget"]),
+                seed=content["seed"],
+                settings=kind.model_validate(content["settings"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RequestError("the run's configuration is damaged", where=str(where), got=repr(error)) from None
+
+
+@functools.cache
+def settings_type(task: str, model: str) -> type[Settings]:
+    """The class of all settings of a training: the task's own, the model's, the optimizer's."""
+    own = tasks[task].settings(model)
+    return create_model("RunSettings", __base__=own, training=(TrainingSettings, TrainingSettings()))
+
+
+def make_settings(task: str, model: str, asked: Mapping[str, Any]) -> Settings:
+    """The defaults, under the model's preset, under what is `asked` (names may be short)."""
+    kind = settings_type(task, model)
+    asked = {full_name(kind, name): value for name, value in asked.items()}
+    known = {full_name(kind, name): value for name, value in tasks[task].preset(model, asked).items()}
+    return build(kind, known, asked)
+
+
+def sizes(settings: Settings) -> dict[str, Any]:
+    """The settings that say how large the network and its batches are."""
+    asked = ("size", "dim", "num_layers", "horizon", "tokens_per_batch", "order")
+    return {name: value for name, value in flatten(settings).items() if name.endswith(asked)}
+
+
+def free_folder(wanted: Path) -> Path:
+    """`wanted`, or the first of `wanted-2`, `wanted-3`, .. that is not there."""
+    number, folder = 1, wanted
+    while folder.exists():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    return folder
+
+
+def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
+    """Refuses to write over a run, and to resume one with other settings than it has."""
+    config = folder / "config.toml"
+    if not config.exists():
+        if resume and not folder.exists():
+            return
+        if folder.exists() and not folder.is_dir():
+            raise RequestError("a file stands where the run's folder is wanted", where=str(folder))
+        return
+    if not resume:
+        raise RequestError(
+            "the folder holds a run already", where=str(folder), hint="go on with it by --resume, or give another --out"
+        )
+    before = Plan.from_toml(read_toml(config), config)
+    if before == plan:
+        return
+    old, new = ({**p.to_toml(), "settings": flatten(p.settings)} for p in (before, plan))
+    changed = [n for n in old["settings"] | new["settings"] if old["settings"].get(n) != new["settings"].get(n)]
+    changed += [name for name in ("task", "model", "seed", "sources", "budget") if old[name] != new[name]]
+    raise RequestError(
+        "a run is resumed with the settings it has",
+        where=str(folder),
+        got=f"other values of {', '.join(changed)}",
+        hint="leave them as they were, or give another --out",
+    )

@@ -1,0 +1,137 @@
+"""`train`: starts a training, or goes on with one, and leaves a run."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqloom.config import build, write_toml
+from seqloom.data.corpus import Corpus, Sources
+from seqloom.errors import RequestError
+from seqloom.files import make_folder, write_atomic
+from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
+from seqloom.run.run import Run
+from seqloom.runtime import Runtime, cache_folder, within_memory
+from seqloom.tasks import tasks
+from seqloom.training.budget import Budget, Progress
+from seqloom.training.checkpoint import load_model_tensors, read_tensors
+from seqloom.training.optimizer import TrainingSettings
+from seqloom.training.progress import Display, Silent, Terminal
+from seqloom.training.trainer import Data, Trainer, make_fabric
+
+
+def train(
+    task: str,
+    data: str,
+    *,
+    model: str,
+    valid: str | None = None,
+    test: str | None = None,
+    minutes: float = 0.0,
+    epochs: float = 0.0,
+    sequences: int = 0,
+    updates: int = 0,
+    out: str | Path | None = None,
+    seed: int = 1,
+    device: str = "auto",
+    threads: int = 0,
+    resume: bool = False,
+    quiet: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> Run:
+    """Trains a model and gives the run, the best weights loaded.
+
+    `task` and `model` are names (see `seqloom list`); `data`, `valid`, `test` are paths (`.gz`, `.xz` and `-` too).
+    Exactly one of `minutes`, `epochs`, `sequences`, `updates` says how long; with none of them it is 10 minutes.
+    `settings` are dotted names with values. `resume` goes on with the run in `out` as if it had never stopped.
+    """
+    if not (minutes or epochs or sequences or updates):
+        minutes = 10.0
+    budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
+    plan = Plan(task, model, Sources(data, valid, test), budget, seed, make_settings(task, model, settings or {}))
+    folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
+    check_folder(folder, plan, resume)
+    precision = plan.settings.training.precision  # type: ignore[attr-defined]
+    runtime = Runtime.start(device=device, precision=precision, threads=threads, seed=seed)
+    fabric = make_fabric(runtime)
+    chosen = tasks[task]
+    with fabric.rank_zero_first():
+        corpus = chosen.read(plan.sources, plan.settings, cache_folder())
+    if resume:
+        _check_text(folder, corpus)
+    torch.manual_seed(seed)
+    with ExitStack() as stack:
+        stack.enter_context(within_memory(sizes(plan.settings)))
+        network = chosen.build(corpus, model, plan.settings)
+        display: Display = Silent()
+        if runtime.rank == 0:
+            make_folder(folder)
+            write_toml(folder / "config.toml", plan.to_toml())
+            corpus.tokenizer.save(folder / "tokenizer.json")
+            if not quiet:
+                display = stack.enter_context(Terminal(model))
+        loaders = Data(
+            chosen.train_loader(corpus, plan.settings, seed),
+            chosen.exact_loader(corpus.valid, plan.settings),
+            corpus.valid,
+        )
+        options: TrainingSettings = plan.settings.training  # type: ignore[attr-defined]
+        trainer = Trainer(chosen, network, loaders, options, budget, runtime, fabric, folder, display)
+        if resume:
+            trainer.resume()
+        progress = trainer.run()
+    fabric.barrier()
+    run = Run(folder, plan, network, corpus.tokenizer, runtime)
+    load_model_tensors(network, read_tensors(folder / "model.safetensors"), folder)
+    network.eval()
+    if runtime.rank == 0:
+        _summarise(run, progress, corpus)
+    fabric.barrier()
+    return run
+
+
+def _check_text(folder: Path, corpus: Corpus) -> None:
+    """Refuses to resume on a text that has changed, as far as its vocabulary shows it."""
+    path = folder / "tokenizer.json"
+    if path.exists() and path.read_text(encoding="utf-8") != corpus.tokenizer.to_json():
+        raise RequestError(
+            "the text is no longer the one that the run was trained on", where=str(folder), hint="give another --out"
+        )
+
+
+def _summarise(run: Run, progress: Progress, corpus: Corpus) -> None:
+    """Scores the best weights on the validation and test text, and writes `summary.json`."""
+    summary = {
+        "task": run.plan.task,
+        "model": run.plan.model,
+        "seed": run.plan.seed,
+        "finished": progress.finished,
+        "parameters": run.num_parameters(),
+        "vocab_size": run.tokenizer.vocab_size,
+        "updates": progress.updates,
+        "best_updates": progress.best_updates,
+        "seconds": round(progress.seconds, 3),
+        "targets_per_second": round(progress.targets_per_second(), 1),
+        "peak_memory_bytes": peak_memory_bytes(),
+        "threads": torch.get_num_threads(),
+        "valid": run.scores(corpus.valid),
+        "test": run.scores(corpus.test) if corpus.test is not None else None,
+    }
+    write_atomic(run.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has held."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would count what the parent held when it started us
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
