@@ -24,7 +24,8 @@ from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint import load_model_tensors, read_tensors
 from seqloom.training.optimizer import TrainingSettings
 from seqloom.training.progress import Display, Silent, Terminal
-from seqloom.training.trainer import Data, Trainer, make_fabric
+from seqloom.training.ranks import make_fabric
+from seqloom.training.trainer import Data, Trainer
 
 
 def train(

@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from seqloom.data.batch import Batch
 from seqloom.data.loader import Loader
 from seqloom.data.token_file import TokenFile
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.nn.layer import State, detach, restore_state, select_rows, state_tensors
+from seqloom.nn.layer import State, restore_state, state_tensors
 from seqloom.runtime import Runtime
 from seqloom.tasks.task import Loss, Task
 from seqloom.training.budget import Budget, Progress
@@ -34,25 +33,14 @@ from seqloom.training.checkpoint import (
     save_checkpoint,
     write_tensors,
 )
+from seqloom.training.finite import not_finite
 from seqloom.training.interrupt import StopOnSignal
 from seqloom.training.optimizer import TrainingSettings, make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.progress import Display, MetricsFile
+from seqloom.training.ranks import Objective
 
 _EVALUATION_SHARE = 1 / 30
 """Of a budget in minutes, at most about this share goes to validation."""
-
-
-class Objective(nn.Module):
-    """The model and the task's loss as one module, so that what distributes a forward pass distributes this."""
-
-    def __init__(self, task: Task, model: nn.Module) -> None:
-        super().__init__()
-        self.task, self.model = task, model
-
-    def forward(self, batch: Batch, state: State | None) -> tuple[Tensor, Tensor, State | None]:
-        """The loss's sum and count, and the state, through which no gradient flows."""
-        loss, state = self.task.loss(self.model, batch, state)
-        return loss.sum, loss.count, None if state is None else detach(state)
 
 
 class Step(NamedTuple):
@@ -320,38 +308,5 @@ class Trainer:
             torch.set_rng_state(state)
 
     def _not_finite(self, what: str, rate: float, batch: Batch, state: State | None) -> SeqloomError:
-        """The error for a loss or gradient that is not a number: where, and whose rows it was."""
-        broken = [n for n, p in self.model.named_parameters() if not bool(torch.isfinite(p).all())]
-        rows = [] if broken else [i for i in range(batch.num_rows) if not self._row_is_finite(batch, state, i)]
-        whose = f"weights not finite: {', '.join(broken)}" if broken else f"rows of the batch: {rows or 'all together'}"
-        return SeqloomError(
-            f"the {what} is no longer a finite number",
-            where=f"update {self.progress.updates + 1}, epoch {self.progress.epoch + 1}",
-            got=f"learning rate {rate:.3g}; {whose}",
-            hint="a lower training.learning_rate or training.clip_norm may help"
-            + ("; the checkpoint before is whole" if (self.folder / "training" / "current").exists() else ""),
-        )
-
-    @torch.no_grad()
-    def _row_is_finite(self, batch: Batch, state: State | None, row: int) -> bool:
-        chosen = torch.tensor([row], device=self.runtime.device)
-        before = None if state is None else select_rows(state, chosen)
-        return math.isfinite(float(self.task.loss(self.model, batch.select(chosen), before)[0].sum))
-
-
-def make_fabric(runtime: Runtime) -> Fabric:
-    """Fabric for this process: alone, or one of the ranks that `torchrun` started."""
-    strategy: Any = "auto"
-    if runtime.world_size > 1:
-        # In a step, an output cluster may have no target and so no gradient.
-        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
-    fabric = Fabric(
-        accelerator="cuda" if runtime.device.type == "cuda" else "cpu",
-        devices=runtime.local_world_size,
-        num_nodes=runtime.world_size // runtime.local_world_size,
-        strategy=strategy,
-        precision="bf16-mixed" if runtime.bfloat16 else "32-true",
-    )
-    if runtime.world_size > 1:
-        fabric.launch()
-    return fabric
+        saved = (self.folder / "training" / "current").exists()
+        return not_finite(what, rate, self.progress, self.task, self.model, batch, state, saved)

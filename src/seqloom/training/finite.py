@@ -1,0 +1,44 @@
+"""Whose fault it is when a loss or a gradient is no longer a number."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from seqloom.data.batch import Batch
+from seqloom.errors import SeqloomError
+from seqloom.nn.layer import State, select_rows
+from seqloom.tasks.task import Task
+from seqloom.training.budget import Progress
+
+
+def not_finite(
+    what: str,
+    rate: float,
+    progress: Progress,
+    task: Task,
+    model: nn.Module,
+    batch: Batch,
+    state: State | None,
+    saved: bool,
+) -> SeqloomError:
+    """The error for a `what` that is not finite: where, and which weights or rows it comes from."""
+    broken = [name for name, weight in model.named_parameters() if not bool(torch.isfinite(weight).all())]
+    rows = [] if broken else [i for i in range(batch.num_rows) if not _row_is_finite(task, model, batch, state, i)]
+    whose = f"weights not finite: {', '.join(broken)}" if broken else f"rows of the batch: {rows or 'all together'}"
+    return SeqloomError(
+        f"the {what} is no longer a finite number",
+        where=f"update {progress.updates + 1}, epoch {progress.epoch + 1}",
+        got=f"learning rate {rate:.3g}; {whose}",
+        hint="a lower training.learning_rate or training.clip_norm may help"
+        + ("; the checkpoint before is whole" if saved else ""),
+    )
+
+
+@torch.no_grad()
+def _row_is_finite(task: Task, model: nn.Module, batch: Batch, state: State | None, row: int) -> bool:
+    chosen = torch.tensor([row], device=batch.inputs.device)
+    before = None if state is None else select_rows(state, chosen)
+    return math.isfinite(float(task.loss(model, batch.select(chosen), before)[0].sum))

@@ -1,0 +1,45 @@
+"""One process or several: the module that is distributed, and lightning-fabric set up for this rank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
+
+from seqloom.data.batch import Batch
+from seqloom.nn.layer import State, detach
+from seqloom.runtime import Runtime
+from seqloom.tasks.task import Task
+
+
+class Objective(nn.Module):
+    """The model and the task's loss as one module, so that what distributes a forward pass distributes this."""
+
+    def __init__(self, task: Task, model: nn.Module) -> None:
+        super().__init__()
+        self.task, self.model = task, model
+
+    def forward(self, batch: Batch, state: State | None) -> tuple[Tensor, Tensor, State | None]:
+        """The loss's sum and count, and the state, through which no gradient flows."""
+        loss, state = self.task.loss(self.model, batch, state)
+        return loss.sum, loss.count, None if state is None else detach(state)
+
+
+def make_fabric(runtime: Runtime) -> Fabric:
+    """Fabric for this process: alone, or one of the ranks that `torchrun` started."""
+    strategy: Any = "auto"
+    if runtime.world_size > 1:
+        # In a step, an output cluster may have no target and so no gradient.
+        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+    fabric = Fabric(
+        accelerator="cuda" if runtime.device.type == "cuda" else "cpu",
+        devices=runtime.local_world_size,
+        num_nodes=runtime.world_size // runtime.local_world_size,
+        strategy=strategy,
+        precision="bf16-mixed" if runtime.bfloat16 else "32-true",
+    )
+    if runtime.world_size > 1:
+        fabric.launch()
+    return fabric
