@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from seqloom.data.batch import Batch
 from seqloom.data.loader import ExactStreamLoader, LineLoader, Loader, StreamLoader
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
@@ -126,3 +127,29 @@ def test_a_batch_is_a_function_of_seed_epoch_and_step(tokens_of: TokensOf, kind:
     assert epochs[0] != epochs[1]
     other = LOADERS[kind](tokens, 6)
     assert [other.batch(0, step).targets.tolist() for step in range(other.num_steps(0))] != epochs[0]
+
+
+@given(length=st.integers(1, 150), batch_size=small, horizon=small, advance=small, epoch=st.integers(0, 3))
+def test_a_longer_horizon_repeats_steps_and_scores_each_once(
+    length: int, batch_size: int, horizon: int, advance: int, epoch: int
+) -> None:
+    advance = min(advance, horizon)
+    loader = StreamLoader(text(length), batch_size, horizon, seed=1, advance=advance)
+    whole = torch.cat(
+        [b.targets for b in _batches(StreamLoader(text(length), batch_size, length, seed=1), epoch)], dim=1
+    )
+    begin, scored = 0, []
+    for batch in _batches(loader, epoch):
+        width = batch.inputs.shape[1]
+        assert width <= horizon
+        assert torch.equal(batch.targets, whole[:, begin : begin + width])
+        mask = batch.mask()
+        new = batch.targets if mask is None else batch.targets[:, mask[0]]
+        assert new.shape[1] <= advance
+        scored.append(new)
+        begin += width if batch.carry is None else batch.carry
+    assert torch.equal(torch.cat(scored, dim=1), whole)
+
+
+def _batches(loader: StreamLoader, epoch: int) -> list[Batch]:
+    return [loader.batch(epoch, step) for step in range(loader.num_steps(epoch))]

@@ -7,11 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from seqloom.config import flatten
+from seqloom.data.loader import StreamLoader
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.errors import RequestError
+from seqloom.nn.layer import detach
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Loss
@@ -61,3 +64,50 @@ def test_a_hopeless_loss_is_still_a_number() -> None:
 def test_what_stands_before_a_text(mode: str, first: int) -> None:
     settings = make_settings("language-model", "lstm", {"data.mode": mode})
     assert TASK.first_input(settings) == first  # type: ignore[attr-defined]
+
+
+def gradients(loss: Tensor, model: nn.Module) -> dict[str, Tensor]:
+    """Zeros where the loss does not depend on a parameter."""
+    parameters = dict(model.named_parameters())
+    found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True, materialize_grads=True)
+    return dict(zip(parameters, found, strict=True))
+
+
+@pytest.mark.parametrize(("horizon", "advance"), [(8, 8), (8, 3), (8, 1), (5, 4)])
+def test_gradients_reach_back_as_far_as_the_horizon(horizon: int, advance: int) -> None:
+    """Loss and gradient of every batch are those of a run over the whole text, cut `horizon` steps before its end."""
+    settings = make_settings(
+        "language-model",
+        "lstm",
+        {"model.hidden_size": 5, "embedding.dim": 4, "output.dropout": 0.0, "embedding.dropout": 0.0},
+    )
+    torch.manual_seed(0)
+    tensors = {"token_counts": torch.arange(20)}
+    model = TASK.rebuild(tensors, "lstm", settings).double()
+    text = TokenFile(np.random.default_rng(0).integers(4, 20, 60).astype(np.uint16), np.array([0, 60]), 60, 0)
+    loader = StreamLoader(text, batch_size=2, horizon=horizon, seed=1, advance=advance)
+    whole = StreamLoader(text, batch_size=2, horizon=60, seed=1)
+    parts = [whole.batch(0, step) for step in range(whole.num_steps(0))]
+    inputs, targets = (torch.cat([getattr(part, name) for part in parts], dim=1) for name in ("inputs", "targets"))
+    state, begin, scored = None, 0, 0
+    for step in range(loader.num_steps(0)):
+        batch = loader.batch(0, step)
+        stop = begin + batch.inputs.shape[1]
+        loss, state = TASK.loss(model, batch, None if state is None else detach(state))  # type: ignore[arg-type]
+        found = gradients(loss.sum, model)
+        with torch.no_grad():
+            _, before = model(inputs[:, :begin]) if begin else (None, None)
+        mask = (torch.arange(begin, stop) >= scored).expand(2, -1)
+        expected, _ = model.loss(inputs[:, begin:stop], targets[:, begin:stop], before, None, mask)
+        torch.testing.assert_close(loss.sum, expected)
+        assert int(loss.count) == int(mask.sum())
+        for name, expected_gradient in gradients(expected, model).items():
+            if begin or ".start_" not in name:  # a state that was carried leads to no first memories
+                torch.testing.assert_close(found[name], expected_gradient)
+        begin, scored = stop if batch.carry is None else begin + batch.carry, stop
+
+
+def test_a_batch_has_no_more_new_steps_than_its_horizon() -> None:
+    with pytest.raises(RequestError, match="gradients reach back") as refused:
+        make_settings("language-model", "lstm", {"data.horizon": 8, "data.advance": 9})
+    assert refused.value.where == "data.advance"

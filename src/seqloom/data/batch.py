@@ -14,7 +14,8 @@ class Batch(NamedTuple):
 
     `inputs`, `targets`: (batch, time) ids. `lengths`: (batch,) real elements of each row, None where all are real.
     `scored`: (batch, time), True where the target counts; None where all real ones do.
-    `continues`: the rows go on where the rows of the batch before ended, so the state is carried over.
+    `continues`: the rows go on where the state of the batch before was carried from. `carry`: the steps after which
+    that is; None is after all of them.
     """
 
     inputs: Tensor
@@ -22,6 +23,7 @@ class Batch(NamedTuple):
     lengths: Tensor | None = None
     scored: Tensor | None = None
     continues: bool = False
+    carry: int | None = None
 
     @property
     def num_rows(self) -> int:
@@ -34,6 +36,12 @@ class Batch(NamedTuple):
         steps = torch.arange(self.inputs.shape[1], device=self.inputs.device)
         real = steps < self.lengths[:, None]
         return real if self.scored is None else real & self.scored
+
+    def steps(self, start: int, stop: int) -> Batch:
+        """The steps `start` to `stop` of a batch whose rows are all real."""
+        assert self.lengths is None
+        scored = None if self.scored is None else self.scored[:, start:stop]
+        return Batch(self.inputs[:, start:stop], self.targets[:, start:stop], None, scored, self.continues)
 
     def select(self, rows: Tensor) -> Batch:
         """The batch of these rows, in this order."""
@@ -63,4 +71,5 @@ class Batch(NamedTuple):
             None if self.lengths is None else function(self.lengths),
             None if self.scored is None else function(self.scored),
             self.continues,
+            self.carry,
         )

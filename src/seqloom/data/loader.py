@@ -27,35 +27,58 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class StreamLoader:
-    """`batch_size` parallel streams through the text, `horizon` steps a batch, each row going on where it ended.
+    """`batch_size` parallel streams through the text, `advance` new steps a batch, each row going on where it ended.
 
-    The first batch of an epoch is shorter by a random amount, so that the cuts fall elsewhere each time; the fewer
-    than `batch_size` tokens that do not fill a row are left out.
+    Truncated back-propagation through time (Williams and Peng 1990, BPTT(h; h')): `advance` is k1, the steps between
+    two updates, and `horizon` k2, those that gradients reach back. Where it is more, a batch begins with steps that
+    were in the one before; they are not scored again. The first batch of an epoch is shorter by a random amount, so
+    that the cuts fall elsewhere each time; the fewer than `batch_size` tokens that do not fill a row are left out.
     """
 
     tokens: TokenFile
     batch_size: int
     horizon: int
     seed: int
+    advance: int = 0
+
+    def _advance(self) -> int:
+        return self.advance or self.horizon
 
     def _rows(self) -> tuple[int, int]:
         rows = max(1, min(self.batch_size, len(self.tokens) // 2))
         return rows, len(self.tokens) // rows
 
     def _first_length(self, epoch: int) -> int:
-        return self.horizon - int(np.random.default_rng((self.seed, epoch)).integers(self.horizon))
+        return self._advance() - int(np.random.default_rng((self.seed, epoch)).integers(self._advance()))
+
+    def _new_steps(self, epoch: int, step: int) -> tuple[int, int]:
+        """Where what a batch scores begins and ends."""
+        first, advance = self._first_length(epoch), self._advance()
+        start = 0 if step == 0 else first + (step - 1) * advance
+        return start, min(first + step * advance, self._rows()[1])
+
+    def _begin(self, epoch: int, step: int) -> int:
+        """Where a batch begins: as far before its new steps as gradients reach beyond them."""
+        return max(0, self._new_steps(epoch, step)[0] - (self.horizon - self._advance()))
 
     def num_steps(self, epoch: int) -> int:
         rest = self._rows()[1] - self._first_length(epoch)
-        return 1 + max(0, -(-rest // self.horizon))
+        return 1 + max(0, -(-rest // self._advance()))
 
     def batch(self, epoch: int, step: int) -> Batch:
         rows, length = self._rows()
-        first = self._first_length(epoch)
-        start = 0 if step == 0 else first + (step - 1) * self.horizon
-        stop = min(first + step * self.horizon, length)
-        inputs, targets = _window(self.tokens, np.arange(rows) * length, start, stop)
-        return Batch(inputs, targets, continues=step > 0)
+        start, stop = self._new_steps(epoch, step)
+        begin = self._begin(epoch, step)
+        inputs, targets = _window(self.tokens, np.arange(rows) * length, begin, stop)
+        if self._advance() == self.horizon:
+            return Batch(inputs, targets, continues=step > 0)
+        scored = (torch.arange(begin, stop) >= start).expand(rows, -1)
+        return Batch(inputs, targets, None, scored, step > 0, self._carry(epoch, step, stop - begin))
+
+    def _carry(self, epoch: int, step: int, width: int) -> int | None:
+        """After how many steps of a batch the next one begins; None after all."""
+        ahead = self._begin(epoch, step + 1) - self._begin(epoch, step)
+        return ahead if ahead < width else None
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ class DataSettings(Settings):
         "stream", description="stream: one long text with the state carried on; lines: each line on its own"
     )
     batch_size: int = Field(20, gt=0, le=2**20, description="stream: parallel streams")
-    horizon: int = Field(35, gt=0, le=2**20, description="stream: steps that gradients reach back")
+    horizon: int = Field(35, gt=0, le=2**20, description="stream: steps that gradients reach back (k2)")
+    advance: int = Field(0, ge=0, le=2**20, description="stream: new steps a batch (k1); 0: as many as the horizon")
     tokens_per_batch: int = Field(1_000, gt=0, le=2**31, description="lines: most tokens in a batch, padding included")
 
 
@@ -44,6 +45,17 @@ class LanguageModelSettings(Settings):
     embedding: EmbeddingSettings = EmbeddingSettings()
     output: OutputSettings = OutputSettings()
     model: Settings
+
+    @model_validator(mode="after")
+    def _gradients_reach_what_is_new(self) -> LanguageModelSettings:
+        if self.data.advance > self.data.horizon:
+            raise RequestError(
+                "a batch cannot have more new steps than gradients reach back",
+                where="data.advance",
+                got=self.data.advance,
+                expected=f"at most data.horizon, {self.data.horizon}",
+            )
+        return self
 
     @model_validator(mode="after")
     def _memory_is_bounded(self) -> LanguageModelSettings:
@@ -67,6 +79,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "rnn": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 1e-3},
     "gru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 3e-3},
     "lstm": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
+    "mingru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
     "transformer": {
         "model.num_layers": 2,
         "model.dropout": 0.1,
@@ -87,7 +100,7 @@ _CHARACTERS: dict[str, dict[str, Any]] = {
         "data.batch_size": 32,
         "data.horizon": 64,
     }
-    for name in ("rnn", "gru", "lstm")
+    for name in ("rnn", "gru", "lstm", "mingru")
 } | {
     "ar": {"embedding.dim": 64, "output.tied": False, "model.order": 9},
     "ffnn": {"embedding.dim": 64, "output.tied": False, "model.order": 17},
@@ -139,7 +152,7 @@ class LanguageModelTask:
         data = _own(settings).data
         if data.mode == "lines":
             return LineLoader(corpus.train, data.tokens_per_batch, seed)
-        return StreamLoader(corpus.train, data.batch_size, data.horizon, seed)
+        return StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
 
     def exact_loader(self, tokens: TokenFile, settings: Settings) -> Loader:
         data = _own(settings).data
@@ -148,10 +161,22 @@ class LanguageModelTask:
         return ExactStreamLoader(tokens, batch_size=2 * data.batch_size, horizon=max(data.horizon, 64))
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
+        if batch.carry is not None:
+            return self._loss_in_two(model, batch, batch.carry, state)
         mask = batch.mask()
         total, state = model.loss(batch.inputs, batch.targets, state, batch.lengths, mask)
         count = torch.tensor(batch.targets.numel()) if mask is None else mask.sum()
         return Loss(total, count), state
+
+    def _loss_in_two(
+        self, model: TrainedModel, batch: Batch, carry: int, state: State | None
+    ) -> tuple[Loss, State | None]:
+        """The state is that after `carry` steps; gradients go on through it."""
+        if not carry:
+            return self.loss(model, batch._replace(carry=None), state)[0], state
+        first, carried = self.loss(model, batch.steps(0, carry), state)
+        second, _ = self.loss(model, batch.steps(carry, batch.inputs.shape[1]), carried)
+        return Loss(first.sum + second.sum, first.count + second.count), carried
 
     def metrics(self, total: Loss, tokens: TokenFile) -> dict[str, float]:
         nats, count = float(total.sum), int(total.count)
