@@ -18,7 +18,21 @@ from seqloom.nn.layer import SequenceLayer, State, detach, layers, map_state, re
 
 INPUT = 6
 SMALL = {"hidden_size": 8, "model_dim": 8, "num_heads": 2, "num_layers": 2, "output_size": 6, "order": 4}
-VARIANTS = [("initial_state", "zeros"), ("window", 3), ("window", 1), ("direct_connections", True), ("order", 2)]
+VARIANTS = [
+    ("initial_state", "zeros"),
+    ("window", 3),
+    ("window", 1),
+    ("direct_connections", True),
+    ("order", 2),
+    ("residual", True),
+    ("zoneout", 0.3),
+    ("activation", "relu"),
+    ("reset", "before"),
+    ("peephole", True),
+    ("layer_norm", True),
+    ("coupled", True),
+    ("projection", 5),
+]
 
 
 def small(name: str) -> dict[str, Any]:
@@ -26,12 +40,16 @@ def small(name: str) -> dict[str, Any]:
     return {setting: value for setting, value in SMALL.items() if setting in layers[name].settings.model_fields}
 
 
-def cases() -> list[Any]:
-    """Each registered layer with small settings, and with each of VARIANTS that it has a setting for."""
-    found = [pytest.param((name, small(name)), id=name) for name in layers]
+def cases(causal_only: bool = False) -> list[Any]:
+    """Each registered layer with small settings, and with each of VARIANTS that it has a setting for.
+
+    `causal_only`: those that need not know the future, and so can be given a sequence in chunks.
+    """
+    names = [name for name in layers if layers[name].causal or not causal_only]
+    found = [pytest.param((name, small(name)), id=name) for name in names]
     return found + [
         pytest.param((name, small(name) | {setting: value}), id=f"{name}-{setting}={value}")
-        for name in layers
+        for name in names
         for setting, value in VARIANTS
         if setting in layers[name].settings.model_fields
     ]
@@ -50,6 +68,11 @@ def build(case: tuple[str, dict[str, Any]], dtype: torch.dtype = torch.float64) 
 
 @pytest.fixture(params=cases())
 def layer(request: pytest.FixtureRequest) -> SequenceLayer:
+    return build(request.param)
+
+
+@pytest.fixture(params=cases(causal_only=True))
+def causal_layer(request: pytest.FixtureRequest) -> SequenceLayer:
     return build(request.param)
 
 
@@ -75,7 +98,8 @@ CHUNKS = [[9], [4, 5], [1, 3, 2, 3], [1] * 9, [8, 1]]
 
 
 @pytest.mark.parametrize("sizes", CHUNKS, ids=str)
-def test_chunks_say_what_the_whole_says(layer: SequenceLayer, sizes: list[int]) -> None:
+def test_chunks_say_what_the_whole_says(causal_layer: SequenceLayer, sizes: list[int]) -> None:
+    layer = causal_layer
     inputs, more = torch.randn(3, 9, INPUT, dtype=torch.float64), torch.randn(3, 4, INPUT, dtype=torch.float64)
     whole, after = layer(inputs)
     chunked, after_chunks = in_chunks(layer, inputs, sizes)
@@ -84,7 +108,7 @@ def test_chunks_say_what_the_whole_says(layer: SequenceLayer, sizes: list[int]) 
     assert_close(layer(more, after_chunks)[0], layer(more, after)[0])
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", cases(causal_only=True))
 @settings(max_examples=5)
 @given(sizes=st.lists(st.integers(1, 6), min_size=1, max_size=6))
 def test_any_chunks_say_what_the_whole_says(case: Any, sizes: list[int]) -> None:
@@ -107,8 +131,9 @@ def test_the_initial_state_is_what_no_state_means(layer: SequenceLayer) -> None:
     ],
     ids=str,
 )
-def test_ragged_rows_are_as_if_alone(layer: SequenceLayer, chunks: list[list[int]]) -> None:
+def test_ragged_rows_are_as_if_alone(causal_layer: SequenceLayer, chunks: list[list[int]]) -> None:
     """Each row of each chunk equals that row run alone over its real elements, and so does a full chunk afterwards."""
+    layer = causal_layer
     state, alone = None, [[] for _ in chunks[0]]
     outputs: list[list[Tensor]] = [[] for _ in chunks[0]]
     for lengths in chunks:
@@ -122,6 +147,20 @@ def test_ragged_rows_are_as_if_alone(layer: SequenceLayer, chunks: list[list[int
     for row, parts in enumerate(alone):
         expected, _ = layer(torch.cat([*parts, more[row]])[None])
         assert_close(torch.cat([*outputs[row], final[row]]), expected[0])
+
+
+def test_ragged_rows_of_one_call_are_as_if_alone(layer: SequenceLayer) -> None:
+    inputs, lengths = ragged([3, 0, 6, 1, 6])
+    output, state = layer(inputs, None, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        if not length:
+            continue
+        expected, after = layer(inputs[row : row + 1, :length])
+        assert_close(output[row : row + 1, :length], expected)
+        if not layer.causal:
+            got = state_tensors(select_rows(state, torch.tensor([row])))
+            for part, other in zip(got, state_tensors(after), strict=True):
+                assert_close(part, other)
 
 
 def test_a_full_length_is_no_length(layer: SequenceLayer) -> None:
@@ -158,24 +197,8 @@ def test_what_stands_in_padding_changes_nothing(layer: SequenceLayer, garbage: f
         assert_close(got, expected)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_an_lstm_holds_its_cell_exactly_through_padding(dtype: torch.dtype) -> None:
-    """The kernel's last cell after any amount of padding is, bit for bit, that after one element of it."""
-    layer, lengths = build(("lstm", small("lstm")), dtype), torch.tensor([3, 1, 4, 2])
-    inputs = torch.randn(4, 300, INPUT, dtype=dtype)
-    _, (hidden, cell) = layer(inputs[:, :5], None, lengths)
-    _, (same_hidden, same_cell) = layer(inputs, None, lengths)
-    assert torch.equal(same_cell, cell)
-    assert torch.equal(same_hidden, hidden)
-    for row, length in enumerate(lengths):
-        _, (alone_hidden, alone_cell) = layer(inputs[row : row + 1, :length])
-        torch.testing.assert_close(cell[row], alone_cell[0])
-        torch.testing.assert_close(hidden[row], alone_hidden[0])
-
-
-def test_what_comes_later_changes_nothing_before(layer: SequenceLayer) -> None:
-    if not layer.causal:
-        pytest.skip("the layer says that it needs the future")
+def test_what_comes_later_changes_nothing_before(causal_layer: SequenceLayer) -> None:
+    layer = causal_layer
     inputs = torch.randn(2, 7, INPUT, dtype=torch.float64, requires_grad=True)
     output, _ = layer(inputs)
     for step in (0, 3, 5):
@@ -258,10 +281,8 @@ def test_a_call_leaves_inputs_and_state_alone(layer: SequenceLayer) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, (inputs, *state_tensors(state)), strict=True))
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", cases(causal_only=True))
 def test_mixed_precision_is_close_and_carries_its_state(case: Any) -> None:
-    if case[0] == "lstm" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        pytest.skip("oneDNN has no bfloat16 LSTM for this processor")
     layer, inputs = build(case, torch.float32), torch.randn(2, 8, INPUT)
     expected, _ = layer(inputs)
     with torch.autocast("cpu", torch.bfloat16):

@@ -9,7 +9,7 @@ import typer
 
 from seqloom.cli.options import Json
 
-_KINDS = ("tasks", "models", "layers", "readers", "settings")
+_KINDS = ("tasks", "models", "layers", "cells", "readers", "settings")
 
 
 def list_(
@@ -18,7 +18,7 @@ def list_(
     model: Annotated[str, typer.Argument(help="settings: the model", show_default=False)] = "",
     json: Json = False,
 ) -> None:
-    """List the tasks, models, layers or readers; `list settings TASK MODEL` shows the settings and their defaults."""
+    """List the tasks, models, layers, cells or readers; `list settings TASK MODEL`: the settings and their defaults."""
     from seqloom.errors import RequestError, unknown_name
 
     if kind not in _KINDS:
@@ -37,6 +37,7 @@ def list_(
 
 def _names(kind: str) -> list[dict[str, Any]]:
     from seqloom.data.readers import readers
+    from seqloom.nn.cell import cells
     from seqloom.nn.layer import layers
     from seqloom.tasks import tasks
 
@@ -46,7 +47,7 @@ def _names(kind: str) -> list[dict[str, Any]]:
             for model in tasks[task].models():
                 by_model.setdefault(model, []).append(task)
         return [{"name": model, "about": ", ".join(of)} for model, of in sorted(by_model.items())]
-    registry: Any = {"tasks": tasks, "layers": layers, "readers": readers}[kind]
+    registry: Any = {"tasks": tasks, "layers": layers, "cells": cells, "readers": readers}[kind]
     return [{"name": name, "about": _first_line(registry[name])} for name in registry]
 
 

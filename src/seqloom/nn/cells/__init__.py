@@ -1,0 +1,1 @@
+"""One file a cell: its equations, its parameters and where it comes from."""

@@ -1,0 +1,103 @@
+"""The gated recurrent unit (Cho et al. 2014), with its two ways to reset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells, few_on_cpu
+from seqloom.nn.initialise import chrono_bias, input_matrix, recurrent_matrix
+from seqloom.nn.library import in_torch
+
+if TYPE_CHECKING:
+    from seqloom.nn.kernels.kernel import Kernel
+    from seqloom.nn.order import Order
+
+
+class GRUSettings(GatedSettings):
+    reset: Literal["after", "before"] = Field(
+        "after",
+        description="the reset gate acts after the recurrent product, as in torch, or before it, as in the paper",
+    )
+    time_scale: float = Field(
+        0.0, ge=0, le=1e9, description="longest expected dependency in steps, for chrono initialisation; 0: none"
+    )
+
+
+@cells.register("gru")
+class GRU(GatedCell):
+    """Cho et al. 2014: gates that reset and update.
+
+    Gates stand as r, z, n.
+
+    r_t = sigmoid(W_r x_t + U_r h_{t-1} + b_r)
+    z_t = sigmoid(W_z x_t + U_z h_{t-1} + b_z)
+    n_t = tanh(W_n x_t + b_n + r_t * (U_n h_{t-1} + c_n))   reset after, as in cuDNN and torch
+    n_t = tanh(W_n x_t + b_n + U_n (r_t * h_{t-1}))         reset before, Cho et al. 2014, equations 5 to 8
+    h_t = (1 - z_t) * n_t + z_t * h_{t-1}
+    """
+
+    settings = GRUSettings
+
+    def __init__(self, input_size: int, settings: GRUSettings) -> None:
+        super().__init__()
+        hidden = settings.hidden_size
+        self.input_size, self.output_size, self.memory_sizes = input_size, hidden, (hidden,)
+        self.zoneout = (settings.zoneout,)
+        self.recurrent_dropout, self.weight_dropout = settings.recurrent_dropout, settings.weight_dropout
+        self.reset = settings.reset
+        self.input_weight = input_matrix(3, hidden, input_size)
+        self.recurrent_weight = recurrent_matrix(3, hidden, hidden)
+        self.bias = nn.Parameter(torch.zeros(3 * hidden))
+        if settings.time_scale > 2:
+            self.bias.data[hidden : 2 * hidden] = chrono_bias(hidden, settings.time_scale)
+        self.inner_bias = nn.Parameter(torch.zeros(hidden)) if settings.reset == "after" else None
+
+    def project(self, inputs: Tensor) -> Tensor:
+        return F.linear(inputs, self.input_weight)
+
+    def weights(self) -> Weights:
+        return self.recurrent_weight, self.bias, self.inner_bias
+
+    def step(self, projected: Tensor, memories: Memories, weights: Weights, drop: Tensor | None = None) -> Memories:
+        (hidden,), (recurrent, bias, inner_bias) = memories, weights
+        assert recurrent is not None
+        assert bias is not None
+        projected = projected + bias
+        size = hidden.shape[1]
+        seen = hidden if drop is None else hidden * drop
+        if self.reset == "after":
+            product = F.linear(seen, recurrent)
+            r, z = torch.sigmoid(projected[:, : 2 * size] + product[:, : 2 * size]).chunk(2, dim=1)
+            assert inner_bias is not None
+            n = torch.tanh(projected[:, 2 * size :] + r * (product[:, 2 * size :] + inner_bias))
+        else:
+            gates = projected[:, : 2 * size] + F.linear(seen, recurrent[: 2 * size])
+            r, z = torch.sigmoid(gates).chunk(2, dim=1)
+            n = torch.tanh(projected[:, 2 * size :] + F.linear(r * seen, recurrent[2 * size :]))
+        return (n + z * (hidden - n),)
+
+    def kernel(self) -> type[Kernel]:
+        from seqloom.nn.kernels.gru import ResetAfterKernel, ResetBeforeKernel
+
+        return ResetAfterKernel if self.reset == "after" else ResetBeforeKernel
+
+    def online(self, element: Tensor, memories: Memories) -> Memories:
+        if self.reset == "after" and few_on_cpu(element, memories):
+            from seqloom.nn.kernels.gru import one_step
+
+            return one_step(element, memories, self.input_weight, self.weights())
+        return super().online(element, memories)
+
+    def whole_lacks(self) -> str:
+        return "" if self.reset == "after" else "torch's GRU resets after the recurrent product only"
+
+    def whole(self, elements: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+        assert weights[2] is not None
+        own = [self.input_weight, weights[0], self.bias, F.pad(weights[2], (2 * self.output_size, 0))]
+        outputs, last = in_torch(torch._VF.gru, elements, order, memories[0][None], own, self.training)
+        return outputs, (last[0],)

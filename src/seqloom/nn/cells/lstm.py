@@ -1,0 +1,157 @@
+"""Long short-term memory (Hochreiter and Schmidhuber 1997) with forget gates (Gers et al. 2000), and its variants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells, few_on_cpu
+from seqloom.nn.initialise import chrono_bias, input_matrix, recurrent_matrix
+from seqloom.nn.library import in_torch
+
+if TYPE_CHECKING:
+    from seqloom.nn.kernels.kernel import Kernel
+    from seqloom.nn.order import Order
+
+
+class LSTMSettings(GatedSettings):
+    zoneout_cell: float = Field(0.0, ge=0, lt=1, description="rate at which cell states keep their former value")
+    peephole: bool = Field(False, description="the gates see the cell state")
+    layer_norm: bool = Field(False, description="layer normalisation of gates and cell state")
+    coupled: bool = Field(False, description="forget what is not written: f = 1 - i")
+    projection: int = Field(0, ge=0, le=2**16, description="numbers in the projected hidden state; 0: no projection")
+    forget_bias: float = Field(1.0, ge=-100, le=100, description="what the forget gate's bias starts at")
+    time_scale: float = Field(
+        0.0, ge=0, le=1e9, description="longest expected dependency in steps, for chrono initialisation; 0: none"
+    )
+
+
+@cells.register("lstm")
+class LSTM(GatedCell):
+    """Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000.
+
+    Gates stand as i, f, g, o; as i, g, o where they are coupled.
+
+    i_t = sigmoid(W_i x_t + U_i h_{t-1} + b_i)
+    f_t = sigmoid(W_f x_t + U_f h_{t-1} + b_f)
+    g_t = tanh(W_g x_t + U_g h_{t-1} + b_g)
+    c_t = f_t * c_{t-1} + i_t * g_t
+    o_t = sigmoid(W_o x_t + U_o h_{t-1} + b_o)
+    h_t = o_t * tanh(c_t)
+
+    peephole: p_i * c_{t-1}, p_f * c_{t-1} and p_o * c_t are added before the sigmoids (Gers et al. 2002, section 3).
+    layer_norm: LN(W x_t) + LN(U h_{t-1}) + b over all gates together, and h_t = o_t * tanh(LN(c_t)) (Ba et al. 2016,
+    equations 20 to 22).
+    coupled: f_t = 1 - i_t (Greff et al. 2017, CIFG).
+    projection: h_t = P (o_t * tanh(c_t)) (Sak et al. 2014, equation 6).
+    The forget gate's bias starts at 1 (Jozefowicz et al. 2015), or with a time scale T at log(uniform(1, T - 1)), and
+    the input gate's at its negative (Tallec and Ollivier 2018, equation 16).
+    """
+
+    settings = LSTMSettings
+
+    def __init__(self, input_size: int, settings: LSTMSettings) -> None:
+        super().__init__()
+        hidden = settings.hidden_size
+        self.input_size, self.hidden_size = input_size, hidden
+        self.output_size = settings.projection or hidden
+        self.memory_sizes = (self.output_size, hidden)
+        self.zoneout = (settings.zoneout, settings.zoneout_cell)
+        self.recurrent_dropout, self.weight_dropout = settings.recurrent_dropout, settings.weight_dropout
+        self.coupled = settings.coupled
+        gates = 3 if settings.coupled else 4
+        self.input_weight = input_matrix(gates, hidden, input_size)
+        self.recurrent_weight = recurrent_matrix(gates, hidden, self.output_size)
+        self.bias = nn.Parameter(self._starting_bias(settings))
+        ones, zeros = torch.ones, torch.zeros
+
+        def parameter(wanted: bool, value: Tensor) -> nn.Parameter | None:
+            return nn.Parameter(value) if wanted else None
+
+        self.peepholes = parameter(settings.peephole, zeros(gates - 1, hidden))
+        self.input_gain = parameter(settings.layer_norm, ones(gates * hidden))
+        self.recurrent_gain = parameter(settings.layer_norm, ones(gates * hidden))
+        self.cell_gain = parameter(settings.layer_norm, ones(hidden))
+        self.cell_bias = parameter(settings.layer_norm, zeros(hidden))
+        self.projection = recurrent_matrix(1, settings.projection, hidden) if settings.projection else None
+
+    @staticmethod
+    def _starting_bias(settings: LSTMSettings) -> Tensor:
+        hidden = settings.hidden_size
+        bias = torch.zeros(3 if settings.coupled else 4, hidden)
+        chrono = settings.time_scale > 2
+        forget = chrono_bias(hidden, settings.time_scale) if chrono else torch.full((hidden,), settings.forget_bias)
+        if chrono or settings.coupled:
+            bias[0] = -forget
+        if not settings.coupled:
+            bias[1] = forget
+        return bias.flatten()
+
+    def project(self, inputs: Tensor) -> Tensor:
+        return F.linear(inputs, self.input_weight)
+
+    def weights(self) -> Weights:
+        gains = self.input_gain, self.recurrent_gain, self.cell_gain, self.cell_bias
+        return self.recurrent_weight, self.bias, self.peepholes, *gains, self.projection
+
+    def step(self, projected: Tensor, memories: Memories, weights: Weights, drop: Tensor | None = None) -> Memories:
+        hidden, cell = memories
+        recurrent, bias, peepholes, input_gain, recurrent_gain, cell_gain, cell_bias, projection = weights
+        assert recurrent is not None
+        assert bias is not None
+        product = F.linear(hidden if drop is None else hidden * drop, recurrent)
+        if input_gain is not None:
+            projected = F.layer_norm(projected, projected.shape[-1:], input_gain)
+            product = F.layer_norm(product, product.shape[-1:], recurrent_gain)
+        before, before_g, before_o = self._split(projected + product + bias, cell.shape[1])
+        if peepholes is not None:
+            before = before + (peepholes[:-1, None] * cell).transpose(0, 1).flatten(1)
+        i, f = self._input_and_forget(torch.sigmoid(before))
+        cell = f * cell + i * torch.tanh(before_g)
+        o = torch.sigmoid(before_o if peepholes is None else before_o + peepholes[-1] * cell)
+        seen = cell if cell_gain is None else F.layer_norm(cell, cell.shape[-1:], cell_gain, cell_bias)
+        hidden = o * torch.tanh(seen)
+        return (hidden if projection is None else F.linear(hidden, projection)), cell
+
+    def _split(self, gates: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What the sigmoids before the cell take, what the tanh takes, what the output gate takes."""
+        return gates[:, : -2 * size], gates[:, -2 * size : -size], gates[:, -size:]
+
+    def _input_and_forget(self, opened: Tensor) -> tuple[Tensor, Tensor]:
+        if self.coupled:
+            return opened, 1 - opened
+        i, f = opened.chunk(2, dim=1)
+        return i, f
+
+    def kernel(self) -> type[Kernel]:
+        from seqloom.nn.kernels.lstm import LSTMKernel
+        from seqloom.nn.kernels.normalised_lstm import NormalisedLSTMKernel
+
+        return LSTMKernel if self.recurrent_gain is None else NormalisedLSTMKernel
+
+    def online(self, element: Tensor, memories: Memories) -> Memories:
+        if self.projection is None and self.recurrent_gain is None and few_on_cpu(element, memories):
+            from seqloom.nn.kernels.lstm import one_step
+
+            return one_step(element, memories, self.input_weight, self.weights())
+        return super().online(element, memories)
+
+    def whole_lacks(self) -> str:
+        options = {
+            "peephole connections": self.peepholes,
+            "layer normalisation": self.recurrent_gain,
+            "a projection": self.projection,
+            "coupled gates": self.coupled or None,
+        }
+        used = [name for name, value in options.items() if value is not None]
+        return f"torch's fast LSTM has no {' and no '.join(used)}" if used else ""
+
+    def whole(self, elements: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+        own = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
+        before = tuple(memory[None] for memory in memories)
+        outputs, hidden, cell = in_torch(torch._VF.lstm, elements, order, before, own, self.training)
+        return outputs, (hidden[0], cell[0])

@@ -1,0 +1,79 @@
+"""The simple recurrent network (Elman 1990)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells, few_on_cpu
+from seqloom.nn.initialise import input_matrix, recurrent_matrix
+from seqloom.nn.library import in_torch
+
+if TYPE_CHECKING:
+    from seqloom.nn.kernels.kernel import Kernel
+    from seqloom.nn.order import Order
+
+
+class RNNSettings(GatedSettings):
+    activation: Literal["tanh", "relu"] = Field("tanh", description="of the new hidden state")
+
+
+@cells.register("rnn")
+class RNN(GatedCell):
+    """Elman 1990: the hidden state sees itself.
+
+    h_t = tanh(W x_t + U h_{t-1} + b), or relu in place of tanh.
+
+    With relu, the recurrent matrix starts as the identity (Le et al. 2015).
+    """
+
+    settings = RNNSettings
+
+    def __init__(self, input_size: int, settings: RNNSettings) -> None:
+        super().__init__()
+        hidden = settings.hidden_size
+        self.input_size, self.output_size, self.memory_sizes = input_size, hidden, (hidden,)
+        self.zoneout = (settings.zoneout,)
+        self.recurrent_dropout, self.weight_dropout = settings.recurrent_dropout, settings.weight_dropout
+        self.activation = settings.activation
+        self.input_weight = input_matrix(1, hidden, input_size)
+        relu = settings.activation == "relu"
+        self.recurrent_weight = nn.Parameter(torch.eye(hidden)) if relu else recurrent_matrix(1, hidden, hidden)
+        self.bias = nn.Parameter(torch.zeros(hidden))
+
+    def project(self, inputs: Tensor) -> Tensor:
+        return F.linear(inputs, self.input_weight)
+
+    def weights(self) -> Weights:
+        return self.recurrent_weight, self.bias
+
+    def step(self, projected: Tensor, memories: Memories, weights: Weights, drop: Tensor | None = None) -> Memories:
+        (hidden,), (recurrent, bias) = memories, weights
+        assert recurrent is not None
+        before = projected + F.linear(hidden if drop is None else hidden * drop, recurrent, bias)
+        return (torch.tanh(before) if self.activation == "tanh" else torch.relu(before),)
+
+    def kernel(self) -> type[Kernel]:
+        from seqloom.nn.kernels.rnn import ReluKernel, TanhKernel
+
+        return TanhKernel if self.activation == "tanh" else ReluKernel
+
+    def online(self, element: Tensor, memories: Memories) -> Memories:
+        if self.activation == "tanh" and few_on_cpu(element, memories):
+            from seqloom.nn.kernels.rnn import one_step
+
+            return one_step(element, memories, self.input_weight, self.weights())
+        return super().online(element, memories)
+
+    def whole_lacks(self) -> str:
+        return ""
+
+    def whole(self, elements: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+        run = torch._VF.rnn_tanh if self.activation == "tanh" else torch._VF.rnn_relu
+        own = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
+        outputs, last = in_torch(run, elements, order, memories[0][None], own, self.training)
+        return outputs, (last[0],)

@@ -1,0 +1,155 @@
+"""The order in which a recurrence works through a batch: step by step, over the rows that still have elements.
+
+Rows stand by falling length, so those at work at a step are always the first, and a step's elements lie together. It
+holds rows of unequal length and the backward direction without padding and without packed sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class Step(NamedTuple):
+    """Where the `rows` rows of a step are: their elements from `start` on, and in a memory's buffer, which begins with
+    the memories before the first step, what they go on from at `before` and what they leave at `now`."""
+
+    number: int
+    rows: int
+    start: int
+    before: int
+    now: int
+
+
+class Order:
+    """The steps over a batch (batch, time), and what brings elements and memories into their order and back."""
+
+    def __init__(
+        self, batch: int, time: int, lengths: Int[Tensor, " batch"] | None, backward: bool, device: torch.device
+    ) -> None:
+        self.batch, self.time, self.backward, self.device = batch, time, backward, device
+        self.dense = lengths is None
+        self.rows: Tensor | None
+        self.index: Tensor | None
+        self.last: Tensor | None
+        if lengths is None:
+            sizes = [batch] * time
+            self.working, self.rows, self.last = batch, None, None
+            self.index = self._whole(backward) if backward else None
+        else:
+            own = lengths.cpu().numpy()
+            rows = np.argsort(-own, kind="stable")[: int((own > 0).sum())]
+            sorted_lengths = own[rows]
+            sizes = np.searchsorted(-sorted_lengths, -np.arange(time), side="left").tolist()
+            sizes = sizes[: int(sorted_lengths[0])] if len(rows) else []
+            step, row = np.nonzero(np.arange(len(sizes))[:, None] < sorted_lengths[None, :])
+            place = sorted_lengths[row] - 1 - step if backward else step
+            starts = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(np.int64)
+            self.working = len(rows)
+            self.rows = self._tensor(rows)
+            self.index = self._tensor(rows[row] * time + place)
+            self.last = self._tensor(starts[sorted_lengths - 1] + np.arange(len(rows)))
+        self.sizes: list[int] = sizes
+        self.elements = sum(sizes)
+
+    def _tensor(self, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(numbers, dtype=np.int64)).to(self.device)
+
+    def _whole(self, backward: bool) -> Tensor:
+        steps = torch.arange(self.time, device=self.device)
+        steps = steps.flip(0) if backward else steps
+        return (torch.arange(self.batch, device=self.device) * self.time + steps[:, None]).flatten()
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        found, start, before = [], 0, 0
+        for number, rows in enumerate(self.sizes):
+            found.append(Step(number, rows, start, before, self.working + start))
+            start, before = start + rows, self.working + start
+        return found
+
+    @cached_property
+    def before(self) -> Tensor:
+        """Where in a buffer each element finds the memory that its step goes on from."""
+        places = [np.arange(step.before, step.before + step.rows) for step in self.steps]
+        return self._tensor(np.concatenate(places) if places else np.zeros(0, dtype=np.int64))
+
+    def take(self, sequence: Float[Tensor, "batch time size"]) -> Float[Tensor, "elements size"]:
+        """The elements in the order of the steps."""
+        if self.index is None:
+            return sequence.transpose(0, 1).reshape(self.elements, sequence.shape[2])
+        return _Take.apply(sequence.flatten(0, 1), self.index)  # type: ignore[no-untyped-call]
+
+    def put(self, elements: Float[Tensor, "elements size"]) -> Float[Tensor, "batch time size"]:
+        """The elements at their places, and zeros in the padding."""
+        if self.index is None:
+            return elements.view(self.time, self.batch, elements.shape[1]).transpose(0, 1)
+        laid = _Put.apply(elements, self.index, self.batch * self.time)  # type: ignore[no-untyped-call]
+        return laid.view(self.batch, self.time, elements.shape[1])
+
+    def laid_out(self, elements: Float[Tensor, "elements size"]) -> Float[Tensor, "batch time size"]:
+        """What `put` gives, in new memory and row by row; without gradients."""
+        if self.index is None:
+            return elements.view(self.time, self.batch, elements.shape[1]).transpose(0, 1).contiguous()
+        laid = elements.new_zeros(self.batch * self.time, elements.shape[1]).index_copy_(0, self.index, elements)
+        return laid.view(self.batch, self.time, elements.shape[1])
+
+    def by_step(self, sequence: Float[Tensor, "batch time size"]) -> Sequence[Float[Tensor, "rows size"]]:
+        """The elements of each step, without gradients."""
+        if self.dense:
+            steps = sequence.unbind(1)
+            return steps[::-1] if self.backward else steps
+        assert self.index is not None
+        return sequence.flatten(0, 1).index_select(0, self.index).split_with_sizes(self.sizes)
+
+    def first(self, memory: Float[Tensor, "batch size"]) -> Float[Tensor, "working size"]:
+        """The memories of the rows that have elements, in the order of the rows."""
+        return memory if self.rows is None else memory.index_select(0, self.rows)
+
+    def back(
+        self, memory: Float[Tensor, "batch size"], changed: Float[Tensor, "working size"]
+    ) -> Float[Tensor, "batch size"]:
+        """`memory` with the rows that have elements replaced."""
+        return changed if self.rows is None else memory.index_copy(0, self.rows, changed)
+
+    def at_last(self, after: Float[Tensor, "elements size"]) -> Float[Tensor, "working size"]:
+        """Of what was left after every step, each row's after its last."""
+        return after[len(after) - self.working :] if self.last is None else after.index_select(0, self.last)
+
+
+class _Take(torch.autograd.Function):
+    """index_select whose gradient copies rather than adds: no row is taken twice."""
+
+    @staticmethod
+    def forward(ctx: Any, source: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.rows = source.shape[0]
+        return source.index_select(0, index)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        return gradient.new_zeros(ctx.rows, gradient.shape[1]).index_copy_(0, index, gradient), None
+
+
+class _Put(torch.autograd.Function):
+    """The opposite of _Take."""
+
+    @staticmethod
+    def forward(ctx: Any, elements: Tensor, index: Tensor, rows: int) -> Tensor:
+        ctx.save_for_backward(index)
+        return elements.new_zeros(rows, elements.shape[1]).index_copy_(0, index, elements)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (index,) = ctx.saved_tensors
+        return gradient.index_select(0, index), None, None
