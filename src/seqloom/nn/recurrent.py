@@ -72,14 +72,15 @@ class RecurrentLayer(Recorded):
             return Path("unrolled", f"the fused kernels are for the CPU, and {lacks}")
         if lengths is not None:
             lacks = lacks or "torch's own kernel is slow with rows of unequal length"
-        half = torch.is_autocast_enabled("cpu") or inputs.dtype in (torch.bfloat16, torch.float16)
-        if lacks or half:
-            return Path("fused", lacks or "half precision in the products, float32 along the recurrence")
-        return self._fastest_on_cpu(cell, inputs)
+        return Path("fused", lacks) if lacks else self._fastest_on_cpu(cell, inputs)
 
     def _fastest_on_cpu(self, cell: GatedCell, inputs: Tensor) -> Path:
         from seqloom.nn.cells.lstm import LSTM
 
+        if torch.is_autocast_enabled("cpu") or inputs.dtype in (torch.bfloat16, torch.float16):
+            if isinstance(cell, LSTM) and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+                return Path("whole", "torch's LSTM multiplies bfloat16 on this processor")
+            return Path("fused", "half precision in the products with the inputs, float32 along the recurrence")
         if not isinstance(cell, LSTM) or inputs.dtype != torch.float32:
             return Path("fused", "faster here than torch's own kernel")
         if cell.output_size >= FUSED_LSTM_HIDDEN:
