@@ -78,7 +78,7 @@ def record_gradients(module: nn.Module) -> Iterator[GradientRecord]:
         with record_gradients(layer) as record:
             outputs, _ = layer(inputs)
             loss(outputs).backward()
-        hidden, cell = record["stack.0.forward_layer"]   # (batch, time) each, of an LSTM
+        hidden, cell = record["stack.0"]   # (batch, time) each, of an LSTM
 
     No further pass is made: the backward pass through time holds these gradients anyway.
     """

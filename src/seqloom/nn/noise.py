@@ -39,7 +39,7 @@ class Noise(NamedTuple):
                 zones.append(None)
                 continue
             zone = memory.new_empty(order.elements, memory.shape[1])
-            zones.append(zone.bernoulli_(rate) if train else zone.fill_(rate))
+            zones.append(zone.uniform_().lt_(rate) if train else zone.fill_(rate))  # three times as fast as bernoulli_
         return cls(drop, tuple(zones))
 
     def to(self, dtype: torch.dtype) -> Noise:

@@ -25,7 +25,7 @@ FUSED_LSTM_WORK = 8192
 """Numbers in a step's hidden states (batch times hidden) from which the fused LSTM outruns torch's; with fewer, what
 surrounds a step weighs more (LOG.md, benchmarks/recurrent.py)."""
 
-FUSED_LSTM_HIDDEN = 320
+FUSED_LSTM_HIDDEN = 192
 """Hidden units from which it does not: the weights no longer fit a core's cache, and torch packs them once rather than
 at every step."""
 
@@ -45,7 +45,7 @@ class RecurrentLayer(Recorded):
 
     def __init__(self, cell: Cell, learned_start: bool = True, backward: bool = False) -> None:
         super().__init__()
-        self.cell, self.runs_backward = cell, backward
+        self.cell, self.runs_backward, self.output_size = cell, backward, cell.output_size
         self.forced: PathName | None = None
         for number, size in enumerate(cell.memory_sizes):
             zeros = torch.zeros(size)

@@ -77,6 +77,7 @@ class LSTM(GatedCell):
         self.recurrent_gain = parameter(settings.layer_norm, ones(gates * hidden))
         self.cell_gain = parameter(settings.layer_norm, ones(hidden))
         self.cell_bias = parameter(settings.layer_norm, zeros(hidden))
+        self.has_plain_output = not (settings.projection or settings.layer_norm)
         self.projection = recurrent_matrix(1, settings.projection, hidden) if settings.projection else None
 
     @staticmethod
@@ -134,10 +135,11 @@ class LSTM(GatedCell):
         return LSTMKernel if self.recurrent_gain is None else NormalisedLSTMKernel
 
     def online(self, element: Tensor, memories: Memories) -> Memories:
-        if self.projection is None and self.recurrent_gain is None and few_on_cpu(element, memories):
+        if self.has_plain_output and few_on_cpu(element, memories):
             from seqloom.nn.kernels.lstm import one_step
 
-            return one_step(element, memories, self.input_weight, self.weights())
+            weights = self.input_weight, self.recurrent_weight, self.bias, self.peepholes
+            return one_step(element, memories, weights)
         return super().online(element, memories)
 
     def whole_lacks(self) -> str:

@@ -174,11 +174,14 @@ def _one_step(
     _forward(gates, bias, cell, out, peepholes, rows, 0, 0, rows, 0)
 
 
-def one_step(element: Tensor, memories: Memories, input_weight: Tensor, weights: Weights) -> Memories:
-    """The memories after one step of a few rows, without gradients; for a cell without projection or normalisation."""
+def one_step(element: Tensor, memories: Memories, weights: Weights) -> Memories:
+    """The memories after one step of a few rows, without gradients; for a cell without projection or normalisation.
+
+    `weights`: of the inputs, of the hidden state, bias, peepholes or None.
+    """
     hidden, before = memories
     rows, size = before.shape
-    own = [weight.detach().numpy() for weight in (input_weight, *weights[:3]) if weight is not None]
+    own = [weight.detach().numpy() for weight in weights if weight is not None]
     x, c = element.numpy(), before.numpy()
     if len(own) == 3:
         own.append(_no_peepholes(size, x.dtype))

@@ -41,15 +41,21 @@ class RecurrentStack(SequenceLayer):
         self.between = VariationalDropout(settings.dropout)
         width, depths = input_size, []
         for _ in range(settings.num_layers):
-            depths.append(Directions(kind, width, settings, both=not self.causal))
+            depths.append(self._depth(kind, width, settings))
             width = depths[-1].output_size
         self.stack, self.output_size = nn.ModuleList(depths), width
+
+    def _depth(self, kind: type[Cell], input_size: int, settings: Any) -> RecurrentLayer | BothWays:
+        def layer(backward: bool = False) -> RecurrentLayer:
+            return RecurrentLayer(kind(input_size, settings), settings.initial_state == "learned", backward)
+
+        return layer() if self.causal else BothWays(layer(), layer(backward=True))
 
     def initial_state(self, batch_size: int) -> State:
         return tuple(depth.first_memories(batch_size) for depth in self._depths())
 
-    def _depths(self) -> Iterator[Directions]:
-        return cast("Iterator[Directions]", iter(self.stack))
+    def _depths(self) -> Iterator[RecurrentLayer | BothWays]:
+        return cast("Iterator[RecurrentLayer | BothWays]", iter(self.stack))
 
     def forward(
         self,
@@ -60,7 +66,7 @@ class RecurrentStack(SequenceLayer):
         state = self.initial_state(inputs.shape[0]) if state is None else state
         sequence, after = inputs, []
         for number, (depth, before) in enumerate(zip(self._depths(), state, strict=True)):
-            taken = self.between(sequence) if number else sequence
+            taken = self.between(sequence) if number and self.training else sequence
             given, left = depth(taken, before, lengths)
             adds = self.residual and number and given.shape == sequence.shape
             sequence = sequence + given if adds else given
@@ -71,29 +77,26 @@ class RecurrentStack(SequenceLayer):
         """How each layer, from the first to the last, would run `inputs` now, and why."""
         width, found = inputs, []
         for depth in self._depths():
-            found.append(depth.forward_layer.path(width, lengths))
+            found.append(depth.path(width, lengths))
             width = inputs.new_empty(inputs.shape[0], inputs.shape[1], depth.output_size)
         return found
 
 
-class Directions(nn.Module):
-    """One depth of a stack: a layer forward in time and, beside it, perhaps one backward."""
+class BothWays(nn.Module):
+    """A layer forward in time and one backward, side by side."""
 
-    def __init__(self, kind: type[Cell], input_size: int, settings: Any, both: bool) -> None:
+    def __init__(self, forward_layer: RecurrentLayer, backward_layer: RecurrentLayer) -> None:
         super().__init__()
-        learned = settings.initial_state == "learned"
-        self.forward_layer = RecurrentLayer(kind(input_size, settings), learned)
-        own = RecurrentLayer(kind(input_size, settings), learned, backward=True) if both else None
-        self.backward_layer = own
-        self.output_size = self.forward_layer.cell.output_size * (2 if both else 1)
+        self.forward_layer, self.backward_layer = forward_layer, backward_layer
+        self.output_size = forward_layer.output_size + backward_layer.output_size
 
     def first_memories(self, batch_size: int) -> State:
-        forward = self.forward_layer.first_memories(batch_size)
-        return forward if self.backward_layer is None else (forward, self.backward_layer.first_memories(batch_size))
+        return self.forward_layer.first_memories(batch_size), self.backward_layer.first_memories(batch_size)
+
+    def path(self, inputs: Tensor, lengths: Tensor | None = None) -> Path:
+        return self.forward_layer.path(inputs, lengths)
 
     def forward(self, inputs: Tensor, memories: State, lengths: Tensor | None) -> tuple[Tensor, State]:
-        if self.backward_layer is None:
-            return self.forward_layer(inputs, memories, lengths)
         forward, after_forward = self.forward_layer(inputs, memories[0], lengths)
         backward, after_backward = self.backward_layer(inputs, memories[1], lengths)
         return torch.cat([forward, backward], dim=2), (after_forward, after_backward)
