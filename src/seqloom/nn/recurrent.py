@@ -21,14 +21,6 @@ from seqloom.nn.order import Order
 
 PathName = Literal["whole", "fused", "unrolled"]
 
-FUSED_LSTM_WORK = 8192
-"""Numbers in a step's hidden states (batch times hidden) from which the fused LSTM outruns torch's; with fewer, what
-surrounds a step weighs more (LOG.md, benchmarks/recurrent.py)."""
-
-FUSED_LSTM_HIDDEN = 192
-"""Hidden units from which it does not: the weights no longer fit a core's cache, and torch packs them once rather than
-at every step."""
-
 
 class Path(NamedTuple):
     """How a layer runs, and why: what keeps it off a faster path, or what makes this one the fastest."""
@@ -81,14 +73,8 @@ class RecurrentLayer(Recorded):
             if isinstance(cell, LSTM) and torch.ops.mkldnn._is_mkldnn_bf16_supported():
                 return Path("whole", "torch's LSTM multiplies bfloat16 on this processor")
             return Path("fused", "half precision in the products with the inputs, float32 along the recurrence")
-        if not isinstance(cell, LSTM) or inputs.dtype != torch.float32:
-            return Path("fused", "faster here than torch's own kernel")
-        if cell.output_size >= FUSED_LSTM_HIDDEN:
-            return Path("whole", f"torch's LSTM is faster from {FUSED_LSTM_HIDDEN} hidden units")
-        if inputs.shape[0] * cell.output_size < FUSED_LSTM_WORK:
-            return Path(
-                "whole", f"torch's LSTM is faster below {FUSED_LSTM_WORK} hidden states (batch times hidden) a step"
-            )
+        if isinstance(cell, LSTM) and inputs.dtype == torch.float32:
+            return Path("whole", "torch's LSTM is as fast, and faster where weights outgrow a core's cache")
         return Path("fused", "faster here than torch's own kernel")
 
     def _whole_lacks(self, cell: GatedCell) -> str:
