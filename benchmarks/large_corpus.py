@@ -64,7 +64,7 @@ def report(data: Path, tokens: Path, run: Path, peak: int, preparation_seconds: 
     from seqloom.run import load
 
     count = len(TokenFile.open(tokens))
-    vocab_size = load(run).tokenizer.vocab_size
+    vocab_size = load(run).codec.tokenizer.vocab_size
     print(f"{data.stat().st_size / 1e6:,.1f} MB, {count:,} tokens, vocabulary {vocab_size:,}")
     print(f"preparation {preparation_seconds:.1f} s, {count / max(preparation_seconds, 1e-9):,.0f} tokens/s")
     print(f"peak memory {peak / 1e6:,.0f} MB; a second run takes {again_seconds:.1f} s in all")

@@ -65,9 +65,9 @@ def tasks() -> str:
     return table(("task", "what it does"), [(f"`{row['name']}`", row["about"]) for row in rows("tasks")])
 
 
-def settings(task: str) -> str:
-    """A table for each model: the settings that the models share once, then what each has of its own."""
-    names = [row["name"] for row in rows("models") if task in row["about"].split(", ")]
+def settings(task: str, *chosen: str) -> str:
+    """A table for each model, or each `chosen` one: the settings that they share, then what each has of its own."""
+    names = chosen or [row["name"] for row in rows("models") if task in row["about"].split(", ")]
     by_model = {name: {row["name"]: row for row in rows("settings", task, name)} for name in names}
     first = by_model[names[0]]
     shared = [n for n in first if all(n in of and of[n]["value"] == first[n]["value"] for of in by_model.values())]

@@ -148,7 +148,8 @@ def test_a_model_of_lines_ends_with_the_line(of_lines: seqloom.Run) -> None:
 
 def test_words_stand_apart(of_stream: seqloom.Run) -> None:
     text = "w1" + "".join(pieces(of_stream, "w1", max_tokens=50, temperature=3.0))
-    assert all(word in set(of_stream.tokenizer.tokens()) for line in text.splitlines() for word in line.split(" "))
+    known = set(of_stream.codec.tokenizer.tokens())
+    assert all(word in known for line in text.splitlines() for word in line.split(" "))
 
 
 def test_a_prompt_of_several_lines_ends_them(of_stream: seqloom.Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,17 +159,17 @@ def test_a_prompt_of_several_lines_ends_them(of_stream: seqloom.Run, monkeypatch
         given.append(prompt)
         return iter(())
 
-    monkeypatch.setattr("seqloom.run.run.generate", record)
+    monkeypatch.setattr("seqloom.decoding.continuation.generate", record)
     for prompt in ("", "w1", "w1 w2\nw4", "w1\n"):
         list(of_stream.generate(prompt))
-    one, two, four = (of_stream.tokenizer.encode([word])[0][0] for word in ("w1", "w2", "w4"))
+    one, two, four = (of_stream.codec.tokenizer.encode([word])[0][0] for word in ("w1", "w2", "w4"))
     assert given == [[EOS], [EOS, one], [EOS, one, two, EOS, four], [EOS, one, EOS]]
 
 
 def test_pieces_join_to_the_text(of_bytes: seqloom.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("naïve – 東京🙂", "🙂🙃", "ß", "plain"):
-        ids = of_bytes.tokenizer.encode([text])[0]
-        monkeypatch.setattr("seqloom.run.run.generate", lambda *_, ids=ids, **__: iter([*ids, EOS, *ids]))
+        ids = of_bytes.codec.tokenizer.encode([text])[0]
+        monkeypatch.setattr("seqloom.decoding.continuation.generate", lambda *_, ids=ids, **__: iter([*ids, EOS, *ids]))
         shown = list(of_bytes.generate())
         assert "".join(shown) == f"{text}\n{text}"
         assert not any("\ufffd" in piece for piece in shown)
@@ -188,7 +189,9 @@ def test_unknown_is_drawn_only_where_allowed(
     unknown: bool, of_stream: seqloom.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[int]] = []
-    monkeypatch.setattr("seqloom.run.run.generate", lambda *_, never, **__: seen.append(never) or iter(()))
+    monkeypatch.setattr(
+        "seqloom.decoding.continuation.generate", lambda *_, never, **__: seen.append(never) or iter(())
+    )
     list(of_stream.generate(unknown=unknown))
     assert seen == [[PAD, SOS] if unknown else [PAD, SOS, UNK]]
 

@@ -17,8 +17,12 @@ import torch
 
 from seqloom.data.corpus import Corpus, Sources, prepare
 from seqloom.data.readers import readers
+from seqloom.data.text import text_recipe
+from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.runtime import cache_folder
+
+TextCorpus = Corpus[str, TokenFile]
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
 MOBY_DICK = BENCHMARKS.parent / "examples" / "moby_dick.txt"
@@ -59,16 +63,16 @@ def run_ours(
     return json.loads((out / "summary.json").read_text(encoding="utf-8"))
 
 
-def read_corpus(sources: Sources, tokenizer: TokenizerSettings) -> Corpus:
+def read_corpus(sources: Sources, tokenizer: TokenizerSettings) -> TextCorpus:
     """The corpus as `seqloom train` makes it with these settings: the same split, the same ids."""
-    return prepare(sources, readers["lines"], tokenizer, cache_folder())
+    return prepare(sources, text_recipe(readers["lines"], tokenizer), cache_folder())
 
 
-def write_ids(corpus: Corpus, folder: Path) -> None:
+def write_ids(corpus: TextCorpus, folder: Path) -> None:
     """The ids of the training and validation texts, for a script that knows nothing of Seqloom."""
     np.save(folder / "train.npy", np.asarray(corpus.train.ids).astype(np.int64))
     np.save(folder / "valid.npy", np.asarray(corpus.valid.ids).astype(np.int64))
-    (folder / "facts.json").write_text(json.dumps({"vocab_size": corpus.tokenizer.vocab_size}))
+    (folder / "facts.json").write_text(json.dumps(corpus.codec.facts()))
 
 
 def median(results: Sequence[Result], name: str) -> float:

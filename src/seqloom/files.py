@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
+import itertools
 import lzma
 import os
 import sys
@@ -53,21 +54,48 @@ def read_lines(path: str | Path) -> Iterator[str]:
     with reading(path), _open_bytes(path) as stream:
         try:
             for number, raw in enumerate(stream, 1):
-                if number == 1:
-                    raw = raw.removeprefix(b"\xef\xbb\xbf")
-                yield raw.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise SeqloomError(
-                "a line is not UTF-8 text",
-                where=f"{path}:{number}",
-                got=f"byte 0x{error.object[error.start]:02x} at column {error.start + 1}",
-                expected="UTF-8",
-                hint="convert the file, for example with: iconv -f latin1 -t utf-8",
-            ) from None
+                yield _decoded(raw, path, number)
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
             raise SeqloomError(
                 "the compressed file is broken", where=f"{path}, after line {number}", got=str(error)
             ) from None
+
+
+def read_blocks(path: str, most: int) -> Iterator[list[str]]:
+    """Yields the lines of `read_lines`, up to `most` at a time.
+
+    Of standard input, those that are there: whoever writes a line and waits for the answer gets it.
+    """
+    if path != STANDARD_INPUT:
+        lines = read_lines(path)
+        while block := list(itertools.islice(lines, most)):
+            yield block
+        return
+    number, rest = 0, b""
+    while chunk := sys.stdin.buffer.read1(1 << 16):  # type: ignore[union-attr]
+        *whole, rest = (rest + chunk).split(b"\n")
+        decoded = [_decoded(raw, path, number + i) for i, raw in enumerate(whole, 1)]
+        number += len(whole)
+        for start in range(0, len(decoded), most):
+            yield decoded[start : start + most]
+    if rest:
+        yield [_decoded(rest, path, number + 1)]
+
+
+def _decoded(raw: bytes, path: str, number: int) -> str:
+    """A line without its end."""
+    if number == 1:
+        raw = raw.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise SeqloomError(
+            "a line is not UTF-8 text",
+            where=f"{path}:{number}",
+            got=f"byte 0x{error.object[error.start]:02x} at column {error.start + 1}",
+            expected="UTF-8",
+            hint="convert the file, for example with: iconv -f latin1 -t utf-8",
+        ) from None
 
 
 @contextlib.contextmanager

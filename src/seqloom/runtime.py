@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from seqloom.errors import RequestError, SeqloomError
 
@@ -77,6 +78,18 @@ class Runtime:
             world_size=int(os.environ.get("WORLD_SIZE", "1")),
             local_world_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         )
+
+    def generator(self) -> Tensor:
+        """The state of the random numbers that dropout draws on the device."""
+        return torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else torch.get_rng_state()
+
+    def set_generator(self, state: Tensor) -> None:
+        if len(state) != len(self.generator()):
+            return  # saved on another kind of device, where no resuming could be exact
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state, self.device)
+        else:
+            torch.set_rng_state(state)
 
 
 def keep_freed_memory() -> None:

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.corpus import Corpus, Sources, clear, prepare, split_of, tokenize
+from seqloom.data.corpus import Corpus, Sources, clear, encode, prepare, split_of
 from seqloom.data.readers import readers
+from seqloom.data.text import text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError, SeqloomError
@@ -46,7 +47,7 @@ def read() -> CountingReader:
 
 def lines_of(tokens: TokenFile, corpus: Corpus) -> list[str]:
     pairs = zip(tokens.offsets, tokens.offsets[1:], strict=False)
-    return [corpus.tokenizer.decode(tokens.ids[a:b].tolist()) for a, b in pairs]
+    return [corpus.codec.tokenizer.decode(tokens.ids[a:b].tolist()) for a, b in pairs]
 
 
 def splits(corpus: Corpus) -> list[TokenFile]:
@@ -54,7 +55,7 @@ def splits(corpus: Corpus) -> list[TokenFile]:
 
 
 def prepare_words(path: Path | str, cache: Path, **more: str) -> Corpus:
-    return prepare(Sources(str(path), **more), readers["lines"], WORDS, cache)
+    return prepare(Sources(str(path), **more), text_recipe(readers["lines"], WORDS), cache)
 
 
 class TestSplits:
@@ -105,31 +106,31 @@ class TestSplits:
         other = tmp_path / "valid.txt"
         other.write_text("zebra the\n")
         corpus = prepare_words(text_file, cache, valid=str(other))
-        assert "zebra" not in corpus.tokenizer.tokens()
+        assert "zebra" not in corpus.codec.tokenizer.tokens()
         assert corpus.valid.num_unknown == 1
         assert corpus.test is None
 
 
 class TestCaching:
     def test_a_second_time_reads_nothing(self, text_file: Path, cache: Path, read: CountingReader) -> None:
-        first = prepare(Sources(str(text_file)), read, WORDS, cache)
+        first = prepare(Sources(str(text_file)), text_recipe(read, WORDS), cache)
         calls = read.calls
-        second = prepare(Sources(str(text_file)), read, WORDS, cache)
+        second = prepare(Sources(str(text_file)), text_recipe(read, WORDS), cache)
         assert read.calls == calls > 0
-        assert second.tokenizer.tokens() == first.tokenizer.tokens()
+        assert second.codec.tokenizer.tokens() == first.codec.tokenizer.tokens()
         assert [part.ids.tolist() for part in splits(second)] == [part.ids.tolist() for part in splits(first)]
 
     def test_a_copy_of_the_file_reads_nothing(self, text_file: Path, cache: Path, read: CountingReader) -> None:
-        prepare(Sources(str(text_file)), read, WORDS, cache)
+        prepare(Sources(str(text_file)), text_recipe(read, WORDS), cache)
         calls = read.calls
         copy = text_file.with_name("copy.txt")
         copy.write_bytes(text_file.read_bytes())
-        prepare(Sources(str(copy)), read, WORDS, cache)
+        prepare(Sources(str(copy)), text_recipe(read, WORDS), cache)
         assert read.calls == calls
 
     @pytest.mark.parametrize("change", ["settings", "content", "shares", "cleared"])
     def test_what_it_depends_on_does(self, text_file: Path, cache: Path, read: CountingReader, change: str) -> None:
-        prepare(Sources(str(text_file)), read, WORDS, cache)
+        prepare(Sources(str(text_file)), text_recipe(read, WORDS), cache)
         calls, tokenizer, valid = read.calls, WORDS, None
         if change == "settings":
             tokenizer = WORDS.model_copy(update={"lowercase": True})
@@ -139,16 +140,16 @@ class TestCaching:
             valid = str(text_file)
         else:
             clear(cache)
-        prepare(Sources(str(text_file), valid=valid), read, tokenizer, cache)
+        prepare(Sources(str(text_file), valid=valid), text_recipe(read, tokenizer), cache)
         assert read.calls > calls
 
     def test_another_file_is_cached_by_content_and_tokenizer(
         self, text_file: Path, cache: Path, read: CountingReader
     ) -> None:
-        corpus = prepare(Sources(str(text_file)), read, WORDS, cache)
-        first = tokenize(str(text_file), read, corpus.tokenizer, cache)
+        corpus = prepare(Sources(str(text_file)), text_recipe(read, WORDS), cache)
+        first = encode(str(text_file), text_recipe(read, WORDS), corpus.codec, cache)
         calls = read.calls
-        assert tokenize(str(text_file), read, corpus.tokenizer, cache).ids.tolist() == first.ids.tolist()
+        assert encode(str(text_file), text_recipe(read, WORDS), corpus.codec, cache).ids.tolist() == first.ids.tolist()
         assert read.calls == calls
 
     def test_an_interrupted_reading_leaves_no_half_file(self, text_file: Path, cache: Path) -> None:
@@ -164,8 +165,8 @@ class TestCaching:
                 yield line
 
         with pytest.raises(KeyboardInterrupt):
-            prepare(Sources(str(text_file)), breaks, WORDS, cache)
-        assert [path.name for path in cache.glob("*/*")] == ["tokenizer.json"]
+            prepare(Sources(str(text_file)), text_recipe(breaks, WORDS), cache)
+        assert [path.name for path in cache.glob("*/*")] == ["codec"]
         assert len(prepare_words(text_file, cache).train)
 
 
@@ -190,7 +191,7 @@ class TestForms:
             Path(path).write_bytes(forms[form](content))
         found = prepare_words(path, cache)
         assert [part.ids.tolist() for part in splits(found)] == [part.ids.tolist() for part in splits(expected)]
-        assert found.tokenizer.to_json() == expected.tokenizer.to_json()
+        assert found.codec.fingerprint() == expected.codec.fingerprint()
 
 
 class TestWhatCanBeWrong:

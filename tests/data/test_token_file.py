@@ -87,11 +87,12 @@ import resource, sys
 from pathlib import Path
 from seqloom.data.corpus import Sources, prepare
 from seqloom.data.readers import readers
+from seqloom.data.text import text_recipe
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import SeqloomError
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
-    prepare(Sources(sys.argv[1]), readers["lines"], TokenizerSettings(kind="word"), Path(sys.argv[2]))
+    prepare(Sources(sys.argv[1]), text_recipe(readers["lines"], TokenizerSettings(kind="word")), Path(sys.argv[2]))
 except SeqloomError as error:
     print(error.what)
 """
@@ -104,7 +105,7 @@ def test_a_full_disk_is_said_and_leaves_no_token_file(tmp_path: Path, words: int
     command = [sys.executable, "-c", FULL_DISK, str(text), str(cache)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.stdout.strip() == "there is no room left to write", result.stderr
-    assert [path.name for path in cache.glob("*/*")] == ["tokenizer.json"]
+    assert [path.name for path in cache.glob("*/*")] == ["codec"]
 
 
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 9))

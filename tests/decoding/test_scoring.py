@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from seqloom.data.tokenizer import EOS, SOS, UNK
-from seqloom.decoding.scoring import score_lines
+from seqloom.decoding.scoring import score_lines, score_pairs
 from seqloom.nn.layer import State
+from tests.decoding.table_model import TableModel, random_sources
 
 
 class Costs:
@@ -53,3 +54,15 @@ def test_a_line_longer_than_a_batch() -> None:
 
 def test_nothing_to_score() -> None:
     assert score_lines(Costs(), [], SOS) == []
+
+
+def test_each_pair_on_its_own_in_order() -> None:
+    model, sources = TableModel(90), random_sources(1, 40)
+    chance = random.Random(1)
+    pairs = [(source, [chance.randrange(4, 90) for _ in range(chance.choice([0, 1, 5, 30]))]) for source in sources]
+    pairs[3] = (sources[3], [UNK, 5, UNK])
+    scores = score_pairs(model, pairs)
+    for score, (source, target) in zip(scores, pairs, strict=True):
+        assert score.log_prob == pytest.approx(model.string_log_prob(source, [*target, EOS]))
+        assert (score.tokens, score.unknown) == (len(target) + 1, target.count(UNK))
+    assert score_pairs(model, []) == []

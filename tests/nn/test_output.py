@@ -110,6 +110,64 @@ def test_bfloat16_hidden_vectors_are_close_to_float32() -> None:
         assert (a.float() - b).norm() < 0.03 * b.norm()
 
 
+@pytest.mark.usefixtures("_blocks")
+@pytest.mark.parametrize("smoothing", [0.1, 0.9])
+def test_label_smoothing_is_that_of_cross_entropy(smoothing: float) -> None:
+    hidden, weight, bias, targets = arguments()
+    loss = summed_cross_entropy(hidden, weight, bias, targets, smoothing)
+    expected = nn.functional.cross_entropy(
+        hidden @ weight.T + bias, targets, reduction="sum", label_smoothing=smoothing
+    )
+    torch.testing.assert_close(loss, expected)
+    got, wanted = (torch.autograd.grad(-0.3 * value, [hidden, weight, bias]) for value in (loss, expected))
+    torch.testing.assert_close(got, wanted)
+
+
+def test_label_smoothing_passes_gradcheck() -> None:
+    *inputs, targets = arguments(vocab=7)
+    assert torch.autograd.gradcheck(lambda *given: summed_cross_entropy(*given, targets, 0.2), inputs)
+
+
+def test_label_smoothing_with_bfloat16_hidden_vectors_is_close() -> None:
+    hidden, weight, bias, targets = arguments(dtype=torch.float32)
+    rounded = hidden.detach().bfloat16().requires_grad_()
+    loss = summed_cross_entropy(rounded, weight, bias, targets, 0.2)
+    expected = summed_cross_entropy(hidden, weight, bias, targets, 0.2)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected, rtol=0.02, atol=0.0)
+    pairs = zip(
+        torch.autograd.grad(loss, [rounded, weight, bias]),
+        torch.autograd.grad(expected, [hidden, weight, bias]),
+        strict=True,
+    )
+    for got, wanted in pairs:
+        assert (got.float() - wanted).norm() < 0.03 * wanted.norm()
+
+
+def test_the_adaptive_softmax_smooths_the_head_and_the_tail_that_decide_a_token() -> None:
+    built, hidden = softmax(AdaptiveSoftmax), torch.randn(4, HIDDEN, dtype=torch.float64)
+    built.label_smoothing = 0.1
+    assert isinstance(built, AdaptiveSoftmax)
+    first = built.cutoffs[0]
+    targets = torch.tensor([0, first - 1, first, VOCAB - 1])
+    weights, biases = torch.split(built.weight, built.sizes), torch.split(built.bias, built.sizes)
+    head = hidden @ torch.cat([weights[0], built.cluster_weight]).T + torch.cat([biases[0], built.cluster_bias])
+
+    def smoothed(logits: Tensor, target: int) -> Tensor:
+        return nn.functional.cross_entropy(logits, torch.tensor(target), label_smoothing=0.1)
+
+    last = len(weights) - 1
+    expected = (
+        smoothed(head[0], 0)
+        + smoothed(head[1], first - 1)
+        + smoothed(head[2], first)
+        + smoothed(weights[1] @ hidden[2] + biases[1], 0)
+        + smoothed(head[3], first + last - 1)
+        + smoothed(weights[last] @ hidden[3] + biases[last], len(biases[last]) - 1)
+    )
+    torch.testing.assert_close(built.loss(hidden, targets), expected)
+
+
 @pytest.mark.parametrize("kind", [FullSoftmax, AdaptiveSoftmax])
 @pytest.mark.usefixtures("_blocks")
 class TestADistribution:
@@ -134,6 +192,20 @@ class TestADistribution:
             return built.loss(hidden, targets)
 
         assert torch.autograd.gradcheck(loss, (hidden, *built.parameters()), fast_mode=True)
+
+    def test_labels_are_smoothed_in_training_alone(self, kind: type[Output]) -> None:
+        built, hidden = softmax(kind), torch.randn(ROWS, HIDDEN, dtype=torch.float64)
+        targets, plain = torch.arange(ROWS), built.loss(hidden, torch.arange(ROWS))
+        built.label_smoothing = 0.1
+        assert not torch.isclose(built.loss(hidden, targets), plain)
+        torch.testing.assert_close(built.eval().loss(hidden, targets), plain)
+
+    def test_gradients_are_those_of_the_smoothed_loss(self, kind: type[Output]) -> None:
+        built, targets = softmax(kind), torch.arange(0, VOCAB, 19)
+        built.label_smoothing = 0.1
+        hidden = torch.randn(len(targets), HIDDEN, dtype=torch.float64, requires_grad=True)
+        given = (hidden, *built.parameters())
+        assert torch.autograd.gradcheck(lambda hidden, *_: built.loss(hidden, targets), given, fast_mode=True)
 
     def test_a_fresh_one_is_the_unigram(self, kind: type[Output]) -> None:
         built = kind(nn.Parameter(torch.zeros(VOCAB, HIDDEN)), COUNTS)

@@ -16,7 +16,13 @@ from seqloom.training.checkpoint import Checkpoint, load_checkpoint, read_tensor
 def made(updates: int) -> Checkpoint:
     weights = {"weight": torch.full((3, 5), float(updates)), "bias": torch.zeros(1)}
     ranks = [[torch.arange(4, dtype=torch.uint8), torch.ones(2, 3)] for _ in range(2)]
-    return Checkpoint(weights, {"0.step": torch.tensor(1.0)}, ranks, Progress(updates=updates, best=1.5))
+    return Checkpoint(
+        weights,
+        [torch.full((2,), 0.5 * updates)],
+        {"0.step": torch.tensor(1.0)},
+        ranks,
+        Progress(updates=updates, best=1.5),
+    )
 
 
 def test_what_is_loaded_is_what_was_saved_last(tmp_path: Path) -> None:
@@ -27,6 +33,7 @@ def test_what_is_loaded_is_what_was_saved_last(tmp_path: Path) -> None:
     assert loaded is not None
     assert loaded.progress == Progress(updates=2, best=1.5)
     assert torch.equal(loaded.model["weight"], torch.full((3, 5), 2.0))
+    assert torch.equal(loaded.average[0], torch.ones(2))
     assert [len(rank) for rank in loaded.ranks] == [2, 2]
     assert loaded.ranks[1][0].dtype == torch.uint8
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1

@@ -21,6 +21,7 @@ from tests.training.texts import SMALL, write_text
 
 UPDATES = 40
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "averaged weights": ("gru", {"model.hidden_size": 16, "training.average": 0.9, "output.dropout": 0.2}),
     "streams with carried state": (
         "rnn",
         {"model.hidden_size": 16, "model.num_layers": 2, "model.dropout": 0.2, "embedding.dropout": 0.2},
@@ -80,6 +81,7 @@ def test_killed_and_resumed_is_unbroken(kind: str, tmp_path: Path) -> None:
     assert all(torch.equal(last.model[name], again.model[name]) for name in last.model)
     assert all(torch.equal(last.optimizer[name], again.optimizer[name]) for name in last.optimizer)
     assert all(torch.equal(a, b) for a, b in zip(last.ranks[0], again.ranks[0], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(last.average, again.average, strict=True))
     assert rows_without_clocks(unbroken) == rows_without_clocks(killed)
 
 

@@ -21,6 +21,7 @@ from seqloom.tasks.language_model import LanguageModelTask
 from seqloom.tasks.task import Loss, TrainedModel
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.trainer import Trainer
+from seqloom.training.validation import Validation
 from tests.training.small_runs import assert_same_run, rows, signal_after, train_small
 
 PLAIN = {
@@ -263,18 +264,18 @@ def test_a_budget_of_minutes_counts_validation(tmp_path: Path, monkeypatch: pyte
     now = [0.0]
     monkeypatch.setattr("seqloom.training.trainer.time.monotonic", lambda: now[0])
     original = Trainer._update
-    validate = Trainer._validation_loss
+    validate = Validation.run
 
     def update(self: Trainer, signals: Any) -> Any:
         now[0] += 1.0
         return original(self, signals)
 
-    def slow(self: Trainer) -> Any:
+    def slow(self: Validation, *shared: Any) -> Any:
         now[0] += 7.0
-        return validate(self)
+        return validate(self, *shared)
 
     monkeypatch.setattr(Trainer, "_update", update)
-    monkeypatch.setattr(Trainer, "_validation_loss", slow)
+    monkeypatch.setattr(Validation, "run", slow)
     train_small(tmp_path / "text-only", updates=1)
     now[0] = 0.0
     settings = {"model.hidden_size": 8, "embedding.dim": 8, "training.evaluations": 20}

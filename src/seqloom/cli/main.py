@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from seqloom.cli import compare, information, train, use
+from seqloom.cli import compare, information, predict, train, use
 from seqloom.errors import SeqloomError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(use.evaluate)
+app.command()(predict.predict)
 app.command()(use.score)
 app.command()(use.generate)
 app.command()(compare.compare)

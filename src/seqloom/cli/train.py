@@ -22,6 +22,7 @@ def train(
     sequences: Annotated[int, typer.Option(help="or: rows of batches")] = 0,
     updates: Annotated[int, typer.Option(help="or: steps of the optimizer")] = 0,
     out: Annotated[Path | None, typer.Option(help="the run's folder; otherwise a new one under runs/")] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="pairs: the second column is the source")] = False,
     settings: Set = None,
     seed: Seed = 1,
     threads: Threads = 0,
@@ -52,7 +53,7 @@ def train(
             device=device,
             threads=threads,
             resume=resume,
-            settings=parse_assignments(settings or []),
+            settings=parse_assignments([*(settings or []), *(["data.reverse=true"] if reverse else [])]),
         )
     except KeyboardInterrupt:
         print(f"stopped at once; go on with: --resume --out {out or 'RUN'}", file=sys.stderr)

@@ -13,11 +13,24 @@ from seqloom.cli.options import Data, Device, Json, RunFolder, Seed, Threads, pr
 _LINES_AT_ONCE = 1_000
 
 
-def evaluate(run: RunFolder, data: Data, json: Json = False, threads: Threads = 0, device: Device = "auto") -> None:
-    """Score a run on a text: perplexity, bits a byte and a token, unknown words."""
+def evaluate(
+    run: RunFolder,
+    data: Data,
+    by_length: Annotated[bool, typer.Option("--by-length", help="translate: a table by the source's length")] = False,
+    json: Json = False,
+    threads: Threads = 0,
+    device: Device = "auto",
+) -> None:
+    """Score a run on other data: perplexity and bits a byte of a text; BLEU, chrF, exact match of pairs."""
+    from seqloom.metrics.by_length import table
     from seqloom.run import load
 
-    print_metrics(load(run, device=device, threads=threads).evaluate(data), json)
+    loaded = load(run, device=device, threads=threads)
+    if not by_length:
+        print_metrics(loaded.evaluate(data), json)
+        return
+    rows = loaded.evaluate_by_length(data)
+    typer.echo(json_format.dumps([row._asdict() for row in rows]) if json else table(rows))
 
 
 def score(
@@ -27,12 +40,11 @@ def score(
     threads: Threads = 0,
 ) -> None:
     """Print a line for each input line: its natural log-probability (end of line included), tokens, unknown tokens."""
-    from seqloom.files import read_lines
     from seqloom.run import load
 
     loaded = load(run, device="cpu", threads=threads)
-    lines = (line.strip() for line in read_lines(file))
-    while batch := list(itertools.islice(lines, _LINES_AT_ONCE)):
+    examples = loaded.examples(file)
+    while batch := list(itertools.islice(examples, _LINES_AT_ONCE)):
         for line in loaded.score(batch):
             typer.echo(
                 json_format.dumps(line._asdict()) if json else f"{line.log_prob:.6f}\t{line.tokens}\t{line.unknown}"

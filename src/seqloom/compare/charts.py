@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html import escape
 
 from seqloom.compare.axis import Axis, shown
+from seqloom.page import COLOURS
 
-COLOURS = 8
 _WIDTH, _HEIGHT = 820, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 124, 30, 52
 _LINE_HEIGHT = 17

@@ -22,7 +22,6 @@ from seqloom.compare.report import report_html
 from seqloom.compare.scoreboard import Row, notes, scoreboard, verdict
 from seqloom.compare.terms import Terms, assignments, claim_folder, make_terms
 from seqloom.files import write_atomic
-from seqloom.tasks import tasks
 
 
 @dataclass(frozen=True)
@@ -100,22 +99,22 @@ def _train(terms: Terms, model: str, seed: int, folder: Path, number: str, quiet
 
 def _conclude(terms: Terms, folder: Path) -> Comparison:
     """Gathers the finished runs, and writes `report.json` and `report.html`."""
-    task = tasks[terms.task]
     online = _measure_online(terms, folder)
-    runs = [
+    runs: list[dict[str, Any]] = [
         {"model": model, "seed": seed, "folder": str(run), "summary": _read_summary(run), "metrics": _read_metrics(run)}
         for model in terms.models
         for seed in range(1, terms.seeds + 1)
         for run in [run_folder(folder, model, seed)]
     ]
-    rows = [Row.of(m, task.score, [r for r in runs if r["model"] == m], online[m]) for m in terms.models]
-    rows.sort(key=lambda row: row.score.mean if task.lower_is_better else -row.score.mean)
-    score = f"{rows[0].split} {task.score}"
+    metric, lower_is_better = runs[0]["summary"]["score"], runs[0]["summary"]["lower_is_better"]
+    rows = [Row.of(m, metric, [r for r in runs if r["model"] == m], online[m]) for m in terms.models]
+    rows.sort(key=lambda row: row.score.mean if lower_is_better else -row.score.mean)
+    score = f"{rows[0].split} {metric}"
     report = {
         "task": terms.task,
         "score": score,
-        "lower_is_better": task.lower_is_better,
-        "verdict": verdict(rows, score, task.lower_is_better),
+        "lower_is_better": lower_is_better,
+        "verdict": verdict(rows, score, lower_is_better),
         "notes": notes(rows),
         "terms": asdict(terms),
         "command": shlex.join(terms.command(str(folder))),

@@ -6,37 +6,27 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from seqloom.compare.charts import COLOURS, Point, Series, curves, scatter
+from seqloom.compare.charts import Point, Series, curves, scatter
 from seqloom.compare.scoreboard import Row, headings
+from seqloom.page import COLOURS, page
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b2230; --soft: #5b6676; --rule: #e3e7ec; --paper: #fff; --tint: #f5f7fa;
-  --c0: #2264c9; --c1: #c2410c; --c2: #0f7a55; --c3: #7a4fc4; --c4: #b0306a; --c5: #0b7a91; --c6: #8a6100;
-  --c7: #5b6676 }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --soft: #98a4b4; --rule: #2a323d; --paper: #12161c;
-  --tint: #1a2029; --c0: #6fa8ff; --c1: #ff9566; --c2: #55cfa0; --c3: #b89cff; --c4: #ff8dbb; --c5: #58c9e0;
-  --c6: #e5b84b; --c7: #98a4b4 } }
-* { box-sizing: border-box }
-body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 900px; margin: 2.5rem auto 4rem; padding: 0 1.25rem }
-h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .35rem; letter-spacing: -.01em }
-h2 { font-size: 1.15rem; margin: 2.75rem 0 .25rem } p { margin: .4rem 0 } .soft { color: var(--soft); font-size: .9rem }
 .verdict { font-size: 1.1rem; background: var(--tint); border-left: 4px solid var(--soft); border-radius: 0 8px 8px 0;
   padding: .85rem 1.1rem; margin: 1.4rem 0 }
-.wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { padding: .5rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
 th { font-weight: 600; color: var(--soft); font-size: .8rem; line-height: 1.25; vertical-align: bottom }
 th:first-child, td:first-child { text-align: left; padding-left: 0 } tr.first td { font-weight: 650 }
 .key { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .55rem }
-svg { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif; margin-top: .75rem }
-.grid { stroke: var(--rule) } .axis { stroke: var(--soft); stroke-opacity: .6 } .tick, .label { fill: var(--soft) }
+svg { width: 100%; height: auto }
+.grid { stroke: var(--rule) } .axis { stroke: var(--soft); stroke-opacity: .6 }
 .curve { fill: none; stroke-width: 1.4; stroke-linejoin: round; stroke-opacity: .8 }
 .bar { fill: none; stroke-width: 1.6 }
 .dot { stroke: transparent; stroke-width: 10 } .dot:hover { stroke: currentColor; stroke-opacity: .2 }
 .name { font-weight: 600; font-size: 13px }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.25rem; margin: .75rem 0; font-size: .95rem }
-dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere } code { font: .88em ui-monospace, monospace }
-@media print { .verdict { break-inside: avoid } svg { break-inside: avoid } }
+dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
+@media print { .verdict { break-inside: avoid } }
 """ + "\n".join(
     f".curve.c{i}, .bar.c{i} {{ stroke: var(--c{i}) }} .dot.c{i}, .name.c{i} {{ fill: var(--c{i}) }} "
     f".key.c{i} {{ background: var(--c{i}) }}"
@@ -61,10 +51,7 @@ def report_html(report: dict[str, Any]) -> str:
     )
     several = terms["seeds"] > 1
     corner = f"{'down' if report['lower_is_better'] else 'up'} and to the left"
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(f"{terms['task']}: {', '.join(terms['models'])}")}</title><style>{_STYLE}</style></head><body>
-<h1>{len(rows)} model{"s" if len(rows) > 1 else ""} on {escape(Path(terms["data"]).name)}</h1>
+    body = f"""<h1>{len(rows)} model{"s" if len(rows) > 1 else ""} on {escape(Path(terms["data"]).name)}</h1>
 <p class="soft">{escape(terms["task"])} · {escape(_budget(terms))} a training · {_count(terms["seeds"], "seed")} ·
 {escape(report["date"][:10])}</p>
 <p class="verdict">{escape(report["verdict"])}</p>
@@ -77,9 +64,8 @@ def report_html(report: dict[str, Any]) -> str:
 <p class="soft">{"Bars are the 95 % intervals. " if several else ""}Further {corner} is more for less.</p>
 {size}
 <h2>How it was measured</h2>
-{_terms(report)}
-</body></html>
-"""
+{_terms(report)}"""
+    return page(f"{terms['task']}: {', '.join(terms['models'])}", body, _STYLE)
 
 
 def _table(rows: list[Row], score: str, colours: dict[str, int]) -> str:

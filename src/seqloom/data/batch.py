@@ -13,7 +13,8 @@ class Batch(NamedTuple):
     """Rows of token ids and what is to be predicted at each step.
 
     `inputs`, `targets`: (batch, time) ids. `lengths`: (batch,) real elements of each row, None where all are real.
-    `scored`: (batch, time), True where the target counts; None where all real ones do.
+    `scored`: (batch, time), True where the target counts; None where all real ones do. `source`, `source_lengths`:
+    what the targets are given, where they are given something: (batch, source) ids or (batch, source, size) numbers.
     `continues`: the rows go on where the state of the batch before was carried from. `carry`: the steps after which
     that is; None is after all of them.
     """
@@ -24,6 +25,8 @@ class Batch(NamedTuple):
     scored: Tensor | None = None
     continues: bool = False
     carry: int | None = None
+    source: Tensor | None = None
+    source_lengths: Tensor | None = None
 
     @property
     def num_rows(self) -> int:
@@ -40,8 +43,7 @@ class Batch(NamedTuple):
     def steps(self, start: int, stop: int) -> Batch:
         """The steps `start` to `stop` of a batch whose rows are all real."""
         assert self.lengths is None
-        scored = None if self.scored is None else self.scored[:, start:stop]
-        return Batch(self.inputs[:, start:stop], self.targets[:, start:stop], None, scored, self.continues)
+        return self._map(lambda part: part[:, start:stop])._replace(carry=None)
 
     def select(self, rows: Tensor) -> Batch:
         """The batch of these rows, in this order."""
@@ -65,11 +67,4 @@ class Batch(NamedTuple):
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with `function` applied to every tensor."""
-        return Batch(
-            function(self.inputs),
-            function(self.targets),
-            None if self.lengths is None else function(self.lengths),
-            None if self.scored is None else function(self.scored),
-            self.continues,
-            self.carry,
-        )
+        return Batch._make(function(part) if isinstance(part, Tensor) else part for part in self)

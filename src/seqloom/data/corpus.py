@@ -1,25 +1,79 @@
-"""From the user's files to token files: splits by content hash, one tokenizer, all cached by what it depends on."""
+"""From the user's files to numbers on disk: splits by content hash, one codec, all cached by what it depends on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
 
-from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
-from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
+from seqloom.data.token_file import batches
 from seqloom.errors import SeqloomError
 from seqloom.files import STANDARD_INPUT, make_folder, reading, writing
 
 Split = Literal["train", "valid", "test"]
-Read = Callable[[str], Iterator[str]]
 
-_FORMAT = 1  # raised when the layout of cached files changes
+_FORMAT = 2  # raised when the layout of cached files changes
+
+
+class Data(Protocol):
+    """Examples as numbers. `len` is 0 where there is nothing to score."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def num_lines(self) -> int: ...
+
+
+Example = TypeVar("Example")
+Stored = TypeVar("Stored", bound=Data)
+StoredOut = TypeVar("StoredOut", bound=Data, covariant=True)
+
+
+class Writer(Protocol[Example, StoredOut]):
+    """Writes examples as numbers beside where they will stand; `finish` puts them there whole."""
+
+    def add(self, examples: list[Example]) -> None: ...
+    def finish(self) -> StoredOut: ...
+    def discard(self) -> None: ...
+
+
+class Codec(Protocol[Example, StoredOut]):
+    """What turns examples into numbers and back: learnt from the training split, kept in the run's folder."""
+
+    def save(self, folder: Path) -> None: ...
+
+    def fingerprint(self) -> str:
+        """The same for codecs that do the same."""
+        ...
+
+    def facts(self) -> dict[str, int]:
+        """Its sizes, for the run's summary."""
+        ...
+
+    def writer(self, folder: Path) -> Writer[Example, StoredOut]: ...
+    def open(self, folder: Path) -> StoredOut: ...
+
+
+@dataclass(frozen=True)
+class Recipe(Generic[Example, Stored]):
+    """How a task's files become data.
+
+    `read` yields the examples of a path. `learn` makes the codec: it is given what yields the training examples (as
+    often as it is called) and where they are from. `load` finds a codec that was saved in a folder. `settings` says
+    all else that the outcome depends on. Examples of one `identity` fall on the same side of a split.
+    """
+
+    read: Callable[[str], Iterator[Example]]
+    learn: Callable[[Callable[[], Iterable[Example]], str], Codec[Example, Stored]]
+    load: Callable[[Path], Codec[Example, Stored]]
+    settings: str
+    identity: Callable[[Example], str]
 
 
 @dataclass(frozen=True)
@@ -42,20 +96,20 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """A tokenizer and the token files of the splits that there are."""
+class Corpus(Generic[Example, Stored]):
+    """A codec and the splits that there are."""
 
-    tokenizer: Tokenizer
-    train: TokenFile
-    valid: TokenFile
-    test: TokenFile | None
+    codec: Codec[Example, Stored]
+    train: Stored
+    valid: Stored
+    test: Stored | None
 
 
-def split_of(example: str, shares: Mapping[Split, float]) -> Split:
-    """The split that `example` falls in: a function of its content alone, so equal examples fall on the same side."""
+def split_of(identity: str, shares: Mapping[Split, float]) -> Split:
+    """The split that an example falls in: a function of its content alone, so equal examples fall on the same side."""
     if not shares:
         return "train"
-    position = int.from_bytes(hashlib.blake2b(example.encode(), digest_size=8).digest()) / 2**64
+    position = int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest()) / 2**64
     for split, share in shares.items():
         if position < share:
             return split
@@ -63,25 +117,26 @@ def split_of(example: str, shares: Mapping[Split, float]) -> Split:
     return "train"
 
 
-def prepare(sources: Sources, read: Read, settings: TokenizerSettings, cache: Path) -> Corpus:
-    """Reads, splits and tokenizes, or finds what an earlier call with equal content and settings left in `cache`.
+def prepare(sources: Sources, recipe: Recipe[Example, Stored], cache: Path) -> Corpus[Example, Stored]:
+    """Reads, splits and encodes, or finds what an earlier call with equal content and settings left in `cache`.
 
-    Raises SeqloomError where a split that training needs holds no text.
+    Raises SeqloomError where a split that training needs holds nothing.
     """
     shares = sources.shares()
     data = keep_standard_input(sources.data, cache)
-    key = _key(content_hash(data), settings.model_dump_json(), json.dumps(shares))
-    folder = make_folder(cache / key)
-    tokenizer_path = folder / "tokenizer.json"
-    if tokenizer_path.exists():
-        tokenizer = Tokenizer.load(tokenizer_path)
-    else:
-        tokenizer = Tokenizer.train((x for x in read(data) if split_of(x, shares) == "train"), settings, sources.data)
-        tokenizer.save(tokenizer_path)
-    parts = _tokenize_splits(data, read, shares, tokenizer, folder)
+    folder = make_folder(cache / _key(content_hash(data), recipe.settings, json.dumps(shares)))
+
+    def training_examples() -> Iterator[Example]:
+        return (x for x in recipe.read(data) if split_of(recipe.identity(x), shares) == "train")
+
+    learnt = folder / "codec"
+    if not learnt.exists():
+        _keep(recipe.learn(training_examples, sources.data), learnt)
+    codec = recipe.load(learnt)
+    parts = _encode_splits(data, recipe, shares, codec, folder)
     for split, path in (("valid", sources.valid), ("test", sources.test)):
         if path is not None:
-            parts[split] = tokenize(path, read, tokenizer, cache)  # type: ignore[index]
+            parts[split] = encode(path, recipe, codec, cache)  # type: ignore[index]
     if not len(parts["valid"]):
         raise SeqloomError(
             "there is no text to validate on",
@@ -91,28 +146,45 @@ def prepare(sources: Sources, read: Read, settings: TokenizerSettings, cache: Pa
             hint="give more text, or a file of its own with --valid",
         )
     test = parts.get("test")
-    return Corpus(tokenizer, parts["train"], parts["valid"], test if test is not None and len(test) else None)
+    return Corpus(codec, parts["train"], parts["valid"], test if test is not None and len(test) else None)
 
 
-def tokenize(path: str, read: Read, tokenizer: Tokenizer, cache: Path) -> TokenFile:
-    """The whole of one file as a token file, cached."""
+def _keep(codec: Codec[Example, Stored], folder: Path) -> None:
+    """Saves the codec whole, or leaves another process's that was there first."""
+    temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.part"))
+    codec.save(temporary)
+    with writing(folder):
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
+            shutil.rmtree(temporary)
+
+
+def encode(path: str, recipe: Recipe[Example, Stored], codec: Codec[Example, Stored], cache: Path) -> Stored:
+    """The whole of one file, cached."""
     path = keep_standard_input(path, cache)
-    folder = make_folder(cache / _key(content_hash(path), tokenizer.to_json()))
-    return _tokenize_splits(path, read, {}, tokenizer, folder)["train"]
+    folder = make_folder(cache / _key(content_hash(path), recipe.settings, codec.fingerprint()))
+    return _encode_splits(path, recipe, {}, codec, folder)["train"]
 
 
-def _tokenize_splits(
-    path: str, read: Read, shares: Mapping[Split, float], tokenizer: Tokenizer, folder: Path
-) -> dict[Split, TokenFile]:
+def _encode_splits(
+    path: str,
+    recipe: Recipe[Example, Stored],
+    shares: Mapping[Split, float],
+    codec: Codec[Example, Stored],
+    folder: Path,
+) -> dict[Split, Stored]:
     splits: list[Split] = ["train", *shares]
     if all((folder / split).exists() for split in splits):
-        return {split: TokenFile.open(folder / split) for split in splits}
-    writers = {split: TokenFileWriter(folder / split, tokenizer) for split in splits}
+        return {split: codec.open(folder / split) for split in splits}
+    writers = {split: codec.writer(folder / split) for split in splits}
     try:
-        for batch in batches(read(path)):
-            by_split: dict[Split, list[str]] = {split: [] for split in splits}
+        for batch in batches(recipe.read(path)):
+            by_split: dict[Split, list[Example]] = {split: [] for split in splits}
             for example in batch:
-                by_split[split_of(example, shares)].append(example)
+                by_split[split_of(recipe.identity(example), shares)].append(example)
             for split, examples in by_split.items():
                 writers[split].add(examples)
         return {split: writer.finish() for split, writer in writers.items()}
@@ -138,7 +210,7 @@ def content_hash(path: str) -> str:
 
 
 def clear(cache: Path) -> None:
-    """Forgets every tokenized corpus."""
+    """Forgets every prepared corpus."""
     shutil.rmtree(cache, ignore_errors=True)
 
 

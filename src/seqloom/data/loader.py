@@ -1,7 +1,7 @@
 """Loaders: an epoch is a list of steps; step i's batch is a function of (seed, epoch, i) alone, so runs resume exactly.
 
 Two ways through a text: parallel streams with the state carried from batch to batch (truncated back-propagation through
-time), and independent lines in length buckets under a token budget.
+time), and independent lines or pairs in length buckets under a token budget.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.batch import Batch
+from seqloom.data.buckets import Buckets
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, PAD, SOS
 
@@ -127,60 +128,55 @@ class LineLoader:
     """
 
     def __init__(self, tokens: TokenFile, tokens_per_batch: int, seed: int | None) -> None:
-        self.tokens, self.tokens_per_batch, self.seed = tokens, tokens_per_batch, seed
-        self._lengths = np.diff(tokens.offsets)
-        self._plan: tuple[int, list[NDArray[np.int64]]] = (-1, [])
-
-    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        """The lines of each batch of the epoch: shuffled, sorted by length within stretches, cut, shuffled again."""
-        epoch = epoch if self.seed is not None else 0
-        if self._plan[0] != epoch:
-            order = np.arange(len(self._lengths))
-            random = None if self.seed is None else np.random.default_rng((self.seed, epoch))
-            if random:
-                random.shuffle(order)
-            mean = max(1.0, float(self._lengths.mean())) if len(order) else 1.0
-            stretch = max(1, int(100 * self.tokens_per_batch / mean))
-            plan: list[NDArray[np.int64]] = []
-            for start in range(0, len(order), stretch):
-                lines = order[start : start + stretch]
-                plan += self._cut(lines[np.argsort(self._lengths[lines], kind="stable")])
-            if random:
-                plan = [plan[i] for i in random.permutation(len(plan))]
-            self._plan = (epoch, plan)
-        return self._plan[1]
-
-    def _cut(self, lines: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Cuts lines sorted by length into batches under the token budget."""
-        lengths, cuts, first = self._lengths[lines], [], 0
-        while first < len(lines):
-            widths = lengths[first:]
-            fit = int(np.searchsorted(widths * np.arange(1, len(widths) + 1), self.tokens_per_batch, side="right"))
-            cuts.append(lines[first : first + max(1, fit)])
-            first += max(1, fit)
-        return cuts
+        self.tokens = tokens
+        self._buckets = Buckets((np.diff(tokens.offsets),), tokens_per_batch, seed)
 
     def num_steps(self, epoch: int = 0) -> int:
-        return len(self._batches(epoch))
+        return len(self._buckets.epoch(epoch))
 
     def batch(self, epoch: int, step: int) -> Batch:
-        lines = self._batches(epoch)[step]
-        return line_batch([self.tokens.ids[self.tokens.offsets[i] : self.tokens.offsets[i + 1]] for i in lines])
+        return line_batch(self.tokens.rows(self._buckets.epoch(epoch)[step]))
 
 
-def line_batch(rows: Sequence[Sequence[int] | NDArray[np.uint16] | NDArray[np.uint32]]) -> Batch:
-    """Rows that end in `<eos>` as a padded batch: inputs `<sos> w1 .. wn`, targets `w1 .. wn <eos>`."""
+class PairLoader:
+    """Pairs, those of like target length together: either side of a batch holds at most `tokens_per_batch` elements,
+    padding included. A source stands with its `<eos>`, a target as a line of `LineLoader`."""
+
+    def __init__(self, source: TokenFile, target: TokenFile, tokens_per_batch: int, seed: int | None) -> None:
+        self.source, self.target = source, target
+        self._buckets = Buckets((np.diff(target.offsets), np.diff(source.offsets)), tokens_per_batch, seed)
+
+    def num_steps(self, epoch: int = 0) -> int:
+        return len(self._buckets.epoch(epoch))
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        rows = self._buckets.epoch(epoch)[step]
+        source, lengths = padded(self.source.rows(rows))
+        return line_batch(self.target.rows(rows))._replace(source=source, source_lengths=lengths)
+
+
+Row = Sequence[int] | NDArray[np.uint16] | NDArray[np.uint32]
+
+
+def padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor | None]:
+    """(rows, longest) ids, and the rows' lengths where they differ."""
     lengths = np.array([len(row) for row in rows])
-    targets = np.full((len(rows), lengths.max()), PAD, dtype=np.int64)
+    ids = np.full((len(rows), lengths.max()), PAD, dtype=np.int64)
     for i, row in enumerate(rows):
-        targets[i, : len(row)] = row
-    inputs = np.full_like(targets, PAD)
+        ids[i, : len(row)] = row
+    ragged = bool((lengths < ids.shape[1]).any())
+    return torch.from_numpy(ids), torch.from_numpy(lengths) if ragged else None
+
+
+def line_batch(rows: Sequence[Row]) -> Batch:
+    """Rows that end in `<eos>` as a padded batch: inputs `<sos> w1 .. wn`, targets `w1 .. wn <eos>`."""
+    targets, lengths = padded(rows)
+    inputs = torch.full_like(targets, PAD)
     inputs[:, 0] = SOS
-    inputs[:, 1:] = np.where(np.arange(1, targets.shape[1]) < lengths[:, None], targets[:, :-1], PAD)
-    ragged = bool((lengths < targets.shape[1]).any())
-    return Batch(
-        torch.from_numpy(inputs), torch.from_numpy(targets), lengths=torch.from_numpy(lengths) if ragged else None
-    )
+    inputs[:, 1:] = targets[:, :-1]
+    if lengths is not None:
+        inputs.masked_fill_(torch.arange(inputs.shape[1]) >= lengths[:, None], PAD)
+    return Batch(inputs, targets, lengths)
 
 
 def _window(tokens: TokenFile, rows: NDArray[np.int64], start: int, stop: int) -> tuple[Tensor, Tensor]:

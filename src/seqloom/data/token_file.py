@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from seqloom.errors import RequestError
 from seqloom.files import make_folder, writing
 
 _LINES_AT_ONCE = 2_048
+Example = TypeVar("Example")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class TokenFile:
             total += np.bincount(self.ids[start : start + (1 << 22)], minlength=vocab_size)
         return total
 
+    def rows(self, numbers: Iterable[int] | NDArray[np.int64]) -> list[NDArray[np.uint16] | NDArray[np.uint32]]:
+        """The ids of these lines, `<eos>` last."""
+        return [self.ids[self.offsets[i] : self.offsets[i + 1]] for i in numbers]
+
     @classmethod
     def open(cls, folder: Path) -> TokenFile:
         facts = json.loads((folder / "facts.json").read_text())
@@ -56,8 +62,8 @@ class TokenFile:
         return cls(ids, offsets, facts["num_bytes"], facts["num_unknown"])
 
 
-def batches(lines: Iterable[str], size: int = _LINES_AT_ONCE) -> Iterator[list[str]]:
-    stream = iter(lines)
+def batches(examples: Iterable[Example], size: int = _LINES_AT_ONCE) -> Iterator[list[Example]]:
+    stream = iter(examples)
     while batch := list(itertools.islice(stream, size)):
         yield batch
 

@@ -50,15 +50,25 @@ class Tokenizer:
         """Whether blanks between tokens are left out in encoding and put back by `decode`."""
 
     @classmethod
-    def train(cls, lines: Iterable[str], settings: TokenizerSettings, where: str | None = None) -> Tokenizer:
-        """Learns the vocabulary from `lines`, which are read once, as a stream. `where` is where they come from."""
+    def train(
+        cls,
+        lines: Iterable[str],
+        settings: TokenizerSettings,
+        where: str | None = None,
+        ranked_by: Iterable[str] | None = None,
+    ) -> Tokenizer:
+        """Learns the vocabulary from `lines`, which are read once, as a stream. `where` is where they come from.
+
+        Ids are ranked by frequency in `ranked_by`, where it is given: the text that a softmax is to predict.
+        """
         stream = iter(lines)
         sample = list(itertools.islice(stream, _LINES_TO_RANK_BY))
         if not sample:
             raise SeqloomError("there is no text to train on", where=where, expected="at least one line")
         inner, trainer = _untrained(settings, _own_unknowns(sample))
         inner.train_from_iterator(itertools.chain(sample, stream), trainer)
-        return cls(_ranked_by_frequency(inner, sample))
+        ranking = sample if ranked_by is None else list(itertools.islice(ranked_by, _LINES_TO_RANK_BY))
+        return cls(_ranked_by_frequency(inner, ranking))
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:

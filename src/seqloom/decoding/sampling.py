@@ -36,19 +36,21 @@ class Sampling:
             if not possible:
                 raise RequestError(f"{name} is out of range", got=getattr(self, name), expected=expected)
 
-    def distribution(self, log_probs: Float[Tensor, " vocab"]) -> Float[Tensor, " vocab"]:
+    def distribution(self, log_probs: Float[Tensor, "*rows vocab"]) -> Float[Tensor, "*rows vocab"]:
         """The probabilities that a token is drawn from."""
         if self.temperature < _GREEDY_BELOW:
-            return torch.nn.functional.one_hot(log_probs.argmax(), len(log_probs)).to(log_probs.dtype)
-        probs = ((log_probs - log_probs.max()) / self.temperature).softmax(0)
+            return torch.nn.functional.one_hot(log_probs.argmax(-1), log_probs.shape[-1]).to(log_probs.dtype)
+        probs = ((log_probs - log_probs.amax(-1, keepdim=True)) / self.temperature).softmax(-1)
+        if not self.top_k and self.top_p == 1:
+            return probs
         ordered, order = probs.sort(descending=True, stable=True)
         kept = torch.ones_like(ordered, dtype=torch.bool)
         if self.top_k:
-            kept[self.top_k :] = False
-        kept &= ordered.cumsum(0) - ordered < self.top_p
-        kept[0] = True
-        probs = torch.zeros_like(probs).scatter(0, order, ordered * kept)
-        return probs / probs.sum()
+            kept[..., self.top_k :] = False
+        kept &= ordered.cumsum(-1) - ordered < self.top_p
+        kept[..., 0] = True
+        probs = torch.zeros_like(probs).scatter(-1, order, ordered * kept)
+        return probs / probs.sum(-1, keepdim=True)
 
 
 def generate(

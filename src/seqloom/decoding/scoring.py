@@ -1,14 +1,17 @@
-"""The log-probability of given texts."""
+"""The log-probability of given texts, and of given targets of given sources."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from seqloom.data.tokenizer import EOS, PAD, UNK
+from seqloom.data.tokenizer import EOS, SOS, UNK
+from seqloom.decoding.batching import Source, group_by_length, padded, padded_source
+from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.models.language_model import PredictsNext
 from seqloom.nn.layer import state_tensors
 
@@ -23,33 +26,55 @@ class LineScore(NamedTuple):
     unknown: int
 
 
+PairScore = LineScore
+"""The score of a target given its source."""
+
+
 def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input: int) -> list[LineScore]:
     """Each line's score on its own, in the order given; lines of like length are computed together."""
-    scores: list[LineScore | None] = [None] * len(lines)
-    by_length = sorted(range(len(lines)), key=lambda i: len(lines[i]))
-    start = 0
-    while start < len(by_length):
-        stop = start + 1
-        while stop < len(by_length) and (stop + 1 - start) * (len(lines[by_length[stop]]) + 1) <= _TOKENS_AT_ONCE:
-            stop += 1
-        chosen = by_length[start:stop]
-        for i, score in zip(chosen, _score_together(model, [lines[i] for i in chosen], first_input), strict=True):
-            scores[i] = score
-        start = stop
-    return [score for score in scores if score is not None]
+
+    def log_prob(chosen: list[int], inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+        state = model.initial_state(len(chosen))
+        device = state_tensors(state)[0].device
+        return model.log_prob(inputs.to(device), targets.to(device), state, lengths.to(device))[0]
+
+    return _score(lines, [len(line) + 1 for line in lines], first_input, log_prob)
 
 
-def _score_together(model: PredictsNext, lines: list[Sequence[int]], first_input: int) -> list[LineScore]:
-    lengths = np.array([len(line) + 1 for line in lines])
-    targets = np.full((len(lines), lengths.max()), PAD)
-    for row, line in zip(targets, lines, strict=True):
-        row[: len(line) + 1] = [*line, EOS]
-    inputs = np.concatenate([np.full((len(lines), 1), first_input), targets[:, :-1]], axis=1)
-    state = model.initial_state(len(lines))
-    device = state_tensors(state)[0].device
-    ids, wanted, real_lengths = (torch.from_numpy(array).to(device) for array in (inputs, targets, lengths))
-    log_probs, _ = model.log_prob(ids, wanted, state, real_lengths)
-    real = np.arange(targets.shape[1]) < lengths[:, None]
-    sums = np.where(real, log_probs.double().cpu().numpy(), 0.0).sum(1)
-    unknown = (real & (targets == UNK)).sum(1)
-    return [LineScore(float(s), int(n), int(u)) for s, n, u in zip(sums, lengths, unknown, strict=True)]
+def score_pairs(
+    model: DecodesNext, pairs: Sequence[tuple[Source, Sequence[int]]], device: torch.device | None = None
+) -> list[PairScore]:
+    """The score of each target (without `<sos>` and `<eos>`) given its source (with `<eos>`), in the order given; pairs
+    of like length are computed together. `device` is the model's; None is the CPU."""
+    there = device or torch.device("cpu")
+
+    @torch.inference_mode()
+    def log_prob(chosen: list[int], inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+        sources, source_lengths = padded_source([pairs[i][0] for i in chosen])
+        encoded = model.encode(sources.to(there), source_lengths.to(there))
+        return model.log_prob(encoded, inputs.to(there), targets.to(there), lengths.to(there))
+
+    # By the longer of the two sides, so that neither is more than the budget.
+    sizes = [max(len(source), len(target) + 1) for source, target in pairs]
+    return _score([target for _, target in pairs], sizes, SOS, log_prob)
+
+
+def _score(
+    targets: Sequence[Sequence[int]],
+    sizes: Sequence[int],
+    first_input: int,
+    log_prob: Callable[[list[int], Tensor, Tensor, Tensor], Tensor],
+) -> list[LineScore]:
+    """The scores of `targets`, in order. `log_prob` gives the log-probability of each token of some of them: which they
+    are, their inputs and targets (chosen, time), and their lengths. `sizes`: what each takes of a batch."""
+    scores: dict[int, LineScore] = {}
+    for chosen in group_by_length(sizes, _TOKENS_AT_ONCE):
+        lengths = np.array([len(targets[i]) + 1 for i in chosen])
+        wanted = padded([[*targets[i], EOS] for i in chosen])
+        inputs = np.concatenate([np.full((len(chosen), 1), first_input), wanted[:, :-1]], axis=1)
+        log_probs = log_prob(chosen, *map(torch.from_numpy, (inputs, wanted, lengths))).double().cpu().numpy()
+        real = np.arange(wanted.shape[1]) < lengths[:, None]
+        sums, unknown = np.where(real, log_probs, 0.0).sum(1), (real & (wanted == UNK)).sum(1)
+        for i, total, length, unknowns in zip(chosen, sums, lengths, unknown, strict=True):
+            scores[i] = LineScore(float(total), int(length), int(unknowns))
+    return [scores[i] for i in range(len(targets))]

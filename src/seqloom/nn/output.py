@@ -29,14 +29,21 @@ class OutputSettings(Settings):
     )
     tied: bool = Field(True, description="the output's vectors are the embedding's")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout before the output")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of a target's probability that training spreads over all tokens"
+    )
 
 
 class SummedCrossEntropy(torch.autograd.Function):
     """The sum over rows of -log softmax(hidden @ weight.T + bias)[target], in nats, and its gradients, in one pass over
-    blocks of rows. Products are in hidden's precision, the softmax in float32 or better."""
+    blocks of rows. Products are in hidden's precision, the softmax in float32 or better.
+
+    With `smoothing` e, a target has the probability 1 - e, and e is spread evenly over the vocabulary (Szegedy et al.
+    2016, section 7).
+    """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
             table = weight.to(hidden.dtype)
             total = bias.new_zeros(())
@@ -49,11 +56,11 @@ class SummedCrossEntropy(torch.autograd.Function):
                 at_target = logits.gather(1, chosen)
                 peak = logits.amax(1, keepdim=True)
                 norm = logits.sub_(peak).exp_().sum(1, keepdim=True)
-                total += (peak + norm.log() - at_target).sum()
+                total += (peak + norm.log() - at_target * (1 - smoothing)).sum()
                 if gradients:
                     d_hidden, d_weight, d_bias = gradients
                     error = logits.div_(norm)
-                    error.scatter_add_(1, chosen, error.new_full((1, 1), -1.0).expand_as(chosen))
+                    error.scatter_add_(1, chosen, error.new_full((1, 1), smoothing - 1.0).expand_as(chosen))
                     d_bias += error.sum(0)
                     error = error.to(hidden.dtype)
                     d_hidden[start:stop] = error @ table
@@ -61,15 +68,34 @@ class SummedCrossEntropy(torch.autograd.Function):
                         d_weight.addmm_(error.T, rows)
                     else:
                         d_weight += error.T @ rows
+            if smoothing:
+                total -= _spread(smoothing, hidden, weight, bias, gradients)
         ctx.save_for_backward(*gradients)
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         d_hidden, d_weight, d_bias = ctx.saved_tensors
         if float(gradient) == 1.0:  # the usual case: nothing was scaled
-            return d_hidden, d_weight, d_bias, None
-        return d_hidden * gradient.to(d_hidden.dtype), d_weight * gradient, d_bias * gradient, None
+            return d_hidden, d_weight, d_bias, None, None
+        return d_hidden * gradient.to(d_hidden.dtype), d_weight * gradient, d_bias * gradient, None, None
+
+
+def _spread(
+    smoothing: float, hidden: Tensor, weight: Tensor, bias: Tensor, gradients: tuple[Tensor, ...]
+) -> Float[Tensor, ""]:
+    """`smoothing` times the sum over rows of their mean logit, taken off the gradients too.
+
+    A row's mean logit is its product with the mean of `weight`, so no logit is looked at again.
+    """
+    share, total = smoothing / len(bias), hidden.sum(0, dtype=bias.dtype)
+    mean = weight.mean(0)
+    if gradients:
+        d_hidden, d_weight, d_bias = gradients
+        d_hidden -= (smoothing * mean).to(d_hidden.dtype)
+        d_weight -= share * total
+        d_bias -= share * len(hidden)
+    return smoothing * (total @ mean + len(hidden) * bias.mean())
 
 
 def summed_cross_entropy(
@@ -77,9 +103,10 @@ def summed_cross_entropy(
     weight: Float[Tensor, "vocab hidden"],
     bias: Float[Tensor, " vocab"],
     targets: Int[Tensor, " rows"],
+    smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
     """`SummedCrossEntropy` as a function."""
-    return cast(Tensor, SummedCrossEntropy.apply(hidden, weight, bias, targets))  # type: ignore[no-untyped-call]
+    return cast(Tensor, SummedCrossEntropy.apply(hidden, weight, bias, targets, smoothing))  # type: ignore[no-untyped-call]
 
 
 def _blocks(num_rows: int, width: int) -> list[tuple[int, int]]:
@@ -91,20 +118,26 @@ class Output(nn.Module):
     """A distribution over `vocab_size` tokens for a hidden vector. `weight` (vocab, hidden) may be an embedding's.
 
     `counts` are the tokens' frequencies in training: the bias starts at their logarithm, so a fresh model is a unigram.
+    `label_smoothing` is for the training loss, of each softmax that decides a token.
     """
 
-    def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64]) -> None:
+    def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64], label_smoothing: float = 0.0) -> None:
         super().__init__()
-        self.weight = weight
+        self.weight, self.label_smoothing = weight, label_smoothing
         self.bias = nn.Parameter(torch.log(_shares(counts)).float())
 
     @property
     def vocab_size(self) -> int:
         return len(self.bias)
 
+    @property
+    def smoothing(self) -> float:
+        """The label smoothing of now: that of training, or none."""
+        return self.label_smoothing if self.training else 0.0
+
     @abstractmethod
     def loss(self, hidden: Float[Tensor, "rows hidden"], targets: Int[Tensor, " rows"]) -> Float[Tensor, ""]:
-        """The summed cross-entropy in nats."""
+        """The summed cross-entropy in nats; in training with label smoothing."""
 
     @abstractmethod
     def log_prob(self, hidden: Float[Tensor, "rows hidden"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
@@ -119,7 +152,7 @@ class FullSoftmax(Output):
     """One softmax over the vocabulary."""
 
     def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        return summed_cross_entropy(hidden, self.weight, self.bias, targets)
+        return summed_cross_entropy(hidden, self.weight, self.bias, targets, self.smoothing)
 
     @torch.no_grad()
     def log_prob(self, hidden: Tensor, targets: Tensor) -> Tensor:
@@ -137,8 +170,8 @@ class AdaptiveSoftmax(Output):
     Expects ids in order of falling frequency; cutoffs are those that minimise the expected multiplications.
     """
 
-    def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64]) -> None:
-        super().__init__(weight, counts)
+    def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64], label_smoothing: float = 0.0) -> None:
+        super().__init__(weight, counts, label_smoothing)
         shares = _shares(counts)
         self.cutoffs = best_cutoffs(counts)
         self.sizes = np.diff([0, *self.cutoffs, len(counts)]).tolist()
@@ -164,10 +197,10 @@ class AdaptiveSoftmax(Output):
     def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
         head, parts = self._parts()
         in_head, tails = self._route(targets)
-        total = summed_cross_entropy(hidden, *head, in_head)
+        total = summed_cross_entropy(hidden, *head, in_head, self.smoothing)
         for (weight, bias), (rows, first) in zip(parts, tails, strict=True):
             if len(rows):
-                total = total + summed_cross_entropy(hidden[rows], weight, bias, targets[rows] - first)
+                total = total + summed_cross_entropy(hidden[rows], weight, bias, targets[rows] - first, self.smoothing)
         return total
 
     @torch.no_grad()
@@ -182,10 +215,14 @@ class AdaptiveSoftmax(Output):
     @torch.no_grad()
     def log_probs(self, hidden: Tensor) -> Tensor:
         head, parts = self._parts()
-        first = self.cutoffs[0]
         in_head = _log_softmax(hidden, *head)
-        tails = [_log_softmax(hidden, *part) + in_head[:, first + i, None] for i, part in enumerate(parts)]
-        return torch.cat([in_head[:, :first], *tails], dim=1)
+        found = in_head.new_empty(len(hidden), self.vocab_size)
+        frequent, *rest = torch.split(found, self.sizes, dim=1)
+        in_frequent, *clusters = torch.split(in_head, [self.sizes[0], *[1] * len(parts)], dim=1)
+        frequent.copy_(in_frequent)
+        for columns, cluster, part in zip(rest, clusters, parts, strict=True):
+            torch.add(_log_softmax(hidden, *part), cluster, out=columns)
+        return found
 
 
 class OutputLayer(nn.Module):
@@ -201,7 +238,8 @@ class OutputLayer(nn.Module):
         weight = table if settings.tied else nn.Parameter(torch.empty(len(counts), width).normal_(std=0.05))
         adaptive = settings.kind == "adaptive" or (settings.kind == "auto" and len(counts) >= _ADAPTIVE_FROM)
         # Below a few dozen tokens there is nothing to put in clusters.
-        self.softmax: Output = (AdaptiveSoftmax if adaptive and len(counts) > 64 else FullSoftmax)(weight, counts)
+        kind = AdaptiveSoftmax if adaptive and len(counts) > 64 else FullSoftmax
+        self.softmax: Output = kind(weight, counts, settings.label_smoothing)
 
     def forward(self, hidden: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch time width"]:
         """The vectors that the softmax takes."""
@@ -234,7 +272,9 @@ def _shares(counts: NDArray[np.int64]) -> Tensor:
 
 
 def _log_softmax(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return (hidden.to(weight.dtype) @ weight.T + bias).log_softmax(1)
+    logits = hidden.to(weight.dtype) @ weight.T
+    logits = logits.add_(bias) if logits.dtype == bias.dtype else logits + bias
+    return logits.log_softmax(1)
 
 
 def _log_prob(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
-"""A trained model and its folder: evaluated, asked for scores, sampled from, copied."""
+"""A trained model and its folder: evaluated, asked for scores, answers and text, copied."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -12,16 +11,17 @@ from typing import Any
 from torch import nn
 
 from seqloom.config import read_toml
-from seqloom.data.token_file import TokenFile
-from seqloom.data.tokenizer import EOS, PAD, SOS, UNK, Tokenizer
-from seqloom.decoding.sampling import Sampling, generate
-from seqloom.decoding.scoring import LineScore, score_lines
+from seqloom.data.corpus import encode
+from seqloom.decoding.continuation import Continuation
+from seqloom.decoding.scoring import LineScore
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
+from seqloom.metrics.by_length import LengthScores
 from seqloom.run.plan import Plan, sizes
 from seqloom.runtime import Runtime, cache_folder, within_memory
 from seqloom.tasks import tasks
-from seqloom.tasks.task import Task, total_loss
+from seqloom.tasks.task import Task, evaluate
+from seqloom.tasks.use import Generates, Prediction, Predicts, ScoresByLength, ScoresExamples, Trained
 from seqloom.training.checkpoint import load_model_tensors, read_tensors
 
 
@@ -41,15 +41,25 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
         network = tasks[plan.task].rebuild(tensors, plan.model, plan.settings)
     load_model_tensors(network, tensors, folder)
     network.to(runtime.device).eval()
-    return Run(folder, plan, network, Tokenizer.load(folder / "tokenizer.json"), runtime)
+    codec = tasks[plan.task].recipe(plan.settings).load(folder)
+    return Run(folder, plan, network, codec, runtime)
 
 
 class Run:
-    """A trained model with its tokenizer, settings and folder."""
+    """A trained model with its codec, settings and folder."""
 
-    def __init__(self, folder: Path, plan: Plan, model: nn.Module, tokenizer: Tokenizer, runtime: Runtime) -> None:
-        self.folder, self.plan, self.model, self.tokenizer, self.runtime = folder, plan, model, tokenizer, runtime
+    def __init__(self, folder: Path, plan: Plan, model: nn.Module, codec: Any, runtime: Runtime) -> None:
+        self.folder, self.plan, self.runtime = folder, plan, runtime
         self.task: Task = tasks[plan.task]
+        self.trained = Trained(model, codec, plan.settings)
+
+    @property
+    def model(self) -> nn.Module:
+        return self.trained.model
+
+    @property
+    def codec(self) -> Any:
+        return self.trained.codec
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -60,71 +70,48 @@ class Run:
     def num_parameters(self) -> int:
         return sum(p.numel() for p in self.model.parameters())
 
-    def evaluate(self, path: str) -> dict[str, float]:
-        """The task's metrics on another file, by their plain names."""
-        tokens = self.task.read_more(path, self.tokenizer, cache_folder())
-        if not len(tokens):
+    def read(self, path: str) -> Any:
+        """Another file as data of this run's codec."""
+        data = encode(path, self.task.recipe(self.plan.settings), self.codec, cache_folder())
+        if not len(data):
             raise SeqloomError("there is nothing to evaluate on", where=path, expected="at least one line of text")
-        return self.scores(tokens)
+        return data
 
-    def scores(self, tokens: TokenFile) -> dict[str, float]:
-        """The task's metrics on a text that is tokenized already."""
-        loader = self.task.exact_loader(tokens, self.plan.settings)
-        return self.task.metrics(total_loss(self.task, self.model, loader, self.runtime.device), tokens)
+    def evaluate(self, path: str) -> dict[str, Any]:
+        """The task's metrics on another file, by their plain names."""
+        return self.scores(self.read(path))
 
-    def score(self, lines: Sequence[str]) -> list[LineScore]:
-        """The log-probability of each line on its own, in nats, in the order given."""
-        self._must_be_a_language_model("score")
-        return score_lines(self.model, self.tokenizer.encode(lines), self._first_input())  # type: ignore[arg-type]
+    def evaluate_by_length(self, path: str) -> list[LengthScores]:
+        """The scores on another file in buckets of the source's length: what is lost on long ones."""
+        return self._able(ScoresByLength, "be scored by length").scores_by_length(self.trained, self.read(path))
 
-    def generate(
-        self,
-        prompt: str = "",
-        *,
-        max_tokens: int = 200,
-        sampling: Sampling | None = None,
-        seed: int = 1,
-        unknown: bool = False,
-    ) -> Iterator[str]:
-        """Yields the text that follows `prompt`, piece by piece.
+    def scores(self, data: Any) -> dict[str, Any]:
+        """The task's metrics on data that is prepared already."""
+        return evaluate(self.task, self.trained, data, self.runtime.device)
 
-        A model of lines stops at the end of the line; a model of a stream goes on after it. `<unk>` is drawn only
-        where `unknown` allows it.
+    def score(self, examples: Sequence[Any]) -> Sequence[LineScore]:
+        """The log-probability of each example on its own, in nats, in the order given: a line of text for a language
+        model, a pair (source, target) for a translator."""
+        return self._able(ScoresExamples, "score").score_examples(self.trained, examples)
+
+    def examples(self, path: str) -> Iterator[Any]:
+        """What `score` takes, of each line of a file."""
+        return self._able(ScoresExamples, "score").examples(path, self.plan.settings)
+
+    def generate(self, prompt: str = "", **asked: Any) -> Iterator[str]:
+        """Yields the text that follows `prompt`, piece by piece; see `Continuation` for what can be `asked`.
+
+        A model of lines stops at the end of the line; a model of a stream goes on after it.
         """
-        self._must_be_a_language_model("generate")
-        first = self._first_input()
-        # A stream goes on after the end of a line; for a model of lines there is nothing after it.
-        lines = prompt.split("\n") if first == EOS else [prompt]
-        begin = [first, *itertools.chain.from_iterable((EOS, *ids) for ids in self.tokenizer.encode(lines))]
-        del begin[1]
-        never = [PAD, SOS] + ([] if unknown else [UNK])
-        ids = generate(
-            self.model,  # type: ignore[arg-type]
-            begin,
-            sampling or Sampling(),
-            never=never,
-            seed=seed,
-        )
-        yield from self._text_of(ids, max_tokens, stop_at_end=first == SOS, begun=bool(lines[-1]))
+        return self._able(Generates, "generate").generate(self.trained, prompt, Continuation(**asked))
 
-    def _text_of(self, ids: Iterator[int], max_tokens: int, stop_at_end: bool, begun: bool) -> Iterator[str]:
-        """The text of ids as it grows. A character made of several byte tokens is held back until it is whole, and left
-        out where it never is."""
-        line: list[int] = []
-        shown = ""
-        for _, token in zip(range(max_tokens), ids, strict=False):
-            if token == EOS:
-                if stop_at_end:
-                    return
-                yield "\n"
-                line, shown, begun = [], "", False
-                continue
-            line.append(token)
-            text = self.tokenizer.decode(line)
-            if not text.endswith("\ufffd"):
-                # Words are separated by blanks that the tokenizer does not keep; the first follows the prompt.
-                yield (" " if begun and not shown and self.tokenizer.separates_words else "") + text[len(shown) :]
-                shown = text
+    def predict(self, lines: Sequence[str], **asked: Any) -> list[str]:
+        """The best answer to each line."""
+        return [answers[0].text for answers in self.answers(lines, **asked)]
+
+    def answers(self, lines: Sequence[str], **asked: Any) -> Iterator[Sequence[Prediction]]:
+        """Yields the answers to each line, the best first, with all that is known of them."""
+        return self._able(Predicts, "predict").predict(self.trained, lines, asked)
 
     def save(self, folder: str | Path) -> None:
         """Copies the run (not what is needed to resume it) to another folder."""
@@ -132,13 +119,15 @@ class Run:
         if target.exists() and any(target.iterdir()):
             raise RequestError("the folder is not empty", where=str(target))
         make_folder(target)
-        for name in ("config.toml", "tokenizer.json", "model.safetensors", "metrics.jsonl", "summary.json"):
-            if (self.folder / name).exists():
-                shutil.copy2(self.folder / name, target / name)
+        for path in sorted(self.folder.iterdir()):
+            if path.is_file() and not path.name.startswith("."):
+                shutil.copy2(path, target / path.name)
 
-    def _first_input(self) -> int:
-        return self.task.first_input(self.plan.settings)  # type: ignore[attr-defined]
-
-    def _must_be_a_language_model(self, what: str) -> None:
-        if not hasattr(self.model, "next_log_probs"):
-            raise RequestError(f"{what} is for language models", where=str(self.folder), got=self.plan.task)
+    def _able(self, capability: Any, what: str) -> Any:
+        """The task, where it has the capability."""
+        if not isinstance(self.task, capability):
+            able = ", ".join(name for name in tasks if isinstance(tasks[name], capability))
+            raise RequestError(
+                f"a run of {self.plan.task} cannot {what}", where=str(self.folder), expected=f"a run of {able}"
+            )
+        return self.task

@@ -13,19 +13,21 @@ from typing import Any
 import torch
 
 from seqloom.config import build, write_toml
-from seqloom.data.corpus import Corpus, Sources
+from seqloom.data.corpus import Corpus, Recipe, Sources, prepare
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
 from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder, within_memory
 from seqloom.tasks import tasks
+from seqloom.tasks.use import Trained
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint import load_model_tensors, read_tensors
 from seqloom.training.optimizer import TrainingSettings
 from seqloom.training.progress import Display, Silent, Terminal
 from seqloom.training.ranks import make_fabric
-from seqloom.training.trainer import Data, Trainer
+from seqloom.training.trainer import Trainer
+from seqloom.training.validation import Validation
 
 
 def train(
@@ -64,9 +66,9 @@ def train(
     fabric = make_fabric(runtime)
     chosen = tasks[task]
     with fabric.rank_zero_first():
-        corpus = chosen.read(plan.sources, plan.settings, cache_folder())
+        corpus = prepare(plan.sources, chosen.recipe(plan.settings), cache_folder())
     if resume:
-        _check_text(folder, corpus)
+        _check_text(folder, chosen.recipe(plan.settings), corpus)
     torch.manual_seed(seed)
     with ExitStack() as stack:
         stack.enter_context(within_memory(sizes(plan.settings)))
@@ -74,22 +76,20 @@ def train(
         display: Display = Silent()
         if runtime.rank == 0:
             make_folder(folder)
+            corpus.codec.save(folder)
             write_toml(folder / "config.toml", plan.to_toml())
-            corpus.tokenizer.save(folder / "tokenizer.json")
             if not quiet:
                 display = stack.enter_context(Terminal(model))
-        loaders = Data(
-            chosen.train_loader(corpus, plan.settings, seed),
-            chosen.exact_loader(corpus.valid, plan.settings),
-            corpus.valid,
-        )
+        trained = Trained(network, corpus.codec, plan.settings)
+        loader = chosen.train_loader(corpus, plan.settings, seed)
+        validation = Validation(chosen, trained, corpus.valid)
         options: TrainingSettings = plan.settings.training  # type: ignore[attr-defined]
-        trainer = Trainer(chosen, network, loaders, options, budget, runtime, fabric, folder, display)
+        trainer = Trainer(chosen, network, loader, validation, options, budget, runtime, fabric, folder, display)
         if resume:
             trainer.resume()
         progress = trainer.run()
     fabric.barrier()
-    run = Run(folder, plan, network, corpus.tokenizer, runtime)
+    run = Run(folder, plan, network, corpus.codec, runtime)
     load_model_tensors(network, read_tensors(folder / "model.safetensors"), folder)
     network.eval()
     if runtime.rank == 0:
@@ -98,30 +98,32 @@ def train(
     return run
 
 
-def _check_text(folder: Path, corpus: Corpus) -> None:
+def _check_text(folder: Path, recipe: Recipe[Any, Any], corpus: Corpus[Any, Any]) -> None:
     """Refuses to resume on a text that has changed, as far as its vocabulary shows it."""
-    path = folder / "tokenizer.json"
-    if path.exists() and path.read_text(encoding="utf-8") != corpus.tokenizer.to_json():
+    if (folder / "config.toml").exists() and recipe.load(folder).fingerprint() != corpus.codec.fingerprint():
         raise RequestError(
             "the text is no longer the one that the run was trained on", where=str(folder), hint="give another --out"
         )
 
 
-def _summarise(run: Run, progress: Progress, corpus: Corpus) -> None:
+def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any]) -> None:
     """Scores the best weights on the validation and test text, and writes `summary.json`."""
+    score = run.task.score(corpus.valid)
     summary = {
         "task": run.plan.task,
         "model": run.plan.model,
         "seed": run.plan.seed,
         "finished": progress.finished,
         "parameters": run.num_parameters(),
-        "vocab_size": run.tokenizer.vocab_size,
+        **corpus.codec.facts(),
         "updates": progress.updates,
         "best_updates": progress.best_updates,
         "seconds": round(progress.seconds, 3),
         "targets_per_second": round(progress.targets_per_second(), 1),
         "peak_memory_bytes": peak_memory_bytes(),
         "threads": torch.get_num_threads(),
+        "score": score.name,
+        "lower_is_better": score.lower_is_better,
         "valid": run.scores(corpus.valid),
         "test": run.scores(corpus.test) if corpus.test is not None else None,
     }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -15,18 +14,25 @@ from torch import Tensor
 
 from seqloom.config import Settings
 from seqloom.data.batch import Batch
-from seqloom.data.corpus import Corpus, Sources, prepare, tokenize
+from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.loader import ExactStreamLoader, LineLoader, Loader, StreamLoader
 from seqloom.data.readers import readers
+from seqloom.data.text import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
-from seqloom.data.tokenizer import EOS, SOS, Tokenizer, TokenizerSettings
+from seqloom.data.tokenizer import EOS, SOS, TokenizerSettings
+from seqloom.decoding.continuation import Continuation, continue_text
+from seqloom.decoding.scoring import LineScore, score_lines
 from seqloom.errors import RequestError, unknown_name
+from seqloom.files import read_lines
 from seqloom.models.language_model import LanguageModel
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State, layers
 from seqloom.nn.output import OutputSettings
 from seqloom.tasks import tasks
-from seqloom.tasks.task import Loss, TrainedModel
+from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.use import Trained, TrainedModel
+
+TextCorpus = Corpus[str, TokenFile]
 
 
 class DataSettings(Settings):
@@ -115,8 +121,6 @@ class LanguageModelTask:
     """Predict the next token of a text: perplexity, bits a byte and a token."""
 
     name = "language-model"
-    score = "perplexity"
-    lower_is_better = True
 
     def models(self) -> Sequence[str]:
         return sorted(PRESETS)
@@ -136,29 +140,27 @@ class LanguageModelTask:
             preset["model.window"] = _STREAM_WINDOW
         return preset
 
-    def read(self, sources: Sources, settings: Settings, cache: Path) -> Corpus:
-        return prepare(sources, readers["lines"], _own(settings).tokenizer, cache)
+    def recipe(self, settings: LanguageModelSettings) -> Recipe[str, TokenFile]:
+        return text_recipe(readers["lines"], settings.tokenizer)
 
-    def read_more(self, path: str, tokenizer: Tokenizer, cache: Path) -> TokenFile:
-        return tokenize(path, readers["lines"], tokenizer, cache)
+    def build(self, corpus: TextCorpus, model: str, settings: LanguageModelSettings) -> LanguageModel:
+        codec = cast(TextCodec, corpus.codec)
+        return _build(model, settings, corpus.train.counts(codec.tokenizer.vocab_size))
 
-    def build(self, corpus: Corpus, model: str, settings: Settings) -> LanguageModel:
-        return _build(model, _own(settings), corpus.train.counts(corpus.tokenizer.vocab_size))
+    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: LanguageModelSettings) -> LanguageModel:
+        return _build(model, settings, tensors["token_counts"].numpy())
 
-    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: Settings) -> LanguageModel:
-        return _build(model, _own(settings), tensors["token_counts"].numpy())
-
-    def train_loader(self, corpus: Corpus, settings: Settings, seed: int) -> Loader:
-        data = _own(settings).data
+    def train_loader(self, corpus: TextCorpus, settings: LanguageModelSettings, seed: int) -> Loader:
+        data = settings.data
         if data.mode == "lines":
             return LineLoader(corpus.train, data.tokens_per_batch, seed)
         return StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
 
-    def exact_loader(self, tokens: TokenFile, settings: Settings) -> Loader:
-        data = _own(settings).data
-        if data.mode == "lines":
-            return LineLoader(tokens, data.tokens_per_batch, seed=None)
-        return ExactStreamLoader(tokens, batch_size=2 * data.batch_size, horizon=max(data.horizon, 64))
+    def exact_loader(self, data: TokenFile, settings: LanguageModelSettings) -> Loader:
+        own = settings.data
+        if own.mode == "lines":
+            return LineLoader(data, own.tokens_per_batch, seed=None)
+        return ExactStreamLoader(data, batch_size=2 * own.batch_size, horizon=max(own.horizon, 64))
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
         if batch.carry is not None:
@@ -178,23 +180,38 @@ class LanguageModelTask:
         second, _ = self.loss(model, batch.steps(carry, batch.inputs.shape[1]), carried)
         return Loss(first.sum + second.sum, first.count + second.count), carried
 
-    def metrics(self, total: Loss, tokens: TokenFile) -> dict[str, float]:
+    def score(self, data: TokenFile) -> Score:  # noqa: ARG002
+        return Score("perplexity", lower_is_better=True)
+
+    def metrics(self, total: Loss, data: TokenFile) -> dict[str, float]:
         nats, count = float(total.sum), int(total.count)
         return {
             "perplexity": math.exp(min(nats / count, 700.0)),
             "bits_per_token": nats / count / math.log(2),
-            "bits_per_byte": nats / tokens.num_bytes / math.log(2),
+            "bits_per_byte": nats / data.num_bytes / math.log(2),
             "tokens": count,
-            "unknown": tokens.num_unknown,
+            "unknown": data.num_unknown,
         }
 
-    def first_input(self, settings: Settings) -> int:
+    def output_metrics(self, trained: Trained, data: TokenFile, brief: bool) -> dict[str, float]:  # noqa: ARG002
+        """None: the loss says it all."""
+        return {}
+
+    def examples(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:  # noqa: ARG002
+        return (line.strip() for line in read_lines(path))
+
+    def score_examples(self, trained: Trained, examples: Sequence[str]) -> list[LineScore]:
+        """The log-probability of each line on its own, in nats."""
+        ids = trained.codec.tokenizer.encode(examples)
+        return score_lines(trained.model, ids, self.first_input(trained.settings))
+
+    def generate(self, trained: Trained, prompt: str, asked: Continuation) -> Iterator[str]:
+        first = self.first_input(trained.settings)
+        return continue_text(trained.model, trained.codec.tokenizer, prompt, first, asked)
+
+    def first_input(self, settings: LanguageModelSettings) -> int:
         """The id that stands before a text: `<sos>` before a line, and in a stream the `<eos>` of what came before."""
-        return SOS if _own(settings).data.mode == "lines" else EOS
-
-
-def _own(settings: Settings) -> LanguageModelSettings:
-    return cast(LanguageModelSettings, settings)
+        return SOS if settings.data.mode == "lines" else EOS
 
 
 def _build(model: str, settings: LanguageModelSettings, counts: NDArray[np.int64]) -> LanguageModel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -11,14 +10,10 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.data.batch import Batch
-from seqloom.data.corpus import Corpus, Sources
+from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.loader import Loader
-from seqloom.data.token_file import TokenFile
-from seqloom.data.tokenizer import Tokenizer
 from seqloom.nn.layer import State
-
-TrainedModel = Any
-"""A task's network: an nn.Module that also has what the task's own contract asks for."""
+from seqloom.tasks.use import Trained, TrainedModel
 
 
 class Loss(NamedTuple):
@@ -29,11 +24,18 @@ class Loss(NamedTuple):
     count: Tensor  # type: ignore[assignment]  # tuple.count is not missed
 
 
+class Score(NamedTuple):
+    """The metric by which runs are compared, and the best weights of one are chosen."""
+
+    name: str
+    lower_is_better: bool
+
+    def better(self, value: float, than: float) -> bool:
+        return value < than if self.lower_is_better else value > than
+
+
 class Task(Protocol):
     name: str
-    score: str
-    """The metric by which runs are compared."""
-    lower_is_better: bool
 
     def models(self) -> Sequence[str]: ...
 
@@ -45,29 +47,41 @@ class Task(Protocol):
         """The dotted settings that do well with this model, given what the user `asked` for."""
         ...
 
-    def read(self, sources: Sources, settings: Settings, cache: Path) -> Corpus: ...
-
-    def read_more(self, path: str, tokenizer: Tokenizer, cache: Path) -> TokenFile:
-        """Another text for an existing model, to evaluate on."""
+    def recipe(self, settings: Any) -> Recipe[Any, Any]:
+        """How the user's files become data."""
         ...
 
-    def build(self, corpus: Corpus, model: str, settings: Settings) -> nn.Module: ...
+    def build(self, corpus: Corpus[Any, Any], model: str, settings: Any) -> nn.Module: ...
 
-    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: Settings) -> nn.Module:
+    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: Any) -> nn.Module:
         """The network that `tensors` were saved from; they are loaded into it by the caller."""
         ...
 
-    def train_loader(self, corpus: Corpus, settings: Settings, seed: int) -> Loader: ...
+    def train_loader(self, corpus: Corpus[Any, Any], settings: Any, seed: int) -> Loader: ...
 
-    def exact_loader(self, tokens: TokenFile, settings: Settings) -> Loader:
+    def exact_loader(self, data: Any, settings: Any) -> Loader:
         """Every target once, in an order that does not change."""
         ...
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]: ...
 
-    def metrics(self, total: Loss, tokens: TokenFile) -> dict[str, float]:
-        """The metrics by their plain names, `score` among them."""
+    def score(self, data: Any) -> Score:
+        """One of the metrics."""
         ...
+
+    def metrics(self, total: Loss, data: Any) -> dict[str, float]:
+        """What the loss over all of `data` says, by plain names."""
+        ...
+
+    def output_metrics(self, trained: Trained, data: Any, brief: bool) -> dict[str, Any]:
+        """What the model's own output on `data` says, by plain names; `brief`: of part of it, as during training."""
+        ...
+
+
+def evaluate(task: Task, trained: Trained, data: Any, device: torch.device, brief: bool = False) -> dict[str, Any]:
+    """All metrics on `data`, `score` among them."""
+    total = total_loss(task, trained.model, task.exact_loader(data, trained.settings), device)
+    return task.metrics(total, data) | task.output_metrics(trained, data, brief)
 
 
 @torch.no_grad()

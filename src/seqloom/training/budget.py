@@ -43,7 +43,7 @@ class Budget(Settings):
 @dataclass
 class Progress:
     """Where training stands: what resuming needs besides tensors. `seconds` is the time spent training, over all
-    sittings; `step` the next batch of `epoch`; `best` the lowest validation loss (nats a target) so far."""
+    sittings; `step` the next batch of `epoch`; `best` the score of the weights that are kept."""
 
     epoch: int = 0
     step: int = 0

@@ -24,10 +24,11 @@ from seqloom.training.budget import Progress
 
 @dataclass
 class Checkpoint:
-    """All that training goes on from. `ranks[r]` holds what is rank r's own: the generator's state and the carried
-    state's tensors."""
+    """All that training goes on from. `average`: the averaged weights, where there are any. `ranks[r]` holds what is
+    rank r's own: the generator's state and the carried state's tensors."""
 
     model: dict[str, Tensor]
+    average: list[Tensor]
     optimizer: dict[str, Tensor]
     ranks: list[list[Tensor]]
     progress: Progress
@@ -98,6 +99,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     make_folder(new)
     try:
         write_tensors(new / "model.safetensors", checkpoint.model)
+        average = {str(i): tensor.cpu() for i, tensor in enumerate(checkpoint.average)}
+        write_tensors(new / "average.safetensors", average)
         write_tensors(new / "optimizer.safetensors", checkpoint.optimizer)
         ranks = {f"{rank}.{i}": t for rank, tensors in enumerate(checkpoint.ranks) for i, t in enumerate(tensors)}
         write_tensors(new / "ranks.safetensors", ranks)
@@ -130,6 +133,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     if name is None:
         return None
     current = folder / name
+    average = read_tensors(current / "average.safetensors")
     ranks: dict[int, dict[int, Tensor]] = {}
     for key, tensor in read_tensors(current / "ranks.safetensors").items():
         rank, index = map(int, key.split("."))
@@ -142,6 +146,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         raise SeqloomError("the checkpoint is damaged", where=where, got=str(error)) from None
     return Checkpoint(
         model=read_tensors(current / "model.safetensors"),
+        average=[average[str(i)] for i in range(len(average))],
         optimizer=read_tensors(current / "optimizer.safetensors"),
         ranks=[[parts[i] for i in sorted(parts)] for _, parts in sorted(ranks.items())],
         progress=progress,

@@ -25,6 +25,9 @@ class TrainingSettings(Settings):
     clip_norm: float = Field(1.0, ge=0, description="largest norm of the whole gradient; 0 is no limit")
     accumulate: int = Field(1, gt=0, le=2**20, description="batches an update")
     precision: Precision = Field("auto", description="auto: bfloat16 where the processor multiplies it natively")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="share of the averaged weights kept at an update, such as 0.999; 0: no averaging"
+    )
     evaluations: int = Field(20, gt=0, le=10**6, description="most validations along the budget")
     patience: int = Field(0, ge=0, description="validations without a gain before training stops; 0 is never")
     checkpoint_seconds: float = Field(60.0, ge=0, description="least time between checkpoints for --resume")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +16,11 @@ from torch import Tensor, nn
 
 from seqloom.data.batch import Batch
 from seqloom.data.loader import Loader
-from seqloom.data.token_file import TokenFile
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.nn.layer import State, restore_state, state_tensors
 from seqloom.runtime import Runtime
-from seqloom.tasks.task import Loss, Task
+from seqloom.tasks.task import Task
+from seqloom.training.average import WeightAverage
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint import (
     Checkpoint,
@@ -38,6 +37,7 @@ from seqloom.training.interrupt import StopOnSignal
 from seqloom.training.optimizer import TrainingSettings, make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.progress import Display, MetricsFile
 from seqloom.training.ranks import Objective
+from seqloom.training.validation import Validation
 
 _EVALUATION_SHARE = 1 / 30
 """Of a budget in minutes, at most about this share goes to validation."""
@@ -53,15 +53,6 @@ class Step(NamedTuple):
     stop: bool
 
 
-@dataclass
-class Data:
-    """The loaders of a training, and the text that the validation loader reads."""
-
-    train: Loader
-    valid: Loader
-    valid_tokens: TokenFile
-
-
 class Trainer:
     """Trains `model` in place and keeps its run folder: `model.safetensors` (best), `metrics.jsonl`, `training/`."""
 
@@ -69,7 +60,8 @@ class Trainer:
         self,
         task: Task,
         model: nn.Module,
-        data: Data,
+        loader: Loader,
+        validation: Validation,
         settings: TrainingSettings,
         budget: Budget,
         runtime: Runtime,
@@ -77,13 +69,15 @@ class Trainer:
         folder: Path,
         display: Display,
     ) -> None:
-        self.task, self.model, self.data, self.settings, self.budget = task, model, data, settings, budget
+        self.task, self.model, self.loader, self.validation = task, model, loader, validation
+        self.settings, self.budget = settings, budget
         self.runtime, self.folder, self.display = runtime, folder, display
         self.metrics_file = MetricsFile(folder / "metrics.jsonl")
         self.fabric = fabric
         optimizer = make_optimizer(model, settings)
         self.objective, self.optimizer = self.fabric.setup(Objective(task, model), optimizer)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.average = WeightAverage(self.parameters, settings.average)
         self.progress = Progress()
         self.state: State | None = None
         self._carried: list[Tensor] = []
@@ -106,9 +100,10 @@ class Trainer:
         load_model_tensors(self.model, checkpoint.model, self.folder)
         load_optimizer_tensors(self.optimizer.optimizer, checkpoint.optimizer)
         self.progress = checkpoint.progress
+        self.average.load(checkpoint.average)
         generator, *self._carried = checkpoint.ranks[self.runtime.rank]
         self._saved_at = self.progress.seconds
-        self._set_generator(generator)
+        self.runtime.set_generator(generator)
         if self.runtime.rank == 0:
             self.metrics_file.keep_until(self.progress.updates)
         return True
@@ -134,7 +129,7 @@ class Trainer:
         return self.progress
 
     def _fraction(self) -> float:
-        steps = self.data.train.num_steps(self.progress.epoch)
+        steps = self.loader.num_steps(self.progress.epoch)
         return self.budget.fraction(self.progress, self.progress.step / steps)
 
     def _update(self, signals: StopOnSignal) -> Step:
@@ -164,12 +159,13 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self._count(step)
+        self.average.add(self.progress.updates)
         return step
 
     def _next_batch(self) -> Batch:
-        batch = self.data.train.batch(self.progress.epoch, self.progress.step)
+        batch = self.loader.batch(self.progress.epoch, self.progress.step)
         self.progress.step += 1
-        if self.progress.step >= self.data.train.num_steps(self.progress.epoch):
+        if self.progress.step >= self.loader.num_steps(self.progress.epoch):
             self.progress.epoch, self.progress.step = self.progress.epoch + 1, 0
         return batch
 
@@ -179,10 +175,10 @@ class Trainer:
             self._carried = []
             return None
         if self._carried:
-            generator = self._generator()
+            generator = self.runtime.generator()
             with torch.no_grad():
                 like = self.task.loss(self.model, batch, None)[1]  # for its nesting alone
-            self._set_generator(generator)
+            self.runtime.set_generator(generator)
             self.state, self._carried = restore_state(like, self._carried), []
         return self.state
 
@@ -220,21 +216,21 @@ class Trainer:
     def _evaluate(self, fraction: float) -> None:
         """Validates, writes the metrics, and keeps the model where it is the best so far."""
         started = time.monotonic()
-        loss = self._validation_loss()
-        progress = self.progress
+        progress, score = self.progress, self.validation.score
+        with self.average.in_place():
+            scores = self.validation.run(self.objective, self.fabric, self.runtime)
+            value, best = scores[score.name], progress.best
+            gain = best is None or score.better(value, best)
+            if best is None or not score.better(best, value):  # of equals, the one that has seen more
+                self._keep_model()
+                progress.best, progress.best_updates = value, progress.updates
         progress.evaluation_seconds = self._shared(time.monotonic() - started)
         progress.all_evaluations_seconds += progress.evaluation_seconds
         progress.seconds += progress.evaluation_seconds
         self._clock += progress.evaluation_seconds
         progress.evaluations, progress.evaluated_at = progress.evaluations + 1, fraction
-        value = float(loss.sum) / float(loss.count)
-        scores = self.task.metrics(loss, self.data.valid_tokens)
-        if progress.best is None or value < progress.best:
-            progress.best, progress.best_updates, progress.evaluations_without_gain = value, progress.updates, 0
-            self._keep_model()
-        else:
-            progress.evaluations_without_gain += 1
-        steps = self.data.train.num_steps(progress.epoch)
+        progress.evaluations_without_gain = 0 if gain else progress.evaluations_without_gain + 1
+        steps = self.loader.num_steps(progress.epoch)
         row: dict[str, Any] = {
             "updates": progress.updates,
             "epoch": progress.epoch + progress.step / steps,
@@ -246,24 +242,7 @@ class Trainer:
         }
         if self.runtime.rank == 0:
             self.metrics_file.add(row)
-        self.display.evaluated(min(fraction, 1.0), scores, row)
-
-    @torch.no_grad()
-    def _validation_loss(self) -> Loss:
-        """The loss over the validation data; each rank takes its rows."""
-        self.model.eval()
-        sums = torch.zeros(2, dtype=torch.float64, device=self.runtime.device)
-        state: State | None = None
-        for step in range(self.data.valid.num_steps(0)):
-            batch = self.data.valid.batch(0, step).shard(self.runtime.rank, self.runtime.world_size)
-            total, count, state = self.objective(batch.to(self.runtime.device), state if batch.continues else None)
-            sums += torch.stack([total.double(), count.double().to(total.device)])
-        self.model.train()
-        if self.runtime.world_size > 1:
-            reduced = self.fabric.all_reduce(sums, reduce_op="sum")
-            assert isinstance(reduced, Tensor)
-            sums = reduced
-        return Loss(sums[0].cpu(), sums[1].cpu())
+        self.display.evaluated(min(fraction, 1.0), {score.name: value} | scores, row)
 
     def _shared(self, seconds: float) -> float:
         """The first rank's clock."""
@@ -280,7 +259,7 @@ class Trainer:
         due = self.progress.seconds - self._saved_at >= self.settings.checkpoint_seconds
         if not force and not due:
             return
-        own = [self._generator(), *(state_tensors(self.state) if self.state is not None else [])]
+        own = [self.runtime.generator(), *(state_tensors(self.state) if self.state is not None else [])]
         own = [tensor.detach().cpu().clone() for tensor in own]
         ranks: list[list[Tensor]] = [own]
         if self.runtime.world_size > 1:
@@ -289,23 +268,9 @@ class Trainer:
             ranks = gathered
         if self.runtime.rank == 0:
             optimizer = optimizer_tensors(self.optimizer.optimizer)
-            save_checkpoint(
-                self.folder / "training", Checkpoint(model_tensors(self.model), optimizer, ranks, self.progress)
-            )
+            model, average = model_tensors(self.model), self.average.tensors
+            save_checkpoint(self.folder / "training", Checkpoint(model, average, optimizer, ranks, self.progress))
         self._saved_at = self.progress.seconds
-
-    def _generator(self) -> Tensor:
-        """The state of the random numbers that dropout draws."""
-        device = self.runtime.device
-        return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
-
-    def _set_generator(self, state: Tensor) -> None:
-        if len(state) != len(self._generator()):
-            return  # saved on another kind of device, where no resuming could be exact
-        if self.runtime.device.type == "cuda":
-            torch.cuda.set_rng_state(state, self.runtime.device)
-        else:
-            torch.set_rng_state(state)
 
     def _not_finite(self, what: str, rate: float, batch: Batch, state: State | None) -> SeqloomError:
         saved = (self.folder / "training" / "current").exists()

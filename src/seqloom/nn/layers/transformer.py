@@ -1,32 +1,38 @@
-"""The causal Transformer: pre-norm blocks, rotary positions, keys and values seen so far as the state."""
+"""Transformers: pre-norm blocks and rotary positions; causal, with keys and values seen so far as the state, and both
+ways."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seqloom.config import Settings
-from seqloom.nn.layer import SequenceLayer, layers, without_padding
+from seqloom.nn.bit_dropout import BitDropout
+from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
+from seqloom.nn.multi_head import SelfAttention, rotations
 
 
-class TransformerSettings(Settings):
+class BlockSettings(Settings):
     model_dim: int = Field(256, gt=0, le=2**16, description="numbers a position, between blocks")
     num_layers: int = Field(4, gt=0, le=256, description="blocks")
     num_heads: int = Field(4, gt=0, le=1024, description="attention heads a block; divides model_dim")
     feed_forward_size: int = Field(0, ge=0, le=2**18, description="hidden units of a block's net; 0 is 4 * model_dim")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout in a block")
-    window: int = Field(0, ge=0, description="positions a query sees, its own included; 0 is all")
 
     @model_validator(mode="after")
-    def _heads_fit(self) -> TransformerSettings:
+    def _heads_fit(self) -> BlockSettings:
         if self.model_dim % (2 * self.num_heads):
             raise ValueError(f"model_dim divisible by twice num_heads ({self.num_heads}), for rotary positions")
         return self
+
+
+class TransformerSettings(BlockSettings):
+    window: int = Field(0, ge=0, description="positions a query sees, its own included; 0 is all")
 
 
 class Memory(NamedTuple):
@@ -39,47 +45,38 @@ class Memory(NamedTuple):
     position: Tensor
 
 
-class Attention(nn.Module):
-    """Multi-head self-attention (Vaswani et al. 2017, section 3.2) with rotary positions (Su et al. 2021)."""
-
-    def __init__(self, settings: TransformerSettings) -> None:
-        super().__init__()
-        self.num_heads = settings.num_heads
-        self.project_in = nn.Linear(settings.model_dim, 3 * settings.model_dim, bias=False)
-        self.project_out = nn.Linear(settings.model_dim, settings.model_dim, bias=False)
-
-    def forward(
-        self, inputs: Tensor, rotation: Tensor, past: tuple[Tensor, Tensor], mask: Tensor | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """`mask` None is plain causal attention over the inputs alone."""
-        batch, time, _ = inputs.shape
-        query, key, value = self.project_in(inputs).view(batch, time, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        query, key = rotate(query, rotation), rotate(key, rotation)
-        if past[0].shape[2]:
-            key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
-        # No dropout of attention weights: it would leave the fused kernel for one that holds them all.
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
-        return self.project_out(attended.transpose(1, 2).flatten(2)), (key, value)
-
-
 class Block(nn.Module):
     """x + attention(norm(x)), then x + net(norm(x)): pre-norm (Xiong et al. 2020)."""
 
-    def __init__(self, settings: TransformerSettings) -> None:
+    def __init__(self, settings: BlockSettings) -> None:
         super().__init__()
         width = settings.feed_forward_size or 4 * settings.model_dim
         self.attention_norm = nn.LayerNorm(settings.model_dim)
-        self.attention = Attention(settings)
+        self.attention = SelfAttention(settings.model_dim, settings.num_heads)
         self.net_norm = nn.LayerNorm(settings.model_dim)
         self.net = nn.Sequential(nn.Linear(settings.model_dim, width), nn.GELU(), nn.Linear(width, settings.model_dim))
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = BitDropout(settings.dropout)
 
-    def forward(
-        self, inputs: Tensor, rotation: Tensor, past: tuple[Tensor, Tensor], mask: Tensor | None
+    def attend(
+        self, inputs: Tensor, rotation: Tensor, past: tuple[Tensor, Tensor] | None, mask: Tensor | None, causal: bool
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        attended, present = self.attention(self.attention_norm(inputs), rotation, past, mask)
-        hidden = inputs + self.dropout(attended)
-        return hidden + self.dropout(self.net(self.net_norm(hidden))), present
+        """The first half, and the keys and values."""
+        attended, present = self.attention(self.attention_norm(inputs), rotation, past, mask, causal)
+        return self.dropout.add(inputs, attended), present
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """The second half, of each position on its own."""
+        return self.dropout.add(hidden, self.net(self.net_norm(hidden)))
+
+
+def start_small(stack: nn.Module, depth: int) -> None:
+    """Normal weights of std 0.02, and what a block adds scaled down by the depth (Radford et al. 2019)."""
+    for name, weight in stack.named_parameters():
+        if weight.dim() == 2:
+            adds = name.endswith(("project_out.weight", "net.2.weight"))
+            nn.init.normal_(weight, std=0.02 / (2 * depth) ** 0.5 if adds else 0.02)
+        elif name.endswith("bias"):
+            nn.init.zeros_(weight)
 
 
 @layers.register("transformer")
@@ -96,17 +93,8 @@ class Transformer(SequenceLayer):
         self.project = nn.Linear(input_size, settings.model_dim) if input_size != settings.model_dim else nn.Identity()
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_layers))
         self.norm = nn.LayerNorm(settings.model_dim)
-        self.dropout = nn.Dropout(settings.dropout)
-        self._initialise()
-
-    def _initialise(self) -> None:
-        """Normal weights of std 0.02, and what a block adds scaled down by its depth (Radford et al. 2019)."""
-        for name, weight in self.named_parameters():
-            if weight.dim() == 2:
-                adds = name.endswith(("project_out.weight", "net.2.weight"))
-                nn.init.normal_(weight, std=0.02 / (2 * len(self.blocks)) ** 0.5 if adds else 0.02)
-            elif name.endswith("bias"):
-                nn.init.zeros_(weight)
+        self.dropout = BitDropout(settings.dropout)
+        start_small(self, settings.num_layers)
 
     def initial_state(self, batch_size: int) -> Memory:
         weight = self.norm.weight
@@ -123,19 +111,26 @@ class Transformer(SequenceLayer):
         inputs: Float[Tensor, "batch time input"],
         state: Memory | None = None,
         lengths: Int[Tensor, " batch"] | None = None,
+        between: Sequence[Callable[[Tensor], Tensor]] | None = None,
     ) -> tuple[Float[Tensor, "batch time output"], Memory]:
+        """`between` has for each block what comes between its attention and its net: attention to a source."""
         batch, time, _ = inputs.shape
         state = self.initial_state(batch) if state is None else state
         steps = torch.arange(time, device=inputs.device)
         real = steps < (lengths if lengths is not None else steps.new_full((batch,), time))[:, None]
         real = torch.cat([state.real, real], dim=1)
         seen = state.real.shape[1]
-        # Padding follows what is real, so a causal row that starts from nothing needs no mask of its own.
-        mask = None if not seen and not (0 < self.window < time) else self._mask(state.real, real, time)
+        # Padding follows what is real, so a causal row that starts from nothing needs no mask of its own; nor does a
+        # single step that sees all there is.
+        causal = not seen and not (0 < self.window < time)
+        sees_all = time == 1 and not (0 < self.window <= seen) and bool(real.all())
+        mask = None if causal or sees_all else self._mask(state.real, real, time)
         rotation = rotations(state.position[:, None] + steps, self.head_dim, inputs.dtype)
         hidden, presents = self.dropout(self.project(without_padding(inputs, lengths))), []
-        for depth, block in enumerate(self.blocks):
-            hidden, present = block(hidden, rotation, (state.keys[:, depth], state.values[:, depth]), mask)
+        for depth, block in enumerate(cast("Iterator[Block]", iter(self.blocks))):
+            past = state.keys[:, depth], state.values[:, depth]
+            hidden, present = block.attend(hidden, rotation, past, mask, causal=causal)
+            hidden = block(hidden if between is None else between[depth](hidden))
             presents.append(present)
         keys, values = (torch.stack(parts, dim=1) for parts in zip(*presents, strict=True))
         position = state.position + (time if lengths is None else lengths)
@@ -171,19 +166,39 @@ class Transformer(SequenceLayer):
         return Memory(keys, values, real, position)
 
 
-def rotations(
-    positions: Int[Tensor, "batch time"], head_dim: int, dtype: torch.dtype
-) -> Float[Tensor, "2 batch 1 time half"]:
-    """The cosine and sine of each position's angles, base 10,000. Angles are float64: positions grow without end."""
-    exponent = torch.arange(0, head_dim, 2, dtype=torch.float64, device=positions.device) / head_dim
-    angles = positions[:, None, :, None] * 10_000.0**-exponent
-    return torch.stack([angles.cos(), angles.sin()]).to(dtype)
+@layers.register("bitransformer")
+class BidirectionalTransformer(SequenceLayer):
+    """A stack of blocks in which every position sees all, and a final norm. It needs the whole sequence, so there is
+    nothing to remember: the state is empty."""
 
+    settings = BlockSettings
+    causal = False
 
-def rotate(
-    vectors: Float[Tensor, "batch heads time head_dim"], rotation: Float[Tensor, "2 batch 1 time half"]
-) -> Float[Tensor, "batch heads time head_dim"]:
-    """Turns the pairs (first half, second half) of each vector by its position's angles (Su et al. 2021, eq. 34)."""
-    first, second = vectors.chunk(2, dim=-1)
-    cosine, sine = rotation
-    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+    def __init__(self, input_size: int, settings: BlockSettings) -> None:
+        super().__init__()
+        self.input_size, self.output_size = input_size, settings.model_dim
+        self.head_dim = settings.model_dim // settings.num_heads
+        self.project = nn.Linear(input_size, settings.model_dim) if input_size != settings.model_dim else nn.Identity()
+        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_layers))
+        self.norm = nn.LayerNorm(settings.model_dim)
+        self.dropout = BitDropout(settings.dropout)
+        start_small(self, settings.num_layers)
+
+    def initial_state(self, batch_size: int) -> State:  # noqa: ARG002
+        return ()
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        state: State | None = None,  # noqa: ARG002
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
+        steps = torch.arange(inputs.shape[1], device=inputs.device)
+        # A row without elements sees its first: its outputs mean nothing, but must be numbers.
+        mask = None if lengths is None else (steps < lengths.clamp(min=1)[:, None])[:, None, None]
+        rotation = rotations(steps[None], self.head_dim, inputs.dtype)
+        hidden = self.dropout(self.project(without_padding(inputs, lengths)))
+        for block in cast("Iterator[Block]", iter(self.blocks)):
+            hidden, _ = block.attend(hidden, rotation, None, mask, causal=False)
+            hidden = block(hidden)
+        return self.norm(hidden), ()

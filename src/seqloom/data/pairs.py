@@ -1,0 +1,195 @@
+"""Pairs of texts as data: a source and a target token file, line by line, with one vocabulary for both or one each."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from seqloom.config import Settings
+from seqloom.data.corpus import Recipe
+from seqloom.data.readers.pairs import Pair
+from seqloom.data.token_file import TokenFile, TokenFileWriter
+from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
+from seqloom.errors import SeqloomError
+from seqloom.files import make_folder, read_lines, writing
+
+Kind = Literal["character", "word", "bpe", "unigram"]
+
+_SAMPLE = 20_000
+_FEW_WORDS = 1_000
+_SINGLE_WORDS = 0.9
+
+
+class PairTokenizerSettings(Settings):
+    kind: Literal["auto", "character", "word", "bpe", "unigram"] = Field(
+        "auto",
+        description="auto, for each side: character where lines are single words, word where there are at most 1,000 "
+        "different ones (letters, phonemes, digits), else bpe",
+    )
+    target_kind: Literal["same", "auto", "character", "word", "bpe", "unigram"] = Field(
+        "same", description="the target's kind, where it is another than the source's"
+    )
+    vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (bpe: 8,000)")
+    target_vocab_size: int = Field(0, ge=0, le=2**24, description="the target's, where it has its own; 0 is the same")
+    shared: bool = Field(True, description="one vocabulary for both sides, where they are of one kind")
+    min_count: int = Field(0, ge=0, description="rarer words and characters become <unk>; 0 is 2")
+    lowercase: bool = Field(False, description="lower-case both sides first")
+
+    def side(self, kind: Kind, size: int) -> TokenizerSettings:
+        return TokenizerSettings(kind=kind, vocab_size=size, min_count=self.min_count, lowercase=self.lowercase)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Line i of `source` and line i of `target` are a pair; `text` is the file of both as they were read."""
+
+    source: TokenFile
+    target: TokenFile
+    text: Path
+    codec: PairCodec
+
+    def __len__(self) -> int:
+        return self.target.num_lines
+
+    @property
+    def num_lines(self) -> int:
+        return self.target.num_lines
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        return [Pair(*line.split("\t")) for line in read_lines(self.text)]
+
+
+@dataclass(frozen=True)
+class PairCodec:
+    """The tokenizers of both sides: `tokenizer.json` where they are one, else a file each."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @property
+    def shared(self) -> bool:
+        return self.source is self.target
+
+    @classmethod
+    def load(cls, folder: Path) -> PairCodec:
+        if (folder / "tokenizer.json").exists():
+            tokenizer = Tokenizer.load(folder / "tokenizer.json")
+            return cls(tokenizer, tokenizer)
+        return cls(*(Tokenizer.load(folder / f"{side}_tokenizer.json") for side in ("source", "target")))
+
+    def save(self, folder: Path) -> None:
+        if self.shared:
+            self.source.save(folder / "tokenizer.json")
+            return
+        self.source.save(folder / "source_tokenizer.json")
+        self.target.save(folder / "target_tokenizer.json")
+
+    def fingerprint(self) -> str:
+        return self.source.to_json() if self.shared else self.source.to_json() + self.target.to_json()
+
+    def facts(self) -> dict[str, int]:
+        return {"vocab_size": self.target.vocab_size, "source_vocab_size": self.source.vocab_size}
+
+    def writer(self, folder: Path) -> PairWriter:
+        return PairWriter(folder, self)
+
+    def open(self, folder: Path) -> Pairs:
+        source, target = (TokenFile.open(folder / side) for side in ("source", "target"))
+        return Pairs(source, target, folder / "pairs.tsv", self)
+
+
+class PairWriter:
+    """Writes both sides and their text under `folder`, which is there when all of it is."""
+
+    def __init__(self, folder: Path, codec: PairCodec) -> None:
+        self._folder, self._codec = folder, codec
+        self._temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.pairs.part"))
+        self._sides = (
+            TokenFileWriter(self._temporary / "source", codec.source),
+            TokenFileWriter(self._temporary / "target", codec.target),
+        )
+        with writing(self._temporary):
+            self._text = (self._temporary / "pairs.tsv").open("w", encoding="utf-8", newline="\n")
+
+    def add(self, examples: list[Pair]) -> None:
+        for side, lines in zip(self._sides, zip(*examples, strict=True), strict=False):
+            side.add(list(lines))
+        with writing(self._temporary):
+            self._text.writelines(f"{pair.source}\t{pair.target}\n" for pair in examples)
+
+    def finish(self) -> Pairs:
+        for side in self._sides:
+            side.finish()
+        with writing(self._temporary):
+            self._text.close()
+            if not self._folder.exists():
+                try:
+                    self._temporary.rename(self._folder)
+                except OSError:  # another process finished the same pairs first
+                    if not self._folder.exists():
+                        raise
+        self.discard()
+        return self._codec.open(self._folder)
+
+    def discard(self) -> None:
+        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
+            self._text.close()
+        for side in self._sides:
+            side.discard()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def pair_recipe(
+    read: Callable[[str], Iterator[Pair]], settings: PairTokenizerSettings, reverse: bool = False
+) -> Recipe[Pair, Pairs]:
+    """How the pairs that `read` yields become two token files. `reverse`: the second column is the source."""
+
+    def read_this_way(path: str) -> Iterator[Pair]:
+        return (Pair(pair.target, pair.source) for pair in read(path)) if reverse else read(path)
+
+    def learn(pairs: Callable[[], Iterable[Pair]], where: str) -> PairCodec:
+        return learn_tokenizers(pairs, settings, where)
+
+    # Equal sources stay together: with several targets each, they would otherwise be known from training.
+    key = f"{settings.model_dump_json()} {reverse}"
+    return Recipe(read_this_way, learn, PairCodec.load, key, identity=lambda pair: pair.source)
+
+
+def learn_tokenizers(
+    pairs: Callable[[], Iterable[Pair]], settings: PairTokenizerSettings, where: str | None = None
+) -> PairCodec:
+    """Ids are ranked by frequency in the targets, since those are what a softmax predicts."""
+    sample = list(itertools.islice(pairs(), _SAMPLE))
+    if not sample:
+        raise SeqloomError("there is nothing to train on", where=where, expected="at least one pair")
+    asked = settings.kind if settings.target_kind == "same" else settings.target_kind
+    source_kind = settings.kind if settings.kind != "auto" else kind_for([pair.source for pair in sample])
+    target_kind = asked if asked != "auto" else kind_for([pair.target for pair in sample])
+    source = settings.side(source_kind, settings.vocab_size)
+    target = settings.side(target_kind, settings.target_vocab_size or settings.vocab_size)
+    if settings.shared and source == target:
+        both = itertools.chain.from_iterable(pairs())
+        tokenizer = Tokenizer.train(both, source, where, ranked_by=(pair.target for pair in pairs()))
+        return PairCodec(tokenizer, tokenizer)
+    return PairCodec(
+        Tokenizer.train((pair.source for pair in pairs()), source, where),
+        Tokenizer.train((pair.target for pair in pairs()), target, where),
+    )
+
+
+def kind_for(lines: Sequence[str]) -> Kind:
+    """Characters where lines are single words, words where few are different, else byte pairs."""
+    words = [line.split() for line in lines]
+    if sum(len(line) == 1 for line in words) >= _SINGLE_WORDS * len(words):
+        return "character"
+    return "word" if len({word for line in words for word in line}) <= _FEW_WORDS else "bpe"

@@ -1,0 +1,42 @@
+"""Pairs: a source and its target a line, separated by a tab; blank lines are passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from seqloom.data.readers import readers
+from seqloom.errors import SeqloomError
+from seqloom.files import read_lines
+
+
+class Pair(NamedTuple):
+    source: str
+    target: str
+
+
+@readers.register("pairs")
+def pairs(path: str) -> Iterator[Pair]:
+    """Yields (source, target) of each line that is not blank, with the blanks at their ends taken off.
+
+    Raises SeqloomError with `file:line` where there are not two columns, or one is empty.
+    """
+    for number, line in enumerate(read_lines(path), 1):
+        if line.strip():
+            yield parse_pair(line, f"{path}:{number}")
+
+
+def parse_pair(line: str, where: str) -> Pair:
+    columns = [column.strip() for column in line.split("\t")]
+    if len(columns) != 2:
+        raise SeqloomError(
+            "a pair is two columns separated by a tab",
+            where=where,
+            got=f"{len(columns)} column{'' if len(columns) == 1 else 's'}",
+            expected="source TAB target",
+        )
+    source, target = columns
+    if not source or not target:
+        side = "target" if source else "source"
+        raise SeqloomError(f"the {side} is empty", where=where, expected="text on both sides of the tab")
+    return Pair(source, target)

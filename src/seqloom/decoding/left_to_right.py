@@ -1,0 +1,117 @@
+"""Writes targets one token at a time, for all sources of a batch at once. Which tokens, a strategy says."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqloom.data.tokenizer import SOS
+from seqloom.decoding.candidates import restrict
+from seqloom.models.encoder_decoder import DecodesNext
+from seqloom.nn.layer import State, map_state, select_rows
+
+_DROPPED_TOGETHER = 1 / 8
+"""The part of a batch that is done before its rows are dropped: dropping copies what the others have read."""
+
+
+class Sources(NamedTuple):
+    """A batch of what was read. `lengths` in elements; `longest` the tokens after which each target is cut; `forced`
+    the tokens each begins with, -1 after them; `keys` a number for each source, equal for equal ones."""
+
+    encoded: State
+    lengths: NDArray[np.int64]
+    longest: NDArray[np.int64]
+    forced: Int[Tensor, "batch prefix"]
+    keys: list[int]
+
+
+class Choice(NamedTuple):
+    """What a step wrote.
+
+    `tokens`: the new last token of each hypothesis alive; `parents`: the one it goes on from (None: itself); `totals`:
+    its log-probability, -inf where none is alive. `ended`: the log-probability of each that ended with this step, -inf
+    where none did; `ended_rows`: the one it went on from.
+    """
+
+    tokens: Int[Tensor, "batch width"]
+    parents: Int[Tensor, "batch width"] | None
+    totals: Float[Tensor, "batch width"]
+    ended: Float[Tensor, "batch ends"]
+    ended_rows: Int[Tensor, "batch ends"]
+
+
+class Step(NamedTuple):
+    """A choice, the places in the batch of the sources it was made for, and the attention (batch, rows, source)."""
+
+    sources: NDArray[np.int64]
+    choice: Choice
+    attention: Tensor | None
+
+
+class Strategy(Protocol):
+    """Chooses tokens; what it remembers of each source is a state, batch first."""
+
+    first_rows: int
+    """Hypotheses a source that the first step goes on from."""
+
+    def start(self, sources: Sources) -> State: ...
+
+    def choose(
+        self,
+        log_probs: Float[Tensor, "batch rows vocab"],
+        totals: Float[Tensor, "batch rows"],
+        memory: State,
+        length: int,
+    ) -> tuple[Choice, State, Bool[Tensor, " batch"]]:
+        """The choice at the step that makes targets `length` long, what to remember, and which sources are done.
+
+        `log_probs` may be overwritten."""
+        ...
+
+
+def write(model: DecodesNext, sources: Sources, strategy: Strategy, never: tuple[int, ...], attend: bool) -> list[Step]:
+    """The steps until every source is done or cut."""
+    encoded, batch = sources.encoded, len(sources.lengths)
+    device = sources.forced.device
+    state = model.initial_state(encoded, strategy.first_rows)
+    tokens = torch.full((batch, strategy.first_rows), SOS, device=device)
+    totals = torch.zeros(tokens.shape, device=device)
+    longest, forced = torch.from_numpy(sources.longest).to(device), sources.forced
+    memory, excluded = strategy.start(sources), torch.tensor(never, device=device)
+    active, steps = np.arange(batch), list[Step]()
+    for place in range(int(sources.longest.max())):
+        log_probs, state, attention = model.decode_next(tokens, state, encoded)
+        log_probs = restrict(log_probs, excluded, forced[:, place] if place < forced.shape[1] else None)
+        choice, memory, done = strategy.choose(log_probs, totals, memory, place + 1)
+        steps.append(Step(active, choice, attention if attend else None))
+        done = done | (longest <= place + 1)
+        # A source that is done stays for a while, with nothing alive.
+        tokens, totals = choice.tokens, choice.totals.masked_fill(done[:, None], -torch.inf)
+        going_on = ~done.cpu().numpy()  # the one time a step that the host waits for the device
+        if not going_on.any():
+            break
+        kept = None
+        if len(active) - going_on.sum() >= _DROPPED_TOGETHER * len(active):
+            active = active[going_on]
+            kept = torch.from_numpy(np.flatnonzero(going_on)).to(device)
+            encoded = select_rows(encoded, kept)
+            tokens, totals, longest, forced, memory = select_rows((tokens, totals, longest, forced, memory), kept)
+        state = _carried(state, log_probs.shape[1], choice.parents, kept)
+    return steps
+
+
+def _carried(state: State, rows: int, parents: Tensor | None, kept: Tensor | None) -> State:
+    """The state of each hypothesis alive, from that of the `rows` a source which they went on from."""
+    if parents is None:
+        if kept is None:
+            return state
+        return map_state(lambda part: part.view(-1, rows, *part.shape[1:]).index_select(0, kept).flatten(0, 1), state)
+    sources = torch.arange(len(parents), device=parents.device)
+    if kept is not None:
+        sources, parents = kept, parents[kept]
+    return select_rows(state, (sources[:, None] * rows + parents).flatten())

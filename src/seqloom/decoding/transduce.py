@@ -1,0 +1,93 @@
+"""Sources in, targets out: the batching, the order kept. What a target is searched by is elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.decoding.batching import Source, group_by_length, padded, padded_source
+from seqloom.decoding.beam import BeamSearch
+from seqloom.decoding.found import hypotheses
+from seqloom.decoding.left_to_right import Sources, Strategy, write
+from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.single import AncestralSampling, Greedy
+from seqloom.errors import RequestError
+from seqloom.models.encoder_decoder import DecodesNext
+
+_BUDGET = 8_000
+"""Source tokens, padding included, times hypotheses, that are decoded at once."""
+
+_WINDOW = 4_096
+"""Sources that are brought into order of length at a time: enough for full batches, and a stream still flows."""
+
+
+def transduce(
+    model: DecodesNext,
+    sources: Iterable[Source],
+    search: Search,
+    prefixes: Iterable[Sequence[int]] | None = None,
+    device: torch.device | None = None,
+) -> Iterator[list[Hypothesis]]:
+    """Yields the hypotheses of each source, best first, in the order given.
+
+    `prefixes`: the tokens that each target must begin with. `device` is the model's; None is the CPU.
+    Sources are read some thousands ahead. Raises a RequestError where one is empty or a prefix cannot be continued.
+    """
+    pairs = zip(sources, itertools.repeat(()) if prefixes is None else prefixes, strict=prefixes is not None)
+    numbered = enumerate(pairs, 1)
+    while window := list(itertools.islice(numbered, _WINDOW)):
+        for number, (source, prefix) in window:
+            _check(number, source, prefix)
+        yield from _transduce_window(model, [pair for _, pair in window], search, device or torch.device("cpu"))
+
+
+def _check(number: int, source: Source, prefix: Sequence[int]) -> None:
+    if not len(source):
+        raise RequestError("a source is empty", where=f"source {number}", expected="one element or more")
+    if not {PAD, SOS, EOS}.isdisjoint(prefix):
+        raise RequestError(
+            "a prefix holds a token that cannot be continued",
+            where=f"prefix {number}",
+            got=list(prefix),
+            expected="no <pad>, <sos> or <eos>",
+        )
+
+
+def _transduce_window(
+    model: DecodesNext, pairs: list[tuple[Source, Sequence[int]]], search: Search, device: torch.device
+) -> list[list[Hypothesis]]:
+    found: list[list[Hypothesis]] = [[] for _ in pairs]
+    # The longest first: what memory it takes is known before the work is half done.
+    for places in reversed(group_by_length([len(source) for source, _ in pairs], _BUDGET // search.rows)):
+        together = _transduce_batch(model, [pairs[place] for place in places], search, device)
+        for place, one in zip(places, together, strict=True):
+            found[place] = one
+    return found
+
+
+@torch.inference_mode()
+def _transduce_batch(
+    model: DecodesNext, pairs: list[tuple[Source, Sequence[int]]], search: Search, device: torch.device
+) -> list[list[Hypothesis]]:
+    rows, prefixes = zip(*pairs, strict=True)
+    elements, lengths = padded_source(rows)
+    sources = Sources(
+        model.encode(elements.to(device), lengths.to(device)),
+        lengths.numpy(),
+        np.array([search.longest(len(row), len(prefix)) for row, prefix in pairs]),
+        torch.from_numpy(padded(prefixes, -1)).to(device),
+        [zlib.crc32(row[:length].numpy().tobytes()) for row, length in zip(elements, lengths, strict=True)],
+    )
+    steps = write(model, sources, _strategy(search), search.never, search.attention)
+    return hypotheses(steps, sources, search)
+
+
+def _strategy(search: Search) -> Strategy:
+    if search.sampling is not None:
+        return AncestralSampling(search.sampling, search.n_best, search.seed)
+    return Greedy() if search.beam_size == 1 else BeamSearch(search)

@@ -1,0 +1,98 @@
+"""Text in, text out: the tokens of a source, a search, and the text of what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqloom.data.tokenizer import EOS, UNK, Tokenizer
+from seqloom.decoding.copying import copy_unknown
+from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.transduce import transduce
+from seqloom.errors import RequestError
+from seqloom.models.encoder_decoder import DecodesNext
+
+
+class Translation(NamedTuple):
+    """A target for a source. `log_prob` in nats, the end included; `score` is what it was ranked by; `attention`
+    (target tokens, source tokens) where it was asked for and the model has any, `<eos>` on both sides included."""
+
+    text: str
+    log_prob: float
+    score: float
+    source_tokens: list[str]
+    target_tokens: list[str]
+    attention: NDArray[np.float32] | None
+
+    def to_json(self) -> dict[str, Any]:
+        plain: dict[str, Any] = {"text": self.text, "log_prob": self.log_prob, "score": self.score}
+        if self.attention is not None:
+            weights = [[round(float(weight), 4) for weight in row] for row in self.attention]
+            plain |= {"source_tokens": self.source_tokens, "target_tokens": self.target_tokens, "attention": weights}
+        return plain
+
+
+class Translator(NamedTuple):
+    """A model between two tokenizers."""
+
+    model: DecodesNext
+    source: Tokenizer
+    target: Tokenizer
+    device: torch.device
+
+    def translate(
+        self, lines: Sequence[str], search: Search, prefixes: Sequence[str] | None = None, copy: bool = False
+    ) -> Iterator[list[Translation]]:
+        """Yields the translations of each line, best first, in the order given; that of an empty line is empty.
+
+        `prefixes`: how each must begin. `copy`: source words stand for what the target's vocabulary has not; both sides
+        are words then.
+        """
+        if copy and not (self.source.separates_words and self.target.separates_words):
+            raise RequestError("only unknown words can be copied", where="copy_unknown", expected="tokenizer.kind=word")
+        if copy or search.attention:
+            search = replace(search, attention=True)
+        if not copy:
+            search = replace(search, never=(*search.never, UNK))
+        sources = [[*ids, EOS] for ids in self.source.encode(lines)]
+        starts = None if prefixes is None else self.target.encode(prefixes)
+        real = [i for i, ids in enumerate(sources) if len(ids) > 1]
+        found = transduce(
+            self.model,
+            (sources[i] for i in real),
+            search,
+            None if starts is None else (starts[i] for i in real),
+            self.device,
+        )
+        for line, ids in zip(lines, sources, strict=True):
+            if len(ids) == 1:
+                yield [Translation("", 0.0, 0.0, [], [], None)]
+                continue
+            yield [self._read(hypothesis, line, ids, copy) for hypothesis in next(found)]
+
+    def _read(self, hypothesis: Hypothesis, line: str, source: list[int], copy: bool) -> Translation:
+        tokens = [_shown(self.target, i) for i in hypothesis.token_ids]
+        text = self.target.decode(hypothesis.token_ids)
+        if copy and hypothesis.attention is not None:
+            tokens = copy_unknown(tokens, hypothesis.attention, line.split())
+            text = " ".join(tokens)
+        return Translation(
+            text,
+            hypothesis.log_prob,
+            hypothesis.score,
+            [_shown(self.source, i) for i in source],
+            tokens + ["<eos>"] * hypothesis.ended,
+            hypothesis.attention,
+        )
+
+
+def _shown(tokenizer: Tokenizer, token_id: int) -> str:
+    """A token as a reader knows it; a piece that is not a whole character as the tokenizer has it."""
+    token = tokenizer.token(token_id)
+    text = tokenizer.decode([token_id]).strip()
+    return text if text and "\ufffd" not in text else token

@@ -1,0 +1,1 @@
+"""What a trained model does and why, as numbers and as pages."""

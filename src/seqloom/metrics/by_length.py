@@ -1,0 +1,104 @@
+"""Scores by the length of the source: what a model loses on long ones, which an average hides.
+
+An encoder-decoder without attention hands over one vector whatever the length, and falls with it (Cho et al. 2014,
+"On the properties of neural machine translation", figure 4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from seqloom.errors import SeqloomError
+from seqloom.metrics.transduction import Tokens, transduction_scores
+
+_LONG = (5, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640, 960)
+_LADDERS = (_LONG, tuple(range(2, 41, 2)), tuple(range(1, 41)))
+"""Ends of buckets, coarse ones first: sentences differ by tens of tokens, words by a few letters."""
+_FEW_BUCKETS = 4
+_SMALLEST_SHARE, _SMALLEST_COUNT = 0.02, 5
+
+
+class LengthScores(NamedTuple):
+    """The scores of the lines whose sources have `from_length` to `to_length` tokens, both included."""
+
+    from_length: int
+    to_length: int
+    lines: int
+    bleu: float
+    chrf: float
+    exact_match: float
+    token_error_rate: float
+
+
+def scores_by_length(
+    sources: Sequence[str],
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    source_lengths: Sequence[int],
+    tokens: Tokens = str.split,
+) -> list[LengthScores]:
+    """`transduction_scores` of every line once, in buckets of its source's length in tokens, short ones first.
+
+    Buckets end at round lengths; each holds 2 % of the lines, and five, where there are as many.
+    """
+    if len(source_lengths) != len(sources) or not sources:
+        raise SeqloomError(
+            "each source needs a length",
+            got=f"{len(source_lengths)} lengths of {len(sources)} sources",
+            expected="equally many, and one or more",
+        )
+    rows = []
+    for low, high in buckets(source_lengths):
+        chosen = [index for index, length in enumerate(source_lengths) if low <= length <= high]
+        scores = transduction_scores(
+            [sources[i] for i in chosen], [hypotheses[i] for i in chosen], [references[i] for i in chosen], tokens
+        )
+        rows.append(LengthScores(low, high, len(chosen), **scores))
+    return rows
+
+
+def buckets(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """(shortest, longest) of each bucket; they follow on each other and cover all the lengths."""
+    counts = Counter(lengths)
+    smallest = max(_SMALLEST_COUNT, math.ceil(_SMALLEST_SHARE * len(lengths)))
+    found = [_split(counts, ladder, smallest) for ladder in _LADDERS]
+    return next((split for split in found if len(split) >= _FEW_BUCKETS), max(found, key=len))
+
+
+def _split(counts: Counter[int], ladder: Sequence[int], smallest: int) -> list[tuple[int, int]]:
+    """Buckets that end on the ladder; one too small is joined with the next, the last with the one before."""
+    shortest, longest = min(counts), max(counts)
+    ends: list[int] = []
+    held, rest = 0, sum(counts.values())
+    low = shortest
+    for end in ladder:
+        here = sum(counts[length] for length in range(low, end + 1))
+        held, rest, low = held + here, rest - here, max(low, end + 1)
+        if held >= smallest and rest >= smallest:
+            ends.append(end)
+            held = 0
+    starts = [shortest, *(end + 1 for end in ends)]
+    return list(zip(starts, [*ends, longest], strict=True))
+
+
+def table(rows: Sequence[LengthScores]) -> str:
+    """The rows as plain text, for people."""
+    heads = ("source length", "lines", "BLEU", "chrF", "exact match", "token error rate")
+    cells = [
+        (
+            f"{row.from_length}-{row.to_length}" if row.to_length > row.from_length else str(row.from_length),
+            f"{row.lines:,}",
+            f"{row.bleu:.1f}",
+            f"{row.chrf:.1f}",
+            f"{row.exact_match:.3f}",
+            f"{row.token_error_rate:.3f}",
+        )
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in (heads, *cells)
+    )

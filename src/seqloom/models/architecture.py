@@ -1,0 +1,96 @@
+"""The names of encoder-decoder models: which layer reads, which writes, and which settings that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, cast
+
+from pydantic import Field, create_model
+
+from seqloom.config import Settings
+from seqloom.errors import unknown_name
+from seqloom.models.attentional_decoder import AttentionalDecoder, InputFeedingDecoder
+from seqloom.models.decoder import Decoder, DecoderSettings
+from seqloom.models.encoder import Encoder
+from seqloom.models.recurrent_decoder import ContextDecoder
+from seqloom.models.transformer_decoder import TransformerDecoder
+from seqloom.nn.attention import AttentionSettings
+from seqloom.nn.embedding import EmbeddingSettings
+from seqloom.nn.layer import SequenceLayer, layers
+from seqloom.nn.layers.transformer import Transformer
+from seqloom.nn.output import OutputSettings
+
+
+class Architecture(NamedTuple):
+    """`encoder` and `decoder` are names of layers. `attends`: a recurrent decoder looks at the encoder's outputs, as
+    the settings `attention` say; a Transformer always does, and has no such settings."""
+
+    encoder: str
+    decoder: str
+    attends: bool = False
+
+
+class EncoderDecoderSettings(Settings):
+    """What every encoder-decoder has; `setting_fields` has the rest. `embedding` is for the source and the target."""
+
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    output: OutputSettings = OutputSettings()
+
+
+def architectures() -> Mapping[str, Architecture]:
+    """Every model name. With attention a source is read both ways (Bahdanau et al. 2015, section 3.2)."""
+    found = {"transformer": Architecture("bitransformer", "transformer")}
+    for cell in (name for name in layers if f"bi{name}" in layers and name != "transformer"):
+        both = f"bi{cell}"
+        found |= {cell: Architecture(cell, cell), both: Architecture(both, cell)}
+        found |= {f"{name}+attention": Architecture(both, cell, attends=True) for name in (cell, both)}
+    return found
+
+
+def architecture(name: str) -> Architecture:
+    """Raises RequestError with the nearest name where there is none."""
+    known = architectures()
+    if name not in known:
+        raise unknown_name("model", name, known)
+    return known[name]
+
+
+def setting_fields(chosen: Architecture) -> dict[str, Any]:
+    """The groups `encoder`, `decoder` and, where it has them, `attention`: fields for pydantic's `create_model`."""
+    groups = {"encoder": layers[chosen.encoder].settings, "decoder": _decoder_settings(chosen.decoder)}
+    if chosen.attends:
+        groups["attention"] = AttentionSettings
+    return {name: (group, group()) for name, group in groups.items()}
+
+
+def network_settings(chosen: Architecture) -> type[EncoderDecoderSettings]:
+    """The class of all settings of a network."""
+    return create_model("NetworkSettings", __base__=EncoderDecoderSettings, **setting_fields(chosen))
+
+
+def _decoder_settings(layer: str) -> type[Settings]:
+    own = layers[layer].settings
+    changed: dict[str, Any] = {}
+    if "initial_state" in own.model_fields:
+        start = Field("summary", description="the memory before the first element: from the source's summary, or zeros")
+        changed["initial_state"] = (Literal["summary", "zeros"], start)
+    return create_model(f"{own.__name__}OfDecoder", __base__=(DecoderSettings, own), **changed)
+
+
+def build_decoder(chosen: Architecture, input_size: int, encoder: Encoder, settings: EncoderDecoderSettings) -> Decoder:
+    """`settings` are of the class `network_settings(chosen)`, or have its fields."""
+    groups, layer = cast(Any, settings), layers[chosen.decoder]
+    own = groups.decoder
+    if issubclass(layer, Transformer):
+        return TransformerDecoder(input_size, encoder, own)
+    bridged, output_size = own.initial_state == "summary", own.hidden_size
+
+    def stack(size: int) -> SequenceLayer:
+        values = {name: getattr(own, name) for name in layer.settings.model_fields}
+        return layer(size, layer.settings(**values | {"initial_state": "zeros"}))
+
+    if not chosen.attends:
+        return ContextDecoder(stack, input_size, encoder.summary_size, bridged)
+    attention = cast(AttentionSettings, groups.attention)
+    kind = InputFeedingDecoder if attention.input_feeding else AttentionalDecoder
+    return kind(stack, input_size, output_size, encoder, attention, bridged)

@@ -1,0 +1,124 @@
+"""Recurrent decoders with attention to the encoder's outputs (Luong et al. 2015), with and without input feeding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seqloom.models.encoder import Encoded, Encoder
+from seqloom.models.recurrent_decoder import MakeStack, RecurrentDecoder
+from seqloom.nn.attention import AttentionSettings, attend, padding_bias, scores
+from seqloom.nn.layer import State
+
+
+class Annotations(NamedTuple):
+    """What attention needs of a source. `keys`: (batch, source, key); `values`: (batch, source, size); `bias`: (batch,
+    1, source), minus infinity in padding; `summary`: (batch, summary)."""
+
+    keys: Tensor
+    values: Tensor
+    bias: Tensor
+    summary: Tensor
+
+
+class AttentionalVector(nn.Module):
+    """tanh(W [context; hidden]) (Luong et al. 2015, equation 5): the context is what the hidden state attends to."""
+
+    def __init__(self, hidden_size: int, source_size: int, output_size: int, score: str) -> None:
+        super().__init__()
+        self.score = scores[score](hidden_size, source_size)
+        self.combine = nn.Linear(source_size + hidden_size, output_size, bias=False)
+        nn.init.xavier_uniform_(self.combine.weight)
+
+    def forward(
+        self, hidden: Float[Tensor, "batch queries hidden"], source: Annotations
+    ) -> tuple[Float[Tensor, "batch queries output"], Float[Tensor, "batch queries source"]]:
+        context, weights = attend(self.score(hidden, source.keys, source.bias), source.values)
+        return torch.tanh(self.combine(torch.cat([context, hidden], dim=2))), weights
+
+
+class AttentionalDecoder(RecurrentDecoder):
+    """The recurrence does not wait for the attention: each of the two is run for all steps at once."""
+
+    def __init__(
+        self,
+        make_stack: MakeStack,
+        input_size: int,
+        output_size: int,
+        encoder: Encoder,
+        attention: AttentionSettings,
+        bridged: bool,
+    ) -> None:
+        super().__init__(make_stack(input_size), encoder.summary_size, bridged)
+        self.output_size = output_size
+        self.attend = AttentionalVector(self.stack.output_size, encoder.output_size, output_size, attention.score)
+
+    def read(self, encoded: Encoded) -> Annotations:
+        outputs = encoded.outputs
+        keys, bias = self.attend.score.keys(outputs), padding_bias(encoded.real, outputs.dtype)
+        return Annotations(keys, outputs, bias, encoded.summary)
+
+    def initial_state(self, source: State, rows: int) -> State:
+        return self.first_memories(source.summary, rows)
+
+    def forward(
+        self, inputs: Float[Tensor, "batch time input"], source: State, lengths: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch time output"]:
+        hidden, _ = self.stack(inputs, self.first_memories(source.summary, 1), lengths)
+        return self.attend(hidden, source)[0]
+
+    def step(
+        self, inputs: Float[Tensor, "batch rows input"], state: State, source: State
+    ) -> tuple[Float[Tensor, "batch rows output"], State, Float[Tensor, "batch rows source"]]:
+        hidden, state = self.one_step(inputs, state)
+        vectors, weights = self.attend(hidden, source)
+        return vectors, state, weights
+
+
+class Fed(NamedTuple):
+    """`memories` of the recurrence; `vector`: (batch, output), the attentional vector of the step before."""
+
+    memories: State
+    vector: Tensor
+
+
+class InputFeedingDecoder(AttentionalDecoder):
+    """The attentional vector of the step before stands beside every input (Luong et al. 2015, section 3.3); zeros at
+    first. A step waits for the attention of the one before, so training too goes step by step: several times slower."""
+
+    def __init__(
+        self,
+        make_stack: MakeStack,
+        input_size: int,
+        output_size: int,
+        encoder: Encoder,
+        attention: AttentionSettings,
+        bridged: bool,
+    ) -> None:
+        super().__init__(make_stack, input_size + output_size, output_size, encoder, attention, bridged)
+
+    def initial_state(self, source: State, rows: int) -> Fed:
+        memories = self.first_memories(source.summary, rows)
+        return Fed(memories, source.summary.new_zeros(len(source.summary) * rows, self.output_size))
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        source: State,
+        lengths: Int[Tensor, " batch"] | None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "batch time output"]:
+        state, vectors = self.initial_state(source, 1), []
+        for step in range(inputs.shape[1]):
+            vector, state, _ = self.step(inputs[:, step : step + 1], state, source)
+            vectors.append(vector)
+        return torch.cat(vectors, dim=1)
+
+    def step(
+        self, inputs: Float[Tensor, "batch rows input"], state: State, source: State
+    ) -> tuple[Float[Tensor, "batch rows output"], Fed, Float[Tensor, "batch rows source"]]:
+        fed = torch.cat([inputs, state.vector.view(*inputs.shape[:2], -1)], dim=2)
+        vectors, memories, weights = super().step(fed, state.memories, source)
+        return vectors, Fed(memories, vectors.flatten(0, 1)), weights

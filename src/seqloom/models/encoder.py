@@ -1,0 +1,69 @@
+"""What reads a source: token ids or frames into vectors, and any layer along them. Knows no decoder."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from seqloom.nn.layer import SequenceLayer, State, without_padding
+from seqloom.nn.layers.recurrent import RecurrentStack
+
+
+class Encoded(NamedTuple):
+    """A source that was read. `outputs`: (batch, source, size); `real`: (batch, source), False in padding; `summary`:
+    (batch, summary), the whole source in one vector."""
+
+    outputs: Tensor
+    real: Tensor
+    summary: Tensor
+
+
+class Encoder(nn.Module):
+    """`read` maps the source to vectors, one an element, and `layer` goes along them.
+
+    The summary is the hidden state that a recurrent layer ends with, of both directions where there are two (Cho et al.
+    2014; Sutskever et al. 2014), and the mean of any other layer's outputs. A source without elements is read as one
+    element of padding.
+    """
+
+    def __init__(self, read: nn.Module, layer: SequenceLayer) -> None:
+        super().__init__()
+        self.read, self.layer, self.output_size = read, layer, layer.output_size
+        self.is_recurrent = isinstance(layer, RecurrentStack)
+        self.summary_size = (
+            self._last_hidden(layer.initial_state(1)).shape[1] if self.is_recurrent else self.output_size
+        )
+
+    def forward(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Encoded:
+        if lengths is not None:
+            lengths = lengths.clamp(min=1)
+        real = _real(source, lengths)
+        vectors = self.read(without_padding(source, lengths) if source.is_floating_point() else source)
+        outputs, state = self.layer(vectors, None, lengths)
+        return Encoded(outputs, real, self._last_hidden(state) if self.is_recurrent else _mean(outputs, real))
+
+    def _last_hidden(self, state: State) -> Float[Tensor, "batch summary"]:
+        """The hidden state, which is a cell's first memory, of the last layer."""
+        last = state[-1]
+        return last[0] if self.layer.causal else torch.cat([memories[0] for memories in last], dim=1)
+
+
+def _real(source: Tensor, lengths: Tensor | None) -> Bool[Tensor, "batch source"]:
+    batch, size = source.shape[:2]
+    if lengths is None:
+        return torch.ones(batch, size, dtype=torch.bool, device=source.device)
+    return torch.arange(size, device=source.device) < lengths[:, None]
+
+
+def _mean(
+    outputs: Float[Tensor, "batch source size"], real: Bool[Tensor, "batch source"]
+) -> Float[Tensor, "batch size"]:
+    total = outputs.masked_fill(~real[:, :, None], 0.0).sum(1)
+    return total / real.sum(1, keepdim=True)

@@ -1,0 +1,198 @@
+"""A target given a source: an encoder that reads, a decoder that writes. And what any such model can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqloom.models.architecture import Architecture, EncoderDecoderSettings, build_decoder
+from seqloom.models.decoder import Decoder
+from seqloom.models.encoder import Encoder
+from seqloom.nn.embedding import TokenEmbedding
+from seqloom.nn.layer import State, layers
+from seqloom.nn.output import OutputLayer
+
+
+class DecodesNext(Protocol):
+    """What search, sampling and scoring need of a model of a target given a source. None of the calls keeps gradients.
+
+    What is read is encoded once, as a state like any other (tensors, batch first), so that `select_rows` takes some of
+    its sources. Each source has `rows` hypotheses, which share it; their states stand source by source, as
+    (batch * rows, ...).
+    """
+
+    def encode(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None,
+    ) -> State: ...
+
+    def initial_state(self, encoded: State, rows: int) -> State: ...
+
+    def decode_next(
+        self, token_ids: Int[Tensor, "batch rows"], state: State, encoded: State
+    ) -> tuple[Float[Tensor, "batch rows vocab"], State, Float[Tensor, "batch rows source"] | None]:
+        """log p(next | everything so far, source) after `token_ids`, in nats; the state; and how much of the attention
+        each element of the source has (None where the model has no attention)."""
+        ...
+
+    def log_prob(
+        self,
+        encoded: State,
+        token_ids: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch time"]:
+        """log p(target) at each step, in nats; what stands in padding means nothing."""
+        ...
+
+
+class Tokens(NamedTuple):
+    """A source of token ids with a vocabulary of its own."""
+
+    vocab_size: int
+
+
+class SharedTokens(NamedTuple):
+    """A source of token ids in the target's vocabulary; they have one table."""
+
+
+class Frames(NamedTuple):
+    """A source of vectors of numbers."""
+
+    size: int
+
+
+Source = Tokens | SharedTokens | Frames
+
+
+class EncoderDecoder(nn.Module):
+    """p(y_t | y_1 .. y_{t-1}, source) as softmax(decoder(embedding(y), encoder(source)))."""
+
+    def __init__(
+        self,
+        embedding: TokenEmbedding,
+        encoder: Encoder,
+        decoder: Decoder,
+        output: OutputLayer,
+        counts: NDArray[np.int64],
+        scheduled_sampling: float = 0.0,
+    ) -> None:
+        super().__init__()
+        # The target's embedding comes first, so that a table shared with the source is saved under its name.
+        self.embedding, self.encoder, self.decoder, self.output = embedding, encoder, decoder, output
+        self.scheduled_sampling = scheduled_sampling
+        self.token_counts: Tensor
+        self.register_buffer("token_counts", torch.from_numpy(counts))
+
+    @classmethod
+    def build(
+        cls, chosen: Architecture, settings: EncoderDecoderSettings, counts: NDArray[np.int64], source: Source
+    ) -> EncoderDecoder:
+        """`settings` are of the class `network_settings(chosen)`, or have its fields. `counts`: the frequency of each
+        token in the training targets, which also gives the vocabulary's size."""
+        own = cast(Any, settings)
+        embedding = TokenEmbedding(len(counts), settings.embedding)
+        read: nn.Module = embedding
+        if isinstance(source, Tokens):
+            read = TokenEmbedding(source.vocab_size, settings.embedding)
+        elif isinstance(source, Frames):
+            read = nn.Linear(source.size, settings.embedding.dim)
+        encoder = Encoder(read, layers[chosen.encoder](embedding.dim, own.encoder))
+        decoder = build_decoder(chosen, embedding.dim, encoder, settings)
+        table = cast(nn.Parameter, embedding.table.weight)
+        output = OutputLayer(decoder.output_size, settings.output, counts, table)
+        return cls(embedding, encoder, decoder, output, counts, own.decoder.scheduled_sampling)
+
+    @classmethod
+    def rebuild(
+        cls, chosen: Architecture, settings: EncoderDecoderSettings, tensors: Mapping[str, Tensor]
+    ) -> EncoderDecoder:
+        """A network of the sizes of the saved `tensors`, a shared one among them once, by its first name."""
+        return cls.build(chosen, settings, tensors["token_counts"].numpy(), _source_of(tensors))
+
+    def forward(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        source_lengths: Int[Tensor, " batch"] | None,
+        inputs: Int[Tensor, "batch time"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch time width"]:
+        """The vectors that the softmax takes."""
+        return self._vectors(self.decoder.read(self.encoder(source, source_lengths)), inputs, lengths)
+
+    def _vectors(self, read: State, inputs: Tensor, lengths: Tensor | None) -> Float[Tensor, "batch time width"]:
+        return self.output(self.decoder(self.embedding(inputs), read, lengths))
+
+    def loss(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        source_lengths: Int[Tensor, " batch"] | None,
+        inputs: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        lengths: Int[Tensor, " batch"] | None = None,
+        mask: Bool[Tensor, "batch time"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """The cross-entropy in nats summed over the targets where `mask` is True; in training with the label smoothing
+        and the scheduled sampling of the settings."""
+        read = self.decoder.read(self.encoder(source, source_lengths))
+        if self.training and self.scheduled_sampling:
+            inputs = self._with_predictions(read, inputs, lengths)
+        vectors = self._vectors(read, inputs, lengths)
+        if mask is None:
+            return self.output.softmax.loss(vectors.flatten(0, 1), targets.flatten())
+        return self.output.softmax.loss(vectors[mask], targets[mask])
+
+    @torch.no_grad()
+    def _with_predictions(self, read: State, inputs: Tensor, lengths: Tensor | None) -> Int[Tensor, "batch time"]:
+        """Some inputs replaced by what the model predicts there (Bengio et al. 2015), given the true ones before, so
+        that one more pass over all steps does for any decoder (Mihaylova and Martins 2019)."""
+        vectors = self._vectors(read, inputs[:, :-1], None if lengths is None else (lengths - 1).clamp(min=0))
+        predicted = self.output.softmax.log_probs(vectors.flatten(0, 1)).argmax(1).view_as(inputs[:, 1:])
+        replaced = torch.rand(predicted.shape, device=inputs.device) < self.scheduled_sampling
+        return torch.cat([inputs[:, :1], torch.where(replaced, predicted, inputs[:, 1:])], dim=1)
+
+    @torch.no_grad()
+    def encode(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None,
+    ) -> State:
+        return self.decoder.read(self.encoder(source, lengths))
+
+    @torch.no_grad()
+    def initial_state(self, encoded: State, rows: int) -> State:
+        return self.decoder.initial_state(encoded, rows)
+
+    @torch.no_grad()
+    def decode_next(
+        self, token_ids: Int[Tensor, "batch rows"], state: State, encoded: State
+    ) -> tuple[Float[Tensor, "batch rows vocab"], State, Float[Tensor, "batch rows source"] | None]:
+        vectors, state, weights = self.decoder.step(self.embedding(token_ids), state, encoded)
+        distributions = self.output.softmax.log_probs(self.output(vectors).flatten(0, 1))
+        return distributions.view(*token_ids.shape, -1), state, weights
+
+    @torch.no_grad()
+    def log_prob(
+        self,
+        encoded: State,
+        token_ids: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch time"]:
+        vectors = self._vectors(encoded, token_ids, lengths)
+        return self.output.softmax.log_prob(vectors.flatten(0, 1), targets.flatten()).view_as(targets)
+
+
+def _source_of(tensors: Mapping[str, Tensor]) -> Source:
+    if "encoder.read.weight" in tensors:
+        return Frames(tensors["encoder.read.weight"].shape[1])
+    if "encoder.read.table.weight" in tensors:
+        return Tokens(len(tensors["encoder.read.table.weight"]))
+    return SharedTokens()

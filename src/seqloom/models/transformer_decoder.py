@@ -1,0 +1,93 @@
+"""The Transformer decoder: causal blocks that also attend to the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, cast
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seqloom.models.decoder import Decoder
+from seqloom.models.encoder import Encoded, Encoder
+from seqloom.nn.bit_dropout import BitDropout
+from seqloom.nn.layer import State
+from seqloom.nn.layers.transformer import Transformer, TransformerSettings, start_small
+from seqloom.nn.multi_head import CrossAttention
+
+
+class SourceMemory(NamedTuple):
+    """What cross-attention needs of a source. `blocks`: for each its keys and values (batch, heads, source, head_dim);
+    `real`: (batch, 1, 1, source)."""
+
+    blocks: tuple[tuple[Tensor, Tensor], ...]
+    real: Tensor
+
+
+class SourceAttention(nn.Module):
+    """x + attention(norm(x), source), between a block's self-attention and its net."""
+
+    def __init__(self, settings: TransformerSettings, source_size: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(settings.model_dim)
+        self.attention = CrossAttention(settings.model_dim, settings.num_heads, source_size)
+        self.dropout = BitDropout(settings.dropout)
+
+    def forward(
+        self, memory: tuple[Tensor, Tensor, Tensor], hidden: Tensor, weights: list[Tensor] | None = None
+    ) -> Tensor:
+        """`hidden` (batch * rows, time, model) are the rows of `memory`'s sources, side by side. Where there is a list
+        for them, the attention weights (batch, rows * time, source) are put there."""
+        queries = self.norm(hidden).view(len(memory[0]), -1, hidden.shape[2])
+        if weights is None:
+            attended = self.attention(queries, *memory)
+        else:
+            attended, looked = self.attention.with_weights(queries, *memory)
+            weights.append(looked)
+        return self.dropout.add(hidden, attended.view_as(hidden))
+
+
+class TransformerDecoder(Decoder):
+    """Blocks of causal self-attention, attention to the source and a net (Vaswani et al. 2017, section 3.1), pre-norm
+    and with rotary positions. The state is the keys and values of what was written.
+
+    The shares of attention are those of the last block, over all its heads.
+    """
+
+    def __init__(self, input_size: int, encoder: Encoder, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.output_size = settings.model_dim
+        self.stack = Transformer(input_size, settings)
+        self.to_source = nn.ModuleList(
+            SourceAttention(settings, encoder.output_size) for _ in range(settings.num_layers)
+        )
+        start_small(self.to_source, settings.num_layers)
+
+    def read(self, encoded: Encoded) -> SourceMemory:
+        read = tuple(attention.attention.read(encoded.outputs) for attention in self._attentions())
+        return SourceMemory(read, encoded.real[:, None, None])
+
+    def initial_state(self, source: State, rows: int) -> State:
+        return self.stack.initial_state(len(source.real) * rows)
+
+    def forward(
+        self, inputs: Float[Tensor, "batch time input"], source: State, lengths: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch time output"]:
+        return self.stack(inputs, None, lengths, self._between(source))[0]
+
+    def step(
+        self, inputs: Float[Tensor, "batch rows input"], state: State, source: State
+    ) -> tuple[Float[Tensor, "batch rows output"], State, Float[Tensor, "batch rows source"]]:
+        weights: list[Tensor] = []
+        outputs, state = self.stack(inputs.flatten(0, 1)[:, None], state, None, self._between(source, weights))
+        return outputs.view(*inputs.shape[:2], -1), state, weights[0]
+
+    def _between(self, source: SourceMemory, weights: list[Tensor] | None = None) -> Sequence[partial[Tensor]]:
+        """The source attention of each block; that of the last puts its weights into `weights`."""
+        pairs = zip(self._attentions(), source.blocks, strict=True)
+        steps = [partial(attention, (*read, source.real)) for attention, read in pairs]
+        return [*steps[:-1], partial(steps[-1], weights=weights)]
+
+    def _attentions(self) -> Iterator[SourceAttention]:
+        return cast("Iterator[SourceAttention]", iter(self.to_source))

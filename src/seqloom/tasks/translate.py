@@ -1,0 +1,197 @@
+"""Sequences into sequences: translation, and all that is shaped like it (pronunciation, inflection, spelling)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from pydantic import Field, create_model
+from torch import Tensor
+
+from seqloom.config import Settings
+from seqloom.data.batch import Batch
+from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.loader import Loader, PairLoader
+from seqloom.data.pairs import PairCodec, Pairs, PairTokenizerSettings, kind_for, pair_recipe
+from seqloom.data.readers import readers
+from seqloom.data.readers.pairs import Pair
+from seqloom.data.tokenizer import EOS
+from seqloom.decoding.scoring import PairScore, score_pairs
+from seqloom.decoding.search import Search
+from seqloom.decoding.translation import Translation, Translator
+from seqloom.metrics.by_length import LengthScores, scores_by_length
+from seqloom.metrics.transduction import signatures, transduction_scores
+from seqloom.models.architecture import EncoderDecoderSettings, architecture, architectures, setting_fields
+from seqloom.models.encoder_decoder import EncoderDecoder, SharedTokens, Tokens
+from seqloom.nn.layer import State
+from seqloom.tasks import tasks
+from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.use import Trained, TrainedModel
+
+_FEW_TOKENS = 1_000
+"""Up to so many different ones, a target is right or wrong as a whole; beyond, it is text."""
+
+
+class DataSettings(Settings):
+    tokens_per_batch: int = Field(
+        2_000, gt=0, le=2**31, description="most tokens on either side of a batch, padding included"
+    )
+    reverse: bool = Field(False, description="the second column is the source")
+
+
+class DecodingSettings(Settings):
+    beam_size: int = Field(5, gt=0, le=10_000, description="hypotheses kept a source; 1 is greedy")
+    length_penalty: float = Field(
+        1.0, ge=0, le=100, description="hypotheses are ranked by log-probability / length to this power"
+    )
+    max_length: int = Field(0, ge=0, description="longest target in tokens; 0: twice the source's, and 20")
+    copy_unknown: bool = Field(False, description="write the source word most attended to for <unk>")
+    validation_examples: int = Field(
+        500, ge=0, description="sources that are decoded (greedily) at each validation; 0 is all"
+    )
+
+
+class TranslateSettings(EncoderDecoderSettings):
+    tokenizer: PairTokenizerSettings = PairTokenizerSettings()
+    data: DataSettings = DataSettings()
+    decoding: DecodingSettings = DecodingSettings()
+
+
+_RECURRENT: dict[str, Any] = {
+    "embedding.dim": 256,
+    "embedding.dropout": 0.2,
+    "encoder.hidden_size": 256,
+    "encoder.num_layers": 1,
+    "decoder.hidden_size": 512,
+    "decoder.num_layers": 1,
+    "output.dropout": 0.3,
+    "output.label_smoothing": 0.1,
+    "training.learning_rate": 2e-3,
+}
+_TRANSFORMER: dict[str, Any] = {
+    "embedding.dim": 192,
+    "encoder.model_dim": 192,
+    "encoder.num_layers": 3,
+    "encoder.dropout": 0.2,
+    "decoder.model_dim": 192,
+    "decoder.num_layers": 3,
+    "decoder.dropout": 0.2,
+    "output.label_smoothing": 0.1,
+    "data.tokens_per_batch": 3_000,
+    "training.learning_rate": 2e-3,
+    "training.warmup": 0.1,
+}
+
+
+class TranslateTask:
+    """Write one sequence given another: BLEU, chrF, exact match and token error rate."""
+
+    name = "translate"
+
+    def models(self) -> Sequence[str]:
+        return sorted(architectures())
+
+    def settings(self, model: str) -> type[TranslateSettings]:
+        return create_model("TranslateSettings", __base__=TranslateSettings, **setting_fields(architecture(model)))
+
+    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+        return _TRANSFORMER if model == "transformer" else _RECURRENT
+
+    def recipe(self, settings: TranslateSettings) -> Recipe[Pair, Pairs]:
+        return pair_recipe(readers["pairs"], settings.tokenizer, settings.data.reverse)
+
+    def build(self, corpus: Corpus[Pair, Pairs], model: str, settings: TranslateSettings) -> EncoderDecoder:
+        codec = cast(PairCodec, corpus.codec)
+        counts = corpus.train.target.counts(codec.target.vocab_size)
+        source = SharedTokens() if codec.shared else Tokens(codec.source.vocab_size)
+        return EncoderDecoder.build(architecture(model), settings, counts, source)
+
+    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: TranslateSettings) -> EncoderDecoder:
+        return EncoderDecoder.rebuild(architecture(model), settings, tensors)
+
+    def train_loader(self, corpus: Corpus[Pair, Pairs], settings: TranslateSettings, seed: int) -> Loader:
+        train = corpus.train
+        return PairLoader(train.source, train.target, settings.data.tokens_per_batch, seed)
+
+    def exact_loader(self, data: Pairs, settings: TranslateSettings) -> Loader:
+        return PairLoader(data.source, data.target, settings.data.tokens_per_batch, seed=None)
+
+    def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
+        mask = batch.mask()
+        total = model.loss(batch.source, batch.source_lengths, batch.inputs, batch.targets, batch.lengths, mask)
+        return Loss(total, torch.tensor(batch.targets.numel()) if mask is None else mask.sum()), state
+
+    def score(self, data: Pairs) -> Score:
+        if data.codec.target.vocab_size > _FEW_TOKENS:
+            return Score("bleu", lower_is_better=False)
+        return Score("exact_match", lower_is_better=False)
+
+    def metrics(self, total: Loss, data: Pairs) -> dict[str, float]:
+        nats, count = float(total.sum), int(total.count)
+        return {"nats_per_token": nats / count, "tokens": count, "pairs": data.num_lines}
+
+    def output_metrics(self, trained: Trained, data: Pairs, brief: bool) -> dict[str, Any]:
+        """The scores of what is decoded: greedily of part of the sources where `brief`, else as the settings say."""
+        if brief:
+            pairs = _part(data.pairs, trained.settings.decoding.validation_examples)
+            return transduction_scores(*self._decoded(trained, pairs, {"beam_size": 1}))
+        named = {f"{name}_signature": signature for name, signature in signatures().items()}
+        return transduction_scores(*self._decoded(trained, data.pairs, {})) | named
+
+    def scores_by_length(self, trained: Trained, data: Pairs) -> list[LengthScores]:
+        """The scores in buckets of the source's length in its tokens, `<eos>` left out."""
+        lengths = (np.diff(data.source.offsets) - 1).tolist()
+        sources, hypotheses, references, tokens = self._decoded(trained, data.pairs, {})
+        return scores_by_length(sources, hypotheses, references, lengths, tokens)
+
+    def _decoded(
+        self, trained: Trained, pairs: Sequence[Pair], asked: Mapping[str, Any]
+    ) -> tuple[list[str], list[str], list[str], Callable[[str], Sequence[str]]]:
+        """The source, the hypothesis and the reference of each pair, and how to cut these into what is counted."""
+        sources = [pair.source for pair in pairs]
+        distinct = list(dict.fromkeys(sources))
+        answers = self.predict(trained, distinct, asked)
+        found = {source: best[0].text for source, best in zip(distinct, answers, strict=True)}
+        references = [pair.target for pair in pairs]
+        # Where targets are single words, their letters are what is counted.
+        tokens: Callable[[str], Sequence[str]] = list if kind_for(references) == "character" else str.split
+        return sources, [found[source] for source in sources], references, tokens
+
+    def predict(
+        self, trained: Trained, lines: Sequence[str], asked: Mapping[str, Any]
+    ) -> Iterator[Sequence[Translation]]:
+        """See `Search` for what can be `asked`; besides, `prefix` is how every answer begins."""
+        own, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
+        asked = dict(asked)
+        prefix, copy = asked.pop("prefix", ""), asked.pop("copy_unknown", own.copy_unknown)
+        beam_size = asked.pop("beam_size", max(own.beam_size, asked.get("n_best", 1)))
+        as_set_up = {"beam_size": beam_size, "length_penalty": own.length_penalty, "max_length": own.max_length}
+        search = Search(**{**as_set_up, **asked})
+        device = next(trained.model.parameters()).device
+        translator = Translator(trained.model, codec.source, codec.target, device)
+        return translator.translate(lines, search, [prefix] * len(lines) if prefix else None, copy)
+
+    def examples(self, path: str, settings: TranslateSettings) -> Iterator[Pair]:
+        return self.recipe(settings).read(path)
+
+    def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> list[PairScore]:
+        """The log-probability of each target given its source, in nats."""
+        codec: PairCodec = trained.codec
+        sources = codec.source.encode([pair[0] for pair in examples])
+        targets = codec.target.encode([pair[1] for pair in examples])
+        pairs = [([*source, EOS], target) for source, target in zip(sources, targets, strict=True)]
+        return score_pairs(trained.model, pairs, next(trained.model.parameters()).device)
+
+
+def _part(pairs: Sequence[Pair], sources: int) -> Sequence[Pair]:
+    """All pairs of so many sources, spread evenly over the file; 0 is every one."""
+    distinct = list(dict.fromkeys(pair.source for pair in pairs))
+    if not sources or len(distinct) <= sources:
+        return pairs
+    kept = {distinct[i] for i in np.linspace(0, len(distinct) - 1, sources).astype(int)}
+    return [pair for pair in pairs if pair.source in kept]
+
+
+tasks.register("translate")(TranslateTask())

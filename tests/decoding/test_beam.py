@@ -1,0 +1,173 @@
+"""Beam search finds what an exhaustive search finds, or what its definition says, whatever stands in the batch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
+from seqloom.decoding.candidates import most_probable, restrict
+from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.transduce import transduce
+from tests.decoding.table_model import Source, TableModel, every_string, random_sources
+
+ALPHAS = st.sampled_from([0.0, 0.6, 1.0])
+
+
+def exhaustive(model: TableModel, source: Source, search: Search, prefix: tuple[int, ...] = ()) -> list[Hypothesis]:
+    longest = search.longest(len(source), len(prefix))
+    found = [
+        Hypothesis(tokens, log_prob, log_prob / (len(tokens) + ended) ** search.length_penalty, None, ended)
+        for tokens, log_prob, ended in every_string(model, source, longest, search.never, prefix)
+    ]
+    return sorted(found, key=lambda one: (not one.ended, -one.score))[: search.n_best]
+
+
+def same(found: list[Hypothesis], wanted: list[Hypothesis]) -> None:
+    assert [one.token_ids for one in found] == [one.token_ids for one in wanted]
+    assert [one.ended for one in found] == [one.ended for one in wanted]
+    assert [one.log_prob for one in found] == pytest.approx([one.log_prob for one in wanted])
+    assert [one.score for one in found] == pytest.approx([one.score for one in wanted])
+
+
+@given(st.integers(0, 10_000), ALPHAS, st.integers(5, 6), st.integers(1, 4), st.integers(1, 9), st.booleans())
+def test_a_beam_that_holds_everything_is_exhaustive(
+    seed: int, alpha: float, vocab_size: int, longest: int, n_best: int, patient: bool
+) -> None:
+    model, sources = TableModel(vocab_size, seed), random_sources(seed, 3)
+    # With endless patience the prefixes alive have to find room; without, all that ends.
+    search = Search(
+        beam_size=(vocab_size - 3) ** longest + 10 if patient else 400,
+        n_best=n_best,
+        length_penalty=alpha,
+        max_length=longest,
+        patience=math.inf if patient else 1,
+    )
+    for source, found in zip(sources, transduce(model, sources, search), strict=True):
+        same(found, exhaustive(model, source, search))
+
+
+def by_definition(model: TableModel, source: Source, search: Search) -> list[Hypothesis]:
+    """Beam search in plain Python, one source at a time, that goes on until the end or until patience does."""
+    alive: list[tuple[float, list[int]]] = [(0.0, [])]
+    ended: list[Hypothesis] = []
+    cut: list[Hypothesis] = []
+    longest = search.longest(len(source))
+    for length in range(1, longest + 1):
+        ways = [
+            (total + float(model.distribution(source, tokens)[token]), [*tokens, token])
+            for total, tokens in alive
+            for token in range(model.vocab_size)
+            if token not in search.never
+        ]
+        ways.sort(key=lambda way: -way[0])
+        ended += [
+            Hypothesis(tokens[:-1], total, total / length**search.length_penalty, None, True)
+            for total, tokens in ways[: search.beam_size]
+            if tokens[-1] == EOS
+        ]
+        alive = [way for way in ways if way[1][-1] != EOS][: search.beam_size]
+        if len(ended) >= search.patience * search.beam_size:
+            break
+        if length == longest:
+            cut = [
+                Hypothesis(tokens, total, total / length**search.length_penalty, None, False) for total, tokens in alive
+            ]
+    return sorted([*ended, *cut], key=lambda one: (not one.ended, -one.score))[: search.n_best]
+
+
+@given(st.integers(0, 10_000), ALPHAS, st.integers(1, 6), st.sampled_from([1.0, 2.0, math.inf]), st.data())
+def test_a_beam_is_what_its_definition_says(
+    seed: int, alpha: float, beam_size: int, patience: float, data: st.DataObject
+) -> None:
+    """And stopping early, by the bound, loses nothing."""
+    model, sources = TableModel(9, seed, sharpness=2.0), random_sources(seed, 6)
+    n_best = data.draw(st.integers(1, beam_size))
+    # A beam of one is greedy: it ends where it ends.
+    patience = 1.0 if beam_size == 1 else patience
+    search = Search(beam_size, n_best, alpha, max_length=8, patience=patience, never=(UNK,))
+    for source, found in zip(sources, transduce(model, sources, search), strict=True):
+        same(found, by_definition(model, source, search))
+        assert len(found) == n_best == len({tuple(one.token_ids) for one in found})
+        scores = [one.score for one in found if one.ended]
+        assert scores == sorted(scores, reverse=True)
+        assert not {PAD, UNK, SOS, EOS} & {token for one in found for token in one.token_ids}
+
+
+@given(st.integers(0, 10_000), ALPHAS)
+def test_a_prefix_is_kept_and_scored(seed: int, alpha: float) -> None:
+    model, sources = TableModel(6, seed), random_sources(seed, 4)
+    # An unknown word may be asked for where none is written.
+    prefixes = [(), (4,), (UNK, 5), (5, 5, 4, 5)]
+    search = Search(80, 5, alpha, max_length=4, never=(UNK,))
+    for source, prefix, found in zip(sources, prefixes, transduce(model, sources, search, prefixes), strict=True):
+        same(found, exhaustive(model, source, search, prefix))
+        assert all(tuple(one.token_ids[: len(prefix)]) == prefix for one in found)
+
+
+def test_a_small_beam_keeps_its_prefixes() -> None:
+    model, sources = TableModel(40), random_sources(1, 30)
+    prefixes = [tuple(range(4, 4 + i % 5)) for i in range(30)]
+    for beam_size in (1, 3):
+        for prefix, found in zip(prefixes, transduce(model, sources, Search(beam_size), prefixes), strict=True):
+            assert tuple(found[0].token_ids[: len(prefix)]) == prefix
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_the_bound_ends_a_search(alpha: float) -> None:
+    """What cannot win is not followed to the longest length."""
+    model = TableModel(9, sharpness=3.0)
+    list(transduce(model, random_sources(1, 5), Search(4, length_penalty=alpha, max_length=40, patience=math.inf)))
+    assert model.calls < 40
+
+
+def test_sources_that_are_done_leave_the_batch() -> None:
+    model, sources = TableModel(9, sharpness=3.0), random_sources(1, 40)
+    list(transduce(model, sources, Search(2)))
+    assert model.rows_decoded < 0.6 * 2 * 40 * model.calls
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_where_nothing_ends_all_is_cut(beam_size: int) -> None:
+    class Endless(TableModel):
+        def distribution(self, source: object, prefix: object) -> torch.Tensor:  # noqa: ARG002
+            return torch.tensor([-9.0, -9, -9, -99, -1, -2]).log_softmax(0)
+
+    search = Search(beam_size, beam_size, max_ratio=1.5, attention=True)
+    sources = [[4, EOS], [*range(4, 20), EOS]]
+    for source, length, found in zip(sources, (23, 45), transduce(Endless(6), sources, search), strict=True):
+        assert length == search.longest(len(source))
+        assert len(found) == beam_size
+        for one in found:
+            assert not one.ended
+            assert len(one.token_ids) == length
+            assert one.attention is not None
+            assert one.attention.shape == (length, len(source))
+        assert found[0].token_ids == [4] * length
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(20, 300), st.integers(1, 9))
+def test_the_most_probable(seed: int, rows: int, vocab: int, width: int) -> None:
+    chance = np.random.default_rng(seed)
+    log_probs = torch.from_numpy(chance.normal(size=(3, rows, vocab)))
+    log_probs[torch.from_numpy(chance.random((3, rows, vocab)) < 0.2)] = -torch.inf
+    totals = torch.from_numpy(chance.normal(size=(3, rows)))
+    found = most_probable(log_probs, totals, width)
+    flat = (log_probs + totals[:, :, None]).flatten(1)
+    torch.testing.assert_close(found.log_probs, flat.topk(width).values, rtol=0, atol=0)
+    torch.testing.assert_close(flat.gather(1, found.rows * vocab + found.tokens), found.log_probs, rtol=0, atol=0)
+    assert len(set((found.rows * vocab + found.tokens)[0].tolist())) == width
+
+
+def test_restricting() -> None:
+    log_probs = torch.arange(-8.0, 0).view(2, 1, 4).repeat(1, 3, 1)
+    free = restrict(log_probs.clone(), torch.tensor([0, 2]), None)
+    assert torch.equal(free[0, 1], torch.tensor([-math.inf, -7, -math.inf, -5]))
+    forced = restrict(log_probs.clone(), torch.tensor([0, 2]), torch.tensor([2, -1]))
+    assert torch.equal(forced[0, 2], torch.tensor([-math.inf, -math.inf, -6, -math.inf]))
+    assert torch.equal(forced[1], free[1])

@@ -1,0 +1,212 @@
+"""Every way of decoding: in the order given, one by one as in a batch, with the model's own log-probabilities."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
+from seqloom.decoding import transduce as module
+from seqloom.decoding.sampling import Sampling
+from seqloom.decoding.scoring import score_pairs
+from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.transduce import transduce
+from seqloom.errors import RequestError
+from seqloom.models.architecture import architecture, network_settings
+from seqloom.models.encoder_decoder import EncoderDecoder, Frames, SharedTokens
+from tests.decoding.table_model import TableModel, random_sources
+
+WAYS = {
+    "greedy": Search(1, attention=True),
+    "beam": Search(4, 3, attention=True),
+    "sampling": Search(n_best=3, sampling=Sampling(top_p=0.9), attention=True),
+}
+
+
+def everything(model: Any, sources: Any, search: Search, **options: Any) -> list[list[Hypothesis]]:
+    return list(transduce(model, sources, search, **options))
+
+
+def assert_same(found: list[list[Hypothesis]], wanted: list[list[Hypothesis]]) -> None:
+    for one, other in zip(itertools.chain(*found), itertools.chain(*wanted), strict=True):
+        assert one.token_ids == other.token_ids
+        assert one.ended == other.ended
+        assert one.score == pytest.approx(other.score, rel=1e-4)
+        assert one.attention is not None
+        assert other.attention is not None
+        np.testing.assert_allclose(one.attention, other.attention, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_batched_is_one_by_one_in_order(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sources = TableModel(30, sharpness=2.0), random_sources(1, 25, longest=5)
+    together = everything(model, sources, WAYS[way])
+    assert len(together) == 25
+    assert_same([everything(model, [source], WAYS[way])[0] for source in sources], together)
+    monkeypatch.setattr(module, "_BUDGET", 60)
+    monkeypatch.setattr(module, "_WINDOW", 13)
+    assert_same(everything(model, sources, WAYS[way]), together)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_scores_are_the_models(way: str) -> None:
+    model, sources = TableModel(30, sharpness=2.0), random_sources(2, 30)
+    found = everything(model, sources, WAYS[way])
+    flat = [one for several in found for one in several if one.ended]
+    pairs = [(s, one.token_ids) for s, several in zip(sources, found, strict=True) for one in several if one.ended]
+    assert len(flat) > len(sources) // 2
+    assert [score.log_prob for score in score_pairs(model, pairs)] == pytest.approx([one.log_prob for one in flat])
+    assert [score.tokens for score in score_pairs(model, pairs)] == [len(one.token_ids) + 1 for one in flat]
+    assert [one.score for one in flat] == pytest.approx([one.log_prob / (len(one.token_ids) + 1) for one in flat])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_attention_is_that_of_each_tokens_own_history(way: str) -> None:
+    model, sources = TableModel(30, sharpness=2.0), random_sources(3, 20)
+    for source, found in zip(sources, everything(model, sources, WAYS[way]), strict=True):
+        for one in found:
+            wanted = [model.attention(source, one.token_ids[:i]) for i in range(len(one.token_ids) + one.ended)]
+            assert one.attention is not None
+            np.testing.assert_allclose(one.attention, torch.stack(wanted), rtol=1e-5)
+    assert everything(model, sources, Search(2))[0][0].attention is None
+
+
+@pytest.mark.parametrize("search", [Search(1), Search(n_best=1, sampling=Sampling(temperature=0))])
+def test_greedy_takes_the_most_probable(search: Search) -> None:
+    model, sources = TableModel(200, sharpness=2.0), random_sources(4, 20)
+    for source, (found,) in zip(sources, everything(model, sources, search), strict=True):
+        tokens: list[int] = []
+        while len(tokens) < search.longest(len(source)) and EOS not in tokens:
+            log_probs = model.distribution(source, tokens)
+            log_probs[[PAD, SOS]] = -math.inf
+            tokens.append(int(log_probs.argmax()))
+        assert [*found.token_ids, EOS][: len(tokens)] == tokens
+        assert found.log_prob == pytest.approx(model.string_log_prob(source, tokens))
+
+
+def test_a_seed_decides_what_is_drawn() -> None:
+    model, sources = TableModel(30), random_sources(5, 10)
+    draws = [everything(model, sources, Search(n_best=2, sampling=Sampling(), seed=seed)) for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+    assert everything(model, sources[::-1], Search(n_best=2, sampling=Sampling(), seed=1)) == draws[0][::-1]
+
+
+def test_what_is_drawn_is_as_frequent_as_it_is_probable() -> None:
+    model, source = TableModel(6, sharpness=0.5), [4, EOS]
+    search = Search(n_best=4_000, sampling=Sampling(), max_length=2, never=(UNK,), seed=3)
+    (found,) = everything(model, [source], search)
+    assert len(found) == 4_000
+    allowed = [EOS, 4, 5]
+    first = model.distribution(source, []).exp()[allowed]
+    for token, wanted in zip(allowed, (first / first.sum()).tolist(), strict=True):
+        count = sum([*one.token_ids, EOS][0] == token for one in found)
+        assert count / 4_000 == pytest.approx(wanted, abs=4 * math.sqrt(wanted * (1 - wanted) / 4_000))
+    # What is drawn second depends on what was drawn first.
+    after = [one for one in found if one.token_ids[:1] == [4]]
+    ends = model.distribution(source, [4]).exp()[allowed]
+    share = float(ends[0] / ends.sum())
+    assert sum(one.ended for one in after) / len(after) == pytest.approx(share, abs=4 / math.sqrt(len(after)) / 2)
+
+
+def test_a_stream_flows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WINDOW", 8)
+    read = []
+
+    def stream() -> Iterator[list[int]]:
+        for source in random_sources(1, 100):
+            read.append(source)
+            yield source
+
+    found = transduce(TableModel(9), stream(), Search(2))
+    assert next(found)
+    assert len(read) == 8
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert everything(TableModel(9), [], Search()) == []
+
+
+def test_wrong_requests() -> None:
+    model = TableModel(9)
+    with pytest.raises(RequestError, match="empty") as refused:
+        everything(model, [[EOS], []], Search())
+    assert refused.value.where == "source 2"
+    with pytest.raises(RequestError, match="prefix") as refused:
+        everything(model, [[EOS]], Search(), prefixes=[[4, EOS]])
+    assert refused.value.where == "prefix 1"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"beam_size": 0},
+        {"n_best": 0},
+        {"beam_size": 2, "n_best": 3},
+        {"n_best": 0, "sampling": Sampling()},
+        {"length_penalty": -1.0},
+        {"length_penalty": math.nan},
+        {"max_length": -1},
+        {"max_ratio": math.inf},
+        {"patience": 0.5},
+        {"seed": -1},
+        {"never": (EOS,)},
+    ],
+)
+def test_what_is_out_of_range_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match="out of range") as refused:
+        Search(**values)
+    assert refused.value.expected
+    assert any(name in str(refused.value) for name in values)
+
+
+NETWORKS = ["lstm", "gru+attention", "transformer"]
+
+
+def network(name: str, frames: bool = False) -> EncoderDecoder:
+    chosen = architecture(name)
+    size = {"model_dim": 16, "num_layers": 2, "num_heads": 2} if name == "transformer" else {"hidden_size": 16}
+    settings = network_settings(chosen)(embedding={"dim": 16}, encoder=size, decoder=size)
+    source = Frames(5) if frames else SharedTokens()
+    model = EncoderDecoder.build(chosen, settings, np.ones(30, dtype=np.int64), source).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(3)
+    return model
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_batched_and_one_by_one(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network(name)
+    sources = [[token % 26 + 4 for token in source[:-1]] + [EOS] for source in random_sources(6, 8)]
+    search = dataclasses.replace(WAYS[way], max_length=9)
+    together = everything(model, sources, search)
+    monkeypatch.setattr(module, "_BUDGET", 1)
+    alone = everything(model, sources, search)
+    for one, other in zip(itertools.chain(*together), itertools.chain(*alone), strict=True):
+        assert one.token_ids == other.token_ids
+        assert one.log_prob == pytest.approx(other.log_prob, rel=1e-3, abs=1e-3)
+        assert (one.attention is None) == (name == "lstm")
+    pairs = [(s, one.token_ids) for s, several in zip(sources, together, strict=True) for one in several if one.ended]
+    forced = [one.log_prob for one in itertools.chain(*together) if one.ended]
+    assert [score.log_prob for score in score_pairs(model, pairs)] == pytest.approx(forced, rel=1e-3, abs=1e-3)
+
+
+def test_sources_of_frames() -> None:
+    model = network("gru+attention", frames=True)
+    chance = np.random.default_rng(1)
+    sources = [chance.normal(size=(length, 5)) for length in (3, 9, 1)]
+    together = everything(model, sources, Search(2))
+    for source, (found,) in zip(sources, together, strict=True):
+        (alone,) = everything(model, [source], Search(2))[0]
+        assert alone.token_ids == found.token_ids
+    (score,) = score_pairs(model, [(sources[1], [5, 6])])
+    assert score.tokens == 3
+    assert score.log_prob < 0
