@@ -274,3 +274,15 @@ def test_cutoffs_cost_far_less_than_the_whole_table() -> None:
     visits = [(first, last, counts[first:last].sum() / counts.sum()) for first, last in zip(cutoffs, ends, strict=True)]
     rows = cutoffs[0] + len(cutoffs) + sum(share * (last - first) for first, last, share in visits)
     assert rows < 0.25 * len(counts)
+
+
+def test_what_matters_is_as_without_a_limit_and_the_rest_may_be_left_out() -> None:
+    softmax = AdaptiveSoftmax(nn.Parameter(torch.randn(VOCAB, HIDDEN, dtype=torch.float64)), COUNTS).double()
+    hidden = 3 * torch.randn(ROWS, HIDDEN, dtype=torch.float64)
+    whole = softmax.log_probs(hidden)
+    limits = torch.linspace(-12, 0, ROWS, dtype=torch.float64)
+    limited = softmax.log_probs(hidden, lambda frequent: limits[: len(frequent)])
+    left_out = limited == -torch.inf
+    assert left_out.any()
+    assert not (left_out & (whole >= limits[:, None])).any()
+    torch.testing.assert_close(limited[~left_out], whole[~left_out])

@@ -44,6 +44,13 @@ class BeamSearch:
             torch.from_numpy(sources.longest).to(device) ** self.search.length_penalty,
         )
 
+    def least(
+        self, log_probs: Float[Tensor, "batch rows some"], totals: Float[Tensor, "batch rows"]
+    ) -> Float[Tensor, "batch rows"]:
+        log_probs[:, :, EOS] = -torch.inf  # an end is chosen beside the others, not instead of one
+        width = min(self.search.beam_size, log_probs[0].numel())
+        return most_probable(log_probs, totals, width).log_probs[:, -1:] - totals
+
     def choose(
         self,
         log_probs: Float[Tensor, "batch rows vocab"],

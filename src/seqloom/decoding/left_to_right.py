@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -61,6 +62,12 @@ class Strategy(Protocol):
 
     def start(self, sources: Sources) -> State: ...
 
+    def least(
+        self, log_probs: Float[Tensor, "batch rows some"], totals: Float[Tensor, "batch rows"]
+    ) -> Float[Tensor, "batch rows"]:
+        """Given the log-probabilities of some tokens: under which one no other token of a row can be chosen."""
+        ...
+
     def choose(
         self,
         log_probs: Float[Tensor, "batch rows vocab"],
@@ -85,8 +92,10 @@ def write(model: DecodesNext, sources: Sources, strategy: Strategy, never: tuple
     memory, excluded = strategy.start(sources), torch.tensor(never, device=device)
     active, steps = np.arange(batch), list[Step]()
     for place in range(int(sources.longest.max())):
-        log_probs, state, attention = model.decode_next(tokens, state, encoded)
-        log_probs = restrict(log_probs, excluded, forced[:, place] if place < forced.shape[1] else None)
+        free = place >= forced.shape[1]
+        least = partial(_least, strategy, totals, excluded) if free else None
+        log_probs, state, attention = model.decode_next(tokens, state, encoded, least)
+        log_probs = restrict(log_probs, excluded, None if free else forced[:, place])
         choice, memory, done = strategy.choose(log_probs, totals, memory, place + 1)
         steps.append(Step(active, choice, attention if attend else None))
         done = done | (longest <= place + 1)
@@ -103,6 +112,13 @@ def write(model: DecodesNext, sources: Sources, strategy: Strategy, never: tuple
             tokens, totals, longest, forced, memory = select_rows((tokens, totals, longest, forced, memory), kept)
         state = _carried(state, log_probs.shape[1], choice.parents, kept)
     return steps
+
+
+def _least(strategy: Strategy, totals: Tensor, excluded: Tensor, log_probs: Tensor) -> Float[Tensor, " rows"]:
+    """`Least` of an output layer: what the strategy says of the tokens that are allowed."""
+    some = log_probs.view(*totals.shape, -1)
+    allowed = some.index_fill(2, excluded[excluded < some.shape[2]], -torch.inf)
+    return strategy.least(allowed, totals).flatten()
 
 
 def _carried(state: State, rows: int, parents: Tensor | None, kept: Tensor | None) -> State:

@@ -35,6 +35,13 @@ class Greedy(_Single):
     def start(self, sources: Sources) -> State:  # noqa: ARG002
         return ()
 
+    def least(
+        self,
+        log_probs: Float[Tensor, "batch rows some"],
+        totals: Float[Tensor, "batch rows"],  # noqa: ARG002
+    ) -> Float[Tensor, "batch rows"]:
+        return log_probs.amax(2)
+
     def choose(
         self,
         log_probs: Float[Tensor, "batch rows vocab"],
@@ -64,6 +71,13 @@ class AncestralSampling(_Single):
             for sample, row in enumerate(rows):
                 row[:longest] = np.random.default_rng([self.seed, key, sample]).integers(2**63, size=longest)
         return torch.from_numpy(keys).to(sources.forced.device)
+
+    def least(
+        self,
+        log_probs: Float[Tensor, "batch rows some"],  # noqa: ARG002
+        totals: Float[Tensor, "batch rows"],
+    ) -> Float[Tensor, "batch rows"]:
+        return torch.full_like(totals, -torch.inf)
 
     def choose(
         self,

@@ -16,7 +16,7 @@ from seqloom.models.decoder import Decoder
 from seqloom.models.encoder import Encoder
 from seqloom.nn.embedding import TokenEmbedding
 from seqloom.nn.layer import State, layers
-from seqloom.nn.output import OutputLayer
+from seqloom.nn.output import Least, OutputLayer
 
 
 class DecodesNext(Protocol):
@@ -36,10 +36,11 @@ class DecodesNext(Protocol):
     def initial_state(self, encoded: State, rows: int) -> State: ...
 
     def decode_next(
-        self, token_ids: Int[Tensor, "batch rows"], state: State, encoded: State
+        self, token_ids: Int[Tensor, "batch rows"], state: State, encoded: State, least: Least | None = None
     ) -> tuple[Float[Tensor, "batch rows vocab"], State, Float[Tensor, "batch rows source"] | None]:
-        """log p(next | everything so far, source) after `token_ids`, in nats; the state; and how much of the attention
-        each element of the source has (None where the model has no attention)."""
+        """log p(next | everything so far, source) after `token_ids`, in nats, in memory of its own; the state; and how
+        much of the attention each element of the source has (None where the model has no attention). `rows` may change
+        from step to step with the state. What is under `least` may be -inf."""
         ...
 
     def log_prob(
@@ -172,10 +173,10 @@ class EncoderDecoder(nn.Module):
 
     @torch.no_grad()
     def decode_next(
-        self, token_ids: Int[Tensor, "batch rows"], state: State, encoded: State
+        self, token_ids: Int[Tensor, "batch rows"], state: State, encoded: State, least: Least | None = None
     ) -> tuple[Float[Tensor, "batch rows vocab"], State, Float[Tensor, "batch rows source"] | None]:
         vectors, state, weights = self.decoder.step(self.embedding(token_ids), state, encoded)
-        distributions = self.output.softmax.log_probs(self.output(vectors).flatten(0, 1))
+        distributions = self.output.softmax.log_probs(self.output(vectors).flatten(0, 1), least)
         return distributions.view(*token_ids.shape, -1), state, weights
 
     @torch.no_grad()

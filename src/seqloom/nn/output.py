@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -114,6 +115,11 @@ def _blocks(num_rows: int, width: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]
 
 
+Least = Callable[[Float[Tensor, "rows frequent"]], Float[Tensor, " rows"]]
+"""Given the log-probabilities of the first tokens, the log-probability of each row under which a token does not
+matter."""
+
+
 class Output(nn.Module):
     """A distribution over `vocab_size` tokens for a hidden vector. `weight` (vocab, hidden) may be an embedding's.
 
@@ -144,8 +150,10 @@ class Output(nn.Module):
         """The natural logarithm of each target's probability; without gradients."""
 
     @abstractmethod
-    def log_probs(self, hidden: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows vocab"]:
-        """The natural logarithms of the whole distribution; without gradients."""
+    def log_probs(
+        self, hidden: Float[Tensor, "rows hidden"], least: Least | None = None
+    ) -> Float[Tensor, "rows vocab"]:
+        """The natural logarithms of the whole distribution; without gradients. What is under `least` may be -inf."""
 
 
 class FullSoftmax(Output):
@@ -159,7 +167,7 @@ class FullSoftmax(Output):
         return _log_prob(hidden, self.weight, self.bias, targets)
 
     @torch.no_grad()
-    def log_probs(self, hidden: Tensor) -> Tensor:
+    def log_probs(self, hidden: Tensor, least: Least | None = None) -> Tensor:  # noqa: ARG002
         return _log_softmax(hidden, self.weight, self.bias)
 
 
@@ -213,15 +221,23 @@ class AdaptiveSoftmax(Output):
         return scores
 
     @torch.no_grad()
-    def log_probs(self, hidden: Tensor) -> Tensor:
+    def log_probs(self, hidden: Tensor, least: Least | None = None) -> Tensor:
         head, parts = self._parts()
         in_head = _log_softmax(hidden, *head)
         found = in_head.new_empty(len(hidden), self.vocab_size)
         frequent, *rest = torch.split(found, self.sizes, dim=1)
         in_frequent, *clusters = torch.split(in_head, [self.sizes[0], *[1] * len(parts)], dim=1)
         frequent.copy_(in_frequent)
+        limit = None if least is None else least(in_frequent)
         for columns, cluster, part in zip(rest, clusters, parts, strict=True):
-            torch.add(_log_softmax(hidden, *part), cluster, out=columns)
+            # No token of a cluster is more probable than the cluster.
+            rows = None if limit is None else (cluster[:, 0] >= limit).nonzero()[:, 0]
+            if rows is None or len(rows) == len(hidden):
+                torch.add(_log_softmax(hidden, *part), cluster, out=columns)
+                continue
+            columns.fill_(-torch.inf)
+            if len(rows):
+                columns[rows] = _log_softmax(hidden[rows], *part) + cluster[rows]
         return found
 
 
