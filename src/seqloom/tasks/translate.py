@@ -61,10 +61,10 @@ class TranslateSettings(EncoderDecoderSettings):
 
 _RECURRENT: dict[str, Any] = {
     "embedding.dim": 256,
-    "embedding.dropout": 0.2,
+    "embedding.dropout": 0.3,
     "encoder.hidden_size": 256,
     "encoder.num_layers": 1,
-    "decoder.hidden_size": 512,
+    "decoder.hidden_size": 256,
     "decoder.num_layers": 1,
     "output.dropout": 0.3,
     "output.label_smoothing": 0.1,
