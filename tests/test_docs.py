@@ -1,4 +1,4 @@
-"""The documents: links lead somewhere, and the commands that they name exist."""
+"""The documents: links lead somewhere, the commands that they name exist, and the guide's Python does what it shows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from seqloom.cli.main import app
+from tests.training.texts import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])
@@ -42,3 +43,16 @@ def test_make_targets_named_in_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     for document in DOCUMENTS:
         assert set(re.findall(r"^make ([a-z-]+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE)) <= targets
+
+
+def test_the_examples_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, as a reader would type them, but for the ten minutes."""
+    monkeypatch.chdir(tmp_path)
+    write_text(tmp_path / "text.txt")
+    write_text(tmp_path / "other.txt", lines=20)
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```", guide, flags=re.MULTILINE | re.DOTALL)
+    assert "minutes=10" in examples[-1]
+    names: dict[str, object] = {}
+    for example in examples:
+        exec(example.replace("minutes=10", "updates=2"), names)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqloom.nn.cell import Cell, CellSettings, GatedCell, Memories, cells
+from seqloom.nn.cell import Cell, CellSettings, GatedCell, Memories, Weights, cells
 from seqloom.nn.gradient_record import record_gradients
 from seqloom.nn.layers.recurrent import RecurrentStack, StackSettings
 from seqloom.nn.recurrent import RecurrentLayer
@@ -161,16 +161,17 @@ def test_half_precision_inputs_are_taken(name: str) -> None:
         torch.testing.assert_close(got, value, rtol=0.1, atol=0.1)
 
 
+@pytest.mark.parametrize("path", [None, "fused"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", list(cells))
-def test_what_is_not_finite_is_not_hidden(name: str, value: float) -> None:
+def test_what_is_not_finite_is_not_hidden(name: str, value: float, path: Any) -> None:
     layer = build(name, dtype=torch.float32)
     inputs = torch.randn(2, 5, INPUT)
     inputs[0, 2, 0] = value
-    outputs, _ = layer(inputs * float("nan") if value != value else inputs, layer.first_memories(2))
-    expected_layer = build(name, dtype=torch.float32)
-    expected_layer.forced = "unrolled"
-    expected, _ = expected_layer(inputs * float("nan") if value != value else inputs, layer.first_memories(2))
+    layer.forced = "unrolled"
+    expected, _ = layer(inputs, layer.first_memories(2))
+    layer.forced = path
+    outputs, _ = layer(inputs, layer.first_memories(2))
     assert torch.equal(outputs.isnan(), expected.isnan())
 
 
@@ -184,13 +185,16 @@ def test_gradients_can_be_asked_for_twice() -> None:
         assert torch.equal(first[0], second[0])
 
 
-def test_outputs_may_be_changed_in_place() -> None:
-    layer, inputs = build("lstm"), torch.randn(2, 3, INPUT, dtype=torch.float64, requires_grad=True)
-    expected = torch.autograd.grad(layer(inputs, layer.first_memories(2))[0].sum(), inputs)[0]
-    outputs, (hidden, cell) = layer(inputs, layer.first_memories(2))
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_outputs_may_be_changed_in_place(batch: int, backward: bool) -> None:
+    layer = build("lstm", backward)
+    inputs = torch.randn(batch, 3, INPUT, dtype=torch.float64, requires_grad=True)
+    expected = torch.autograd.grad(layer(inputs, layer.first_memories(batch))[0].sum(), inputs)[0]
+    outputs, (hidden, cell) = layer(inputs, layer.first_memories(batch))
     total = outputs.sum()
     with torch.no_grad():
-        hidden.zero_(), cell.zero_()
+        outputs.zero_(), hidden.zero_(), cell.zero_()
     assert torch.equal(torch.autograd.grad(total, inputs)[0], expected)
 
 
@@ -206,7 +210,9 @@ def test_a_path_says_why() -> None:
     assert "zoneout" in build("lstm", zoneout=0.1).path(inputs).why
     assert "before" not in build("gru", reset="before").path(inputs).why
     assert build("gru", reset="before").path(inputs.to("meta")).name == "unrolled"
-    assert build("gru").path(inputs.to("meta")).name == "whole"
+    assert build("gru").path(inputs.to("meta")) == ("whole", "one call of torch's own kernel")
+    assert build("mingru").path(inputs.to("meta")) == ("whole", "one call of a parallel scan")
+    assert build("mingru").path(inputs) == ("fused", "faster on a CPU than a parallel scan")
     with record_gradients(plain):
         assert plain.path(inputs) == ("fused", "gradients are recorded")
 
@@ -225,25 +231,47 @@ class Leaky(Cell):
         return self.given(memory), (memory,)
 
 
+class Accumulating(GatedCell):
+    """A gated cell of a user's own: its work on its inputs apart, and no kernel."""
+
+    def __init__(self, input_size: int, settings: CellSettings) -> None:
+        super().__init__()
+        hidden = settings.hidden_size
+        self.input_size, self.output_size, self.memory_sizes = input_size, hidden, (hidden,)
+        self.input_weight = nn.Parameter(torch.randn(hidden, input_size))
+
+    def weights(self) -> Weights:
+        return ()
+
+    def step(self, projected: Tensor, memories: Memories, weights: Weights, drop: Tensor | None = None) -> Memories:
+        assert weights == ()
+        assert drop is None
+        return (0.9 * memories[0] + torch.tanh(projected),)
+
+
 class LeakySettings(CellSettings, StackSettings):
     pass
 
 
-def leaky(layers: int = 2) -> RecurrentStack:
-    return RecurrentStack(INPUT, LeakySettings(hidden_size=HIDDEN, num_layers=layers), Leaky).double()
+def own_stack(cell: type[Cell] = Leaky) -> RecurrentStack:
+    return RecurrentStack(INPUT, LeakySettings(hidden_size=HIDDEN, num_layers=2), cell).double()
 
 
-def test_a_cell_with_a_step_alone_works() -> None:
-    stack, inputs = leaky(), torch.randn(3, 6, INPUT, dtype=torch.float64)
+@pytest.mark.parametrize("cell", [Leaky, Accumulating])
+def test_a_cell_with_a_step_alone_works(cell: type[Cell]) -> None:
+    stack, inputs = own_stack(cell), torch.randn(3, 6, INPUT, dtype=torch.float64)
     outputs, state = stack(inputs)
-    assert outputs.shape == (3, 6, 3)
+    assert outputs.shape == (3, 6, stack.output_size)
     first, between = stack(inputs[:, :4])
     second, after = stack(inputs[:, 4:], between)
     torch.testing.assert_close(torch.cat([first, second], dim=1), outputs)
     torch.testing.assert_close(after[1][0], state[1][0])
     ragged, _ = stack(inputs, None, torch.tensor([6, 0, 2]))
     torch.testing.assert_close(ragged[2, :2], stack(inputs[2:, :2])[0][0])
-    assert [path.name for path in stack.path(inputs)] == ["unrolled", "unrolled"]
+    with torch.no_grad():
+        torch.testing.assert_close(stack.eval()(inputs[:, :1])[0], outputs[:, :1])
+    reason = "it has no kernel" if cell is Accumulating else "Leaky has a step and no more"
+    assert stack.path(inputs) == [("unrolled", reason)] * 2
 
 
 @pytest.mark.parametrize("path", ["fused", "unrolled"])
@@ -275,7 +303,7 @@ def test_recorded_gradients_are_those_of_the_memories(name: str, lengths: Tensor
 
 
 def test_a_record_lays_chunks_end_to_end_and_ends_with_its_block() -> None:
-    stack = leaky()
+    stack = own_stack()
     inputs = torch.randn(2, 5, INPUT, dtype=torch.float64)
     with record_gradients(stack) as record:
         first, state = stack(inputs[:, :3])
@@ -299,15 +327,14 @@ def test_a_residual_stack_adds_what_it_takes() -> None:
 
 
 def test_chrono_initialisation_spreads_over_the_time_scale() -> None:
-    cell: Any = build("lstm", hidden_size=1000, time_scale=100.0).cell
-    torch.manual_seed(1)
-    fresh: Any = cells["lstm"](INPUT, cells["lstm"].settings(hidden_size=1000, time_scale=100.0))  # type: ignore[call-arg]
-    i, f = fresh.bias[:1000], fresh.bias[1000:2000]
+    settings = cells["lstm"].settings(hidden_size=1000, time_scale=100.0)  # type: ignore[call-arg]
+    cell: Any = cells["lstm"](INPUT, settings)
+    assert cell.bias.shape == (4000,)
+    i, f = cell.bias[:1000], cell.bias[1000:2000]
     assert torch.equal(i, -f)
     steps = f.exp()
     assert 1 <= steps.min() < 5
     assert 90 < steps.max() <= 99
-    assert cell.bias.shape == (4000,)
 
 
 def test_zoneout_in_use_keeps_its_expected_share() -> None:

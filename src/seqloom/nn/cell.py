@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqloom.config import Settings
+from seqloom.nn.online import CompiledStep, fits, run_compiled
 from seqloom.registry import Registry
 
 if TYPE_CHECKING:
@@ -57,29 +59,21 @@ class Cell(nn.Module):
         """The output of one step and the memories after it."""
 
 
-FEW_ROWS = 4
-"""Up to so many rows, a compiled loop outruns a library's matrix product."""
-
-
-def few_on_cpu(element: Tensor, memories: Memories) -> bool:
-    """Whether a compiled single step can take them."""
-    known = element.dtype == memories[0].dtype and element.dtype in (torch.float32, torch.float64)
-    return known and len(element) <= FEW_ROWS and element.device.type == "cpu"
-
-
 class GatedCell(Cell):
     """A cell whose work on its inputs does not wait for its memory, so that it is done for all steps at once.
 
-    `step` is its textbook definition on what `project` made of an element; a `kernel` runs the same over a whole
-    sequence. The output is the hidden state, the first of the memories.
+    `step` is its textbook definition on what `project` made of an element. It is all that a cell needs; one may have
+    faster ways to do the same: a `kernel`, a `compiled_step`, or `whole`. The output is the hidden state, the first of
+    the memories.
     """
 
+    input_weight: nn.Parameter
     recurrent_dropout: float = 0.0
     weight_dropout: float = 0.0
 
-    @abstractmethod
     def project(self, inputs: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch gates"]:
         """The product with the inputs, in memory of its own: a kernel overwrites it."""
+        return F.linear(inputs, self.input_weight)
 
     @abstractmethod
     def weights(self) -> Weights:
@@ -96,36 +90,50 @@ class GatedCell(Cell):
     ) -> Memories:
         """The memories after one step. `drop` multiplies what the recurrent matrix sees of the hidden state."""
 
-    @abstractmethod
-    def kernel(self) -> type[Kernel]:
-        """The same over a whole sequence, for float32 and float64 on a CPU.
-
-        Imported where it is asked for: numba is slow to import.
-        """
-
-    def online(self, element: Float[Tensor, "batch input"], memories: Memories) -> Memories:
-        """The memories after one step, without gradients and noise: with as little around the step as there can be."""
-        return self.step(self.project(element), memories, self.weights())
-
-    def whole_lacks(self) -> str:
-        """What keeps `whole` from doing the same; empty where it does."""
-        return f"torch has no {type(self).__name__}"
-
-    def whole(
-        self, elements: Float[Tensor, "elements input"], order: Order, memories: Memories, weights: Weights
-    ) -> tuple[Float[Tensor, "elements output"], Memories]:
-        """The same in one call of torch's own kernel or of a parallel scan.
-
-        `elements` and `memories` (working, size) stand in the order of the steps, and so do the outputs and each row's
-        memories after its last element.
-        """
-        raise NotImplementedError(self.whole_lacks())
-
     def forward(
         self, element: Float[Tensor, "batch input"], memories: Memories
     ) -> tuple[Float[Tensor, "batch output"], Memories]:
         memories = self.step(self.project(element), memories, self.weights())
         return memories[0], memories
+
+    def kernel(self) -> type[Kernel] | None:
+        """The same over a whole sequence, for float32 and float64 on a CPU.
+
+        Imported where it is asked for: numba is slow to import.
+        """
+        return None
+
+    def compiled_step(self) -> CompiledStep | None:
+        """The same for a single element, without gradients and noise; imported where it is asked for."""
+        return None
+
+    def online(self, element: Float[Tensor, "batch input"], memories: Memories) -> Memories:
+        """The memories after one step, without gradients and noise: with as little around the step as there can be."""
+        compiled = self.compiled_step() if fits(element, memories) else None
+        if compiled is None:
+            return self.step(self.project(element), memories, self.weights())
+        return run_compiled(compiled, element, memories, (self.input_weight, *self.weights()))
+
+    whole_is: ClassVar[str] = "torch's own kernel"
+    """What `whole` runs, in words."""
+
+    def whole_lacks(self) -> str:
+        """What keeps `whole` from doing the same; empty where it does."""
+        return f"torch has no {type(self).__name__}"
+
+    def whole_outruns(self, precision: torch.dtype) -> str:  # noqa: ARG002
+        """Why `whole` is to be preferred to the kernel on this CPU; empty where it is not."""
+        return ""
+
+    def whole(
+        self, inputs: Float[Tensor, "batch time input"], order: Order, memories: Memories, weights: Weights
+    ) -> tuple[Float[Tensor, "batch time output"], Memories]:
+        """The same in one call, of torch's own kernel or of a parallel scan.
+
+        `memories` (working, size) are those of the rows that have elements, in the order of the rows, and so are those
+        that it gives back: each row's after its last element.
+        """
+        raise NotImplementedError(self.whole_lacks())
 
 
 cells: Registry[type[Cell]] = Registry("cell", "seqloom.nn.cells")

@@ -1,4 +1,4 @@
-"""torch's own recurrent kernels, over elements in the order of the steps."""
+"""torch's own recurrent kernels, over the rows of an order."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqloom.nn.cell import Memories
 from seqloom.nn.order import Order
 
 
 def in_torch(
-    run: Callable[..., tuple[Tensor, ...]], elements: Tensor, order: Order, before: Any, own: list[Any], training: bool
-) -> tuple[Tensor, ...]:
-    """`run` is torch._VF.lstm or the like, `own` its four parameters; the outputs (elements, hidden), and the memories.
-
-    Elements of unequal rows lie as torch's packed sequences do.
-    """
-    hidden = before[0] if isinstance(before, tuple) else before
-    size = hidden.shape[2]
-    if not order.dense:
-        return run(elements, torch.tensor(order.sizes), before, own, True, 1, 0.0, training, False)
-    sequence = elements.view(order.time, order.batch, elements.shape[1])
-    before = tuple(x.contiguous() for x in before) if isinstance(before, tuple) else before.contiguous()
-    outputs, *last = run(sequence, before, own, True, 1, 0.0, training, False, False)
-    return outputs.reshape(order.elements, size), *last
+    run: Callable[..., tuple[Tensor, ...]],
+    inputs: Tensor,
+    order: Order,
+    memories: Memories,
+    own: list[Any],
+    train: bool,
+) -> tuple[Tensor, Memories]:
+    """What `GatedCell.whole` gives. `run` is torch._VF.lstm or the like, `own` its four parameters."""
+    first = [memory[None].contiguous() for memory in memories]
+    before = first if len(first) > 1 else first[0]
+    if order.dense:  # batch first, since torch copies the inputs to where it wants them in any case
+        sequence = inputs.flip(1) if order.backward else inputs
+        outputs, *last = run(sequence, before, own, True, 1, 0.0, train, False, True)
+        outputs = outputs.flip(1) if order.backward else outputs
+    else:  # elements of unequal rows lie as torch's packed sequences do
+        outputs, *last = run(order.take(inputs), torch.tensor(order.sizes), before, own, True, 1, 0.0, train, False)
+        outputs = order.put(outputs)
+    return outputs, tuple(memory[0] for memory in last)

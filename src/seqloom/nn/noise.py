@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seqloom.nn.cell import Cell, GatedCell, Memories
 from seqloom.nn.dropout import keep_mask
 from seqloom.nn.order import Order, Step
 
@@ -21,32 +22,25 @@ class Noise(NamedTuple):
     zones: tuple[Tensor | None, ...]
 
     @classmethod
-    def draw(
-        cls,
-        order: Order,
-        memories: tuple[Tensor, ...],
-        recurrent_dropout: float,
-        zoneout: tuple[float, ...],
-        train: bool,
-    ) -> Noise:
+    def draw(cls, cell: Cell, order: Order, memories: Memories) -> Noise:
         drop = None
-        if train and recurrent_dropout:
-            drop = keep_mask((order.working, memories[0].shape[1]), recurrent_dropout, memories[0])
-        rates = zoneout or (0.0,) * len(memories)
+        if cell.training and isinstance(cell, GatedCell) and cell.recurrent_dropout:
+            drop = keep_mask((order.working, memories[0].shape[1]), cell.recurrent_dropout, memories[0])
         zones: list[Tensor | None] = []
-        for memory, rate in zip(memories, rates, strict=True):
+        for memory, rate in zip(memories, cell.zoneout or (0.0,) * len(memories), strict=True):
             if not rate:
                 zones.append(None)
                 continue
             zone = memory.new_empty(order.elements, memory.shape[1])
-            zones.append(zone.uniform_().lt_(rate) if train else zone.fill_(rate))  # three times as fast as bernoulli_
+            # uniform_ and a comparison are three times as fast as bernoulli_.
+            zones.append(zone.uniform_().lt_(rate) if cell.training else zone.fill_(rate))
         return cls(drop, tuple(zones))
 
     def to(self, dtype: torch.dtype) -> Noise:
         zones = tuple(None if zone is None else zone.to(dtype) for zone in self.zones)
         return Noise(None if self.drop is None else self.drop.to(dtype), zones)
 
-    def kept(self, step: Step, before: tuple[Tensor, ...], new: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def kept(self, step: Step, before: Memories, new: Memories) -> Memories:
         """zone * before + (1 - zone) * new, for autograd."""
         found = []
         for zone, old, value in zip(self.zones, before, new, strict=True):

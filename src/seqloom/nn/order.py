@@ -16,6 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
+
 
 class Step(NamedTuple):
     """Where the `rows` rows of a step are: their elements from `start` on, and in a memory's buffer, which begins with
@@ -36,36 +38,35 @@ class Order:
     ) -> None:
         self.batch, self.time, self.backward, self.device = batch, time, backward, device
         self.dense = lengths is None
-        self.rows: Tensor | None
-        self.index: Tensor | None
-        self.last: Tensor | None
-        if lengths is None:
-            sizes = [batch] * time
-            self.working, self.rows, self.last = batch, None, None
-            self.index = self._whole(backward) if backward else None
+        # For rows of unequal length: those that have elements, where each element lies in the batch, and where each
+        # row's last one is among the elements.
+        self.rows: Tensor | None = None
+        self.index: Tensor | None = None
+        self.last: Tensor | None = None
+        if lengths is not None:
+            self.working, self.sizes = self._by_falling_length(lengths.cpu().numpy())
         else:
-            own = lengths.cpu().numpy()
-            rows = np.argsort(-own, kind="stable")[: int((own > 0).sum())]
-            sorted_lengths = own[rows]
-            sizes = np.searchsorted(-sorted_lengths, -np.arange(time), side="left").tolist()
-            sizes = sizes[: int(sorted_lengths[0])] if len(rows) else []
-            step, row = np.nonzero(np.arange(len(sizes))[:, None] < sorted_lengths[None, :])
-            place = sorted_lengths[row] - 1 - step if backward else step
-            starts = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(np.int64)
-            self.working = len(rows)
-            self.rows = self._tensor(rows)
-            self.index = self._tensor(rows[row] * time + place)
-            self.last = self._tensor(starts[sorted_lengths - 1] + np.arange(len(rows)))
-        self.sizes: list[int] = sizes
-        self.elements = sum(sizes)
+            self.working, self.sizes = batch, [batch] * time
+            if backward:
+                self.index = self._tensor((np.arange(batch) * time + np.arange(time)[::-1, None]).ravel())
+        self.elements = sum(self.sizes)
 
-    def _tensor(self, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
+    def _by_falling_length(self, lengths: Numbers) -> tuple[int, list[int]]:
+        """How many rows have elements, and how many have one at each step."""
+        rows = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
+        ordered = lengths[rows]
+        longest = int(ordered[0]) if len(rows) else 0
+        sizes = np.searchsorted(-ordered, -np.arange(longest), side="left")
+        step, row = np.nonzero(np.arange(longest)[:, None] < ordered[None, :])
+        place = ordered[row] - 1 - step if self.backward else step
+        starts = np.cumsum(sizes) - sizes
+        self.rows = self._tensor(rows)
+        self.index = self._tensor(rows[row] * self.time + place)
+        self.last = self._tensor(starts[ordered - 1] + np.arange(len(rows)))
+        return len(rows), sizes.tolist()
+
+    def _tensor(self, numbers: Numbers) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(numbers, dtype=np.int64)).to(self.device)
-
-    def _whole(self, backward: bool) -> Tensor:
-        steps = torch.arange(self.time, device=self.device)
-        steps = steps.flip(0) if backward else steps
-        return (torch.arange(self.batch, device=self.device) * self.time + steps[:, None]).flatten()
 
     @cached_property
     def steps(self) -> list[Step]:
@@ -78,8 +79,7 @@ class Order:
     @cached_property
     def before(self) -> Tensor:
         """Where in a buffer each element finds the memory that its step goes on from."""
-        places = [np.arange(step.before, step.before + step.rows) for step in self.steps]
-        return self._tensor(np.concatenate(places) if places else np.zeros(0, dtype=np.int64))
+        return self._tensor(np.concatenate([np.arange(step.before, step.before + step.rows) for step in self.steps]))
 
     def take(self, sequence: Float[Tensor, "batch time size"]) -> Float[Tensor, "elements size"]:
         """The elements in the order of the steps."""
@@ -95,11 +95,9 @@ class Order:
         return laid.view(self.batch, self.time, elements.shape[1])
 
     def laid_out(self, elements: Float[Tensor, "elements size"]) -> Float[Tensor, "batch time size"]:
-        """What `put` gives, in new memory and row by row; without gradients."""
-        if self.index is None:
-            return elements.view(self.time, self.batch, elements.shape[1]).transpose(0, 1).contiguous()
-        laid = elements.new_zeros(self.batch * self.time, elements.shape[1]).index_copy_(0, self.index, elements)
-        return laid.view(self.batch, self.time, elements.shape[1])
+        """What `put` gives, in memory of its own and row by row."""
+        laid = self.put(elements)
+        return laid if self.index is not None else laid.clone(memory_format=torch.contiguous_format)
 
     def by_step(self, sequence: Float[Tensor, "batch time size"]) -> Sequence[Float[Tensor, "rows size"]]:
         """The elements of each step, without gradients."""

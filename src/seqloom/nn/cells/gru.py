@@ -9,12 +9,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells, few_on_cpu
+from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells
 from seqloom.nn.initialise import chrono_bias, input_matrix, recurrent_matrix
 from seqloom.nn.library import in_torch
 
 if TYPE_CHECKING:
     from seqloom.nn.kernels.kernel import Kernel
+    from seqloom.nn.online import CompiledStep
     from seqloom.nn.order import Order
 
 
@@ -57,9 +58,6 @@ class GRU(GatedCell):
             self.bias.data[hidden : 2 * hidden] = chrono_bias(hidden, settings.time_scale)
         self.inner_bias = nn.Parameter(torch.zeros(hidden)) if settings.reset == "after" else None
 
-    def project(self, inputs: Tensor) -> Tensor:
-        return F.linear(inputs, self.input_weight)
-
     def weights(self) -> Weights:
         return self.recurrent_weight, self.bias, self.inner_bias
 
@@ -86,18 +84,17 @@ class GRU(GatedCell):
 
         return ResetAfterKernel if self.reset == "after" else ResetBeforeKernel
 
-    def online(self, element: Tensor, memories: Memories) -> Memories:
-        if self.reset == "after" and few_on_cpu(element, memories):
-            from seqloom.nn.kernels.gru import one_step
+    def compiled_step(self) -> CompiledStep | None:
+        if self.reset == "before":
+            return None
+        from seqloom.nn.kernels.gru import reset_after_step
 
-            return one_step(element, memories, self.input_weight, self.weights())
-        return super().online(element, memories)
+        return reset_after_step
 
     def whole_lacks(self) -> str:
         return "" if self.reset == "after" else "torch's GRU resets after the recurrent product only"
 
-    def whole(self, elements: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+    def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
         assert weights[2] is not None
         own = [self.input_weight, weights[0], self.bias, F.pad(weights[2], (2 * self.output_size, 0))]
-        outputs, last = in_torch(torch._VF.gru, elements, order, memories[0][None], own, self.training)
-        return outputs, (last[0],)
+        return in_torch(torch._VF.gru, inputs, order, memories, own, self.training)

@@ -9,12 +9,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells, few_on_cpu
+from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells
 from seqloom.nn.initialise import chrono_bias, input_matrix, recurrent_matrix
 from seqloom.nn.library import in_torch
 
 if TYPE_CHECKING:
     from seqloom.nn.kernels.kernel import Kernel
+    from seqloom.nn.online import CompiledStep
     from seqloom.nn.order import Order
 
 
@@ -67,17 +68,11 @@ class LSTM(GatedCell):
         self.input_weight = input_matrix(gates, hidden, input_size)
         self.recurrent_weight = recurrent_matrix(gates, hidden, self.output_size)
         self.bias = nn.Parameter(self._starting_bias(settings))
-        ones, zeros = torch.ones, torch.zeros
-
-        def parameter(wanted: bool, value: Tensor) -> nn.Parameter | None:
-            return nn.Parameter(value) if wanted else None
-
-        self.peepholes = parameter(settings.peephole, zeros(gates - 1, hidden))
-        self.input_gain = parameter(settings.layer_norm, ones(gates * hidden))
-        self.recurrent_gain = parameter(settings.layer_norm, ones(gates * hidden))
-        self.cell_gain = parameter(settings.layer_norm, ones(hidden))
-        self.cell_bias = parameter(settings.layer_norm, zeros(hidden))
-        self.has_plain_output = not (settings.projection or settings.layer_norm)
+        self.peepholes = nn.Parameter(torch.zeros(gates - 1, hidden)) if settings.peephole else None
+        self.input_gain = self.recurrent_gain = self.cell_gain = self.cell_bias = None
+        if settings.layer_norm:
+            self.input_gain, self.recurrent_gain = (nn.Parameter(torch.ones(gates * hidden)) for _ in range(2))
+            self.cell_gain, self.cell_bias = nn.Parameter(torch.ones(hidden)), nn.Parameter(torch.zeros(hidden))
         self.projection = recurrent_matrix(1, settings.projection, hidden) if settings.projection else None
 
     @staticmethod
@@ -92,9 +87,6 @@ class LSTM(GatedCell):
             bias[1] = forget
         return bias.flatten()
 
-    def project(self, inputs: Tensor) -> Tensor:
-        return F.linear(inputs, self.input_weight)
-
     def weights(self) -> Weights:
         gains = self.input_gain, self.recurrent_gain, self.cell_gain, self.cell_bias
         return self.recurrent_weight, self.bias, self.peepholes, *gains, self.projection
@@ -108,7 +100,8 @@ class LSTM(GatedCell):
         if input_gain is not None:
             projected = F.layer_norm(projected, projected.shape[-1:], input_gain)
             product = F.layer_norm(product, product.shape[-1:], recurrent_gain)
-        before, before_g, before_o = self._split(projected + product + bias, cell.shape[1])
+        size = cell.shape[1]
+        before, before_g, before_o = (projected + product + bias).tensor_split((-2 * size, -size), dim=1)
         if peepholes is not None:
             before = before + (peepholes[:-1, None] * cell).transpose(0, 1).flatten(1)
         i, f = self._input_and_forget(torch.sigmoid(before))
@@ -117,10 +110,6 @@ class LSTM(GatedCell):
         seen = cell if cell_gain is None else F.layer_norm(cell, cell.shape[-1:], cell_gain, cell_bias)
         hidden = o * torch.tanh(seen)
         return (hidden if projection is None else F.linear(hidden, projection)), cell
-
-    def _split(self, gates: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What the sigmoids before the cell take, what the tanh takes, what the output gate takes."""
-        return gates[:, : -2 * size], gates[:, -2 * size : -size], gates[:, -size:]
 
     def _input_and_forget(self, opened: Tensor) -> tuple[Tensor, Tensor]:
         if self.coupled:
@@ -134,13 +123,12 @@ class LSTM(GatedCell):
 
         return LSTMKernel if self.recurrent_gain is None else NormalisedLSTMKernel
 
-    def online(self, element: Tensor, memories: Memories) -> Memories:
-        if self.has_plain_output and few_on_cpu(element, memories):
-            from seqloom.nn.kernels.lstm import one_step
+    def compiled_step(self) -> CompiledStep | None:
+        if self.projection is not None or self.recurrent_gain is not None:
+            return None
+        from seqloom.nn.kernels.lstm import lstm_step
 
-            weights = self.input_weight, self.recurrent_weight, self.bias, self.peepholes
-            return one_step(element, memories, weights)
-        return super().online(element, memories)
+        return lstm_step
 
     def whole_lacks(self) -> str:
         options = {
@@ -152,8 +140,13 @@ class LSTM(GatedCell):
         used = [name for name, value in options.items() if value is not None]
         return f"torch's fast LSTM has no {' and no '.join(used)}" if used else ""
 
-    def whole(self, elements: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+    def whole_outruns(self, precision: torch.dtype) -> str:
+        if precision == torch.float32:
+            return "torch's LSTM is as fast, and faster where weights outgrow a core's cache"
+        if precision in (torch.bfloat16, torch.float16) and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            return "torch's LSTM multiplies bfloat16 on this processor"
+        return ""
+
+    def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
         own = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
-        before = tuple(memory[None] for memory in memories)
-        outputs, hidden, cell = in_torch(torch._VF.lstm, elements, order, before, own, self.training)
-        return outputs, (hidden[0], cell[0])
+        return in_torch(torch._VF.lstm, inputs, order, memories, own, self.training)

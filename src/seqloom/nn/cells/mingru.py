@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from seqloom.nn.cell import CellSettings, GatedCell, Memories, Weights, cells
@@ -51,9 +50,6 @@ class MinGRU(GatedCell):
         if settings.time_scale > 2:
             self.bias.data[:hidden] = chrono_bias(hidden, settings.time_scale)
 
-    def project(self, inputs: Tensor) -> Tensor:
-        return F.linear(inputs, self.input_weight)
-
     def weights(self) -> Weights:
         return None, self.bias
 
@@ -69,17 +65,19 @@ class MinGRU(GatedCell):
 
         return MinGRUKernel
 
+    whole_is = "a parallel scan"
+
     def whole_lacks(self) -> str:
         return ""
 
-    def whole(self, elements: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+    def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
         assert weights[1] is not None
-        gates = PackedSequence(self.project(elements) + weights[1], torch.tensor(order.sizes))
+        gates = PackedSequence(self.project(order.take(inputs)) + weights[1], torch.tensor(order.sizes))
         by_step, lengths = pad_packed_sequence(gates)
         z, n = by_step.chunk(2, dim=2)
         keep = torch.sigmoid(z)
         outputs = pack_padded_sequence(linear_scan(keep, n - keep * n, memories[0]), lengths).data
-        return outputs, (order.at_last(outputs),)
+        return order.put(outputs), (order.at_last(outputs),)
 
 
 def linear_scan(

@@ -9,12 +9,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells, few_on_cpu
+from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells
 from seqloom.nn.initialise import input_matrix, recurrent_matrix
 from seqloom.nn.library import in_torch
 
 if TYPE_CHECKING:
     from seqloom.nn.kernels.kernel import Kernel
+    from seqloom.nn.online import CompiledStep
     from seqloom.nn.order import Order
 
 
@@ -45,9 +46,6 @@ class RNN(GatedCell):
         self.recurrent_weight = nn.Parameter(torch.eye(hidden)) if relu else recurrent_matrix(1, hidden, hidden)
         self.bias = nn.Parameter(torch.zeros(hidden))
 
-    def project(self, inputs: Tensor) -> Tensor:
-        return F.linear(inputs, self.input_weight)
-
     def weights(self) -> Weights:
         return self.recurrent_weight, self.bias
 
@@ -62,18 +60,17 @@ class RNN(GatedCell):
 
         return TanhKernel if self.activation == "tanh" else ReluKernel
 
-    def online(self, element: Tensor, memories: Memories) -> Memories:
-        if self.activation == "tanh" and few_on_cpu(element, memories):
-            from seqloom.nn.kernels.rnn import one_step
+    def compiled_step(self) -> CompiledStep | None:
+        if self.activation == "relu":
+            return None
+        from seqloom.nn.kernels.rnn import tanh_step
 
-            return one_step(element, memories, self.input_weight, self.weights())
-        return super().online(element, memories)
+        return tanh_step
 
     def whole_lacks(self) -> str:
         return ""
 
-    def whole(self, elements: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+    def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
         run = torch._VF.rnn_tanh if self.activation == "tanh" else torch._VF.rnn_relu
         own = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
-        outputs, last = in_torch(run, elements, order, memories[0][None], own, self.training)
-        return outputs, (last[0],)
+        return in_torch(run, inputs, order, memories, own, self.training)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from seqloom.nn.cell import Memories, Weights
-from seqloom.nn.kernels.kernel import Along, Kernel, rows_of
-from seqloom.nn.kernels.numeric import ONE, Array, add_to, compiled, products, sigmoid, tanh
+from seqloom.nn.along import Along
+from seqloom.nn.cell import Weights
+from seqloom.nn.kernels.kernel import Kernel, rows_of
+from seqloom.nn.kernels.numeric import ONE, Array, add_products, add_to, compiled, sigmoid, tanh
 from seqloom.nn.order import Step
 
 
@@ -125,33 +127,17 @@ def _before_backward_reset(
 
 
 @compiled
-def _one_step(
-    x: Array,
-    before: Array,
-    input_weight: Array,
-    recurrent: Array,
-    bias: Array,
-    inner_bias: Array,
-    gates: Array,
-    product: Array,
-    inner: Array,
-    hidden: Array,
-) -> None:
-    rows = x.shape[0]
-    products(x, input_weight, gates)
-    products(before, recurrent, product)
-    hidden[:rows] = before
-    _after_forward(gates, bias, product, inner_bias, inner, hidden, rows, 0, 0, rows)
-
-
-def one_step(element: Tensor, memories: Memories, input_weight: Tensor, weights: Weights) -> Memories:
-    """The memory after one step of a few rows, without gradients; reset after the product."""
-    (before,) = memories
+def reset_after_step(
+    x: Array, before: Array, input_weight: Array, recurrent: Array, bias: Array, inner_bias: Array
+) -> tuple[Array]:
     rows, size = before.shape
-    scratch = before.new_empty(2, rows, 3 * size)
-    inner, hidden = before.new_empty(rows, size), before.new_empty(2 * rows, size)
-    own = [weight.detach() for weight in (input_weight, *weights) if weight is not None]
-    _one_step(*[tensor.numpy() for tensor in (element, before, *own, *scratch, inner, hidden)])
+    gates = np.zeros((rows, 3 * size), x.dtype)
+    product = np.zeros_like(gates)
+    add_products(x, input_weight, gates)
+    add_products(before, recurrent, product)
+    hidden = np.empty((2 * rows, size), x.dtype)
+    hidden[:rows] = before
+    _after_forward(gates, bias, product, inner_bias, np.empty_like(before), hidden, rows, 0, 0, rows)
     return (hidden[rows:],)
 
 

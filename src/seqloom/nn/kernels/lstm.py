@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqloom.nn.cell import Memories, Weights
-from seqloom.nn.kernels.kernel import Along, Kernel, rows_of
-from seqloom.nn.kernels.numeric import ONE, Array, add_products, add_to, compiled, products, sigmoid, tanh
+from seqloom.nn.along import Along
+from seqloom.nn.cell import Weights
+from seqloom.nn.kernels.kernel import Kernel, rows_of
+from seqloom.nn.kernels.numeric import ONE, Array, add_products, add_to, compiled, sigmoid, tanh
 from seqloom.nn.order import Step
 
 
@@ -155,44 +153,25 @@ def _peephole_gradients(
 
 
 @compiled
-def _one_step(
+def lstm_step(
     x: Array,
     hidden: Array,
     before: Array,
     input_weight: Array,
     recurrent: Array,
     bias: Array,
-    peepholes: Array,
-    gates: Array,
-    out: Array,
-    cell: Array,
-) -> None:
-    rows = x.shape[0]
-    products(x, input_weight, gates)
-    add_products(hidden, recurrent, gates)
-    cell[:rows] = before
-    _forward(gates, bias, cell, out, peepholes, rows, 0, 0, rows, 0)
-
-
-def one_step(element: Tensor, memories: Memories, weights: Weights) -> Memories:
-    """The memories after one step of a few rows, without gradients; for a cell without projection or normalisation.
-
-    `weights`: of the inputs, of the hidden state, bias, peepholes or None.
-    """
-    hidden, before = memories
+    peepholes: Array | None = None,
+) -> tuple[Array, Array]:
+    """For a cell without projection or normalisation."""
     rows, size = before.shape
-    own = [weight.detach().numpy() for weight in weights if weight is not None]
-    x, c = element.numpy(), before.numpy()
-    if len(own) == 3:
-        own.append(_no_peepholes(size, x.dtype))
-    out, cell = torch.empty_like(before), before.new_empty(2 * rows, size)
-    _one_step(x, hidden.numpy(), c, *own, np.empty((rows, len(own[2])), x.dtype), out.numpy(), cell.numpy())
+    gates = np.zeros((rows, len(bias)), x.dtype)
+    add_products(x, input_weight, gates)
+    add_products(hidden, recurrent, gates)
+    out, cell = np.empty_like(before), np.empty((2 * rows, size), x.dtype)
+    cell[:rows] = before
+    seen = np.zeros((3, size), x.dtype) if peepholes is None else peepholes
+    _forward(gates, bias, cell, out, seen, rows, 0, 0, rows, 0)
     return out, cell[rows:]
-
-
-@lru_cache
-def _no_peepholes(size: int, dtype: np.dtype[Any]) -> Array:
-    return np.zeros((3, size), dtype)
 
 
 class LSTMKernel(Kernel):
@@ -203,7 +182,7 @@ class LSTMKernel(Kernel):
         peepholes, projection = weights[2], weights[-1]
         self.size, self.cell = buffers[1].shape[1], self.arrays[1]
         self.peephole = peepholes is not None
-        self.peepholes = _no_peepholes(self.size, self.gates.dtype) if peepholes is None else peepholes.detach().numpy()
+        self.peepholes = np.zeros((3, self.size), self.gates.dtype) if peepholes is None else peepholes.detach().numpy()
         self.projection = None if projection is None else projection.detach()
         # What a projection takes; without one, the hidden state itself.
         self.unprojected = self.hidden if projection is None else self.empty(along.order.elements, self.size)

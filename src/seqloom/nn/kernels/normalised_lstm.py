@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from seqloom.nn.along import Along
 from seqloom.nn.cell import Weights
-from seqloom.nn.kernels.kernel import Along
 from seqloom.nn.kernels.lstm import LSTMKernel
 from seqloom.nn.kernels.numeric import ONE, Array, add_to, compiled, inlined, tanh
 from seqloom.nn.order import Step

@@ -84,20 +84,8 @@ def add_to(total: Array, row: Array) -> None:
 
 
 @inlined
-def products(x: Array, matrix: Array, out: Array) -> None:
-    """out = x @ matrix.T, for a few rows: a library would spend as long on its preparations as on the product."""
-    zero = x.dtype.type(0)
-    for row in range(x.shape[0]):
-        for place in range(matrix.shape[0]):
-            total, weights, values = zero, matrix[place], x[row]
-            for j in range(values.shape[0]):
-                total += weights[j] * values[j]
-            out[row, place] = total
-
-
-@inlined
 def add_products(x: Array, matrix: Array, out: Array) -> None:
-    """out += x @ matrix.T."""
+    """out += x @ matrix.T, for a few rows: a library would spend as long on its preparations as on the product."""
     zero = x.dtype.type(0)
     for row in range(x.shape[0]):
         for place in range(matrix.shape[0]):

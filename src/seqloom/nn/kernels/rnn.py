@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from seqloom.nn.cell import Memories, Weights
+from seqloom.nn.cell import Weights
 from seqloom.nn.kernels.kernel import Kernel
-from seqloom.nn.kernels.numeric import ONE, ZERO, Array, add_products, compiled, products, tanh
+from seqloom.nn.kernels.numeric import ONE, ZERO, Array, add_products, compiled, tanh
 from seqloom.nn.order import Step
 
 
@@ -51,18 +52,12 @@ def _relu_backward(gates: Array, by_gates: Array, by_bias: Array, by_hidden: Arr
 
 
 @compiled
-def _tanh_step(x: Array, before: Array, input_weight: Array, recurrent: Array, bias: Array, gates: Array) -> None:
-    products(x, input_weight, gates)
-    add_products(before, recurrent, gates)
-    _tanh_forward(gates, bias, gates, x.shape[0], 0, 0)
-
-
-def one_step(element: Tensor, memories: Memories, input_weight: Tensor, weights: Weights) -> Memories:
-    """The memory after one step of a few rows, without gradients; with tanh."""
-    hidden = torch.empty_like(memories[0])
-    own = [weight.detach() for weight in (input_weight, *weights) if weight is not None]
-    _tanh_step(*[tensor.numpy() for tensor in (element, memories[0], *own, hidden)])
-    return (hidden,)
+def tanh_step(x: Array, hidden: Array, input_weight: Array, recurrent: Array, bias: Array) -> tuple[Array]:
+    after = np.zeros_like(hidden)
+    add_products(x, input_weight, after)
+    add_products(hidden, recurrent, after)
+    _tanh_forward(after, bias, after, len(x), 0, 0)
+    return (after,)
 
 
 class RNNKernel(Kernel):
@@ -77,7 +72,6 @@ class RNNKernel(Kernel):
 
     def start_backward(self, gradients: list[Tensor]) -> None:
         super().start_backward(gradients)
-        self.by_projected_at = self.by_projected.split_with_sizes(self.order.sizes)
         self.backward_arrays = self.gates, self.by_projected.numpy(), self.by_bias.numpy(), gradients[0].numpy()
 
     def backward(self, step: Step, gradients: list[Tensor]) -> None:

@@ -38,26 +38,36 @@ def _join(gradient: Array, kept: Array, rows: int) -> None:
 
 
 class Zoneout:
-    """`zones` as Noise has them; `tensors` are the buffers forward, and the running gradients backward."""
+    """Forward: `zones` as Noise has them, and the buffers of the memories."""
 
-    def __init__(self, zones: Sequence[Tensor | None], tensors: Sequence[Tensor]) -> None:
-        pairs = [
-            (tensor.numpy(), zone.numpy()) for tensor, zone in zip(tensors, zones, strict=True) if zone is not None
-        ]
-        # The last: room for the gradients of the former values, needed backward only.
-        self.arrays = [(memory, zone, np.empty_like(memory)) for memory, zone in pairs]
+    def __init__(self, zones: Sequence[Tensor | None], buffers: Sequence[Tensor]) -> None:
+        self.arrays = _pairs(zones, buffers)
 
-    def forward(self, step: Step) -> None:
+    def mix(self, step: Step) -> None:
         """Mixes the former values into what the kernel has left in the buffers."""
-        for memory, zone, _ in self.arrays:
+        for memory, zone in self.arrays:
             _keep(memory, zone, step.rows, step.start, step.before, step.now)
 
-    def before_backward(self, step: Step) -> None:
+
+class ZoneoutBackward:
+    """The gradients of the memories, which go on from step to step."""
+
+    def __init__(self, zones: Sequence[Tensor | None], gradients: Sequence[Tensor]) -> None:
+        # The last: what belongs to the former values, while the kernel is at work.
+        self.arrays = [(gradient, zone, np.empty_like(gradient)) for gradient, zone in _pairs(zones, gradients)]
+
+    def part(self, step: Step) -> None:
         """Takes what belongs to the former values out of the gradients that the kernel will see."""
         for gradient, zone, kept in self.arrays:
             _part(gradient, zone, kept, step.rows, step.start)
 
-    def after_backward(self, step: Step) -> None:
+    def join(self, step: Step) -> None:
         """Adds it again."""
         for gradient, _, kept in self.arrays:
             _join(gradient, kept, step.rows)
+
+
+def _pairs(zones: Sequence[Tensor | None], tensors: Sequence[Tensor]) -> list[tuple[Array, Array]]:
+    """Arrays of the memories that have zoneout."""
+    both = zip(tensors, zones, strict=True)
+    return [(tensor.numpy(), zone.numpy()) for tensor, zone in both if zone is not None]
