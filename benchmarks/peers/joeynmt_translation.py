@@ -12,6 +12,7 @@ length, which the caller gives: that takes fewer steps than a batch of different
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import random
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from joeynmt import prediction  # type: ignore[import-not-found]
 from joeynmt.config import BaseConfig, parse_global_args  # type: ignore[import-not-found]
-from joeynmt.prediction import predict, prepare  # type: ignore[import-not-found]
+from joeynmt.search import search  # type: ignore[import-not-found]
 from joeynmt.training import TrainManager  # type: ignore[import-not-found]
 
 DECODING_BATCH_SIZES = (16, 64, 256)
@@ -162,17 +164,21 @@ def train(config: BaseConfig, network: Any, data: Any, valid: Any, minutes: floa
 
 def translate(config: BaseConfig, network: Any, data: Any, batch_size: int, tokens: int = 0) -> tuple[list[str], float]:
     """The translations, and the seconds they took. `tokens`: each has exactly so many; 0 is as many as it wants."""
-    lengths = {"min_output_length": tokens, "max_output_length": tokens + 1} if tokens else {}
+    options = config.test._replace(batch_size=batch_size, batch_type="sentence")
+    if tokens:
+        options = options._replace(max_output_length=tokens + 1)  # <eos> too
+        # `predict` of 2.3.0 does not hand this one on.
+        prediction.search = functools.partial(search, min_output_length=tokens)
     started = time.monotonic()
-    found = predict(
-        model=network,
-        data=data,
-        device=config.device,
-        n_gpu=0,
-        args=config.test._replace(batch_size=batch_size, batch_type="sentence", **lengths),
-        autocast=config.autocast,
-    )
-    return found[2], time.monotonic() - started
+    try:
+        found = prediction.predict(
+            model=network, data=data, device=config.device, n_gpu=0, args=options, autocast=config.autocast
+        )
+    finally:
+        prediction.search = search
+    seconds = time.monotonic() - started
+    assert not tokens or {len(line.split()) for line in found[2]} <= {tokens, tokens + 1}, "all have the length asked"
+    return found[2], seconds
 
 
 def fastest_batch_size(config: BaseConfig, network: Any, data: Any, tokens: int) -> int:
@@ -198,7 +204,7 @@ def main() -> None:
     batch_tokens = padded_tokens(options.corpus, options.targets_per_update)
     raw = configuration(options.corpus, options.model, batch_tokens, options.seed)
     config = parse_global_args(raw, rank=0, mode="train")
-    network, data, valid, _ = prepare(config, rank=0, mode="train")
+    network, data, valid, _ = prediction.prepare(config, rank=0, mode="train")
     trained = train(config, network, data, valid, options.minutes)
     tokens = options.tokens_per_sentence
     size = fastest_batch_size(config, network, valid, tokens)
