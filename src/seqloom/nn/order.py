@@ -100,12 +100,8 @@ class Order:
         return laid if self.index is not None else laid.clone(memory_format=torch.contiguous_format)
 
     def by_step(self, sequence: Float[Tensor, "batch time size"]) -> Sequence[Float[Tensor, "rows size"]]:
-        """The elements of each step, without gradients."""
-        if self.dense:
-            steps = sequence.unbind(1)
-            return steps[::-1] if self.backward else steps
-        assert self.index is not None
-        return sequence.flatten(0, 1).index_select(0, self.index).split_with_sizes(self.sizes)
+        """The elements of each step."""
+        return self.take(sequence).split_with_sizes(self.sizes)
 
     def first(self, memory: Float[Tensor, "batch size"]) -> Float[Tensor, "working size"]:
         """The memories of the rows that have elements, in the order of the rows."""

@@ -87,18 +87,21 @@ class LSTM(GatedCell):
             bias[1] = forget
         return bias.flatten()
 
+    def project(self, inputs: Tensor) -> Tensor:
+        product = super().project(inputs)
+        return product if self.input_gain is None else F.layer_norm(product, product.shape[-1:], self.input_gain)
+
     def weights(self) -> Weights:
-        gains = self.input_gain, self.recurrent_gain, self.cell_gain, self.cell_bias
+        gains = self.recurrent_gain, self.cell_gain, self.cell_bias
         return self.recurrent_weight, self.bias, self.peepholes, *gains, self.projection
 
     def step(self, projected: Tensor, memories: Memories, weights: Weights, drop: Tensor | None = None) -> Memories:
         hidden, cell = memories
-        recurrent, bias, peepholes, input_gain, recurrent_gain, cell_gain, cell_bias, projection = weights
+        recurrent, bias, peepholes, recurrent_gain, cell_gain, cell_bias, projection = weights
         assert recurrent is not None
         assert bias is not None
         product = F.linear(hidden if drop is None else hidden * drop, recurrent)
-        if input_gain is not None:
-            projected = F.layer_norm(projected, projected.shape[-1:], input_gain)
+        if recurrent_gain is not None:
             product = F.layer_norm(product, product.shape[-1:], recurrent_gain)
         size = cell.shape[1]
         before, before_g, before_o = (projected + product + bias).tensor_split((-2 * size, -size), dim=1)

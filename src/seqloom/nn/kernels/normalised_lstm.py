@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seqloom.nn.along import Along
 from seqloom.nn.cell import Weights
-from seqloom.nn.kernels.lstm import LSTMKernel
-from seqloom.nn.kernels.numeric import ONE, Array, add_to, compiled, inlined, tanh
+from seqloom.nn.kernels.lstm import LSTMKernel, cell_from_gates, gates_backward, open_gates
+from seqloom.nn.kernels.numeric import ONE, Array, compiled, inlined, tanh
 from seqloom.nn.order import Step
 
 _EPSILON = 1e-5
@@ -18,198 +19,153 @@ _EPSILON = 1e-5
 
 
 @inlined
-def _standardise(x: Array) -> float:
-    """x = (x - mean) / deviation; gives 1 / deviation.
+def _standardise(x: Array, row: int) -> float:
+    """A row becomes (row - mean) / deviation; gives 1 / deviation.
 
     In place, since loops over two names of one array would not become vector code.
     """
     real = x.dtype.type
-    size = x.shape[0]
+    size = x.shape[1]
     mean = variance = real(0)
     for j in range(size):
-        mean += x[j]
+        mean += x[row, j]
     mean /= real(size)
     for j in range(size):
-        variance += (x[j] - mean) * (x[j] - mean)
+        variance += (x[row, j] - mean) * (x[row, j] - mean)
     scale = real(1) / real(math.sqrt(variance / real(size) + real(_EPSILON)))
     for j in range(size):
-        x[j] = (x[j] - mean) * scale
+        x[row, j] = (x[row, j] - mean) * scale
     return scale
 
 
 @inlined
-def _unstandardise(by_normal: Array, normal: Array, scale: float) -> None:
-    """From the gradient of what _standardise gave to that of what it took, in place."""
+def _unstandardise(by_normal: Array, at: int, normal: Array, row: int, scale: float) -> None:
+    """From the gradient of what _standardise gave to that of what it took, in place; it stands at row `at`."""
     real = normal.dtype.type
-    size = normal.shape[0]
+    size = normal.shape[1]
     mean = along = real(0)
     for j in range(size):
-        mean += by_normal[j]
-        along += by_normal[j] * normal[j]
+        mean += by_normal[at, j]
+        along += by_normal[at, j] * normal[row, j]
     mean /= real(size)
     along /= real(size)
     for j in range(size):
-        by_normal[j] = scale * (by_normal[j] - mean - normal[j] * along)
+        by_normal[at, j] = scale * (by_normal[at, j] - mean - normal[row, j] * along)
 
 
 @compiled
-def _normalise(
-    projected: Array,
-    product: Array,
-    scales: Array,
-    input_gain: Array,
-    gain: Array,
+def _forward(
     gates: Array,
-    rows: int,
-    start: int,
-) -> None:
-    """gates = input_gain * standardised(projected) + gain * standardised(product); the two become standardised."""
-    for row in range(start, start + rows):
-        x, p, gate = projected[row], product[row], gates[row]
-        scales[row, 0] = _standardise(x)
-        scales[row, 1] = _standardise(p)
-        for j in range(gain.shape[0]):
-            gate[j] = input_gain[j] * x[j] + gain[j] * p[j]
-
-
-@compiled
-def _normalised_output(
-    gates: Array,
-    cell: Array,
-    out: Array,
-    normal: Array,
-    scales: Array,
-    gain: Array,
     bias: Array,
+    cell: Array,
+    peepholes: Array,
+    out: Array,
+    product: Array,
+    gain: Array,
+    normal: Array,
+    cell_gain: Array,
+    cell_bias: Array,
+    scales: Array,
     rows: int,
     start: int,
+    before: int,
     now: int,
     out_at: int,
 ) -> None:
-    """o * tanh(gain * standardised(c_t) + bias) into `out`."""
-    size = cell.shape[1]
+    """Gates, c_t, and o * tanh(LN(c_t)) into `out`. `product` becomes standardised; `normal` is c_t standardised."""
+    size, flat = cell.shape[1], gates.reshape(product.shape)
     for row in range(rows):
-        x, h, of_o = normal[start + row], out[out_at + row], gates[start + row, gates.shape[1] - size :]
-        x[:] = cell[now + row]
-        scales[start + row, 2] = _standardise(x)
+        element = start + row
+        scales[element, 0] = _standardise(product, element)
+        for k in range(gain.shape[0]):
+            flat[element, k] += gain[k] * product[element, k]
+        open_gates(gates, bias, cell, peepholes, element, before + row, now + row)
         for j in range(size):
-            h[j] = of_o[j] * tanh(gain[j] * x[j] + bias[j])
+            normal[element, j] = cell[now + row, j]
+        scales[element, 1] = _standardise(normal, element)
+        for j in range(size):
+            out[out_at + row, j] = gates[element, -1, j] * tanh(cell_gain[j] * normal[element, j] + cell_bias[j])
 
 
 @compiled
-def _normalised_output_backward(
+def _backward(
     gates: Array,
-    normal: Array,
-    scales: Array,
-    gain: Array,
-    bias: Array,
-    by_out: Array,
+    cell: Array,
+    peepholes: Array,
     by_cell: Array,
     by_gates: Array,
-    by_gain: Array,
     by_bias: Array,
-    scratch: Array,
-    rows: int,
-    start: int,
-    at: int,
-) -> None:
-    """The same through the normalisation."""
-    size = by_cell.shape[1]
-    o_at = gates.shape[1] - size
-    for row in range(rows):
-        x, dh, dc = normal[start + row], by_out[row], by_cell[row]
-        of_o, by_o = gates[start + row, o_at:], by_gates[at + row, o_at:]
-        for j in range(size):
-            o = of_o[j]
-            t = tanh(gain[j] * x[j] + bias[j])
-            by_o[j] = dh[j] * t * o * (ONE - o)
-            inside = dh[j] * o * (ONE - t * t)
-            by_gain[j] += inside * x[j]
-            by_bias[j] += inside
-            scratch[j] = inside * gain[j]
-        _unstandardise(scratch, x, scales[start + row, 2])
-        add_to(dc, scratch)
-
-
-@inlined
-def _through_gain(by_gate: Array, normal: Array, gain: Array, by_normal: Array, by_gain: Array) -> None:
-    """Two short loops: one over all these arrays at once would not become vector code."""
-    for j in range(gain.shape[0]):
-        by_normal[j] = by_gate[j] * gain[j]
-    for j in range(gain.shape[0]):
-        by_gain[j] += by_gate[j] * normal[j]
-
-
-@compiled
-def _unnormalise(
-    projected: Array,
+    by_peepholes: Array,
+    totals: Array,
+    by_out: Array,
     product: Array,
-    scales: Array,
-    input_gain: Array,
     gain: Array,
-    by_gates: Array,
-    by_projected: Array,
+    normal: Array,
+    cell_gain: Array,
+    cell_bias: Array,
+    scales: Array,
     by_product: Array,
-    by_input_gain: Array,
     by_gain: Array,
+    by_cell_gain: Array,
+    by_cell_bias: Array,
     rows: int,
     start: int,
+    before: int,
 ) -> None:
-    """From the gradient of the gates to those of the two products, through their normalisations, and of the gains."""
+    """From the gradients of o * tanh(LN(c_t)) and of c_t to those of the gates, of the product and of c_{t-1}."""
+    size, by_flat = cell.shape[1], by_gates.reshape(product.shape)
+    c, inside = np.empty_like(cell[0]), np.empty_like(cell[:1])
+    own = by_cell, by_gates, by_bias, by_peepholes, totals
     for row in range(rows):
-        x, p, dg = projected[start + row], product[start + row], by_gates[row]
-        dx, dp = by_projected[start + row], by_product[start + row]
-        _through_gain(dg, x, input_gain, dx, by_input_gain)
-        _through_gain(dg, p, gain, dp, by_gain)
-        _unstandardise(dx, x, scales[start + row, 0])
-        _unstandardise(dp, p, scales[start + row, 1])
+        element = start + row
+        for j in range(size):
+            c[j] = tanh(cell_gain[j] * normal[element, j] + cell_bias[j])
+        for j in range(size):
+            o, t = gates[element, -1, j], c[j]
+            by_gates[element, -1, j] = by_out[row, j] * t * o * (ONE - o)
+            inside[0, j] = by_out[row, j] * o * (ONE - t * t)
+        for j in range(size):
+            by_cell_gain[j] += inside[0, j] * normal[element, j]
+            by_cell_bias[j] += inside[0, j]
+        for j in range(size):
+            inside[0, j] *= cell_gain[j]
+        _unstandardise(inside, 0, normal, element, scales[element, 1])
+        for j in range(size):
+            by_cell[row, j] += inside[0, j]
+        cell_from_gates(gates, cell, element, before + row, c)
+        gates_backward(gates, cell, peepholes, *own, c, row, element, before + row)
+        for k in range(gain.shape[0]):
+            by_gain[k] += by_flat[element, k] * product[element, k]
+            by_product[element, k] = by_flat[element, k] * gain[k]
+        _unstandardise(by_product, element, product, element, scales[element, 0])
 
 
 class NormalisedLSTMKernel(LSTMKernel):
-    """With layer normalisation of both products and of the cell state. The gates have a place of their own, and their
-    gradients one for a single step."""
+    """With layer normalisation of the recurrent product and of the cell state; that of the inputs is in `project`."""
+
+    compiled_forward = staticmethod(_forward)
+    compiled_backward = staticmethod(_backward)
 
     def __init__(self, along: Along, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
         super().__init__(along, projected, buffers, weights)
-        input_gain, gain, cell_gain, cell_bias = (
-            weight.detach().numpy() for weight in weights[3:7] if weight is not None
-        )
+        gain, cell_gain, cell_bias = (weight.detach().numpy() for weight in weights[3:6] if weight is not None)
         self.product = torch.empty_like(projected)
         self.product_at = self.product.split_with_sizes(along.order.sizes)
-        self.gates = torch.empty_like(projected).numpy()
-        normal, scales = self.empty(along.order.elements, self.size), self.empty(along.order.elements, 3).numpy()
-        self.product_arrays = projected.numpy(), self.product.numpy(), scales, input_gain, gain
-        self.normal_arrays = normal.numpy(), scales, cell_gain, cell_bias
+        normal, scales = self.empty(along.order.elements, self.size), self.empty(along.order.elements, 2)
+        self.normal_arrays = self.product.numpy(), gain, normal.numpy(), cell_gain, cell_bias, scales.numpy()
+        self.forward_arrays = *self.forward_arrays, *self.normal_arrays
 
-    def _gates(self, step: Step) -> None:
+    def multiply(self, step: Step) -> None:
+        """In a place of its own: it is normalised before it is added."""
         torch.mm(self.seen(step), self.transposed, out=self.product_at[step.number])
-        _normalise(*self.product_arrays, self.gates, step.rows, step.start)
-
-    def _output(self, rows: int, start: int, now: int, out_at: int) -> None:
-        _normalised_output(self.gates, self.cell, self.out, *self.normal_arrays, rows, start, now, out_at)
 
     def start_backward(self, gradients: list[Tensor]) -> None:
         super().start_backward(gradients)
-        gates = self.gates.shape[1]
         self.by_product = torch.empty_like(self.projected)
         self.by_product_at = self.by_product.split_with_sizes(self.order.sizes)
-        self.by_gates = self.empty(self.order.working, gates).numpy()
-        self.by_gains = [self.projected.new_zeros(size) for size in (gates, gates, self.size, self.size)]
-        by_input_gain, by_gain, by_cell_gain, by_cell_bias = (gain.numpy() for gain in self.by_gains)
-        products = self.by_projected.numpy(), self.by_product.numpy()
-        self.by_product_arrays = self.by_gates, *products, by_input_gain, by_gain
-        self.cell_arrays = self.by_cell, self.by_gates, *self.cell_arrays[2:]
-        scratch = self.empty(1, self.size).numpy()[0]
-        self.by_normal_arrays = self.by_out, self.by_cell, self.by_gates, by_cell_gain, by_cell_bias, scratch
+        self.by_gains = [self.projected.new_zeros(size) for size in (self.product.shape[1], self.size, self.size)]
+        own = self.by_product, *self.by_gains
+        self.backward_arrays = *self.backward_arrays, *self.normal_arrays, *(tensor.numpy() for tensor in own)
 
-    def _gradients_at(self, start: int) -> int:  # noqa: ARG002
-        return 0
-
-    def _output_backward(self, rows: int, start: int, before: int, at: int) -> None:  # noqa: ARG002
-        _normalised_output_backward(self.gates, *self.normal_arrays, *self.by_normal_arrays, rows, start, at)
-
-    def _products_backward(self, rows: int, start: int) -> None:
-        _unnormalise(*self.product_arrays, *self.by_product_arrays, rows, start)
-
-    def _gains_backward(self) -> tuple[Tensor | None, ...]:
+    def gain_gradients(self) -> Weights:
         return tuple(self.by_gains)
