@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seqloom.nn.along import Along
 from seqloom.nn.cell import Weights
-from seqloom.nn.kernels.kernel import Kernel, rows_of
+from seqloom.nn.kernels.kernel import Kernel, rows_of, weight_gradient
 from seqloom.nn.kernels.numeric import ONE, Array, add_products, add_to, compiled, sigmoid, tanh
 from seqloom.nn.order import Step
 
@@ -172,7 +172,7 @@ class ResetAfterKernel(Kernel):
             gradients[0].addcmul_(by_product @ self.recurrent, rows_of(self.drop, step))
 
     def weight_gradients(self) -> Weights:
-        return self.by_product.t() @ self.all_seen(), self.by_bias, self.by_inner_bias
+        return weight_gradient(self.by_product, self.all_seen()), self.by_bias, self.by_inner_bias
 
 
 class ResetBeforeKernel(Kernel):
@@ -218,4 +218,5 @@ class ResetBeforeKernel(Kernel):
 
     def weight_gradients(self) -> Weights:
         by_gates, by_new = self.by_projected.split_with_sizes([2 * self.size, self.size], dim=1)
-        return torch.cat([by_gates.t() @ self.all_seen(), by_new.t() @ self.reset]), self.by_bias, None
+        recurrent = torch.cat([weight_gradient(by_gates, self.all_seen()), weight_gradient(by_new, self.reset)])
+        return recurrent, self.by_bias, None

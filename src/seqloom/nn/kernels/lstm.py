@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqloom.nn.along import Along
 from seqloom.nn.cell import Weights
-from seqloom.nn.kernels.kernel import Kernel, rows_of
+from seqloom.nn.kernels.kernel import Kernel, rows_of, weight_gradient
 from seqloom.nn.kernels.numeric import ONE, Array, add_products, compiled, inlined, sigmoid, tanh
 from seqloom.nn.order import Step
 
@@ -242,9 +242,9 @@ class LSTMKernel(Kernel):
         self.through_dropout(gradients[0])
 
     def weight_gradients(self) -> Weights:
-        recurrent = self.by_product.t() @ self.all_seen()
+        recurrent = weight_gradient(self.by_product, self.all_seen())
         peepholes = torch.from_numpy(self.by_peepholes) if self.peephole else None
-        projection = None if self.projection is None else self.by_hidden.t() @ self.unprojected
+        projection = None if self.projection is None else weight_gradient(self.by_hidden, self.unprojected)
         return recurrent, self.by_bias, peepholes, *self.gain_gradients(), projection
 
     def gain_gradients(self) -> Weights:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqloom.nn.cell import Weights
-from seqloom.nn.kernels.kernel import Kernel
+from seqloom.nn.kernels.kernel import Kernel, weight_gradient
 from seqloom.nn.kernels.numeric import ONE, ZERO, Array, add_products, compiled, tanh
 from seqloom.nn.order import Step
 
@@ -80,7 +80,7 @@ class RNNKernel(Kernel):
         self.through_dropout(gradients[0])
 
     def weight_gradients(self) -> Weights:
-        return self.by_projected.t() @ self.all_seen(), self.by_bias
+        return weight_gradient(self.by_projected, self.all_seen()), self.by_bias
 
 
 class TanhKernel(RNNKernel):
