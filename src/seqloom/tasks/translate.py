@@ -71,16 +71,17 @@ _RECURRENT: dict[str, Any] = {
     "training.learning_rate": 2e-3,
 }
 _TRANSFORMER: dict[str, Any] = {
-    "embedding.dim": 192,
-    "encoder.model_dim": 192,
+    "embedding.dim": 256,
+    "encoder.model_dim": 256,
     "encoder.num_layers": 3,
+    "encoder.feed_forward_size": 512,
     "encoder.dropout": 0.2,
-    "decoder.model_dim": 192,
+    "decoder.model_dim": 256,
     "decoder.num_layers": 3,
+    "decoder.feed_forward_size": 512,
     "decoder.dropout": 0.2,
     "output.label_smoothing": 0.1,
-    "data.tokens_per_batch": 3_000,
-    "training.learning_rate": 2e-3,
+    "training.learning_rate": 1.5e-3,
     "training.warmup": 0.1,
 }
 

@@ -70,11 +70,13 @@ class Block(nn.Module):
 
 
 def start_small(stack: nn.Module, depth: int) -> None:
-    """Normal weights of std 0.02, and what a block adds scaled down by the depth (Radford et al. 2019)."""
+    """Normal weights of variance 2 / (5 width) (Nguyen and Salazar 2019, "small init"), and what a block adds scaled
+    down by the depth (Radford et al. 2019)."""
     for name, weight in stack.named_parameters():
         if weight.dim() == 2:
             adds = name.endswith(("project_out.weight", "net.2.weight"))
-            nn.init.normal_(weight, std=0.02 / (2 * depth) ** 0.5 if adds else 0.02)
+            std = (0.4 / min(weight.shape)) ** 0.5
+            nn.init.normal_(weight, std=std / (2 * depth) ** 0.5 if adds else std)
         elif name.endswith("bias"):
             nn.init.zeros_(weight)
 
