@@ -57,7 +57,7 @@ def models() -> str:
     about = {row["name"]: row["about"].rstrip(":;,.") for row in rows("layers")}
     return table(
         ("model", "what it is", "tasks"),
-        [(f"`{row['name']}`", about.get(row["name"], ""), row["about"]) for row in rows("models")],
+        [(f"`{row['name']}`", about[row["name"]], row["about"]) for row in rows("models") if row["name"] in about],
     )
 
 

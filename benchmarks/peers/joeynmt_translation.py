@@ -5,8 +5,8 @@ its own `predict`, by a Python that has it. Its models are of the sizes that `tr
 for its speed: ids as words, so that it has no text to cut; no validation between; of several decoding batch sizes the
 fastest.
 
-After minutes on a CPU it may write a word a sentence, or never end. So its decoding is timed with sentences of one
-length, which the caller gives: that takes fewer steps than a batch of different lengths with the same mean.
+After minutes on a CPU it may write a word a sentence, or never end. So its decoding is timed a second time, with
+sentences of one length, which the caller gives.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--model", choices=sorted(MODELS), required=True)
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--targets-per-update", type=float, default=2_000, help="real target tokens, on average")
-    parser.add_argument("--tokens-per-sentence", type=int, default=14, help="that decoding is timed with")
+    parser.add_argument("--tokens-per-sentence", type=int, default=14, help="decoding is timed with this length too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
@@ -209,8 +209,8 @@ def main() -> None:
     tokens = options.tokens_per_sentence
     size = fastest_batch_size(config, network, valid, tokens)
     load = os.getloadavg()[0]
-    _, seconds = translate(config, network, valid, size, tokens)
-    hypotheses, own_seconds = translate(config, network, valid, size)
+    _, equal_seconds = translate(config, network, valid, size, tokens)
+    hypotheses, seconds = translate(config, network, valid, size)
     (options.corpus / "hypotheses.txt").write_text("\n".join(hypotheses) + "\n", encoding="utf-8")
     print(
         json.dumps(
@@ -218,7 +218,7 @@ def main() -> None:
                 **trained,
                 "batch_tokens": batch_tokens,
                 "sentences_per_second": len(hypotheses) / seconds,
-                "sentences_per_second_own_lengths": len(hypotheses) / own_seconds,
+                "sentences_per_second_equal_lengths": len(hypotheses) / equal_seconds,
                 "decoding_batch_size": size,
                 "load": load,
                 "parameters": sum(p.numel() for p in network.parameters()),

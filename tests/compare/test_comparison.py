@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.training.pairs import write_pairs
 from typer.testing import CliRunner
 
 from seqloom.cli.main import app
@@ -40,6 +41,24 @@ def small(text: Path, out: Path, **changed: Any) -> Comparison:
         "out": out,
     }
     return compare("language-model", str(text), **(asked | changed))
+
+
+def test_translators_are_compared_by_what_they_write(tmp_path: Path) -> None:
+    sizes = {"encoder.hidden_size": 8, "decoder.hidden_size": 8, "embedding.dim": 8, "tokenizer.min_count": 1}
+    found = compare(
+        "translate",
+        write_pairs(tmp_path / "pairs.tsv"),
+        models=["gru", "gru+attention"],
+        updates=3,
+        seeds=1,
+        threads=1,
+        settings=sizes,
+        quiet=True,
+        out=tmp_path / "compared",
+    )
+    assert found.report["score"] == "test exact_match"
+    assert not found.report["lower_is_better"]
+    assert [row.model for row in found.rows] in (["gru", "gru+attention"], ["gru+attention", "gru"])
 
 
 def test_a_comparison_from_start_to_end(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
