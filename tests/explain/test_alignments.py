@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from seqloom.decoding.alignment import Alignment
 from seqloom.errors import SeqloomError
-from seqloom.explain.alignments import Alignment, alignments_html, alignments_json, heat_map
+from seqloom.explain.alignments import alignments_html, heat_map
 
 HOUSE = Alignment(["the", "house", "<eos>"], ["das", "Haus"], [[0.9, 0.1, 0.0], [0.25, 0.7, 0.05]])
 
@@ -43,7 +44,7 @@ def cells(alignment: Alignment) -> list[ElementTree.Element]:
 
 def test_json_holds_tokens_and_weights() -> None:
     weights = np.array([[1 / 3, 2 / 3]], dtype=np.float32)
-    (plain,) = json.loads(json.dumps(alignments_json([Alignment(["a", "b"], ["c"], weights)])))
+    plain = json.loads(json.dumps(Alignment(["a", "b"], ["c"], weights).to_json()))
     assert plain == {"source": ["a", "b"], "target": ["c"], "weights": [[0.3333, 0.6667]]}
 
 
@@ -111,7 +112,7 @@ def test_the_list_leads_to_every_sentence() -> None:
 
 
 def test_nothing_written_is_shown_as_nothing() -> None:
-    assert alignments_json([Alignment(["a"], [], [])])[0]["weights"] == []
+    assert Alignment(["a"], [], []).to_json()["weights"] == []
     assert not cells(Alignment(["a"], [], []))
     assert "(nothing)" in alignments_html([Alignment(["a"], [], [])], "empty")
 
@@ -121,7 +122,7 @@ def test_nothing_written_is_shown_as_nothing() -> None:
 )
 def test_weights_that_do_not_fit_are_refused(weights: object) -> None:
     with pytest.raises(SeqloomError) as error:
-        alignments_json([Alignment(HOUSE.source, HOUSE.target, weights)])  # type: ignore[arg-type]
+        Alignment(HOUSE.source, HOUSE.target, weights).to_json()  # type: ignore[arg-type]
     assert error.value.expected
 
 

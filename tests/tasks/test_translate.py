@@ -65,10 +65,10 @@ def test_a_prefix_begins_every_answer(run: seqloom.Run) -> None:
 
 def test_attention_is_over_the_source(run: seqloom.Run) -> None:
     (answers,) = run.answers(["a b c"], attention=True)
-    found = answers[0].to_json()
-    assert found["source_tokens"] == ["a", "b", "c", "<eos>"]
-    assert len(found["attention"]) == len(found["target_tokens"])
-    assert all(sum(row) == pytest.approx(1, abs=1e-3) and len(row) == 4 for row in found["attention"])
+    found = answers[0].to_json()["alignment"]
+    assert found["source"] == ["a", "b", "c", "<eos>"]
+    assert len(found["weights"]) == len(found["target"])
+    assert all(sum(row) == pytest.approx(1, abs=1e-3) and len(row) == 4 for row in found["weights"])
 
 
 def test_unknown_words_are_copied(tmp_path: Path) -> None:

@@ -85,13 +85,14 @@ def _show(answers: Any, number: int, n_best: int, as_json: bool) -> None:
 
 def _write_alignments(path: Path, answers: list[Any]) -> None:
     from seqloom.errors import RequestError
-    from seqloom.explain.alignments import Alignment, alignments_html, alignments_json
+    from seqloom.explain.alignments import alignments_html
     from seqloom.files import write_atomic
 
-    found = [Alignment(a.source_tokens, a.target_tokens, a.attention) for a in answers if a.attention is not None]
+    found = [answer.alignment for answer in answers if answer.alignment is not None]
     if not found:
         raise RequestError("the model has no attention to show", where=str(path), expected="a model with +attention")
     if path.suffix == ".html":
         write_atomic(path, alignments_html(found, f"Attention of {len(found)} lines"))
     else:
-        write_atomic(path, json_format.dumps(alignments_json(found), ensure_ascii=False, indent=1) + "\n")
+        plain = [alignment.to_json() for alignment in found]
+        write_atomic(path, json_format.dumps(plain, ensure_ascii=False, indent=1) + "\n")

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer
+from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.copying import copy_unknown
 from seqloom.decoding.search import Hypothesis, Search
 from seqloom.decoding.transduce import transduce
@@ -19,22 +18,17 @@ from seqloom.models.encoder_decoder import DecodesNext
 
 
 class Translation(NamedTuple):
-    """A target for a source. `log_prob` in nats, the end included; `score` is what it was ranked by; `attention`
-    (target tokens, source tokens) where it was asked for and the model has any, `<eos>` on both sides included."""
+    """A target for a source. `log_prob` in nats, the end included; `score` is what it was ranked by; `alignment` where
+    attention was asked for and the model has any, `<eos>` on both sides included."""
 
     text: str
     log_prob: float
     score: float
-    source_tokens: list[str]
-    target_tokens: list[str]
-    attention: NDArray[np.float32] | None
+    alignment: Alignment | None = None
 
     def to_json(self) -> dict[str, Any]:
         plain: dict[str, Any] = {"text": self.text, "log_prob": self.log_prob, "score": self.score}
-        if self.attention is not None:
-            weights = [[round(float(weight), 4) for weight in row] for row in self.attention]
-            plain |= {"source_tokens": self.source_tokens, "target_tokens": self.target_tokens, "attention": weights}
-        return plain
+        return plain if self.alignment is None else plain | {"alignment": self.alignment.to_json()}
 
 
 class Translator(NamedTuple):
@@ -71,24 +65,20 @@ class Translator(NamedTuple):
         )
         for line, ids in zip(lines, sources, strict=True):
             if len(ids) == 1:
-                yield [Translation("", 0.0, 0.0, [], [], None)]
+                yield [Translation("", 0.0, 0.0)]
                 continue
             yield [self._read(hypothesis, line, ids, copy) for hypothesis in next(found)]
 
     def _read(self, hypothesis: Hypothesis, line: str, source: list[int], copy: bool) -> Translation:
+        text, weights = self.target.decode(hypothesis.token_ids), hypothesis.attention
+        if weights is None:
+            return Translation(text, hypothesis.log_prob, hypothesis.score)
         tokens = [_shown(self.target, i) for i in hypothesis.token_ids]
-        text = self.target.decode(hypothesis.token_ids)
-        if copy and hypothesis.attention is not None:
-            tokens = copy_unknown(tokens, hypothesis.attention, line.split())
+        if copy:
+            tokens = copy_unknown(tokens, weights, line.split())
             text = " ".join(tokens)
-        return Translation(
-            text,
-            hypothesis.log_prob,
-            hypothesis.score,
-            [_shown(self.source, i) for i in source],
-            tokens + ["<eos>"] * hypothesis.ended,
-            hypothesis.attention,
-        )
+        read, written = [_shown(self.source, i) for i in source], tokens + ["<eos>"] * hypothesis.ended
+        return Translation(text, hypothesis.log_prob, hypothesis.score, Alignment(read, written, weights))
 
 
 def _shown(tokenizer: Tokenizer, token_id: int) -> str:

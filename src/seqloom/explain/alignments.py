@@ -1,16 +1,15 @@
-"""Attention of targets to their sources: as JSON, and as a page of heat maps."""
+"""The attention of targets to their sources as a page of heat maps."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from seqloom.decoding.alignment import Alignment
 from seqloom.errors import SeqloomError
 from seqloom.page import page
 
@@ -29,44 +28,6 @@ section { scroll-margin-top: 1rem } section h2 { overflow-wrap: anywhere } secti
 .ground { fill: var(--tint); stroke: var(--rule) } .line { stroke: var(--rule) }
 .cell { fill: var(--c0) } .cell:hover { stroke: var(--ink) } .token { fill: var(--ink) }
 """
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """How much of the attention each source token had when each target token was written: (target, source), rows of
-    sum 1 but for rounding."""
-
-    source: Sequence[str]
-    target: Sequence[str]
-    weights: ArrayLike
-
-    def matrix(self) -> NDArray[np.float64]:
-        """The weights, (target, source). Raises SeqloomError where they do not fit the tokens."""
-        weights = np.asarray(self.weights, dtype=np.float64)
-        shape = (len(self.target), len(self.source))
-        if weights.size == 0 and 0 in shape:
-            return weights.reshape(shape)
-        if weights.shape != shape:
-            raise SeqloomError(
-                "the weights do not fit the tokens",
-                got=" × ".join(map(str, weights.shape)) or "one number",
-                expected=f"target × source tokens, {shape[0]} × {shape[1]}",
-            )
-        if not np.isfinite(weights).all() or (weights < 0).any():
-            raise SeqloomError("a weight of attention is no share", got=float(weights.min()), expected="0 to 1")
-        return weights
-
-
-def alignments_json(alignments: Sequence[Alignment]) -> list[dict[str, Any]]:
-    """The `source` and `target` tokens of each, and its `weights` with four decimals, a list a target token."""
-    return [
-        {
-            "source": list(one.source),
-            "target": list(one.target),
-            "weights": [[round(weight, 4) for weight in row] for row in one.matrix().tolist()],
-        }
-        for one in alignments
-    ]
 
 
 def alignments_html(alignments: Sequence[Alignment], title: str) -> str:
