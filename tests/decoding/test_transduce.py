@@ -154,7 +154,6 @@ def test_wrong_requests() -> None:
         {"length_penalty": math.nan},
         {"max_length": -1},
         {"max_ratio": math.inf},
-        {"patience": 0.5},
         {"seed": -1},
         {"never": (EOS,)},
     ],

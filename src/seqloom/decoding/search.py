@@ -26,9 +26,9 @@ class Search:
     `length_penalty` α ranks hypotheses by log p / length^α: 0 by probability, 1 by the mean a token (the family of Wu
     et al. 2016, eq. 14, without its constant 5).
     `max_length` cuts; 0 is `max_ratio` * source length + 20.
-    `patience`: a source is done once `patience` * `beam_size` hypotheses have ended (Kasai et al. 2022: 1 is first
-    come, first served), and always when none alive can still come among the `n_best`; `math.inf` waits for that alone.
-    `sampling` draws `n_best` independent targets instead; `beam_size` and `patience` then mean nothing. What is drawn
+    A source is done once none alive ranks, as long as it is, above the `n_best` that have ended. `exact` waits until
+    none can, however long it may become; with a `length_penalty` of 0 the two are one.
+    `sampling` draws `n_best` independent targets instead; `beam_size` and `exact` then mean nothing. What is drawn
     hangs on `seed` and the source alone: an equal source gets an equal answer.
     `never`: token ids that are not written; `<pad>` and `<sos>` never are.
     `attention`: whether hypotheses come with theirs.
@@ -39,7 +39,7 @@ class Search:
     length_penalty: float = 1.0
     max_length: int = 0
     max_ratio: float = 2.0
-    patience: float = 1.0
+    exact: bool = False
     sampling: Sampling | None = None
     seed: int = 1
     never: tuple[int, ...] = (PAD, SOS)
@@ -54,7 +54,6 @@ class Search:
             ("length_penalty", 0 <= self.length_penalty < math.inf, "0 or more"),
             ("max_length", self.max_length >= 0, "0 (by the source's length) or more"),
             ("max_ratio", 0 <= self.max_ratio < math.inf, "0 or more"),
-            ("patience", self.patience >= 1, "1 or more"),
             ("seed", self.seed >= 0, "0 or more"),
             ("never", all(token >= 0 and token != EOS for token in self.never), f"token ids, not {EOS}, which ends"),
         ):
