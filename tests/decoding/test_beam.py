@@ -45,7 +45,7 @@ def test_a_beam_that_holds_everything_is_exhaustive(
         n_best=n_best,
         length_penalty=alpha,
         max_length=longest,
-        exact=alpha > 0,  # without a penalty of length it always is
+        exact=True,
     )
     for source, found in zip(sources, transduce(model, sources, search), strict=True):
         same(found, exhaustive(model, source, search))
@@ -72,8 +72,8 @@ def by_definition(model: TableModel, source: Source, search: Search) -> list[Hyp
         ]
         alive = [way for way in ways if way[1][-1] != EOS][: search.beam_size]
         kept = sorted((one.score for one in ended), reverse=True)[: search.n_best]
-        best = alive[0][0] / (longest if search.exact else length) ** search.length_penalty
-        if len(kept) == search.n_best and kept[-1] >= best and length < longest:
+        winning = alive[0][0] / length**search.length_penalty > kept[-1] if len(kept) == search.n_best else True
+        if not search.exact and len(ended) >= search.beam_size and not winning and length < longest:
             break
         if length == longest:
             cut = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seqloom.data.tokenizer import EOS
@@ -15,10 +15,11 @@ from seqloom.decoding.search import Search
 
 
 class Ended(NamedTuple):
-    """What of each source has ended: the `n_best` scores, -inf where there are fewer. `longest`: length^α of the
-    longest target allowed, which bounds what a hypothesis alive can still score."""
+    """What of each source has ended: the `n_best` scores, -inf where there are fewer; `number` in all. `longest`:
+    length^α of the longest target allowed, which bounds what a hypothesis alive can still score."""
 
     scores: Float[Tensor, "batch n_best"]
+    number: Int[Tensor, " batch"]
     longest: Float[Tensor, " batch"]
 
 
@@ -26,9 +27,10 @@ class BeamSearch:
     """Keeps `beam_size` hypotheses alive. A hypothesis that ends must be among the `beam_size` most probable ways to go
     on; the others alive close ranks behind it. The `n_best` that ended have the best length-normalised scores.
 
-    A source is done when nothing alive is winning: to stop when so many have ended instead lets improbable early ends
-    crowd out what is better and longer (LOG.md). The `exact` bound is that a log-probability only falls and the longest
-    target divides it by the most; with it, and a beam that holds every prefix alive, the search is exhaustive.
+    A source is done when as many have ended as the beam is wide and nothing alive is winning. The first alone lets
+    improbable early ends crowd out what is better and longer, the second alone favours the short (LOG.md). The `exact`
+    bound is that a log-probability only falls and the longest target divides it by the most; with it, and a beam that
+    holds every prefix alive, the search is exhaustive.
     """
 
     first_rows = 1  # equal hypotheses would be found as often as there are of them
@@ -40,6 +42,7 @@ class BeamSearch:
         device, batch = sources.forced.device, len(sources.lengths)
         return Ended(
             torch.full((batch, self.search.n_best), -torch.inf, device=device),
+            torch.zeros(batch, dtype=torch.long, device=device),
             torch.from_numpy(sources.longest).to(device) ** self.search.length_penalty,
         )
 
@@ -65,7 +68,10 @@ class BeamSearch:
         best, places = torch.cat([alive.log_probs, ends], dim=1).topk(min(beam, width + ends.shape[1]))
         ended = best.where(places >= width, -torch.inf)
         scores = torch.cat([memory.scores, ended / length**search.length_penalty], dim=1).topk(search.n_best).values
-        divisor = memory.longest if search.exact else length**search.length_penalty
-        unbeatable = scores[:, -1] >= alive.log_probs[:, 0] / divisor
+        number = memory.number + (ended > -torch.inf).sum(1)
+        best_alive = alive.log_probs[:, 0]
+        done = scores[:, -1] >= best_alive / memory.longest
+        if not search.exact:
+            done |= (number >= beam) & (scores[:, -1] >= best_alive / length**search.length_penalty)
         choice = Choice(alive.tokens, alive.rows, alive.log_probs, ended, (places - width).clamp(min=0))
-        return choice, Ended(scores, memory.longest), unbeatable
+        return choice, Ended(scores, number, memory.longest), done
