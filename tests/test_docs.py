@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from seqloom.cli.main import app
+from tests.training.pairs import write_pairs
 from tests.training.texts import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,13 +46,18 @@ def test_make_targets_named_in_documents_exist() -> None:
         assert set(re.findall(r"^make ([a-z-]+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE)) <= targets
 
 
-def test_the_examples_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+GUIDES = [path for path in DOCUMENTS if path.parent.name == "docs" and "```python" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=name)
+def test_the_examples_of_a_guide_run(guide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other, as a reader would type them, but for the ten minutes."""
     monkeypatch.chdir(tmp_path)
     write_text(tmp_path / "text.txt")
     write_text(tmp_path / "other.txt", lines=20)
-    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-    examples = re.findall(r"^```python\n(.*?)^```", guide, flags=re.MULTILINE | re.DOTALL)
+    write_pairs(tmp_path / "pairs.tsv")
+    write_pairs(tmp_path / "other.tsv", pairs=20)
+    examples = re.findall(r"^```python\n(.*?)^```", guide.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert "minutes=10" in examples[-1]
     names: dict[str, object] = {}
     for example in examples:

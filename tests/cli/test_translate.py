@@ -30,7 +30,7 @@ def test_train_evaluate_and_score(cli: CommandLine, tmp_path: Path) -> None:
         "--threads", 1, "--out", out, "--json",
     )  # fmt: skip
     assert status == 0, errors
-    assert json.loads(output)["test_exact_match"] <= 1
+    assert json.loads(output)["test_exact_match"] == seqloom.load(out).summary["test"]["exact_match"]
     assert "valid exact_match" in errors
 
     status, output, errors = cli("evaluate", out, data, "--json")

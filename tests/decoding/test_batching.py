@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.decoding.batching import group_by_length, padded, padded_source
+from seqloom.data.batch import padded
+from seqloom.decoding.batching import group_by_length, padded_source
 
 
 @given(st.lists(st.integers(0, 50), max_size=60), st.integers(0, 200))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from seqloom.data.tokenizer import PAD
 
 
 class Batch(NamedTuple):
@@ -68,3 +72,14 @@ class Batch(NamedTuple):
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with `function` applied to every tensor."""
         return Batch._make(function(part) if isinstance(part, Tensor) else part for part in self)
+
+
+Row = Sequence[int] | NDArray[np.integer[Any]]
+
+
+def padded(rows: Sequence[Row], padding: int = PAD) -> NDArray[np.int64]:
+    """(rows, longest): token ids, and `padding` after each row's end."""
+    ids = np.full((len(rows), max(map(len, rows))), padding, dtype=np.int64)
+    for target, row in zip(ids, rows, strict=True):
+        target[: len(row)] = row
+    return ids

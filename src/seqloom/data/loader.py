@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batch import Batch
+from seqloom.data.batch import Batch, Row, padded
 from seqloom.data.buckets import Buckets
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, PAD, SOS
@@ -151,26 +151,20 @@ class PairLoader:
 
     def batch(self, epoch: int, step: int) -> Batch:
         rows = self._buckets.epoch(epoch)[step]
-        source, lengths = padded(self.source.rows(rows))
+        source, lengths = with_lengths(self.source.rows(rows))
         return line_batch(self.target.rows(rows))._replace(source=source, source_lengths=lengths)
 
 
-Row = Sequence[int] | NDArray[np.uint16] | NDArray[np.uint32]
-
-
-def padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor | None]:
+def with_lengths(rows: Sequence[Row]) -> tuple[Tensor, Tensor | None]:
     """(rows, longest) ids, and the rows' lengths where they differ."""
-    lengths = np.array([len(row) for row in rows])
-    ids = np.full((len(rows), lengths.max()), PAD, dtype=np.int64)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = row
+    ids, lengths = padded(rows), np.array([len(row) for row in rows])
     ragged = bool((lengths < ids.shape[1]).any())
     return torch.from_numpy(ids), torch.from_numpy(lengths) if ragged else None
 
 
 def line_batch(rows: Sequence[Row]) -> Batch:
     """Rows that end in `<eos>` as a padded batch: inputs `<sos> w1 .. wn`, targets `w1 .. wn <eos>`."""
-    targets, lengths = padded(rows)
+    targets, lengths = with_lengths(rows)
     inputs = torch.full_like(targets, PAD)
     inputs[:, 0] = SOS
     inputs[:, 1:] = targets[:, :-1]

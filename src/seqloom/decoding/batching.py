@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.tokenizer import PAD
+from seqloom.data.batch import padded
 
 Source = Sequence[int] | NDArray[np.number]
 """Token ids with `<eos>`, or frames of numbers (time, size)."""
@@ -27,14 +27,6 @@ def group_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
         else:
             groups.append([place])
     return groups
-
-
-def padded(rows: Sequence[Sequence[int]], padding: int = PAD) -> NDArray[np.int64]:
-    """(rows, longest): token ids, and `padding` after each row's end."""
-    ids = np.full((len(rows), max(map(len, rows))), padding)
-    for target, row in zip(ids, rows, strict=True):
-        target[: len(row)] = row
-    return ids
 
 
 def padded_source(

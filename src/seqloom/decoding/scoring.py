@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqloom.data.batch import padded
 from seqloom.data.tokenizer import EOS, SOS, UNK
-from seqloom.decoding.batching import Source, group_by_length, padded, padded_source
+from seqloom.decoding.batching import Source, group_by_length, padded_source
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.models.language_model import PredictsNext
 from seqloom.nn.layer import state_tensors
@@ -19,15 +20,12 @@ _TOKENS_AT_ONCE = 4_096
 
 
 class LineScore(NamedTuple):
-    """`log_prob` in nats, the end of the line included; `tokens` counts that end; `unknown` the unknown words."""
+    """Of a line, or of a target given its source. `log_prob` in nats, the end of the line included; `tokens` counts
+    that end; `unknown` the unknown words."""
 
     log_prob: float
     tokens: int
     unknown: int
-
-
-PairScore = LineScore
-"""The score of a target given its source."""
 
 
 def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input: int) -> list[LineScore]:
@@ -43,7 +41,7 @@ def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input
 
 def score_pairs(
     model: DecodesNext, pairs: Sequence[tuple[Source, Sequence[int]]], device: torch.device | None = None
-) -> list[PairScore]:
+) -> list[LineScore]:
     """The score of each target (without `<sos>` and `<eos>`) given its source (with `<eos>`), in the order given; pairs
     of like length are computed together. `device` is the model's; None is the CPU."""
     there = device or torch.device("cpu")

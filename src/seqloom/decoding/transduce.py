@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
+from seqloom.data.batch import padded
 from seqloom.data.tokenizer import EOS, PAD, SOS
-from seqloom.decoding.batching import Source, group_by_length, padded, padded_source
+from seqloom.decoding.batching import Source, group_by_length, padded_source
 from seqloom.decoding.beam import BeamSearch
 from seqloom.decoding.found import hypotheses
 from seqloom.decoding.left_to_right import Sources, Strategy, write

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -43,6 +43,9 @@ class AttentionalVector(nn.Module):
 class AttentionalDecoder(RecurrentDecoder):
     """The recurrence does not wait for the attention: each of the two is run for all steps at once."""
 
+    feeds: ClassVar[bool] = False
+    """Whether the attentional vector of the step before stands beside every input."""
+
     def __init__(
         self,
         make_stack: MakeStack,
@@ -52,7 +55,8 @@ class AttentionalDecoder(RecurrentDecoder):
         attention: AttentionSettings,
         bridged: bool,
     ) -> None:
-        super().__init__(make_stack(input_size), encoder.summary_size, bridged)
+        beside = output_size if self.feeds else 0
+        super().__init__(make_stack(input_size + beside), encoder.summary_size, bridged)
         self.output_size = output_size
         self.attend = AttentionalVector(self.stack.output_size, encoder.output_size, output_size, attention.score)
 
@@ -89,16 +93,7 @@ class InputFeedingDecoder(AttentionalDecoder):
     """The attentional vector of the step before stands beside every input (Luong et al. 2015, section 3.3); zeros at
     first. A step waits for the attention of the one before, so training too goes step by step: several times slower."""
 
-    def __init__(
-        self,
-        make_stack: MakeStack,
-        input_size: int,
-        output_size: int,
-        encoder: Encoder,
-        attention: AttentionSettings,
-        bridged: bool,
-    ) -> None:
-        super().__init__(make_stack, input_size + output_size, output_size, encoder, attention, bridged)
+    feeds = True
 
     def initial_state(self, source: State, rows: int) -> Fed:
         memories = self.first_memories(source.summary, rows)

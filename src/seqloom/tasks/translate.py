@@ -18,7 +18,7 @@ from seqloom.data.pairs import PairCodec, Pairs, PairTokenizerSettings, kind_for
 from seqloom.data.readers import readers
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.tokenizer import EOS
-from seqloom.decoding.scoring import PairScore, score_pairs
+from seqloom.decoding.scoring import LineScore, score_pairs
 from seqloom.decoding.search import Search
 from seqloom.decoding.translation import Translation, Translator
 from seqloom.metrics.by_length import LengthScores, scores_by_length
@@ -177,7 +177,7 @@ class TranslateTask:
     def examples(self, path: str, settings: TranslateSettings) -> Iterator[Pair]:
         return self.recipe(settings).read(path)
 
-    def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> list[PairScore]:
+    def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> list[LineScore]:
         """The log-probability of each target given its source, in nats."""
         codec: PairCodec = trained.codec
         sources = codec.source.encode([pair[0] for pair in examples])

@@ -81,22 +81,32 @@ def start_small(stack: nn.Module, depth: int) -> None:
             nn.init.zeros_(weight)
 
 
-@layers.register("transformer")
-class Transformer(SequenceLayer):
-    """A stack of causal blocks and a final norm; where the input size is not `model_dim`, a linear map comes first."""
+class BlockStack(SequenceLayer):
+    """Blocks one on the other, and a final norm."""
 
-    settings = TransformerSettings
-
-    def __init__(self, input_size: int, settings: TransformerSettings) -> None:
+    def __init__(self, input_size: int, settings: BlockSettings) -> None:
         super().__init__()
         self.input_size, self.output_size = input_size, settings.model_dim
-        self.num_heads, self.head_dim = settings.num_heads, settings.model_dim // settings.num_heads
-        self.window = settings.window
+        self.head_dim = settings.model_dim // settings.num_heads
         self.project = nn.Linear(input_size, settings.model_dim) if input_size != settings.model_dim else nn.Identity()
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_layers))
         self.norm = nn.LayerNorm(settings.model_dim)
         self.dropout = BitDropout(settings.dropout)
         start_small(self, settings.num_layers)
+
+    def each_block(self) -> Iterator[Block]:
+        return cast("Iterator[Block]", iter(self.blocks))
+
+
+@layers.register("transformer")
+class Transformer(BlockStack):
+    """A stack of causal blocks and a final norm; where the input size is not `model_dim`, a linear map comes first."""
+
+    settings = TransformerSettings
+
+    def __init__(self, input_size: int, settings: TransformerSettings) -> None:
+        super().__init__(input_size, settings)
+        self.num_heads, self.window = settings.num_heads, settings.window
 
     def initial_state(self, batch_size: int) -> Memory:
         weight = self.norm.weight
@@ -129,7 +139,7 @@ class Transformer(SequenceLayer):
         mask = None if causal or sees_all else self._mask(state.real, real, time)
         rotation = rotations(state.position[:, None] + steps, self.head_dim, inputs.dtype)
         hidden, presents = self.dropout(self.project(without_padding(inputs, lengths))), []
-        for depth, block in enumerate(cast("Iterator[Block]", iter(self.blocks))):
+        for depth, block in enumerate(self.each_block()):
             past = state.keys[:, depth], state.values[:, depth]
             hidden, present = block.attend(hidden, rotation, past, mask, causal=causal)
             hidden = block(hidden if between is None else between[depth](hidden))
@@ -169,22 +179,12 @@ class Transformer(SequenceLayer):
 
 
 @layers.register("bitransformer")
-class BidirectionalTransformer(SequenceLayer):
+class BidirectionalTransformer(BlockStack):
     """A stack of blocks in which every position sees all, and a final norm. It needs the whole sequence, so there is
     nothing to remember: the state is empty."""
 
     settings = BlockSettings
     causal = False
-
-    def __init__(self, input_size: int, settings: BlockSettings) -> None:
-        super().__init__()
-        self.input_size, self.output_size = input_size, settings.model_dim
-        self.head_dim = settings.model_dim // settings.num_heads
-        self.project = nn.Linear(input_size, settings.model_dim) if input_size != settings.model_dim else nn.Identity()
-        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_layers))
-        self.norm = nn.LayerNorm(settings.model_dim)
-        self.dropout = BitDropout(settings.dropout)
-        start_small(self, settings.num_layers)
 
     def initial_state(self, batch_size: int) -> State:  # noqa: ARG002
         return ()
@@ -200,7 +200,7 @@ class BidirectionalTransformer(SequenceLayer):
         mask = None if lengths is None else (steps < lengths.clamp(min=1)[:, None])[:, None, None]
         rotation = rotations(steps[None], self.head_dim, inputs.dtype)
         hidden = self.dropout(self.project(without_padding(inputs, lengths)))
-        for block in cast("Iterator[Block]", iter(self.blocks)):
+        for block in self.each_block():
             hidden, _ = block.attend(hidden, rotation, None, mask, causal=False)
             hidden = block(hidden)
         return self.norm(hidden), ()
