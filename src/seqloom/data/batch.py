@@ -13,6 +13,15 @@ from torch import Tensor
 from seqloom.data.tokenizer import PAD
 
 
+class Forms(NamedTuple):
+    """The different words of a batch. `word_ids`: (forms,) ids in the vocabulary; `characters`: (forms, longest) ids,
+    and `lengths`: (forms,) how many of them are real."""
+
+    word_ids: Tensor
+    characters: Tensor
+    lengths: Tensor
+
+
 class Batch(NamedTuple):
     """Rows of token ids and what is to be predicted at each step.
 
@@ -20,7 +29,8 @@ class Batch(NamedTuple):
     `scored`: (batch, time), True where the target counts; None where all real ones do. `source`, `source_lengths`:
     what the targets are given, where they are given something: (batch, source) ids or (batch, source, size) numbers.
     `continues`: the rows go on where the state of the batch before was carried from. `carry`: the steps after which
-    that is; None is after all of them.
+    that is; None is after all of them. `forms`: where words are read by their letters too, what `inputs` are numbers
+    of; all rows share them.
     """
 
     inputs: Tensor
@@ -31,6 +41,7 @@ class Batch(NamedTuple):
     carry: int | None = None
     source: Tensor | None = None
     source_lengths: Tensor | None = None
+    forms: Forms | None = None
 
     @property
     def num_rows(self) -> int:
@@ -67,10 +78,13 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
-        return self._map(lambda part: part.to(device, non_blocking=True))
+        there = self._map(lambda part: part.to(device, non_blocking=True))
+        if self.forms is None:
+            return there
+        return there._replace(forms=Forms(*(part.to(device, non_blocking=True) for part in self.forms)))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
-        """The same batch with `function` applied to every tensor."""
+        """The same batch with `function` applied to every tensor of rows."""
         return Batch._make(function(part) if isinstance(part, Tensor) else part for part in self)
 
 

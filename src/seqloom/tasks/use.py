@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seqloom.decoding.continuation import Continuation
 from seqloom.decoding.scoring import LineScore
 from seqloom.metrics.by_length import LengthScores
+from seqloom.metrics.classification import Diagnosis
 
 TrainedModel = Any
 """A task's network: an nn.Module that also has what the task's own contract asks for."""
@@ -60,11 +64,58 @@ class ScoresByLength(Protocol):
 
 
 @runtime_checkable
-class Predicts(Protocol):
-    """Answers lines of text."""
+class TakesInputs(Protocol):
+    """Reads what is to be answered or embedded: examples without their targets. A line of text is one as it is."""
+
+    def inputs(self, path: str, settings: Any) -> Iterator[Any]:
+        """Those of a file, in order; none is left out, so that answers can be laid beside the lines."""
+        ...
+
+
+@runtime_checkable
+class Predicts(TakesInputs, Protocol):
+    """Answers inputs."""
 
     def predict(
-        self, trained: Trained, lines: Sequence[str], asked: Mapping[str, Any]
+        self, trained: Trained, inputs: Sequence[Any], asked: Mapping[str, Any]
     ) -> Iterator[Sequence[Prediction]]:
-        """The answers to each line, the best first, in the order given; `asked` overrides how the run was set up."""
+        """The answers to each, the best first, in the order given; `asked` overrides how the run was set up.
+
+        Raises RequestError where something is asked that the task does not know.
+        """
+        ...
+
+
+@runtime_checkable
+class PredictsOnline(Protocol):
+    """Answers every element as it comes, before the next one is known."""
+
+    def online(self, trained: Trained) -> Callable[[str], str]:
+        """What takes the next element of a sequence and gives its answer. Raises RequestError where the model needs the
+        future."""
+        ...
+
+
+@runtime_checkable
+class Embeds(TakesInputs, Protocol):
+    """Gives a vector of one length for each input."""
+
+    def embed(self, trained: Trained, inputs: Sequence[Any], pooling: str) -> Iterator[NDArray[np.float32]]:
+        """(size,) each, in the order given. `pooling` is a name of `models.sentence_vectors.poolings`, or `auto`."""
+        ...
+
+
+@runtime_checkable
+class Diagnoses(Protocol):
+    """Says what is confused with what, and where the model was sure and wrong."""
+
+    def diagnose(self, trained: Trained, data: Any) -> Diagnosis: ...
+
+
+@runtime_checkable
+class Calibrates(Protocol):
+    """Fits what is fitted after training, on held-out data: how sharp probabilities are."""
+
+    def calibrate(self, trained: Trained, valid: Any) -> None:
+        """Changes buffers of the model; they are saved with it."""
         ...

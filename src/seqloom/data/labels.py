@@ -1,0 +1,56 @@
+"""Names of classes and tags to numbers and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from seqloom.errors import RequestError
+from seqloom.files import write_atomic
+
+UNSEEN = -1
+"""The id of a label that the training data does not have: never predicted, always counted as wrong."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of the training data in alphabetical order; a label's id is its place."""
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def learn(cls, labels: Iterable[str], where: str) -> Labels:
+        """Raises RequestError where there are fewer than two: nothing could be told apart."""
+        names = tuple(sorted(set(labels)))
+        if len(names) < 2:
+            raise RequestError(
+                "there is nothing to tell apart",
+                where=where,
+                got=f"only the label {names[0]!r}" if names else "no label at all",
+                expected="two different labels or more",
+            )
+        return cls(names)
+
+    @classmethod
+    def load(cls, path: Path) -> Labels:
+        try:
+            return cls(tuple(map(str, json.loads(path.read_text(encoding="utf-8")))))
+        except (OSError, ValueError, TypeError) as error:
+            raise RequestError("the labels could not be read", where=str(path), got=str(error)) from None
+
+    def save(self, path: Path) -> None:
+        write_atomic(path, json.dumps(self.names, ensure_ascii=False, indent=0) + "\n")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+    def ids(self, labels: Sequence[str]) -> list[int]:
+        """The id of each, `UNSEEN` for those that are not known."""
+        return [self._ids.get(label, UNSEEN) for label in labels]

@@ -1,0 +1,105 @@
+"""Accuracy, the confusion table, precision, recall and F1 of classes, and how far probabilities can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ClassScores(NamedTuple):
+    """Of one label: `expected` and `predicted` are how often each was; `f1` is 0 where nothing was right."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    expected: int
+    predicted: int
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """`counts[i, j]`: how often `labels[i]` was expected and `labels[j]` predicted."""
+
+    labels: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, expected: Sequence[str], predicted: Sequence[str]) -> Confusion:
+        labels = tuple(sorted({*expected, *predicted}))
+        place = {label: i for i, label in enumerate(labels)}
+        counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
+        np.add.at(counts, ([place[x] for x in expected], [place[x] for x in predicted]), 1)
+        return cls(labels, counts)
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.trace(self.counts) / max(int(self.counts.sum()), 1))
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of the F1 of all labels that were expected or predicted."""
+        return float(np.mean([scores.f1 for scores in self.classes()]))
+
+    def classes(self) -> list[ClassScores]:
+        right, expected, predicted = np.diag(self.counts), self.counts.sum(1), self.counts.sum(0)
+        return [
+            class_scores(label, int(hits), int(wanted), int(given))
+            for label, hits, wanted, given in zip(self.labels, right, expected, predicted, strict=True)
+        ]
+
+
+def class_scores(label: str, right: int, expected: int, predicted: int) -> ClassScores:
+    """Precision: right of predicted; recall: right of expected; F1: their harmonic mean. All are 0 where none is right."""
+    precision, recall = right / max(predicted, 1), right / max(expected, 1)
+    return ClassScores(label, precision, recall, 2 * right / max(expected + predicted, 1), expected, predicted)
+
+
+class CalibrationBin(NamedTuple):
+    """The answers whose probability was in one stretch: its mean, the share that was right, and how many."""
+
+    probability: float
+    accuracy: float
+    answers: int
+
+
+def calibration(probabilities: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[CalibrationBin]:
+    """Answers by the probability that they were given, in `bins` equal stretches; empty ones are left out."""
+    given, hits = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    which = np.minimum((given * bins).astype(np.int64), bins - 1)
+    return [
+        CalibrationBin(float(given[rows].mean()), float(hits[rows].mean()), int(rows.sum()))
+        for rows in (which == number for number in range(bins))
+        if rows.any()
+    ]
+
+
+def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
+    """The mean distance between probability and accuracy (Guo et al. 2017, equation 3)."""
+    total = sum(one.answers for one in bins)
+    return sum(one.answers * abs(one.probability - one.accuracy) for one in bins) / max(total, 1)
+
+
+class Mistake(NamedTuple):
+    """A wrong answer: what was read, what it is, what was said, and how sure that was."""
+
+    text: str
+    expected: str
+    predicted: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a model gets right and wrong. `scores` by plain names; `classes`: of labels, or of kinds of spans;
+    `mistakes`: the surest first; `bins` is empty where there are no probabilities."""
+
+    scores: dict[str, float]
+    classes: list[ClassScores]
+    confusion: Confusion
+    mistakes: list[Mistake]
+    bins: list[CalibrationBin]
