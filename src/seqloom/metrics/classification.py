@@ -54,7 +54,7 @@ class Confusion:
 
 
 def class_scores(label: str, right: int, expected: int, predicted: int) -> ClassScores:
-    """Precision: right of predicted; recall: right of expected; F1: their harmonic mean. All are 0 where none is right."""
+    """Precision is right of predicted, recall right of expected, F1 their harmonic mean."""
     precision, recall = right / max(predicted, 1), right / max(expected, 1)
     return ClassScores(label, precision, recall, 2 * right / max(expected + predicted, 1), expected, predicted)
 
