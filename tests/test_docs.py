@@ -10,6 +10,7 @@ import typer
 
 from seqloom.cli.main import app
 from tests.training.pairs import write_pairs
+from tests.training.sentences import write_sentences
 from tests.training.texts import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +57,7 @@ def test_the_examples_of_a_guide_run(guide: Path, tmp_path: Path, monkeypatch: p
     write_text(tmp_path / "text.txt")
     write_text(tmp_path / "other.txt", lines=20)
     write_pairs(tmp_path / "pairs.tsv")
+    write_sentences(tmp_path / "sentences.conll")
     write_pairs(tmp_path / "other.tsv", pairs=20)
     examples = re.findall(r"^```python\n(.*?)^```", guide.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert "minutes=10" in examples[-1]

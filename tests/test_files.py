@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import make_folder, read_lines, reading, write_atomic, writing
+from seqloom.files import make_folder, read_blocks, read_lines, reading, write_atomic, writing
 
 LINES = ["first", "", " with blanks ", "ünï 語", "\u2028 is no line end", "last"]
 
@@ -40,6 +40,31 @@ def test_lines_are_the_text(tmp_path: Path, name: str, encode: Callable[[bytes],
 def test_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("ü\nb\n".encode())))
     assert list(read_lines("-")) == ["ü", "b"]
+
+
+class Arriving(io.RawIOBase):
+    """What is written to standard input, a piece at a time."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+
+    def read1(self, size: int) -> bytes:  # noqa: ARG002
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+def test_standard_input_is_read_in_blocks_of_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    arriving = Arriving(b"one\ntwo\nth", b"ree\n", b"fo", b"u", b"r\n5\n6\n7\n8\nla", b"st")
+    monkeypatch.setattr(sys, "stdin", type("Input", (), {"buffer": arriving}))
+    blocks = read_blocks(read_lines("-"), "-", 3)
+    assert next(blocks) == ["one", "two"]
+    assert len(arriving.pieces) == 5
+    assert list(blocks) == [["three"], ["four", "5", "6"], ["7", "8"], ["last"]]
+
+
+def test_a_file_is_read_in_blocks(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("1\n2\n3\n4\n5\n")
+    path = str(tmp_path / "text.txt")
+    assert list(read_blocks(read_lines(path), path, 2)) == [["1", "2"], ["3", "4"], ["5"]]
 
 
 def test_the_lines_before_a_broken_one_are_read(tmp_path: Path) -> None:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import gzip
-import itertools
+import io
 import lzma
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 from seqloom.errors import RequestError, SeqloomError
 
 STANDARD_INPUT = "-"
 
 
-def _open_bytes(path: str) -> BinaryIO:
+def _open_lines(path: str) -> contextlib.AbstractContextManager[Iterable[bytes]]:
     if path == STANDARD_INPUT:
-        return sys.stdin.buffer
+        return contextlib.nullcontext(_standard_input(sys.stdin.buffer))
     if path.endswith(".gz"):
         return cast(BinaryIO, gzip.open(path, "rb"))
     if path.endswith(".xz"):
@@ -51,9 +52,9 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """
     path = str(path)
     number = 0
-    with reading(path), _open_bytes(path) as stream:
+    with reading(path), _open_lines(path) as lines:
         try:
-            for number, raw in enumerate(stream, 1):
+            for number, raw in enumerate(lines, 1):
                 yield _decoded(raw, path, number)
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
             raise SeqloomError(
@@ -61,25 +62,50 @@ def read_lines(path: str | Path) -> Iterator[str]:
             ) from None
 
 
-def read_blocks(path: str, most: int) -> Iterator[list[str]]:
-    """Yields the lines of `read_lines`, up to `most` at a time.
+T = TypeVar("T")
+
+
+def read_blocks(items: Iterator[T], path: str, most: int) -> Iterator[list[T]]:
+    """Yields the `items` that are read from `path`, up to `most` at a time.
 
     Of standard input, those that are there: whoever writes a line and waits for the answer gets it.
     """
-    if path != STANDARD_INPUT:
-        lines = read_lines(path)
-        while block := list(itertools.islice(lines, most)):
+    block: list[T] = []
+    for item in items:
+        block.append(item)
+        if len(block) == most or (path == STANDARD_INPUT and not _standard_input(sys.stdin.buffer).ahead):
             yield block
-        return
-    number, rest = 0, b""
-    while chunk := sys.stdin.buffer.read1(1 << 16):  # type: ignore[union-attr]
-        *whole, rest = (rest + chunk).split(b"\n")
-        decoded = [_decoded(raw, path, number + i) for i, raw in enumerate(whole, 1)]
-        number += len(whole)
-        for start in range(0, len(decoded), most):
-            yield decoded[start : start + most]
-    if rest:
-        yield [_decoded(rest, path, number + 1)]
+            block = []
+    if block:
+        yield block
+
+
+class _Arriving:
+    """The lines of a stream as they are written to it; `ahead` of them are whole and not yet taken."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.ahead = cast(io.BufferedReader, stream), 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        begun: list[bytes] = []
+        while chunk := self._stream.read1(1 << 16):
+            *whole, rest = chunk.split(b"\n")
+            if whole:
+                whole[0] = b"".join([*begun, whole[0]])
+                begun.clear()
+            begun.append(rest)
+            self.ahead = len(whole)
+            for line in whole:
+                self.ahead -= 1
+                yield line
+        if last := b"".join(begun):
+            yield last
+
+
+@functools.lru_cache(maxsize=1)
+def _standard_input(stream: BinaryIO) -> _Arriving:
+    """A process has one, so who reads its lines and who asks what is ahead share it."""
+    return _Arriving(stream)
 
 
 def _decoded(raw: bytes, path: str, number: int) -> str:

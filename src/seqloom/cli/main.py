@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from seqloom.cli import compare, information, predict, train, use
+from seqloom.cli import compare, embed, information, predict, train, use
 from seqloom.errors import SeqloomError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command()(use.evaluate)
 app.command()(predict.predict)
 app.command()(use.score)
 app.command()(use.generate)
+app.command()(embed.embed)
 app.command()(compare.compare)
 app.command(name="list")(information.list_)
 

@@ -13,6 +13,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a 
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="a text file; .gz and .xz as they are, - is stdin", show_default=False)
 ]
+File = Annotated[str, typer.Argument(metavar="[FILE]", help="a text file; - is standard input")]
 Valid = Annotated[str | None, typer.Option(help="text to validate on; otherwise 5 % of DATA, by content")]
 Test = Annotated[str | None, typer.Option(help="text to test on; without it and --valid, 5 % of DATA, by content")]
 Set = Annotated[
@@ -22,6 +23,9 @@ Seed = Annotated[int, typer.Option(help="for weights, dropout and order")]
 Threads = Annotated[int, typer.Option(help="0 leaves it to torch")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
+
+INPUTS_AT_ONCE = 1_000
+"""That are read before they are answered, scored or embedded together."""
 
 
 def print_metrics(metrics: Mapping[str, Any], as_json: bool) -> None:

@@ -4,91 +4,160 @@ from __future__ import annotations
 
 import json as json_format
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import Device, Json, RunFolder, Seed, Threads
+from seqloom.cli.options import INPUTS_AT_ONCE, Device, File, Json, RunFolder, Threads
 
-_LINES_AT_ONCE = 1_000
+if TYPE_CHECKING:
+    from seqloom.decoding.alignment import Alignment
+    from seqloom.run import Run
+    from seqloom.tasks.use import Prediction
+
+Shown = Callable[[int, Sequence["Prediction"]], Iterator[str]]
+"""The lines for the answers to the input of a number, from 1 on."""
 
 
 def predict(
     run: RunFolder,
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="a text file; - is standard input")] = "-",
-    beam_size: Annotated[int, typer.Option(help="hypotheses kept a line, 1 is greedy; 0: the run's own")] = 0,
-    n_best: Annotated[int, typer.Option(help="answers a line, as: line TAB score TAB answer")] = 1,
-    length_penalty: Annotated[float, typer.Option(help="how far long answers are favoured; -1: the run's own")] = -1,
-    max_length: Annotated[int, typer.Option(help="longest answer in tokens; 0: the run's own")] = 0,
-    prefix: Annotated[str, typer.Option(help="how every answer begins")] = "",
-    copy_unknown: Annotated[bool, typer.Option("--copy-unknown", help="copy source words for <unk>")] = False,
-    sample: Annotated[bool, typer.Option("--sample", help="draw answers at random instead of searching")] = False,
-    temperature: Annotated[float, typer.Option(help="sampling: below 1 is bolder, above wilder")] = 1.0,
-    top_k: Annotated[int, typer.Option(help="sampling: draw from the k most probable tokens; 0 is all")] = 0,
-    top_p: Annotated[float, typer.Option(help="sampling: from the fewest tokens that hold this probability")] = 1.0,
-    seed: Seed = 1,
+    file: File = "-",
+    n_best: Annotated[int | None, typer.Option(help="answers a line, as: line TAB score TAB answer")] = None,
+    proba: Annotated[bool, typer.Option("--proba", help="classify, tag: with probabilities, as: label=0.93")] = False,
+    online: Annotated[
+        bool, typer.Option("--online", help="tag: a word a line, each answered before the next; a blank line ends")
+    ] = False,
+    beam_size: Annotated[int | None, typer.Option(help="translate: hypotheses kept a line; 1 is greedy")] = None,
+    length_penalty: Annotated[float | None, typer.Option(help="translate: how far long answers are favoured")] = None,
+    max_length: Annotated[int | None, typer.Option(help="translate: longest answer in tokens")] = None,
+    prefix: Annotated[str | None, typer.Option(help="translate: how every answer begins")] = None,
+    copy_unknown: Annotated[bool, typer.Option("--copy-unknown", help="translate: source words for <unk>")] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="translate: draw answers instead of searching")] = False,
+    temperature: Annotated[float | None, typer.Option(help="--sample: below 1 is bolder, above wilder")] = None,
+    top_k: Annotated[int | None, typer.Option(help="--sample: draw from the k most probable; 0 is all")] = None,
+    top_p: Annotated[float | None, typer.Option(help="--sample: from the fewest that hold so much")] = None,
+    seed: Annotated[int | None, typer.Option(help="--sample: equal seeds draw equal answers")] = None,
     alignments: Annotated[Path | None, typer.Option(help="write what was attended to: a .json or .html file")] = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
 ) -> None:
-    """Answer each line: translate it, pronounce it, inflect it. At a terminal, line by line as you type."""
-    from seqloom.decoding.sampling import Sampling
+    """Answer each line: translate it, pronounce it, classify it, tag it. At a terminal, line by line as you type.
+
+    What is not given is as the run was set up.
+    """
     from seqloom.run import load
+    from seqloom.tasks.use import Aligned
 
-    asked: dict[str, Any] = {"n_best": n_best, "seed": seed, "attention": alignments is not None}
-    asked |= {"beam_size": beam_size} if beam_size else {}
-    asked |= {"length_penalty": length_penalty} if length_penalty >= 0 else {}
-    asked |= {"max_length": max_length} if max_length else {}
-    asked |= {"prefix": prefix} if prefix else {}
-    asked |= {"copy_unknown": True} if copy_unknown else {}
-    asked |= {"sampling": Sampling(temperature, top_k, top_p)} if sample else {}
+    options = {
+        "n_best": n_best,
+        "proba": proba or None,
+        "beam_size": beam_size,
+        "length_penalty": length_penalty,
+        "max_length": max_length,
+        "prefix": prefix,
+        "copy_unknown": copy_unknown or None,
+        "sampling": _sampling(sample, temperature=temperature, top_k=top_k, top_p=top_p),
+        "seed": seed,
+        "attention": True if alignments is not None else None,
+    }
+    asked = {name: value for name, value in options.items() if value is not None}
     loaded = load(run, device=device, threads=threads)
-    number, kept = 0, []
-    for block in _blocks(file):
-        for answers in loaded.answers(block, **asked):
-            number += 1
-            _show(answers, number, n_best, json)
-            kept += [answers[0]] if alignments is not None else []
-        sys.stdout.flush()
-    if alignments is not None:
-        _write_alignments(alignments, kept)
-
-
-def _blocks(file: str) -> Iterator[list[str]]:
-    from seqloom.files import STANDARD_INPUT, read_blocks
-
-    if file != STANDARD_INPUT or not sys.stdin.isatty():
-        yield from ([line.strip() for line in block] for block in read_blocks(file, _LINES_AT_ONCE))
+    if online:
+        _answer_online(loaded, file, [*asked, *(["json"] if json else [])])
         return
+    shown = _as_json if json else _as_text(proba, n_best is not None and n_best > 1)
+    aligned = []
+    for number, answers in enumerate(_answers(loaded, file, asked), 1):
+        for line in shown(number, answers):
+            typer.echo(line)
+        if alignments is not None and isinstance(answers[0], Aligned):
+            aligned.append(answers[0].alignment)
+    if alignments is not None:
+        _write_alignments(alignments, aligned)
+
+
+def _sampling(sample: bool, **how: float | None) -> Any:
+    """How answers are drawn; None where they are searched for."""
+    from seqloom.decoding.sampling import Sampling
+    from seqloom.errors import RequestError
+
+    given: dict[str, Any] = {name: value for name, value in how.items() if value is not None}
+    if given and not sample:
+        option = next(iter(given)).replace("_", "-")
+        raise RequestError("answers are not drawn unless that is asked for", where=f"--{option}", hint="add --sample")
+    return Sampling(**given) if sample else None
+
+
+def _answers(loaded: Run, file: str, asked: dict[str, Any]) -> Iterator[Sequence[Prediction]]:
+    """Yields the answers to each input; what was printed of them is on its way before more is read."""
+    from seqloom.files import read_blocks
+
+    inputs = loaded.inputs(file)
+    for block in read_blocks(_prompted(inputs) if _at_terminal(file) else inputs, file, INPUTS_AT_ONCE):
+        yield from loaded.answers(block, **asked)
+        sys.stdout.flush()
+
+
+def _answer_online(loaded: Run, file: str, others: list[str]) -> None:
+    """Prints the answer to each element before the next is read."""
+    from seqloom.errors import RequestError
+    from seqloom.files import read_lines
+
+    if others:
+        raise RequestError("--online answers as it is, in plain text", got=", ".join(others), expected="no such option")
+    answer = loaded.online()
+    for line in read_lines(file):
+        element = line.strip()
+        if not element:
+            answer = loaded.online()
+        typer.echo(answer(element) if element else "")
+        sys.stdout.flush()
+
+
+def _at_terminal(file: str) -> bool:
+    from seqloom.files import STANDARD_INPUT
+
+    return file == STANDARD_INPUT and sys.stdin.isatty()
+
+
+def _prompted(inputs: Iterator[Any]) -> Iterator[Any]:
     print("a line at a time; Ctrl-D ends", file=sys.stderr)
     while True:
         print("> ", end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
-        if not line:
+        try:
+            yield next(inputs)
+        except StopIteration:
             return
-        yield [line.strip()]
 
 
-def _show(answers: Any, number: int, n_best: int, as_json: bool) -> None:
-    if as_json:
-        found = [answer.to_json() for answer in answers]
-        typer.echo(json_format.dumps({"line": number, "answers": found}, ensure_ascii=False))
-    elif n_best == 1:
-        typer.echo(answers[0].text)
-    else:
-        for answer in answers:
-            typer.echo(f"{number}\t{answer.score:.4f}\t{answer.text}")
+def _as_json(number: int, answers: Sequence[Prediction]) -> Iterator[str]:
+    found = [answer.to_json() for answer in answers]
+    yield json_format.dumps({"line": number, "answers": found}, ensure_ascii=False)
 
 
-def _write_alignments(path: Path, answers: list[Any]) -> None:
+def _as_text(proba: bool, several: bool) -> Shown:
+    from seqloom.tasks.use import Probable
+
+    def shown(number: int, answers: Sequence[Prediction]) -> Iterator[str]:
+        if proba and isinstance(answers[0], Probable):
+            yield "\t".join(f"{one.text}={one.probability:.4f}" for one in answers if isinstance(one, Probable))
+        elif several:
+            yield from (f"{number}\t{answer.score:.4f}\t{answer.text}" for answer in answers)
+        else:
+            yield answers[0].text
+
+    return shown
+
+
+def _write_alignments(path: Path, aligned: Sequence[Alignment | None]) -> None:
     from seqloom.errors import RequestError
     from seqloom.explain.alignments import alignments_html
     from seqloom.files import write_atomic
 
-    found = [answer.alignment for answer in answers if answer.alignment is not None]
+    found = [alignment for alignment in aligned if alignment is not None]
     if not found:
         raise RequestError("the model has no attention to show", where=str(path), expected="a model with +attention")
     if path.suffix == ".html":

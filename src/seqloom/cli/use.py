@@ -4,38 +4,58 @@ from __future__ import annotations
 
 import itertools
 import json as json_format
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import Data, Device, Json, RunFolder, Seed, Threads, print_metrics
+from seqloom.cli.options import INPUTS_AT_ONCE, Data, Device, File, Json, RunFolder, Seed, Threads, print_metrics
 
-_LINES_AT_ONCE = 1_000
+if TYPE_CHECKING:
+    from seqloom.run import Run
 
 
 def evaluate(
     run: RunFolder,
     data: Data,
     by_length: Annotated[bool, typer.Option("--by-length", help="translate: a table by the source's length")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="classify, tag: write what is confused with what to an .html file")
+    ] = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
 ) -> None:
-    """Score a run on other data: perplexity and bits a byte of a text; BLEU, chrF, exact match of pairs."""
+    """Score a run on other data: perplexity and bits a byte of a text; BLEU, chrF, exact match of pairs; accuracy and
+    F1 of labels and tags."""
     from seqloom.metrics.by_length import table
     from seqloom.run import load
 
     loaded = load(run, device=device, threads=threads)
-    if not by_length:
-        print_metrics(loaded.evaluate(data), json)
+    if by_length:
+        rows = loaded.evaluate_by_length(data)
+        typer.echo(json_format.dumps([row._asdict() for row in rows]) if json else table(rows))
         return
-    rows = loaded.evaluate_by_length(data)
-    typer.echo(json_format.dumps([row._asdict() for row in rows]) if json else table(rows))
+    prepared = loaded.read(data)
+    if report is not None:
+        _write_report(loaded, prepared, report, Path(data).name)
+    print_metrics(loaded.scores(prepared), json)
+
+
+def _write_report(loaded: Run, data: Any, path: Path, name: str) -> None:
+    from seqloom.explain.diagnosis import diagnosis_html
+    from seqloom.files import write_atomic
+
+    title = f"What {loaded.plan.model} gets wrong"
+    about = f"{loaded.plan.task} · {name} · run {loaded.folder.resolve().name}"
+    write_atomic(path, diagnosis_html(loaded.diagnose(data), title, about))
+    print(f"report: {path}", file=sys.stderr)
 
 
 def score(
     run: RunFolder,
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="a text file; - is standard input")] = "-",
+    file: File = "-",
     json: Json = False,
     threads: Threads = 0,
 ) -> None:
@@ -44,7 +64,7 @@ def score(
 
     loaded = load(run, device="cpu", threads=threads)
     examples = loaded.examples(file)
-    while batch := list(itertools.islice(examples, _LINES_AT_ONCE)):
+    while batch := list(itertools.islice(examples, INPUTS_AT_ONCE)):
         for line in loaded.score(batch):
             typer.echo(
                 json_format.dumps(line._asdict()) if json else f"{line.log_prob:.6f}\t{line.tokens}\t{line.unknown}"

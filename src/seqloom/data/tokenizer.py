@@ -38,6 +38,7 @@ class TokenizerSettings(Settings):
         0, ge=0, description="rarer words and characters become <unk>; 0: 1 where the text marks its own <unk>, else 2"
     )
     lowercase: bool = Field(False, description="lower-case the text first")
+    punctuation: bool = Field(False, description="word: punctuation marks are words of their own")
 
 
 class Tokenizer:
@@ -122,7 +123,9 @@ def _untrained(settings: TokenizerSettings, own_unknowns: bool) -> tuple[tokeniz
         trainer: trainers.Trainer = trainers.WordLevelTrainer(min_frequency=min_count, **options)
     elif settings.kind == "word":
         inner = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
-        inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        blanks = pre_tokenizers.WhitespaceSplit()
+        marks = pre_tokenizers.Punctuation("isolated")
+        inner.pre_tokenizer = pre_tokenizers.Sequence([blanks, marks]) if settings.punctuation else blanks
         trainer = trainers.WordLevelTrainer(min_frequency=min_count, **options)
     elif settings.kind == "bpe":
         inner = tokenizers.Tokenizer(models.BPE())

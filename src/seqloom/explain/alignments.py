@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
@@ -11,22 +10,17 @@ from numpy.typing import NDArray
 
 from seqloom.decoding.alignment import Alignment
 from seqloom.errors import SeqloomError
+from seqloom.explain.heat_map import HEAT_MAP_STYLE, Cell, visible
+from seqloom.explain.heat_map import heat_map as grid
 from seqloom.page import page
 
-_CELL = 22
-_LETTER_WIDTH = 7.2  # of a token, on the generous side
-_MOST_LETTERS = 18
-_TURN = 55  # degrees by which source tokens rise
 _FAINTEST = 0.005
-_VISIBLE = {" ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥"}
 
 _STYLE = """
 nav { columns: 18rem; column-gap: 2rem; margin: 1.25rem 0 0; font-size: .9rem }
 nav a { display: block; color: inherit; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 nav a:not(:hover) { text-decoration: none } nav span { color: var(--soft); display: inline-block; min-width: 1.6rem }
 section { scroll-margin-top: 1rem } section h2 { overflow-wrap: anywhere } section p { overflow-wrap: anywhere }
-.ground { fill: var(--tint); stroke: var(--rule) } .line { stroke: var(--rule) }
-.cell { fill: var(--c0) } .cell:hover { stroke: var(--ink) } .token { fill: var(--ink) }
 """
 
 
@@ -46,7 +40,7 @@ def alignments_html(alignments: Sequence[Alignment], title: str) -> str:
 more of the attention it had. The value shows at the pointer; a cell without one is below {_FAINTEST}.</p>
 <nav>{links}</nav>
 {sections}"""
-    return page(title, body, _STYLE)
+    return page(title, body, HEAT_MAP_STYLE + _STYLE)
 
 
 def _section(number: int, alignment: Alignment) -> str:
@@ -57,83 +51,16 @@ def _section(number: int, alignment: Alignment) -> str:
 
 def heat_map(alignment: Alignment) -> str:
     """Inline SVG: source tokens along the top, target tokens at the left."""
-    weights = alignment.matrix()
-    rows, columns = weights.shape
-    sources, targets = ([_shown(token) for token in side] for side in (alignment.source, alignment.target))
-    turn = np.deg2rad(_TURN)
-    longest = max(map(_width, sources), default=0.0)
-    left, top = max(map(_width, targets), default=0.0) + 12, longest * np.sin(turn) + 22
-    width = left + columns * _CELL + longest * np.cos(turn) + 12
-    parts = [
-        *_ground(left, top, rows, columns),
-        *_source_tokens(sources, alignment.source, left, top),
-        *_target_tokens(targets, alignment.target, left, top),
-        *_cells(weights, alignment, left, top),
-    ]
-    size = f"{width:.0f} {top + rows * _CELL + 8:.0f}"
-    wide, high = size.split()
-    return f'<svg viewBox="0 0 {size}" width="{wide}" height="{high}">{"".join(parts)}</svg>'
+    return grid(alignment.target, alignment.source, _cells(alignment.matrix(), alignment))
 
 
-def _ground(left: float, top: float, rows: int, columns: int) -> list[str]:
-    """The empty field, and its lines in a single path."""
-    wide, high = columns * _CELL, rows * _CELL
-    lines = "".join(f"M{left:.0f} {top + row * _CELL:.0f}h{wide}" for row in range(1, rows))
-    lines += "".join(f"M{left + column * _CELL:.0f} {top:.0f}v{high}" for column in range(1, columns))
-    field = f'<rect class="ground" x="{left:.0f}" y="{top:.0f}" width="{wide}" height="{high}"/>'
-    return [field, f'<path class="line" d="{lines}"/>' if lines else ""]
-
-
-def _source_tokens(shown: Sequence[str], full: Sequence[str], left: float, top: float) -> list[str]:
-    parts = []
-    for column, (token, whole) in enumerate(zip(shown, full, strict=True)):
-        x, y = left + (column + 0.6) * _CELL, top - 8
-        turned = f'transform="translate({x:.0f} {y:.0f}) rotate(-{_TURN})"'
-        parts.append(f'<text class="token" {turned}>{_whole(token, whole)}{escape(token)}</text>')
-    return parts
-
-
-def _target_tokens(shown: Sequence[str], full: Sequence[str], left: float, top: float) -> list[str]:
-    parts = []
-    for row, (token, whole) in enumerate(zip(shown, full, strict=True)):
-        place = f'x="{left - 8:.0f}" y="{top + (row + 0.5) * _CELL:.0f}" dy=".35em" text-anchor="end"'
-        parts.append(f'<text class="token" {place}>{_whole(token, whole)}{escape(token)}</text>')
-    return parts
-
-
-def _cells(weights: NDArray[np.float64], alignment: Alignment, left: float, top: float) -> list[str]:
-    """A square for each weight that could be seen. Attention is mostly nothing, and pages are not to be larger."""
-    parts = []
+def _cells(weights: NDArray[np.float64], alignment: Alignment) -> Iterator[Cell]:
+    """One for each weight that could be seen. Attention is mostly nothing, and pages are not to be larger."""
     for row, column in np.argwhere(weights >= _FAINTEST).tolist():
         weight = float(weights[row, column])
-        about = f"{_visible(alignment.target[row])} ← {_visible(alignment.source[column])}: {weight:.2f}"
-        place = f'x="{left + column * _CELL:.0f}" y="{top + row * _CELL:.0f}" width="{_CELL}" height="{_CELL}"'
-        shade = f'fill-opacity="{min(weight, 1.0):.2f}"'
-        parts.append(f'<rect class="cell" {place} {shade}><title>{escape(about)}</title></rect>')
-    return parts
+        about = f"{visible(alignment.target[row])} ← {visible(alignment.source[column])}: {weight:.2f}"
+        yield Cell(row, column, weight, about)
 
 
 def _text(tokens: Sequence[str]) -> str:
     return " ".join(tokens) or "(nothing)"
-
-
-def _visible(token: str) -> str:
-    """A token of blanks could not be seen."""
-    return "".join(_VISIBLE.get(letter, letter) for letter in token) if not token.strip() else token
-
-
-def _shown(token: str) -> str:
-    """The token, or its beginning where it is long."""
-    token = _visible(token) or "∅"
-    return token if len(token) <= _MOST_LETTERS else f"{token[: _MOST_LETTERS - 1]}…"
-
-
-def _whole(shown: str, token: str) -> str:
-    return f"<title>{escape(token)}</title>" if shown.endswith("…") else ""
-
-
-def _width(token: str) -> float:
-    """In pixels, about: letters of East Asian scripts are twice as wide, marks above letters take no room."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in token)
-    marks = sum(unicodedata.combining(letter) > 0 for letter in token)
-    return _LETTER_WIDTH * (len(token) + wide - marks)

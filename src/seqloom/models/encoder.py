@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from seqloom.nn.layer import SequenceLayer, State, without_padding
 from seqloom.nn.layers.recurrent import RecurrentStack
+from seqloom.nn.stretches import in_stretches
 
 
 class Encoded(NamedTuple):
@@ -26,11 +27,13 @@ class Encoder(nn.Module):
 
     The summary is the hidden state that a recurrent layer ends with, of both directions where there are two (Cho et al.
     2014; Sutskever et al. 2014), and the mean of any other layer's outputs. A source without elements is read as one
-    element of padding.
+    element of padding. `stretch`: the layer goes along so many elements at a time, and gradients end in between; 0 is
+    the whole at once.
     """
 
-    def __init__(self, read: nn.Module, layer: SequenceLayer) -> None:
+    def __init__(self, read: nn.Module, layer: SequenceLayer, stretch: int = 0) -> None:
         super().__init__()
+        self.stretch = stretch
         self.read, self.layer, self.output_size = read, layer, layer.output_size
         self.is_recurrent = isinstance(layer, RecurrentStack)
         self.summary_size = (
@@ -46,7 +49,10 @@ class Encoder(nn.Module):
             lengths = lengths.clamp(min=1)
         real = _real(source, lengths)
         vectors = self.read(without_padding(source, lengths) if source.is_floating_point() else source)
-        outputs, state = self.layer(vectors, None, lengths)
+        if self.stretch:
+            outputs, state = in_stretches(self.layer, vectors, lengths, self.stretch)
+        else:
+            outputs, state = self.layer(vectors, None, lengths)
         return Encoded(outputs, real, self._last_hidden(state) if self.is_recurrent else _mean(outputs, real))
 
     def _last_hidden(self, state: State) -> Float[Tensor, "batch summary"]:

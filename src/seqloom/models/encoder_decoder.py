@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from seqloom.models.architecture import Architecture, EncoderDecoderSettings, build_decoder
 from seqloom.models.decoder import Decoder
 from seqloom.models.encoder import Encoder
+from seqloom.models.reading import Reading, real_tokens
 from seqloom.nn.embedding import TokenEmbedding
-from seqloom.nn.layer import State, layers
+from seqloom.nn.layer import State, layers, without_padding
 from seqloom.nn.output import Least, OutputLayer
 
 
@@ -158,6 +159,20 @@ class EncoderDecoder(nn.Module):
         predicted = self.output.softmax.log_probs(vectors.flatten(0, 1)).argmax(1).view_as(inputs[:, 1:])
         replaced = torch.rand(predicted.shape, device=inputs.device) < self.scheduled_sampling
         return torch.cat([inputs[:, :1], torch.where(replaced, predicted, inputs[:, 1:])], dim=1)
+
+    @torch.no_grad()
+    def reading(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Reading:
+        """What the encoder makes of the source."""
+        encoded = self.encoder(source, lengths)
+        if source.is_floating_point():
+            elements, real = self.encoder.read(without_padding(source, lengths)), encoded.real
+        else:
+            elements, real = self.encoder.read(source), encoded.real & real_tokens(source)
+        return Reading(elements, encoded.outputs, real, encoded.summary)
 
     @torch.no_grad()
     def encode(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from seqloom.data.tokenizer import EOS, SOS
 
 
 class Reading(NamedTuple):
@@ -27,3 +30,14 @@ class Reads(Protocol):
         source: Int[Tensor, "batch time"] | Float[Tensor, "batch time size"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Reading: ...
+
+
+def real_tokens(
+    token_ids: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
+) -> Bool[Tensor, "batch time"]:
+    """True at the tokens of a text: not in padding, nor at the `<sos>` and `<eos>` that a model may read with it, which
+    would say the same of every text."""
+    real = (token_ids != SOS) & (token_ids != EOS)
+    if lengths is None:
+        return real
+    return real & (torch.arange(token_ids.shape[1], device=token_ids.device) < lengths[:, None])

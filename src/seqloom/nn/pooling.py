@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def mean_pool(
@@ -26,3 +27,23 @@ def max_pool(
     """The largest of each number over a row's real vectors; zeros where there are none."""
     largest = vectors.masked_fill(~real[:, :, None], float("-inf")).amax(1)
     return largest.masked_fill(~real.any(1, keepdim=True), 0.0)
+
+
+class AttentionPool(nn.Module):
+    """sum_t a_t h_t with a = softmax_t(v^T tanh(W h_t + b)) over a row's real vectors (Yang et al. 2016, equations 5 to
+    7; Lin et al. 2017). It starts as the mean."""
+
+    def __init__(self, size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(size, hidden_size)
+        nn.init.xavier_uniform_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+        self.query = nn.Parameter(torch.zeros(hidden_size))
+
+    def forward(
+        self, vectors: Float[Tensor, "batch time size"], real: Bool[Tensor, "batch time"]
+    ) -> tuple[Float[Tensor, "batch size"], Float[Tensor, "batch time"]]:
+        """The weighted sum, and the weights. Each row has a real vector."""
+        scores = torch.tanh(self.project(vectors)) @ self.query.to(vectors.dtype)
+        weights = torch.softmax(scores.masked_fill(~real, float("-inf")), dim=1)
+        return torch.bmm(weights[:, None].to(vectors.dtype), vectors)[:, 0], weights

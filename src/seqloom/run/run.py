@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from seqloom.config import read_toml
 from seqloom.data.corpus import encode
+from seqloom.data.readers import readers
 from seqloom.decoding.continuation import Continuation
 from seqloom.decoding.scoring import LineScore
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
 from seqloom.metrics.by_length import LengthScores
+from seqloom.metrics.classification import Diagnosis
+from seqloom.metrics.similarity import Similarity, similarity
+from seqloom.models.sentence_vectors import AUTO, check_pooling
 from seqloom.run.plan import Plan, sizes
 from seqloom.runtime import Runtime, cache_folder, within_memory
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Task, evaluate
-from seqloom.tasks.use import Generates, Prediction, Predicts, ScoresByLength, ScoresExamples, Trained
+from seqloom.tasks.use import (
+    Diagnoses,
+    Embeds,
+    Generates,
+    Prediction,
+    Predicts,
+    PredictsOnline,
+    ScoresByLength,
+    ScoresExamples,
+    TakesInputs,
+    Trained,
+)
 from seqloom.training.checkpoint import load_model_tensors, read_tensors
 
 
@@ -81,6 +98,10 @@ class Run:
         """The task's metrics on another file, by their plain names."""
         return self.scores(self.read(path))
 
+    def diagnose(self, data: Any) -> Diagnosis:
+        """What is confused with what in data that is prepared already, and where the model was sure and wrong."""
+        return self._able(Diagnoses, "be diagnosed").diagnose(self.trained, data)
+
     def evaluate_by_length(self, path: str) -> list[LengthScores]:
         """The scores on another file in buckets of the source's length: what is lost on long ones."""
         return self._able(ScoresByLength, "be scored by length").scores_by_length(self.trained, self.read(path))
@@ -105,13 +126,40 @@ class Run:
         """
         return self._able(Generates, "generate").generate(self.trained, prompt, Continuation(**asked))
 
-    def predict(self, lines: Sequence[str], **asked: Any) -> list[str]:
-        """The best answer to each line."""
-        return [answers[0].text for answers in self.answers(lines, **asked)]
+    def inputs(self, path: str) -> Iterator[Any]:
+        """What `answers` and `embed` take, of a file in order: a line of text, or what else the task is asked with."""
+        return self._able(TakesInputs, "take inputs").inputs(path, self.plan.settings)
 
-    def answers(self, lines: Sequence[str], **asked: Any) -> Iterator[Sequence[Prediction]]:
-        """Yields the answers to each line, the best first, with all that is known of them."""
-        return self._able(Predicts, "predict").predict(self.trained, lines, asked)
+    def predict(self, inputs: Sequence[Any], **asked: Any) -> list[str]:
+        """The best answer to each line of text, or to each of the task's own inputs."""
+        return [answers[0].text for answers in self.answers(inputs, **asked)]
+
+    def answers(self, inputs: Sequence[Any], **asked: Any) -> Iterator[Sequence[Prediction]]:
+        """Yields the answers to each input, the best first, with all that is known of them."""
+        return self._able(Predicts, "predict").predict(self.trained, inputs, asked)
+
+    def online(self) -> Callable[[str], str]:
+        """What takes the next element of a new sequence and answers it at once."""
+        return self._able(PredictsOnline, "answer element by element").online(self.trained)
+
+    def embed(self, inputs: Sequence[Any], pooling: str = AUTO) -> NDArray[np.float32]:
+        """A vector for each input, (inputs, size); zeros where nothing of it is known. See
+        `models.sentence_vectors.poolings`; `auto` is what does well with the task's models."""
+        vectors = list(self.vectors(inputs, pooling))
+        return np.stack(vectors) if vectors else np.zeros((0, 0), dtype=np.float32)
+
+    def vectors(self, inputs: Sequence[Any], pooling: str = AUTO) -> Iterator[NDArray[np.float32]]:
+        """The same one by one."""
+        check_pooling(pooling)
+        return self._able(Embeds, "embed").embed(self.trained, inputs, pooling)
+
+    def similarity(self, path: str, pooling: str = AUTO) -> Similarity:
+        """How well the cosines of texts go with what people say of them: a file of `text TAB text TAB score`."""
+        rated = list(readers["rated-pairs"](path))
+        texts = {text: place for place, text in enumerate(dict.fromkeys(text for pair in rated for text in pair[:2]))}
+        vectors = self.embed(list(texts), pooling)
+        first, second = (vectors[[texts[pair[side]] for pair in rated]] for side in (0, 1))
+        return similarity(first, second, [pair.score for pair in rated], where=path)
 
     def save(self, folder: str | Path) -> None:
         """Copies the run (not what is needed to resume it) to another folder."""

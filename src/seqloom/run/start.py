@@ -20,9 +20,9 @@ from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, siz
 from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder, within_memory
 from seqloom.tasks import tasks
-from seqloom.tasks.use import Trained
+from seqloom.tasks.use import Calibrates, Trained
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.checkpoint import load_model_tensors, read_tensors
+from seqloom.training.checkpoint import load_model_tensors, model_tensors, read_tensors, write_tensors
 from seqloom.training.optimizer import TrainingSettings
 from seqloom.training.progress import Display, Silent, Terminal
 from seqloom.training.ranks import make_fabric
@@ -92,7 +92,11 @@ def train(
     run = Run(folder, plan, network, corpus.codec, runtime)
     load_model_tensors(network, read_tensors(folder / "model.safetensors"), folder)
     network.eval()
+    if isinstance(chosen, Calibrates):
+        chosen.calibrate(run.trained, corpus.valid)  # each rank alike
     if runtime.rank == 0:
+        if isinstance(chosen, Calibrates):
+            write_tensors(folder / "model.safetensors", model_tensors(network))
         _summarise(run, progress, corpus)
     fabric.barrier()
     return run

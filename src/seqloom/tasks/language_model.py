@@ -22,9 +22,11 @@ from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS, TokenizerSettings
 from seqloom.decoding.continuation import Continuation, continue_text
 from seqloom.decoding.scoring import LineScore, score_lines
+from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import read_lines
 from seqloom.models.language_model import LanguageModel
+from seqloom.models.sentence_vectors import AUTO
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State, layers
 from seqloom.nn.output import OutputSettings
@@ -208,6 +210,16 @@ class LanguageModelTask:
     def generate(self, trained: Trained, prompt: str, asked: Continuation) -> Iterator[str]:
         first = self.first_input(trained.settings)
         return continue_text(trained.model, trained.codec.tokenizer, prompt, first, asked)
+
+    def inputs(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:
+        return self.examples(path, settings)
+
+    def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
+        """`auto` is the mean of the words' own vectors, which of most models say more of what is meant than what the
+        layer, whose eyes are on the next word, makes of them (LOG.md)."""
+        first, device = self.first_input(trained.settings), next(trained.model.parameters()).device
+        rows = [[first, *ids] for ids in trained.codec.tokenizer.encode(inputs)]
+        return sentence_vectors(trained.model, rows, "word-mean" if pooling == AUTO else pooling, device)
 
     def first_input(self, settings: LanguageModelSettings) -> int:
         """The id that stands before a text: `<sos>` before a line, and in a stream the `<eos>` of what came before."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, create_model
 from torch import Tensor
 
@@ -20,15 +22,18 @@ from seqloom.data.readers.pairs import Pair
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.scoring import LineScore, score_pairs
 from seqloom.decoding.search import Search
+from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.translation import Translation, Translator
+from seqloom.files import read_lines
 from seqloom.metrics.by_length import LengthScores, scores_by_length
 from seqloom.metrics.transduction import signatures, transduction_scores
 from seqloom.models.architecture import EncoderDecoderSettings, architecture, architectures, setting_fields
 from seqloom.models.encoder_decoder import EncoderDecoder, SharedTokens, Tokens
+from seqloom.models.sentence_vectors import AUTO
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Loss, Score
-from seqloom.tasks.use import Trained, TrainedModel
+from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
 
 _FEW_TOKENS = 1_000
 """Up to so many different ones, a target is right or wrong as a whole; beyond, it is text."""
@@ -160,11 +165,15 @@ class TranslateTask:
         tokens: Callable[[str], Sequence[str]] = list if kind_for(references) == "character" else str.split
         return sources, [found[source] for source in sources], references, tokens
 
+    def inputs(self, path: str, settings: TranslateSettings) -> Iterator[str]:  # noqa: ARG002
+        return (line.strip() for line in read_lines(path))
+
     def predict(
-        self, trained: Trained, lines: Sequence[str], asked: Mapping[str, Any]
+        self, trained: Trained, inputs: Sequence[str], asked: Mapping[str, Any]
     ) -> Iterator[Sequence[Translation]]:
         """See `Search` for what can be `asked`; besides, `prefix` is how every answer begins."""
         own, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
+        refuse_unknown(asked, [*(field.name for field in fields(Search)), "prefix", "copy_unknown"], self.name)
         asked = dict(asked)
         prefix, copy = asked.pop("prefix", ""), asked.pop("copy_unknown", own.copy_unknown)
         beam_size = asked.pop("beam_size", max(own.beam_size, asked.get("n_best", 1)))
@@ -172,7 +181,13 @@ class TranslateTask:
         search = Search(**{**as_set_up, **asked})
         device = next(trained.model.parameters()).device
         translator = Translator(trained.model, codec.source, codec.target, device)
-        return translator.translate(lines, search, [prefix] * len(lines) if prefix else None, copy)
+        return translator.translate(inputs, search, [prefix] * len(inputs) if prefix else None, copy)
+
+    def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
+        """Of the encoder. `auto` is the mean of its outputs."""
+        rows = [[*ids, EOS] for ids in cast(PairCodec, trained.codec).source.encode(inputs)]
+        device = next(trained.model.parameters()).device
+        return sentence_vectors(trained.model, rows, "mean" if pooling == AUTO else pooling, device)
 
     def examples(self, path: str, settings: TranslateSettings) -> Iterator[Pair]:
         return self.recipe(settings).read(path)

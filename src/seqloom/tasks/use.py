@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.continuation import Continuation
 from seqloom.decoding.scoring import LineScore
+from seqloom.errors import unknown_name
 from seqloom.metrics.by_length import LengthScores
 from seqloom.metrics.classification import Diagnosis
 
@@ -26,12 +28,39 @@ class Trained(NamedTuple):
 
 
 class Prediction(Protocol):
-    """An answer: as a line of text, and with all that is known of it."""
+    """An answer: as a line of text, what it was ranked by (higher is better), and with all that is known of it."""
 
     @property
     def text(self) -> str: ...
 
+    @property
+    def score(self) -> float: ...
+
     def to_json(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class Probable(Protocol):
+    """A prediction that is one of several, and how probable it is among them."""
+
+    @property
+    def probability(self) -> float: ...
+
+
+@runtime_checkable
+class Aligned(Protocol):
+    """A prediction that knows what was attended to for it, where that was asked for and the model has attention."""
+
+    @property
+    def alignment(self) -> Alignment | None: ...
+
+
+def refuse_unknown(asked: Iterable[str], known: Iterable[str], task: str) -> None:
+    """Raises RequestError for the first name in `asked` that `predict` of the task has no use for."""
+    known = set(known)
+    for name in asked:
+        if name not in known:
+            raise unknown_name("option", name, known, where=f"predict, of a run of {task}")
 
 
 @runtime_checkable

@@ -1,0 +1,93 @@
+"""`seqloom embed`: a vector of one length for each line, and how well such vectors say what is alike."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqloom.cli.options import INPUTS_AT_ONCE, Device, File, Json, RunFolder, Threads, print_metrics
+
+if TYPE_CHECKING:
+    from seqloom.run import Run
+
+_KINDS = (".npy", ".tsv")
+
+
+def embed(
+    run: RunFolder,
+    file: File = "-",
+    pooling: Annotated[str, typer.Option(help="auto, word-mean, word-sum, last, mean or max")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="write a .npy matrix or a .tsv file instead")] = None,
+    similarity: Annotated[
+        str | None, typer.Option(metavar="FILE", help="compare with people: a file of text TAB text TAB score")
+    ] = None,
+    json: Json = False,
+    threads: Threads = 0,
+    device: Device = "auto",
+) -> None:
+    """Print a vector for each line, numbers separated by tabs; zeros where nothing in it is known.
+
+    word-mean and word-sum are of the elements' own vectors, last is a recurrent layer's last state, mean and max are of
+    what the layer gives at each element. With --similarity, print Spearman's correlation of cosines and scores, its
+    95 % interval, Pearson's, the pairs compared and those skipped as unknown.
+    """
+    from seqloom.run import load
+
+    _check(file, out, similarity, json)
+    loaded = load(run, device=device, threads=threads)
+    if similarity is not None:
+        print_metrics(loaded.similarity(similarity, pooling)._asdict(), json)
+    elif out is None:
+        for vector in _vectors(loaded, file, pooling):
+            typer.echo(_line(vector))
+    else:
+        _write(out, list(_vectors(loaded, file, pooling)))
+
+
+def _check(file: str, out: Path | None, similarity: str | None, json: bool) -> None:
+    """Before any work is done."""
+    from seqloom.errors import RequestError
+    from seqloom.files import STANDARD_INPUT
+
+    if out is not None and out.suffix not in _KINDS:
+        raise RequestError(
+            "vectors are written as a matrix or as text", where=str(out), got=out.suffix or "no ending",
+            expected=" or ".join(_KINDS),
+        )  # fmt: skip
+    if similarity is not None and (out is not None or file != STANDARD_INPUT):
+        raise RequestError("--similarity has its own file and writes none", got=str(out or file))
+    if json and similarity is None:
+        raise RequestError("vectors are printed as plain numbers", where="--json", hint="it goes with --similarity")
+
+
+def _vectors(loaded: Run, file: str, pooling: str) -> Iterator[Any]:
+    from seqloom.files import read_blocks
+
+    for block in read_blocks(loaded.inputs(file), file, INPUTS_AT_ONCE):
+        yield from loaded.vectors(block, pooling)
+        sys.stdout.flush()
+
+
+def _line(vector: Any) -> str:
+    return "\t".join(f"{number:.6g}" for number in vector.tolist())
+
+
+def _write(path: Path, vectors: list[Any]) -> None:
+    import numpy as np
+
+    from seqloom.errors import SeqloomError
+    from seqloom.files import write_atomic
+
+    if not vectors:
+        raise SeqloomError("there is nothing to embed", where=str(path), expected="at least one line")
+    if path.suffix == ".tsv":
+        write_atomic(path, "".join(f"{_line(vector)}\n" for vector in vectors))
+        return
+    content = io.BytesIO()
+    np.save(content, np.stack(vectors), allow_pickle=False)
+    write_atomic(path, content.getvalue())

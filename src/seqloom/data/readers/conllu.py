@@ -1,0 +1,61 @@
+"""CoNLL-U: ten columns separated by tabs, as Universal Dependencies have them; a blank line ends a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from seqloom.data.readers import readers
+from seqloom.data.readers.conll import NumberedLine, Row, Sentence, Target, column_of, numbered, sentence_lines
+from seqloom.errors import RequestError, SeqloomError, unknown_name
+
+COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+FORM = COLUMNS.index("form") + 1
+
+_WORD = re.compile(r"\d+")
+_NO_WORD = re.compile(r"\d+[-.]\d+")
+
+
+def conllu(path: str, target: Target = "auto") -> Iterator[Sentence]:
+    """Yields the sentences of a CoNLL-U file: words are the forms, tags by default the universal parts of speech.
+
+    Comments, ranges such as `1-2` (several words written as one) and empty nodes such as `1.1` are passed over. Raises
+    SeqloomError with `file:line` where a line has not ten columns or no id.
+    """
+    number = column_number(target)
+    for rows in conllu_rows(numbered(path), path):
+        yield Sentence(column_of(rows, FORM, path), column_of(rows, number, path))
+
+
+def column_number(target: Target) -> int:
+    """The number of a column, which may be given by its name; `auto` is upos."""
+    if isinstance(target, int):
+        if target > len(COLUMNS):
+            raise RequestError(
+                "CoNLL-U has ten columns", where="data.target", got=target, expected=f"1 to {len(COLUMNS)}, or a name"
+            )
+        return target
+    name = "upos" if target == "auto" else target.lower()
+    if name not in COLUMNS:
+        raise unknown_name("column", target, COLUMNS, where="data.target")
+    return COLUMNS.index(name) + 1
+
+
+def conllu_rows(lines: Iterable[NumberedLine], path: str) -> Iterator[list[Row]]:
+    """Yields the rows of each sentence's words."""
+    for found in sentence_lines(lines):
+        rows = [Row(number, _columns(line, f"{path}:{number}")) for number, line in found if not line.startswith("#")]
+        if words := [row for row in rows if _WORD.fullmatch(row.columns[0])]:
+            yield words
+
+
+def _columns(line: str, where: str) -> list[str]:
+    columns = line.split("\t")
+    if len(columns) != len(COLUMNS):
+        raise SeqloomError("CoNLL-U has ten columns separated by tabs", where=where, got=len(columns), expected=10)
+    if not (_WORD.fullmatch(columns[0]) or _NO_WORD.fullmatch(columns[0])):
+        raise SeqloomError("a line begins with a word's number", where=where, got=columns[0], expected="1, 1-2, 1.1")
+    return columns
+
+
+readers.register("conllu")(conllu)

@@ -1,0 +1,199 @@
+"""Sentences with a tag a word as data: numbers of a lexicon's words and of labels, memory-mapped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.data.corpus import Recipe
+from seqloom.data.labels import UNSEEN, Labels
+from seqloom.data.lexicon import Lexicon, Numbering, Spelling, VocabularySettings
+from seqloom.data.readers.conll import Sentence
+from seqloom.errors import SeqloomError
+from seqloom.files import make_folder, writing
+
+_SPELLING, _LABELS = "vocabulary.json", "labels.json"
+_NUMBERS = np.dtype(np.uint32)
+_TABLES = ("word_ids", "characters", "offsets")
+
+
+@dataclass(frozen=True)
+class TaggedFile:
+    """Sentences as numbers. Sentence i is what `tokens` (numbers of words in `lexicon`) and `tags` (places in `names`)
+    have from `starts[i]` to `starts[i + 1]`.
+
+    `names` are the labels of the training data, in the order of their ids, then those that are in this file alone;
+    `forms.txt` in `folder` has the words of the lexicon.
+    """
+
+    tokens: NDArray[np.uint32]
+    tags: NDArray[np.uint32]
+    starts: NDArray[np.int64]
+    lexicon: Lexicon
+    labels: Labels
+    names: tuple[str, ...]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def num_lines(self) -> int:
+        """Sentences."""
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.starts)
+
+    @cached_property
+    def forms(self) -> list[str]:
+        """The words of the lexicon as they are written."""
+        return (self.folder / "forms.txt").read_text(encoding="utf-8").split("\n")
+
+    def rows(self, numbers: Iterable[int] | NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The words of these sentences, as numbers of the lexicon."""
+        return [self.tokens[self.starts[i] : self.starts[i + 1]].astype(np.int64) for i in numbers]
+
+    def targets(self, numbers: Iterable[int] | NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The label ids of these sentences' tags, `UNSEEN` for those that are not in the training data."""
+        found = [self.tags[self.starts[i] : self.starts[i + 1]].astype(np.int64) for i in numbers]
+        return [np.where(tags < len(self.labels), tags, UNSEEN) for tags in found]
+
+    def sentence(self, number: int) -> Sentence:
+        place = slice(self.starts[number], self.starts[number + 1])
+        words = tuple(self.forms[i] for i in self.tokens[place])
+        return Sentence(words, tuple(self.names[i] for i in self.tags[place]))
+
+    def word_counts(self, vocab_size: int) -> NDArray[np.int64]:
+        """How often each id of the vocabulary occurs."""
+        forms = np.bincount(self.tokens, minlength=len(self.lexicon))
+        return np.bincount(self.lexicon.word_ids, weights=forms, minlength=vocab_size).astype(np.int64)
+
+    def transitions(self) -> NDArray[np.int64]:
+        """(labels + 1, labels): how often each label follows each, and in the last row how often it comes first. Of the
+        training data, whose tags are all known."""
+        counts = np.zeros((len(self.labels) + 1, len(self.labels)), dtype=np.int64)
+        before = np.concatenate([[0], self.tags]).astype(np.int64)[:-1]
+        before[self.starts[:-1]] = len(self.labels)
+        np.add.at(counts, (before, self.tags), 1)
+        return counts
+
+    @classmethod
+    def open(cls, folder: Path, labels: Labels) -> TaggedFile:
+        tables = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _TABLES}
+        names = (*labels.names, *json.loads((folder / "unseen.json").read_text(encoding="utf-8")))
+        tokens, tags = (_mapped(folder / f"{name}.bin") for name in ("tokens", "tags"))
+        starts = np.load(folder / "starts.npy", mmap_mode="r")
+        return cls(tokens, tags, starts, Lexicon(**tables), labels, names, folder)
+
+
+def _mapped(path: Path) -> NDArray[np.uint32]:
+    """An empty file cannot be mapped."""
+    return np.memmap(path, dtype=_NUMBERS, mode="r") if path.stat().st_size else np.zeros(0, dtype=_NUMBERS)
+
+
+@dataclass(frozen=True)
+class TagCodec:
+    """How words are looked up and spelt, and the labels: `vocabulary.json` and `labels.json`."""
+
+    spelling: Spelling
+    labels: Labels
+
+    @classmethod
+    def load(cls, folder: Path) -> TagCodec:
+        return cls(Spelling.load(folder / _SPELLING), Labels.load(folder / _LABELS))
+
+    def save(self, folder: Path) -> None:
+        self.spelling.save(folder / _SPELLING)
+        self.labels.save(folder / _LABELS)
+
+    def fingerprint(self) -> str:
+        return self.spelling.to_json() + json.dumps(self.labels.names)
+
+    def facts(self) -> dict[str, int]:
+        sizes = {"vocab_size": len(self.spelling.words), "characters": len(self.spelling.characters)}
+        return {**sizes, "labels": len(self.labels)}
+
+    def writer(self, folder: Path) -> TaggedWriter:
+        return TaggedWriter(folder, self)
+
+    def open(self, folder: Path) -> TaggedFile:
+        return TaggedFile.open(folder, self.labels)
+
+
+class TaggedWriter:
+    """Writes sentences under `folder`, which is there when all of it is. The different words are held in memory."""
+
+    def __init__(self, folder: Path, codec: TagCodec) -> None:
+        self._folder, self._codec = folder, codec
+        self._temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.tagged.part"))
+        self._forms, self._tags, self._lengths = Numbering(), Numbering(), [0]
+        self._tags.of(codec.labels.names)
+        with writing(self._temporary):
+            self._streams = [(self._temporary / f"{name}.bin").open("wb") for name in ("tokens", "tags")]
+
+    def add(self, examples: list[Sentence]) -> None:
+        self._lengths += [len(sentence.words) for sentence in examples]
+        tokens = [i for sentence in examples for i in self._forms.of(sentence.words)]
+        tags = [i for sentence in examples for i in self._tags.of(sentence.tags)]
+        with writing(self._temporary):
+            for stream, numbers in zip(self._streams, (tokens, tags), strict=True):
+                stream.write(np.array(numbers, dtype=_NUMBERS).tobytes())
+
+    def finish(self) -> TaggedFile:
+        forms = list(self._forms.numbers)
+        lexicon = Lexicon.of(forms, self._codec.spelling)
+        unseen = list(self._tags.numbers)[len(self._codec.labels) :]
+        with writing(self._temporary):
+            for stream in self._streams:
+                stream.close()
+            for name in _TABLES:
+                np.save(self._temporary / f"{name}.npy", getattr(lexicon, name))
+            np.save(self._temporary / "starts.npy", np.cumsum(self._lengths, dtype=np.int64))
+            (self._temporary / "forms.txt").write_text("\n".join(forms), encoding="utf-8", newline="\n")
+            (self._temporary / "unseen.json").write_text(json.dumps(unseen), encoding="utf-8")
+            if not self._folder.exists():
+                try:
+                    self._temporary.rename(self._folder)
+                except OSError:  # another process finished the same sentences first
+                    if not self._folder.exists():
+                        raise
+        self.discard()
+        return self._codec.open(self._folder)
+
+    def discard(self) -> None:
+        for stream in self._streams:
+            with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
+                stream.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def tag_recipe(
+    read: Callable[[str], Iterator[Sentence]], vocabulary: VocabularySettings, target: object
+) -> Recipe[Sentence, TaggedFile]:
+    """How the sentences that `read` yields become numbers; `target` says which tags it takes."""
+
+    def learn(sentences: Callable[[], Iterable[Sentence]], where: str) -> TagCodec:
+        words: Counter[str] = Counter()
+        tags: set[str] = set()
+        for sentence in sentences():
+            words.update(sentence.words)
+            tags.update(sentence.tags)
+        if not words:
+            raise SeqloomError("there is nothing to train on", where=where, expected="at least one sentence")
+        return TagCodec(Spelling.learn(words, vocabulary), Labels.learn(tags, where))
+
+    # Equal sentences stay together, whatever is said of them.
+    key = f"tag {vocabulary.model_dump_json()} {target!r}"
+    return Recipe(read, learn, TagCodec.load, key, identity=lambda sentence: "\t".join(sentence.words))

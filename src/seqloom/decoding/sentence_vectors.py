@@ -1,0 +1,70 @@
+"""A vector for each of many sequences, those of like length read together. Knows no model and no task."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqloom.data.tokenizer import PAD, SPECIALS
+from seqloom.decoding.batching import Source, group_by_length, padded_source
+from seqloom.models.reading import Reading, Reads
+from seqloom.models.sentence_vectors import pooled
+
+_ELEMENTS_AT_ONCE = 8_000
+"""Padding included, that are read together."""
+
+_WINDOW = 4_096
+"""Sequences that are brought into order of length at a time: enough for full batches, and a stream still flows."""
+
+
+def sentence_vectors(
+    model: Reads, rows: Sequence[Source], pooling: str, device: torch.device | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Yields the vector of each row of token ids or frames, (size,), in the order given.
+
+    Zeros stand for a row of which nothing is known: one without elements, or of special tokens alone. `pooling` is a
+    name of `models.sentence_vectors.poolings`; `device` is the model's, None is the CPU.
+    """
+    there = device or torch.device("cpu")
+
+    def read(places: list[int]) -> Reading:
+        elements, lengths = padded_source([_not_empty(rows[place]) for place in places])
+        return model.reading(elements.to(there), lengths.to(there))
+
+    return vectors_in_batches(read, [len(row) for row in rows], [_is_known(row) for row in rows], pooling)
+
+
+def vectors_in_batches(
+    read: Callable[[list[int]], Reading], lengths: Sequence[int], known: Sequence[bool], pooling: str
+) -> Iterator[NDArray[np.float32]]:
+    """The same where a model takes more than rows: `read` says what it makes of the sequences at some places."""
+    numbers = iter(range(len(lengths)))
+    while window := list(itertools.islice(numbers, _WINDOW)):
+        found: dict[int, NDArray[np.float32]] = {}
+        for group in group_by_length([lengths[number] for number in window], _ELEMENTS_AT_ONCE):
+            places = [window[place] for place in group]
+            for place, vector in zip(places, _vectors(read, places, pooling), strict=True):
+                found[place] = vector if known[place] else np.zeros_like(vector)
+        yield from (found[number] for number in window)
+
+
+@torch.inference_mode()
+def _vectors(read: Callable[[list[int]], Reading], places: list[int], pooling: str) -> NDArray[np.float32]:
+    return pooled(read(places), pooling).float().cpu().numpy()
+
+
+def _is_known(row: Source) -> bool:
+    """Whether a row says anything."""
+    frames = isinstance(row, np.ndarray) and row.ndim == 2
+    return len(row) > 0 if frames else bool((np.asarray(row) >= len(SPECIALS)).any())
+
+
+def _not_empty(row: Source) -> Source:
+    """The row, or one element of padding, which any layer can read."""
+    if len(row):
+        return row
+    return np.zeros((1, row.shape[1]), np.float32) if isinstance(row, np.ndarray) and row.ndim == 2 else [PAD]

@@ -1,0 +1,141 @@
+"""What a model gets right and wrong, as a page: scores, classes, what it confuses, how far it can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from seqloom.explain.confusion import confusion_map, labels_to_show, most_confused
+from seqloom.explain.heat_map import HEAT_MAP_STYLE
+from seqloom.explain.reliability import RELIABILITY_STYLE, reliability_diagram
+from seqloom.metrics.classification import (
+    CalibrationBin,
+    ClassScores,
+    Confusion,
+    Diagnosis,
+    Mistake,
+    expected_calibration_error,
+)
+from seqloom.page import page
+
+_MOST_PAIRS = 12
+_MOST_LETTERS = 220
+"""Of a text that was mistaken; the whole stands at the pointer."""
+
+_STYLE = """
+.scores { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1.5rem 0 }
+.scores div { background: var(--tint); border-radius: 8px; padding: .7rem .9rem }
+.scores b { display: block; font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums }
+.scores span { color: var(--soft); font-size: .85rem }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin-top: .75rem }
+th, td { padding: .38rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
+th { font-weight: 600; color: var(--soft); font-size: .8rem; vertical-align: bottom }
+th:first-child, td:first-child { padding-left: 0 } .name { text-align: left; overflow-wrap: anywhere }
+.text { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 16rem; font-size: .9rem }
+.right { color: var(--c2) } .wrong { color: var(--c1) }
+.of { display: inline-block; width: 5rem; height: .5rem; margin-right: .6rem; background: var(--tint); overflow: hidden;
+  border-radius: 3px; text-align: left } .of i { display: block; height: 100%; background: var(--c0) }
+@media print { tr { break-inside: avoid } }
+"""
+
+
+def diagnosis_html(diagnosis: Diagnosis, title: str, about: str = "") -> str:
+    """The page. Everything in it is escaped; it loads nothing from anywhere. `about` is a line below the title."""
+    parts = [
+        f'<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>',
+        _scores(diagnosis.scores),
+        _confusion(diagnosis.confusion),
+        _classes(diagnosis.classes),
+        _reliability(diagnosis.bins),
+        _mistakes(diagnosis.mistakes),
+    ]
+    return page(title, "\n".join(part for part in parts if part), HEAT_MAP_STYLE + RELIABILITY_STYLE + _STYLE)
+
+
+def _scores(scores: dict[str, float]) -> str:
+    shown = {name: f"{value:,.4f}" if isinstance(value, float) else f"{value:,}" for name, value in scores.items()}
+    tiles = "".join(
+        f"<div><b>{value}</b><span>{escape(name.replace('_', ' '))}</span></div>" for name, value in shown.items()
+    )
+    return f'<div class="scores">{tiles}</div>'
+
+
+def _confusion(confusion: Confusion) -> str:
+    places, labels = labels_to_show(confusion), len(confusion.labels)
+    which = "" if len(places) == labels else f", for the {len(places)} of {labels} with most mistakes"
+    pairs = most_confused(confusion, _MOST_PAIRS)
+    rows = [
+        [_name(pair.expected), _name(pair.predicted), _cell(f"{pair.times:,}"), _cell(f"{pair.share:.1%}")]
+        for pair in pairs
+    ]
+    listed = _table(["<expected", "<taken for", "times", "of all expected"], rows) if pairs else "<p>Nothing.</p>"
+    return f"""<h2>What is taken for what</h2>
+<p class="soft">A row is what was expected, a column what was predicted{which}; the colour is the share of the row.</p>
+<div class="wide">{confusion_map(confusion, places)}</div>
+<h2>Confused most often</h2>
+<div class="wide">{listed}</div>"""
+
+
+def _classes(classes: Sequence[ClassScores]) -> str:
+    rows = [
+        [
+            _name(one.label),
+            f'<td><span class="of"><i style="width:{one.f1:.0%}"></i></span>{one.f1:.3f}</td>',
+            *map(_cell, (f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.expected:,}", f"{one.predicted:,}")),
+        ]
+        for one in sorted(classes, key=lambda one: (-one.expected, one.label))
+    ]
+    return f"""<h2>Class by class</h2>
+<p class="soft">Precision: how much of what was predicted was right. Recall: how much of what was expected was
+found.</p>
+<div class="wide">{_table(["<class", "F1", "precision", "recall", "expected", "predicted"], rows)}</div>"""
+
+
+def _reliability(bins: Sequence[CalibrationBin]) -> str:
+    if not bins:
+        return ""
+    error = expected_calibration_error(bins)
+    return f"""<h2>Can its probabilities be believed?</h2>
+<p class="soft">On the diagonal, as many answers are right as their probability says; below it the model is too sure.
+The mean distance, weighted by answers, is {error:.3f}.</p>
+<div class="wide">{reliability_diagram(bins)}</div>"""
+
+
+def _mistakes(mistakes: Sequence[Mistake]) -> str:
+    if not mistakes:
+        return "<h2>Sure and wrong</h2><p>No mistakes.</p>"
+    rows = [
+        [
+            _cell(f"{one.probability:.3f}"),
+            f'<td class="name right">{escape(one.expected)}</td><td class="name wrong">{escape(one.predicted)}</td>',
+            _text(one.text),
+        ]
+        for one in mistakes
+    ]
+    return f"""<h2>Sure and wrong</h2>
+<p class="soft">The mistakes that the model was surest of. Some may be mistakes of the data.</p>
+<div class="wide">{_table(["probability", "<expected", "<predicted", "<text"], rows)}</div>"""
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """`rows` are of whole cells; a heading after `<` stands at the left."""
+    head = "".join(
+        f'<th class="name">{heading[1:]}</th>' if heading.startswith("<") else f"<th>{heading}</th>"
+        for heading in headings
+    )
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(content: str) -> str:
+    return f"<td>{escape(content)}</td>"
+
+
+def _name(name: str) -> str:
+    return f'<td class="name">{escape(name)}</td>'
+
+
+def _text(text: str) -> str:
+    if len(text) <= _MOST_LETTERS:
+        return f'<td class="text">{escape(text)}</td>'
+    return f'<td class="text" title="{escape(text)}">{escape(text[: _MOST_LETTERS - 1])}…</td>'

@@ -1,0 +1,83 @@
+"""How well the similarities of vectors go with what people say: correlations of numbers and of their ranks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike, NDArray
+
+from seqloom.errors import SeqloomError
+
+_FEWEST = 4
+"""Pairs; the interval divides by three fewer."""
+
+_NORMAL_95 = 1.959964
+
+
+class Similarity(NamedTuple):
+    """Of the cosines of pairs of vectors and their scores: `spearman` between `low` and `high` with 95 % confidence.
+
+    `pairs` were compared; `skipped` were not, since one of them was unknown.
+    """
+
+    spearman: float
+    low: float
+    high: float
+    pearson: float
+    pairs: int
+    skipped: int
+
+
+def similarity(
+    first: Float[NDArray[np.float32], "pairs size"],
+    second: Float[NDArray[np.float32], "pairs size"],
+    scores: Sequence[float],
+    where: str | None = None,
+) -> Similarity:
+    """A vector of zeros stands for what is unknown. Raises SeqloomError where nothing can be compared; `where` says in
+    what file."""
+    known = np.logical_and(np.any(first, axis=1), np.any(second, axis=1))
+    pairs, skipped = int(known.sum()), int((~known).sum())
+    if pairs < _FEWEST:
+        expected = f"{_FEWEST} or more"
+        raise SeqloomError("too few pairs are known to the model", where=where, got=pairs, expected=expected)
+    rated = np.asarray(scores, dtype=np.float64)[known]
+    alike = cosines(first[known], second[known])
+    if np.ptp(rated) == 0 or np.ptp(alike) == 0:
+        raise SeqloomError("there is nothing to correlate", where=where, got="equal numbers for all pairs")
+    spearman = pearson(ranks(alike), ranks(rated))
+    return Similarity(spearman, *spearman_interval(spearman, pairs), pearson(alike, rated), pairs, skipped)
+
+
+def cosines(
+    first: Float[NDArray[np.float32], "pairs size"], second: Float[NDArray[np.float32], "pairs size"]
+) -> Float[NDArray[np.float64], " pairs"]:
+    """Of the angle between the vectors of each pair, none of which is zero."""
+    one, other = first.astype(np.float64), second.astype(np.float64)
+    return (one * other).sum(1) / (np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1))
+
+
+def ranks(values: ArrayLike) -> Float[NDArray[np.float64], " values"]:
+    """From 1 for the smallest; equal values share the mean of their ranks."""
+    _, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[place]
+
+
+def pearson(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """The correlation of two rows of numbers, neither of which is all equal."""
+    one, other = first - first.mean(), second - second.mean()
+    return float(np.clip(one @ other / math.sqrt((one @ one) * (other @ other)), -1.0, 1.0))
+
+
+def spearman_interval(correlation: float, pairs: int) -> tuple[float, float]:
+    """Of 95 % confidence, by Fisher's z with the variance of Bonett and Wright (2000), (1 + r² / 2) / (n - 3)."""
+    if abs(correlation) == 1:
+        return correlation, correlation
+    half = _NORMAL_95 * math.sqrt((1 + correlation**2 / 2) / (pairs - 3))
+    middle = math.atanh(correlation)
+    return math.tanh(middle - half), math.tanh(middle + half)

@@ -1,0 +1,121 @@
+"""A tag at every step: words read by form and letters, any layer along them, a softmax or a CRF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqloom.config import Settings
+from seqloom.data.batch import Forms
+from seqloom.models.encoder import Encoded, Encoder
+from seqloom.models.form_reader import CharacterSettings, FormReader, WordSettings
+from seqloom.models.reading import Reading
+from seqloom.nn.crf import CRF
+from seqloom.nn.dropout import VariationalDropout
+from seqloom.nn.layer import SequenceLayer, State
+from seqloom.nn.tag_output import TagOutput, TagSoftmax
+
+
+class TaggerSettings(Settings):
+    words: WordSettings = WordSettings()
+    characters: CharacterSettings = CharacterSettings()
+    input_dropout: float = Field(0.5, ge=0, lt=1, description="rate of variational dropout on the vectors of words")
+    output_dropout: float = Field(0.5, ge=0, lt=1, description="rate of variational dropout on what the layer gives")
+    output: Literal["auto", "softmax", "crf"] = Field(
+        "auto",
+        description="softmax: each tag on its own; crf: the most probable sequence, legal where tags mark spans (B-X, "
+        "I-X, O); auto: crf where they do",
+    )
+    model: Settings
+
+
+class Tagger(nn.Module):
+    """Emissions linear(layer(forms)), and an output that makes tags of them (Lample et al. 2016, section 2)."""
+
+    def __init__(
+        self,
+        layer: type[SequenceLayer],
+        settings: TaggerSettings,
+        word_counts: NDArray[np.int64],
+        num_characters: int,
+        legal: NDArray[np.bool_] | None,
+        num_tags: int,
+    ) -> None:
+        """`word_counts`: the frequency of each word of the vocabulary in the training data. `legal`: which tag may
+        follow which (see `CRF`), where the output is to be a CRF."""
+        super().__init__()
+        self.forms = FormReader(word_counts, num_characters, settings.words, settings.characters)
+        self.input_dropout = VariationalDropout(settings.input_dropout)
+        self.encoder = Encoder(nn.Identity(), layer(self.forms.output_size, settings.model))
+        self.output_dropout = VariationalDropout(settings.output_dropout)
+        self.emit = nn.Linear(self.encoder.output_size, num_tags)
+        self.output: TagOutput = TagSoftmax() if legal is None else CRF(torch.from_numpy(legal))
+
+    @classmethod
+    def rebuild(cls, layer: type[SequenceLayer], settings: TaggerSettings, tensors: Mapping[str, Tensor]) -> Tagger:
+        """A network of the sizes of the saved `tensors`."""
+        legal = tensors["output.legal"].numpy() if "output.legal" in tensors else None
+        counts, characters = tensors["forms.word_counts"].numpy(), len(tensors["forms.letters.read.weight"])
+        return cls(layer, settings, counts, characters, legal, len(tensors["emit.bias"]))
+
+    def forward(
+        self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch time tags"]:
+        """The emissions. `inputs` are numbers of the `forms`."""
+        return self._emissions(self._encoded(self._vectors(inputs, forms), lengths).outputs)
+
+    def _vectors(self, inputs: Tensor, forms: Forms) -> Float[Tensor, "batch time size"]:
+        return F.embedding(inputs, self.forms(forms))
+
+    def _encoded(self, vectors: Tensor, lengths: Tensor | None) -> Encoded:
+        return self.encoder(self.input_dropout(vectors), lengths)
+
+    def _emissions(self, outputs: Tensor) -> Tensor:
+        return self.emit(self.output_dropout(outputs))
+
+    def loss(
+        self,
+        inputs: Int[Tensor, "batch time"],
+        forms: Forms,
+        tags: Int[Tensor, "batch time"],
+        known: Bool[Tensor, "batch time"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """-log p of the tags that are `known`, in nats, summed."""
+        return self.output.loss(self(inputs, forms, lengths), tags, known, lengths)
+
+    @torch.no_grad()
+    def tag(
+        self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
+    ) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]:
+        """The most probable tags, and how probable each of them is where it stands."""
+        emissions = self(inputs, forms, lengths)
+        tags = self.output.best(emissions, lengths)
+        found = self.output.probabilities(emissions, lengths)
+        return tags, found.gather(2, tags[:, :, None]).squeeze(2)
+
+    @torch.no_grad()
+    def tag_next(self, form: Forms, state: State | None, before: int | None) -> tuple[int, State]:
+        """The tag of one more word, decided at once, and the state after it. `before` is the tag of the one before it,
+        and `state` what it left; None at the first. Of a causal layer alone."""
+        layer = self.encoder.layer
+        assert layer.causal, "what needs the future cannot decide at once"
+        outputs, state = layer(self.forms(form)[None], state)
+        return self.output.step(self.emit(outputs)[0, 0], before), state
+
+    @torch.no_grad()
+    def reading(
+        self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
+    ) -> Reading:
+        """What it makes of the sentences, before tags."""
+        vectors = self._vectors(inputs, forms)
+        encoded = self._encoded(vectors, lengths)
+        return Reading(vectors, encoded.outputs, encoded.real, encoded.summary)

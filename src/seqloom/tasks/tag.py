@@ -1,0 +1,267 @@
+"""Many to many, in step: a tag for every word. Parts of speech, chunks, named entities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, create_model, field_validator
+from torch import Tensor
+
+from seqloom.config import Settings
+from seqloom.data.batch import Batch
+from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.labels import UNSEEN
+from seqloom.data.lexicon import Lexicon, Numbering, VocabularySettings
+from seqloom.data.loader import Loader
+from seqloom.data.readers.conll import Sentence, Target
+from seqloom.data.readers.tagged import tagged, words_of
+from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
+from seqloom.data.span_tags import legal_transitions, mark_spans, spans
+from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
+from seqloom.decoding.sentence_vectors import vectors_in_batches
+from seqloom.decoding.tagging import TaggedWords, tag_rows
+from seqloom.errors import RequestError, unknown_name
+from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
+from seqloom.metrics.spans import SpanScores, span_scores
+from seqloom.models.reading import Reading
+from seqloom.models.sentence_vectors import AUTO, check_pooling
+from seqloom.models.tagger import Tagger, TaggerSettings
+from seqloom.nn.layer import State, layers
+from seqloom.tasks import tasks
+from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
+
+Words = Sequence[str]
+Input = str | Words
+"""A line, whose words are separated by blanks, or the words."""
+
+_CONTEXT = 6
+_MISTAKES = 50
+
+
+class DataSettings(Settings):
+    target: Target = Field(
+        "auto",
+        description="which column is predicted: its number from 1 on or, in CoNLL-U, its name; auto: the last, in "
+        "CoNLL-U upos",
+    )
+    tokens_per_batch: int = Field(800, gt=0, le=2**31, description="most words in a batch, padding included")
+
+    @field_validator("target")
+    @classmethod
+    def _counts_from_one(cls, target: Target) -> Target:
+        if isinstance(target, int) and target < 1:
+            raise ValueError("the number of a column, from 1 on")
+        return target
+
+
+class TagSettings(TaggerSettings):
+    data: DataSettings = DataSettings()
+    vocabulary: VocabularySettings = VocabularySettings()
+
+
+_RECURRENT: dict[str, Any] = {
+    "model.hidden_size": 200,
+    "model.num_layers": 1,
+    "training.learning_rate": 3e-3,
+}
+_TRANSFORMER: dict[str, Any] = {
+    "model.model_dim": 128,
+    "model.num_layers": 2,
+    "model.dropout": 0.1,
+    "input_dropout": 0.2,
+    "output_dropout": 0.2,
+    "training.learning_rate": 1e-3,
+    "training.warmup": 0.1,
+}
+_WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
+
+
+class TagTask:
+    """Say what every word is: part of speech, chunk, named entity; accuracy, span F1."""
+
+    name = "tag"
+
+    def models(self) -> Sequence[str]:
+        """Every layer there is."""
+        return list(layers)
+
+    def settings(self, model: str) -> type[TagSettings]:
+        if model not in self.models():
+            raise unknown_name("model", model, self.models())
+        own = layers[model].settings
+        return create_model("TagSettings", __base__=TagSettings, model=(own, own()))
+
+    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+        own = layers[model].settings.model_fields
+        if "model_dim" in own:
+            return _TRANSFORMER
+        return _WINDOW if "order" in own else _RECURRENT
+
+    def recipe(self, settings: TagSettings) -> Recipe[Sentence, TaggedFile]:
+        target = settings.data.target
+        return tag_recipe(lambda path: tagged(path, target), settings.vocabulary, target)
+
+    def build(self, corpus: Corpus[Sentence, TaggedFile], model: str, settings: TagSettings) -> Tagger:
+        codec, train = cast(TagCodec, corpus.codec), corpus.train
+        names = codec.labels.names
+        is_crf = settings.output == "crf" or (settings.output == "auto" and mark_spans(names))
+        legal = legal_transitions(names, train.transitions()) if is_crf else None
+        counts = train.word_counts(len(codec.spelling.words))
+        return Tagger(layers[model], settings, counts, len(codec.spelling.characters), legal, len(names))
+
+    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: TagSettings) -> Tagger:
+        return Tagger.rebuild(layers[model], settings, tensors)
+
+    def train_loader(self, corpus: Corpus[Sentence, TaggedFile], settings: TagSettings, seed: int) -> Loader:
+        return SentenceLoader(corpus.train, settings.data.tokens_per_batch, seed)
+
+    def exact_loader(self, data: TaggedFile, settings: TagSettings) -> Loader:
+        return SentenceLoader(data, settings.data.tokens_per_batch, seed=None)
+
+    def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
+        """Tags that the training data does not have are not scored."""
+        known, mask = batch.targets != UNSEEN, batch.mask()
+        known = known if mask is None else known & mask
+        total = model.loss(batch.inputs, batch.forms, batch.targets, known, batch.lengths)
+        return Loss(total, known.sum()), state
+
+    def score(self, data: TaggedFile) -> Score:
+        return Score("span_f1" if mark_spans(data.labels.names) else "accuracy", lower_is_better=False)
+
+    def metrics(self, total: Loss, data: TaggedFile) -> dict[str, float]:
+        return {
+            "nats_per_token": float(total.sum) / max(int(total.count), 1),
+            "tokens": len(data),
+            "sentences": data.num_lines,
+        }
+
+    def output_metrics(self, trained: Trained, data: TaggedFile, brief: bool) -> dict[str, float]:  # noqa: ARG002
+        found = np.concatenate([tags for tags, _ in _tagged(trained, data)])
+        scores = {"accuracy": float((found == data.tags).mean())}
+        return scores | _plain(_span_scores(data, found)) if mark_spans(data.labels.names) else scores
+
+    def inputs(self, path: str, settings: TagSettings) -> Iterator[Words]:  # noqa: ARG002
+        """The words of each sentence of a CoNLL or CoNLL-U file, whatever else it has, or of each line of a text."""
+        return words_of(path)
+
+    def predict(
+        self, trained: Trained, inputs: Sequence[Input], asked: Mapping[str, Any]
+    ) -> Iterator[Sequence[TaggedWords]]:
+        """One answer each, empty where there are no words. `asked`: `proba` has the text show probabilities."""
+        refuse_unknown(asked, ["n_best", "proba"], self.name)
+        if asked.get("n_best", 1) != 1:
+            raise RequestError("a sentence has one answer", where="n_best", got=asked["n_best"], expected=1)
+        names = cast(TagCodec, trained.codec).labels.names
+        proba, has_spans = bool(asked.get("proba")), mark_spans(names)
+        sentences = [_words(one) for one in inputs]
+        rows, lexicon = _numbered(sentences, trained)
+        found = tag_rows(trained.model, (row for row in rows if len(row)), lexicon, _device(trained))
+        for words in sentences:
+            ids, probabilities = next(found) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
+            tags = [names[i] for i in ids]
+            yield [TaggedWords(words, tags, probabilities.tolist(), spans(tags) if has_spans else None, proba)]
+
+    def online(self, trained: Trained) -> Callable[[str], str]:
+        """Takes a sentence's words one after the other; with a CRF, the tag decided before says what may follow."""
+        model: Tagger = trained.model
+        codec, device = cast(TagCodec, trained.codec), _device(trained)
+        if not model.encoder.layer.causal:
+            raise RequestError(
+                "the model needs the whole sentence", hint="train one that reads forward alone, such as lstm"
+            )
+        state: State | None = None
+        before: int | None = None
+
+        def answer(word: str) -> str:
+            nonlocal state, before
+            batch = sentence_batch([np.zeros(1, np.int64)], Lexicon.of([word], codec.spelling)).to(device)
+            assert batch.forms is not None
+            before, state = model.tag_next(batch.forms, state, before)
+            return codec.labels.names[before]
+
+        return answer
+
+    def embed(self, trained: Trained, inputs: Sequence[Input], pooling: str) -> Iterator[NDArray[np.float32]]:
+        """By default the mean of what the layer gives at each word; zeros for a line without words."""
+        check_pooling(pooling)
+        rows, lexicon = _numbered([_words(one) or ("",) for one in inputs], trained)
+        model, device = trained.model, _device(trained)
+
+        def read(places: list[int]) -> Reading:
+            batch = sentence_batch([rows[place] for place in places], lexicon).to(device)
+            return model.reading(batch.inputs, batch.forms, batch.lengths)
+
+        known = [bool(_words(one)) for one in inputs]
+        return vectors_in_batches(read, [len(row) for row in rows], known, "mean" if pooling == AUTO else pooling)
+
+    def diagnose(self, trained: Trained, data: TaggedFile) -> Diagnosis:
+        """Classes are the kinds of spans, where tags mark any; else the tags."""
+        answers = list(_tagged(trained, data))
+        found, sure = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+        names = np.array(data.names, dtype=object)
+        confusion = Confusion.of(list(names[data.tags]), list(names[found]))
+        right = found == data.tags
+        bins = calibration(sure.tolist(), right.tolist())
+        scores = {"accuracy": float(right.mean()), "expected_calibration_error": expected_calibration_error(bins)}
+        classes = confusion.classes()
+        if mark_spans(data.labels.names):
+            by_span = _span_scores(data, found)
+            scores, classes = scores | _plain(by_span), by_span.kinds
+        wrong = np.flatnonzero(~right)
+        surest = wrong[np.argsort(-sure[wrong], kind="stable")][:_MISTAKES]
+        mistakes = [_mistake(data, int(place), str(names[found[place]]), float(sure[place])) for place in surest]
+        return Diagnosis(scores, classes, confusion, mistakes, bins)
+
+
+def _device(trained: Trained) -> torch.device:
+    return next(trained.model.parameters()).device
+
+
+def _words(given: Input) -> tuple[str, ...]:
+    return tuple(given.split()) if isinstance(given, str) else tuple(given)
+
+
+def _numbered(sentences: Sequence[Words], trained: Trained) -> tuple[list[NDArray[np.int64]], Lexicon]:
+    """The sentences as numbers of the words that are in them."""
+    numbering = Numbering()
+    rows = [np.array(numbering.of(words), dtype=np.int64) for words in sentences]
+    return rows, Lexicon.of(list(numbering.numbers), trained.codec.spelling)
+
+
+def _tagged(trained: Trained, data: TaggedFile) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    model: Tagger = trained.model
+    was_training = model.training
+    model.eval()
+    try:
+        yield from tag_rows(model, data.rows(range(data.num_lines)), data.lexicon, _device(trained))
+    finally:
+        model.train(was_training)
+
+
+def _span_scores(data: TaggedFile, found: NDArray[np.int64]) -> SpanScores:
+    def by_sentence(ids: NDArray[Any]) -> Iterator[list[str]]:
+        tags = [data.names[i] for i in ids]
+        return (tags[start:stop] for start, stop in zip(data.starts[:-1], data.starts[1:], strict=True))
+
+    return span_scores(by_sentence(data.tags), by_sentence(found))
+
+
+def _plain(scores: SpanScores) -> dict[str, float]:
+    return {"span_f1": scores.f1, "span_precision": scores.precision, "span_recall": scores.recall}
+
+
+def _mistake(data: TaggedFile, place: int, predicted: str, probability: float) -> Mistake:
+    """What is wrong at `place` among all words, the word in brackets between those around it."""
+    number = int(np.searchsorted(data.starts, place, side="right")) - 1
+    words, tags = data.sentence(number)
+    here = place - int(data.starts[number])
+    before, after = words[max(0, here - _CONTEXT) : here], words[here + 1 : here + 1 + _CONTEXT]
+    return Mistake(" ".join([*before, f"[{words[here]}]", *after]), tags[here], predicted, probability)
+
+
+tasks.register("tag")(TagTask())

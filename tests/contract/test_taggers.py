@@ -1,0 +1,218 @@
+"""What every tagger can do, whatever layer goes along the words and whatever makes tags of it: losses and answers of a
+sentence are the same alone and among others, and word by word where nothing after a word is needed.
+
+Whatever layer is registered is tested; a new one needs no line here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from seqloom.data.batch import Batch, Forms
+from seqloom.data.labels import UNSEEN
+from seqloom.models.tagger import Tagger, TaggerSettings
+from seqloom.nn.layer import layers
+from seqloom.run import make_settings
+from seqloom.tasks import tasks
+from tests.training.sentences import SMALL_NETWORK, small_model
+
+TASK = tasks["tag"]
+TAGS, WORDS, LETTERS = 5, 12, 9
+COUNTS = np.arange(WORDS)
+LENGTHS = torch.tensor([4, 1, 3])
+CAUSAL = [name for name in layers if layers[name].causal]
+PARALLEL = [name for name in layers if not layers[name].causal]
+
+
+class Case(NamedTuple):
+    name: str
+    output: str
+
+    def settings(self, **changes: Any) -> Any:
+        asked = {**SMALL_NETWORK, **small_model(self.name), "output": self.output}
+        return make_settings("tag", self.name, {**asked, **{k.replace("__", "."): v for k, v in changes.items()}})
+
+    def build(self, **changes: Any) -> Tagger:
+        """The network with every parameter away from zero; the second tag may not follow the first."""
+        torch.manual_seed(1)
+        legal = np.ones((TAGS + 1, TAGS + 1), dtype=np.bool_)
+        legal[0, 1] = False
+        settings: TaggerSettings = self.settings(**changes)
+        model = Tagger(layers[self.name], settings, COUNTS, LETTERS, legal if self.output == "crf" else None, TAGS)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.2 * torch.randn_like(parameter))
+        return model.double().eval()
+
+
+def cases(names: Any) -> list[Any]:
+    return [pytest.param(Case(name, output), id=f"{name}-{output}") for name in names for output in ("softmax", "crf")]
+
+
+@pytest.fixture(params=cases(layers))
+def case(request: pytest.FixtureRequest) -> Case:
+    return request.param
+
+
+@pytest.fixture
+def batch() -> Batch:
+    """Three sentences of six words."""
+    inputs = torch.tensor([[0, 3, 5, 1], [2, 0, 0, 0], [4, 3, 5, 0]])
+    characters = torch.randint(4, LETTERS, (6, 5))
+    forms = Forms(torch.tensor([4, 1, 7, 9, 11, 1]), characters, torch.tensor([5, 2, 1, 3, 1, 4]))
+    targets = torch.randint(2, TAGS, (3, 4)).masked_fill(torch.arange(4) >= LENGTHS[:, None], UNSEEN)
+    return Batch(inputs, targets, LENGTHS, forms=forms)
+
+
+def alone(batch: Batch, row: int) -> Batch:
+    """One sentence without the padding and the words of the others."""
+    length = int(LENGTHS[row])
+    distinct, inputs = batch.inputs[row, :length].unique(return_inverse=True)
+    assert batch.forms is not None
+    word_ids, characters, lengths = (part[distinct] for part in batch.forms)
+    forms = Forms(word_ids, characters[:, : int(lengths.max())], lengths)
+    return Batch(inputs[None], batch.targets[row : row + 1, :length], forms=forms)
+
+
+def loss(model: Tagger, batch: Batch) -> Tensor:
+    assert batch.forms is not None
+    return model.loss(batch.inputs, batch.forms, batch.targets, batch.targets != UNSEEN, batch.lengths)
+
+
+def gradients(model: Tagger) -> dict[str, Tensor]:
+    found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    return found
+
+
+def test_sentences_are_as_if_alone(case: Case, batch: Batch) -> None:
+    model = case.build()
+    total = loss(model, batch)
+    total.backward()
+    together = gradients(model)
+    by_row = sum(loss(model, alone(batch, row)) for row in range(3))
+    by_row.backward()  # type: ignore[union-attr]
+    torch.testing.assert_close(total, by_row)
+    torch.testing.assert_close(together, gradients(model))
+    tags, probabilities = model.tag(batch.inputs, batch.forms, batch.lengths)
+    for row, length in enumerate(LENGTHS.tolist()):
+        one = alone(batch, row)
+        own_tags, own_probabilities = model.tag(one.inputs, one.forms)
+        assert torch.equal(own_tags[0], tags[row, :length])
+        torch.testing.assert_close(own_probabilities[0], probabilities[row, :length])
+
+
+def test_padding_changes_nothing(case: Case, batch: Batch) -> None:
+    model, real = case.build(), torch.arange(4) < LENGTHS[:, None]
+    assert batch.forms is not None
+    letters = torch.arange(5) < batch.forms.lengths[:, None]
+    forms = batch.forms._replace(characters=batch.forms.characters.where(letters, 6))
+    other = batch._replace(inputs=batch.inputs.where(real, 2), forms=forms)
+    torch.testing.assert_close(loss(model, other), loss(model, batch))
+    found, again = (model.tag(one.inputs, one.forms, one.lengths) for one in (batch, other))
+    assert torch.equal(found[0][real], again[0][real])
+    torch.testing.assert_close(found[1][real], again[1][real])
+
+
+def test_gradients_reach_every_parameter(case: Case, batch: Batch) -> None:
+    model = case.build().train()
+    loss(model, batch).backward()
+    idle = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert idle == []
+
+
+def test_a_batch_of_nothing_costs_nothing(case: Case, batch: Batch) -> None:
+    """As on a rank left without rows: the loss is zero, and gradients are there all the same."""
+    model = case.build()
+    nothing = loss(model, batch._replace(targets=torch.full_like(batch.targets, UNSEEN)))
+    nothing.backward()
+    torch.testing.assert_close(nothing, torch.zeros_like(nothing))
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+def test_the_shards_of_all_ranks_are_the_batch(case: Case, batch: Batch) -> None:
+    """A fourth rank has no row, and one that does not count."""
+    model = case.build()
+    found = [TASK.loss(model, batch.shard(rank, 4), None)[0] for rank in range(4)]
+    whole, _ = TASK.loss(model, batch, None)
+    torch.testing.assert_close(sum(loss.sum for loss in found), whole.sum)
+    assert sum(int(loss.count) for loss in found) == int(whole.count) == int(LENGTHS.sum())
+
+
+def test_a_network_is_built_again_from_its_tensors(case: Case, batch: Batch) -> None:
+    model = case.build()
+    saved = model.state_dict()
+    other = Tagger.rebuild(layers[case.name], case.settings(output="auto"), saved).double().eval()
+    other.load_state_dict(saved)
+    assert torch.equal(loss(other, batch), loss(model, batch))
+
+
+def test_a_reading_is_of_what_is_real(case: Case, batch: Batch) -> None:
+    model = case.build()
+    together = model.reading(batch.inputs, batch.forms, batch.lengths)
+    assert not together.outputs.requires_grad
+    for row, length in enumerate(LENGTHS.tolist()):
+        one = alone(batch, row)
+        own = model.reading(one.inputs, one.forms)
+        assert together.real[row].sum() == length
+        torch.testing.assert_close(own.elements[0], together.elements[row, :length])
+        torch.testing.assert_close(own.outputs[0], together.outputs[row, :length])
+        torch.testing.assert_close(own.summary[0], together.summary[row])
+
+
+@pytest.mark.parametrize("case", cases(CAUSAL))
+def test_word_by_word_is_the_whole_at_once(case: Case, batch: Batch) -> None:
+    """With a softmax the tags are the same; with a CRF each is the best after the one decided before."""
+    model, one = case.build(), alone(batch, 0)
+    assert one.forms is not None
+    emissions = model(one.inputs, one.forms)[0].detach()
+    state, before, expected = None, None, []
+    for word, emission in zip(one.inputs[0], emissions, strict=True):
+        expected.append(model.output.step(emission, expected[-1] if expected else None))
+        before, state = model.tag_next(Forms(*(part[word][None] for part in one.forms)), state, before)
+        assert before == expected[-1]
+    if case.output == "softmax":
+        assert expected == model.tag(one.inputs, one.forms)[0][0].tolist()
+
+
+@pytest.mark.parametrize("case", cases(PARALLEL))
+def test_what_needs_the_future_does_not_decide_at_once(case: Case, batch: Batch) -> None:
+    one = alone(batch, 1)
+    assert one.forms is not None
+    with pytest.raises(AssertionError, match="needs the future"):
+        case.build().tag_next(one.forms, None, None)
+
+
+def test_rare_words_become_unknown_in_training_alone(batch: Batch) -> None:
+    """At a rate that is almost one; the words that stand for themselves no longer matter then."""
+    model = Case("bilstm", "softmax").build(words__unknown=1e6)
+    plain = loss(model, batch)
+    torch.testing.assert_close(plain, loss(Case("bilstm", "softmax").build(words__unknown=0.0), batch))
+    replaced = loss(model.train(), batch)
+    assert batch.forms is not None
+    unknown = batch._replace(forms=batch.forms._replace(word_ids=torch.ones_like(batch.forms.word_ids)))
+    torch.testing.assert_close(replaced, loss(model.eval(), unknown))
+    assert not torch.isclose(replaced, plain)
+
+
+@pytest.mark.parametrize("layer", ["gru", "birnn", "mingru"])
+def test_letters_are_read_by_any_recurrent_layer(layer: str, batch: Batch) -> None:
+    model = Case("lstm", "crf").build(characters__layer=layer)
+    torch.testing.assert_close(loss(model, batch), sum(loss(model, alone(batch, row)) for row in range(3)))
+
+
+@pytest.mark.parametrize("output", ["softmax", "crf"])
+def test_mixed_precision_is_close(output: str, batch: Batch) -> None:
+    model = Case("bilstm", output).build().float()
+    expected = loss(model, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = loss(model, batch)
+        got.backward()
+        _, probabilities = model.tag(batch.inputs, batch.forms, batch.lengths)
+    torch.testing.assert_close(got, expected, rtol=0.05, atol=0.1)
+    assert torch.isfinite(probabilities).all()
