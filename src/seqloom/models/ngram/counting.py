@@ -17,7 +17,7 @@ from seqloom.errors import SeqloomError
 from seqloom.models.ngram.merging import Rows, merged, write_run
 from seqloom.models.ngram.trie import Trie
 from seqloom.models.ngram.windows import MOST_PLACES, sort_places, windows
-from seqloom.nn.kernels.numeric import Array, compiled
+from seqloom.compiling import Array, compiled
 
 _ROWS_AT_ONCE = 1 << 18
 _BYTES_PER_PLACE = 32

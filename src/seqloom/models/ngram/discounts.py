@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.nn.kernels.numeric import Array, compiled
+from seqloom.compiling import Array, compiled
 
 FALLBACK = (0.5, 1.0, 1.5)
 """What is taken off counts of 1, 2, and 3 or more where it cannot be estimated (as `lmplz --discount_fallback`)."""

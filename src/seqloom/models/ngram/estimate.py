@@ -17,7 +17,7 @@ from seqloom.models.ngram.counting import Counts
 from seqloom.models.ngram.discounts import Discounts
 from seqloom.models.ngram.threads import over_ranges
 from seqloom.models.ngram.trie import Trie
-from seqloom.nn.kernels.numeric import Array, compiled
+from seqloom.compiling import Array, compiled
 
 Smoothing = Literal["kneser-ney", "absolute", "witten-bell", "add-k", "maximum-likelihood"]
 

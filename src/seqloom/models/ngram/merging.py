@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.files import writing
-from seqloom.nn.kernels.numeric import Array, compiled
+from seqloom.compiling import Array, compiled
 
 Rows = tuple[NDArray[np.uint32], NDArray[np.int64]]
 """Distinct windows (rows, order) in order, and how often each occurs."""

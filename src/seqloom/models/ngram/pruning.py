@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seqloom.data.tokenizer import SOS
 from seqloom.models.ngram.estimate import LOG_ZERO, Estimates, Method
 from seqloom.models.ngram.trie import Trie
-from seqloom.nn.kernels.numeric import Array, compiled
+from seqloom.compiling import Array, compiled
 
 Kept = list[NDArray[np.bool_]]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.models.ngram.trie import find_child
-from seqloom.nn.kernels.numeric import Array, compiled, inlined
+from seqloom.compiling import Array, compiled, inlined
 
 NO_CONTEXT = -1
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.models.ngram.threads import over_ranges
-from seqloom.nn.kernels.numeric import Array, compiled
+from seqloom.compiling import Array, compiled
 
 
 @dataclass
