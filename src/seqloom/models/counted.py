@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqloom.data.token_file import TokenFile
 from seqloom.nn.layer import State
 
 
@@ -31,6 +32,9 @@ class Counted(nn.Module):
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time"], State]: ...
+
+    @abstractmethod
+    def fit(self, train: TokenFile, valid: TokenFile, vocab_size: int) -> None: ...
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from seqloom.decoding.continuation import Continuation
 from seqloom.decoding.scoring import LineScore
 from seqloom.metrics.by_length import LengthScores
+from seqloom.models.counted import Counted
 
 TrainedModel = Any
 """A task's network: an nn.Module that also has what the task's own contract asks for."""
@@ -28,6 +29,15 @@ class Prediction(Protocol):
     def text(self) -> str: ...
 
     def to_json(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """Has models that are fitted at once, without gradients."""
+
+    def counted(self, model: str, settings: Any) -> Counted | None:
+        """The model, not yet fitted or opened; None where `model` is a network that is trained."""
+        ...
 
 
 @runtime_checkable

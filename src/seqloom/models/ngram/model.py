@@ -50,15 +50,17 @@ class NgramSettings(Settings):
 class NgramModel(Counted):
     """p(word | the order - 1 words before it) as a back-off model over a memory-mapped store."""
 
-    def __init__(self, settings: NgramSettings, vocab_size: int) -> None:
+    settings = NgramSettings
+
+    def __init__(self, settings: NgramSettings) -> None:
         super().__init__()
         _check_thresholds(settings)
-        self.settings, self.vocab_size = settings, vocab_size
+        self.chosen = settings
         self._store: Store | None = None
 
     @classmethod
     def of(cls, store: Store) -> NgramModel:
-        model = cls(NgramSettings(order=store.order), store.vocab_size)
+        model = cls(NgramSettings(order=store.order))
         model._store = store
         return model
 
@@ -67,10 +69,10 @@ class NgramModel(Counted):
         assert self._store is not None, "fitted or opened first"
         return self._store
 
-    def fit(self, train: TokenFile) -> None:
-        """Counts and estimates. What it does not hold, is in temporary files."""
-        settings = self.settings
-        counted = count(train, settings.order, self.vocab_size, settings.memory_megabytes << 20)
+    def fit(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
+        """Counts and estimates; what of the text does not fit in memory is sorted on disk."""
+        settings = self.chosen
+        counted = count(train, settings.order, vocab_size, settings.memory_megabytes << 20)
         link_suffixes(counted.trie)
         method = Method(settings.smoothing, settings.k, settings.prune)
         estimates = estimate(counted, method)
@@ -86,7 +88,6 @@ class NgramModel(Counted):
 
     def open(self, folder: Path) -> None:
         self._store = Store.open(folder / "model.safetensors")
-        self.vocab_size = self._store.vocab_size
 
     def num_parameters(self) -> int:
         """Probabilities and back-off weights."""
@@ -100,7 +101,7 @@ class NgramModel(Counted):
         self, token_ids: Int[Tensor, "batch time"], state: State
     ) -> tuple[Float[Tensor, "batch vocab"], State]:
         after = self._after(token_ids.cpu(), state, None)
-        before, out = after[0].numpy(), np.empty((len(token_ids), self.vocab_size), np.float32)
+        before, out = after[0].numpy(), np.empty((len(token_ids), self.store.vocab_size), np.float32)
         query.distributions(self.store, before, out, 0, len(out))
         out *= np.float32(_LN_10)
         return torch.from_numpy(out), after
@@ -119,19 +120,18 @@ class NgramModel(Counted):
         out *= np.float32(_LN_10)
         return torch.from_numpy(out), self._after(token_ids.cpu(), state, lengths)
 
-    def line_log_probs(
+    def line_scores(
         self, ids: NDArray[np.uint32], offsets: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Of each line `ids[offsets[i]:offsets[i + 1]]` (<eos> last): its log-probability in nats, and its unknown
-        words."""
+    ) -> tuple[list[float], list[int], list[int]]:
+        """Of each line `ids[offsets[i]:offsets[i + 1]]` (<eos> last): its log-probability in nats, its tokens and its
+        unknown words."""
         totals, unknown = np.empty(len(offsets) - 1), np.empty(len(offsets) - 1, np.int64)
 
         def work(first: int, last: int) -> None:
             query.score_lines(self.store, ids, offsets, totals, unknown, first, last)
 
         over_ranges(len(totals), work)
-        totals *= _LN_10
-        return totals, unknown
+        return (totals * _LN_10).tolist(), np.diff(offsets).tolist(), unknown.tolist()
 
     def _after(self, token_ids: Tensor, state: State, lengths: Tensor | None) -> State:
         """The last words of each row, those before it included."""
