@@ -19,7 +19,8 @@ from seqloom.errors import RequestError, SeqloomError
 STANDARD_INPUT = "-"
 
 
-def _open_bytes(path: str) -> BinaryIO:
+def opened(path: str) -> BinaryIO:
+    """The bytes of a file (`.gz` and `.xz` unpacked), or of standard input."""
     if path == STANDARD_INPUT:
         return sys.stdin.buffer
     if path.endswith(".gz"):
@@ -51,7 +52,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """
     path = str(path)
     number = 0
-    with reading(path), _open_bytes(path) as stream:
+    with reading(path), opened(path) as stream:
         try:
             for number, raw in enumerate(stream, 1):
                 yield _decoded(raw, path, number)

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from seqloom.cli import compare, information, predict, train, use
+from seqloom.cli import compare, export, information, predict, train, use
 from seqloom.errors import SeqloomError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.command()(predict.predict)
 app.command()(use.score)
 app.command()(use.generate)
 app.command()(compare.compare)
+app.command()(export.export)
+app.command(name="import")(export.import_)
 app.command(name="list")(information.list_)
 
 

@@ -75,6 +75,15 @@ class Tokenizer:
         return cls(_ranked_by_frequency(inner, ranking))
 
     @classmethod
+    def of_words(cls, words: Sequence[str]) -> Tokenizer:
+        """The one for a vocabulary that is known: words separated by blanks, the special ones first."""
+        assert tuple(words[: len(SPECIALS)]) == SPECIALS
+        vocabulary = {word: i for i, word in enumerate(words)}
+        inner = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+        inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        return cls(inner)
+
+    @classmethod
     def load(cls, path: Path) -> Tokenizer:
         try:
             return cls(tokenizers.Tokenizer.from_file(str(path)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 
@@ -57,5 +56,5 @@ def fit(
         metrics = MetricsFile(folder / "metrics.jsonl")
         metrics.keep_until(-1)
         metrics.add(row)
-    display.evaluated(1.0, {validation.score.name: progress.best} | scores, row | {"train_loss": math.nan})
+    display.evaluated(1.0, {validation.score.name: progress.best} | scores, row)
     return progress

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.token_file import TokenFile
-from seqloom.data.tokenizer import EOS, SOS
+from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.errors import SeqloomError
 from seqloom.models.ngram.merging import Rows, merged, write_run
 from seqloom.models.ngram.trie import Trie
@@ -29,7 +29,7 @@ class Counts(NamedTuple):
     """`counts[n]`: how often each n-gram of the trie's level n occurs in the text."""
 
     trie: Trie
-    counts: list[NDArray[np.int64]]
+    counts: list[NDArray[Any]]
 
 
 def count(tokens: TokenFile, order: int, vocab_size: int, memory_bytes: int) -> Counts:
@@ -39,7 +39,8 @@ def count(tokens: TokenFile, order: int, vocab_size: int, memory_bytes: int) -> 
     result is memory-mapped.
     """
     unigrams = tokens.counts(vocab_size)
-    unigrams[SOS] = tokens.num_lines
+    unigrams[UNK] += unigrams[PAD] + unigrams[SOS]
+    unigrams[PAD], unigrams[SOS] = 0, tokens.num_lines
     if order == 1:
         return Counts(Trie([np.arange(vocab_size, dtype=np.uint32)], [], []), [unigrams])
     places = min(MOST_PLACES, max(1 << 12, memory_bytes // _BYTES_PER_PLACE))
@@ -76,6 +77,7 @@ def _text(tokens: TokenFile, first: int, last: int) -> NDArray[np.uint32]:
     text = np.empty(stop - start + 1, np.uint32)
     text[0] = EOS
     text[1:] = tokens.ids[start:stop]
+    text[(text == PAD) | (text == SOS)] = UNK  # words of the text that look like them; windows are built on those ids
     return text
 
 
@@ -122,7 +124,7 @@ def _grown(blocks: Iterator[Rows], order: int, unigrams: NDArray[np.int64], scra
         return _Column(scratch / f"{name}-{level}" if scratch is not None else None, dtype)
 
     words = [column("words", n, np.uint32) for n in range(order)]
-    counts = [column("counts", n, np.int64) for n in range(order)]
+    counts = [column("counts", n, np.uint32) for n in range(order)]
     begins = [column("begin", n, np.uint32) for n in range(order)]
     path = np.zeros((3, order), np.int64)  # of the open node of each level: word, count, where its children begin
     sizes = np.zeros(order + 1, np.int64)

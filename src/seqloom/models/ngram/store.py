@@ -10,7 +10,7 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,14 +57,15 @@ class Store(NamedTuple):
         sizes = np.array(trie.sizes(), np.int64)
         starts = [0, *np.cumsum(sizes).tolist()]
         levels = range(len(sizes))
-        begin = [_moved(trie.begin[n], starts[n + 1])[:-1] for n in levels[:-1]]
+        suffix, trie.suffix = [np.zeros(sizes[0], np.uint32), *trie.suffix[1:]], []
+        begin = [trie.begin[n][:-1] for n in levels[:-1]]
         return cls(
             sizes,
             _joined(trie.words),
             _joined(log_probs),
-            _joined([np.zeros(sizes[0], np.uint32), *(_moved(trie.suffix[n], starts[n - 1]) for n in levels[1:])]),
+            _joined(suffix, [0, *starts]),
             _joined(backoffs) if backoffs else np.zeros(0, np.float32),
-            np.append(_joined(begin), np.uint32(starts[-1])) if begin else np.zeros(1, np.uint32),
+            np.append(_joined(begin, starts[1:]), np.uint32(starts[-1])) if begin else np.zeros(1, np.uint32),
         )
 
     def levels(self) -> Estimates:
@@ -97,18 +98,17 @@ class Store(NamedTuple):
         return store
 
 
-def _moved(numbers: NDArray[np.uint32], by: int) -> NDArray[np.uint32]:
-    return numbers + np.uint32(by)
-
-
-def _joined(levels: list[NDArray[Any]]) -> NDArray[Any]:
+def _joined(levels: list[NDArray[Any]], moved_by: Sequence[int] | None = None) -> NDArray[Any]:
+    """One array of all levels, which are let go one by one; `moved_by` is added to each."""
     whole = np.empty(sum(map(len, levels)), levels[0].dtype)
     at = 0
     for number in range(len(levels)):
         level = levels[number]
         whole[at : at + len(level)] = level
+        if moved_by is not None:
+            whole[at : at + len(level)] += np.uint32(moved_by[number])
         at += len(level)
-        levels[number] = level[:0]
+        levels[number] = level[:0].copy()
     return whole
 
 
