@@ -22,6 +22,7 @@ from seqloom.compiling import Array, compiled
 _ROWS_AT_ONCE = 1 << 18
 _BYTES_PER_PLACE = 32
 """What sorting takes: ids, places, marks and keys."""
+_LEAST_PLACES = 1 << 12
 _MOST_NODES = 2**32 - 2
 
 
@@ -43,7 +44,7 @@ def count(tokens: TokenFile, order: int, vocab_size: int, memory_bytes: int) -> 
     unigrams[PAD], unigrams[SOS] = 0, tokens.num_lines
     if order == 1:
         return Counts(Trie([np.arange(vocab_size, dtype=np.uint32)], [], []), [unigrams])
-    places = min(MOST_PLACES, max(1 << 12, memory_bytes // _BYTES_PER_PLACE))
+    places = min(MOST_PLACES, max(_LEAST_PLACES, memory_bytes // _BYTES_PER_PLACE))
     if len(tokens) < places:
         return _grown(_sorted_rows(_text(tokens, 0, tokens.num_lines), order, vocab_size), order, unigrams, None)
     scratch = Path(tempfile.mkdtemp(prefix="seqloom-ngram-"))

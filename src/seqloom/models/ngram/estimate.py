@@ -132,7 +132,7 @@ def _conditional(
     trie: Trie,
     level: int,
     counts: NDArray[Any],
-    raw: NDArray[np.int64],
+    raw: NDArray[Any],
     method: Method,
     rule: NDArray[np.float64],
     lower: NDArray[np.float32],

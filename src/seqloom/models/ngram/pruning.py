@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ from seqloom.compiling import Array, compiled
 Kept = list[NDArray[np.bool_]]
 
 
-def pruned_by_count(estimates: Estimates, counts: list[NDArray[np.int64]], method: Method) -> Estimates:
+def pruned_by_count(estimates: Estimates, counts: list[NDArray[Any]], method: Method) -> Estimates:
     """Without the n-grams of `method.prune`; their mass is in the back-off weights already."""
     return without(estimates, [c > method.threshold(n) if n else np.ones(len(c), bool) for n, c in enumerate(counts)])
 
