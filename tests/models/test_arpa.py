@@ -125,12 +125,14 @@ def test_broken_files_name_their_line(fault: str, tmp_path: Path) -> None:
 
 def test_a_compressed_file_that_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "model.arpa.gz"
-    path.write_bytes(gzip.compress(SRILM.encode() * 50)[:-20])
+    path.write_bytes(gzip.compress(SRILM.encode())[:90])
     with pytest.raises(SeqloomError):
         read_arpa(path)
 
 
-@hypothesis.given(st.text(alphabet="-0123456789.e \t\n\\abc<s>/unkdtgrm=:", max_size=120), st.integers(0, len(SRILM)))
+@hypothesis.given(
+    damage=st.text(alphabet="-0123456789.e \t\n\\abc<s>/unkdtgrm=:", max_size=120), place=st.integers(0, len(SRILM))
+)
 def test_any_damage_is_an_error_or_a_model(damage: str, place: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("arpa") / "model.arpa"
     path.write_text(SRILM[:place] + damage + SRILM[place + len(damage) :])

@@ -192,7 +192,7 @@ def test_counting_on_disk_gives_the_same(places: int, monkeypatch: pytest.Monkey
         np.testing.assert_array_equal(array, same)
 
 
-@hypothesis.given(texts, st.integers(2, 5), st.sampled_from([10, 2**17, 2**24]))
+@hypothesis.given(texts, st.integers(2, 5), st.sampled_from([10, 2**14, 2**18]))
 def test_counts_are_those_of_a_dictionary(lines: Lines, order: int, vocab_size: int) -> None:
     """Also where few words fit into a sorting key."""
     counted = counting.count(token_file(lines), order, vocab_size, 1 << 30)

@@ -94,43 +94,6 @@ def _bytes_of(lines: Sequence[str]) -> bytes:
 
 
 @inlined
-def word_hash(text: Array, first: int, last: int) -> Any:
-    value = np.uint64(14695981039346656037)  # FNV-1a, and its high bits folded into the low ones
-    for i in range(first, last):
-        value = (value ^ np.uint64(text[i])) * np.uint64(1099511628211)
-    return value ^ (value >> np.uint64(32))
-
-
-@inlined
-def find_word(text: Array, first: int, last: int, words: Array, ends: Array, slots: Array) -> int:
-    """The number of the word `text[first:last]`; -1 where there is none."""
-    mask = np.uint64(slots.shape[0] - 1)
-    slot = word_hash(text, first, last) & mask
-    while True:
-        number = slots[np.int64(slot)]
-        if number == _EMPTY:
-            return -1
-        start = ends[number - 1] if number else 0
-        if ends[number] - start == last - first:
-            i = 0
-            while i < last - first and words[start + i] == text[first + i]:
-                i += 1
-            if i == last - first:
-                return np.int64(number)
-        slot = (slot + np.uint64(1)) & mask
-
-
-@compiled
-def _fill(text: Array, ends: Array, slots: Array) -> None:
-    mask = np.uint64(slots.shape[0] - 1)
-    for number in range(ends.shape[0]):
-        slot = word_hash(text, ends[number - 1] if number else 0, ends[number]) & mask
-        while slots[np.int64(slot)] != _EMPTY:
-            slot = (slot + np.uint64(1)) & mask
-        slots[np.int64(slot)] = number
-
-
-@inlined
 def blank_width(text: Array, i: int) -> int:
     """How many bytes the blank at `i` takes: Unicode's White_Space, in UTF-8; 0 where there is none."""
     byte = text[i]
@@ -150,6 +113,63 @@ def blank_width(text: Array, i: int) -> int:
     return 3 if second == 0x81 and third == 0x9F else 0
 
 
+_BASIS, _PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)  # FNV-1a
+
+
+@inlined
+def word_hash(text: Array, first: int, last: int) -> Any:
+    value = _BASIS
+    for i in range(first, last):
+        value = (value ^ np.uint64(text[i])) * _PRIME
+    return value ^ (value >> np.uint64(32))
+
+
+@inlined
+def word_from(text: Array, first: int) -> Any:
+    """Where the word that begins at `first` ends, and its hash."""
+    i, value = first, _BASIS
+    while True:
+        byte = text[i]
+        if (byte <= 32 or byte >= 0xC2) and blank_width(text, i):
+            return i, value ^ (value >> np.uint64(32))
+        value = (value ^ np.uint64(byte)) * _PRIME
+        i += 1
+
+
+@inlined
+def find_hashed(text: Array, first: int, last: int, value: Any, words: Array, ends: Array, slots: Array) -> int:
+    """The number of the word `text[first:last]`, whose hash is `value`; -1 where there is none."""
+    mask = np.uint64(slots.shape[0] - 1)
+    slot = value & mask
+    while True:
+        number = slots[np.int64(slot)]
+        if number == _EMPTY:
+            return -1
+        start = ends[number - 1] if number else 0
+        if ends[number] - start == last - first:
+            i = 0
+            while i < last - first and words[start + i] == text[first + i]:
+                i += 1
+            if i == last - first:
+                return int(number)
+        slot = (slot + np.uint64(1)) & mask
+
+
+@inlined
+def find_word(text: Array, first: int, last: int, words: Array, ends: Array, slots: Array) -> int:
+    return find_hashed(text, first, last, word_hash(text, first, last), words, ends, slots)
+
+
+@compiled
+def _fill(text: Array, ends: Array, slots: Array) -> None:
+    mask = np.uint64(slots.shape[0] - 1)
+    for number in range(ends.shape[0]):
+        slot = word_hash(text, ends[number - 1] if number else 0, ends[number]) & mask
+        while slots[np.int64(slot)] != _EMPTY:
+            slot = (slot + np.uint64(1)) & mask
+        slots[np.int64(slot)] = number
+
+
 @compiled
 def _encode(
     text: Array, words: Array, ends: Array, slots: Array, unknown: int, end: int, ids: Array, offsets: Array
@@ -166,9 +186,8 @@ def _encode(
             i += width
             continue
         first = i
-        while not blank_width(text, i):
-            i += 1
-        found = find_word(text, first, i, words, ends, slots)
+        i, value = word_from(text, first)
+        found = find_hashed(text, first, i, value, words, ends, slots)
         ids[size] = unknown if found < 0 else found
         size += 1
     return size
@@ -184,9 +203,8 @@ def _count(text: Array, i: int, size: int, words: Array, ends: Array, counts: Ar
             i += width
             continue
         first = i
-        while not blank_width(text, i):
-            i += 1
-        found = find_word(text, first, i, words, ends, slots)
+        i, value = word_from(text, first)
+        found = find_hashed(text, first, i, value, words, ends, slots)
         if found >= 0:
             counts[found] += 1
             continue
@@ -195,7 +213,7 @@ def _count(text: Array, i: int, size: int, words: Array, ends: Array, counts: Ar
             return first, size
         words[start : start + i - first] = text[first:i]
         ends[size], counts[size] = start + i - first, 1
-        slot = word_hash(text, first, i) & mask
+        slot = value & mask
         while slots[np.int64(slot)] != _EMPTY:
             slot = (slot + np.uint64(1)) & mask
         slots[np.int64(slot)] = size

@@ -54,7 +54,7 @@ class Part(NamedTuple):
 
 
 class Mixture(Counted):
-    """The parts' distributions added up by their weights."""
+    """Language models mixed: their distributions added up by weights."""
 
     settings = MixtureSettings
 

@@ -55,7 +55,8 @@ def train(
 
     `task` and `model` are names (see `seqloom list`); `data`, `valid`, `test` are paths (`.gz`, `.xz` and `-` too).
     Exactly one of `minutes`, `epochs`, `sequences`, `updates` says how long; with none of them it is 10 minutes.
-    A model that counts needs no more than its one pass, whatever is given. `settings` are dotted names with values. `resume` goes on with the run in `out` as if it had never stopped.
+    A model that counts takes what its one pass takes, whatever is given. `settings` are dotted names with values.
+    `resume` goes on with the run in `out` as if it had never stopped.
     """
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
@@ -63,8 +64,8 @@ def train(
     plan = Plan(task, model, Sources(data, valid, test), budget, seed, make_settings(task, model, settings or {}))
     folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
     check_folder(folder, plan, resume)
-    precision = plan.settings.training.precision  # type: ignore[attr-defined]
-    runtime = Runtime.start(device=device, precision=precision, threads=threads, seed=seed)
+    options: TrainingSettings = getattr(plan.settings, "training", TrainingSettings())
+    runtime = Runtime.start(device=device, precision=options.precision, threads=threads, seed=seed)
     fabric = make_fabric(runtime)
     chosen = tasks[task]
     with fabric.rank_zero_first():
@@ -87,7 +88,6 @@ def train(
             progress = fit(network, corpus, validation, folder, runtime, fabric, display)
         else:
             loader = chosen.train_loader(corpus, plan.settings, seed)
-            options: TrainingSettings = plan.settings.training  # type: ignore[attr-defined]
             trainer = Trainer(chosen, network, loader, validation, options, budget, runtime, fabric, folder, display)
             if resume:
                 trainer.resume()

@@ -18,6 +18,7 @@ from seqloom.errors import RequestError
 from seqloom.models.counted import Counted
 from seqloom.models.mixture import Mixture, MixtureSettings, Mode, Part
 from seqloom.models.ngram.model import NgramModel
+from seqloom.tasks.use import FittedSettings
 
 COUNTED: dict[str, type[NgramModel] | type[Mixture]] = {"mix": Mixture, "ngram": NgramModel}
 
@@ -26,7 +27,7 @@ def counted_settings(model: str, data: type[Settings]) -> type[Settings]:
     """The class of all settings: none of a network."""
     own = COUNTED[model].settings
     fields: dict[str, Any] = {"tokenizer": (TokenizerSettings, TokenizerSettings()), "data": (data, data())}
-    return create_model("CountedSettings", __base__=Settings, **fields, model=(own, own()))
+    return create_model("CountedSettings", __base__=FittedSettings, **fields, model=(own, own()))
 
 
 def counted_preset(model: str, asked: Mapping[str, Any]) -> dict[str, Any]:

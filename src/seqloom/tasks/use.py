@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from seqloom.config import Settings
 from seqloom.decoding.continuation import Continuation
 from seqloom.decoding.scoring import LineScore
 from seqloom.metrics.by_length import LengthScores
@@ -29,6 +30,10 @@ class Prediction(Protocol):
     def text(self) -> str: ...
 
     def to_json(self) -> dict[str, Any]: ...
+
+
+class FittedSettings(Settings):
+    """Those of a model that is fitted at once: there are none of training beside them."""
 
 
 @runtime_checkable

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled
 from seqloom.data.tokenizer import EOS, SOS, SPECIALS, UNK
@@ -77,7 +76,10 @@ class _Reader:
             found = self._next()
             if found != b"\\end\\":
                 raise self.error("the file does not end as it should", _shown(found), "\\end\\")
-        return Arpa(tree_of(levels, len(self._tokens)), self._tokens)
+        try:
+            return Arpa(tree_of(levels, len(self._tokens)), self._tokens)
+        except SeqloomError as error:  # of rows of words it does not know where they are from
+            raise SeqloomError(error.what, where=self.path, got=error.got) from None
 
     def _next(self) -> bytes:
         """The next line that is not blank."""

@@ -15,12 +15,22 @@ from seqloom.models.ngram.trie import NONE, Trie, find_child, link_suffixes
 
 
 class Grams(NamedTuple):
-    """n-grams of one order: (n-grams, order) ids, log10 probabilities and back-off weights. NaN is a probability that is
-    not known: that of backing off."""
+    """n-grams of one order: (n-grams, order) ids, log10 probabilities and back-off weights. A probability of NaN is
+    that of backing off."""
 
     rows: NDArray[np.uint32]
     log_probs: NDArray[np.float32]
     backoffs: NDArray[np.float32]
+
+    def joined(self, more: Grams) -> Grams:
+        return Grams(
+            np.concatenate([self.rows, more.rows]),
+            np.concatenate([self.log_probs, more.log_probs]),
+            np.concatenate([self.backoffs, more.backoffs]),
+        )
+
+    def reordered(self, order: NDArray[np.int64]) -> Grams:
+        return Grams(self.rows[order], self.log_probs[order], self.backoffs[order])
 
 
 def tree_of(levels: list[Grams], vocab_size: int) -> Store:
@@ -36,7 +46,7 @@ def tree_of(levels: list[Grams], vocab_size: int) -> Store:
         lacking = _lacking(trie, levels[n].rows)
         if len(lacking):
             added = Grams(lacking, np.full(len(lacking), np.nan, np.float32), np.zeros(len(lacking), np.float32))
-            levels[n - 1] = Grams(*map(np.concatenate, zip(levels[n - 1], added, strict=True)))
+            levels[n - 1] = levels[n - 1].joined(added)
             n -= 1  # what was added may lack one in turn
             trie.words, trie.begin = trie.words[:n], trie.begin[: n - 1]
         levels[n] = _hang(trie, levels[n])
@@ -65,7 +75,7 @@ def _hang(trie: Trie, grams: Grams) -> Grams:
     keys = (parents << np.uint64(32)) | rows[:, -1]
     if len(keys) > 1 and not (keys[1:] > keys[:-1]).all():
         order = np.argsort(keys, kind="stable")
-        keys, grams = keys[order], Grams(*(part[order] for part in grams))
+        keys, grams = keys[order], grams.reordered(order)
         twice = np.flatnonzero(keys[1:] == keys[:-1])
         if len(twice):
             raise SeqloomError("an n-gram comes twice", got=f"order {rows.shape[1]}, {len(twice)} times")

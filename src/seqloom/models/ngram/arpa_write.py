@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ def write_arpa(store: Store, tokens: Sequence[str], path: Path) -> None:
                 for n in range(store.order):
                     stream.write(f"\\{n + 1}-grams:\n".encode())
                     for block in _blocks(store, words, n):
-                        stream.write(memoryview(block))
+                        stream.write(block.data)
                     stream.write(b"\n")
                 stream.write(b"\\end\\\n")
             temporary.replace(path)
@@ -49,8 +49,8 @@ def write_arpa(store: Store, tokens: Sequence[str], path: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _opened(path: Path, compressed: bool) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "wb", compresslevel=6) if compressed else path.open("wb"))
+def _opened(path: Path, compressed: bool) -> Any:
+    return gzip.open(path, "wb", compresslevel=6) if compressed else path.open("wb")
 
 
 def _header(store: Store) -> bytes:

@@ -1,4 +1,4 @@
-"""From a text to the counts of all its n-grams: in memory, or by sorted runs on disk that are merged (external sort)."""
+"""From a text to the counts of all its n-grams: in memory, or by sorted runs on disk that are merged."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.compiling import Array, compiled
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.errors import SeqloomError
+from seqloom.files import writing
 from seqloom.models.ngram.merging import Rows, merged, write_run
 from seqloom.models.ngram.trie import Trie
 from seqloom.models.ngram.windows import MOST_PLACES, sort_places, windows
-from seqloom.compiling import Array, compiled
 
 _ROWS_AT_ONCE = 1 << 18
 _BYTES_PER_PLACE = 32
@@ -99,23 +100,21 @@ class _Column:
     def __init__(self, path: Path | None, dtype: type[np.generic]) -> None:
         self._path, self._dtype = path, np.dtype(dtype)
         self._blocks: list[NDArray[Any]] = []
-        self._stream = path.open("wb") if path is not None else None
 
     def add(self, block: NDArray[Any]) -> None:
-        if self._stream is not None:
-            self._stream.write(block.astype(self._dtype, copy=False).tobytes())
-        else:
+        if self._path is None:
             self._blocks.append(block.astype(self._dtype))
+            return
+        with writing(self._path), self._path.open("ab") as stream:
+            stream.write(block.astype(self._dtype).tobytes())
 
     def finish(self) -> NDArray[Any]:
-        if self._stream is None or self._path is None:
+        if self._path is None:
             whole = np.concatenate([np.zeros(0, self._dtype), *self._blocks])
             self._blocks.clear()
             return whole
-        self._stream.close()
-        if not self._path.stat().st_size:
-            return np.zeros(0, self._dtype)
-        return np.memmap(self._path, self._dtype, mode="c")
+        empty = not self._path.exists() or not self._path.stat().st_size
+        return np.zeros(0, self._dtype) if empty else np.memmap(self._path, self._dtype, mode="c")
 
 
 def _grown(blocks: Iterator[Rows], order: int, unigrams: NDArray[np.int64], scratch: Path | None) -> Counts:

@@ -23,7 +23,7 @@ def modified_kneser_ney(counts: NDArray[Any], order: int) -> Discounts:
         y = n[1] / (n[1] + 2 * n[2])
         found = tuple(k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3))
         if all(0 <= discount <= k for k, discount in enumerate(found, 1)):
-            return found  # type: ignore[return-value]
+            return found
     _warn(order, FALLBACK, n)
     return FALLBACK
 

@@ -11,13 +11,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.compiling import Array, compiled
 from seqloom.data.tokenizer import PAD, SOS
 from seqloom.models.ngram import discounts
 from seqloom.models.ngram.counting import Counts
 from seqloom.models.ngram.discounts import Discounts
 from seqloom.models.ngram.threads import over_ranges
 from seqloom.models.ngram.trie import Trie
-from seqloom.compiling import Array, compiled
 
 Smoothing = Literal["kneser-ney", "absolute", "witten-bell", "add-k", "maximum-likelihood"]
 

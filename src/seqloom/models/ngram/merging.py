@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.files import writing
 from seqloom.compiling import Array, compiled
+from seqloom.files import writing
 
 Rows = tuple[NDArray[np.uint32], NDArray[np.int64]]
 """Distinct windows (rows, order) in order, and how often each occurs."""

@@ -17,7 +17,7 @@ from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import PAD
 from seqloom.errors import RequestError
 from seqloom.models.counted import Counted
-from seqloom.models.ngram import query
+from seqloom.models.ngram import lockstep, query
 from seqloom.models.ngram.counting import count
 from seqloom.models.ngram.estimate import Method, Smoothing, estimate
 from seqloom.models.ngram.pruning import pruned_by_count, pruned_by_entropy
@@ -48,7 +48,7 @@ class NgramSettings(Settings):
 
 
 class NgramModel(Counted):
-    """p(word | the order - 1 words before it) as a back-off model over a memory-mapped store."""
+    """The n-gram model, smoothed: counts of the last words and what followed them."""
 
     settings = NgramSettings
 
@@ -116,7 +116,9 @@ class NgramModel(Counted):
         inputs, wanted = token_ids.cpu().numpy(), targets.cpu().numpy()
         before = state[0].cpu().numpy()
         out = np.empty(inputs.shape, np.float32)
-        over_ranges(len(out), lambda first, last: query.score_steps(self.store, before, inputs, wanted, out, first, last))
+        over_ranges(
+            len(out), lambda first, last: query.score_steps(self.store, before, inputs, wanted, out, first, last)
+        )
         out *= np.float32(_LN_10)
         return torch.from_numpy(out), self._after(token_ids.cpu(), state, lengths)
 
@@ -128,7 +130,7 @@ class NgramModel(Counted):
         totals, unknown = np.empty(len(offsets) - 1), np.empty(len(offsets) - 1, np.int64)
 
         def work(first: int, last: int) -> None:
-            query.score_lines(self.store, ids, offsets, totals, unknown, first, last)
+            lockstep.score_lines(self.store, ids, offsets, totals, unknown, first, last)
 
         over_ranges(len(totals), work)
         return (totals * _LN_10).tolist(), np.diff(offsets).tolist(), unknown.tolist()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.compiling import Array, compiled
 from seqloom.data.tokenizer import SOS
 from seqloom.models.ngram.estimate import LOG_ZERO, Estimates, Method
 from seqloom.models.ngram.trie import Trie
-from seqloom.compiling import Array, compiled
 
 Kept = list[NDArray[np.bool_]]
 
@@ -63,11 +61,17 @@ def pruned_by_entropy(estimates: Estimates, threshold: float) -> Estimates:
             kept[n],
         )
         needed[n - 1][trie.suffix[n][kept[n]]] = True
-        needed[n - 1][np.repeat(np.arange(len(needed[n - 1])), np.diff(trie.begin[n - 1].astype(np.int64)))[kept[n]]] = True
+        needed[n - 1][np.repeat(np.arange(len(needed[n - 1])), _children(trie, n - 1))[kept[n]]] = True
     pruned = without(estimates, kept)
     for n in range(1, pruned.trie.order):
         _weigh(pruned, n)
     return pruned
+
+
+def _children(trie: Trie, level: int) -> NDArray[np.int64]:
+    """How many each node of a level has."""
+    begin = trie.begin[level].astype(np.int64)
+    return begin[1:] - begin[:-1]
 
 
 def _context_log_probs(estimates: Estimates, level: int) -> NDArray[np.float64]:
@@ -76,7 +80,7 @@ def _context_log_probs(estimates: Estimates, level: int) -> NDArray[np.float64]:
     total = log_probs[0].astype(np.float64)
     total[SOS] = 0.0
     for n in range(1, level + 1):
-        total = np.repeat(total, np.diff(trie.begin[n - 1].astype(np.int64))) + log_probs[n]
+        total = np.repeat(total, _children(trie, n - 1)) + log_probs[n]
     return total
 
 
@@ -135,5 +139,3 @@ def _weights(begin: Array, log_probs: Array, lower: Array, backoffs: Array) -> N
             backoffs[node] = np.log10(left / left_below)
         else:
             backoffs[node] = LOG_ZERO
-
-

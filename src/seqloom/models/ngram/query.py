@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
-from seqloom.models.ngram.trie import find_child
 from seqloom.compiling import Array, compiled, inlined
+from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.models.ngram.trie import find_child
 
 NO_CONTEXT = -1
 
 
 @inlined
-def found_after(store: Any, context: int, word: int) -> Any:
+def found_after(store: Any, context: Any, word: Any) -> Any:
     """The node of the longest n-gram that `word` ends, and the sum of the back-off weights on the way to it."""
     sizes, words, _, suffix, backoffs, begin = store
     weight = np.float32(0)
@@ -32,7 +32,7 @@ def found_after(store: Any, context: int, word: int) -> Any:
 
 
 @inlined
-def context_of(store: Any, node: int) -> int:
+def context_of(store: Any, node: Any) -> Any:
     """The context that an n-gram leaves behind."""
     if node >= store[4].shape[0]:
         return np.int64(store[3][node]) if store[0].shape[0] > 1 else NO_CONTEXT
@@ -44,7 +44,7 @@ def after(store: Any, context: int, word: int) -> int:
     """The context after reading one more word; both <sos> and <eos> begin a line."""
     if word == PAD:
         return context
-    if word == EOS or word == SOS:
+    if word in (EOS, SOS):
         return SOS if store[0].shape[0] > 1 else NO_CONTEXT
     return context_of(store, found_after(store, context, word)[0])
 
@@ -58,9 +58,7 @@ def after_all(store: Any, ids: Array) -> int:
 
 
 @compiled
-def score_steps(
-    store: Any, before: Array, inputs: Array, targets: Array, out: Array, first: int, last: int
-) -> None:
+def score_steps(store: Any, before: Array, inputs: Array, targets: Array, out: Array, first: int, last: int) -> None:
     """log10 p(target) at each step of the rows `first` to `last`; `before` are the ids that each row goes on from."""
     log_probs = store[2]
     for row in range(first, last):
@@ -74,25 +72,6 @@ def score_steps(
                 context = after(store, context, word)
             node, weight = found_after(store, context, targets[row, step])
             out[row, step] = log_probs[node] + weight
-
-
-@compiled
-def score_lines(
-    store: Any, ids: Array, offsets: Array, totals: Array, unknown: Array, first: int, last: int
-) -> None:
-    """log10 of each line's probability, its <eos> included, and the number of its unknown words. Line i is
-    `ids[offsets[i]:offsets[i + 1]]`, <eos> last."""
-    log_probs = store[2]
-    begun = SOS if store[0].shape[0] > 1 else NO_CONTEXT
-    for line in range(first, last):
-        context, total, strangers = begun, 0.0, 0
-        for i in range(offsets[line], offsets[line + 1]):
-            word = np.int64(ids[i])
-            node, weight = found_after(store, context, word)
-            total += log_probs[node] + weight
-            strangers += word == UNK
-            context = context_of(store, node)
-        totals[line], unknown[line] = total, strangers
 
 
 @compiled

@@ -6,6 +6,7 @@ The nodes of all levels stand in one row, level 1 first. The children of a node 
 
 from __future__ import annotations
 
+import itertools
 import json
 import mmap
 import os
@@ -22,7 +23,7 @@ from seqloom.files import reading, writing
 from seqloom.models.ngram.estimate import Estimates
 from seqloom.models.ngram.trie import Trie
 
-_DTYPES = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_DTYPES: dict[str, np.dtype[Any]] = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _BYTES_AT_ONCE = 1 << 24
 
 
@@ -71,7 +72,7 @@ class Store(NamedTuple):
     def levels(self) -> Estimates:
         """The same, level by level (views where that is possible)."""
         starts = self.starts()
-        spans = list(zip(starts[:-1], starts[1:], strict=True))
+        spans = list(itertools.pairwise(starts))
         begin = [self.begin[a : b + 1] - np.uint32(b) for a, b in spans[:-1]]
         suffix = [np.zeros(0, np.uint32)] + [
             self.suffix[a:b] - np.uint32(starts[n]) for n, (a, b) in enumerate(spans[1:])
@@ -143,7 +144,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mappi
 
 
 def _pieces(array: NDArray[Any]) -> Iterable[memoryview]:
-    flat = memoryview(np.ascontiguousarray(array)).cast("B") if array.size else memoryview(b"")
+    flat = np.ascontiguousarray(array).data.cast("B") if array.size else memoryview(b"")
     return (flat[start : start + _BYTES_AT_ONCE] for start in range(0, len(flat), _BYTES_AT_ONCE))
 
 
@@ -158,7 +159,7 @@ def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
             found = {}
             for name, entry in header.items():
                 start, stop = entry["data_offsets"]
-                dtype = _DTYPES[entry["dtype"]]
+                dtype: np.dtype[Any] = _DTYPES[entry["dtype"]]
                 size = (stop - start) // dtype.itemsize
                 found[name] = np.frombuffer(content, dtype, size, 8 + length + start).reshape(entry["shape"])
             return found

@@ -1,6 +1,7 @@
 """n-grams of every order as one tree: a node is a word after the words above it, its children the words seen next.
 
-Level n holds the n-grams in the order of their words, so the children of a node lie together. Level 1 is the vocabulary.
+Level n holds the n-grams in the order of their words, so the children of a node lie together. Level 1 is the whole
+vocabulary.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.compiling import Array, compiled, inlined
 from seqloom.models.ngram.threads import over_ranges
-from seqloom.compiling import Array, compiled
 
 
 @dataclass
@@ -73,7 +74,7 @@ def _link(
 ) -> int:
     """Of each child of the nodes `first` to `last`: the child of the node's own suffix that has the same word. Both lie
     in order, so what is passed over once is not looked at again."""
-    missing = 0
+    missing: Any = 0
     for node in range(first, last):
         start, stop = np.int64(begin[node]), np.int64(begin[node + 1])
         if start == stop:
@@ -83,7 +84,8 @@ def _link(
                 suffix[child] = NONE
             missing += stop - start
             continue
-        low, end = np.int64(cousins[above[node]]), np.int64(cousins[above[node] + 1])
+        low: Any = np.int64(cousins[above[node]])
+        end = np.int64(cousins[above[node] + 1])
         for child in range(start, stop):
             word = words[child]
             # Steps that double, then halve: the next one is often near.
@@ -107,14 +109,15 @@ def _link(
     return missing
 
 
-@compiled
+@inlined
 def find_child(words: Array, first: int, last: int, word: int) -> int:
-    """Where `word` stands among the children `first` to `last`; -1 where it does not."""
-    low, high = first, last
-    while low < high:
-        middle = (low + high) >> 1
-        if words[middle] < word:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < last and words[low] == word else -1
+    """Where `word` stands among the children `first` to `last`; -1 where it does not. Halving without branches, which a
+    processor could not foretell."""
+    size = last - first
+    if size == 0:
+        return -1
+    while size > 1:
+        half = size >> 1
+        first += half if words[first + half - 1] < word else 0
+        size -= half
+    return first if words[first] == word else -1

@@ -1,7 +1,8 @@
 """Every place of a text, sorted by the words that follow it: all n-grams of all orders lie together.
 
 A text is an array of ids, `<eos>` first and after every line: as the first word of an n-gram it stands for `<sos>`, as
-the last one for itself. A window is the `order` words from a place on, cut off after `<eos>` and filled up with `<pad>`.
+the last one for itself. A window is the `order` words from a place on, cut off after `<eos>` and filled up with
+`<pad>`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.compiling import Array, compiled
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.models.ngram.threads import run_all
-from seqloom.compiling import Array, compiled
 
 _SMALL_CHUNK_BITS = 16
 """Keys of so many places are sorted at once: they stay in the processor's cache."""
