@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seqloom.run import Run as Run
     from seqloom.run import load as load
     from seqloom.run import train as train
+    from seqloom.run.arpa import read_arpa as read_arpa
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _PUBLIC = {
     "SeqloomError": "seqloom.errors",
     "Run": "seqloom.run",
     "load": "seqloom.run",
+    "read_arpa": "seqloom.run.arpa",
     "train": "seqloom.run",
 }
 __all__ = [*sorted(_PUBLIC), "__version__"]

@@ -20,14 +20,19 @@ from seqloom.errors import RequestError, SeqloomError
 STANDARD_INPUT = "-"
 
 
-def _open_lines(path: str) -> contextlib.AbstractContextManager[Iterable[bytes]]:
+def opened(path: str) -> BinaryIO:
+    """The bytes of a file (`.gz` and `.xz` unpacked), or of standard input."""
     if path == STANDARD_INPUT:
-        return contextlib.nullcontext(_standard_input(sys.stdin.buffer))
+        return sys.stdin.buffer
     if path.endswith(".gz"):
         return cast(BinaryIO, gzip.open(path, "rb"))
     if path.endswith(".xz"):
         return cast(BinaryIO, lzma.open(path, "rb"))
     return Path(path).open("rb")
+
+
+def _lines_of(path: str) -> contextlib.AbstractContextManager[Iterable[bytes]]:
+    return contextlib.nullcontext(_standard_input(sys.stdin.buffer)) if path == STANDARD_INPUT else opened(path)
 
 
 @contextlib.contextmanager
@@ -52,7 +57,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """
     path = str(path)
     number = 0
-    with reading(path), _open_lines(path) as lines:
+    with reading(path), _lines_of(path) as lines:
         try:
             for number, raw in enumerate(lines, 1):
                 yield _decoded(raw, path, number)

@@ -33,7 +33,8 @@ def test_train_evaluate_and_use(cli: CommandLine, tmp_path: Path) -> None:
 
     status, output, _ = cli("evaluate", tmp_path / "run", text, "--json")
     assert status == 0
-    assert json.loads(output).keys() == {"perplexity", "bits_per_token", "bits_per_byte", "tokens", "unknown"}
+    metrics = {"perplexity", "bits_per_token", "bits_per_byte", "tokens", "unknown", "perplexity_excluding_unknown"}
+    assert json.loads(output).keys() == metrics
 
 
 def test_train_on_standard_input_and_compressed_text(cli: CommandLine, tmp_path: Path) -> None:
@@ -66,6 +67,7 @@ def test_evaluate_for_people_and_from_standard_input(cli: CommandLine, run: seql
     assert status == 0
     assert [line.split()[0] for line in output.splitlines()] == [
         "perplexity", "bits_per_token", "bits_per_byte", "tokens", "unknown",
+        "perplexity_excluding_unknown",
     ]  # fmt: skip
     assert cli("evaluate", run.folder, "-", standard_input=text.read_text()).output == output
 

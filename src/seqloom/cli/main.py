@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from seqloom.cli import compare, embed, information, predict, train, use
+from seqloom.cli import compare, embed, export, information, predict, train, use
 from seqloom.errors import SeqloomError
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.command()(use.score)
 app.command()(use.generate)
 app.command()(embed.embed)
 app.command()(compare.compare)
+app.command()(export.export)
+app.command(name="import")(export.import_)
 app.command(name="list")(information.list_)
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.data.tokenizer import EOS, UNK, Tokenizer
+from seqloom.data.tokenizer import UNK, Tokenizer
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, writing
 
@@ -84,11 +84,8 @@ class TokenFileWriter:
             self._stream = (self._temporary / "ids.bin").open("wb")
 
     def add(self, lines: list[str]) -> None:
-        encoded = self._tokenizer.encode(lines)
-        lengths = np.fromiter((len(ids) + 1 for ids in encoded), dtype=np.int64, count=len(encoded))
-        flat = np.fromiter(
-            itertools.chain.from_iterable((*ids, EOS) for ids in encoded), dtype=self._dtype, count=int(lengths.sum())
-        )
+        encoded = self._tokenizer.encode_lines(lines)
+        lengths, flat = np.diff(encoded.offsets), encoded.ids.astype(self._dtype)
         self._lengths.append(lengths)
         self._num_bytes += sum(len(line.encode()) + 1 for line in lines)
         self._num_unknown += int((flat == UNK).sum())

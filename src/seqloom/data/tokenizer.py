@@ -18,6 +18,7 @@ from pydantic import Field
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from seqloom.config import Settings
+from seqloom.data.words import EncodedLines, WordCounter, WordTable, encode_lines
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import write_atomic
 
@@ -47,6 +48,7 @@ class Tokenizer:
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
         self.vocab_size: int = inner.get_vocab_size()
+        self._words: WordTable | None = None
         self.separates_words = inner.decoder is None
         """Whether blanks between tokens are left out in encoding and put back by `decode`."""
 
@@ -67,9 +69,20 @@ class Tokenizer:
         if not sample:
             raise SeqloomError("there is no text to train on", where=where, expected="at least one line")
         inner, trainer = _untrained(settings, _own_unknowns(sample))
+        if _splits_at_blanks(inner):
+            return cls(_of_words(inner, trainer, sample, stream, ranked_by))
         inner.train_from_iterator(itertools.chain(sample, stream), trainer)
         ranking = sample if ranked_by is None else list(itertools.islice(ranked_by, _LINES_TO_RANK_BY))
         return cls(_ranked_by_frequency(inner, ranking))
+
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> Tokenizer:
+        """The one for a vocabulary that is known: words separated by blanks, the special ones first."""
+        assert tuple(words[: len(SPECIALS)]) == SPECIALS
+        vocabulary = {word: i for i, word in enumerate(words)}
+        inner = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+        inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        return cls(inner)
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
@@ -87,6 +100,17 @@ class Tokenizer:
     def encode(self, lines: Sequence[str]) -> list[list[int]]:
         """The ids of each line, without `<sos>` and `<eos>`."""
         return [encoding.ids for encoding in self._inner.encode_batch_fast(list(lines), add_special_tokens=False)]
+
+    def encode_lines(self, lines: Sequence[str]) -> EncodedLines:
+        """The ids of all lines in one row, each line with its `<eos>`."""
+        if self._words is None and _splits_at_blanks(self._inner):
+            self._words = WordTable.of(self.tokens())
+        if self._words is not None:
+            return encode_lines(self._words, lines, UNK, EOS)
+        encoded = self.encode(lines)
+        offsets = np.fromiter(itertools.accumulate((len(ids) + 1 for ids in encoded), initial=0), dtype=np.int64)
+        every = itertools.chain.from_iterable((*ids, EOS) for ids in encoded)
+        return EncodedLines(np.fromiter(every, dtype=np.uint32, count=int(offsets[-1])), offsets)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; `<pad>`, `<sos>` and `<eos>` are left out."""
@@ -148,6 +172,39 @@ def _untrained(settings: TokenizerSettings, own_unknowns: bool) -> tuple[tokeniz
     if settings.lowercase:
         inner.normalizer = normalizers.Lowercase()
     return inner, trainer
+
+
+def _splits_at_blanks(inner: tokenizers.Tokenizer) -> bool:
+    """Whether it is one of plain words, for which there is compiled code."""
+    plain = isinstance(inner.pre_tokenizer, pre_tokenizers.WhitespaceSplit) and inner.normalizer is None
+    return plain and isinstance(inner.model, models.WordLevel)
+
+
+def _of_words(
+    inner: tokenizers.Tokenizer,
+    trainer: Any,
+    sample: Sequence[str],
+    rest: Iterable[str],
+    ranked_by: Iterable[str] | None,
+) -> tokenizers.Tokenizer:
+    """What training and ranking give, for words: the most frequent ones, of equals the first in the alphabet; in order
+    of their frequency in the sample."""
+    counter = WordCounter()
+    counter.add(sample)
+    frequency = counter.counts() if ranked_by is None else _counted(itertools.islice(ranked_by, _LINES_TO_RANK_BY))
+    while lines := list(itertools.islice(rest, _LINES_AT_ONCE)):
+        counter.add(lines)
+    counted = sorted(counter.counts().items(), key=lambda entry: (-entry[1], entry[0]))
+    found = [word for word, count in counted if count >= trainer.min_frequency][: trainer.vocab_size - len(SPECIALS)]
+    others = sorted((word for word in found if word not in SPECIALS), key=lambda word: -frequency.get(word, 0))
+    inner.model = models.WordLevel({word: i for i, word in enumerate((*SPECIALS, *others))}, unk_token="<unk>")
+    return inner
+
+
+def _counted(lines: Iterable[str]) -> dict[str, int]:
+    counter = WordCounter()
+    counter.add(list(lines))
+    return counter.counts()
 
 
 def _ranked_by_frequency(inner: tokenizers.Tokenizer, sample: Sequence[str]) -> tokenizers.Tokenizer:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from seqloom.data.batch import padded
+from seqloom.data.loader import Loader
 from seqloom.data.tokenizer import EOS, SOS, UNK
 from seqloom.decoding.batching import Source, group_by_length, padded_source
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.models.language_model import PredictsNext
-from seqloom.nn.layer import state_tensors
+from seqloom.nn.layer import State, state_tensors
 
 _TOKENS_AT_ONCE = 4_096
 
@@ -55,6 +56,25 @@ def score_pairs(
     # By the longer of the two sides, so that neither is more than the budget.
     sizes = [max(len(source), len(target) + 1) for source, target in pairs]
     return _score([target for _, target in pairs], sizes, SOS, log_prob)
+
+
+@torch.inference_mode()
+def known_nats(model: PredictsNext, loader: Loader) -> tuple[float, int]:
+    """The cross-entropy in nats of all targets that are not <unk>, and how many they are."""
+    nats, count = 0.0, 0
+    state: State | None = None
+    for step in range(loader.num_steps(0)):
+        batch = loader.batch(0, step)
+        before = state if batch.continues and state is not None else model.initial_state(batch.num_rows)
+        device = state_tensors(before)[0].device
+        mask = batch.mask()
+        batch = batch.to(device)
+        scores, state = model.log_prob(batch.inputs, batch.targets, before, batch.lengths)
+        known = batch.targets.cpu() != UNK
+        known = known if mask is None else known & mask
+        nats -= float(scores.double().cpu()[known].sum())
+        count += int(known.sum())
+    return nats, count
 
 
 def _score(

@@ -14,6 +14,7 @@ from seqloom.config import Settings, build, flatten, full_name, read_toml
 from seqloom.data.corpus import Sources
 from seqloom.errors import RequestError
 from seqloom.tasks import tasks
+from seqloom.tasks.use import FittedSettings
 from seqloom.training.budget import Budget
 from seqloom.training.optimizer import TrainingSettings
 
@@ -64,8 +65,10 @@ class Plan:
 
 @functools.cache
 def settings_type(task: str, model: str) -> type[Settings]:
-    """The class of all settings of a training: the task's own, the model's, the optimizer's."""
+    """The class of all settings of a training: the task's own, the model's, the optimizer's where there is one."""
     own = tasks[task].settings(model)
+    if issubclass(own, FittedSettings):
+        return own
     return create_model("RunSettings", __base__=own, training=(TrainingSettings, TrainingSettings()))
 
 

@@ -22,12 +22,16 @@ from seqloom.files import make_folder
 from seqloom.metrics.by_length import LengthScores
 from seqloom.metrics.classification import Diagnosis
 from seqloom.metrics.similarity import Similarity, similarity
+from seqloom.models.counted import Counted
+from seqloom.models.mixture import PARTS
 from seqloom.models.sentence_vectors import AUTO, check_pooling
+from seqloom.models.tensors import load_model_tensors, read_tensors
 from seqloom.run.plan import Plan, sizes
 from seqloom.runtime import Runtime, cache_folder, within_memory
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Task, evaluate
 from seqloom.tasks.use import (
+    Counts,
     Diagnoses,
     Embeds,
     Generates,
@@ -39,7 +43,6 @@ from seqloom.tasks.use import (
     TakesInputs,
     Trained,
 )
-from seqloom.training.checkpoint import load_model_tensors, read_tensors
 
 
 def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
@@ -53,13 +56,23 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
             "the run has no model yet", where=str(folder), hint="its training was killed early; go on with --resume"
         )
     runtime = Runtime.start(device=device, precision="float32", threads=threads, seed=plan.seed)
-    tensors = read_tensors(folder / "model.safetensors")
-    with within_memory(sizes(plan.settings)):
-        network = tasks[plan.task].rebuild(tensors, plan.model, plan.settings)
-    load_model_tensors(network, tensors, folder)
+    network = _open_network(folder, plan)
     network.to(runtime.device).eval()
     codec = tasks[plan.task].recipe(plan.settings).load(folder)
     return Run(folder, plan, network, codec, runtime)
+
+
+def _open_network(folder: Path, plan: Plan) -> nn.Module:
+    task = tasks[plan.task]
+    counted = task.counted(plan.model, plan.settings) if isinstance(task, Counts) else None
+    if counted is not None:
+        counted.open(folder)
+        return counted
+    tensors = read_tensors(folder / "model.safetensors")
+    with within_memory(sizes(plan.settings)):
+        network = task.rebuild(tensors, plan.model, plan.settings)
+    load_model_tensors(network, tensors, folder)
+    return network
 
 
 class Run:
@@ -85,6 +98,9 @@ class Run:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def num_parameters(self) -> int:
+        """Those of a network; of a model that counts, the numbers that it holds."""
+        if isinstance(self.model, Counted):
+            return self.model.num_parameters()
         return sum(p.numel() for p in self.model.parameters())
 
     def read(self, path: str) -> Any:
@@ -170,6 +186,8 @@ class Run:
         for path in sorted(self.folder.iterdir()):
             if path.is_file() and not path.name.startswith("."):
                 shutil.copy2(path, target / path.name)
+        if (self.folder / PARTS).exists():
+            shutil.copytree(self.folder / PARTS, target / PARTS)
 
     def _able(self, capability: Any, what: str) -> Any:
         """The task, where it has the capability."""

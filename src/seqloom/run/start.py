@@ -16,13 +16,15 @@ from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, Recipe, Sources, prepare
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
+from seqloom.models.counted import Counted
+from seqloom.models.tensors import load_model_tensors, model_tensors, read_tensors, write_tensors
+from seqloom.run.fit import fit
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
 from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder, within_memory
 from seqloom.tasks import tasks
 from seqloom.tasks.use import Calibrates, Trained
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.checkpoint import load_model_tensors, model_tensors, read_tensors, write_tensors
 from seqloom.training.optimizer import TrainingSettings
 from seqloom.training.progress import Display, Silent, Terminal
 from seqloom.training.ranks import make_fabric
@@ -53,7 +55,8 @@ def train(
 
     `task` and `model` are names (see `seqloom list`); `data`, `valid`, `test` are paths (`.gz`, `.xz` and `-` too).
     Exactly one of `minutes`, `epochs`, `sequences`, `updates` says how long; with none of them it is 10 minutes.
-    `settings` are dotted names with values. `resume` goes on with the run in `out` as if it had never stopped.
+    A model that counts takes what its one pass takes, whatever is given. `settings` are dotted names with values.
+    `resume` goes on with the run in `out` as if it had never stopped.
     """
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
@@ -61,8 +64,8 @@ def train(
     plan = Plan(task, model, Sources(data, valid, test), budget, seed, make_settings(task, model, settings or {}))
     folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
     check_folder(folder, plan, resume)
-    precision = plan.settings.training.precision  # type: ignore[attr-defined]
-    runtime = Runtime.start(device=device, precision=precision, threads=threads, seed=seed)
+    options: TrainingSettings = getattr(plan.settings, "training", TrainingSettings())
+    runtime = Runtime.start(device=device, precision=options.precision, threads=threads, seed=seed)
     fabric = make_fabric(runtime)
     chosen = tasks[task]
     with fabric.rank_zero_first():
@@ -80,17 +83,18 @@ def train(
             write_toml(folder / "config.toml", plan.to_toml())
             if not quiet:
                 display = stack.enter_context(Terminal(model))
-        trained = Trained(network, corpus.codec, plan.settings)
-        loader = chosen.train_loader(corpus, plan.settings, seed)
-        validation = Validation(chosen, trained, corpus.valid)
-        options: TrainingSettings = plan.settings.training  # type: ignore[attr-defined]
-        trainer = Trainer(chosen, network, loader, validation, options, budget, runtime, fabric, folder, display)
-        if resume:
-            trainer.resume()
-        progress = trainer.run()
-    fabric.barrier()
+        validation = Validation(chosen, Trained(network, corpus.codec, plan.settings), corpus.valid)
+        if isinstance(network, Counted):
+            progress = fit(network, corpus, validation, folder, runtime, fabric, display)
+        else:
+            loader = chosen.train_loader(corpus, plan.settings, seed)
+            trainer = Trainer(chosen, network, loader, validation, options, budget, runtime, fabric, folder, display)
+            if resume:
+                trainer.resume()
+            progress = trainer.run()
+            fabric.barrier()
+            load_model_tensors(network, read_tensors(folder / "model.safetensors"), folder)
     run = Run(folder, plan, network, corpus.codec, runtime)
-    load_model_tensors(network, read_tensors(folder / "model.safetensors"), folder)
     network.eval()
     if isinstance(chosen, Calibrates):
         chosen.calibrate(run.trained, corpus.valid)  # each rank alike

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -21,16 +22,28 @@ from seqloom.data.text import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS, TokenizerSettings
 from seqloom.decoding.continuation import Continuation, continue_text
-from seqloom.decoding.scoring import LineScore, score_lines
+from seqloom.decoding.scoring import LineScore, known_nats, score_lines
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import read_lines
+from seqloom.models.counted import Counted
 from seqloom.models.language_model import LanguageModel
+from seqloom.models.mixture import MixtureSettings
+from seqloom.models.ngram.model import NgramModel
 from seqloom.models.sentence_vectors import AUTO
+from seqloom.models.tensors import load_model_tensors, read_tensors
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State, layers
 from seqloom.nn.output import OutputSettings
 from seqloom.tasks import tasks
+from seqloom.tasks.counted_language_models import (
+    COUNTED,
+    counted_preset,
+    counted_settings,
+    make_counted,
+    mixture_recipe,
+    open_part,
+)
 from seqloom.tasks.task import Loss, Score
 from seqloom.tasks.use import Trained, TrainedModel
 
@@ -125,15 +138,19 @@ class LanguageModelTask:
     name = "language-model"
 
     def models(self) -> Sequence[str]:
-        return sorted(PRESETS)
+        return sorted([*PRESETS, *COUNTED])
 
-    def settings(self, model: str) -> type[LanguageModelSettings]:
-        if model not in PRESETS:
-            raise unknown_name("model", model, PRESETS)
+    def settings(self, model: str) -> type[Settings]:
+        if model not in self.models():
+            raise unknown_name("model", model, self.models())
+        if model in COUNTED:
+            return counted_settings(model, DataSettings)
         own = layers[model].settings
         return create_model("LanguageModelSettings", __base__=LanguageModelSettings, model=(own, own()))
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        if model in COUNTED:
+            return counted_preset(model, asked)
         preset = dict(PRESETS[model])
         if asked.get("tokenizer.kind") == "character":
             preset |= _CHARACTERS.get(model, {})
@@ -143,9 +160,30 @@ class LanguageModelTask:
         return preset
 
     def recipe(self, settings: LanguageModelSettings) -> Recipe[str, TokenFile]:
+        if isinstance(settings.model, MixtureSettings):
+            return mixture_recipe(settings)
         return text_recipe(readers["lines"], settings.tokenizer)
 
-    def build(self, corpus: TextCorpus, model: str, settings: LanguageModelSettings) -> LanguageModel:
+    def counted(self, model: str, settings: Any) -> Counted | None:
+        if model not in COUNTED:
+            return None
+        return make_counted(model, settings, lambda folder: open_part(folder, self._load))
+
+    def _load(self, folder: Path, model: str, values: Mapping[str, Any]) -> TrainedModel:
+        """The network in a run's folder, ready for use on the CPU."""
+        settings = self.settings(model).model_validate(values)
+        network: Any = self.counted(model, settings)
+        if network is not None:
+            network.open(folder)
+            return network
+        tensors = read_tensors(folder / "model.safetensors")
+        network = self.rebuild(tensors, model, cast(LanguageModelSettings, settings))
+        load_model_tensors(network, tensors, folder)
+        return network.eval()
+
+    def build(self, corpus: TextCorpus, model: str, settings: LanguageModelSettings) -> LanguageModel | Counted:
+        if (counted := self.counted(model, settings)) is not None:
+            return counted
         codec = cast(TextCodec, corpus.codec)
         return _build(model, settings, corpus.train.counts(codec.tokenizer.vocab_size))
 
@@ -195,17 +233,23 @@ class LanguageModelTask:
             "unknown": data.num_unknown,
         }
 
-    def output_metrics(self, trained: Trained, data: TokenFile, brief: bool) -> dict[str, float]:  # noqa: ARG002
-        """None: the loss says it all."""
-        return {}
+    def output_metrics(self, trained: Trained, data: TokenFile, brief: bool) -> dict[str, float]:
+        """The perplexity over the words that are known; what is unknown is read all the same."""
+        if brief:
+            return {}
+        nats, count = known_nats(trained.model, self.exact_loader(data, trained.settings))
+        return {"perplexity_excluding_unknown": math.exp(min(nats / count, 700.0)) if count else math.nan}
 
     def examples(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:  # noqa: ARG002
         return (line.strip() for line in read_lines(path))
 
     def score_examples(self, trained: Trained, examples: Sequence[str]) -> list[LineScore]:
         """The log-probability of each line on its own, in nats."""
-        ids = trained.codec.tokenizer.encode(examples)
-        return score_lines(trained.model, ids, self.first_input(trained.settings))
+        if isinstance(trained.model, NgramModel):
+            ids, offsets = trained.codec.tokenizer.encode_lines(examples)
+            return list(map(LineScore, *trained.model.line_scores(ids, offsets)))
+        lines = trained.codec.tokenizer.encode(examples)
+        return score_lines(trained.model, lines, self.first_input(trained.settings))
 
     def generate(self, trained: Trained, prompt: str, asked: Continuation) -> Iterator[str]:
         first = self.first_input(trained.settings)

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.config import Settings
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.continuation import Continuation
 from seqloom.decoding.scoring import LineScore
 from seqloom.errors import unknown_name
 from seqloom.metrics.by_length import LengthScores
 from seqloom.metrics.classification import Diagnosis
+from seqloom.models.counted import Counted
 
 TrainedModel = Any
 """A task's network: an nn.Module that also has what the task's own contract asks for."""
@@ -37,6 +39,19 @@ class Prediction(Protocol):
     def score(self) -> float: ...
 
     def to_json(self) -> dict[str, Any]: ...
+
+
+class FittedSettings(Settings):
+    """Those of a model that is fitted at once: there are none of training beside them."""
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """Has models that are fitted at once, without gradients."""
+
+    def counted(self, model: str, settings: Any) -> Counted | None:
+        """The model, not yet fitted or opened; None where `model` is a network that is trained."""
+        ...
 
 
 @runtime_checkable

@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
-from seqloom.errors import RequestError, SeqloomError
+from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, reading, write_atomic
+from seqloom.models.tensors import read_tensors, write_tensors
 from seqloom.training.budget import Progress
 
 
@@ -34,34 +33,6 @@ class Checkpoint:
     progress: Progress
 
 
-def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Every parameter once, by its first name (tied ones are one tensor), and every buffer."""
-    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
-
-
-def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
-    """Raises SeqloomError where names or shapes differ."""
-    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    if own.keys() != tensors.keys():
-        raise SeqloomError(
-            "the saved weights are of another network",
-            where=str(where),
-            got=", ".join(sorted(tensors.keys() - own.keys())) or None,
-            expected=", ".join(sorted(own.keys() - tensors.keys())) or None,
-        )
-    with torch.no_grad():
-        for name, tensor in own.items():
-            if tensor.shape != tensors[name].shape:
-                raise SeqloomError(
-                    f"the saved weight {name} has another shape",
-                    where=str(where),
-                    got=tuple(tensors[name].shape),
-                    expected=tuple(tensor.shape),
-                )
-            tensor.copy_(tensors[name])
-
-
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     state = optimizer.state_dict()["state"]
     return {f"{index}.{name}": value.cpu() for index, entry in state.items() for name, value in entry.items()}
@@ -73,20 +44,6 @@ def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[st
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    write_atomic(path, safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()}))
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        # Copies: a kernel's last bit may depend on where in memory a tensor begins, and in a file it begins anywhere.
-        return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(path).items()}
-    except FileNotFoundError:
-        raise RequestError("the file does not exist", where=str(path)) from None
-    except (SafetensorError, OSError) as error:
-        raise SeqloomError("the saved tensors could not be read", where=str(path), got=str(error)) from None
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

@@ -76,9 +76,10 @@ class Terminal:
     def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:
         name, value = next(iter(scores.items()))
         self._score = f"valid {name} {value:,.0f}" if abs(value) >= 10_000 else f"valid {name} {value:#.4g}"
+        train = f"train {row['train_loss']:.3f}  " if "train_loss" in row else ""  # models that count have none
         self._console.print(
             f"{self._title} {fraction:4.0%} {_clock(row['seconds']):>5} ({_clock(self._seconds_left(fraction))} left)  "
-            f"{row['targets_per_second']:,.0f} targets/s  train {row['train_loss']:.3f}  {self._score}",
+            f"{row['targets_per_second']:,.0f} targets/s  {train}{self._score}",
             highlight=False,
             soft_wrap=True,
         )

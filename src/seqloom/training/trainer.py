@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seqloom.data.batch import Batch
 from seqloom.data.loader import Loader
 from seqloom.errors import RequestError, SeqloomError
+from seqloom.models.tensors import load_model_tensors, model_tensors, write_tensors
 from seqloom.nn.layer import State, restore_state, state_tensors
 from seqloom.runtime import Runtime
 from seqloom.tasks.task import Task
@@ -25,12 +26,9 @@ from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
-    load_model_tensors,
     load_optimizer_tensors,
-    model_tensors,
     optimizer_tensors,
     save_checkpoint,
-    write_tensors,
 )
 from seqloom.training.finite import not_finite
 from seqloom.training.interrupt import StopOnSignal

@@ -1,43 +1,22 @@
-"""What the compiled kernels share: how they are compiled, and sigmoid and tanh that compilers turn into vector code."""
+"""What the compiled kernels share: sigmoid and tanh that compilers turn into vector code, sums and products of rows."""
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-Array = Any
-"""A numpy array, as the kernels take it."""
+from seqloom.compiling import Array as Array
+from seqloom.compiling import compiled as compiled
+from seqloom.compiling import inlined as inlined
+from seqloom.compiling import plain
 
 ONE, ZERO = np.float32(1), np.float32(0)
 """What a kernel adds to numbers of any precision: a plain 1 would make float64 of a float32."""
-
-_FAST = {"contract", "reassoc", "nsz", "arcp"}
-"""Arithmetic may be regrouped, but NaN and infinity stay what they are: the trainer looks for them."""
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiled for the types it is called with, kept on disk, and free of the interpreter's lock."""
-    try:
-        return njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")(_plain(function))
-    except RuntimeError:  # neither the package's folder nor the user's can be written: each process compiles anew
-        return njit(nogil=True, fastmath=_FAST, error_model="numpy")(_plain(function))
-
-
-def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for use in other compiled functions."""
-    return njit(fastmath=_FAST, error_model="numpy")(_plain(function))
-
-
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Tests wrap functions to check shapes, which a compiler cannot read."""
-    return inspect.unwrap(function)
-
 
 # tanh(x) / x = P(x^2) / Q(x^2) on [-9, 9]: a minimax fit, 2e-8 off at most and 4e-7 in float32 arithmetic. The
 # mathematical library's tanh is a call a number; this is a dozen multiplications for eight of them.
@@ -68,7 +47,7 @@ def _tanh(x: Any) -> Callable[[Any], Any]:
             y = ONE if y > ONE else y
             return -ONE if y < -ONE else y
 
-        return _plain(fitted)
+        return plain(fitted)
     return lambda x: math.tanh(x)
 
 

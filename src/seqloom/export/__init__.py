@@ -1,0 +1,11 @@
+"""Runs in the formats of other programs: one file a format, a function from a run to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from seqloom.registry import Registry
+from seqloom.run import Run
+
+exporters: Registry[Callable[[Run, Path], None]] = Registry("format", __name__)

@@ -1,0 +1,63 @@
+"""What the language models that are not trained step by step share: they are fitted, and have no gradients."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seqloom.data.token_file import TokenFile
+from seqloom.nn.layer import State
+
+
+class Counted(nn.Module):
+    """A language model (`PredictsNext`) with no parameters of torch's: `fit` or `open` make it ready."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int) -> State: ...
+
+    @abstractmethod
+    def next_log_probs(
+        self, token_ids: Int[Tensor, "batch time"], state: State
+    ) -> tuple[Float[Tensor, "batch vocab"], State]: ...
+
+    @abstractmethod
+    def log_prob(
+        self,
+        token_ids: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        state: State,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time"], State]: ...
+
+    @abstractmethod
+    def fit(self, train: TokenFile, valid: TokenFile, vocab_size: int) -> None: ...
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes all that `open` needs."""
+
+    @abstractmethod
+    def open(self, folder: Path) -> None:
+        """Makes ready what was saved."""
+
+    @abstractmethod
+    def num_parameters(self) -> int: ...
+
+    @torch.no_grad()
+    def loss(
+        self,
+        token_ids: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        state: State | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Float[Tensor, ""], State]:
+        """The cross-entropy in nats summed over the targets where `mask` is True, and the state; for evaluation."""
+        before = self.initial_state(len(token_ids)) if state is None else state
+        scores, after = self.log_prob(token_ids, targets, before, lengths)
+        scores = scores.double()
+        return -(scores if mask is None else scores[mask.to(scores.device)]).sum(), after

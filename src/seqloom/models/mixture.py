@@ -1,0 +1,201 @@
+"""Linear interpolation of language models: p(w | h) = sum of weight_k p_k(w | h), the weights from held-out text.
+
+The trigram with a neural model of Bengio et al. 2003 (section 4) is one. Each part keeps its own state and hears of the
+beginning of a line as it was trained to.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from seqloom.config import Settings
+from seqloom.data.loader import ExactStreamLoader, LineLoader, Loader
+from seqloom.data.token_file import TokenFile
+from seqloom.data.tokenizer import EOS, SOS
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import make_folder
+from seqloom.models.counted import Counted
+from seqloom.models.language_model import PredictsNext
+from seqloom.models.tensors import read_tensors, write_tensors
+from seqloom.nn.layer import State
+
+PARTS = "parts"
+"""The folder of a mixture's parts, one folder each, named by its number."""
+
+Mode = Literal["stream", "lines"]
+
+
+class MixtureSettings(Settings):
+    parts: tuple[str, ...] = Field((), description="the folders of the runs to mix, separated by commas; copied")
+    tolerance: float = Field(1e-9, gt=0, description="EM ends when it gains less than so many nats a token")
+
+    @field_validator("parts", mode="before")
+    @classmethod
+    def _separated(cls, given: Any) -> Any:
+        return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+
+
+class Part(NamedTuple):
+    """`mode`: how it was trained; None where that makes no difference. `vocabulary`: its tokenizer, as JSON."""
+
+    model: PredictsNext
+    mode: Mode | None
+    vocabulary: str
+
+
+class Mixture(Counted):
+    """Language models mixed: their distributions added up by weights."""
+
+    settings = MixtureSettings
+
+    def __init__(self, settings: MixtureSettings, mode: Mode, open_part: Callable[[Path], Part]) -> None:
+        super().__init__()
+        self.chosen, self.mode, self._open_part = settings, mode, open_part
+        self.parts: list[Part] = []
+        self.weights = torch.zeros(0, dtype=torch.float64)
+
+    def fit(self, train: TokenFile, valid: TokenFile, vocab_size: int) -> None:  # noqa: ARG002
+        """The weights that make `valid` most probable. The parts are as they were trained."""
+        if len(self.chosen.parts) < 2:
+            raise RequestError(
+                "a mixture is of two models or more",
+                where="model.parts",
+                got=list(self.chosen.parts),
+                hint="--set model.parts=RUN1,RUN2",
+            )
+        self._take([Path(name) for name in self.chosen.parts])
+        self.weights = torch.from_numpy(em_weights(self._log_probs_on(valid), self.chosen.tolerance))
+
+    def save(self, folder: Path) -> None:
+        """The weights, and beside them copies of all parts."""
+        copies = folder / PARTS
+        shutil.rmtree(copies, ignore_errors=True)
+        for number, name in enumerate(self.chosen.parts):
+            target = make_folder(copies / str(number))
+            for path in sorted(Path(name).iterdir()):
+                if path.is_file() and not path.name.startswith("."):
+                    shutil.copy2(path, target / path.name)
+            if (Path(name) / PARTS).exists():
+                shutil.copytree(Path(name) / PARTS, target / PARTS)
+        write_tensors(folder / "model.safetensors", {"weights": self.weights})
+
+    def open(self, folder: Path) -> None:
+        tensors = read_tensors(folder / "model.safetensors")
+        self._take(sorted((folder / PARTS).iterdir(), key=lambda path: int(path.name)))
+        if tensors.keys() != {"weights"} or len(tensors["weights"]) != len(self.parts):
+            raise SeqloomError("the mixture is damaged", where=str(folder), got=f"{len(self.parts)} parts")
+        self.weights = tensors["weights"]
+
+    def num_parameters(self) -> int:
+        """Of all parts, and the weights."""
+        return len(self.weights) + sum(_size(part.model) for part in self.parts)
+
+    def initial_state(self, batch_size: int) -> State:
+        return tuple(part.model.initial_state(batch_size) for part in self.parts)
+
+    def next_log_probs(
+        self, token_ids: Int[Tensor, "batch time"], state: State
+    ) -> tuple[Float[Tensor, "batch vocab"], State]:
+        found = [
+            part.model.next_log_probs(self._heard(part, token_ids), own)
+            for part, own in zip(self.parts, state, strict=True)
+        ]
+        return self._mixed([log_probs for log_probs, _ in found]), tuple(after for _, after in found)
+
+    def log_prob(
+        self,
+        token_ids: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        state: State,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time"], State]:
+        scores, after = self._all_log_probs(token_ids, targets, state, lengths)
+        return self._mixed(scores), after
+
+    def _all_log_probs(
+        self, token_ids: Tensor, targets: Tensor, state: State, lengths: Tensor | None
+    ) -> tuple[list[Tensor], State]:
+        """The log-probability of each target by each part."""
+        found = [
+            part.model.log_prob(self._heard(part, token_ids), targets, own, lengths)
+            for part, own in zip(self.parts, state, strict=True)
+        ]
+        return [scores for scores, _ in found], tuple(after for _, after in found)
+
+    def _heard(self, part: Part, token_ids: Tensor) -> Tensor:
+        """A part that was trained on a stream knows no <sos>: for it a line begins where another ended."""
+        if part.mode == "stream" and self.mode == "lines":
+            return token_ids.masked_fill(token_ids == SOS, EOS)
+        return token_ids
+
+    def _mixed(self, scores: list[Tensor]) -> Tensor:
+        weights = self.weights.log()
+        stacked = torch.stack([own.double().cpu() + weight for own, weight in zip(scores, weights, strict=True)])
+        return stacked.logsumexp(0)
+
+    def _take(self, folders: list[Path]) -> None:
+        self.parts = [self._open_part(folder) for folder in folders]
+        for folder, part in zip(folders, self.parts, strict=True):
+            if part.vocabulary != self.parts[0].vocabulary:
+                raise RequestError(
+                    "models are mixed that know the same words",
+                    where=str(folder),
+                    got="another tokenizer.json",
+                    expected=f"that of {folders[0]}",
+                    hint="train them on the same text with the same settings of the tokenizer",
+                )
+            if part.mode == "lines" and self.mode == "stream":
+                raise RequestError(
+                    "a model of lines cannot go on from line to line",
+                    where=str(folder),
+                    got="data.mode=lines",
+                    expected="data.mode=stream",
+                    hint="--set data.mode=lines mixes line by line",
+                )
+
+    @torch.inference_mode()
+    def _log_probs_on(self, data: TokenFile) -> NDArray[np.float64]:
+        """(parts, tokens): of every token of `data` by every part."""
+        loader: Loader = LineLoader(data, 4_096, None) if self.mode == "lines" else ExactStreamLoader(data, 20, 64)
+        found: list[Tensor] = []
+        state: State | None = None
+        for step in range(loader.num_steps(0)):
+            batch = loader.batch(0, step)
+            before = state if batch.continues and state is not None else self.initial_state(batch.num_rows)
+            scores, state = self._all_log_probs(batch.inputs, batch.targets, before, batch.lengths)
+            mask = batch.mask()
+            stacked = torch.stack([own.double().cpu() for own in scores])
+            found.append(stacked.flatten(1) if mask is None else stacked[:, mask])
+        return torch.cat(found, 1).numpy()
+
+
+def em_weights(log_probs: NDArray[np.float64], tolerance: float, most: int = 1_000) -> NDArray[np.float64]:
+    """The weights of `log_probs` (parts, tokens) that make the tokens most probable together, by expectation
+    maximisation: each step gives a part its mean share of the tokens' probability, and the likelihood never falls."""
+    # Relative to each token's best part, so that nothing underflows.
+    best = log_probs.max(0)
+    probs = np.exp(log_probs - np.where(np.isfinite(best), best, 0.0))
+    weights, before = np.full(len(probs), 1 / len(probs)), -np.inf
+    for _ in range(most):
+        mixed = weights @ probs
+        likelihood = np.log(np.maximum(mixed, 1e-300)).mean()
+        if likelihood - before < tolerance:
+            break
+        before = likelihood
+        weights = (weights[:, None] * probs / np.maximum(mixed, 1e-300)).mean(1)
+        weights /= weights.sum()
+    return weights
+
+
+def _size(model: Any) -> int:
+    return model.num_parameters() if isinstance(model, Counted) else sum(p.numel() for p in model.parameters())

@@ -1,0 +1,217 @@
+"""From counts to a back-off model: interpolated modified Kneser-Ney and its simpler relatives.
+
+Every method gives the same form (Chen and Goodman 1998, section 2.8): p(w | h) = what is left of the count after
+discounting, plus gamma(h) p(w | h without its first word); words not seen after h have gamma(h) p(w | shorter h).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.compiling import Array, compiled
+from seqloom.data.tokenizer import PAD, SOS
+from seqloom.models.ngram import discounts
+from seqloom.models.ngram.counting import Counts
+from seqloom.models.ngram.discounts import Discounts
+from seqloom.models.ngram.threads import over_ranges
+from seqloom.models.ngram.trie import Trie
+
+Smoothing = Literal["kneser-ney", "absolute", "witten-bell", "add-k", "maximum-likelihood"]
+
+LOG_ZERO = np.float32(-99)
+"""log10 0, as ARPA files write it."""
+
+
+class Estimates(NamedTuple):
+    """A back-off model: of each level's n-grams the log10 probability and, but for the last level, the log10 back-off
+    weight. `discounts`: of each level, where the method has them."""
+
+    trie: Trie
+    log_probs: list[NDArray[np.float32]]
+    backoffs: list[NDArray[np.float32]]
+    discounts: list[Discounts]
+
+
+class Method(NamedTuple):
+    """`smoothing` with its parameters. `prune[n]`: n-grams of level n that occur so often or less are left out."""
+
+    smoothing: Smoothing = "kneser-ney"
+    k: float = 1.0
+    prune: tuple[int, ...] = ()
+
+    def threshold(self, level: int) -> int:
+        """The last one given holds for all longer n-grams."""
+        return (self.prune[min(level, len(self.prune) - 1)] if self.prune else 0) if level else 0
+
+
+def estimate(counted: Counts, method: Method) -> Estimates:
+    """The model over all counted n-grams; those that `prune` names are still in it, and `pruned_by_count` drops them.
+
+    Raises nothing: where discounts cannot be estimated, others are used and said on standard error.
+    """
+    trie, raw = counted
+    effective = adjusted_counts(counted) if method.smoothing == "kneser-ney" else raw
+    chosen: list[Discounts] = []
+    probs: list[NDArray[np.float32]] = []
+    backoffs: list[NDArray[np.float32]] = []
+    for level in range(trie.order):
+        # <sos> is in every line and never predicted: it does not count among the unigrams.
+        counts = effective[level] if level else _without(effective[0], SOS)
+        chosen.append(_discounts(method, counts, level + 1))
+        rule = _rule(method, chosen[level])
+        if level == 0:
+            probs.append(_unigrams(counts, rule))
+        else:
+            found, gamma = _conditional(trie, level, counts, raw[level], method, rule, probs[level - 1])
+            probs.append(found)
+            backoffs.append(gamma)
+    if method.smoothing == "add-k":
+        _flatten_lower(trie, probs, backoffs)
+    return Estimates(trie, [_log10(level) for level in probs], backoffs, chosen)
+
+
+def adjusted_counts(counted: Counts) -> list[NDArray[Any]]:
+    """Raw counts of the longest n-grams and of those that begin with <sos>; of the others, how many different words
+    come before them (Heafield et al. 2013, section 3.2)."""
+    trie, raw = counted
+    adjusted: list[NDArray[Any]] = []
+    first, last = SOS, SOS + 1
+    for level in range(trie.order - 1):
+        found = np.zeros(len(raw[level]), np.uint32)
+        _count_extensions(trie.suffix[level + 1], found)
+        found[first:last] = raw[level][first:last]
+        adjusted.append(found)
+        first, last = int(trie.begin[level][first]), int(trie.begin[level][last])
+    return [*adjusted, raw[-1]]
+
+
+@compiled
+def _count_extensions(suffix: Array, counts: Array) -> None:
+    for i in range(suffix.shape[0]):
+        counts[suffix[i]] += 1
+
+
+def _without(counts: NDArray[Any], word: int) -> NDArray[Any]:
+    counts = counts.copy()
+    counts[word] = 0
+    return counts
+
+
+def _discounts(method: Method, counts: NDArray[Any], order: int) -> Discounts:
+    if method.smoothing == "kneser-ney":
+        return discounts.modified_kneser_ney(counts, order)
+    if method.smoothing == "absolute":
+        return discounts.absolute(counts, order)
+    return (0.0, 0.0, 0.0)
+
+
+def _rule(method: Method, of: Discounts) -> NDArray[np.float64]:
+    """What the kernels need: the discounts; what is added to the mass of the lower order for every different word; and
+    for the vocabulary as a whole, in words."""
+    per_word = 1.0 if method.smoothing == "witten-bell" else 0.0
+    per_vocabulary = method.k if method.smoothing == "add-k" else 0.0
+    return np.array([0.0, *of, per_word, per_vocabulary])
+
+
+def _unigrams(counts: NDArray[Any], rule: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The lower order is uniform over the words, <unk> and <eos>; <sos> has probability 1 as in lmplz."""
+    predicted = len(counts) - 2
+    classes = np.minimum(counts, 3).astype(np.int64)
+    seen = classes > 0
+    spread = rule[classes].sum() + rule[4] * seen.sum() + rule[5] * predicted
+    total = counts.sum(dtype=np.float64) + rule[4] * seen.sum() + rule[5] * predicted
+    probs = (counts - rule[classes]) / total + spread / total / predicted
+    probs[PAD], probs[SOS] = 0.0, 1.0
+    return probs.astype(np.float32)
+
+
+def _conditional(
+    trie: Trie,
+    level: int,
+    counts: NDArray[Any],
+    raw: NDArray[Any],
+    method: Method,
+    rule: NDArray[np.float64],
+    lower: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Probabilities of a level's n-grams, and the log10 back-off weights of the level above, their contexts."""
+    begin = trie.begin[level - 1]
+    probs, gamma = np.empty(len(counts), np.float32), np.zeros(len(begin) - 1, np.float32)
+    threshold, size = method.threshold(level), trie.vocab_size - 2
+    flat = method.smoothing == "add-k"
+
+    def work(first: int, last: int) -> None:
+        _estimate(begin, counts, raw, threshold, trie.suffix[level], lower, rule, size, flat, probs, gamma, first, last)
+
+    over_ranges(len(gamma), work)
+    return probs, gamma
+
+
+@compiled
+def _estimate(
+    begin: Array,
+    counts: Array,
+    raw: Array,
+    threshold: int,
+    suffix: Array,
+    lower: Array,
+    rule: Array,
+    vocab_size: int,
+    flat: bool,
+    probs: Array,
+    gamma: Array,
+    first: int,
+    last: int,
+) -> None:
+    for node in range(first, last):
+        start, stop = np.int64(begin[node]), np.int64(begin[node + 1])
+        if start == stop:
+            continue
+        total, spread, kept = 0.0, 0.0, 0
+        for child in range(start, stop):
+            count = counts[child]
+            total += count
+            if raw[child] > threshold:
+                spread += rule[min(count, 3)]
+                kept += 1
+            else:
+                spread += count  # what is pruned leaves its mass to the lower order
+        more = rule[4] * kept + rule[5] * vocab_size
+        share = (spread + more) / (total + more)
+        gamma[node] = np.log10(share) if share > 0 else LOG_ZERO
+        for child in range(start, stop):
+            count = counts[child]
+            below = 1.0 / vocab_size if flat else lower[suffix[child]]
+            probs[child] = (count - rule[min(count, 3)]) / (total + more) + share * below
+
+
+def _flatten_lower(trie: Trie, probs: list[NDArray[np.float32]], backoffs: list[NDArray[np.float32]]) -> None:
+    """Add-k knows no shorter contexts: after a context that was not seen, every word is as likely. Those that begin
+    with <sos> are as long as they can be."""
+    uniform = np.float32(1 / (trie.vocab_size - 2))
+    first, last = SOS, SOS + 1
+    for level in range(trie.order - 1):
+        if level < trie.order - 2:
+            weights = backoffs[level]
+            weights[:first], weights[last:] = 0.0, 0.0
+        kept = probs[level][first:last].copy()
+        probs[level][:] = uniform
+        probs[level][first:last] = kept
+        if level == 0:
+            probs[0][PAD] = 0.0
+        first, last = int(trie.begin[level][first]), int(trie.begin[level][last])
+
+
+def _log10(probs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """In place, at most 0; of zero, LOG_ZERO."""
+    over_ranges(len(probs), lambda first, last: _log10_of(probs, first, last))
+    return probs
+
+
+@compiled
+def _log10_of(probs: Array, first: int, last: int) -> None:
+    for i in range(first, last):
+        probs[i] = min(np.log10(probs[i]), np.float32(0)) if probs[i] > 0 else LOG_ZERO

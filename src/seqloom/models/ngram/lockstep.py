@@ -1,0 +1,113 @@
+"""The scores of many lines, several at a time: while one waits for memory, the others go on.
+
+A look-up in a large store is a chain of reads, each of which takes longer than all that is computed. So every line's
+next read is begun (prefetched) one turn before it is needed, and the turns of the other lines pass meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from seqloom.compiling import Array, compiled
+from seqloom.data.tokenizer import SOS, UNK
+from seqloom.models.ngram.query import NO_CONTEXT, context_of
+from seqloom.models.ngram.trie import find_child
+
+_LINES = 12
+"""At a time; a core begins about as many reads before it must wait for one."""
+
+
+@intrinsic
+def prefetch(typing_context: Any, array: Any, place: Any) -> Any:  # noqa: ARG001
+    """Begins to read the element at `place`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind, place_kind = signature.args
+        whole = context.make_array(kind)(context, builder, arguments[0])
+        index = context.cast(builder, arguments[1], place_kind, types.intp)
+        pointer = cgutils.get_item_pointer(context, builder, kind, whole, [index], wraparound=False)
+        byte, number = ir.IntType(8), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [byte.as_pointer(), number, number, number]),
+            "llvm.prefetch.p0i8" if _TYPED else "llvm.prefetch.p0",
+        )
+        near, data = number(3), number(1)
+        builder.call(function, [builder.bitcast(pointer, byte.as_pointer()), number(0), near, data])
+        return context.get_dummy_value()
+
+    return types.void(array, place), generate
+
+
+_TYPED = hasattr(ir.IntType(8).as_pointer(), "pointee")
+
+
+@compiled
+def score_lines(store: Any, ids: Array, offsets: Array, totals: Array, unknown: Array, first: int, last: int) -> None:
+    """log10 of the probability of each of the lines `first` to `last`, its <eos> included, and the number of its
+    unknown words. Line i is `ids[offsets[i]:offsets[i + 1]]`, <eos> last."""
+    sizes, words, log_probs, suffix, backoffs, begin = store
+    begun = SOS if sizes.shape[0] > 1 else NO_CONTEXT
+    # Of each place: its line, the next token, the context asked, and the sums so far. `ranged`: the context's children
+    # are known and on their way; before that, only the context is.
+    line, at = np.full(_LINES, -1, np.int64), np.zeros(_LINES, np.int64)
+    context, ranged = np.zeros(_LINES, np.int64), np.zeros(_LINES, np.bool_)
+    start, stop = np.zeros(_LINES, np.int64), np.zeros(_LINES, np.int64)
+    total, strangers = np.zeros(_LINES), np.zeros(_LINES, np.int64)
+    coming, alive = first, 0
+    for place in range(_LINES):
+        if coming < last:
+            line[place], at[place], context[place] = coming, offsets[coming], begun
+            coming, alive = coming + 1, alive + 1
+    while alive:
+        for place in range(_LINES):
+            if line[place] < 0:
+                continue
+            now = context[place]
+            if now >= 0 and not ranged[place]:
+                low, high = np.int64(begin[now]), np.int64(begin[now + 1])
+                start[place], stop[place], ranged[place] = low, high, True
+                if low < high:
+                    prefetch(words, (low + high) >> 1)
+                continue
+            word = np.int64(ids[at[place]])
+            node = word
+            if now >= 0:
+                child = find_child(words, start[place], stop[place], word)
+                ranged[place] = False
+                if child < 0:
+                    total[place] += backoffs[now]
+                    now = np.int64(suffix[now]) if now >= sizes[0] else NO_CONTEXT
+                    context[place] = now
+                    if now >= 0:
+                        prefetch(begin, now)
+                        prefetch(backoffs, now)
+                        prefetch(suffix, now)
+                    else:
+                        prefetch(log_probs, word)
+                    continue
+                node = child
+            total[place] += log_probs[node]
+            strangers[place] += word == UNK
+            now = context_of(store, node)
+            at[place] += 1
+            if at[place] == offsets[line[place] + 1]:
+                totals[line[place]], unknown[line[place]] = total[place], strangers[place]
+                total[place], strangers[place], now = 0.0, 0, begun
+                if coming < last:
+                    line[place], at[place] = coming, offsets[coming]
+                    coming += 1
+                else:
+                    line[place] = -1
+                    alive -= 1
+            context[place] = now
+            if now >= 0:
+                prefetch(begin, now)
+                prefetch(backoffs, now)
+                prefetch(suffix, now)

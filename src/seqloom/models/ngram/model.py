@@ -1,0 +1,163 @@
+"""The n-gram language model: fitted by counting, asked like any other language model."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from seqloom.config import Settings
+from seqloom.data.token_file import TokenFile
+from seqloom.data.tokenizer import PAD
+from seqloom.errors import RequestError
+from seqloom.models.counted import Counted
+from seqloom.models.ngram import lockstep, query
+from seqloom.models.ngram.counting import count
+from seqloom.models.ngram.estimate import Method, Smoothing, estimate
+from seqloom.models.ngram.pruning import pruned_by_count, pruned_by_entropy
+from seqloom.models.ngram.store import Store
+from seqloom.models.ngram.threads import over_ranges
+from seqloom.models.ngram.trie import link_suffixes
+from seqloom.nn.layer import State
+
+_LN_10 = math.log(10)
+
+
+class NgramSettings(Settings):
+    order: int = Field(5, ge=1, le=16, description="words in the longest n-gram")
+    smoothing: Smoothing = Field(
+        "kneser-ney",
+        description="kneser-ney (interpolated, modified), absolute, witten-bell, add-k or maximum-likelihood",
+    )
+    k: float = Field(1.0, gt=0, le=1e9, description="add-k: what is added to each count")
+    prune: tuple[int, ...] = Field(
+        (), description="n-grams that occur so often or less are left out, by length; as [0, 0, 1]: 1 from trigrams on"
+    )
+    entropy_threshold: float = Field(
+        0.0, ge=0, description="n-grams that change the perplexity by a smaller share are left out (Stolcke 1998)"
+    )
+    memory_megabytes: int = Field(
+        2_000, ge=1, description="counting in more memory than this goes by sorted runs on disk"
+    )
+
+
+class NgramModel(Counted):
+    """The n-gram model, smoothed: counts of the last words and what followed them."""
+
+    settings = NgramSettings
+
+    def __init__(self, settings: NgramSettings) -> None:
+        super().__init__()
+        _check_thresholds(settings)
+        self.chosen = settings
+        self._store: Store | None = None
+
+    @classmethod
+    def of(cls, store: Store) -> NgramModel:
+        model = cls(NgramSettings(order=store.order))
+        model._store = store
+        return model
+
+    @property
+    def store(self) -> Store:
+        assert self._store is not None, "fitted or opened first"
+        return self._store
+
+    def fit(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
+        """Counts and estimates; what of the text does not fit in memory is sorted on disk."""
+        settings = self.chosen
+        counted = count(train, settings.order, vocab_size, settings.memory_megabytes << 20)
+        link_suffixes(counted.trie)
+        method = Method(settings.smoothing, settings.k, settings.prune)
+        estimates = estimate(counted, method)
+        if any(settings.prune):
+            estimates = pruned_by_count(estimates, counted.counts, method)
+        del counted
+        if settings.entropy_threshold:
+            estimates = pruned_by_entropy(estimates, settings.entropy_threshold)
+        self._store = Store.of(estimates)
+
+    def save(self, folder: Path) -> None:
+        self.store.save(folder / "model.safetensors", {"format": "seqloom n-gram 1"})
+
+    def open(self, folder: Path) -> None:
+        self._store = Store.open(folder / "model.safetensors")
+
+    def num_parameters(self) -> int:
+        """Probabilities and back-off weights."""
+        return len(self.store.log_probs) + len(self.store.backoffs)
+
+    def initial_state(self, batch_size: int) -> State:
+        """(batch, order - 1): the last words read, <pad> where there are none yet."""
+        return (torch.full((batch_size, self.store.order - 1), PAD),)
+
+    def next_log_probs(
+        self, token_ids: Int[Tensor, "batch time"], state: State
+    ) -> tuple[Float[Tensor, "batch vocab"], State]:
+        after = self._after(token_ids.cpu(), state, None)
+        before, out = after[0].numpy(), np.empty((len(token_ids), self.store.vocab_size), np.float32)
+        query.distributions(self.store, before, out, 0, len(out))
+        out *= np.float32(_LN_10)
+        return torch.from_numpy(out), after
+
+    def log_prob(
+        self,
+        token_ids: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        state: State,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time"], State]:
+        inputs, wanted = token_ids.cpu().numpy(), targets.cpu().numpy()
+        before = state[0].cpu().numpy()
+        out = np.empty(inputs.shape, np.float32)
+        over_ranges(
+            len(out), lambda first, last: query.score_steps(self.store, before, inputs, wanted, out, first, last)
+        )
+        out *= np.float32(_LN_10)
+        return torch.from_numpy(out), self._after(token_ids.cpu(), state, lengths)
+
+    def line_scores(
+        self, ids: NDArray[np.uint32], offsets: NDArray[np.int64]
+    ) -> tuple[list[float], list[int], list[int]]:
+        """Of each line `ids[offsets[i]:offsets[i + 1]]` (<eos> last): its log-probability in nats, its tokens and its
+        unknown words."""
+        totals, unknown = np.empty(len(offsets) - 1), np.empty(len(offsets) - 1, np.int64)
+
+        def work(first: int, last: int) -> None:
+            lockstep.score_lines(self.store, ids, offsets, totals, unknown, first, last)
+
+        over_ranges(len(totals), work)
+        return (totals * _LN_10).tolist(), np.diff(offsets).tolist(), unknown.tolist()
+
+    def _after(self, token_ids: Tensor, state: State, lengths: Tensor | None) -> State:
+        """The last words of each row, those before it included."""
+        width = self.store.order - 1
+        joined = torch.cat([state[0].cpu(), token_ids], dim=1)
+        if lengths is None:
+            return (joined[:, joined.shape[1] - width :].contiguous(),)
+        # Row i ends after its own length: the window of `width` words before that.
+        places = lengths.cpu()[:, None] + torch.arange(width)
+        return (joined.gather(1, places),)
+
+
+def _check_thresholds(settings: NgramSettings) -> None:
+    """Longer n-grams occur no more often than what is in them: lower thresholds for them would leave them alone."""
+    prune = settings.prune
+    if any(count < 0 for count in prune) or list(prune) != sorted(prune) or (prune and prune[0]):
+        raise RequestError(
+            "thresholds of pruning begin with 0, for words, and do not fall",
+            where="model.prune",
+            got=list(prune),
+            expected="as [0, 0, 1]",
+            hint="rare words become <unk> by tokenizer.min_count" if prune and prune[0] else None,
+        )
+    if len(prune) > settings.order:
+        raise RequestError(
+            "more thresholds than orders", where="model.prune", got=list(prune), expected=f"at most {settings.order}"
+        )

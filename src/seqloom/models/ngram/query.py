@@ -1,0 +1,98 @@
+"""Compiled questions to a store: the probability of words after words, and the whole next-word distribution.
+
+A context is the node of the longest known end of what was read (-1: none). What a word is not found after, is asked of
+the context without its first word, at the price of a back-off weight (Katz 1987); the links `suffix` lead there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from seqloom.compiling import Array, compiled, inlined
+from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.models.ngram.trie import find_child
+
+NO_CONTEXT = -1
+
+
+@inlined
+def found_after(store: Any, context: Any, word: Any) -> Any:
+    """The node of the longest n-gram that `word` ends, and the sum of the back-off weights on the way to it."""
+    sizes, words, _, suffix, backoffs, begin = store
+    weight = np.float32(0)
+    while context >= 0:
+        child = find_child(words, np.int64(begin[context]), np.int64(begin[context + 1]), word)
+        if child >= 0:
+            return child, weight
+        weight += backoffs[context]
+        context = np.int64(suffix[context]) if context >= sizes[0] else NO_CONTEXT
+    return np.int64(word), weight
+
+
+@inlined
+def context_of(store: Any, node: Any) -> Any:
+    """The context that an n-gram leaves behind."""
+    if node >= store[4].shape[0]:
+        return np.int64(store[3][node]) if store[0].shape[0] > 1 else NO_CONTEXT
+    return node
+
+
+@inlined
+def after(store: Any, context: int, word: int) -> int:
+    """The context after reading one more word; both <sos> and <eos> begin a line."""
+    if word == PAD:
+        return context
+    if word in (EOS, SOS):
+        return SOS if store[0].shape[0] > 1 else NO_CONTEXT
+    return context_of(store, found_after(store, context, word)[0])
+
+
+@inlined
+def after_all(store: Any, ids: Array) -> int:
+    context = NO_CONTEXT
+    for i in range(ids.shape[0]):
+        context = after(store, context, ids[i])
+    return context
+
+
+@compiled
+def score_steps(store: Any, before: Array, inputs: Array, targets: Array, out: Array, first: int, last: int) -> None:
+    """log10 p(target) at each step of the rows `first` to `last`; `before` are the ids that each row goes on from."""
+    log_probs = store[2]
+    for row in range(first, last):
+        context = after_all(store, before[row])
+        node = NO_CONTEXT
+        for step in range(inputs.shape[1]):
+            word = inputs[row, step]
+            if step > 0 and word == targets[row, step - 1] and word > EOS:
+                context = context_of(store, node)  # it was found as the target
+            else:
+                context = after(store, context, word)
+            node, weight = found_after(store, context, targets[row, step])
+            out[row, step] = log_probs[node] + weight
+
+
+@compiled
+def distributions(store: Any, before: Array, out: Array, first: int, last: int) -> None:
+    """log10 p(word | ids) of all words after each row of ids."""
+    sizes, words, log_probs, suffix, backoffs, begin = store
+    chain = np.empty(sizes.shape[0], np.int64)
+    for row in range(first, last):
+        context, depth, weight = after_all(store, before[row]), 0, np.float32(0)
+        while context >= 0:
+            chain[depth] = context
+            depth += 1
+            weight += backoffs[context]
+            context = np.int64(suffix[context]) if context >= sizes[0] else NO_CONTEXT
+        for word in range(sizes[0]):
+            out[row, word] = log_probs[word] + weight
+        for shorter in range(depth - 1, -1, -1):
+            context = chain[shorter]
+            weight = np.float32(0)
+            for longer in range(shorter):
+                weight += backoffs[chain[longer]]
+            for child in range(begin[context], begin[context + 1]):
+                out[row, words[child]] = log_probs[child] + weight
+        out[row, PAD] = out[row, SOS] = -np.inf

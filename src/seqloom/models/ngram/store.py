@@ -1,0 +1,167 @@
+"""A back-off model as a few flat arrays, and those arrays as a safetensors file that is memory-mapped, not read.
+
+The nodes of all levels stand in one row, level 1 first. The children of a node are then `begin[node]` to
+`begin[node + 1]` also where a level ends, since the next level's children begin there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import mmap
+import os
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.errors import SeqloomError
+from seqloom.files import reading, writing
+from seqloom.models.ngram.estimate import Estimates
+from seqloom.models.ngram.trie import Trie
+
+_DTYPES: dict[str, np.dtype[Any]] = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_BYTES_AT_ONCE = 1 << 24
+
+
+class Store(NamedTuple):
+    """`sizes` (levels): nodes of each. Of every node: `words`, `log_probs` (log10) and `suffix`, the node without the
+    first word (of level 1 nothing). Of those above the last level: `backoffs` (log10) and `begin` (one more), where the
+    children stand."""
+
+    sizes: NDArray[np.int64]
+    words: NDArray[np.uint32]
+    log_probs: NDArray[np.float32]
+    suffix: NDArray[np.uint32]
+    backoffs: NDArray[np.float32]
+    begin: NDArray[np.uint32]
+
+    @property
+    def order(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def vocab_size(self) -> int:
+        return int(self.sizes[0])
+
+    def starts(self) -> list[int]:
+        """The first node of each level, and the end of the last."""
+        return [0, *np.cumsum(self.sizes).tolist()]
+
+    @classmethod
+    def of(cls, estimates: Estimates) -> Store:
+        """Takes the levels' arrays out of `estimates` as it goes, so that little is there twice."""
+        trie, log_probs, backoffs, _ = estimates
+        sizes = np.array(trie.sizes(), np.int64)
+        starts = [0, *np.cumsum(sizes).tolist()]
+        levels = range(len(sizes))
+        suffix, trie.suffix = [np.zeros(sizes[0], np.uint32), *trie.suffix[1:]], []
+        begin = [trie.begin[n][:-1] for n in levels[:-1]]
+        return cls(
+            sizes,
+            _joined(trie.words),
+            _joined(log_probs),
+            _joined(suffix, [0, *starts]),
+            _joined(backoffs) if backoffs else np.zeros(0, np.float32),
+            np.append(_joined(begin, starts[1:]), np.uint32(starts[-1])) if begin else np.zeros(1, np.uint32),
+        )
+
+    def levels(self) -> Estimates:
+        """The same, level by level (views where that is possible)."""
+        starts = self.starts()
+        spans = list(itertools.pairwise(starts))
+        begin = [self.begin[a : b + 1] - np.uint32(b) for a, b in spans[:-1]]
+        suffix = [np.zeros(0, np.uint32)] + [
+            self.suffix[a:b] - np.uint32(starts[n]) for n, (a, b) in enumerate(spans[1:])
+        ]
+        trie = Trie([self.words[a:b] for a, b in spans], begin, suffix)
+        backoffs = [self.backoffs[a:b] for a, b in spans[:-1]]
+        return Estimates(trie, [self.log_probs[a:b] for a, b in spans], backoffs, [])
+
+    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
+        write_arrays(path, self._asdict(), metadata)
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Memory-mapped: nothing is read before it is needed."""
+        arrays = map_arrays(path)
+        try:
+            store = cls(**arrays)
+            total, contexts = int(store.sizes.sum()), int(store.sizes[:-1].sum())
+        except TypeError:
+            raise SeqloomError("this is not an n-gram model", where=str(path), got=", ".join(arrays)) from None
+        lengths = (len(store.words), len(store.log_probs), len(store.suffix), len(store.backoffs), len(store.begin))
+        if lengths != (total, total, total, contexts, contexts + 1):
+            raise SeqloomError("the n-gram model is damaged", where=str(path), got=f"arrays of {lengths}")
+        return store
+
+
+def _joined(levels: list[NDArray[Any]], moved_by: Sequence[int] | None = None) -> NDArray[Any]:
+    """One array of all levels, which are let go one by one; `moved_by` is added to each."""
+    whole = np.empty(sum(map(len, levels)), levels[0].dtype)
+    at = 0
+    for number in range(len(levels)):
+        level = levels[number]
+        whole[at : at + len(level)] = level
+        if moved_by is not None:
+            whole[at : at + len(level)] += np.uint32(moved_by[number])
+        at += len(level)
+        levels[number] = level[:0].copy()
+    return whole
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """A safetensors file, written array by array beside where it will stand; whole or not at all."""
+    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # so that every array is aligned
+    kinds = {dtype: kind for kind, dtype in _DTYPES.items()}
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    at = 0
+    for name in names:
+        array = arrays[name]
+        header[name] = {
+            "dtype": kinds[array.dtype.newbyteorder("<")],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + array.nbytes],
+        }
+        at += array.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with writing(path):
+        try:
+            with temporary.open("wb") as stream:
+                stream.write(struct.pack("<Q", len(text)) + text)
+                for name in names:
+                    stream.writelines(_pieces(arrays[name]))
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _pieces(array: NDArray[Any]) -> Iterable[memoryview]:
+    flat = np.ascontiguousarray(array).data.cast("B") if array.size else memoryview(b"")
+    return (flat[start : start + _BYTES_AT_ONCE] for start in range(0, len(flat), _BYTES_AT_ONCE))
+
+
+def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a safetensors file, memory-mapped."""
+    with reading(path), path.open("rb") as stream:
+        try:
+            content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            (length,) = struct.unpack("<Q", content[:8])
+            header = json.loads(content[8 : 8 + length])
+            header.pop("__metadata__", None)
+            found = {}
+            for name, entry in header.items():
+                start, stop = entry["data_offsets"]
+                dtype: np.dtype[Any] = _DTYPES[entry["dtype"]]
+                size = (stop - start) // dtype.itemsize
+                found[name] = np.frombuffer(content, dtype, size, 8 + length + start).reshape(entry["shape"])
+            return found
+        except (ValueError, KeyError, TypeError, struct.error) as error:
+            raise SeqloomError("the saved tensors could not be read", where=str(path), got=repr(error)) from None

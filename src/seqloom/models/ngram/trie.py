@@ -1,0 +1,123 @@
+"""n-grams of every order as one tree: a node is a word after the words above it, its children the words seen next.
+
+Level n holds the n-grams in the order of their words, so the children of a node lie together. Level 1 is the whole
+vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.compiling import Array, compiled, inlined
+from seqloom.models.ngram.threads import over_ranges
+
+
+@dataclass
+class Trie:
+    """Lists have an entry a level, level 1 first.
+
+    `words[n]`: each node's last word. `begin[n]` (nodes + 1): where its children begin in the level below, for all
+    levels but the last. `suffix[n]`: the node one level above that has the same words without the first one; of level 1
+    it is empty.
+    """
+
+    words: list[NDArray[np.uint32]]
+    begin: list[NDArray[np.uint32]]
+    suffix: list[NDArray[np.uint32]]
+
+    @property
+    def order(self) -> int:
+        return len(self.words)
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.words[0])
+
+    def sizes(self) -> list[int]:
+        """The number of nodes of each level."""
+        return [len(level) for level in self.words]
+
+
+def link_suffixes(trie: Trie) -> int:
+    """Fills in `suffix`. Returns how many n-grams have none; theirs is the largest number."""
+    trie.suffix = [np.zeros(0, np.uint32)]
+    missing = 0
+    for level in range(1, trie.order):
+        if level == 1:
+            trie.suffix.append(trie.words[1])
+            continue
+        suffix = np.empty(len(trie.words[level]), np.uint32)
+        above, begin, words = trie.suffix[level - 1], trie.begin[level - 1], trie.words[level]
+        cousins, cousin_words = trie.begin[level - 2], trie.words[level - 1]
+        lost: list[int] = []
+
+        def work(first: int, last: int, *arrays: Any, lost: list[int] = lost) -> None:
+            lost.append(_link(*arrays, first, last))
+
+        arrays = (begin, words, above, cousins, cousin_words, suffix)
+        over_ranges(len(above), lambda first, last, work=work, arrays=arrays: work(first, last, *arrays))  # type: ignore[misc]
+        missing += sum(lost)
+        trie.suffix.append(suffix)
+    return missing
+
+
+NONE = np.uint32(2**32 - 1)
+
+
+@compiled
+def _link(
+    begin: Array, words: Array, above: Array, cousins: Array, cousin_words: Array, suffix: Array, first: int, last: int
+) -> int:
+    """Of each child of the nodes `first` to `last`: the child of the node's own suffix that has the same word. Both lie
+    in order, so what is passed over once is not looked at again."""
+    missing: Any = 0
+    for node in range(first, last):
+        start, stop = np.int64(begin[node]), np.int64(begin[node + 1])
+        if start == stop:
+            continue
+        if above[node] == NONE:
+            for child in range(start, stop):
+                suffix[child] = NONE
+            missing += stop - start
+            continue
+        low: Any = np.int64(cousins[above[node]])
+        end = np.int64(cousins[above[node] + 1])
+        for child in range(start, stop):
+            word = words[child]
+            # Steps that double, then halve: the next one is often near.
+            step, high = 1, low
+            while high < end and cousin_words[high] < word:
+                low = high + 1
+                high += step
+                step *= 2
+            high = min(high, end)
+            while low < high:
+                middle = (low + high) >> 1
+                if cousin_words[middle] < word:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < end and cousin_words[low] == word:
+                suffix[child] = low
+            else:
+                suffix[child] = NONE
+                missing += 1
+    return missing
+
+
+@inlined
+def find_child(words: Array, first: int, last: int, word: int) -> int:
+    """Where `word` stands among the children `first` to `last`; -1 where it does not. Halving without branches, which a
+    processor could not foretell."""
+    size = last - first
+    if size == 0:
+        return -1
+    while size > 1:
+        half = size >> 1
+        first += half if words[first + half - 1] < word else 0
+        size -= half
+    return first if words[first] == word else -1

@@ -1,0 +1,164 @@
+"""Every place of a text, sorted by the words that follow it: all n-grams of all orders lie together.
+
+A text is an array of ids, `<eos>` first and after every line: as the first word of an n-gram it stands for `<sos>`, as
+the last one for itself. A window is the `order` words from a place on, cut off after `<eos>` and filled up with
+`<pad>`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.compiling import Array, compiled
+from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.models.ngram.threads import run_all
+
+_SMALL_CHUNK_BITS = 16
+"""Keys of so many places are sorted at once: they stay in the processor's cache."""
+_LEAST_CHUNK_BITS = 13
+MOST_PLACES = 1 << 26
+
+
+class SortedPlaces(NamedTuple):
+    """`places` in the order of their windows; `fresh[j]`: the window of place j differs from the one before."""
+
+    places: NDArray[np.uint32]
+    fresh: NDArray[np.bool_]
+
+
+def sort_places(text: NDArray[np.uint32], order: int, vocab_size: int) -> SortedPlaces:
+    """A counting sort by the first word, then groups of equal words are sorted by the words after them, as many at once
+    as fit into one number with the place."""
+    assert len(text) <= MOST_PLACES
+    places, fresh = _by_first_word(text, vocab_size)
+    bits = max(1, int(vocab_size - 1).bit_length())
+    depth = 1
+    while depth < order:
+        width = min(order - depth, max(1, (64 - 2 * _LEAST_CHUNK_BITS) // bits))
+        _refine(text, places, fresh, depth, width, bits)
+        depth += width
+    return SortedPlaces(places, fresh)
+
+
+def _refine(text: Any, places: Any, fresh: Any, depth: int, width: int, bits: int) -> None:
+    spare = 64 - width * bits
+    ends = _chunk_ends(fresh, 1 << min(_SMALL_CHUNK_BITS, spare // 2))
+    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+
+    def work(piece: tuple[int, int]) -> None:
+        first, last = piece
+        index_bits = max(1, int(last - first - 1).bit_length())
+        keys = _keys(text, places, fresh, first, last, depth, width, bits, index_bits)
+        keys.sort()
+        _settle(keys, places, fresh, first, last, index_bits)
+
+    run_all(work, zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+@compiled
+def _by_first_word(text: Array, vocab_size: int) -> Any:
+    size = text.shape[0] - 1  # after the last <eos> there is nothing
+    starts = np.zeros(vocab_size + 1, np.int64)
+    for i in range(size):
+        starts[(SOS if text[i] == EOS else text[i]) + 1] += 1
+    for word in range(vocab_size):
+        starts[word + 1] += starts[word]
+    fresh = np.zeros(size, np.bool_)
+    for word in range(vocab_size):
+        if starts[word] < starts[word + 1]:
+            fresh[starts[word]] = True
+    places = np.empty(size, np.uint32)
+    for i in range(size):
+        word = SOS if text[i] == EOS else text[i]
+        places[starts[word]] = i
+        starts[word] += 1
+    return places, fresh
+
+
+@compiled
+def _chunk_ends(fresh: Array, most: int) -> Array:
+    """Ends of chunks of whole groups, each of at most `most` places or one group."""
+    size = fresh.shape[0]
+    ends = np.empty(2 * (size // most) + 2, np.int64)
+    found, start, group = 0, 0, 0
+    for j in range(1, size + 1):
+        if j == size or fresh[j]:
+            # The group from `group` to j is whole.
+            if j - start > most and group > start:
+                ends[found] = group
+                found += 1
+                start = group
+            group = j
+    if size:
+        ends[found] = size
+        found += 1
+    return ends[:found]
+
+
+@compiled
+def _keys(
+    text: Array, places: Array, fresh: Array, first: int, last: int, depth: int, width: int, bits: int, index_bits: int
+) -> Array:
+    """Group, the next `width` words and the index in the chunk as one number, of the places that are not alone."""
+    keys = np.empty(last - first, np.uint64)
+    found, group = 0, -1
+    for j in range(first, last):
+        if fresh[j]:
+            if j + 1 == last or fresh[j + 1]:
+                continue
+            group += 1
+        place = places[j]
+        ended = False
+        for k in range(1, depth):
+            ended |= text[place + k] == EOS
+        key = np.uint64(group)
+        for k in range(depth, depth + width):
+            word = np.uint64(PAD)
+            if not ended:
+                word = np.uint64(text[place + k])
+                ended = word == EOS
+            key = (key << np.uint64(bits)) | word
+        keys[found] = (key << np.uint64(index_bits)) | np.uint64(j - first)
+        found += 1
+    return keys[:found]
+
+
+@compiled
+def _settle(keys: Array, places: Array, fresh: Array, first: int, last: int, index_bits: int) -> None:
+    """Puts the places in the order of their sorted keys, and marks where a group begins."""
+    before = places[first:last].copy()
+    shift, mask = np.uint64(index_bits), (np.uint64(1) << np.uint64(index_bits)) - np.uint64(1)
+    taken = 0
+    for j in range(first, last):
+        if fresh[j] and (j + 1 == last or fresh[j + 1]):
+            continue
+        key = keys[taken]
+        places[j] = before[np.int64(key & mask)]
+        fresh[j] = taken == 0 or (key >> shift) != (keys[taken - 1] >> shift)
+        taken += 1
+
+
+@compiled
+def windows(text: Array, places: Array, fresh: Array, first: int, last: int, order: int) -> Any:
+    """The distinct windows (distinct, order) that begin among the sorted places `first` to `last`, and how often each
+    occurs."""
+    distinct = 0
+    for j in range(first, last):
+        distinct += fresh[j]
+    rows, counts = np.zeros((distinct, order), np.uint32), np.zeros(distinct, np.int64)
+    row = -1
+    for j in range(first, last):
+        if fresh[j]:
+            row += 1
+            place = places[j]
+            rows[row, 0] = SOS if text[place] == EOS else text[place]
+            for k in range(1, order):
+                word = text[place + k]
+                rows[row, k] = word
+                if word == EOS:
+                    break
+        counts[row] += 1
+    return rows, counts

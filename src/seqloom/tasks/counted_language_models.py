@@ -1,0 +1,85 @@
+"""The language models that count: their settings, how their text is read, and the parts of a mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import create_model
+
+from seqloom.config import Settings, read_toml
+from seqloom.data.corpus import Recipe
+from seqloom.data.readers import readers
+from seqloom.data.text import TextCodec, text_recipe
+from seqloom.data.token_file import TokenFile
+from seqloom.data.tokenizer import TokenizerSettings
+from seqloom.errors import RequestError
+from seqloom.models.counted import Counted
+from seqloom.models.mixture import Mixture, MixtureSettings, Mode, Part
+from seqloom.models.ngram.model import NgramModel
+from seqloom.tasks.use import FittedSettings
+
+COUNTED: dict[str, type[NgramModel] | type[Mixture]] = {"mix": Mixture, "ngram": NgramModel}
+
+
+def counted_settings(model: str, data: type[Settings]) -> type[Settings]:
+    """The class of all settings: none of a network."""
+    own = COUNTED[model].settings
+    fields: dict[str, Any] = {"tokenizer": (TokenizerSettings, TokenizerSettings()), "data": (data, data())}
+    return create_model("CountedSettings", __base__=FittedSettings, **fields, model=(own, own()))
+
+
+def counted_preset(model: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """An n-gram model is one of lines. A mixture goes along a stream where a part was trained on one."""
+    modes = []
+    if model == "mix":
+        parts = MixtureSettings(parts=asked.get("model.parts", ())).parts
+        modes = [mode_of(_config(Path(name))) for name in parts]
+    return {"data.mode": "stream" if "stream" in modes else "lines"}
+
+
+def make_counted(model: str, settings: Any, open_part: Callable[[Path], Part]) -> Counted:
+    if model == "mix":
+        return Mixture(settings.model, settings.data.mode, open_part)
+    return NgramModel(settings.model)
+
+
+def mode_of(config: Mapping[str, Any]) -> Mode | None:
+    """How a run reads its text; None of an n-gram, for which the end of a line begins the next."""
+    return None if config["model"] == "ngram" else config["settings"]["data"]["mode"]
+
+
+def open_part(folder: Path, load: Callable[[Path, str, Mapping[str, Any]], Any]) -> Part:
+    """A run as part of a mixture. `load` opens the network in a folder, of a model with its settings."""
+    config = _config(folder)
+    network = load(folder, config["model"], {k: v for k, v in config["settings"].items() if k != "training"})
+    return Part(network, mode_of(config), TextCodec.load(folder).fingerprint())
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.toml"
+    if not path.exists():
+        raise RequestError("this is not the folder of a run", where=str(folder), expected="a folder with config.toml")
+    config = read_toml(path)
+    if config.get("task") != "language-model":
+        raise RequestError(
+            "a mixture is of language models", where=str(folder), got=config.get("task"), expected="language-model"
+        )
+    return config
+
+
+def mixture_recipe(settings: Any) -> Recipe[str, TokenFile]:
+    """The text is read with the tokenizer of the parts."""
+    plain = text_recipe(readers["lines"], settings.tokenizer)
+    parts = settings.model.parts
+    first = Path(parts[0]) if parts else Path()
+    known = first / "tokenizer.json"
+
+    def learn(lines: Callable[[], Iterable[str]], where: str) -> TextCodec:  # noqa: ARG001
+        if not parts:
+            raise RequestError("a mixture needs parts", where="model.parts", hint="--set model.parts=RUN1,RUN2")
+        return TextCodec.load(first)
+
+    fingerprint = TextCodec.load(first).fingerprint() if known.exists() else ""
+    return Recipe(plain.read, learn, plain.load, plain.settings + fingerprint, plain.identity)

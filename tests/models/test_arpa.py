@@ -1,0 +1,157 @@
+"""ARPA files: written and read back, in the flavours of others, and broken ones refused with their line."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+
+from seqloom.data.tokenizer import EOS, SOS
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.models.ngram.arpa_read import read_arpa
+from seqloom.models.ngram.arpa_write import decimal, write_arpa
+from seqloom.models.ngram.model import NgramModel
+from tests.models.small_texts import fitted, moby_dick, words_of
+
+SRILM = r"""
+made by hand
+
+\data\
+ngram 1=5
+ngram 2=3
+ngram 3=1
+
+\1-grams:
+-1.0	</s>
+-99	<s>	-0.5
+-0.7	a	-0.3
+-0.5	b
+-0.4	c	-0.25
+
+\2-grams:
+-0.2	<s> a	-0.1
+-0.25	a b
+-0.35	b c
+
+\3-grams:
+-0.15	<s> a b
+
+\end\
+"""
+
+
+@pytest.mark.parametrize("name", ["model.arpa", "model.arpa.gz"])
+def test_written_and_read_back(name: str, tmp_path: Path) -> None:
+    tokens, words = words_of(moby_dick(300))
+    model = fitted(tokens, len(words), order=4)
+    write_arpa(model.store, words, tmp_path / name)
+    again = read_arpa(tmp_path / name)
+    assert again.tokens == words
+    for field, array in model.store._asdict().items():
+        np.testing.assert_allclose(getattr(again.store, field), array, atol=6e-8, rtol=1e-7, err_msg=field)
+
+
+def test_lines_in_any_order_and_blanks_of_any_kind(tmp_path: Path) -> None:
+    tokens, words = words_of(moby_dick(40))
+    model = fitted(tokens, len(words), order=3)
+    write_arpa(model.store, words, tmp_path / "one.arpa")
+    parts = re.split(r"(?m)(?<=grams:\n)", (tmp_path / "one.arpa").read_text())
+    shuffled = [parts[0], parts[1]]
+    for part in parts[2:]:
+        grams, blank, rest = part.partition("\n\n")
+        shuffled.append("\n".join(reversed(grams.replace("\t", "  ").split("\n"))) + blank + rest)
+    (tmp_path / "two.arpa").write_text("".join(shuffled).replace("\n", "\r\n"))
+    for array, same in zip(read_arpa(tmp_path / "two.arpa").store, model.store, strict=True):
+        np.testing.assert_allclose(array, same, atol=6e-8, rtol=1e-7)
+
+
+def test_what_srilm_leaves_out(tmp_path: Path) -> None:
+    """Back-off weights of 1 are not written, nor <unk>; where pruning took the end of an n-gram, nothing changes."""
+    path = tmp_path / "model.arpa"
+    path.write_text(SRILM.replace("-0.15	<s> a b", "-0.15	a b c").replace("-0.35	b c", "-0.35	c b"))
+    arpa = read_arpa(path)
+    model, ids = NgramModel.of(arpa.store), {word: i for i, word in enumerate(arpa.tokens)}
+    a, b, c = ids["a"], ids["b"], ids["c"]
+
+    def log10(context: list[int], word: int) -> float:
+        log_probs, _ = model.next_log_probs(torch.tensor([context]), model.initial_state(1))
+        return float(log_probs[0, word]) / np.log(10)
+
+    assert log10([a, b], c) == pytest.approx(-0.15)
+    assert log10([b], c) == pytest.approx(-0.4)  # `b c` stands for what backing off gives
+    assert log10([a, b], a) == pytest.approx(-0.7)
+    assert log10([SOS, a], b) == pytest.approx(-0.1 - 0.25)
+    assert log10([SOS, a], EOS) == pytest.approx(-0.1 - 0.3 - 1.0)
+    assert log10([SOS], c) == pytest.approx(-0.5 - 0.4)
+    assert log10([c], 1) < -90, "there is no <unk>"
+
+
+BROKEN = {
+    "no data": ("\\data\\", "data", "not an ARPA file"),
+    "a size too small": ("ngram 2=3", "ngram 2=2", "does not begin"),
+    "a size too large": ("ngram 2=3", "ngram 2=4", "too few|not a number"),
+    "a word too few": ("-0.25	a b", "-0.25	a", "too few words"),
+    "a word too many": ("-0.25	a b", "-0.25	a b 0.1 c", "more than"),
+    "no number": ("-0.25	a b", "-0.x5	a b", "not a number"),
+    "an unknown word": ("-0.25	a b", "-0.25	a z", "not among"),
+    "a unigram twice": ("-0.4	c	", "-0.4	b	", "twice"),
+    "a bigram twice": ("-0.35	b c", "-0.35	a b", "twice"),
+    "no end": ("\\end\\", "", "does not end"),
+    "cut off": (SRILM[SRILM.index("-0.35") :], "", "missing"),
+    "orders out of order": ("ngram 2=3\nngram 3=1", "ngram 3=1\nngram 2=3", "not in order"),
+    "a special name": ("-0.4	c	", "-0.4	<pad>	", "special"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_broken_files_name_their_line(fault: str, tmp_path: Path) -> None:
+    before, after, message = BROKEN[fault]
+    assert before in SRILM
+    path = tmp_path / "model.arpa"
+    path.write_text(SRILM.replace(before, after))
+    with pytest.raises(SeqloomError, match=message) as raised:
+        read_arpa(path)
+    where = raised.value.where or ""
+    assert where.startswith(f"{path}"), where
+    if fault in ("a word too few", "no number", "an unknown word", "a word too many"):
+        assert where == f"{path}:{SRILM[: SRILM.index(before)].count(chr(10)) + 1}"
+
+
+def test_a_compressed_file_that_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "model.arpa.gz"
+    path.write_bytes(gzip.compress(SRILM.encode())[:90])
+    with pytest.raises(SeqloomError):
+        read_arpa(path)
+
+
+@hypothesis.given(
+    damage=st.text(alphabet="-0123456789.e \t\n\\abc<s>/unkdtgrm=:", max_size=120), place=st.integers(0, len(SRILM))
+)
+def test_any_damage_is_an_error_or_a_model(damage: str, place: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("arpa") / "model.arpa"
+    path.write_text(SRILM[:place] + damage + SRILM[place + len(damage) :])
+    try:
+        store = read_arpa(path).store
+    except SeqloomError:
+        return
+    assert len(store.words) == store.sizes.sum()
+
+
+@hypothesis.given(st.floats(-200, 200, width=32))
+def test_numbers_are_written_with_seven_decimals(number: float) -> None:
+    out = np.zeros(32, np.uint8)
+    text = bytes(out[: decimal(np.float32(number), out)]).decode()
+    assert abs(float(text) - number) <= 5.1e-8
+    assert not text.endswith((".", ".0"))
+
+
+def test_words_that_would_look_the_same(tmp_path: Path) -> None:
+    tokens, words = words_of(["a </s>", "b c"])
+    with pytest.raises(RequestError, match="look the same"):
+        write_arpa(fitted(tokens, len(words), order=2).store, words, tmp_path / "m.arpa")
