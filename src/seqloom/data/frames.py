@@ -1,0 +1,179 @@
+"""Sequences of numbers on disk, memory-mapped and scaled, and what they were scaled by."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.data.example import Frames
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import make_folder, write_atomic, writing
+
+_FILE = "frames.json"
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def is_number(cell: str) -> bool:
+    """Whether it is a finite one in single precision."""
+    try:
+        return abs(float(cell)) <= _LARGEST
+    except ValueError:
+        return False
+
+
+def parse_numbers(cells: Sequence[str], where: str) -> NDArray[np.float64]:
+    """Raises SeqloomError at the first that is none."""
+    try:
+        found = np.array(cells, dtype=np.float64)
+    except ValueError:
+        found = np.full(1, np.nan)
+    if not (np.abs(found) <= _LARGEST).all():  # nor is NaN
+        got = next((cell for cell in cells if not is_number(cell)), "")
+        raise SeqloomError("this is not a number", where=where, got=repr(got[:40]), expected="numbers, none missing")
+    return found
+
+
+@dataclass(frozen=True)
+class FrameFile:
+    """`values` (memory-mapped) holds the steps of all sequences, (steps, channels), scaled; sequence i is
+    `values[offsets[i]:offsets[i + 1]]`."""
+
+    values: NDArray[np.float32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def num_lines(self) -> int:
+        return len(self.offsets) - 1
+
+    def rows(self, numbers: Iterable[int] | NDArray[np.int64]) -> list[Frames]:
+        return [self.values[self.offsets[i] : self.offsets[i + 1]] for i in numbers]
+
+    @classmethod
+    def open(cls, folder: Path, channels: int) -> FrameFile:
+        path = folder / "values.bin"
+        # An empty file cannot be mapped.
+        flat = np.memmap(path, dtype=np.float32, mode="r") if path.stat().st_size else np.zeros(0, np.float32)
+        return cls(flat.reshape(-1, channels), np.load(folder / "offsets.npy", mmap_mode="r"))
+
+
+@dataclass(frozen=True)
+class FrameCodec:
+    """Scales each channel to mean 0 and standard deviation 1 over the training data; kept as `frames.json`. `length`:
+    the steps of a sequence where all had as many, else 0."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    length: int
+
+    @classmethod
+    def learn(cls, sequences: Iterable[Frames]) -> FrameCodec:
+        """A channel that never changes keeps its scale. `sequences` must hold one or more."""
+        count, lengths = 0, set()
+        mean = squares = np.zeros(1)
+        for frames in sequences:
+            # Chan et al. 1979: the moments of parts give those of the whole, without cancellation.
+            own = frames.mean(0, dtype=np.float64)
+            total, apart = count + len(frames), own - mean
+            squares = squares + ((frames - own) ** 2).sum(0) + apart**2 * (count * len(frames) / total)
+            mean = mean + apart * (len(frames) / total)
+            count = total
+            lengths.add(len(frames))
+        deviation = np.sqrt(squares / count)
+        deviation[deviation < 1e-12] = 1.0
+        return cls(tuple(mean.tolist()), tuple(deviation.tolist()), lengths.pop() if len(lengths) == 1 else 0)
+
+    @classmethod
+    def load(cls, folder: Path) -> FrameCodec:
+        try:
+            content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+            return cls(tuple(content["mean"]), tuple(content["deviation"]), content["length"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RequestError("the scales could not be read", where=str(folder / _FILE), got=repr(error)) from None
+
+    @property
+    def channels(self) -> int:
+        return len(self.mean)
+
+    def to_json(self) -> str:
+        return json.dumps({"mean": self.mean, "deviation": self.deviation, "length": self.length}, indent=0) + "\n"
+
+    def save(self, folder: Path) -> None:
+        write_atomic(folder / _FILE, self.to_json())
+
+    def fingerprint(self) -> str:
+        return self.to_json()
+
+    def facts(self) -> dict[str, int]:
+        return {"channels": self.channels}
+
+    def scale(self, frames: Frames) -> Frames:
+        """Raises SeqloomError where there are other channels than in training."""
+        if frames.ndim != 2 or not len(frames) or frames.shape[1] != self.channels:
+            raise SeqloomError(
+                "the numbers do not fit the model",
+                got=" × ".join(map(str, frames.shape)) + " (steps × channels)",
+                expected=f"{self.channels} channel{'s' if self.channels > 1 else ''}, as in training",
+            )
+        scaled: Frames = ((frames - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
+        return scaled
+
+    def writer(self, folder: Path) -> FrameFileWriter:
+        return FrameFileWriter(folder, self)
+
+    def open(self, folder: Path) -> FrameFile:
+        return FrameFile.open(folder, self.channels)
+
+
+class FrameFileWriter:
+    """Writes one frame file beside where it will stand; `finish` puts it there whole."""
+
+    def __init__(self, folder: Path, codec: FrameCodec) -> None:
+        self._folder, self._codec = folder, codec
+        self._temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.part"))
+        self._lengths = [0]
+        with writing(self._temporary):
+            self._stream = (self._temporary / "values.bin").open("wb")
+
+    def add(self, examples: list[Frames]) -> None:
+        for frames in examples:
+            scaled = self._codec.scale(frames)
+            self._lengths.append(len(scaled))
+            with writing(self._temporary):
+                self._stream.write(scaled.tobytes())
+
+    def finish(self) -> FrameFile:
+        with writing(self._temporary):
+            self._stream.close()
+            np.save(self._temporary / "offsets.npy", np.cumsum(self._lengths))
+            if not self._folder.exists():
+                try:
+                    self._temporary.rename(self._folder)
+                except OSError:  # another process finished the same file first
+                    if not self._folder.exists():
+                        raise
+        self.discard()
+        return self._codec.open(self._folder)
+
+    def discard(self) -> None:
+        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
+            self._stream.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def padded_frames(rows: Sequence[Frames]) -> Frames:
+    """(rows, longest, channels), with zeros after each one's end."""
+    frames = np.zeros((len(rows), max(map(len, rows)), rows[0].shape[1]), np.float32)
+    for target, row in zip(frames, rows, strict=True):
+        target[: len(row)] = row
+    return frames

@@ -1,0 +1,214 @@
+"""Labelled texts or sequences of numbers as data: what is read in one file, the labels beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.data.corpus import Recipe
+from seqloom.data.example import Frames, Labelled, Source, content
+from seqloom.data.frames import FrameCodec, FrameFile
+from seqloom.data.labels import Labels
+from seqloom.data.text import TextCodec
+from seqloom.data.token_file import TokenFile
+from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import make_folder, read_lines, writing
+
+_LABELS = "labels.json"
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """Example i is row i of `sources`; `class_ids[i]` is its label's id, or `UNSEEN`. `text` has a line an example: its
+    label, a tab, and its text, which is empty for numbers."""
+
+    sources: TokenFile | FrameFile
+    class_ids: NDArray[np.int64]
+    text: Path
+    codec: LabelledCodec
+
+    def __len__(self) -> int:
+        return len(self.class_ids)
+
+    @property
+    def num_lines(self) -> int:
+        return len(self.class_ids)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens, `<eos>` included, or steps."""
+        return np.diff(self.sources.offsets)
+
+    @cached_property
+    def _lines(self) -> list[list[str]]:
+        return [line.split("\t") for line in read_lines(self.text)]
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each example, seen in training or not."""
+        return [label for label, _ in self._lines]
+
+    def shown(self, number: int) -> str:
+        """An example for a reader: its text, or which one it is."""
+        if isinstance(self.sources, TokenFile):
+            return self._lines[number][1]
+        return f"sequence {number + 1} of {len(self)}, {self.lengths[number]} steps"
+
+
+@dataclass(frozen=True)
+class LabelledCodec:
+    """The labels (`labels.json`), and what makes numbers of the sources: a tokenizer, or the scales of channels."""
+
+    labels: Labels
+    sources: TextCodec | FrameCodec
+
+    @classmethod
+    def load(cls, folder: Path) -> LabelledCodec:
+        kind = TextCodec if (folder / "tokenizer.json").exists() else FrameCodec
+        return cls(Labels.load(folder / _LABELS), kind.load(folder))
+
+    def save(self, folder: Path) -> None:
+        self.labels.save(folder / _LABELS)
+        self.sources.save(folder)
+
+    def fingerprint(self) -> str:
+        return "\0".join([*self.labels.names, self.sources.fingerprint()])
+
+    def facts(self) -> dict[str, int]:
+        return {**self.sources.facts(), "classes": len(self.labels)}
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """Where texts are read."""
+        return self.sources.tokenizer if isinstance(self.sources, TextCodec) else None
+
+    @property
+    def reads_text(self) -> bool:
+        return isinstance(self.sources, TextCodec)
+
+    @property
+    def channels(self) -> int:
+        return self.sources.channels if isinstance(self.sources, FrameCodec) else 0
+
+    def check(self, source: Source) -> None:
+        """Raises RequestError where the source is text and the model reads numbers, or the other way round."""
+        if self.reads_text != isinstance(source, str):
+            names = "text", "sequences of numbers"
+            raise RequestError(
+                f"the model reads {names[not self.reads_text]}",
+                got=names[self.reads_text],
+                hint="files named .ts or .csv hold numbers, all others text",
+            )
+
+    def rows(self, sources: Sequence[Source], by_steps: bool) -> list[NDArray[Any]]:
+        """What a model reads of each: ids, `<eos>` last, or scaled frames. A vector that has one number more than those
+        of the training data ends in its label, which is left out. `by_steps`: see `along`."""
+        for source in sources:
+            self.check(source)
+        if isinstance(self.sources, TextCodec):
+            return [np.array([*ids, EOS]) for ids in self.sources.tokenizer.encode(cast(Sequence[str], sources))]
+        return [self.sources.scale(self._frames(np.asarray(source), by_steps)) for source in sources]
+
+    def _frames(self, numbers: NDArray[Any], by_steps: bool) -> Frames:
+        codec = cast(FrameCodec, self.sources)
+        if numbers.ndim == 1:
+            numbers = numbers[None] if by_steps or codec.channels > 1 else numbers[:, None]
+        if len(numbers) == 1 and numbers.shape[1] == (codec.length if by_steps else codec.channels) + 1 > 1:
+            numbers = numbers[:, :-1]
+        return along(numbers) if by_steps else numbers
+
+    def shown(self, row: NDArray[Any]) -> list[str]:
+        """What stands for each element of a row for a reader: its token, or the number of the step."""
+        if isinstance(self.sources, TextCodec):
+            return [self.sources.tokenizer.token(int(i)) for i in row]
+        return [str(step) for step in range(1, len(row) + 1)]
+
+    def says_something(self, row: NDArray[Any]) -> bool:
+        """Whether there is more in it than special tokens."""
+        return len(row) > 0 and (not self.reads_text or bool((row >= len(SPECIALS)).any()))
+
+    def writer(self, folder: Path) -> LabelledWriter:
+        return LabelledWriter(folder, self)
+
+    def open(self, folder: Path) -> LabelledData:
+        class_ids = np.load(folder / "class_ids.npy", mmap_mode="r")
+        return LabelledData(self.sources.open(folder / "sources"), class_ids, folder / "text.tsv", self)
+
+
+class LabelledWriter:
+    """Writes sources, class ids and text under `folder`, which is there when all of it is."""
+
+    def __init__(self, folder: Path, codec: LabelledCodec) -> None:
+        self._folder, self._codec = folder, codec
+        self._temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.labelled.part"))
+        self._sources = codec.sources.writer(self._temporary / "sources")
+        self._class_ids: list[int] = []
+        with writing(self._temporary):
+            self._text = (self._temporary / "text.tsv").open("w", encoding="utf-8", newline="\n")
+
+    def add(self, examples: list[Labelled]) -> None:
+        for example in examples:
+            self._codec.check(example.source)
+        self._sources.add([example.source for example in examples])  # type: ignore[misc]
+        self._class_ids += self._codec.labels.ids([example.label for example in examples])
+        with writing(self._temporary):
+            for label, source in examples:
+                self._text.write(f"{label}\t{source if isinstance(source, str) else ''}\n")
+
+    def finish(self) -> LabelledData:
+        self._sources.finish()
+        with writing(self._temporary):
+            self._text.close()
+            np.save(self._temporary / "class_ids.npy", np.array(self._class_ids, dtype=np.int64))
+            if not self._folder.exists():
+                try:
+                    self._temporary.rename(self._folder)
+                except OSError:  # another process finished the same examples first
+                    if not self._folder.exists():
+                        raise
+        self.discard()
+        return self._codec.open(self._folder)
+
+    def discard(self) -> None:
+        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
+            self._text.close()
+        self._sources.discard()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def labelled_recipe(
+    read: Callable[[str], Iterator[Labelled]], settings: TokenizerSettings, by_steps: bool = False
+) -> Recipe[Labelled, LabelledData]:
+    """How the examples that `read` yields become data; `settings` are for texts. `by_steps`: see `along`."""
+
+    def read_along(path: str) -> Iterator[Labelled]:
+        for label, source in read(path):
+            yield Labelled(label, source if isinstance(source, str) or not by_steps else along(source))
+
+    def learn(examples: Callable[[], Iterable[Labelled]], where: str) -> LabelledCodec:
+        first = next(iter(examples()), None)
+        if first is None:
+            raise SeqloomError("there is nothing to train on", where=where, expected="at least two labelled examples")
+        labels = Labels.learn((example.label for example in examples()), where)
+        sources = (example.source for example in examples())
+        if isinstance(first.source, str):
+            return LabelledCodec(labels, TextCodec(Tokenizer.train(sources, settings, where)))  # type: ignore[arg-type]
+        return LabelledCodec(labels, FrameCodec.learn(sources))  # type: ignore[arg-type]
+
+    key = f"{settings.model_dump_json()} {by_steps}"
+    return Recipe(read_along, learn, LabelledCodec.load, key, identity=lambda example: content(example.source))
+
+
+def along(frames: Frames) -> Frames:
+    """A single vector as a sequence of one number a step; sequences stay as they are."""
+    return frames.reshape(-1, 1) if len(frames) == 1 else frames

@@ -1,0 +1,68 @@
+"""Labelled examples by a file's name: `.ts` archives of series, `.csv` tables of numbers, else `label TAB text`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from seqloom.data.example import Labelled, Source
+from seqloom.data.readers import readers
+from seqloom.data.readers.table import rows, table
+from seqloom.data.readers.time_series import cases, time_series
+from seqloom.errors import SeqloomError
+from seqloom.files import read_lines
+
+
+@readers.register("labelled")
+def labelled(path: str) -> Iterator[Labelled]:
+    """A label, a tab and a text a line, blank lines passed over; `.ts` and `.csv` files are sequences of numbers.
+
+    Raises SeqloomError with `file:line` where a line is something else.
+    """
+    kind = _kind(path)
+    if kind == ".ts":
+        yield from time_series(path)
+    elif kind == ".csv":
+        yield from table(path)
+    else:
+        for number, line in enumerate(read_lines(path), 1):
+            if line.strip():
+                yield parse_labelled(line, f"{path}:{number}")
+
+
+def unlabelled(path: str) -> Iterator[Source]:
+    """What is to be classified: every line as it is, blank ones too; of `.ts` and `.csv` files the sequences, without
+    the labels that they may have.
+
+    A row of a table of which it cannot be said whether its last number is a label is given with it.
+    """
+    kind = _kind(path)
+    if kind == ".ts":
+        yield from (frames for _, frames in cases(path))
+    elif kind == ".csv":
+        yield from (frames for _, frames in rows(path, labelled=False))
+    else:
+        yield from (line.strip() for line in read_lines(path))
+
+
+def _kind(path: str) -> str:
+    """The end of the file's name, beneath that of its compression."""
+    name = PurePath(path.lower())
+    return name.with_suffix("").suffix if name.suffix in (".gz", ".xz") else name.suffix
+
+
+def parse_labelled(line: str, where: str) -> Labelled:
+    columns = [column.strip() for column in line.split("\t")]
+    if len(columns) != 2:
+        raise SeqloomError(
+            "an example is a label and a text separated by a tab",
+            where=where,
+            got=f"{len(columns)} column{'' if len(columns) == 1 else 's'}",
+            expected="label TAB text",
+            hint="sequences of numbers are read from files named .ts or .csv" if len(columns) == 1 else None,
+        )
+    label, text = columns
+    if not label or not text:
+        side = "text" if label else "label"
+        raise SeqloomError(f"the {side} is empty", where=where, expected="something on both sides of the tab")
+    return Labelled(label, text)

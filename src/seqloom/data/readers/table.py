@@ -1,0 +1,138 @@
+"""Tables of numbers (CSV): a vector and its label a row, or the steps of sequences, row after row."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from seqloom.data.example import Frames, Labelled
+from seqloom.data.frames import is_number, parse_numbers
+from seqloom.data.readers import readers
+from seqloom.errors import SeqloomError
+from seqloom.files import read_lines
+
+_LABELS = ("label", "class", "target")
+_SERIES = ("id", "series", "sequence")
+
+
+class Columns(NamedTuple):
+    """What the columns of a table are: the places of the numbers, of the label and of the sequence's name; `width` is
+    how many there are in all."""
+
+    width: int
+    numbers: tuple[int, ...]
+    label: int | None
+    series: int | None
+
+
+class Row(NamedTuple):
+    where: str
+    cells: list[str]
+
+
+@readers.register("table")
+def table(path: str) -> Iterator[Labelled]:
+    """Numbers and a label a row, separated by commas, with or without a header.
+
+    The label stands in the column named label, class or target, else in the last one. With a column named id, series
+    or sequence, the rows that follow each other with one name are the steps of one sequence; without, each row is a
+    sequence of one step. Raises SeqloomError with `file:line`.
+    """
+    for label, frames in rows(path, labelled=True):
+        assert label is not None
+        yield Labelled(label, frames)
+
+
+def rows(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
+    """The label and the numbers of each sequence. Not `labelled`: a last column that is not named as the label, and
+    holds numbers, is taken for one of them, and labels are None."""
+    stream = _cells(path)
+    first = next(stream, None)
+    if first is None:
+        return
+    named = not all(is_number(cell) for cell in first.cells[:-1]) or len(first.cells) == 1
+    body = stream if named else itertools.chain([first], stream)
+    start = next(body, None)
+    if start is None:
+        return
+    columns = _columns(first if named else None, start, labelled)
+    whole = _of_one_width(itertools.chain([start], body), columns.width)
+    sequences = ([row] for row in whole) if columns.series is None else _sequences(whole, columns.series)
+    for steps in sequences:
+        frames = [parse_numbers([row.cells[i] for i in columns.numbers], row.where) for row in steps]
+        yield _label(steps, columns), np.stack(frames).astype(np.float32)
+
+
+def _cells(path: str) -> Iterator[Row]:
+    reader = csv.reader(read_lines(path))
+    for cells in reader:
+        if any(cell.strip() for cell in cells):
+            yield Row(f"{path}:{reader.line_num}", [cell.strip() for cell in cells])
+
+
+def _columns(header: Row | None, first: Row, labelled: bool) -> Columns:
+    width = len((header or first).cells)
+    names = [name.lower() for name in header.cells] if header else []
+    series = next((i for i, name in enumerate(names) if name in _SERIES), None)
+    label = next((i for i, name in enumerate(names) if name in _LABELS), None)
+    # Where no name tells, the last column is the label; of rows that need none, it is one where it is no number.
+    if label is None and (labelled or (len(first.cells) == width and not is_number(first.cells[-1]))):
+        label = width - 1
+    numbers = tuple(i for i in range(width) if i not in (label, series))
+    if not numbers:
+        raise SeqloomError(
+            "a table has columns of numbers and one of labels",
+            where=(header or first).where,
+            got=f"{width} column{'' if width == 1 else 's'}",
+            expected="numbers separated by commas, the label last or in a column named label",
+        )
+    return Columns(width, numbers, label, series)
+
+
+def _of_one_width(body: Iterator[Row], width: int) -> Iterator[Row]:
+    for row in body:
+        if len(row.cells) != width:
+            raise SeqloomError(
+                "a row has another number of columns",
+                where=row.where,
+                got=len(row.cells),
+                expected=f"{width}, as the first row has",
+            )
+        yield row
+
+
+def _sequences(body: Iterator[Row], series: int) -> Iterator[list[Row]]:
+    """The rows of each sequence."""
+    seen: set[str] = set()
+    for name, group in itertools.groupby(body, key=lambda row: row.cells[series]):
+        steps = list(group)
+        if name in seen:
+            raise SeqloomError(
+                "the steps of a sequence do not follow each other",
+                where=steps[0].where,
+                got=f"{name} again",
+                expected="the rows of one sequence together",
+            )
+        seen.add(name)
+        yield steps
+
+
+def _label(steps: Sequence[Row], columns: Columns) -> str | None:
+    """The one label of all steps."""
+    if columns.label is None:
+        return None
+    label = steps[0].cells[columns.label]
+    for row in steps:
+        cell = row.cells[columns.label]
+        if not cell or cell != label:
+            raise SeqloomError(
+                "a row has no label" if not cell else "the steps of a sequence have different labels",
+                where=row.where,
+                got=None if not cell else f"{label}, then {cell}",
+                expected="a label in every row" if not cell else "one label for all of its rows",
+            )
+    return label

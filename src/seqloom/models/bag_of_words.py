@@ -1,0 +1,125 @@
+"""Words and n-grams without their order, weighed by what they tell of the classes, and a linear layer: the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from seqloom.config import Settings
+from seqloom.data.tokenizer import EOS, PAD, UNK
+from seqloom.models.class_model import ClassModel, Judged
+from seqloom.nn.ngrams import Found, NGrams, learn_ngrams
+
+_ROWS_AT_ONCE = 4_096
+
+
+class BagSettings(Settings):
+    order: int = Field(2, gt=0, le=32, description="longest n-gram, in tokens")
+    min_count: int = Field(2, gt=0, description="rarer n-grams are left out")
+    num_features: int = Field(500_000, gt=0, le=2**24, description="most n-grams, the frequent ones")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of a class's probability that training spreads over all"
+    )
+
+
+class BagOfWords(ClassModel):
+    """softmax(W x + b), where x_g is s_g for each n-gram g that a text has, over the norm of all of them.
+
+    s_g says how much more often g occurs in texts of one class than in the others: the log-count ratio r of Wang and
+    Manning (2012, section 2.3), as the root of its mean square over the classes, so that one number does for any number
+    of classes. That an n-gram is there is what counts, not how often (section 2.1 there).
+    """
+
+    def __init__(
+        self,
+        ngrams: NGrams,
+        weights: Float[Tensor, " features"],
+        class_weights: Float[Tensor, " classes"],
+        label_smoothing: float,
+    ) -> None:
+        super().__init__(class_weights, label_smoothing)
+        self.ngrams = ngrams
+        self.feature_weights: Tensor
+        self.register_buffer("feature_weights", weights)
+        self.output = nn.EmbeddingBag(max(len(ngrams), 1), len(class_weights), mode="sum")
+        self.bias = nn.Parameter(torch.zeros(len(class_weights)))
+        nn.init.zeros_(self.output.weight)
+
+    @classmethod
+    def learn(
+        cls,
+        ids: NDArray[np.integer[Any]],
+        offsets: NDArray[np.int64],
+        class_ids: NDArray[np.int64],
+        vocab_size: int,
+        class_weights: Float[Tensor, " classes"],
+        settings: BagSettings,
+    ) -> BagOfWords:
+        """Text i is `ids[offsets[i]:offsets[i + 1]]`, of the class `class_ids[i]`."""
+        kept = settings.order, settings.min_count, settings.num_features
+        ngrams = learn_ngrams(ids, offsets, (PAD, UNK), EOS, vocab_size, *kept)
+        counts = _counts(ngrams, ids, offsets, class_ids, len(class_weights))
+        sizes = np.bincount(class_ids, minlength=len(class_weights))
+        weights = torch.from_numpy(_informative(counts, sizes))
+        return cls(ngrams, weights, class_weights, settings.label_smoothing)
+
+    @classmethod
+    def rebuild(cls, settings: BagSettings, tensors: Mapping[str, Tensor]) -> BagOfWords:
+        """A model of the sizes of the saved `tensors`."""
+        roots, first, last = (tensors[f"ngrams.{name}"].numpy() for name in ("roots", "first_child", "last_token"))
+        ngrams = NGrams(roots, first, last, settings.order, before=EOS)
+        weights = torch.zeros_like(tensors["feature_weights"])
+        return cls(ngrams, weights, torch.ones_like(tensors["class_weights"]), settings.label_smoothing)
+
+    def forward(self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"] | None = None) -> Judged:
+        found = self._find(source, lengths)
+        device = source.device
+        features = torch.from_numpy(found.ids).to(device, torch.long)
+        starts = torch.from_numpy(found.starts).to(device)
+        rows = torch.repeat_interleave(starts.diff())
+        values = self.feature_weights[features]
+        squares = values.new_zeros(len(starts) - 1).index_add_(0, rows, values**2)
+        values = values * squares.clamp(min=1e-12).rsqrt()[rows]
+        return Judged(self.output(features, starts[:-1], values) + self.bias)
+
+    def _find(self, source: Tensor, lengths: Tensor | None) -> Found:
+        ids = source.cpu().numpy()
+        if lengths is None:
+            return self.ngrams.find(ids.ravel(), np.arange(0, ids.size + 1, ids.shape[1]))
+        sizes = lengths.cpu().numpy()
+        real = np.arange(ids.shape[1]) < sizes[:, None]
+        return self.ngrams.find(ids[real], np.concatenate([[0], np.cumsum(sizes)]))
+
+
+def _counts(
+    ngrams: NGrams,
+    ids: NDArray[np.integer[Any]],
+    offsets: NDArray[np.int64],
+    class_ids: NDArray[np.int64],
+    classes: int,
+) -> NDArray[np.float64]:
+    """(features, classes): in how many texts of each class each n-gram is."""
+    counts = np.zeros(len(ngrams) * classes)
+    for first in range(0, len(class_ids), _ROWS_AT_ONCE):
+        bounds = offsets[first : first + _ROWS_AT_ONCE + 1]
+        found = ngrams.find(ids[bounds[0] : bounds[-1]].astype(np.int64), bounds - bounds[0])
+        of = np.repeat(class_ids[first : first + _ROWS_AT_ONCE], np.diff(found.starts))
+        np.add.at(counts, found.ids.astype(np.int64) * classes + of, 1)
+    return counts.reshape(-1, classes)
+
+
+def _informative(counts: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(features,): the root mean square over the classes of log p(g | class) / p(g | other classes), each count one
+    more than it is."""
+    own = (counts + 1) / (sizes + 2)
+    others = (counts.sum(1, keepdims=True) - counts + 1) / (sizes.sum() - sizes + 2)
+    ratio = np.log(own / others)
+    found: NDArray[np.float32] = np.sqrt((ratio**2).mean(1)).astype(np.float32)
+    return found

@@ -1,0 +1,69 @@
+"""What any classifier can do, neural or not: probabilities of classes, their loss, their calibration."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Judged(NamedTuple):
+    """`logits`: (batch, classes). `attention`: (batch, source), how much each element counted, where the model pools
+    by attention."""
+
+    logits: Tensor
+    attention: Tensor | None = None
+
+
+class ClassModel(nn.Module):
+    """p(class | source) = softmax(logits / temperature).
+
+    `class_weights`: (classes,), what each class counts in training. The temperature is 1 until it is fitted, after
+    training (Guo et al. 2017, section 4.2).
+    """
+
+    def __init__(self, class_weights: Float[Tensor, " classes"], label_smoothing: float) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+        self.class_weights: Tensor
+        self.temperature: Tensor
+        self.register_buffer("class_weights", class_weights)
+        self.register_buffer("temperature", torch.ones(()))
+
+    @abstractmethod
+    def forward(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Judged: ...
+
+    def loss(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None,
+        class_ids: Int[Tensor, " batch"],
+        scored: Bool[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """The cross-entropy in nats summed over the rows where `scored` is True; in training weighted by class, and
+        with the label smoothing of the settings."""
+        logits = self(source, lengths).logits / self.temperature
+        if scored is not None:
+            logits, class_ids = logits[scored], class_ids[scored]
+        if not self.training:
+            return F.cross_entropy(logits, class_ids, reduction="sum")
+        nats = F.cross_entropy(logits, class_ids, reduction="none", label_smoothing=self.label_smoothing)
+        return (nats * self.class_weights[class_ids]).sum()
+
+    @torch.no_grad()
+    def log_probs(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Judged:
+        """The same with log p(class | source), in nats, for logits."""
+        judged = self(source, lengths)
+        return judged._replace(logits=torch.log_softmax(judged.logits.float() / self.temperature, dim=1))

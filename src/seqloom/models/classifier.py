@@ -1,0 +1,216 @@
+"""One class for a whole sequence: any layer along it, pooled into one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, cast
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, create_model
+from torch import Tensor, nn
+
+from seqloom.config import Settings
+from seqloom.errors import unknown_name
+from seqloom.models.class_model import ClassModel, Judged
+from seqloom.models.encoder import Encoded, Encoder
+from seqloom.models.encoder_decoder import Frames, Tokens
+from seqloom.models.reading import Reading, real_tokens
+from seqloom.nn.dropout import VariationalDropout
+from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
+from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
+from seqloom.nn.pooling import AttentionPool, max_pool, mean_pool
+
+_ATTENTION = "+attention"
+
+
+Pool = Literal["last", "mean", "max", "attention"]
+
+_POOLS: dict[str, Callable[[Encoded], Tensor]] = {
+    "last": lambda encoded: encoded.summary,
+    "mean": lambda encoded: mean_pool(encoded.outputs, encoded.real),
+    "max": lambda encoded: max_pool(encoded.outputs, encoded.real),
+}
+
+
+class OutputSettings(Settings):
+    pool: Literal["mean", "max", "attention"] = Field(
+        "max", description="the sequence in one vector: the mean of what the layer gives at each step, the largest of "
+        "each number, or a mean weighted by attention"
+    )  # fmt: skip
+    dropout: float = Field(0.3, ge=0, lt=1, description="rate of dropout on that vector")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of a class's probability that training spreads over all"
+    )
+
+
+class RecurrentOutputSettings(OutputSettings):
+    pool: Pool = Field(  # type: ignore[assignment]
+        "max", description="the sequence in one vector: the state that the layer ends with, the mean of what it gives "
+        "at each step, the largest of each number, or a mean weighted by attention"
+    )  # fmt: skip
+
+
+class AttentionOutputSettings(OutputSettings):
+    pool: Literal["attention"] = Field("attention", description="a mean weighted by attention, as the name says")
+
+
+class FeedForwardSettings(Settings):
+    hidden_size: int = Field(256, gt=0, le=2**16, description="units in a hidden layer")
+    num_layers: int = Field(1, gt=0, le=64, description="hidden layers")
+    dropout: float = Field(0.3, ge=0, lt=1, description="rate of dropout after each hidden layer")
+
+
+class NetworkSettings(Settings):
+    """What every neural classifier has besides `model` and `output`."""
+
+    embedding: EmbeddingSettings = EmbeddingSettings()
+
+
+class Layout(NamedTuple):
+    """`layer` is the name of what goes along the sequence, empty where its elements are pooled as they are. `attends`:
+    they are pooled by attention, always."""
+
+    layer: str
+    attends: bool = False
+
+    @property
+    def streams(self) -> bool:
+        """Whether the layer can go along a sequence in parts."""
+        return not self.layer or layers[self.layer].causal
+
+
+def layouts() -> Mapping[str, Layout]:
+    """Every model name."""
+    found = {"ffnn": Layout(""), "transformer": Layout("bitransformer")}
+    for cell in (name for name in layers if f"bi{name}" in layers and name != "transformer"):
+        found |= {name: Layout(name) for name in (cell, f"bi{cell}")}
+    return found | {f"{name}{_ATTENTION}": layout._replace(attends=True) for name, layout in found.items()}
+
+
+def layout(name: str) -> Layout:
+    """Raises RequestError with the nearest name where there is none."""
+    known = layouts()
+    if name not in known:
+        raise unknown_name("model", name, known)
+    return known[name]
+
+
+def setting_fields(chosen: Layout) -> dict[str, Any]:
+    """The groups `model` and `output`: fields for pydantic's `create_model`."""
+    own = layers[chosen.layer].settings if chosen.layer else FeedForwardSettings
+    output = AttentionOutputSettings if chosen.attends else OutputSettings
+    if chosen.layer and chosen.layer != "bitransformer" and not chosen.attends:
+        output = RecurrentOutputSettings
+    return {"model": (own, own()), "output": (output, output())}
+
+
+def network_settings(chosen: Layout) -> type[NetworkSettings]:
+    """The class of all settings of a network."""
+    return create_model("ClassifierSettings", __base__=NetworkSettings, **setting_fields(chosen))
+
+
+class Classifier(ClassModel):
+    """softmax(W net(dropout(pool(layer(embedding(x))))) + b); `net` is hidden layers, or nothing."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        net: nn.Module,
+        net_size: int | None,
+        class_weights: Float[Tensor, " classes"],
+        output: OutputSettings,
+    ) -> None:
+        """`net_size` is how many numbers `net` gives; None: as many as it takes."""
+        super().__init__(class_weights, output.label_smoothing)
+        self.encoder, self.net, self.pool = encoder, net, output.pool
+        size = encoder.summary_size if self.pool == "last" else encoder.output_size
+        self.attention = AttentionPool(size, size) if self.pool == "attention" else None
+        self.dropout = nn.Dropout(output.dropout)
+        self.output = nn.Linear(net_size or size, len(class_weights))
+
+    @classmethod
+    def build(
+        cls,
+        chosen: Layout,
+        settings: NetworkSettings,
+        source: Tokens | Frames,
+        class_weights: Float[Tensor, " classes"],
+        stretch: int = 0,
+    ) -> Classifier:
+        """`settings` are of the class `network_settings(chosen)`, or have its fields. `stretch`: see `Encoder`."""
+        own = cast(Any, settings)
+        read, size = _reader(source, settings.embedding), settings.embedding.dim
+        if chosen.layer:
+            encoder = Encoder(read, layers[chosen.layer](size, own.model), stretch)
+            return cls(encoder, nn.Identity(), None, class_weights, own.output)
+        encoder = Encoder(read, AsTheyAre(size))
+        return cls(encoder, _hidden_layers(size, own.model), own.model.hidden_size, class_weights, own.output)
+
+    @classmethod
+    def rebuild(
+        cls, chosen: Layout, settings: NetworkSettings, tensors: Mapping[str, Tensor], stretch: int = 0
+    ) -> Classifier:
+        """A network of the sizes of the saved `tensors`."""
+        frames, tokens = tensors.get("encoder.read.0.weight"), tensors.get("encoder.read.table.weight")
+        source = Tokens(len(tokens)) if tokens is not None else Frames(cast(Tensor, frames).shape[1])
+        return cls.build(chosen, settings, source, torch.ones_like(tensors["class_weights"]), stretch)
+
+    def forward(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Judged:
+        vectors, weights = self.pooled(self.encoder(source, lengths))
+        return Judged(self.output(self.net(self.dropout(vectors))), weights)
+
+    def pooled(self, encoded: Encoded) -> tuple[Float[Tensor, "batch size"], Float[Tensor, "batch source"] | None]:
+        """The one vector of each row, and what attention each element had."""
+        if self.attention is not None:
+            return self.attention(encoded.outputs, encoded.real)
+        return _POOLS[self.pool](encoded), None
+
+    @torch.no_grad()
+    def reading(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Reading:
+        encoded = self.encoder(source, lengths)
+        elements = self.encoder.read(without_padding(source, lengths) if source.is_floating_point() else source)
+        real = encoded.real if source.is_floating_point() else encoded.real & real_tokens(source)
+        return Reading(elements, encoded.outputs, real, encoded.summary)
+
+
+class AsTheyAre(SequenceLayer):
+    """Gives its inputs, and remembers nothing."""
+
+    settings = Settings
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.input_size = self.output_size = size
+
+    def initial_state(self, batch_size: int) -> State:  # noqa: ARG002
+        return ()
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        state: State | None = None,  # noqa: ARG002
+        lengths: Int[Tensor, " batch"] | None = None,  # noqa: ARG002
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
+        return inputs, ()
+
+
+def _reader(source: Tokens | Frames, settings: EmbeddingSettings) -> nn.Module:
+    if isinstance(source, Tokens):
+        return TokenEmbedding(source.vocab_size, settings)
+    return nn.Sequential(nn.Linear(source.size, settings.dim), VariationalDropout(settings.dropout))
+
+
+def _hidden_layers(size: int, settings: FeedForwardSettings) -> nn.Module:
+    found: list[nn.Module] = []
+    for width in [size] + [settings.hidden_size] * (settings.num_layers - 1):
+        found += [nn.Linear(width, settings.hidden_size), nn.GELU(), nn.Dropout(settings.dropout)]
+    return nn.Sequential(*found)

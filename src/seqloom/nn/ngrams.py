@@ -1,0 +1,221 @@
+"""Frequent n-grams in a tree, exactly: counted once, then found in any sequence of token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqloom.nn.kernels.numeric import Array, compiled
+
+_TOKENS_AT_ONCE = 1 << 22
+
+Ints = NDArray[np.int32]
+
+
+class Found(NamedTuple):
+    """The different n-grams of each of several sequences: those of sequence i are `ids[starts[i]:starts[i + 1]]`, in
+    order of their first occurrence, and `counts` says how often each occurs."""
+
+    ids: Ints
+    counts: NDArray[np.float32]
+    starts: NDArray[np.int64]
+
+
+class NGrams(nn.Module):
+    """The n-grams of up to `order` tokens that are kept, numbered by their length, then by their tokens. A sequence is
+    read with the token `before` in front of it, so that it is known what one begins with.
+
+    With each n-gram its beginnings are kept, so they are a tree: `roots`: (vocab,), the number of each token on its
+    own, -1 where it is not kept. The children of n-gram i, those that are one token longer, are numbered from
+    `first_child[i]` to before `first_child[i + 1]`; `last_token`: (n-grams,) is what each ends in, and falls on no two
+    children of one.
+    """
+
+    def __init__(self, roots: Ints, first_child: Ints, last_token: Ints, order: int, before: int) -> None:
+        super().__init__()
+        self.order, self.before = order, before
+        self.roots: Tensor
+        self.first_child: Tensor
+        self.last_token: Tensor
+        for name, numbers in (("roots", roots), ("first_child", first_child), ("last_token", last_token)):
+            self.register_buffer(name, torch.from_numpy(numbers))
+
+    def __len__(self) -> int:
+        return len(self.last_token)
+
+    def _arrays(self) -> tuple[Ints, Ints, Ints]:
+        return self.roots.cpu().numpy(), self.first_child.cpu().numpy(), self.last_token.cpu().numpy()
+
+    def find(self, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> Found:
+        """The n-grams of the sequences `ids[offsets[i]:offsets[i + 1]]`."""
+        most = (len(ids) + len(offsets)) * self.order
+        found, counts = np.empty(most, np.int32), np.empty(most, np.float32)
+        starts = np.zeros(len(offsets), np.int64)
+        seen = np.full((len(self), 2), -1, np.int32)
+        size = _find(ids, offsets, *self._arrays(), self.order, self.before, seen, found, counts, starts)
+        return Found(found[:size], counts[:size], starts)
+
+
+def learn_ngrams(
+    ids: NDArray[np.integer[Any]],
+    offsets: NDArray[np.int64],
+    never: Sequence[int],
+    before: int,
+    vocab_size: int,
+    order: int,
+    min_count: int,
+    most: int,
+) -> NGrams:
+    """The n-grams that occur `min_count` times in the sequences `ids[offsets[i]:offsets[i + 1]]`, the `most` frequent
+    of them; none holds a token of `never`.
+
+    An n-gram is no more frequent than its beginning, so each length is looked for only after what is kept of the last
+    (Agrawal and Srikant 1994).
+    """
+    tokens = np.zeros(vocab_size, np.int64)
+    for start in range(0, len(ids), _TOKENS_AT_ONCE):
+        tokens += np.bincount(ids[start : start + _TOKENS_AT_ONCE], minlength=vocab_size)
+    tokens[before] += len(offsets) - 1
+    tokens[list(never)] = 0
+    kept = np.flatnonzero(tokens >= min_count)
+    last, counts, parents = kept.astype(np.int32), tokens[kept], np.full(len(kept), -1, np.int32)
+    for length in range(2, order + 1):
+        tree = _tree(last, parents, vocab_size, length, before)
+        keys, times = _longer(tree, ids, offsets, never, vocab_size, min_count)
+        parents = np.concatenate([parents, (keys // vocab_size).astype(np.int32)])
+        last, counts = np.concatenate([last, (keys % vocab_size).astype(np.int32)]), np.concatenate([counts, times])
+    if len(last) > most:
+        # Of equally frequent ones the shorter come first, so that none is kept without its beginning.
+        chosen = np.zeros(len(last), bool)
+        chosen[np.argsort(-counts, kind="stable")[:most]] = True
+        places = np.cumsum(chosen, dtype=np.int32) - 1
+        last, parents = last[chosen], np.where(parents[chosen] < 0, -1, places[parents[chosen]]).astype(np.int32)
+    return _tree(last, parents, vocab_size, order, before)
+
+
+def _tree(last: Ints, parents: Ints, vocab_size: int, order: int, before: int) -> NGrams:
+    alone = int((parents < 0).sum())
+    roots = np.full(vocab_size, -1, np.int32)
+    roots[last[:alone]] = np.arange(alone)
+    first = alone + np.searchsorted(parents[alone:], np.arange(len(last) + 1))
+    return NGrams(roots, first.astype(np.int32), last, order, before)
+
+
+def _longer(
+    tree: NGrams,
+    ids: NDArray[np.integer[Any]],
+    offsets: NDArray[np.int64],
+    never: Sequence[int],
+    vocab_size: int,
+    min_count: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What is one token longer than the longest n-grams of the tree, as beginning * vocab_size + token in rising order,
+    and how often it occurs."""
+    keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    banned = np.zeros(vocab_size, bool)
+    banned[list(never)] = True
+    for part, bounds in _parts(ids, offsets):
+        found = np.empty(len(part) + len(bounds), np.int64)
+        size = _extend(part, bounds, *tree._arrays(), tree.order - 1, tree.before, banned, vocab_size, found)
+        own, times = np.unique(found[:size], return_counts=True)
+        keys, places = np.unique(np.concatenate([keys, own]), return_inverse=True)
+        counts = np.bincount(places, np.concatenate([counts, times]), len(keys)).astype(np.int64)
+    frequent = counts >= min_count
+    return keys[frequent], counts[frequent]
+
+
+def _parts(
+    ids: NDArray[np.integer[Any]], offsets: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Whole sequences, some millions of tokens at a time."""
+    first, count = 0, len(offsets) - 1
+    while first < count:
+        stop = int(np.searchsorted(offsets, offsets[first] + _TOKENS_AT_ONCE, side="right")) - 1
+        stop = min(max(stop, first + 1), count)
+        yield ids[offsets[first] : offsets[stop]].astype(np.int64), offsets[first : stop + 1] - offsets[first]
+        first = stop
+
+
+@compiled
+def _child(node: int, token: int, first_child: Array, last_token: Array) -> int:
+    """The child of `node` that ends in `token`, -1 where there is none."""
+    low, high = first_child[node], first_child[node + 1]
+    while low < high:
+        middle = (low + high) >> 1
+        if last_token[middle] < token:
+            low = middle + 1
+        else:
+            high = middle
+    if low < first_child[node + 1] and last_token[low] == token:
+        return low
+    return -1
+
+
+@compiled
+def _find(
+    ids: Array,
+    offsets: Array,
+    roots: Array,
+    first_child: Array,
+    last_token: Array,
+    order: int,
+    before: int,
+    seen: Array,
+    found: Array,
+    counts: Array,
+    starts: Array,
+) -> int:
+    """Fills `found`, `counts` and `starts`. `seen[i]`: the last sequence that n-gram i was in, and its place there."""
+    size = 0
+    for row in range(offsets.shape[0] - 1):
+        starts[row] = size
+        begin = size
+        for first in range(offsets[row] - 1, offsets[row + 1]):
+            node = roots[ids[first]] if first >= offsets[row] else roots[before]
+            place = first + 1
+            while node >= 0:
+                if seen[node, 0] == row:
+                    counts[begin + seen[node, 1]] += 1
+                else:
+                    seen[node, 0], seen[node, 1] = row, size - begin
+                    found[size], counts[size] = node, 1
+                    size += 1
+                if place == offsets[row + 1] or place == first + order:
+                    break
+                node = _child(node, ids[place], first_child, last_token)
+                place += 1
+    starts[offsets.shape[0] - 1] = size
+    return size
+
+
+@compiled
+def _extend(
+    ids: Array,
+    offsets: Array,
+    roots: Array,
+    first_child: Array,
+    last_token: Array,
+    length: int,
+    before: int,
+    banned: Array,
+    vocab_size: int,
+    found: Array,
+) -> int:
+    """For each n-gram of `length` tokens that the tree has and a token after it, a number for both together."""
+    size = 0
+    for row in range(offsets.shape[0] - 1):
+        for first in range(offsets[row] - 1, offsets[row + 1] - length):
+            node = roots[ids[first]] if first >= offsets[row] else roots[before]
+            place = first + 1
+            while node >= 0 and place < first + length:
+                node = _child(node, ids[place], first_child, last_token)
+                place += 1
+            if node >= 0 and not banned[ids[place]]:
+                found[size] = node * vocab_size + ids[place]
+                size += 1
+    return size

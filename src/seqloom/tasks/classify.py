@@ -1,0 +1,243 @@
+"""One class for a whole sequence: sentiment, topics, languages, sensor clips, images as vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqloom.data.batch import Batch
+from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.example import Labelled, Source
+from seqloom.data.labelled import LabelledCodec, LabelledData, labelled_recipe
+from seqloom.data.labelled_loader import LabelledLoader
+from seqloom.data.labels import UNSEEN
+from seqloom.data.loader import Loader
+from seqloom.data.readers import readers
+from seqloom.data.readers.labelled import unlabelled
+from seqloom.data.token_file import TokenFile
+from seqloom.decoding.alignment import Alignment
+from seqloom.decoding.batching import padded_source
+from seqloom.decoding.decision import Decided, Decision, decide, fit_temperature
+from seqloom.decoding.sentence_vectors import vectors_in_batches
+from seqloom.errors import RequestError
+from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
+from seqloom.models.bag_of_words import BagOfWords
+from seqloom.models.class_model import ClassModel
+from seqloom.models.classifier import Classifier, layout, layouts
+from seqloom.models.encoder_decoder import Frames, Tokens
+from seqloom.models.reading import Reading
+from seqloom.models.sentence_vectors import AUTO, check_pooling
+from seqloom.nn.layer import State
+from seqloom.tasks import tasks
+from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of, stretch_of
+from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
+
+_MISTAKES = 50
+
+
+class ClassifyTask:
+    """Name the class of a text or of a sequence of numbers: accuracy, macro F1, calibration."""
+
+    name = "classify"
+
+    def models(self) -> Sequence[str]:
+        return sorted([BOW, *layouts()])
+
+    def settings(self, model: str) -> type[ClassifySettings]:
+        return settings_of(model)
+
+    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        return preset_of(model, characters=asked.get("tokenizer.kind") == "character")
+
+    def recipe(self, settings: ClassifySettings) -> Recipe[Labelled, LabelledData]:
+        return labelled_recipe(readers["labelled"], settings.tokenizer, settings.data.vector == "steps")
+
+    def build(self, corpus: Corpus[Labelled, LabelledData], model: str, settings: ClassifySettings) -> ClassModel:
+        codec, train = cast(LabelledCodec, corpus.codec), corpus.train
+        weights = _class_weights(train.class_ids, len(codec.labels), settings.data.class_weights)
+        if model == BOW:
+            return _bag(train, weights, settings)
+        source: Tokens | Frames = Frames(codec.channels)
+        if codec.tokenizer is not None:
+            source = Tokens(codec.tokenizer.vocab_size)
+        stretch = stretch_of(settings, codec.reads_text)
+        return Classifier.build(layout(model), cast(Any, settings), source, weights, stretch)
+
+    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: ClassifySettings) -> ClassModel:
+        if model == BOW:
+            return BagOfWords.rebuild(cast(Any, settings).model, tensors)
+        stretch = stretch_of(settings, text="encoder.read.table.weight" in tensors)
+        return Classifier.rebuild(layout(model), cast(Any, settings), tensors, stretch)
+
+    def train_loader(self, corpus: Corpus[Labelled, LabelledData], settings: ClassifySettings, seed: int) -> Loader:
+        return _loader(corpus.train, settings, seed)
+
+    def exact_loader(self, data: LabelledData, settings: ClassifySettings) -> Loader:
+        return _loader(data, settings, None)
+
+    def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
+        scored = None if batch.scored is None else batch.scored[:, 0]
+        total = model.loss(batch.source, batch.source_lengths, batch.targets[:, 0], scored)
+        return Loss(total, torch.tensor(batch.num_rows) if scored is None else scored.sum()), state
+
+    def score(self, data: LabelledData) -> Score:  # noqa: ARG002
+        return Score("accuracy", lower_is_better=False)
+
+    def metrics(self, total: Loss, data: LabelledData) -> dict[str, float]:
+        """Nats are of the examples whose label is known from training; without one there are none."""
+        count = int(total.count)
+        nats = {"nats_per_example": float(total.sum) / count} if count else {}
+        return {**nats, "examples": len(data)}
+
+    def output_metrics(self, trained: Trained, data: LabelledData, brief: bool) -> dict[str, Any]:  # noqa: ARG002
+        """Of all examples; a label that was not seen in training is never predicted, and so always wrong."""
+        return _scores(trained, data, *_answers(trained, data))
+
+    def inputs(self, path: str, settings: ClassifySettings) -> Iterator[Source]:  # noqa: ARG002
+        return unlabelled(path)
+
+    def predict(
+        self, trained: Trained, inputs: Sequence[Source], asked: Mapping[str, Any]
+    ) -> Iterator[Sequence[Decision]]:
+        """Every class, the most probable first, or the first `n_best` of them; with `proba` all the same. `attention`:
+        with what was attended to."""
+        refuse_unknown(asked, ("n_best", "attention", "proba"), self.name)
+        codec, most = cast(LabelledCodec, trained.codec), asked.get("n_best")
+        if most is not None and most < 1:
+            raise RequestError("n_best is out of range", where="n_best", got=most, expected="1 or more")
+        if asked.get("proba"):
+            most = None
+        rows = _rows(trained, inputs)
+        for row, decided in zip(rows, decide(trained.model, rows, _device(trained)), strict=True):
+            source = codec.shown(row) if asked.get("attention") and decided.attention is not None else None
+            yield _decisions(decided, codec.labels.names, most, source)
+
+    def diagnose(self, trained: Trained, data: LabelledData) -> Diagnosis:
+        predicted, probabilities = _answers(trained, data)
+        expected = data.labels
+        confusion = Confusion.of(expected, predicted)
+        wrong = [i for i in np.argsort(-probabilities, kind="stable") if predicted[i] != expected[i]]
+        right = [one == other for one, other in zip(expected, predicted, strict=True)]
+        return Diagnosis(
+            scores=_scores(trained, data, predicted, probabilities),
+            classes=confusion.classes(),
+            confusion=confusion,
+            mistakes=[
+                Mistake(data.shown(i), expected[i], predicted[i], float(probabilities[i])) for i in wrong[:_MISTAKES]
+            ],
+            bins=calibration(probabilities.tolist(), right),
+        )
+
+    def calibrate(self, trained: Trained, valid: LabelledData) -> None:
+        """Fits the temperature on the examples whose label is known from training."""
+        model: ClassModel = trained.model
+        model.temperature.fill_(1.0)
+        known = np.flatnonzero(valid.class_ids != UNSEEN)
+        if not len(known):
+            return
+        log_probs = np.stack([decided.log_probs for decided in _decided(trained, valid, known)])
+        model.temperature.fill_(fit_temperature(torch.from_numpy(log_probs), torch.from_numpy(valid.class_ids[known])))
+
+    def embed(self, trained: Trained, inputs: Sequence[Source], pooling: str) -> Iterator[NDArray[np.float32]]:
+        """`auto` is the vector that the model itself decides by."""
+        check_pooling(pooling)
+        model = trained.model
+        if not isinstance(model, Classifier):
+            raise RequestError("a bag of words has no vectors", where=BOW, expected="a run of another model")
+        rows, device, codec = _rows(trained, inputs), _device(trained), cast(LabelledCodec, trained.codec)
+
+        def read(places: list[int]) -> Reading:
+            source, lengths = (part.to(device) for part in padded_source([rows[place] for place in places]))
+            reading = model.reading(source, lengths)
+            if pooling != AUTO:
+                return reading
+            return reading._replace(summary=model.pooled(model.encoder(source, lengths))[0])
+
+        known = [codec.says_something(row) for row in rows]
+        # The model's own vector takes the place of the summary, which is what "last" gives.
+        return vectors_in_batches(read, [len(row) for row in rows], known, "last" if pooling == AUTO else pooling)
+
+
+def _bag(train: LabelledData, weights: Tensor, settings: ClassifySettings) -> BagOfWords:
+    if not isinstance(train.sources, TokenFile) or train.codec.tokenizer is None:
+        raise RequestError(
+            "there are no words in sequences of numbers", got=BOW, expected="ffnn, transformer or a recurrent model"
+        )
+    own, vocab_size = cast(Any, settings).model, train.codec.tokenizer.vocab_size
+    return BagOfWords.learn(train.sources.ids, train.sources.offsets, train.class_ids, vocab_size, weights, own)
+
+
+def _class_weights(class_ids: NDArray[np.int64], classes: int, kind: str) -> Tensor:
+    """(classes,): 1 on the mean over the examples."""
+    if kind == "none":
+        return torch.ones(classes)
+    counts = np.bincount(class_ids, minlength=classes)
+    return torch.from_numpy(counts.sum() / (classes * counts)).float()
+
+
+def _loader(data: LabelledData, settings: ClassifySettings, seed: int | None) -> Loader:
+    own, cut = settings.data, cut_of(settings, data.codec.reads_text)
+    return LabelledLoader(data, cut, own.tokens_per_batch, own.examples_per_batch, seed)
+
+
+def _device(trained: Trained) -> torch.device:
+    return next(trained.model.parameters()).device
+
+
+def _rows(trained: Trained, inputs: Sequence[Source]) -> list[NDArray[Any]]:
+    """What is read of each input."""
+    codec: LabelledCodec = trained.codec
+    cut = cut_of(trained.settings, codec.reads_text)
+    return [cut(row) for row in codec.rows(inputs, trained.settings.data.vector == "steps")]
+
+
+def _decided(trained: Trained, data: LabelledData, numbers: NDArray[np.int64]) -> Iterator[Decided]:
+    cut = cut_of(trained.settings, data.codec.reads_text)
+    return decide(trained.model, [cut(row) for row in data.sources.rows(numbers)], _device(trained))
+
+
+def _answers(trained: Trained, data: LabelledData) -> tuple[list[str], NDArray[np.float64]]:
+    """The best label of each example, and its probability."""
+    best, probabilities = [], []
+    for decided in _decided(trained, data, np.arange(len(data))):
+        best.append(int(decided.log_probs.argmax()))
+        probabilities.append(float(np.exp(decided.log_probs.max())))
+    names = data.codec.labels.names
+    return [names[i] for i in best], np.array(probabilities)
+
+
+def _scores(
+    trained: Trained, data: LabelledData, predicted: Sequence[str], probabilities: NDArray[np.float64]
+) -> dict[str, float]:
+    expected = data.labels
+    confusion = Confusion.of(expected, predicted)
+    right = [one == other for one, other in zip(expected, predicted, strict=True)]
+    return {
+        "accuracy": confusion.accuracy,
+        "macro_f1": confusion.macro_f1,
+        "expected_calibration_error": expected_calibration_error(calibration(probabilities.tolist(), right)),
+        "cut": cut_of(trained.settings, data.codec.reads_text).count(data.lengths),
+    }
+
+
+def _decisions(
+    decided: Decided, names: Sequence[str], most: int | None, source: Sequence[str] | None
+) -> list[Decision]:
+    order = np.argsort(-decided.log_probs, kind="stable")[:most]
+    found = []
+    for i in order:
+        score = float(decided.log_probs[i])
+        alignment = None
+        if source is not None and decided.attention is not None:
+            alignment = Alignment(source, [names[i]], decided.attention[None])
+        found.append(Decision(names[i], float(np.exp(score)), score, alignment))
+    return found
+
+
+tasks.register("classify")(ClassifyTask())

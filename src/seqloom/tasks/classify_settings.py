@@ -1,0 +1,139 @@
+"""The settings of the task `classify`, and what its models start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from pydantic import Field, create_model, model_validator
+
+from seqloom.config import Settings
+from seqloom.data.cut import Cut
+from seqloom.data.tokenizer import TokenizerSettings
+from seqloom.errors import RequestError, unknown_name
+from seqloom.models.bag_of_words import BagSettings
+from seqloom.models.classifier import NetworkSettings, layout, layouts, setting_fields
+
+BOW: Final = "bow"
+
+
+class TextSettings(TokenizerSettings):
+    lowercase: bool = Field(True, description="lower-case the text first")
+    punctuation: bool = Field(True, description="word: punctuation marks are words of their own")
+
+
+class DataSettings(Settings):
+    tokens_per_batch: int = Field(
+        8_000, gt=0, le=2**31, description="most tokens, or steps of numbers, in a batch, padding included"
+    )
+    examples_per_batch: int = Field(32, gt=0, le=2**20, description="most examples in a batch")
+    max_length: int = Field(0, ge=0, description="tokens that are read of a text; 0: all")
+    max_steps: int = Field(0, ge=0, description="steps that are read of a sequence of numbers; 0: all")
+    long: Literal["start", "end", "both", "stream"] = Field(
+        "both",
+        description="what is read of what is longer: its start, its end, half of each; stream: all of it, in stretches "
+        "of that length, the memory carried and gradients cut in between",
+    )
+    vector: Literal["channels", "steps"] = Field(
+        "channels", description="a row of a table is one step of many channels, or many steps of one number"
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: rare classes count as much as frequent ones in training"
+    )
+
+
+class ClassifySettings(Settings):
+    tokenizer: TextSettings = TextSettings()
+    data: DataSettings = DataSettings()
+
+
+class WholeSettings(ClassifySettings):
+    """Of a model that must have the whole sequence at once."""
+
+    @model_validator(mode="after")
+    def _is_not_streamed(self) -> WholeSettings:
+        if self.data.long == "stream":
+            raise RequestError(
+                "a model that reads a sequence as a whole cannot be streamed",
+                where="data.long",
+                got="stream",
+                expected="start, end or both; or a model that reads forward in time: gru, lstm, mingru, rnn",
+            )
+        return self
+
+
+_RECURRENT: dict[str, Any] = {
+    "embedding.dim": 128,
+    "embedding.dropout": 0.3,
+    "model.hidden_size": 128,
+    "model.num_layers": 1,
+    "output.dropout": 0.3,
+    "data.max_length": 512,
+    "training.learning_rate": 3e-3,
+}
+_TRANSFORMER: dict[str, Any] = {
+    "embedding.dim": 128,
+    "embedding.dropout": 0.3,
+    "model.model_dim": 128,
+    "model.num_layers": 2,
+    "model.feed_forward_size": 256,
+    "model.dropout": 0.2,
+    "output.dropout": 0.3,
+    "data.max_length": 512,
+    "training.learning_rate": 1e-3,
+    "training.warmup": 0.05,
+}
+_FEED_FORWARD: dict[str, Any] = {
+    "embedding.dim": 256,
+    "embedding.dropout": 0.3,
+    "training.learning_rate": 2e-3,
+}
+_BAG: dict[str, Any] = {
+    "data.tokens_per_batch": 20_000,
+    "data.examples_per_batch": 64,
+    "training.learning_rate": 0.03,
+    "training.weight_decay": 0.0,
+}
+_BAG_OF_CHARACTERS: dict[str, Any] = {
+    "model.order": 4,
+    # A step of the optimizer goes over every weight, and many classes have many: few large steps.
+    "data.tokens_per_batch": 80_000,
+    "data.examples_per_batch": 512,
+}
+
+
+def settings_of(model: str) -> type[ClassifySettings]:
+    """The class of all settings of a model, but for those of training."""
+    if model == BOW:
+        return create_model("ClassifySettings", __base__=WholeSettings, model=(BagSettings, BagSettings()))
+    if model not in layouts():
+        raise unknown_name("model", model, [BOW, *layouts()])
+    chosen = layout(model)
+    own = ClassifySettings if chosen.streams else WholeSettings
+    return create_model("ClassifySettings", __base__=(NetworkSettings, own), **setting_fields(chosen))
+
+
+def preset_of(model: str, characters: bool) -> Mapping[str, Any]:
+    """What a model starts from. `characters`: texts are read letter by letter, where capitals tell something."""
+    written: dict[str, Any] = {"tokenizer.lowercase": False} if characters else {}
+    if model == BOW:
+        return _BAG | written | (_BAG_OF_CHARACTERS if characters else {})
+    chosen = layout(model)
+    if not chosen.layer:
+        pool = {} if chosen.attends else {"output.pool": "mean"}
+        return _FEED_FORWARD | pool | written
+    return (_TRANSFORMER if chosen.layer == "bitransformer" else _RECURRENT) | written
+
+
+def cut_of(settings: ClassifySettings, text: bool) -> Cut:
+    """What is read of what is long."""
+    data = settings.data
+    if data.long == "stream":
+        return Cut()
+    return Cut(data.max_length if text else data.max_steps, data.long)
+
+
+def stretch_of(settings: ClassifySettings, text: bool) -> int:
+    """The elements that are read at a time; 0 is all."""
+    data = settings.data
+    return (data.max_length if text else data.max_steps) if data.long == "stream" else 0
