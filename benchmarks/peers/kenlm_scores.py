@@ -20,3 +20,8 @@ def load(arpa: Path) -> Any | None:
 def score(model: Any, sentences: Sequence[str]) -> list[float]:
     """log10 of each sentence's probability, the end included."""
     return [model.score(sentence, bos=True, eos=True) for sentence in sentences]
+
+
+def exact(model: Any, sentences: Sequence[str]) -> list[float]:
+    """The same, its words' scores summed in float64: `score` sums in float32."""
+    return [sum(word[0] for word in model.full_scores(sentence, bos=True, eos=True)) for sentence in sentences]

@@ -40,7 +40,8 @@ def test_the_splits_are_all_examples_and_equal_texts_stay_together(tmp_path: Pat
     corpus = prepared(str(path), tmp_path / "cache")
     assert corpus.test is not None
     parts = [[(p.labels[i], p.shown(i)) for i in range(len(p))] for p in (corpus.train, corpus.valid, corpus.test)]
-    assert sorted(pair for part in parts for pair in part) == sorted((x.label, x.source) for x in readers["labelled"](str(path)))
+    read = [(x.label, x.source) for x in readers["labelled"](str(path))]
+    assert sorted(pair for part in parts for pair in part) == sorted(read)
     texts = [{text for _, text in part} for part in parts]
     assert not texts[0] & texts[1]
     assert not (texts[0] | texts[1]) & texts[2]

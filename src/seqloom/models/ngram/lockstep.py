@@ -23,29 +23,25 @@ _LINES = 12
 """At a time; a core begins about as many reads before it must wait for one."""
 
 
-@intrinsic
-def prefetch(typing_context: Any, array: Any, place: Any) -> Any:  # noqa: ARG001
+def _prefetch(typing_context: Any, array: Any, place: Any) -> Any:  # noqa: ARG001
     """Begins to read the element at `place`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind, place_kind = signature.args
         whole = context.make_array(kind)(context, builder, arguments[0])
         index = context.cast(builder, arguments[1], place_kind, types.intp)
-        pointer = cgutils.get_item_pointer(context, builder, kind, whole, [index], wraparound=False)
-        byte, number = ir.IntType(8), ir.IntType(32)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [byte.as_pointer(), number, number, number]),
-            "llvm.prefetch.p0i8" if _TYPED else "llvm.prefetch.p0",
-        )
-        near, data = number(3), number(1)
-        builder.call(function, [builder.bitcast(pointer, byte.as_pointer()), number(0), near, data])
+        element = cgutils.get_item_pointer(context, builder, kind, whole, [index], wraparound=False)  # type: ignore[no-untyped-call]
+        address, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        of = ir.FunctionType(ir.VoidType(), [address, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address], of)
+        to_read, near, data = number(0), number(3), number(1)
+        builder.call(function, [builder.bitcast(element, address), to_read, near, data])
         return context.get_dummy_value()
 
     return types.void(array, place), generate
 
 
-_TYPED = hasattr(ir.IntType(8).as_pointer(), "pointee")
+prefetch: Any = intrinsic(_prefetch)
 
 
 @compiled
