@@ -123,7 +123,8 @@ class Classifier(ClassModel):
     ) -> None:
         """`net_size` is how many numbers `net` gives; None: as many as it takes."""
         super().__init__(class_weights, output.label_smoothing)
-        self.encoder, self.net, self.pool = encoder, net, output.pool
+        self.encoder, self.net = encoder, net
+        self.pool: Pool = cast(Pool, output.pool)
         size = encoder.summary_size if self.pool == "last" else encoder.output_size
         self.attention = AttentionPool(size, size) if self.pool == "attention" else None
         self.dropout = nn.Dropout(output.dropout)

@@ -110,7 +110,8 @@ def settings_of(model: str) -> type[ClassifySettings]:
         raise unknown_name("model", model, [BOW, *layouts()])
     chosen = layout(model)
     own = ClassifySettings if chosen.streams else WholeSettings
-    return create_model("ClassifySettings", __base__=(NetworkSettings, own), **setting_fields(chosen))
+    bases: Any = (NetworkSettings, own)
+    return create_model("ClassifySettings", __base__=bases, **setting_fields(chosen))
 
 
 def preset_of(model: str, characters: bool) -> Mapping[str, Any]:
