@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.compiling import Array, compiled, inlined
+from seqloom.compiling import Array, compiled, inlined, prefetch
 from seqloom.errors import SeqloomError
 
 _NEWLINE = 10
@@ -170,26 +170,48 @@ def _fill(text: Array, ends: Array, slots: Array) -> None:
         slots[np.int64(slot)] = number
 
 
+_WORDS_AT_ONCE = 64
+"""Their look-ups are begun together: the table is larger than a processor's cache, and reads that wait can overlap."""
+
+
 @compiled
 def _encode(
     text: Array, words: Array, ends: Array, slots: Array, unknown: int, end: int, ids: Array, offsets: Array
 ) -> int:
     size, line, i, length = 0, 0, 0, text.shape[0]
+    mask = np.uint64(slots.shape[0] - 1)
+    # Of the words that are waiting: where they begin and end, their hashes, and where their ids belong.
+    span = np.empty((_WORDS_AT_ONCE, 3), np.int64)
+    hashes = np.empty(_WORDS_AT_ONCE, np.uint64)
     while i < length:
-        width = blank_width(text, i)
-        if width:
-            if text[i] == _NEWLINE:
-                ids[size] = end
-                size += 1
-                line += 1
-                offsets[line] = size
-            i += width
-            continue
-        first = i
-        i, value = word_from(text, first)
-        found = find_hashed(text, first, i, value, words, ends, slots)
-        ids[size] = unknown if found < 0 else found
-        size += 1
+        waiting = 0
+        while i < length and waiting < _WORDS_AT_ONCE:
+            width = blank_width(text, i)
+            if width:
+                if text[i] == _NEWLINE:
+                    ids[size] = end
+                    size += 1
+                    line += 1
+                    offsets[line] = size
+                i += width
+                continue
+            first = i
+            i, value = word_from(text, first)
+            prefetch(slots, np.int64(value & mask))
+            span[waiting, 0], span[waiting, 1], span[waiting, 2], hashes[waiting] = first, i, size, value
+            waiting += 1
+            size += 1
+        for word in range(waiting):
+            number = slots[np.int64(hashes[word] & mask)]
+            if number >= 0:
+                prefetch(ends, np.int64(number))
+        for word in range(waiting):
+            number = slots[np.int64(hashes[word] & mask)]
+            if number > 0:
+                prefetch(words, ends[number - 1])
+        for word in range(waiting):
+            found = find_hashed(text, span[word, 0], span[word, 1], hashes[word], words, ends, slots)
+            ids[span[word, 2]] = unknown if found < 0 else found
     return size
 
 

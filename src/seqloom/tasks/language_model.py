@@ -247,7 +247,7 @@ class LanguageModelTask:
         """The log-probability of each line on its own, in nats."""
         if isinstance(trained.model, NgramModel):
             ids, offsets = trained.codec.tokenizer.encode_lines(examples)
-            return list(map(LineScore, *trained.model.line_scores(ids, offsets)))
+            return list(map(LineScore._make, zip(*trained.model.line_scores(ids, offsets), strict=True)))
         lines = trained.codec.tokenizer.encode(examples)
         return score_lines(trained.model, lines, self.first_input(trained.settings))
 

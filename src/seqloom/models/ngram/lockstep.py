@@ -9,39 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from seqloom.compiling import Array, compiled
+from seqloom.compiling import Array, compiled, prefetch
 from seqloom.data.tokenizer import SOS, UNK
 from seqloom.models.ngram.query import NO_CONTEXT, context_of
 from seqloom.models.ngram.trie import find_child
 
 _LINES = 12
 """At a time; a core begins about as many reads before it must wait for one."""
-
-
-def _prefetch(typing_context: Any, array: Any, place: Any) -> Any:  # noqa: ARG001
-    """Begins to read the element at `place`."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind, place_kind = signature.args
-        whole = context.make_array(kind)(context, builder, arguments[0])
-        index = context.cast(builder, arguments[1], place_kind, types.intp)
-        element = cgutils.get_item_pointer(context, builder, kind, whole, [index], wraparound=False)  # type: ignore[no-untyped-call]
-        address, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        of = ir.FunctionType(ir.VoidType(), [address, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [address], of)
-        to_read, near, data = number(0), number(3), number(1)
-        builder.call(function, [builder.bitcast(element, address), to_read, near, data])
-        return context.get_dummy_value()
-
-    return types.void(array, place), generate
-
-
-prefetch: Any = intrinsic(_prefetch)
 
 
 @compiled
