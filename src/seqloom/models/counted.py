@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqloom.data.token_file import TokenFile
+from seqloom.models.fitted import Fitted
 from seqloom.nn.layer import State
 
 
-class Counted(nn.Module):
+class Counted(Fitted):
     """A language model (`PredictsNext`) with no parameters of torch's: `fit` or `open` make it ready."""
 
     @abstractmethod
@@ -35,17 +35,6 @@ class Counted(nn.Module):
 
     @abstractmethod
     def fit(self, train: TokenFile, valid: TokenFile, vocab_size: int) -> None: ...
-
-    @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Writes all that `open` needs."""
-
-    @abstractmethod
-    def open(self, folder: Path) -> None:
-        """Makes ready what was saved."""
-
-    @abstractmethod
-    def num_parameters(self) -> int: ...
 
     @torch.no_grad()
     def loss(

@@ -22,7 +22,7 @@ from seqloom.files import make_folder
 from seqloom.metrics.by_length import LengthScores
 from seqloom.metrics.classification import Diagnosis
 from seqloom.metrics.similarity import Similarity, similarity
-from seqloom.models.counted import Counted
+from seqloom.models.fitted import Fitted
 from seqloom.models.mixture import PARTS
 from seqloom.models.sentence_vectors import AUTO, check_pooling
 from seqloom.models.tensors import load_model_tensors, read_tensors
@@ -31,9 +31,9 @@ from seqloom.runtime import Runtime, cache_folder, within_memory
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Task, evaluate
 from seqloom.tasks.use import (
-    Counts,
     Diagnoses,
     Embeds,
+    Fits,
     Generates,
     Prediction,
     Predicts,
@@ -64,10 +64,10 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
 
 def _open_network(folder: Path, plan: Plan) -> nn.Module:
     task = tasks[plan.task]
-    counted = task.counted(plan.model, plan.settings) if isinstance(task, Counts) else None
-    if counted is not None:
-        counted.open(folder)
-        return counted
+    fitted = task.fitted(plan.model, plan.settings) if isinstance(task, Fits) else None
+    if fitted is not None:
+        fitted.open(folder)
+        return fitted
     tensors = read_tensors(folder / "model.safetensors")
     with within_memory(sizes(plan.settings)):
         network = task.rebuild(tensors, plan.model, plan.settings)
@@ -98,8 +98,8 @@ class Run:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def num_parameters(self) -> int:
-        """Those of a network; of a model that counts, the numbers that it holds."""
-        if isinstance(self.model, Counted):
+        """Those of a network; of a fitted model, the numbers that it holds."""
+        if isinstance(self.model, Fitted):
             return self.model.num_parameters()
         return sum(p.numel() for p in self.model.parameters())
 

@@ -17,8 +17,10 @@ from seqloom.data.corpus import Corpus, Recipe, Sources, prepare
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.models.counted import Counted
+from seqloom.models.fitted import FittedByPasses
 from seqloom.models.tensors import load_model_tensors, model_tensors, read_tensors, write_tensors
 from seqloom.run.fit import fit
+from seqloom.run.fit_by_passes import Fitter
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
 from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder, within_memory
@@ -86,6 +88,11 @@ def train(
         validation = Validation(chosen, Trained(network, corpus.codec, plan.settings), corpus.valid)
         if isinstance(network, Counted):
             progress = fit(network, corpus, validation, folder, runtime, fabric, display)
+        elif isinstance(network, FittedByPasses):
+            fitter = Fitter(network, corpus, validation, budget, runtime, fabric, folder, display)
+            if resume:
+                fitter.resume()
+            progress = fitter.run()
         else:
             loader = chosen.train_loader(corpus, plan.settings, seed)
             trainer = Trainer(chosen, network, loader, validation, options, budget, runtime, fabric, folder, display)

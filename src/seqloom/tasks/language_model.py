@@ -164,7 +164,7 @@ class LanguageModelTask:
             return mixture_recipe(settings)
         return text_recipe(readers["lines"], settings.tokenizer)
 
-    def counted(self, model: str, settings: Any) -> Counted | None:
+    def fitted(self, model: str, settings: Any) -> Counted | None:
         if model not in COUNTED:
             return None
         return make_counted(model, settings, lambda folder: open_part(folder, self._load))
@@ -172,7 +172,7 @@ class LanguageModelTask:
     def _load(self, folder: Path, model: str, values: Mapping[str, Any]) -> TrainedModel:
         """The network in a run's folder, ready for use on the CPU."""
         settings = self.settings(model).model_validate(values)
-        network: Any = self.counted(model, settings)
+        network: Any = self.fitted(model, settings)
         if network is not None:
             network.open(folder)
             return network
@@ -182,7 +182,7 @@ class LanguageModelTask:
         return network.eval()
 
     def build(self, corpus: TextCorpus, model: str, settings: LanguageModelSettings) -> LanguageModel | Counted:
-        if (counted := self.counted(model, settings)) is not None:
+        if (counted := self.fitted(model, settings)) is not None:
             return counted
         codec = cast(TextCodec, corpus.codec)
         return _build(model, settings, corpus.train.counts(codec.tokenizer.vocab_size))

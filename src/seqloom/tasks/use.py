@@ -15,7 +15,7 @@ from seqloom.decoding.scoring import LineScore
 from seqloom.errors import unknown_name
 from seqloom.metrics.by_length import LengthScores
 from seqloom.metrics.classification import Diagnosis
-from seqloom.models.counted import Counted
+from seqloom.models.fitted import Fitted
 
 TrainedModel = Any
 """A task's network: an nn.Module that also has what the task's own contract asks for."""
@@ -42,14 +42,14 @@ class Prediction(Protocol):
 
 
 class FittedSettings(Settings):
-    """Those of a model that is fitted at once: there are none of training beside them."""
+    """Those of a model that is fitted: there are none of training beside them."""
 
 
 @runtime_checkable
-class Counts(Protocol):
-    """Has models that are fitted at once, without gradients."""
+class Fits(Protocol):
+    """Has models that are fitted, without gradients of torch's."""
 
-    def counted(self, model: str, settings: Any) -> Counted | None:
+    def fitted(self, model: str, settings: Any) -> Fitted | None:
         """The model, not yet fitted or opened; None where `model` is a network that is trained."""
         ...
 

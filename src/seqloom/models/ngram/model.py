@@ -22,8 +22,8 @@ from seqloom.models.ngram.counting import count
 from seqloom.models.ngram.estimate import Method, Smoothing, estimate
 from seqloom.models.ngram.pruning import pruned_by_count, pruned_by_entropy
 from seqloom.models.ngram.store import Store
-from seqloom.models.ngram.threads import over_ranges
 from seqloom.models.ngram.trie import link_suffixes
+from seqloom.models.threads import over_ranges
 from seqloom.nn.layer import State
 
 _LN_10 = math.log(10)

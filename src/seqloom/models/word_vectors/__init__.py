@@ -1,0 +1,1 @@
+"""Word vectors: skip-gram and CBOW by compiled loops, and what is done with the vectors."""

@@ -1,0 +1,200 @@
+"""Eight numbers at a time: the vector arithmetic that the kernels are written in, as compilers' own vectors.
+
+Loops over rows that are updated where they lie are not vectorised by a compiler, which cannot know that rows do not
+overlap. So the kernels say it themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing import signature
+from numba.extending import intrinsic, models, register_model
+
+LANES = 8
+
+_FAST = ("contract", "reassoc", "nsz", "arcp")
+_FLOATS, _INTS = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(32), LANES)
+
+
+class _Eight(types.Type):  # type: ignore[misc]
+    """Eight float32."""
+
+    def __init__(self) -> None:
+        super().__init__(name="eight_float32")
+
+
+_eight = _Eight()
+
+
+@register_model(_Eight)
+class _EightModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _FLOATS)
+
+
+def _make(result: Any, generate: Callable[..., Any], *kinds: Any) -> Any:
+    """An operation from eights to `result`; `generate` makes its instructions."""
+
+    def code(context: Any, builder: Any, signed: Any, arguments: Any) -> Any:  # noqa: ARG001
+        return generate(builder, *arguments)
+
+    return signature(result, *kinds), code
+
+
+def _splat_of(builder: Any, number: Any) -> Any:
+    first = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    return _shuffled(builder, first, first, [0] * LANES)
+
+
+def _all(number: float) -> Any:
+    return ir.Constant(_FLOATS, [number] * LANES)
+
+
+def _shuffled(builder: Any, one: Any, other: Any, places: Sequence[int]) -> Any:
+    return builder.shuffle_vector(one, other, ir.Constant(_INTS, list(places)))
+
+
+def _plus(builder: Any, one: Any, other: Any) -> Any:
+    return builder.fadd(one, other, flags=_FAST)
+
+
+def _times(builder: Any, one: Any, other: Any) -> Any:
+    return builder.fmul(one, other, flags=_FAST)
+
+
+def _largest(builder: Any, one: Any, other: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", one, other), one, other)
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, place_kind: Any, place: Any) -> Any:
+    whole = context.make_array(kind)(context, builder, array)
+    index = context.cast(builder, place, place_kind, types.intp)
+    element = cgutils.get_item_pointer(context, builder, kind, whole, [index], wraparound=False)  # type: ignore[no-untyped-call]
+    return builder.bitcast(element, _FLOATS.as_pointer())
+
+
+def _load(typing_context: Any, array: Any, place: Any) -> Any:  # noqa: ARG001
+    """The eight numbers of a row of float32 that begin at `place`."""
+
+    def code(context: Any, builder: Any, kinds: Any, arguments: Any) -> Any:
+        kind, place_kind = kinds.args
+        return builder.load(_address(context, builder, kind, arguments[0], place_kind, arguments[1]), align=4)
+
+    return signature(_eight, array, place), code
+
+
+def _store(typing_context: Any, array: Any, place: Any, value: Any) -> Any:  # noqa: ARG001
+    """Puts eight numbers where those stand that begin at `place`."""
+
+    def code(context: Any, builder: Any, kinds: Any, arguments: Any) -> Any:
+        kind, place_kind, _ = kinds.args
+        address = _address(context, builder, kind, arguments[0], place_kind, arguments[1])
+        builder.store(arguments[2], address, align=4)
+        return context.get_dummy_value()
+
+    return signature(types.void, array, place, value), code
+
+
+def _splat(typing_context: Any, number: Any) -> Any:  # noqa: ARG001
+    """One float32, eight times."""
+    return _make(_eight, _splat_of, number)
+
+
+def _add_product(typing_context: Any, total: Any, one: Any, other: Any) -> Any:  # noqa: ARG001
+    """total + one * other."""
+
+    def generate(builder: Any, total: Any, one: Any, other: Any) -> Any:
+        return _plus(builder, _times(builder, one, other), total)
+
+    return _make(_eight, generate, total, one, other)
+
+
+def _add(typing_context: Any, one: Any, other: Any) -> Any:  # noqa: ARG001
+    return _make(_eight, _plus, one, other)
+
+
+def _multiply(typing_context: Any, one: Any, other: Any) -> Any:  # noqa: ARG001
+    return _make(_eight, _times, one, other)
+
+
+def _totals(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Any:  # noqa: ARG001
+    """The sums of six eights, side by side, and two zeros."""
+
+    def generate(builder: Any, *vectors: Any) -> Any:
+        level = [*vectors, _all(0.0), _all(0.0)]
+        halves = (
+            ([0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]),
+            ([0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]),
+            ([0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]),
+        )
+        for even, odd in halves:
+            pairs = zip(level[::2], level[1::2], strict=True)
+            level = [_plus(builder, _shuffled(builder, a, b, even), _shuffled(builder, a, b, odd)) for a, b in pairs]
+        return level[0]
+
+    return _make(_eight, generate, a, b, c, d, e, f)
+
+
+def _exp_of(builder: Any, x: Any) -> Any:
+    """e^x for x <= 0, to 3e-7: 2^n times a polynomial; below -87 it is about 1e-38."""
+    x = _largest(builder, x, _all(-87.0))
+    scaled = _times(builder, x, _all(1.44269504))
+    whole = builder.fptosi(builder.fadd(scaled, _all(-0.5)), _INTS)
+    n = builder.sitofp(whole, _FLOATS)
+    rest = _plus(builder, _times(builder, n, _all(-0.693145752)), x)
+    rest = _plus(builder, _times(builder, n, _all(-1.42860677e-6)), rest)
+    total = _all(_TAYLOR[0])
+    for factor in _TAYLOR[1:]:
+        total = _plus(builder, _times(builder, total, rest), _all(factor))
+    bits = builder.shl(builder.add(whole, ir.Constant(_INTS, [127] * LANES)), ir.Constant(_INTS, [23] * LANES))
+    return _times(builder, total, builder.bitcast(bits, _FLOATS))
+
+
+_TAYLOR = (1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0)
+
+
+def _exp_below(typing_context: Any, z: Any) -> Any:  # noqa: ARG001
+    """e^-|z|."""
+
+    def generate(builder: Any, z: Any) -> Any:
+        negative = builder.fsub(_all(0.0), z)
+        less = builder.select(builder.fcmp_ordered("<", z, negative), z, negative)
+        return _exp_of(builder, less)
+
+    return _make(_eight, generate, z)
+
+
+def _wrong(typing_context: Any, z: Any, e: Any) -> Any:  # noqa: ARG001
+    """1 / (1 + e^z), the probability of what is not so, given `e` = e^-|z|."""
+
+    def generate(builder: Any, z: Any, e: Any) -> Any:
+        above = builder.select(builder.fcmp_ordered(">", z, _all(0.0)), e, _all(1.0))
+        return builder.fdiv(above, _plus(builder, e, _all(1.0)), flags=_FAST)
+
+    return _make(_eight, generate, z, e)
+
+
+def _shortfall(typing_context: Any, z: Any) -> Any:  # noqa: ARG001
+    """max(-z, 0)."""
+
+    def generate(builder: Any, z: Any) -> Any:
+        return _largest(builder, builder.fsub(_all(0.0), z), _all(0.0))
+
+    return _make(_eight, generate, z)
+
+
+load: Any = intrinsic(_load)
+store: Any = intrinsic(_store)
+splat: Any = intrinsic(_splat)
+add_product: Any = intrinsic(_add_product)
+add: Any = intrinsic(_add)
+multiply: Any = intrinsic(_multiply)
+totals: Any = intrinsic(_totals)
+exp_below: Any = intrinsic(_exp_below)
+wrong: Any = intrinsic(_wrong)
+shortfall: Any = intrinsic(_shortfall)

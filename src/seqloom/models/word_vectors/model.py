@@ -1,0 +1,256 @@
+"""Skip-gram and CBOW (Mikolov et al. 2013): a vector for every word, from the words that stand around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from seqloom.config import Settings
+from seqloom.data.token_file import TokenFile
+from seqloom.data.tokenizer import EOS, SPECIALS
+from seqloom.errors import SeqloomError
+from seqloom.models.arrays import map_arrays, write_arrays
+from seqloom.models.fitted import FittedByPasses
+from seqloom.models.threads import run_all
+from seqloom.models.word_vectors.passes import pass_over
+from seqloom.models.word_vectors.rounds import pass_in_rounds
+from seqloom.models.word_vectors.sampling import Draws, make_draws
+from seqloom.models.word_vectors.subwords import NO_PARTS, SubwordSettings, parts_of
+from seqloom.models.word_vectors.tree import NO_TREE, huffman_tree
+
+_TOKENS_A_STEP, _FEWEST_STEPS, _FEWEST_TOKENS = 1 << 17, 16, 1 << 10
+_SLICES = 8
+"""That held-out text is measured in; always as many, so that sums do not depend on the threads."""
+_HELD_OUT_SEED = 1
+_LINE = 16
+
+
+class WordVectorSettings(Settings):
+    dim: int = Field(100, gt=0, le=2**16, description="numbers a word")
+    window: int = Field(5, gt=0, le=1_000, description="most words to each side; each time it is drawn from 1 to this")
+    objective: Literal["negative-sampling", "hierarchical-softmax"] = Field(
+        "negative-sampling",
+        description="what is learnt: to tell the word from drawn ones, or its way in a Huffman tree",
+    )
+    negatives: int = Field(5, gt=0, le=1_000, description="negative-sampling: words drawn for a window")
+    negative_power: float = Field(0.75, ge=-2, le=2, description="negatives are drawn by the counts to this power")
+    sample: float = Field(
+        1e-3, ge=0, le=1, description="words that are a larger share of the text are thinned; 0: none"
+    )
+    learning_rate: float = Field(0.025, gt=0, le=10, description="at the beginning; it falls linearly")
+    last_learning_rate: float = Field(1e-4, gt=0, le=10, description="at the end")
+    deterministic: bool = Field(
+        False, description="the same vectors for any number of threads, at the cost of speed; otherwise threads write "
+        "where others read, and only one thread gives the same vectors again"
+    )  # fmt: skip
+    subwords: SubwordSettings = SubwordSettings()
+
+
+class CBOWSettings(WordVectorSettings):
+    compat: Literal["none", "word2vec.c"] = Field(
+        "none",
+        description="none: the gradient of the context's mean, divided among its words; word2vec.c: not divided, as "
+        "word2vec.c and gensim have it (then learning_rate=0.025 does well)",
+    )
+
+
+class _Weights(NamedTuple):
+    """Rows of `stride` numbers, flat: the words' (and after them the n-grams') and the outputs'. Row 0 of the outputs
+    stays zero."""
+
+    inputs: NDArray[np.float32]
+    outputs: NDArray[np.float32]
+
+
+class WordVectors(FittedByPasses):
+    """What skip-gram and CBOW share. `counts`: of the words in the training text."""
+
+    settings: type[WordVectorSettings] = WordVectorSettings
+    joined = False
+    """Whether the context's mean is one input, or each of its words is one."""
+
+    def __init__(self, settings: WordVectorSettings) -> None:
+        super().__init__()
+        self.chosen = settings
+        self.stride = -(-settings.dim // 8) * 8
+        self.counts: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.arrays: Mapping[str, NDArray[Any]] = {}
+        self._text: TokenFile | None = None
+        self._weights: _Weights | None = None
+        self._parts, self._tree = NO_PARTS, NO_TREE
+        self._draws: Draws | None = None
+        self._seed = 1
+
+    def begin(self, train: TokenFile, tokens: Sequence[str], seed: int) -> None:
+        own = self.chosen
+        self._text, self._seed = train, seed
+        self._set_counts(train.counts(len(tokens)))
+        self._parts = parts_of(tokens, own.subwords)
+        rows = len(tokens) + (own.subwords.buckets if len(self._parts.rows) else 0)
+        inputs = _zeros(rows, self.stride)
+        generator = np.random.default_rng(seed)
+        words = inputs.reshape(rows, self.stride)[:, : own.dim]
+        for first in range(len(SPECIALS), rows, 1 << 14):
+            part = words[first : first + (1 << 14)]
+            part[:] = (generator.random(part.shape, dtype=np.float32) - np.float32(0.5)) / np.float32(own.dim)
+        self._weights = _Weights(inputs, _zeros(len(tokens), self.stride))
+
+    def _set_counts(self, counts: NDArray[np.int64]) -> None:
+        own = self.chosen
+        if not counts[len(SPECIALS) :].any():
+            raise SeqloomError(
+                "no word is frequent enough to get a vector", expected="a word that occurs tokenizer.min_count times"
+            )
+        self.counts, self._draws = counts, make_draws(counts, own.sample, own.negative_power)
+        self._tree = huffman_tree(counts) if own.objective == "hierarchical-softmax" else NO_TREE
+
+    def _tokens_a_step(self) -> int:
+        assert self._text is not None
+        return min(_TOKENS_A_STEP, max(_FEWEST_TOKENS, -(-len(self._text) // _FEWEST_STEPS)))
+
+    def num_steps(self) -> int:
+        assert self._text is not None
+        return -(-len(self._text) // self._tokens_a_step())
+
+    def step(self, epoch: int, step: int, share: float) -> tuple[float, int]:
+        assert self._text is not None
+        size, own = self._tokens_a_step(), self.chosen
+        first = step * size
+        ids = np.asarray(self._text.ids[first : first + size])
+        rate = own.learning_rate - (own.learning_rate - own.last_learning_rate) * min(share, 1.0)
+        rate, number = max(rate, own.last_learning_rate), epoch * self.num_steps() + step
+        if own.deterministic:
+            return pass_in_rounds(ids, *self._arguments(), rate, self._seed, number)
+        threads = torch.get_num_threads()
+        return self._over(ids, np.linspace(0, len(ids), threads + 1).astype(int).tolist(), rate, number * 4_096)
+
+    def _over(self, ids: NDArray[Any], bounds: Sequence[int], rate: float, number: int) -> tuple[float, int]:
+        """Passes over each slice between two bounds, together."""
+        found: dict[int, tuple[float, int]] = {}
+        arguments = self._arguments()
+
+        def work(i: int) -> None:
+            own = number + i if rate else _fingerprint(ids[bounds[i] : bounds[i + 1]])
+            seed = self._seed if rate else _HELD_OUT_SEED
+            found[i] = pass_over(ids, bounds[i], bounds[i + 1], *arguments, np.float32(rate), seed, own)
+
+        run_all(work, range(len(bounds) - 1))
+        return sum(loss for _, (loss, _) in sorted(found.items())), sum(pairs for _, pairs in found.values())
+
+    def _arguments(self) -> tuple[Any, ...]:
+        """What every pass is given, between the text and the rate."""
+        assert self._weights is not None
+        assert self._draws is not None
+        own, spread = self.chosen, getattr(self.chosen, "compat", "none") == "none"
+        return (
+            *(tuple(self._draws), self._tree, self._parts, *self._weights),
+            *(self.stride, own.window, own.negatives, self.joined, spread),
+        )
+
+    @torch.no_grad()
+    def loss(self, ids: Int[Tensor, "1 tokens"]) -> tuple[float, int]:
+        """Of held-out lines: the loss in nats, summed, and over how many inputs; words, windows and negatives are drawn
+        as in training, the same ones each time."""
+        self._make_ready()
+        row = ids[0].numpy().astype(np.uint32)
+        ends = np.flatnonzero(row == EOS) + 1
+        near = np.searchsorted(ends, np.linspace(0, len(row), _SLICES + 1)[1:-1])
+        bounds = sorted({0, len(row), *(int(ends[place]) for place in near if place < len(ends))})
+        return self._over(row, bounds, 0.0, 0)
+
+    def vectors(self) -> NDArray[np.float32]:
+        """(vocab, dim): each word's, the mean of its parts where it has any."""
+        if self._weights is None:
+            return self.arrays["vectors"]
+        rows = self._weights.inputs.reshape(-1, self.stride)[:, : self.chosen.dim]
+        if not len(self._parts.rows):
+            return rows[: len(self.counts)]
+        starts, parts = self._parts
+        made = np.empty((len(self.counts), rows.shape[1]), np.float32)
+        for word in range(len(made)):
+            made[word] = rows[parts[starts[word] : starts[word + 1]]].mean(0)
+        return made
+
+    def save(self, folder: Path) -> None:
+        if self._weights is None:
+            arrays = dict(self.arrays)
+        else:
+            dim = self.chosen.dim
+            outputs = self._weights.outputs.reshape(-1, self.stride)[:, :dim]
+            arrays = {"vectors": self.vectors(), "outputs": outputs, "counts": self.counts}
+            if len(self._parts.rows):
+                arrays["ngrams"] = self._weights.inputs.reshape(-1, self.stride)[len(self.counts) :, :dim]
+        write_arrays(folder / "model.safetensors", arrays, {"format": "seqloom word vectors 1"})
+
+    def open(self, folder: Path) -> None:
+        where = folder / "model.safetensors"
+        arrays = map_arrays(where)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        words = (shapes.get("counts", (0,))[0], self.chosen.dim)
+        if not {"vectors", "outputs", "counts"} <= shapes.keys() or shapes["vectors"] != words:
+            raise SeqloomError("the word vectors are damaged", where=str(where), got=f"arrays of {shapes}")
+        self.arrays, self._weights, self._text, self._parts = arrays, None, None, NO_PARTS
+        self._set_counts(np.array(arrays["counts"]))
+
+    def _make_ready(self) -> None:
+        """Lays opened vectors out for the kernels."""
+        if self._weights is None:
+            self._weights = _Weights(*(self._laid_out(self.arrays[name]) for name in ("vectors", "outputs")))
+
+    def _laid_out(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        flat = _zeros(len(rows), self.stride)
+        flat.reshape(len(rows), self.stride)[:, : rows.shape[1]] = rows
+        return flat
+
+    def num_parameters(self) -> int:
+        """Those of the vectors, the outputs and the n-grams."""
+        if self.arrays:
+            return sum(array.size for name, array in self.arrays.items() if name != "counts")
+        assert self._weights is not None
+        return sum(len(rows) // self.stride * self.chosen.dim for rows in self._weights)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        assert self._weights is not None
+        return {"inputs": self._weights.inputs, "outputs": self._weights.outputs}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        assert self._weights is not None
+        for name, own in self.state().items():
+            if state[name].shape != own.shape:
+                raise SeqloomError("the checkpoint is of other vectors", got=state[name].shape, expected=own.shape)
+            own[:] = state[name]
+
+
+class SkipGram(WordVectors):
+    """Skip-gram: every word of a window is to know the word in its middle."""
+
+
+class CBOW(WordVectors):
+    """CBOW: the mean of a window's words is to know the word in its middle."""
+
+    settings = CBOWSettings
+    joined = True
+
+
+def _zeros(rows: int, stride: int) -> NDArray[np.float32]:
+    """Flat, its beginning where a line of the cache begins."""
+    room = np.zeros(rows * stride + _LINE, np.float32)
+    first = -(room.ctypes.data // 4) % _LINE
+    return room[first : first + rows * stride]
+
+
+def _fingerprint(ids: NDArray[Any]) -> int:
+    """A number that depends on the ids alone."""
+    weights = np.arange(1, len(ids) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return int((ids.astype(np.uint64) * weights).sum(dtype=np.uint64) >> np.uint64(2))
+
+
+KINDS: dict[str, type[WordVectors]] = {"cbow": CBOW, "skipgram": SkipGram}

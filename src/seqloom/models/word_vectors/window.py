@@ -1,0 +1,197 @@
+"""One window: every input against every output, their loss, and one step of both along its gradient.
+
+The inputs are the rows of the context's words (skip-gram) or their mean (CBOW). The outputs are rows that the input is
+to agree with (sign +1) or not (-1): the centre's and those of the negatives, or the inner nodes of the centre's path in
+the tree. The loss of a pair is -log sigmoid(sign * input . output), in nats. With the outputs shared by a window all
+this is a few small products of matrices over rows that lie in the first cache (Ji et al. 2016, section III).
+
+Outputs are taken six at a time, as many as there are registers for. The place of one that is missing is 0, where a row
+of zeros stands, and its sign is 0.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from seqloom.compiling import Array, inlined
+from seqloom.models.word_vectors.lanes import (
+    add,
+    add_product,
+    exp_below,
+    load,
+    multiply,
+    shortfall,
+    splat,
+    store,
+    totals,
+    wrong,
+)
+
+TOGETHER = 6
+"""Outputs that are taken together."""
+
+_ONE, _ZERO = np.float32(1), np.float32(0)
+_MOST_FACTORS = 100
+"""Each is from 1 to 2, so their product stays below float32's largest, 2^128."""
+
+
+@inlined
+def learn_window(
+    inputs: Array,
+    in_at: Array,
+    num_inputs: int,
+    outputs: Array,
+    out_at: Array,
+    signs: Array,
+    num_outputs: int,
+    width: int,
+    rate: Any,
+    scores: Array,
+    tally: Array,
+) -> None:
+    """Adds to the `tally`, and where `rate` is not 0 changes the rows. `signs` has eight places for six outputs."""
+    place = 0
+    for first in range(0, num_outputs, TOGETHER):
+        score_outputs(inputs, in_at, num_inputs, outputs, out_at, first, signs, place, width, rate, scores, tally)
+        if rate != _ZERO:
+            _update(inputs, in_at, num_inputs, outputs, out_at, first, width, scores)
+        place += 8
+
+
+@inlined
+def new_tally() -> Array:
+    """0 to 7: sums of what is lost linearly; 8 to 15: products of factors from 1 to 2; 16: how many of these."""
+    tally = np.zeros(24, np.float32)
+    tally[8:16] = _ONE
+    return tally
+
+
+@inlined
+def settled(tally: Array) -> float:
+    """The loss in the tally so far, in nats, which is taken out of it."""
+    total = 0.0
+    for lane in range(8):
+        total += np.float64(tally[lane]) + math.log(np.float64(tally[8 + lane]))
+        tally[lane], tally[8 + lane] = _ZERO, _ONE
+    tally[16] = _ZERO
+    return total
+
+
+@inlined
+def is_full(tally: Array, num_inputs: int, num_outputs: int) -> bool:
+    """Whether the tally must be settled before another window of such a size."""
+    return bool(tally[16] + num_inputs * (1 + num_outputs // TOGETHER) > _MOST_FACTORS)
+
+
+@inlined
+def score_outputs(
+    inputs: Array,
+    in_at: Array,
+    num_inputs: int,
+    outputs: Array,
+    out_at: Array,
+    first: int,
+    signs: Array,
+    place: int,
+    width: int,
+    rate: Any,
+    scores: Array,
+    tally: Array,
+) -> None:
+    """Six outputs: `scores[8 * c + o]` becomes rate * sign * sigmoid(-sign * input c . output o)."""
+    o0, o1, o2 = out_at[first], out_at[first + 1], out_at[first + 2]
+    o3, o4, o5 = out_at[first + 3], out_at[first + 4], out_at[first + 5]
+    sign, one, zero = load(signs, place), splat(_ONE), splat(_ZERO)
+    real, step = multiply(sign, sign), multiply(sign, splat(rate))
+    lost, factor = load(tally, 0), load(tally, 8)
+    c = 0
+    while c + 1 < num_inputs:
+        at, other = in_at[c], in_at[c + 1]
+        a0 = a1 = a2 = a3 = a4 = a5 = zero
+        b0 = b1 = b2 = b3 = b4 = b5 = zero
+        for j in range(0, width, 8):
+            x, w = load(inputs, at + j), load(inputs, other + j)
+            y = load(outputs, o0 + j)
+            a0, b0 = add_product(a0, x, y), add_product(b0, w, y)
+            y = load(outputs, o1 + j)
+            a1, b1 = add_product(a1, x, y), add_product(b1, w, y)
+            y = load(outputs, o2 + j)
+            a2, b2 = add_product(a2, x, y), add_product(b2, w, y)
+            y = load(outputs, o3 + j)
+            a3, b3 = add_product(a3, x, y), add_product(b3, w, y)
+            y = load(outputs, o4 + j)
+            a4, b4 = add_product(a4, x, y), add_product(b4, w, y)
+            y = load(outputs, o5 + j)
+            a5, b5 = add_product(a5, x, y), add_product(b5, w, y)
+        z = multiply(sign, totals(a0, a1, a2, a3, a4, a5))
+        e = multiply(real, exp_below(z))
+        store(scores, 8 * c, multiply(step, wrong(z, e)))
+        lost, factor = add(lost, shortfall(z)), multiply(factor, add(e, one))
+        z = multiply(sign, totals(b0, b1, b2, b3, b4, b5))
+        e = multiply(real, exp_below(z))
+        store(scores, 8 * c + 8, multiply(step, wrong(z, e)))
+        lost, factor = add(lost, shortfall(z)), multiply(factor, add(e, one))
+        c += 2
+    if c < num_inputs:
+        at = in_at[c]
+        a0 = a1 = a2 = a3 = a4 = a5 = zero
+        for j in range(0, width, 8):
+            x = load(inputs, at + j)
+            a0 = add_product(a0, x, load(outputs, o0 + j))
+            a1 = add_product(a1, x, load(outputs, o1 + j))
+            a2 = add_product(a2, x, load(outputs, o2 + j))
+            a3 = add_product(a3, x, load(outputs, o3 + j))
+            a4 = add_product(a4, x, load(outputs, o4 + j))
+            a5 = add_product(a5, x, load(outputs, o5 + j))
+        z = multiply(sign, totals(a0, a1, a2, a3, a4, a5))
+        e = multiply(real, exp_below(z))
+        store(scores, 8 * c, multiply(step, wrong(z, e)))
+        lost, factor = add(lost, shortfall(z)), multiply(factor, add(e, one))
+    store(tally, 0, lost)
+    store(tally, 8, factor)
+    tally[16] += num_inputs
+
+
+@inlined
+def _update(
+    inputs: Array,
+    in_at: Array,
+    num_inputs: int,
+    outputs: Array,
+    out_at: Array,
+    first: int,
+    width: int,
+    scores: Array,
+) -> None:
+    """input += score * output and output += score * input, of the rows as they were."""
+    o0, o1, o2 = out_at[first], out_at[first + 1], out_at[first + 2]
+    o3, o4, o5 = out_at[first + 3], out_at[first + 4], out_at[first + 5]
+    for j in range(0, width, 8):
+        y0, y1, y2 = load(outputs, o0 + j), load(outputs, o1 + j), load(outputs, o2 + j)
+        y3, y4, y5 = load(outputs, o3 + j), load(outputs, o4 + j), load(outputs, o5 + j)
+        n0, n1, n2, n3, n4, n5 = y0, y1, y2, y3, y4, y5
+        for c in range(num_inputs):
+            at, score = in_at[c] + j, 8 * c
+            x = load(inputs, at)
+            g = splat(scores[score])
+            new, n0 = add_product(x, g, y0), add_product(n0, g, x)
+            g = splat(scores[score + 1])
+            new, n1 = add_product(new, g, y1), add_product(n1, g, x)
+            g = splat(scores[score + 2])
+            new, n2 = add_product(new, g, y2), add_product(n2, g, x)
+            g = splat(scores[score + 3])
+            new, n3 = add_product(new, g, y3), add_product(n3, g, x)
+            g = splat(scores[score + 4])
+            new, n4 = add_product(new, g, y4), add_product(n4, g, x)
+            g = splat(scores[score + 5])
+            new, n5 = add_product(new, g, y5), add_product(n5, g, x)
+            store(inputs, at, new)
+        store(outputs, o0 + j, n0)
+        store(outputs, o1 + j, n1)
+        store(outputs, o2 + j, n2)
+        store(outputs, o3 + j, n3)
+        store(outputs, o4 + j, n4)
+        store(outputs, o5 + j, n5)

@@ -1,0 +1,95 @@
+"""Word vectors: a text in, a vector for every frequent word out; watched by the loss on held-out lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from pydantic import create_model
+from torch import Tensor
+
+from seqloom.config import Settings
+from seqloom.data.batch import Batch
+from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.loader import Loader
+from seqloom.data.readers import readers
+from seqloom.data.slices import SliceLoader
+from seqloom.data.text import text_recipe
+from seqloom.data.token_file import TokenFile
+from seqloom.data.tokenizer import TokenizerSettings
+from seqloom.errors import unknown_name
+from seqloom.models.fitted import PassSettings
+from seqloom.models.word_vectors.model import KINDS, WordVectors, WordVectorSettings
+from seqloom.nn.layer import State
+from seqloom.tasks import tasks
+from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.use import FittedSettings, Trained, TrainedModel
+
+
+class VectorsSettings(FittedSettings):
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    passes: PassSettings = PassSettings()
+    model: WordVectorSettings
+
+
+_PRESET = {"tokenizer.vocab_size": 1_000_000, "tokenizer.min_count": 5}
+_CORRECTED_RATE = 0.075
+"""CBOW with its true gradient takes longer steps (İrsoy et al. 2021, section 3; LOG.md has the figures)."""
+
+
+class VectorsTask:
+    """Find vectors of words by what stands around them: nats a pair on held-out lines; analogies, similarities."""
+
+    name = "vectors"
+
+    def models(self) -> Sequence[str]:
+        return sorted(KINDS)
+
+    def settings(self, model: str) -> type[Settings]:
+        if model not in KINDS:
+            raise unknown_name("model", model, KINDS)
+        own = KINDS[model].settings
+        return create_model("VectorsSettings", __base__=VectorsSettings, model=(own, own()))
+
+    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        if model == "cbow" and asked.get("model.compat", "none") == "none":
+            return {**_PRESET, "model.learning_rate": _CORRECTED_RATE}
+        return _PRESET
+
+    def recipe(self, settings: VectorsSettings) -> Recipe[str, TokenFile]:
+        return text_recipe(readers["lines"], settings.tokenizer)
+
+    def fitted(self, model: str, settings: Any) -> WordVectors:
+        return KINDS[model](settings.model)
+
+    def build(self, corpus: Corpus[str, TokenFile], model: str, settings: VectorsSettings) -> WordVectors:  # noqa: ARG002
+        return self.fitted(model, settings)
+
+    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: VectorsSettings) -> WordVectors:  # noqa: ARG002
+        return self.fitted(model, settings)
+
+    def train_loader(self, corpus: Corpus[str, TokenFile], settings: VectorsSettings, seed: int) -> Loader:  # noqa: ARG002
+        return SliceLoader(corpus.train)
+
+    def exact_loader(self, data: TokenFile, settings: VectorsSettings) -> Loader:  # noqa: ARG002
+        return SliceLoader(data)
+
+    def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:  # noqa: ARG002
+        nats, pairs = cast(WordVectors, model).loss(batch.inputs.cpu())
+        return Loss(torch.tensor(nats, dtype=torch.float64), torch.tensor(pairs)), None
+
+    def score(self, data: TokenFile) -> Score:  # noqa: ARG002
+        return Score("nats_per_pair", lower_is_better=True)
+
+    def metrics(self, total: Loss, data: TokenFile) -> dict[str, float]:
+        """The loss of a word given another (CBOW: given the words around it), where both are known."""
+        pairs = int(total.count)
+        nats = float(total.sum) / pairs if pairs else float("inf")
+        return {"nats_per_pair": nats, "pairs": pairs, "tokens": len(data), "unknown": data.num_unknown}
+
+    def output_metrics(self, trained: Trained, data: TokenFile, brief: bool) -> dict[str, Any]:  # noqa: ARG002
+        return {}
+
+
+tasks.register("vectors")(VectorsTask())
