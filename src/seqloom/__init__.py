@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seqloom.run import load as load
     from seqloom.run import train as train
     from seqloom.run.arpa import read_arpa as read_arpa
+    from seqloom.run.vectors import Vectors as Vectors
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,7 @@ _PUBLIC = {
     "load": "seqloom.run",
     "read_arpa": "seqloom.run.arpa",
     "train": "seqloom.run",
+    "Vectors": "seqloom.run.vectors",
 }
 __all__ = [*sorted(_PUBLIC), "__version__"]
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seqloom.compare.axis import Axis
+from seqloom.axis import Axis
 from seqloom.compare.charts import Point, Series, curves, scatter
 from seqloom.compare.report import report_html
 from seqloom.compare.scoreboard import Row, notes, scoreboard, verdict

@@ -13,7 +13,9 @@ from seqloom.cli.options import RunFolder
 def export(
     run: RunFolder,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="the file to write", show_default=False)],
-    to: Annotated[str, typer.Option(help="the format: arpa (of an ngram; .gz is compressed)")] = "arpa",
+    to: Annotated[
+        str, typer.Option(help="arpa (of an ngram; .gz is compressed) or word2vec (.bin is binary)")
+    ] = "arpa",
 ) -> None:
     """Write a model in the format of another program."""
     from seqloom.export import exporters

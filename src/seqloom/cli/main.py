@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from seqloom.cli import compare, embed, export, information, predict, train, use
+from seqloom.cli import compare, embed, export, information, predict, train, use, vectors
 from seqloom.errors import SeqloomError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(predict.predict)
 app.command()(use.score)
 app.command()(use.generate)
 app.command()(embed.embed)
+app.command()(vectors.vectors)
 app.command()(compare.compare)
 app.command()(export.export)
 app.command(name="import")(export.import_)

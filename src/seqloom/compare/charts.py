@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from seqloom.compare.axis import Axis, shown
+from seqloom.axis import Axis, shown
 from seqloom.page import COLOURS
 
 _WIDTH, _HEIGHT = 820, 380

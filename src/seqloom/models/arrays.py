@@ -6,7 +6,7 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,8 @@ def _pieces(array: NDArray[Any]) -> Iterable[memoryview]:
     return (flat[start : start + _BYTES_AT_ONCE] for start in range(0, len(flat), _BYTES_AT_ONCE))
 
 
-def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a safetensors file, memory-mapped."""
+def map_arrays(path: Path, names: Container[str] | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of a safetensors file, or those with one of the `names`, memory-mapped."""
     with reading(path), path.open("rb") as stream:
         try:
             content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -65,6 +65,8 @@ def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
             header.pop("__metadata__", None)
             found = {}
             for name, entry in header.items():
+                if names is not None and name not in names:
+                    continue
                 start, stop = entry["data_offsets"]
                 dtype: np.dtype[Any] = _DTYPES[entry["dtype"]]
                 size = (stop - start) // dtype.itemsize

@@ -12,27 +12,29 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.typing import signature
+from numba.core.typing import templates
 from numba.extending import intrinsic, models, register_model
 
 LANES = 8
+
+signature: Any = templates.signature
 
 _FAST = ("contract", "reassoc", "nsz", "arcp")
 _FLOATS, _INTS = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(32), LANES)
 
 
-class _Eight(types.Type):  # type: ignore[misc]
+class _Eight(types.Type):
     """Eight float32."""
 
-    def __init__(self) -> None:
-        super().__init__(name="eight_float32")
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
 
 
-_eight = _Eight()
+_eight = _Eight("eight_float32")
 
 
 @register_model(_Eight)
-class _EightModel(models.PrimitiveModel):  # type: ignore[misc]
+class _EightModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, _FLOATS)
 

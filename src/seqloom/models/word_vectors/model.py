@@ -128,7 +128,7 @@ class WordVectors(FittedByPasses):
         rate = own.learning_rate - (own.learning_rate - own.last_learning_rate) * min(share, 1.0)
         rate, number = max(rate, own.last_learning_rate), epoch * self.num_steps() + step
         if own.deterministic:
-            return pass_in_rounds(ids, *self._arguments(), rate, self._seed, number)
+            return pass_in_rounds(ids, self._arguments(), rate, self._seed, number)
         threads = torch.get_num_threads()
         return self._over(ids, np.linspace(0, len(ids), threads + 1).astype(int).tolist(), rate, number * 4_096)
 

@@ -2,8 +2,8 @@
 
 Windows go by in rounds of a fixed size. All gradients of a round are worked out with the rows as they are at its
 beginning, window by window, by any thread. Then every row is moved by one thread alone, in the order of the windows.
-So a round is a step of gradient descent on its windows. Since the gradients of a frequent word's row would add up to
-more than its way, a row moves at most as far as `_MOST` of its gradients' mean.
+So a round is a step of gradient descent on its windows. The gradients of a frequent word's row would add up to more
+than its way; so no row moves farther than a rate of `_FARTHEST` takes it along the mean of its gradients.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from seqloom.models.word_vectors.sampling import END, below, drawn, keep_words, 
 from seqloom.models.word_vectors.window import TOGETHER, is_full, new_tally, score_outputs, settled
 
 _WINDOWS, _PIECES = 512, 8
-_MOST = 32
+_FARTHEST = 0.5
 
 
 class Round:
@@ -43,29 +43,16 @@ class Round:
         return self.around, self.found, self.out_at, self.scores, self.hidden, self.moved
 
 
-def pass_in_rounds(
-    ids: Array,
-    draws: Any,
-    tree: Any,
-    parts: Any,
-    inputs: Array,
-    outputs: Array,
-    stride: int,
-    window: int,
-    negatives: int,
-    joined: bool,
-    spread: bool,
-    rate: float,
-    seed: int,
-    number: int,
-) -> tuple[float, int]:
-    """What `pass_over` does with `ids`, on as many threads as torch uses."""
+def pass_in_rounds(ids: Array, arguments: tuple[Any, ...], rate: float, seed: int, number: int) -> tuple[float, int]:
+    """What `pass_over` does with `ids` and the `arguments` that it takes after the bounds, on as many threads as torch
+    uses."""
+    draws, tree, parts, inputs, outputs, stride, window, negatives, joined, spread = arguments
     threads = torch.get_num_threads()
     room = Round(tree, stride, window, negatives, (len(inputs) // stride, len(outputs) // stride))
     kept = kept_words(ids, draws[0], seed, number)
     size = _WINDOWS // _PIECES
     total, pairs = 0.0, 0
-    rows = inputs, outputs, stride
+    rows, most = (inputs, outputs, stride), _FARTHEST / rate
     with ThreadPoolExecutor(threads) as pool:
         run: Callable[..., Iterable[Any]] = pool.map if threads > 1 else map
 
@@ -80,7 +67,8 @@ def pass_in_rounds(
                 )  # fmt: skip
 
             def moved(owner: int) -> None:
-                move(room.arrays(), parts, *rows, joined, spread, room.times, owner, threads)
+                for step in range(3):  # count; move; forget the counts
+                    move(room.arrays(), parts, *rows, joined, spread, most, room.times, owner, threads, step)
 
             for loss, count in run(measured, range(_PIECES)):
                 total, pairs = total + loss, pairs + count
@@ -163,20 +151,22 @@ def move(
     stride: int,
     joined: bool,
     spread: bool,
+    most: float,
     times: Any,
     owner: int,
     owners: int,
+    step: int,
 ) -> None:
-    """Moves the rows whose numbers leave `owner` when divided by `owners`. `times`: room to count a row's gradients."""
+    """Moves the rows whose numbers leave `owner` when divided by `owners`, by up to `most` of their mean gradients.
+    `times`: room to count a row's gradients, which the step before does and the one after undoes."""
     of_inputs, of_outputs = times
-    for step in range(3):  # count; move; forget the counts
-        _move_inputs(room, parts, inputs, stride, joined, spread, of_inputs, owner, owners, step)
-        _move_outputs(room, outputs, stride, joined, of_outputs, owner, owners, step)
+    _move_inputs(room, parts, inputs, stride, joined, spread, most, of_inputs, owner, owners, step)
+    _move_outputs(room, outputs, stride, joined, most, of_outputs, owner, owners, step)
 
 
 @inlined
-def _share(times: int) -> Any:
-    return np.float32(1) if times <= _MOST else np.float32(_MOST / times)
+def _share(times: int, most: float) -> Any:
+    return np.float32(1) if times <= most else np.float32(most / times)
 
 
 @inlined
@@ -187,6 +177,7 @@ def _move_inputs(
     stride: int,
     joined: bool,
     spread: bool,
+    most: float,
     times: Array,
     owner: int,
     owners: int,
@@ -206,14 +197,14 @@ def _move_inputs(
                 if step == 0:
                     times[row] += 1
                 elif step == 1:
-                    add_row(inputs, row * stride, moved[w], at, of_mean * _share(times[row]), stride)
+                    add_row(inputs, row * stride, moved[w], at, of_mean * _share(times[row], most), stride)
                 else:
                     times[row] = 0
 
 
 @inlined
 def _move_outputs(
-    room: Any, outputs: Array, stride: int, joined: bool, times: Array, owner: int, owners: int, step: int
+    room: Any, outputs: Array, stride: int, joined: bool, most: float, times: Array, owner: int, owners: int, step: int
 ) -> None:
     _, found, out_at, scores, hidden, _ = room
     across = scores.shape[1] // (out_at.shape[1] // TOGETHER)
@@ -230,4 +221,4 @@ def _move_outputs(
             else:
                 for c in range(num_inputs):
                     score = scores[w, o // TOGETHER * across + 8 * c + o % TOGETHER]
-                    add_row(outputs, row * stride, hidden[w], c * stride, score * _share(times[row]), stride)
+                    add_row(outputs, row * stride, hidden[w], c * stride, score * _share(times[row], most), stride)

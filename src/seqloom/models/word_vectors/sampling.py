@@ -41,7 +41,7 @@ def drawn(state: Any) -> Any:
 
 
 @inlined
-def below(bits: Any, size: int) -> int:
+def below(bits: Any, size: int) -> Any:
     """A number from 0 to before `size`, which is less than 2^32."""
     return np.int64(((bits >> _HIGH) * np.uint64(size)) >> _HIGH)
 
@@ -66,7 +66,7 @@ def make_draws(counts: NDArray[np.int64], sample: float, power: float) -> Draws:
     with np.errstate(divide="ignore"):
         chance = np.minimum(np.sqrt(1 / share) + 1 / share, 1.0)
     keep = np.minimum(chance * _TWO_32, _TWO_32).astype(np.uint64)
-    return Draws(keep, *_alias(words[len(SPECIALS) :] ** float(power)))
+    return Draws(keep, *_alias(words[len(SPECIALS) :].astype(np.float64) ** power))
 
 
 def _alias(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:

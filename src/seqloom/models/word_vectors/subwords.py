@@ -44,7 +44,9 @@ def fnv_1a(text: str) -> int:
 def buckets_of(word: str, settings: SubwordSettings) -> list[int]:
     """Those of the n-grams of `<word>`; a single `<` or `>` is none."""
     marked = f"<{word}>"
-    places = ((first, first + n) for first in range(len(marked)) for n in range(settings.shortest, settings.longest + 1))
+    places = (
+        (first, first + n) for first in range(len(marked)) for n in range(settings.shortest, settings.longest + 1)
+    )
     grams = (marked[first:last] for first, last in places if last <= len(marked))
     return [fnv_1a(gram) % settings.buckets for gram in grams if gram not in ("<", ">")]
 

@@ -57,7 +57,10 @@ def _ways(words: NDArray[np.int64], parent: NDArray[np.int64], branch: NDArray[n
             node = int(parent[node])
             nodes.append(root - node + 1)
         ways[words[leaf]] = nodes[::-1], branches[::-1]
-    begins = np.concatenate([[0], np.cumsum([len(nodes) for nodes, _ in ways])]).astype(np.int64)
-    nodes = np.fromiter((node for way, _ in ways for node in way), np.int32, int(begins[-1]))
-    branches = np.fromiter((turn for _, turns in ways for turn in turns), np.float32, int(begins[-1]))
-    return Tree(begins, nodes, branches)
+    begins = np.concatenate([[0], np.cumsum([len(way) for way, _ in ways])]).astype(np.int64)
+    size = int(begins[-1])
+    return Tree(
+        begins,
+        np.fromiter((node for way, _ in ways for node in way), np.int32, size),
+        np.fromiter((turn for _, turns in ways for turn in turns), np.float32, size),
+    )

@@ -1,0 +1,138 @@
+"""`seqloom vectors`: what is near what, how well vectors say it, and pages of them."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqloom.cli.options import Json, print_metrics
+
+if TYPE_CHECKING:
+    from seqloom.run.vectors import Vectors
+
+Arguments = Sequence[str]
+
+
+def vectors(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN", help="a run of any task, or a file of vectors", show_default=False)
+    ],
+    action: Annotated[
+        str,
+        typer.Argument(
+            metavar="ACTION",
+            help="similar, analogy, doesnt-match, similarity, evaluate, map or report",
+            show_default=False,
+        ),
+    ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORDS]", help="words, or a file to evaluate")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="similar, analogy: how many words")] = 10,
+    most_words: Annotated[int, typer.Option(min=0, help="analogies, map: of so many frequent words; 0: all")] = 30_000,
+    out: Annotated[Path | None, typer.Option(help="map, report: the .html file to write")] = None,
+    json: Json = False,
+) -> None:
+    """Ask the vectors of a run or of a file (word2vec's formats, .vec).
+
+    similar king; analogy king - man + woman; doesnt-match breakfast cereal dinner lunch; similarity cup mug.
+    evaluate FILE: analogies, or rated pairs (word TAB word TAB score), with 95 % intervals and what was skipped.
+    map --out FILE: the words on a page, along the two directions in which they differ most. report --out FILE: the
+    running and the held-out loss, pass by pass.
+    """
+    from seqloom.errors import RequestError, unknown_name
+
+    given = arguments or []
+    if action not in _ACTIONS:
+        raise unknown_name("action", action, _ACTIONS)
+    if (action in _PAGES) != (out is not None):
+        expected = "--out FILE" if action in _PAGES else "no --out"
+        raise RequestError(f"{action} {'writes' if action in _PAGES else 'does not write'} a page", expected=expected)
+    if action in _PAGES and out is not None:
+        from seqloom.files import write_atomic
+
+        write_atomic(out, _PAGES[action](source, most_words))
+        return
+    from seqloom.run.vectors import Vectors
+
+    found = _QUESTIONS[action](Vectors.open(source), given, top, most_words)
+    if isinstance(found, dict):
+        print_metrics(found, json)
+    elif json:
+        typer.echo(json_format.dumps([near._asdict() for near in found]))
+    else:
+        for near in found:
+            typer.echo(f"{near.word}\t{near.cosine:.4f}")
+
+
+def _similar(vectors: Vectors, words: Arguments, top: int, most_words: int) -> Any:  # noqa: ARG001
+    _expect(len(words) == 1, "similar", "one word", words)
+    return vectors.similar(words[0], top)
+
+
+def _analogy(vectors: Vectors, words: Arguments, top: int, most_words: int) -> Any:  # noqa: ARG001
+    sides: dict[str, list[str]] = {"+": [], "-": []}
+    sign = "+"
+    for word in words:
+        if word in sides:
+            sign = word
+        else:
+            sides[sign].append(word)
+            sign = "+"
+    _expect(bool(sides["+"]), "analogy", "words like: king - man + woman", words)
+    return vectors.analogy(sides["+"], sides["-"], top)
+
+
+def _doesnt_match(vectors: Vectors, words: Arguments, top: int, most_words: int) -> Any:  # noqa: ARG001
+    return {"doesnt_match": vectors.doesnt_match(list(words))}
+
+
+def _similarity(vectors: Vectors, words: Arguments, top: int, most_words: int) -> Any:  # noqa: ARG001
+    _expect(len(words) == 2, "similarity", "two words", words)
+    return {"similarity": vectors.similarity(*words)}
+
+
+def _evaluate(vectors: Vectors, files: Arguments, top: int, most_words: int) -> Any:  # noqa: ARG001
+    from seqloom.run.vectors import holds_analogies
+
+    _expect(len(files) == 1, "evaluate", "one file", files)
+    if not holds_analogies(files[0]):
+        return vectors.evaluate_similarity(files[0])._asdict()
+    scores = vectors.evaluate_analogies(files[0], most_words)
+    shares = {name: share.accuracy for name, share in scores.sections.items() if share.asked}
+    return {**scores.total._asdict(), **shares}
+
+
+def _expect(right: bool, action: str, what: str, got: Arguments) -> None:
+    from seqloom.errors import RequestError
+
+    if not right:
+        raise RequestError(f"{action} is asked of {what}", got=" ".join(got) or "nothing")
+
+
+def _map(source: Path, most_words: int) -> str:
+    from seqloom.explain.vector_map import vector_map_html
+    from seqloom.run.vectors import Vectors
+
+    return vector_map_html(Vectors.open(source), f"The words of {source.resolve().name}", most_words)
+
+
+def _report(source: Path, most_words: int) -> str:  # noqa: ARG001
+    from seqloom.explain.loss_curves import loss_report_html
+
+    return loss_report_html(source)
+
+
+_QUESTIONS: dict[str, Callable[[Vectors, Arguments, int, int], Any]] = {
+    "similar": _similar,
+    "analogy": _analogy,
+    "doesnt-match": _doesnt_match,
+    "similarity": _similarity,
+    "evaluate": _evaluate,
+}
+_PAGES: dict[str, Callable[[Path, int], str]] = {"map": _map, "report": _report}
+_ACTIONS = (*_QUESTIONS, *_PAGES)

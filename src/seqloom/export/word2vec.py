@@ -1,0 +1,19 @@
+"""word2vec's formats, which gensim, fastText and most others read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from seqloom.export import exporters
+from seqloom.run import Run
+from seqloom.run.vectors import Vectors
+
+
+@exporters.register("word2vec")
+def word2vec(run: Run, file: Path) -> None:
+    """A vector for each word: binary where the file ends in `.bin`, otherwise text, which is fastText's `.vec` too."""
+    vectors = Vectors.open(run.folder)
+    written = vectors.save(file)
+    if written < len(vectors):
+        print(f"left out: {len(vectors) - written} tokens with blanks in them", file=sys.stderr)

@@ -1,0 +1,162 @@
+"""Words and their vectors: what is near what, exactly and many questions at a time. The matrix may be memory-mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from seqloom.errors import RequestError, unknown_name
+from seqloom.models.word_vectors.subwords import SubwordSettings, buckets_of
+
+_ROWS_AT_ONCE = 1 << 14
+_NAMES_COMPARED = 20_000
+"""The frequent words among which the nearest name to an unknown one is looked for."""
+
+
+class NGramVectors(NamedTuple):
+    """What unseen words are made of. `vectors`: (buckets, dim)."""
+
+    vectors: NDArray[np.float32]
+    settings: SubwordSettings
+
+
+class Near(NamedTuple):
+    word: str
+    cosine: float
+
+
+class VectorTable:
+    """`words` and `matrix`: (words, dim). `counts`: (words,), how often each is in the training text; where that is not
+    known, the frequent ones are taken to stand first."""
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        matrix: NDArray[np.float32],
+        counts: NDArray[np.int64] | None = None,
+        ngrams: NGramVectors | None = None,
+    ) -> None:
+        assert len(words) == len(matrix)
+        self.words, self.matrix, self.counts, self.ngrams = words, matrix, counts, ngrams
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._places
+
+    @property
+    def dim(self) -> int:
+        return int(self.matrix.shape[1])
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {word: place for place, word in reversed(list(enumerate(self.words)))}
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.float32]:
+        """(words,): of the vectors; 1 for those that are zero."""
+        found = np.empty(len(self), np.float32)
+        for first in range(0, len(self), _ROWS_AT_ONCE):
+            found[first : first + _ROWS_AT_ONCE] = np.linalg.norm(self.matrix[first : first + _ROWS_AT_ONCE], axis=1)
+        found[found == 0] = 1
+        return found
+
+    def frequent(self, most_words: int = 0) -> NDArray[np.int64]:
+        """The places of the `most_words` most frequent words (0: all), these first."""
+        order = np.arange(len(self)) if self.counts is None else np.argsort(-self.counts, kind="stable")
+        return order[: most_words or None]
+
+    def place(self, word: str) -> int | None:
+        """That of the word as it is written, or else in small letters; None where neither is known."""
+        found = self._places.get(word)
+        return self._places.get(word.lower()) if found is None else found
+
+    def find(self, word: str) -> NDArray[np.float32] | None:
+        """(dim,): the vector; one made from the word's letters where there are n-grams; None where nothing is known."""
+        place = self.place(word)
+        if place is not None:
+            return np.array(self.matrix[place], np.float32)
+        if self.ngrams is None:
+            return None
+        buckets = buckets_of(word, self.ngrams.settings)
+        return self.ngrams.vectors[buckets].mean(0).astype(np.float32) if buckets else None
+
+    def vector(self, word: str) -> NDArray[np.float32]:
+        """(dim,). Raises RequestError with the nearest known word where there is none."""
+        found = self.find(word)
+        if found is None:
+            near = unknown_name("word", word, self.words[:_NAMES_COMPARED])
+            raise RequestError(near.what, expected=f"one of {len(self):,} words", hint=near.hint)
+        return found
+
+    def unit(self, word: str) -> NDArray[np.float32]:
+        """The vector at length 1; zeros stay zeros."""
+        return _units(self.vector(word)[None])[0]
+
+    def nearest(
+        self, queries: Float[NDArray[np.float32], "queries dim"], top: int, most_words: int = 0
+    ) -> tuple[Int[NDArray[np.int64], "queries top"], Float[NDArray[np.float32], "queries top"]]:
+        """The places of the words whose cosine with each query is largest, and these, the largest first; of the
+        `most_words` most frequent ones (0: all). The matrix is read once, a part at a time."""
+        chosen = self.frequent(most_words) if most_words else np.arange(len(self))
+        top = min(top, len(chosen))
+        units = _units(queries)
+        places, best = np.zeros((len(units), 0), np.int64), np.zeros((len(units), 0), np.float32)
+        for first in range(0, len(chosen), _ROWS_AT_ONCE):
+            part = chosen[first : first + _ROWS_AT_ONCE]
+            cosines = units @ (self.matrix[part] / self._lengths[part, None]).T
+            found = np.broadcast_to(part, cosines.shape)
+            if len(part) > top:
+                kept = np.argpartition(-cosines, top - 1, axis=1)[:, :top]
+                found, cosines = (np.take_along_axis(rows, kept, 1) for rows in (found, cosines))
+            places, best = np.concatenate([places, found], 1), np.concatenate([best, cosines], 1)
+            order = np.argsort(-best, axis=1, kind="stable")[:, :top]
+            places, best = np.take_along_axis(places, order, 1), np.take_along_axis(best, order, 1)
+        return places, best
+
+    def similar(self, word: str | NDArray[np.float32], top: int = 10) -> list[Near]:
+        """The words nearest to a word, which is left out, or to a vector."""
+        if isinstance(word, str):
+            return self._near(self.vector(word), {self.place(word)}, top)
+        return self._near(word, set(), top)
+
+    def analogy(self, positive: Sequence[str], negative: Sequence[str] = (), top: int = 10) -> list[Near]:
+        """The words nearest to the sum of the `positive` less the `negative`, all at length 1 (3CosAdd, Levy and
+        Goldberg 2014, equation 2); these are left out."""
+        if not positive:
+            raise RequestError("an analogy is of words", expected="like: king - man + woman")
+        sums = sum(self.unit(word) for word in positive) - sum((self.unit(word) for word in negative), np.float32(0))
+        return self._near(np.asarray(sums), {self.place(word) for word in (*positive, *negative)}, top)
+
+    def _near(self, query: NDArray[np.float32], without: set[int | None], top: int) -> list[Near]:
+        places, cosines = self.nearest(query[None].astype(np.float32), top + len(without))
+        found = zip(places[0].tolist(), cosines[0].tolist(), strict=True)
+        return [Near(self.words[place], cosine) for place, cosine in found if place not in without][:top]
+
+    def similarity(self, one: str, other: str) -> float:
+        """The cosine of two words' vectors."""
+        return float(self.unit(one) @ self.unit(other))
+
+    def doesnt_match(self, words: Sequence[str]) -> str:
+        """The word that is farthest from the mean of all, each at length 1."""
+        if len(words) < 3:
+            raise RequestError("which one does not match is asked of several words", got=len(words), expected=3)
+        units = np.stack([self.unit(word) for word in words])
+        return words[int((units @ units.mean(0)).argmin())]
+
+    def rows(self, words: Iterable[str]) -> Float[NDArray[np.float32], "words dim"]:
+        """The vector of each word; zeros for those of which nothing is known."""
+        nothing = np.zeros(self.dim, np.float32)
+        found = [self.find(word) for word in words]
+        return np.stack([nothing if row is None else row for row in found]) if found else nothing[None][:0]
+
+
+def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(lengths == 0, 1, lengths)).astype(np.float32)

@@ -1,0 +1,102 @@
+"""Vectors of words, of any run or file: asked, evaluated, written."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from seqloom.data.readers import readers
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import read_lines
+from seqloom.metrics.analogies import Share
+from seqloom.metrics.similarity import Similarity, similarity
+from seqloom.models.word_vectors.files import open_table, write_table
+from seqloom.models.word_vectors.sentences import How, sentence_rows
+from seqloom.models.word_vectors.table import VectorTable
+
+_AT_ONCE = 1_024
+
+
+class AnalogyScores(NamedTuple):
+    """`total` of all questions, and of each section's."""
+
+    total: Share
+    sections: dict[str, Share]
+
+
+class Vectors(VectorTable):
+    """Words and their vectors: `similar`, `analogy`, `doesnt_match`, `similarity`, `nearest` for many at once."""
+
+    @classmethod
+    def open(cls, path: str | Path) -> Vectors:
+        """Those of a run's folder (of any task whose model has a vector for each token), memory-mapped, or of a file:
+        word2vec's text and binary (`.bin`) formats and fastText's `.vec`; `.gz` and `.xz` too."""
+        table = open_table(path)
+        return cls(table.words, table.matrix, table.counts, table.ngrams)
+
+    def save(self, path: str | Path) -> int:
+        """Writes word2vec's format, binary where the name ends in `.bin`, otherwise text. How many words: those with
+        blanks in them are left out."""
+        return write_table(self, Path(path), binary=str(path).endswith(".bin"))
+
+    def sentence(self, sentences: Sequence[str], how: How = "mean") -> Float[NDArray[np.float32], "sentences dim"]:
+        """A vector for each sentence, of words that blanks separate: `mean`, `sum` or `sif`, a mean in which frequent
+        words weigh less, without what all the sentences have in common."""
+        return sentence_rows(self, sentences, how)
+
+    def evaluate_similarity(self, path: str) -> Similarity:
+        """How the cosines go with what people say, of a file `word TAB word TAB score`."""
+        rated = list(readers["rated-pairs"](path))
+        first, second = (self.rows(pair[side] for pair in rated) for side in (0, 1))
+        return similarity(first, second, [pair.score for pair in rated], where=path)
+
+    def evaluate_analogies(self, path: str, most_words: int = 30_000) -> AnalogyScores:
+        """Of a file of `man king woman queen`: how often the word nearest to king - man + woman is queen (3CosAdd),
+        among the `most_words` most frequent (0: all) without the three. Letters count as small ones where the words as
+        written are not known."""
+        chosen = np.zeros(len(self), bool)
+        chosen[self.frequent(most_words)] = True
+        right, asked, skipped = Counter[str](), Counter[str](), Counter[str]()
+        questions = readers["analogies"](path)
+        while block := list(itertools.islice(questions, _AT_ONCE)):
+            known: list[tuple[str, list[int]]] = []
+            for question in block:
+                places = [place for word in question[1:] if (place := self.place(word)) is not None and chosen[place]]
+                if len(places) < 4:
+                    skipped[question.section] += 1
+                else:
+                    known.append((question.section, places))
+            for (section, places), found in zip(known, self._solved([p for _, p in known], most_words), strict=True):
+                asked[section] += 1
+                right[section] += found == self.words[places[3]].lower()
+        sections = {name: Share.of(right[name], asked[name], skipped[name]) for name in asked | skipped}
+        if not asked.total():
+            raise SeqloomError("no analogy is of known words", where=path, got=f"{skipped.total()} that are not")
+        return AnalogyScores(Share.of(right.total(), asked.total(), skipped.total()), sections)
+
+    def _solved(self, questions: Sequence[Sequence[int]], most_words: int) -> list[str]:
+        """The answer to each, in small letters."""
+        if not questions:
+            return []
+        places = np.array(questions)
+        units = self.matrix[places[:, :3]] / self._lengths[places[:, :3], None]
+        near, _ = self.nearest((units[:, 1] - units[:, 0] + units[:, 2]).astype(np.float32), 4, most_words)
+        answers = []
+        for found, asked in zip(near.tolist(), places[:, :3].tolist(), strict=True):
+            answers.append(next((self.words[place].lower() for place in found if place not in asked), ""))
+        return answers
+
+
+def holds_analogies(path: str) -> bool:
+    """Whether a file is one of analogies, by its first line that says something."""
+    first = next((line for line in read_lines(path) if line.strip() and not line.startswith("#")), "")
+    if not first:
+        raise RequestError("there is nothing to evaluate on", where=path, expected="analogies or rated pairs")
+    return first.startswith(":") or len(first.split()) == 4
