@@ -54,10 +54,11 @@ def table(header: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
 
 
 def models() -> str:
+    from seqloom.models.word_vectors.model import KINDS
     from seqloom.tasks.counted_language_models import COUNTED
 
     about = {row["name"]: row["about"].rstrip(":;,.") for row in rows("layers")}
-    about |= {name: (model.__doc__ or "").partition("\n")[0].rstrip(".") for name, model in COUNTED.items()}
+    about |= {name: (model.__doc__ or "").partition("\n")[0].rstrip(".") for name, model in (COUNTED | KINDS).items()}
     return table(
         ("model", "what it is", "tasks"),
         [(f"`{row['name']}`", about[row["name"]], row["about"]) for row in rows("models") if row["name"] in about],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import create_model
 from torch import Tensor
 
@@ -17,9 +20,11 @@ from seqloom.data.readers import readers
 from seqloom.data.slices import SliceLoader
 from seqloom.data.text import text_recipe
 from seqloom.data.token_file import TokenFile
-from seqloom.data.tokenizer import TokenizerSettings
-from seqloom.errors import unknown_name
+from seqloom.data.tokenizer import SPECIALS, TokenizerSettings
+from seqloom.errors import RequestError, unknown_name
+from seqloom.files import read_lines
 from seqloom.models.fitted import PassSettings
+from seqloom.models.sentence_vectors import AUTO, check_pooling
 from seqloom.models.word_vectors.model import KINDS, WordVectors, WordVectorSettings
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
@@ -33,6 +38,7 @@ class VectorsSettings(FittedSettings):
     model: WordVectorSettings
 
 
+_POOLINGS = ("word-mean", "word-sum")
 _PRESET = {"tokenizer.vocab_size": 1_000_000, "tokenizer.min_count": 5}
 _CORRECTED_RATE = 0.075
 """CBOW with its true gradient takes longer steps (İrsoy et al. 2021, section 3; LOG.md has the figures)."""
@@ -90,6 +96,21 @@ class VectorsTask:
 
     def output_metrics(self, trained: Trained, data: TokenFile, brief: bool) -> dict[str, Any]:  # noqa: ARG002
         return {}
+
+    def inputs(self, path: str, settings: VectorsSettings) -> Iterator[str]:  # noqa: ARG002
+        return read_lines(path)
+
+    def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
+        """The mean (`auto`) or the sum of the words' vectors."""
+        check_pooling(pooling)
+        if pooling not in (AUTO, *_POOLINGS):
+            raise RequestError("there is no layer over these vectors", where="pooling", got=pooling, expected=_POOLINGS)
+        matrix, encoded = trained.model.vectors(), trained.codec.tokenizer.encode_lines(inputs)
+        for first, last in itertools.pairwise(encoded.offsets.tolist()):
+            words = encoded.ids[first:last]
+            rows = matrix[words[words >= len(SPECIALS)]]
+            total = rows.sum(0, dtype=np.float32)
+            yield total if pooling == "word-sum" or not len(rows) else total / np.float32(len(rows))
 
 
 tasks.register("vectors")(VectorsTask())

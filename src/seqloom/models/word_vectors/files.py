@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +120,7 @@ def _read_binary(path: str) -> tuple[list[str], NDArray[np.float32]]:
             ) from None
         words, matrix = [], np.empty((size, dim), np.float32)
         for place in range(size):
-            words.append(_word(stream, path, place))
+            words.append(_word(stream.read, path, place))
             content = stream.read(4 * dim)
             if len(content) < 4 * dim:
                 raise SeqloomError(
@@ -131,10 +130,10 @@ def _read_binary(path: str) -> tuple[list[str], NDArray[np.float32]]:
     return words, matrix
 
 
-def _word(stream: BinaryIO, path: str, place: int) -> str:
+def _word(read: Callable[[int], bytes], path: str, place: int) -> str:
     """Up to a blank; the line end that may stand after the vector before is passed over."""
     letters = bytearray()
-    while (letter := stream.read(1)) not in (b" ", b""):
+    while (letter := read(1)) not in (b" ", b""):
         if letter != b"\n" or letters:
             letters += letter
         if len(letters) > _MOST_BYTES:

@@ -7,7 +7,7 @@ overlap. So the kernels say it themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
@@ -26,11 +26,8 @@ _FLOATS, _INTS = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(
 class _Eight(types.Type):
     """Eight float32."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name)
 
-
-_eight = _Eight("eight_float32")
+_eight = cast(Any, _Eight)("eight_float32")
 
 
 @register_model(_Eight)

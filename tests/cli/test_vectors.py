@@ -1,0 +1,94 @@
+"""`seqloom vectors` and what goes with it, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import seqloom
+from tests.cli.command_line import CommandLine
+from tests.training.neighbours import KINDS, write_neighbours
+from tests.training.texts import write_text
+
+
+def test_train_ask_evaluate_and_write(cli: CommandLine, tmp_path: Path) -> None:
+    text, run = write_neighbours(tmp_path / "text.txt"), tmp_path / "run"
+    train = ["train", "vectors", text, "--model", "skipgram", "--epochs", 12, "--threads", 1, "--out", run]
+    for setting in ("dim=16", "min_count=2", "sample=0", "learning_rate=0.1"):
+        train += ["--set", setting]
+    status, output, errors = cli(*train, "--json")
+    assert status == 0, errors
+    assert json.loads(output)["test_nats_per_pair"] == seqloom.load(run).summary["test"]["nats_per_pair"]
+
+    status, output, _ = cli("vectors", run, "similar", "king", "--top", 3)
+    assert status == 0
+    assert {line.split("\t")[0] for line in output.splitlines()} <= set(KINDS["royal"])
+    status, output, _ = cli("vectors", run, "analogy", "king", "-", "queen", "+", "ship", "--json", "--top", 2)
+    assert [set(near) for near in json.loads(output)] == [{"word", "cosine"}] * 2
+    assert "bread" in cli("vectors", run, "doesnt-match", "king", "bread", "crown").output
+    assert "similarity" in cli("vectors", run, "similarity", "king", "crown").output
+    (tmp_path / "asked.txt").write_text(": one\nking queen ship whale\n")
+    found = json.loads(cli("vectors", run, "evaluate", tmp_path / "asked.txt", "--json").output)
+    assert found["asked"] == 1
+    (tmp_path / "rated.tsv").write_text("king\tqueen\t9\nship\twave\t8\nship\tking\t1\nsoup\tking\t2\n")
+    found = json.loads(cli("vectors", run, "evaluate", tmp_path / "rated.tsv", "--json").output)
+    assert found["pairs"] == 4
+
+    for name in ("words.bin", "words.vec"):
+        assert cli("export", run, "--to", "word2vec", tmp_path / name).status == 0
+        shown = [cli("vectors", source, "similar", "king").output for source in (run, tmp_path / name)]
+        assert shown[0] == shown[1]
+    for action in ("map", "report"):
+        page = tmp_path / f"{action}.html"
+        assert cli("vectors", run, action, "--out", page).status == 0
+        content = page.read_text(encoding="utf-8")
+        assert content.startswith("<!doctype html>")
+        assert "http" not in content
+    assert "king" in (tmp_path / "map.html").read_text(encoding="utf-8")
+    assert "held-out" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_any_network_that_reads_words_has_vectors(cli: CommandLine, run: seqloom.Run) -> None:
+    word = seqloom.Vectors.open(run.folder).words[0]
+    status, output, _ = cli("vectors", run.folder, "similar", word)
+    assert status == 0
+    assert len(output.splitlines()) == 10
+
+
+def test_mistakes(cli: CommandLine, run: seqloom.Run, tmp_path: Path) -> None:
+    word = seqloom.Vectors.open(run.folder).words[0]
+    for arguments in (
+        ["similar"],
+        ["similar", "nowhere"],
+        ["simular", word],
+        ["analogy", "-", word],
+        ["doesnt-match", word],
+        ["similarity", word],
+        ["evaluate", str(tmp_path / "nothing.txt")],
+        ["map"],
+        ["similar", word, "--out", str(tmp_path / "page.html")],
+    ):
+        status, _, errors = cli("vectors", run.folder, *arguments)
+        assert status == 2, arguments
+        assert "Traceback" not in errors
+    assert cli("vectors", tmp_path, "similar", word).status == 2
+    text = write_text(tmp_path / "text.txt", lines=80)
+    cli("train", "language-model", text, "--model", "ngram", "--out", tmp_path / "ngram")
+    status, _, errors = cli("vectors", tmp_path / "ngram", "similar", word)
+    assert status == 2
+    assert "no vectors" in errors
+    status, _, errors = cli("export", tmp_path / "ngram", "--to", "word2vec", tmp_path / "words.txt")
+    assert status == 2
+
+
+@pytest.mark.slow
+def test_compared(cli: CommandLine, tmp_path: Path) -> None:
+    text = write_neighbours(tmp_path / "text.txt")
+    status, output, errors = cli(
+        *("compare", "vectors", text, "--models", "cbow,skipgram", "--epochs", 2, "--threads", 1, "--json"),
+        *("--out", tmp_path / "compared", "--set", "min_count=2", "--set", "dim=8"),
+    )
+    assert status == 0, errors
+    assert {row["model"] for row in json.loads(output)["rows"]} == {"cbow", "skipgram"}
