@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import reading, write_atomic
@@ -20,7 +21,9 @@ S = TypeVar("S", bound="Settings")
 class Settings(BaseModel):
     """A group of settings. Groups nest; a leaf's dotted name is its path from the root."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, populate_by_name=True
+    )
 
 
 def leaves(group: type[Settings], prefix: str = "") -> dict[str, type[Settings]]:
@@ -31,8 +34,14 @@ def leaves(group: type[Settings], prefix: str = "") -> dict[str, type[Settings]]
         if isinstance(inner, type) and issubclass(inner, Settings):
             found |= leaves(inner, f"{prefix}{name}.")
         else:
-            found[prefix + name] = group
+            found[prefix + (field.alias or name)] = group
     return found
+
+
+def field_of(group: type[Settings], name: str) -> FieldInfo:
+    """The field of a leaf, by the last part of its dotted name: its alias, where it has one (`from` is a word of
+    Python's, so no attribute can have that name)."""
+    return next(field for own, field in group.model_fields.items() if (field.alias or own) == name)
 
 
 def full_name(group: type[Settings], name: str) -> str:
@@ -95,9 +104,10 @@ def build(group: type[S], *layers: Mapping[str, Value]) -> S:
 def flatten(settings: Settings, prefix: str = "") -> dict[str, Value]:
     """Every leaf's dotted name and value."""
     flat: dict[str, Value] = {}
-    for name in type(settings).model_fields:
+    for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Settings) else {prefix + name: value}
+        leaf = prefix + (field.alias or name)
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Settings) else {leaf: value}
     return flat
 
 

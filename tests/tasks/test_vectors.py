@@ -213,3 +213,47 @@ def test_no_frequent_word(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("".join(f"word{i} other{i}\n" for i in range(60)))
     with pytest.raises(seqloom.SeqloomError, match="frequent enough"):
         fitted(str(tmp_path / "text.txt"), tmp_path / "run")
+
+
+@pytest.mark.parametrize("task", ["language-model", "classify", "translate", "tag"])
+def test_vectors_begin_the_embedding_of_other_models(
+    task: str, vectors: seqloom.Vectors, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a learning rate of nothing to speak of, the embedding stays what it began as; and it is given out again."""
+    lines = Path(write_neighbours(tmp_path / "lines.txt", lines=80)).read_text(encoding="utf-8").splitlines()
+    text, models = tmp_path / "text.txt", {"classify": "ffnn", "translate": "gru", "tag": "bilstm"}
+    if task == "tag":
+        text.write_text("\n".join("".join(f"{word}\t{word[0]}\n" for word in line.split()) for line in lines) + "\n")
+    else:
+        form = {"classify": "{n}\t{line}\n", "translate": "{line}\tx y\n"}.get(task, "{line}\n")
+        text.write_text("".join(form.format(n="odd" if n % 2 else "even", line=line) for n, line in enumerate(lines)))
+    vectors.save(tmp_path / "words.txt")
+    source = tmp_path / "words.txt" if task == "tag" else vectors_folder(vectors, tmp_path)
+    group = "words" if task == "tag" else "embedding"
+    own = {"tokenizer.shared": False} if task == "translate" else {}
+    run = train(
+        *(task, str(text)), model=models.get(task, "gru"), updates=1, out=tmp_path / "run", threads=1, quiet=True,
+        settings={**own, f"{group}.from": str(source), "training.learning_rate": 1e-9},
+    )  # fmt: skip
+    assert "tokens have vectors in" in capsys.readouterr().err
+    given = seqloom.Vectors.open(run.folder)
+    assert given.dim == vectors.dim
+    rows = [given.unit(word) @ vectors.unit(word) for word in ("king", "ship", "honey")]
+    np.testing.assert_allclose(rows, 1, rtol=1e-4)
+    assert seqloom.load(run.folder).plan == run.plan
+
+
+def vectors_folder(vectors: seqloom.Vectors, folder: Path) -> Path:
+    """The vectors as a file of the other kind."""
+    vectors.save(folder / "words.bin")
+    return folder / "words.bin"
+
+
+def test_vectors_that_do_not_fit(vectors: seqloom.Vectors, tmp_path: Path) -> None:
+    vectors.save(tmp_path / "words.bin")
+    (tmp_path / "text.txt").write_text("x y z\n" * 40 + "".join(f"x {n}\n" for n in range(99)))
+    asked = {"embedding.from": str(tmp_path / "words.bin")}
+    for settings, says in ((asked, "no token has"), ({**asked, "embedding.dim": 7}, "another size")):
+        with pytest.raises(seqloom.RequestError, match=says):
+            train("language-model", str(tmp_path / "text.txt"), model="gru", updates=1, out=tmp_path / "run",
+                  quiet=True, settings=settings)  # fmt: skip

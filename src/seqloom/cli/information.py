@@ -56,12 +56,12 @@ def _first_line(thing: Any) -> str:
 
 
 def _settings(task: str, model: str) -> list[dict[str, Any]]:
-    from seqloom.config import flatten, leaves
+    from seqloom.config import field_of, flatten, leaves
     from seqloom.run import make_settings
 
     settings = make_settings(task, model, {})
     groups, rows = leaves(type(settings)), []
     for name, value in flatten(settings).items():
-        field = groups[name].model_fields[name.rsplit(".", 1)[-1]]
+        field = field_of(groups[name], name.rsplit(".", 1)[-1])
         rows.append({"name": name, "value": value, "about": field.description or ""})
     return rows

@@ -20,6 +20,7 @@ from seqloom.nn.layers.recurrent import RecurrentStack
 
 class WordSettings(Settings):
     dim: int = Field(100, gt=0, le=2**16, description="numbers a word of the vocabulary")
+    from_: str = Field("", alias="from", description="vectors to begin with: a run or a file; their dim is taken")
     unknown: float = Field(
         0.25,
         ge=0,

@@ -12,6 +12,7 @@ from seqloom.nn.dropout import VariationalDropout, WordDropout
 
 class EmbeddingSettings(Settings):
     dim: int = Field(256, gt=0, le=2**16, description="numbers a token")
+    from_: str = Field("", alias="from", description="vectors to begin with: a run or a file; their dim is taken")
     word_dropout: float = Field(0.0, ge=0, lt=1, description="rate at which a token's whole vector is dropped")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout on the vectors")
 

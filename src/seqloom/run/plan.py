@@ -13,6 +13,7 @@ from pydantic import create_model
 from seqloom.config import Settings, build, flatten, full_name, read_toml
 from seqloom.data.corpus import Sources
 from seqloom.errors import RequestError
+from seqloom.models.word_vectors.files import dim_of
 from seqloom.tasks import tasks
 from seqloom.tasks.use import FittedSettings
 from seqloom.training.budget import Budget
@@ -73,10 +74,14 @@ def settings_type(task: str, model: str) -> type[Settings]:
 
 
 def make_settings(task: str, model: str, asked: Mapping[str, Any]) -> Settings:
-    """The defaults, under the model's preset, under what is `asked` (names may be short)."""
+    """The defaults, under the model's preset, under what is `asked` (names may be short). An embedding that begins with
+    vectors has their size."""
     kind = settings_type(task, model)
     asked = {full_name(kind, name): value for name, value in asked.items()}
     known = {full_name(kind, name): value for name, value in tasks[task].preset(model, asked).items()}
+    for name, source in asked.items():
+        if name.endswith(".from") and source:
+            known[f"{name.removesuffix('from')}dim"] = dim_of(str(source))
     return build(kind, known, asked)
 
 

@@ -32,6 +32,7 @@ from seqloom.models.classifier import Classifier, layout, layouts
 from seqloom.models.encoder_decoder import Frames, Tokens
 from seqloom.models.reading import Reading
 from seqloom.models.sentence_vectors import AUTO, check_pooling
+from seqloom.models.word_vectors.beginning import begin_with
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
 from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of, stretch_of
@@ -67,7 +68,12 @@ class ClassifyTask:
         if codec.tokenizer is not None:
             source = Tokens(codec.tokenizer.vocab_size)
         stretch = stretch_of(settings, codec.reads_text)
-        return Classifier.build(layout(model), cast(Any, settings), source, weights, stretch)
+        own = cast(Any, settings)
+        network = Classifier.build(layout(model), own, source, weights, stretch)
+        if codec.tokenizer is not None:
+            table = cast(Any, network.encoder.read).table
+            begin_with(table, codec.tokenizer.tokens(), own.embedding.from_, "embedding.from")
+        return network
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: ClassifySettings) -> ClassModel:
         if model == BOW:

@@ -32,6 +32,7 @@ from seqloom.models.mixture import MixtureSettings
 from seqloom.models.ngram.model import NgramModel
 from seqloom.models.sentence_vectors import AUTO
 from seqloom.models.tensors import load_model_tensors, read_tensors
+from seqloom.models.word_vectors.beginning import begin_with
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State, layers
 from seqloom.nn.output import OutputSettings
@@ -185,7 +186,9 @@ class LanguageModelTask:
         if (counted := self.fitted(model, settings)) is not None:
             return counted
         codec = cast(TextCodec, corpus.codec)
-        return _build(model, settings, corpus.train.counts(codec.tokenizer.vocab_size))
+        network = _build(model, settings, corpus.train.counts(codec.tokenizer.vocab_size))
+        begin_with(network.embedding.table, codec.tokenizer.tokens(), settings.embedding.from_, "embedding.from")
+        return network
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: LanguageModelSettings) -> LanguageModel:
         return _build(model, settings, tensors["token_counts"].numpy())

@@ -22,6 +22,7 @@ from seqloom.data.readers.tagged import tagged, words_of
 from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
 from seqloom.data.span_tags import legal_transitions, mark_spans, spans
 from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
+from seqloom.data.tokenizer import SPECIALS
 from seqloom.decoding.sentence_vectors import vectors_in_batches
 from seqloom.decoding.tagging import TaggedWords, tag_rows
 from seqloom.errors import RequestError, unknown_name
@@ -30,6 +31,7 @@ from seqloom.metrics.spans import SpanScores, span_scores
 from seqloom.models.reading import Reading
 from seqloom.models.sentence_vectors import AUTO, check_pooling
 from seqloom.models.tagger import Tagger, TaggerSettings
+from seqloom.models.word_vectors.beginning import begin_with
 from seqloom.nn.layer import State, layers
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Loss, Score
@@ -112,7 +114,10 @@ class TagTask:
         is_crf = settings.output == "crf" or (settings.output == "auto" and mark_spans(names))
         legal = legal_transitions(names, train.transitions()) if is_crf else None
         counts = train.word_counts(len(codec.spelling.words))
-        return Tagger(layers[model], settings, counts, len(codec.spelling.characters), legal, len(names))
+        network = Tagger(layers[model], settings, counts, len(codec.spelling.characters), legal, len(names))
+        words = (*SPECIALS, *codec.spelling.words.tokens)
+        begin_with(network.forms.words, words, settings.words.from_, "words.from")
+        return network
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: TagSettings) -> Tagger:
         return Tagger.rebuild(layers[model], settings, tensors)

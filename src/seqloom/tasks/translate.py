@@ -30,6 +30,7 @@ from seqloom.metrics.transduction import signatures, transduction_scores
 from seqloom.models.architecture import EncoderDecoderSettings, architecture, architectures, setting_fields
 from seqloom.models.encoder_decoder import EncoderDecoder, SharedTokens, Tokens
 from seqloom.models.sentence_vectors import AUTO
+from seqloom.models.word_vectors.beginning import begin_with
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Loss, Score
@@ -114,7 +115,10 @@ class TranslateTask:
         codec = cast(PairCodec, corpus.codec)
         counts = corpus.train.target.counts(codec.target.vocab_size)
         source = SharedTokens() if codec.shared else Tokens(codec.source.vocab_size)
-        return EncoderDecoder.build(architecture(model), settings, counts, source)
+        network = EncoderDecoder.build(architecture(model), settings, counts, source)
+        read = network.embedding if codec.shared else cast(Any, network.encoder.read)
+        begin_with(read.table, codec.source.tokens(), settings.embedding.from_, "embedding.from")
+        return network
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: TranslateSettings) -> EncoderDecoder:
         return EncoderDecoder.rebuild(architecture(model), settings, tensors)

@@ -40,6 +40,16 @@ def open_table(path: str | Path) -> VectorTable:
     return _of_run(Path(path)) if Path(path).is_dir() else read_table(str(path))
 
 
+def dim_of(path: str) -> int:
+    """The numbers a word, of what `open_table` opens."""
+    if Path(path).is_dir():
+        return _of_run(Path(path)).dim
+    with reading(path), opened(path) as stream:
+        first = stream.readline(1 << 20).split()
+    told = len(first) == 2 and all(part.isdigit() for part in first)
+    return int(first[1]) if told else max(len(first) - 1, 1)
+
+
 def _of_run(folder: Path) -> VectorTable:
     where = folder / "model.safetensors"
     if not where.exists():

@@ -33,7 +33,7 @@ _eight = cast(Any, _Eight)("eight_float32")
 @register_model(_Eight)
 class _EightModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _FLOATS)
+        super().__init__(manager, kind, _FLOATS)  # type: ignore[no-untyped-call]
 
 
 def _make(result: Any, generate: Callable[..., Any], *kinds: Any) -> Any:
