@@ -7,52 +7,49 @@ import json
 import resource
 import sys
 import time
-from typing import Any
+from pathlib import Path
 
 
-def evaluated(vectors: Any, options: argparse.Namespace) -> dict[str, float]:
-    found: dict[str, float] = {}
-    if options.analogies:
-        accuracy, _ = vectors.evaluate_word_analogies(options.analogies, restrict_vocab=options.most_words)
-        found["analogies"] = accuracy
-    if options.similarity:
-        found["similarity"] = float(vectors.evaluate_word_pairs(options.similarity)[1].statistic)
-    return found
+def peak_megabytes() -> float:
+    """The most memory that this process has held; what the parent held when it started us does not count."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", required=True)
+    parser.add_argument("--out", required=True, help="the vectors, in word2vec's binary format")
     parser.add_argument("--model", choices=("skipgram", "cbow"), default="skipgram")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
-        "--reading", choices=("stream", "file"), default="stream", help="of lines, or each worker's own"
+        "--reading",
+        choices=("stream", "file"),
+        default="stream",
+        help="one reader hands out lines, or each worker reads",
     )
-    parser.add_argument("--analogies")
-    parser.add_argument("--similarity")
-    parser.add_argument("--most-words", type=int, default=30_000)
     options = parser.parse_args()
     from gensim.models import Word2Vec
     from gensim.models.word2vec import LineSentence
 
     settings = {"vector_size": options.dim, "window": 5, "min_count": 5, "sample": 1e-3, "negative": 5}
     model = Word2Vec(sg=options.model == "skipgram", workers=options.threads, seed=options.seed, **settings)
-    text = (
-        {"corpus_file": options.corpus}
-        if options.reading == "file"
-        else {"corpus_iterable": LineSentence(options.corpus)}
-    )
+    by_file = options.reading == "file"
+    text = {"corpus_file": options.corpus} if by_file else {"corpus_iterable": LineSentence(options.corpus)}
     model.build_vocab(**text)
+    totals = {"total_examples": model.corpus_count, "total_words": model.corpus_total_words}
     started, used = time.monotonic(), time.process_time()
-    model.train(**text, total_examples=model.corpus_count, total_words=model.corpus_total_words, epochs=options.epochs)
+    model.train(**text, **totals, epochs=options.epochs)
     seconds, processor = time.monotonic() - started, time.process_time() - used
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    words = model.corpus_total_words * options.epochs
-    figures = {"words": words, "seconds": seconds, "processor_seconds": processor, "words_per_second": words / seconds}
-    print(json.dumps({**figures, "peak_megabytes": peak, **evaluated(model.wv, options)}))
+    model.wv.save_word2vec_format(options.out, binary=True)
+    figures = {"words": model.corpus_total_words, "seconds": seconds, "processor_seconds": processor}
+    print(json.dumps({**figures, "peak_megabytes": peak_megabytes()}))
 
 
 if __name__ == "__main__":

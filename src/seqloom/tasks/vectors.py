@@ -16,9 +16,9 @@ from seqloom.config import Settings
 from seqloom.data.batch import Batch
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.loader import Loader
+from seqloom.data.phrases import PhraseSettings, phrase_recipe
 from seqloom.data.readers import readers
 from seqloom.data.slices import SliceLoader
-from seqloom.data.text import text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS, TokenizerSettings
 from seqloom.errors import RequestError, unknown_name
@@ -34,6 +34,7 @@ from seqloom.tasks.use import FittedSettings, Trained, TrainedModel
 
 class VectorsSettings(FittedSettings):
     tokenizer: TokenizerSettings = TokenizerSettings()
+    phrases: PhraseSettings = PhraseSettings()
     passes: PassSettings = PassSettings()
     model: WordVectorSettings
 
@@ -64,7 +65,7 @@ class VectorsTask:
         return _PRESET
 
     def recipe(self, settings: VectorsSettings) -> Recipe[str, TokenFile]:
-        return text_recipe(readers["lines"], settings.tokenizer)
+        return phrase_recipe(readers["lines"], settings.tokenizer, settings.phrases)
 
     def fitted(self, model: str, settings: Any) -> WordVectors:
         return KINDS[model](settings.model)
@@ -105,7 +106,8 @@ class VectorsTask:
         check_pooling(pooling)
         if pooling not in (AUTO, *_POOLINGS):
             raise RequestError("there is no layer over these vectors", where="pooling", got=pooling, expected=_POOLINGS)
-        matrix, encoded = trained.model.vectors(), trained.codec.tokenizer.encode_lines(inputs)
+        matrix, codec = trained.model.vectors(), trained.codec
+        encoded = codec.tokenizer.encode_lines(codec.joined(inputs))
         for first, last in itertools.pairwise(encoded.offsets.tolist()):
             words = encoded.ids[first:last]
             rows = matrix[words[words >= len(SPECIALS)]]
