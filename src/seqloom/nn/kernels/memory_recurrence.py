@@ -55,7 +55,7 @@ def _run(given: Given, lengths: Tensor, heads: Heads, keep: bool) -> Left:
     per_head = (batch, time, heads.all, locations)
     left = Left(
         gates=projected.detach().clone(memory_format=torch.contiguous_format),
-        said=given.head_bias.detach().expand(batch, time, -1).contiguous(),
+        said=given.head_bias.detach().repeat(batch, time, 1),
         seen=zeros(batch, time, given.recurrent.shape[1]),
         hidden=zeros(batch, time + 1, hidden_size),
         cells=zeros(batch, time + 1, given.cell.shape[1]),

@@ -63,15 +63,29 @@ def _control_backward(
 
 @inlined
 def _multiply(matrix: Array, vectors: Array, out: Array, lengths: Array, first: int, last: int, step: int) -> None:
-    """out += matrix vector at `step` of every row that is not at its end."""
-    zero = matrix.dtype.type(0)
-    for place in range(matrix.shape[0]):
-        weights = matrix[place]
+    """out += matrix vector at `step` of every row that is not at its end. Four sums at once share what they read."""
+    zero, (places, size) = matrix.dtype.type(0), matrix.shape
+    whole = places - places % 4
+    for place in range(0, whole, 4):
         for row in range(first, last):
             if step < lengths[row]:
-                total, vector = zero, vectors[row, step]
-                for j in range(weights.shape[0]):
-                    total += weights[j] * vector[j]
+                a, b, c, d = zero, zero, zero, zero
+                for j in range(size):
+                    value = vectors[row, step, j]
+                    a += matrix[place, j] * value
+                    b += matrix[place + 1, j] * value
+                    c += matrix[place + 2, j] * value
+                    d += matrix[place + 3, j] * value
+                out[row, step, place] += a
+                out[row, step, place + 1] += b
+                out[row, step, place + 2] += c
+                out[row, step, place + 3] += d
+    for place in range(whole, places):
+        for row in range(first, last):
+            if step < lengths[row]:
+                total = zero
+                for j in range(size):
+                    total += matrix[place, j] * vectors[row, step, j]
                 out[row, step, place] += total
 
 
@@ -80,13 +94,23 @@ def _multiply_transposed(
     matrix: Array, vectors: Array, out: Array, lengths: Array, first: int, last: int, step: int
 ) -> None:
     """out += transposed matrix times vector at `step` of every row that is not at its end; `out` is (rows, size)."""
-    for place in range(matrix.shape[0]):
-        weights = matrix[place]
+    places, size = matrix.shape
+    whole = places - places % 4
+    for place in range(0, whole, 4):
         for row in range(first, last):
             if step < lengths[row]:
-                value, total = vectors[row, step, place], out[row]
-                for j in range(weights.shape[0]):
-                    total[j] += value * weights[j]
+                a, b = vectors[row, step, place], vectors[row, step, place + 1]
+                c, d = vectors[row, step, place + 2], vectors[row, step, place + 3]
+                for j in range(size):
+                    out[row, j] += (a * matrix[place, j] + b * matrix[place + 1, j]) + (
+                        c * matrix[place + 2, j] + d * matrix[place + 3, j]
+                    )
+    for place in range(whole, places):
+        for row in range(first, last):
+            if step < lengths[row]:
+                value = vectors[row, step, place]
+                for j in range(size):
+                    out[row, j] += value * matrix[place, j]
 
 
 @inlined
