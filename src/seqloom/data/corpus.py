@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from seqloom.data.token_file import batches
 from seqloom.errors import SeqloomError
@@ -76,6 +76,18 @@ class Recipe(Generic[Example, Stored]):
     identity: Callable[[Example], str]
 
 
+class Drawing(Protocol):
+    """The same for data that is drawn, not read: what a user names is no file, and nothing is cached."""
+
+    def load(self, folder: Path) -> Codec[Any, Any]: ...
+    def prepare(self, sources: Sources) -> Corpus[Any, Any]: ...
+    def encode(self, name: str, codec: Any) -> Any: ...
+
+    def fingerprint(self, name: str) -> str:
+        """The same for names that stand for the same."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where the text is. A missing `valid` or `test` is cut from `data` by content hash, 5 % each; where only `valid`
@@ -117,11 +129,13 @@ def split_of(identity: str, shares: Mapping[Split, float]) -> Split:
     return "train"
 
 
-def prepare(sources: Sources, recipe: Recipe[Example, Stored], cache: Path) -> Corpus[Example, Stored]:
+def prepare(sources: Sources, recipe: Recipe[Example, Stored] | Drawing, cache: Path) -> Corpus[Example, Stored]:
     """Reads, splits and encodes, or finds what an earlier call with equal content and settings left in `cache`.
 
     Raises SeqloomError where a split that training needs holds nothing.
     """
+    if not isinstance(recipe, Recipe):
+        return recipe.prepare(sources)
     shares = sources.shares()
     data = keep_standard_input(sources.data, cache)
     folder = make_folder(cache / _key(content_hash(data), recipe.settings, json.dumps(shares)))
@@ -162,8 +176,12 @@ def _keep(codec: Codec[Example, Stored], folder: Path) -> None:
             shutil.rmtree(temporary)
 
 
-def encode(path: str, recipe: Recipe[Example, Stored], codec: Codec[Example, Stored], cache: Path) -> Stored:
+def encode(
+    path: str, recipe: Recipe[Example, Stored] | Drawing, codec: Codec[Example, Stored], cache: Path
+) -> Stored:
     """The whole of one file, cached."""
+    if not isinstance(recipe, Recipe):
+        return recipe.encode(path, codec)
     path = keep_standard_input(path, cache)
     folder = make_folder(cache / _key(content_hash(path), recipe.settings, codec.fingerprint()))
     return _encode_splits(path, recipe, {}, codec, folder)["train"]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from seqloom.config import build, write_toml
-from seqloom.data.corpus import Corpus, Recipe, Sources, prepare
+from seqloom.data.corpus import Corpus, Drawing, Recipe, Sources, prepare
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.models.counted import Counted
@@ -53,7 +53,8 @@ def train(
 ) -> Run:
     """Trains a model and gives the run, the best weights loaded.
 
-    `task` and `model` are names (see `seqloom list`); `data`, `valid`, `test` are paths (`.gz`, `.xz` and `-` too).
+    `task` and `model` are names (see `seqloom list`); `data`, `valid`, `test` are paths (`.gz`, `.xz` and `-` too), or
+    what else the task takes.
     Exactly one of `minutes`, `epochs`, `sequences`, `updates` says how long; with none of them it is 10 minutes.
     A model that counts takes what its one pass takes, whatever is given. `settings` are dotted names with values.
     `resume` goes on with the run in `out` as if it had never stopped.
@@ -106,7 +107,7 @@ def train(
     return run
 
 
-def _check_text(folder: Path, recipe: Recipe[Any, Any], corpus: Corpus[Any, Any]) -> None:
+def _check_text(folder: Path, recipe: Recipe[Any, Any] | Drawing, corpus: Corpus[Any, Any]) -> None:
     """Refuses to resume on a text that has changed, as far as its vocabulary shows it."""
     if (folder / "config.toml").exists() and recipe.load(folder).fingerprint() != corpus.codec.fingerprint():
         raise RequestError(

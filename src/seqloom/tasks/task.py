@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.data.batch import Batch
-from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.corpus import Corpus, Drawing, Recipe
 from seqloom.data.loader import Loader
 from seqloom.nn.layer import State
 from seqloom.tasks.use import Trained, TrainedModel
@@ -47,8 +47,8 @@ class Task(Protocol):
         """The dotted settings that do well with this model, given what the user `asked` for."""
         ...
 
-    def recipe(self, settings: Any) -> Recipe[Any, Any]:
-        """How the user's files become data."""
+    def recipe(self, settings: Any) -> Recipe[Any, Any] | Drawing:
+        """How the user's files, or what else DATA names, become data."""
         ...
 
     def build(self, corpus: Corpus[Any, Any], model: str, settings: Any) -> nn.Module: ...
