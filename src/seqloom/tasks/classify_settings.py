@@ -71,6 +71,15 @@ _RECURRENT: dict[str, Any] = {
     "data.max_length": 512,
     "training.learning_rate": 3e-3,
 }
+_MEMORY: dict[str, Any] = {
+    "embedding.dim": 128,
+    "embedding.dropout": 0.3,
+    "model.hidden_size": 128,
+    "model.memory_size": 32,
+    "output.dropout": 0.3,
+    "data.max_length": 512,
+    "training.learning_rate": 2e-3,
+}
 _TRANSFORMER: dict[str, Any] = {
     "embedding.dim": 128,
     "embedding.dropout": 0.3,
@@ -123,7 +132,8 @@ def preset_of(model: str, characters: bool) -> Mapping[str, Any]:
     if not chosen.layer:
         pool = {} if chosen.attends else {"output.pool": "mean"}
         return _FEED_FORWARD | pool | written
-    return (_TRANSFORMER if chosen.layer == "bitransformer" else _RECURRENT) | written
+    by_layer = {"bitransformer": _TRANSFORMER, "ntm": _MEMORY}
+    return by_layer.get(chosen.layer, _RECURRENT) | written
 
 
 def cut_of(settings: ClassifySettings, text: bool) -> Cut:

@@ -101,6 +101,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     "gru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 3e-3},
     "lstm": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
     "mingru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
+    "ntm": {
+        "embedding.dim": 128,
+        "model.hidden_size": 256,
+        "model.memory_size": 32,
+        **_DROPOUT,
+        "training.learning_rate": 2e-3,
+    },
     "transformer": {
         "model.num_layers": 2,
         "model.dropout": 0.1,
@@ -121,7 +128,7 @@ _CHARACTERS: dict[str, dict[str, Any]] = {
         "data.batch_size": 32,
         "data.horizon": 64,
     }
-    for name in ("rnn", "gru", "lstm", "mingru")
+    for name in ("rnn", "gru", "lstm", "mingru", "ntm")
 } | {
     "ar": {"embedding.dim": 64, "output.tied": False, "model.order": 9},
     "ffnn": {"embedding.dim": 64, "output.tied": False, "model.order": 17},

@@ -78,6 +78,7 @@ _TRANSFORMER: dict[str, Any] = {
     "training.learning_rate": 1e-3,
     "training.warmup": 0.1,
 }
+_MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "training.learning_rate": 2e-3}
 _WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
 
 
@@ -100,6 +101,8 @@ class TagTask:
         own = layers[model].settings.model_fields
         if "model_dim" in own:
             return _TRANSFORMER
+        if "memory_size" in own:
+            return _MEMORY
         return _WINDOW if "order" in own else _RECURRENT
 
     def recipe(self, settings: TagSettings) -> Recipe[Sentence, TaggedFile]:
