@@ -22,7 +22,7 @@ from seqloom.models.bit_predictor import BitPredictor
 from seqloom.nn.layer import State, layers
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Loss, Score
-from seqloom.tasks.use import Trained, TrainedModel
+from seqloom.tasks.use import Band, Steps, Trained, TrainedModel
 
 _SEQUENCES_AT_ONCE = 32
 
@@ -111,6 +111,16 @@ class AlgorithmTask:
         if optimal[0] is None:
             return found
         return found | {"optimal_bits_per_sequence": float(np.mean(cast(list[float], optimal))) / math.log(2)}
+
+    def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
+        """What goes in, what is to come out, and the probabilities that do."""
+        assert batch.scored is not None
+        model: BitPredictor = trained.model
+        with torch.no_grad():
+            given = model(batch.inputs[row : row + 1]).sigmoid()[0]
+        scored = batch.scored[row, :, None]
+        shown = {"inputs": batch.inputs[row].abs(), "targets": batch.targets[row], "outputs": given * scored}
+        return Steps([], [Band(name, values.t().clamp(0, 1).cpu().numpy()) for name, values in shown.items()])
 
 
 def _answered(task: AlgorithmTask, trained: Trained, data: Drawn) -> Iterator[list[int]]:

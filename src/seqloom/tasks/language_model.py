@@ -45,7 +45,7 @@ from seqloom.tasks.counted_language_models import (
     open_part,
 )
 from seqloom.tasks.task import Loss, Score
-from seqloom.tasks.use import Trained, TrainedModel
+from seqloom.tasks.use import Steps, Trained, TrainedModel
 
 TextCorpus = Corpus[str, TokenFile]
 
@@ -226,6 +226,11 @@ class LanguageModelTask:
         first, carried = self.loss(model, batch.steps(0, carry), state)
         second, _ = self.loss(model, batch.steps(carry, batch.inputs.shape[1]), carried)
         return Loss(first.sum + second.sum, first.count + second.count), carried
+
+    def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
+        """The tokens that are read."""
+        tokenizer = cast(TextCodec, trained.codec).tokenizer
+        return Steps([tokenizer.token(i) for i in batch.inputs[row].tolist()], [])
 
     def score(self, data: TokenFile) -> Score:  # noqa: ARG002
         return Score("perplexity", lower_is_better=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import Settings
+from seqloom.data.batch import Batch
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.continuation import Continuation
 from seqloom.decoding.scoring import LineScore
@@ -162,4 +163,28 @@ class Calibrates(Protocol):
 
     def calibrate(self, trained: Trained, valid: Any) -> None:
         """Changes buffers of the model; they are saved with it."""
+        ...
+
+
+class Band(NamedTuple):
+    """`values` (rows, time) from 0 to 1, to be shown along time under a `name`."""
+
+    name: str
+    values: NDArray[np.floating[Any]]
+
+
+class Steps(NamedTuple):
+    """What went on in a sequence, to be shown beside what a model did at each step: the `names` of the steps where
+    they have any, else none."""
+
+    names: Sequence[str]
+    bands: Sequence[Band]
+
+
+@runtime_checkable
+class ShowsSteps(Protocol):
+    """Says what its sequences are, step by step."""
+
+    def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
+        """Of one row of a batch, padding included."""
         ...
