@@ -25,7 +25,8 @@ class Forms(NamedTuple):
 class Batch(NamedTuple):
     """Rows of token ids and what is to be predicted at each step.
 
-    `inputs`, `targets`: (batch, time) ids, or (batch, time, size) numbers. `lengths`: (batch,) real elements of each row, None where all are real.
+    `inputs`, `targets`: (batch, time) ids, or (batch, time, size) numbers. `lengths`: (batch,) real elements of
+    each row, None where all are real.
     `scored`: (batch, time), True where the target counts; None where all real ones do. `source`, `source_lengths`:
     what the targets are given, where they are given something: (batch, source) ids or (batch, source, size) numbers.
     `continues`: the rows go on where the state of the batch before was carried from. `carry`: the steps after which

@@ -43,18 +43,22 @@ class Writer(Protocol[Example, StoredOut]):
     def discard(self) -> None: ...
 
 
-class Codec(Protocol[Example, StoredOut]):
-    """What turns examples into numbers and back: learnt from the training split, kept in the run's folder."""
+class Kept(Protocol):
+    """What a run's folder keeps of its data besides the model."""
 
     def save(self, folder: Path) -> None: ...
 
     def fingerprint(self) -> str:
-        """The same for codecs that do the same."""
+        """The same for those that do the same."""
         ...
 
     def facts(self) -> dict[str, int]:
         """Its sizes, for the run's summary."""
         ...
+
+
+class Codec(Kept, Protocol[Example, StoredOut]):
+    """What turns examples into numbers and back: learnt from the training split, kept in the run's folder."""
 
     def writer(self, folder: Path) -> Writer[Example, StoredOut]: ...
     def open(self, folder: Path) -> StoredOut: ...
@@ -79,7 +83,7 @@ class Recipe(Generic[Example, Stored]):
 class Drawing(Protocol):
     """The same for data that is drawn, not read: what a user names is no file, and nothing is cached."""
 
-    def load(self, folder: Path) -> Codec[Any, Any]: ...
+    def load(self, folder: Path) -> Kept: ...
     def prepare(self, sources: Sources) -> Corpus[Any, Any]: ...
     def encode(self, name: str, codec: Any) -> Any: ...
 
@@ -111,7 +115,7 @@ class Sources:
 class Corpus(Generic[Example, Stored]):
     """A codec and the splits that there are."""
 
-    codec: Codec[Example, Stored]
+    codec: Kept
     train: Stored
     valid: Stored
     test: Stored | None
@@ -176,9 +180,7 @@ def _keep(codec: Codec[Example, Stored], folder: Path) -> None:
             shutil.rmtree(temporary)
 
 
-def encode(
-    path: str, recipe: Recipe[Example, Stored] | Drawing, codec: Codec[Example, Stored], cache: Path
-) -> Stored:
+def encode(path: str, recipe: Recipe[Example, Stored] | Drawing, codec: Codec[Example, Stored], cache: Path) -> Stored:
     """The whole of one file, cached."""
     if not isinstance(recipe, Recipe):
         return recipe.encode(path, codec)

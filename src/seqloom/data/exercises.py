@@ -1,4 +1,4 @@
-"""Examples of an algorithm: what a user names, the codec that a run keeps of it, and batches that are never the same."""
+"""Examples of an algorithm: what a user names, the codec that a run keeps of it, and batches, new each time."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Exercises:
         valid, test = (self._held_out(name or sources.data, codec, seed) for name, seed in (
             (sources.valid, _VALID), (sources.test, _TEST)
         ))  # fmt: skip
-        return Corpus(codec, Drawn(codec.algorithm(), self.held_out, 0), valid, test)  # type: ignore[arg-type]
+        return Corpus(codec, Drawn(codec.algorithm(), self.held_out, 0), valid, test)
 
     def encode(self, name: str, codec: AlgorithmCodec) -> Drawn:
         return self._held_out(name, codec, _TEST)

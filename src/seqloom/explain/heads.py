@@ -26,7 +26,7 @@ _LOOKED_AT = 0.05
 
 _STYLE = """
 .ground { fill: var(--tint); stroke: var(--rule) } .cell { fill: var(--c0) } .cell.writes { fill: var(--c1) }
-.cell:hover { stroke: var(--ink) } .band { fill: var(--ink); font-size: 12px } .token { fill: var(--ink); font-size: 10px }
+.cell:hover { stroke: var(--ink) } .band, .token { fill: var(--ink) } .token { font-size: 10px }
 """
 
 
@@ -60,9 +60,7 @@ def watch(task: Task, trained: Trained, data: Any, most: int = 4) -> list[Trace]
 
 def _length(batch: Batch) -> int:
     """Of the last row, as far as the layer went along it."""
-    lengths, rows = (
-        (batch.lengths, batch.inputs) if batch.source is None else (batch.source_lengths, batch.source)
-    )
+    lengths, rows = (batch.lengths, batch.inputs) if batch.source is None else (batch.source_lengths, batch.source)
     return rows.shape[1] if lengths is None else int(lengths[-1])
 
 
@@ -91,7 +89,9 @@ def trace_svg(trace: Trace) -> str:
     for head in range(trace.weights.shape[1]):
         reads = head < trace.read_heads
         number = head if reads else head - trace.read_heads
-        name = f"{'read' if reads else 'write'} weights" + (f", head {number + 1}" if trace.weights.shape[1] > 2 else "")
+        name = f"{'read' if reads else 'write'} weights" + (
+            f", head {number + 1}" if trace.weights.shape[1] > 2 else ""
+        )
         kind = "cell" if reads else "cell writes"
         parts += _band(name, trace.weights[:, head, first:last].T, top, first, kind, "location")
         top += _height(last - first)

@@ -18,7 +18,7 @@ class BitPredictor(nn.Module):
 
     def __init__(self, layer: type[SequenceLayer], settings: Settings, input_size: int, target_size: int) -> None:
         super().__init__()
-        self.layer = layer(input_size, settings)  # type: ignore[call-arg]
+        self.layer = layer(input_size, settings)
         self.output = nn.Linear(self.layer.output_size, target_size)
         self.sizes: Tensor
         self.register_buffer("sizes", torch.tensor([input_size, target_size]))

@@ -60,8 +60,9 @@ class Instructions(NamedTuple):
     def of(cls, raw: Float[Tensor, "batch instructions"], heads: Heads) -> Instructions:
         """From numbers of any size. Keys and what is added are squashed, so that a memory stays bounded."""
         batch, width = len(raw), heads.width
-        where, what = raw.split([heads.all * heads.address_size, heads.write * 2 * width], dim=1)
-        parts = where.view(batch, heads.all, heads.address_size).split([width, 1, 1, heads.shifts, 1], dim=2)
+        where, what = raw.split_with_sizes([heads.all * heads.address_size, heads.write * 2 * width], dim=1)
+        by_head = where.reshape(batch, heads.all, heads.address_size)
+        parts = by_head.split_with_sizes([width, 1, 1, heads.shifts, 1], dim=2)
         keys, strengths, gates, shifts, sharpening = parts
         erase, add = what.reshape(batch, heads.write, 2, width).unbind(2)
         return cls(

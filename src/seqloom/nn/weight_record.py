@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class WeightRecord:
-    """The weights of the heads of every layer with a memory, by the layer's name among the modules that are recorded."""
+    """The weights of the heads of every layer with a memory, by the layer's name among the modules recorded."""
 
     def __init__(self) -> None:
         self.passes: dict[str, list[Tensor]] = {}

@@ -49,7 +49,7 @@ _TRANSFORMER: dict[str, Any] = {"model.model_dim": 128, "model.num_layers": 4, "
 
 
 class AlgorithmTask:
-    """Learn an algorithm (copy, repeat, recall, sort) from examples that are drawn as they are needed: bits a sequence."""
+    """Learn to copy, repeat, recall, predict or sort, from examples drawn as they are needed: bits a sequence."""
 
     name = "algorithm"
 
@@ -138,7 +138,6 @@ def _answered(task: AlgorithmTask, trained: Trained, data: Drawn) -> Iterator[li
                 yield (wrong & batch.scored[:, :, None]).sum((1, 2)).tolist()
     finally:
         model.train(was_training)
-
 
 
 tasks.register("algorithm")(AlgorithmTask())

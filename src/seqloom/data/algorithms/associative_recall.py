@@ -1,4 +1,4 @@
-"""Associative recall: items, then one of them; the one that followed it is asked for (Graves et al. 2014, section 4.3)."""
+"""Associative recall: items, then one of them; the next one is asked for (Graves et al. 2014, section 4.3)."""
 
 from __future__ import annotations
 

@@ -27,7 +27,10 @@ class Copy(Algorithm):
 
     def draw(self, chance: np.random.Generator) -> Exercise:
         length = self.length.draw(chance)
-        exercise, vectors = blank(2 * length + 1, self.input_size, self.target_size), random_bits(chance, length, self.bits)
+        exercise, vectors = (
+            blank(2 * length + 1, self.input_size, self.target_size),
+            random_bits(chance, length, self.bits),
+        )
         exercise.inputs[:length, : self.bits] = vectors
         exercise.inputs[length, self.bits] = 1  # the end of what is to be copied
         exercise.targets[length + 1 :] = vectors

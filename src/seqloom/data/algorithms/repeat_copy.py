@@ -1,4 +1,4 @@
-"""Repeat copy: a sequence of bits, then the same as often as asked for, and an end (Graves et al. 2014, section 4.2)."""
+"""Repeat copy: a sequence of bits, the same as often as asked for, and an end (Graves et al. 2014, section 4.2)."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from seqloom.compiling import Array, inlined
 from seqloom.nn.kernels.exponential import exp, log
@@ -11,7 +12,7 @@ from seqloom.nn.memory import NORM_FLOOR, WEIGHT_FLOOR
 
 
 @inlined
-def softplus(x: float) -> float:
+def softplus(x: Any) -> Any:
     bounded = x if x > ZERO else ZERO
     return bounded + math.log1p(exp(-abs(x)))
 
@@ -94,7 +95,7 @@ def inverse_norms(memory: Array, out: Array) -> None:
 
 
 @inlined
-def inverse_key_norm(said: Array, width: int) -> float:
+def inverse_key_norm(said: Array, width: int) -> Any:
     total = said.dtype.type(NORM_FLOOR * NORM_FLOOR)
     for j in range(width):
         total += said[j] * said[j]

@@ -85,7 +85,7 @@ def _log(x: Any) -> Callable[[Any], Any]:
             low = ((_Q3 * f + _Q2) * f + _Q1) * f + _Q0
             square = f * f
             found = f + square * (low + square * square * high) + np.float32(power) * _LOG_2
-            return x if x != x else found  # noqa: PLR0124
+            return x if x != x else found
 
         return plain(fitted)
     return lambda x: math.log(x)

@@ -67,9 +67,8 @@ def _run(given: Given, lengths: Tensor, heads: Heads, keep: bool) -> Left:
         moved=new(per_head),
         norms=new(batch, time, locations),
     )
-    for buffer, before in (
-        (left.cells, given.cell), (left.reads, given.reads), (left.memories, given.memory), (left.weights, given.weights)
-    ):  # fmt: skip
+    states = (left.cells, given.cell), (left.reads, given.reads), (left.weights, given.weights)
+    for buffer, before in (*states, (left.memories, given.memory)):
         buffer[:, 0] = before.detach()
     if given.hidden.shape[1]:
         left.hidden[:, 0] = given.hidden.detach()
@@ -121,11 +120,22 @@ class MemoryRecurrence(torch.autograd.Function):
         parameters = [tensor.detach().contiguous() for tensor in ctx.saved_tensors]
         by_gates, by_said = torch.zeros_like(left.gates), torch.zeros_like(left.said)
         by_seen = torch.cat([by_last_reads, by_hidden], dim=1)
-        carried = [by_seen, *(part.clone(memory_format=torch.contiguous_format) for part in (by_cell, by_memory, by_weights))]
+        carried = [
+            by_seen,
+            *(part.clone(memory_format=torch.contiguous_format) for part in (by_cell, by_memory, by_weights)),
+        ]
         of_pass = [tensor for name, tensor in left._asdict().items() if name != "seen"]
         arrays = [
             tensor.numpy()
-            for tensor in (*parameters, *of_pass, by_outputs.contiguous(), by_reads.contiguous(), by_gates, by_said, *carried)
+            for tensor in (
+                *parameters,
+                *of_pass,
+                by_outputs.contiguous(),
+                by_reads.contiguous(),
+                by_gates,
+                by_said,
+                *carried,
+            )
         ]
         steps = ctx.lengths.numpy()
 
@@ -143,9 +153,7 @@ class MemoryRecurrence(torch.autograd.Function):
         )  # fmt: skip
 
 
-def recur(
-    given: Given, lengths: Tensor, heads: Heads, weights_to: list[Tensor] | None
-) -> tuple[Tensor, ...]:
+def recur(given: Given, lengths: Tensor, heads: Heads, weights_to: list[Tensor] | None) -> tuple[Tensor, ...]:
     """What `MemoryRecurrence` gives."""
     if torch.is_grad_enabled():
         return MemoryRecurrence.apply(lengths, heads, weights_to, *given)  # type: ignore[no-untyped-call]

@@ -19,7 +19,7 @@ from seqloom.nn.kernels.numeric import ONE, ZERO, sigmoid, tanh
 
 
 @inlined
-def _control(gates: Array, hidden_before: Array, cell_before: Array, hidden: Array, cell: Array) -> None:
+def _control(gates: Array, cell_before: Array, hidden: Array, cell: Array) -> None:
     """The controller's step: an LSTM's, whose gates are input, forget, cell, output, or where there are no cells that
     of a feed-forward net. Gates become what their functions give, in place."""
     size = hidden.shape[0]
@@ -216,9 +216,7 @@ def forward(
         _multiply(recurrent, seen, gates, lengths, first, last, step)
         for row in range(first, last):
             if step < lengths[row]:
-                _control(
-                    gates[row, step], hidden[row, step], cells[row, step], hidden[row, step + 1], cells[row, step + 1]
-                )
+                _control(gates[row, step], cells[row, step], hidden[row, step + 1], cells[row, step + 1])
         _multiply(head_weight, hidden[:, 1:], said, lengths, first, last, step)
         for row in range(first, last):
             if step >= lengths[row]:

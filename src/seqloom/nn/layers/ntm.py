@@ -30,7 +30,9 @@ class NTMSettings(Settings):
     memory_width: int = Field(20, gt=0, le=2**12, description="numbers at a location")
     read_heads: int = Field(1, gt=0, le=64, description="heads that read")
     write_heads: int = Field(1, gt=0, le=64, description="heads that write")
-    shifts: int = Field(3, gt=0, le=255, description="shifts to choose from, an odd number: 3 are one back, none, one on")
+    shifts: int = Field(
+        3, gt=0, le=255, description="shifts to choose from, an odd number: 3 are one back, none, one on"
+    )
     first_memory: Literal["constant", "learned"] = Field(
         "constant", description="the memory before the first element: a small constant everywhere, or learned"
     )
@@ -147,7 +149,10 @@ class NTM(SequenceLayer, RecordsWeights):
             hidden, after = self._step(element, state)
             if lengths is not None:
                 real = step < lengths
-                kept = [torch.where(real.view(-1, *[1] * (new.dim() - 1)), new, old) for new, old in zip(after, state, strict=True)]
+                kept = [
+                    torch.where(real.view(-1, *[1] * (new.dim() - 1)), new, old)
+                    for new, old in zip(after, state, strict=True)
+                ]
                 after = NTMState(*kept)
             state = after
             hiddens.append(hidden)
