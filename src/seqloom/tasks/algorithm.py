@@ -28,7 +28,7 @@ _SEQUENCES_AT_ONCE = 32
 
 
 class DataSettings(Settings):
-    batch_size: int = Field(4, gt=0, le=2**20, description="sequences of a batch, new ones each time")
+    batch_size: int = Field(1, gt=0, le=2**20, description="sequences of a batch, new ones each time")
     held_out: int = Field(500, gt=0, le=2**20, description="sequences to validate, test or evaluate on")
 
 
@@ -44,8 +44,8 @@ _TRAINING: dict[str, Any] = {
     "training.precision": "float32",
 }
 _NTM: dict[str, Any] = {}
-_RECURRENT: dict[str, Any] = {"model.hidden_size": 256, "model.num_layers": 3}
-_TRANSFORMER: dict[str, Any] = {"model.model_dim": 128, "model.num_layers": 4, "training.warmup": 0.05}
+_RECURRENT: dict[str, Any] = {"model.hidden_size": 256, "model.num_layers": 3, "data.batch_size": 4}
+_TRANSFORMER: dict[str, Any] = {"model.model_dim": 128, "model.num_layers": 4, "data.batch_size": 16}
 
 
 class AlgorithmTask:
