@@ -80,7 +80,11 @@ def main() -> None:
     torch.set_flush_denormal(True)
     keep_freed_memory()  # as every run does; it is the same for both sides
     torch.manual_seed(1)
-    racers = {"ours, 16 an update": (ours(16), 20), "ours, 1 an update": (ours(1), 60), "peer, 1 an update": (peer(), 8)}
+    racers = {
+        "ours, 16 an update": (ours(16), 20),
+        "ours, 1 an update": (ours(1), 60),
+        "peer, 1 an update": (peer(), 8),
+    }
     rates: dict[str, list[float]] = {name: [] for name in racers}
     for _ in range(options.rounds + 1):
         for name, (racer, updates) in racers.items():

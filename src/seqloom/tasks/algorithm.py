@@ -43,7 +43,7 @@ _TRAINING: dict[str, Any] = {
     "training.clip_norm": 10.0,
     "training.precision": "float32",
 }
-_NTM: dict[str, Any] = {}
+_NTM: dict[str, Any] = {"training.clip_norm": 1.0}
 _RECURRENT: dict[str, Any] = {"model.hidden_size": 256, "model.num_layers": 3, "data.batch_size": 4}
 _TRANSFORMER: dict[str, Any] = {"model.model_dim": 128, "model.num_layers": 4, "data.batch_size": 16}
 

@@ -44,7 +44,7 @@ class DynamicNgrams(Algorithm):
         return exercise
 
     def optimal_nats(self, exercise: Exercise) -> float:
-        """Of the Bayesian estimate p(1 | context) = (N1 + 1/2) / (N1 + N0 + 1), from its counts so far (equation 10)."""
+        """Of the Bayesian estimate p(1) = (N1 + 1/2) / (N1 + N0 + 1), from the context's counts (equation 10)."""
         bits = [int(bit) for bit in [exercise.inputs[0, 0], *exercise.targets[:, 0]]]
         counts = [[0.5, 0.5] for _ in range(2**self.context)]
         total = 0.0
