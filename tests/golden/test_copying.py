@@ -1,4 +1,4 @@
-"""Copying, as the Neural Turing Machine's paper has it: learnt from few sequences, and for longer ones than were seen."""
+"""Copying, as the paper of the Neural Turing Machine has it: learnt from few sequences, and for longer ones too."""
 
 from __future__ import annotations
 
