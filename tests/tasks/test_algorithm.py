@@ -7,16 +7,18 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import seqloom
 from seqloom.data.batch import Batch
 from seqloom.errors import RequestError
-from seqloom.explain.heads import heads_html, watch
+from seqloom.explain.heads import Trace, heads_html, trace_svg, watch
 from seqloom.nn.layer import layers
 from seqloom.tasks import tasks
 from seqloom.tasks.task import total_loss
+from seqloom.tasks.use import Steps
 from tests.training.small_runs import assert_same_run, signal_after
 
 SIZES = {"hidden_size": 8, "model_dim": 8, "num_heads": 2, "num_layers": 1, "output_size": 6, "order": 3}
@@ -122,6 +124,19 @@ def test_the_page_shows_what_went_in_and_where_the_heads_looked(tmp_path: Path) 
     for text in ("A &lt;title&gt;", ">inputs<", ">outputs<", "read weights", "write weights", "step 0, location"):
         assert text in page
     assert "http" not in page
+
+
+def test_a_page_begins_after_the_longest_stretch_that_nobody_looked_at() -> None:
+    weights = np.zeros((3, 2, 50), np.float32)
+    weights[0, 0, 48] = weights[1, 0, 49] = weights[2, 1, 1] = 1
+    svg = trace_svg(Trace(Steps(["a", "b", "<c>"], []), weights, read_heads=1))
+    assert "step 0, location 48: 1.00" in svg
+    assert ">48</text>" in svg
+    assert ">1</text>" in svg
+    assert "&lt;c&gt;" in svg
+    height = int(svg.split('height="')[1].split('"')[0])
+    assert height < 300
+    assert trace_svg(Trace(Steps([], []), np.zeros((2, 2, 4), np.float32), read_heads=1)).startswith("<svg")
 
 
 def test_a_model_without_a_memory_has_no_such_page(tmp_path: Path) -> None:

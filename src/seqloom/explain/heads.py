@@ -22,7 +22,7 @@ _CELL = 9  # pixels
 _LEFT, _NAME_HEIGHT = 52, 16
 _FAINTEST = 0.01
 _LOOKED_AT = 0.05
-"""The weight from which on a location is shown, with all between the first and the last of them."""
+"""The weight from which on a location was looked at."""
 
 _STYLE = """
 .ground { fill: var(--tint); stroke: var(--rule) } .cell { fill: var(--c0) } .cell.writes { fill: var(--c1) }
@@ -72,19 +72,19 @@ def heads_html(traces: Sequence[Trace], title: str, about: str = "") -> str:
     )
     body = f"""<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>
 <p class="soft">Time goes from left to right. Of the memory, a row is a location: the stronger the colour, the more of
-a head's weight it had at that step. Locations that no head looked at are left out at both ends. The values show at the
-pointer.</p>
+a head's weight it had at that step. The memory is a ring: its longest stretch that no head looked at is
+left out. The values show at the pointer.</p>
 {sections}"""
     return page(title, body, _STYLE)
 
 
 def trace_svg(trace: Trace) -> str:
     """Inline SVG: the bands of the sequence, then one for each head."""
-    time, (first, last) = len(trace.weights), _looked_at(trace.weights)
+    time, shown = len(trace.weights), _looked_at(trace.weights)
     parts: list[str] = []
     top = 4.0
     for band in trace.steps.bands:
-        parts += _band(band.name, band.values, top, 0, "cell", "row")
+        parts += _band(band.name, band.values, top, range(len(band.values)), "cell", "row")
         top += _height(len(band.values))
     for head in range(trace.weights.shape[1]):
         reads = head < trace.read_heads
@@ -93,25 +93,29 @@ def trace_svg(trace: Trace) -> str:
             f", head {number + 1}" if trace.weights.shape[1] > 2 else ""
         )
         kind = "cell" if reads else "cell writes"
-        parts += _band(name, trace.weights[:, head, first:last].T, top, first, kind, "location")
-        top += _height(last - first)
+        parts += _band(name, trace.weights[:, head, shown].T, top, shown, kind, "location")
+        top += _height(len(shown))
     parts += _names(trace.steps.names, top)
     top += 80 if trace.steps.names else 0
     wide, high = _LEFT + time * _CELL + 8, top + 4
     return f'<svg viewBox="0 0 {wide} {high:.0f}" width="{wide}" height="{high:.0f}">{"".join(parts)}</svg>'
 
 
-def _looked_at(weights: NDArray[np.float32]) -> tuple[int, int]:
-    """The first location that any head looked at, and the one after the last."""
-    seen = np.flatnonzero((weights >= _LOOKED_AT).any((0, 1)))
-    return (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, weights.shape[2])
+def _looked_at(weights: NDArray[np.float32]) -> list[int]:
+    """The locations in the order of their ring, without the longest stretch that no head looked at."""
+    seen, size = np.flatnonzero((weights >= _LOOKED_AT).any((0, 1))), weights.shape[2]
+    if not len(seen):
+        return list(range(size))
+    gaps = np.diff(seen, append=seen[0] + size)
+    last = int(gaps.argmax())
+    return [(int(seen[last]) + int(gaps[last]) + i) % size for i in range(size - int(gaps[last]) + 1)]
 
 
 def _height(rows: int) -> float:
     return _NAME_HEIGHT + rows * _CELL + 10
 
 
-def _band(name: str, values: NDArray[Any], top: float, first: int, kind: str, row_is: str) -> Iterator[str]:
+def _band(name: str, values: NDArray[Any], top: float, numbers: Sequence[int], kind: str, row_is: str) -> Iterator[str]:
     """A name, a field, the numbers of its first and last row, and a square for what could be seen."""
     rows, time = values.shape
     yield f'<text class="band" x="{_LEFT}" y="{top + 12:.0f}">{escape(name)}</text>'
@@ -119,11 +123,11 @@ def _band(name: str, values: NDArray[Any], top: float, first: int, kind: str, ro
     yield f'<rect class="ground" x="{_LEFT}" y="{top:.0f}" width="{time * _CELL}" height="{rows * _CELL}"/>'
     for row in sorted({0, rows - 1}) if rows > 3 else []:
         place = f'x="{_LEFT - 6}" y="{top + (row + 0.5) * _CELL:.0f}" dy=".35em" text-anchor="end"'
-        yield f'<text class="tick" {place}>{first + row}</text>'
+        yield f'<text class="tick" {place}>{numbers[row]}</text>'
     for row, step in np.argwhere(values >= _FAINTEST).tolist():
         value = float(values[row, step])
         place = f'x="{_LEFT + step * _CELL}" y="{top + row * _CELL:.0f}" width="{_CELL}" height="{_CELL}"'
-        said = f"step {step}, {row_is} {first + row}: {value:.2f}"
+        said = f"step {step}, {row_is} {numbers[row]}: {value:.2f}"
         yield f'<rect class="{kind}" {place} fill-opacity="{min(value, 1):.2f}"><title>{said}</title></rect>'
 
 
