@@ -125,7 +125,7 @@ def scoring(text: Path, arpa: Path, sentences: int) -> dict[str, Any]:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             found[f"tokens_per_second_{threads}"] = tokens / median_seconds(lambda: run.score(chosen))
-        ours = [score.log_prob / math.log(10) for score in run.score(chosen[:10_000])]
+        ours = (run.score(chosen[:10_000]).log_probs / math.log(10)).tolist()
     peer = kenlm_scores.load(arpa)
     if peer is None:
         print("the package kenlm is not installed: pip install kenlm", file=sys.stderr)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled, inlined, prefetch
 from seqloom.errors import SeqloomError
+from seqloom.threads import over_ranges
 
 _NEWLINE = 10
 _EMPTY = -1
+_LINES_WORTH_A_THREAD = 1 << 10
 
 
 class WordTable(NamedTuple):
@@ -76,10 +78,18 @@ class EncodedLines(NamedTuple):
 
 def encode_lines(table: WordTable, lines: Sequence[str], unknown: int, end: int) -> EncodedLines:
     """The numbers of the words of each line, `unknown` for those that are not in the table, and `end` at its end."""
-    text = np.frombuffer(_bytes_of(lines), np.uint8)
-    ids, offsets = np.empty(len(text) // 2 + len(lines) + 1, np.uint32), np.zeros(len(lines) + 1, np.int64)
-    size = _encode(text, table.text, table.ends, table.slots, unknown, end, ids, offsets)
-    return EncodedLines(ids[:size], offsets)
+
+    def encode(first: int, last: int) -> EncodedLines:
+        text = np.frombuffer(_bytes_of(lines[first:last]), np.uint8)
+        ids, offsets = np.empty(len(text) // 2 + last - first + 1, np.uint32), np.zeros(last - first + 1, np.int64)
+        size = _encode(text, table.text, table.ends, table.slots, unknown, end, ids, offsets)
+        return EncodedLines(ids[:size], offsets)
+
+    parts = over_ranges(len(lines), encode, _LINES_WORTH_A_THREAD)
+    if len(parts) == 1:
+        return parts[0]
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    return EncodedLines(np.concatenate([part.ids for part in parts]), np.append(0, lengths.cumsum()))
 
 
 def _bytes_of(lines: Sequence[str]) -> bytes:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqloom.config import Settings
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.continuation import Continuation
-from seqloom.decoding.scoring import LineScore
+from seqloom.decoding.line_scores import LineScores
 from seqloom.errors import unknown_name
 from seqloom.metrics.by_length import LengthScores
 from seqloom.metrics.classification import Diagnosis
@@ -86,7 +86,7 @@ class ScoresExamples(Protocol):
         """Those of a file, one a line."""
         ...
 
-    def score_examples(self, trained: Trained, examples: Sequence[Any]) -> Sequence[LineScore]:
+    def score_examples(self, trained: Trained, examples: Sequence[Any]) -> LineScores:
         """In the order given."""
         ...
 
