@@ -166,7 +166,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sentences", type=int, default=100_000, help="to score")
     parser.add_argument("--ptb", type=Path, help="the folder of ptb.train.txt and the others")
-    parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -185,8 +184,9 @@ def main() -> None:
         print(json.dumps(figures["scoring"], indent=1))
     if options.ptb:
         figures["penn_treebank"] = penn_treebank(options.ptb)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    from peers.race import machine, write_results
+
+    write_results("ngram", {"text": options.text.name, "machine": machine(options.threads), **figures})
 
 
 if __name__ == "__main__":
