@@ -113,10 +113,14 @@ class ClassifyTask:
             raise RequestError("n_best is out of range", where="n_best", got=most, expected="1 or more")
         if asked.get("proba"):
             most = None
-        rows = _rows(trained, inputs)
-        for row, decided in zip(rows, decide(trained.model, rows, _device(trained)), strict=True):
-            source = codec.shown(row) if asked.get("attention") and decided.attention is not None else None
-            yield _decisions(decided, codec.labels.names, most, source)
+        rows = _rows(trained, inputs)  # which refuses what the model does not read now, not with the first answer
+
+        def answers() -> Iterator[Sequence[Decision]]:
+            for row, decided in zip(rows, decide(trained.model, rows, _device(trained)), strict=True):
+                source = codec.shown(row) if asked.get("attention") and decided.attention is not None else None
+                yield _decisions(decided, codec.labels.names, most, source)
+
+        return answers()
 
     def diagnose(self, trained: Trained, data: LabelledData) -> Diagnosis:
         predicted, probabilities = _answers(trained, data)

@@ -83,6 +83,13 @@ _TRANSFORMER: dict[str, Any] = {
     "training.learning_rate": 1e-3,
     "training.warmup": 0.05,
 }
+_CONVOLUTIONAL: dict[str, Any] = {
+    "embedding.dim": 128,
+    "embedding.dropout": 0.3,
+    "output.dropout": 0.3,
+    "data.max_length": 512,
+    "training.learning_rate": 1e-3,
+}
 _FEED_FORWARD: dict[str, Any] = {
     "embedding.dim": 256,
     "embedding.dropout": 0.3,
@@ -123,6 +130,8 @@ def preset_of(model: str, characters: bool) -> Mapping[str, Any]:
     if not chosen.layer:
         pool = {} if chosen.attends else {"output.pool": "mean"}
         return _FEED_FORWARD | pool | written
+    if chosen.layer in ("cnn", "tcn"):
+        return _CONVOLUTIONAL | written
     return (_TRANSFORMER if chosen.layer == "bitransformer" else _RECURRENT) | written
 
 
