@@ -61,7 +61,7 @@ def train(
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
-    plan = Plan(task, model, Sources(data, valid, test), budget, seed, make_settings(task, model, settings or {}))
+    plan = Plan(task, model, Sources(data, valid, test), budget, seed, make_settings(task, model, settings or {}, data))
     folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
     check_folder(folder, plan, resume)
     options: TrainingSettings = getattr(plan.settings, "training", TrainingSettings())
