@@ -74,13 +74,17 @@ def settings_type(task: str, model: str) -> type[Settings]:
 
 
 def make_settings(task: str, model: str, asked: Mapping[str, Any], data: str | None = None) -> Settings:
-    """The defaults, under the model's preset, under what is `asked` (names may be short). `data`: the path of what it will
-    be trained on, whose name may say what kind of data it is; the file is not read."""
+    """The defaults, under the model's preset, under what is `asked` (names may be short).
+
+    `data`: the path of what it will be trained on, whose name may say what kind of data it is; the file is not read.
+    """
     kind = settings_type(task, model)
     asked = {full_name(kind, name): value for name, value in asked.items()}
     chosen = tasks[task]
-    by_data = data is not None and isinstance(chosen, PresetByData)
-    preset = chosen.preset_for(model, asked, data) if by_data else chosen.preset(model, asked)  # type: ignore[attr-defined,arg-type]
+    if data is not None and isinstance(chosen, PresetByData):
+        preset = chosen.preset_for(model, asked, data)
+    else:
+        preset = chosen.preset(model, asked)
     known = {full_name(kind, name): value for name, value in preset.items()}
     return build(kind, known, asked)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import ClassVar, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -19,8 +20,8 @@ class ConvolutionSettings(Settings):
     num_layers: int = Field(3, gt=0, le=64, description="convolutions, one over the other")
     kernel_size: int = Field(5, gt=0, le=4096, description="elements that a convolution sees at a time")
     dilation: int = Field(
-        1, gt=0, le=64, description="how many times further apart the elements are that each convolution sees than those "
-        "of the one below; 1: side by side in all"
+        1, gt=0, le=64, description="how many times further apart than those of the one below are the elements that a "
+        "convolution sees; 1: side by side in all"
     )  # fmt: skip
     residual: bool = Field(True, description="what goes into a convolution is added to what comes out")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout after each convolution, of whole channels")
@@ -29,8 +30,8 @@ class ConvolutionSettings(Settings):
 class DilatedConvolutionSettings(ConvolutionSettings):
     num_layers: int = Field(4, gt=0, le=64, description="convolutions, one over the other")
     dilation: int = Field(
-        2, gt=0, le=64, description="how many times further apart the elements are that each convolution sees than those "
-        "of the one below: with 2 and a kernel of k, n convolutions see (2^n - 1)(k - 1) + 1 elements"
+        2, gt=0, le=64, description="how many times further apart than those of the one below are the elements that a "
+        "convolution sees: with 2 and a kernel of k, n convolutions see (2^n - 1)(k - 1) + 1 elements"
     )  # fmt: skip
 
 
@@ -38,7 +39,9 @@ class Convolution(nn.Module):
     """[x +] dropout(gelu(norm(conv(x)))), over elements `dilation` apart. The norm is over the channels of an element
     (Ba et al. 2016), not over a batch or a sequence, so that no element hangs on padding or on what comes later."""
 
-    def __init__(self, input_size: int, size: int, kernel_size: int, dilation: int, residual: bool, rate: float) -> None:
+    def __init__(
+        self, input_size: int, size: int, kernel_size: int, dilation: int, residual: bool, rate: float
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv1d(input_size, size, kernel_size, dilation=dilation)
         self.norm = nn.LayerNorm(size)
@@ -77,6 +80,9 @@ class ConvolutionStack(SequenceLayer):
             for depth in range(settings.num_layers)
         )
 
+    def each(self) -> Iterator[Convolution]:
+        return (cast(Convolution, convolution) for convolution in self.convolutions)
+
 
 @layers.register("cnn")
 class ConvolutionalNetwork(ConvolutionStack):
@@ -95,7 +101,7 @@ class ConvolutionalNetwork(ConvolutionStack):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time output"], State]:
         hidden = inputs
-        for convolution in self.convolutions:
+        for convolution in self.each():
             hidden = without_padding(hidden, lengths)
             before = convolution.reach // 2
             hidden = convolution(F.pad(hidden, (0, 0, before, convolution.reach - before)), hidden)
@@ -112,7 +118,7 @@ class TemporalConvolutionalNetwork(ConvolutionStack):
     def initial_state(self, batch_size: int) -> State:
         return tuple(
             convolution.conv.weight.new_zeros(batch_size, convolution.reach, convolution.conv.in_channels)
-            for convolution in self.convolutions
+            for convolution in self.each()
         )
 
     def forward(
@@ -123,7 +129,7 @@ class TemporalConvolutionalNetwork(ConvolutionStack):
     ) -> tuple[Float[Tensor, "batch time output"], State]:
         hidden, after = without_padding(inputs, lengths), []
         state = self.initial_state(inputs.shape[0]) if state is None else state
-        for convolution, past in zip(self.convolutions, state, strict=True):
+        for convolution, past in zip(self.each(), state, strict=True):
             known = torch.cat([past, hidden], dim=1)
             after.append(_last(known, lengths, convolution.reach))
             hidden = convolution(known, hidden)
