@@ -90,6 +90,7 @@ _CONVOLUTIONAL: dict[str, Any] = {
     "embedding.dropout": 0.5,
     "embedding.word_dropout": 0.1,
     "model.num_layers": 1,
+    "model.kernel_size": 3,
     "output.dropout": 0.5,
     "data.max_length": 512,
     "training.learning_rate": 2e-3,
