@@ -32,6 +32,10 @@ VARIANTS = [
     ("layer_norm", True),
     ("coupled", True),
     ("projection", 5),
+    ("residual", False),
+    ("kernel_size", 1),
+    ("kernel_size", 4),
+    ("dilation", 3),
 ]
 
 

@@ -65,7 +65,7 @@ def train(
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
     held_out = (None if given is None else path_of(given, cache_folder()) for given in (valid, test))
     sources = Sources(path_of(data, cache_folder()), *held_out)
-    plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}))
+    plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}, sources.data))
     folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
     check_folder(folder, plan, resume)
     options: TrainingSettings = getattr(plan.settings, "training", TrainingSettings())

@@ -125,7 +125,7 @@ class Predicts(TakesInputs, Protocol):
     ) -> Iterator[Sequence[Prediction]]:
         """The answers to each, the best first, in the order given; `asked` overrides how the run was set up.
 
-        Raises RequestError where something is asked that the task does not know.
+        Raises RequestError at once, not at the first answer, where something is asked that the task does not know.
         """
         ...
 
