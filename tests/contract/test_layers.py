@@ -35,6 +35,10 @@ VARIANTS = [
     ("projection", 5),
     ("controller", "feed-forward"),
     ("write_heads", 2),
+    ("residual", False),
+    ("kernel_size", 1),
+    ("kernel_size", 4),
+    ("dilation", 3),
 ]
 
 

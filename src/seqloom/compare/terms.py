@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from seqloom.config import build, full_name
-from seqloom.data.corpus import Recipe, content_hash, keep_standard_input
+from seqloom.data.corpus import Recipe, content_hash
+from seqloom.data.given import keep_standard_input
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, write_atomic
 from seqloom.run import make_settings, settings_type

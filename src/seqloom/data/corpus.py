@@ -6,15 +6,15 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from seqloom.data.given import keep_standard_input
 from seqloom.data.token_file import batches
 from seqloom.errors import SeqloomError
-from seqloom.files import STANDARD_INPUT, make_folder, reading, writing
+from seqloom.files import make_folder, reading, writing
 
 Split = Literal["train", "valid", "test"]
 
@@ -211,17 +211,6 @@ def _encode_splits(
     finally:
         for writer in writers.values():
             writer.discard()
-
-
-def keep_standard_input(path: str, cache: Path) -> str:
-    """`path`, or for `-` a file that holds what standard input gave, since it is read more than once."""
-    if path != STANDARD_INPUT:
-        return path
-    content = sys.stdin.buffer.read()
-    kept = make_folder(cache) / f"stdin-{hashlib.sha256(content).hexdigest()[:16]}.txt"
-    with writing(kept):
-        kept.write_bytes(content)
-    return str(kept)
 
 
 def content_hash(path: str) -> str:

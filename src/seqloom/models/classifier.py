@@ -83,7 +83,8 @@ class Layout(NamedTuple):
 
 def layouts() -> Mapping[str, Layout]:
     """Every model name."""
-    found = {"ffnn": Layout(""), "ntm": Layout("ntm"), "transformer": Layout("bitransformer")}
+    plain = {name: Layout(name) for name in ("cnn", "ntm", "tcn")}
+    found = {"ffnn": Layout(""), **plain, "transformer": Layout("bitransformer")}
     for cell in (name for name in layers if f"bi{name}" in layers and name != "transformer"):
         found |= {name: Layout(name) for name in (cell, f"bi{cell}")}
     return found | {f"{name}{_ATTENTION}": layout._replace(attends=True) for name, layout in found.items()}

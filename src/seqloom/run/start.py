@@ -14,6 +14,7 @@ import torch
 
 from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, Drawing, Recipe, Sources, prepare
+from seqloom.data.given import Given, path_of
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.models.counted import Counted
@@ -34,11 +35,11 @@ from seqloom.training.validation import Validation
 
 def train(
     task: str,
-    data: str,
+    data: Given,
     *,
     model: str,
-    valid: str | None = None,
-    test: str | None = None,
+    valid: Given | None = None,
+    test: Given | None = None,
     minutes: float = 0.0,
     epochs: float = 0.0,
     sequences: int = 0,
@@ -54,7 +55,7 @@ def train(
     """Trains a model and gives the run, the best weights loaded.
 
     `task` and `model` are names (see `seqloom list`); `data`, `valid`, `test` are paths (`.gz`, `.xz` and `-` too), or
-    what else the task takes.
+    iterables of lines, which are kept in a file of the cache folder, or what else the task takes.
     Exactly one of `minutes`, `epochs`, `sequences`, `updates` says how long; with none of them it is 10 minutes.
     A model that counts takes what its one pass takes, whatever is given. `settings` are dotted names with values.
     `resume` goes on with the run in `out` as if it had never stopped.
@@ -62,7 +63,9 @@ def train(
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
-    plan = Plan(task, model, Sources(data, valid, test), budget, seed, make_settings(task, model, settings or {}))
+    held_out = (None if given is None else path_of(given, cache_folder()) for given in (valid, test))
+    sources = Sources(path_of(data, cache_folder()), *held_out)
+    plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}, sources.data))
     folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
     check_folder(folder, plan, resume)
     options: TrainingSettings = getattr(plan.settings, "training", TrainingSettings())

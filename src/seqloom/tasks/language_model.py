@@ -22,7 +22,8 @@ from seqloom.data.text import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS, TokenizerSettings
 from seqloom.decoding.continuation import Continuation, continue_text
-from seqloom.decoding.scoring import LineScore, known_nats, score_lines
+from seqloom.decoding.line_scores import LineScores
+from seqloom.decoding.scoring import known_nats, score_lines
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import read_lines
@@ -255,11 +256,11 @@ class LanguageModelTask:
     def examples(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:  # noqa: ARG002
         return (line.strip() for line in read_lines(path))
 
-    def score_examples(self, trained: Trained, examples: Sequence[str]) -> list[LineScore]:
+    def score_examples(self, trained: Trained, examples: Sequence[str]) -> LineScores:
         """The log-probability of each line on its own, in nats."""
         if isinstance(trained.model, NgramModel):
             ids, offsets = trained.codec.tokenizer.encode_lines(examples)
-            return list(map(LineScore._make, zip(*trained.model.line_scores(ids, offsets), strict=True)))
+            return LineScores(*trained.model.line_scores(ids, offsets))
         lines = trained.codec.tokenizer.encode(examples)
         return score_lines(trained.model, lines, self.first_input(trained.settings))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,15 @@ class Task(Protocol):
 
     def output_metrics(self, trained: Trained, data: Any, brief: bool) -> dict[str, Any]:
         """What the model's own output on `data` says, by plain names; `brief`: of part of it, as during training."""
+        ...
+
+
+@runtime_checkable
+class PresetByData(Protocol):
+    """A task whose models start from other settings for other kinds of data."""
+
+    def preset_for(self, model: str, asked: Mapping[str, Any], data: str) -> Mapping[str, Any]:
+        """What `preset` gives, for the kind of data that the name of the file `data` says it holds."""
         ...
 
 

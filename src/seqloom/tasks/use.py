@@ -12,7 +12,7 @@ from seqloom.config import Settings
 from seqloom.data.batch import Batch
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.continuation import Continuation
-from seqloom.decoding.scoring import LineScore
+from seqloom.decoding.line_scores import LineScores
 from seqloom.errors import unknown_name
 from seqloom.metrics.by_length import LengthScores
 from seqloom.metrics.classification import Diagnosis
@@ -87,7 +87,7 @@ class ScoresExamples(Protocol):
         """Those of a file, one a line."""
         ...
 
-    def score_examples(self, trained: Trained, examples: Sequence[Any]) -> Sequence[LineScore]:
+    def score_examples(self, trained: Trained, examples: Sequence[Any]) -> LineScores:
         """In the order given."""
         ...
 
@@ -126,7 +126,7 @@ class Predicts(TakesInputs, Protocol):
     ) -> Iterator[Sequence[Prediction]]:
         """The answers to each, the best first, in the order given; `asked` overrides how the run was set up.
 
-        Raises RequestError where something is asked that the task does not know.
+        Raises RequestError at once, not at the first answer, where something is asked that the task does not know.
         """
         ...
 

@@ -16,8 +16,8 @@ from seqloom.data.tokenizer import PAD, SOS
 from seqloom.models.ngram import discounts
 from seqloom.models.ngram.counting import Counts
 from seqloom.models.ngram.discounts import Discounts
-from seqloom.models.ngram.threads import over_ranges
 from seqloom.models.ngram.trie import Trie
+from seqloom.threads import over_ranges
 
 Smoothing = Literal["kneser-ney", "absolute", "witten-bell", "add-k", "maximum-likelihood"]
 
