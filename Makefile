@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 COG := $(BIN)/python -m cogapp -I docs
 GENERATED := README.md docs/commands.md docs/settings.md
-BENCHMARKS := $(sort $(filter-out benchmarks/large_corpus.py,$(wildcard benchmarks/*.py)))
+BENCHMARKS := $(sort $(filter-out benchmarks/large_corpus.py benchmarks/algorithms.py,$(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check bench format clean

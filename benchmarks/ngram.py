@@ -125,7 +125,7 @@ def scoring(text: Path, arpa: Path, sentences: int) -> dict[str, Any]:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             found[f"tokens_per_second_{threads}"] = tokens / median_seconds(lambda: run.score(chosen))
-        ours = [score.log_prob / math.log(10) for score in run.score(chosen[:10_000])]
+        ours = (run.score(chosen[:10_000]).log_probs / math.log(10)).tolist()
     peer = kenlm_scores.load(arpa)
     if peer is None:
         print("the package kenlm is not installed: pip install kenlm", file=sys.stderr)
@@ -166,7 +166,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sentences", type=int, default=100_000, help="to score")
     parser.add_argument("--ptb", type=Path, help="the folder of ptb.train.txt and the others")
-    parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -185,8 +184,9 @@ def main() -> None:
         print(json.dumps(figures["scoring"], indent=1))
     if options.ptb:
         figures["penn_treebank"] = penn_treebank(options.ptb)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    from peers.race import machine, write_results
+
+    write_results("ngram", {"text": options.text.name, "machine": machine(options.threads), **figures})
 
 
 if __name__ == "__main__":

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-_SEQLOOM = "import sys; sys.argv[0] = 'seqloom'; from seqloom.cli.main import main; main()"
 _ROOT = Path(__file__).resolve().parent.parent
 
+os.environ |= {"NO_COLOR": "1", "COLUMNS": "100", "TERM": "dumb"}
+for _name in ("FORCE_COLOR", "TERMINAL_WIDTH", "PY_COLORS"):
+    os.environ.pop(_name, None)
 
+
+@functools.cache
 def seqloom(*arguments: str) -> str:
-    """What the command prints, the same on every terminal."""
-    plain = {"NO_COLOR": "1", "COLUMNS": "100", "TERM": "dumb", "PYTHONUTF8": "1"}
-    forced = ("FORCE_COLOR", "TERMINAL_WIDTH", "PY_COLORS")
-    environment = {name: value for name, value in os.environ.items() if name not in forced} | plain
-    done = subprocess.run(
-        [sys.executable, "-c", _SEQLOOM, *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"seqloom {' '.join(arguments)}: {done.stderr}")
-    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    """What the command prints, the same on every terminal. It runs in this process: there are many, and each start of
+    Python takes as long as fifty of them."""
+    from seqloom.cli.main import main
+
+    printed, errors = io.StringIO(), io.StringIO()
+    before, sys.argv = sys.argv, ["seqloom", *arguments]
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
+            main()
+    except SystemExit as ended:
+        if ended.code:
+            raise RuntimeError(f"seqloom {' '.join(arguments)}: {errors.getvalue()}") from None
+    finally:
+        sys.argv = before
+    return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
 
 
 def rows(*arguments: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from seqloom.cli.main import app
+from tests.training.labelled import write_labelled, write_series
 from tests.training.pairs import write_pairs
 from tests.training.sentences import write_sentences
 from tests.training.texts import write_text
@@ -59,6 +60,9 @@ def test_the_examples_of_a_guide_run(guide: Path, tmp_path: Path, monkeypatch: p
     write_pairs(tmp_path / "pairs.tsv")
     write_sentences(tmp_path / "sentences.conll")
     write_pairs(tmp_path / "other.tsv", pairs=20)
+    write_labelled(tmp_path / "labelled.tsv")
+    write_labelled(tmp_path / "more.tsv", examples=20, seed=6)
+    write_series(tmp_path / "clips.ts")
     examples = re.findall(r"^```python\n(.*?)^```", guide.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert "minutes=10" in examples[-1]
     names: dict[str, object] = {}

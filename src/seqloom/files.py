@@ -155,15 +155,23 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Writes the whole file or leaves what was there: a temporary file beside it, flushed, then renamed over it."""
+@contextlib.contextmanager
+def writing_atomic(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose content becomes the whole file, or leaves what was there where anything fails: a temporary file
+    beside it, flushed, then renamed over it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     with writing(path):
         try:
             with temporary.open("wb") as stream:
-                stream.write(content.encode() if isinstance(content, str) else content)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Writes the whole file or leaves what was there."""
+    with writing_atomic(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)

@@ -18,6 +18,7 @@ from seqloom.nn.layer import SequenceLayer, State, detach, layers, map_state, re
 
 INPUT = 6
 SMALL = {"hidden_size": 8, "model_dim": 8, "num_heads": 2, "num_layers": 2, "output_size": 6, "order": 4}
+SMALL |= {"memory_size": 6, "memory_width": 3}
 VARIANTS = [
     ("initial_state", "zeros"),
     ("window", 3),
@@ -32,6 +33,12 @@ VARIANTS = [
     ("layer_norm", True),
     ("coupled", True),
     ("projection", 5),
+    ("controller", "feed-forward"),
+    ("write_heads", 2),
+    ("residual", False),
+    ("kernel_size", 1),
+    ("kernel_size", 4),
+    ("dilation", 3),
 ]
 
 

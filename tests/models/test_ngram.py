@@ -159,7 +159,7 @@ def test_scores_agree_however_they_are_asked_for() -> None:
     sums = scores.double().masked_fill(~mask, 0).sum(1)
     whole, lengths, _ = model.line_scores(tokens.ids[: tokens.offsets[20]], tokens.offsets[:21])
     np.testing.assert_allclose(sums, whole, rtol=1e-5)
-    assert lengths == [len(row) for row in rows]
+    assert lengths.tolist() == [len(row) for row in rows]
     state = model.initial_state(20)
     for step in range(8):
         log_probs, state = model.next_log_probs(batch.inputs[:, step : step + 1], state)
@@ -179,7 +179,7 @@ def test_a_stream_is_scored_as_its_lines() -> None:
     targets = torch.from_numpy(tokens.ids.astype(np.int64))[None]
     inputs = torch.cat([torch.tensor([[EOS]]), targets[:, :-1]], 1)
     along = model.log_prob(inputs, targets, model.initial_state(1))[0].double().sum()
-    assert float(along) == pytest.approx(sum(model.line_scores(tokens.ids, tokens.offsets)[0]), rel=1e-5)
+    assert float(along) == pytest.approx(model.line_scores(tokens.ids, tokens.offsets)[0].sum(), rel=1e-5)
 
 
 @pytest.mark.parametrize("places", [1 << 6, 1 << 8])
@@ -220,7 +220,7 @@ def test_entropy_pruning_leaves_out_what_matters_least() -> None:
     for threshold in (0.0, 1e-8, 1e-6, 1e-4):
         model = fitted(tokens, len(words), order=3, entropy_threshold=threshold)
         sizes.append(int(model.store.sizes.sum()))
-        scores.append(sum(model.line_scores(tokens.ids, tokens.offsets)[0]))
+        scores.append(model.line_scores(tokens.ids, tokens.offsets)[0].sum())
         for context in ([SOS], [words.index("the")], [words.index("of"), words.index("the")], [UNK, UNK]):
             assert distribution(model, context).sum() == pytest.approx(1, abs=1e-5)
     assert sizes == sorted(sizes, reverse=True)

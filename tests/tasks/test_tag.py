@@ -78,7 +78,7 @@ def test_all_that_is_known_of_an_answer(run: seqloom.Run) -> None:
 @pytest.mark.parametrize(("asked", "what"), [({"n_best": 3}, "one answer"), ({"beam_sise": 2}, "no option named")])
 def test_what_cannot_be_asked_is_said(run: seqloom.Run, asked: dict[str, int], what: str) -> None:
     with pytest.raises(RequestError, match=what):
-        run.predict(["a"], **asked)
+        run.answers(["a"], **asked)
 
 
 def test_inputs_of_a_file_are_its_sentences(run: seqloom.Run, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +46,7 @@ def embed(
         for vector in _vectors(loaded, file, pooling):
             typer.echo(_line(vector))
     else:
-        _write(out, list(_vectors(loaded, file, pooling)))
+        _write(out, _vectors(loaded, file, pooling))
 
 
 def _check(file: str, out: Path | None, similarity: str | None, json: bool) -> None:
@@ -77,17 +77,18 @@ def _line(vector: Any) -> str:
     return "\t".join(f"{number:.6g}" for number in vector.tolist())
 
 
-def _write(path: Path, vectors: list[Any]) -> None:
-    import numpy as np
-
+def _write(path: Path, vectors: Iterator[Any]) -> None:
+    """As they come, so that only a block of them is held at a time."""
+    from seqloom.data.matrix_file import write_matrix
     from seqloom.errors import SeqloomError
-    from seqloom.files import write_atomic
+    from seqloom.files import writing_atomic
 
-    if not vectors:
+    first = next(vectors, None)
+    if first is None:
         raise SeqloomError("there is nothing to embed", where=str(path), expected="at least one line")
-    if path.suffix == ".tsv":
-        write_atomic(path, "".join(f"{_line(vector)}\n" for vector in vectors))
-        return
-    content = io.BytesIO()
-    np.save(content, np.stack(vectors), allow_pickle=False)
-    write_atomic(path, content.getvalue())
+    vectors = itertools.chain([first], vectors)
+    with writing_atomic(path) as stream:
+        if path.suffix == ".tsv":
+            stream.writelines(f"{_line(vector)}\n".encode() for vector in vectors)
+        else:
+            write_matrix(stream, vectors)

@@ -23,12 +23,15 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="classify, tag: write what is confused with what to an .html file")
     ] = None,
+    heads: Annotated[
+        Path | None, typer.Option(help="ntm: write where the heads of the memory looked to an .html file")
+    ] = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
 ) -> None:
     """Score a run on other data: perplexity and bits a byte of a text; BLEU, chrF, exact match of pairs; accuracy and
-    F1 of labels and tags."""
+    F1 of labels and tags; bits a sequence of an algorithm, such as copy:length=40."""
     from seqloom.metrics.by_length import table
     from seqloom.run import load
 
@@ -40,6 +43,8 @@ def evaluate(
     prepared = loaded.read(data)
     if report is not None:
         _write_report(loaded, prepared, report, Path(data).name)
+    if heads is not None:
+        _write_heads(loaded, prepared, heads, Path(data).name)
     print_metrics(loaded.scores(prepared), json)
 
 
@@ -51,6 +56,15 @@ def _write_report(loaded: Run, data: Any, path: Path, name: str) -> None:
     about = f"{loaded.plan.task} · {name} · run {loaded.folder.resolve().name}"
     write_atomic(path, diagnosis_html(loaded.diagnose(data), title, about))
     print(f"report: {path}", file=sys.stderr)
+
+
+def _write_heads(loaded: Run, data: Any, path: Path, name: str) -> None:
+    from seqloom.explain.heads import heads_html, watch
+    from seqloom.files import write_atomic
+
+    about = f"{loaded.plan.task} · {name} · run {loaded.folder.resolve().name}"
+    write_atomic(path, heads_html(watch(loaded.task, loaded.trained, data), "Where the heads looked", about))
+    print(f"heads: {path}", file=sys.stderr)
 
 
 def score(

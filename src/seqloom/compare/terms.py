@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from seqloom.config import build, full_name
-from seqloom.data.corpus import content_hash, keep_standard_input
+from seqloom.data.corpus import Recipe, content_hash
+from seqloom.data.given import keep_standard_input
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, write_atomic
 from seqloom.run import make_settings, settings_type
@@ -86,7 +87,7 @@ def make_terms(
     _check_settings(task, names, settings)
     data = keep_standard_input(data, cache_folder())  # each training reads it anew
     sources = {"data": data, "valid": valid, "test": test}
-    contents = {role: content_hash(path) for role, path in sources.items() if path is not None}
+    contents = {role: _content(task, names[0], path) for role, path in sources.items() if path is not None}
     terms = Terms(task, data, valid, test, contents, names, seeds, chosen_budget, threads, dict(settings))
     for model in names:
         try:
@@ -100,6 +101,12 @@ def make_terms(
                 hint=error.hint or f"a setting for one model is written like --set {names[0]}:name=value",
             ) from None
     return terms
+
+
+def _content(task: str, model: str, data: str) -> str:
+    """The same for the same data."""
+    recipe = tasks[task].recipe(make_settings(task, model, {}))
+    return content_hash(data) if isinstance(recipe, Recipe) else recipe.fingerprint(data)
 
 
 def _check_settings(task: str, models: Sequence[str], settings: Mapping[str, Any]) -> None:

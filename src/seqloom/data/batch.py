@@ -25,7 +25,8 @@ class Forms(NamedTuple):
 class Batch(NamedTuple):
     """Rows of token ids and what is to be predicted at each step.
 
-    `inputs`, `targets`: (batch, time) ids. `lengths`: (batch,) real elements of each row, None where all are real.
+    `inputs`, `targets`: (batch, time) ids, or (batch, time, size) numbers. `lengths`: (batch,) real elements of
+    each row, None where all are real.
     `scored`: (batch, time), True where the target counts; None where all real ones do. `source`, `source_lengths`:
     what the targets are given, where they are given something: (batch, source) ids or (batch, source, size) numbers.
     `continues`: the rows go on where the state of the batch before was carried from. `carry`: the steps after which
@@ -73,7 +74,7 @@ class Batch(NamedTuple):
         if len(rows):
             return self.select(rows)
         idle = self.select(torch.zeros(1, dtype=torch.long))
-        return idle._replace(scored=torch.zeros_like(idle.inputs, dtype=torch.bool))
+        return idle._replace(scored=torch.zeros(idle.inputs.shape[:2], dtype=torch.bool))
 
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":

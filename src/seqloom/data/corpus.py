@@ -6,15 +6,15 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from seqloom.data.given import keep_standard_input
 from seqloom.data.token_file import batches
 from seqloom.errors import SeqloomError
-from seqloom.files import STANDARD_INPUT, make_folder, reading, writing
+from seqloom.files import make_folder, reading, writing
 
 Split = Literal["train", "valid", "test"]
 
@@ -43,18 +43,22 @@ class Writer(Protocol[Example, StoredOut]):
     def discard(self) -> None: ...
 
 
-class Codec(Protocol[Example, StoredOut]):
-    """What turns examples into numbers and back: learnt from the training split, kept in the run's folder."""
+class Kept(Protocol):
+    """What a run's folder keeps of its data besides the model."""
 
     def save(self, folder: Path) -> None: ...
 
     def fingerprint(self) -> str:
-        """The same for codecs that do the same."""
+        """The same for those that do the same."""
         ...
 
     def facts(self) -> dict[str, int]:
         """Its sizes, for the run's summary."""
         ...
+
+
+class Codec(Kept, Protocol[Example, StoredOut]):
+    """What turns examples into numbers and back: learnt from the training split, kept in the run's folder."""
 
     def writer(self, folder: Path) -> Writer[Example, StoredOut]: ...
     def open(self, folder: Path) -> StoredOut: ...
@@ -74,6 +78,18 @@ class Recipe(Generic[Example, Stored]):
     load: Callable[[Path], Codec[Example, Stored]]
     settings: str
     identity: Callable[[Example], str]
+
+
+class Drawing(Protocol):
+    """The same for data that is drawn, not read: what a user names is no file, and nothing is cached."""
+
+    def load(self, folder: Path) -> Kept: ...
+    def prepare(self, sources: Sources) -> Corpus[Any, Any]: ...
+    def encode(self, name: str, codec: Any) -> Any: ...
+
+    def fingerprint(self, name: str) -> str:
+        """The same for names that stand for the same."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -99,7 +115,7 @@ class Sources:
 class Corpus(Generic[Example, Stored]):
     """A codec and the splits that there are."""
 
-    codec: Codec[Example, Stored]
+    codec: Kept
     train: Stored
     valid: Stored
     test: Stored | None
@@ -117,11 +133,13 @@ def split_of(identity: str, shares: Mapping[Split, float]) -> Split:
     return "train"
 
 
-def prepare(sources: Sources, recipe: Recipe[Example, Stored], cache: Path) -> Corpus[Example, Stored]:
+def prepare(sources: Sources, recipe: Recipe[Example, Stored] | Drawing, cache: Path) -> Corpus[Example, Stored]:
     """Reads, splits and encodes, or finds what an earlier call with equal content and settings left in `cache`.
 
     Raises SeqloomError where a split that training needs holds nothing.
     """
+    if not isinstance(recipe, Recipe):
+        return recipe.prepare(sources)
     shares = sources.shares()
     data = keep_standard_input(sources.data, cache)
     folder = make_folder(cache / _key(content_hash(data), recipe.settings, json.dumps(shares)))
@@ -162,8 +180,10 @@ def _keep(codec: Codec[Example, Stored], folder: Path) -> None:
             shutil.rmtree(temporary)
 
 
-def encode(path: str, recipe: Recipe[Example, Stored], codec: Codec[Example, Stored], cache: Path) -> Stored:
+def encode(path: str, recipe: Recipe[Example, Stored] | Drawing, codec: Codec[Example, Stored], cache: Path) -> Stored:
     """The whole of one file, cached."""
+    if not isinstance(recipe, Recipe):
+        return recipe.encode(path, codec)
     path = keep_standard_input(path, cache)
     folder = make_folder(cache / _key(content_hash(path), recipe.settings, codec.fingerprint()))
     return _encode_splits(path, recipe, {}, codec, folder)["train"]
@@ -191,17 +211,6 @@ def _encode_splits(
     finally:
         for writer in writers.values():
             writer.discard()
-
-
-def keep_standard_input(path: str, cache: Path) -> str:
-    """`path`, or for `-` a file that holds what standard input gave, since it is read more than once."""
-    if path != STANDARD_INPUT:
-        return path
-    content = sys.stdin.buffer.read()
-    kept = make_folder(cache) / f"stdin-{hashlib.sha256(content).hexdigest()[:16]}.txt"
-    with writing(kept):
-        kept.write_bytes(content)
-    return str(kept)
 
 
 def content_hash(path: str) -> str:

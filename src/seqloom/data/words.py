@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled, inlined, prefetch
 from seqloom.errors import SeqloomError
+from seqloom.threads import over_ranges
 
 _NEWLINE = 10
 _EMPTY = -1
+_LINES_WORTH_A_THREAD = 1 << 10
 
 
 class WordTable(NamedTuple):
@@ -50,7 +52,7 @@ class WordCounter:
             at, self._size = _count(content, at, self._size, self._text, self._ends, self._counts, self._slots)
             if at == len(content):
                 return
-            self._grow(len(content))
+            self._grow()
 
     def counts(self) -> dict[str, int]:
         text, first, found = self._text.tobytes(), 0, {}
@@ -59,8 +61,9 @@ class WordCounter:
             first = end
         return found
 
-    def _grow(self, longest_word: int) -> None:
-        self._text = np.concatenate([self._text, np.empty(len(self._text) + longest_word, np.uint8)])
+    def _grow(self) -> None:
+        """Twice the room; a word that is longer yet comes here again."""
+        self._text = np.concatenate([self._text, np.empty_like(self._text)])
         self._ends = np.concatenate([self._ends, np.empty_like(self._ends)])
         self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
         self._slots = np.full(2 * len(self._slots), _EMPTY, np.int32)
@@ -76,10 +79,18 @@ class EncodedLines(NamedTuple):
 
 def encode_lines(table: WordTable, lines: Sequence[str], unknown: int, end: int) -> EncodedLines:
     """The numbers of the words of each line, `unknown` for those that are not in the table, and `end` at its end."""
-    text = np.frombuffer(_bytes_of(lines), np.uint8)
-    ids, offsets = np.empty(len(text) // 2 + len(lines) + 1, np.uint32), np.zeros(len(lines) + 1, np.int64)
-    size = _encode(text, table.text, table.ends, table.slots, unknown, end, ids, offsets)
-    return EncodedLines(ids[:size], offsets)
+
+    def encode(first: int, last: int) -> EncodedLines:
+        text = np.frombuffer(_bytes_of(lines[first:last]), np.uint8)
+        ids, offsets = np.empty(len(text) // 2 + last - first + 1, np.uint32), np.zeros(last - first + 1, np.int64)
+        size = _encode(text, table.text, table.ends, table.slots, unknown, end, ids, offsets)
+        return EncodedLines(ids[:size], offsets)
+
+    parts = over_ranges(len(lines), encode, _LINES_WORTH_A_THREAD)
+    if len(parts) == 1:
+        return parts[0]
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    return EncodedLines(np.concatenate([part.ids for part in parts]), np.append(0, lengths.cumsum()))
 
 
 def _bytes_of(lines: Sequence[str]) -> bytes:
@@ -174,6 +185,20 @@ _WORDS_AT_ONCE = 64
 """Their look-ups are begun together: the table is larger than a processor's cache, and reads that wait can overlap."""
 
 
+@inlined
+def _read_ahead(hashes: Array, waiting: int, words: Array, ends: Array, slots: Array) -> None:
+    """Begins to read what the words with these hashes are compared with; their slots are on the way."""
+    mask = np.uint64(slots.shape[0] - 1)
+    for word in range(waiting):
+        number = slots[np.int64(hashes[word] & mask)]
+        if number >= 0:
+            prefetch(ends, np.int64(number))
+    for word in range(waiting):
+        number = slots[np.int64(hashes[word] & mask)]
+        if number > 0:
+            prefetch(words, ends[number - 1])
+
+
 @compiled
 def _encode(
     text: Array, words: Array, ends: Array, slots: Array, unknown: int, end: int, ids: Array, offsets: Array
@@ -201,14 +226,7 @@ def _encode(
             span[waiting, 0], span[waiting, 1], span[waiting, 2], hashes[waiting] = first, i, size, value
             waiting += 1
             size += 1
-        for word in range(waiting):
-            number = slots[np.int64(hashes[word] & mask)]
-            if number >= 0:
-                prefetch(ends, np.int64(number))
-        for word in range(waiting):
-            number = slots[np.int64(hashes[word] & mask)]
-            if number > 0:
-                prefetch(words, ends[number - 1])
+        _read_ahead(hashes, waiting, words, ends, slots)
         for word in range(waiting):
             found = find_hashed(text, span[word, 0], span[word, 1], hashes[word], words, ends, slots)
             ids[span[word, 2]] = unknown if found < 0 else found
@@ -219,25 +237,34 @@ def _encode(
 def _count(text: Array, i: int, size: int, words: Array, ends: Array, counts: Array, slots: Array) -> Any:
     """Goes on from byte `i` with `size` words known; stops before a word that there is no room for. Returns both."""
     mask, length = np.uint64(slots.shape[0] - 1), text.shape[0]
+    span, hashes = np.empty((_WORDS_AT_ONCE, 2), np.int64), np.empty(_WORDS_AT_ONCE, np.uint64)
     while i < length:
-        width = blank_width(text, i)
-        if width:
-            i += width
-            continue
-        first = i
-        i, value = word_from(text, first)
-        found = find_hashed(text, first, i, value, words, ends, slots)
-        if found >= 0:
-            counts[found] += 1
-            continue
-        start = ends[size - 1] if size else 0
-        if size == ends.shape[0] or start + i - first > words.shape[0]:
-            return first, size
-        words[start : start + i - first] = text[first:i]
-        ends[size], counts[size] = start + i - first, 1
-        slot = value & mask
-        while slots[np.int64(slot)] != _EMPTY:
-            slot = (slot + np.uint64(1)) & mask
-        slots[np.int64(slot)] = size
-        size += 1
+        waiting = 0
+        while i < length and waiting < _WORDS_AT_ONCE:
+            width = blank_width(text, i)
+            if width:
+                i += width
+                continue
+            first = i
+            i, value = word_from(text, first)
+            prefetch(slots, np.int64(value & mask))
+            span[waiting, 0], span[waiting, 1], hashes[waiting] = first, i, value
+            waiting += 1
+        _read_ahead(hashes, waiting, words, ends, slots)
+        for word in range(waiting):
+            first, last, value = span[word, 0], span[word, 1], hashes[word]
+            found = find_hashed(text, first, last, value, words, ends, slots)
+            if found >= 0:
+                counts[found] += 1
+                continue
+            start = ends[size - 1] if size else 0
+            if size == ends.shape[0] or start + last - first > words.shape[0]:
+                return first, size
+            words[start : start + last - first] = text[first:last]
+            ends[size], counts[size] = start + last - first, 1
+            slot = value & mask
+            while slots[np.int64(slot)] != _EMPTY:
+                slot = (slot + np.uint64(1)) & mask
+            slots[np.int64(slot)] = size
+            size += 1
     return i, size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from seqloom.data.batch import padded
 from seqloom.data.loader import Loader
 from seqloom.data.tokenizer import EOS, SOS, UNK
 from seqloom.decoding.batching import Source, group_by_length, padded_source
+from seqloom.decoding.line_scores import LineScores
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.models.language_model import PredictsNext
 from seqloom.nn.layer import State, state_tensors
@@ -20,16 +20,7 @@ from seqloom.nn.layer import State, state_tensors
 _TOKENS_AT_ONCE = 4_096
 
 
-class LineScore(NamedTuple):
-    """Of a line, or of a target given its source. `log_prob` in nats, the end of the line included; `tokens` counts
-    that end; `unknown` the unknown words."""
-
-    log_prob: float
-    tokens: int
-    unknown: int
-
-
-def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input: int) -> list[LineScore]:
+def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input: int) -> LineScores:
     """Each line's score on its own, in the order given; lines of like length are computed together."""
 
     def log_prob(chosen: list[int], inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
@@ -42,7 +33,7 @@ def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input
 
 def score_pairs(
     model: DecodesNext, pairs: Sequence[tuple[Source, Sequence[int]]], device: torch.device | None = None
-) -> list[LineScore]:
+) -> LineScores:
     """The score of each target (without `<sos>` and `<eos>`) given its source (with `<eos>`), in the order given; pairs
     of like length are computed together. `device` is the model's; None is the CPU."""
     there = device or torch.device("cpu")
@@ -82,17 +73,16 @@ def _score(
     sizes: Sequence[int],
     first_input: int,
     log_prob: Callable[[list[int], Tensor, Tensor, Tensor], Tensor],
-) -> list[LineScore]:
+) -> LineScores:
     """The scores of `targets`, in order. `log_prob` gives the log-probability of each token of some of them: which they
     are, their inputs and targets (chosen, time), and their lengths. `sizes`: what each takes of a batch."""
-    scores: dict[int, LineScore] = {}
+    totals, strangers = np.zeros(len(targets)), np.zeros(len(targets), np.int64)
     for chosen in group_by_length(sizes, _TOKENS_AT_ONCE):
         lengths = np.array([len(targets[i]) + 1 for i in chosen])
         wanted = padded([[*targets[i], EOS] for i in chosen])
         inputs = np.concatenate([np.full((len(chosen), 1), first_input), wanted[:, :-1]], axis=1)
         log_probs = log_prob(chosen, *map(torch.from_numpy, (inputs, wanted, lengths))).double().cpu().numpy()
         real = np.arange(wanted.shape[1]) < lengths[:, None]
-        sums, unknown = np.where(real, log_probs, 0.0).sum(1), (real & (wanted == UNK)).sum(1)
-        for i, total, length, unknowns in zip(chosen, sums, lengths, unknown, strict=True):
-            scores[i] = LineScore(float(total), int(length), int(unknowns))
-    return [scores[i] for i in range(len(targets))]
+        totals[chosen] = np.where(real, log_probs, 0.0).sum(1)
+        strangers[chosen] = (real & (wanted == UNK)).sum(1)
+    return LineScores(totals, np.array([len(target) + 1 for target in targets], np.int64), strangers)

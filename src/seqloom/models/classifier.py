@@ -19,6 +19,7 @@ from seqloom.models.reading import Reading, real_tokens
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
+from seqloom.nn.layers.recurrent import RecurrentStack
 from seqloom.nn.pooling import AttentionPool, max_pool, mean_pool
 
 _ATTENTION = "+attention"
@@ -82,7 +83,8 @@ class Layout(NamedTuple):
 
 def layouts() -> Mapping[str, Layout]:
     """Every model name."""
-    found = {"ffnn": Layout(""), "transformer": Layout("bitransformer")}
+    plain = {name: Layout(name) for name in ("cnn", "ntm", "tcn")}
+    found = {"ffnn": Layout(""), **plain, "transformer": Layout("bitransformer")}
     for cell in (name for name in layers if f"bi{name}" in layers and name != "transformer"):
         found |= {name: Layout(name) for name in (cell, f"bi{cell}")}
     return found | {f"{name}{_ATTENTION}": layout._replace(attends=True) for name, layout in found.items()}
@@ -100,7 +102,7 @@ def setting_fields(chosen: Layout) -> dict[str, Any]:
     """The groups `model` and `output`: fields for pydantic's `create_model`."""
     own = layers[chosen.layer].settings if chosen.layer else FeedForwardSettings
     output = AttentionOutputSettings if chosen.attends else OutputSettings
-    if chosen.layer and chosen.layer != "bitransformer" and not chosen.attends:
+    if chosen.layer and issubclass(layers[chosen.layer], RecurrentStack) and not chosen.attends:
         output = RecurrentOutputSettings
     return {"model": (own, own()), "output": (output, output())}
 

@@ -15,6 +15,7 @@ from seqloom.data.corpus import Sources
 from seqloom.errors import RequestError
 from seqloom.models.word_vectors.files import dim_of
 from seqloom.tasks import tasks
+from seqloom.tasks.task import PresetByData
 from seqloom.tasks.use import FittedSettings
 from seqloom.training.budget import Budget
 from seqloom.training.optimizer import TrainingSettings
@@ -73,12 +74,20 @@ def settings_type(task: str, model: str) -> type[Settings]:
     return create_model("RunSettings", __base__=own, training=(TrainingSettings, TrainingSettings()))
 
 
-def make_settings(task: str, model: str, asked: Mapping[str, Any]) -> Settings:
+def make_settings(task: str, model: str, asked: Mapping[str, Any], data: str | None = None) -> Settings:
     """The defaults, under the model's preset, under what is `asked` (names may be short). An embedding that begins with
-    vectors has their size."""
+    vectors has their size.
+
+    `data`: the path of what it will be trained on, whose name may say what kind of data it is; the file is not read.
+    """
     kind = settings_type(task, model)
     asked = {full_name(kind, name): value for name, value in asked.items()}
-    known = {full_name(kind, name): value for name, value in tasks[task].preset(model, asked).items()}
+    chosen = tasks[task]
+    if data is not None and isinstance(chosen, PresetByData):
+        preset = chosen.preset_for(model, asked, data)
+    else:
+        preset = chosen.preset(model, asked)
+    known = {full_name(kind, name): value for name, value in preset.items()}
     for name, source in asked.items():
         if name.endswith(".from") and source:
             known[f"{name.removesuffix('from')}dim"] = dim_of(str(source))

@@ -16,7 +16,7 @@ from seqloom.config import read_toml
 from seqloom.data.corpus import encode
 from seqloom.data.readers import readers
 from seqloom.decoding.continuation import Continuation
-from seqloom.decoding.scoring import LineScore
+from seqloom.decoding.line_scores import LineScores
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
 from seqloom.metrics.by_length import LengthScores
@@ -126,7 +126,7 @@ class Run:
         """The task's metrics on data that is prepared already."""
         return evaluate(self.task, self.trained, data, self.runtime.device)
 
-    def score(self, examples: Sequence[Any]) -> Sequence[LineScore]:
+    def score(self, examples: Sequence[Any]) -> LineScores:
         """The log-probability of each example on its own, in nats, in the order given: a line of text for a language
         model, a pair (source, target) for a translator."""
         return self._able(ScoresExamples, "score").score_examples(self.trained, examples)

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from seqloom.config import build, write_toml
-from seqloom.data.corpus import Corpus, Recipe, Sources, prepare
+from seqloom.data.corpus import Corpus, Drawing, Recipe, Sources, prepare
+from seqloom.data.given import Given, path_of
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.models.counted import Counted
@@ -36,11 +37,11 @@ from seqloom.training.validation import Validation
 
 def train(
     task: str,
-    data: str,
+    data: Given,
     *,
     model: str,
-    valid: str | None = None,
-    test: str | None = None,
+    valid: Given | None = None,
+    test: Given | None = None,
     minutes: float = 0.0,
     epochs: float = 0.0,
     sequences: int = 0,
@@ -55,7 +56,8 @@ def train(
 ) -> Run:
     """Trains a model and gives the run, the best weights loaded.
 
-    `task` and `model` are names (see `seqloom list`); `data`, `valid`, `test` are paths (`.gz`, `.xz` and `-` too).
+    `task` and `model` are names (see `seqloom list`); `data`, `valid`, `test` are paths (`.gz`, `.xz` and `-` too), or
+    iterables of lines, which are kept in a file of the cache folder, or what else the task takes.
     Exactly one of `minutes`, `epochs`, `sequences`, `updates` says how long; with none of them it is 10 minutes.
     A model that counts takes what its one pass takes, whatever is given. `settings` are dotted names with values.
     `resume` goes on with the run in `out` as if it had never stopped.
@@ -63,7 +65,9 @@ def train(
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
-    plan = Plan(task, model, Sources(data, valid, test), budget, seed, make_settings(task, model, settings or {}))
+    held_out = (None if given is None else path_of(given, cache_folder()) for given in (valid, test))
+    sources = Sources(path_of(data, cache_folder()), *held_out)
+    plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}, sources.data))
     folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
     check_folder(folder, plan, resume)
     options: TrainingSettings = getattr(plan.settings, "training", TrainingSettings())
@@ -113,7 +117,7 @@ def train(
     return run
 
 
-def _check_text(folder: Path, recipe: Recipe[Any, Any], corpus: Corpus[Any, Any]) -> None:
+def _check_text(folder: Path, recipe: Recipe[Any, Any] | Drawing, corpus: Corpus[Any, Any]) -> None:
     """Refuses to resume on a text that has changed, as far as its vocabulary shows it."""
     if (folder / "config.toml").exists() and recipe.load(folder).fingerprint() != corpus.codec.fingerprint():
         raise RequestError(

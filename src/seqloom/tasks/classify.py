@@ -18,7 +18,7 @@ from seqloom.data.labelled_loader import LabelledLoader
 from seqloom.data.labels import UNSEEN
 from seqloom.data.loader import Loader
 from seqloom.data.readers import readers
-from seqloom.data.readers.labelled import unlabelled
+from seqloom.data.readers.labelled import holds_numbers, unlabelled
 from seqloom.data.token_file import TokenFile
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.batching import padded_source
@@ -40,6 +40,10 @@ from seqloom.tasks.task import Loss, Score
 from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
 
 _MISTAKES = 50
+_FEWEST, _MOST = 8, 32
+"""Examples in a batch, where it is not said how many: as few as make .."""
+_UPDATES_AN_EPOCH = 20
+""".. so many updates of an epoch. A few dozen examples are then learnt in as many epochs as thousands are."""
 
 
 class ClassifyTask:
@@ -54,7 +58,10 @@ class ClassifyTask:
         return settings_of(model)
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        return preset_of(model, characters=asked.get("tokenizer.kind") == "character")
+        return preset_of(model, "characters" if asked.get("tokenizer.kind") == "character" else "text")
+
+    def preset_for(self, model: str, asked: Mapping[str, Any], data: str) -> Mapping[str, Any]:
+        return preset_of(model, "numbers") if holds_numbers(data) else self.preset(model, asked)
 
     def recipe(self, settings: ClassifySettings) -> Recipe[Labelled, LabelledData]:
         return labelled_recipe(readers["labelled"], settings.tokenizer, settings.data.vector == "steps")
@@ -119,10 +126,14 @@ class ClassifyTask:
             raise RequestError("n_best is out of range", where="n_best", got=most, expected="1 or more")
         if asked.get("proba"):
             most = None
-        rows = _rows(trained, inputs)
-        for row, decided in zip(rows, decide(trained.model, rows, _device(trained)), strict=True):
-            source = codec.shown(row) if asked.get("attention") and decided.attention is not None else None
-            yield _decisions(decided, codec.labels.names, most, source)
+        rows = _rows(trained, inputs)  # which refuses what the model does not read now, not with the first answer
+
+        def answers() -> Iterator[Sequence[Decision]]:
+            for row, decided in zip(rows, decide(trained.model, rows, _device(trained)), strict=True):
+                source = codec.shown(row) if asked.get("attention") and decided.attention is not None else None
+                yield _decisions(decided, codec.labels.names, most, source)
+
+        return answers()
 
     def diagnose(self, trained: Trained, data: LabelledData) -> Diagnosis:
         predicted, probabilities = _answers(trained, data)
@@ -189,7 +200,8 @@ def _class_weights(class_ids: NDArray[np.int64], classes: int, kind: str) -> Ten
 
 def _loader(data: LabelledData, settings: ClassifySettings, seed: int | None) -> Loader:
     own, cut = settings.data, cut_of(settings, data.codec.reads_text)
-    return LabelledLoader(data, cut, own.tokens_per_batch, own.examples_per_batch, seed)
+    examples = own.examples_per_batch or min(max(len(data) // _UPDATES_AN_EPOCH, _FEWEST), _MOST)
+    return LabelledLoader(data, cut, own.tokens_per_batch, examples if seed is not None else max(examples, _MOST), seed)
 
 
 def _device(trained: Trained) -> torch.device:

@@ -26,7 +26,9 @@ class DataSettings(Settings):
     tokens_per_batch: int = Field(
         8_000, gt=0, le=2**31, description="most tokens, or steps of numbers, in a batch, padding included"
     )
-    examples_per_batch: int = Field(32, gt=0, le=2**20, description="most examples in a batch")
+    examples_per_batch: int = Field(
+        0, ge=0, le=2**20, description="most examples in a batch; 0: a twentieth of the training data, from 8 to 32"
+    )
     max_length: int = Field(0, ge=0, description="tokens that are read of a text; 0: all")
     max_steps: int = Field(0, ge=0, description="steps that are read of a sequence of numbers; 0: all")
     long: Literal["start", "end", "both", "stream"] = Field(
@@ -71,6 +73,15 @@ _RECURRENT: dict[str, Any] = {
     "data.max_length": 512,
     "training.learning_rate": 3e-3,
 }
+_MEMORY: dict[str, Any] = {
+    "embedding.dim": 128,
+    "embedding.dropout": 0.3,
+    "model.hidden_size": 128,
+    "model.memory_size": 32,
+    "output.dropout": 0.3,
+    "data.max_length": 512,
+    "training.learning_rate": 2e-3,
+}
 _TRANSFORMER: dict[str, Any] = {
     "embedding.dim": 128,
     "embedding.dropout": 0.3,
@@ -82,6 +93,28 @@ _TRANSFORMER: dict[str, Any] = {
     "data.max_length": 512,
     "training.learning_rate": 1e-3,
     "training.warmup": 0.05,
+}
+_CONVOLUTIONAL: dict[str, Any] = {
+    "embedding.dim": 300,
+    "embedding.dropout": 0.5,
+    "embedding.word_dropout": 0.1,
+    "model.num_layers": 1,
+    "model.kernel_size": 3,
+    "output.dropout": 0.5,
+    "data.max_length": 512,
+    "training.learning_rate": 2e-3,
+    "training.average": 0.99,
+}
+_OF_NUMBERS: dict[str, Any] = {
+    "embedding.dim": 16,
+    "embedding.dropout": 0.0,
+    "model.hidden_size": 64,
+    "output.dropout": 0.0,
+    "training.learning_rate": 3e-3,
+}
+_CONVOLUTIONAL_OF_NUMBERS: dict[str, dict[str, Any]] = {
+    "cnn": _OF_NUMBERS | {"model.num_layers": 4, "model.kernel_size": 9},
+    "tcn": _OF_NUMBERS | {"model.num_layers": 5},
 }
 _FEED_FORWARD: dict[str, Any] = {
     "embedding.dim": 256,
@@ -114,16 +147,19 @@ def settings_of(model: str) -> type[ClassifySettings]:
     return create_model("ClassifySettings", __base__=bases, **setting_fields(chosen))
 
 
-def preset_of(model: str, characters: bool) -> Mapping[str, Any]:
+def preset_of(model: str, data: Literal["text", "characters", "numbers"]) -> Mapping[str, Any]:
     """What a model starts from. `characters`: texts are read letter by letter, where capitals tell something."""
-    written: dict[str, Any] = {"tokenizer.lowercase": False} if characters else {}
+    written: dict[str, Any] = {"tokenizer.lowercase": False} if data == "characters" else {}
     if model == BOW:
-        return _BAG | written | (_BAG_OF_CHARACTERS if characters else {})
+        return _BAG | written | (_BAG_OF_CHARACTERS if data == "characters" else {})
     chosen = layout(model)
     if not chosen.layer:
         pool = {} if chosen.attends else {"output.pool": "mean"}
         return _FEED_FORWARD | pool | written
-    return (_TRANSFORMER if chosen.layer == "bitransformer" else _RECURRENT) | written
+    if chosen.layer in _CONVOLUTIONAL_OF_NUMBERS:
+        return _CONVOLUTIONAL_OF_NUMBERS[chosen.layer] if data == "numbers" else _CONVOLUTIONAL | written
+    by_layer = {"bitransformer": _TRANSFORMER, "ntm": _MEMORY}
+    return by_layer.get(chosen.layer, _RECURRENT) | written
 
 
 def cut_of(settings: ClassifySettings, text: bool) -> Cut:

@@ -22,7 +22,8 @@ from seqloom.data.text import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS, TokenizerSettings
 from seqloom.decoding.continuation import Continuation, continue_text
-from seqloom.decoding.scoring import LineScore, known_nats, score_lines
+from seqloom.decoding.line_scores import LineScores
+from seqloom.decoding.scoring import known_nats, score_lines
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import read_lines
@@ -46,7 +47,7 @@ from seqloom.tasks.counted_language_models import (
     open_part,
 )
 from seqloom.tasks.task import Loss, Score
-from seqloom.tasks.use import Trained, TrainedModel
+from seqloom.tasks.use import Steps, Trained, TrainedModel
 
 TextCorpus = Corpus[str, TokenFile]
 
@@ -102,6 +103,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     "gru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 3e-3},
     "lstm": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
     "mingru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
+    "ntm": {
+        "embedding.dim": 128,
+        "model.hidden_size": 256,
+        "model.memory_size": 32,
+        **_DROPOUT,
+        "training.learning_rate": 2e-3,
+    },
     "transformer": {
         "model.num_layers": 2,
         "model.dropout": 0.1,
@@ -122,7 +130,7 @@ _CHARACTERS: dict[str, dict[str, Any]] = {
         "data.batch_size": 32,
         "data.horizon": 64,
     }
-    for name in ("rnn", "gru", "lstm", "mingru")
+    for name in ("rnn", "gru", "lstm", "mingru", "ntm")
 } | {
     "ar": {"embedding.dim": 64, "output.tied": False, "model.order": 9},
     "ffnn": {"embedding.dim": 64, "output.tied": False, "model.order": 17},
@@ -223,6 +231,11 @@ class LanguageModelTask:
         second, _ = self.loss(model, batch.steps(carry, batch.inputs.shape[1]), carried)
         return Loss(first.sum + second.sum, first.count + second.count), carried
 
+    def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
+        """The tokens that are read."""
+        tokenizer = cast(TextCodec, trained.codec).tokenizer
+        return Steps([tokenizer.token(i) for i in batch.inputs[row].tolist()], [])
+
     def score(self, data: TokenFile) -> Score:  # noqa: ARG002
         return Score("perplexity", lower_is_better=True)
 
@@ -246,11 +259,11 @@ class LanguageModelTask:
     def examples(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:  # noqa: ARG002
         return (line.strip() for line in read_lines(path))
 
-    def score_examples(self, trained: Trained, examples: Sequence[str]) -> list[LineScore]:
+    def score_examples(self, trained: Trained, examples: Sequence[str]) -> LineScores:
         """The log-probability of each line on its own, in nats."""
         if isinstance(trained.model, NgramModel):
             ids, offsets = trained.codec.tokenizer.encode_lines(examples)
-            return list(map(LineScore._make, zip(*trained.model.line_scores(ids, offsets), strict=True)))
+            return LineScores(*trained.model.line_scores(ids, offsets))
         lines = trained.codec.tokenizer.encode(examples)
         return score_lines(trained.model, lines, self.first_input(trained.settings))
 

@@ -80,7 +80,9 @@ _TRANSFORMER: dict[str, Any] = {
     "training.learning_rate": 1e-3,
     "training.warmup": 0.1,
 }
+_MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "training.learning_rate": 2e-3}
 _WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
+_CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1, "training.learning_rate": 1e-3}
 
 
 class TagTask:
@@ -102,6 +104,10 @@ class TagTask:
         own = layers[model].settings.model_fields
         if "model_dim" in own:
             return _TRANSFORMER
+        if "kernel_size" in own:
+            return _CONVOLUTIONAL
+        if "memory_size" in own:
+            return _MEMORY
         return _WINDOW if "order" in own else _RECURRENT
 
     def recipe(self, settings: TagSettings) -> Recipe[Sentence, TaggedFile]:
@@ -161,15 +167,8 @@ class TagTask:
         refuse_unknown(asked, ["n_best", "proba"], self.name)
         if asked.get("n_best", 1) != 1:
             raise RequestError("a sentence has one answer", where="n_best", got=asked["n_best"], expected=1)
-        names = cast(TagCodec, trained.codec).labels.names
-        proba, has_spans = bool(asked.get("proba")), mark_spans(names)
-        sentences = [_words(one) for one in inputs]
-        rows, lexicon = _numbered(sentences, trained)
-        found = tag_rows(trained.model, (row for row in rows if len(row)), lexicon, _device(trained))
-        for words in sentences:
-            ids, probabilities = next(found) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
-            tags = [names[i] for i in ids]
-            yield [TaggedWords(words, tags, probabilities.tolist(), spans(tags) if has_spans else None, proba)]
+        # What is wrong is said now, not when the first answer is fetched.
+        return _answered(trained, [_words(one) for one in inputs], bool(asked.get("proba")))
 
     def online(self, trained: Trained) -> Callable[[str], str]:
         """Takes a sentence's words one after the other; with a CRF, the tag decided before says what may follow."""
@@ -221,6 +220,17 @@ class TagTask:
         surest = wrong[np.argsort(-sure[wrong], kind="stable")][:_MISTAKES]
         mistakes = [_mistake(data, int(place), str(names[found[place]]), float(sure[place])) for place in surest]
         return Diagnosis(scores, classes, confusion, mistakes, bins)
+
+
+def _answered(trained: Trained, sentences: Sequence[tuple[str, ...]], proba: bool) -> Iterator[Sequence[TaggedWords]]:
+    names = cast(TagCodec, trained.codec).labels.names
+    has_spans = mark_spans(names)
+    rows, lexicon = _numbered(sentences, trained)
+    found = tag_rows(trained.model, (row for row in rows if len(row)), lexicon, _device(trained))
+    for words in sentences:
+        ids, probabilities = next(found) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
+        tags = [names[i] for i in ids]
+        yield [TaggedWords(words, tags, probabilities.tolist(), spans(tags) if has_spans else None, proba)]
 
 
 def _device(trained: Trained) -> torch.device:

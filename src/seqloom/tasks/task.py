@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.data.batch import Batch
-from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.corpus import Corpus, Drawing, Recipe
 from seqloom.data.loader import Loader
 from seqloom.nn.layer import State
 from seqloom.tasks.use import Trained, TrainedModel
@@ -47,8 +47,8 @@ class Task(Protocol):
         """The dotted settings that do well with this model, given what the user `asked` for."""
         ...
 
-    def recipe(self, settings: Any) -> Recipe[Any, Any]:
-        """How the user's files become data."""
+    def recipe(self, settings: Any) -> Recipe[Any, Any] | Drawing:
+        """How the user's files, or what else DATA names, become data."""
         ...
 
     def build(self, corpus: Corpus[Any, Any], model: str, settings: Any) -> nn.Module: ...
@@ -75,6 +75,15 @@ class Task(Protocol):
 
     def output_metrics(self, trained: Trained, data: Any, brief: bool) -> dict[str, Any]:
         """What the model's own output on `data` says, by plain names; `brief`: of part of it, as during training."""
+        ...
+
+
+@runtime_checkable
+class PresetByData(Protocol):
+    """A task whose models start from other settings for other kinds of data."""
+
+    def preset_for(self, model: str, asked: Mapping[str, Any], data: str) -> Mapping[str, Any]:
+        """What `preset` gives, for the kind of data that the name of the file `data` says it holds."""
         ...
 
 

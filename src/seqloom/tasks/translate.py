@@ -20,7 +20,8 @@ from seqloom.data.pairs import PairCodec, Pairs, PairTokenizerSettings, kind_for
 from seqloom.data.readers import readers
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.tokenizer import EOS
-from seqloom.decoding.scoring import LineScore, score_pairs
+from seqloom.decoding.line_scores import LineScores
+from seqloom.decoding.scoring import score_pairs
 from seqloom.decoding.search import Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.translation import Translation, Translator
@@ -198,7 +199,7 @@ class TranslateTask:
     def examples(self, path: str, settings: TranslateSettings) -> Iterator[Pair]:
         return self.recipe(settings).read(path)
 
-    def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> list[LineScore]:
+    def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> LineScores:
         """The log-probability of each target given its source, in nats."""
         codec: PairCodec = trained.codec
         sources = codec.source.encode([pair[0] for pair in examples])

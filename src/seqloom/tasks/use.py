@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import Settings
+from seqloom.data.batch import Batch
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.continuation import Continuation
-from seqloom.decoding.scoring import LineScore
+from seqloom.decoding.line_scores import LineScores
 from seqloom.errors import unknown_name
 from seqloom.metrics.by_length import LengthScores
 from seqloom.metrics.classification import Diagnosis
@@ -86,7 +87,7 @@ class ScoresExamples(Protocol):
         """Those of a file, one a line."""
         ...
 
-    def score_examples(self, trained: Trained, examples: Sequence[Any]) -> Sequence[LineScore]:
+    def score_examples(self, trained: Trained, examples: Sequence[Any]) -> LineScores:
         """In the order given."""
         ...
 
@@ -125,7 +126,7 @@ class Predicts(TakesInputs, Protocol):
     ) -> Iterator[Sequence[Prediction]]:
         """The answers to each, the best first, in the order given; `asked` overrides how the run was set up.
 
-        Raises RequestError where something is asked that the task does not know.
+        Raises RequestError at once, not at the first answer, where something is asked that the task does not know.
         """
         ...
 
@@ -162,4 +163,28 @@ class Calibrates(Protocol):
 
     def calibrate(self, trained: Trained, valid: Any) -> None:
         """Changes buffers of the model; they are saved with it."""
+        ...
+
+
+class Band(NamedTuple):
+    """`values` (rows, time) from 0 to 1, to be shown along time under a `name`."""
+
+    name: str
+    values: NDArray[np.floating[Any]]
+
+
+class Steps(NamedTuple):
+    """What went on in a sequence, to be shown beside what a model did at each step: the `names` of the steps where
+    they have any, else none."""
+
+    names: Sequence[str]
+    bands: Sequence[Band]
+
+
+@runtime_checkable
+class ShowsSteps(Protocol):
+    """Says what its sequences are, step by step."""
+
+    def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
+        """Of one row of a batch, padding included."""
         ...

@@ -45,6 +45,11 @@ def unlabelled(path: str) -> Iterator[Source]:
         yield from (line.strip() for line in read_lines(path))
 
 
+def holds_numbers(path: str) -> bool:
+    """Whether the file's name says that it holds sequences of numbers, not texts."""
+    return _kind(path) in (".ts", ".csv")
+
+
 def _kind(path: str) -> str:
     """The end of the file's name, beneath that of its compression."""
     name = PurePath(path.lower())

@@ -23,10 +23,11 @@ from seqloom.models.ngram.estimate import Method, Smoothing, estimate
 from seqloom.models.ngram.pruning import pruned_by_count, pruned_by_entropy
 from seqloom.models.ngram.store import Store
 from seqloom.models.ngram.trie import link_suffixes
-from seqloom.models.threads import over_ranges
 from seqloom.nn.layer import State
+from seqloom.threads import over_ranges
 
 _LN_10 = math.log(10)
+_LINES_WORTH_A_THREAD = 1 << 10
 
 
 class NgramSettings(Settings):
@@ -124,7 +125,7 @@ class NgramModel(Counted):
 
     def line_scores(
         self, ids: NDArray[np.uint32], offsets: NDArray[np.int64]
-    ) -> tuple[list[float], list[int], list[int]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
         """Of each line `ids[offsets[i]:offsets[i + 1]]` (<eos> last): its log-probability in nats, its tokens and its
         unknown words."""
         totals, unknown = np.empty(len(offsets) - 1), np.empty(len(offsets) - 1, np.int64)
@@ -132,8 +133,8 @@ class NgramModel(Counted):
         def work(first: int, last: int) -> None:
             lockstep.score_lines(self.store, ids, offsets, totals, unknown, first, last)
 
-        over_ranges(len(totals), work)
-        return (totals * _LN_10).tolist(), np.diff(offsets).tolist(), unknown.tolist()
+        over_ranges(len(totals), work, _LINES_WORTH_A_THREAD)
+        return totals * _LN_10, np.diff(offsets), unknown
 
     def _after(self, token_ids: Tensor, state: State, lengths: Tensor | None) -> State:
         """The last words of each row, those before it included."""

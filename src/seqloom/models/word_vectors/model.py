@@ -19,12 +19,12 @@ from seqloom.data.tokenizer import EOS, SPECIALS
 from seqloom.errors import SeqloomError
 from seqloom.models.arrays import map_arrays, write_arrays
 from seqloom.models.fitted import FittedByPasses
-from seqloom.models.threads import run_all
 from seqloom.models.word_vectors.passes import pass_over
 from seqloom.models.word_vectors.rounds import pass_in_rounds
 from seqloom.models.word_vectors.sampling import Draws, make_draws
 from seqloom.models.word_vectors.subwords import NO_PARTS, SubwordSettings, parts_of
 from seqloom.models.word_vectors.tree import NO_TREE, huffman_tree
+from seqloom.threads import run_all
 
 _TOKENS_A_STEP, _FEWEST_STEPS, _FEWEST_TOKENS = 1 << 17, 16, 1 << 10
 _SLICES = 8

@@ -83,5 +83,8 @@ def rows_of(scratch: Tensor, step: Step) -> Tensor:
 
 
 def weight_gradient(by_product: Tensor, seen: Tensor) -> Tensor:
-    """by_product.t() @ seen, over all elements at once: this way round, the library is up to a quarter faster."""
+    """by_product.t() @ seen, over all elements at once. Where it is tall, the library is up to a quarter faster the
+    other way round; where it is not, that would only leave a copy to be made."""
+    if by_product.shape[1] <= seen.shape[1]:
+        return by_product.t() @ seen
     return (seen.t() @ by_product).t()

@@ -1,0 +1,49 @@
+"""Associative recall: items, then one of them; the next one is asked for (Graves et al. 2014, section 4.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from seqloom.config import Settings
+from seqloom.data.algorithms import algorithms
+from seqloom.data.algorithms.algorithm import Algorithm, Exercise, Range, Span, blank, random_bits
+
+
+class RecallSettings(Settings):
+    bits: int = Field(6, gt=0, le=1_000, description="of a vector")
+    vectors: int = Field(3, gt=0, le=1_000, description="of an item")
+    items: Span = Field(Range(2, 6), description="shown before one of them is asked about")
+
+    @field_validator("items")
+    @classmethod
+    def _has_a_next(cls, items: Range) -> Range:
+        if items.low < 2:
+            raise ValueError("two items or more: the last has none after it")
+        return items
+
+
+@algorithms.register("associative-recall")
+class AssociativeRecall(Algorithm):
+    """Say the item that came after the one that is shown."""
+
+    settings = RecallSettings
+
+    def __init__(self, settings: RecallSettings) -> None:
+        self.bits, self.vectors, self.items = settings.bits, settings.vectors, settings.items
+        self.input_size, self.target_size = settings.bits + 2, settings.bits
+
+    def draw(self, chance: np.random.Generator) -> Exercise:
+        items, size = self.items.draw(chance), self.vectors
+        shown = random_bits(chance, items, size, self.bits)
+        asked = int(chance.integers(items - 1))
+        exercise = blank((items + 1) * (size + 1) + 1 + size, self.input_size, self.target_size)
+        rows = exercise.inputs[: (items + 1) * (size + 1)].reshape(items + 1, size + 1, self.input_size)
+        rows[:items, 0, self.bits] = 1  # an item begins
+        rows[items, 0, self.bits + 1] = 1  # the question begins, and below ends
+        rows[:items, 1:, : self.bits] = shown
+        rows[items, 1:, : self.bits] = shown[asked]
+        exercise.inputs[-size - 1, self.bits + 1] = 1
+        exercise.targets[-size:] = shown[asked + 1]
+        exercise.scored[-size:] = True
+        return exercise

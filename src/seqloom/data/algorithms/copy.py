@@ -1,0 +1,38 @@
+"""Copy: a sequence of bits, then the same once more (Graves et al. 2014, section 4.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from seqloom.config import Settings
+from seqloom.data.algorithms import algorithms
+from seqloom.data.algorithms.algorithm import Algorithm, Exercise, Range, Span, blank, random_bits
+
+
+class CopySettings(Settings):
+    bits: int = Field(8, gt=0, le=1_000, description="of a vector")
+    length: Span = Field(Range(1, 20), description="vectors to be copied")
+
+
+@algorithms.register("copy")
+class Copy(Algorithm):
+    """Say a sequence of bit vectors again."""
+
+    settings = CopySettings
+
+    def __init__(self, settings: CopySettings) -> None:
+        self.bits, self.length = settings.bits, settings.length
+        self.input_size, self.target_size = settings.bits + 1, settings.bits
+
+    def draw(self, chance: np.random.Generator) -> Exercise:
+        length = self.length.draw(chance)
+        exercise, vectors = (
+            blank(2 * length + 1, self.input_size, self.target_size),
+            random_bits(chance, length, self.bits),
+        )
+        exercise.inputs[:length, : self.bits] = vectors
+        exercise.inputs[length, self.bits] = 1  # the end of what is to be copied
+        exercise.targets[length + 1 :] = vectors
+        exercise.scored[length + 1 :] = True
+        return exercise

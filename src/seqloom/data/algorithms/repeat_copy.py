@@ -1,0 +1,45 @@
+"""Repeat copy: a sequence of bits, the same as often as asked for, and an end (Graves et al. 2014, section 4.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from seqloom.config import Settings
+from seqloom.data.algorithms import algorithms
+from seqloom.data.algorithms.algorithm import Algorithm, Exercise, Range, Span, blank, random_bits
+
+_TRAINED = Range(1, 10)
+"""Of the paper. Its mean and deviation scale the number of repeats whatever is drawn, so that 20 means the same to a
+model that was trained on 1 to 10."""
+
+_MEAN = (_TRAINED.low + _TRAINED.high) / 2
+_DEVIATION = (((_TRAINED.high - _TRAINED.low + 1) ** 2 - 1) / 12) ** 0.5
+
+
+class RepeatCopySettings(Settings):
+    bits: int = Field(8, gt=0, le=1_000, description="of a vector")
+    length: Span = Field(Range(1, 10), description="vectors to be copied")
+    repeats: Span = Field(_TRAINED, description="times that they are")
+
+
+@algorithms.register("repeat-copy")
+class RepeatCopy(Algorithm):
+    """Say a sequence of bit vectors as often as asked for, then that it is over."""
+
+    settings = RepeatCopySettings
+
+    def __init__(self, settings: RepeatCopySettings) -> None:
+        self.bits, self.length, self.repeats = settings.bits, settings.length, settings.repeats
+        self.input_size, self.target_size = settings.bits + 2, settings.bits + 1
+
+    def draw(self, chance: np.random.Generator) -> Exercise:
+        length, repeats = self.length.draw(chance), self.repeats.draw(chance)
+        exercise = blank(length + 1 + length * repeats + 1, self.input_size, self.target_size)
+        vectors = random_bits(chance, length, self.bits)
+        exercise.inputs[:length, : self.bits] = vectors
+        exercise.inputs[length, self.bits :] = 1, (repeats - _MEAN) / _DEVIATION
+        exercise.targets[length + 1 : -1, : self.bits] = np.tile(vectors, (repeats, 1))
+        exercise.targets[-1, self.bits] = 1
+        exercise.scored[length + 1 :] = True
+        return exercise

@@ -1,0 +1,52 @@
+"""What scores of many lines are: rows of numbers, read as one object a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class LineScore(NamedTuple):
+    """Of a line, or of a target given its source. `log_prob` in nats, the end of the line included; `tokens` counts
+    that end; `unknown` the unknown words."""
+
+    log_prob: float
+    tokens: int
+    unknown: int
+
+
+class LineScores(Sequence[LineScore]):
+    """Of many lines, in their order; all (lines,). An object a line takes as long to make as some models take to score
+    it, so there are none before they are asked for."""
+
+    def __init__(self, log_probs: NDArray[np.float64], tokens: NDArray[np.int64], unknown: NDArray[np.int64]) -> None:
+        self.log_probs, self.tokens, self.unknown = log_probs, tokens, unknown
+
+    @overload
+    def __getitem__(self, index: int) -> LineScore: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> LineScores: ...
+
+    def __getitem__(self, index: int | slice) -> LineScore | LineScores:
+        chosen = self.log_probs[index], self.tokens[index], self.unknown[index]
+        if isinstance(index, slice):
+            return LineScores(*chosen)
+        return LineScore(float(chosen[0]), int(chosen[1]), int(chosen[2]))
+
+    def __len__(self) -> int:
+        return len(self.log_probs)
+
+    def __iter__(self) -> Iterator[LineScore]:
+        return map(LineScore, self.log_probs.tolist(), self.tokens.tolist(), self.unknown.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # its arrays can change
+
+    def __repr__(self) -> str:
+        return f"LineScores({list(self)})"

@@ -1,0 +1,144 @@
+"""Convolutions along the sequence: around each element (`cnn`), or over what came before alone (`tcn`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, cast
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqloom.config import Settings
+from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
+
+
+class ConvolutionSettings(Settings):
+    hidden_size: int = Field(128, gt=0, le=2**16, description="channels of a convolution")
+    num_layers: int = Field(3, gt=0, le=64, description="convolutions, one over the other")
+    kernel_size: int = Field(5, gt=0, le=4096, description="elements that a convolution sees at a time")
+    dilation: int = Field(
+        1, gt=0, le=64, description="how many times further apart than those of the one below are the elements that a "
+        "convolution sees; 1: side by side in all"
+    )  # fmt: skip
+    residual: bool = Field(True, description="what goes into a convolution is added to what comes out")
+    dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout after each convolution, of whole channels")
+
+
+class DilatedConvolutionSettings(ConvolutionSettings):
+    num_layers: int = Field(4, gt=0, le=64, description="convolutions, one over the other")
+    dilation: int = Field(
+        2, gt=0, le=64, description="how many times further apart than those of the one below are the elements that a "
+        "convolution sees: with 2 and a kernel of k, n convolutions see (2^n - 1)(k - 1) + 1 elements"
+    )  # fmt: skip
+
+
+class Convolution(nn.Module):
+    """[x +] dropout(gelu(norm(conv(x)))), over elements `dilation` apart. The norm is over the channels of an element
+    (Ba et al. 2016), not over a batch or a sequence, so that no element hangs on padding or on what comes later."""
+
+    def __init__(
+        self, input_size: int, size: int, kernel_size: int, dilation: int, residual: bool, rate: float
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(input_size, size, kernel_size, dilation=dilation)
+        self.norm = nn.LayerNorm(size)
+        self.dropout = nn.Dropout1d(rate)
+        self.residual = residual and input_size == size
+        self.reach = (kernel_size - 1) * dilation
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+
+    def forward(
+        self, known: Float[Tensor, "batch reached input"], elements: Float[Tensor, "batch time input"]
+    ) -> Float[Tensor, "batch time size"]:
+        """`known` is `elements` with `reach` more around them."""
+        seen = self.norm(self.conv(known.transpose(1, 2)).transpose(1, 2))
+        new = self.dropout(F.gelu(seen).transpose(1, 2)).transpose(1, 2)
+        return elements + new if self.residual else new
+
+
+class ConvolutionStack(SequenceLayer):
+    """Convolutions one over the other."""
+
+    settings: ClassVar[type[Settings]] = ConvolutionSettings
+
+    def __init__(self, input_size: int, settings: ConvolutionSettings) -> None:
+        super().__init__()
+        self.input_size, self.output_size = input_size, settings.hidden_size
+        self.convolutions = nn.ModuleList(
+            Convolution(
+                settings.hidden_size if depth else input_size,
+                settings.hidden_size,
+                settings.kernel_size,
+                settings.dilation**depth,
+                settings.residual,
+                settings.dropout,
+            )
+            for depth in range(settings.num_layers)
+        )
+
+    def each(self) -> Iterator[Convolution]:
+        return (cast(Convolution, convolution) for convolution in self.convolutions)
+
+
+@layers.register("cnn")
+class ConvolutionalNetwork(ConvolutionStack):
+    """Convolutions around each element, zeros outside the sequence (Wang et al. 2017, section II.B). They need what
+    comes later, so there is nothing to remember: the state is empty."""
+
+    causal = False
+
+    def initial_state(self, batch_size: int) -> State:  # noqa: ARG002
+        return ()
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        state: State | None = None,  # noqa: ARG002
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
+        hidden = inputs
+        for convolution in self.each():
+            hidden = without_padding(hidden, lengths)
+            before = convolution.reach // 2
+            hidden = convolution(F.pad(hidden, (0, 0, before, convolution.reach - before)), hidden)
+        return hidden, ()
+
+
+@layers.register("tcn")
+class TemporalConvolutionalNetwork(ConvolutionStack):
+    """Dilated convolutions that end at each element, zeros before the first (van den Oord et al. 2016; Bai et al. 2018,
+    section 3). The state: for each convolution, the elements before the next one that it still sees."""
+
+    settings = DilatedConvolutionSettings
+
+    def initial_state(self, batch_size: int) -> State:
+        return tuple(
+            convolution.conv.weight.new_zeros(batch_size, convolution.reach, convolution.conv.in_channels)
+            for convolution in self.each()
+        )
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        state: State | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time output"], State]:
+        hidden, after = without_padding(inputs, lengths), []
+        state = self.initial_state(inputs.shape[0]) if state is None else state
+        for convolution, past in zip(self.each(), state, strict=True):
+            known = torch.cat([past, hidden], dim=1)
+            after.append(_last(known, lengths, convolution.reach))
+            hidden = convolution(known, hidden)
+        return hidden, tuple(after)
+
+
+def _last(known: Tensor, lengths: Tensor | None, count: int) -> Float[Tensor, "batch count size"]:
+    """The last `count` real elements of each row, the first `count` of which were known before."""
+    if lengths is None:
+        return known[:, known.shape[1] - count :]
+    positions = lengths[:, None] + torch.arange(count, device=known.device)
+    return known.gather(1, positions[:, :, None].expand(-1, -1, known.shape[2]))

@@ -1,0 +1,179 @@
+"""The Neural Turing Machine: a controller with a memory that it reads and writes by attention."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqloom.config import Settings
+from seqloom.nn.initialise import input_matrix, recurrent_matrix
+from seqloom.nn.layer import SequenceLayer, layers, without_padding
+from seqloom.nn.memory import Heads, Instructions, addressed, read, written
+from seqloom.nn.weight_record import RecordsWeights
+
+_FOCUS = 8.0
+"""The logit of the first location, before any training: nearly all of a head's weight."""
+
+_SMALL = 1e-6
+"""What stands everywhere in a memory that is not learned: enough for its direction, too little to be read."""
+
+
+class NTMSettings(Settings):
+    controller: Literal["lstm", "feed-forward"] = Field("lstm", description="what says where and what to write")
+    hidden_size: int = Field(100, gt=0, le=2**16, description="units of the controller")
+    memory_size: int = Field(128, gt=0, le=2**16, description="locations of the memory")
+    memory_width: int = Field(20, gt=0, le=2**12, description="numbers at a location")
+    read_heads: int = Field(1, gt=0, le=64, description="heads that read")
+    write_heads: int = Field(1, gt=0, le=64, description="heads that write")
+    shifts: int = Field(
+        3, gt=0, le=255, description="shifts to choose from, an odd number: 3 are one back, none, one on"
+    )
+    first_memory: Literal["constant", "learned"] = Field(
+        "constant", description="the memory before the first element: a small constant everywhere, or learned"
+    )
+
+    @field_validator("shifts")
+    @classmethod
+    def _is_odd(cls, shifts: int) -> int:
+        if not shifts % 2:
+            raise ValueError("an odd number of shifts, as many back as on")
+        return shifts
+
+
+class NTMState(NamedTuple):
+    """`memory` (batch, width, locations); `weights` (batch, heads, locations), read heads first; `reads` (batch,
+    read heads * width); `hidden` and `cell` (batch, hidden) of an LSTM, (batch, 0) of a feed-forward controller."""
+
+    memory: Tensor
+    weights: Tensor
+    reads: Tensor
+    hidden: Tensor
+    cell: Tensor
+
+
+@layers.register("ntm")
+class NTM(SequenceLayer, RecordsWeights):
+    """Graves et al. 2014: a controller with a memory that its heads read and write by attention.
+
+    At every step the controller sees the input and what was read before; all heads look for their places in the memory
+    as it was, those that write erase and add, and then the others read. The outputs are the controller's and what was
+    read, side by side. First weights (all on one location, at the start of training), reads and controller states are
+    learned.
+    """
+
+    settings = NTMSettings
+
+    def __init__(self, input_size: int, settings: NTMSettings) -> None:
+        super().__init__()
+        heads = Heads(settings.memory_width, settings.read_heads, settings.write_heads, settings.shifts)
+        hidden, reads, is_lstm = settings.hidden_size, heads.read * heads.width, settings.controller == "lstm"
+        self.heads, self.read_heads, self.locations = heads, heads.read, settings.memory_size
+        self.hidden_size, self.is_lstm = hidden, is_lstm
+        self.input_size, self.output_size = input_size, hidden + reads
+        self.fused = True
+        gates = 4 if is_lstm else 1
+        self.input_weight = input_matrix(gates, hidden, input_size)
+        self.recurrent_weight = nn.Parameter(torch.empty(gates * hidden, reads + hidden * is_lstm))
+        with torch.no_grad():
+            self.recurrent_weight[:, :reads] = input_matrix(gates, hidden, reads)
+            if is_lstm:
+                self.recurrent_weight[:, reads:] = recurrent_matrix(gates, hidden, hidden)
+        self.bias = nn.Parameter(torch.zeros(gates * hidden))
+        if is_lstm:
+            nn.init.ones_(self.bias[hidden : 2 * hidden])
+        self.head = nn.Linear(hidden, heads.instruction_size)
+        nn.init.xavier_uniform_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self._make_starts(settings.first_memory == "learned")
+
+    def _make_starts(self, learned_memory: bool) -> None:
+        memory = torch.full((self.heads.width, self.locations), _SMALL)
+        self.memory_start: Tensor
+        if learned_memory:
+            self.memory_start = nn.Parameter(memory.normal_(std=0.1))
+        else:
+            self.register_buffer("memory_start", memory, persistent=False)
+        logits = torch.zeros(self.heads.all, self.locations)
+        logits[:, 0] = _FOCUS
+        self.weights_start = nn.Parameter(logits)
+        self.reads_start = nn.Parameter(torch.zeros(self.heads.read * self.heads.width))
+        of_controller = self.hidden_size if self.is_lstm else 0
+        self.hidden_start = nn.Parameter(torch.zeros(of_controller))
+        self.cell_start = nn.Parameter(torch.zeros(of_controller))
+
+    def initial_state(self, batch_size: int) -> NTMState:
+        starts = NTMState(
+            self.memory_start,
+            self.weights_start.softmax(1),
+            self.reads_start.tanh(),
+            self.hidden_start.tanh(),
+            self.cell_start,
+        )
+        return NTMState(*(start.expand(batch_size, *start.shape) for start in starts))
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "batch time input"],
+        state: NTMState | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch time output"], NTMState]:
+        state = self.initial_state(len(inputs)) if state is None else state
+        given, kind = inputs.dtype, self.bias.dtype
+        with torch.autocast(inputs.device.type, enabled=False):  # a memory does not forgive half precision
+            projected = F.linear(without_padding(inputs, lengths).to(kind), self.input_weight, self.bias)
+            if self.fused and inputs.device.type == "cpu" and inputs.shape[1]:
+                hidden, reads, after = self._compiled(projected, state, lengths)
+            else:
+                hidden, reads, after = self._stepped(projected, state, lengths)
+            return torch.cat([hidden, reads], dim=2).to(given), after
+
+    def _compiled(self, projected: Tensor, state: NTMState, lengths: Tensor | None) -> tuple[Tensor, Tensor, NTMState]:
+        """By the kernels, which come by an import that is slow."""
+        from seqloom.nn.kernels.memory_recurrence import Given, recur
+
+        batch, time, _ = projected.shape
+        lengths = torch.full((batch,), time) if lengths is None else lengths
+        given = Given(projected, *state, self.recurrent_weight, self.head.weight, self.head.bias)
+        hidden, reads, *after = recur(given, lengths, self.heads, self.weights_to)
+        return hidden, reads, NTMState(*after)
+
+    def _stepped(self, projected: Tensor, state: NTMState, lengths: Tensor | None) -> tuple[Tensor, Tensor, NTMState]:
+        """Step by step in torch: the definition, for any device."""
+        hiddens, reads, weights = [], [], []
+        for step, element in enumerate(projected.unbind(1)):
+            hidden, after = self._step(element, state)
+            if lengths is not None:
+                real = step < lengths
+                kept = [
+                    torch.where(real.view(-1, *[1] * (new.dim() - 1)), new, old)
+                    for new, old in zip(after, state, strict=True)
+                ]
+                after = NTMState(*kept)
+            state = after
+            hiddens.append(hidden)
+            reads.append(state.reads)
+            weights.append(state.weights.detach())
+        if self.weights_to is not None:
+            self.weights_to.append(torch.stack(weights, dim=1))
+        return torch.stack(hiddens, dim=1), torch.stack(reads, dim=1), state
+
+    def _step(self, projected: Tensor, before: NTMState) -> tuple[Tensor, NTMState]:
+        """The controller's hidden state, and the state after one step."""
+        seen = torch.cat([before.reads, before.hidden], dim=1) if self.is_lstm else before.reads
+        gates, cell = projected + F.linear(seen, self.recurrent_weight), before.cell
+        if self.is_lstm:
+            into, forget, new, out = gates.chunk(4, dim=1)
+            cell = forget.sigmoid() * cell + into.sigmoid() * new.tanh()
+            hidden = out.sigmoid() * cell.tanh()
+        else:
+            hidden = gates.tanh()
+        said = Instructions.of(self.head(hidden), self.heads)
+        weights = addressed(said, before.memory, before.weights)
+        memory = written(said, before.memory, weights[:, self.read_heads :])
+        reads = read(memory, weights[:, : self.read_heads])
+        return hidden, NTMState(memory, weights, reads, hidden if self.is_lstm else before.hidden, cell)

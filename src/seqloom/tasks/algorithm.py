@@ -1,0 +1,143 @@
+"""Algorithms learnt from examples: copy, repeat, recall, predict, sort (Graves et al. 2014, section 4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from pydantic import Field, create_model
+from torch import Tensor
+
+from seqloom.config import Settings
+from seqloom.data.algorithms.algorithm import Exercise
+from seqloom.data.batch import Batch
+from seqloom.data.corpus import Corpus
+from seqloom.data.exercises import Drawn, DrawnLoader, ExerciseLoader, Exercises
+from seqloom.data.loader import Loader
+from seqloom.errors import unknown_name
+from seqloom.models.bit_predictor import BitPredictor
+from seqloom.nn.layer import State, layers
+from seqloom.tasks import tasks
+from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.use import Band, Steps, Trained, TrainedModel
+
+_SEQUENCES_AT_ONCE = 32
+
+
+class DataSettings(Settings):
+    batch_size: int = Field(1, gt=0, le=2**20, description="sequences of a batch, new ones each time")
+    held_out: int = Field(500, gt=0, le=2**20, description="sequences to validate, test or evaluate on")
+
+
+class AlgorithmSettings(Settings):
+    data: DataSettings = DataSettings()
+    model: Settings
+
+
+_TRAINING: dict[str, Any] = {
+    "training.learning_rate": 1e-3,
+    "training.weight_decay": 0.0,
+    "training.clip_norm": 10.0,
+    "training.precision": "float32",
+}
+_NTM: dict[str, Any] = {"training.clip_norm": 1.0}
+_RECURRENT: dict[str, Any] = {"model.hidden_size": 256, "model.num_layers": 3, "data.batch_size": 4}
+_TRANSFORMER: dict[str, Any] = {"model.model_dim": 128, "model.num_layers": 4, "data.batch_size": 16}
+
+
+class AlgorithmTask:
+    """Learn to copy, repeat, recall, predict or sort, from examples drawn as they are needed: bits a sequence."""
+
+    name = "algorithm"
+
+    def models(self) -> Sequence[str]:
+        """Every layer that does not see the future."""
+        return [name for name in layers if layers[name].causal]
+
+    def settings(self, model: str) -> type[AlgorithmSettings]:
+        if model not in self.models():
+            raise unknown_name("model", model, self.models())
+        own = layers[model].settings
+        return create_model("AlgorithmSettings", __base__=AlgorithmSettings, model=(own, own()))
+
+    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+        own = layers[model].settings.model_fields
+        if "memory_size" in own:
+            return _TRAINING | _NTM
+        if "model_dim" in own:
+            return _TRAINING | _TRANSFORMER
+        return _TRAINING if "order" in own else _TRAINING | _RECURRENT
+
+    def recipe(self, settings: AlgorithmSettings) -> Exercises:
+        return Exercises(settings.data.held_out)
+
+    def build(self, corpus: Corpus[Exercise, Drawn], model: str, settings: AlgorithmSettings) -> BitPredictor:
+        algorithm = corpus.train.algorithm
+        return BitPredictor(layers[model], settings.model, algorithm.input_size, algorithm.target_size)
+
+    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: AlgorithmSettings) -> BitPredictor:
+        return BitPredictor.rebuild(layers[model], settings.model, tensors)
+
+    def train_loader(self, corpus: Corpus[Exercise, Drawn], settings: AlgorithmSettings, seed: int) -> Loader:
+        return ExerciseLoader(corpus.train.algorithm, settings.data.batch_size, seed)
+
+    def exact_loader(self, data: Drawn, settings: AlgorithmSettings) -> DrawnLoader:  # noqa: ARG002
+        return DrawnLoader(data, _SEQUENCES_AT_ONCE)
+
+    def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
+        """Counted by the sequence."""
+        assert batch.scored is not None
+        total = model.loss(batch.inputs, batch.targets, batch.scored, batch.lengths)
+        return Loss(total, batch.scored.any(1).sum()), state
+
+    def score(self, data: Drawn) -> Score:  # noqa: ARG002
+        return Score("bits_per_sequence", lower_is_better=True)
+
+    def metrics(self, total: Loss, data: Drawn) -> dict[str, float]:
+        bits = float(total.sum) / math.log(2) / max(int(total.count), 1)
+        return {"bits_per_sequence": bits, "sequences": len(data)}
+
+    def output_metrics(self, trained: Trained, data: Drawn, brief: bool) -> dict[str, float]:  # noqa: ARG002
+        """Bits that are wrong, sequences of which none is; where a predictor cannot know, what the best would lose."""
+        wrong = np.array([count for batch in _answered(self, trained, data) for count in batch])
+        found = {
+            "bit_errors_per_sequence": float(wrong.mean()),
+            "exact_match": float((wrong == 0).mean()),
+        }
+        optimal = [data.algorithm.optimal_nats(one) for one in data.exercises]
+        if optimal[0] is None:
+            return found
+        return found | {"optimal_bits_per_sequence": float(np.mean(cast(list[float], optimal))) / math.log(2)}
+
+    def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
+        """What goes in, what is to come out, and the probabilities that do."""
+        assert batch.scored is not None
+        model: BitPredictor = trained.model
+        with torch.no_grad():
+            given = model(batch.inputs[row : row + 1]).sigmoid()[0]
+        scored = batch.scored[row, :, None]
+        shown = {"inputs": batch.inputs[row].abs(), "targets": batch.targets[row], "outputs": given * scored}
+        return Steps([], [Band(name, values.t().clamp(0, 1).cpu().numpy()) for name, values in shown.items()])
+
+
+def _answered(task: AlgorithmTask, trained: Trained, data: Drawn) -> Iterator[list[int]]:
+    """The number of wrong bits of each sequence of each batch."""
+    model: BitPredictor = trained.model
+    device = model.sizes.device
+    loader, was_training = task.exact_loader(data, trained.settings), model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            for step in range(loader.num_steps()):
+                batch = loader.batch(0, step).to(device)
+                assert batch.scored is not None
+                wrong = (model(batch.inputs, batch.lengths) > 0) != (batch.targets > 0.5)
+                yield (wrong & batch.scored[:, :, None]).sum((1, 2)).tolist()
+    finally:
+        model.train(was_training)
+
+
+tasks.register("algorithm")(AlgorithmTask())
