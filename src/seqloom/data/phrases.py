@@ -37,9 +37,7 @@ class PhraseSettings(Settings):
         0, ge=0, le=8, description="times that pairs are joined: 1 finds new_york, 2 new_york_city; 0: none"
     )
     threshold: float = Field(100.0, gt=0, le=1e9, description="how many times as often as by chance a pair occurs")
-    min_count: int = Field(
-        5, gt=0, description="rarer words and pairs are not joined; it is taken off each pair's count"
-    )
+    discount: int = Field(5, gt=0, description="is taken off the count of each pair, so that rare ones are not joined")
 
 
 @dataclass(frozen=True)
@@ -140,19 +138,19 @@ def _read(lines: Callable[[], Iterable[str]], phrases: Sequence[Pairs]) -> Itera
 
 
 def _pairs(lines: Callable[[], Iterable[str]], settings: PhraseSettings) -> Pairs:
-    """The pairs ab with (count(ab) - min_count) / (count(a) count(b)) times the words of the text above the threshold
+    """The pairs ab with (count(ab) - discount) / (count(a) count(b)) times the words of the text above the threshold
     (Mikolov et al. 2013, equation 6, times the text's length, so that it does not depend on that)."""
     counter = WordCounter()
     for block in batches(lines(), _LINES_AT_ONCE):
         counter.add(block)
     every = counter.counts()
-    words = [word for word, count in every.items() if count >= settings.min_count]
+    words = [word for word, count in every.items() if count >= settings.discount]
     if not words:
         return frozenset()
     counts = np.array([every[word] for word in words], np.float64)
     keys, times = _neighbours(lines(), words)
     first, second = keys // len(words), keys % len(words)
-    score = (times - settings.min_count) / (counts[first] * counts[second]) * sum(every.values())
+    score = (times - settings.discount) / (counts[first] * counts[second]) * sum(every.values())
     chosen = score > settings.threshold
     return frozenset((words[a], words[b]) for a, b in zip(first[chosen].tolist(), second[chosen].tolist(), strict=True))
 
