@@ -31,7 +31,7 @@ demo: $(STAMP)
 		--minutes 0.75 --seeds 1 --out runs/demo --set tokenizer.kind=bpe --set tokenizer.vocab_size=4000
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
