@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,13 @@ class LabelledData:
         if isinstance(self.sources, TokenFile):
             return self._lines[number][1]
         return f"sequence {number + 1} of {len(self)}, {self.lengths[number]} steps"
+
+
+class MoreWords(NamedTuple):
+    """Words that are known besides those of the training data, given by `read`; `mark` is the same for the same."""
+
+    mark: str
+    read: Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -187,9 +194,13 @@ class LabelledWriter:
 
 
 def labelled_recipe(
-    read: Callable[[str], Iterator[Labelled]], settings: TokenizerSettings, by_steps: bool = False
+    read: Callable[[str], Iterator[Labelled]],
+    settings: TokenizerSettings,
+    by_steps: bool = False,
+    more: MoreWords | None = None,
 ) -> Recipe[Labelled, LabelledData]:
-    """How the examples that `read` yields become data; `settings` are for texts. `by_steps`: see `along`."""
+    """How the examples that `read` yields become data; `settings` are for texts, and `more` for those read by words.
+    `by_steps`: see `along`."""
 
     def read_along(path: str) -> Iterator[Labelled]:
         for label, source in read(path):
@@ -202,10 +213,13 @@ def labelled_recipe(
         labels = Labels.learn((example.label for example in examples()), where)
         sources = (example.source for example in examples())
         if isinstance(first.source, str):
-            return LabelledCodec(labels, TextCodec(Tokenizer.train(sources, settings, where)))  # type: ignore[arg-type]
+            tokenizer = Tokenizer.train(sources, settings, where)  # type: ignore[arg-type]
+            if more is not None and settings.kind == "word":
+                tokenizer = tokenizer.with_words(more.read(), settings.most_tokens)
+            return LabelledCodec(labels, TextCodec(tokenizer))
         return LabelledCodec(labels, FrameCodec.learn(sources))  # type: ignore[arg-type]
 
-    key = f"{settings.model_dump_json()} {by_steps}"
+    key = f"{settings.model_dump_json()} {by_steps} {more.mark if more is not None else ''}"
     return Recipe(read_along, learn, LabelledCodec.load, key, identity=lambda example: content(example.source))
 
 

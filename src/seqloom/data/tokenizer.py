@@ -41,6 +41,10 @@ class TokenizerSettings(Settings):
     lowercase: bool = Field(False, description="lower-case the text first")
     punctuation: bool = Field(False, description="word: punctuation marks are words of their own")
 
+    @property
+    def most_tokens(self) -> int:
+        return self.vocab_size or _DEFAULT_SIZES[self.kind]
+
 
 class Tokenizer:
     """A trained tokenizer: `encode` and `decode`, and the vocabulary."""
@@ -83,6 +87,18 @@ class Tokenizer:
         inner = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
         inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return cls(inner)
+
+    def with_words(self, words: Iterable[str], most: int) -> Tokenizer:
+        """The same with other `words` after its own, until there are `most` tokens. Only of whole words: pieces know
+        every text."""
+        description = json.loads(self._inner.to_str())
+        vocabulary, small = description["model"]["vocab"], self._inner.normalizer is not None
+        for word in words:
+            if len(vocabulary) >= most:
+                break
+            if not small or word == word.lower():  # otherwise it is never come upon
+                vocabulary.setdefault(word, len(vocabulary))
+        return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(description)))
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
@@ -130,7 +146,7 @@ def _own_unknowns(sample: Sequence[str]) -> bool:
 
 
 def _untrained(settings: TokenizerSettings, own_unknowns: bool) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
-    size = settings.vocab_size or _DEFAULT_SIZES[settings.kind]
+    size = settings.most_tokens
     if size <= len(SPECIALS):
         raise RequestError(
             "the vocabulary has no room for a token",

@@ -16,6 +16,7 @@ from seqloom.models.class_model import ClassModel, Judged
 from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.encoder_decoder import Frames, Tokens
 from seqloom.models.reading import Reading, real_tokens
+from seqloom.models.word_vectors.beside import KnownBeside, KnownTokens
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
@@ -62,10 +63,19 @@ class FeedForwardSettings(Settings):
     dropout: float = Field(0.3, ge=0, lt=1, description="rate of dropout after each hidden layer")
 
 
+class KnownEmbeddingSettings(EmbeddingSettings):
+    from_: str = Field(
+        "",
+        alias="from",
+        description="vectors that are known already, of a run or a file: they stay as they are, beside those that are "
+        "learnt, and their words are known though the training data lacks them",
+    )
+
+
 class NetworkSettings(Settings):
     """What every neural classifier has besides `model` and `output`."""
 
-    embedding: EmbeddingSettings = EmbeddingSettings()
+    embedding: KnownEmbeddingSettings = KnownEmbeddingSettings()
 
 
 class Layout(NamedTuple):
@@ -137,13 +147,13 @@ class Classifier(ClassModel):
         cls,
         chosen: Layout,
         settings: NetworkSettings,
-        source: Tokens | Frames,
+        source: Tokens | KnownTokens | Frames,
         class_weights: Float[Tensor, " classes"],
         stretch: int = 0,
     ) -> Classifier:
         """`settings` are of the class `network_settings(chosen)`, or have its fields. `stretch`: see `Encoder`."""
         own = cast(Any, settings)
-        read, size = _reader(source, settings.embedding), settings.embedding.dim
+        read, size = _reader(source, settings.embedding)
         if chosen.layer:
             encoder = Encoder(read, layers[chosen.layer](size, own.model), stretch)
             return cls(encoder, nn.Identity(), None, class_weights, own.output)
@@ -156,7 +166,9 @@ class Classifier(ClassModel):
     ) -> Classifier:
         """A network of the sizes of the saved `tensors`."""
         frames, tokens = tensors.get("encoder.read.0.weight"), tensors.get("encoder.read.table.weight")
-        source = Tokens(len(tokens)) if tokens is not None else Frames(cast(Tensor, frames).shape[1])
+        source: Tokens | KnownTokens | Frames | None = KnownTokens.saved(tensors, "encoder.read.")
+        if source is None:
+            source = Tokens(len(tokens)) if tokens is not None else Frames(cast(Tensor, frames).shape[1])
         return cls.build(chosen, settings, source, torch.ones_like(tensors["class_weights"]), stretch)
 
     def forward(
@@ -206,10 +218,14 @@ class AsTheyAre(SequenceLayer):
         return inputs, ()
 
 
-def _reader(source: Tokens | Frames, settings: EmbeddingSettings) -> nn.Module:
+def _reader(source: Tokens | KnownTokens | Frames, settings: EmbeddingSettings) -> tuple[nn.Module, int]:
+    """What makes vectors of the elements, and how many numbers they have."""
+    if isinstance(source, KnownTokens):
+        beside = KnownBeside(source, settings)
+        return beside, beside.dim
     if isinstance(source, Tokens):
-        return TokenEmbedding(source.vocab_size, settings)
-    return nn.Sequential(nn.Linear(source.size, settings.dim), VariationalDropout(settings.dropout))
+        return TokenEmbedding(source.vocab_size, settings), settings.dim
+    return nn.Sequential(nn.Linear(source.size, settings.dim), VariationalDropout(settings.dropout)), settings.dim
 
 
 def _hidden_layers(size: int, settings: FeedForwardSettings) -> nn.Module:

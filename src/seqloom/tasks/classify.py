@@ -32,7 +32,8 @@ from seqloom.models.classifier import Classifier, layout, layouts
 from seqloom.models.encoder_decoder import Frames, Tokens
 from seqloom.models.reading import Reading
 from seqloom.models.sentence_vectors import AUTO, check_pooling
-from seqloom.models.word_vectors.beginning import begin_with
+from seqloom.models.word_vectors.beside import KnownTokens, more_words
+from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
 from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of, stretch_of
@@ -64,28 +65,21 @@ class ClassifyTask:
         return preset_of(model, "numbers") if holds_numbers(data) else self.preset(model, asked)
 
     def recipe(self, settings: ClassifySettings) -> Recipe[Labelled, LabelledData]:
-        return labelled_recipe(readers["labelled"], settings.tokenizer, settings.data.vector == "steps")
+        more = more_words(_known_vectors(settings))
+        return labelled_recipe(readers["labelled"], settings.tokenizer, settings.data.vector == "steps", more)
 
     def build(self, corpus: Corpus[Labelled, LabelledData], model: str, settings: ClassifySettings) -> ClassModel:
         codec, train = cast(LabelledCodec, corpus.codec), corpus.train
         weights = _class_weights(train.class_ids, len(codec.labels), settings.data.class_weights)
         if model == BOW:
             return _bag(train, weights, settings)
-        source: Tokens | Frames = Frames(codec.channels)
-        if codec.tokenizer is not None:
-            source = Tokens(codec.tokenizer.vocab_size)
         stretch = stretch_of(settings, codec.reads_text)
-        own = cast(Any, settings)
-        network = Classifier.build(layout(model), own, source, weights, stretch)
-        if codec.tokenizer is not None:
-            table = cast(Any, network.encoder.read).table
-            begin_with(table, codec.tokenizer.tokens(), own.embedding.from_, "embedding.from")
-        return network
+        return Classifier.build(layout(model), cast(Any, settings), _source(train, settings), weights, stretch)
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: ClassifySettings) -> ClassModel:
         if model == BOW:
             return BagOfWords.rebuild(cast(Any, settings).model, tensors)
-        stretch = stretch_of(settings, text="encoder.read.table.weight" in tensors)
+        stretch = stretch_of(settings, text="encoder.read.0.weight" not in tensors)
         return Classifier.rebuild(layout(model), cast(Any, settings), tensors, stretch)
 
     def train_loader(self, corpus: Corpus[Labelled, LabelledData], settings: ClassifySettings, seed: int) -> Loader:
@@ -188,6 +182,22 @@ def _bag(train: LabelledData, weights: Tensor, settings: ClassifySettings) -> Ba
         )
     own, vocab_size = cast(Any, settings).model, train.codec.tokenizer.vocab_size
     return BagOfWords.learn(train.sources.ids, train.sources.offsets, train.class_ids, vocab_size, weights, own)
+
+
+def _known_vectors(settings: ClassifySettings) -> str:
+    """Where they are, if the model has an embedding and there are any."""
+    embedding = getattr(settings, "embedding", None)
+    return "" if embedding is None else cast(EmbeddingSettings, embedding).from_
+
+
+def _source(train: LabelledData, settings: ClassifySettings) -> Tokens | KnownTokens | Frames:
+    tokenizer, known = train.codec.tokenizer, _known_vectors(settings)
+    if tokenizer is None:
+        return Frames(train.codec.channels)
+    if not known:
+        return Tokens(tokenizer.vocab_size)
+    counts = cast(TokenFile, train.sources).counts(tokenizer.vocab_size)
+    return KnownTokens.of(tokenizer.tokens(), counts, known, "embedding.from")
 
 
 def _class_weights(class_ids: NDArray[np.int64], classes: int, kind: str) -> Tensor:

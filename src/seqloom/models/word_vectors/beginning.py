@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.errors import RequestError
-from seqloom.models.word_vectors.files import open_table
+from seqloom.models.word_vectors.files import dim_of, open_table
 
 
 @torch.no_grad()
@@ -23,10 +24,19 @@ def begin_with(table: nn.Embedding, tokens: Sequence[str], source: str, setting:
     """
     if not source:
         return 0
-    vectors = open_table(source)
-    if vectors.dim != table.embedding_dim:
-        expected = f"{vectors.dim}, the numbers a word of {source}"
+    if (dim := dim_of(source)) != table.embedding_dim:
+        expected = f"{dim}, the numbers a word of {source}"
         raise RequestError("the vectors are of another size", where=setting, got=table.embedding_dim, expected=expected)
+    found, rows = find_rows(tokens, source, setting)
+    size = float(table.weight.square().mean().sqrt())
+    table.weight[found] = rows * (size / max(float(rows.square().mean().sqrt()), 1e-12))
+    return len(found)
+
+
+def find_rows(tokens: Sequence[str], source: str, setting: str) -> tuple[list[int], Float[Tensor, "found dim"]]:
+    """Which of the `tokens` have vectors in `source` (special ones have none), and these; how many is said on standard
+    error. Raises RequestError where none has one."""
+    vectors = open_table(source)
     places = [vectors.place(token) if number >= len(SPECIALS) else None for number, token in enumerate(tokens)]
     found = [number for number, place in enumerate(places) if place is not None]
     print(
@@ -36,7 +46,4 @@ def begin_with(table: nn.Embedding, tokens: Sequence[str], source: str, setting:
         raise RequestError(
             "no token has a vector", where=setting, got=source, hint="words are matched as they are written"
         )
-    rows = torch.from_numpy(vectors.matrix[[place for place in places if place is not None]].copy())
-    size = float(table.weight.square().mean().sqrt())
-    table.weight[found] = rows * (size / max(float(rows.square().mean().sqrt()), 1e-12))
-    return len(found)
+    return found, torch.from_numpy(vectors.matrix[[place for place in places if place is not None]].copy())

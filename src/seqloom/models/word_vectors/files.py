@@ -23,6 +23,7 @@ _TABLES = (
     ("vectors", "tokenizer.json"),
     ("encoder.read.table.weight", "source_tokenizer.json"),
     ("encoder.read.table.weight", "tokenizer.json"),
+    ("encoder.read.known", "tokenizer.json"),
     ("embedding.table.weight", "tokenizer.json"),
     ("embedding.table.weight", "target_tokenizer.json"),
     ("forms.words.weight", "vocabulary.json"),
