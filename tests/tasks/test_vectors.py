@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import seqloom
+from seqloom.data.tokenizer import UNK
 from seqloom.models.word_vectors.files import read_table
 from seqloom.run.start import train
 from seqloom.training.checkpoint import load_checkpoint, read_tensors
@@ -241,6 +242,33 @@ def test_vectors_begin_the_embedding_of_other_models(
     rows = [given.unit(word) @ vectors.unit(word) for word in ("king", "ship", "honey")]
     np.testing.assert_allclose(rows, 1, rtol=1e-4)
     assert seqloom.load(run.folder).plan == run.plan
+
+
+def test_a_classifier_knows_the_words_of_its_vectors(vectors: seqloom.Vectors, tmp_path: Path) -> None:
+    """What training never saw is read by the vector that it has; and the run needs no file of vectors any more."""
+    known = [word for word in vectors.words if word.isalpha() and word.islower()]
+    seen, unseen = known[::2], known[1::2]
+    text, source = tmp_path / "text.tsv", tmp_path / "words.bin"
+    text.write_text("".join(f"{'odd' if n % 2 else 'even'}\t{seen[n % len(seen)]} {seen[7 * n % len(seen)]}\n" for n in range(160)))
+    vectors.save(source)
+    run = train("classify", str(text), model="ffnn", updates=2, out=tmp_path / "run", threads=1, quiet=True,
+                settings={"embedding.from": str(source), "embedding.dim": 5})  # fmt: skip
+    read, tokens = run.model.encoder.read, run.codec.tokenizer.tokens()
+    ids = run.codec.tokenizer.encode([" ".join([*unseen, "unheardof"])])[0]
+    assert UNK not in ids[:-1]
+    assert ids[-1] == UNK
+    joined = read(torch.tensor([ids]))[0].numpy(force=True)
+    assert joined.shape[1] == 5 + vectors.dim
+    np.testing.assert_array_equal(joined[:-1, :5], joined[-1:, :5].repeat(len(unseen), 0))  # all learnt as <unk>
+    given = np.stack([vectors.unit(word) for word in unseen])
+    np.testing.assert_allclose((joined[:-1, 5:] * given).sum(1), np.linalg.norm(joined[:-1, 5:], axis=1), rtol=1e-4)
+    assert not joined[-1, 5:].any()
+    assert len(set(tokens)) == len(tokens)
+    assert not {name for name, _ in run.model.named_parameters() if "known" in name}
+    source.unlink()
+    again = seqloom.load(run.folder, threads=1)
+    assert list(again.answers(unseen)) == list(run.answers(unseen))
+    assert again.evaluate(str(text)) == run.evaluate(str(text))
 
 
 def vectors_folder(vectors: seqloom.Vectors, folder: Path) -> Path:

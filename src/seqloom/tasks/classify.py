@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -59,7 +59,8 @@ class ClassifyTask:
         return settings_of(model)
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        return preset_of(model, "characters" if asked.get("tokenizer.kind") == "character" else "text")
+        data: Literal["characters", "text"] = "characters" if asked.get("tokenizer.kind") == "character" else "text"
+        return preset_of(model, data, with_vectors=bool(asked.get("embedding.from")))
 
     def preset_for(self, model: str, asked: Mapping[str, Any], data: str) -> Mapping[str, Any]:
         return preset_of(model, "numbers") if holds_numbers(data) else self.preset(model, asked)

@@ -105,6 +105,7 @@ _CONVOLUTIONAL: dict[str, Any] = {
     "training.learning_rate": 2e-3,
     "training.average": 0.99,
 }
+_CONVOLUTIONAL_WITH_VECTORS: dict[str, Any] = {"model.kernel_size": 5, "model.hidden_size": 256}
 _OF_NUMBERS: dict[str, Any] = {
     "embedding.dim": 16,
     "embedding.dropout": 0.0,
@@ -147,8 +148,11 @@ def settings_of(model: str) -> type[ClassifySettings]:
     return create_model("ClassifySettings", __base__=bases, **setting_fields(chosen))
 
 
-def preset_of(model: str, data: Literal["text", "characters", "numbers"]) -> Mapping[str, Any]:
-    """What a model starts from. `characters`: texts are read letter by letter, where capitals tell something."""
+def preset_of(
+    model: str, data: Literal["text", "characters", "numbers"], with_vectors: bool = False
+) -> Mapping[str, Any]:
+    """What a model starts from. `characters`: texts are read letter by letter, where capitals tell something.
+    `with_vectors`: those of words are known already."""
     written: dict[str, Any] = {"tokenizer.lowercase": False} if data == "characters" else {}
     if model == BOW:
         return _BAG | written | (_BAG_OF_CHARACTERS if data == "characters" else {})
@@ -157,7 +161,9 @@ def preset_of(model: str, data: Literal["text", "characters", "numbers"]) -> Map
         pool = {} if chosen.attends else {"output.pool": "mean"}
         return _FEED_FORWARD | pool | written
     if chosen.layer in _CONVOLUTIONAL_OF_NUMBERS:
-        return _CONVOLUTIONAL_OF_NUMBERS[chosen.layer] if data == "numbers" else _CONVOLUTIONAL | written
+        if data == "numbers":
+            return _CONVOLUTIONAL_OF_NUMBERS[chosen.layer]
+        return _CONVOLUTIONAL | written | (_CONVOLUTIONAL_WITH_VECTORS if with_vectors else {})
     by_layer = {"bitransformer": _TRANSFORMER, "ntm": _MEMORY}
     return by_layer.get(chosen.layer, _RECURRENT) | written
 
