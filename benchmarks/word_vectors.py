@@ -116,6 +116,13 @@ def mean_and_error(results: Sequence[Result], name: str) -> tuple[float, float]:
     return statistics.mean(values), statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
 
+def held_by_imports(python: str, module: str) -> float:
+    """Megabytes that a process holds when it has imported the module and done nothing yet."""
+    command = f"import {module}; print(open('/proc/self/status').read())"
+    status = subprocess.run([python, "-c", command], capture_output=True, text=True, check=True).stdout
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) * 1024 / 1e6
+
+
 def concluded(model: str, dim: int, ours: Sequence[Result], peer: Sequence[Result]) -> Result:
     rate = [statistics.median(float(one["words_per_second"]) for one in side) for side in (ours, peer)]
     memory = [max(float(one["peak_megabytes"]) for one in side) for side in (ours, peer)]
@@ -154,6 +161,7 @@ def main() -> None:
     if (reason := missing(options)) is not None:
         print(reason)
         return
+    peer_python = options.peer_python
     parts = [(model, int(dim)) for model, _, dim in (part.partition(":") for part in options.parts.split(","))]
     from peers.race import machine, write_results
 
@@ -178,7 +186,10 @@ def main() -> None:
                         flush=True,
                     )
             found.append(concluded(model, dim, ours, peer))
-    facts = {name: getattr(options, name) for name in ("epochs", "seeds", "reading", "set")}
+        imports = [held_by_imports(sys.executable, "seqloom.run.start"), held_by_imports(peer_python, "gensim.models")]
+        print(f"of the memory, imports alone hold {imports[0]:,.0f} MB, and gensim's {imports[1]:,.0f} MB")
+    facts: Result = {name: getattr(options, name) for name in ("epochs", "seeds", "reading", "set")}
+    facts["megabytes of imports"] = imports
     if not options.words:
         write_results(
             "word_vectors", {"words": race.words, **facts, "machine": machine(options.threads), "parts": found}
