@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import os
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,21 @@ def _settings_table(found: list[dict[str, Any]]) -> str:
 def scoreboard() -> str:
     """The scoreboard of the last demonstration that was recorded by `docs/make_scoreboard.py`."""
     return (_ROOT / "docs" / "scoreboard.md").read_text(encoding="utf-8").strip()
+
+
+def word_vectors() -> str:
+    """What `benchmarks/word_vectors.py` measured last: medians of the rates, means of the scores."""
+    path = _ROOT / "benchmarks" / "results" / "word_vectors.json"
+    parts = json.loads(path.read_text(encoding="utf-8"))["parts"]
+    header = "model", "numbers a word", "", "words a second", "peak memory", "analogies", "WordSim-353"
+    return table(header, [row for part in parts for row in _raced(part)])
+
+
+def _raced(part: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for at, (side, name) in enumerate((("ours", "Seqloom"), ("peer", "gensim"))):
+        rate = statistics.median(one["words_per_second"] for one in part[side])
+        memory = max(one["peak_megabytes"] for one in part[side])
+        scores = [f"{part[what][2 * at]:.3f} ± {part[what][2 * at + 1]:.3f}" for what in ("analogies", "similarity")]
+        rows.append((f"`{part['model']}`", str(part["dim"]), name, f"{rate:,.0f}", f"{memory:,.0f} MB", *scores))
+    return rows
