@@ -57,13 +57,18 @@ def write_entries(path: Path, entries: Mapping[str, Entry], metadata: Mapping[st
 
 
 def _pieces(array: NDArray[Any]) -> Iterable[memoryview]:
-    flat = np.ascontiguousarray(array).data.cast("B") if array.size else memoryview(b"")
-    return (flat[start : start + _BYTES_AT_ONCE] for start in range(0, len(flat), _BYTES_AT_ONCE))
+    if not array.size:
+        return
+    if array.ndim < 2:
+        array = array.reshape(-1, 1)
+    rows = max(1, _BYTES_AT_ONCE * len(array) // array.nbytes)
+    for first in range(0, len(array), rows):
+        yield np.ascontiguousarray(array[first : first + rows]).data.cast("B")
 
 
 def map_arrays(path: Path, names: Container[str] | None = None, changeable: bool = False) -> dict[str, NDArray[Any]]:
-    """The arrays of a safetensors file, or those with one of the `names`, memory-mapped. What is written into them where
-    they are `changeable` stays in this process."""
+    """The arrays of a safetensors file, or those with one of the `names`, memory-mapped. Where they are `changeable`,
+    what is written into them stays in this process."""
     access = mmap.ACCESS_COPY if changeable else mmap.ACCESS_READ
     with reading(path), path.open("rb") as stream:
         try:

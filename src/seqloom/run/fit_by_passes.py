@@ -78,7 +78,8 @@ class Fitter:
                 self._checkpoint(force=self.progress.finished or signals.asked)
         if self.progress.best is None:  # stopped before the first evaluation: the run is usable all the same
             self.model.save(self.folder)
-        self.model.open(self.folder)
+        elif self.progress.best_updates != self.progress.updates:
+            self.model.open(self.folder)  # otherwise what is kept is what it is
         return self.progress
 
     def _fraction(self) -> float:
