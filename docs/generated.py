@@ -94,3 +94,37 @@ def _settings_table(found: list[dict[str, Any]]) -> str:
 def scoreboard() -> str:
     """The scoreboard of the last demonstration that was recorded by `docs/make_scoreboard.py`."""
     return (_ROOT / "docs" / "scoreboard.md").read_text(encoding="utf-8").strip()
+
+
+def algorithms() -> str:
+    """What `benchmarks/algorithms.py` measured last: medians over seeds."""
+    path = _ROOT / "benchmarks" / "results" / "algorithms.json"
+    lines = []
+    for name, of in json.loads(path.read_text(encoding="utf-8")).items():
+        medians, seeds = of["medians"], of["seeds"].values()
+        one = {what: [found[what] for found in seeds if what in found] for what in ("below 1 bit", "below 0.1 bits")}
+        optimal = f" (optimum {medians['optimal bits']:.1f})" if "optimal bits" in medians else ""
+        beyond = "; ".join(
+            f"`{what.removesuffix(' wrong')}`: {value:.3g}" for what, value in medians.items() if what.endswith(" wrong")
+        )
+        lines.append(
+            (
+                *(f"`{part}`" for part in name.split(" ")),
+                str(len(seeds)),
+                f"{of['sequences']:,}",
+                *(_counts(counts, medians[what]) for what, counts in one.items()),
+                f"{medians['bits']:.3g}{optimal}",
+                f"{medians['wrong']:.3g}",
+                beyond,
+            )
+        )
+    header = ("DATA", "model", "seeds", "sequences", "below 1 bit", "below 0.1", "bits", "wrong bits", "beyond training")
+    return table(header, lines)
+
+
+def _counts(counts: list[int | None], median: float | None) -> str:
+    """The median of the sequences seen, and the largest."""
+    if median is None:
+        return "never"
+    largest = "never" if None in counts else f"{max(counts):,}"
+    return f"{median:,.0f} (worst {largest})" if len(counts) > 1 else f"{median:,.0f}"
