@@ -55,6 +55,8 @@ def train(name: str, model: str, sequences: int, seed: int, threads: int, folder
         out=folder / f"{name}-{model}-{seed}",
         settings={"training.evaluations": 120, "data.held_out": 200},
     )
+    if not run.summary["finished"]:
+        raise SystemExit(f"{run.folder} was stopped before its end: nothing is written of it")
     rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     test = run.summary["test"]
     found = {

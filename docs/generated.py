@@ -99,27 +99,26 @@ def scoreboard() -> str:
 def algorithms() -> str:
     """What `benchmarks/algorithms.py` measured last: medians over seeds."""
     path = _ROOT / "benchmarks" / "results" / "algorithms.json"
-    lines = []
-    for name, of in json.loads(path.read_text(encoding="utf-8")).items():
-        medians, seeds = of["medians"], of["seeds"].values()
-        one = {what: [found[what] for found in seeds if what in found] for what in ("below 1 bit", "below 0.1 bits")}
-        optimal = f" (optimum {medians['optimal bits']:.1f})" if "optimal bits" in medians else ""
-        beyond = "; ".join(
-            f"`{what.removesuffix(' wrong')}`: {value:.3g}" for what, value in medians.items() if what.endswith(" wrong")
-        )
-        lines.append(
-            (
-                *(f"`{part}`" for part in name.split(" ")),
-                str(len(seeds)),
-                f"{of['sequences']:,}",
-                *(_counts(counts, medians[what]) for what, counts in one.items()),
-                f"{medians['bits']:.3g}{optimal}",
-                f"{medians['wrong']:.3g}",
-                beyond,
-            )
-        )
-    header = ("DATA", "model", "seeds", "sequences", "below 1 bit", "below 0.1", "bits", "wrong bits", "beyond training")
-    return table(header, lines)
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    header = "DATA", "model", "seeds", "sequences", "below 1 bit", "below 0.1", "bits", "wrong bits", "beyond training"
+    return table(header, [_learnt(*name.split(" "), of) for name, of in measured.items()])
+
+
+def _learnt(data: str, model: str, of: dict[str, Any]) -> tuple[str, ...]:
+    medians, seeds = of["medians"], of["seeds"].values()
+    optimal = f" (optimum {medians['optimal bits']:.1f})" if "optimal bits" in medians else ""
+    beyond = [(what.removesuffix(" wrong"), wrong) for what, wrong in medians.items() if what.endswith(" wrong")]
+    firsts = [_counts([found[what] for found in seeds], medians[what]) for what in ("below 1 bit", "below 0.1 bits")]
+    return (
+        f"`{data}`",
+        f"`{model}`",
+        str(len(seeds)),
+        f"{of['sequences']:,}",
+        *(["-", "-"] if optimal else firsts),
+        f"{medians['bits']:.3g}{optimal}",
+        f"{medians['wrong']:.3g}",
+        "; ".join(f"`{what}`: {wrong:.3g}" for what, wrong in beyond),
+    )
 
 
 def _counts(counts: list[int | None], median: float | None) -> str:
