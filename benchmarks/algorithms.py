@@ -87,8 +87,8 @@ def add(name: str, model: str, sequences: int, seed: int, found: dict[str, Any],
     seeds = before.get("seeds", {}) if before.get("sequences") == sequences else {}
     seeds = dict(sorted((seeds | {str(seed): found}).items(), key=lambda one: int(one[0])))
     shared = [what for what in found if all(what in one for one in seeds.values())]
-    medians = {what: median(_number(one[what]) for one in seeds.values()) for what in shared}
-    medians = {what: None if value == inf else value for what, value in medians.items()}
+    middles = {what: median(_number(one[what]) for one in seeds.values()) for what in shared}
+    medians = {what: None if value == inf else value for what, value in middles.items()}
     entry = {"sequences": sequences, "machine": machine(threads), "medians": medians, "seeds": seeds}
     write_results("algorithms", results | {f"{name} {model}": entry})
     return entry
