@@ -52,11 +52,12 @@ def train(name: str, model: str, sequences: int, seed: int, threads: int, folder
         sequences=sequences,
         seed=seed,
         threads=threads,
-        out=folder / f"{name}-{model}-{seed}",
+        out=folder / f"{name}-{model}-{seed}-{sequences}",
+        resume=True,
         settings={"training.evaluations": 120, "data.held_out": 200},
     )
     if not run.summary["finished"]:
-        raise SystemExit(f"{run.folder} was stopped before its end: nothing is written of it")
+        raise SystemExit(f"{run.folder} was stopped before its end: nothing is written of it yet")
     rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     test = run.summary["test"]
     found = {
@@ -110,7 +111,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="1,2,3,4,5", help="separated by commas")
     parser.add_argument("--sequences", type=int, default=0, help="other than each algorithm's own count")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--out", type=Path, help="keeps the runs there")
+    parser.add_argument("--out", type=Path, help="keeps the runs there, and goes on with those that were stopped")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.out or Path(temporary)
