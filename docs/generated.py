@@ -114,3 +114,36 @@ def _raced(part: dict[str, Any]) -> list[tuple[str, ...]]:
         scores = [f"{part[what][2 * at]:.3f} ± {part[what][2 * at + 1]:.3f}" for what in ("analogies", "similarity")]
         rows.append((f"`{part['model']}`", str(part["dim"]), name, f"{rate:,.0f}", f"{memory:,.0f} MB", *scores))
     return rows
+
+
+def algorithms() -> str:
+    """What `benchmarks/algorithms.py` measured last: medians over seeds."""
+    path = _ROOT / "benchmarks" / "results" / "algorithms.json"
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    header = "DATA", "model", "seeds", "sequences", "below 1 bit", "below 0.1", "bits", "wrong bits", "beyond training"
+    return table(header, [_learnt(*name.split(" "), of) for name, of in measured.items()])
+
+
+def _learnt(data: str, model: str, of: dict[str, Any]) -> tuple[str, ...]:
+    medians, seeds = of["medians"], of["seeds"].values()
+    optimal = f" (optimum {medians['optimal bits']:.1f})" if "optimal bits" in medians else ""
+    beyond = [(what.removesuffix(" wrong"), wrong) for what, wrong in medians.items() if what.endswith(" wrong")]
+    firsts = [_counts([found[what] for found in seeds], medians[what]) for what in ("below 1 bit", "below 0.1 bits")]
+    return (
+        f"`{data}`",
+        f"`{model}`",
+        str(len(seeds)),
+        f"{of['sequences']:,}",
+        *(["-", "-"] if optimal else firsts),
+        f"{medians['bits']:.3g}{optimal}",
+        f"{medians['wrong']:.3g}",
+        "; ".join(f"`{what}`: {wrong:.3g}" for what, wrong in beyond),
+    )
+
+
+def _counts(counts: list[int | None], median: float | None) -> str:
+    """The median of the sequences seen, and the largest."""
+    if median is None:
+        return "never"
+    largest = "never" if None in counts else f"{max(counts):,}"
+    return f"{median:,.0f} (worst {largest})" if len(counts) > 1 else f"{median:,.0f}"
