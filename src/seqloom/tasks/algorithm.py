@@ -63,9 +63,9 @@ _NTM_FOR: dict[str, dict[str, Any]] = {
     },
     "dynamic-n-grams": {"data.batch_size": 16, "training.learning_rate": 3e-3},
 }
-"""What a Neural Turing Machine has otherwise for an algorithm. With these, three seeds of four learn to look items up where
-an LSTM controller with one head may stay for long on a plateau, and sorting is learnt faster; controller, heads and
-batch were not told apart."""
+"""What a Neural Turing Machine has otherwise for an algorithm. With these, three seeds of four learn to look items up
+where an LSTM controller with one head may stay for long on a plateau, and sorting is learnt faster; controller, heads
+and batch were not told apart."""
 _RECURRENT: dict[str, Any] = {"model.hidden_size": 256, "model.num_layers": 3, "data.batch_size": 4}
 _TRANSFORMER: dict[str, Any] = {"model.model_dim": 128, "model.num_layers": 4, "data.batch_size": 16}
 
