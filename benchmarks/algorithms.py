@@ -3,21 +3,24 @@ what it learnt holds for longer ones.
 
 Trains on the algorithms, several seeds each, and prints the medians: after how many sequences the bits a sequence on
 held-out data first were below 1 and below 0.1, those of the best weights, and those beyond the training lengths. An
-LSTM (3 x 256) sees as many sequences. All of it takes hours; `--only copy --seeds 1` takes minutes.
+LSTM (3 x 256) sees as many sequences. All of it takes many hours; `--only copy --models ntm --seeds 1` takes minutes.
+Every seed is written as soon as it is done, beside those of before.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import tempfile
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import seqloom
-from peers.race import machine, write_results
+from peers.race import BENCHMARKS, machine, write_results
 
 
 class Trial(NamedTuple):
@@ -36,9 +39,9 @@ TRIALS = {
 }
 
 
-def first_below(rows: list[dict[str, Any]], bits: float) -> float:
-    """Sequences seen at the first validation below, infinite where there is none."""
-    return next((row["targets"] for row in rows if row["valid_bits_per_sequence"] < bits), float("inf"))
+def first_below(rows: list[dict[str, Any]], bits: float) -> int | None:
+    """Sequences seen at the first validation below, None where there is none."""
+    return next((row["targets"] for row in rows if row["valid_bits_per_sequence"] < bits), None)
 
 
 def train(name: str, model: str, sequences: int, seed: int, threads: int, folder: Path) -> dict[str, Any]:
@@ -49,15 +52,19 @@ def train(name: str, model: str, sequences: int, seed: int, threads: int, folder
         sequences=sequences,
         seed=seed,
         threads=threads,
-        out=folder / f"{name}-{model}-{seed}",
+        out=folder / f"{name}-{model}-{seed}-{sequences}",
+        resume=True,
         settings={"training.evaluations": 120, "data.held_out": 200},
     )
+    if not run.summary["finished"]:
+        raise SystemExit(f"{run.folder} was stopped before its end: nothing is written of it yet")
     rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     test = run.summary["test"]
     found = {
         "below 1 bit": first_below(rows, 1.0),
         "below 0.1 bits": first_below(rows, 0.1),
         "bits": test["bits_per_sequence"],
+        "wrong": test["bit_errors_per_sequence"],
         "seconds": run.summary["seconds"],
     }
     if "optimal_bits_per_sequence" in test:
@@ -68,29 +75,53 @@ def train(name: str, model: str, sequences: int, seed: int, threads: int, folder
     return found
 
 
+def kept() -> dict[str, Any]:
+    """What was measured before: a run of one algorithm replaces nothing of the others."""
+    path = BENCHMARKS / "results" / "algorithms.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def add(name: str, model: str, sequences: int, seed: int, found: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Writes one seed's figures beside those of other seeds after as many sequences; gives all of them."""
+    results = kept()
+    before = results.get(f"{name} {model}", {})
+    seeds = before.get("seeds", {}) if before.get("sequences") == sequences else {}
+    seeds = dict(sorted((seeds | {str(seed): found}).items(), key=lambda one: int(one[0])))
+    shared = [what for what in found if all(what in one for one in seeds.values())]
+    middles = {what: median(_number(one[what]) for one in seeds.values()) for what in shared}
+    medians = {what: None if value == inf else value for what, value in middles.items()}
+    entry = {"sequences": sequences, "machine": machine(threads), "medians": medians, "seeds": seeds}
+    write_results("algorithms", results | {f"{name} {model}": entry})
+    return entry
+
+
+def _number(value: float | None) -> float:
+    """None, for never, is what JSON can hold."""
+    return inf if value is None else value
+
+
+def _shown(figures: dict[str, Any]) -> str:
+    return ", ".join(f"{what} {'never' if value is None else f'{value:,.5g}'}" for what, value in figures.items())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(TRIALS), help="algorithms, separated by commas")
     parser.add_argument("--models", default="ntm,lstm", help="separated by commas")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--share", type=float, default=1.0, help="of the sequences of each algorithm")
+    parser.add_argument("--seeds", default="1,2,3,4,5", help="separated by commas")
+    parser.add_argument("--sequences", type=int, default=0, help="other than each algorithm's own count")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--out", type=Path, help="keeps the runs there")
+    parser.add_argument("--out", type=Path, help="keeps the runs there, and goes on with those that were stopped")
     options = parser.parse_args()
-    results: dict[str, Any] = {"machine": machine(options.threads)}
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.out or Path(temporary)
-        for name in options.only.split(","):
-            for model in options.models.split(","):
-                sequences = max(1, round(TRIALS[name].sequences * options.share))
-                found = [
-                    train(name, model, sequences, seed, options.threads, folder) for seed in range(1, options.seeds + 1)
-                ]
-                medians = {what: median(one[what] for one in found) for what in found[0]}
-                results[f"{name} {model}"] = {"sequences": sequences, "medians": medians, "seeds": found}
-                shown = ", ".join(f"{what} {value:,.5g}" for what, value in medians.items())
-                print(f"{name}, {model}, medians of {options.seeds} after {sequences:,} sequences: {shown}", flush=True)
-    write_results("algorithms", results)
+        for name, model in itertools.product(options.only.split(","), options.models.split(",")):
+            sequences = options.sequences or TRIALS[name].sequences
+            for seed in map(int, options.seeds.split(",")):
+                found = train(name, model, sequences, seed, options.threads, folder)
+                print(f"{name}, {model}, seed {seed}, {sequences:,} sequences: {_shown(found)}", flush=True)
+                entry = add(name, model, sequences, seed, found, options.threads)
+            print(f"{name}, {model}, medians of {len(entry['seeds'])} seeds: {_shown(entry['medians'])}", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from typing import Any
 BENCHMARKS = Path(__file__).resolve().parent
 DATA = BENCHMARKS.parent.parent / "shared" / "data"
 WANTED = {"skipgram": 2.5, "cbow": 1.5}
-SETTINGS = ("window=5", "negatives=5", "sample=1e-3", "min_count=5", "passes.patience=0")
+SETTINGS = ("window=5", "negatives=5", "sample=1e-3", "passes.patience=0")
 _NOT_A_WORD = re.compile(r"[^a-z0-9']+")
 
 Result = dict[str, Any]
@@ -51,7 +51,7 @@ class Race:
         command = [sys.executable, "-m", "seqloom", "train", "vectors", str(self.text), "--model", model, "--json"]
         command += ["--valid", str(self.folder / "valid.txt"), "--epochs", str(self.options.epochs), "--out", str(run)]
         command += ["--seed", str(seed), "--threads", str(self.options.threads), "--set", f"dim={dim}"]
-        for setting in (*SETTINGS, *self.options.set):
+        for setting in (*SETTINGS, f"min_count={self.options.min_count}", *self.options.set):
             command += ["--set", setting]
         call(command, self.folder)
         last = json.loads((run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
@@ -61,9 +61,9 @@ class Race:
     def peer(self, model: str, dim: int, seed: int) -> Result:
         out = self.folder / f"peer-{model}-{dim}-{seed}.bin"
         options = {"corpus": self.text, "out": out, "model": model, "dim": dim, "seed": seed}
-        options |= {name: getattr(self.options, name) for name in ("epochs", "threads", "reading")}
+        options |= {name: getattr(self.options, name) for name in ("epochs", "threads", "reading", "min_count")}
         script = str(BENCHMARKS / "peers" / "gensim_vectors.py")
-        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
         said = call([self.options.peer_python, script, *arguments], self.folder)
         return self._result(out, said["seconds"], said["peak_megabytes"])
 
@@ -116,6 +116,13 @@ def mean_and_error(results: Sequence[Result], name: str) -> tuple[float, float]:
     return statistics.mean(values), statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
 
+def held_by_imports(python: str, module: str) -> float:
+    """Megabytes that a process holds when it has imported the module and done nothing yet."""
+    command = f"import {module}; print(open('/proc/self/status').read())"
+    status = subprocess.run([python, "-c", command], capture_output=True, text=True, check=True).stdout
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) * 1024 / 1e6
+
+
 def concluded(model: str, dim: int, ours: Sequence[Result], peer: Sequence[Result]) -> Result:
     rate = [statistics.median(float(one["words_per_second"]) for one in side) for side in (ours, peer)]
     memory = [max(float(one["peak_megabytes"]) for one in side) for side in (ours, peer)]
@@ -146,6 +153,7 @@ def main() -> None:
     parser.add_argument("--parts", default="skipgram:100,skipgram:300,cbow:100", help="models and numbers a word")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--min-count", type=int, default=5, help="rarer words have no vectors")
     parser.add_argument("--words", type=int, default=0, help="of the text's beginning; 0: all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--reading", default="stream", help="how gensim reads: stream, or file")
@@ -154,6 +162,7 @@ def main() -> None:
     if (reason := missing(options)) is not None:
         print(reason)
         return
+    peer_python = options.peer_python
     parts = [(model, int(dim)) for model, _, dim in (part.partition(":") for part in options.parts.split(","))]
     from peers.race import machine, write_results
 
@@ -178,7 +187,10 @@ def main() -> None:
                         flush=True,
                     )
             found.append(concluded(model, dim, ours, peer))
-    facts = {name: getattr(options, name) for name in ("epochs", "seeds", "reading", "set")}
+        imports = [held_by_imports(sys.executable, "seqloom.run.start"), held_by_imports(peer_python, "gensim.models")]
+        print(f"of the memory, imports alone hold {imports[0]:,.0f} MB, and gensim's {imports[1]:,.0f} MB")
+    facts: Result = {name: getattr(options, name) for name in ("epochs", "seeds", "min_count", "reading", "set")}
+    facts["megabytes of imports"] = imports
     if not options.words:
         write_results(
             "word_vectors", {"words": race.words, **facts, "machine": machine(options.threads), "parts": found}

@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import os
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,54 @@ def _settings_table(found: list[dict[str, Any]]) -> str:
 def scoreboard() -> str:
     """The scoreboard of the last demonstration that was recorded by `docs/make_scoreboard.py`."""
     return (_ROOT / "docs" / "scoreboard.md").read_text(encoding="utf-8").strip()
+
+
+def word_vectors() -> str:
+    """What `benchmarks/word_vectors.py` measured last: medians of the rates, means of the scores."""
+    path = _ROOT / "benchmarks" / "results" / "word_vectors.json"
+    parts = json.loads(path.read_text(encoding="utf-8"))["parts"]
+    header = "model", "numbers a word", "", "words a second", "peak memory", "analogies", "WordSim-353"
+    return table(header, [row for part in parts for row in _raced(part)])
+
+
+def _raced(part: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for at, (side, name) in enumerate((("ours", "Seqloom"), ("peer", "gensim"))):
+        rate = statistics.median(one["words_per_second"] for one in part[side])
+        memory = max(one["peak_megabytes"] for one in part[side])
+        scores = [f"{part[what][2 * at]:.3f} ± {part[what][2 * at + 1]:.3f}" for what in ("analogies", "similarity")]
+        rows.append((f"`{part['model']}`", str(part["dim"]), name, f"{rate:,.0f}", f"{memory:,.0f} MB", *scores))
+    return rows
+
+
+def algorithms() -> str:
+    """What `benchmarks/algorithms.py` measured last: medians over seeds."""
+    path = _ROOT / "benchmarks" / "results" / "algorithms.json"
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    header = "DATA", "model", "seeds", "sequences", "below 1 bit", "below 0.1", "bits", "wrong bits", "beyond training"
+    return table(header, [_learnt(*name.split(" "), of) for name, of in measured.items()])
+
+
+def _learnt(data: str, model: str, of: dict[str, Any]) -> tuple[str, ...]:
+    medians, seeds = of["medians"], of["seeds"].values()
+    optimal = f" (optimum {medians['optimal bits']:.1f})" if "optimal bits" in medians else ""
+    beyond = [(what.removesuffix(" wrong"), wrong) for what, wrong in medians.items() if what.endswith(" wrong")]
+    firsts = [_counts([found[what] for found in seeds], medians[what]) for what in ("below 1 bit", "below 0.1 bits")]
+    return (
+        f"`{data}`",
+        f"`{model}`",
+        str(len(seeds)),
+        f"{of['sequences']:,}",
+        *(["-", "-"] if optimal else firsts),
+        f"{medians['bits']:.3g}{optimal}",
+        f"{medians['wrong']:.3g}",
+        "; ".join(f"`{what}`: {wrong:.3g}" for what, wrong in beyond),
+    )
+
+
+def _counts(counts: list[int | None], median: float | None) -> str:
+    """The median of the sequences seen, and the largest."""
+    if median is None:
+        return "never"
+    largest = "never" if None in counts else f"{max(counts):,}"
+    return f"{median:,.0f} (worst {largest})" if len(counts) > 1 else f"{median:,.0f}"

@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--min-count", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--reading",
@@ -38,7 +39,7 @@ def main() -> None:
     from gensim.models import Word2Vec
     from gensim.models.word2vec import LineSentence
 
-    settings = {"vector_size": options.dim, "window": 5, "min_count": 5, "sample": 1e-3, "negative": 5}
+    settings = {"vector_size": options.dim, "window": 5, "min_count": options.min_count, "sample": 1e-3, "negative": 5}
     model = Word2Vec(sg=options.model == "skipgram", workers=options.threads, seed=options.seed, **settings)
     by_file = options.reading == "file"
     text = {"corpus_file": options.corpus} if by_file else {"corpus_iterable": LineSentence(options.corpus)}

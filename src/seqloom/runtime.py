@@ -51,7 +51,6 @@ class Runtime:
         if threads:
             torch.set_num_threads(threads)
         torch.set_flush_denormal(True)  # denormal gradients can slow a step twenty times
-        keep_freed_memory()
         torch.manual_seed(seed)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -95,8 +94,8 @@ class Runtime:
 def keep_freed_memory() -> None:
     """Lets this process keep what it frees, where the C library is glibc.
 
-    Each training step frees tens of megabytes and takes them again at the next one. Given back in between, every page
-    is cleared anew by the kernel: up to a quarter of the time of a step (LOG.md).
+    Each training step of a network frees tens of megabytes and takes them again at the next one. Given back in between,
+    every page is cleared anew by the kernel: up to a quarter of the time of a step (LOG.md).
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
         change = ctypes.CDLL(None).mallopt

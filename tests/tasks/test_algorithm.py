@@ -12,10 +12,12 @@ import pytest
 import torch
 
 import seqloom
+from seqloom.config import flatten
 from seqloom.data.batch import Batch
 from seqloom.errors import RequestError
 from seqloom.explain.heads import Trace, heads_html, trace_svg, watch
 from seqloom.nn.layer import layers
+from seqloom.run.plan import make_settings
 from seqloom.tasks import tasks
 from seqloom.tasks.task import total_loss
 from seqloom.tasks.use import Steps
@@ -76,6 +78,18 @@ def test_the_loss_is_of_what_is_asked_for_by_the_sequence(tmp_path: Path) -> Non
     assert scores["bits_per_sequence"] == pytest.approx(float(nats.detach()) / math.log(2) / 10, rel=1e-5)
     wrong = ((logits > 0) != (batch.targets > 0.5))[batch.scored].sum()
     assert scores["bit_errors_per_sequence"] == pytest.approx(int(wrong) / 10)
+
+
+def test_a_machine_with_a_memory_starts_from_what_suits_the_algorithm() -> None:
+    def chosen(model: str, data: str, **asked: Any) -> dict[str, Any]:
+        return flatten(make_settings("algorithm", model, asked, data))
+
+    assert chosen("ntm", "copy")["model.controller"] == "lstm"
+    assert chosen("ntm", "copy") == flatten(make_settings("algorithm", "ntm", {}))
+    recall = chosen("ntm", "associative-recall:items=2-4")
+    assert recall["model.controller"] == "feed-forward"
+    assert chosen("ntm", "associative-recall", read_heads=2)["model.read_heads"] == 2
+    assert chosen("lstm", "associative-recall") == chosen("lstm", "copy")
 
 
 def test_a_rank_without_rows_counts_nothing(tmp_path: Path) -> None:

@@ -4,62 +4,75 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
 import struct
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.errors import SeqloomError
-from seqloom.files import reading, writing
+from seqloom.files import reading, writing_atomic
 
 _DTYPES: dict[str, np.dtype[Any]] = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_KINDS = {dtype: kind for kind, dtype in _DTYPES.items()}
 _BYTES_AT_ONCE = 1 << 24
+
+
+class Entry(NamedTuple):
+    """An array for a file: the format's name of its type, how many bytes a number takes, its shape, and the array, or
+    what else has the same bytes row by row."""
+
+    kind: str
+    itemsize: int
+    shape: Sequence[int]
+    content: NDArray[Any]
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
     """A safetensors file, written array by array beside where it will stand; whole or not at all."""
-    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # so that every array is aligned
-    kinds = {dtype: kind for kind, dtype in _DTYPES.items()}
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    entries = {
+        name: Entry(_KINDS[array.dtype.newbyteorder("<")], array.itemsize, array.shape, array)
+        for name, array in arrays.items()
+    }
+    write_entries(path, entries, metadata)
+
+
+def write_entries(path: Path, entries: Mapping[str, Entry], metadata: Mapping[str, str]) -> None:
+    """The same, of entries."""
+    names = sorted(entries, key=lambda name: (-entries[name].itemsize, name))  # so that every array is aligned
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     at = 0
     for name in names:
-        array = arrays[name]
-        header[name] = {
-            "dtype": kinds[array.dtype.newbyteorder("<")],
-            "shape": list(array.shape),
-            "data_offsets": [at, at + array.nbytes],
-        }
-        at += array.nbytes
+        kind, _, shape, content = entries[name]
+        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [at, at + content.nbytes]}
+        at += content.nbytes
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with writing(path):
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(struct.pack("<Q", len(text)) + text)
-                for name in names:
-                    stream.writelines(_pieces(arrays[name]))
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with writing_atomic(path) as stream:
+        stream.write(struct.pack("<Q", len(text)) + text)
+        for name in names:
+            stream.writelines(_pieces(entries[name].content))
 
 
 def _pieces(array: NDArray[Any]) -> Iterable[memoryview]:
-    flat = np.ascontiguousarray(array).data.cast("B") if array.size else memoryview(b"")
-    return (flat[start : start + _BYTES_AT_ONCE] for start in range(0, len(flat), _BYTES_AT_ONCE))
+    if not array.size:
+        return
+    if array.ndim < 2:
+        array = array.reshape(-1, 1)
+    rows = max(1, _BYTES_AT_ONCE * len(array) // array.nbytes)
+    for first in range(0, len(array), rows):
+        yield np.ascontiguousarray(array[first : first + rows]).data.cast("B")
 
 
-def map_arrays(path: Path, names: Container[str] | None = None) -> dict[str, NDArray[Any]]:
-    """The arrays of a safetensors file, or those with one of the `names`, memory-mapped."""
+def map_arrays(path: Path, names: Container[str] | None = None, changeable: bool = False) -> dict[str, NDArray[Any]]:
+    """The arrays of a safetensors file, or those with one of the `names`, memory-mapped. Where they are `changeable`,
+    what is written into them stays in this process."""
+    access = mmap.ACCESS_COPY if changeable else mmap.ACCESS_READ
     with reading(path), path.open("rb") as stream:
         try:
-            content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            content = mmap.mmap(stream.fileno(), 0, access=access)
             (length,) = struct.unpack("<Q", content[:8])
             header = json.loads(content[8 : 8 + length])
             header.pop("__metadata__", None)

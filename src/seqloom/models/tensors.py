@@ -11,7 +11,19 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import write_atomic
+from seqloom.models.arrays import Entry, write_entries
+
+_KINDS = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""What safetensors calls the types of numbers."""
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -43,7 +55,13 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: P
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    write_atomic(path, safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()}))
+    """One after the other, so that no second copy of all is in memory. Raises SeqloomError where that fails."""
+    write_entries(path, {name: _entry(tensor) for name, tensor in tensors.items()}, {})
+
+
+def _entry(tensor: Tensor) -> Entry:
+    content = tensor.detach().contiguous().flatten().view(torch.uint8).numpy()
+    return Entry(_KINDS[tensor.dtype], tensor.element_size(), tensor.shape, content)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from lightning_fabric import Fabric
-
 from seqloom.data.corpus import Corpus
 from seqloom.data.text import TextCodec
 from seqloom.data.token_file import TokenFile
@@ -15,6 +13,7 @@ from seqloom.runtime import Runtime
 from seqloom.tasks.task import evaluate
 from seqloom.training.budget import Progress
 from seqloom.training.progress import Display, MetricsFile
+from seqloom.training.ranks import Ranks
 from seqloom.training.validation import Validation
 
 
@@ -24,7 +23,7 @@ def fit(
     validation: Validation,
     folder: Path,
     runtime: Runtime,
-    fabric: Fabric,
+    ranks: Ranks,
     display: Display,
 ) -> Progress:
     """Fits on the first rank, saves, and opens what was saved on every rank: what is memory-mapped is there once.
@@ -36,7 +35,7 @@ def fit(
         assert isinstance(corpus.codec, TextCodec)
         model.fit(corpus.train, corpus.valid, corpus.codec.tokenizer.vocab_size)
         model.save(folder)
-    fabric.barrier()
+    ranks.barrier()
     model.open(folder)
     progress = Progress(epoch=1, targets=len(corpus.train), sequences=corpus.train.num_lines, finished=True)
     fitted = time.monotonic()

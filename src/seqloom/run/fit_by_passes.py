@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning_fabric import Fabric
 
 from seqloom.data.corpus import Corpus
 from seqloom.data.text import TextCodec
@@ -34,7 +33,6 @@ class Fitter:
         validation: Validation,
         budget: Budget,
         runtime: Runtime,
-        fabric: Fabric,
         folder: Path,
         display: Display,
     ) -> None:
@@ -45,7 +43,7 @@ class Fitter:
             )
         assert isinstance(corpus.codec, TextCodec)
         self.model, self.corpus, self.validation, self.budget = model, corpus, validation, budget
-        self.runtime, self.fabric, self.folder, self.display = runtime, fabric, folder, display
+        self.runtime, self.folder, self.display = runtime, folder, display
         self.settings: PassSettings = validation.trained.settings.passes
         self.metrics_file = MetricsFile(folder / "metrics.jsonl")
         self.progress = Progress()
@@ -80,7 +78,8 @@ class Fitter:
                 self._checkpoint(force=self.progress.finished or signals.asked)
         if self.progress.best is None:  # stopped before the first evaluation: the run is usable all the same
             self.model.save(self.folder)
-        self.model.open(self.folder)
+        elif self.progress.best_updates != self.progress.updates:
+            self.model.open(self.folder)  # otherwise what is kept is what it is
         return self.progress
 
     def _fraction(self) -> float:

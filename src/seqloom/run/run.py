@@ -27,7 +27,7 @@ from seqloom.models.mixture import PARTS
 from seqloom.models.sentence_vectors import AUTO, check_pooling
 from seqloom.models.tensors import load_model_tensors, read_tensors
 from seqloom.run.plan import Plan, sizes
-from seqloom.runtime import Runtime, cache_folder, within_memory
+from seqloom.runtime import Runtime, cache_folder, keep_freed_memory, within_memory
 from seqloom.tasks import tasks
 from seqloom.tasks.task import Task, evaluate
 from seqloom.tasks.use import (
@@ -68,6 +68,7 @@ def _open_network(folder: Path, plan: Plan) -> nn.Module:
     if fitted is not None:
         fitted.open(folder)
         return fitted
+    keep_freed_memory()
     tensors = read_tensors(folder / "model.safetensors")
     with within_memory(sizes(plan.settings)):
         network = task.rebuild(tensors, plan.model, plan.settings)

@@ -24,13 +24,13 @@ from seqloom.run.fit import fit
 from seqloom.run.fit_by_passes import Fitter
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
 from seqloom.run.run import Run
-from seqloom.runtime import Runtime, cache_folder, within_memory
+from seqloom.runtime import Runtime, cache_folder, keep_freed_memory, within_memory
 from seqloom.tasks import tasks
-from seqloom.tasks.use import Calibrates, Trained
+from seqloom.tasks.use import Calibrates, Fits, Trained
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.optimizer import TrainingSettings
 from seqloom.training.progress import Display, Silent, Terminal
-from seqloom.training.ranks import make_fabric
+from seqloom.training.ranks import Alone, make_fabric
 from seqloom.training.trainer import Trainer
 from seqloom.training.validation import Validation
 
@@ -72,8 +72,11 @@ def train(
     check_folder(folder, plan, resume)
     options: TrainingSettings = getattr(plan.settings, "training", TrainingSettings())
     runtime = Runtime.start(device=device, precision=options.precision, threads=threads, seed=seed)
-    fabric = make_fabric(runtime)
     chosen = tasks[task]
+    is_fitted = isinstance(chosen, Fits) and chosen.fitted(model, plan.settings) is not None
+    fabric: Any = Alone() if is_fitted and runtime.world_size == 1 else make_fabric(runtime)
+    if not is_fitted:
+        keep_freed_memory()
     with fabric.rank_zero_first():
         corpus = prepare(plan.sources, chosen.recipe(plan.settings), cache_folder())
     if resume:
@@ -93,7 +96,7 @@ def train(
         if isinstance(network, Counted):
             progress = fit(network, corpus, validation, folder, runtime, fabric, display)
         elif isinstance(network, FittedByPasses):
-            fitter = Fitter(network, corpus, validation, budget, runtime, fabric, folder, display)
+            fitter = Fitter(network, corpus, validation, budget, runtime, folder, display)
             if resume:
                 fitter.resume()
             progress = fitter.run()

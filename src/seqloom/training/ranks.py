@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from seqloom.data.batch import Batch
 from seqloom.nn.layer import State, detach
 from seqloom.runtime import Runtime
 from seqloom.tasks.task import Task
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Objective(nn.Module):
@@ -27,8 +29,27 @@ class Objective(nn.Module):
         return loss.sum, loss.count, None if state is None else detach(state)
 
 
+class Ranks(Protocol):
+    """The processes that work on one run, as far as they wait for one another."""
+
+    def barrier(self) -> None: ...
+
+
+class Alone:
+    """What of Fabric a lone process needs that has no network to train: there is nobody to wait for."""
+
+    def barrier(self) -> None: ...
+
+    def rank_zero_first(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 def make_fabric(runtime: Runtime) -> Fabric:
-    """Fabric for this process: alone, or one of the ranks that `torchrun` started."""
+    """Fabric for this process: alone, or one of the ranks that `torchrun` started. Its import is slow and large, so it
+    is done where a network is trained, and nowhere else."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
     strategy: Any = "auto"
     if runtime.world_size > 1:
         # In a step, an output cluster may have no target and so no gradient.

@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from seqloom.data.batch import Batch
@@ -36,6 +35,9 @@ from seqloom.training.optimizer import TrainingSettings, make_optimizer, rate_fa
 from seqloom.training.progress import Display, MetricsFile
 from seqloom.training.ranks import Objective
 from seqloom.training.validation import Validation
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _EVALUATION_SHARE = 1 / 30
 """Of a budget in minutes, at most about this share goes to validation."""

@@ -192,7 +192,7 @@ class WordVectors(FittedByPasses):
 
     def open(self, folder: Path) -> None:
         where = folder / "model.safetensors"
-        arrays = map_arrays(where)
+        arrays = map_arrays(where, changeable=True)  # kernels are compiled for arrays that change
         shapes = {name: array.shape for name, array in arrays.items()}
         words = (shapes.get("counts", (0,))[0], self.chosen.dim)
         if not {"vectors", "outputs", "counts"} <= shapes.keys() or shapes["vectors"] != words:
@@ -201,11 +201,13 @@ class WordVectors(FittedByPasses):
         self._set_counts(np.array(arrays["counts"]))
 
     def _make_ready(self) -> None:
-        """Lays opened vectors out for the kernels."""
+        """Lays opened vectors out for the kernels, in a copy only where rows are not whole vector registers."""
         if self._weights is None:
             self._weights = _Weights(*(self._laid_out(self.arrays[name]) for name in ("vectors", "outputs")))
 
     def _laid_out(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        if rows.shape[1] == self.stride:
+            return rows.reshape(-1)
         flat = _zeros(len(rows), self.stride)
         flat.reshape(len(rows), self.stride)[:, : rows.shape[1]] = rows
         return flat
