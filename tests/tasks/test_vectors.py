@@ -249,7 +249,8 @@ def test_a_classifier_knows_the_words_of_its_vectors(vectors: seqloom.Vectors, t
     known = [word for word in vectors.words if word.isalpha() and word.islower()]
     seen, unseen = known[::2], known[1::2]
     text, source = tmp_path / "text.tsv", tmp_path / "words.bin"
-    text.write_text("".join(f"{'odd' if n % 2 else 'even'}\t{seen[n % len(seen)]} {seen[7 * n % len(seen)]}\n" for n in range(160)))
+    lines = [f"{('even', 'odd')[n % 2]}\t{seen[n % len(seen)]} {seen[7 * n % len(seen)]} {n}\n" for n in range(160)]
+    text.write_text("".join(lines))
     vectors.save(source)
     run = train("classify", str(text), model="ffnn", updates=2, out=tmp_path / "run", threads=1, quiet=True,
                 settings={"embedding.from": str(source), "embedding.dim": 5})  # fmt: skip
