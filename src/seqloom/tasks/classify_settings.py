@@ -105,7 +105,11 @@ _CONVOLUTIONAL: dict[str, Any] = {
     "training.learning_rate": 2e-3,
     "training.average": 0.99,
 }
-_CONVOLUTIONAL_WITH_VECTORS: dict[str, Any] = {"model.kernel_size": 5, "model.hidden_size": 256}
+_CONVOLUTIONAL_WITH_VECTORS: dict[str, Any] = {
+    "embedding.dropout": 0.3,
+    "model.kernel_size": 5,
+    "model.hidden_size": 256,
+}
 _OF_NUMBERS: dict[str, Any] = {
     "embedding.dim": 16,
     "embedding.dropout": 0.0,
