@@ -126,7 +126,7 @@ def algorithms() -> str:
 
 def _learnt(data: str, model: str, of: dict[str, Any]) -> tuple[str, ...]:
     medians, seeds = of["medians"], of["seeds"].values()
-    optimal = f" (optimum {medians['optimal bits']:.1f})" if "optimal bits" in medians else ""
+    bits, best = medians["bits"], medians.get("optimal bits")
     beyond = [(what.removesuffix(" wrong"), wrong) for what, wrong in medians.items() if what.endswith(" wrong")]
     firsts = [_counts([found[what] for found in seeds], medians[what]) for what in ("below 1 bit", "below 0.1 bits")]
     return (
@@ -134,8 +134,8 @@ def _learnt(data: str, model: str, of: dict[str, Any]) -> tuple[str, ...]:
         f"`{model}`",
         str(len(seeds)),
         f"{of['sequences']:,}",
-        *(["-", "-"] if optimal else firsts),
-        f"{medians['bits']:.3g}{optimal}",
+        *(firsts if best is None else ["-", "-"]),
+        f"{bits:.3g}" if best is None else f"{bits:.1f} (optimum {best:.1f})",
         f"{medians['wrong']:.3g}",
         "; ".join(f"`{what}`: {wrong:.3g}" for what, wrong in beyond),
     )

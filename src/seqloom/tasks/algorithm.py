@@ -71,7 +71,7 @@ _NTM_FOR: dict[str, dict[str, Any]] = {
     },
     "dynamic-n-grams": {"data.batch_size": 16, "training.learning_rate": 3e-3},
 }
-"""What a Neural Turing Machine has otherwise for an algorithm. With these, three seeds of four learn to look items up
+"""What a Neural Turing Machine has otherwise for an algorithm. With these, three seeds of five learn to look items up
 where an LSTM controller with one head may stay for long on a plateau; four of five leave a plateau early and learn to
 repeat, where that one left it late with one seed of two; and sorting is learnt faster. Controller, heads and batch were
 not told apart."""
