@@ -121,7 +121,7 @@ def algorithms() -> str:
     path = _ROOT / "benchmarks" / "results" / "algorithms.json"
     measured = json.loads(path.read_text(encoding="utf-8"))
     header = "DATA", "model", "seeds", "sequences", "below 1 bit", "below 0.1", "bits", "wrong bits", "beyond training"
-    return table(header, [_learnt(*name.split(" "), of) for name, of in measured.items()])
+    return table(header, [_learnt(*name.split(" "), of) for name, of in sorted(measured.items())])
 
 
 def _learnt(data: str, model: str, of: dict[str, Any]) -> tuple[str, ...]:
@@ -142,8 +142,9 @@ def _learnt(data: str, model: str, of: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _counts(counts: list[int | None], median: float | None) -> str:
-    """The median of the sequences seen, and the largest."""
+    """The median of the sequences seen, and the largest, or with how many seeds it never came to that."""
     if median is None:
         return "never"
-    largest = "never" if None in counts else f"{max(counts):,}"
-    return f"{median:,.0f} (worst {largest})" if len(counts) > 1 else f"{median:,.0f}"
+    reached = [count for count in counts if count is not None]
+    worst = f"worst {max(reached):,}" if len(reached) == len(counts) else f"{len(counts) - len(reached)} never"
+    return f"{median:,.0f} ({worst})" if len(counts) > 1 else f"{median:,.0f}"
