@@ -23,6 +23,7 @@ from peers.plain_lstm import PlainLSTM, Variant
 from peers.race import machine, write_results
 from seqloom.config import build
 from seqloom.nn.layer import SequenceLayer, layers
+from seqloom.nn.product import product
 from seqloom.runtime import keep_freed_memory
 
 SHAPES = [(32, 50, 64), (64, 100, 128), (64, 100, 256), (20, 35, 650)]
@@ -110,7 +111,7 @@ def seconds(run: Run) -> float:
 def roof() -> float:
     """Floating-point operations a second of one large multiplication."""
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    return 2 * 1024**3 / median(seconds(lambda: a @ b) for _ in range(15))
+    return 2 * 1024**3 / median(seconds(lambda: product(a, b)) for _ in range(15))
 
 
 def compare(batch: int, length: int, hidden: int, rounds: int, hoisted: bool) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seqloom.config import Settings
 from seqloom.nn.online import CompiledStep, fits, run_compiled
+from seqloom.nn.product import linear
 from seqloom.registry import Registry
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class GatedCell(Cell):
 
     def project(self, inputs: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch gates"]:
         """The product with the inputs, in memory of its own: a kernel overwrites it."""
-        return F.linear(inputs, self.input_weight)
+        return linear(inputs, self.input_weight)
 
     @abstractmethod
     def weights(self) -> Weights:

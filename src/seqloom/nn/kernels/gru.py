@@ -8,9 +8,10 @@ from torch import Tensor
 
 from seqloom.nn.along import Along
 from seqloom.nn.cell import Weights
-from seqloom.nn.kernels.kernel import Kernel, rows_of, weight_gradient
+from seqloom.nn.kernels.kernel import Kernel, rows_of
 from seqloom.nn.kernels.numeric import ONE, Array, add_products, add_to, compiled, sigmoid, tanh
 from seqloom.nn.order import Step
+from seqloom.nn.product import add_product, product, product_into, weight_gradient
 
 
 @compiled
@@ -152,7 +153,7 @@ class ResetAfterKernel(Kernel):
         self.forward_arrays = self.gates, self.bias, *arrays
 
     def forward(self, step: Step) -> None:
-        torch.mm(self.seen(step), self.transposed, out=rows_of(self.product, step))
+        product_into(rows_of(self.product, step), self.seen(step), self.transposed)
         _after_forward(*self.forward_arrays, *step[1:])
 
     def start_backward(self, gradients: list[Tensor]) -> None:
@@ -167,9 +168,9 @@ class ResetAfterKernel(Kernel):
         _after_backward(*self.backward_arrays, step.rows, step.start, step.before)
         by_product = self.by_product_at[step.number]
         if self.drop is None:
-            gradients[0].addmm_(by_product, self.recurrent)
+            add_product(gradients[0], by_product, self.recurrent)
         else:
-            gradients[0].addcmul_(by_product @ self.recurrent, rows_of(self.drop, step))
+            gradients[0].addcmul_(product(by_product, self.recurrent), rows_of(self.drop, step))
 
     def weight_gradients(self) -> Weights:
         return weight_gradient(self.by_product, self.all_seen()), self.by_bias, self.by_inner_bias
@@ -194,9 +195,9 @@ class ResetBeforeKernel(Kernel):
         return step.before if self.dropped is None else step.start
 
     def forward(self, step: Step) -> None:
-        torch.mm(self.seen(step), self.of_gates.t(), out=rows_of(self.product, step))
+        product_into(rows_of(self.product, step), self.seen(step), self.of_gates.t())
         _before_reset(*self.reset_arrays, step.rows, step.start, self._seen_at(step))
-        torch.mm(self.reset_at[step.number], self.of_new.t(), out=rows_of(self.new_product, step))
+        product_into(rows_of(self.new_product, step), self.reset_at[step.number], self.of_new.t())
         _before_forward(*self.forward_arrays, *step[1:])
 
     def start_backward(self, gradients: list[Tensor]) -> None:
@@ -210,9 +211,9 @@ class ResetBeforeKernel(Kernel):
         _before_backward_new(*self.new_arrays, step.rows, step.start, step.before)
         by_gates, by_new = self.by_projected_at[step.number].split_with_sizes([2 * self.size, self.size], dim=1)
         by_seen = rows_of(self.by_reset, step)
-        torch.mm(by_new, self.of_new, out=by_seen)
+        product_into(by_seen, by_new, self.of_new)
         _before_backward_reset(*self.by_reset_arrays, step.rows, step.start, self._seen_at(step))
-        by_seen.addmm_(by_gates, self.of_gates)
+        add_product(by_seen, by_gates, self.of_gates)
         self.through_dropout(by_seen)
         gradients[0].add_(by_seen)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from seqloom.nn.along import Along
 from seqloom.nn.cell import Weights
 from seqloom.nn.order import Step
+from seqloom.nn.product import as_right_factor
 
 
 class Kernel:
@@ -23,7 +24,7 @@ class Kernel:
         self.order, self.noise, self.norms = along
         self.projected, self.buffers, self.drop = projected, buffers, along.noise.drop
         self.recurrent = weights[0].detach() if weights[0] is not None else projected.new_empty(0, 0)
-        self.transposed = self.recurrent.t()
+        self.transposed = as_right_factor(self.recurrent.t(), along.order.working)
         assert weights[1] is not None
         self.bias = weights[1].detach().numpy()
         self.gates = projected.numpy()
@@ -80,11 +81,3 @@ class Kernel:
 def rows_of(scratch: Tensor, step: Step) -> Tensor:
     """The rows of `scratch` (working, size) that are at work."""
     return scratch if len(scratch) == step.rows else scratch[: step.rows]
-
-
-def weight_gradient(by_product: Tensor, seen: Tensor) -> Tensor:
-    """by_product.t() @ seen, over all elements at once. Where it is tall, the library is up to a quarter faster the
-    other way round; where it is not, that would only leave a copy to be made."""
-    if by_product.shape[1] <= seen.shape[1]:
-        return by_product.t() @ seen
-    return (seen.t() @ by_product).t()

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from seqloom.nn.along import Along
 from seqloom.nn.cell import Weights
-from seqloom.nn.kernels.kernel import Kernel, rows_of, weight_gradient
+from seqloom.nn.kernels.kernel import Kernel, rows_of
 from seqloom.nn.kernels.numeric import ONE, Array, add_products, compiled, inlined, sigmoid, tanh
 from seqloom.nn.order import Step
+from seqloom.nn.product import add_product, product_into, weight_gradient
 
 Arrays = tuple[Array, ...]
 
@@ -211,11 +212,11 @@ class LSTMKernel(Kernel):
         self.compiled_forward(*self.forward_arrays, rows, start, before, now, out_at)
         if self.projection is not None:
             taken = self.unprojected[start : start + rows]
-            torch.mm(taken, self.projection.t(), out=self.hidden_at[step.number + 1])
+            product_into(self.hidden_at[step.number + 1], taken, self.projection.t())
 
     def multiply(self, step: Step) -> None:
         """Adds the product of the recurrent matrix where the gates will stand."""
-        self.projected_at[step.number].addmm_(self.seen(step), self.transposed)
+        add_product(self.projected_at[step.number], self.seen(step), self.transposed)
 
     def start_backward(self, gradients: list[Tensor]) -> None:
         super().start_backward(gradients)
@@ -234,11 +235,11 @@ class LSTMKernel(Kernel):
         _, rows, start, before, _ = step
         if self.projection is not None:
             self.by_hidden[start : start + rows] = gradients[0]
-            torch.mm(gradients[0], self.projection, out=rows_of(self.by_out, step))
+            product_into(rows_of(self.by_out, step), gradients[0], self.projection)
         self.compiled_backward(*self.backward_arrays, rows, start, before)
         if self.norms is not None and self.noise.zones[1] is None:
             self.norms.write_one(step, 1, self.totals[:rows])  # with what passes by h_t, which zoneout cuts off
-        torch.mm(self.by_product_at[step.number], self.recurrent, out=gradients[0])
+        product_into(gradients[0], self.by_product_at[step.number], self.recurrent)
         self.through_dropout(gradients[0])
 
     def weight_gradients(self) -> Weights:

@@ -13,6 +13,7 @@ from seqloom.nn.cell import Weights
 from seqloom.nn.kernels.lstm import LSTMKernel, cell_from_gates, gates_backward, open_gates
 from seqloom.nn.kernels.numeric import ONE, Array, compiled, inlined, tanh
 from seqloom.nn.order import Step
+from seqloom.nn.product import product_into
 
 _EPSILON = 1e-5
 """Layer normalisation's, as in torch."""
@@ -157,7 +158,7 @@ class NormalisedLSTMKernel(LSTMKernel):
 
     def multiply(self, step: Step) -> None:
         """In a place of its own: it is normalised before it is added."""
-        torch.mm(self.seen(step), self.transposed, out=self.product_at[step.number])
+        product_into(self.product_at[step.number], self.seen(step), self.transposed)
 
     def start_backward(self, gradients: list[Tensor]) -> None:
         super().start_backward(gradients)

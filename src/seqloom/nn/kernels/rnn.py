@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from seqloom.nn.cell import Weights
-from seqloom.nn.kernels.kernel import Kernel, weight_gradient
+from seqloom.nn.kernels.kernel import Kernel
 from seqloom.nn.kernels.numeric import ONE, ZERO, Array, add_products, compiled, tanh
 from seqloom.nn.order import Step
+from seqloom.nn.product import add_product, product_into, weight_gradient
 
 
 @compiled
@@ -67,7 +67,7 @@ class RNNKernel(Kernel):
     backward_pass: Any
 
     def forward(self, step: Step) -> None:
-        self.projected_at[step.number].addmm_(self.seen(step), self.transposed)
+        add_product(self.projected_at[step.number], self.seen(step), self.transposed)
         self.forward_pass(self.gates, self.bias, self.arrays[0], step.rows, step.start, step.now)
 
     def start_backward(self, gradients: list[Tensor]) -> None:
@@ -76,7 +76,7 @@ class RNNKernel(Kernel):
 
     def backward(self, step: Step, gradients: list[Tensor]) -> None:
         self.backward_pass(*self.backward_arrays, step.rows, step.start)
-        torch.mm(self.by_projected_at[step.number], self.recurrent, out=gradients[0])
+        product_into(gradients[0], self.by_projected_at[step.number], self.recurrent)
         self.through_dropout(gradients[0])
 
     def weight_gradients(self) -> Weights:

@@ -1,0 +1,76 @@
+"""Products by either library are the same to rounding, in value and in gradient, for every way a factor may stand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqloom.nn import product as products
+
+needs_onednn = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(), reason="this build of torch is without oneDNN"
+)
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=needs_onednn)], ids=["mkl", "onednn"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    monkeypatch.setattr(products, "ONEDNN", request.param)
+    monkeypatch.setattr(products, "ENOUGH", 0)
+    return bool(request.param)
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    assert found.dtype == expected.dtype
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(1, 1, 1), (3, 17, 5), (64, 128, 96), (7, 1, 33)])
+@pytest.mark.usefixtures("library")
+def test_factors_stand_either_way(rows: int, inner: int, columns: int) -> None:
+    for left in (torch.randn(rows, inner), torch.randn(inner, rows).t()):
+        for right in (torch.randn(inner, columns), torch.randn(columns, inner).t()):
+            bias, sum_of = torch.randn(columns), torch.randn(rows, columns)
+            close(products.product(left, right), left @ right)
+            close(products.product(left, right, bias), left @ right + bias)
+            out = torch.empty(rows, columns)
+            products.product_into(out, left, right)
+            close(out, left @ right)
+            expected = sum_of + left @ right
+            products.add_product(sum_of, left, right)
+            close(sum_of, expected)
+            close(products.product(left, products.as_right_factor(right, rows)), left @ right)
+
+
+@pytest.mark.usefixtures("library")
+def test_parts_of_a_larger_tensor() -> None:
+    whole, right = torch.randn(9, 40), torch.randn(12, 20)
+    left = whole[2:7, 10:22]
+    close(products.product(left, right), left @ right)
+    out = torch.zeros(9, 30)
+    products.product_into(out[3:8, 5:25], left, right)
+    close(out[3:8, 5:25], left @ right)
+    assert not out[:3].any()
+    assert not out[:, 25:].any()
+
+
+@pytest.mark.parametrize("shape", [(6, 20, 24), (1, 1, 24), (50, 24)])
+@pytest.mark.parametrize("columns", [7, 60])
+@pytest.mark.usefixtures("library")
+def test_gradients(shape: tuple[int, ...], columns: int) -> None:
+    found, expected = [], []
+    values, matrix, back = torch.randn(*shape), torch.randn(columns, shape[-1]), torch.randn(*shape[:-1], columns)
+    for function, into in ((products.linear, found), (torch.nn.functional.linear, expected)):
+        inputs, weight = values.clone().requires_grad_(), matrix.clone().requires_grad_()
+        output = function(inputs, weight)
+        into += [output, *torch.autograd.grad((output * back).sum(), [inputs, weight])]
+    for one, other in zip(found, expected, strict=True):
+        close(one, other)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_other_precisions_stay_with_torch(kind: torch.dtype, library: bool) -> None:
+    left, right = torch.randn(4, 8, dtype=kind), torch.randn(8, 3, dtype=kind)
+    assert not products.by_onednn(left, 3)
+    assert products.by_onednn(left.float(), 3) == library
+    assert products.product(left, right).equal(left @ right)
