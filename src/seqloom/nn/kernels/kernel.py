@@ -20,6 +20,13 @@ class Kernel:
     has one (working + elements, size) for each memory: first what was before, then what each step leaves.
     """
 
+    in_place = False
+    """Whether its backward pass can leave the gradients of `projected` where those numbers were: half the memory, and
+    memory is what the element-wise part waits for."""
+
+    once = False
+    """Whether no other backward pass will follow, which would need what the forward pass left."""
+
     def __init__(self, along: Along, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
         self.order, self.noise, self.norms = along
         self.projected, self.buffers, self.drop = projected, buffers, along.noise.drop
@@ -42,7 +49,7 @@ class Kernel:
 
     def start_backward(self, gradients: list[Tensor]) -> None:  # noqa: ARG002
         """Makes room. `gradients` (working, size) will hold those of the memories from step to step."""
-        self.by_projected = torch.empty_like(self.projected)
+        self.by_projected = self.gradient_of(self.projected)
         self.by_projected_at = self.by_projected.split_with_sizes(self.order.sizes)
         self.by_bias = self.projected.new_zeros(len(self.bias))
 
@@ -53,6 +60,10 @@ class Kernel:
     @abstractmethod
     def weight_gradients(self) -> Weights:
         """The gradients of the weights, each as a single multiplication over all steps."""
+
+    def gradient_of(self, kept: Tensor) -> Tensor:
+        """Room for it."""
+        return kept if self.in_place and self.once else torch.empty_like(kept)
 
     def empty(self, rows: int, columns: int) -> Tensor:
         return self.projected.new_empty(rows, columns)

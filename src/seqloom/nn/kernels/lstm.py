@@ -91,8 +91,8 @@ def gates_backward(
     """Of a row: from the gradients of the output gate and of c_t but for that gate's peephole to those of the other
     gates and of c_{t-1}.
 
-    `c` is c_t. `by_peepholes` is empty where there are none; `totals`, unless it is empty, takes the whole gradient of
-    c_t.
+    `gates` has that row alone. `c` is c_t. `by_peepholes` is empty where there are none; `totals`, unless it is empty,
+    takes the whole gradient of c_t.
     """
     size = cell.shape[1]
     if by_peepholes.shape[0]:
@@ -103,18 +103,18 @@ def gates_backward(
         totals[row, j] = by_cell[row, j]
     if gates.shape[1] == COUPLED:
         for j in range(size):
-            i, g, dc = gates[element, 0, j], gates[element, 1, j], by_cell[row, j]
+            i, g, dc = gates[0, 0, j], gates[0, 1, j], by_cell[row, j]
             by_gates[element, 0, j] = dc * (g - cell[before, j]) * i * (ONE - i)
             by_gates[element, 1, j] = dc * i * (ONE - g * g)
         for j in range(size):
-            by_cell[row, j] *= ONE - gates[element, 0, j]
+            by_cell[row, j] *= ONE - gates[0, 0, j]
     else:
         for j in range(size):
-            i, g, dc = gates[element, 0, j], gates[element, 2, j], by_cell[row, j]
+            i, g, dc = gates[0, 0, j], gates[0, 2, j], by_cell[row, j]
             by_gates[element, 0, j] = dc * g * i * (ONE - i)
             by_gates[element, 2, j] = dc * i * (ONE - g * g)
         for j in range(size):
-            f, dc = gates[element, 1, j], by_cell[row, j]
+            f, dc = gates[0, 1, j], by_cell[row, j]
             by_gates[element, 1, j] = dc * cell[before, j] * f * (ONE - f)
             by_cell[row, j] = dc * f
     for gate in range(gates.shape[1]):
@@ -142,16 +142,19 @@ def _backward(
     before: int,
 ) -> None:
     """From the gradients of o * tanh(c_t) and of c_t to those of the gates and of c_{t-1}."""
-    c = np.empty_like(cell[0])
+    c, opened = np.empty_like(cell[0]), np.empty_like(gates[:1])
     own = by_cell, by_gates, by_bias, by_peepholes, totals
     for row in range(rows):
         element = start + row
-        cell_from_gates(gates, cell, element, before + row, c)
+        for gate in range(gates.shape[1]):  # a copy: the gradients may be written where they stand
+            for j in range(cell.shape[1]):
+                opened[0, gate, j] = gates[element, gate, j]
+        cell_from_gates(opened, cell, 0, before + row, c)
         for j in range(cell.shape[1]):
-            o, t = gates[element, -1, j], tanh(c[j])
+            o, t = opened[0, -1, j], tanh(c[j])
             by_gates[element, -1, j] = by_out[row, j] * t * o * (ONE - o)
             by_cell[row, j] += by_out[row, j] * o * (ONE - t * t)
-        gates_backward(gates, cell, peepholes, *own, c, row, element, before + row)
+        gates_backward(opened, cell, peepholes, *own, c, row, element, before + row)
 
 
 @compiled
@@ -180,6 +183,7 @@ def lstm_step(
 class LSTMKernel(Kernel):
     """The gates stand where the products with the inputs were."""
 
+    in_place = True
     compiled_forward: Any = staticmethod(_forward)
     compiled_backward: Any = staticmethod(_backward)
 

@@ -113,16 +113,25 @@ def _backward(
     start: int,
     before: int,
 ) -> None:
-    """From the gradients of o * tanh(LN(c_t)) and of c_t to those of the gates, of the product and of c_{t-1}."""
+    """From the gradients of o * tanh(LN(c_t)) and of c_t to those of the gates, of the product and of c_{t-1}.
+
+    A row is copied before its gradients are written: they may stand where it stood.
+    """
     size, by_flat = cell.shape[1], by_gates.reshape(product.shape)
+    flat, opened, standard = gates.reshape(product.shape), np.empty_like(gates[:1]), np.empty_like(product[:1])
+    opened_flat = opened.reshape(standard.shape)
     c, inside = np.empty_like(cell[0]), np.empty_like(cell[:1])
     own = by_cell, by_gates, by_bias, by_peepholes, totals
     for row in range(rows):
         element = start + row
+        for k in range(gain.shape[0]):
+            opened_flat[0, k] = flat[element, k]
+        for k in range(gain.shape[0]):
+            standard[0, k] = product[element, k]
         for j in range(size):
             c[j] = tanh(cell_gain[j] * normal[element, j] + cell_bias[j])
         for j in range(size):
-            o, t = gates[element, -1, j], c[j]
+            o, t = opened[0, -1, j], c[j]
             by_gates[element, -1, j] = by_out[row, j] * t * o * (ONE - o)
             inside[0, j] = by_out[row, j] * o * (ONE - t * t)
         for j in range(size):
@@ -133,12 +142,12 @@ def _backward(
         _unstandardise(inside, 0, normal, element, scales[element, 1])
         for j in range(size):
             by_cell[row, j] += inside[0, j]
-        cell_from_gates(gates, cell, element, before + row, c)
-        gates_backward(gates, cell, peepholes, *own, c, row, element, before + row)
+        cell_from_gates(opened, cell, 0, before + row, c)
+        gates_backward(opened, cell, peepholes, *own, c, row, element, before + row)
         for k in range(gain.shape[0]):
-            by_gain[k] += by_flat[element, k] * product[element, k]
+            by_gain[k] += by_flat[element, k] * standard[0, k]
             by_product[element, k] = by_flat[element, k] * gain[k]
-        _unstandardise(by_product, element, product, element, scales[element, 0])
+        _unstandardise(by_product, element, standard, 0, scales[element, 0])
 
 
 class NormalisedLSTMKernel(LSTMKernel):
@@ -162,7 +171,7 @@ class NormalisedLSTMKernel(LSTMKernel):
 
     def start_backward(self, gradients: list[Tensor]) -> None:
         super().start_backward(gradients)
-        self.by_product = torch.empty_like(self.projected)
+        self.by_product = self.gradient_of(self.product)
         self.by_product_at = self.by_product.split_with_sizes(self.order.sizes)
         self.by_gains = [self.projected.new_zeros(size) for size in (self.product.shape[1], self.size, self.size)]
         own = self.by_product, *self.by_gains

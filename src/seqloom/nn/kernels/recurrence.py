@@ -79,6 +79,7 @@ class FusedRecurrence(torch.autograd.Function):
             for buffer, gradient in zip(kernel.buffers, by_last, strict=True)
         ]
         gradients = [order.first(gradient).clone() for gradient in last]
+        kernel.once = not torch._C._autograd._get_current_graph_task_keep_graph()  # no `retain_graph`
         kernel.start_backward(gradients)
         zoneout = ZoneoutBackward(noise.zones, gradients)
         by_step = None if by_output is None else order.by_step(by_output)
