@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqloom.nn.product import product, product_into
+
 _BLOCK_ELEMENTS = 1 << 20
 
 
@@ -30,7 +32,7 @@ class SummedCrossEntropy(torch.autograd.Function):
                 gradients = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
             for start, stop in blocks(len(targets), len(bias)):
                 rows, chosen = hidden[start:stop], targets[start:stop, None]
-                logits = torch.addmm(bias, rows, table.T) if rows.dtype == bias.dtype else (rows @ table.T) + bias
+                logits = product(rows, table.T, bias) if rows.dtype == bias.dtype else (rows @ table.T) + bias
                 at_target = logits.gather(1, chosen)
                 peak = logits.amax(1, keepdim=True)
                 norm = logits.sub_(peak).exp_().sum(1, keepdim=True)
@@ -41,7 +43,7 @@ class SummedCrossEntropy(torch.autograd.Function):
                     error.scatter_add_(1, chosen, error.new_full((1, 1), smoothing - 1.0).expand_as(chosen))
                     d_bias += error.sum(0)
                     error = error.to(hidden.dtype)
-                    d_hidden[start:stop] = error @ table
+                    product_into(d_hidden[start:stop], error, table)
                     if error.dtype == weight.dtype:
                         d_weight.addmm_(error.T, rows)
                     else:

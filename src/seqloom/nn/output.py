@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seqloom.config import Settings
 from seqloom.nn.cross_entropy import blocks, summed_cross_entropy
 from seqloom.nn.dropout import VariationalDropout
+from seqloom.nn.product import product
 
 _ADAPTIVE_FROM = 4_000
 
@@ -205,8 +206,8 @@ def _shares(counts: NDArray[np.int64]) -> Tensor:
 
 
 def _log_softmax(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    logits = hidden.to(weight.dtype) @ weight.T
-    logits = logits.add_(bias) if logits.dtype == bias.dtype else logits + bias
+    hidden = hidden.to(weight.dtype)
+    logits = product(hidden, weight.T, bias) if weight.dtype == bias.dtype else hidden @ weight.T + bias
     return logits.log_softmax(1)
 
 

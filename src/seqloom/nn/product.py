@@ -18,9 +18,10 @@ def _prefers_onednn() -> bool:
     """
     has = torch.cpu.get_capabilities()
     amd = str(has.get("cpu_name", "")).startswith("AMD")
-    return amd and bool(has.get("avx512_f") and has.get("avx_vnni")) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return amd and bool(has.get("avx512_f") and has.get("avx_vnni")) and _LINEAR is not None
 
 
+_LINEAR: Any = getattr(getattr(torch.ops.mkldnn, "_linear_pointwise", None), "default", None)
 ONEDNN = _prefers_onednn()
 
 ENOUGH = 3 * 2**19
@@ -70,7 +71,7 @@ def weight_gradient(by_product: Tensor, seen: Tensor) -> Tensor:
 
 def linear(inputs: Tensor, weight: Tensor) -> Tensor:
     """inputs (*batch, input) @ weight (output, input).t(), with gradients."""
-    if by_onednn(inputs, len(weight)):
+    if by_onednn(inputs, len(weight)) and not torch.is_autocast_enabled("cpu"):
         return _Linear.apply(inputs, weight)  # type: ignore[no-untyped-call]
     return F.linear(inputs, weight)
 
@@ -91,4 +92,4 @@ class _Linear(torch.autograd.Function):
 
 
 def _onednn(left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise.default(left, right.t(), bias, "none", [], "")
+    return _LINEAR(left, right.t(), bias, "none", [], "")
