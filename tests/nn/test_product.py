@@ -54,18 +54,39 @@ def test_parts_of_a_larger_tensor() -> None:
     assert not out[:, 25:].any()
 
 
-@pytest.mark.parametrize("shape", [(6, 20, 24), (1, 1, 24), (50, 24)])
+@pytest.mark.parametrize("shape", [(6, 20, 24), (1, 1, 24), (50, 24), (24,)])
 @pytest.mark.parametrize("columns", [7, 60])
+@pytest.mark.parametrize("with_bias", [False, True])
 @pytest.mark.usefixtures("library")
-def test_gradients(shape: tuple[int, ...], columns: int) -> None:
+def test_gradients(shape: tuple[int, ...], columns: int, with_bias: bool) -> None:
     found, expected = [], []
     values, matrix, back = torch.randn(*shape), torch.randn(columns, shape[-1]), torch.randn(*shape[:-1], columns)
+    added = torch.randn(columns)
     for function, into in ((products.linear, found), (torch.nn.functional.linear, expected)):
         inputs, weight = values.clone().requires_grad_(), matrix.clone().requires_grad_()
-        output = function(inputs, weight)
-        into += [output, *torch.autograd.grad((output * back).sum(), [inputs, weight])]
+        bias = added.clone().requires_grad_() if with_bias else None
+        output = function(inputs, weight, bias)
+        asked = [inputs, weight] if bias is None else [inputs, weight, bias]
+        into += [output, *torch.autograd.grad((output * back).sum(), asked)]
     for one, other in zip(found, expected, strict=True):
         close(one, other)
+
+
+@pytest.mark.usefixtures("library")
+def test_a_module_has_the_same_gradients_where_its_inputs_need_none() -> None:
+    ours, inputs, back = products.Linear(9, 5), torch.randn(4, 3, 9), torch.randn(4, 3, 5)
+    torchs = torch.nn.Linear(9, 5)
+    torchs.load_state_dict(ours.state_dict())
+    for module in (ours, torchs):
+        (module(inputs) * back).sum().backward()
+    close(ours.weight.grad, torchs.weight.grad)
+    close(ours.bias.grad, torchs.bias.grad)
+
+
+@pytest.mark.usefixtures("library")
+def test_half_precision_stays_half() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert products.Linear(64, 32)(torch.randn(8, 64)).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])

@@ -17,6 +17,7 @@ from tests.training.texts import SMALL, write_text
 
 PLAIN_STEPS: dict[str, Any] = {
     # What one step of plain SGD adds is the gradient times the rate, so equal weights are equal gradients.
+    "training.precision": "float32",
     "training.optimizer": "sgd",
     "training.beta1": 0.0,
     "training.learning_rate": 0.5,

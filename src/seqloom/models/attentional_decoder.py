@@ -12,6 +12,7 @@ from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.recurrent_decoder import MakeStack, RecurrentDecoder
 from seqloom.nn.attention import AttentionSettings, attend, padding_bias, scores
 from seqloom.nn.layer import State
+from seqloom.nn.product import Linear
 
 
 class Annotations(NamedTuple):
@@ -30,7 +31,7 @@ class AttentionalVector(nn.Module):
     def __init__(self, hidden_size: int, source_size: int, output_size: int, score: str) -> None:
         super().__init__()
         self.score = scores[score](hidden_size, source_size)
-        self.combine = nn.Linear(source_size + hidden_size, output_size, bias=False)
+        self.combine = Linear(source_size + hidden_size, output_size, bias=False)
         nn.init.xavier_uniform_(self.combine.weight)
 
     def forward(

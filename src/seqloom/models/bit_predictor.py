@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from seqloom.config import Settings
 from seqloom.nn.layer import SequenceLayer
+from seqloom.nn.product import Linear
 
 
 class BitPredictor(nn.Module):
@@ -19,7 +20,7 @@ class BitPredictor(nn.Module):
     def __init__(self, layer: type[SequenceLayer], settings: Settings, input_size: int, target_size: int) -> None:
         super().__init__()
         self.layer = layer(input_size, settings)
-        self.output = nn.Linear(self.layer.output_size, target_size)
+        self.output = Linear(self.layer.output_size, target_size)
         self.sizes: Tensor
         self.register_buffer("sizes", torch.tensor([input_size, target_size]))
 

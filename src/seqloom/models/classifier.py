@@ -22,6 +22,7 @@ from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
 from seqloom.nn.layers.recurrent import RecurrentStack
 from seqloom.nn.pooling import AttentionPool, max_pool, mean_pool
+from seqloom.nn.product import Linear
 
 _ATTENTION = "+attention"
 
@@ -140,7 +141,7 @@ class Classifier(ClassModel):
         size = encoder.summary_size if self.pool == "last" else encoder.output_size
         self.attention = AttentionPool(size, size) if self.pool == "attention" else None
         self.dropout = nn.Dropout(output.dropout)
-        self.output = nn.Linear(net_size or size, len(class_weights))
+        self.output = Linear(net_size or size, len(class_weights))
 
     @classmethod
     def build(
@@ -225,11 +226,11 @@ def _reader(source: Tokens | KnownTokens | Frames, settings: EmbeddingSettings) 
         return beside, beside.dim
     if isinstance(source, Tokens):
         return TokenEmbedding(source.vocab_size, settings), settings.dim
-    return nn.Sequential(nn.Linear(source.size, settings.dim), VariationalDropout(settings.dropout)), settings.dim
+    return nn.Sequential(Linear(source.size, settings.dim), VariationalDropout(settings.dropout)), settings.dim
 
 
 def _hidden_layers(size: int, settings: FeedForwardSettings) -> nn.Module:
     found: list[nn.Module] = []
     for width in [size] + [settings.hidden_size] * (settings.num_layers - 1):
-        found += [nn.Linear(width, settings.hidden_size), nn.GELU(), nn.Dropout(settings.dropout)]
+        found += [Linear(width, settings.hidden_size), nn.GELU(), nn.Dropout(settings.dropout)]
     return nn.Sequential(*found)

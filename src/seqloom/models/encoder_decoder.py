@@ -18,6 +18,7 @@ from seqloom.models.reading import Reading, real_tokens
 from seqloom.nn.embedding import TokenEmbedding
 from seqloom.nn.layer import State, layers, without_padding
 from seqloom.nn.output import Least, OutputLayer
+from seqloom.nn.product import Linear
 
 
 class DecodesNext(Protocol):
@@ -105,7 +106,7 @@ class EncoderDecoder(nn.Module):
         if isinstance(source, Tokens):
             read = TokenEmbedding(source.vocab_size, settings.embedding)
         elif isinstance(source, Frames):
-            read = nn.Linear(source.size, settings.embedding.dim)
+            read = Linear(source.size, settings.embedding.dim)
         encoder = Encoder(read, layers[chosen.encoder](embedding.dim, own.encoder))
         decoder = build_decoder(chosen, embedding.dim, encoder, settings)
         table = cast(nn.Parameter, embedding.table.weight)

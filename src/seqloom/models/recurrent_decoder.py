@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqloom.models.decoder import Decoder
 from seqloom.models.encoder import Encoded
 from seqloom.nn.layer import SequenceLayer, State, restore_state, state_tensors
+from seqloom.nn.product import Linear
 
 MakeStack = Callable[[int], SequenceLayer]
 """A recurrent layer for inputs of so many numbers."""
@@ -24,7 +25,7 @@ class RecurrentDecoder(Decoder):
         super().__init__()
         self.stack, self.bridged = stack, bridged
         sizes = [memory.shape[1] for memory in state_tensors(stack.initial_state(1))] if bridged else []
-        self.bridge = nn.ModuleList(_glorot(nn.Linear(summary_size, size)) for size in sizes)
+        self.bridge = nn.ModuleList(_glorot(Linear(summary_size, size)) for size in sizes)
 
     def first_memories(self, summary: Float[Tensor, "batch summary"], rows: int) -> State:
         """The memories before the first step, those of a source's hypotheses side by side."""
@@ -70,7 +71,7 @@ def _beside(
     return torch.cat([inputs, summary[:, None].expand(-1, inputs.shape[1], -1)], dim=2)
 
 
-def _glorot(linear: nn.Linear) -> nn.Linear:
+def _glorot(linear: Linear) -> Linear:
     nn.init.xavier_uniform_(linear.weight)
     nn.init.zeros_(linear.bias)
     return linear

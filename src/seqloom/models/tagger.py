@@ -21,6 +21,7 @@ from seqloom.models.reading import Reading
 from seqloom.nn.crf import CRF
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.layer import SequenceLayer, State
+from seqloom.nn.product import Linear
 from seqloom.nn.tag_output import TagOutput, TagSoftmax
 
 
@@ -56,7 +57,7 @@ class Tagger(nn.Module):
         self.input_dropout = VariationalDropout(settings.input_dropout)
         self.encoder = Encoder(nn.Identity(), layer(self.forms.output_size, settings.model))
         self.output_dropout = VariationalDropout(settings.output_dropout)
-        self.emit = nn.Linear(self.encoder.output_size, num_tags)
+        self.emit = Linear(self.encoder.output_size, num_tags)
         self.output: TagOutput = TagSoftmax() if legal is None else CRF(torch.from_numpy(legal))
 
     @classmethod

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.errors import RequestError
+from seqloom.nn.product import Linear
 
 
 class AttentionSettings(Settings):
@@ -64,7 +65,7 @@ class General(Score):
 
     def __init__(self, query_size: int, source_size: int) -> None:
         super().__init__()
-        self.project = nn.Linear(source_size, query_size, bias=False)
+        self.project = Linear(source_size, query_size, bias=False)
         nn.init.xavier_uniform_(self.project.weight)
 
     def keys(self, source: Tensor) -> Tensor:
@@ -79,8 +80,8 @@ class Additive(Score):
 
     def __init__(self, query_size: int, source_size: int) -> None:
         super().__init__()
-        self.project_query = nn.Linear(query_size, query_size, bias=False)
-        self.project_source = nn.Linear(source_size, query_size)
+        self.project_query = Linear(query_size, query_size, bias=False)
+        self.project_source = Linear(source_size, query_size)
         self.weight = nn.Parameter(torch.empty(query_size).uniform_(-1, 1) * (3 / query_size) ** 0.5)
         for linear in (self.project_query, self.project_source):
             nn.init.xavier_uniform_(linear.weight)

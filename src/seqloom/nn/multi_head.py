@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqloom.nn.product import Linear
+
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017, section 3.2) with rotary positions (Su et al. 2021)."""
@@ -14,8 +16,8 @@ class SelfAttention(nn.Module):
     def __init__(self, model_dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.project_in = nn.Linear(model_dim, 3 * model_dim, bias=False)
-        self.project_out = nn.Linear(model_dim, model_dim, bias=False)
+        self.project_in = Linear(model_dim, 3 * model_dim, bias=False)
+        self.project_out = Linear(model_dim, model_dim, bias=False)
 
     def forward(
         self,
@@ -46,10 +48,10 @@ class CrossAttention(nn.Module):
     def __init__(self, model_dim: int, num_heads: int, source_size: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.project_query = nn.Linear(model_dim, model_dim, bias=False)
-        self.project_key = nn.Linear(source_size, model_dim, bias=False)
-        self.project_value = nn.Linear(source_size, model_dim, bias=False)
-        self.project_out = nn.Linear(model_dim, model_dim, bias=False)
+        self.project_query = Linear(model_dim, model_dim, bias=False)
+        self.project_key = Linear(source_size, model_dim, bias=False)
+        self.project_value = Linear(source_size, model_dim, bias=False)
+        self.project_out = Linear(model_dim, model_dim, bias=False)
 
     def read(
         self, source: Float[Tensor, "batch source size"]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from seqloom.config import Settings
 from seqloom.nn.cross_entropy import blocks, summed_cross_entropy
 from seqloom.nn.dropout import VariationalDropout
-from seqloom.nn.product import product
+from seqloom.nn.product import Linear, product
 
 _ADAPTIVE_FROM = 4_000
 
@@ -168,7 +168,7 @@ class OutputLayer(nn.Module):
         super().__init__()
         self.dropout = VariationalDropout(settings.dropout)
         width = table.shape[1] if settings.tied else input_size
-        self.project = nn.Linear(input_size, width, bias=False) if width != input_size else nn.Identity()
+        self.project = Linear(input_size, width, bias=False) if width != input_size else nn.Identity()
         weight = table if settings.tied else nn.Parameter(torch.empty(len(counts), width).normal_(std=0.05))
         adaptive = settings.kind == "adaptive" or (settings.kind == "auto" and len(counts) >= _ADAPTIVE_FROM)
         # Below a few dozen tokens there is nothing to put in clusters.

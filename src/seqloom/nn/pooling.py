@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from seqloom.nn.product import Linear
+
 
 def mean_pool(
     vectors: Float[Tensor, "batch time size"], real: Bool[Tensor, "batch time"]
@@ -35,7 +37,7 @@ class AttentionPool(nn.Module):
 
     def __init__(self, size: int, hidden_size: int) -> None:
         super().__init__()
-        self.project = nn.Linear(size, hidden_size)
+        self.project = Linear(size, hidden_size)
         nn.init.xavier_uniform_(self.project.weight)
         nn.init.zeros_(self.project.bias)
         self.query = nn.Parameter(torch.zeros(hidden_size))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
@@ -69,26 +70,41 @@ def weight_gradient(by_product: Tensor, seen: Tensor) -> Tensor:
     return product(seen.t(), by_product).t()
 
 
-def linear(inputs: Tensor, weight: Tensor) -> Tensor:
-    """inputs (*batch, input) @ weight (output, input).t(), with gradients."""
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """inputs (*batch, input) @ weight (output, input).t() + bias (output), with gradients."""
     if by_onednn(inputs, len(weight)) and not torch.is_autocast_enabled("cpu"):
-        return _Linear.apply(inputs, weight)  # type: ignore[no-untyped-call]
-    return F.linear(inputs, weight)
+        return _LinearFunction.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
+    return F.linear(inputs, weight, bias)
 
 
-class _Linear(torch.autograd.Function):
+class Linear(nn.Linear):
+    """Torch's, by `linear`."""
+
+    def forward(self, inputs: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch output"]:
+        return linear(inputs, self.weight, self.bias)
+
+
+class _LinearFunction(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(inputs, weight)
-        return product(inputs.flatten(0, -2), weight.t()).view(*inputs.shape[:-1], len(weight))
+        return product(_rows(inputs), weight.t(), bias).view(*inputs.shape[:-1], len(weight))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_output: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, by_output: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight = ctx.saved_tensors
-        rows = by_output.flatten(0, -2)
-        by_inputs = product(rows, weight).view_as(inputs) if ctx.needs_input_grad[0] else None
-        return by_inputs, weight_gradient(rows, inputs.flatten(0, -2)) if ctx.needs_input_grad[1] else None
+        of_inputs, of_weight, of_bias = ctx.needs_input_grad
+        rows = _rows(by_output)
+        return (
+            product(rows, weight).view_as(inputs) if of_inputs else None,
+            weight_gradient(rows, _rows(inputs)) if of_weight else None,
+            rows.sum(0) if of_bias else None,
+        )
+
+
+def _rows(batch: Tensor) -> Tensor:
+    return batch.reshape(-1, batch.shape[-1])
 
 
 def _onednn(left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:

@@ -14,6 +14,7 @@ from seqloom.config import Settings
 from seqloom.nn.initialise import input_matrix, recurrent_matrix
 from seqloom.nn.layer import SequenceLayer, layers, without_padding
 from seqloom.nn.memory import Heads, Instructions, addressed, read, written
+from seqloom.nn.product import Linear
 from seqloom.nn.weight_record import RecordsWeights
 
 _FOCUS = 8.0
@@ -86,7 +87,7 @@ class NTM(SequenceLayer, RecordsWeights):
         self.bias = nn.Parameter(torch.zeros(gates * hidden))
         if is_lstm:
             nn.init.ones_(self.bias[hidden : 2 * hidden])
-        self.head = nn.Linear(hidden, heads.instruction_size)
+        self.head = Linear(hidden, heads.instruction_size)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self._make_starts(settings.first_memory == "learned")

@@ -15,6 +15,7 @@ from seqloom.config import Settings
 from seqloom.nn.bit_dropout import BitDropout
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
 from seqloom.nn.multi_head import SelfAttention, rotations
+from seqloom.nn.product import Linear
 
 
 class BlockSettings(Settings):
@@ -54,7 +55,7 @@ class Block(nn.Module):
         self.attention_norm = nn.LayerNorm(settings.model_dim)
         self.attention = SelfAttention(settings.model_dim, settings.num_heads)
         self.net_norm = nn.LayerNorm(settings.model_dim)
-        self.net = nn.Sequential(nn.Linear(settings.model_dim, width), nn.GELU(), nn.Linear(width, settings.model_dim))
+        self.net = nn.Sequential(Linear(settings.model_dim, width), nn.GELU(), Linear(width, settings.model_dim))
         self.dropout = BitDropout(settings.dropout)
 
     def attend(
@@ -88,7 +89,7 @@ class BlockStack(SequenceLayer):
         super().__init__()
         self.input_size, self.output_size = input_size, settings.model_dim
         self.head_dim = settings.model_dim // settings.num_heads
-        self.project = nn.Linear(input_size, settings.model_dim) if input_size != settings.model_dim else nn.Identity()
+        self.project = Linear(input_size, settings.model_dim) if input_size != settings.model_dim else nn.Identity()
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_layers))
         self.norm = nn.LayerNorm(settings.model_dim)
         self.dropout = BitDropout(settings.dropout)

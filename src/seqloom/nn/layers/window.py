@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
+from seqloom.nn.product import Linear
 
 
 class WindowSettings(Settings):
@@ -73,7 +74,7 @@ class AR(Window):
     def __init__(self, input_size: int, settings: ARSettings) -> None:
         super().__init__(input_size, settings)
         self.output_size = settings.output_size
-        self.linear = nn.Linear(self.width * input_size, settings.output_size)
+        self.linear = Linear(self.width * input_size, settings.output_size)
 
     def map_windows(self, windows: Tensor) -> Tensor:
         return self.linear(windows)
@@ -95,7 +96,7 @@ class FeedForward(Window):
         super().__init__(input_size, settings)
         self.output_size = settings.hidden_size
         sizes = [self.width * input_size] + [settings.hidden_size] * (settings.num_layers - 1)
-        self.hidden = nn.ModuleList(nn.Linear(size, settings.hidden_size) for size in sizes)
+        self.hidden = nn.ModuleList(Linear(size, settings.hidden_size) for size in sizes)
         self.norms = nn.ModuleList(nn.LayerNorm(settings.hidden_size) for _ in sizes[1:])
         self.dropout = nn.Dropout(settings.dropout)
 
@@ -127,7 +128,7 @@ class NNLM(Window):
         self.direct_connections = settings.direct_connections
         direct = self.width * input_size if settings.direct_connections else 0
         self.output_size = settings.hidden_size + direct
-        self.hidden = nn.Linear(self.width * input_size, settings.hidden_size)
+        self.hidden = Linear(self.width * input_size, settings.hidden_size)
         self.dropout = nn.Dropout(settings.dropout)
 
     def map_windows(self, windows: Tensor) -> Tensor:
