@@ -32,19 +32,19 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "moby_dick.txt"
 
 def estimate(text: Path, order: int, arpa: Path, threads: int) -> dict[str, Any]:
     """What the child process does: from the text to the ARPA file."""
-    import torch
-
     from seqloom.data.readers import readers
     from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
-    from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
+    from seqloom.data.tokenizer import TokenizerSettings
+    from seqloom.data.tokenizer_kinds import train_tokenizer
     from seqloom.models.ngram.arpa_write import write_arpa
     from seqloom.models.ngram.model import NgramModel, NgramSettings
+    from seqloom.threads import set_num_threads
 
-    torch.set_num_threads(threads)
+    set_num_threads(threads)
     read = readers["lines"]
     marks = [time.monotonic()]
     settings = TokenizerSettings(vocab_size=2**24, min_count=1)
-    tokenizer = Tokenizer.train(read(str(text)), settings)
+    tokenizer = train_tokenizer(read(str(text)), settings)
     with tempfile.TemporaryDirectory() as folder:
         writer = TokenFileWriter(Path(folder) / "tokens", tokenizer)
         for lines in batches(read(str(text))):
@@ -110,11 +110,10 @@ def scoring(text: Path, arpa: Path, sentences: int) -> dict[str, Any]:
     import math
     import random
 
-    import torch
-
     import seqloom
     from peers import kenlm_scores
     from seqloom.files import read_lines
+    from seqloom.threads import set_num_threads
 
     lines = [line.strip() for line in read_lines(text) if line.strip()]
     chosen = random.Random(1).choices(lines, k=sentences)
@@ -123,7 +122,7 @@ def scoring(text: Path, arpa: Path, sentences: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = seqloom.read_arpa(arpa, Path(folder) / "run")
         for threads in (1, 2):
-            torch.set_num_threads(threads)
+            set_num_threads(threads)
             found[f"tokens_per_second_{threads}"] = tokens / median_seconds(lambda: run.score(chosen))
         ours = (run.score(chosen[:10_000]).log_probs / math.log(10)).tolist()
     peer = kenlm_scores.load(arpa)

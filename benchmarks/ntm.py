@@ -23,9 +23,9 @@ from peers.plain_ntm import PlainNTM
 from peers.race import machine, write_results
 from seqloom.data.batch import Batch
 from seqloom.data.exercises import AlgorithmCodec, ExerciseLoader
+from seqloom.memory import keep_freed_memory
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.nn.layers.ntm import NTM, NTMSettings
-from seqloom.runtime import keep_freed_memory
 
 Predict = Callable[[Batch], Tensor]
 

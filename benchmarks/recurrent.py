@@ -22,9 +22,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from peers.plain_lstm import PlainLSTM, Variant
 from peers.race import machine, write_results
 from seqloom.config import build
+from seqloom.memory import keep_freed_memory
 from seqloom.nn.layer import SequenceLayer, layers
 from seqloom.nn.product import product
-from seqloom.runtime import keep_freed_memory
 
 SHAPES = [(32, 50, 64), (64, 100, 128), (64, 100, 256), (20, 35, 650)]
 Run = Callable[[], object]

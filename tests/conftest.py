@@ -10,12 +10,15 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
+from seqloom.threads import set_num_threads
+
 # Before the first import of the modules themselves.
 install_import_hook(["seqloom.nn", "seqloom.models"], "beartype.beartype")
 
 hypothesis.settings.register_profile("seqloom", deadline=None, max_examples=30, derandomize=True, database=None)
 hypothesis.settings.load_profile("seqloom")
 torch.set_num_threads(1)
+set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

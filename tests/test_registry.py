@@ -52,6 +52,18 @@ def test_nothing_is_imported_before_it_is_asked_for(package: str, things: Regist
     assert f"{package}.alpha" not in sys.modules
     assert things["alpha"]
     assert f"{package}.alpha" in sys.modules
+    assert f"{package}.beta" not in sys.modules, "only the module that bears the name"
+    assert "beta" in things
+    assert f"{package}.beta" in sys.modules
+
+
+def test_a_module_may_bear_another_name(package: str, things: Registry[object], tmp_path: Path) -> None:
+    (tmp_path / package / "gamma_ray.py").write_text(MODULE.format(package=package, name="delta"))
+    (tmp_path / package / "two_words.py").write_text(MODULE.format(package=package, name="two-words"))
+    assert things["delta"]() == "delta"  # type: ignore[operator]
+    assert things["two-words"]() == "two-words"  # type: ignore[operator]
+    with pytest.raises(RequestError, match="no thing named 'gamma-ray'"):
+        things["gamma-ray"]
 
 
 def test_an_unknown_name_gets_the_nearest(things: Registry[object]) -> None:

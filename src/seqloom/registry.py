@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Maps names to things of one kind. The modules of `package` are imported at the first look-up, not before.
+    """Maps names to things of one kind. The modules of `package` are imported when they are first looked for: the one
+    that bears the name, and all of them where it has none such, or where the names are listed.
 
     A newcomer adds a file to the folder and decorates what is in it with `@registry.register("name")`.
     """
@@ -31,15 +32,22 @@ class Registry(Generic[T]):
 
         return add
 
+    def _modules(self) -> list[str]:
+        return [module.name for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__)]
+
     def _discover(self) -> dict[str, T]:
         if not self._discovered:
-            package = importlib.import_module(self.package)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self.package}.{module.name}")
+            for module in self._modules():
+                importlib.import_module(f"{self.package}.{module}")
             self._discovered = True
         return self._entries
 
     def __getitem__(self, name: str) -> T:
+        module = name.replace("-", "_")
+        if name not in self._entries and module in self._modules():
+            importlib.import_module(f"{self.package}.{module}")  # what the others import may be slow and large
+        if name in self._entries:
+            return self._entries[name]
         entries = self._discover()
         if name not in entries:
             raise unknown_name(self.kind, name, entries)

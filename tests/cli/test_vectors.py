@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,40 @@ def test_mistakes(cli: CommandLine, run: seqloom.Run, tmp_path: Path) -> None:
     assert "no vectors" in errors
     status, _, errors = cli("export", tmp_path / "ngram", "--to", "word2vec", tmp_path / "words.txt")
     assert status == 2
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None  # whoever imports it now fails
+from seqloom.cli.main import main
+main()
+"""
+
+
+def test_vectors_need_no_torch(tmp_path: Path) -> None:
+    """It is large and slow to import: word vectors are trained, stopped, resumed and asked without it."""
+    text, run = write_neighbours(tmp_path / "text.txt"), str(tmp_path / "run")
+    train = ["train", "vectors", text, "--model", "cbow", "--epochs", "2", "--threads", "2", "--out", run]
+    for arguments in (
+        [*train, "--set", "min_count=2", "--set", "dim=8", "--set", "checkpoint_seconds=0.001"],
+        [*train, "--set", "min_count=2", "--set", "dim=8", "--set", "checkpoint_seconds=0.001", "--resume"],
+        ["evaluate", run, text],
+        ["embed", run, text],
+        ["vectors", run, "similar", "king"],
+        ["export", run, "--to", "word2vec", str(tmp_path / "words.bin")],
+        ["vectors", str(tmp_path / "words.bin"), "map", "--out", str(tmp_path / "map.html")],
+        ["vectors", run, "report", "--out", str(tmp_path / "report.html")],
+    ):
+        done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, f"{arguments}: {done.stderr}"
+
+
+def test_vectors_run_on_the_processor(cli: CommandLine, tmp_path: Path) -> None:
+    text = write_neighbours(tmp_path / "text.txt")
+    status, _, errors = cli("train", "vectors", text, "--model", "cbow", "--device", "cuda", "--out", tmp_path / "run")
+    assert status == 2
+    assert "auto or cpu" in errors
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -11,10 +11,11 @@ import torch
 
 from seqloom.data.corpus import Corpus, Sources, encode, prepare
 from seqloom.data.labels import UNSEEN, Labels
-from seqloom.data.lexicon import Lexicon, Numbering, Spelling, VocabularySettings
+from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged import tagged
 from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
+from seqloom.data.spelling import Spelling, VocabularySettings
 from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
 from seqloom.data.tokenizer import PAD, UNK
 from seqloom.data.vocabulary import Vocabulary

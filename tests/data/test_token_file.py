@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer, TokenizerSettings
+from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom.errors import RequestError
 
 
 @pytest.fixture
 def tokenizer(lines: list[str]) -> Tokenizer:
-    return Tokenizer.train(lines, TokenizerSettings(kind="word"))
+    return train_tokenizer(lines, TokenizerSettings(kind="word"))
 
 
 def written(folder: Path, tokenizer: Tokenizer, lines: list[str], size: int = 7) -> TokenFile:
@@ -49,6 +50,16 @@ def test_counts_are_how_often_each_id_occurs(tmp_path: Path, tokenizer: Tokenize
     assert counts.sum() == sum(len(line.split()) + 1 for line in lines)
 
 
+def test_stretches_are_whole_lines_and_all_of_them(tmp_path: Path, tokenizer: Tokenizer, lines: list[str]) -> None:
+    text = written(tmp_path / "text", tokenizer, lines)
+    for most in (1, 7, 40, 10_000):
+        found = list(text.stretches(most))
+        assert np.concatenate(found).tolist() == text.ids.tolist()
+        assert all(part[-1] == EOS for part in found)
+        assert all(len(part) <= most or (part == EOS).sum() == 1 for part in found)
+    assert list(written(tmp_path / "nothing", tokenizer, []).stretches(9)) == []
+
+
 def test_an_empty_text_is_an_empty_file(tmp_path: Path, tokenizer: Tokenizer) -> None:
     tokens = written(tmp_path / "tokens", tokenizer, [])
     assert (len(tokens), tokens.num_lines, tokens.num_bytes) == (0, 0, 0)
@@ -57,7 +68,7 @@ def test_an_empty_text_is_an_empty_file(tmp_path: Path, tokenizer: Tokenizer) ->
 
 def test_large_vocabularies_take_four_bytes(tmp_path: Path) -> None:
     words = [" ".join(f"w{i}" for i in range(70_000))]
-    tokenizer = Tokenizer.train(words, TokenizerSettings(kind="word", vocab_size=80_000, min_count=1))
+    tokenizer = train_tokenizer(words, TokenizerSettings(kind="word", vocab_size=80_000, min_count=1))
     tokens = written(tmp_path / "tokens", tokenizer, words)
     assert tokens.ids.dtype == np.uint32
     assert tokens.ids.max() == 70_003
@@ -89,6 +100,7 @@ from seqloom.data.corpus import Sources, prepare
 from seqloom.data.readers import readers
 from seqloom.data.text import text_recipe
 from seqloom.data.tokenizer import TokenizerSettings
+from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom.errors import SeqloomError
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from seqloom.data import tokenizer as module
-from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
+from seqloom.data import library_tokenizer, word_tokenizer
+from seqloom.data.library_tokenizer import LibraryTokenizer
+from seqloom.data.tokenizer import TokenizerSettings
+from seqloom.data.word_tokenizer import WordTokenizer
 from seqloom.data.words import WordCounter, WordTable, encode_lines
 
 ALPHABET = "ab\u00e9 \u00a0\u3000\u2028\u1680\x85\x1c\tß語"
@@ -19,15 +23,31 @@ lines_of_text = st.lists(
 @hypothesis.given(lines=lines_of_text, size=st.sampled_from([0, 6, 12]), min_count=st.integers(0, 2))
 def test_the_library_does_the_same(lines: list[str], size: int, min_count: int) -> None:
     settings = TokenizerSettings(vocab_size=size, min_count=min_count)
-    with pytest.MonkeyPatch.context() as patch:
-        ours = Tokenizer.train(lines, settings)
-        encoded = ours.encode_lines(lines)
-        patch.setattr(module, "_splits_at_blanks", lambda inner: False)  # noqa: ARG005
-        theirs = Tokenizer.train(lines, settings)
-        assert ours.to_json() == theirs.to_json()
-        same = theirs.encode_lines(lines)
+    ours, theirs = WordTokenizer.train(lines, settings), LibraryTokenizer.train(lines, settings)
+    assert ours.to_json() == theirs.to_json()
+    encoded, same = ours.encode_lines(lines), theirs.encode_lines(lines)
     assert encoded.ids.tolist() == same.ids.tolist()
     assert encoded.offsets.tolist() == same.offsets.tolist()
+    ids = ours.encode(lines)
+    assert ids == theirs.encode(lines)
+    assert [ours.decode(row) for row in ids] == [theirs.decode(row) for row in ids]
+    assert ours.tokens() == theirs.tokens()
+    assert ours.with_words(["a", "new", "b"], 9).to_json() == theirs.with_words(["a", "new", "b"], 9).to_json()
+    again = WordTokenizer.parsed(json.loads(theirs.to_json()))
+    assert again is not None
+    assert again.to_json() == ours.to_json()
+
+
+@hypothesis.given(lines=lines_of_text)
+def test_ids_are_ranked_by_the_beginning_of_the_text(lines: list[str]) -> None:
+    settings = TokenizerSettings(min_count=1)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (library_tokenizer, word_tokenizer):
+            patch.setattr(module, "LINES_TO_RANK_BY", 4)
+        ours, theirs = WordTokenizer.train(lines, settings), LibraryTokenizer.train(lines, settings)
+        again, same = (kind.train(lines, settings, lines[3:5]) for kind in (WordTokenizer, LibraryTokenizer))
+    assert ours.to_json() == theirs.to_json()
+    assert again.to_json() == same.to_json()
 
 
 def test_many_words_and_long_ones() -> None:

@@ -18,6 +18,7 @@ from seqloom.models.word_vectors.sampling import draw_word, drawn, make_draws, n
 from seqloom.models.word_vectors.subwords import SubwordSettings, buckets_of, fnv_1a
 from seqloom.models.word_vectors.tree import huffman_tree
 from seqloom.models.word_vectors.window import learn_window, new_tally, settled
+from seqloom.threads import set_num_threads
 
 FIRST = len(SPECIALS)
 WORDS = 60
@@ -170,10 +171,9 @@ WAYS = {
 def test_every_way_learns_what_stands_together(kind: str, way: str) -> None:
     text = small_text()
     model = made(kind, text, **WAYS[way], window=3)
-    ids = torch.from_numpy(text.ids[:600].astype(np.int64))[None]
-    before, pairs = model.loss(ids)
+    before, pairs = model.measure(text)
     losses = trained(model, epochs=12)
-    after, again = model.loss(ids)
+    after, again = model.measure(text)
     assert losses[-1] < losses[0]
     assert after < 0.95 * before
     assert pairs == again, "the same windows each time"
@@ -190,12 +190,12 @@ def test_deterministic_vectors_are_the_same_for_any_number_of_threads(kind: str,
     text, found = small_text(), []
     try:
         for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
+            set_num_threads(threads)
             model = made(kind, text, **WAYS[way])
             losses = trained(model, epochs=2)
             found.append((losses, {name: array.copy() for name, array in model.state().items()}))
     finally:
-        torch.set_num_threads(1)
+        set_num_threads(1)
     for losses, state in found[1:]:
         assert losses == found[0][0]
         assert all(np.array_equal(state[name], found[0][1][name]) for name in state)
@@ -206,11 +206,10 @@ def test_what_is_saved_is_what_was_fitted(tmp_path: Path) -> None:
     for kind, way in (("skipgram", "plain"), ("cbow", "subwords"), ("skipgram", "tree")):
         model = made(kind, text, **WAYS[way])
         trained(model)
-        ids = torch.from_numpy(text.ids.astype(np.int64))[None]
         model.save(tmp_path)
         opened = KINDS[kind](model.chosen)
         opened.open(tmp_path)
         np.testing.assert_array_equal(opened.vectors(), model.vectors())
         assert opened.num_parameters() > 2 * 12 * WORDS
-        nats, pairs = opened.loss(ids)
-        assert (nats, pairs) == pytest.approx(model.loss(ids), rel=1e-5)
+        nats, pairs = opened.measure(text)
+        assert (nats, pairs) == pytest.approx(model.measure(text), rel=1e-5)

@@ -19,7 +19,7 @@ from seqloom.explain.heads import Trace, heads_html, trace_svg, watch
 from seqloom.nn.layer import layers
 from seqloom.run.plan import make_settings
 from seqloom.tasks import tasks
-from seqloom.tasks.task import total_loss
+from seqloom.tasks.network_task import total_loss
 from seqloom.tasks.use import Steps
 from tests.training.small_runs import assert_same_run, signal_after
 
@@ -103,7 +103,7 @@ def test_a_rank_without_rows_counts_nothing(tmp_path: Path) -> None:
 def test_the_whole_is_the_sum_of_rows_alone(tmp_path: Path) -> None:
     run = train(tmp_path / "run")
     loader = run.task.exact_loader(run.read("copy"), run.trained.settings)
-    whole = total_loss(run.task, run.model, loader, torch.device("cpu"))
+    whole = total_loss(run.task, run.model, loader, "cpu")
     batch = loader.batch(0, 0)
     alone = sum(
         float(run.task.loss(run.model, batch.select(torch.tensor([row])), None)[0].sum.detach())

@@ -18,7 +18,7 @@ from seqloom.nn.layer import detach
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
 from seqloom.tasks.language_model import PRESETS
-from seqloom.tasks.task import Loss
+from seqloom.tasks.network_task import Loss
 
 TASK = tasks["language-model"]
 

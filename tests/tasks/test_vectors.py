@@ -14,9 +14,10 @@ import torch
 
 import seqloom
 from seqloom.data.tokenizer import UNK
+from seqloom.models.tensors import read_tensors
 from seqloom.models.word_vectors.files import read_table
 from seqloom.run.start import train
-from seqloom.training.checkpoint import load_checkpoint, read_tensors
+from seqloom.training.checkpoint_folder import current_checkpoint
 from tests.training.neighbours import KINDS, write_neighbours
 from tests.training.small_runs import rows, signal_after
 
@@ -161,9 +162,9 @@ def test_broken_binary_files(content: bytes, tmp_path: Path) -> None:
 
 
 def state(folder: Path) -> dict[str, torch.Tensor]:
-    checkpoint = load_checkpoint(folder / "training")
+    checkpoint = current_checkpoint(folder / "training")
     assert checkpoint is not None
-    return checkpoint.model
+    return read_tensors(checkpoint / "model.safetensors")
 
 
 @pytest.mark.parametrize("settings", [{}, {"deterministic": True, "model.objective": "hierarchical-softmax"}])

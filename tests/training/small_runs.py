@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import seqloom
-from seqloom.training.checkpoint import load_checkpoint, read_tensors
+from seqloom.models.tensors import read_tensors
+from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.progress import Silent
 from tests.training.texts import SMALL, write_text
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from seqloom.errors import SeqloomError
-from seqloom.training import checkpoint as module
+from seqloom.models.arrays import Entry, write_entries
+from seqloom.models.tensors import read_tensors, write_tensors
+from seqloom.training import checkpoint_folder as module
 from seqloom.training.budget import Progress
-from seqloom.training.checkpoint import Checkpoint, load_checkpoint, read_tensors, save_checkpoint, write_tensors
+from seqloom.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 
 def made(updates: int) -> Checkpoint:
@@ -45,12 +47,12 @@ def test_a_save_that_fails_leaves_the_one_before(
 ) -> None:
     save_checkpoint(tmp_path, made(1))
 
-    def write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    def write(path: Path, entries: dict[str, Entry], metadata: dict[str, str]) -> None:
         if path.stem == broken_at:
             raise SeqloomError("there is no room left to write")
-        write_tensors(path, tensors)
+        write_entries(path, entries, metadata)
 
-    monkeypatch.setattr(module, "write_tensors", write)
+    monkeypatch.setattr(module, "write_entries", write)
     with pytest.raises(SeqloomError, match="no room"):
         save_checkpoint(tmp_path, made(2))
     loaded = load_checkpoint(tmp_path)

@@ -14,7 +14,8 @@ from torch import nn
 from seqloom.config import build
 from seqloom.errors import RequestError
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.optimizer import TrainingSettings, make_optimizer, rate_factor, scale_and_clip
+from seqloom.training.optimizer import make_optimizer, rate_factor, scale_and_clip
+from seqloom.training.settings import TrainingSettings
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "constant"])

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 import seqloom
-from seqloom.training.checkpoint import load_checkpoint, read_tensors
+from seqloom.models.tensors import read_tensors
+from seqloom.training.checkpoint import load_checkpoint
 from tests.training.texts import SMALL, write_text
 
 UPDATES = 40

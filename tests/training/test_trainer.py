@@ -18,7 +18,8 @@ from seqloom.data.batch import Batch
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
 from seqloom.tasks.language_model import LanguageModelTask
-from seqloom.tasks.task import Loss, TrainedModel
+from seqloom.tasks.network_task import Loss
+from seqloom.tasks.use import TrainedModel
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.trainer import Trainer
 from seqloom.training.validation import Validation

@@ -11,18 +11,20 @@ import torch
 from seqloom.data.tokenizer import EOS
 from seqloom.models.language_model import PredictsNext
 from seqloom.run import load
+from seqloom.threads import num_threads, set_num_threads
 
 
 def online_milliseconds(run: Path, threads: int) -> float | None:
     """Milliseconds a token of a trained run on the CPU; None where its model does not predict the next element."""
-    before = torch.get_num_threads()
+    before, of_loops = torch.get_num_threads(), num_threads()
     try:
         model = load(run, device="cpu", threads=threads).model
         if not hasattr(model, "next_log_probs"):
             return None
-        return milliseconds_per_token(model)  # type: ignore[arg-type]
+        return milliseconds_per_token(model)
     finally:
         torch.set_num_threads(before)
+        set_num_threads(of_loops)
 
 
 def milliseconds_per_token(model: PredictsNext, steps: int = 200, warm_up: int = 20) -> float:

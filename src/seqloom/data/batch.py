@@ -76,8 +76,8 @@ class Batch(NamedTuple):
         idle = self.select(torch.zeros(1, dtype=torch.long))
         return idle._replace(scored=torch.zeros(idle.inputs.shape[:2], dtype=torch.bool))
 
-    def to(self, device: torch.device) -> Batch:
-        if device.type == "cpu":
+    def to(self, device: torch.device | str) -> Batch:
+        if torch.device(device).type == "cpu":
             return self
         there = self._map(lambda part: part.to(device, non_blocking=True))
         if self.forms is None:

@@ -21,6 +21,7 @@ from seqloom.data.labels import Labels
 from seqloom.data.text import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings
+from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, read_lines, writing
 
@@ -213,7 +214,7 @@ def labelled_recipe(
         labels = Labels.learn((example.label for example in examples()), where)
         sources = (example.source for example in examples())
         if isinstance(first.source, str):
-            tokenizer = Tokenizer.train(sources, settings, where)  # type: ignore[arg-type]
+            tokenizer = train_tokenizer(sources, settings, where)  # type: ignore[arg-type]
             if more is not None and settings.kind == "word":
                 tokenizer = tokenizer.with_words(more.read(), settings.most_tokens)
             return LabelledCodec(labels, TextCodec(tokenizer))

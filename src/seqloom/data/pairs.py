@@ -19,6 +19,7 @@ from seqloom.data.corpus import Recipe
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.token_file import TokenFile, TokenFileWriter
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
+from seqloom.data.tokenizer_kinds import load_tokenizer, train_tokenizer
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, read_lines, writing
 
@@ -83,9 +84,9 @@ class PairCodec:
     @classmethod
     def load(cls, folder: Path) -> PairCodec:
         if (folder / "tokenizer.json").exists():
-            tokenizer = Tokenizer.load(folder / "tokenizer.json")
+            tokenizer = load_tokenizer(folder / "tokenizer.json")
             return cls(tokenizer, tokenizer)
-        return cls(*(Tokenizer.load(folder / f"{side}_tokenizer.json") for side in ("source", "target")))
+        return cls(*(load_tokenizer(folder / f"{side}_tokenizer.json") for side in ("source", "target")))
 
     def save(self, folder: Path) -> None:
         if self.shared:
@@ -179,11 +180,11 @@ def learn_tokenizers(
     target = settings.side(target_kind, settings.target_vocab_size or settings.vocab_size)
     if settings.shared and source == target:
         both = itertools.chain.from_iterable(pairs())
-        tokenizer = Tokenizer.train(both, source, where, ranked_by=(pair.target for pair in pairs()))
+        tokenizer = train_tokenizer(both, source, where, ranked_by=(pair.target for pair in pairs()))
         return PairCodec(tokenizer, tokenizer)
     return PairCodec(
-        Tokenizer.train((pair.source for pair in pairs()), source, where),
-        Tokenizer.train((pair.target for pair in pairs()), target, where),
+        train_tokenizer((pair.source for pair in pairs()), source, where),
+        train_tokenizer((pair.target for pair in pairs()), target, where),
     )
 
 

@@ -20,7 +20,8 @@ from seqloom.config import Settings
 from seqloom.data.corpus import Recipe
 from seqloom.data.text import TextCodec
 from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
-from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
+from seqloom.data.tokenizer import TokenizerSettings
+from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom.data.words import WordCounter, WordTable, encode_lines
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
@@ -123,7 +124,7 @@ def phrase_recipe(
         for _ in range(phrases.passes):
             so_far = found
             found = (*so_far, _pairs(partial(_read, lines, so_far), phrases))
-        return PhraseCodec(Tokenizer.train(_read(lines, found), settings, where), found)
+        return PhraseCodec(train_tokenizer(_read(lines, found), settings, where), found)
 
     dependent = phrases.model_dump_json() if phrases.passes else ""
     return Recipe(read, learn, PhraseCodec.load, settings.model_dump_json() + dependent, identity=str)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from seqloom.data.corpus import Recipe
 from seqloom.data.labels import UNSEEN, Labels
-from seqloom.data.lexicon import Lexicon, Numbering, Spelling, VocabularySettings
+from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
+from seqloom.data.spelling import Spelling, VocabularySettings
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, writing
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from seqloom.data.corpus import Recipe
 from seqloom.data.token_file import TokenFile, TokenFileWriter
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
+from seqloom.data.tokenizer_kinds import load_tokenizer, train_tokenizer
 
 _FILE = "tokenizer.json"
 
@@ -21,7 +22,7 @@ class TextCodec:
 
     @classmethod
     def load(cls, folder: Path) -> TextCodec:
-        return cls(Tokenizer.load(folder / _FILE))
+        return cls(load_tokenizer(folder / _FILE))
 
     def save(self, folder: Path) -> None:
         self.tokenizer.save(folder / _FILE)
@@ -43,6 +44,6 @@ def text_recipe(read: Callable[[str], Iterator[str]], settings: TokenizerSetting
     """How the lines that `read` yields become a token file."""
 
     def learn(lines: Callable[[], Iterable[str]], where: str) -> TextCodec:
-        return TextCodec(Tokenizer.train(lines(), settings, where))
+        return TextCodec(train_tokenizer(lines(), settings, where))
 
     return Recipe(read, learn, TextCodec.load, settings.model_dump_json(), identity=str)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from seqloom.data.tokenizer import UNK, Tokenizer
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, writing
+from seqloom.memory import give_back_pages
 
-_LINES_AT_ONCE = 2_048
+_LINES_AT_ONCE, _IDS_AT_ONCE = 2_048, 1 << 18
 Example = TypeVar("Example")
 
 
@@ -44,9 +45,24 @@ class TokenFile:
     def counts(self, vocab_size: int) -> NDArray[np.int64]:
         """How often each id occurs, in a pass that holds a little of the file at a time."""
         total = np.zeros(vocab_size, dtype=np.int64)
-        for start in range(0, len(self.ids), 1 << 22):
-            total += np.bincount(self.ids[start : start + (1 << 22)], minlength=vocab_size)
+        for start in range(0, len(self.ids), _IDS_AT_ONCE):
+            total += np.bincount(self.read(start, start + _IDS_AT_ONCE), minlength=vocab_size)
         return total
+
+    def read(self, first: int, last: int) -> NDArray[np.uint16] | NDArray[np.uint32]:
+        """A copy of `ids[first:last]`: who goes through the text once holds no more of the file than this."""
+        part = self.ids[first:last].copy().view(np.ndarray)
+        give_back_pages(self.ids)
+        return part
+
+    def stretches(self, tokens: int) -> Iterator[NDArray[np.uint16] | NDArray[np.uint32]]:
+        """The ids of whole lines, at most so many `tokens` at a time; a longer line is a stretch of its own."""
+        first = 0
+        while first < self.num_lines:
+            last = int(np.searchsorted(self.offsets, self.offsets[first] + tokens, side="right")) - 1
+            last = max(last, first + 1)
+            yield self.read(int(self.offsets[first]), int(self.offsets[last]))
+            first = last
 
     def rows(self, numbers: Iterable[int] | NDArray[np.int64]) -> list[NDArray[np.uint16] | NDArray[np.uint32]]:
         """The ids of these lines, `<eos>` last."""

@@ -35,6 +35,10 @@ class WordTable(NamedTuple):
         _fill(text, ends, slots)
         return cls(text, ends, slots)
 
+    def words(self, numbers: NDArray[np.int64]) -> list[str]:
+        """Those of these numbers."""
+        return _words(self.text, self.ends, numbers)
+
 
 class WordCounter:
     """Counts words as they come; each is kept once, in the order of first sight."""
@@ -54,12 +58,16 @@ class WordCounter:
                 return
             self._grow()
 
+    def frequencies(self) -> NDArray[np.int64]:
+        """(words,): how often each has come so far."""
+        return self._counts[: self._size].copy()
+
+    def words(self, numbers: NDArray[np.int64]) -> list[str]:
+        """Those of these numbers, which are their places in `frequencies`."""
+        return _words(self._text, self._ends, numbers)
+
     def counts(self) -> dict[str, int]:
-        text, first, found = self._text.tobytes(), 0, {}
-        for end, count in zip(self._ends[: self._size].tolist(), self._counts.tolist(), strict=False):
-            found[text[first:end].decode()] = count
-            first = end
-        return found
+        return dict(zip(self.words(np.arange(self._size)), self.frequencies().tolist(), strict=True))
 
     def _grow(self) -> None:
         """Twice the room; a word that is longer yet comes here again."""
@@ -68,6 +76,12 @@ class WordCounter:
         self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
         self._slots = np.full(2 * len(self._slots), _EMPTY, np.int32)
         _fill(self._text, self._ends[: self._size], self._slots)
+
+
+def _words(text: NDArray[np.uint8], ends: NDArray[np.int64], numbers: NDArray[np.int64]) -> list[str]:
+    starts = np.where(numbers > 0, ends[numbers - 1], 0)
+    spans = zip(starts.tolist(), ends[numbers].tolist(), strict=True)
+    return [str(text.data[first:last], "utf-8") for first, last in spans]
 
 
 class EncodedLines(NamedTuple):

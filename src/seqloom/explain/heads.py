@@ -15,6 +15,7 @@ from seqloom.errors import RequestError
 from seqloom.explain.heat_map import visible
 from seqloom.nn.weight_record import RecordsWeights, record_weights
 from seqloom.page import page
+from seqloom.tasks.network_task import NetworkTask
 from seqloom.tasks.task import Task
 from seqloom.tasks.use import Band, ShowsSteps, Steps, Trained
 
@@ -40,9 +41,10 @@ class Trace(NamedTuple):
 
 def watch(task: Task, trained: Trained, data: Any, most: int = 4) -> list[Trace]:
     """At most `most` sequences from all over `data`. Raises RequestError where the model has no memory to look at."""
-    model: torch.nn.Module = trained.model
-    watched = [part for part in model.modules() if isinstance(part, RecordsWeights)]
-    if not watched:
+    model = trained.model
+    parts = model.modules() if isinstance(model, torch.nn.Module) else ()
+    watched = [part for part in parts if isinstance(part, RecordsWeights)]
+    if not watched or not isinstance(task, NetworkTask):
         raise RequestError("the model has no memory with heads", expected="a run of ntm")
     loader, device, found = task.exact_loader(data, trained.settings), next(model.parameters()).device, []
     steps = loader.num_steps(0)

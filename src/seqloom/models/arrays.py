@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from seqloom.errors import SeqloomError
 from seqloom.files import reading, writing_atomic
+from seqloom.memory import give_back_pages
 
 _DTYPES: dict[str, np.dtype[Any]] = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _KINDS = {dtype: kind for kind, dtype in _DTYPES.items()}
-_BYTES_AT_ONCE = 1 << 24
+_BYTES_AT_ONCE = 1 << 20
 
 
 class Entry(NamedTuple):
@@ -32,11 +33,14 @@ class Entry(NamedTuple):
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
     """A safetensors file, written array by array beside where it will stand; whole or not at all."""
-    entries = {
+    write_entries(path, array_entries(arrays), metadata)
+
+
+def array_entries(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Entry]:
+    return {
         name: Entry(_KINDS[array.dtype.newbyteorder("<")], array.itemsize, array.shape, array)
         for name, array in arrays.items()
     }
-    write_entries(path, entries, metadata)
 
 
 def write_entries(path: Path, entries: Mapping[str, Entry], metadata: Mapping[str, str]) -> None:
@@ -87,3 +91,11 @@ def map_arrays(path: Path, names: Container[str] | None = None, changeable: bool
             return found
         except (ValueError, KeyError, TypeError, struct.error) as error:
             raise SeqloomError("the saved tensors could not be read", where=str(path), got=repr(error)) from None
+
+
+def copy_into(target: NDArray[Any], source: NDArray[Any]) -> None:
+    """Copies one flat array into another; of one that is memory-mapped, no more than a part is held at a time."""
+    numbers = _BYTES_AT_ONCE // source.itemsize
+    for first in range(0, len(source), numbers):
+        target[first : first + numbers] = source[first : first + numbers]
+        give_back_pages(source)

@@ -6,14 +6,14 @@ from abc import abstractmethod
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqloom.data.token_file import TokenFile
 from seqloom.models.fitted import Fitted
 from seqloom.nn.layer import State
 
 
-class Counted(Fitted):
+class Counted(nn.Module, Fitted):
     """A language model (`PredictsNext`) with no parameters of torch's: `fit` or `open` make it ready."""
 
     @abstractmethod

@@ -1,21 +1,23 @@
-"""Models that torch does not train: they are fitted to a text, at once or pass by pass, and have no gradients."""
+"""Models that are fitted to a text by compiled loops, at once or pass by pass: they have no gradients of torch's."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import nn
 
 from seqloom.config import Settings
 from seqloom.data.token_file import TokenFile
 
+PARTS = "parts"
+"""The folder of a mixture's parts, one folder each, named by its number."""
 
-class Fitted(nn.Module):
+
+class Fitted(ABC):
     """A model with no parameters of torch's: fitted, or opened, it is ready."""
 
     @abstractmethod
@@ -55,6 +57,10 @@ class FittedByPasses(Fitted):
     def step(self, epoch: int, step: int, share: float) -> tuple[float, int]:
         """Learns from a part of the text; `share` of the budget is spent. The loss in nats, summed, and over how
         many."""
+
+    @abstractmethod
+    def measure(self, text: TokenFile) -> tuple[float, int]:
+        """The loss over a text that is not learnt from, in nats, summed, and over how many. It changes nothing."""
 
     @abstractmethod
     def state(self) -> dict[str, NDArray[Any]]: ...

@@ -25,12 +25,10 @@ from seqloom.data.tokenizer import EOS, SOS
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
 from seqloom.models.counted import Counted
+from seqloom.models.fitted import PARTS
 from seqloom.models.language_model import PredictsNext
 from seqloom.models.tensors import read_tensors, write_tensors
 from seqloom.nn.layer import State
-
-PARTS = "parts"
-"""The folder of a mixture's parts, one folder each, named by its number."""
 
 Mode = Literal["stream", "lines"]
 

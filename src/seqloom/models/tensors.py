@@ -56,7 +56,11 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: P
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """One after the other, so that no second copy of all is in memory. Raises SeqloomError where that fails."""
-    write_entries(path, {name: _entry(tensor) for name, tensor in tensors.items()}, {})
+    write_entries(path, tensor_entries(tensors), {})
+
+
+def tensor_entries(tensors: Mapping[str, Tensor]) -> dict[str, Entry]:
+    return {name: _entry(tensor) for name, tensor in tensors.items()}
 
 
 def _entry(tensor: Tensor) -> Entry:

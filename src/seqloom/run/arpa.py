@@ -7,7 +7,7 @@ from pathlib import Path
 from seqloom.config import write_toml
 from seqloom.data.corpus import Sources
 from seqloom.data.text import TextCodec
-from seqloom.data.tokenizer import Tokenizer
+from seqloom.data.word_tokenizer import WordTokenizer
 from seqloom.files import make_folder
 from seqloom.models.ngram.arpa_read import read_arpa as read_model
 from seqloom.models.ngram.model import NgramModel
@@ -27,7 +27,7 @@ def read_arpa(path: str | Path, out: str | Path | None = None) -> Run:
     plan = Plan("language-model", "ngram", Sources(str(path)), Budget(epochs=1), 1, settings)
     check_folder(folder, plan, resume=False)
     make_folder(folder)
-    TextCodec(Tokenizer.of_words(arpa.tokens)).save(folder)
+    TextCodec(WordTokenizer(arpa.tokens)).save(folder)
     NgramModel.of(arpa.store).save(folder)
     write_toml(folder / "config.toml", plan.to_toml())
     return load(folder)

@@ -18,7 +18,7 @@ from seqloom.tasks import tasks
 from seqloom.tasks.task import PresetByData
 from seqloom.tasks.use import FittedSettings
 from seqloom.training.budget import Budget
-from seqloom.training.optimizer import TrainingSettings
+from seqloom.training.settings import TrainingSettings
 
 FORMAT = 1
 

@@ -6,35 +6,29 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from seqloom.config import read_toml
 from seqloom.data.corpus import encode
 from seqloom.data.readers import readers
-from seqloom.decoding.continuation import Continuation
-from seqloom.decoding.line_scores import LineScores
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
-from seqloom.metrics.by_length import LengthScores
-from seqloom.metrics.classification import Diagnosis
 from seqloom.metrics.similarity import Similarity, similarity
-from seqloom.models.fitted import Fitted
-from seqloom.models.mixture import PARTS
-from seqloom.models.sentence_vectors import AUTO, check_pooling
-from seqloom.models.tensors import load_model_tensors, read_tensors
-from seqloom.run.plan import Plan, sizes
-from seqloom.runtime import Runtime, cache_folder, keep_freed_memory, within_memory
+from seqloom.models.fitted import PARTS, Fitted, FittedByPasses
+from seqloom.models.pooling_names import AUTO, check_pooling
+from seqloom.run.plan import Plan
+from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.task import Task, evaluate
+from seqloom.tasks.task import Task
 from seqloom.tasks.use import (
     Diagnoses,
     Embeds,
     Fits,
     Generates,
+    Measures,
     Prediction,
     Predicts,
     PredictsOnline,
@@ -43,6 +37,11 @@ from seqloom.tasks.use import (
     TakesInputs,
     Trained,
 )
+
+if TYPE_CHECKING:
+    from seqloom.decoding.line_scores import LineScores
+    from seqloom.metrics.by_length import LengthScores
+    from seqloom.metrics.classification import Diagnosis
 
 
 def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
@@ -55,37 +54,30 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
         raise RequestError(
             "the run has no model yet", where=str(folder), hint="its training was killed early; go on with --resume"
         )
-    runtime = Runtime.start(device=device, precision="float32", threads=threads, seed=plan.seed)
-    network = _open_network(folder, plan)
-    network.to(runtime.device).eval()
-    codec = tasks[plan.task].recipe(plan.settings).load(folder)
-    return Run(folder, plan, network, codec, runtime)
-
-
-def _open_network(folder: Path, plan: Plan) -> nn.Module:
     task = tasks[plan.task]
+    codec = task.recipe(plan.settings).load(folder)
     fitted = task.fitted(plan.model, plan.settings) if isinstance(task, Fits) else None
-    if fitted is not None:
+    if isinstance(fitted, FittedByPasses):
+        runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
         fitted.open(folder)
-        return fitted
-    keep_freed_memory()
-    tensors = read_tensors(folder / "model.safetensors")
-    with within_memory(sizes(plan.settings)):
-        network = task.rebuild(tensors, plan.model, plan.settings)
-    load_model_tensors(network, tensors, folder)
-    return network
+        return Run(folder, plan, fitted, codec, runtime)
+    from seqloom.run.with_torch import open_model  # torch is large and slow to import
+
+    runtime = Runtime.start(device=device, precision="float32", threads=threads, seed=plan.seed)
+    return Run(folder, plan, open_model(task, fitted, plan, folder, runtime), codec, runtime)
 
 
 class Run:
     """A trained model with its codec, settings and folder."""
 
-    def __init__(self, folder: Path, plan: Plan, model: nn.Module, codec: Any, runtime: Runtime) -> None:
+    def __init__(self, folder: Path, plan: Plan, model: Any, codec: Any, runtime: Runtime) -> None:
         self.folder, self.plan, self.runtime = folder, plan, runtime
         self.task: Task = tasks[plan.task]
         self.trained = Trained(model, codec, plan.settings)
 
     @property
-    def model(self) -> nn.Module:
+    def model(self) -> Any:
+        """A network, an `nn.Module`, or what else the task's models are."""
         return self.trained.model
 
     @property
@@ -125,6 +117,11 @@ class Run:
 
     def scores(self, data: Any) -> dict[str, Any]:
         """The task's metrics on data that is prepared already."""
+        if isinstance(self.task, Measures):
+            return self.task.measure(self.trained, data)
+        from seqloom.tasks.network_task import NetworkTask, evaluate
+
+        assert isinstance(self.task, NetworkTask)
         return evaluate(self.task, self.trained, data, self.runtime.device)
 
     def score(self, examples: Sequence[Any]) -> LineScores:
@@ -141,7 +138,10 @@ class Run:
 
         A model of lines stops at the end of the line; a model of a stream goes on after it.
         """
-        return self._able(Generates, "generate").generate(self.trained, prompt, Continuation(**asked))
+        task = self._able(Generates, "generate")
+        from seqloom.decoding.continuation import Continuation
+
+        return task.generate(self.trained, prompt, Continuation(**asked))
 
     def inputs(self, path: str) -> Iterator[Any]:
         """What `answers` and `embed` take, of a file in order: a line of text, or what else the task is asked with."""

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, Protocol
 
 from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, Drawing, Recipe, Sources, prepare
 from seqloom.data.given import Given, path_of
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
-from seqloom.models.counted import Counted
+from seqloom.memory import peak_memory_bytes, within_memory
 from seqloom.models.fitted import FittedByPasses
-from seqloom.models.tensors import load_model_tensors, model_tensors, read_tensors, write_tensors
-from seqloom.run.fit import fit
-from seqloom.run.fit_by_passes import Fitter
+from seqloom.run.by_passes import ByPasses
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
 from seqloom.run.run import Run
-from seqloom.runtime import Runtime, cache_folder, keep_freed_memory, within_memory
+from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.use import Calibrates, Fits, Trained
+from seqloom.tasks.use import Fits
+from seqloom.threads import num_threads
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.optimizer import TrainingSettings
 from seqloom.training.progress import Display, Silent, Terminal
-from seqloom.training.ranks import Alone, make_fabric
-from seqloom.training.trainer import Trainer
-from seqloom.training.validation import Validation
 
 
 def train(
@@ -70,21 +61,15 @@ def train(
     plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}, sources.data))
     folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
     check_folder(folder, plan, resume)
-    options: TrainingSettings = getattr(plan.settings, "training", TrainingSettings())
-    runtime = Runtime.start(device=device, precision=options.precision, threads=threads, seed=seed)
-    chosen = tasks[task]
-    is_fitted = isinstance(chosen, Fits) and chosen.fitted(model, plan.settings) is not None
-    fabric: Any = Alone() if is_fitted and runtime.world_size == 1 else make_fabric(runtime)
-    if not is_fitted:
-        keep_freed_memory()
-    with fabric.rank_zero_first():
+    training = _training(plan, folder, device, threads)
+    chosen, runtime = tasks[task], training.runtime
+    with training.rank_zero_first():
         corpus = prepare(plan.sources, chosen.recipe(plan.settings), cache_folder())
     if resume:
         _check_text(folder, chosen.recipe(plan.settings), corpus)
-    torch.manual_seed(seed)
     with ExitStack() as stack:
         stack.enter_context(within_memory(sizes(plan.settings)))
-        network = chosen.build(corpus, model, plan.settings)
+        trained = training.build(corpus)
         display: Display = Silent()
         if runtime.rank == 0:
             make_folder(folder)
@@ -92,32 +77,43 @@ def train(
             write_toml(folder / "config.toml", plan.to_toml())
             if not quiet:
                 display = stack.enter_context(Terminal(model))
-        validation = Validation(chosen, Trained(network, corpus.codec, plan.settings), corpus.valid)
-        if isinstance(network, Counted):
-            progress = fit(network, corpus, validation, folder, runtime, fabric, display)
-        elif isinstance(network, FittedByPasses):
-            fitter = Fitter(network, corpus, validation, budget, runtime, folder, display)
-            if resume:
-                fitter.resume()
-            progress = fitter.run()
-        else:
-            loader = chosen.train_loader(corpus, plan.settings, seed)
-            trainer = Trainer(chosen, network, loader, validation, options, budget, runtime, fabric, folder, display)
-            if resume:
-                trainer.resume()
-            progress = trainer.run()
-            fabric.barrier()
-            load_model_tensors(network, read_tensors(folder / "model.safetensors"), folder)
-    run = Run(folder, plan, network, corpus.codec, runtime)
-    network.eval()
-    if isinstance(chosen, Calibrates):
-        chosen.calibrate(run.trained, corpus.valid)  # each rank alike
+        progress = training.run(display, resume)
+    run = Run(folder, plan, trained, corpus.codec, runtime)
     if runtime.rank == 0:
-        if isinstance(chosen, Calibrates):
-            write_tensors(folder / "model.safetensors", model_tensors(network))
         _summarise(run, progress, corpus)
-    fabric.barrier()
+    training.barrier()
     return run
+
+
+class Training(Protocol):
+    """A way to train a model in a run's folder, by one process or several."""
+
+    runtime: Runtime
+
+    def rank_zero_first(self) -> AbstractContextManager[None]:
+        """What the first process does within, the others find done."""
+        ...
+
+    def build(self, corpus: Corpus[Any, Any]) -> Any:
+        """The model, not yet trained."""
+        ...
+
+    def run(self, display: Display, resume: bool) -> Progress:
+        """Trains what was built. It has its best weights then, and the folder too."""
+        ...
+
+    def barrier(self) -> None: ...
+
+
+def _training(plan: Plan, folder: Path, device: str, threads: int) -> Training:
+    task = tasks[plan.task]
+    fitted = task.fitted(plan.model, plan.settings) if isinstance(task, Fits) else None
+    if isinstance(fitted, FittedByPasses):
+        runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
+        return ByPasses(fitted, task, plan, folder, runtime)
+    from seqloom.run.with_torch import WithTorch  # torch is large and slow to import
+
+    return WithTorch(fitted is not None, task, plan, folder, device, threads)
 
 
 def _check_text(folder: Path, recipe: Recipe[Any, Any] | Drawing, corpus: Corpus[Any, Any]) -> None:
@@ -143,20 +139,10 @@ def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any]) -> None:
         "seconds": round(progress.seconds, 3),
         "targets_per_second": round(progress.targets_per_second(), 1),
         "peak_memory_bytes": peak_memory_bytes(),
-        "threads": torch.get_num_threads(),
+        "threads": num_threads(),
         "score": score.name,
         "lower_is_better": score.lower_is_better,
         "valid": run.scores(corpus.valid),
         "test": run.scores(corpus.test) if corpus.test is not None else None,
     }
     write_atomic(run.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-
-
-def peak_memory_bytes() -> int:
-    """The most memory that this process has held."""
-    status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss would count what the parent held when it started us
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

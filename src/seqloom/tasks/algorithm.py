@@ -21,7 +21,8 @@ from seqloom.errors import unknown_name
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.nn.layer import State, layers
 from seqloom.tasks import tasks
-from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.network_task import Loss
+from seqloom.tasks.task import Score
 from seqloom.tasks.use import Band, Steps, Trained, TrainedModel
 
 _SEQUENCES_AT_ONCE = 32

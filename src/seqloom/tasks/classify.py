@@ -30,14 +30,15 @@ from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.class_model import ClassModel
 from seqloom.models.classifier import Classifier, layout, layouts
 from seqloom.models.encoder_decoder import Frames, Tokens
+from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.reading import Reading
-from seqloom.models.sentence_vectors import AUTO, check_pooling
 from seqloom.models.word_vectors.beside import KnownTokens, more_words
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
 from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of, stretch_of
-from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.network_task import Loss
+from seqloom.tasks.task import Score
 from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
 
 _MISTAKES = 50

@@ -31,7 +31,7 @@ from seqloom.models.counted import Counted
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import MixtureSettings
 from seqloom.models.ngram.model import NgramModel
-from seqloom.models.sentence_vectors import AUTO
+from seqloom.models.pooling_names import AUTO
 from seqloom.models.tensors import load_model_tensors, read_tensors
 from seqloom.models.word_vectors.beginning import begin_with
 from seqloom.nn.embedding import EmbeddingSettings
@@ -46,7 +46,8 @@ from seqloom.tasks.counted_language_models import (
     mixture_recipe,
     open_part,
 )
-from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.network_task import Loss
+from seqloom.tasks.task import Score
 from seqloom.tasks.use import Steps, Trained, TrainedModel
 
 TextCorpus = Corpus[str, TokenFile]

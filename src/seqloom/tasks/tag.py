@@ -15,12 +15,13 @@ from seqloom.config import Settings
 from seqloom.data.batch import Batch
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.labels import UNSEEN
-from seqloom.data.lexicon import Lexicon, Numbering, VocabularySettings
+from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.loader import Loader
 from seqloom.data.readers.conll import Sentence, Target
 from seqloom.data.readers.tagged import tagged, words_of
 from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
 from seqloom.data.span_tags import legal_transitions, mark_spans, spans
+from seqloom.data.spelling import VocabularySettings
 from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.decoding.sentence_vectors import vectors_in_batches
@@ -28,13 +29,14 @@ from seqloom.decoding.tagging import TaggedWords, tag_rows
 from seqloom.errors import RequestError, unknown_name
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
 from seqloom.metrics.spans import SpanScores, span_scores
+from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.reading import Reading
-from seqloom.models.sentence_vectors import AUTO, check_pooling
 from seqloom.models.tagger import Tagger, TaggerSettings
 from seqloom.models.word_vectors.beginning import begin_with
 from seqloom.nn.layer import State, layers
 from seqloom.tasks import tasks
-from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.network_task import Loss
+from seqloom.tasks.task import Score
 from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
 
 Words = Sequence[str]

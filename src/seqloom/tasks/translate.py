@@ -30,11 +30,12 @@ from seqloom.metrics.by_length import LengthScores, scores_by_length
 from seqloom.metrics.transduction import signatures, transduction_scores
 from seqloom.models.architecture import EncoderDecoderSettings, architecture, architectures, setting_fields
 from seqloom.models.encoder_decoder import EncoderDecoder, SharedTokens, Tokens
-from seqloom.models.sentence_vectors import AUTO
+from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.beginning import begin_with
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
-from seqloom.tasks.task import Loss, Score
+from seqloom.tasks.network_task import Loss
+from seqloom.tasks.task import Score
 from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
 
 _FEW_TOKENS = 1_000

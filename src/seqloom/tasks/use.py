@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import Settings
-from seqloom.data.batch import Batch
-from seqloom.decoding.alignment import Alignment
-from seqloom.decoding.continuation import Continuation
-from seqloom.decoding.line_scores import LineScores
 from seqloom.errors import unknown_name
-from seqloom.metrics.by_length import LengthScores
-from seqloom.metrics.classification import Diagnosis
 from seqloom.models.fitted import Fitted
 
+if TYPE_CHECKING:  # what these import is for tasks that use it
+    from seqloom.data.batch import Batch
+    from seqloom.decoding.alignment import Alignment
+    from seqloom.decoding.continuation import Continuation
+    from seqloom.decoding.line_scores import LineScores
+    from seqloom.metrics.by_length import LengthScores
+    from seqloom.metrics.classification import Diagnosis
+
 TrainedModel = Any
-"""A task's network: an nn.Module that also has what the task's own contract asks for."""
+"""A task's network, an nn.Module that also has what the task's own contract asks for; or what it fits."""
 
 
 class Trained(NamedTuple):
@@ -52,6 +54,15 @@ class Fits(Protocol):
 
     def fitted(self, model: str, settings: Any) -> Fitted | None:
         """The model, not yet fitted or opened; None where `model` is a network that is trained."""
+        ...
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """Scores its models itself, without batches and losses of a network."""
+
+    def measure(self, trained: Trained, data: Any) -> dict[str, float]:
+        """All metrics on `data`, `score` among them."""
         ...
 
 

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import create_model
-from torch import Tensor
 
 from seqloom.config import Settings
-from seqloom.data.batch import Batch
-from seqloom.data.corpus import Corpus, Recipe
-from seqloom.data.loader import Loader
+from seqloom.data.corpus import Recipe
 from seqloom.data.phrases import PhraseSettings, phrase_recipe
 from seqloom.data.readers import readers
-from seqloom.data.slices import SliceLoader
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS, TokenizerSettings
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import read_lines
 from seqloom.models.fitted import PassSettings
-from seqloom.models.sentence_vectors import AUTO, check_pooling
+from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.word_vectors.model import KINDS, WordVectors, WordVectorSettings
-from seqloom.nn.layer import State
 from seqloom.tasks import tasks
-from seqloom.tasks.task import Loss, Score
-from seqloom.tasks.use import FittedSettings, Trained, TrainedModel
+from seqloom.tasks.task import Score
+from seqloom.tasks.use import FittedSettings, Trained
 
 
 class VectorsSettings(FittedSettings):
@@ -70,33 +64,14 @@ class VectorsTask:
     def fitted(self, model: str, settings: Any) -> WordVectors:
         return KINDS[model](settings.model)
 
-    def build(self, corpus: Corpus[str, TokenFile], model: str, settings: VectorsSettings) -> WordVectors:  # noqa: ARG002
-        return self.fitted(model, settings)
-
-    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: VectorsSettings) -> WordVectors:  # noqa: ARG002
-        return self.fitted(model, settings)
-
-    def train_loader(self, corpus: Corpus[str, TokenFile], settings: VectorsSettings, seed: int) -> Loader:  # noqa: ARG002
-        return SliceLoader(corpus.train)
-
-    def exact_loader(self, data: TokenFile, settings: VectorsSettings) -> Loader:  # noqa: ARG002
-        return SliceLoader(data)
-
-    def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:  # noqa: ARG002
-        nats, pairs = cast(WordVectors, model).loss(batch.inputs.cpu())
-        return Loss(torch.tensor(nats, dtype=torch.float64), torch.tensor(pairs)), None
-
     def score(self, data: TokenFile) -> Score:  # noqa: ARG002
         return Score("nats_per_pair", lower_is_better=True)
 
-    def metrics(self, total: Loss, data: TokenFile) -> dict[str, float]:
+    def measure(self, trained: Trained, data: TokenFile) -> dict[str, float]:
         """The loss of a word given another (CBOW: given the words around it), where both are known."""
-        pairs = int(total.count)
-        nats = float(total.sum) / pairs if pairs else float("inf")
-        return {"nats_per_pair": nats, "pairs": pairs, "tokens": len(data), "unknown": data.num_unknown}
-
-    def output_metrics(self, trained: Trained, data: TokenFile, brief: bool) -> dict[str, Any]:  # noqa: ARG002
-        return {}
+        nats, pairs = trained.model.measure(data)
+        mean = nats / pairs if pairs else float("inf")
+        return {"nats_per_pair": mean, "pairs": pairs, "tokens": len(data), "unknown": data.num_unknown}
 
     def inputs(self, path: str, settings: VectorsSettings) -> Iterator[str]:  # noqa: ARG002
         return read_lines(path)

@@ -1,24 +1,17 @@
-"""Checkpoints: safetensors and JSON, whole or not at all, nothing pickled.
-
-`training/current` names the folder of the last whole checkpoint. A new one is written beside it, then `current` is
-replaced in one step, then the old one goes: a crash at any moment leaves a whole checkpoint.
-"""
+"""Checkpoints of a network in training."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from seqloom.errors import SeqloomError
-from seqloom.files import make_folder, reading, write_atomic
-from seqloom.models.tensors import read_tensors, write_tensors
+from seqloom.models.tensors import read_tensors, tensor_entries
 from seqloom.training.budget import Progress
+from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
 
 
 @dataclass
@@ -48,37 +41,10 @@ def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[st
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Writes the checkpoint under `folder` and forgets the one before."""
-    name = f"update-{checkpoint.progress.updates:09d}"
-    new = make_folder(folder) / name
-    if _current(folder) == name:
-        new = folder / (name := f"{name}-again")
-    shutil.rmtree(new, ignore_errors=True)
-    make_folder(new)
-    try:
-        write_tensors(new / "model.safetensors", checkpoint.model)
-        average = {str(i): tensor.cpu() for i, tensor in enumerate(checkpoint.average)}
-        write_tensors(new / "average.safetensors", average)
-        write_tensors(new / "optimizer.safetensors", checkpoint.optimizer)
-        ranks = {f"{rank}.{i}": t for rank, tensors in enumerate(checkpoint.ranks) for i, t in enumerate(tensors)}
-        write_tensors(new / "ranks.safetensors", ranks)
-        write_atomic(new / "progress.json", json.dumps(asdict(checkpoint.progress)))
-        write_atomic(folder / "current", name)
-    except BaseException:
-        if _current(folder) != name:  # an interrupt may come just after it was named
-            shutil.rmtree(new, ignore_errors=True)
-        raise
-    for old in folder.glob("update-*"):
-        if old.name != name:
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _current(folder: Path) -> str | None:
-    """The name of the last whole checkpoint under `folder`."""
-    pointer = folder / "current"
-    if not pointer.exists():
-        return None
-    with reading(pointer):
-        return pointer.read_text()
+    average = {str(i): tensor.cpu() for i, tensor in enumerate(checkpoint.average)}
+    ranks = {f"{rank}.{i}": t for rank, tensors in enumerate(checkpoint.ranks) for i, t in enumerate(tensors)}
+    files = {"model": checkpoint.model, "average": average, "optimizer": checkpoint.optimizer, "ranks": ranks}
+    write_checkpoint(folder, checkpoint.progress, {name: tensor_entries(held) for name, held in files.items()})
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
@@ -86,25 +52,18 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
 
     Raises SeqloomError where it is damaged.
     """
-    name = _current(folder)
-    if name is None:
+    current = current_checkpoint(folder)
+    if current is None:
         return None
-    current = folder / name
     average = read_tensors(current / "average.safetensors")
     ranks: dict[int, dict[int, Tensor]] = {}
     for key, tensor in read_tensors(current / "ranks.safetensors").items():
         rank, index = map(int, key.split("."))
         ranks.setdefault(rank, {})[index] = tensor
-    try:
-        with reading(current / "progress.json"):
-            progress = Progress(**json.loads((current / "progress.json").read_text()))
-    except (TypeError, ValueError) as error:
-        where = str(current / "progress.json")
-        raise SeqloomError("the checkpoint is damaged", where=where, got=str(error)) from None
     return Checkpoint(
         model=read_tensors(current / "model.safetensors"),
         average=[average[str(i)] for i in range(len(average))],
         optimizer=read_tensors(current / "optimizer.safetensors"),
         ranks=[[parts[i] for i in sorted(parts)] for _, parts in sorted(ranks.items())],
-        progress=progress,
+        progress=read_progress(current),
     )

@@ -10,7 +10,7 @@ from torch import nn
 from seqloom.data.batch import Batch
 from seqloom.errors import SeqloomError
 from seqloom.nn.layer import State, select_rows
-from seqloom.tasks.task import Task
+from seqloom.tasks.network_task import NetworkTask
 from seqloom.training.budget import Progress
 
 
@@ -18,7 +18,7 @@ def not_finite(
     what: str,
     rate: float,
     progress: Progress,
-    task: Task,
+    task: NetworkTask,
     model: nn.Module,
     batch: Batch,
     state: State | None,
@@ -38,7 +38,7 @@ def not_finite(
 
 
 @torch.no_grad()
-def _row_is_finite(task: Task, model: nn.Module, batch: Batch, state: State | None, row: int) -> bool:
+def _row_is_finite(task: NetworkTask, model: nn.Module, batch: Batch, state: State | None, row: int) -> bool:
     chosen = torch.tensor([row], device=batch.inputs.device)
     before = None if state is None else select_rows(state, chosen)
     return math.isfinite(float(task.loss(model, batch.select(chosen), before)[0].sum))

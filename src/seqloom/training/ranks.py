@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from seqloom.data.batch import Batch
 from seqloom.nn.layer import State, detach
 from seqloom.runtime import Runtime
-from seqloom.tasks.task import Task
+from seqloom.tasks.network_task import NetworkTask
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 class Objective(nn.Module):
     """The model and the task's loss as one module, so that what distributes a forward pass distributes this."""
 
-    def __init__(self, task: Task, model: nn.Module) -> None:
+    def __init__(self, task: NetworkTask, model: nn.Module) -> None:
         super().__init__()
         self.task, self.model = task, model
 
@@ -35,15 +34,6 @@ class Ranks(Protocol):
     def barrier(self) -> None: ...
 
 
-class Alone:
-    """What of Fabric a lone process needs that has no network to train: there is nobody to wait for."""
-
-    def barrier(self) -> None: ...
-
-    def rank_zero_first(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-
 def make_fabric(runtime: Runtime) -> Fabric:
     """Fabric for this process: alone, or one of the ranks that `torchrun` started. Its import is slow and large, so it
     is done where a network is trained, and nowhere else."""
@@ -55,7 +45,7 @@ def make_fabric(runtime: Runtime) -> Fabric:
         # In a step, an output cluster may have no target and so no gradient.
         strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
     fabric = Fabric(
-        accelerator="cuda" if runtime.device.type == "cuda" else "cpu",
+        accelerator="cuda" if runtime.on_gpu else "cpu",
         devices=runtime.local_world_size,
         num_nodes=runtime.world_size // runtime.local_world_size,
         strategy=strategy,

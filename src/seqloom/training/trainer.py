@@ -19,7 +19,7 @@ from seqloom.errors import RequestError, SeqloomError
 from seqloom.models.tensors import load_model_tensors, model_tensors, write_tensors
 from seqloom.nn.layer import State, restore_state, state_tensors
 from seqloom.runtime import Runtime
-from seqloom.tasks.task import Task
+from seqloom.tasks.network_task import NetworkTask
 from seqloom.training.average import WeightAverage
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint import (
@@ -30,10 +30,12 @@ from seqloom.training.checkpoint import (
     save_checkpoint,
 )
 from seqloom.training.finite import not_finite
+from seqloom.training.generator import generator_state, set_generator_state
 from seqloom.training.interrupt import StopOnSignal
-from seqloom.training.optimizer import TrainingSettings, make_optimizer, rate_factor, scale_and_clip
+from seqloom.training.optimizer import make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.progress import Display, MetricsFile
 from seqloom.training.ranks import Objective
+from seqloom.training.settings import TrainingSettings
 from seqloom.training.validation import Validation
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Trainer:
 
     def __init__(
         self,
-        task: Task,
+        task: NetworkTask,
         model: nn.Module,
         loader: Loader,
         validation: Validation,
@@ -103,7 +105,7 @@ class Trainer:
         self.average.load(checkpoint.average)
         generator, *self._carried = checkpoint.ranks[self.runtime.rank]
         self._saved_at = self.progress.seconds
-        self.runtime.set_generator(generator)
+        set_generator_state(self.runtime.device, generator)
         if self.runtime.rank == 0:
             self.metrics_file.keep_until(self.progress.updates)
         return True
@@ -175,10 +177,10 @@ class Trainer:
             self._carried = []
             return None
         if self._carried:
-            generator = self.runtime.generator()
+            generator = generator_state(self.runtime.device)
             with torch.no_grad():
                 like = self.task.loss(self.model, batch, None)[1]  # for its nesting alone
-            self.runtime.set_generator(generator)
+            set_generator_state(self.runtime.device, generator)
             self.state, self._carried = restore_state(like, self._carried), []
         return self.state
 
@@ -259,7 +261,7 @@ class Trainer:
         due = self.progress.seconds - self._saved_at >= self.settings.checkpoint_seconds
         if not force and not due:
             return
-        own = [self.runtime.generator(), *(state_tensors(self.state) if self.state is not None else [])]
+        own = [generator_state(self.runtime.device), *(state_tensors(self.state) if self.state is not None else [])]
         own = [tensor.detach().cpu().clone() for tensor in own]
         ranks: list[list[Tensor]] = [own]
         if self.runtime.world_size > 1:

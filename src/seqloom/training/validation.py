@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from seqloom.nn.layer import State
 from seqloom.runtime import Runtime
-from seqloom.tasks.task import Loss, Score, Task
+from seqloom.tasks.network_task import Loss, NetworkTask
+from seqloom.tasks.task import Score
 from seqloom.tasks.use import Trained
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Validation:
     """The held-out `data` of a training and how it is scored."""
 
-    task: Task
+    task: NetworkTask
     trained: Trained
     data: Any
 

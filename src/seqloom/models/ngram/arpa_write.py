@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled, inlined
@@ -20,6 +19,7 @@ from seqloom.data.words import WordTable
 from seqloom.errors import RequestError
 from seqloom.files import writing
 from seqloom.models.ngram.store import Store
+from seqloom.threads import num_threads
 
 NAMES = {UNK: "<unk>", SOS: "<s>", EOS: "</s>"}
 """What ARPA files call the special tokens."""
@@ -74,11 +74,11 @@ def _blocks(store: Store, words: WordTable, level: int) -> Iterator[NDArray[np.u
     starts = np.array(store.starts())
     first, last = int(starts[level]) + (PAD + 1 if level == 0 else 0), int(starts[level + 1])
     arrays = (store.words, store.log_probs, store.backoffs, store.begin, starts, words.text, words.ends)
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    with ThreadPoolExecutor(num_threads()) as pool:
         ahead: deque[Future[NDArray[np.uint8]]] = deque()
         for start in range(first, last, _ROWS_AT_ONCE):
             ahead.append(pool.submit(_lines, *arrays, level, start, min(start + _ROWS_AT_ONCE, last)))
-            if len(ahead) > 2 * torch.get_num_threads():
+            if len(ahead) > 2 * num_threads():
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import read_toml
-from seqloom.data.lexicon import Spelling
+from seqloom.data.spelling import Spelling
 from seqloom.data.text import TextCodec
-from seqloom.data.tokenizer import SPECIALS, Tokenizer
+from seqloom.data.tokenizer import SPECIALS
+from seqloom.data.tokenizer_kinds import load_tokenizer
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import opened, read_lines, reading, writing
 from seqloom.models.arrays import map_arrays
@@ -75,7 +76,7 @@ def _tokens(folder: Path, vocabulary: str) -> Sequence[str]:
         return TextCodec.load(folder).tokenizer.tokens()
     if vocabulary == "vocabulary.json":
         return [*SPECIALS, *Spelling.load(folder / vocabulary).words.tokens]
-    return Tokenizer.load(folder / vocabulary).tokens()
+    return load_tokenizer(folder / vocabulary).tokens()
 
 
 def _ngrams(folder: Path, vectors: NDArray[np.float32] | None) -> NGramVectors | None:

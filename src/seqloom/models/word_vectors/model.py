@@ -7,30 +7,28 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Int
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
 from seqloom.config import Settings
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS
 from seqloom.errors import SeqloomError
-from seqloom.models.arrays import map_arrays, write_arrays
+from seqloom.models.arrays import copy_into, map_arrays, write_arrays
 from seqloom.models.fitted import FittedByPasses
 from seqloom.models.word_vectors.passes import pass_over
 from seqloom.models.word_vectors.rounds import pass_in_rounds
 from seqloom.models.word_vectors.sampling import Draws, make_draws
 from seqloom.models.word_vectors.subwords import NO_PARTS, SubwordSettings, parts_of
 from seqloom.models.word_vectors.tree import NO_TREE, huffman_tree
-from seqloom.threads import run_all
+from seqloom.threads import num_threads, run_all
 
 _TOKENS_A_STEP, _FEWEST_STEPS, _FEWEST_TOKENS = 1 << 17, 16, 1 << 10
+_HELD_OUT_TOKENS = 1 << 16
 _SLICES = 8
-"""That held-out text is measured in; always as many, so that sums do not depend on the threads."""
+"""That so many held-out tokens are measured in; always as many, so that sums do not depend on the threads."""
 _HELD_OUT_SEED = 1
-_LINE = 16
+_LINE, _ROWS_AT_ONCE = 16, 1 << 10
 
 
 class WordVectorSettings(Settings):
@@ -78,7 +76,6 @@ class WordVectors(FittedByPasses):
     """Whether the context's mean is one input, or each of its words is one."""
 
     def __init__(self, settings: WordVectorSettings) -> None:
-        super().__init__()
         self.chosen = settings
         self.stride = -(-settings.dim // 8) * 8
         self.counts: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -98,10 +95,13 @@ class WordVectors(FittedByPasses):
         inputs = _zeros(rows, self.stride)
         generator = np.random.default_rng(seed)
         words = inputs.reshape(rows, self.stride)[:, : own.dim]
-        for first in range(len(SPECIALS), rows, 1 << 14):
-            part = words[first : first + (1 << 14)]
+        for first in range(len(SPECIALS), rows, _ROWS_AT_ONCE):
+            part = words[first : first + _ROWS_AT_ONCE]
             part[:] = (generator.random(part.shape, dtype=np.float32) - np.float32(0.5)) / np.float32(own.dim)
         self._weights = _Weights(inputs, _zeros(len(tokens), self.stride))
+        self.step(
+            0, self.num_steps(), 0.0
+        )  # past the end: it loads the loops, which may take more memory than they need
 
     def _set_counts(self, counts: NDArray[np.int64]) -> None:
         own = self.chosen
@@ -124,12 +124,12 @@ class WordVectors(FittedByPasses):
         assert self._text is not None
         size, own = self._tokens_a_step(), self.chosen
         first = step * size
-        ids = np.asarray(self._text.ids[first : first + size])
+        ids = self._text.read(first, first + size)
         rate = own.learning_rate - (own.learning_rate - own.last_learning_rate) * min(share, 1.0)
         rate, number = max(rate, own.last_learning_rate), epoch * self.num_steps() + step
         if own.deterministic:
             return pass_in_rounds(ids, self._arguments(), rate, self._seed, number)
-        threads = torch.get_num_threads()
+        threads = num_threads()
         return self._over(ids, np.linspace(0, len(ids), threads + 1).astype(int).tolist(), rate, number * 4_096)
 
     def _over(self, ids: NDArray[Any], bounds: Sequence[int], rate: float, number: int) -> tuple[float, int]:
@@ -155,16 +155,18 @@ class WordVectors(FittedByPasses):
             *(self.stride, own.window, own.negatives, self.joined, spread),
         )
 
-    @torch.no_grad()
-    def loss(self, ids: Int[Tensor, "1 tokens"]) -> tuple[float, int]:
-        """Of held-out lines: the loss in nats, summed, and over how many inputs; words, windows and negatives are drawn
-        as in training, the same ones each time."""
+    def measure(self, text: TokenFile) -> tuple[float, int]:
+        """Over how many inputs the loss is; words, windows and negatives are drawn as in training, the same ones each
+        time."""
         self._make_ready()
-        row = ids[0].numpy().astype(np.uint32)
-        ends = np.flatnonzero(row == EOS) + 1
-        near = np.searchsorted(ends, np.linspace(0, len(row), _SLICES + 1)[1:-1])
-        bounds = sorted({0, len(row), *(int(ends[place]) for place in near if place < len(ends))})
-        return self._over(row, bounds, 0.0, 0)
+        found = [self._measure(ids) for ids in text.stretches(_HELD_OUT_TOKENS)]
+        return sum(nats for nats, _ in found), sum(pairs for _, pairs in found)
+
+    def _measure(self, ids: NDArray[Any]) -> tuple[float, int]:
+        ends = np.flatnonzero(ids == EOS) + 1
+        near = np.searchsorted(ends, np.linspace(0, len(ids), _SLICES + 1)[1:-1])
+        bounds = sorted({0, len(ids), *(int(ends[place]) for place in near if place < len(ends))})
+        return self._over(ids, bounds, 0.0, 0)
 
     def vectors(self) -> NDArray[np.float32]:
         """(vocab, dim): each word's, the mean of its parts where it has any."""
@@ -228,7 +230,7 @@ class WordVectors(FittedByPasses):
         for name, own in self.state().items():
             if state[name].shape != own.shape:
                 raise SeqloomError("the checkpoint is of other vectors", got=state[name].shape, expected=own.shape)
-            own[:] = state[name]
+            copy_into(own, state[name])
 
 
 class SkipGram(WordVectors):

@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import torch
 
 from seqloom.compiling import Array, compiled, inlined
 from seqloom.models.word_vectors.passes import add_row, choose, compose, context, longest_path
 from seqloom.models.word_vectors.sampling import END, below, drawn, keep_words, next_state, seeded
 from seqloom.models.word_vectors.window import TOGETHER, is_full, new_tally, score_outputs, settled
+from seqloom.threads import num_threads
 
 _WINDOWS, _PIECES = 512, 8
 _FARTHEST = 0.5
@@ -44,10 +44,10 @@ class Round:
 
 
 def pass_in_rounds(ids: Array, arguments: tuple[Any, ...], rate: float, seed: int, number: int) -> tuple[float, int]:
-    """What `pass_over` does with `ids` and the `arguments` that it takes after the bounds, on as many threads as torch
-    uses."""
+    """What `pass_over` does with `ids` and the `arguments` that it takes after the bounds, on all
+    threads."""
     draws, tree, parts, inputs, outputs, stride, window, negatives, joined, spread = arguments
-    threads = torch.get_num_threads()
+    threads = num_threads()
     room = Round(tree, stride, window, negatives, (len(inputs) // stride, len(outputs) // stride))
     kept = kept_words(ids, draws[0], seed, number)
     size = _WINDOWS // _PIECES

@@ -10,7 +10,7 @@ from seqloom.data.text import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.models.counted import Counted
 from seqloom.runtime import Runtime
-from seqloom.tasks.task import evaluate
+from seqloom.tasks.network_task import evaluate
 from seqloom.training.budget import Progress
 from seqloom.training.progress import Display, MetricsFile
 from seqloom.training.ranks import Ranks

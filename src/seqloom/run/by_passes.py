@@ -1,4 +1,4 @@
-"""The models that are fitted pass by pass: measured after each, the best kept, stopped and resumed like a training."""
+"""Training of the models that are fitted pass by pass: measured after each, the best kept, stopped and resumed."""
 
 from __future__ import annotations
 
@@ -7,63 +7,59 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
+from seqloom.compiling import give_back_compiler
 from seqloom.data.corpus import Corpus
 from seqloom.data.text import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.errors import RequestError, SeqloomError
+from seqloom.memory import give_back_freed_memory
+from seqloom.models.arrays import array_entries, map_arrays
 from seqloom.models.fitted import FittedByPasses, PassSettings
+from seqloom.run.plan import Plan
 from seqloom.runtime import Runtime
-from seqloom.tasks.task import evaluate
-from seqloom.training.budget import Budget, Progress
-from seqloom.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seqloom.tasks.task import Task
+from seqloom.tasks.use import Measures, Trained
+from seqloom.training.alone import Alone
+from seqloom.training.budget import Progress
+from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
 from seqloom.training.interrupt import StopOnSignal
-from seqloom.training.progress import Display, MetricsFile
-from seqloom.training.validation import Validation
+from seqloom.training.progress import Display, MetricsFile, Silent
 
 
-class Fitter:
+class ByPasses(Alone):
     """Fits `model` in place and keeps its run folder: `model.safetensors` (best), `metrics.jsonl`, `training/`."""
 
-    def __init__(
-        self,
-        model: FittedByPasses,
-        corpus: Corpus[str, TokenFile],
-        validation: Validation,
-        budget: Budget,
-        runtime: Runtime,
-        folder: Path,
-        display: Display,
-    ) -> None:
+    def __init__(self, model: FittedByPasses, task: Task, plan: Plan, folder: Path, runtime: Runtime) -> None:
         """Raises RequestError where there are several processes: the threads of one do the work."""
         if runtime.world_size > 1:
             raise RequestError(
                 "this model is fitted by the threads of one process", got=f"{runtime.world_size} processes", expected=1
             )
-        assert isinstance(corpus.codec, TextCodec)
-        self.model, self.corpus, self.validation, self.budget = model, corpus, validation, budget
-        self.runtime, self.folder, self.display = runtime, folder, display
-        self.settings: PassSettings = validation.trained.settings.passes
+        self.model, self.task, self.plan, self.folder, self.runtime = model, task, plan, folder, runtime
+        self.settings: PassSettings = cast(Any, plan.settings).passes
         self.metrics_file = MetricsFile(folder / "metrics.jsonl")
         self.progress = Progress()
-        model.begin(corpus.train, corpus.codec.tokenizer.tokens(), runtime.seed)
+        self.display: Display = Silent()
         self._clock = time.monotonic()
         self._saved_at = 0.0
+        give_back_compiler()
 
-    def resume(self) -> bool:
-        """Takes up the last checkpoint of the folder; False where there is none."""
-        checkpoint = load_checkpoint(self.folder / "training")
-        if checkpoint is None:
-            return False
-        self.model.restore({name: tensor.numpy() for name, tensor in checkpoint.model.items()})
-        self.progress = checkpoint.progress
-        self._saved_at = self.progress.seconds
-        self.metrics_file.keep_until(self.progress.updates)
-        return True
+    def build(self, corpus: Corpus[Any, Any]) -> FittedByPasses:
+        """The model as it is before its first step."""
+        give_back_freed_memory()
+        assert isinstance(corpus.codec, TextCodec)
+        self.train: TokenFile = corpus.train
+        self.valid: TokenFile = corpus.valid
+        self.trained = Trained(self.model, corpus.codec, self.plan.settings)
+        self.model.begin(corpus.train, corpus.codec.tokenizer.tokens(), self.runtime.seed)
+        give_back_compiler()  # the loops of the text and of the model have been loaded
+        return self.model
 
-    def run(self) -> Progress:
+    def run(self, display: Display, resume: bool) -> Progress:
         """Fits until the budget is spent, nothing more is gained, or a signal asks to stop."""
+        self.display = display
+        if resume:
+            self._resume()
         if not self.progress.updates:
             self.metrics_file.keep_until(-1)
         self._clock = time.monotonic()
@@ -82,8 +78,18 @@ class Fitter:
             self.model.open(self.folder)  # otherwise what is kept is what it is
         return self.progress
 
+    def _resume(self) -> None:
+        """Takes up the last checkpoint of the folder, where there is one."""
+        checkpoint = current_checkpoint(self.folder / "training")
+        if checkpoint is None:
+            return
+        self.model.restore(map_arrays(checkpoint / "model.safetensors"))
+        self.progress = read_progress(checkpoint)
+        self._saved_at = self.progress.seconds
+        self.metrics_file.keep_until(self.progress.updates)
+
     def _fraction(self) -> float:
-        return self.budget.fraction(self.progress, self.progress.step / self.model.num_steps())
+        return self.plan.budget.fraction(self.progress, self.progress.step / self.model.num_steps())
 
     def _step(self) -> None:
         progress = self.progress
@@ -98,23 +104,23 @@ class Fitter:
                 hint="try a smaller model.learning_rate; --resume goes on from the last checkpoint, where there is one",
             )
         progress.recent_loss = [progress.recent_loss[0] + loss, progress.recent_loss[1] + count]
-        steps, tokens = self.model.num_steps(), len(self.corpus.train)
+        steps, tokens = self.model.num_steps(), len(self.train)
         progress.step += 1
         progress.targets = progress.epoch * tokens + min(-(-tokens // steps) * progress.step, tokens)
         progress.updates += 1
         if progress.step == steps:
             progress.epoch, progress.step = progress.epoch + 1, 0
-            progress.sequences = progress.epoch * self.corpus.train.num_lines
+            progress.sequences = progress.epoch * self.train.num_lines
         now = time.monotonic()
         progress.seconds += now - self._clock
         self._clock = now
 
     def _evaluate(self, fraction: float) -> None:
         """Measures, writes the metrics, and keeps the model where it is the best so far."""
-        progress, score, trained = self.progress, self.validation.score, self.validation.trained
-        data, task, started = self.validation.data, self.validation.task, time.monotonic()
-        scores = evaluate(task, trained, data, torch.device("cpu"), brief=True)
-        value = cast(float, scores[score.name])
+        assert isinstance(self.task, Measures)
+        progress, score, started = self.progress, self.task.score(self.valid), time.monotonic()
+        scores = self.task.measure(self.trained, self.valid)
+        value = scores[score.name]
         gain = progress.best is None or score.better(value, progress.best)
         if gain:
             self.model.save(self.folder)
@@ -143,6 +149,5 @@ class Fitter:
     def _checkpoint(self, force: bool) -> None:
         if not force and self.progress.seconds - self._saved_at < self.settings.checkpoint_seconds:
             return
-        state = {name: torch.from_numpy(array) for name, array in self.model.state().items()}
-        save_checkpoint(self.folder / "training", Checkpoint(state, [], {}, [[]], self.progress))
+        write_checkpoint(self.folder / "training", self.progress, {"model": array_entries(self.model.state())})
         self._saved_at = self.progress.seconds

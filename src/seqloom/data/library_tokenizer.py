@@ -1,0 +1,138 @@
+"""Tokenizers of the tokenizers library: characters, byte-pair and unigram pieces, and words that are not plain."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import numpy as np
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+from seqloom.data.tokenizer import (
+    EOS,
+    LINES_TO_RANK_BY,
+    PAD,
+    SOS,
+    SPECIALS,
+    Tokenizer,
+    TokenizerSettings,
+    marks_unknowns,
+)
+from seqloom.data.words import EncodedLines
+from seqloom.errors import RequestError
+
+_LINES_AT_ONCE = 4_096
+
+
+class LibraryTokenizer(Tokenizer):
+    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        self._inner = inner
+        self.vocab_size = inner.get_vocab_size()
+        self.separates_words = inner.decoder is None
+
+    @classmethod
+    def train(
+        cls, lines: Iterable[str], settings: TokenizerSettings, ranked_by: Iterable[str] | None = None
+    ) -> LibraryTokenizer:
+        """Learns the vocabulary; ids by the frequency in `ranked_by`, or in the beginning of the text."""
+        settings.check_room()
+        stream = iter(lines)
+        sample = list(itertools.islice(stream, LINES_TO_RANK_BY))
+        inner, trainer = _untrained(settings, marks_unknowns(sample))
+        inner.train_from_iterator(itertools.chain(sample, stream), trainer)
+        ranking = sample if ranked_by is None else list(itertools.islice(ranked_by, LINES_TO_RANK_BY))
+        return cls(_ranked_by_frequency(inner, ranking))
+
+    def to_json(self) -> str:
+        return self._inner.to_str(pretty=True)
+
+    def encode(self, lines: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self._inner.encode_batch_fast(list(lines), add_special_tokens=False)]
+
+    def encode_lines(self, lines: Sequence[str]) -> EncodedLines:
+        encoded = self.encode(lines)
+        offsets = np.fromiter(itertools.accumulate((len(ids) + 1 for ids in encoded), initial=0), dtype=np.int64)
+        every = itertools.chain.from_iterable((*ids, EOS) for ids in encoded)
+        return EncodedLines(np.fromiter(every, dtype=np.uint32, count=int(offsets[-1])), offsets)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._inner.decode([i for i in ids if i not in (PAD, SOS, EOS)], skip_special_tokens=False)
+
+    def token(self, token_id: int) -> str:
+        return cast(str, self._inner.id_to_token(token_id))
+
+    def tokens(self) -> list[str]:
+        return [self.token(i) for i in range(self.vocab_size)]
+
+    def with_words(self, words: Iterable[str], most: int) -> LibraryTokenizer:
+        description = json.loads(self._inner.to_str())
+        vocabulary, small = description["model"]["vocab"], self._inner.normalizer is not None
+        for word in words:
+            if len(vocabulary) >= most:
+                break
+            if not small or word == word.lower():  # otherwise it is never come upon
+                vocabulary.setdefault(word, len(vocabulary))
+        return LibraryTokenizer(tokenizers.Tokenizer.from_str(json.dumps(description)))
+
+
+def _untrained(settings: TokenizerSettings, own_unknowns: bool) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
+    size, min_count = settings.most_tokens, settings.least_count(own_unknowns)
+    options: dict[str, Any] = {"vocab_size": size, "special_tokens": list(SPECIALS), "show_progress": False}
+    if settings.kind == "character":
+        inner = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
+        inner.pre_tokenizer = pre_tokenizers.Split(tokenizers.Regex(r"[\s\S]"), "isolated")
+        inner.decoder = decoders.Fuse()
+        trainer: trainers.Trainer = trainers.WordLevelTrainer(min_frequency=min_count, **options)
+    elif settings.kind == "word":
+        inner = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
+        blanks = pre_tokenizers.WhitespaceSplit()
+        marks = pre_tokenizers.Punctuation("isolated")
+        inner.pre_tokenizer = pre_tokenizers.Sequence([blanks, marks]) if settings.punctuation else blanks
+        trainer = trainers.WordLevelTrainer(min_frequency=min_count, **options)
+    elif settings.kind == "bpe":
+        inner = tokenizers.Tokenizer(models.BPE())
+        inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        inner.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        if size < len(SPECIALS) + len(alphabet):
+            raise RequestError(
+                "a byte-pair vocabulary holds every byte",
+                where="tokenizer.vocab_size",
+                got=size,
+                expected=f"{len(SPECIALS) + len(alphabet)} or more",
+            )
+        trainer = trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **options)
+    else:
+        inner = tokenizers.Tokenizer(models.Unigram())
+        inner.pre_tokenizer = pre_tokenizers.Metaspace()
+        inner.decoder = decoders.Metaspace()
+        trainer = trainers.UnigramTrainer(unk_token="<unk>", **options)
+    if settings.lowercase:
+        inner.normalizer = normalizers.Lowercase()
+    return inner, trainer
+
+
+def _ranked_by_frequency(inner: tokenizers.Tokenizer, sample: Sequence[str]) -> tokenizers.Tokenizer:
+    """The same tokenizer with the ids after the specials in order of falling frequency in `sample`."""
+    description = json.loads(inner.to_str())
+    # The specials are plain entries of the vocabulary, not patterns cut out of the user's text wherever they occur.
+    description["added_tokens"] = []
+    inner = tokenizers.Tokenizer.from_str(json.dumps(description))
+    model = description["model"]
+    unigram = model["type"] == "Unigram"
+    old_ids = {token: i for i, (token, _) in enumerate(model["vocab"])} if unigram else model["vocab"]
+    counts = np.zeros(max(old_ids.values()) + 1, dtype=np.int64)
+    for start in range(0, len(sample), _LINES_AT_ONCE):
+        encodings = inner.encode_batch_fast(list(sample[start : start + _LINES_AT_ONCE]), add_special_tokens=False)
+        counts += np.bincount(np.fromiter((i for e in encodings for i in e.ids), dtype=np.int64), minlength=len(counts))
+    # A text that writes <unk> itself has the trainer count it as a word; it is the special one all the same.
+    others = sorted(old_ids.keys() - set(SPECIALS), key=lambda token: (-counts[old_ids[token]], old_ids[token]))
+    tokens = [*SPECIALS, *others]
+    if unigram:
+        model["vocab"] = [model["vocab"][old_ids[token]] for token in tokens]
+    else:
+        model["vocab"] = {token: i for i, token in enumerate(tokens)}
+    return tokenizers.Tokenizer.from_str(json.dumps(description))

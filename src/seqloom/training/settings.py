@@ -1,0 +1,29 @@
+"""The settings of training a network."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from seqloom.config import Settings
+from seqloom.runtime import Precision
+
+
+class TrainingSettings(Settings):
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or SGD with momentum")
+    learning_rate: float = Field(2e-3, gt=0, le=1e3, description="the highest learning rate")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled decay of matrices (not of biases and norms)")
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the gradient's average (SGD: momentum)")
+    beta2: float = Field(0.999, ge=0, lt=1, description="AdamW: decay of the squared gradient's average")
+    warmup: float = Field(0.02, ge=0, lt=1, description="share of the budget in which the rate rises from 0")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="its way to 0 along the budget")
+    clip_norm: float = Field(1.0, ge=0, description="largest norm of the whole gradient; 0 is no limit")
+    accumulate: int = Field(1, gt=0, le=2**20, description="batches an update")
+    precision: Precision = Field("auto", description="auto: bfloat16 where the processor multiplies it natively")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="share of the averaged weights kept at an update, such as 0.999; 0: no averaging"
+    )
+    evaluations: int = Field(20, gt=0, le=10**6, description="most validations along the budget")
+    patience: int = Field(0, ge=0, description="validations without a gain before training stops; 0 is never")
+    checkpoint_seconds: float = Field(60.0, ge=0, description="least time between checkpoints for --resume")
