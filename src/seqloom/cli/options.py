@@ -20,7 +20,7 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting, by its dotted or last name")
 ]
 Seed = Annotated[int, typer.Option(help="for weights, dropout and order")]
-Threads = Annotated[int, typer.Option(help="0 leaves it to torch")]
+Threads = Annotated[int, typer.Option(help="0: as many as the machine has")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
 

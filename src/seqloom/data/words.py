@@ -29,7 +29,7 @@ class WordTable(NamedTuple):
     def of(cls, words: Sequence[str]) -> WordTable:
         """The numbers are places in `words`, which are all different."""
         encoded = [word.encode() for word in words]
-        text = np.frombuffer(b"".join(encoded), np.uint8)
+        text = np.frombuffer(bytearray().join(encoded), np.uint8)  # one that could change, as a counter's does
         ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
         slots = np.full(1 << max(4, int(2 * len(words)).bit_length()), _EMPTY, np.int32)
         _fill(text, ends, slots)
