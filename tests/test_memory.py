@@ -10,7 +10,7 @@ import torch
 
 from seqloom.compiling import compiled, give_back_compiler
 from seqloom.errors import SeqloomError
-from seqloom.memory import give_back_freed_memory, give_back_pages, peak_memory_bytes, within_memory
+from seqloom.memory import give_back_pages, peak_memory_bytes, within_memory
 from seqloom.models.arrays import copy_into, map_arrays, write_arrays
 
 
@@ -55,7 +55,6 @@ def test_loops_are_compiled_after_the_compiler_was_given_back() -> None:
     give_back_compiler()
     assert doubled(np.ones(3)) == 6
     assert doubled(np.ones(3, np.int32)) == 6, "another type of numbers is compiled anew"
-    give_back_freed_memory()
 
 
 def test_the_peak_is_no_less_than_what_is_held() -> None:

@@ -34,19 +34,22 @@ def keep_freed_memory() -> None:
     Each training step of a network frees tens of megabytes and takes them again at the next one. Given back in between,
     every page is cleared anew by the kernel: up to a quarter of the time of a step (LOG.md).
     """
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
-        change = ctypes.CDLL(None).mallopt
-        change(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that every version takes
-        change(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+    _tune(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that every version takes
+    _tune(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def give_back_freed_memory() -> None:
-    """Gives back what this process has freed and the C library, where it is glibc, keeps for later."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    """Lets this process give back every array when it is freed, where the C library is glibc, which by itself keeps
+    some as soon as it has seen that they come and go. For work that makes large arrays once."""
+    _tune(_M_MMAP_THRESHOLD, 1 << 17)
+
+
+def _tune(parameter: int, value: int) -> None:
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(parameter, value)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def give_back_pages(array: NDArray[Any]) -> None:

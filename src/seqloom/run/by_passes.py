@@ -42,11 +42,11 @@ class ByPasses(Alone):
         self.display: Display = Silent()
         self._clock = time.monotonic()
         self._saved_at = 0.0
+        give_back_freed_memory()
         give_back_compiler()
 
     def build(self, corpus: Corpus[Any, Any]) -> FittedByPasses:
         """The model as it is before its first step."""
-        give_back_freed_memory()
         assert isinstance(corpus.codec, TextCodec)
         self.train: TokenFile = corpus.train
         self.valid: TokenFile = corpus.valid
