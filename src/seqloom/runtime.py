@@ -6,6 +6,7 @@ Torch is imported where a network is to run, and not for models that compiled lo
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -58,6 +59,8 @@ class Runtime:
         """
         import torch
 
+        # cuDNN wants all weights of a recurrence in one piece and copies them together; that costs next to nothing.
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
         _check(threads, seed)
         if threads:
             torch.set_num_threads(threads)

@@ -10,9 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 import seqloom
+from seqloom.data.batch import Batch
+from seqloom.runtime import Runtime
+from seqloom.tasks.network_task import Loss
 from seqloom.training.checkpoint import load_checkpoint
+from seqloom.training.ranks import Given, Objective, make_fabric
 from tests.training.texts import SMALL, write_text
 
 PLAIN_STEPS: dict[str, Any] = {
@@ -34,6 +39,25 @@ KINDS: dict[str, dict[str, Any]] = {
     "ragged lines, accumulated": {"data.mode": "lines", "data.tokens_per_batch": 12, "training.accumulate": 3},
     "streams": {"data.batch_size": 5},
 }
+
+
+class Watched:
+    """A task, as far as `Objective` asks it, that keeps what it is given."""
+
+    def loss(self, model: nn.Module, batch: Batch, state: Any) -> tuple[Loss, Any]:
+        self.product, self.batch, self.state = model(batch.inputs), batch, state
+        return Loss(self.product.float().sum(), torch.tensor(1)), state
+
+
+def test_half_precision_is_for_products_not_for_what_is_carried() -> None:
+    """Fabric by itself would round every number that a forward pass is given: the state, and series of numbers."""
+    fabric, task, net = make_fabric(Runtime(bfloat16=True)), Watched(), nn.Linear(3, 3)
+    objective, _ = fabric.setup(Objective(task, net), torch.optim.SGD(net.parameters(), 0.1))  # type: ignore[arg-type]
+    inputs, state = torch.rand(2, 5, 3) + 2**-12, (torch.rand(2, 3) + 2**-12,)
+    objective(Given(Batch(inputs, inputs), state))
+    assert task.product.dtype == torch.bfloat16
+    assert torch.equal(task.batch.inputs, inputs)
+    assert torch.equal(task.state[0], state[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)

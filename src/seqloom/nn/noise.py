@@ -45,5 +45,5 @@ class Noise(NamedTuple):
         found = []
         for zone, old, value in zip(self.zones, before, new, strict=True):
             here = None if zone is None else zone[step.start : step.start + step.rows]
-            found.append(value if here is None else torch.lerp(value, old, here))
+            found.append(value if here is None else torch.lerp(value, old.to(value.dtype), here.to(value.dtype)))
         return tuple(found)

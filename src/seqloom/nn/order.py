@@ -110,7 +110,8 @@ class Order:
     def back(
         self, memory: Float[Tensor, "batch size"], changed: Float[Tensor, "working size"]
     ) -> Float[Tensor, "batch size"]:
-        """`memory` with the rows that have elements replaced."""
+        """`memory` with the rows that have elements replaced. It keeps its precision, whatever that of the step was."""
+        changed = changed.to(memory.dtype)
         return changed if self.rows is None else memory.index_copy(0, self.rows, changed)
 
     def at_last(self, after: Float[Tensor, "elements size"]) -> Float[Tensor, "working size"]:

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
+class Given:
+    """What a forward pass is given, as an object that Fabric does not look into: in half precision it would round every
+    number that it finds, those of the carried state too."""
+
+    def __init__(self, batch: Batch, state: State | None) -> None:
+        self.batch, self.state = batch, state
+
+
 class Objective(nn.Module):
     """The model and the task's loss as one module, so that what distributes a forward pass distributes this."""
 
@@ -22,9 +30,9 @@ class Objective(nn.Module):
         super().__init__()
         self.task, self.model = task, model
 
-    def forward(self, batch: Batch, state: State | None) -> tuple[Tensor, Tensor, State | None]:
+    def forward(self, given: Given) -> tuple[Tensor, Tensor, State | None]:
         """The loss's sum and count, and the state, through which no gradient flows."""
-        loss, state = self.task.loss(self.model, batch, state)
+        loss, state = self.task.loss(self.model, given.batch, given.state)
         return loss.sum, loss.count, None if state is None else detach(state)
 
 

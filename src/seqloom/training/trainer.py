@@ -34,7 +34,7 @@ from seqloom.training.generator import generator_state, set_generator_state
 from seqloom.training.interrupt import StopOnSignal
 from seqloom.training.optimizer import make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.progress import Display, MetricsFile
-from seqloom.training.ranks import Objective
+from seqloom.training.ranks import Given, Objective
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.validation import Validation
 
@@ -103,7 +103,8 @@ class Trainer:
         load_optimizer_tensors(self.optimizer.optimizer, checkpoint.optimizer)
         self.progress = checkpoint.progress
         self.average.load(checkpoint.average)
-        generator, *self._carried = checkpoint.ranks[self.runtime.rank]
+        generator, *carried = checkpoint.ranks[self.runtime.rank]
+        self._carried = [tensor.to(self.runtime.device) for tensor in carried]
         self._saved_at = self.progress.seconds
         set_generator_state(self.runtime.device, generator)
         if self.runtime.rank == 0:
@@ -146,7 +147,7 @@ class Trainer:
             before = self._state_for(batch)
             last = micro == self.settings.accumulate - 1
             with self.fabric.no_backward_sync(self.objective, enabled=not last):
-                total, count, state = self.objective(batch, before)
+                total, count, state = self.objective(Given(batch, before))
                 value = float(total.detach())
                 if not math.isfinite(value):
                     raise self._not_finite("loss", rate, batch, before)

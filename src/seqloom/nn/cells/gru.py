@@ -97,4 +97,4 @@ class GRU(GatedCell):
     def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
         assert weights[2] is not None
         own = [self.input_weight, weights[0], self.bias, F.pad(weights[2], (2 * self.output_size, 0))]
-        return in_torch(torch._VF.gru, inputs, order, memories, own, self.training)
+        return in_torch(torch._VF.gru, inputs, order, memories, own)

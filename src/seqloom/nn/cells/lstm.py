@@ -152,4 +152,4 @@ class LSTM(GatedCell):
 
     def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
         own = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
-        return in_torch(torch._VF.lstm, inputs, order, memories, own, self.training)
+        return in_torch(torch._VF.lstm, inputs, order, memories, own)

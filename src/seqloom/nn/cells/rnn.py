@@ -73,4 +73,4 @@ class RNN(GatedCell):
     def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
         run = torch._VF.rnn_tanh if self.activation == "tanh" else torch._VF.rnn_relu
         own = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
-        return in_torch(run, inputs, order, memories, own, self.training)
+        return in_torch(run, inputs, order, memories, own)
