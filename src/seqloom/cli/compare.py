@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_format
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seqloom.cli.options import Data, Json, Set, Test, Threads, Valid
+from seqloom.cli.options import Data, Json, Set, Test, Threads, Valid, to_json
 
 
 def compare(
@@ -49,5 +48,5 @@ def compare(
         threads=threads,
         settings=parse_assignments(settings or []),
     )
-    typer.echo(json_format.dumps(comparison.report) if json else str(comparison))
+    typer.echo(to_json(comparison.report) if json else str(comparison))
     print(f"report: {comparison.folder / 'report.html'}", file=sys.stderr)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json as json_format
 from typing import Annotated, Any
 
 import typer
 
-from seqloom.cli.options import Json
+from seqloom.cli.options import Json, to_json
 
 _KINDS = ("tasks", "models", "layers", "cells", "readers", "settings")
 
@@ -27,7 +26,7 @@ def list_(
         raise RequestError("settings are those of a task and a model", expected="seqloom list settings TASK MODEL")
     rows = _settings(task, model) if kind == "settings" else _names(kind)
     if json:
-        typer.echo(json_format.dumps(rows))
+        typer.echo(to_json(rows))
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,10 +29,26 @@ INPUTS_AT_ONCE = 1_000
 """That are read before they are answered, scored or embedded together."""
 
 
+def to_json(value: Any) -> str:
+    """On one line, as every reader of JSON takes it: null stands for numbers that are not finite."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_without_infinities(value), ensure_ascii=False, allow_nan=False)
+
+
+def _without_infinities(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _without_infinities(held) for name, held in value.items()}
+    return [_without_infinities(held) for held in value] if isinstance(value, list | tuple) else value
+
+
 def print_metrics(metrics: Mapping[str, Any], as_json: bool) -> None:
     """One JSON object, or a line a metric."""
     if as_json:
-        typer.echo(json.dumps(metrics))
+        typer.echo(to_json(metrics))
         return
     width = max(map(len, metrics))
     for name, value in metrics.items():

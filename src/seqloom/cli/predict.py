@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import INPUTS_AT_ONCE, Device, File, Json, RunFolder, Threads
+from seqloom.cli.options import INPUTS_AT_ONCE, Device, File, Json, RunFolder, Threads, to_json
 
 if TYPE_CHECKING:
     from seqloom.decoding.alignment import Alignment
@@ -135,7 +135,7 @@ def _prompted(inputs: Iterator[Any]) -> Iterator[Any]:
 
 def _as_json(number: int, answers: Sequence[Prediction]) -> Iterator[str]:
     found = [answer.to_json() for answer in answers]
-    yield json_format.dumps({"line": number, "answers": found}, ensure_ascii=False)
+    yield to_json({"line": number, "answers": found})
 
 
 def _as_text(proba: bool, several: bool) -> Shown:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import json as json_format
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import INPUTS_AT_ONCE, Data, Device, File, Json, RunFolder, Seed, Threads, print_metrics
+from seqloom.cli.options import (
+    INPUTS_AT_ONCE,
+    Data,
+    Device,
+    File,
+    Json,
+    RunFolder,
+    Seed,
+    Threads,
+    print_metrics,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from seqloom.run import Run
@@ -38,7 +48,7 @@ def evaluate(
     loaded = load(run, device=device, threads=threads)
     if by_length:
         rows = loaded.evaluate_by_length(data)
-        typer.echo(json_format.dumps([row._asdict() for row in rows]) if json else table(rows))
+        typer.echo(to_json([row._asdict() for row in rows]) if json else table(rows))
         return
     prepared = loaded.read(data)
     if report is not None:
@@ -80,9 +90,7 @@ def score(
     examples = loaded.examples(file)
     while batch := list(itertools.islice(examples, INPUTS_AT_ONCE)):
         for line in loaded.score(batch):
-            typer.echo(
-                json_format.dumps(line._asdict()) if json else f"{line.log_prob:.6f}\t{line.tokens}\t{line.unknown}"
-            )
+            typer.echo(to_json(line._asdict()) if json else f"{line.log_prob:.6f}\t{line.tokens}\t{line.unknown}")
 
 
 def generate(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_format
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import Json, print_metrics
+from seqloom.cli.options import Json, print_metrics, to_json
 
 if TYPE_CHECKING:
     from seqloom.run.vectors import Vectors
@@ -63,7 +62,7 @@ def vectors(
     if isinstance(found, dict):
         print_metrics(found, json)
     elif json:
-        typer.echo(json_format.dumps([near._asdict() for near in found]))
+        typer.echo(to_json([near._asdict() for near in found]))
     else:
         for near in found:
             typer.echo(f"{near.word}\t{near.cosine:.4f}")

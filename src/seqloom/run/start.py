@@ -127,6 +127,7 @@ def _check_text(folder: Path, recipe: Recipe[Any, Any] | Drawing, corpus: Corpus
 def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any]) -> None:
     """Scores the best weights on the validation and test text, and writes `summary.json`."""
     score = run.task.score(corpus.valid)
+    valid, test = run.scores(corpus.valid), run.scores(corpus.test) if corpus.test is not None else None
     summary = {
         "task": run.plan.task,
         "model": run.plan.model,
@@ -142,7 +143,7 @@ def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any]) -> None:
         "threads": num_threads(),
         "score": score.name,
         "lower_is_better": score.lower_is_better,
-        "valid": run.scores(corpus.valid),
-        "test": run.scores(corpus.test) if corpus.test is not None else None,
+        "valid": valid,
+        "test": test,
     }
     write_atomic(run.folder / "summary.json", json.dumps(summary, indent=2) + "\n")

@@ -1,0 +1,106 @@
+"""Every command on every kind of run: it answers, or says why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import seqloom
+from seqloom.tasks import tasks
+from tests.cli.command_line import CommandLine
+from tests.training.labelled import train_labelled, write_series
+from tests.training.neighbours import write_neighbours
+from tests.training.pairs import train_pairs
+from tests.training.sentences import train_tagger
+from tests.training.small_runs import train_small
+from tests.training.texts import write_text
+
+
+def language_model(model: str) -> Callable[[Path], seqloom.Run]:
+    return lambda folder: train_small(folder / "run", model=model, updates=2)
+
+
+def ngram(folder: Path) -> seqloom.Run:
+    text = write_text(folder / "text.txt", lines=60)
+    return seqloom.train("language-model", text, model="ngram", out=folder / "run", threads=1, quiet=True)
+
+
+def vectors(folder: Path) -> seqloom.Run:
+    settings = {"min_count": 2, "dim": 8, "sample": 0}
+    return seqloom.train(
+        *("vectors", write_neighbours(folder / "text.txt")), model="skipgram", epochs=1, out=folder / "run", threads=1,
+        quiet=True, settings=settings,
+    )  # fmt: skip
+
+
+def algorithm(folder: Path) -> seqloom.Run:
+    settings = {"model.hidden_size": 8, "held_out": 4}
+    return seqloom.train(
+        "algorithm", "copy", model="ntm", updates=2, out=folder / "run", threads=1, quiet=True, settings=settings
+    )
+
+
+RUNS: dict[str, Callable[[Path], seqloom.Run]] = {
+    "language-model lstm": language_model("lstm"),
+    "language-model ngram": ngram,
+    "vectors": vectors,
+    "translate": lambda folder: train_pairs(folder / "run", updates=2),
+    "classify text": lambda folder: train_labelled(folder / "run", updates=2),
+    "classify bow": lambda folder: train_labelled(folder / "run", model="bow", updates=2),
+    "classify series": lambda folder: train_labelled(
+        folder / "run", updates=2, data=write_series(folder / "series.ts"), embedding__dim=6
+    ),
+    "tag": lambda folder: train_tagger(folder / "run", updates=2),
+    "algorithm": algorithm,
+}
+
+
+def asked_of(run: seqloom.Run, folder: Path) -> list[list[str]]:
+    own, page = str(run.folder), str(folder / "page.html")
+    data = run.plan.sources.data
+    return [
+        ["evaluate", own, data, "--json"],
+        ["evaluate", own, data, "--by-length"],
+        ["evaluate", own, data, "--report", page],
+        ["evaluate", own, data, "--heads", page],
+        ["score", own],
+        ["score", own, data],
+        ["generate", own, "--prompt", "a b", "--max-tokens", "3"],
+        ["predict", own],
+        ["predict", own, data],
+        ["predict", own, "--proba"],
+        ["predict", own, "--online"],
+        ["predict", own, "--alignments", page],
+        ["embed", own],
+        ["embed", own, "--pooling", "last"],
+        ["vectors", own, "similar", "king"],
+        ["vectors", own, "map", "--out", page],
+        ["vectors", own, "report", "--out", page],
+        ["export", own, "--to", "arpa", str(folder / "out.arpa")],
+        ["export", own, "--to", "word2vec", str(folder / "out.bin")],
+    ]
+
+
+def test_every_task_is_here() -> None:
+    assert {kind.split(" ")[0] for kind in RUNS} == set(tasks)
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_commands_answer_or_say_why_not(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a command does not catch itself fails the test."""
+    run, command = RUNS[kind](tmp_path), CommandLine(monkeypatch, capsys)
+    answered = 0
+    for arguments in asked_of(run, tmp_path):
+        status, _, errors = command(*arguments, standard_input="king a b\n")
+        assert status in (0, 1, 2), arguments
+        answered += not status
+        if status:
+            assert "seqloom: " in errors, arguments
+            assert "Traceback" not in errors, arguments
+    assert answered >= 2
+    torch.set_flush_denormal(False)
