@@ -1,0 +1,32 @@
+"""What the program imports is what it says that it depends on: a plain install, without the tools of developers, runs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def imported() -> set[str]:
+    """The packages of others that are imported somewhere under src."""
+    found: set[str] = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"seqloom"}
+
+
+def test_every_import_is_a_dependency() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    declared = {re.split(r"[<>=!~ \[]", line)[0].lower().replace("_", "-") for line in asked}
+    of = packages_distributions()
+    needed = {of[package][0].lower().replace("_", "-") for package in imported()}
+    assert needed == declared
