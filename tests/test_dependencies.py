@@ -1,4 +1,4 @@
-"""What the program imports is what it says that it depends on: a plain install, without the tools of developers, runs."""
+"""What the program imports is what it says that it depends on: an install without the tools of developers runs."""
 
 from __future__ import annotations
 
