@@ -127,4 +127,6 @@ def test_compared(cli: CommandLine, tmp_path: Path) -> None:
         *("--out", tmp_path / "compared", "--set", "min_count=2", "--set", "dim=8"),
     )
     assert status == 0, errors
-    assert {row["model"] for row in json.loads(output)["rows"]} == {"cbow", "skipgram"}
+    report = json.loads(output)
+    assert {row["model"] for row in report["rows"]} == {"cbow", "skipgram"}
+    assert "No verdict" in report["verdict"]

@@ -17,6 +17,8 @@ from seqloom.data.tokenizer import UNK
 from seqloom.models.tensors import read_tensors
 from seqloom.models.word_vectors.files import read_table
 from seqloom.run.start import train
+from seqloom.tasks import tasks
+from seqloom.tasks.use import ScoresApart
 from seqloom.training.checkpoint_folder import current_checkpoint
 from tests.training.neighbours import KINDS, write_neighbours
 from tests.training.small_runs import rows, signal_after
@@ -81,6 +83,13 @@ def test_the_run_is_one_like_any_other(run: seqloom.Run, tmp_path: Path) -> None
     assert embedded.shape == (2, 20)
     assert not embedded[1].any()
     np.testing.assert_allclose(embedded[0], seqloom.Vectors.open(run.folder).sentence(["king queen"])[0], rtol=1e-5)
+
+
+def test_losses_of_different_questions_are_no_contest() -> None:
+    task = tasks["vectors"]
+    assert isinstance(task, ScoresApart)
+    assert "cbow" in task.apart(["cbow", "skipgram"])
+    assert not task.apart(["cbow"])
 
 
 def test_sentences(vectors: seqloom.Vectors) -> None:

@@ -22,6 +22,8 @@ from seqloom.compare.report import report_html
 from seqloom.compare.scoreboard import Row, notes, scoreboard, verdict
 from seqloom.compare.terms import Terms, assignments, claim_folder, make_terms
 from seqloom.files import write_atomic
+from seqloom.tasks import tasks
+from seqloom.tasks.use import ScoresApart
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _conclude(terms: Terms, folder: Path) -> Comparison:
         "task": terms.task,
         "score": score,
         "lower_is_better": lower_is_better,
-        "verdict": verdict(rows, score, lower_is_better),
+        "verdict": _apart(terms) or verdict(rows, score, lower_is_better),
         "notes": notes(rows),
         "terms": asdict(terms),
         "command": shlex.join(terms.command(str(folder))),
@@ -133,6 +135,12 @@ def _conclude(terms: Terms, folder: Path) -> Comparison:
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
     write_atomic(folder / "report.html", report_html(report))
     return Comparison(folder, rows, report)
+
+
+def _apart(terms: Terms) -> str:
+    """Why the scores do not say which model is better; empty where they do."""
+    task = tasks[terms.task]
+    return task.apart(terms.models) if isinstance(task, ScoresApart) else ""
 
 
 def _measure_online(terms: Terms, folder: Path) -> dict[str, float | None]:

@@ -67,6 +67,15 @@ class Measures(Protocol):
 
 
 @runtime_checkable
+class ScoresApart(Protocol):
+    """Has models whose scores are of different questions, so that they say nothing of which model is better."""
+
+    def apart(self, models: Sequence[str]) -> str:
+        """Why that is so of these models, as a sentence; empty where it is not."""
+        ...
+
+
+@runtime_checkable
 class Probable(Protocol):
     """A prediction that is one of several, and how probable it is among them."""
 

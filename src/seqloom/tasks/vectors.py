@@ -67,6 +67,14 @@ class VectorsTask:
     def score(self, data: TokenFile) -> Score:  # noqa: ARG002
         return Score("nats_per_pair", lower_is_better=True)
 
+    def apart(self, models: Sequence[str]) -> str:
+        if len(set(models)) < 2:
+            return ""
+        return (
+            "No verdict: cbow is to know a word by all the words around it, skipgram by each of them, so their losses "
+            "do not say whose vectors are better. Ask the runs: seqloom vectors RUN evaluate FILE."
+        )
+
     def measure(self, trained: Trained, data: TokenFile) -> dict[str, float]:
         """The loss of a word given another (CBOW: given the words around it), where both are known."""
         nats, pairs = trained.model.measure(data)
