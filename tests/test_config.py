@@ -60,6 +60,16 @@ def test_a_short_name_stands_for_the_one_leaf_it_ends(given: str, full: str) -> 
     assert full_name(Root, given) == full
 
 
+def test_a_short_name_may_have_dots() -> None:
+    class Task(Settings):
+        root: Root = Root()
+
+    assert full_name(Task, "model.order") == "root.model.order"
+    assert full_name(Task, "output.dropout") == "root.output.dropout"
+    with pytest.raises(RequestError, match="there is no setting"):
+        full_name(Task, "del.order")
+
+
 def test_an_ambiguous_name_is_refused_with_the_choices() -> None:
     with pytest.raises(RequestError) as caught:
         full_name(Root, "dropout")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import typer
 
 from seqloom.cli.main import app
+from seqloom.config import Settings, full_name
+from seqloom.errors import RequestError
+from seqloom.run.plan import settings_type
+from seqloom.tasks import tasks
 from tests.training.labelled import write_labelled, write_series
 from tests.training.pairs import write_pairs
 from tests.training.sentences import write_sentences
@@ -40,6 +45,23 @@ def test_commands_exist(document: Path) -> None:
 def test_the_readme_shows_every_command() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^seqloom ([a-z-]+)", readme, flags=re.MULTILINE)) == COMMANDS
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_settings_exist(document: Path) -> None:
+    """`--set NAME=VALUE`, and `NAME=VALUE` in code where the name has a dot, is a setting of some task and model."""
+    text = document.read_text(encoding="utf-8")
+    asked = set(re.findall(r"--set (?:[a-z+]+:)?([a-z][a-z_.]*)=", text))
+    asked |= set(re.findall(r"`([a-z_]+\.[a-z_.]+)=", text))
+    kinds = [settings_type(task, model) for task in tasks for model in tasks[task].models()]
+    assert not [setting for setting in asked if not any(map(partial(is_setting, setting), kinds))]
+
+
+def is_setting(name: str, kind: type[Settings]) -> bool:
+    try:
+        return bool(full_name(kind, name))
+    except RequestError:
+        return False
 
 
 def test_make_targets_named_in_documents_exist() -> None:

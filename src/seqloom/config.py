@@ -46,14 +46,14 @@ def field_of(group: type[Settings], name: str) -> FieldInfo:
 
 def full_name(group: type[Settings], name: str) -> str:
     """The dotted name that `name` stands for: itself, or the one leaf it ends (`order` for `model.order`,
-    `layers` for `model.num_layers`).
+    `subwords.longest` for `model.subwords.longest`, `layers` for `model.num_layers`).
 
     Raises RequestError where there is none, or more than one.
     """
     known = leaves(group)
     if name in known:
         return name
-    matches = [leaf for leaf in known if leaf.rsplit(".", 1)[-1] in (name, f"num_{name}")]
+    matches = [leaf for leaf in known if leaf.endswith(f".{name}") or leaf.rsplit(".", 1)[-1] == f"num_{name}"]
     if len(matches) == 1:
         return matches[0]
     if matches:
