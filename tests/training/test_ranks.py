@@ -17,7 +17,7 @@ from seqloom.data.batch import Batch
 from seqloom.runtime import Runtime
 from seqloom.tasks.network_task import Loss
 from seqloom.training.checkpoint import load_checkpoint
-from seqloom.training.ranks import Given, Objective, make_fabric
+from seqloom.training.ranks import BatchAndState, Objective, make_fabric
 from tests.training.texts import SMALL, write_text
 
 PLAIN_STEPS: dict[str, Any] = {
@@ -54,7 +54,7 @@ def test_half_precision_is_for_products_not_for_what_is_carried() -> None:
     fabric, task, net = make_fabric(Runtime(bfloat16=True)), Watched(), nn.Linear(3, 3)
     objective, _ = fabric.setup(Objective(task, net), torch.optim.SGD(net.parameters(), 0.1))  # type: ignore[arg-type]
     inputs, state = torch.rand(2, 5, 3) + 2**-12, (torch.rand(2, 3) + 2**-12,)
-    objective(Given(Batch(inputs, inputs), state))
+    objective(BatchAndState(Batch(inputs, inputs), state))
     assert task.product.dtype == torch.bfloat16
     assert torch.equal(task.batch.inputs, inputs)
     assert torch.equal(task.state[0], state[0])

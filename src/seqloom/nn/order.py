@@ -110,7 +110,7 @@ class Order:
     def back(
         self, memory: Float[Tensor, "batch size"], changed: Float[Tensor, "working size"]
     ) -> Float[Tensor, "batch size"]:
-        """`memory` with the rows that have elements replaced. It keeps its precision, whatever that of the step was."""
+        """`memory` with the rows that have elements replaced. It keeps its type of numbers, whatever the step's was."""
         changed = changed.to(memory.dtype)
         return changed if self.rows is None else memory.index_copy(0, self.rows, changed)
 

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,10 +61,15 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
         runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
         fitted.open(folder)
         return Run(folder, plan, fitted, codec, runtime)
-    from seqloom.run.with_torch import open_model  # torch is large and slow to import
-
     runtime = Runtime.start(device=device, precision="float32", threads=threads, seed=plan.seed)
-    return Run(folder, plan, open_model(task, fitted, plan, folder, runtime), codec, runtime)
+    # Torch is large and slow to import.
+    if fitted is not None:
+        from seqloom.run.at_once import open_counted
+
+        return Run(folder, plan, open_counted(cast(Any, fitted), folder, runtime), codec, runtime)
+    from seqloom.run.by_gradients import open_network
+
+    return Run(folder, plan, open_network(task, plan, folder, runtime), codec, runtime)
 
 
 class Run:

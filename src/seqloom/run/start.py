@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, Drawing, Recipe, Sources, prepare
@@ -111,9 +111,14 @@ def _training(plan: Plan, folder: Path, device: str, threads: int) -> Training:
     if isinstance(fitted, FittedByPasses):
         runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
         return ByPasses(fitted, task, plan, folder, runtime)
-    from seqloom.run.with_torch import WithTorch  # torch is large and slow to import
+    # Torch is large and slow to import.
+    if fitted is not None:
+        from seqloom.run.at_once import AtOnce
 
-    return WithTorch(fitted is not None, task, plan, folder, device, threads)
+        return AtOnce(cast(Any, fitted), task, plan, folder, device, threads)
+    from seqloom.run.by_gradients import ByGradients
+
+    return ByGradients(task, plan, folder, device, threads)
 
 
 def _check_text(folder: Path, recipe: Recipe[Any, Any] | Drawing, corpus: Corpus[Any, Any]) -> None:

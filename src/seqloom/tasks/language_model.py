@@ -191,9 +191,7 @@ class LanguageModelTask:
         load_model_tensors(network, tensors, folder)
         return network.eval()
 
-    def build(self, corpus: TextCorpus, model: str, settings: LanguageModelSettings) -> LanguageModel | Counted:
-        if (counted := self.fitted(model, settings)) is not None:
-            return counted
+    def build(self, corpus: TextCorpus, model: str, settings: LanguageModelSettings) -> LanguageModel:
         codec = cast(TextCodec, corpus.codec)
         network = _build(model, settings, corpus.train.counts(codec.tokenizer.vocab_size))
         begin_with(network.embedding.table, codec.tokenizer.tokens(), settings.embedding.from_, "embedding.from")

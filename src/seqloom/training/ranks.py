@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-class Given:
+class BatchAndState:
     """What a forward pass is given, as an object that Fabric does not look into: in half precision it would round every
     number that it finds, those of the carried state too."""
 
@@ -30,16 +30,10 @@ class Objective(nn.Module):
         super().__init__()
         self.task, self.model = task, model
 
-    def forward(self, given: Given) -> tuple[Tensor, Tensor, State | None]:
+    def forward(self, given: BatchAndState) -> tuple[Tensor, Tensor, State | None]:
         """The loss's sum and count, and the state, through which no gradient flows."""
         loss, state = self.task.loss(self.model, given.batch, given.state)
         return loss.sum, loss.count, None if state is None else detach(state)
-
-
-class Ranks(Protocol):
-    """The processes that work on one run, as far as they wait for one another."""
-
-    def barrier(self) -> None: ...
 
 
 def make_fabric(runtime: Runtime) -> Fabric:

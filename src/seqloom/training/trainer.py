@@ -34,7 +34,7 @@ from seqloom.training.generator import generator_state, set_generator_state
 from seqloom.training.interrupt import StopOnSignal
 from seqloom.training.optimizer import make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.progress import Display, MetricsFile
-from seqloom.training.ranks import Given, Objective
+from seqloom.training.ranks import BatchAndState, Objective
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.validation import Validation
 
@@ -147,7 +147,7 @@ class Trainer:
             before = self._state_for(batch)
             last = micro == self.settings.accumulate - 1
             with self.fabric.no_backward_sync(self.objective, enabled=not last):
-                total, count, state = self.objective(Given(batch, before))
+                total, count, state = self.objective(BatchAndState(batch, before))
                 value = float(total.detach())
                 if not math.isfinite(value):
                     raise self._not_finite("loss", rate, batch, before)

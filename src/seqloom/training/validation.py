@@ -13,7 +13,7 @@ from seqloom.runtime import Runtime
 from seqloom.tasks.network_task import Loss, NetworkTask
 from seqloom.tasks.task import Score
 from seqloom.tasks.use import Trained
-from seqloom.training.ranks import Given
+from seqloom.training.ranks import BatchAndState
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -49,7 +49,7 @@ class Validation:
         loader = self.task.exact_loader(self.data, self.trained.settings)
         for step in range(loader.num_steps(0)):
             batch = loader.batch(0, step).shard(runtime.rank, runtime.world_size)
-            total, count, state = objective(Given(batch.to(runtime.device), state if batch.continues else None))
+            total, count, state = objective(BatchAndState(batch.to(runtime.device), state if batch.continues else None))
             sums += torch.stack([total.double(), count.double().to(total.device)])
         if runtime.world_size > 1:
             reduced = fabric.all_reduce(sums, reduce_op="sum")
