@@ -99,9 +99,8 @@ class WordVectors(FittedByPasses):
             part = words[first : first + _ROWS_AT_ONCE]
             part[:] = (generator.random(part.shape, dtype=np.float32) - np.float32(0.5)) / np.float32(own.dim)
         self._weights = _Weights(inputs, _zeros(len(tokens), self.stride))
-        self.step(
-            0, self.num_steps(), 0.0
-        )  # past the end: it loads the loops, which may take more memory than they need
+        # A step past the end of the text does nothing, but it loads the loops, while the outputs take no memory yet.
+        self.step(0, self.num_steps(), 0.0)
 
     def _set_counts(self, counts: NDArray[np.int64]) -> None:
         own = self.chosen

@@ -44,8 +44,7 @@ class Round:
 
 
 def pass_in_rounds(ids: Array, arguments: tuple[Any, ...], rate: float, seed: int, number: int) -> tuple[float, int]:
-    """What `pass_over` does with `ids` and the `arguments` that it takes after the bounds, on all
-    threads."""
+    """What `pass_over` does with `ids` and the `arguments` that it takes after the bounds, on all threads."""
     draws, tree, parts, inputs, outputs, stride, window, negatives, joined, spread = arguments
     threads = num_threads()
     room = Round(tree, stride, window, negatives, (len(inputs) // stride, len(outputs) // stride))
