@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from peers.plain_ntm import PlainNTM
 from peers.race import machine, write_results
 from seqloom.data.batch import Batch
-from seqloom.data.exercises import AlgorithmCodec, ExerciseLoader
+from seqloom.data.synthetic import AlgorithmCodec, SyntheticTrainLoader
 from seqloom.memory import keep_freed_memory
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.nn.layers.ntm import NTM, NTMSettings
@@ -35,7 +35,7 @@ class Racer:
 
     def __init__(self, model: nn.Module, loss: Predict, batch_size: int) -> None:
         self.model, self.loss = model, loss
-        self.loader = ExerciseLoader(AlgorithmCodec.parse("copy").algorithm(), batch_size, seed=1)
+        self.loader = SyntheticTrainLoader(AlgorithmCodec.parse("copy").algorithm(), batch_size, seed=1)
         self.optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=True)
         self.taken = 0
 

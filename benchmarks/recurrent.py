@@ -24,7 +24,7 @@ from peers.race import machine, write_results
 from seqloom.config import build
 from seqloom.memory import keep_freed_memory
 from seqloom.nn.layer import SequenceLayer, layers
-from seqloom.nn.product import product
+from seqloom.nn.matrix_product import product
 
 SHAPES = [(32, 50, 64), (64, 100, 128), (64, 100, 256), (20, 35, 650)]
 Run = Callable[[], object]

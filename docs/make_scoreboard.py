@@ -8,8 +8,8 @@ from pathlib import Path
 
 from generated import table
 
-from seqloom.compare.scoreboard import Row, headings
-from seqloom.compare.statistics import Estimate
+from seqloom.comparison.scoreboard import Row, headings
+from seqloom.comparison.statistics import Estimate
 
 _ROOT = Path(__file__).resolve().parent.parent
 

@@ -14,10 +14,10 @@ from seqloom.config import Settings, full_name
 from seqloom.errors import RequestError
 from seqloom.run.plan import settings_type
 from seqloom.tasks import tasks
-from tests.training.labelled import write_labelled, write_series
-from tests.training.pairs import write_pairs
-from tests.training.sentences import write_sentences
-from tests.training.texts import write_text
+from tests.support.labelled import write_labelled, write_series
+from tests.support.pairs import write_pairs
+from tests.support.sentences import write_sentences
+from tests.support.texts import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])

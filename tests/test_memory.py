@@ -11,7 +11,7 @@ import torch
 from seqloom.compiling import compiled, give_back_compiler
 from seqloom.errors import SeqloomError
 from seqloom.memory import give_back_pages, peak_memory_bytes, within_memory
-from seqloom.models.arrays import copy_into, map_arrays, write_arrays
+from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
 
 
 def resident_megabytes() -> float:

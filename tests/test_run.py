@@ -13,7 +13,7 @@ import torch
 
 import seqloom
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
-from tests.training.small_runs import shared_run, train_small
+from tests.support.small_runs import shared_run, train_small
 
 LINES = ["w1 w4 w13", "", "w2", "   ", "w5 w16 nowhere w17 w20", "w1"]
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqloom.compare.comparison import compare as compare
+    from seqloom.comparison.comparison import compare as compare
     from seqloom.decoding.sampling import Sampling as Sampling
     from seqloom.errors import RequestError as RequestError
     from seqloom.errors import SeqloomError as SeqloomError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "compare": "seqloom.compare.comparison",
+    "compare": "seqloom.comparison.comparison",
     "Sampling": "seqloom.decoding.sampling",
     "RequestError": "seqloom.errors",
     "SeqloomError": "seqloom.errors",

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import seqloom
-from tests.cli.command_line import CommandLine
-from tests.training.small_runs import shared_run
+from tests.support.command_line import CommandLine
+from tests.support.small_runs import shared_run
 
 
 @pytest.fixture

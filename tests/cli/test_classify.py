@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import seqloom
-from tests.cli.command_line import CommandLine
+from tests.support.command_line import CommandLine
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SMALL = ["--set", "model.hidden_size=8", "--set", "model.kernel_size=5"]

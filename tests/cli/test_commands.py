@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import seqloom
-from tests.cli.command_line import CommandLine
-from tests.training.texts import write_text
+from tests.support.command_line import CommandLine
+from tests.support.texts import write_text
 
 SMALL = ["--updates", "4", "--threads", "1", "--set", "model.hidden_size=8", "--set", "embedding.dim=8"]
 

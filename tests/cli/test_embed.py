@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import seqloom
-from tests.cli.command_line import CommandLine
-from tests.training.pairs import shared_pairs_run
+from tests.support.command_line import CommandLine
+from tests.support.pairs import shared_pairs_run
 
 LINES = "w1 w4 w2\n\nnowhere\n  w4  \n"
 RATED = "# two words and how alike they are\nw1\tw2\t9\nw3\tw4\t7.5\n\nw5\tw6\t2\nw7\tw8\t1\nw1\tnowhere\t4\n"

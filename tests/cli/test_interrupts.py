@@ -15,8 +15,8 @@ import torch
 
 import seqloom
 from seqloom.training.checkpoint import load_checkpoint
-from tests.training.small_runs import assert_same_run
-from tests.training.texts import SMALL, write_text
+from tests.support.small_runs import assert_same_run
+from tests.support.texts import SMALL, write_text
 
 SETTINGS: dict[str, Any] = {**SMALL, "model.hidden_size": 8, "output.dropout": 0.2, "training.evaluations": 50}
 SETTINGS["training.checkpoint_seconds"] = 0.2

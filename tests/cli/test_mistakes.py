@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import seqloom
-from tests.cli.command_line import CommandLine
-from tests.training.small_runs import train_small
-from tests.training.texts import write_text
+from tests.support.command_line import CommandLine
+from tests.support.small_runs import train_small
+from tests.support.texts import write_text
 
 TINY = ["--updates", "1", "--threads", "1", "--set", "embedding.dim=8"]
 TRANSFORMER = ["--model", "transformer"]

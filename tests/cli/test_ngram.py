@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 
 import seqloom
-from tests.cli.command_line import CommandLine
-from tests.training.texts import write_text
+from tests.support.command_line import CommandLine
+from tests.support.texts import write_text
 
 
 def test_train_use_export_and_import(cli: CommandLine, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import seqloom.run
 from seqloom.errors import RequestError
 from seqloom.files import read_lines
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake
-from tests.cli.command_line import CommandLine
-from tests.training.pairs import shared_pairs_run
+from tests.support.command_line import CommandLine
+from tests.support.pairs import shared_pairs_run
 
 
 class Label(NamedTuple):

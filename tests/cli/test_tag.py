@@ -10,8 +10,8 @@ import pytest
 
 import seqloom
 from seqloom.data.readers.tagged import tagged
-from tests.cli.command_line import CommandLine
-from tests.training.sentences import SMALL_NETWORK, shared_tagger, write_sentences
+from tests.support.command_line import CommandLine
+from tests.support.sentences import SMALL_NETWORK, shared_tagger, write_sentences
 
 LINES = "Ada went to Paris .\n\nThen Kurt flew\n"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import seqloom
-from tests.cli.command_line import CommandLine
-from tests.training.pairs import SMALL_NETWORK, shared_pairs_run, write_pairs
+from tests.support.command_line import CommandLine
+from tests.support.pairs import SMALL_NETWORK, shared_pairs_run, write_pairs
 
 LINES = "a b c\n\nd\nf e d c b a\n"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import seqloom
-from tests.cli.command_line import CommandLine
-from tests.training.neighbours import KINDS, write_neighbours
-from tests.training.texts import write_text
+from tests.support.command_line import CommandLine
+from tests.support.ranks import KINDS, write_neighbours
+from tests.support.texts import write_text
 
 
 def test_train_ask_evaluate_and_write(cli: CommandLine, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from seqloom.models.bag_of_words import BagOfWords, BagSettings
 from seqloom.models.class_model import ClassModel
 from seqloom.models.classifier import Classifier, layout, layouts, network_settings
 from seqloom.models.encoder_decoder import Frames, Tokens
-from seqloom.models.tensors import load_model_tensors, model_tensors
+from seqloom.storage.tensors import load_model_tensors, model_tensors
 
 VOCAB, CHANNELS, CLASSES = 20, 3, 4
 SIZES = {"hidden_size": 4, "model_dim": 8, "num_heads": 2, "num_layers": 2}

@@ -10,13 +10,13 @@ import torch
 
 import seqloom
 from seqloom.tasks import tasks
-from tests.cli.command_line import CommandLine
-from tests.training.labelled import train_labelled, write_series
-from tests.training.neighbours import write_neighbours
-from tests.training.pairs import train_pairs
-from tests.training.sentences import train_tagger
-from tests.training.small_runs import train_small
-from tests.training.texts import write_text
+from tests.support.command_line import CommandLine
+from tests.support.labelled import train_labelled, write_series
+from tests.support.pairs import train_pairs
+from tests.support.ranks import write_neighbours
+from tests.support.sentences import train_tagger
+from tests.support.small_runs import train_small
+from tests.support.texts import write_text
 
 
 def language_model(model: str) -> Callable[[Path], seqloom.Run]:

@@ -10,7 +10,7 @@ import torch
 import seqloom
 from seqloom.data.batch import Batch
 from seqloom.data.loader import line_batch
-from seqloom.models.counted import Counted
+from seqloom.models.counted import CountBased
 from seqloom.models.mixture import Mixture
 from seqloom.tasks.counted_language_models import COUNTED
 
@@ -47,7 +47,7 @@ def run(request: pytest.FixtureRequest, runs: dict[str, seqloom.Run]) -> seqloom
 
 
 @pytest.fixture
-def model(run: seqloom.Run) -> Counted:
+def model(run: seqloom.Run) -> CountBased:
     return run.trained.model
 
 
@@ -57,7 +57,7 @@ def batch(run: seqloom.Run) -> Batch:
     return line_batch([[*ids, 3] for ids in encoded])
 
 
-def test_the_loss_is_the_scores_of_what_counts(model: Counted, batch: Batch) -> None:
+def test_the_loss_is_the_scores_of_what_counts(model: CountBased, batch: Batch) -> None:
     state, mask = model.initial_state(3), batch.mask()
     assert mask is not None
     loss, _ = model.loss(batch.inputs, batch.targets, state, batch.lengths, mask)
@@ -65,7 +65,7 @@ def test_the_loss_is_the_scores_of_what_counts(model: Counted, batch: Batch) -> 
     torch.testing.assert_close(loss, -scores.double()[mask].sum())
 
 
-def test_scores_are_those_of_one_step_at_a_time(model: Counted, batch: Batch) -> None:
+def test_scores_are_those_of_one_step_at_a_time(model: CountBased, batch: Batch) -> None:
     scores, _ = model.log_prob(batch.inputs, batch.targets, model.initial_state(3))
     state = model.initial_state(3)
     for step in range(batch.inputs.shape[1]):
@@ -76,7 +76,7 @@ def test_scores_are_those_of_one_step_at_a_time(model: Counted, batch: Batch) ->
         torch.testing.assert_close(chosen[real], scores[:, step][real], atol=1e-5, rtol=1e-5)
 
 
-def test_chunks_are_the_whole(model: Counted, batch: Batch) -> None:
+def test_chunks_are_the_whole(model: CountBased, batch: Batch) -> None:
     whole, _ = model.log_prob(batch.inputs, batch.targets, model.initial_state(3))
     state, parts = model.initial_state(3), []
     for chunk in (slice(0, 1), slice(1, 4), slice(4, None)):

@@ -13,11 +13,11 @@ from torch import Tensor
 import seqloom
 from seqloom.nn.layer import state_tensors
 from tests.contract.test_layers import INPUT, build, cases
-from tests.training.labelled import write_labelled, write_series
-from tests.training.pairs import write_pairs
-from tests.training.sentences import write_sentences
-from tests.training.small_runs import signal_after
-from tests.training.texts import write_text
+from tests.support.labelled import write_labelled, write_series
+from tests.support.pairs import write_pairs
+from tests.support.sentences import write_sentences
+from tests.support.small_runs import signal_after
+from tests.support.texts import write_text
 
 if not torch.cuda.is_available():
     pytest.skip("there is no GPU", allow_module_level=True)

@@ -19,7 +19,7 @@ from seqloom.models.tagger import Tagger, TaggerSettings
 from seqloom.nn.layer import layers
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
-from tests.training.sentences import SMALL_NETWORK, small_model
+from tests.support.sentences import SMALL_NETWORK, small_model
 
 TASK = tasks["tag"]
 TAGS, WORDS, LETTERS = 5, 12, 9

@@ -12,9 +12,15 @@ import pytest
 import torch
 
 from seqloom.data.algorithms import algorithms
-from seqloom.data.algorithms.algorithm import Algorithm, Exercise
+from seqloom.data.algorithms.algorithm import Algorithm, SyntheticExample
 from seqloom.data.corpus import Sources
-from seqloom.data.exercises import AlgorithmCodec, DrawnLoader, ExerciseLoader, Exercises, exercise_batch
+from seqloom.data.synthetic import (
+    AlgorithmCodec,
+    SyntheticLoader,
+    SyntheticRecipe,
+    SyntheticTrainLoader,
+    exercise_batch,
+)
 from seqloom.errors import RequestError
 
 SIZES = {
@@ -30,11 +36,11 @@ def algorithm(text: str) -> Algorithm:
     return AlgorithmCodec.parse(text).algorithm()
 
 
-def draw(text: str, seed: int = 3) -> Exercise:
+def draw(text: str, seed: int = 3) -> SyntheticExample:
     return algorithm(text).draw(np.random.default_rng(seed))
 
 
-def answers(exercise: Exercise) -> np.ndarray:
+def answers(exercise: SyntheticExample) -> np.ndarray:
     return exercise.targets[exercise.scored]
 
 
@@ -116,12 +122,12 @@ def test_the_optimal_predictor_is_bayes() -> None:
     total = 0.0
     for bits in itertools.product((0, 1), repeat=3):
         row = np.array([0, *bits], np.float32)
-        exercise = Exercise(row[:-1, None], row[1:, None], np.ones(3, np.bool_))
+        exercise = SyntheticExample(row[:-1, None], row[1:, None], np.ones(3, np.bool_))
         nats = one.optimal_nats(exercise)
         assert nats is not None
         total += math.exp(-nats)
     assert abs(total - 1) < 1e-12
-    steady = Exercise(np.zeros((2, 1), np.float32), np.zeros((2, 1), np.float32), np.ones(2, np.bool_))
+    steady = SyntheticExample(np.zeros((2, 1), np.float32), np.zeros((2, 1), np.float32), np.ones(2, np.bool_))
     nats = one.optimal_nats(steady)
     assert nats is not None
     assert abs(nats + math.log(1 / 2) + math.log(3 / 4)) < 1e-12  # (N1 + 1/2) / (N0 + N1 + 1), at 0 of 0 and 0 of 1
@@ -167,7 +173,7 @@ def test_a_codec_is_kept_and_says_what_is_left_unsaid(tmp_path: Path) -> None:
 
 
 def test_exercises_that_do_not_fit_are_refused() -> None:
-    made = Exercises(held_out=5)
+    made = SyntheticRecipe(held_out=5)
     codec = AlgorithmCodec.parse("copy")
     for name in ("copy:bits=7", "priority-sort:bits=7"):
         with pytest.raises(RequestError, match="do not fit"):
@@ -176,23 +182,23 @@ def test_exercises_that_do_not_fit_are_refused() -> None:
 
 def test_batches_are_new_each_time_and_the_same_again() -> None:
     one = algorithm("copy")
-    loader = ExerciseLoader(one, batch_size=3, seed=1)
+    loader = SyntheticTrainLoader(one, batch_size=3, seed=1)
     first, other = loader.batch(0, 0), loader.batch(0, 1)
     assert torch.equal(loader.batch(0, 0).inputs, first.inputs)
     assert first.inputs.shape != other.inputs.shape or not torch.equal(first.inputs, other.inputs)
-    elsewhere = ExerciseLoader(one, batch_size=3, seed=2).batch(0, 0)
+    elsewhere = SyntheticTrainLoader(one, batch_size=3, seed=2).batch(0, 0)
     assert first.inputs.shape != elsewhere.inputs.shape or not torch.equal(first.inputs, elsewhere.inputs)
 
 
 def test_held_out_examples_are_always_the_same_and_all_are_seen() -> None:
-    corpus = Exercises(held_out=7).prepare(Sources("copy", test="copy:length=30"))
-    again = Exercises(held_out=7).prepare(Sources("copy"))
+    corpus = SyntheticRecipe(held_out=7).prepare(Sources("copy", test="copy:length=30"))
+    again = SyntheticRecipe(held_out=7).prepare(Sources("copy"))
     assert corpus.test is not None
     assert len(corpus.valid) == corpus.valid.num_lines == 7
     assert all(len(one.inputs) == 61 for one in corpus.test.exercises)
     for one, other in zip(corpus.valid.exercises, again.valid.exercises, strict=True):
         assert np.array_equal(one.inputs, other.inputs)
-    loader = DrawnLoader(corpus.valid, batch_size=3)
+    loader = SyntheticLoader(corpus.valid, batch_size=3)
     batches = [loader.batch(0, step) for step in range(loader.num_steps())]
     assert sum(batch.num_rows for batch in batches) == 7
     lengths = [n for batch in batches for n in (batch.lengths.tolist() if batch.lengths is not None else [])]

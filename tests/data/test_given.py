@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import seqloom
-from seqloom.data.given import path_of
+from seqloom.data.input_source import path_of
 from seqloom.errors import RequestError
 
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.data.corpus import Corpus, Sources, encode, prepare
-from seqloom.data.cut import Cut, Part
 from seqloom.data.example import Labelled
 from seqloom.data.frames import FrameCodec, FrameFile
 from seqloom.data.labelled import LabelledCodec, LabelledData, along, labelled_recipe
@@ -19,8 +18,9 @@ from seqloom.data.labels import UNSEEN
 from seqloom.data.readers import readers
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, TokenizerSettings
+from seqloom.data.truncation import Part, Truncation
 from seqloom.errors import RequestError, SeqloomError
-from tests.training.labelled import write_labelled, write_series
+from tests.support.labelled import write_labelled, write_series
 
 RECIPE = labelled_recipe(readers["labelled"], TokenizerSettings(min_count=1))
 
@@ -91,7 +91,7 @@ def test_labels_that_training_has_not_are_unseen_and_do_not_count(tmp_path: Path
     other.write_text("animal\ta cat\nplanet\tmars\n")
     data = encode(str(other), RECIPE, corpus.codec, tmp_path / "cache")
     assert data.class_ids.tolist() == [0, UNSEEN]
-    batch = LabelledLoader(data, Cut(), 100, 8, None).batch(0, 0)
+    batch = LabelledLoader(data, Truncation(), 100, 8, None).batch(0, 0)
     assert batch.scored is not None
     assert batch.scored[:, 0].tolist() == (batch.targets[:, 0] != UNSEEN).tolist()
 
@@ -126,7 +126,7 @@ def test_a_vector_with_one_number_more_ends_in_its_label(tmp_path: Path) -> None
     part=st.sampled_from(["start", "end", "both"]),
 )
 def test_a_cut_leaves_what_it_says(lengths: list[int], most: int, part: Part) -> None:
-    cut, rows = Cut(most, part), [np.arange(length) for length in lengths]
+    cut, rows = Truncation(most, part), [np.arange(length) for length in lengths]
     left = [cut(row) for row in rows]
     assert [len(row) for row in left] == cut.lengths(np.array(lengths)).tolist()
     assert sum(len(one) < len(other) for one, other in zip(left, rows, strict=True)) == cut.count(np.array(lengths))
@@ -141,7 +141,7 @@ def test_a_cut_leaves_what_it_says(lengths: list[int], most: int, part: Part) ->
 def test_every_example_once_in_batches_under_both_limits(tmp_path: Path, write: object) -> None:
     name = "examples.ts" if write is write_series else "examples.tsv"
     train = prepared(write(tmp_path / name), tmp_path / "cache").train  # type: ignore[operator]
-    cut = Cut(5, "both")
+    cut = Truncation(5, "both")
     loader, found = LabelledLoader(train, cut, 40, 6, seed=1), []
     for step in range(loader.num_steps(3)):
         batch = loader.batch(3, step)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.data.matrix_file import write_matrix
+from seqloom.storage.matrix_file import write_matrix
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (20_000, 2), (1, 0)])

@@ -20,7 +20,7 @@ from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
 from seqloom.data.tokenizer import PAD, UNK
 from seqloom.data.vocabulary import Vocabulary
 from seqloom.errors import SeqloomError
-from tests.training.sentences import write_sentences
+from tests.support.sentences import write_sentences
 
 SENTENCES = [
     Sentence(("The", "cat", "sat"), ("D", "N", "V")),

@@ -14,7 +14,7 @@ from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.decoding.candidates import most_probable, restrict
 from seqloom.decoding.search import Hypothesis, Search
 from seqloom.decoding.transduce import transduce
-from tests.decoding.table_model import Source, TableModel, every_string, random_sources
+from tests.support.table_model import Source, TableModel, every_string, random_sources
 
 ALPHAS = st.sampled_from([0.0, 0.6, 1.0])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from seqloom.decoding.chance import draw, uniform
+from seqloom.decoding.keyed_rng import draw, uniform
 
 
 def test_uniform_numbers() -> None:

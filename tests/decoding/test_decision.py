@@ -13,18 +13,18 @@ from torch.nn import functional as F
 from seqloom.decoding import decision
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.decision import Decision, decide, fit_temperature
-from seqloom.models.class_model import ClassModel, Judged
+from seqloom.models.class_model import ClassLogits, ClassModel
 
 
 class Sums(ClassModel):
     """Logits from the sum of a row's real ids; attention to its last element."""
 
-    def forward(self, source: Tensor, lengths: Tensor | None = None) -> Judged:
+    def forward(self, source: Tensor, lengths: Tensor | None = None) -> ClassLogits:
         assert lengths is not None
         real = torch.arange(source.shape[1]) < lengths[:, None]
         total = (source * real).sum(1).float()
         attention = F.one_hot(lengths - 1, source.shape[1]).float()
-        return Judged(torch.stack([total, -total, total.new_zeros(len(total))], dim=1) / 10, attention)
+        return ClassLogits(torch.stack([total, -total, total.new_zeros(len(total))], dim=1) / 10, attention)
 
 
 def test_decisions_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:

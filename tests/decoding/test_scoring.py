@@ -11,7 +11,7 @@ from torch import Tensor
 from seqloom.data.tokenizer import EOS, SOS, UNK
 from seqloom.decoding.scoring import score_lines, score_pairs
 from seqloom.nn.layer import State
-from tests.decoding.table_model import TableModel, random_sources
+from tests.support.table_model import TableModel, random_sources
 
 
 class Costs:

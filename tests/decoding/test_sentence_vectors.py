@@ -11,14 +11,14 @@ from seqloom.decoding import sentence_vectors as driver
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError
 from seqloom.models.architecture import architecture, network_settings
+from seqloom.models.encoded_sequence import EncodedSequence, Reads
 from seqloom.models.encoder_decoder import EncoderDecoder, Frames, Source, Tokens
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.pooling_names import POOLINGS, check_pooling
-from seqloom.models.reading import Reading, Reads
 from seqloom.models.sentence_vectors import pooled, poolings
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import layers
-from seqloom.nn.output import OutputSettings
+from seqloom.nn.output.output import OutputSettings
 
 COUNTS = 300 // np.arange(1, 31)
 SMALL = {"hidden_size": 6, "model_dim": 8, "num_heads": 2, "num_layers": 2, "order": 3, "output_size": 6}
@@ -126,7 +126,7 @@ def test_frames(pooling: str) -> None:
 
 
 def test_reading_keeps_no_gradients(model: Reads) -> None:
-    reading: Reading = model.reading(torch.tensor([[5, 6]]))
+    reading: EncodedSequence = model.reading(torch.tensor([[5, 6]]))
     assert not any(part.requires_grad for part in reading)
 
 

@@ -21,7 +21,7 @@ from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from seqloom.models.architecture import architecture, network_settings
 from seqloom.models.encoder_decoder import EncoderDecoder, Frames, SharedTokens
-from tests.decoding.table_model import TableModel, random_sources
+from tests.support.table_model import TableModel, random_sources
 
 WAYS = {
     "greedy": Search(1, attention=True),

@@ -17,7 +17,7 @@ from seqloom.errors import RequestError, SeqloomError
 from seqloom.models.ngram.arpa_read import read_arpa
 from seqloom.models.ngram.arpa_write import decimal, write_arpa
 from seqloom.models.ngram.model import NgramModel
-from tests.models.small_texts import fitted, moby_dick, words_of
+from tests.support.small_texts import fitted, moby_dick, words_of
 
 SRILM = r"""
 made by hand

@@ -12,7 +12,7 @@ import torch
 import seqloom
 from seqloom.errors import RequestError
 from seqloom.models.mixture import em_weights
-from tests.models.small_texts import moby_dick
+from tests.support.small_texts import moby_dick
 
 
 def test_weights_of_a_made_case() -> None:

@@ -20,7 +20,7 @@ from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.errors import RequestError
 from seqloom.models.ngram import counting
 from seqloom.models.ngram.model import NgramModel, NgramSettings
-from tests.models.small_texts import fitted, moby_dick, token_file, words_of
+from tests.support.small_texts import fitted, moby_dick, token_file, words_of
 
 HERE = Path(__file__).parent
 Lines = list[list[int]]

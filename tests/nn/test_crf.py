@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqloom.nn.chain import Chain, best_path, log_partition, path_score, searched_in_torch, summed_in_torch
-from seqloom.nn.crf import CRF
-from seqloom.nn.tag_output import TagSoftmax
+from seqloom.nn.crf.chain import Chain, best_path, log_partition, path_score, searched_in_torch, summed_in_torch
+from seqloom.nn.crf.crf import CRF
+from seqloom.nn.crf.tag_output import TagSoftmax
 
 Make = Callable[[], CRF | TagSoftmax]
 

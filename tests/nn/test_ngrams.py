@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from seqloom.nn.ngrams import NGrams, learn_ngrams
+from seqloom.models.ngram_features import NGrams, learn_ngrams
 
 VOCAB, NEVER, BEFORE = 7, (0, 1), 3
 

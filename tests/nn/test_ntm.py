@@ -15,8 +15,8 @@ from seqloom.compiling import compiled
 from seqloom.errors import RequestError
 from seqloom.nn.kernels.exponential import exp, log
 from seqloom.nn.layers.ntm import NTM, NTMSettings, NTMState
-from seqloom.nn.memory import Heads, Instructions, addressed, content_weights, read, sharpened, shifted, written
-from seqloom.nn.weight_record import record_weights
+from seqloom.nn.ntm.addressing import Heads, Instructions, addressed, content_weights, read, sharpened, shifted, written
+from seqloom.nn.ntm.weight_record import record_weights
 
 SMALL = {"hidden_size": 7, "memory_size": 9, "memory_width": 4}
 KINDS: list[dict[str, Any]] = [

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seqloom.nn import cross_entropy
-from seqloom.nn.cross_entropy import summed_cross_entropy
-from seqloom.nn.output import (
+from seqloom.nn.output import cross_entropy
+from seqloom.nn.output.cross_entropy import summed_cross_entropy
+from seqloom.nn.output.output import (
     AdaptiveSoftmax,
     FullSoftmax,
     Output,

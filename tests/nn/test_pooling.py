@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqloom.nn.chunked import in_stretches
 from seqloom.nn.layer import layers, state_tensors
 from seqloom.nn.pooling import AttentionPool, max_pool, mean_pool, sum_pool
-from seqloom.nn.stretches import in_stretches
 
 LENGTHS = torch.tensor([3, 1, 5])
 REAL = torch.arange(5) < LENGTHS[:, None]

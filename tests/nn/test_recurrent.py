@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqloom.nn.cell import Cell, CellSettings, GatedCell, Memories, Weights, cells
-from seqloom.nn.gradient_record import record_gradients
 from seqloom.nn.layers.recurrent import RecurrentStack, StackSettings
-from seqloom.nn.recurrent import RecurrentLayer
+from seqloom.nn.recurrence.cell import Cell, CellSettings, GatedCell, Memories, Weights, cells
+from seqloom.nn.recurrence.gradient_norms import record_gradients
+from seqloom.nn.recurrence.recurrent_layer import RecurrentLayer
 
 BATCH, TIME, INPUT, HIDDEN = 4, 7, 5, 4
 RAGGED = torch.tensor([3, 0, 7, 5])

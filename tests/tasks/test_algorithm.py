@@ -19,9 +19,9 @@ from seqloom.explain.heads import Trace, heads_html, trace_svg, watch
 from seqloom.nn.layer import layers
 from seqloom.run.plan import make_settings
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import Steps
 from seqloom.tasks.network_task import total_loss
-from seqloom.tasks.use import Steps
-from tests.training.small_runs import assert_same_run, signal_after
+from tests.support.small_runs import assert_same_run, signal_after
 
 SIZES = {"hidden_size": 8, "model_dim": 8, "num_heads": 2, "num_layers": 1, "output_size": 6, "order": 3}
 SIZES |= {"memory_size": 8, "memory_width": 4}

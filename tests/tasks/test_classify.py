@@ -17,7 +17,7 @@ from seqloom.errors import RequestError, SeqloomError
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
 from seqloom.tasks.classify import _class_weights
-from tests.training.labelled import LABELS, shared_labelled_run, sizes, train_labelled, write_labelled, write_series
+from tests.support.labelled import LABELS, shared_labelled_run, sizes, train_labelled, write_labelled, write_series
 
 TASK = tasks["classify"]
 LINES = ["the cat is", "", "so it is blue 17", "one", "never seen words"]

@@ -15,10 +15,10 @@ from seqloom.data.span_tags import legal_transitions
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.metrics.spans import span_scores
 from seqloom.models.sentence_vectors import poolings
-from seqloom.nn.crf import CRF
+from seqloom.nn.crf.crf import CRF
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
-from tests.training.sentences import shared_tagger, train_tagger, write_sentences
+from tests.support.sentences import shared_tagger, train_tagger, write_sentences
 
 TASK = tasks["tag"]
 LINES = ["Then Ada Stone went to Paris .", "", "Kurt flew to Oslo City 12 times .", "   ", "Xyz"]

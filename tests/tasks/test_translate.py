@@ -14,7 +14,7 @@ from seqloom.errors import RequestError
 from seqloom.metrics.transduction import transduction_scores
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
-from tests.training.pairs import shared_pairs_run, train_pairs, write_pairs
+from tests.support.pairs import shared_pairs_run, train_pairs, write_pairs
 
 TASK = tasks["translate"]
 

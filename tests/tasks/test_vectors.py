@@ -14,14 +14,14 @@ import torch
 
 import seqloom
 from seqloom.data.tokenizer import UNK
-from seqloom.models.tensors import read_tensors
 from seqloom.models.word_vectors.files import read_table
 from seqloom.run.start import train
+from seqloom.storage.tensors import read_tensors
 from seqloom.tasks import tasks
-from seqloom.tasks.use import ScoresApart
+from seqloom.tasks.capabilities import Incomparable
 from seqloom.training.checkpoint_folder import current_checkpoint
-from tests.training.neighbours import KINDS, write_neighbours
-from tests.training.small_runs import rows, signal_after
+from tests.support.ranks import KINDS, write_neighbours
+from tests.support.small_runs import rows, signal_after
 
 SMALL = {"dim": 20, "min_count": 2, "sample": 0, "learning_rate": 0.1}
 
@@ -87,7 +87,7 @@ def test_the_run_is_one_like_any_other(run: seqloom.Run, tmp_path: Path) -> None
 
 def test_losses_of_different_questions_are_no_contest() -> None:
     task = tasks["vectors"]
-    assert isinstance(task, ScoresApart)
+    assert isinstance(task, Incomparable)
     assert "cbow" in task.apart(["cbow", "skipgram"])
     assert not task.apart(["cbow"])
 

@@ -8,7 +8,7 @@ import torch
 
 from seqloom.training.average import WeightAverage
 from seqloom.training.checkpoint import load_checkpoint
-from tests.training.small_runs import train_small
+from tests.support.small_runs import train_small
 
 
 def test_it_is_the_mean_first_and_then_decays() -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from seqloom.errors import SeqloomError
-from seqloom.models.arrays import Entry, write_entries
-from seqloom.models.tensors import read_tensors, write_tensors
+from seqloom.storage.arrays import Entry, write_entries
+from seqloom.storage.tensors import read_tensors, write_tensors
 from seqloom.training import checkpoint_folder as module
 from seqloom.training.budget import Progress
 from seqloom.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint

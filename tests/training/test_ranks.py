@@ -18,7 +18,7 @@ from seqloom.runtime import Runtime
 from seqloom.tasks.network_task import Loss
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.ranks import BatchAndState, Objective, make_fabric
-from tests.training.texts import SMALL, write_text
+from tests.support.texts import SMALL, write_text
 
 PLAIN_STEPS: dict[str, Any] = {
     # What one step of plain SGD adds is the gradient times the rate, so equal weights are equal gradients.

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 import seqloom
-from seqloom.models.tensors import read_tensors
+from seqloom.storage.tensors import read_tensors
 from seqloom.training.checkpoint import load_checkpoint
-from tests.training.texts import SMALL, write_text
+from tests.support.texts import SMALL, write_text
 
 UPDATES = 40
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {

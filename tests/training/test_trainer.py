@@ -17,13 +17,13 @@ import seqloom
 from seqloom.data.batch import Batch
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import TrainedModel
 from seqloom.tasks.language_model import LanguageModelTask
 from seqloom.tasks.network_task import Loss
-from seqloom.tasks.use import TrainedModel
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.trainer import Trainer
 from seqloom.training.validation import Validation
-from tests.training.small_runs import assert_same_run, rows, signal_after, train_small
+from tests.support.small_runs import assert_same_run, rows, signal_after, train_small
 
 PLAIN = {
     "training__precision": "float32",  # sums in bfloat16 depend on what is summed together

@@ -31,7 +31,7 @@ def compare(
     A setting goes to every model, or to one: --set lstm:model.hidden_size=300. An interrupted comparison goes on when
     the same command is given again.
     """
-    from seqloom.compare.comparison import compare as compare_models
+    from seqloom.comparison.comparison import compare as compare_models
     from seqloom.config import parse_assignments
 
     comparison = compare_models(

@@ -79,9 +79,9 @@ def _line(vector: Any) -> str:
 
 def _write(path: Path, vectors: Iterator[Any]) -> None:
     """As they come, so that only a block of them is held at a time."""
-    from seqloom.data.matrix_file import write_matrix
     from seqloom.errors import SeqloomError
     from seqloom.files import writing_atomic
+    from seqloom.storage.matrix_file import write_matrix
 
     first = next(vectors, None)
     if first is None:

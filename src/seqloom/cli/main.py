@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from seqloom.cli import compare, embed, export, information, predict, train, use, vectors
+from seqloom.cli import compare, embed, evaluate, export, listing, predict, train, vectors
 from seqloom.errors import SeqloomError
 
 app = typer.Typer(
@@ -19,16 +19,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(train.train)
-app.command()(use.evaluate)
+app.command()(evaluate.evaluate)
 app.command()(predict.predict)
-app.command()(use.score)
-app.command()(use.generate)
+app.command()(evaluate.score)
+app.command()(evaluate.generate)
 app.command()(embed.embed)
 app.command()(vectors.vectors)
 app.command()(compare.compare)
 app.command()(export.export)
 app.command(name="import")(export.import_)
-app.command(name="list")(information.list_)
+app.command(name="list")(listing.list_)
 
 
 def main() -> None:

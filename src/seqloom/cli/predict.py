@@ -15,7 +15,7 @@ from seqloom.cli.options import INPUTS_AT_ONCE, Device, File, Json, RunFolder, T
 if TYPE_CHECKING:
     from seqloom.decoding.alignment import Alignment
     from seqloom.run import Run
-    from seqloom.tasks.use import Prediction
+    from seqloom.tasks.capabilities import Prediction
 
 Shown = Callable[[int, Sequence["Prediction"]], Iterator[str]]
 """The lines for the answers to the input of a number, from 1 on."""
@@ -49,7 +49,7 @@ def predict(
     What is not given is as the run was set up.
     """
     from seqloom.run import load
-    from seqloom.tasks.use import Aligned
+    from seqloom.tasks.capabilities import Aligned
 
     options = {
         "n_best": n_best,
@@ -139,7 +139,7 @@ def _as_json(number: int, answers: Sequence[Prediction]) -> Iterator[str]:
 
 
 def _as_text(proba: bool, several: bool) -> Shown:
-    from seqloom.tasks.use import Probable
+    from seqloom.tasks.capabilities import Probable
 
     def shown(number: int, answers: Sequence[Prediction]) -> Iterator[str]:
         if proba and isinstance(answers[0], Probable):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from seqloom.data.given import keep_standard_input
+from seqloom.data.input_source import keep_standard_input
 from seqloom.data.token_file import batches
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, reading, writing
@@ -43,7 +43,7 @@ class Writer(Protocol[Example, StoredOut]):
     def discard(self) -> None: ...
 
 
-class Kept(Protocol):
+class SavedCodec(Protocol):
     """What a run's folder keeps of its data besides the model."""
 
     def save(self, folder: Path) -> None: ...
@@ -57,7 +57,7 @@ class Kept(Protocol):
         ...
 
 
-class Codec(Kept, Protocol[Example, StoredOut]):
+class Codec(SavedCodec, Protocol[Example, StoredOut]):
     """What turns examples into numbers and back: learnt from the training split, kept in the run's folder."""
 
     def writer(self, folder: Path) -> Writer[Example, StoredOut]: ...
@@ -80,10 +80,10 @@ class Recipe(Generic[Example, Stored]):
     identity: Callable[[Example], str]
 
 
-class Drawing(Protocol):
+class SyntheticSource(Protocol):
     """The same for data that is drawn, not read: what a user names is no file, and nothing is cached."""
 
-    def load(self, folder: Path) -> Kept: ...
+    def load(self, folder: Path) -> SavedCodec: ...
     def prepare(self, sources: Sources) -> Corpus[Any, Any]: ...
     def encode(self, name: str, codec: Any) -> Any: ...
 
@@ -115,7 +115,7 @@ class Sources:
 class Corpus(Generic[Example, Stored]):
     """A codec and the splits that there are."""
 
-    codec: Kept
+    codec: SavedCodec
     train: Stored
     valid: Stored
     test: Stored | None
@@ -133,7 +133,9 @@ def split_of(identity: str, shares: Mapping[Split, float]) -> Split:
     return "train"
 
 
-def prepare(sources: Sources, recipe: Recipe[Example, Stored] | Drawing, cache: Path) -> Corpus[Example, Stored]:
+def prepare(
+    sources: Sources, recipe: Recipe[Example, Stored] | SyntheticSource, cache: Path
+) -> Corpus[Example, Stored]:
     """Reads, splits and encodes, or finds what an earlier call with equal content and settings left in `cache`.
 
     Raises SeqloomError where a split that training needs holds nothing.
@@ -180,7 +182,9 @@ def _keep(codec: Codec[Example, Stored], folder: Path) -> None:
             shutil.rmtree(temporary)
 
 
-def encode(path: str, recipe: Recipe[Example, Stored] | Drawing, codec: Codec[Example, Stored], cache: Path) -> Stored:
+def encode(
+    path: str, recipe: Recipe[Example, Stored] | SyntheticSource, codec: Codec[Example, Stored], cache: Path
+) -> Stored:
     """The whole of one file, cached."""
     if not isinstance(recipe, Recipe):
         return recipe.encode(path, codec)

@@ -66,7 +66,7 @@ class LabelledData:
         return f"sequence {number + 1} of {len(self)}, {self.lengths[number]} steps"
 
 
-class MoreWords(NamedTuple):
+class ExtraVocabulary(NamedTuple):
     """Words that are known besides those of the training data, given by `read`; `mark` is the same for the same."""
 
     mark: str
@@ -198,7 +198,7 @@ def labelled_recipe(
     read: Callable[[str], Iterator[Labelled]],
     settings: TokenizerSettings,
     by_steps: bool = False,
-    more: MoreWords | None = None,
+    more: ExtraVocabulary | None = None,
 ) -> Recipe[Labelled, LabelledData]:
     """How the examples that `read` yields become data; `settings` are for texts, and `more` for those read by words.
     `by_steps`: see `along`."""

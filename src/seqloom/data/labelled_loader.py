@@ -11,18 +11,18 @@ from torch import Tensor
 
 from seqloom.data.batch import Batch
 from seqloom.data.buckets import Buckets, Rows
-from seqloom.data.cut import Cut
 from seqloom.data.frames import FrameFile, padded_frames
 from seqloom.data.labelled import LabelledData
 from seqloom.data.labels import UNSEEN
 from seqloom.data.loader import with_lengths
+from seqloom.data.truncation import Truncation
 
 
 class LabelledLoader:
     """A batch holds at most `examples` rows and `elements` tokens or steps, padding included (a single longer row is a
     batch of its own), of what `cut` leaves. `seed=None` keeps one order."""
 
-    def __init__(self, data: LabelledData, cut: Cut, elements: int, examples: int, seed: int | None) -> None:
+    def __init__(self, data: LabelledData, cut: Truncation, elements: int, examples: int, seed: int | None) -> None:
         self.data, self.cut = data, cut
         lengths = cut.lengths(data.lengths)
         # A side of as many elements as the budget has for each of the most rows keeps their number within bounds.

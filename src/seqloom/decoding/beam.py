@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.candidates import most_probable
-from seqloom.decoding.left_to_right import Choice, Sources
+from seqloom.decoding.decode_loop import Choice, Sources
 from seqloom.decoding.search import Search
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqloom.data.tokenizer import PAD, SPECIALS
 from seqloom.decoding.batching import Source, group_by_length, padded_source
-from seqloom.models.reading import Reading, Reads
+from seqloom.models.encoded_sequence import EncodedSequence, Reads
 from seqloom.models.sentence_vectors import pooled
 
 _ELEMENTS_AT_ONCE = 8_000
@@ -31,7 +31,7 @@ def sentence_vectors(
     """
     there = device or torch.device("cpu")
 
-    def read(places: list[int]) -> Reading:
+    def read(places: list[int]) -> EncodedSequence:
         elements, lengths = padded_source([_not_empty(rows[place]) for place in places])
         return model.reading(elements.to(there), lengths.to(there))
 
@@ -39,7 +39,7 @@ def sentence_vectors(
 
 
 def vectors_in_batches(
-    read: Callable[[list[int]], Reading], lengths: Sequence[int], known: Sequence[bool], pooling: str
+    read: Callable[[list[int]], EncodedSequence], lengths: Sequence[int], known: Sequence[bool], pooling: str
 ) -> Iterator[NDArray[np.float32]]:
     """The same where a model takes more than rows: `read` says what it makes of the sequences at some places."""
     numbers = iter(range(len(lengths)))
@@ -53,7 +53,7 @@ def vectors_in_batches(
 
 
 @torch.inference_mode()
-def _vectors(read: Callable[[list[int]], Reading], places: list[int], pooling: str) -> NDArray[np.float32]:
+def _vectors(read: Callable[[list[int]], EncodedSequence], places: list[int], pooling: str) -> NDArray[np.float32]:
     return pooled(read(places), pooling).float().cpu().numpy()
 
 

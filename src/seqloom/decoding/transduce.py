@@ -13,10 +13,10 @@ from seqloom.data.batch import padded
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.decoding.batching import Source, group_by_length, padded_source
 from seqloom.decoding.beam import BeamSearch
-from seqloom.decoding.found import hypotheses
-from seqloom.decoding.left_to_right import Sources, Strategy, write
+from seqloom.decoding.decode_loop import Sources, Strategy, write
+from seqloom.decoding.greedy_sampling import AncestralSampling, Greedy
+from seqloom.decoding.hypotheses import hypotheses
 from seqloom.decoding.search import Hypothesis, Search
-from seqloom.decoding.single import AncestralSampling, Greedy
 from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import DecodesNext
 

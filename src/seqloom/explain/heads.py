@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from seqloom.data.batch import Batch
 from seqloom.errors import RequestError
 from seqloom.explain.heat_map import visible
-from seqloom.nn.weight_record import RecordsWeights, record_weights
+from seqloom.nn.ntm.weight_record import RecordsWeights, record_weights
 from seqloom.page import page
+from seqloom.tasks.capabilities import Band, ShowsSteps, Steps, Trained
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.tasks.task import Task
-from seqloom.tasks.use import Band, ShowsSteps, Steps, Trained
 
 _CELL = 9  # pixels
 _LEFT, _NAME_HEIGHT = 52, 16

@@ -12,7 +12,7 @@ from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.recurrent_decoder import MakeStack, RecurrentDecoder
 from seqloom.nn.attention import AttentionSettings, attend, padding_bias, scores
 from seqloom.nn.layer import State
-from seqloom.nn.product import Linear
+from seqloom.nn.matrix_product import Linear
 
 
 class Annotations(NamedTuple):

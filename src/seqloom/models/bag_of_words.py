@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.data.tokenizer import EOS, PAD, UNK
-from seqloom.models.class_model import ClassModel, Judged
-from seqloom.nn.ngrams import Found, NGrams, learn_ngrams
+from seqloom.models.class_model import ClassLogits, ClassModel
+from seqloom.models.ngram_features import Found, NGrams, learn_ngrams
 
 _ROWS_AT_ONCE = 4_096
 
@@ -78,7 +78,7 @@ class BagOfWords(ClassModel):
         weights = torch.zeros_like(tensors["feature_weights"])
         return cls(ngrams, weights, torch.ones_like(tensors["class_weights"]), settings.label_smoothing)
 
-    def forward(self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"] | None = None) -> Judged:
+    def forward(self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"] | None = None) -> ClassLogits:
         found = self._find(source, lengths)
         device = source.device
         features = torch.from_numpy(found.ids).to(device, torch.long)
@@ -87,7 +87,7 @@ class BagOfWords(ClassModel):
         values = self.feature_weights[features]
         squares = values.new_zeros(len(starts) - 1).index_add_(0, rows, values**2)
         values = values * squares.clamp(min=1e-12).rsqrt()[rows]
-        return Judged(self.output(features, starts[:-1], values) + self.bias)
+        return ClassLogits(self.output(features, starts[:-1], values) + self.bias)
 
     def _find(self, source: Tensor, lengths: Tensor | None) -> Found:
         ids = source.cpu().numpy()

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from seqloom.config import Settings
 from seqloom.nn.layer import SequenceLayer
-from seqloom.nn.product import Linear
+from seqloom.nn.matrix_product import Linear
 
 
 class BitPredictor(nn.Module):

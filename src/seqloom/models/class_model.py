@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Judged(NamedTuple):
+class ClassLogits(NamedTuple):
     """`logits`: (batch, classes). `attention`: (batch, source), how much each element counted, where the model pools
     by attention."""
 
@@ -39,7 +39,7 @@ class ClassModel(nn.Module):
         self,
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Judged: ...
+    ) -> ClassLogits: ...
 
     def loss(
         self,
@@ -63,7 +63,7 @@ class ClassModel(nn.Module):
         self,
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Judged:
+    ) -> ClassLogits:
         """The same with log p(class | source), in nats, for logits."""
         judged = self(source, lengths)
         return judged._replace(logits=torch.log_softmax(judged.logits.float() / self.temperature, dim=1))

@@ -12,17 +12,17 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.errors import unknown_name
-from seqloom.models.class_model import ClassModel, Judged
+from seqloom.models.class_model import ClassLogits, ClassModel
+from seqloom.models.encoded_sequence import EncodedSequence, real_tokens
 from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.encoder_decoder import Frames, Tokens
-from seqloom.models.reading import Reading, real_tokens
-from seqloom.models.word_vectors.beside import KnownBeside, KnownTokens
+from seqloom.models.word_vectors.two_channel_embedding import KnownBeside, KnownTokens
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
 from seqloom.nn.layers.recurrent import RecurrentStack
+from seqloom.nn.matrix_product import Linear
 from seqloom.nn.pooling import AttentionPool, max_pool, mean_pool
-from seqloom.nn.product import Linear
 
 _ATTENTION = "+attention"
 
@@ -158,7 +158,7 @@ class Classifier(ClassModel):
         if chosen.layer:
             encoder = Encoder(read, layers[chosen.layer](size, own.model), stretch)
             return cls(encoder, nn.Identity(), None, class_weights, own.output)
-        encoder = Encoder(read, AsTheyAre(size))
+        encoder = Encoder(read, IdentityLayer(size))
         return cls(encoder, _hidden_layers(size, own.model), own.model.hidden_size, class_weights, own.output)
 
     @classmethod
@@ -176,9 +176,9 @@ class Classifier(ClassModel):
         self,
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Judged:
+    ) -> ClassLogits:
         vectors, weights = self.pooled(self.encoder(source, lengths))
-        return Judged(self.output(self.net(self.dropout(vectors))), weights)
+        return ClassLogits(self.output(self.net(self.dropout(vectors))), weights)
 
     def pooled(self, encoded: Encoded) -> tuple[Float[Tensor, "batch size"], Float[Tensor, "batch source"] | None]:
         """The one vector of each row, and what attention each element had."""
@@ -191,14 +191,14 @@ class Classifier(ClassModel):
         self,
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Reading:
+    ) -> EncodedSequence:
         encoded = self.encoder(source, lengths)
         elements = self.encoder.read(without_padding(source, lengths) if source.is_floating_point() else source)
         real = encoded.real if source.is_floating_point() else encoded.real & real_tokens(source)
-        return Reading(elements, encoded.outputs, real, encoded.summary)
+        return EncodedSequence(elements, encoded.outputs, real, encoded.summary)
 
 
-class AsTheyAre(SequenceLayer):
+class IdentityLayer(SequenceLayer):
     """Gives its inputs, and remembers nothing."""
 
     settings = Settings

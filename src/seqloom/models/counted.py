@@ -13,7 +13,7 @@ from seqloom.models.fitted import Fitted
 from seqloom.nn.layer import State
 
 
-class Counted(nn.Module, Fitted):
+class CountBased(nn.Module, Fitted):
     """A language model (`PredictsNext`) with no parameters of torch's: `fit` or `open` make it ready."""
 
     @abstractmethod

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seqloom.nn.chunked import in_stretches
 from seqloom.nn.layer import SequenceLayer, State, without_padding
 from seqloom.nn.layers.recurrent import RecurrentStack
-from seqloom.nn.stretches import in_stretches
 
 
 class Encoded(NamedTuple):

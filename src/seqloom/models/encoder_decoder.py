@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from seqloom.models.architecture import Architecture, EncoderDecoderSettings, build_decoder
 from seqloom.models.decoder import Decoder
+from seqloom.models.encoded_sequence import EncodedSequence, real_tokens
 from seqloom.models.encoder import Encoder
-from seqloom.models.reading import Reading, real_tokens
 from seqloom.nn.embedding import TokenEmbedding
 from seqloom.nn.layer import State, layers, without_padding
-from seqloom.nn.output import Least, OutputLayer
-from seqloom.nn.product import Linear
+from seqloom.nn.matrix_product import Linear
+from seqloom.nn.output.output import Least, OutputLayer
 
 
 class DecodesNext(Protocol):
@@ -166,14 +166,14 @@ class EncoderDecoder(nn.Module):
         self,
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Reading:
+    ) -> EncodedSequence:
         """What the encoder makes of the source."""
         encoded = self.encoder(source, lengths)
         if source.is_floating_point():
             elements, real = self.encoder.read(without_padding(source, lengths)), encoded.real
         else:
             elements, real = self.encoder.read(source), encoded.real & real_tokens(source)
-        return Reading(elements, encoded.outputs, real, encoded.summary)
+        return EncodedSequence(elements, encoded.outputs, real, encoded.summary)
 
     @torch.no_grad()
     def encode(

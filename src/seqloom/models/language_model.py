@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seqloom.models.reading import Reading, real_tokens
+from seqloom.models.encoded_sequence import EncodedSequence, real_tokens
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 from seqloom.nn.layer import SequenceLayer, State, last_real
-from seqloom.nn.output import OutputLayer, OutputSettings
+from seqloom.nn.output.output import OutputLayer, OutputSettings
 
 
 class PredictsNext(Protocol):
@@ -95,12 +95,16 @@ class LanguageModel(nn.Module):
         return self.layer.initial_state(batch_size)
 
     @torch.no_grad()
-    def reading(self, source: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None) -> Reading:
+    def reading(
+        self, source: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> EncodedSequence:
         """What is made of a text with what stands before it; the summary is the last output, since each has read all
         that comes before it."""
         elements = self.embedding(source)
         outputs, _ = self.layer(elements, None, lengths)
-        return Reading(elements, outputs, real_tokens(source, lengths), last_real(outputs, lengths, outputs[:, 0]))
+        return EncodedSequence(
+            elements, outputs, real_tokens(source, lengths), last_real(outputs, lengths, outputs[:, 0])
+        )
 
     @torch.no_grad()
     def next_log_probs(self, token_ids: Tensor, state: State) -> tuple[Tensor, State]:

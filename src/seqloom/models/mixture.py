@@ -24,11 +24,11 @@ from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
-from seqloom.models.counted import Counted
+from seqloom.models.counted import CountBased
 from seqloom.models.fitted import PARTS
 from seqloom.models.language_model import PredictsNext
-from seqloom.models.tensors import read_tensors, write_tensors
 from seqloom.nn.layer import State
+from seqloom.storage.tensors import read_tensors, write_tensors
 
 Mode = Literal["stream", "lines"]
 
@@ -51,7 +51,7 @@ class Part(NamedTuple):
     vocabulary: str
 
 
-class Mixture(Counted):
+class Mixture(CountBased):
     """Language models mixed: their distributions added up by weights."""
 
     settings = MixtureSettings
@@ -196,4 +196,4 @@ def em_weights(log_probs: NDArray[np.float64], tolerance: float, most: int = 1_0
 
 
 def _size(model: Any) -> int:
-    return model.num_parameters() if isinstance(model, Counted) else sum(p.numel() for p in model.parameters())
+    return model.num_parameters() if isinstance(model, CountBased) else sum(p.numel() for p in model.parameters())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqloom.models.decoder import Decoder
 from seqloom.models.encoder import Encoded
 from seqloom.nn.layer import SequenceLayer, State, restore_state, state_tensors
-from seqloom.nn.product import Linear
+from seqloom.nn.matrix_product import Linear
 
 MakeStack = Callable[[int], SequenceLayer]
 """A recurrent layer for inputs of so many numbers."""

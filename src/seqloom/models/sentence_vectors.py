@@ -7,10 +7,10 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-from seqloom.models.reading import Reading
+from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.nn.pooling import max_pool, mean_pool, sum_pool
 
-poolings: dict[str, Callable[[Reading], Tensor]] = {
+poolings: dict[str, Callable[[EncodedSequence], Tensor]] = {
     "word-mean": lambda reading: mean_pool(reading.elements, reading.real),
     "word-sum": lambda reading: sum_pool(reading.elements, reading.real),
     "last": lambda reading: reading.summary,
@@ -21,6 +21,6 @@ poolings: dict[str, Callable[[Reading], Tensor]] = {
 and the largest of what the layer gives at each element."""
 
 
-def pooled(reading: Reading, pooling: str) -> Float[Tensor, "batch size"]:
+def pooled(reading: EncodedSequence, pooling: str) -> Float[Tensor, "batch size"]:
     """A vector a row."""
     return poolings[pooling](reading)

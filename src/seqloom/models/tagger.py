@@ -15,14 +15,14 @@ from torch.nn import functional as F
 
 from seqloom.config import Settings
 from seqloom.data.batch import Forms
+from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder import Encoded, Encoder
-from seqloom.models.form_reader import CharacterSettings, FormReader, WordSettings
-from seqloom.models.reading import Reading
-from seqloom.nn.crf import CRF
+from seqloom.models.word_encoder import CharacterSettings, WordEncoder, WordSettings
+from seqloom.nn.crf.crf import CRF
+from seqloom.nn.crf.tag_output import TagOutput, TagSoftmax
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.layer import SequenceLayer, State
-from seqloom.nn.product import Linear
-from seqloom.nn.tag_output import TagOutput, TagSoftmax
+from seqloom.nn.matrix_product import Linear
 
 
 class TaggerSettings(Settings):
@@ -53,7 +53,7 @@ class Tagger(nn.Module):
         """`word_counts`: the frequency of each word of the vocabulary in the training data. `legal`: which tag may
         follow which (see `CRF`), where the output is to be a CRF."""
         super().__init__()
-        self.forms = FormReader(word_counts, num_characters, settings.words, settings.characters)
+        self.forms = WordEncoder(word_counts, num_characters, settings.words, settings.characters)
         self.input_dropout = VariationalDropout(settings.input_dropout)
         self.encoder = Encoder(nn.Identity(), layer(self.forms.output_size, settings.model))
         self.output_dropout = VariationalDropout(settings.output_dropout)
@@ -115,8 +115,8 @@ class Tagger(nn.Module):
     @torch.no_grad()
     def reading(
         self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
-    ) -> Reading:
+    ) -> EncodedSequence:
         """What it makes of the sentences, before tags."""
         vectors = self._vectors(inputs, forms)
         encoded = self._encoded(vectors, lengths)
-        return Reading(vectors, encoded.outputs, encoded.real, encoded.summary)
+        return EncodedSequence(vectors, encoded.outputs, encoded.real, encoded.summary)

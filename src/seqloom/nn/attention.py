@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.errors import RequestError
-from seqloom.nn.product import Linear
+from seqloom.nn.matrix_product import Linear
 
 
 class AttentionSettings(Settings):

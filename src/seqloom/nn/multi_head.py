@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.nn.product import Linear
+from seqloom.nn.matrix_product import Linear
 
 
 class SelfAttention(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from seqloom.nn.product import Linear
+from seqloom.nn.matrix_product import Linear
 
 
 def mean_pool(

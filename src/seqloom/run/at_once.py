@@ -10,29 +10,29 @@ from typing import Any
 from seqloom.data.corpus import Corpus
 from seqloom.data.text import TextCodec
 from seqloom.data.token_file import TokenFile
-from seqloom.models.counted import Counted
+from seqloom.models.counted import CountBased
 from seqloom.run.plan import Plan
 from seqloom.runtime import Runtime
+from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.network_task import NetworkTask, evaluate
 from seqloom.tasks.task import Task
-from seqloom.tasks.use import Trained
-from seqloom.training.alone import Alone
+from seqloom.training.alone import SingleProcess
 from seqloom.training.budget import Progress
 from seqloom.training.progress import Display, MetricsFile
 from seqloom.training.ranks import make_fabric
 
 
-class AtOnce:
+class FitInOnePass:
     """Fits on the first rank, saves, and opens what was saved on every rank: what is memory-mapped is there once.
 
     Stopped at any moment, it leaves no model; to resume is to begin anew.
     """
 
-    def __init__(self, model: Counted, task: Task, plan: Plan, folder: Path, device: str, threads: int) -> None:
+    def __init__(self, model: CountBased, task: Task, plan: Plan, folder: Path, device: str, threads: int) -> None:
         assert isinstance(task, NetworkTask)
         self.model, self.task, self.plan, self.folder = model, task, plan, folder
         self.runtime = Runtime.start(device=device, threads=threads, seed=plan.seed)
-        self.ranks: Any = Alone() if self.runtime.world_size == 1 else make_fabric(self.runtime)
+        self.ranks: Any = SingleProcess() if self.runtime.world_size == 1 else make_fabric(self.runtime)
 
     def rank_zero_first(self) -> AbstractContextManager[None]:
         return self.ranks.rank_zero_first()
@@ -40,7 +40,7 @@ class AtOnce:
     def barrier(self) -> None:
         self.ranks.barrier()
 
-    def build(self, corpus: Corpus[Any, Any]) -> Counted:
+    def build(self, corpus: Corpus[Any, Any]) -> CountBased:
         assert isinstance(corpus.codec, TextCodec)
         self.codec = corpus.codec
         self.train: TokenFile = corpus.train
@@ -79,7 +79,7 @@ class AtOnce:
         return progress
 
 
-def open_counted(model: Counted, folder: Path, runtime: Runtime) -> Counted:
+def open_counted(model: CountBased, folder: Path, runtime: Runtime) -> CountBased:
     """That of a run's folder."""
     model.open(folder)
     return model.to(runtime.device).eval()

@@ -11,12 +11,12 @@ from torch import nn
 
 from seqloom.data.corpus import Corpus
 from seqloom.memory import keep_freed_memory, within_memory
-from seqloom.models.tensors import load_model_tensors, model_tensors, read_tensors, write_tensors
 from seqloom.run.plan import Plan, sizes
 from seqloom.runtime import Runtime
+from seqloom.storage.tensors import load_model_tensors, model_tensors, read_tensors, write_tensors
+from seqloom.tasks.capabilities import Calibrates, Trained
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.tasks.task import Task
-from seqloom.tasks.use import Calibrates, Trained
 from seqloom.training.budget import Progress
 from seqloom.training.progress import Display
 from seqloom.training.ranks import make_fabric

@@ -13,20 +13,20 @@ from seqloom.data.text import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.memory import give_back_freed_memory
-from seqloom.models.arrays import array_entries, map_arrays
 from seqloom.models.fitted import FittedByPasses, PassSettings
 from seqloom.run.plan import Plan
 from seqloom.runtime import Runtime
+from seqloom.storage.arrays import array_entries, map_arrays
+from seqloom.tasks.capabilities import ScoresWithoutBatches, Trained
 from seqloom.tasks.task import Task
-from seqloom.tasks.use import Measures, Trained
-from seqloom.training.alone import Alone
+from seqloom.training.alone import SingleProcess
 from seqloom.training.budget import Progress
 from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
 from seqloom.training.interrupt import StopOnSignal
 from seqloom.training.progress import Display, MetricsFile, Silent
 
 
-class ByPasses(Alone):
+class FitByPasses(SingleProcess):
     """Fits `model` in place and keeps its run folder: `model.safetensors` (best), `metrics.jsonl`, `training/`."""
 
     def __init__(self, model: FittedByPasses, task: Task, plan: Plan, folder: Path, runtime: Runtime) -> None:
@@ -117,7 +117,7 @@ class ByPasses(Alone):
 
     def _evaluate(self, fraction: float) -> None:
         """Measures, writes the metrics, and keeps the model where it is the best so far."""
-        assert isinstance(self.task, Measures)
+        assert isinstance(self.task, ScoresWithoutBatches)
         progress, score, started = self.progress, self.task.score(self.valid), time.monotonic()
         scores = self.task.measure(self.trained, self.valid)
         value = scores[score.name]

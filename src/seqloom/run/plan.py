@@ -15,8 +15,8 @@ from seqloom.data.corpus import Sources
 from seqloom.errors import RequestError
 from seqloom.models.word_vectors.files import dim_of
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import FittedSettings
 from seqloom.tasks.task import PresetByData
-from seqloom.tasks.use import FittedSettings
 from seqloom.training.budget import Budget
 from seqloom.training.settings import TrainingSettings
 

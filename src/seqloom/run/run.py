@@ -22,21 +22,21 @@ from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.run.plan import Plan
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.task import Task
-from seqloom.tasks.use import (
+from seqloom.tasks.capabilities import (
     Diagnoses,
     Embeds,
-    Fits,
+    FitsWithoutGradients,
     Generates,
-    Measures,
     Prediction,
     Predicts,
     PredictsOnline,
     ScoresByLength,
     ScoresExamples,
+    ScoresWithoutBatches,
     TakesInputs,
     Trained,
 )
+from seqloom.tasks.task import Task
 
 if TYPE_CHECKING:
     from seqloom.decoding.line_scores import LineScores
@@ -56,7 +56,7 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
         )
     task = tasks[plan.task]
     codec = task.recipe(plan.settings).load(folder)
-    fitted = task.fitted(plan.model, plan.settings) if isinstance(task, Fits) else None
+    fitted = task.fitted(plan.model, plan.settings) if isinstance(task, FitsWithoutGradients) else None
     if isinstance(fitted, FittedByPasses):
         runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
         fitted.open(folder)
@@ -122,7 +122,7 @@ class Run:
 
     def scores(self, data: Any) -> dict[str, Any]:
         """The task's metrics on data that is prepared already."""
-        if isinstance(self.task, Measures):
+        if isinstance(self.task, ScoresWithoutBatches):
             return self.task.measure(self.trained, data)
         from seqloom.tasks.network_task import NetworkTask, evaluate
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from seqloom.config import build, write_toml
-from seqloom.data.corpus import Corpus, Drawing, Recipe, Sources, prepare
-from seqloom.data.given import Given, path_of
+from seqloom.data.corpus import Corpus, Recipe, Sources, SyntheticSource, prepare
+from seqloom.data.input_source import Given, path_of
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
 from seqloom.models.fitted import FittedByPasses
-from seqloom.run.by_passes import ByPasses
+from seqloom.run.by_passes import FitByPasses
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
 from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.use import Fits
+from seqloom.tasks.capabilities import FitsWithoutGradients
 from seqloom.threads import num_threads
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.progress import Display, Silent, Terminal
@@ -107,21 +107,21 @@ class Training(Protocol):
 
 def _training(plan: Plan, folder: Path, device: str, threads: int) -> Training:
     task = tasks[plan.task]
-    fitted = task.fitted(plan.model, plan.settings) if isinstance(task, Fits) else None
+    fitted = task.fitted(plan.model, plan.settings) if isinstance(task, FitsWithoutGradients) else None
     if isinstance(fitted, FittedByPasses):
         runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
-        return ByPasses(fitted, task, plan, folder, runtime)
+        return FitByPasses(fitted, task, plan, folder, runtime)
     # Torch is large and slow to import.
     if fitted is not None:
-        from seqloom.run.at_once import AtOnce
+        from seqloom.run.at_once import FitInOnePass
 
-        return AtOnce(cast(Any, fitted), task, plan, folder, device, threads)
+        return FitInOnePass(cast(Any, fitted), task, plan, folder, device, threads)
     from seqloom.run.by_gradients import ByGradients
 
     return ByGradients(task, plan, folder, device, threads)
 
 
-def _check_text(folder: Path, recipe: Recipe[Any, Any] | Drawing, corpus: Corpus[Any, Any]) -> None:
+def _check_text(folder: Path, recipe: Recipe[Any, Any] | SyntheticSource, corpus: Corpus[Any, Any]) -> None:
     """Refuses to resume on a text that has changed, as far as its vocabulary shows it."""
     if (folder / "config.toml").exists() and recipe.load(folder).fingerprint() != corpus.codec.fingerprint():
         raise RequestError(

@@ -12,18 +12,18 @@ from pydantic import Field, create_model
 from torch import Tensor
 
 from seqloom.config import Settings
-from seqloom.data.algorithms.algorithm import Exercise
+from seqloom.data.algorithms.algorithm import SyntheticExample
 from seqloom.data.batch import Batch
 from seqloom.data.corpus import Corpus
-from seqloom.data.exercises import Drawn, DrawnLoader, ExerciseLoader, Exercises
 from seqloom.data.loader import Loader
+from seqloom.data.synthetic import SyntheticData, SyntheticLoader, SyntheticRecipe, SyntheticTrainLoader
 from seqloom.errors import unknown_name
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.nn.layer import State, layers
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import Band, Steps, Trained, TrainedModel
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
-from seqloom.tasks.use import Band, Steps, Trained, TrainedModel
 
 _SEQUENCES_AT_ONCE = 32
 
@@ -101,21 +101,25 @@ class AlgorithmTask:
             return preset
         return {**preset, **_NTM_FOR.get(data.partition(":")[0], {})}
 
-    def recipe(self, settings: AlgorithmSettings) -> Exercises:
-        return Exercises(settings.data.held_out)
+    def recipe(self, settings: AlgorithmSettings) -> SyntheticRecipe:
+        return SyntheticRecipe(settings.data.held_out)
 
-    def build(self, corpus: Corpus[Exercise, Drawn], model: str, settings: AlgorithmSettings) -> BitPredictor:
+    def build(
+        self, corpus: Corpus[SyntheticExample, SyntheticData], model: str, settings: AlgorithmSettings
+    ) -> BitPredictor:
         algorithm = corpus.train.algorithm
         return BitPredictor(layers[model], settings.model, algorithm.input_size, algorithm.target_size)
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: AlgorithmSettings) -> BitPredictor:
         return BitPredictor.rebuild(layers[model], settings.model, tensors)
 
-    def train_loader(self, corpus: Corpus[Exercise, Drawn], settings: AlgorithmSettings, seed: int) -> Loader:
-        return ExerciseLoader(corpus.train.algorithm, settings.data.batch_size, seed)
+    def train_loader(
+        self, corpus: Corpus[SyntheticExample, SyntheticData], settings: AlgorithmSettings, seed: int
+    ) -> Loader:
+        return SyntheticTrainLoader(corpus.train.algorithm, settings.data.batch_size, seed)
 
-    def exact_loader(self, data: Drawn, settings: AlgorithmSettings) -> DrawnLoader:  # noqa: ARG002
-        return DrawnLoader(data, _SEQUENCES_AT_ONCE)
+    def exact_loader(self, data: SyntheticData, settings: AlgorithmSettings) -> SyntheticLoader:  # noqa: ARG002
+        return SyntheticLoader(data, _SEQUENCES_AT_ONCE)
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
         """Counted by the sequence."""
@@ -123,14 +127,14 @@ class AlgorithmTask:
         total = model.loss(batch.inputs, batch.targets, batch.scored, batch.lengths)
         return Loss(total, batch.scored.any(1).sum()), state
 
-    def score(self, data: Drawn) -> Score:  # noqa: ARG002
+    def score(self, data: SyntheticData) -> Score:  # noqa: ARG002
         return Score("bits_per_sequence", lower_is_better=True)
 
-    def metrics(self, total: Loss, data: Drawn) -> dict[str, float]:
+    def metrics(self, total: Loss, data: SyntheticData) -> dict[str, float]:
         bits = float(total.sum) / math.log(2) / max(int(total.count), 1)
         return {"bits_per_sequence": bits, "sequences": len(data)}
 
-    def output_metrics(self, trained: Trained, data: Drawn, brief: bool) -> dict[str, float]:  # noqa: ARG002
+    def output_metrics(self, trained: Trained, data: SyntheticData, brief: bool) -> dict[str, float]:  # noqa: ARG002
         """Bits that are wrong, sequences of which none is; where a predictor cannot know, what the best would lose."""
         wrong = np.array([count for batch in _answered(self, trained, data) for count in batch])
         found = {
@@ -153,7 +157,7 @@ class AlgorithmTask:
         return Steps([], [Band(name, values.t().clamp(0, 1).cpu().numpy()) for name, values in shown.items()])
 
 
-def _answered(task: AlgorithmTask, trained: Trained, data: Drawn) -> Iterator[list[int]]:
+def _answered(task: AlgorithmTask, trained: Trained, data: SyntheticData) -> Iterator[list[int]]:
     """The number of wrong bits of each sequence of each batch."""
     model: BitPredictor = trained.model
     device = model.sizes.device

@@ -29,17 +29,17 @@ from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibr
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.class_model import ClassModel
 from seqloom.models.classifier import Classifier, layout, layouts
+from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder_decoder import Frames, Tokens
 from seqloom.models.pooling_names import AUTO, check_pooling
-from seqloom.models.reading import Reading
-from seqloom.models.word_vectors.beside import KnownTokens, more_words
+from seqloom.models.word_vectors.two_channel_embedding import KnownTokens, more_words
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of, stretch_of
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
-from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
 
 _MISTAKES = 50
 _FEWEST, _MOST = 8, 32
@@ -165,7 +165,7 @@ class ClassifyTask:
             raise RequestError("a bag of words has no vectors", where=BOW, expected="a run of another model")
         rows, device, codec = _rows(trained, inputs), _device(trained), cast(LabelledCodec, trained.codec)
 
-        def read(places: list[int]) -> Reading:
+        def read(places: list[int]) -> EncodedSequence:
             source, lengths = (part.to(device) for part in padded_source([rows[place] for place in places]))
             reading = model.reading(source, lengths)
             if pooling != AUTO:

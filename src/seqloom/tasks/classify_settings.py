@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 from pydantic import Field, create_model, model_validator
 
 from seqloom.config import Settings
-from seqloom.data.cut import Cut
 from seqloom.data.tokenizer import TokenizerSettings
+from seqloom.data.truncation import Truncation
 from seqloom.errors import RequestError, unknown_name
 from seqloom.models.bag_of_words import BagSettings
 from seqloom.models.classifier import NetworkSettings, layout, layouts, setting_fields
@@ -172,12 +172,12 @@ def preset_of(
     return by_layer.get(chosen.layer, _RECURRENT) | written
 
 
-def cut_of(settings: ClassifySettings, text: bool) -> Cut:
+def cut_of(settings: ClassifySettings, text: bool) -> Truncation:
     """What is read of what is long."""
     data = settings.data
     if data.long == "stream":
-        return Cut()
-    return Cut(data.max_length if text else data.max_steps, data.long)
+        return Truncation()
+    return Truncation(data.max_length if text else data.max_steps, data.long)
 
 
 def stretch_of(settings: ClassifySettings, text: bool) -> int:

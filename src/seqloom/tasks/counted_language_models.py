@@ -15,10 +15,10 @@ from seqloom.data.text import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError
-from seqloom.models.counted import Counted
+from seqloom.models.counted import CountBased
 from seqloom.models.mixture import Mixture, MixtureSettings, Mode, Part
 from seqloom.models.ngram.model import NgramModel
-from seqloom.tasks.use import FittedSettings
+from seqloom.tasks.capabilities import FittedSettings
 
 COUNTED: dict[str, type[NgramModel] | type[Mixture]] = {"mix": Mixture, "ngram": NgramModel}
 
@@ -39,7 +39,7 @@ def counted_preset(model: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {"data.mode": "stream" if "stream" in modes else "lines"}
 
 
-def make_counted(model: str, settings: Any, open_part: Callable[[Path], Part]) -> Counted:
+def make_counted(model: str, settings: Any, open_part: Callable[[Path], Part]) -> CountBased:
     if model == "mix":
         return Mixture(settings.model, settings.data.mode, open_part)
     return NgramModel(settings.model)

@@ -27,17 +27,18 @@ from seqloom.decoding.scoring import known_nats, score_lines
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import read_lines
-from seqloom.models.counted import Counted
+from seqloom.models.counted import CountBased
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import MixtureSettings
 from seqloom.models.ngram.model import NgramModel
 from seqloom.models.pooling_names import AUTO
-from seqloom.models.tensors import load_model_tensors, read_tensors
-from seqloom.models.word_vectors.beginning import begin_with
+from seqloom.models.word_vectors.pretrained import begin_with
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State, layers
-from seqloom.nn.output import OutputSettings
+from seqloom.nn.output.output import OutputSettings
+from seqloom.storage.tensors import load_model_tensors, read_tensors
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import Steps, Trained, TrainedModel
 from seqloom.tasks.counted_language_models import (
     COUNTED,
     counted_preset,
@@ -48,7 +49,6 @@ from seqloom.tasks.counted_language_models import (
 )
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
-from seqloom.tasks.use import Steps, Trained, TrainedModel
 
 TextCorpus = Corpus[str, TokenFile]
 
@@ -174,7 +174,7 @@ class LanguageModelTask:
             return mixture_recipe(settings)
         return text_recipe(readers["lines"], settings.tokenizer)
 
-    def fitted(self, model: str, settings: Any) -> Counted | None:
+    def fitted(self, model: str, settings: Any) -> CountBased | None:
         if model not in COUNTED:
             return None
         return make_counted(model, settings, lambda folder: open_part(folder, self._load))
@@ -276,7 +276,7 @@ class LanguageModelTask:
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
         """`auto` is the mean of the words' own vectors, which of most models say more of what is meant than what the
         layer, whose eyes are on the next word, makes of them (LOG.md)."""
-        if isinstance(trained.model, Counted):
+        if isinstance(trained.model, CountBased):
             raise RequestError("a model that counts has no vectors", where="embed", expected="a run of a network")
         first, device = self.first_input(trained.settings), next(trained.model.parameters()).device
         rows = [[first, *ids] for ids in trained.codec.tokenizer.encode(inputs)]

@@ -12,8 +12,8 @@ from seqloom.data.batch import Batch
 from seqloom.data.corpus import Corpus
 from seqloom.data.loader import Loader
 from seqloom.nn.layer import State
+from seqloom.tasks.capabilities import Trained, TrainedModel
 from seqloom.tasks.task import Task
-from seqloom.tasks.use import Trained, TrainedModel
 
 
 class Loss(NamedTuple):

@@ -29,15 +29,15 @@ from seqloom.decoding.tagging import TaggedWords, tag_rows
 from seqloom.errors import RequestError, unknown_name
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
 from seqloom.metrics.spans import SpanScores, span_scores
+from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.pooling_names import AUTO, check_pooling
-from seqloom.models.reading import Reading
 from seqloom.models.tagger import Tagger, TaggerSettings
-from seqloom.models.word_vectors.beginning import begin_with
+from seqloom.models.word_vectors.pretrained import begin_with
 from seqloom.nn.layer import State, layers
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
-from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
 
 Words = Sequence[str]
 Input = str | Words
@@ -198,7 +198,7 @@ class TagTask:
         rows, lexicon = _numbered([_words(one) or ("",) for one in inputs], trained)
         model, device = trained.model, _device(trained)
 
-        def read(places: list[int]) -> Reading:
+        def read(places: list[int]) -> EncodedSequence:
             batch = sentence_batch([rows[place] for place in places], lexicon).to(device)
             return model.reading(batch.inputs, batch.forms, batch.lengths)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from seqloom.config import Settings
-from seqloom.data.corpus import Drawing, Recipe
+from seqloom.data.corpus import Recipe, SyntheticSource
 
 
 class Score(NamedTuple):
@@ -21,7 +21,7 @@ class Score(NamedTuple):
 
 class Task(Protocol):
     """What every task has. Beside it, a task whose models are networks is a `NetworkTask`, one with models that are
-    fitted is `Fits`; what can be asked of its runs are contracts of `use.py`."""
+    fitted is `FitsWithoutGradients`; what can be asked of its runs are contracts of `use.py`."""
 
     name: str
 
@@ -35,7 +35,7 @@ class Task(Protocol):
         """The dotted settings that do well with this model, given what the user `asked` for."""
         ...
 
-    def recipe(self, settings: Any) -> Recipe[Any, Any] | Drawing:
+    def recipe(self, settings: Any) -> Recipe[Any, Any] | SyntheticSource:
         """How the user's files, or what else DATA names, become data."""
         ...
 

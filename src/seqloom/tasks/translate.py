@@ -31,12 +31,12 @@ from seqloom.metrics.transduction import signatures, transduction_scores
 from seqloom.models.architecture import EncoderDecoderSettings, architecture, architectures, setting_fields
 from seqloom.models.encoder_decoder import EncoderDecoder, SharedTokens, Tokens
 from seqloom.models.pooling_names import AUTO
-from seqloom.models.word_vectors.beginning import begin_with
+from seqloom.models.word_vectors.pretrained import begin_with
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
-from seqloom.tasks.use import Trained, TrainedModel, refuse_unknown
 
 _FEW_TOKENS = 1_000
 """Up to so many different ones, a target is right or wrong as a whole; beyond, it is text."""

@@ -22,8 +22,8 @@ from seqloom.models.fitted import PassSettings
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.word_vectors.model import KINDS, WordVectors, WordVectorSettings
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import FittedSettings, Trained
 from seqloom.tasks.task import Score
-from seqloom.tasks.use import FittedSettings, Trained
 
 
 class VectorsSettings(FittedSettings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 
-class Alone:
+class SingleProcess:
     """Does what processes that work on one run together do to wait for one another: there is nobody to wait for."""
 
     def barrier(self) -> None: ...

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seqloom.models.tensors import read_tensors, tensor_entries
+from seqloom.storage.tensors import read_tensors, tensor_entries
 from seqloom.training.budget import Progress
 from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, reading, write_atomic
-from seqloom.models.arrays import Entry, write_entries
+from seqloom.storage.arrays import Entry, write_entries
 from seqloom.training.budget import Progress
 
 

@@ -69,7 +69,7 @@ class Terminal:
         )
 
     def _seconds_left(self, fraction: float) -> float:
-        """Judged by this sitting alone; 0 where nothing is known yet."""
+        """ClassLogits by this sitting alone; 0 where nothing is known yet."""
         done = fraction - self._first
         return (time.monotonic() - self._started) * (1 - fraction) / done if self._drawn and done > 0 else 0.0
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from seqloom.data.batch import Batch
 from seqloom.data.loader import Loader
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.models.tensors import load_model_tensors, model_tensors, write_tensors
 from seqloom.nn.layer import State, restore_state, state_tensors
 from seqloom.runtime import Runtime
+from seqloom.storage.tensors import load_model_tensors, model_tensors, write_tensors
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.training.average import WeightAverage
 from seqloom.training.budget import Budget, Progress
@@ -29,12 +29,12 @@ from seqloom.training.checkpoint import (
     optimizer_tensors,
     save_checkpoint,
 )
-from seqloom.training.finite import not_finite
-from seqloom.training.generator import generator_state, set_generator_state
 from seqloom.training.interrupt import StopOnSignal
+from seqloom.training.nonfinite import not_finite
 from seqloom.training.optimizer import make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.progress import Display, MetricsFile
 from seqloom.training.ranks import BatchAndState, Objective
+from seqloom.training.rng_state import generator_state, set_generator_state
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.validation import Validation
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from seqloom.nn.layer import State
 from seqloom.runtime import Runtime
+from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.network_task import Loss, NetworkTask
 from seqloom.tasks.task import Score
-from seqloom.tasks.use import Trained
 from seqloom.training.ranks import BatchAndState
 
 if TYPE_CHECKING:

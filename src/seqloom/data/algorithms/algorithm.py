@@ -14,7 +14,7 @@ from seqloom.config import Settings
 Numbers = NDArray[np.float32]
 
 
-class Exercise(NamedTuple):
+class SyntheticExample(NamedTuple):
     """One example. `inputs` (time, in); `targets` (time, out), zeros and ones; `scored` (time,), True where an answer
     is expected."""
 
@@ -61,16 +61,16 @@ class Algorithm(ABC):
     target_size: int
 
     @abstractmethod
-    def draw(self, chance: np.random.Generator) -> Exercise: ...
+    def draw(self, chance: np.random.Generator) -> SyntheticExample: ...
 
-    def optimal_nats(self, exercise: Exercise) -> float | None:  # noqa: ARG002
+    def optimal_nats(self, exercise: SyntheticExample) -> float | None:  # noqa: ARG002
         """What the best possible predictor would lose on it, where that is not nothing."""
         return None
 
 
-def blank(time: int, input_size: int, target_size: int) -> Exercise:
+def blank(time: int, input_size: int, target_size: int) -> SyntheticExample:
     """One of zeros, in which nothing is expected."""
-    return Exercise(
+    return SyntheticExample(
         np.zeros((time, input_size), np.float32), np.zeros((time, target_size), np.float32), np.zeros(time, np.bool_)
     )
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from seqloom.config import Settings
 from seqloom.data.algorithms import algorithms
-from seqloom.data.algorithms.algorithm import Algorithm, Exercise, Range, Span, blank, random_bits
+from seqloom.data.algorithms.algorithm import Algorithm, Range, Span, SyntheticExample, blank, random_bits
 
 
 class RecallSettings(Settings):
@@ -33,7 +33,7 @@ class AssociativeRecall(Algorithm):
         self.bits, self.vectors, self.items = settings.bits, settings.vectors, settings.items
         self.input_size, self.target_size = settings.bits + 2, settings.bits
 
-    def draw(self, chance: np.random.Generator) -> Exercise:
+    def draw(self, chance: np.random.Generator) -> SyntheticExample:
         items, size = self.items.draw(chance), self.vectors
         shown = random_bits(chance, items, size, self.bits)
         asked = int(chance.integers(items - 1))

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.algorithms import algorithms
-from seqloom.data.algorithms.algorithm import Algorithm, Exercise, Range, Span, blank, random_bits
+from seqloom.data.algorithms.algorithm import Algorithm, Range, Span, SyntheticExample, blank, random_bits
 
 
 class CopySettings(Settings):
@@ -25,7 +25,7 @@ class Copy(Algorithm):
         self.bits, self.length = settings.bits, settings.length
         self.input_size, self.target_size = settings.bits + 1, settings.bits
 
-    def draw(self, chance: np.random.Generator) -> Exercise:
+    def draw(self, chance: np.random.Generator) -> SyntheticExample:
         length = self.length.draw(chance)
         exercise, vectors = (
             blank(2 * length + 1, self.input_size, self.target_size),

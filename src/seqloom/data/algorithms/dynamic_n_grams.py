@@ -9,7 +9,7 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.algorithms import algorithms
-from seqloom.data.algorithms.algorithm import Algorithm, Exercise, Range, Span, blank
+from seqloom.data.algorithms.algorithm import Algorithm, Range, Span, SyntheticExample, blank
 
 
 class DynamicNgramSettings(Settings):
@@ -30,7 +30,7 @@ class DynamicNgrams(Algorithm):
         self.context, self.length = settings.order - 1, settings.length
         self.input_size = self.target_size = 1
 
-    def draw(self, chance: np.random.Generator) -> Exercise:
+    def draw(self, chance: np.random.Generator) -> SyntheticExample:
         length = max(self.length.draw(chance), self.context + 2)
         probabilities = chance.beta(0.5, 0.5, 2**self.context).tolist()
         drawn, bits, seen = chance.random(length).tolist(), [], 0
@@ -43,7 +43,7 @@ class DynamicNgrams(Algorithm):
         exercise.scored[max(self.context - 1, 0) :] = True
         return exercise
 
-    def optimal_nats(self, exercise: Exercise) -> float:
+    def optimal_nats(self, exercise: SyntheticExample) -> float:
         """Of the Bayesian estimate p(1) = (N1 + 1/2) / (N1 + N0 + 1), from the context's counts (equation 10)."""
         bits = [int(bit) for bit in [exercise.inputs[0, 0], *exercise.targets[:, 0]]]
         counts = [[0.5, 0.5] for _ in range(2**self.context)]

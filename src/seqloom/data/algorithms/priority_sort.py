@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from seqloom.config import Settings
 from seqloom.data.algorithms import algorithms
-from seqloom.data.algorithms.algorithm import Algorithm, Exercise, blank, random_bits
+from seqloom.data.algorithms.algorithm import Algorithm, SyntheticExample, blank, random_bits
 
 
 class PrioritySortSettings(Settings):
@@ -32,7 +32,7 @@ class PrioritySort(Algorithm):
         self.bits, self.shown, self.said = settings.bits, settings.inputs, settings.outputs
         self.input_size, self.target_size = settings.bits + 2, settings.bits
 
-    def draw(self, chance: np.random.Generator) -> Exercise:
+    def draw(self, chance: np.random.Generator) -> SyntheticExample:
         exercise = blank(self.shown + 1 + self.said, self.input_size, self.target_size)
         vectors, priorities = random_bits(chance, self.shown, self.bits), chance.uniform(-1, 1, self.shown)
         exercise.inputs[: self.shown, : self.bits] = vectors

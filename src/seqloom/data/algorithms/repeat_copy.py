@@ -7,7 +7,7 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.algorithms import algorithms
-from seqloom.data.algorithms.algorithm import Algorithm, Exercise, Range, Span, blank, random_bits
+from seqloom.data.algorithms.algorithm import Algorithm, Range, Span, SyntheticExample, blank, random_bits
 
 _TRAINED = Range(1, 10)
 """Of the paper. Its mean and deviation scale the number of repeats whatever is drawn, so that 20 means the same to a
@@ -33,7 +33,7 @@ class RepeatCopy(Algorithm):
         self.bits, self.length, self.repeats = settings.bits, settings.length, settings.repeats
         self.input_size, self.target_size = settings.bits + 2, settings.bits + 1
 
-    def draw(self, chance: np.random.Generator) -> Exercise:
+    def draw(self, chance: np.random.Generator) -> SyntheticExample:
         length, repeats = self.length.draw(chance), self.repeats.draw(chance)
         exercise = blank(length + 1 + length * repeats + 1, self.input_size, self.target_size)
         vectors = random_bits(chance, length, self.bits)

@@ -17,8 +17,8 @@ from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.errors import SeqloomError
 from seqloom.files import writing
 from seqloom.models.ngram.merging import Rows, merged, write_run
+from seqloom.models.ngram.suffix_sort import MOST_PLACES, sort_places, windows
 from seqloom.models.ngram.trie import Trie
-from seqloom.models.ngram.windows import MOST_PLACES, sort_places, windows
 
 _ROWS_AT_ONCE = 1 << 18
 _BYTES_PER_PLACE = 32

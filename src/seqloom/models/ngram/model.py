@@ -16,8 +16,8 @@ from seqloom.config import Settings
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import PAD
 from seqloom.errors import RequestError
-from seqloom.models.counted import Counted
-from seqloom.models.ngram import lockstep, query
+from seqloom.models.counted import CountBased
+from seqloom.models.ngram import prefetched_scoring, query
 from seqloom.models.ngram.counting import count
 from seqloom.models.ngram.estimate import Method, Smoothing, estimate
 from seqloom.models.ngram.pruning import pruned_by_count, pruned_by_entropy
@@ -48,7 +48,7 @@ class NgramSettings(Settings):
     )
 
 
-class NgramModel(Counted):
+class NgramModel(CountBased):
     """The n-gram model, smoothed: counts of the last words and what followed them."""
 
     settings = NgramSettings
@@ -131,7 +131,7 @@ class NgramModel(Counted):
         totals, unknown = np.empty(len(offsets) - 1), np.empty(len(offsets) - 1, np.int64)
 
         def work(first: int, last: int) -> None:
-            lockstep.score_lines(self.store, ids, offsets, totals, unknown, first, last)
+            prefetched_scoring.score_lines(self.store, ids, offsets, totals, unknown, first, last)
 
         over_ranges(len(totals), work, _LINES_WORTH_A_THREAD)
         return totals * _LN_10, np.diff(offsets), unknown

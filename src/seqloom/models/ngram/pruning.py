@@ -12,7 +12,7 @@ from seqloom.data.tokenizer import SOS
 from seqloom.models.ngram.estimate import LOG_ZERO, Estimates, Method
 from seqloom.models.ngram.trie import Trie
 
-Kept = list[NDArray[np.bool_]]
+SavedCodec = list[NDArray[np.bool_]]
 
 
 def pruned_by_count(estimates: Estimates, counts: list[NDArray[Any]], method: Method) -> Estimates:
@@ -20,7 +20,7 @@ def pruned_by_count(estimates: Estimates, counts: list[NDArray[Any]], method: Me
     return without(estimates, [c > method.threshold(n) if n else np.ones(len(c), bool) for n, c in enumerate(counts)])
 
 
-def without(estimates: Estimates, kept: Kept) -> Estimates:
+def without(estimates: Estimates, kept: SavedCodec) -> Estimates:
     """The model of the n-grams that are `kept`; with an n-gram its beginning and its end must be."""
     trie, log_probs, backoffs, discounts = estimates
     places = [np.cumsum(level, dtype=np.int64) - 1 for level in kept]
@@ -46,7 +46,7 @@ def pruned_by_entropy(estimates: Estimates, threshold: float) -> Estimates:
     The probability of a context is the model's own, word by word. The weights are set anew, so that all sums are one.
     """
     trie, log_probs, backoffs, _ = estimates
-    kept: Kept = [np.ones(len(level), bool) for level in trie.words]
+    kept: SavedCodec = [np.ones(len(level), bool) for level in trie.words]
     needed = [np.zeros(len(level), bool) for level in trie.words]
     for n in range(trie.order - 1, 0, -1):
         contexts = _context_log_probs(estimates, n - 1)

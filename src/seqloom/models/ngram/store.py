@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.errors import SeqloomError
-from seqloom.models.arrays import map_arrays, write_arrays
 from seqloom.models.ngram.estimate import Estimates
 from seqloom.models.ngram.trie import Trie
+from seqloom.storage.arrays import map_arrays, write_arrays
 
 
 class Store(NamedTuple):

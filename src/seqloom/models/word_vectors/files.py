@@ -16,9 +16,9 @@ from seqloom.data.tokenizer import SPECIALS
 from seqloom.data.tokenizer_kinds import load_tokenizer
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import opened, read_lines, reading, writing
-from seqloom.models.arrays import map_arrays
 from seqloom.models.word_vectors.subwords import SubwordSettings
 from seqloom.models.word_vectors.table import NGramVectors, VectorTable
+from seqloom.storage.arrays import map_arrays
 
 _TABLES = (
     ("vectors", "tokenizer.json"),

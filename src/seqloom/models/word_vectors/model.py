@@ -14,13 +14,13 @@ from seqloom.config import Settings
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS
 from seqloom.errors import SeqloomError
-from seqloom.models.arrays import copy_into, map_arrays, write_arrays
 from seqloom.models.fitted import FittedByPasses
-from seqloom.models.word_vectors.passes import pass_over
-from seqloom.models.word_vectors.rounds import pass_in_rounds
+from seqloom.models.word_vectors.async_sgd import pass_over
+from seqloom.models.word_vectors.deterministic import pass_in_rounds
 from seqloom.models.word_vectors.sampling import Draws, make_draws
 from seqloom.models.word_vectors.subwords import NO_PARTS, SubwordSettings, parts_of
 from seqloom.models.word_vectors.tree import NO_TREE, huffman_tree
+from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
 from seqloom.threads import num_threads, run_all
 
 _TOKENS_A_STEP, _FEWEST_STEPS, _FEWEST_TOKENS = 1 << 17, 16, 1 << 10

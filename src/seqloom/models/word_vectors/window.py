@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from seqloom.compiling import Array, inlined
-from seqloom.models.word_vectors.lanes import (
+from seqloom.models.word_vectors.simd import (
     add,
     add_product,
     exp_below,

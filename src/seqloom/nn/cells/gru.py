@@ -9,14 +9,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells
-from seqloom.nn.initialise import chrono_bias, input_matrix, recurrent_matrix
-from seqloom.nn.library import in_torch
+from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, Memories, Weights, cells
+from seqloom.nn.recurrence.initialization import chrono_bias, input_matrix, recurrent_matrix
+from seqloom.nn.recurrence.torch_native import in_torch
 
 if TYPE_CHECKING:
     from seqloom.nn.kernels.kernel import Kernel
-    from seqloom.nn.online import CompiledStep
-    from seqloom.nn.order import Order
+    from seqloom.nn.recurrence.single_step import CompiledStep
+    from seqloom.nn.recurrence.step_schedule import StepSchedule
 
 
 class GRUSettings(GatedSettings):
@@ -94,7 +94,9 @@ class GRU(GatedCell):
     def whole_lacks(self) -> str:
         return "" if self.reset == "after" else "torch's GRU resets after the recurrent product only"
 
-    def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+    def whole(
+        self, inputs: Tensor, order: StepSchedule, memories: Memories, weights: Weights
+    ) -> tuple[Tensor, Memories]:
         assert weights[2] is not None
         own = [self.input_weight, weights[0], self.bias, F.pad(weights[2], (2 * self.output_size, 0))]
         return in_torch(torch._VF.gru, inputs, order, memories, own)

@@ -10,12 +10,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from seqloom.nn.cell import CellSettings, GatedCell, Memories, Weights, cells
-from seqloom.nn.initialise import chrono_bias, input_matrix
+from seqloom.nn.recurrence.cell import CellSettings, GatedCell, Memories, Weights, cells
+from seqloom.nn.recurrence.initialization import chrono_bias, input_matrix
 
 if TYPE_CHECKING:
     from seqloom.nn.kernels.kernel import Kernel
-    from seqloom.nn.order import Order
+    from seqloom.nn.recurrence.step_schedule import StepSchedule
 
 
 class MinGRUSettings(CellSettings):
@@ -70,7 +70,9 @@ class MinGRU(GatedCell):
     def whole_lacks(self) -> str:
         return ""
 
-    def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+    def whole(
+        self, inputs: Tensor, order: StepSchedule, memories: Memories, weights: Weights
+    ) -> tuple[Tensor, Memories]:
         assert weights[1] is not None
         gates = PackedSequence(self.project(order.take(inputs)) + weights[1], torch.tensor(order.sizes))
         by_step, lengths = pad_packed_sequence(gates)

@@ -9,14 +9,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.nn.cell import GatedCell, GatedSettings, Memories, Weights, cells
-from seqloom.nn.initialise import input_matrix, recurrent_matrix
-from seqloom.nn.library import in_torch
+from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, Memories, Weights, cells
+from seqloom.nn.recurrence.initialization import input_matrix, recurrent_matrix
+from seqloom.nn.recurrence.torch_native import in_torch
 
 if TYPE_CHECKING:
     from seqloom.nn.kernels.kernel import Kernel
-    from seqloom.nn.online import CompiledStep
-    from seqloom.nn.order import Order
+    from seqloom.nn.recurrence.single_step import CompiledStep
+    from seqloom.nn.recurrence.step_schedule import StepSchedule
 
 
 class RNNSettings(GatedSettings):
@@ -70,7 +70,9 @@ class RNN(GatedCell):
     def whole_lacks(self) -> str:
         return ""
 
-    def whole(self, inputs: Tensor, order: Order, memories: Memories, weights: Weights) -> tuple[Tensor, Memories]:
+    def whole(
+        self, inputs: Tensor, order: StepSchedule, memories: Memories, weights: Weights
+    ) -> tuple[Tensor, Memories]:
         run = torch._VF.rnn_tanh if self.activation == "tanh" else torch._VF.rnn_relu
         own = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
         return in_torch(run, inputs, order, memories, own)

@@ -8,7 +8,7 @@ from typing import Any
 from seqloom.compiling import Array, inlined
 from seqloom.nn.kernels.exponential import exp, log
 from seqloom.nn.kernels.numeric import ONE, ZERO, sigmoid, tanh
-from seqloom.nn.memory import NORM_FLOOR, WEIGHT_FLOOR
+from seqloom.nn.ntm.addressing import NORM_FLOOR, WEIGHT_FLOOR
 
 
 @inlined

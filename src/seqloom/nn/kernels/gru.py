@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqloom.nn.along import Along
-from seqloom.nn.cell import Weights
 from seqloom.nn.kernels.kernel import Kernel, rows_of
 from seqloom.nn.kernels.numeric import ONE, Array, add_products, add_to, compiled, sigmoid, tanh
-from seqloom.nn.order import Step
-from seqloom.nn.product import add_product, product, product_into, weight_gradient
+from seqloom.nn.matrix_product import add_product, product, product_into, weight_gradient
+from seqloom.nn.recurrence.cell import Weights
+from seqloom.nn.recurrence.pass_context import PassContext
+from seqloom.nn.recurrence.step_schedule import Step
 
 
 @compiled
@@ -143,7 +143,7 @@ def reset_after_step(
 
 
 class ResetAfterKernel(Kernel):
-    def __init__(self, along: Along, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
+    def __init__(self, along: PassContext, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
         super().__init__(along, projected, buffers, weights)
         self.product = self.empty(along.order.working, projected.shape[1])
         self.inner = self.empty(along.order.elements, self.hidden.shape[1])
@@ -179,7 +179,7 @@ class ResetAfterKernel(Kernel):
 class ResetBeforeKernel(Kernel):
     """Two multiplications a step, since the second takes what the reset gate let through."""
 
-    def __init__(self, along: Along, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
+    def __init__(self, along: PassContext, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
         super().__init__(along, projected, buffers, weights)
         self.size = self.hidden.shape[1]
         self.of_gates, self.of_new = self.recurrent.split_with_sizes([2 * self.size, self.size])

@@ -7,10 +7,10 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from seqloom.nn.along import Along
-from seqloom.nn.cell import Weights
-from seqloom.nn.order import Step
-from seqloom.nn.product import as_right_factor
+from seqloom.nn.matrix_product import as_right_factor
+from seqloom.nn.recurrence.cell import Weights
+from seqloom.nn.recurrence.pass_context import PassContext
+from seqloom.nn.recurrence.step_schedule import Step
 
 
 class Kernel:
@@ -27,7 +27,7 @@ class Kernel:
     once = False
     """Whether no other backward pass will follow, which would need what the forward pass left."""
 
-    def __init__(self, along: Along, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
+    def __init__(self, along: PassContext, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
         self.order, self.noise, self.norms = along
         self.projected, self.buffers, self.drop = projected, buffers, along.noise.drop
         self.recurrent = weights[0].detach() if weights[0] is not None else projected.new_empty(0, 0)

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqloom.nn.along import Along
-from seqloom.nn.cell import Weights
 from seqloom.nn.kernels.kernel import Kernel, rows_of
 from seqloom.nn.kernels.numeric import ONE, Array, add_products, compiled, inlined, sigmoid, tanh
-from seqloom.nn.order import Step
-from seqloom.nn.product import add_product, product_into, weight_gradient
+from seqloom.nn.matrix_product import add_product, product_into, weight_gradient
+from seqloom.nn.recurrence.cell import Weights
+from seqloom.nn.recurrence.pass_context import PassContext
+from seqloom.nn.recurrence.step_schedule import Step
 
 Arrays = tuple[Array, ...]
 
@@ -187,7 +187,7 @@ class LSTMKernel(Kernel):
     compiled_forward: Any = staticmethod(_forward)
     compiled_backward: Any = staticmethod(_backward)
 
-    def __init__(self, along: Along, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
+    def __init__(self, along: PassContext, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
         super().__init__(along, projected, buffers, weights)
         peepholes, projection = weights[2], weights[-1]
         self.size = buffers[1].shape[1]

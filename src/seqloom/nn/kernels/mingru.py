@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from seqloom.nn.cell import Weights
 from seqloom.nn.kernels.kernel import Kernel
 from seqloom.nn.kernels.numeric import ONE, Array, compiled, sigmoid
-from seqloom.nn.order import Step
+from seqloom.nn.recurrence.cell import Weights
+from seqloom.nn.recurrence.step_schedule import Step
 
 
 @compiled

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqloom.nn.along import Along
-from seqloom.nn.cell import Weights
 from seqloom.nn.kernels.lstm import LSTMKernel, cell_from_gates, gates_backward, open_gates
 from seqloom.nn.kernels.numeric import ONE, Array, compiled, inlined, tanh
-from seqloom.nn.order import Step
-from seqloom.nn.product import product_into
+from seqloom.nn.matrix_product import product_into
+from seqloom.nn.recurrence.cell import Weights
+from seqloom.nn.recurrence.pass_context import PassContext
+from seqloom.nn.recurrence.step_schedule import Step
 
 _EPSILON = 1e-5
 """Layer normalisation's, as in torch."""
@@ -156,7 +156,7 @@ class NormalisedLSTMKernel(LSTMKernel):
     compiled_forward = staticmethod(_forward)
     compiled_backward = staticmethod(_backward)
 
-    def __init__(self, along: Along, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
+    def __init__(self, along: PassContext, projected: Tensor, buffers: list[Tensor], weights: Weights) -> None:
         super().__init__(along, projected, buffers, weights)
         gain, cell_gain, cell_bias = (weight.detach().numpy() for weight in weights[3:6] if weight is not None)
         self.product = torch.empty_like(projected)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from seqloom.nn.cell import Weights
 from seqloom.nn.kernels.kernel import Kernel
 from seqloom.nn.kernels.numeric import ONE, ZERO, Array, add_products, compiled, tanh
-from seqloom.nn.order import Step
-from seqloom.nn.product import add_product, product_into, weight_gradient
+from seqloom.nn.matrix_product import add_product, product_into, weight_gradient
+from seqloom.nn.recurrence.cell import Weights
+from seqloom.nn.recurrence.step_schedule import Step
 
 
 @compiled

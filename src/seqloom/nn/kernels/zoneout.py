@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from seqloom.nn.kernels.numeric import ONE, Array, compiled
-from seqloom.nn.order import Step
+from seqloom.nn.recurrence.step_schedule import Step
 
 
 @compiled

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.config import Settings
-from seqloom.nn.initialise import input_matrix, recurrent_matrix
 from seqloom.nn.layer import SequenceLayer, layers, without_padding
-from seqloom.nn.memory import Heads, Instructions, addressed, read, written
-from seqloom.nn.product import Linear
-from seqloom.nn.weight_record import RecordsWeights
+from seqloom.nn.matrix_product import Linear
+from seqloom.nn.ntm.addressing import Heads, Instructions, addressed, read, written
+from seqloom.nn.ntm.weight_record import RecordsWeights
+from seqloom.nn.recurrence.initialization import input_matrix, recurrent_matrix
 
 _FOCUS = 8.0
 """The logit of the first location, before any training: nearly all of a head's weight."""
@@ -135,7 +135,7 @@ class NTM(SequenceLayer, RecordsWeights):
 
     def _compiled(self, projected: Tensor, state: NTMState, lengths: Tensor | None) -> tuple[Tensor, Tensor, NTMState]:
         """By the kernels, which come by an import that is slow."""
-        from seqloom.nn.kernels.memory_recurrence import Given, recur
+        from seqloom.nn.kernels.ntm_recurrence import Given, recur
 
         batch, time, _ = projected.shape
         lengths = torch.full((batch,), time) if lengths is None else lengths

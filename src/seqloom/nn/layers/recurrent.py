@@ -11,10 +11,10 @@ from pydantic import Field, create_model
 from torch import Tensor, nn
 
 from seqloom.config import Settings
-from seqloom.nn.cell import Cell, cells
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.layer import SequenceLayer, State, layers
-from seqloom.nn.recurrent import Path, RecurrentLayer
+from seqloom.nn.recurrence.cell import Cell, cells
+from seqloom.nn.recurrence.recurrent_layer import Path, RecurrentLayer
 
 
 class StackSettings(Settings):

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from seqloom.config import Settings
 from seqloom.nn.bit_dropout import BitDropout
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
+from seqloom.nn.matrix_product import Linear
 from seqloom.nn.multi_head import SelfAttention, rotations
-from seqloom.nn.product import Linear
 
 
 class BlockSettings(Settings):

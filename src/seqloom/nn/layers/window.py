@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
-from seqloom.nn.product import Linear
+from seqloom.nn.matrix_product import Linear
 
 
 class WindowSettings(Settings):

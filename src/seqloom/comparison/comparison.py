@@ -1,0 +1,174 @@
+"""`compare`: trains every model with every seed, one after the other, and gathers what they reached."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqloom.comparison.online import online_milliseconds
+from seqloom.comparison.report import report_html
+from seqloom.comparison.scoreboard import Row, notes, scoreboard, verdict
+from seqloom.comparison.spec import ComparisonSpec, assignments, claim_folder, make_terms
+from seqloom.comparison.training_process import run_training
+from seqloom.files import write_atomic
+from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import Incomparable
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows, best first; the folder with `report.json` and `report.html`; `report` is the former's content."""
+
+    folder: Path
+    rows: list[Row]
+    report: dict[str, Any]
+
+    def __str__(self) -> str:
+        below = [self.report["verdict"], *notes(self.rows)]
+        return "\n\n".join(
+            [scoreboard(self.rows, self.report["score"]), "\n".join(textwrap.fill(line, 100) for line in below)]
+        )
+
+
+def compare(
+    task: str,
+    data: str,
+    *,
+    models: Sequence[str],
+    out: str | Path,
+    minutes: float = 0.0,
+    epochs: float = 0.0,
+    updates: int = 0,
+    seeds: int = 1,
+    valid: str | None = None,
+    test: str | None = None,
+    threads: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> Comparison:
+    """Trains `models` on equal terms and gives the scoreboard; what is already in `out` is not trained again.
+
+    Exactly one of `minutes`, `epochs`, `updates` says how long each training is. `settings` go to every model, those
+    named `model:setting` to one of them. Raises RequestError where the terms are impossible, or others than in `out`.
+    """
+    budget = {"minutes": minutes, "epochs": epochs, "updates": updates}
+    terms = make_terms(task, data, valid, test, models, seeds, budget, threads, settings or {})
+    folder = Path(out)
+    claim_folder(folder, terms)
+    try:
+        # Seed by seed: what is interrupted has compared all models with the first seeds.
+        runs = [(model, seed) for seed in range(1, seeds + 1) for model in terms.models]
+        for number, (model, seed) in enumerate(runs, 1):
+            _train(terms, model, seed, folder, f"{number} of {len(runs)}", quiet)
+        return _conclude(terms, folder)
+    except KeyboardInterrupt:
+        if not quiet:
+            print("the same command goes on where this one stopped", file=sys.stderr)
+        raise
+
+
+def run_folder(folder: Path, model: str, seed: int) -> Path:
+    return folder / "runs" / f"{model}-seed{seed}"
+
+
+def _train(terms: ComparisonSpec, model: str, seed: int, folder: Path, number: str, quiet: bool) -> None:
+    """Trains, or goes on with a training that was interrupted; a finished one is left as it is."""
+    run = run_folder(folder, model, seed)
+    if (run / "summary.json").exists() and _read_summary(run)["finished"]:
+        return
+    resume = (run / "config.toml").exists()
+    if not quiet:
+        print(f"{'going on with' if resume else 'training'} {model}, seed {seed} ({number})", file=sys.stderr)
+    arguments = [terms.task, terms.data, "--model", model, "--out", str(run), "--seed", str(seed)]
+    arguments += ["--threads", str(terms.threads), *(["--resume"] if resume else [])]
+    for option, value in (("valid", terms.valid), ("test", terms.test), *terms.budget.items()):
+        arguments += [f"--{option}", str(value)] if value is not None else []
+    for assignment in assignments(terms.settings_of(model)):
+        arguments += ["--set", assignment]
+    run_training(arguments, f"{model} with seed {seed}", quiet)
+
+
+def _conclude(terms: ComparisonSpec, folder: Path) -> Comparison:
+    """Gathers the finished runs, and writes `report.json` and `report.html`."""
+    online = _measure_online(terms, folder)
+    runs: list[dict[str, Any]] = [
+        {"model": model, "seed": seed, "folder": str(run), "summary": _read_summary(run), "metrics": _read_metrics(run)}
+        for model in terms.models
+        for seed in range(1, terms.seeds + 1)
+        for run in [run_folder(folder, model, seed)]
+    ]
+    metric, lower_is_better = runs[0]["summary"]["score"], runs[0]["summary"]["lower_is_better"]
+    rows = [Row.of(m, metric, [r for r in runs if r["model"] == m], online[m]) for m in terms.models]
+    rows.sort(key=lambda row: row.score.mean if lower_is_better else -row.score.mean)
+    score = f"{rows[0].split} {metric}"
+    report = {
+        "task": terms.task,
+        "score": score,
+        "lower_is_better": lower_is_better,
+        "verdict": _apart(terms) or verdict(rows, score, lower_is_better),
+        "notes": notes(rows),
+        "terms": asdict(terms),
+        "command": shlex.join(terms.command(str(folder))),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "threads": rows[0].threads,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+        },
+        "rows": [row.to_json() for row in rows],
+        "runs": runs,
+    }
+    report = json.loads(json.dumps(report))  # what is returned is what is read back
+    write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
+    write_atomic(folder / "report.html", report_html(report))
+    return Comparison(folder, rows, report)
+
+
+def _apart(terms: ComparisonSpec) -> str:
+    """Why the scores do not say which model is better; empty where they do."""
+    task = tasks[terms.task]
+    return task.apart(terms.models) if isinstance(task, Incomparable) else ""
+
+
+def _measure_online(terms: ComparisonSpec, folder: Path) -> dict[str, float | None]:
+    """Milliseconds a token of each model's first run; kept in `online.json`, so that a second look finds the same."""
+    path = folder / "online.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    taken = {model: online_milliseconds(run_folder(folder, model, 1), terms.threads) for model in terms.models}
+    write_atomic(path, json.dumps(taken, indent=2) + "\n")
+    return taken
+
+
+def _read_summary(run: Path) -> dict[str, Any]:
+    return json.loads((run / "summary.json").read_text(encoding="utf-8"))
+
+
+def _read_metrics(run: Path) -> list[dict[str, Any]]:
+    """The evaluations during training; none where a model is not trained step by step."""
+    path = run / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it, else its architecture."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()

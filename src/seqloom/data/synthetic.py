@@ -1,0 +1,177 @@
+"""Examples of an algorithm: what a user names, the codec that a run keeps of it, and batches, new each time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqloom.config import Settings, build, flatten, parse_assignments
+from seqloom.data.algorithms import algorithms
+from seqloom.data.algorithms.algorithm import Algorithm, SyntheticExample
+from seqloom.data.batch import Batch
+from seqloom.data.corpus import Corpus, Sources
+from seqloom.errors import RequestError
+from seqloom.files import write_atomic
+
+_FILE = "algorithm.json"
+_STEPS = 1_000
+"""Batches that are called an epoch: examples never end."""
+
+_VALID, _TEST = 1, 2
+"""Seeds of held-out examples. Those of training have another form, so that none is drawn alike but by chance."""
+
+
+@dataclass(frozen=True)
+class SyntheticData:
+    """`sequences` examples of an algorithm, the same whenever they are looked at."""
+
+    algorithm: Algorithm
+    sequences: int
+    seed: int
+
+    def __len__(self) -> int:
+        return self.sequences
+
+    @property
+    def num_lines(self) -> int:
+        return self.sequences
+
+    @cached_property
+    def exercises(self) -> Sequence[SyntheticExample]:
+        chance = np.random.default_rng((self.seed, self.sequences))
+        return [self.algorithm.draw(chance) for _ in range(self.sequences)]
+
+
+@dataclass(frozen=True)
+class AlgorithmCodec:
+    """What `NAME` or `NAME:setting=value,setting=value` stands for; kept as `algorithm.json`."""
+
+    name: str
+    settings: Settings
+
+    @classmethod
+    def parse(cls, text: str, like: AlgorithmCodec | None = None) -> AlgorithmCodec:
+        """What is not said is as in `like`, where that is the same algorithm, or the paper's."""
+        name, _, assignments = text.partition(":")
+        kind = algorithms[name].settings
+        asked = parse_assignments(part for part in assignments.split(",") if part)
+        before = flatten(like.settings) if like is not None and like.name == name else {}
+        return cls(name, build(kind, before, asked))
+
+    @classmethod
+    def load(cls, folder: Path) -> AlgorithmCodec:
+        try:
+            content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+            return cls(content["name"], build(algorithms[content["name"]].settings, content["settings"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RequestError("the algorithm could not be read", where=str(folder / _FILE), got=repr(error)) from None
+
+    def algorithm(self) -> Algorithm:
+        return algorithms[self.name](self.settings)  # type: ignore[call-arg]
+
+    def to_json(self) -> str:
+        return json.dumps({"name": self.name, "settings": self.settings.model_dump()}, indent=1) + "\n"
+
+    def save(self, folder: Path) -> None:
+        write_atomic(folder / _FILE, self.to_json())
+
+    def fingerprint(self) -> str:
+        return self.to_json()
+
+    def facts(self) -> dict[str, int]:
+        algorithm = self.algorithm()
+        return {"input_size": algorithm.input_size, "target_size": algorithm.target_size}
+
+
+@dataclass(frozen=True)
+class SyntheticRecipe:
+    """How what a user names becomes data: it is drawn, not read. `held_out`: sequences of a validation or test."""
+
+    held_out: int
+
+    def load(self, folder: Path) -> AlgorithmCodec:
+        return AlgorithmCodec.load(folder)
+
+    def fingerprint(self, name: str) -> str:
+        return AlgorithmCodec.parse(name).fingerprint()
+
+    def prepare(self, sources: Sources) -> Corpus[SyntheticExample, SyntheticData]:
+        codec = AlgorithmCodec.parse(sources.data)
+        valid, test = (self._held_out(name or sources.data, codec, seed) for name, seed in (
+            (sources.valid, _VALID), (sources.test, _TEST)
+        ))  # fmt: skip
+        return Corpus(codec, SyntheticData(codec.algorithm(), self.held_out, 0), valid, test)
+
+    def encode(self, name: str, codec: AlgorithmCodec) -> SyntheticData:
+        return self._held_out(name, codec, _TEST)
+
+    def _held_out(self, name: str, codec: AlgorithmCodec, seed: int) -> SyntheticData:
+        algorithm, own = AlgorithmCodec.parse(name, codec).algorithm(), codec.algorithm()
+        sizes = [(one.input_size, one.target_size) for one in (algorithm, own)]
+        if sizes[0] != sizes[1] or type(algorithm) is not type(own):
+            raise RequestError(
+                "the exercises do not fit the model",
+                got=f"{name}, {sizes[0][0]} numbers in and {sizes[0][1]} out",
+                expected=f"{codec.name}, {sizes[1][0]} numbers in and {sizes[1][1]} out, as in training",
+            )
+        return SyntheticData(algorithm, self.held_out, seed)
+
+
+@dataclass(frozen=True)
+class SyntheticTrainLoader:
+    """Batches of new examples without end: that of a step depends on the seed, the epoch and the step alone."""
+
+    algorithm: Algorithm
+    batch_size: int
+    seed: int
+
+    def num_steps(self, epoch: int) -> int:  # noqa: ARG002
+        return _STEPS
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        chance = np.random.default_rng((self.seed, epoch, step))
+        return exercise_batch([self.algorithm.draw(chance) for _ in range(self.batch_size)])
+
+
+@dataclass(frozen=True)
+class SyntheticLoader:
+    """The same examples in an order of their own, those of like length side by side."""
+
+    data: SyntheticData
+    batch_size: int
+
+    def num_steps(self, epoch: int = 0) -> int:  # noqa: ARG002
+        return -(-len(self.data) // self.batch_size)
+
+    def batch(self, epoch: int, step: int) -> Batch:  # noqa: ARG002
+        return exercise_batch(self.exercises(step))
+
+    def exercises(self, step: int) -> Sequence[SyntheticExample]:
+        return self._sorted[step * self.batch_size : (step + 1) * self.batch_size]
+
+    @cached_property
+    def _sorted(self) -> Sequence[SyntheticExample]:
+        return sorted(self.data.exercises, key=lambda one: len(one.inputs))
+
+
+def exercise_batch(exercises: Sequence[SyntheticExample]) -> Batch:
+    """Rows of numbers, zeros in padding."""
+    lengths = np.array([len(one.inputs) for one in exercises])
+    longest = int(lengths.max())
+
+    def rows(parts: Sequence[np.ndarray[Any, Any]]) -> torch.Tensor:
+        whole = np.zeros((len(parts), longest, *parts[0].shape[1:]), parts[0].dtype)
+        for row, part in zip(whole, parts, strict=True):
+            row[: len(part)] = part
+        return torch.from_numpy(whole)
+
+    inputs, targets, scored = (rows(parts) for parts in zip(*exercises, strict=True))
+    ragged = bool((lengths < longest).any())
+    return Batch(inputs, targets, torch.from_numpy(lengths) if ragged else None, scored)

@@ -1,0 +1,91 @@
+"""One token after another without competition: the most probable (greedy), or one drawn (ancestral sampling)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from seqloom.data.tokenizer import EOS
+from seqloom.decoding.candidates import most_probable
+from seqloom.decoding.decode_loop import Choice, Sources
+from seqloom.decoding.keyed_rng import draw
+from seqloom.decoding.sampling import Sampling
+from seqloom.nn.layer import State
+
+
+class _Single:
+    """Hypotheses that each go on from themselves until they end."""
+
+    first_rows = 1
+
+    def _go_on(self, log_probs: Tensor, totals: Tensor, tokens: Tensor) -> tuple[Choice, Bool[Tensor, " batch"]]:
+        totals = totals + log_probs.gather(2, tokens[:, :, None]).squeeze(2)
+        at_end = tokens == EOS
+        rows = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+        alive = totals.masked_fill(at_end, -torch.inf)
+        choice = Choice(tokens, None, alive, totals.where(at_end, -torch.inf), rows)
+        return choice, (alive == -torch.inf).all(1)
+
+
+class Greedy(_Single):
+    """The most probable token at each step: a beam of one, without the bookkeeping."""
+
+    def start(self, sources: Sources) -> State:  # noqa: ARG002
+        return ()
+
+    def least(
+        self,
+        log_probs: Float[Tensor, "batch rows some"],
+        totals: Float[Tensor, "batch rows"],  # noqa: ARG002
+    ) -> Float[Tensor, "batch rows"]:
+        return log_probs.amax(2)
+
+    def choose(
+        self,
+        log_probs: Float[Tensor, "batch rows vocab"],
+        totals: Float[Tensor, "batch rows"],
+        memory: State,
+        length: int,  # noqa: ARG002
+    ) -> tuple[Choice, State, Bool[Tensor, " batch"]]:
+        tokens = most_probable(log_probs, torch.zeros_like(totals), 1).tokens
+        choice, done = self._go_on(log_probs, totals, tokens)
+        return choice, memory, done
+
+
+class AncestralSampling(_Single):
+    """Draws each token from the distribution that `sampling` leaves; `samples` independent targets a source.
+
+    Every sample has random numbers of its own, which hang on the seed, its source and its number, and not on what
+    stands beside it in the batch.
+    """
+
+    def __init__(self, sampling: Sampling, samples: int, seed: int) -> None:
+        self.sampling, self.first_rows, self.seed = sampling, samples, seed
+
+    def start(self, sources: Sources) -> Int[Tensor, "batch samples longest"]:
+        """A key for each token that may be written."""
+        keys = np.zeros((len(sources.keys), self.first_rows, sources.longest.max()), np.int64)
+        for rows, key, longest in zip(keys, sources.keys, sources.longest, strict=True):
+            for sample, row in enumerate(rows):
+                row[:longest] = np.random.default_rng([self.seed, key, sample]).integers(2**63, size=longest)
+        return torch.from_numpy(keys).to(sources.forced.device)
+
+    def least(
+        self,
+        log_probs: Float[Tensor, "batch rows some"],  # noqa: ARG002
+        totals: Float[Tensor, "batch rows"],
+    ) -> Float[Tensor, "batch rows"]:
+        return torch.full_like(totals, -torch.inf)
+
+    def choose(
+        self,
+        log_probs: Float[Tensor, "batch rows vocab"],
+        totals: Float[Tensor, "batch rows"],
+        memory: Int[Tensor, "batch samples longest"],
+        length: int,
+    ) -> tuple[Choice, State, Bool[Tensor, " batch"]]:
+        tokens = draw(self.sampling.distribution(log_probs), memory[:, :, length - 1])
+        choice, done = self._go_on(log_probs, totals, tokens)
+        return choice, memory, done

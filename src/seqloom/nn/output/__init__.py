@@ -1,0 +1,1 @@
+"""From hidden states to a distribution over the vocabulary, and its cross-entropy."""

@@ -1,0 +1,221 @@
+"""From hidden vectors to a distribution over the vocabulary: full and adaptive softmax."""
+
+from __future__ import annotations
+
+import itertools
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from seqloom.config import Settings
+from seqloom.nn.dropout import VariationalDropout
+from seqloom.nn.matrix_product import Linear, product
+from seqloom.nn.output.cross_entropy import blocks, summed_cross_entropy
+
+_ADAPTIVE_FROM = 4_000
+
+
+class OutputSettings(Settings):
+    kind: Literal["auto", "full", "adaptive"] = Field(
+        "auto", description="softmax over all tokens, or frequent ones first; auto: adaptive from 4,000 tokens on"
+    )
+    tied: bool = Field(True, description="the output's vectors are the embedding's")
+    dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout before the output")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of a target's probability that training spreads over all tokens"
+    )
+
+
+Least = Callable[[Float[Tensor, "rows frequent"]], Float[Tensor, " rows"]]
+"""Given the log-probabilities of the first tokens, the log-probability of each row under which a token does not
+matter."""
+
+
+class Output(nn.Module):
+    """A distribution over `vocab_size` tokens for a hidden vector. `weight` (vocab, hidden) may be an embedding's.
+
+    `counts` are the tokens' frequencies in training: the bias starts at their logarithm, so a fresh model is a unigram.
+    `label_smoothing` is for the training loss, of each softmax that decides a token.
+    """
+
+    def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64], label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.weight, self.label_smoothing = weight, label_smoothing
+        self.bias = nn.Parameter(torch.log(_shares(counts)).float())
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.bias)
+
+    @property
+    def smoothing(self) -> float:
+        """The label smoothing of now: that of training, or none."""
+        return self.label_smoothing if self.training else 0.0
+
+    @abstractmethod
+    def loss(self, hidden: Float[Tensor, "rows hidden"], targets: Int[Tensor, " rows"]) -> Float[Tensor, ""]:
+        """The summed cross-entropy in nats; in training with label smoothing."""
+
+    @abstractmethod
+    def log_prob(self, hidden: Float[Tensor, "rows hidden"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
+        """The natural logarithm of each target's probability; without gradients."""
+
+    @abstractmethod
+    def log_probs(
+        self, hidden: Float[Tensor, "rows hidden"], least: Least | None = None
+    ) -> Float[Tensor, "rows vocab"]:
+        """The natural logarithms of the whole distribution; without gradients. What is under `least` may be -inf."""
+
+
+class FullSoftmax(Output):
+    """One softmax over the vocabulary."""
+
+    def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        return summed_cross_entropy(hidden, self.weight, self.bias, targets, self.smoothing)
+
+    @torch.no_grad()
+    def log_prob(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        return _log_prob(hidden, self.weight, self.bias, targets)
+
+    @torch.no_grad()
+    def log_probs(self, hidden: Tensor, least: Least | None = None) -> Tensor:  # noqa: ARG002
+        return _log_softmax(hidden, self.weight, self.bias)
+
+
+class AdaptiveSoftmax(Output):
+    """Frequent tokens and one entry for each cluster of rarer ones in the head; within a cluster a softmax of its own
+    (Grave et al. 2017, with the tails at full width so that they can be tied).
+
+    Expects ids in order of falling frequency; cutoffs are those that minimise the expected multiplications.
+    """
+
+    def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64], label_smoothing: float = 0.0) -> None:
+        super().__init__(weight, counts, label_smoothing)
+        shares = _shares(counts)
+        self.cutoffs = best_cutoffs(counts)
+        self.sizes = np.diff([0, *self.cutoffs, len(counts)]).tolist()
+        clusters = torch.stack([part.sum() for part in torch.split(shares, self.sizes)[1:]])
+        self.cluster_weight = nn.Parameter(torch.zeros(len(clusters), weight.shape[1]))
+        self.cluster_bias = nn.Parameter(clusters.log().float())
+
+    def _parts(self) -> tuple[tuple[Tensor, Tensor], list[tuple[Tensor, Tensor]]]:
+        """Weight and bias of the head, and of each tail."""
+        (weight, *weights), (bias, *biases) = torch.split(self.weight, self.sizes), torch.split(self.bias, self.sizes)
+        head = torch.cat([weight, self.cluster_weight]), torch.cat([bias, self.cluster_bias])
+        return head, list(zip(weights, biases, strict=True))
+
+    def _route(self, targets: Tensor) -> tuple[Tensor, list[tuple[Tensor, int]]]:
+        """The target in the head, and for each tail the rows that lead there and its first id."""
+        in_head, tails = targets.clone(), []
+        for cluster, (first, last) in enumerate(itertools.pairwise([*self.cutoffs, self.vocab_size])):
+            rows = ((targets >= first) & (targets < last)).nonzero().squeeze(1)
+            in_head[rows] = self.cutoffs[0] + cluster
+            tails.append((rows, first))
+        return in_head, tails
+
+    def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        head, parts = self._parts()
+        in_head, tails = self._route(targets)
+        total = summed_cross_entropy(hidden, *head, in_head, self.smoothing)
+        for (weight, bias), (rows, first) in zip(parts, tails, strict=True):
+            if len(rows):
+                total = total + summed_cross_entropy(hidden[rows], weight, bias, targets[rows] - first, self.smoothing)
+        return total
+
+    @torch.no_grad()
+    def log_prob(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        head, parts = self._parts()
+        in_head, tails = self._route(targets)
+        scores = _log_prob(hidden, *head, in_head)
+        for (weight, bias), (rows, first) in zip(parts, tails, strict=True):
+            scores[rows] += _log_prob(hidden[rows], weight, bias, targets[rows] - first)
+        return scores
+
+    @torch.no_grad()
+    def log_probs(self, hidden: Tensor, least: Least | None = None) -> Tensor:
+        head, parts = self._parts()
+        in_head = _log_softmax(hidden, *head)
+        found = in_head.new_empty(len(hidden), self.vocab_size)
+        frequent, *rest = torch.split(found, self.sizes, dim=1)
+        in_frequent, *clusters = torch.split(in_head, [self.sizes[0], *[1] * len(parts)], dim=1)
+        frequent.copy_(in_frequent)
+        limit = None if least is None else least(in_frequent)
+        for columns, cluster, part in zip(rest, clusters, parts, strict=True):
+            # No token of a cluster is more probable than the cluster.
+            rows = None if limit is None else (cluster[:, 0] >= limit).nonzero()[:, 0]
+            if rows is None or len(rows) == len(hidden):
+                torch.add(_log_softmax(hidden, *part), cluster, out=columns)
+                continue
+            columns.fill_(-torch.inf)
+            if len(rows):
+                columns[rows] = _log_softmax(hidden[rows], *part) + cluster[rows]
+        return found
+
+
+class OutputLayer(nn.Module):
+    """Dropout, a projection where a tied table has another width than the hidden vectors, and the softmax."""
+
+    def __init__(
+        self, input_size: int, settings: OutputSettings, counts: NDArray[np.int64], table: nn.Parameter
+    ) -> None:
+        super().__init__()
+        self.dropout = VariationalDropout(settings.dropout)
+        width = table.shape[1] if settings.tied else input_size
+        self.project = Linear(input_size, width, bias=False) if width != input_size else nn.Identity()
+        weight = table if settings.tied else nn.Parameter(torch.empty(len(counts), width).normal_(std=0.05))
+        adaptive = settings.kind == "adaptive" or (settings.kind == "auto" and len(counts) >= _ADAPTIVE_FROM)
+        # Below a few dozen tokens there is nothing to put in clusters.
+        kind = AdaptiveSoftmax if adaptive and len(counts) > 64 else FullSoftmax
+        self.softmax: Output = kind(weight, counts, settings.label_smoothing)
+
+    def forward(self, hidden: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch time width"]:
+        """The vectors that the softmax takes."""
+        return self.project(self.dropout(hidden))
+
+
+def best_cutoffs(counts: NDArray[np.int64], most: int = 3) -> list[int]:
+    """The first ids of the tails for which the expected rows of the table to multiply by are fewest.
+
+    Each tail is charged half the vocabulary's square root more, for the gathering it costs.
+    """
+    size = len(counts)
+    below = np.concatenate([[0.0], np.cumsum(_shares(counts).numpy())])
+    grid = sorted({int(c) for c in np.geomspace(16, size - 1, 24)})
+
+    def cost(cuts: tuple[int, ...]) -> float:
+        ends = [*cuts[1:], size]
+        tails = sum((below[end] - below[cut]) * (end - cut) for cut, end in zip(cuts, ends, strict=True))
+        return cuts[0] + tails + len(cuts) * 0.5 * size**0.5
+
+    choices = [c for n in range(1, most + 1) for c in itertools.combinations(grid, n)]
+    best = min(choices, key=cost)
+    return list(best)
+
+
+def _shares(counts: NDArray[np.int64]) -> Tensor:
+    """Each token's share, none of them zero."""
+    smoothed = torch.from_numpy(counts.astype(np.float64)) + 0.1
+    return smoothed / smoothed.sum()
+
+
+def _log_softmax(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    hidden = hidden.to(weight.dtype)
+    logits = product(hidden, weight.T, bias) if weight.dtype == bias.dtype else hidden @ weight.T + bias
+    return logits.log_softmax(1)
+
+
+def _log_prob(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    if not len(targets):
+        return bias.new_zeros(0)
+    parts = [
+        _log_softmax(hidden[start:stop], weight, bias).gather(1, targets[start:stop, None]).squeeze(1)
+        for start, stop in blocks(len(targets), len(bias))
+    ]
+    return torch.cat(parts)

@@ -1,0 +1,1 @@
+"""Arrays and tensors on disk: memory-mapped, whole or not at all, nothing pickled."""

@@ -1,0 +1,78 @@
+"""The tensors of a network in a safetensors file: written whole or not at all, loaded where names and shapes agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.storage.arrays import Entry, write_entries
+
+_KINDS = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""What safetensors calls the types of numbers."""
+
+
+def model_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Every parameter once, by its first name (tied ones are one tensor), and every buffer."""
+    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+
+
+def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
+    """Raises SeqloomError where names or shapes differ."""
+    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    if own.keys() != tensors.keys():
+        raise SeqloomError(
+            "the saved weights are of another network",
+            where=str(where),
+            got=", ".join(sorted(tensors.keys() - own.keys())) or None,
+            expected=", ".join(sorted(own.keys() - tensors.keys())) or None,
+        )
+    with torch.no_grad():
+        for name, tensor in own.items():
+            if tensor.shape != tensors[name].shape:
+                raise SeqloomError(
+                    f"the saved weight {name} has another shape",
+                    where=str(where),
+                    got=tuple(tensors[name].shape),
+                    expected=tuple(tensor.shape),
+                )
+            tensor.copy_(tensors[name])
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """One after the other, so that no second copy of all is in memory. Raises SeqloomError where that fails."""
+    write_entries(path, tensor_entries(tensors), {})
+
+
+def tensor_entries(tensors: Mapping[str, Tensor]) -> dict[str, Entry]:
+    return {name: _entry(tensor) for name, tensor in tensors.items()}
+
+
+def _entry(tensor: Tensor) -> Entry:
+    content = tensor.detach().contiguous().flatten().view(torch.uint8).numpy()
+    return Entry(_KINDS[tensor.dtype], tensor.element_size(), tensor.shape, content)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        # Copies: a kernel's last bit may depend on where in memory a tensor begins, and in a file it begins anywhere.
+        return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(path).items()}
+    except FileNotFoundError:
+        raise RequestError("the file does not exist", where=str(path)) from None
+    except (SafetensorError, OSError) as error:
+        raise SeqloomError("the saved tensors could not be read", where=str(path), got=str(error)) from None
