@@ -15,6 +15,7 @@ from jaxtyping import TypeCheckError
 from torch import Tensor
 
 from seqloom.nn.layer import SequenceLayer, State, detach, layers, map_state, restore_state, select_rows, state_tensors
+from seqloom.nn.recurrence.cell import cells
 
 INPUT = 6
 SMALL = {"hidden_size": 8, "model_dim": 8, "num_heads": 2, "num_layers": 2, "output_size": 6, "order": 4}
@@ -321,3 +322,12 @@ def test_shapes_in_signatures_are_checked(layer: SequenceLayer) -> None:
 def test_what_is_no_state_is_refused() -> None:
     with pytest.raises(TypeError, match="not of list"):
         map_state(Tensor.detach, [torch.zeros(1)])
+
+
+@pytest.mark.parametrize("entry", [*layers, *cells])
+def test_what_is_registered_describes_itself(entry: str) -> None:
+    kinds = [registry[entry] for registry in (layers, cells) if entry in list(registry)]
+    for kind in kinds:
+        assert 20 <= len(kind.description) <= 90
+        assert kind.description.endswith(".")
+        assert kind.source

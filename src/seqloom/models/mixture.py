@@ -55,6 +55,8 @@ class Mixture(CountBased):
     """Language models mixed: their distributions added up by weights."""
 
     settings = MixtureSettings
+    description = "Language models mixed: a weighted sum of their next-token distributions."
+    source = "Jelinek and Mercer 1980; Bengio et al. 2003"
 
     def __init__(self, settings: MixtureSettings, mode: Mode, open_part: Callable[[Path], Part]) -> None:
         super().__init__()

@@ -21,9 +21,12 @@ class SequenceLayer(nn.Module):
     """A function with a memory. The whole sequence at once, chunk by chunk, or one element at a time: all agree.
 
     `settings` is the class of the layer's own settings; a layer is built as `Layer(input_size, settings)`.
+    `description`: what it is, in a sentence of at most 90 characters; `source`: the papers that introduced it.
     """
 
     settings: ClassVar[type[Settings]]
+    description: ClassVar[str] = ""
+    source: ClassVar[str] = ""
     causal: ClassVar[bool] = True
 
     input_size: int

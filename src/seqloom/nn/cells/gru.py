@@ -43,6 +43,8 @@ class GRU(GatedCell):
     """
 
     settings = GRUSettings
+    description = "A gated recurrent unit: gates reset and update its hidden state; smaller than an LSTM."
+    source = "Cho et al. 2014"
 
     def __init__(self, input_size: int, settings: GRUSettings) -> None:
         super().__init__()

@@ -54,6 +54,8 @@ class LSTM(GatedCell):
     """
 
     settings = LSTMSettings
+    description = "Long short-term memory: gates write, forget and read a cell state over long distances."
+    source = "Hochreiter and Schmidhuber 1997; Gers et al. 2000"
 
     def __init__(self, input_size: int, settings: LSTMSettings) -> None:
         super().__init__()

@@ -39,6 +39,8 @@ class MinGRU(GatedCell):
     """
 
     settings = MinGRUSettings
+    description = "A minimal GRU: its gates see the input alone, so it can run in parallel over time."
+    source = "Feng et al. 2024"
 
     def __init__(self, input_size: int, settings: MinGRUSettings) -> None:
         super().__init__()

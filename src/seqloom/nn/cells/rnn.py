@@ -33,6 +33,8 @@ class RNN(GatedCell):
     """
 
     settings = RNNSettings
+    description = "A simple recurrent network: each hidden state depends on the input and the last one."
+    source = "Elman 1990"
 
     def __init__(self, input_size: int, settings: RNNSettings) -> None:
         super().__init__()

@@ -90,6 +90,8 @@ class ConvolutionalNetwork(ConvolutionStack):
     comes later, so there is nothing to remember: the state is empty."""
 
     causal = False
+    description = "A convolutional network: each output sees the elements around it, on both sides."
+    source = "Collobert et al. 2011; Wang et al. 2017"
 
     def initial_state(self, batch_size: int) -> State:  # noqa: ARG002
         return ()
@@ -114,6 +116,8 @@ class TemporalConvolutionalNetwork(ConvolutionStack):
     section 3). The state: for each convolution, the elements before the next one that it still sees."""
 
     settings = DilatedConvolutionSettings
+    description = "A causal network of dilated convolutions: each output sees a fixed span before it."
+    source = "van den Oord et al. 2016; Bai et al. 2018"
 
     def initial_state(self, batch_size: int) -> State:
         return tuple(

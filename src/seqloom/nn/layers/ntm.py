@@ -68,6 +68,8 @@ class NTM(SequenceLayer, RecordsWeights):
     """
 
     settings = NTMSettings
+    description = "A Neural Turing Machine: a controller reads and writes an external memory by attention."
+    source = "Graves et al. 2014"
 
     def __init__(self, input_size: int, settings: NTMSettings) -> None:
         super().__init__()

@@ -105,10 +105,22 @@ class BothWays(nn.Module):
 def _register(name: str) -> None:
     cell = cells[name]
     settings = create_model(f"{cell.__name__}LayerSettings", __base__=(cell.settings, StackSettings))
-    own = {"settings": settings, "cell": cell, "__doc__": cell.__doc__}
-    layers.register(name)(type(cell.__name__, (RecurrentStack,), own))
-    first = (cell.__doc__ or name).strip().partition("\n")[0]
-    both = {**own, "causal": False, "__doc__": f"{first} Forward and backward in time."}
+    forward = {
+        "settings": settings,
+        "cell": cell,
+        "description": cell.description,
+        "source": cell.source,
+        "__doc__": cell.__doc__,
+    }
+    layers.register(name)(type(cell.__name__, (RecurrentStack,), forward))
+    description = f"{cell.__name__} layers forward and backward in time: each output sees the whole sequence."
+    both = {
+        **forward,
+        "causal": False,
+        "description": description,
+        "source": f"{cell.source}; Schuster and Paliwal 1997",
+        "__doc__": description,
+    }
     layers.register(f"bi{name}")(type(f"Bidirectional{cell.__name__}", (RecurrentStack,), both))
 
 

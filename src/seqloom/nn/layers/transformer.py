@@ -104,6 +104,8 @@ class Transformer(BlockStack):
     """A stack of causal blocks and a final norm; where the input size is not `model_dim`, a linear map comes first."""
 
     settings = TransformerSettings
+    description = "A causal Transformer: each position attends to itself and to what came before."
+    source = "Vaswani et al. 2017"
 
     def __init__(self, input_size: int, settings: TransformerSettings) -> None:
         super().__init__(input_size, settings)
@@ -185,6 +187,8 @@ class BidirectionalTransformer(BlockStack):
     nothing to remember: the state is empty."""
 
     settings = BlockSettings
+    description = "A bidirectional Transformer: each position attends to the whole sequence."
+    source = "Vaswani et al. 2017; Devlin et al. 2019"
     causal = False
 
     def initial_state(self, batch_size: int) -> State:  # noqa: ARG002

@@ -70,6 +70,8 @@ class AR(Window):
     """Autoregression: y_t = b + sum over k of W_k x_{t-k}; linear in the window."""
 
     settings = ARSettings
+    description = "Linear autoregression: each output is a linear map of the last elements."
+    source = "Yule 1927"
 
     def __init__(self, input_size: int, settings: ARSettings) -> None:
         super().__init__(input_size, settings)
@@ -91,6 +93,8 @@ class FeedForward(Window):
     """A feed-forward net over the window: hidden layers with GELU, each but the first around a residual connection."""
 
     settings = FeedForwardSettings
+    description = "A feed-forward network over a window of the last elements."
+    source = "Bengio et al. 2003"
 
     def __init__(self, input_size: int, settings: FeedForwardSettings) -> None:
         super().__init__(input_size, settings)
@@ -122,6 +126,8 @@ class NNLM(Window):
     """
 
     settings = NNLMSettings
+    description = "The neural probabilistic language model: one tanh layer over the last words."
+    source = "Bengio et al. 2003"
 
     def __init__(self, input_size: int, settings: NNLMSettings) -> None:
         super().__init__(input_size, settings)
