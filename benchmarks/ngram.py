@@ -36,7 +36,7 @@ def estimate(text: Path, order: int, arpa: Path, threads: int) -> dict[str, Any]
     from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
     from seqloom.data.tokenizer import TokenizerSettings
     from seqloom.data.tokenizer_kinds import train_tokenizer
-    from seqloom.models.ngram.arpa_write import write_arpa
+    from seqloom.formats.arpa.write import write_model
     from seqloom.models.ngram.model import NgramModel, NgramSettings
     from seqloom.threads import set_num_threads
 
@@ -54,7 +54,7 @@ def estimate(text: Path, order: int, arpa: Path, threads: int) -> dict[str, Any]
         model = NgramModel(NgramSettings(order=order))
         model.fit(tokens, None, tokenizer.vocab_size)
     marks.append(time.monotonic())
-    write_arpa(model.store, tokenizer.tokens(), arpa)
+    write_model(model.store, tokenizer.tokens(), arpa)
     marks.append(time.monotonic())
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = marks[-1] - marks[0]

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from seqloom.decoding.sampling import Sampling as Sampling
     from seqloom.errors import RequestError as RequestError
     from seqloom.errors import SeqloomError as SeqloomError
+    from seqloom.export.arpa import read_arpa as read_arpa
     from seqloom.run import Run as Run
     from seqloom.run import load as load
     from seqloom.run import train as train
-    from seqloom.run.arpa import read_arpa as read_arpa
-    from seqloom.run.vectors import Vectors as Vectors
+    from seqloom.run.embeddings import Vectors as Vectors
 
 __version__ = "0.1.0"
 
@@ -28,9 +28,9 @@ _PUBLIC = {
     "SeqloomError": "seqloom.errors",
     "Run": "seqloom.run",
     "load": "seqloom.run",
-    "read_arpa": "seqloom.run.arpa",
+    "read_arpa": "seqloom.export.arpa",
     "train": "seqloom.run",
-    "Vectors": "seqloom.run.vectors",
+    "Vectors": "seqloom.run.embeddings",
 }
 __all__ = [*sorted(_PUBLIC), "__version__"]
 

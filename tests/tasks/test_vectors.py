@@ -14,7 +14,7 @@ import torch
 
 import seqloom
 from seqloom.data.tokenizer import UNK
-from seqloom.models.word_vectors.files import read_table
+from seqloom.formats.word2vec import read_table
 from seqloom.run.start import train
 from seqloom.storage.tensors import read_tensors
 from seqloom.tasks import tasks
@@ -292,7 +292,7 @@ def test_vectors_that_do_not_fit(vectors: seqloom.Vectors, tmp_path: Path) -> No
     vectors.save(tmp_path / "words.bin")
     (tmp_path / "text.txt").write_text("x y z\n" * 40 + "".join(f"x {n}\n" for n in range(99)))
     asked = {"embedding.from": str(tmp_path / "words.bin")}
-    for settings, says in ((asked, "no token has"), ({**asked, "embedding.dim": 7}, "another size")):
+    for settings, says in ((asked, "no token has"), ({**asked, "embedding.dim": 7}, "another dimension")):
         with pytest.raises(seqloom.RequestError, match=says):
             train("language-model", str(tmp_path / "text.txt"), model="gru", updates=1, out=tmp_path / "run",
                   quiet=True, settings=settings)  # fmt: skip

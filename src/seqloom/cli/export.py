@@ -29,6 +29,6 @@ def import_(
     out: Annotated[Path | None, typer.Option(help="the run's folder; otherwise a new one under runs/")] = None,
 ) -> None:
     """Make a run of an n-gram model that another program estimated, from its ARPA file."""
-    from seqloom.run.arpa import read_arpa
+    from seqloom.export.arpa import read_arpa
 
     typer.echo(f"run  {read_arpa(file, out).folder}")

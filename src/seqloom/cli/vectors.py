@@ -11,7 +11,7 @@ import typer
 from seqloom.cli.options import Json, print_metrics, to_json
 
 if TYPE_CHECKING:
-    from seqloom.run.vectors import Vectors
+    from seqloom.run.embeddings import Vectors
 
 Arguments = Sequence[str]
 
@@ -56,7 +56,7 @@ def vectors(
 
         write_atomic(out, _PAGES[action](source, most_words))
         return
-    from seqloom.run.vectors import Vectors
+    from seqloom.run.embeddings import Vectors
 
     found = _QUESTIONS[action](Vectors.open(source), given, top, most_words)
     if isinstance(found, dict):
@@ -96,7 +96,7 @@ def _similarity(vectors: Vectors, words: Arguments, top: int, most_words: int) -
 
 
 def _evaluate(vectors: Vectors, files: Arguments, top: int, most_words: int) -> Any:  # noqa: ARG001
-    from seqloom.run.vectors import holds_analogies
+    from seqloom.run.embeddings import holds_analogies
 
     _expect(len(files) == 1, "evaluate", "one file", files)
     if not holds_analogies(files[0]):
@@ -115,7 +115,7 @@ def _expect(right: bool, action: str, what: str, got: Arguments) -> None:
 
 def _map(source: Path, most_words: int) -> str:
     from seqloom.explain.vector_map import vector_map_html
-    from seqloom.run.vectors import Vectors
+    from seqloom.run.embeddings import Vectors
 
     return vector_map_html(Vectors.open(source), f"The words of {source.resolve().name}", most_words)
 

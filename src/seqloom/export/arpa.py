@@ -1,14 +1,22 @@
-"""ARPA files, which KenLM, SRILM and most others read."""
+"""Runs of n-gram models to ARPA files and back."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from seqloom.config import write_toml
+from seqloom.data.corpus import Sources
+from seqloom.data.text import TextCodec
+from seqloom.data.word_tokenizer import WordTokenizer
 from seqloom.errors import RequestError
 from seqloom.export import exporters
-from seqloom.models.ngram.arpa_write import write_arpa
+from seqloom.files import make_folder
+from seqloom.formats.arpa.read import read_model
+from seqloom.formats.arpa.write import write_model
 from seqloom.models.ngram.model import NgramModel
-from seqloom.run import Run
+from seqloom.run import Run, load
+from seqloom.run.plan import Plan, check_folder, free_folder, make_settings
+from seqloom.training.budget import Budget
 
 
 @exporters.register("arpa")
@@ -18,4 +26,21 @@ def arpa(run: Run, file: Path) -> None:
         raise RequestError(
             "ARPA files hold n-gram models", where=str(run.folder), got=run.plan.model, expected="a run of ngram"
         )
-    write_arpa(run.model.store, run.codec.tokenizer.tokens(), file)
+    write_model(run.model.store, run.codec.tokenizer.tokens(), file)
+
+
+def read_arpa(path: str | Path, out: str | Path | None = None) -> Run:
+    """The n-gram model of an ARPA file (`.gz` and `.xz` too) as a run in `out`, otherwise in a new folder under runs/.
+
+    Words are separated by whitespace. Raises SeqloomError with `file:line` where the file is broken.
+    """
+    folder = Path(out) if out is not None else free_folder(Path("runs") / "language-model-arpa")
+    model = read_model(path)
+    settings = make_settings("language-model", "ngram", {"model.order": model.store.order})
+    plan = Plan("language-model", "ngram", Sources(str(path)), Budget(epochs=1), 1, settings)
+    check_folder(folder, plan, resume=False)
+    make_folder(folder)
+    TextCodec(WordTokenizer(model.tokens)).save(folder)
+    NgramModel.of(model.store).save(folder)
+    write_toml(folder / "config.toml", plan.to_toml())
+    return load(folder)

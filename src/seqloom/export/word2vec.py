@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqloom.export import exporters
 from seqloom.run import Run
-from seqloom.run.vectors import Vectors
+from seqloom.run.embeddings import Vectors
 
 
 @exporters.register("word2vec")

@@ -16,7 +16,7 @@ from seqloom.models.class_model import ClassLogits, ClassModel
 from seqloom.models.encoded_sequence import EncodedSequence, real_tokens
 from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.encoder_decoder import Frames, Tokens
-from seqloom.models.word_vectors.two_channel_embedding import KnownBeside, KnownTokens
+from seqloom.models.word_vectors.two_channel_embedding import PretrainedTokens, TwoChannelEmbedding
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
@@ -148,7 +148,7 @@ class Classifier(ClassModel):
         cls,
         chosen: Layout,
         settings: NetworkSettings,
-        source: Tokens | KnownTokens | Frames,
+        source: Tokens | PretrainedTokens | Frames,
         class_weights: Float[Tensor, " classes"],
         stretch: int = 0,
     ) -> Classifier:
@@ -167,7 +167,7 @@ class Classifier(ClassModel):
     ) -> Classifier:
         """A network of the sizes of the saved `tensors`."""
         frames, tokens = tensors.get("encoder.read.0.weight"), tensors.get("encoder.read.table.weight")
-        source: Tokens | KnownTokens | Frames | None = KnownTokens.saved(tensors, "encoder.read.")
+        source: Tokens | PretrainedTokens | Frames | None = PretrainedTokens.saved(tensors, "encoder.read.")
         if source is None:
             source = Tokens(len(tokens)) if tokens is not None else Frames(cast(Tensor, frames).shape[1])
         return cls.build(chosen, settings, source, torch.ones_like(tensors["class_weights"]), stretch)
@@ -219,11 +219,11 @@ class IdentityLayer(SequenceLayer):
         return inputs, ()
 
 
-def _reader(source: Tokens | KnownTokens | Frames, settings: EmbeddingSettings) -> tuple[nn.Module, int]:
+def _reader(source: Tokens | PretrainedTokens | Frames, settings: EmbeddingSettings) -> tuple[nn.Module, int]:
     """What makes vectors of the elements, and how many numbers they have."""
-    if isinstance(source, KnownTokens):
-        beside = KnownBeside(source, settings)
-        return beside, beside.dim
+    if isinstance(source, PretrainedTokens):
+        embedding = TwoChannelEmbedding(source, settings)
+        return embedding, embedding.dim
     if isinstance(source, Tokens):
         return TokenEmbedding(source.vocab_size, settings), settings.dim
     return nn.Sequential(Linear(source.size, settings.dim), VariationalDropout(settings.dropout)), settings.dim

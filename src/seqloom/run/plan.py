@@ -13,7 +13,7 @@ from pydantic import create_model
 from seqloom.config import Settings, build, flatten, full_name, read_toml
 from seqloom.data.corpus import Sources
 from seqloom.errors import RequestError
-from seqloom.models.word_vectors.files import dim_of
+from seqloom.formats.vector_sources import dim_of
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FittedSettings
 from seqloom.tasks.task import PresetByData

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from seqloom.data.batch import Batch
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.example import Labelled, Source
-from seqloom.data.labelled import LabelledCodec, LabelledData, labelled_recipe
+from seqloom.data.labelled import ExtraVocabulary, LabelledCodec, LabelledData, labelled_recipe
 from seqloom.data.labelled_loader import LabelledLoader
 from seqloom.data.labels import UNSEEN
 from seqloom.data.loader import Loader
@@ -25,6 +26,7 @@ from seqloom.decoding.batching import padded_source
 from seqloom.decoding.decision import Decided, Decision, decide, fit_temperature
 from seqloom.decoding.sentence_vectors import vectors_in_batches
 from seqloom.errors import RequestError
+from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.class_model import ClassModel
@@ -32,7 +34,7 @@ from seqloom.models.classifier import Classifier, layout, layouts
 from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder_decoder import Frames, Tokens
 from seqloom.models.pooling_names import AUTO, check_pooling
-from seqloom.models.word_vectors.two_channel_embedding import KnownTokens, more_words
+from seqloom.models.word_vectors.two_channel_embedding import PretrainedTokens
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
@@ -67,7 +69,7 @@ class ClassifyTask:
         return preset_of(model, "numbers") if holds_numbers(data) else self.preset(model, asked)
 
     def recipe(self, settings: ClassifySettings) -> Recipe[Labelled, LabelledData]:
-        more = more_words(_known_vectors(settings))
+        more = _vocabulary_of_vectors(_vectors_source(settings))
         return labelled_recipe(readers["labelled"], settings.tokenizer, settings.data.vector == "steps", more)
 
     def build(self, corpus: Corpus[Labelled, LabelledData], model: str, settings: ClassifySettings) -> ClassModel:
@@ -186,20 +188,35 @@ def _bag(train: LabelledData, weights: Tensor, settings: ClassifySettings) -> Ba
     return BagOfWords.learn(train.sources.ids, train.sources.offsets, train.class_ids, vocab_size, weights, own)
 
 
-def _known_vectors(settings: ClassifySettings) -> str:
-    """Where they are, if the model has an embedding and there are any."""
+def _vectors_source(settings: ClassifySettings) -> str:
+    """The run or the file of pretrained vectors; empty where there is none, or the model has no embedding."""
     embedding = getattr(settings, "embedding", None)
     return "" if embedding is None else cast(EmbeddingSettings, embedding).from_
 
 
-def _source(train: LabelledData, settings: ClassifySettings) -> Tokens | KnownTokens | Frames:
-    tokenizer, known = train.codec.tokenizer, _known_vectors(settings)
+def _vocabulary_of_vectors(source: str) -> ExtraVocabulary | None:
+    """The words that have pretrained vectors, the frequent ones first."""
+    if not source:
+        return None
+    path = Path(source)
+    file = path / "model.safetensors" if path.is_dir() else path
+    mark = f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}" if file.exists() else source
+
+    def read() -> Sequence[str]:
+        vectors = open_vectors(source)
+        return [vectors.words[place] for place in vectors.frequent().tolist()]
+
+    return ExtraVocabulary(mark, read)
+
+
+def _source(train: LabelledData, settings: ClassifySettings) -> Tokens | PretrainedTokens | Frames:
+    tokenizer, vectors = train.codec.tokenizer, _vectors_source(settings)
     if tokenizer is None:
         return Frames(train.codec.channels)
-    if not known:
+    if not vectors:
         return Tokens(tokenizer.vocab_size)
     counts = cast(TokenFile, train.sources).counts(tokenizer.vocab_size)
-    return KnownTokens.of(tokenizer.tokens(), counts, known, "embedding.from")
+    return PretrainedTokens.of(tokenizer.tokens(), counts, open_vectors(vectors), "embedding.from")
 
 
 def _class_weights(class_ids: NDArray[np.int64], classes: int, kind: str) -> Tensor:

@@ -27,12 +27,13 @@ from seqloom.decoding.scoring import known_nats, score_lines
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import read_lines
+from seqloom.formats.vector_sources import open_vectors
 from seqloom.models.counted import CountBased
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import MixtureSettings
 from seqloom.models.ngram.model import NgramModel
 from seqloom.models.pooling_names import AUTO
-from seqloom.models.word_vectors.pretrained import begin_with
+from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State, layers
 from seqloom.nn.output.output import OutputSettings
@@ -194,7 +195,9 @@ class LanguageModelTask:
     def build(self, corpus: TextCorpus, model: str, settings: LanguageModelSettings) -> LanguageModel:
         codec = cast(TextCodec, corpus.codec)
         network = _build(model, settings, corpus.train.counts(codec.tokenizer.vocab_size))
-        begin_with(network.embedding.table, codec.tokenizer.tokens(), settings.embedding.from_, "embedding.from")
+        if settings.embedding.from_:
+            vectors = open_vectors(settings.embedding.from_)
+            initialise_embedding(network.embedding.table, codec.tokenizer.tokens(), vectors, "embedding.from")
         return network
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: LanguageModelSettings) -> LanguageModel:

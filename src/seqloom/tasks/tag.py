@@ -27,12 +27,13 @@ from seqloom.data.tokenizer import SPECIALS
 from seqloom.decoding.sentence_vectors import vectors_in_batches
 from seqloom.decoding.tagging import TaggedWords, tag_rows
 from seqloom.errors import RequestError, unknown_name
+from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
 from seqloom.metrics.spans import SpanScores, span_scores
 from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.tagger import Tagger, TaggerSettings
-from seqloom.models.word_vectors.pretrained import begin_with
+from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State, layers
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
@@ -124,7 +125,8 @@ class TagTask:
         counts = train.word_counts(len(codec.spelling.words))
         network = Tagger(layers[model], settings, counts, len(codec.spelling.characters), legal, len(names))
         words = (*SPECIALS, *codec.spelling.words.tokens)
-        begin_with(network.forms.words, words, settings.words.from_, "words.from")
+        if settings.words.from_:
+            initialise_embedding(network.forms.words, words, open_vectors(settings.words.from_), "words.from")
         return network
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: TagSettings) -> Tagger:

@@ -26,12 +26,13 @@ from seqloom.decoding.search import Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.translation import Translation, Translator
 from seqloom.files import read_lines
+from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
 from seqloom.metrics.transduction import signatures, transduction_scores
 from seqloom.models.architecture import EncoderDecoderSettings, architecture, architectures, setting_fields
 from seqloom.models.encoder_decoder import EncoderDecoder, SharedTokens, Tokens
 from seqloom.models.pooling_names import AUTO
-from seqloom.models.word_vectors.pretrained import begin_with
+from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
@@ -119,7 +120,9 @@ class TranslateTask:
         source = SharedTokens() if codec.shared else Tokens(codec.source.vocab_size)
         network = EncoderDecoder.build(architecture(model), settings, counts, source)
         read = network.embedding if codec.shared else cast(Any, network.encoder.read)
-        begin_with(read.table, codec.source.tokens(), settings.embedding.from_, "embedding.from")
+        if settings.embedding.from_:
+            vectors = open_vectors(settings.embedding.from_)
+            initialise_embedding(read.table, codec.source.tokens(), vectors, "embedding.from")
         return network
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: TranslateSettings) -> EncoderDecoder:

@@ -1,9 +1,10 @@
-"""Embeddings that begin with the vectors of words that are known already."""
+"""Embeddings initialised from pretrained vectors of words."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -11,39 +12,55 @@ from torch import Tensor, nn
 
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.errors import RequestError
-from seqloom.models.word_vectors.files import dim_of, open_table
+from seqloom.models.word_vectors.table import VectorTable
+
+
+class TokenVectors(NamedTuple):
+    """The tokens that have a pretrained vector. `ids`: their numbers in the vocabulary; `rows`: (ids, dim)."""
+
+    ids: list[int]
+    rows: Float[Tensor, "ids dim"]
 
 
 @torch.no_grad()
-def begin_with(table: nn.Embedding, tokens: Sequence[str], source: str, setting: str) -> int:
-    """Puts the vectors of `source` (a run or a file; empty: nothing is done) where the `tokens` that they are of stand,
-    and says on standard error how many were found. They are scaled to the size that the table's own numbers have, to
-    which the network's other weights are fitted.
+def initialise_embedding(
+    embedding: nn.Embedding, tokens: Sequence[str], vectors: VectorTable, setting: str
+) -> TokenVectors:
+    """Copies the pretrained vectors into the rows of the `tokens` that have one, scaled to the root mean square of the
+    embedding's own initial values, which the other weights of the network are fitted to.
 
-    Raises RequestError where sizes differ or no token is found; `setting` is the name of what was asked.
+    Raises RequestError where dimensions differ or no token has a vector; `setting` is the name of the setting that
+    asked for it.
     """
-    if not source:
-        return 0
-    if (dim := dim_of(source)) != table.embedding_dim:
-        expected = f"{dim}, the numbers a word of {source}"
-        raise RequestError("the vectors are of another size", where=setting, got=table.embedding_dim, expected=expected)
-    found, rows = find_rows(tokens, source, setting)
-    size = float(table.weight.square().mean().sqrt())
-    table.weight[found] = rows * (size / max(float(rows.square().mean().sqrt()), 1e-12))
-    return len(found)
-
-
-def find_rows(tokens: Sequence[str], source: str, setting: str) -> tuple[list[int], Float[Tensor, "found dim"]]:
-    """Which of the `tokens` have vectors in `source` (special ones have none), and these; how many is said on standard
-    error. Raises RequestError where none has one."""
-    vectors = open_table(source)
-    places = [vectors.place(token) if number >= len(SPECIALS) else None for number, token in enumerate(tokens)]
-    found = [number for number, place in enumerate(places) if place is not None]
-    print(
-        f"{setting}: {len(found):,} of {len(tokens) - len(SPECIALS):,} tokens have vectors in {source}", file=sys.stderr
-    )
-    if not found:
+    if vectors.dim != embedding.embedding_dim:
+        expected = f"{vectors.dim}, the dimension of {vectors.source}"
         raise RequestError(
-            "no token has a vector", where=setting, got=source, hint="words are matched as they are written"
+            "the vectors have another dimension", where=setting, got=embedding.embedding_dim, expected=expected
         )
-    return found, torch.from_numpy(vectors.matrix[[place for place in places if place is not None]].copy())
+    pretrained = token_vectors(tokens, vectors, setting)
+    size = float(embedding.weight.square().mean().sqrt())
+    embedding.weight[pretrained.ids] = pretrained.rows * (size / root_mean_square(pretrained.rows))
+    return pretrained
+
+
+def token_vectors(tokens: Sequence[str], vectors: VectorTable, setting: str) -> TokenVectors:
+    """Looks the `tokens` up (special ones have no vector) and prints on standard error how many were found. Raises
+    RequestError where none was."""
+    places = [vectors.place(token) if number >= len(SPECIALS) else None for number, token in enumerate(tokens)]
+    ids = [number for number, place in enumerate(places) if place is not None]
+    print(
+        f"{setting}: {len(ids):,} of {len(tokens) - len(SPECIALS):,} tokens have vectors in {vectors.source}",
+        file=sys.stderr,
+    )
+    if not ids:
+        raise RequestError(
+            "no token has a vector",
+            where=setting,
+            got=vectors.source,
+            hint="tokens are matched as they are written, or else in lowercase",
+        )
+    return TokenVectors(ids, torch.from_numpy(vectors.matrix[[place for place in places if place is not None]].copy()))
+
+
+def root_mean_square(rows: Tensor) -> float:
+    return max(float(rows.square().mean().sqrt()), 1e-12)

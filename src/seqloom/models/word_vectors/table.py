@@ -32,7 +32,7 @@ class Near(NamedTuple):
 
 class VectorTable:
     """`words` and `matrix`: (words, dim). `counts`: (words,), how often each is in the training text; where that is not
-    known, the frequent ones are taken to stand first."""
+    known, the frequent ones are taken to stand first. `source`: the run or file that they come from."""
 
     def __init__(
         self,
@@ -40,9 +40,10 @@ class VectorTable:
         matrix: NDArray[np.float32],
         counts: NDArray[np.int64] | None = None,
         ngrams: NGramVectors | None = None,
+        source: str = "",
     ) -> None:
         assert len(words) == len(matrix)
-        self.words, self.matrix, self.counts, self.ngrams = words, matrix, counts, ngrams
+        self.words, self.matrix, self.counts, self.ngrams, self.source = words, matrix, counts, ngrams, source
 
     def __len__(self) -> int:
         return len(self.words)

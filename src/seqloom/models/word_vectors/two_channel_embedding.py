@@ -1,9 +1,8 @@
-"""Words by a vector that is learnt and, beside it, one that was known before and stays as it is."""
+"""An embedding of two channels: a trained vector of each token, and beside it a pretrained one that stays fixed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,67 +11,54 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seqloom.data.labelled import ExtraVocabulary
 from seqloom.data.tokenizer import SPECIALS, UNK
-from seqloom.models.word_vectors.files import open_table
-from seqloom.models.word_vectors.pretrained import find_rows
+from seqloom.models.word_vectors.pretrained import root_mean_square, token_vectors
+from seqloom.models.word_vectors.table import VectorTable
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 
-_ENOUGH = 2
-"""A token that occurs so often in the training data has a vector of its own; all others share that of `<unk>`."""
+_MIN_COUNT = 2
+"""A token that occurs so often in the training data has a trained vector of its own; all others share that of
+`<unk>`."""
 
 
-def more_words(source: str) -> ExtraVocabulary | None:
-    """The words of `source` (a run or a file of vectors; empty: nothing), the frequent ones first."""
-    if not source:
-        return None
-    path = Path(source)
-    held = path / "model.safetensors" if path.is_dir() else path
-    mark = f"{held.resolve()} {held.stat().st_size} {held.stat().st_mtime_ns}" if held.exists() else source
-
-    def read() -> Sequence[str]:
-        table = open_table(source)
-        return [table.words[place] for place in table.frequent().tolist()]
-
-    return ExtraVocabulary(mark, read)
-
-
-class KnownTokens(NamedTuple):
-    """A source of tokens. `rows`: (vocab,), which of the learnt vectors each token has; `vectors`: (vocab, dim), those
-    that are known, zeros where there is none."""
+class PretrainedTokens(NamedTuple):
+    """A source of tokens. `rows`: (vocab,), the row of each token in the trained channel; `vectors`: (vocab, dim), the
+    pretrained channel, zeros where a token has no vector."""
 
     rows: Int[Tensor, " vocab"]
     vectors: Float[Tensor, "vocab dim"]
 
     @classmethod
-    def of(cls, tokens: Sequence[str], counts: NDArray[np.int64], source: str, setting: str) -> KnownTokens:
-        """`counts`: (vocab,), how often each of the `tokens` occurs in the training data. The known vectors are scaled
-        to a mean square of 1. Raises RequestError where no token has one."""
-        numbers, found = find_rows(tokens, source, setting)
-        vectors = torch.zeros(len(tokens), found.shape[1])
-        vectors[numbers] = found / found.square().mean().sqrt().clamp(min=1e-12)
-        own = np.flatnonzero((np.arange(len(tokens)) < len(SPECIALS)) | (counts >= _ENOUGH))
+    def of(
+        cls, tokens: Sequence[str], counts: NDArray[np.int64], vectors: VectorTable, setting: str
+    ) -> PretrainedTokens:
+        """`counts`: (vocab,), how often each of the `tokens` occurs in the training data. The pretrained vectors are
+        scaled to a mean square of 1. Raises RequestError where no token has one."""
+        ids, rows_found = token_vectors(tokens, vectors, setting)
+        fixed = torch.zeros(len(tokens), rows_found.shape[1])
+        fixed[ids] = rows_found / root_mean_square(rows_found)
+        trained = np.flatnonzero((np.arange(len(tokens)) < len(SPECIALS)) | (counts >= _MIN_COUNT))
         rows = torch.full((len(tokens),), UNK)
-        rows[own] = torch.arange(len(own))
-        return cls(rows, vectors)
+        rows[trained] = torch.arange(len(trained))
+        return cls(rows, fixed)
 
     @classmethod
-    def saved(cls, tensors: Mapping[str, Tensor], prefix: str) -> KnownTokens | None:
-        """Those of a saved `KnownBeside`; None where there is none under the `prefix`."""
+    def saved(cls, tensors: Mapping[str, Tensor], prefix: str) -> PretrainedTokens | None:
+        """Those of a saved `TwoChannelEmbedding`; None where there is none under the `prefix`."""
         if f"{prefix}known" not in tensors:
             return None
         return cls(tensors[f"{prefix}rows"], tensors[f"{prefix}known"])
 
 
-class KnownBeside(nn.Module):
-    """The learnt vector of a token, joined with the one that is known: two channels, of which one stays as it is, so
-    that words which training never saw are read as those that are like them (Kim 2014, section 3.1)."""
+class TwoChannelEmbedding(nn.Module):
+    """The trained and the pretrained vector of a token, concatenated: of the two channels one stays fixed, so that
+    words which training never saw are read as those that are like them (Kim 2014, section 3.1)."""
 
-    def __init__(self, source: KnownTokens, settings: EmbeddingSettings) -> None:
+    def __init__(self, source: PretrainedTokens, settings: EmbeddingSettings) -> None:
         super().__init__()
-        own = settings.model_copy(update={"dropout": 0.0})
-        self.learnt = TokenEmbedding(int(source.rows.max()) + 1, own)
+        undropped = settings.model_copy(update={"dropout": 0.0})
+        self.learnt = TokenEmbedding(int(source.rows.max()) + 1, undropped)
         self.dropout = VariationalDropout(settings.dropout)
         self.rows: Tensor
         self.known: Tensor

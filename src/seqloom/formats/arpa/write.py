@@ -27,7 +27,7 @@ NAMES = {UNK: "<unk>", SOS: "<s>", EOS: "</s>"}
 _ROWS_AT_ONCE = 1 << 16
 
 
-def write_arpa(store: Store, tokens: Sequence[str], path: Path) -> None:
+def write_model(store: Store, tokens: Sequence[str], path: Path) -> None:
     """Writes the model; `.gz` is compressed. `tokens` is the vocabulary in order of ids.
 
     Numbers have seven decimals, as many as a float32 tells apart. <pad> is no word and left out.

@@ -14,8 +14,8 @@ import torch
 
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.models.ngram.arpa_read import read_arpa
-from seqloom.models.ngram.arpa_write import decimal, write_arpa
+from seqloom.formats.arpa.read import read_model
+from seqloom.formats.arpa.write import decimal, write_model
 from seqloom.models.ngram.model import NgramModel
 from tests.support.small_texts import fitted, moby_dick, words_of
 
@@ -50,8 +50,8 @@ ngram 3=1
 def test_written_and_read_back(name: str, tmp_path: Path) -> None:
     tokens, words = words_of(moby_dick(300))
     model = fitted(tokens, len(words), order=4)
-    write_arpa(model.store, words, tmp_path / name)
-    again = read_arpa(tmp_path / name)
+    write_model(model.store, words, tmp_path / name)
+    again = read_model(tmp_path / name)
     assert again.tokens == words
     for field, array in model.store._asdict().items():
         np.testing.assert_allclose(getattr(again.store, field), array, atol=6e-8, rtol=1e-7, err_msg=field)
@@ -60,14 +60,14 @@ def test_written_and_read_back(name: str, tmp_path: Path) -> None:
 def test_lines_in_any_order_and_blanks_of_any_kind(tmp_path: Path) -> None:
     tokens, words = words_of(moby_dick(40))
     model = fitted(tokens, len(words), order=3)
-    write_arpa(model.store, words, tmp_path / "one.arpa")
+    write_model(model.store, words, tmp_path / "one.arpa")
     parts = re.split(r"(?m)(?<=grams:\n)", (tmp_path / "one.arpa").read_text())
     shuffled = [parts[0], parts[1]]
     for part in parts[2:]:
         grams, blank, rest = part.partition("\n\n")
         shuffled.append("\n".join(reversed(grams.replace("\t", "  ").split("\n"))) + blank + rest)
     (tmp_path / "two.arpa").write_text("".join(shuffled).replace("\n", "\r\n"))
-    for array, same in zip(read_arpa(tmp_path / "two.arpa").store, model.store, strict=True):
+    for array, same in zip(read_model(tmp_path / "two.arpa").store, model.store, strict=True):
         np.testing.assert_allclose(array, same, atol=6e-8, rtol=1e-7)
 
 
@@ -75,7 +75,7 @@ def test_what_srilm_leaves_out(tmp_path: Path) -> None:
     """Back-off weights of 1 are not written, nor <unk>; where pruning took the end of an n-gram, nothing changes."""
     path = tmp_path / "model.arpa"
     path.write_text(SRILM.replace("-0.15	<s> a b", "-0.15	a b c").replace("-0.35	b c", "-0.35	c b"))
-    arpa = read_arpa(path)
+    arpa = read_model(path)
     model, ids = NgramModel.of(arpa.store), {word: i for i, word in enumerate(arpa.tokens)}
     a, b, c = ids["a"], ids["b"], ids["c"]
 
@@ -116,7 +116,7 @@ def test_broken_files_name_their_line(fault: str, tmp_path: Path) -> None:
     path = tmp_path / "model.arpa"
     path.write_text(SRILM.replace(before, after))
     with pytest.raises(SeqloomError, match=message) as raised:
-        read_arpa(path)
+        read_model(path)
     where = raised.value.where or ""
     assert where.startswith(f"{path}"), where
     if fault in ("a word too few", "no number", "an unknown word", "a word too many"):
@@ -127,7 +127,7 @@ def test_a_compressed_file_that_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "model.arpa.gz"
     path.write_bytes(gzip.compress(SRILM.encode())[:90])
     with pytest.raises(SeqloomError):
-        read_arpa(path)
+        read_model(path)
 
 
 @hypothesis.given(
@@ -137,7 +137,7 @@ def test_any_damage_is_an_error_or_a_model(damage: str, place: int, tmp_path_fac
     path = tmp_path_factory.mktemp("arpa") / "model.arpa"
     path.write_text(SRILM[:place] + damage + SRILM[place + len(damage) :])
     try:
-        store = read_arpa(path).store
+        store = read_model(path).store
     except SeqloomError:
         return
     assert len(store.words) == store.sizes.sum()
@@ -154,4 +154,4 @@ def test_numbers_are_written_with_seven_decimals(number: float) -> None:
 def test_words_that_would_look_the_same(tmp_path: Path) -> None:
     tokens, words = words_of(["a </s>", "b c"])
     with pytest.raises(RequestError, match="look the same"):
-        write_arpa(fitted(tokens, len(words), order=2).store, words, tmp_path / "m.arpa")
+        write_model(fitted(tokens, len(words), order=2).store, words, tmp_path / "m.arpa")

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from seqloom.data.readers import readers
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import read_lines
+from seqloom.formats.vector_sources import open_vectors
+from seqloom.formats.word2vec import write_table
 from seqloom.metrics.analogies import Share
 from seqloom.metrics.similarity import Similarity, similarity
-from seqloom.models.word_vectors.files import open_table, write_table
 from seqloom.models.word_vectors.sentences import How, sentence_rows
 from seqloom.models.word_vectors.table import VectorTable
 
@@ -38,8 +39,8 @@ class Vectors(VectorTable):
     def open(cls, path: str | Path) -> Vectors:
         """Those of a run's folder (of any task whose model has a vector for each token), memory-mapped, or of a file:
         word2vec's text and binary (`.bin`) formats and fastText's `.vec`; `.gz` and `.xz` too."""
-        table = open_table(path)
-        return cls(table.words, table.matrix, table.counts, table.ngrams)
+        table = open_vectors(path)
+        return cls(table.words, table.matrix, table.counts, table.ngrams, table.source)
 
     def save(self, path: str | Path) -> int:
         """Writes word2vec's format, binary where the name ends in `.bin`, otherwise text. How many words: those with

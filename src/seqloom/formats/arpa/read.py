@@ -17,7 +17,7 @@ from seqloom.data.tokenizer import EOS, SOS, SPECIALS, UNK
 from seqloom.data.words import WordTable, find_word
 from seqloom.errors import SeqloomError
 from seqloom.files import opened, reading
-from seqloom.models.ngram.arpa_tree import Grams, tree_of
+from seqloom.formats.arpa.assemble import Grams, tree_of
 from seqloom.models.ngram.estimate import LOG_ZERO
 from seqloom.models.ngram.store import Store
 
@@ -33,14 +33,14 @@ _FAULTS = (
 )
 
 
-class Arpa(NamedTuple):
+class ArpaModel(NamedTuple):
     """A model and its vocabulary in order of ids."""
 
     store: Store
     tokens: list[str]
 
 
-def read_arpa(path: str | Path) -> Arpa:
+def read_model(path: str | Path) -> ArpaModel:
     """Reads an ARPA file (`.gz` and `.xz` too).
 
     Missing back-off weights are log 1; n-grams whose beginning or end is missing get it, with the probability that
@@ -64,7 +64,7 @@ class _Reader:
     def error(self, what: str, got: object = None, expected: object = None) -> SeqloomError:
         return SeqloomError(what, where=self.where(), got=got, expected=expected)
 
-    def read(self) -> Arpa:
+    def read(self) -> ArpaModel:
         with opened(self.path) as stream:
             self._stream: BinaryIO = stream
             self._sizes = self._header()
@@ -77,7 +77,7 @@ class _Reader:
             if found != b"\\end\\":
                 raise self.error("the file does not end as it should", _shown(found), "\\end\\")
         try:
-            return Arpa(tree_of(levels, len(self._tokens)), self._tokens)
+            return ArpaModel(tree_of(levels, len(self._tokens)), self._tokens)
         except SeqloomError as error:  # of rows of words it does not know where they are from
             raise SeqloomError(error.what, where=self.path, got=error.got) from None
 

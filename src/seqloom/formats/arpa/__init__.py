@@ -1,0 +1,1 @@
+"""ARPA files: n-gram models as text, which KenLM, SRILM and most other programs read."""
