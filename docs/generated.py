@@ -60,24 +60,25 @@ def table(header: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
 
 
 def models() -> str:
-    from seqloom.models.word_vectors.model import KINDS
-    from seqloom.tasks.counted_language_models import COUNTED
-
-    about = {row["name"]: row["about"].rstrip(":;,.") for row in rows("layers")}
-    about |= {name: (model.__doc__ or "").partition("\n")[0].rstrip(".") for name, model in (COUNTED | KINDS).items()}
     return table(
-        ("model", "what it is", "tasks"),
-        [(f"`{row['name']}`", about[row["name"]], row["about"]) for row in rows("models") if row["name"] in about],
+        ("model", "what it does", "paper", "tasks"),
+        [
+            (f"`{row['name']}`", row["description"], row["source"], ", ".join(row["tasks"]))
+            for row in sorted(rows("models"), key=lambda row: row["tasks"] == ["translate"])
+        ],
     )
 
 
 def tasks() -> str:
-    return table(("task", "what it does"), [(f"`{row['name']}`", row["about"]) for row in rows("tasks")])
+    return table(
+        ("task", "what it does", "model by default"),
+        [(f"`{row['name']}`", row["description"], f"`{row['default_model']}`") for row in rows("tasks")],
+    )
 
 
 def settings(task: str, *chosen: str) -> str:
     """A table for each model, or each `chosen` one: the settings that they share, then what each has of its own."""
-    names = chosen or [row["name"] for row in rows("models") if task in row["about"].split(", ")]
+    names = chosen or [row["name"] for row in rows("models", task)]
     by_model = {name: {row["name"]: row for row in rows("settings", task, name)} for name in names}
     first = by_model[names[0]]
     shared = [n for n in first if all(n in of and of[n]["value"] == first[n]["value"] for of in by_model.values())]
@@ -89,7 +90,9 @@ def settings(task: str, *chosen: str) -> str:
 
 
 def _settings_table(found: list[dict[str, Any]]) -> str:
-    lines = [(f"`{row['name']}`", f"`{json.dumps(row['value'])}`", row["about"].replace("<", "&lt;")) for row in found]
+    lines = [
+        (f"`{row['name']}`", f"`{json.dumps(row['value'])}`", row["description"].replace("<", "&lt;")) for row in found
+    ]
     return table(("setting", "default", "what it is"), lines)
 
 

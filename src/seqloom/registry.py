@@ -5,29 +5,44 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from seqloom.errors import unknown_name
 
 T = TypeVar("T")
 
 
+class Description(NamedTuple):
+    """What an entry is, in one full sentence of at most 90 characters, and the paper that it comes from, if any."""
+
+    text: str
+    source: str = ""
+
+    @classmethod
+    def of(cls, entry: object) -> Description:
+        """The attributes `description` and `source` of a class or an object."""
+        return cls(getattr(entry, "description", ""), getattr(entry, "source", ""))
+
+
 class Registry(Generic[T]):
     """Maps names to things of one kind. The modules of `package` are imported when they are first looked for: the one
     that bears the name, and all of them where it has none such, or where the names are listed.
 
-    A newcomer adds a file to the folder and decorates what is in it with `@registry.register("name")`.
+    A newcomer adds a file to the folder and decorates what is in it with `@registry.register("name")`. A class has the
+    attributes `description` and `source`; a function's description is an argument of `register`.
     """
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
         self._entries: dict[str, T] = {}
+        self._descriptions: dict[str, Description] = {}
         self._discovered = False
 
-    def register(self, name: str) -> Callable[[T], T]:
+    def register(self, name: str, description: str = "") -> Callable[[T], T]:
         def add(entry: T) -> T:
             assert name not in self._entries, f"two {self.kind}s are named {name}"
             self._entries[name] = entry
+            self._descriptions[name] = Description(description) if description else Description.of(entry)
             return entry
 
         return add
@@ -52,6 +67,11 @@ class Registry(Generic[T]):
         if name not in entries:
             raise unknown_name(self.kind, name, entries)
         return entries[name]
+
+    def describe(self, name: str) -> Description:
+        """The description of an entry. Raises RequestError with the nearest name where there is none."""
+        _ = self[name]
+        return self._descriptions[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._discover()))

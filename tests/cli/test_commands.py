@@ -107,15 +107,58 @@ def test_lists(kind: str, cli: CommandLine) -> None:
     rows = json.loads(cli("list", kind, "--json").output)
     assert status == 0
     assert [row["name"] for row in rows] == [line.split()[0] for line in output.splitlines()]
-    assert all(row["about"] for row in rows)
+    assert all(row["description"] for row in rows)
     expected = {"tasks": "language-model", "models": "lstm", "layers": "gru", "readers": "lines"}
     assert expected[kind] in [row["name"] for row in rows]
+
+
+def test_models_are_listed_with_what_they_are_in_each_task(cli: CommandLine) -> None:
+    rows = json.loads(cli("list", "models", "--json").output)
+    assert {"bow", "lstm+attention", "ngram", "skipgram"} <= {row["name"] for row in rows}
+    of_classify = json.loads(cli("list", "models", "classify", "--json").output)
+    assert all(row["tasks"] == ["classify"] for row in of_classify)
+    attention = [row["tasks"] for row in rows if row["name"] == "lstm+attention"]
+    assert attention == [["classify"], ["translate"]], "what attends to what is another thing in each"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["tasks", "tag"], "expected: seqloom list tasks"),
+        (["models", "tag", "lstm"], "expected: seqloom list models [TASK]"),
+        (["models", "tga"], "did you mean 'tag'?"),
+        (["settings"], "seqloom list settings TASK [MODEL]"),
+        (["settings", "tag", "lsmt"], "did you mean 'lstm'?"),
+        (["setings"], "did you mean 'settings'?"),
+    ],
+)
+def test_a_wrong_list(arguments: list[str], says: str, cli: CommandLine) -> None:
+    status, output, errors = cli("list", *arguments)
+    assert (status, output) == (2, "")
+    assert says in errors
+
+
+def test_settings_of_the_default_model(cli: CommandLine) -> None:
+    assert cli("list", "settings", "tag").output == cli("list", "settings", "tag", "bilstm").output
+
+
+def test_the_version(cli: CommandLine) -> None:
+    status, output, _ = cli("--version")
+    assert (status, output) == (0, f"seqloom {seqloom.__version__}\n")
+
+
+def test_a_task_has_a_default_model(cli: CommandLine, tmp_path: Path) -> None:
+    text = write_text(tmp_path / "text.txt", lines=60)
+    small = ["--epochs", "1", "--threads", "1", "--set", "model.dim=8", "--set", "min_count=1", "--set", "sample=0"]
+    status, _, errors = cli("train", "vectors", text, *small, "--out", tmp_path / "run")
+    assert status == 0, errors
+    assert seqloom.load(tmp_path / "run").plan.model == "skipgram"
 
 
 @pytest.mark.parametrize("model", ["lstm", "transformer", "ar"])
 def test_settings_are_listed_with_defaults(model: str, cli: CommandLine) -> None:
     rows = {row["name"]: row for row in json.loads(cli("list", "settings", "language-model", model, "--json").output)}
-    assert all(row["about"] for row in rows.values())
+    assert all(row["description"] for row in rows.values())
     assert rows["training.clip_norm"]["value"] == 1.0
     assert cli("list", "settings", "language-model", model).output.count("\n") == len(rows)
 

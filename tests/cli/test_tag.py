@@ -60,7 +60,7 @@ def test_settings_are_listed(cli: CommandLine) -> None:
     assert status == 0
     rows = {row["name"]: row for row in json.loads(output)}
     assert rows.keys() >= {"output", "data.target", "words.dim", "characters.layer", "model.hidden_size"}
-    assert all(row["about"] for row in rows.values())
+    assert all(row["description"] for row in rows.values())
 
 
 @pytest.mark.parametrize(

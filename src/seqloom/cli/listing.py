@@ -1,66 +1,99 @@
-"""`seqloom list`: what there is to choose from."""
+"""`seqloom list`: the tasks, models, layers, cells, readers and settings there are."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqloom.cli.options import Json, to_json
+
+if TYPE_CHECKING:
+    from seqloom.registry import Registry
 
 _KINDS = ("tasks", "models", "layers", "cells", "readers", "settings")
 
 
 def list_(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=", ".join(_KINDS), show_default=False)],
-    task: Annotated[str, typer.Argument(help="settings: the task", show_default=False)] = "",
-    model: Annotated[str, typer.Argument(help="settings: the model", show_default=False)] = "",
+    task: Annotated[
+        str, typer.Argument(metavar="[TASK]", help="models, settings: those of this task", show_default=False)
+    ] = "",
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="settings: those of this model", show_default=False)
+    ] = "",
     json: Json = False,
 ) -> None:
-    """List the tasks, models, layers, cells or readers; `list settings TASK MODEL`: the settings and their defaults."""
+    """List tasks, models, layers, cells or readers, each with a description, or settings with their defaults.
+
+    list models TASK lists the models of one task. list settings TASK MODEL lists the settings of a model; without
+    MODEL, those of the task's default model.
+    """
     from seqloom.errors import RequestError, unknown_name
 
     if kind not in _KINDS:
         raise unknown_name("list", kind, _KINDS)
-    if kind == "settings" and not (task and model):
-        raise RequestError("settings are those of a task and a model", expected="seqloom list settings TASK MODEL")
-    rows = _settings(task, model) if kind == "settings" else _names(kind)
+    if kind == "settings" and not task:
+        raise RequestError("settings belong to a task and a model", expected="seqloom list settings TASK [MODEL]")
+    takes = {"models": "models [TASK]", "settings": "settings TASK [MODEL]"}.get(kind, kind)
+    if bool(task) + bool(model) > takes.count(" "):
+        raise RequestError("there are too many names", got=f"{task} {model}".strip(), expected=f"seqloom list {takes}")
+    rows = _settings(task, model) if kind == "settings" else _models(task) if kind == "models" else _entries(kind)
     if json:
         typer.echo(to_json(rows))
-        return
+    else:
+        _print(kind, rows)
+
+
+def _print(kind: str, rows: list[dict[str, Any]]) -> None:
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        about = f"{row['value']!s:<10} {row['about']}" if "value" in row else row["about"]
-        typer.echo(f"{row['name']:<{width}}  {about}".rstrip())
+        shown = row["description"]
+        if kind == "settings":
+            shown = f"{row['value']!s:<10} {shown}"
+        elif kind == "models":
+            shown = f"{shown} [{', '.join(row['tasks'])}]"
+        typer.echo(f"{row['name']:<{width}}  {shown}".rstrip())
 
 
-def _names(kind: str) -> list[dict[str, Any]]:
+def _entries(kind: str) -> list[dict[str, Any]]:
     from seqloom.data.readers import readers
     from seqloom.nn.layer import layers
     from seqloom.nn.recurrence.cell import cells
     from seqloom.tasks import tasks
 
-    if kind == "models":
-        by_model: dict[str, list[str]] = {}
-        for task in tasks:
-            for model in tasks[task].models():
-                by_model.setdefault(model, []).append(task)
-        return [{"name": model, "about": ", ".join(of)} for model, of in sorted(by_model.items())]
-    registry: Any = {"tasks": tasks, "layers": layers, "cells": cells, "readers": readers}[kind]
-    return [{"name": name, "about": _first_line(registry[name])} for name in registry]
+    registries: dict[str, Registry[Any]] = {"tasks": tasks, "layers": layers, "cells": cells, "readers": readers}
+    registry = registries[kind]
+    rows = []
+    for name in registry:
+        description, source = registry.describe(name)
+        rows.append({"name": name, "description": description, "source": source})
+        if kind == "tasks":
+            rows[-1]["default_model"] = tasks[name].default_model
+    return rows
 
 
-def _first_line(thing: Any) -> str:
-    return (thing.__doc__ or "").strip().partition("\n")[0]
+def _models(only_task: str) -> list[dict[str, Any]]:
+    """A row for each model, and another where the model is something else in another task."""
+    from seqloom.tasks import tasks
+
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for task in [only_task] if only_task else tasks:
+        for model in tasks[task].models():
+            description, source = tasks[task].describe(model)
+            new = {"name": model, "description": description, "source": source, "tasks": []}
+            rows.setdefault((model, description), new)["tasks"].append(task)
+    return [rows[key] for key in sorted(rows)]
 
 
 def _settings(task: str, model: str) -> list[dict[str, Any]]:
     from seqloom.config import field_of, flatten, leaves
     from seqloom.run import make_settings
+    from seqloom.tasks import tasks
 
-    settings = make_settings(task, model, {})
+    settings = make_settings(task, model or tasks[task].default_model, {})
     groups, rows = leaves(type(settings)), []
     for name, value in flatten(settings).items():
         field = field_of(groups[name], name.rsplit(".", 1)[-1])
-        rows.append({"name": name, "value": value, "about": field.description or ""})
+        rows.append({"name": name, "value": value, "description": field.description or ""})
     return rows

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from seqloom import __version__
 from seqloom.cli import compare, embed, evaluate, export, listing, predict, train, vectors
 from seqloom.errors import SeqloomError
 
 app = typer.Typer(
     name="seqloom",
-    help="Train, compare, understand and ship sequence models on your own data.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"seqloom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def seqloom(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """Train, compare, understand and ship sequence models on your own data."""
+
+
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(predict.predict)

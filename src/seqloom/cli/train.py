@@ -14,7 +14,9 @@ from seqloom.cli.options import Data, Device, Json, Seed, Set, Test, Threads, Va
 def train(
     task: Annotated[str, typer.Argument(metavar="TASK", help="see: seqloom list tasks", show_default=False)],
     data: Data,
-    model: Annotated[str, typer.Option(help="see: seqloom list models")] = "lstm",
+    model: Annotated[
+        str | None, typer.Option(help="see: seqloom list models TASK; otherwise the task's default, see: list tasks")
+    ] = None,
     valid: Valid = None,
     test: Test = None,
     minutes: Annotated[float, typer.Option(help="how long to train (without any of these, 10 minutes)")] = 0.0,

@@ -19,7 +19,7 @@ from seqloom.run.plan import Plan, check_folder, free_folder, make_settings
 from seqloom.training.budget import Budget
 
 
-@exporters.register("arpa")
+@exporters.register("arpa", "The ARPA format of n-gram models, which KenLM and SRILM read.")
 def arpa(run: Run, file: Path) -> None:
     """An n-gram model as text: log10 probabilities and back-off weights; `.gz` is compressed."""
     if not isinstance(run.model, NgramModel):

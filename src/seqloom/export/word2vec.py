@@ -10,7 +10,7 @@ from seqloom.run import Run
 from seqloom.run.embeddings import Vectors
 
 
-@exporters.register("word2vec")
+@exporters.register("word2vec", "The formats of word2vec for vectors of words, as text or binary.")
 def word2vec(run: Run, file: Path) -> None:
     """A vector for each word: binary where the file ends in `.bin`, otherwise text, which is fastText's `.vec` too."""
     vectors = Vectors.open(run.folder)

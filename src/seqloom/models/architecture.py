@@ -19,6 +19,7 @@ from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import SequenceLayer, layers
 from seqloom.nn.layers.transformer import Transformer
 from seqloom.nn.output.output import OutputSettings
+from seqloom.registry import Description
 
 
 class Architecture(NamedTuple):
@@ -53,6 +54,18 @@ def architecture(name: str) -> Architecture:
     if name not in known:
         raise unknown_name("model", name, known)
     return known[name]
+
+
+def describe_architecture(chosen: Architecture) -> Description:
+    """What the model is, in one sentence, and the paper that it comes from."""
+    reads = f"Reads the source with {chosen.encoder}; {chosen.decoder} writes the target"
+    if chosen.attends:
+        return Description(f"{reads} and attends to the source.", "Bahdanau et al. 2015; Luong et al. 2015")
+    if issubclass(layers[chosen.decoder], Transformer):
+        return Description(
+            "Reads the source with one stack of blocks and writes the target with another.", "Vaswani et al. 2017"
+        )
+    return Description(f"{reads} from its last state.", "Sutskever et al. 2014; Cho et al. 2014")
 
 
 def setting_fields(chosen: Architecture) -> dict[str, Any]:

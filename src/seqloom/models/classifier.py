@@ -23,6 +23,7 @@ from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
 from seqloom.nn.layers.recurrent import RecurrentStack
 from seqloom.nn.matrix_product import Linear
 from seqloom.nn.pooling import AttentionPool, max_pool, mean_pool
+from seqloom.registry import Description
 
 _ATTENTION = "+attention"
 
@@ -107,6 +108,15 @@ def layout(name: str) -> Layout:
     if name not in known:
         raise unknown_name("model", name, known)
     return known[name]
+
+
+def describe_layout(chosen: Layout) -> Description:
+    """What the model is, in one sentence, and the paper that it comes from."""
+    if not chosen.layer:
+        pools = "Pools the embeddings by attention" if chosen.attends else "Pools the embeddings of all elements"
+        return Description(f"{pools} and runs a feed-forward network over the result.", "Iyyer et al. 2015")
+    plain = layers.describe(chosen.layer)
+    return Description(f"Pools the outputs of {chosen.layer} by attention.", plain.source) if chosen.attends else plain
 
 
 def setting_fields(chosen: Layout) -> dict[str, Any]:

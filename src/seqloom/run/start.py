@@ -30,7 +30,7 @@ def train(
     task: str,
     data: Given,
     *,
-    model: str,
+    model: str | None = None,
     valid: Given | None = None,
     test: Given | None = None,
     minutes: float = 0.0,
@@ -47,14 +47,16 @@ def train(
 ) -> Run:
     """Trains a model and gives the run, the best weights loaded.
 
-    `task` and `model` are names (see `seqloom list`); `data`, `valid`, `test` are paths (`.gz`, `.xz` and `-` too), or
-    iterables of lines, which are kept in a file of the cache folder, or what else the task takes.
+    `task` and `model` are names (see `seqloom list`); without `model` it is the task's default model. `data`, `valid`,
+    `test` are paths (`.gz`, `.xz` and `-` too), or iterables of lines, which are kept in a file of the cache folder, or
+    what else the task takes.
     Exactly one of `minutes`, `epochs`, `sequences`, `updates` says how long; with none of them it is 10 minutes.
-    A model that counts takes what its one pass takes, whatever is given. `settings` are dotted names with values.
+    A count-based model takes what its one pass takes, whatever is given. `settings` are dotted names with values.
     `resume` goes on with the run in `out` as if it had never stopped.
     """
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
+    model = model or tasks[task].default_model
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
     held_out = (None if given is None else path_of(given, cache_folder()) for given in (valid, test))
     sources = Sources(path_of(data, cache_folder()), *held_out)

@@ -20,6 +20,7 @@ from seqloom.data.synthetic import SyntheticData, SyntheticLoader, SyntheticReci
 from seqloom.errors import unknown_name
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.nn.layer import State, layers
+from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Band, Steps, Trained, TrainedModel
 from seqloom.tasks.network_task import Loss
@@ -76,10 +77,15 @@ class AlgorithmTask:
     """Learn to copy, repeat, recall, predict or sort, from examples drawn as they are needed: bits a sequence."""
 
     name = "algorithm"
+    description = "Learn to copy, repeat, recall, predict or sort, from generated examples."
+    default_model = "ntm"
 
     def models(self) -> Sequence[str]:
         """Every layer that does not see the future."""
         return [name for name in layers if layers[name].causal]
+
+    def describe(self, model: str) -> Description:
+        return layers.describe(model)
 
     def settings(self, model: str) -> type[AlgorithmSettings]:
         if model not in self.models():

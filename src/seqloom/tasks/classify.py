@@ -30,13 +30,14 @@ from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.class_model import ClassModel
-from seqloom.models.classifier import Classifier, layout, layouts
+from seqloom.models.classifier import Classifier, describe_layout, layout, layouts
 from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder_decoder import Frames, Tokens
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.word_vectors.two_channel_embedding import PretrainedTokens
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State
+from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of, stretch_of
@@ -54,9 +55,14 @@ class ClassifyTask:
     """Name the class of a text or of a sequence of numbers: accuracy, macro F1, calibration."""
 
     name = "classify"
+    description = "Name the class of a text or of a sequence of numbers."
+    default_model = "lstm"
 
     def models(self) -> Sequence[str]:
         return sorted([BOW, *layouts()])
+
+    def describe(self, model: str) -> Description:
+        return Description.of(BagOfWords) if model == BOW else describe_layout(layout(model))
 
     def settings(self, model: str) -> type[ClassifySettings]:
         return settings_of(model)

@@ -37,6 +37,7 @@ from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State, layers
 from seqloom.nn.output.output import OutputSettings
+from seqloom.registry import Description
 from seqloom.storage.tensors import load_model_tensors, read_tensors
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Steps, Trained, TrainedModel
@@ -147,9 +148,14 @@ class LanguageModelTask:
     """Predict the next token of a text: perplexity, bits a byte and a token."""
 
     name = "language-model"
+    description = "Predict the next token of a text, score texts and write new ones."
+    default_model = "lstm"
 
     def models(self) -> Sequence[str]:
         return sorted([*PRESETS, *COUNTED])
+
+    def describe(self, model: str) -> Description:
+        return Description.of(COUNTED[model]) if model in COUNTED else layers.describe(model)
 
     def settings(self, model: str) -> type[Settings]:
         if model not in self.models():

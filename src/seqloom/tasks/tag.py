@@ -35,6 +35,7 @@ from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.tagger import Tagger, TaggerSettings
 from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State, layers
+from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
@@ -92,10 +93,15 @@ class TagTask:
     """Say what every word is: part of speech, chunk, named entity; accuracy, span F1."""
 
     name = "tag"
+    description = "Give every word a tag: part of speech, chunk or named entity."
+    default_model = "bilstm"
 
     def models(self) -> Sequence[str]:
         """Every layer there is."""
         return list(layers)
+
+    def describe(self, model: str) -> Description:
+        return layers.describe(model)
 
     def settings(self, model: str) -> type[TagSettings]:
         if model not in self.models():

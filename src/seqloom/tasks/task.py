@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from seqloom.config import Settings
 from seqloom.data.corpus import Recipe, SyntheticSource
+from seqloom.registry import Description
 
 
 class Score(NamedTuple):
@@ -21,11 +22,19 @@ class Score(NamedTuple):
 
 class Task(Protocol):
     """What every task has. Beside it, a task whose models are networks is a `NetworkTask`, one with models that are
-    fitted is `FitsWithoutGradients`; what can be asked of its runs are contracts of `use.py`."""
+    fitted is `FitsWithoutGradients`; what can be asked of its runs are the contracts in `capabilities.py`."""
 
     name: str
+    description: str
+    """What the task is, in one sentence of at most 90 characters."""
+    default_model: str
+    """The model that is trained where none is named: one of `models`."""
 
     def models(self) -> Sequence[str]: ...
+
+    def describe(self, model: str) -> Description:
+        """What a model is, in one sentence of at most 90 characters, and the paper that it comes from."""
+        ...
 
     def settings(self, model: str) -> type[Settings]:
         """The class of all the task's settings for this model, but for those of training."""

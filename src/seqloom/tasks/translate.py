@@ -29,11 +29,18 @@ from seqloom.files import read_lines
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
 from seqloom.metrics.transduction import signatures, transduction_scores
-from seqloom.models.architecture import EncoderDecoderSettings, architecture, architectures, setting_fields
+from seqloom.models.architecture import (
+    EncoderDecoderSettings,
+    architecture,
+    architectures,
+    describe_architecture,
+    setting_fields,
+)
 from seqloom.models.encoder_decoder import EncoderDecoder, SharedTokens, Tokens
 from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State
+from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
@@ -101,9 +108,14 @@ class TranslateTask:
     """Write one sequence given another: BLEU, chrF, exact match and token error rate."""
 
     name = "translate"
+    description = "Write one sequence given another: translate, inflect, pronounce, spell."
+    default_model = "lstm+attention"
 
     def models(self) -> Sequence[str]:
         return sorted(architectures())
+
+    def describe(self, model: str) -> Description:
+        return describe_architecture(architecture(model))
 
     def settings(self, model: str) -> type[TranslateSettings]:
         return create_model("TranslateSettings", __base__=TranslateSettings, **setting_fields(architecture(model)))

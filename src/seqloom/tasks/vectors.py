@@ -21,6 +21,7 @@ from seqloom.files import read_lines
 from seqloom.models.fitted import PassSettings
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.word_vectors.model import KINDS, WordVectors, WordVectorSettings
+from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FittedSettings, Trained
 from seqloom.tasks.task import Score
@@ -43,9 +44,14 @@ class VectorsTask:
     """Find vectors of words by what stands around them: nats a pair on held-out lines; analogies, similarities."""
 
     name = "vectors"
+    description = "Learn a vector for every frequent word from the words around it."
+    default_model = "skipgram"
 
     def models(self) -> Sequence[str]:
         return sorted(KINDS)
+
+    def describe(self, model: str) -> Description:
+        return Description.of(KINDS[model])
 
     def settings(self, model: str) -> type[Settings]:
         if model not in KINDS:

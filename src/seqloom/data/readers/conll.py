@@ -103,4 +103,4 @@ def column_of(rows: list[Row], number: int, path: str) -> tuple[str, ...]:
     return tuple(row.columns[number - 1] for row in rows)
 
 
-readers.register("conll")(conll)
+readers.register("conll", "Sentences in columns, one word a line and its tag in the last column (CoNLL).")(conll)

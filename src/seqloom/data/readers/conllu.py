@@ -58,4 +58,4 @@ def _columns(line: str, where: str) -> list[str]:
     return columns
 
 
-readers.register("conllu")(conllu)
+readers.register("conllu", "Sentences of CoNLL-U files, with the universal parts of speech as tags.")(conllu)

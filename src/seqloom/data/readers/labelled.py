@@ -13,7 +13,7 @@ from seqloom.errors import SeqloomError
 from seqloom.files import read_lines
 
 
-@readers.register("labelled")
+@readers.register("labelled", "A label, a tab and a text a line; or labelled sequences of numbers (.ts, .csv).")
 def labelled(path: str) -> Iterator[Labelled]:
     """A label, a tab and a text a line, blank lines passed over; `.ts` and `.csv` files are sequences of numbers.
 

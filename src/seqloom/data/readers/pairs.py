@@ -15,7 +15,7 @@ class Pair(NamedTuple):
     target: str
 
 
-@readers.register("pairs")
+@readers.register("pairs", "A source, a tab and a target a line.")
 def pairs(path: str) -> Iterator[Pair]:
     """Yields (source, target) of each line that is not blank, with the blanks at their ends taken off.
 

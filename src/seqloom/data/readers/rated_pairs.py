@@ -18,7 +18,7 @@ class RatedPair(NamedTuple):
     score: float
 
 
-@readers.register("rated-pairs")
+@readers.register("rated-pairs", "Two texts and a score of how similar they are, separated by tabs.")
 def rated_pairs(path: str) -> Iterator[RatedPair]:
     """Yields (text, text, score), with the blanks at the texts' ends taken off.
 

@@ -34,7 +34,7 @@ class Row(NamedTuple):
     cells: list[str]
 
 
-@readers.register("table")
+@readers.register("table", "Rows of numbers and a label, separated by commas (.csv).")
 def table(path: str) -> Iterator[Labelled]:
     """Numbers and a label a row, separated by commas, with or without a header.
 

@@ -79,4 +79,4 @@ def _ends_in_tag(line: str) -> bool:
     return len(columns) > 1 and _SPAN_TAG.fullmatch(columns[-1]) is not None
 
 
-readers.register("tagged")(tagged)
+readers.register("tagged", "Tagged sentences, CoNLL or CoNLL-U, whichever the file is.")(tagged)

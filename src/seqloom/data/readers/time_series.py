@@ -24,7 +24,7 @@ class Header(NamedTuple):
     dimensions: int
 
 
-@readers.register("time-series")
+@readers.register("time-series", "Labelled time series in the .ts format of the UEA and UCR archives.")
 def time_series(path: str) -> Iterator[Labelled]:
     """Comments (`#`), a header (`@`), then a case a line: channels separated by `:`, the class label last.
 
