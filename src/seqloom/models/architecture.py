@@ -58,14 +58,13 @@ def architecture(name: str) -> Architecture:
 
 def describe_architecture(chosen: Architecture) -> Description:
     """What the model is, in one sentence, and the paper that it comes from."""
-    reads = f"Reads the source with {chosen.encoder}; {chosen.decoder} writes the target"
-    if chosen.attends:
-        return Description(f"{reads} and attends to the source.", "Bahdanau et al. 2015; Luong et al. 2015")
     if issubclass(layers[chosen.decoder], Transformer):
-        return Description(
-            "Reads the source with one stack of blocks and writes the target with another.", "Vaswani et al. 2017"
-        )
-    return Description(f"{reads} from its last state.", "Sutskever et al. 2014; Cho et al. 2014")
+        text = "A Transformer encoder reads the source, a causal Transformer writes the target."
+        return Description(text, "Vaswani et al. 2017")
+    reads = f"An encoder-decoder: {chosen.encoder} reads the source, {chosen.decoder} writes the target"
+    if chosen.attends:
+        return Description(f"{reads} with attention.", "Bahdanau et al. 2015; Luong et al. 2015")
+    return Description(f"{reads}.", "Sutskever et al. 2014; Cho et al. 2014")
 
 
 def setting_fields(chosen: Architecture) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class BagOfWords(ClassModel):
     of classes. That an n-gram is there is what counts, not how often (section 2.1 there).
     """
 
-    description = "Classifies a text linearly by the n-grams in it, whatever their order."
+    description = "A bag of words: a linear classifier over the n-grams of a text, whatever their order."
     source = "Wang and Manning 2012"
 
     def __init__(

@@ -113,10 +113,12 @@ def layout(name: str) -> Layout:
 def describe_layout(chosen: Layout) -> Description:
     """What the model is, in one sentence, and the paper that it comes from."""
     if not chosen.layer:
-        pools = "Pools the embeddings by attention" if chosen.attends else "Pools the embeddings of all elements"
-        return Description(f"{pools} and runs a feed-forward network over the result.", "Iyyer et al. 2015")
+        pooled = "pooled by attention" if chosen.attends else "pooled into one vector"
+        return Description(f"A feed-forward network over the embeddings, {pooled}.", "Iyyer et al. 2015")
     plain = layers.describe(chosen.layer)
-    return Description(f"Pools the outputs of {chosen.layer} by attention.", plain.source) if chosen.attends else plain
+    if not chosen.attends:
+        return plain
+    return Description(f"The layer {chosen.layer} with its outputs pooled by attention.", plain.source)
 
 
 def setting_fields(chosen: Layout) -> dict[str, Any]:

@@ -54,7 +54,6 @@ class Part(NamedTuple):
 class Mixture(CountBased):
     """Language models mixed: their distributions added up by weights."""
 
-    description = "Interpolates the distributions of several trained language models."
     settings = MixtureSettings
     description = "Language models mixed: a weighted sum of their next-token distributions."
     source = "Jelinek and Mercer 1980; Bengio et al. 2003"

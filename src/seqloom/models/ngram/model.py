@@ -51,7 +51,7 @@ class NgramSettings(Settings):
 class NgramModel(CountBased):
     """The n-gram model, smoothed: counts of the last words and what followed them."""
 
-    description = "Counts n-grams and smooths the counts by modified Kneser-Ney."
+    description = "An n-gram model: counts of n-grams, smoothed by modified Kneser-Ney."
     source = "Chen and Goodman 1998"
     settings = NgramSettings
 

@@ -235,14 +235,14 @@ class WordVectors(FittedByPasses):
 class SkipGram(WordVectors):
     """Skip-gram: every word of a window is to know the word in its middle."""
 
-    description = "Predicts each of the words around a word from that word."
+    description = "Skip-gram: each word predicts the words around it."
     source = "Mikolov et al. 2013"
 
 
 class CBOW(WordVectors):
     """CBOW: the mean of a window's words is to know the word in its middle."""
 
-    description = "Predicts a word from the mean of the vectors of the words around it."
+    description = "Continuous bag of words: the mean of the words around a word predicts it."
     source = "Mikolov et al. 2013"
     settings = CBOWSettings
     joined = True
