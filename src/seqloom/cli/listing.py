@@ -83,7 +83,7 @@ def _models(only_task: str) -> list[dict[str, Any]]:
             description, source = tasks[task].describe(model)
             new = {"name": model, "description": description, "source": source, "tasks": []}
             rows.setdefault((model, description), new)["tasks"].append(task)
-    return [rows[key] for key in sorted(rows)]
+    return sorted(rows.values(), key=lambda row: str(row["name"]))
 
 
 def _settings(task: str, model: str) -> list[dict[str, Any]]:
