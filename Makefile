@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 COG := $(BIN)/python -m cogapp -I docs
-GENERATED := README.md docs/algorithm.md docs/commands.md docs/settings.md docs/vectors.md
+GENERATED := README.md docs/algorithm.md docs/commands.md docs/design.md docs/settings.md docs/vectors.md
 BENCHMARKS := $(sort $(filter-out benchmarks/large_corpus.py benchmarks/algorithms.py,$(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import io
 import json
 import os
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -82,10 +84,10 @@ def settings(task: str, *chosen: str) -> str:
     by_model = {name: {row["name"]: row for row in rows("settings", task, name)} for name in names}
     first = by_model[names[0]]
     shared = [n for n in first if all(n in of and of[n]["value"] == first[n]["value"] for of in by_model.values())]
-    parts = ["## Settings with one default for all models\n\n" + _settings_table([first[name] for name in shared])]
+    parts = ["### Settings with the same default for all models\n\n" + _settings_table([first[name] for name in shared])]
     for model, of in by_model.items():
         own = [row for name, row in of.items() if name not in shared]
-        parts.append(f"## {model}\n\n" + _settings_table(own))
+        parts.append(f"### {model}\n\n" + _settings_table(own))
     return "\n\n".join(parts)
 
 
@@ -151,3 +153,29 @@ def _counts(counts: list[int | None], median: float | None) -> str:
     reached = [count for count in counts if count is not None]
     worst = f"worst {max(reached):,}" if len(reached) == len(counts) else f"{len(counts) - len(reached)} never"
     return f"{median:,.0f} ({worst})" if len(counts) > 1 else f"{median:,.0f}"
+
+
+def file_tree() -> str:
+    """Every package and file of the program with the first sentence of its docstring."""
+    root = _ROOT / "src" / "seqloom"
+    entries = [("seqloom/", _first_sentence(root / "__init__.py")), *_entries(root, "    ")]
+    width = max(len(name) for name, _ in entries) + 2
+    return "```text\n" + "\n".join(f"{name:<{width}}{about}" for name, about in entries) + "\n```"
+
+
+def _entries(folder: Path, indent: str) -> list[tuple[str, str]]:
+    """Files first, then packages with what is in them."""
+    entries: list[tuple[str, str]] = []
+    for path in sorted(folder.iterdir(), key=lambda path: (path.is_dir(), path.name)):
+        if path.is_dir() and (path / "__init__.py").exists():
+            entries.append((f"{indent}{path.name}/", _first_sentence(path / "__init__.py")))
+            entries += _entries(path, indent + "    ")
+        elif path.suffix == ".py" and not path.name.startswith("__"):
+            entries.append((f"{indent}{path.name}", _first_sentence(path)))
+    return entries
+
+
+def _first_sentence(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    paragraph = " ".join(docstring.partition("\n\n")[0].split())
+    return re.split(r"(?<=[.:;]) (?=[A-Z])", paragraph)[0]

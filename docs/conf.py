@@ -1,0 +1,79 @@
+"""Configuration of the documentation site (Sphinx); `make docs` builds it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+sys.path.insert(0, str(DOCS))
+
+project = "Seqloom"
+author = "the Seqloom developers"
+project_copyright = "the Seqloom developers"
+version = release = installed_version("seqloom")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+exclude_patterns = ["scoreboard.md"]
+myst_heading_anchors = 3
+default_role = "code"
+highlight_language = "text"
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+
+html_theme = "furo"
+html_title = "Seqloom"
+html_show_sourcelink = False
+html_extra_path = ["_extra"] if (DOCS / "_extra").exists() else []
+
+# Pages that are files of the repository's root. Links between them and the guides are adapted.
+ROOT_PAGES = {
+    "CONTRIBUTING.md": "contributing.md",
+    "LOG.md": "log.md",
+    "CHANGELOG.md": "changelog.md",
+    "examples/README.md": "examples.md",
+}
+REPOSITORY_FILES = ("LICENSE", "NOTICE", "README.md", "examples/time_series.LICENSE", "SECURITY.md")
+"""Files that the site does not contain: a link to one becomes plain text."""
+
+
+def copy_root_pages(app: Sphinx) -> None:  # noqa: ARG001
+    """Writes the pages of the repository's root into the source folder of the site, where they have changed."""
+    for source, page in ROOT_PAGES.items():
+        text = _adapted((ROOT / source).read_text(encoding="utf-8"), (ROOT / source).parent)
+        target = DOCS / page
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            target.write_text(text, encoding="utf-8")
+
+
+def adapt_links(app: Sphinx, page: str, source: list[str]) -> None:  # noqa: ARG001
+    if f"{page}.md" not in ROOT_PAGES.values():
+        source[0] = _adapted(source[0], DOCS)
+
+
+def _adapted(text: str, folder: Path) -> str:
+    """`text` of a file in `folder`, with its relative links as they must be in the source folder of the site."""
+
+    def link(match: re.Match[str]) -> str:
+        label, path, anchor = match.group(1), match.group(2), match.group(3) or ""
+        if "://" in path:
+            return match.group(0)
+        target = (folder / path).resolve()
+        name = target.relative_to(ROOT).as_posix()
+        if name in ROOT_PAGES:
+            return f"[{label}]({ROOT_PAGES[name]}{anchor})"
+        if target.parent == DOCS:
+            return f"[{label}]({target.name}{anchor})"
+        return label if name in REPOSITORY_FILES else match.group(0)
+
+    return re.sub(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)", link, text)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("builder-inited", copy_root_pages)
+    app.connect("source-read", adapt_links)
