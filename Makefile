@@ -5,19 +5,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 COG := $(BIN)/python -m cogapp -I docs
+SPHINX := $(BIN)/python -m sphinx -q -W -b html docs build/docs
 GENERATED := README.md docs/algorithm.md docs/commands.md docs/design.md docs/settings.md docs/vectors.md
 BENCHMARKS := $(sort $(filter-out benchmarks/large_corpus.py benchmarks/algorithms.py,$(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench format clean
+.PHONY: help demo test test-slow check docs bench format clean
 
 help:
 	@echo 'make demo        compare five models on Moby Dick (under six minutes)'
 	@echo 'make test        run the tests'
 	@echo 'make test-slow   run the learning tests (minutes each)'
-	@echo 'make check       format, lint, types, floors, generated documents'
-	@echo 'make format      format the code and write the generated documents'
-	@echo 'make bench       run the benchmarks; CORPUS=FILE adds the one of a large text'
+	@echo 'make check       format, lint, types, imports, generated documents, documentation site'
+	@echo 'make docs        build the documentation site in build/docs'
+	@echo 'make format      format the code and regenerate the documents'
+	@echo 'make bench       run the benchmarks; CORPUS=FILE adds a benchmark on a large text'
 	@echo 'make clean       remove .venv and caches; runs/ stays'
 
 $(STAMP): pyproject.toml constraints.txt
@@ -42,6 +44,11 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(COG) --check --diff $(GENERATED)
+	$(SPHINX)
+
+docs: $(STAMP)
+	$(SPHINX)
+	@echo 'open build/docs/index.html'
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix

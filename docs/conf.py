@@ -31,33 +31,34 @@ html_title = "Seqloom"
 html_show_sourcelink = False
 html_extra_path = ["_extra"] if (DOCS / "_extra").exists() else []
 
-# Pages that are files of the repository's root. Links between them and the guides are adapted.
 ROOT_PAGES = {
-    "CONTRIBUTING.md": "contributing.md",
-    "LOG.md": "log.md",
-    "CHANGELOG.md": "changelog.md",
-    "examples/README.md": "examples.md",
+    "CONTRIBUTING.md": "_root/contributing.md",
+    "LOG.md": "_root/log.md",
+    "CHANGELOG.md": "_root/changelog.md",
+    "examples/README.md": "_root/examples.md",
 }
+"""Pages of the site that are files elsewhere in the repository; they are copied before each build."""
 REPOSITORY_FILES = ("LICENSE", "NOTICE", "README.md", "examples/time_series.LICENSE", "SECURITY.md")
 """Files that the site does not contain: a link to one becomes plain text."""
 
 
 def copy_root_pages(app: Sphinx) -> None:  # noqa: ARG001
-    """Writes the pages of the repository's root into the source folder of the site, where they have changed."""
+    (DOCS / "_root").mkdir(exist_ok=True)
     for source, page in ROOT_PAGES.items():
-        text = _adapted((ROOT / source).read_text(encoding="utf-8"), (ROOT / source).parent)
+        text = _adapted((ROOT / source).read_text(encoding="utf-8"), (ROOT / source).parent, "../")
         target = DOCS / page
         if not target.exists() or target.read_text(encoding="utf-8") != text:
             target.write_text(text, encoding="utf-8")
 
 
 def adapt_links(app: Sphinx, page: str, source: list[str]) -> None:  # noqa: ARG001
-    if f"{page}.md" not in ROOT_PAGES.values():
-        source[0] = _adapted(source[0], DOCS)
+    if not page.startswith("_root/"):
+        source[0] = _adapted(source[0], DOCS, "")
 
 
-def _adapted(text: str, folder: Path) -> str:
-    """`text` of a file in `folder`, with its relative links as they must be in the source folder of the site."""
+def _adapted(text: str, folder: Path, to_docs: str) -> str:
+    """`text` of a file in `folder` with its relative links as the site needs them. `to_docs`: the path from the page to
+    the source folder of the site."""
 
     def link(match: re.Match[str]) -> str:
         label, path, anchor = match.group(1), match.group(2), match.group(3) or ""
@@ -65,11 +66,10 @@ def _adapted(text: str, folder: Path) -> str:
             return match.group(0)
         target = (folder / path).resolve()
         name = target.relative_to(ROOT).as_posix()
-        if name in ROOT_PAGES:
-            return f"[{label}]({ROOT_PAGES[name]}{anchor})"
-        if target.parent == DOCS:
-            return f"[{label}]({target.name}{anchor})"
-        return label if name in REPOSITORY_FILES else match.group(0)
+        if name in REPOSITORY_FILES:
+            return label
+        page = ROOT_PAGES.get(name, name.removeprefix("docs/"))
+        return f"[{label}]({to_docs}{page}{anchor})"
 
     return re.sub(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)", link, text)
 

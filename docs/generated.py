@@ -84,7 +84,9 @@ def settings(task: str, *chosen: str) -> str:
     by_model = {name: {row["name"]: row for row in rows("settings", task, name)} for name in names}
     first = by_model[names[0]]
     shared = [n for n in first if all(n in of and of[n]["value"] == first[n]["value"] for of in by_model.values())]
-    parts = ["### Settings with the same default for all models\n\n" + _settings_table([first[name] for name in shared])]
+    parts = [
+        "### Settings with the same default for all models\n\n" + _settings_table([first[name] for name in shared])
+    ]
     for model, of in by_model.items():
         own = [row for name, row in of.items() if name not in shared]
         parts.append(f"### {model}\n\n" + _settings_table(own))

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.nn.layer import layers
-from tests.learning.memory_tasks import DIGITS, Batch, adding_problem, digits, temporal_order
+from tests.support.memory_tasks import DIGITS, Batch, adding_problem, digits, temporal_order
 
 pytestmark = pytest.mark.slow
 
