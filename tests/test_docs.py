@@ -70,7 +70,9 @@ def test_make_targets_named_in_documents_exist() -> None:
         assert set(re.findall(r"^make ([a-z-]+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE)) <= targets
 
 
-GUIDES = [path for path in DOCUMENTS if path.parent == ROOT / "docs" and "```python" in path.read_text(encoding="utf-8")]
+GUIDES = [
+    path for path in DOCUMENTS if path.parent == ROOT / "docs" and "```python" in path.read_text(encoding="utf-8")
+]
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=name)
