@@ -42,8 +42,8 @@ class Cell(nn.Module):
     """One step of a recurrence. A cell of your own needs no more than this: its sizes and a `forward`.
 
     `memory_sizes` are the widths of its memories and `output_size` that of its output; `zoneout` has a rate for each
-    memory (Krueger et al. 2017), or is empty. A cell is built as `Cell(input_size, settings)`. `description`: what it is,
-    in a sentence of at most 90 characters; `source`: the papers that introduced it.
+    memory (Krueger et al. 2017), or is empty. A cell is built as `Cell(input_size, settings)`. `description`: what it
+    is, in a sentence of at most 90 characters; `source`: the papers that introduced it.
     """
 
     settings: ClassVar[type[Settings]] = CellSettings
