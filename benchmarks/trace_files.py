@@ -100,7 +100,7 @@ def fused_update(folder: Path) -> list[str]:
         if calls in (2, 3):  # what is made once has been made
             sys.setprofile(profile_into(entered) if calls == 2 else None)
 
-    original, Silent.step = Silent.step, step  # type: ignore[method-assign]
+    original, Silent.step = Silent.step, step  # type: ignore[assignment,method-assign]
     try:
         seqloom.train(
             "language-model", str(text), model="lstm", updates=4, out=folder / "lines", threads=1, quiet=True,
