@@ -49,7 +49,8 @@ def estimate(text: Path, order: int, arpa: Path, threads: int) -> dict[str, Any]
         writer = TokenFileWriter(Path(folder) / "tokens", tokenizer)
         for lines in batches(read(str(text))):
             writer.add(lines)
-        tokens: TokenFile = writer.finish()
+        writer.finish()
+        tokens = TokenFile.open(Path(folder) / "tokens")
         marks.append(time.monotonic())
         model = NgramModel(NgramSettings(order=order))
         model.fit(tokens, None, tokenizer.vocab_size)

@@ -1,9 +1,18 @@
-"""What a user can cause: every such failure is a SeqloomError that says what, where, got, expected, nearest."""
+"""Errors that a user can cause, and warnings of what is probably a mistake: what, where, got, expected, what to do."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_PACKAGE = str(Path(__file__).parent) + os.sep
 
 
 class SeqloomError(Exception):
@@ -28,9 +37,7 @@ class SeqloomError(Exception):
         super().__init__(what)
 
     def __str__(self) -> str:
-        parts = {"where": self.where, "got": self.got, "expected": self.expected, "hint": self.hint}
-        lines = (f"  {name + ':':<10}{text}" for name, text in parts.items() if text is not None)
-        return "\n".join([self.what, *lines])
+        return _described(self.what, where=self.where, got=self.got, expected=self.expected, hint=self.hint)
 
 
 class RequestError(SeqloomError):
@@ -49,3 +56,54 @@ def unknown_name(kind: str, name: str, choices: Iterable[str], where: str | None
         expected=", ".join(known) or "(none is known)",
         hint=f"did you mean {near[0]!r}?" if near else None,
     )
+
+
+class SeqloomWarning(UserWarning):
+    """What is probably a mistake in a user's data or request, and what Seqloom assumes instead.
+
+    The command line prints it once on standard error. From Python it is a warning like any other: see `warnings`.
+    """
+
+
+def warn(
+    what: str, *, where: str | None = None, got: object = None, expected: object = None, hint: str | None = None
+) -> None:
+    """Warns of a probable mistake; the arguments are those of `SeqloomError`. The warning points at the first line
+    outside of Seqloom, so that Python's own filters show each text once."""
+    _warn_outside(_described(what, where=where, got=got, expected=expected, hint=hint))
+
+
+def warn_again(messages: Iterable[str]) -> None:
+    """Repeats warnings that `collected_warnings` gave."""
+    for message in messages:
+        _warn_outside(message)
+
+
+@contextlib.contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """The texts of the warnings within the block, which are given all the same."""
+    messages: list[str] = []
+    _collectors.append(messages)
+    try:
+        yield messages
+    finally:
+        _collectors.remove(messages)
+
+
+_collectors: list[list[str]] = []
+
+
+def _warn_outside(message: str) -> None:
+    for messages in _collectors:
+        if message not in messages:
+            messages.append(message)
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, SeqloomWarning, stacklevel=level)
+
+
+def _described(what: str, **parts: object) -> str:
+    """A line for each part. Control characters, which could steer a terminal, are shown as escapes."""
+    lines = (f"  {name + ':':<10}{text}" for name, text in parts.items() if text is not None)
+    return _CONTROL_CHARACTER.sub(lambda match: repr(match[0])[1:-1], "\n".join([what, *lines]))

@@ -54,7 +54,8 @@ def test_saved_and_written(tmp_path: Path) -> None:
     assert again.fingerprint() == made.fingerprint()
     writer = made.writer(tmp_path / "tokens")
     writer.add(["new york w1"])
-    ids = writer.finish().ids
+    writer.finish()
+    ids = made.open(tmp_path / "tokens").ids
     assert [made.tokenizer.token(int(i)) for i in ids] == ["new_york", "w1", "<eos>"]
     (tmp_path / "phrases.json").write_text("[[1]]")
     with pytest.raises(seqloom.RequestError, match="could not be read"):

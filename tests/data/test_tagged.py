@@ -47,7 +47,8 @@ def data(codec: TagCodec, tmp_path: Path) -> TaggedFile:
     writer = codec.writer(tmp_path / "stored")
     writer.add(SENTENCES[:2])
     writer.add(SENTENCES[2:])
-    return writer.finish()
+    writer.finish()
+    return codec.open(tmp_path / "stored")
 
 
 def test_words_are_looked_up_and_letters_are_as_written() -> None:
@@ -97,14 +98,16 @@ def test_what_is_stored_is_what_was_given(data: TaggedFile) -> None:
 def test_tags_that_training_does_not_have_are_kept_apart(codec: TagCodec, tmp_path: Path) -> None:
     writer = codec.writer(tmp_path / "stored")
     writer.add([Sentence(("the", "Emu", "Emu"), ("D", "X", "Y"))])
-    data = writer.finish()
+    writer.finish()
+    data = codec.open(tmp_path / "stored")
     assert data.names == ("C", "D", "N", "P", "V", "X", "Y")
     assert data.targets([0])[0].tolist() == [1, UNSEEN, UNSEEN]
     assert data.sentence(0).tags == ("D", "X", "Y")
 
 
 def test_nothing_is_stored_of_nothing(codec: TagCodec, tmp_path: Path) -> None:
-    data = codec.writer(tmp_path / "stored").finish()
+    codec.writer(tmp_path / "stored").finish()
+    data = codec.open(tmp_path / "stored")
     assert (len(data), data.num_lines) == (0, 0)
 
 

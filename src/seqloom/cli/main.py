@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from typing import Annotated
+import warnings
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
 from seqloom import __version__
 from seqloom.cli import compare, embed, evaluate, export, listing, predict, train, vectors
-from seqloom.errors import SeqloomError
+from seqloom.errors import SeqloomError, SeqloomWarning
 
 app = typer.Typer(
     name="seqloom",
@@ -52,7 +55,8 @@ app.command(name="list")(listing.list_)
 def main() -> None:
     """Runs a command: exit status 0, 1 (the work failed), 2 (the request was wrong) or 130 (Ctrl-C)."""
     try:
-        app(prog_name="seqloom")
+        with _warnings_on_standard_error():
+            app(prog_name="seqloom")
     except SeqloomError as error:
         print(f"seqloom: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -62,6 +66,23 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+@contextlib.contextmanager
+def _warnings_on_standard_error() -> Iterator[None]:
+    """Prints each warning about the user's data once, by the first process alone; other warnings are Python's."""
+    show = warnings.showwarning
+
+    def show_warning(message: Warning | str, category: type[Warning], *others: Any, **more: Any) -> None:
+        if not issubclass(category, SeqloomWarning):
+            show(message, category, *others, **more)
+        elif os.environ.get("RANK", "0") == "0":
+            print(f"seqloom: warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("once", SeqloomWarning)
+        warnings.showwarning = show_warning
+        yield
 
 
 if __name__ == "__main__":

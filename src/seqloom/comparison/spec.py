@@ -10,7 +10,7 @@ from typing import Any
 
 from seqloom.config import build, full_name
 from seqloom.data.corpus import Recipe, content_hash
-from seqloom.data.input_source import keep_standard_input
+from seqloom.data.input_source import rereadable
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, write_atomic
 from seqloom.run import make_settings, settings_type
@@ -85,7 +85,7 @@ def make_terms(
     if threads < 0:
         raise RequestError("there are no negative threads", where="--threads", got=threads, expected="0 or more")
     _check_settings(task, names, settings)
-    data = keep_standard_input(data, cache_folder())  # each training reads it anew
+    data = rereadable(data, cache_folder())  # each training reads it anew
     sources = {"data": data, "valid": valid, "test": test}
     contents = {role: _content(task, names[0], path) for role, path in sources.items() if path is not None}
     terms = ComparisonSpec(task, data, valid, test, contents, names, seeds, chosen_budget, threads, dict(settings))

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from seqloom.data.input_source import keep_standard_input
+from seqloom.data.input_source import rereadable
 from seqloom.data.token_file import batches
-from seqloom.errors import SeqloomError
-from seqloom.files import make_folder, reading, writing
+from seqloom.errors import SeqloomError, collected_warnings, warn, warn_again
+from seqloom.files import hashed_reads, reading, writing
+from seqloom.storage.folder import facts_of, is_whole, new_folder
 
 Split = Literal["train", "valid", "test"]
 
-_FORMAT = 2  # raised when the layout of cached files changes
+_FORMAT = 3  # raised when the layout of cached files changes
 
 
 class Data(Protocol):
@@ -35,12 +36,18 @@ Stored = TypeVar("Stored", bound=Data)
 StoredOut = TypeVar("StoredOut", bound=Data, covariant=True)
 
 
-class Writer(Protocol[Example, StoredOut]):
-    """Writes examples as numbers beside where they will stand; `finish` puts them there whole."""
+class Writer(Protocol[Example]):
+    """Writes examples as numbers into a folder."""
 
     def add(self, examples: list[Example]) -> None: ...
-    def finish(self) -> StoredOut: ...
-    def discard(self) -> None: ...
+
+    def finish(self) -> None:
+        """Writes what is left, and closes the files."""
+        ...
+
+    def discard(self) -> None:
+        """Closes the files, where something failed."""
+        ...
 
 
 class SavedCodec(Protocol):
@@ -60,7 +67,7 @@ class SavedCodec(Protocol):
 class Codec(SavedCodec, Protocol[Example, StoredOut]):
     """What turns examples into numbers and back: learnt from the training split, kept in the run's folder."""
 
-    def writer(self, folder: Path) -> Writer[Example, StoredOut]: ...
+    def writer(self, folder: Path) -> Writer[Example]: ...
     def open(self, folder: Path) -> StoredOut: ...
 
 
@@ -143,17 +150,10 @@ def prepare(
     if not isinstance(recipe, Recipe):
         return recipe.prepare(sources)
     shares = sources.shares()
-    data = keep_standard_input(sources.data, cache)
-    folder = make_folder(cache / _key(content_hash(data), recipe.settings, json.dumps(shares)))
-
-    def training_examples() -> Iterator[Example]:
-        return (x for x in recipe.read(data) if split_of(recipe.identity(x), shares) == "train")
-
-    learnt = folder / "codec"
-    if not learnt.exists():
-        _keep(recipe.learn(training_examples, sources.data), learnt)
-    codec = recipe.load(learnt)
-    parts = _encode_splits(data, recipe, shares, codec, folder)
+    data = rereadable(sources.data, cache)
+    content = content_hash(data)
+    codec = recipe.load(_learn(data, content, recipe, shares, cache, where=sources.data))
+    parts = _encode_splits(data, content, recipe, shares, codec, cache)
     for split, path in (("valid", sources.valid), ("test", sources.test)):
         if path is not None:
             parts[split] = encode(path, recipe, codec, cache)  # type: ignore[index]
@@ -169,17 +169,19 @@ def prepare(
     return Corpus(codec, parts["train"], parts["valid"], test if test is not None and len(test) else None)
 
 
-def _keep(codec: Codec[Example, Stored], folder: Path) -> None:
-    """Saves the codec whole, or leaves another process's that was there first."""
-    temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.part"))
-    codec.save(temporary)
-    with writing(folder):
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
-            shutil.rmtree(temporary)
+def _learn(
+    data: str, content: str, recipe: Recipe[Example, Stored], shares: Mapping[Split, float], cache: Path, where: str
+) -> Path:
+    """The folder of the codec that is learnt from the training examples of `data`."""
+
+    def training_examples() -> Iterator[Example]:
+        return (x for x in recipe.read(data) if split_of(recipe.identity(x), shares) == "train")
+
+    folder = cache / _key("codec", content, recipe.settings, json.dumps(shares))
+    with _cached(folder, data, content) as temporary:
+        if temporary is not None:
+            recipe.learn(training_examples, where).save(temporary)
+    return folder
 
 
 def encode(
@@ -188,33 +190,60 @@ def encode(
     """The whole of one file, cached."""
     if not isinstance(recipe, Recipe):
         return recipe.encode(path, codec)
-    path = keep_standard_input(path, cache)
-    folder = make_folder(cache / _key(content_hash(path), recipe.settings, codec.fingerprint()))
-    return _encode_splits(path, recipe, {}, codec, folder)["train"]
+    path = rereadable(path, cache)
+    return _encode_splits(path, content_hash(path), recipe, {}, codec, cache)["train"]
 
 
 def _encode_splits(
     path: str,
+    content: str,
     recipe: Recipe[Example, Stored],
     shares: Mapping[Split, float],
     codec: Codec[Example, Stored],
-    folder: Path,
+    cache: Path,
 ) -> dict[Split, Stored]:
     splits: list[Split] = ["train", *shares]
-    if all((folder / split).exists() for split in splits):
-        return {split: codec.open(folder / split) for split in splits}
-    writers = {split: codec.writer(folder / split) for split in splits}
-    try:
-        for batch in batches(recipe.read(path)):
-            by_split: dict[Split, list[Example]] = {split: [] for split in splits}
-            for example in batch:
-                by_split[split_of(recipe.identity(example), shares)].append(example)
-            for split, examples in by_split.items():
-                writers[split].add(examples)
-        return {split: writer.finish() for split, writer in writers.items()}
-    finally:
-        for writer in writers.values():
-            writer.discard()
+    folder = cache / _key("data", content, recipe.settings, json.dumps(shares), codec.fingerprint())
+    with _cached(folder, path, content) as temporary, ExitStack() as open_writers:
+        if temporary is not None:
+            writers = {split: codec.writer(temporary / split) for split in splits}
+            for writer in writers.values():
+                open_writers.callback(writer.discard)
+            for batch in batches(recipe.read(path)):
+                by_split: dict[Split, list[Example]] = {split: [] for split in splits}
+                for example in batch:
+                    by_split[split_of(recipe.identity(example), shares)].append(example)
+                for split, examples in by_split.items():
+                    writers[split].add(examples)
+            for writer in writers.values():
+                writer.finish()
+    return {split: codec.open(folder / split) for split in splits}
+
+
+@contextmanager
+def _cached(folder: Path, path: str, content: str) -> Iterator[Path | None]:
+    """A temporary folder to write what is made of the file `path` into, which then becomes `folder`; None where that is
+    there already and whole. What was warned of when it was made is warned of again.
+
+    Raises SeqloomError where the file, whose hash was `content`, changed while it was read.
+    """
+    if is_whole(folder):
+        warn_again(facts_of(folder)["warnings"])
+        yield None
+        return
+    if folder.exists():
+        warn("what the cache holds of this file is damaged, and is made anew", where=path, got=str(folder))
+        with writing(folder):
+            shutil.rmtree(folder)
+    facts: dict[str, Any] = {}
+    with new_folder(folder, facts) as temporary:
+        with hashed_reads(path) as hashes, collected_warnings() as messages:
+            yield temporary
+        facts["warnings"] = messages
+        if any(seen != content for seen in hashes or [content_hash(path)]):
+            raise SeqloomError(
+                "the file changed while it was read", where=path, hint="try again when nothing writes to it"
+            )
 
 
 def content_hash(path: str) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 from seqloom.data.example import Frames
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, write_atomic, writing
+from seqloom.storage.flat_file import FlatFileWriter, map_flat_file
 
 _FILE = "frames.json"
 _LARGEST = float(np.finfo(np.float32).max)
@@ -61,10 +59,8 @@ class FrameFile:
 
     @classmethod
     def open(cls, folder: Path, channels: int) -> FrameFile:
-        path = folder / "values.bin"
-        # An empty file cannot be mapped.
-        flat = np.memmap(path, dtype=np.float32, mode="r") if path.stat().st_size else np.zeros(0, np.float32)
-        return cls(flat.reshape(-1, channels), np.load(folder / "offsets.npy", mmap_mode="r"))
+        values = map_flat_file(folder / "values.bin", np.float32)
+        return cls(values.reshape(-1, channels), np.load(folder / "offsets.npy", mmap_mode="r"))
 
 
 @dataclass(frozen=True)
@@ -136,39 +132,26 @@ class FrameCodec:
 
 
 class FrameFileWriter:
-    """Writes one frame file beside where it will stand; `finish` puts it there whole."""
+    """Writes the frame file of sequences into `folder`."""
 
     def __init__(self, folder: Path, codec: FrameCodec) -> None:
-        self._folder, self._codec = folder, codec
-        self._temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.part"))
+        self._folder, self._codec = make_folder(folder), codec
         self._lengths = [0]
-        with writing(self._temporary):
-            self._stream = (self._temporary / "values.bin").open("wb")
+        self._values = FlatFileWriter(folder / "values.bin", np.float32)
 
     def add(self, examples: list[Frames]) -> None:
         for frames in examples:
             scaled = self._codec.scale(frames)
             self._lengths.append(len(scaled))
-            with writing(self._temporary):
-                self._stream.write(scaled.tobytes())
+            self._values.add(scaled)
 
-    def finish(self) -> FrameFile:
-        with writing(self._temporary):
-            self._stream.close()
-            np.save(self._temporary / "offsets.npy", np.cumsum(self._lengths))
-            if not self._folder.exists():
-                try:
-                    self._temporary.rename(self._folder)
-                except OSError:  # another process finished the same file first
-                    if not self._folder.exists():
-                        raise
-        self.discard()
-        return self._codec.open(self._folder)
+    def finish(self) -> None:
+        self._values.close()
+        with writing(self._folder):
+            np.save(self._folder / "offsets.npy", np.cumsum(self._lengths))
 
     def discard(self) -> None:
-        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
-            self._stream.close()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._values.discard()
 
 
 def padded_frames(rows: Sequence[Frames]) -> Frames:

@@ -1,4 +1,4 @@
-"""Data that is no file: standard input, or lines from Python. It is read more than once, so it is kept in one."""
+"""Data that can be read only once (standard input, pipes, lines from Python), copied to a file in the cache."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import BinaryIO
 
 from seqloom.errors import RequestError
-from seqloom.files import STANDARD_INPUT, make_folder, writing
+from seqloom.files import STANDARD_INPUT, make_folder, reading, writing
 
 Given = str | Path | Iterable[str]
 """A path (`-` is standard input), or lines as they would stand in a file."""
@@ -17,25 +18,33 @@ Given = str | Path | Iterable[str]
 _BYTES_AT_ONCE = 1 << 20
 
 
-def keep_standard_input(path: str, cache: Path) -> str:
-    """`path`, or for `-` that of a file that holds what standard input gave."""
-    if path != STANDARD_INPUT:
-        return path
-    return _keep(iter(lambda: sys.stdin.buffer.read(_BYTES_AT_ONCE), b""), "stdin", cache)
+def rereadable(path: str, cache: Path) -> str:
+    """`path` of a file on disk; of standard input (`-`), a pipe or a device, that of a copy in `cache`."""
+    if path == STANDARD_INPUT:
+        return _copy(_blocks(sys.stdin.buffer), "stdin", "", cache)
+    with reading(path):
+        if not Path(path).exists() or Path(path).is_file() or Path(path).is_dir():
+            return path  # whoever reads it says what is wrong
+        with Path(path).open("rb") as stream:
+            return _copy(_blocks(stream), "pipe", "".join(PurePath(path).suffixes), cache)
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_BYTES_AT_ONCE), b"")
 
 
 def path_of(given: Given, cache: Path) -> str:
     """`given`, or where its lines are kept. Raises RequestError for what is not a line of text."""
     if isinstance(given, str | Path):
         return str(given)
-    return _keep(_encoded(given), "lines", cache)
+    return _copy(_encoded(given), "lines", "", cache)
 
 
 def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
     for number, line in enumerate(lines, 1):
         if not isinstance(line, str) or "\n" in line.rstrip("\n"):
             raise RequestError(
-                "each item given as data is one line of text",
+                "each item of the data is one line of text",
                 where=f"item {number}",
                 got=repr(line)[:80],
                 expected="str",
@@ -43,8 +52,8 @@ def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
         yield line.rstrip("\n").encode() + b"\n"
 
 
-def _keep(content: Iterable[bytes], name: str, cache: Path) -> str:
-    """The path of a file named by its content, written whole."""
+def _copy(content: Iterable[bytes], name: str, suffix: str, cache: Path) -> str:
+    """The path of a file named by its content, written whole. `suffix` may say what format it has."""
     temporary = make_folder(cache) / f".{name}.{os.getpid()}.part"
     digest = hashlib.sha256()
     try:
@@ -52,9 +61,11 @@ def _keep(content: Iterable[bytes], name: str, cache: Path) -> str:
             for block in content:
                 digest.update(block)
                 stream.write(block)
-        kept = cache / f"{name}-{digest.hexdigest()[:16]}.txt"
-        with writing(kept):
-            temporary.replace(kept)
+            stream.flush()
+            os.fsync(stream.fileno())
+        copy = cache / f"{name}-{digest.hexdigest()[:16]}{suffix or '.txt'}"
+        with writing(copy):
+            temporary.replace(copy)
     finally:
         temporary.unlink(missing_ok=True)
-    return str(kept)
+    return str(copy)

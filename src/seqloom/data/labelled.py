@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +21,7 @@ from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings
 from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, read_lines, writing
+from seqloom.storage.line_file import LineFileWriter
 
 _LABELS = "labels.json"
 
@@ -154,44 +152,30 @@ class LabelledCodec:
 
 
 class LabelledWriter:
-    """Writes sources, class ids and text under `folder`, which is there when all of it is."""
+    """Writes sources, class ids and text into `folder`."""
 
     def __init__(self, folder: Path, codec: LabelledCodec) -> None:
-        self._folder, self._codec = folder, codec
-        self._temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.labelled.part"))
-        self._sources = codec.sources.writer(self._temporary / "sources")
+        self._folder, self._codec = make_folder(folder), codec
+        self._sources = codec.sources.writer(folder / "sources")
         self._class_ids: list[int] = []
-        with writing(self._temporary):
-            self._text = (self._temporary / "text.tsv").open("w", encoding="utf-8", newline="\n")
+        self._text = LineFileWriter(folder / "text.tsv")
 
     def add(self, examples: list[Labelled]) -> None:
         for example in examples:
             self._codec.check(example.source)
         self._sources.add([example.source for example in examples])  # type: ignore[misc]
         self._class_ids += self._codec.labels.ids([example.label for example in examples])
-        with writing(self._temporary):
-            for label, source in examples:
-                self._text.write(f"{label}\t{source if isinstance(source, str) else ''}\n")
+        self._text.add(f"{label}\t{source if isinstance(source, str) else ''}" for label, source in examples)
 
-    def finish(self) -> LabelledData:
+    def finish(self) -> None:
         self._sources.finish()
-        with writing(self._temporary):
-            self._text.close()
-            np.save(self._temporary / "class_ids.npy", np.array(self._class_ids, dtype=np.int64))
-            if not self._folder.exists():
-                try:
-                    self._temporary.rename(self._folder)
-                except OSError:  # another process finished the same examples first
-                    if not self._folder.exists():
-                        raise
-        self.discard()
-        return self._codec.open(self._folder)
+        self._text.close()
+        with writing(self._folder):
+            np.save(self._folder / "class_ids.npy", np.array(self._class_ids, dtype=np.int64))
 
     def discard(self) -> None:
-        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
-            self._text.close()
+        self._text.discard()
         self._sources.discard()
-        shutil.rmtree(self._temporary, ignore_errors=True)
 
 
 def labelled_recipe(

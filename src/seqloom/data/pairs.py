@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +18,8 @@ from seqloom.data.token_file import TokenFile, TokenFileWriter
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 from seqloom.data.tokenizer_kinds import load_tokenizer, train_tokenizer
 from seqloom.errors import SeqloomError
-from seqloom.files import make_folder, read_lines, writing
+from seqloom.files import make_folder, read_lines
+from seqloom.storage.line_file import LineFileWriter
 
 Kind = Literal["character", "word", "bpe", "unigram"]
 
@@ -110,44 +108,28 @@ class PairCodec:
 
 
 class PairWriter:
-    """Writes both sides and their text under `folder`, which is there when all of it is."""
+    """Writes both sides and their text into `folder`."""
 
     def __init__(self, folder: Path, codec: PairCodec) -> None:
-        self._folder, self._codec = folder, codec
-        self._temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.pairs.part"))
-        self._sides = (
-            TokenFileWriter(self._temporary / "source", codec.source),
-            TokenFileWriter(self._temporary / "target", codec.target),
-        )
-        with writing(self._temporary):
-            self._text = (self._temporary / "pairs.tsv").open("w", encoding="utf-8", newline="\n")
+        make_folder(folder)
+        self._source = TokenFileWriter(folder / "source", codec.source)
+        self._target = TokenFileWriter(folder / "target", codec.target)
+        self._text = LineFileWriter(folder / "pairs.tsv")
 
     def add(self, examples: list[Pair]) -> None:
-        for side, lines in zip(self._sides, zip(*examples, strict=True), strict=False):
-            side.add(list(lines))
-        with writing(self._temporary):
-            self._text.writelines(f"{pair.source}\t{pair.target}\n" for pair in examples)
+        self._source.add([pair.source for pair in examples])
+        self._target.add([pair.target for pair in examples])
+        self._text.add(f"{pair.source}\t{pair.target}" for pair in examples)
 
-    def finish(self) -> Pairs:
-        for side in self._sides:
-            side.finish()
-        with writing(self._temporary):
-            self._text.close()
-            if not self._folder.exists():
-                try:
-                    self._temporary.rename(self._folder)
-                except OSError:  # another process finished the same pairs first
-                    if not self._folder.exists():
-                        raise
-        self.discard()
-        return self._codec.open(self._folder)
+    def finish(self) -> None:
+        self._source.finish()
+        self._target.finish()
+        self._text.close()
 
     def discard(self) -> None:
-        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
-            self._text.close()
-        for side in self._sides:
-            side.discard()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._source.discard()
+        self._target.discard()
+        self._text.discard()
 
 
 def pair_recipe(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,9 +19,9 @@ from seqloom.data.readers.conll import Sentence
 from seqloom.data.spelling import Spelling, VocabularySettings
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, writing
+from seqloom.storage.flat_file import FlatFileWriter, map_flat_file
 
 _SPELLING, _LABELS = "vocabulary.json", "labels.json"
-_NUMBERS = np.dtype(np.uint32)
 _TABLES = ("word_ids", "characters", "offsets")
 
 
@@ -94,14 +91,9 @@ class TaggedFile:
     def open(cls, folder: Path, labels: Labels) -> TaggedFile:
         tables = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _TABLES}
         names = (*labels.names, *json.loads((folder / "unseen.json").read_text(encoding="utf-8")))
-        tokens, tags = (_mapped(folder / f"{name}.bin") for name in ("tokens", "tags"))
+        tokens, tags = (map_flat_file(folder / f"{name}.bin", np.uint32) for name in ("tokens", "tags"))
         starts = np.load(folder / "starts.npy", mmap_mode="r")
         return cls(tokens, tags, starts, Lexicon(**tables), labels, names, folder)
-
-
-def _mapped(path: Path) -> NDArray[np.uint32]:
-    """An empty file cannot be mapped."""
-    return np.memmap(path, dtype=_NUMBERS, mode="r") if path.stat().st_size else np.zeros(0, dtype=_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -134,50 +126,37 @@ class TagCodec:
 
 
 class TaggedWriter:
-    """Writes sentences under `folder`, which is there when all of it is. The different words are held in memory."""
+    """Writes tagged sentences into `folder`. The distinct words are held in memory."""
 
     def __init__(self, folder: Path, codec: TagCodec) -> None:
-        self._folder, self._codec = folder, codec
-        self._temporary = make_folder(folder.with_name(f".{folder.name}.{os.getpid()}.tagged.part"))
+        self._folder, self._codec = make_folder(folder), codec
         self._forms, self._tags, self._lengths = Numbering(), Numbering(), [0]
         self._tags.of(codec.labels.names)
-        with writing(self._temporary):
-            self._streams = [(self._temporary / f"{name}.bin").open("wb") for name in ("tokens", "tags")]
+        self._token_file, self._tag_file = (
+            FlatFileWriter(folder / f"{name}.bin", np.uint32) for name in ("tokens", "tags")
+        )
 
     def add(self, examples: list[Sentence]) -> None:
         self._lengths += [len(sentence.words) for sentence in examples]
-        tokens = [i for sentence in examples for i in self._forms.of(sentence.words)]
-        tags = [i for sentence in examples for i in self._tags.of(sentence.tags)]
-        with writing(self._temporary):
-            for stream, numbers in zip(self._streams, (tokens, tags), strict=True):
-                stream.write(np.array(numbers, dtype=_NUMBERS).tobytes())
+        self._token_file.add([i for sentence in examples for i in self._forms.of(sentence.words)])
+        self._tag_file.add([i for sentence in examples for i in self._tags.of(sentence.tags)])
 
-    def finish(self) -> TaggedFile:
+    def finish(self) -> None:
+        self._token_file.close()
+        self._tag_file.close()
         forms = list(self._forms.numbers)
         lexicon = Lexicon.of(forms, self._codec.spelling)
         unseen = list(self._tags.numbers)[len(self._codec.labels) :]
-        with writing(self._temporary):
-            for stream in self._streams:
-                stream.close()
+        with writing(self._folder):
             for name in _TABLES:
-                np.save(self._temporary / f"{name}.npy", getattr(lexicon, name))
-            np.save(self._temporary / "starts.npy", np.cumsum(self._lengths, dtype=np.int64))
-            (self._temporary / "forms.txt").write_text("\n".join(forms), encoding="utf-8", newline="\n")
-            (self._temporary / "unseen.json").write_text(json.dumps(unseen), encoding="utf-8")
-            if not self._folder.exists():
-                try:
-                    self._temporary.rename(self._folder)
-                except OSError:  # another process finished the same sentences first
-                    if not self._folder.exists():
-                        raise
-        self.discard()
-        return self._codec.open(self._folder)
+                np.save(self._folder / f"{name}.npy", getattr(lexicon, name))
+            np.save(self._folder / "starts.npy", np.cumsum(self._lengths, dtype=np.int64))
+            (self._folder / "forms.txt").write_text("\n".join(forms), encoding="utf-8", newline="\n")
+            (self._folder / "unseen.json").write_text(json.dumps(unseen), encoding="utf-8")
 
     def discard(self) -> None:
-        for stream in self._streams:
-            with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
-                stream.close()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._token_file.discard()
+        self._tag_file.discard()
 
 
 def tag_recipe(

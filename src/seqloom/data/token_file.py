@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from seqloom.data.tokenizer import UNK, Tokenizer
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, writing
 from seqloom.memory import give_back_pages
+from seqloom.storage.flat_file import FlatFileWriter, map_flat_file
 
 _LINES_AT_ONCE, _IDS_AT_ONCE = 2_048, 1 << 18
 Example = TypeVar("Example")
@@ -71,9 +69,7 @@ class TokenFile:
     @classmethod
     def open(cls, folder: Path) -> TokenFile:
         facts = json.loads((folder / "facts.json").read_text())
-        path, dtype = folder / "ids.bin", np.dtype(facts["dtype"])
-        # An empty file cannot be mapped.
-        ids = np.memmap(path, dtype=dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype=dtype)
+        ids = map_flat_file(folder / "ids.bin", facts["dtype"])
         offsets = np.load(folder / "offsets.npy", mmap_mode="r")
         return cls(ids, offsets, facts["num_bytes"], facts["num_unknown"])
 
@@ -85,46 +81,31 @@ def batches(examples: Iterable[Example], size: int = _LINES_AT_ONCE) -> Iterator
 
 
 class TokenFileWriter:
-    """Writes one token file, a batch of lines at a time, beside where it will stand; `finish` puts it there whole."""
+    """Writes the token file of a text into `folder`, a batch of lines at a time."""
 
     def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
         if tokenizer.vocab_size > 2**32:
             raise RequestError("the vocabulary is too large", got=tokenizer.vocab_size, expected="up to 2**32")
-        self._folder, self._tokenizer = folder, tokenizer
-        self._temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        self._folder, self._tokenizer = make_folder(folder), tokenizer
         self._dtype = np.dtype(np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32)
         self._lengths: list[NDArray[np.int64]] = []
         self._num_bytes = self._num_unknown = 0
-        make_folder(self._temporary)
-        with writing(self._temporary):
-            self._stream = (self._temporary / "ids.bin").open("wb")
+        self._ids = FlatFileWriter(folder / "ids.bin", self._dtype)
 
     def add(self, lines: list[str]) -> None:
         encoded = self._tokenizer.encode_lines(lines)
-        lengths, flat = np.diff(encoded.offsets), encoded.ids.astype(self._dtype)
-        self._lengths.append(lengths)
+        self._lengths.append(np.diff(encoded.offsets))
         self._num_bytes += sum(len(line.encode()) + 1 for line in lines)
-        self._num_unknown += int((flat == UNK).sum())
-        with writing(self._temporary):
-            self._stream.write(flat.tobytes())  # not tofile, whose error does not say that the disk is full
+        self._num_unknown += int((encoded.ids == UNK).sum())
+        self._ids.add(encoded.ids)
 
-    def finish(self) -> TokenFile:
+    def finish(self) -> None:
+        self._ids.close()
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), *self._lengths]).cumsum()
         facts = {"dtype": self._dtype.name, "num_bytes": self._num_bytes, "num_unknown": self._num_unknown}
-        with writing(self._temporary):
-            self._stream.close()
-            np.save(self._temporary / "offsets.npy", offsets)
-            (self._temporary / "facts.json").write_text(json.dumps(facts))
-            if not self._folder.exists():
-                try:
-                    self._temporary.rename(self._folder)
-                except OSError:  # another process finished the same file first
-                    if not self._folder.exists():
-                        raise
-        self.discard()
-        return TokenFile.open(self._folder)
+        with writing(self._folder):
+            np.save(self._folder / "offsets.npy", offsets)
+            (self._folder / "facts.json").write_text(json.dumps(facts))
 
     def discard(self) -> None:
-        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
-            self._stream.close()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._ids.discard()
