@@ -1,0 +1,128 @@
+"""Every command and every Python example of the README and the guides runs, with a small budget on small data."""
+
+from __future__ import annotations
+
+import random
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import CommandLine
+from tests.support.labelled import write_labelled, write_series
+from tests.support.pairs import write_pairs
+from tests.support.sentences import write_sentences
+from tests.support.texts import write_text
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("examples/*.md"))]
+DOCUMENTS.remove(ROOT / "docs" / "index.md")  # it has the first example of the README
+WORDS = ["king", "queen", "man", "woman", "cup", "mug", "breakfast", "cereal", "dinner", "lunch"]
+BUDGETS = ("--minutes", "--epochs", "--sequences", "--updates")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    fence = rf"^```{language}\n(.*?)^```$"
+    return re.findall(fence, document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(document: Path) -> list[list[str]]:
+    """The commands of the document in order, as words; a backslash continues a line."""
+    text = "".join(blocks(document, "")).replace("\\\n", " ")
+    lines = [re.sub(r"^torchrun .* -m ", "", line) for line in text.splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("seqloom ")]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    return CommandLine(monkeypatch, capsys)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with the files that the documents name, all of them small."""
+    monkeypatch.chdir(tmp_path)
+    write_text(tmp_path / "text.txt")
+    draws = random.Random(5)
+    with (tmp_path / "text.txt").open("a") as text:
+        text.writelines(" ".join(draws.sample(WORDS, 6)) + "\n" for _ in range(60))
+    for copy in ("prose.txt", "sentences.txt", "texts.txt"):
+        shutil.copy(tmp_path / "text.txt", tmp_path / copy)
+    write_text(tmp_path / "other.txt", lines=20)
+    write_sentences(tmp_path / "sentences.conll")
+    write_sentences(tmp_path / "other.conll", sentences=20, seed=6)
+    write_pairs(tmp_path / "pairs.tsv")
+    for labelled in ("labelled.tsv", "questions.tsv", "languages.tsv"):
+        write_labelled(tmp_path / labelled)
+    write_labelled(tmp_path / "more.tsv", examples=20, seed=6)
+    write_series(tmp_path / "clips.ts")
+    (tmp_path / "rated.tsv").write_text("w1 w2\tw1 w3\t4\nw4\tw5 w6\t1\nw1\tw2\t2\n" * 2)
+    (tmp_path / "wordsim353.tsv").write_text("king\tqueen\t8.6\nking\tcup\t1.2\nman\twoman\t8.3\ncup\tmug\t9\n")
+    (tmp_path / "questions-words.txt").write_text(": family\nman king woman queen\nwoman queen man king\n")
+    examples = tmp_path / "examples"
+    shutil.copytree(ROOT / "examples", examples)
+    book = (examples / "moby_dick.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    (examples / "moby_dick.txt").write_text("".join(book[:150]), encoding="utf-8")
+    return tmp_path
+
+
+def other_data(document: Path, folder: Path) -> None:
+    """`other.tsv` holds what the document is about."""
+    if document.name == "classify.md":
+        write_labelled(folder / "other.tsv", examples=20, seed=6)
+    else:
+        write_pairs(folder / "other.tsv", pairs=20)
+
+
+def with_small_budget(words: list[str]) -> list[str]:
+    """A training of two updates (for word vectors: one epoch), one seed, and two models of a comparison."""
+    small, place = [], 0
+    while place < len(words):
+        if words[place] in BUDGETS:
+            small += ["--epochs", "1"] if words[1] == "vectors" else ["--updates", "2"]
+            place += 2
+        elif words[place] == "--seeds":
+            small += ["--seeds", "1"]
+            place += 2
+        elif words[place] == "--models":
+            small += ["--models", ",".join(words[place + 1].split(",")[:2])]
+            place += 2
+        else:
+            small.append(words[place])
+            place += 1
+    if words[0] == "train" and not any(word in BUDGETS for word in words):
+        small += ["--epochs", "1"] if words[1] == "vectors" else ["--updates", "2"]
+    if words[:2] == ["train", "algorithm"] or words[:2] == ["compare", "algorithm"]:
+        small += ["--set", "held_out=4"]
+    return small
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if commands(path)], ids=name)
+def test_the_commands_run(document: Path, folder: Path, cli: CommandLine) -> None:
+    """One after the other, as a reader would type them."""
+    other_data(document, folder)
+    for words in commands(document):
+        standard_input, target = "", None
+        if "<" in words:
+            words, standard_input = words[: words.index("<")], Path(words[-1]).read_text(encoding="utf-8")
+        if ">" in words:
+            words, target = words[: words.index(">")], words[-1]
+        outcome = cli(*with_small_budget(words), standard_input=standard_input)
+        assert outcome.status == 0, f"seqloom {shlex.join(words)}\n{outcome.errors}"
+        if target is not None:
+            Path(target).write_text(outcome.output, encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if blocks(path, "python")], ids=name)
+def test_the_python_examples_run(document: Path, folder: Path) -> None:
+    """One after the other, with the names of those before."""
+    other_data(document, folder)
+    names: dict[str, object] = {}
+    for example in blocks(document, "python"):
+        exec(example.replace("minutes=10", "updates=2"), names)
