@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqloom.comparison.comparison import compare as compare
-    from seqloom.decoding.sampling import Sampling as Sampling
     from seqloom.errors import RequestError as RequestError
     from seqloom.errors import SeqloomError as SeqloomError
     from seqloom.export.arpa import read_arpa as read_arpa
@@ -23,7 +22,6 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "compare": "seqloom.comparison.comparison",
-    "Sampling": "seqloom.decoding.sampling",
     "RequestError": "seqloom.errors",
     "SeqloomError": "seqloom.errors",
     "Run": "seqloom.run",

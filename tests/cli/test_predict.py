@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,7 +55,7 @@ class Labeller:
     def read(self, path: str) -> str:
         return path
 
-    def scores(self, data: str) -> dict[str, Any]:  # noqa: ARG002
+    def evaluate(self, data: str) -> dict[str, Any]:  # noqa: ARG002
         return {"accuracy": 0.5}
 
     def diagnose(self, data: str) -> Diagnosis:  # noqa: ARG002
@@ -81,7 +82,7 @@ def test_only_what_was_given_is_asked(cli: CommandLine, labeller: Labeller, tmp_
     cli("predict", "RUN", "--n-best", 2, "--proba", "--seed", 3, "--beam-size", 0, standard_input="a\n")
     assert labeller.asked == {"n_best": 2, "proba": True, "seed": 3, "beam_size": 0}
     cli("predict", "RUN", "--sample", "--top-k", 4, "--alignments", tmp_path / "a.json", standard_input="a\n")
-    assert labeller.asked == {"sampling": seqloom.Sampling(top_k=4), "attention": True}
+    assert labeller.asked == {"sample": True, "top_k": 4, "attention": True}
 
 
 def test_how_answers_are_shown(cli: CommandLine, labeller: Labeller) -> None:  # noqa: ARG001
@@ -113,7 +114,7 @@ def test_a_report(cli: CommandLine, labeller: Labeller, tmp_path: Path) -> None:
     ("command", "says"),
     [
         (["predict", "--proba"], ["no option named 'proba'", "of a run of translate"]),
-        (["predict", "--temperature", "2"], ["--temperature", "--sample"]),
+        (["predict", "--temperature", "2"], ["temperature", "--sample"]),
         (["predict", "--online"], ["a run of translate cannot answer element by element"]),
         (["predict", "--alignments", "a.html"], ["no attention to show"]),
         (["evaluate", "PAIRS", "--report", "a.html"], ["a run of translate cannot be diagnosed"]),
@@ -129,6 +130,8 @@ def test_what_a_translator_does_not_know(
 
 
 def test_python_says_what_can_be_asked(pairs_run: seqloom.Run) -> None:
-    with pytest.raises(RequestError, match="no option named 'beam_sise'") as error:
-        pairs_run.predict(["a b"], beam_sise=3)
-    assert error.value.hint == "did you mean 'beam_size'?"
+    """Options stand in the signatures, so that editors complete them; those of other tasks are refused by name."""
+    of_texts, of_answers = (inspect.signature(method).parameters for method in (pairs_run.predict, pairs_run.answers))
+    assert {"beam_size"} < of_texts.keys() < of_answers.keys()
+    with pytest.raises(RequestError, match="no option named 'proba'"):
+        pairs_run.answers(["a b"], proba=True)

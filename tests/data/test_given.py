@@ -22,7 +22,7 @@ def test_lines_are_kept_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("item", [3, "two\nlines", b"bytes"])
 def test_what_is_no_line_is_refused(item: object, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="one line of text") as caught:
+    with pytest.raises(RequestError, match="line") as caught:
         path_of(["fine", item], tmp_path)  # type: ignore[list-item]
     assert caught.value.where == "item 2"
     assert not list(tmp_path.iterdir())

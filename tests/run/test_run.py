@@ -115,11 +115,7 @@ def test_nothing_to_evaluate(of_stream: seqloom.Run, tmp_path: Path) -> None:
 
 
 def pieces(run: seqloom.Run, prompt: str = "", **options: Any) -> list[str]:
-    sampling = seqloom.Sampling(**{name: options.pop(name) for name in list(options) if name in FIELDS})
-    return list(run.generate(prompt, sampling=sampling, **options))
-
-
-FIELDS = ("temperature", "top_k", "top_p")
+    return list(run.generate(prompt, **{"temperature": 1.0, **options}))
 
 
 def test_greedy_top_1_and_tiny_top_p_are_one(of_stream: seqloom.Run) -> None:

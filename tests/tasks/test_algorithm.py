@@ -74,7 +74,7 @@ def test_the_loss_is_of_what_is_asked_for_by_the_sequence(tmp_path: Path) -> Non
     sign = 2 * batch.targets - 1
     nats = -torch.nn.functional.logsigmoid(sign * logits)[batch.scored].sum()
     torch.testing.assert_close(loss.sum, nats)
-    scores = run.scores(data)
+    scores = run.evaluate(data)
     assert scores["bits_per_sequence"] == pytest.approx(float(nats.detach()) / math.log(2) / 10, rel=1e-5)
     wrong = ((logits > 0) != (batch.targets > 0.5))[batch.scored].sum()
     assert scores["bit_errors_per_sequence"] == pytest.approx(int(wrong) / 10)

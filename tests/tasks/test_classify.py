@@ -142,10 +142,10 @@ def test_training_ends_with_a_fitted_temperature(run: seqloom.Run) -> None:
     data = run.read(path)
     with torch.no_grad():
         run.task.calibrate(run.trained, data)  # type: ignore[attr-defined]
-        calibrated = run.scores(data)["nats_per_example"]
+        calibrated = run.evaluate(data)["nats_per_example"]
         for other in (0.8, 1.25):
             run.model.temperature.fill_(other * float(run.model.temperature))  # type: ignore[arg-type,operator,union-attr]
-            assert run.scores(data)["nats_per_example"] > calibrated - 1e-3
+            assert run.evaluate(data)["nats_per_example"] > calibrated - 1e-3
             run.model.temperature.fill_(fitted)  # type: ignore[operator,union-attr]
 
 

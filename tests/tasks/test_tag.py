@@ -75,7 +75,7 @@ def test_all_that_is_known_of_an_answer(run: seqloom.Run) -> None:
     assert answer.score == pytest.approx(np.log(answer.probabilities).sum())  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("asked", "what"), [({"n_best": 3}, "one answer"), ({"beam_sise": 2}, "no option named")])
+@pytest.mark.parametrize(("asked", "what"), [({"n_best": 3}, "one answer"), ({"beam_size": 2}, "no option named")])
 def test_what_cannot_be_asked_is_said(run: seqloom.Run, asked: dict[str, int], what: str) -> None:
     with pytest.raises(RequestError, match=what):
         run.answers(["a"], **asked)
@@ -99,7 +99,7 @@ def test_evaluating_is_predicting(run: seqloom.Run, tmp_path: Path) -> None:
     sentences = [data.sentence(i) for i in range(data.num_lines)]
     found = [answers[0].to_json()["tags"] for answers in run.answers([sentence.words for sentence in sentences])]
     expected = [sentence.tags for sentence in sentences]
-    scores, spans = run.scores(data), span_scores(expected, found)
+    scores, spans = run.evaluate(data), span_scores(expected, found)
     right = [a == b for a, b in zip(itertools.chain(*expected), itertools.chain(*found), strict=True)]
     assert not all(right)
     assert scores["accuracy"] == pytest.approx(np.mean(right))
@@ -111,7 +111,7 @@ def test_a_diagnosis_is_of_the_same_predictions(run: seqloom.Run, tmp_path: Path
     path = tmp_path / "other.conll"
     path.write_text("Ada B-PER\nwent B-LOC\nto O\n\nOslo B-NEW\n")
     data = run.read(str(path))
-    diagnosis, scores = run.diagnose(data), run.scores(data)
+    diagnosis, scores = run.diagnose(data), run.evaluate(data)
     assert diagnosis.scores["accuracy"] == scores["accuracy"] == diagnosis.confusion.accuracy
     assert diagnosis.scores["span_f1"] == scores["span_f1"]
     assert {one.label for one in diagnosis.classes} >= {"PER", "NEW"}

@@ -204,7 +204,7 @@ def test_no_gain_stops_and_the_best_is_kept(tmp_path: Path) -> None:
     assert len(losses) < 400
     assert run.summary["finished"]
     assert min(losses) == losses[-3]
-    assert run.scores(run.read(text)) is not None
+    assert run.evaluate(run.read(text)) is not None
     best = run.summary["valid"]["nats_per_pair"]
     assert best == pytest.approx(min(losses), rel=1e-5)
 

@@ -69,7 +69,7 @@ def _vectors(loaded: Run, file: str, pooling: str) -> Iterator[Any]:
     from seqloom.files import read_blocks
 
     for block in read_blocks(loaded.inputs(file), file, INPUTS_AT_ONCE):
-        yield from loaded.vectors(block, pooling)
+        yield from loaded.embed(block, pooling)
         sys.stdout.flush()
 
 

@@ -55,7 +55,7 @@ def evaluate(
         _write_report(loaded, prepared, report, Path(data).name)
     if heads is not None:
         _write_heads(loaded, prepared, heads, Path(data).name)
-    print_metrics(loaded.scores(prepared), json)
+    print_metrics(loaded.evaluate(prepared), json)
 
 
 def _write_report(loaded: Run, data: Any, path: Path, name: str) -> None:
@@ -105,13 +105,13 @@ def generate(
     threads: Threads = 0,
 ) -> None:
     """Write on from a prompt, token by token as they come."""
-    from seqloom.decoding.sampling import Sampling
     from seqloom.run import load
 
-    sampling = Sampling(temperature, top_k, top_p)
-    loaded = load(run, device="cpu", threads=threads)
+    pieces = load(run, device="cpu", threads=threads).generate(
+        prompt, max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, unknown=unknown
+    )
     typer.echo(prompt, nl=False)
-    for piece in loaded.generate(prompt, max_tokens=max_tokens, sampling=sampling, seed=seed, unknown=unknown):
+    for piece in pieces:
         typer.echo(piece, nl=False)
         typer.get_text_stream("stdout").flush()
     typer.echo()

@@ -59,18 +59,21 @@ def predict(
         "max_length": max_length,
         "prefix": prefix,
         "copy_unknown": copy_unknown or None,
-        "sampling": _sampling(sample, temperature=temperature, top_k=top_k, top_p=top_p),
+        "sample": sample or None,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
         "seed": seed,
         "attention": True if alignments is not None else None,
     }
-    asked = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     loaded = load(run, device=device, threads=threads)
     if online:
-        _answer_online(loaded, file, [*asked, *(["json"] if json else [])])
+        _answer_online(loaded, file, [*given, *(["json"] if json else [])])
         return
     shown = _as_json if json else _as_text(proba, n_best is not None and n_best > 1)
     aligned = []
-    for number, answers in enumerate(_answers(loaded, file, asked), 1):
+    for number, answers in enumerate(_answers(loaded, file, given), 1):
         for line in shown(number, answers):
             typer.echo(line)
         if alignments is not None and isinstance(answers[0], Aligned):
@@ -79,25 +82,13 @@ def predict(
         _write_alignments(alignments, aligned)
 
 
-def _sampling(sample: bool, **how: float | None) -> Any:
-    """How answers are drawn; None where they are searched for."""
-    from seqloom.decoding.sampling import Sampling
-    from seqloom.errors import RequestError
-
-    given: dict[str, Any] = {name: value for name, value in how.items() if value is not None}
-    if given and not sample:
-        option = next(iter(given)).replace("_", "-")
-        raise RequestError("answers are not drawn unless that is asked for", where=f"--{option}", hint="add --sample")
-    return Sampling(**given) if sample else None
-
-
-def _answers(loaded: Run, file: str, asked: dict[str, Any]) -> Iterator[Sequence[Prediction]]:
+def _answers(loaded: Run, file: str, options: dict[str, Any]) -> Iterator[Sequence[Prediction]]:
     """Yields the answers to each input; what was printed of them is on its way before more is read."""
     from seqloom.files import read_blocks
 
     inputs = loaded.inputs(file)
     for block in read_blocks(_prompted(inputs) if _at_terminal(file) else inputs, file, INPUTS_AT_ONCE):
-        yield from loaded.answers(block, **asked)
+        yield from loaded.answers(block, **options)
         sys.stdout.flush()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -21,7 +21,9 @@ from seqloom.comparison.report import report_html
 from seqloom.comparison.scoreboard import Row, notes, scoreboard, verdict
 from seqloom.comparison.spec import ComparisonSpec, assignments, claim_folder, make_terms
 from seqloom.comparison.training_process import run_training
+from seqloom.data.input_source import Given, path_of
 from seqloom.files import write_atomic
+from seqloom.runtime import cache_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Incomparable
 
@@ -43,7 +45,7 @@ class Comparison:
 
 def compare(
     task: str,
-    data: str,
+    data: Given,
     *,
     models: Sequence[str],
     out: str | Path,
@@ -51,19 +53,22 @@ def compare(
     epochs: float = 0.0,
     updates: int = 0,
     seeds: int = 1,
-    valid: str | None = None,
-    test: str | None = None,
+    valid: Given | None = None,
+    test: Given | None = None,
     threads: int = 0,
     settings: Mapping[str, Any] | None = None,
     quiet: bool = False,
 ) -> Comparison:
     """Trains `models` on equal terms and gives the scoreboard; what is already in `out` is not trained again.
 
+    `data`, `valid`, `test` are what `seqloom.train` takes: paths, lines, or pairs.
+
     Exactly one of `minutes`, `epochs`, `updates` says how long each training is. `settings` go to every model, those
     named `model:setting` to one of them. Raises RequestError where the terms are impossible, or others than in `out`.
     """
     budget = {"minutes": minutes, "epochs": epochs, "updates": updates}
-    terms = make_terms(task, data, valid, test, models, seeds, budget, threads, settings or {})
+    paths = [None if part is None else path_of(part, cache_folder()) for part in (data, valid, test)]
+    terms = make_terms(task, cast(str, paths[0]), paths[1], paths[2], models, seeds, budget, threads, settings or {})
     folder = Path(out)
     claim_folder(folder, terms)
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from seqloom.data.input_source import rereadable
 from seqloom.data.token_file import batches
@@ -22,6 +22,7 @@ Split = Literal["train", "valid", "test"]
 _FORMAT = 3  # raised when the layout of cached files changes
 
 
+@runtime_checkable
 class Data(Protocol):
     """Examples as numbers. `len` is 0 where there is nothing to score."""
 

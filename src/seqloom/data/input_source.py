@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
+from seqloom.data.input_checks import check_text, shown
 from seqloom.errors import RequestError
 from seqloom.files import STANDARD_INPUT, make_folder, reading, writing
 
-Given = str | Path | Iterable[str]
-"""A path (`-` is standard input), or lines as they would stand in a file."""
+Given = str | Path | Iterable[str | Sequence[str]]
+"""A path (`-` is standard input), or lines as they would stand in a file: whole, or as their columns, such as pairs."""
 
 _BYTES_AT_ONCE = 1 << 20
 
@@ -40,16 +41,21 @@ def path_of(given: Given, cache: Path) -> str:
     return _copy(_encoded(given), "lines", "", cache)
 
 
-def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
-    for number, line in enumerate(lines, 1):
-        if not isinstance(line, str) or "\n" in line.rstrip("\n"):
-            raise RequestError(
-                "each item of the data is one line of text",
-                where=f"item {number}",
-                got=repr(line)[:80],
-                expected="str",
-            )
-        yield line.rstrip("\n").encode() + b"\n"
+def _encoded(lines: Iterable[str | Sequence[str]]) -> Iterator[bytes]:
+    for number, item in enumerate(lines, 1):
+        where = f"item {number}"
+        columns = [item] if isinstance(item, str) else list(item) if isinstance(item, tuple | list) else []
+        if not columns or not all(isinstance(column, str) for column in columns):
+            expected = "a line of text, or its columns as a tuple"
+            raise RequestError("data is given as lines of text", where=where, got=shown(item), expected=expected)
+        check_text(columns, where)
+        if isinstance(item, str):
+            columns = [item.rstrip("\n")]
+        elif any("\t" in column for column in columns):
+            raise RequestError("a column holds a tab", where=where, got=shown(item), expected="text without tabs")
+        if any("\n" in column for column in columns):
+            raise RequestError("an item is one line of text", where=where, got=shown(item), expected="no line break")
+        yield "\t".join(columns).encode() + b"\n"
 
 
 def _copy(content: Iterable[bytes], name: str, suffix: str, cache: Path) -> str:

@@ -7,22 +7,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK, Tokenizer
+from seqloom.decoding.option_checks import check_option, check_seed
 from seqloom.decoding.sampling import Sampling, generate
 from seqloom.models.language_model import PredictsNext
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """What is asked for: at most `max_tokens`, drawn by `sampling` with `seed`; `<unk>` only where `unknown` allows."""
+    """How a text goes on: at most `max_tokens`, drawn by `sampling` with `seed`; `unknown` allows `<unk>`."""
 
     max_tokens: int = 200
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 1
     unknown: bool = False
 
+    def __post_init__(self) -> None:
+        check_option("max_tokens", self.max_tokens, self.max_tokens >= 0, "0 or more")
+        check_seed(self.seed)
+
 
 def continue_text(
-    model: PredictsNext, tokenizer: Tokenizer, prompt: str, first_input: int, asked: Continuation
+    model: PredictsNext, tokenizer: Tokenizer, prompt: str, first_input: int, options: Continuation
 ) -> Iterator[str]:
     """Yields the text after `prompt`, piece by piece.
 
@@ -34,9 +39,9 @@ def continue_text(
     lines = [prompt] if of_lines else prompt.split("\n")
     begin = [first_input, *itertools.chain.from_iterable((EOS, *ids) for ids in tokenizer.encode(lines))]
     del begin[1]
-    never = [PAD, SOS] + ([] if asked.unknown else [UNK])
-    ids = generate(model, begin, asked.sampling, never=never, seed=asked.seed)
-    yield from _text_of(itertools.islice(ids, asked.max_tokens), tokenizer, of_lines, begun=bool(lines[-1]))
+    never = [PAD, SOS] + ([] if options.unknown else [UNK])
+    ids = generate(model, begin, options.sampling, never=never, seed=options.seed)
+    yield from _text_of(itertools.islice(ids, options.max_tokens), tokenizer, of_lines, begun=bool(lines[-1]))
 
 
 def _text_of(ids: Iterator[int], tokenizer: Tokenizer, stop_at_end: bool, begun: bool) -> Iterator[str]:

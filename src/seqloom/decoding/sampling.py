@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqloom.errors import RequestError
+from seqloom.decoding.option_checks import check_option
 from seqloom.models.language_model import PredictsNext
 from seqloom.nn.layer import state_tensors
+
+HOTTEST = 1_000
+"""The highest temperature, at which all tokens are as good as equally probable."""
 
 _GREEDY_BELOW = 1e-6
 """A temperature this low leaves one token, and dividing by it overflows."""
@@ -28,13 +30,9 @@ class Sampling:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, possible, expected in (
-            ("temperature", 0 <= self.temperature < math.inf, "0 or more"),
-            ("top_k", self.top_k >= 0, "0 or more"),
-            ("top_p", 0 < self.top_p <= 1, "more than 0, at most 1"),
-        ):
-            if not possible:
-                raise RequestError(f"{name} is out of range", got=getattr(self, name), expected=expected)
+        check_option("temperature", self.temperature, 0 <= self.temperature <= HOTTEST, f"0 to {HOTTEST:,}")
+        check_option("top_k", self.top_k, self.top_k >= 0, "0 or more")
+        check_option("top_p", self.top_p, 0 < self.top_p <= 1, "more than 0, at most 1")
 
     def distribution(self, log_probs: Float[Tensor, "*rows vocab"]) -> Float[Tensor, "*rows vocab"]:
         """The probabilities that a token is drawn from."""

@@ -1,4 +1,4 @@
-"""What is asked of a search for targets, and what it finds."""
+"""The options of a search for targets, and the hypotheses that it gives."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.decoding.option_checks import check_option, check_seed
 from seqloom.decoding.sampling import Sampling
-from seqloom.errors import RequestError
+
+MOST_HYPOTHESES = 10_000
+MOST_LENGTH_PENALTY = 10
+MOST_LENGTH = 2**20
 
 _LENGTH_OF_THE_SHORTEST = 20
 """Tokens that even a source of nothing may become, unless `max_length` says otherwise."""
@@ -46,19 +50,17 @@ class Search:
     attention: bool = False
 
     def __post_init__(self) -> None:
-        width = self.beam_size if self.sampling is None else math.inf
-        most = f", at most {self.beam_size}, the beam_size" if self.sampling is None else ""
+        width, of = (self.beam_size, ", the beam_size") if self.sampling is None else (MOST_HYPOTHESES, "")
         for name, possible, expected in (
-            ("beam_size", self.beam_size >= 1, "1 or more"),
-            ("n_best", 1 <= self.n_best <= width, f"1 or more{most}"),
-            ("length_penalty", 0 <= self.length_penalty < math.inf, "0 or more"),
-            ("max_length", self.max_length >= 0, "0 (by the source's length) or more"),
+            ("beam_size", 1 <= self.beam_size <= MOST_HYPOTHESES, f"1 to {MOST_HYPOTHESES:,}"),
+            ("n_best", 1 <= self.n_best <= width, f"1 to {width:,}{of}"),
+            ("length_penalty", 0 <= self.length_penalty <= MOST_LENGTH_PENALTY, f"0 to {MOST_LENGTH_PENALTY}"),
+            ("max_length", 0 <= self.max_length <= MOST_LENGTH, f"0 (by the source's length) to {MOST_LENGTH:,}"),
             ("max_ratio", 0 <= self.max_ratio < math.inf, "0 or more"),
-            ("seed", self.seed >= 0, "0 or more"),
             ("never", all(token >= 0 and token != EOS for token in self.never), f"token ids, not {EOS}, which ends"),
         ):
-            if not possible:
-                raise RequestError(f"{name} is out of range", got=getattr(self, name), expected=expected)
+            check_option(name, getattr(self, name), possible, expected)
+        check_seed(self.seed)
         object.__setattr__(self, "never", tuple(sorted({PAD, SOS, *self.never})))
 
     @property

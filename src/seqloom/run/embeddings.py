@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 from collections import Counter
 from collections.abc import Sequence
@@ -34,6 +35,18 @@ class AnalogyScores(NamedTuple):
 
 class Vectors(VectorTable):
     """Words and their vectors: `similar`, `analogy`, `doesnt_match`, `similarity`, `nearest` for many at once."""
+
+    def __repr__(self) -> str:
+        source = f", source={self.source}" if self.source else ""
+        return f"Vectors(words={len(self):,}, dim={self.dim}{source})"
+
+    def _repr_html_(self) -> str:
+        """The number of words, their dimension and a few of the words, for notebooks."""
+        words = ", ".join(html.escape(word) for word in itertools.islice(self.words, 8))
+        facts = {"words": f"{len(self):,}", "dim": self.dim, "source": html.escape(self.source), "first words": words}
+        left = "style='text-align:left'"
+        rows = "".join(f"<tr><th {left}>{name}</th><td {left}>{value}</td></tr>" for name, value in facts.items())
+        return f"<table>{rows}</table>"
 
     @classmethod
     def open(cls, path: str | Path) -> Vectors:

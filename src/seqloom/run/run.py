@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import read_toml
-from seqloom.data.corpus import encode
+from seqloom.data.corpus import Data, encode
+from seqloom.data.input_checks import checked_inputs
+from seqloom.data.input_source import Given, path_of
 from seqloom.data.readers import readers
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
@@ -80,6 +83,27 @@ class Run:
         self.task: Task = tasks[plan.task]
         self.trained = Trained(model, codec, plan.settings)
 
+    def __repr__(self) -> str:
+        return f"Run({', '.join(f'{name}={value}' for name, value in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        """A table of the same facts, for notebooks."""
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
+            for name, value in self._facts().items()
+        )
+        return f"<table>{rows}</table>"
+
+    def _facts(self) -> dict[str, Any]:
+        """What tells this run from others, its score on held-out data among it where the training has ended."""
+        facts = {"task": self.plan.task, "model": self.plan.model, "parameters": f"{self.num_parameters():,}"}
+        summary = self.summary
+        for part in ("test", "valid"):
+            if (value := (summary.get(part) or {}).get(summary.get("score"))) is not None:
+                return facts | {f"{part}_{summary['score']}": f"{value:.4g}", "folder": str(self.folder)}
+        return facts | {"folder": str(self.folder)}
+
     @property
     def model(self) -> Any:
         """A network, an `nn.Module`, or what else the task's models are."""
@@ -101,82 +125,138 @@ class Run:
             return self.model.num_parameters()
         return sum(p.numel() for p in self.model.parameters())
 
-    def read(self, path: str) -> Any:
-        """Another file as data of this run's codec."""
-        data = encode(path, self.task.recipe(self.plan.settings), self.codec, cache_folder())
-        if not len(data):
+    def read(self, data: Given) -> Any:
+        """Other data as this run's codec encodes it: what `evaluate`, `evaluate_by_length` and `diagnose` take, so that
+        it is read once for all of them. `data` is what `seqloom.train` takes."""
+        path = path_of(data, cache_folder())
+        encoded = encode(path, self.task.recipe(self.plan.settings), self.codec, cache_folder())
+        if not len(encoded):
             raise SeqloomError("there is nothing to evaluate on", where=path, expected="at least one line of text")
-        return data
+        return encoded
 
-    def evaluate(self, path: str) -> dict[str, Any]:
-        """The task's metrics on another file, by their plain names."""
-        return self.scores(self.read(path))
-
-    def diagnose(self, data: Any) -> Diagnosis:
-        """What is confused with what in data that is prepared already, and where the model was sure and wrong."""
-        return self._able(Diagnoses, "be diagnosed").diagnose(self.trained, data)
-
-    def evaluate_by_length(self, path: str) -> list[LengthScores]:
-        """The scores on another file in buckets of the source's length: what is lost on long ones."""
-        return self._able(ScoresByLength, "be scored by length").scores_by_length(self.trained, self.read(path))
-
-    def scores(self, data: Any) -> dict[str, Any]:
-        """The task's metrics on data that is prepared already."""
+    def evaluate(self, data: Given | Data) -> dict[str, Any]:
+        """The task's metrics on other data, by their plain names."""
+        encoded = self._encoded(data)
         if isinstance(self.task, ScoresWithoutBatches):
-            return self.task.measure(self.trained, data)
+            return self.task.measure(self.trained, encoded)
         from seqloom.tasks.network_task import NetworkTask, evaluate
 
         assert isinstance(self.task, NetworkTask)
-        return evaluate(self.task, self.trained, data, self.runtime.device)
+        return evaluate(self.task, self.trained, encoded, self.runtime.device)
 
-    def score(self, examples: Sequence[Any]) -> LineScores:
+    def evaluate_by_length(self, data: Given | Data) -> list[LengthScores]:
+        """The scores on other data in buckets of the source's length: what is lost on long sources."""
+        task = self._able(ScoresByLength, "be scored by length")
+        return task.scores_by_length(self.trained, self._encoded(data))
+
+    def diagnose(self, data: Given | Data) -> Diagnosis:
+        """The confusion matrix on other data, and where the model was confident and wrong."""
+        return self._able(Diagnoses, "be diagnosed").diagnose(self.trained, self._encoded(data))
+
+    def _encoded(self, data: Given | Data) -> Any:
+        return data if isinstance(data, Data) else self.read(data)
+
+    def score(self, examples: Iterable[Any]) -> LineScores:
         """The log-probability of each example on its own, in nats, in the order given: a line of text for a language
         model, a pair (source, target) for a translator."""
-        return self._able(ScoresExamples, "score").score_examples(self.trained, examples)
+        return self._able(ScoresExamples, "score").score_examples(self.trained, checked_inputs(examples))
 
     def examples(self, path: str) -> Iterator[Any]:
         """What `score` takes, of each line of a file."""
         return self._able(ScoresExamples, "score").examples(path, self.plan.settings)
 
-    def generate(self, prompt: str = "", **asked: Any) -> Iterator[str]:
-        """Yields the text that follows `prompt`, piece by piece; see `Continuation` for what can be `asked`.
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        max_tokens: int = 200,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 1,
+        unknown: bool = False,
+    ) -> Iterator[str]:
+        """Yields the text that follows `prompt`, piece by piece, at most `max_tokens` tokens.
 
-        A model of lines stops at the end of the line; a model of a stream goes on after it.
+        `temperature` 0 takes the most probable token each time; `top_k` draws from the k most probable tokens (0: all),
+        `top_p` from the fewest tokens that hold this probability; equal `seed`s draw equal texts; `unknown` allows
+        `<unk>`. A model of lines stops at the end of the line; a model of a stream goes on after it.
         """
         task = self._able(Generates, "generate")
         from seqloom.decoding.continuation import Continuation
+        from seqloom.decoding.sampling import Sampling
 
-        return task.generate(self.trained, prompt, Continuation(**asked))
+        (prompt,) = checked_inputs([prompt])
+        options = Continuation(max_tokens, Sampling(temperature, top_k, top_p), seed, unknown)
+        return task.generate(self.trained, prompt, options)
 
     def inputs(self, path: str) -> Iterator[Any]:
-        """What `answers` and `embed` take, of a file in order: a line of text, or what else the task is asked with."""
+        """What `predict`, `answers` and `embed` take, of a file in order: lines of text, or the task's own inputs."""
         return self._able(TakesInputs, "take inputs").inputs(path, self.plan.settings)
 
-    def predict(self, inputs: Sequence[Any], **asked: Any) -> list[str]:
-        """The best answer to each line of text, or to each of the task's own inputs."""
-        return [answers[0].text for answers in self.answers(inputs, **asked)]
+    def predict(
+        self,
+        inputs: Iterable[Any],
+        *,
+        beam_size: int | None = None,
+        length_penalty: float | None = None,
+        max_length: int | None = None,
+        prefix: str | None = None,
+        copy_unknown: bool | None = None,
+        sample: bool | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> list[str]:
+        """The best answer to each input as text; `answers` has the options, and all that is known of the answers."""
+        named = {name: value for name, value in locals().items() if name not in ("self", "inputs")}
+        return [best.text for best, *_ in self.answers(inputs, **named)]
 
-    def answers(self, inputs: Sequence[Any], **asked: Any) -> Iterator[Sequence[Prediction]]:
-        """Yields the answers to each input, the best first, with all that is known of them."""
-        return self._able(Predicts, "predict").predict(self.trained, inputs, asked)
+    def answers(
+        self,
+        inputs: Iterable[Any],
+        *,
+        n_best: int | None = None,
+        proba: bool | None = None,
+        attention: bool | None = None,
+        beam_size: int | None = None,
+        length_penalty: float | None = None,
+        max_length: int | None = None,
+        prefix: str | None = None,
+        copy_unknown: bool | None = None,
+        sample: bool | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> Iterator[Sequence[Prediction]]:
+        """Yields the answers to each input, the best first. What is None is as the run was set up.
+
+        `n_best`: how many answers an input. `proba`: every class with its probability; of a tagger, probabilities in
+        the text. `attention`: the answers have alignments. For `translate`: `beam_size` hypotheses are kept a source,
+        1 is greedy; `length_penalty` ranks them by log-probability / length to this power; `max_length` in tokens;
+        `prefix` is how every answer begins; `copy_unknown` writes source words for `<unk>`; `sample` draws answers
+        instead, with `temperature`, `top_k`, `top_p` and `seed`.
+        Raises RequestError for an option that the task has no use for.
+        """
+        options = {name: value for name, value in locals().items() if name not in ("self", "inputs")}
+        given = {name: value for name, value in options.items() if value is not None}
+        return self._able(Predicts, "predict").predict(self.trained, checked_inputs(inputs), given)
 
     def online(self) -> Callable[[str], str]:
         """What takes the next element of a new sequence and answers it at once."""
         return self._able(PredictsOnline, "answer element by element").online(self.trained)
 
-    def embed(self, inputs: Sequence[Any], pooling: str = AUTO) -> NDArray[np.float32]:
-        """A vector for each input, (inputs, size); zeros where nothing of it is known. See
+    def embed(self, inputs: Iterable[Any], pooling: str = AUTO) -> NDArray[np.float32]:
+        """A vector for each input, (inputs, dimension); zeros where nothing of it is known. See
         `models.sentence_vectors.poolings`; `auto` is what does well with the task's models."""
-        vectors = list(self.vectors(inputs, pooling))
+        check_pooling(pooling)
+        vectors = list(self._able(Embeds, "embed").embed(self.trained, checked_inputs(inputs), pooling))
         return np.stack(vectors) if vectors else np.zeros((0, 0), dtype=np.float32)
 
-    def vectors(self, inputs: Sequence[Any], pooling: str = AUTO) -> Iterator[NDArray[np.float32]]:
-        """The same one by one."""
-        check_pooling(pooling)
-        return self._able(Embeds, "embed").embed(self.trained, inputs, pooling)
-
     def similarity(self, path: str, pooling: str = AUTO) -> Similarity:
-        """How well the cosines of texts go with what people say of them: a file of `text TAB text TAB score`."""
+        """How well the cosines of texts correlate with people's scores, of a file of `text TAB text TAB score`."""
         rated = list(readers["rated-pairs"](path))
         texts = {text: place for place, text in enumerate(dict.fromkeys(text for pair in rated for text in pair[:2]))}
         vectors = self.embed(list(texts), pooling)

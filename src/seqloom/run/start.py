@@ -134,7 +134,7 @@ def _check_text(folder: Path, recipe: Recipe[Any, Any] | SyntheticSource, corpus
 def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any]) -> None:
     """Scores the best weights on the validation and test text, and writes `summary.json`."""
     score = run.task.score(corpus.valid)
-    valid, test = run.scores(corpus.valid), run.scores(corpus.test) if corpus.test is not None else None
+    valid, test = run.evaluate(corpus.valid), run.evaluate(corpus.test) if corpus.test is not None else None
     summary = {
         "task": run.plan.task,
         "model": run.plan.model,

@@ -91,10 +91,10 @@ class Aligned(Protocol):
     def alignment(self) -> Alignment | None: ...
 
 
-def refuse_unknown(asked: Iterable[str], known: Iterable[str], task: str) -> None:
-    """Raises RequestError for the first name in `asked` that `predict` of the task has no use for."""
+def refuse_unknown(options: Iterable[str], known: Iterable[str], task: str) -> None:
+    """Raises RequestError for the first of the `options` that `predict` of the task has no use for."""
     known = set(known)
-    for name in asked:
+    for name in options:
         if name not in known:
             raise unknown_name("option", name, known, where=f"predict, of a run of {task}")
 
@@ -116,7 +116,7 @@ class ScoresExamples(Protocol):
 class Generates(Protocol):
     """Goes on from a prompt."""
 
-    def generate(self, trained: Trained, prompt: str, asked: Continuation) -> Iterator[str]:
+    def generate(self, trained: Trained, prompt: str, options: Continuation) -> Iterator[str]:
         """Yields the text as it comes."""
         ...
 
@@ -142,11 +142,12 @@ class Predicts(TakesInputs, Protocol):
     """Answers inputs."""
 
     def predict(
-        self, trained: Trained, inputs: Sequence[Any], asked: Mapping[str, Any]
+        self, trained: Trained, inputs: Sequence[Any], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Prediction]]:
-        """The answers to each, the best first, in the order given; `asked` overrides how the run was set up.
+        """The answers to each, the best first, in the order given. `options` of `Run.answers` that were given override
+        how the run was set up.
 
-        Raises RequestError at once, not at the first answer, where something is asked that the task does not know.
+        Raises RequestError at once, not at the first answer, for an option that the task does not know.
         """
         ...
 

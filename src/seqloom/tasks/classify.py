@@ -120,21 +120,21 @@ class ClassifyTask:
         return unlabelled(path)
 
     def predict(
-        self, trained: Trained, inputs: Sequence[Source], asked: Mapping[str, Any]
+        self, trained: Trained, inputs: Sequence[Source], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Decision]]:
         """Every class, the most probable first, or the first `n_best` of them; with `proba` all the same. `attention`:
         with what was attended to."""
-        refuse_unknown(asked, ("n_best", "attention", "proba"), self.name)
-        codec, most = cast(LabelledCodec, trained.codec), asked.get("n_best")
+        refuse_unknown(options, ("n_best", "attention", "proba"), self.name)
+        codec, most = cast(LabelledCodec, trained.codec), options.get("n_best")
         if most is not None and most < 1:
             raise RequestError("n_best is out of range", where="n_best", got=most, expected="1 or more")
-        if asked.get("proba"):
+        if options.get("proba"):
             most = None
         rows = _rows(trained, inputs)  # which refuses what the model does not read now, not with the first answer
 
         def answers() -> Iterator[Sequence[Decision]]:
             for row, decided in zip(rows, decide(trained.model, rows, _device(trained)), strict=True):
-                source = codec.shown(row) if asked.get("attention") and decided.attention is not None else None
+                source = codec.shown(row) if options.get("attention") and decided.attention is not None else None
                 yield _decisions(decided, codec.labels.names, most, source)
 
         return answers()

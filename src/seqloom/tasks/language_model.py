@@ -275,9 +275,9 @@ class LanguageModelTask:
         lines = trained.codec.tokenizer.encode(examples)
         return score_lines(trained.model, lines, self.first_input(trained.settings))
 
-    def generate(self, trained: Trained, prompt: str, asked: Continuation) -> Iterator[str]:
+    def generate(self, trained: Trained, prompt: str, options: Continuation) -> Iterator[str]:
         first = self.first_input(trained.settings)
-        return continue_text(trained.model, trained.codec.tokenizer, prompt, first, asked)
+        return continue_text(trained.model, trained.codec.tokenizer, prompt, first, options)
 
     def inputs(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:
         return self.examples(path, settings)

@@ -171,14 +171,14 @@ class TagTask:
         return words_of(path)
 
     def predict(
-        self, trained: Trained, inputs: Sequence[Input], asked: Mapping[str, Any]
+        self, trained: Trained, inputs: Sequence[Input], options: Mapping[str, Any]
     ) -> Iterator[Sequence[TaggedWords]]:
-        """One answer each, empty where there are no words. `asked`: `proba` has the text show probabilities."""
-        refuse_unknown(asked, ["n_best", "proba"], self.name)
-        if asked.get("n_best", 1) != 1:
-            raise RequestError("a sentence has one answer", where="n_best", got=asked["n_best"], expected=1)
+        """One answer each, empty where there are no words. The option `proba` has the text show probabilities."""
+        refuse_unknown(options, ["n_best", "proba"], self.name)
+        if options.get("n_best", 1) != 1:
+            raise RequestError("a sentence has one answer", where="n_best", got=options["n_best"], expected=1)
         # What is wrong is said now, not when the first answer is fetched.
-        return _answered(trained, [_words(one) for one in inputs], bool(asked.get("proba")))
+        return _answered(trained, [_words(sentence) for sentence in inputs], bool(options.get("proba")))
 
     def online(self, trained: Trained) -> Callable[[str], str]:
         """Takes a sentence's words one after the other; with a CRF, the tag decided before says what may follow."""

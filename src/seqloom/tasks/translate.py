@@ -15,16 +15,19 @@ from torch import Tensor
 from seqloom.config import Settings
 from seqloom.data.batch import Batch
 from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.input_checks import shown
 from seqloom.data.loader import Loader, PairLoader
 from seqloom.data.pairs import PairCodec, Pairs, PairTokenizerSettings, kind_for, pair_recipe
 from seqloom.data.readers import readers
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.line_scores import LineScores
+from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.scoring import score_pairs
 from seqloom.decoding.search import Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.translation import Translation, Translator
+from seqloom.errors import RequestError
 from seqloom.files import read_lines
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
@@ -60,7 +63,7 @@ class DataSettings(Settings):
 class DecodingSettings(Settings):
     beam_size: int = Field(5, gt=0, le=10_000, description="hypotheses kept a source; 1 is greedy")
     length_penalty: float = Field(
-        1.0, ge=0, le=100, description="hypotheses are ranked by log-probability / length to this power"
+        1.0, ge=0, le=10, description="hypotheses are ranked by log-probability / length to this power"
     )
     max_length: int = Field(0, ge=0, description="longest target in tokens; 0: twice the source's, and 20")
     copy_unknown: bool = Field(False, description="write the source word most attended to for <unk>")
@@ -176,12 +179,12 @@ class TranslateTask:
         return scores_by_length(sources, hypotheses, references, lengths, tokens)
 
     def _decoded(
-        self, trained: Trained, pairs: Sequence[Pair], asked: Mapping[str, Any]
+        self, trained: Trained, pairs: Sequence[Pair], options: Mapping[str, Any]
     ) -> tuple[list[str], list[str], list[str], Callable[[str], Sequence[str]]]:
         """The source, the hypothesis and the reference of each pair, and how to cut these into what is counted."""
         sources = [pair.source for pair in pairs]
         distinct = list(dict.fromkeys(sources))
-        answers = self.predict(trained, distinct, asked)
+        answers = self.predict(trained, distinct, options)
         found = {source: best[0].text for source, best in zip(distinct, answers, strict=True)}
         references = [pair.target for pair in pairs]
         # Where targets are single words, their letters are what is counted.
@@ -192,16 +195,18 @@ class TranslateTask:
         return (line.strip() for line in read_lines(path))
 
     def predict(
-        self, trained: Trained, inputs: Sequence[str], asked: Mapping[str, Any]
+        self, trained: Trained, inputs: Sequence[str], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Translation]]:
-        """See `Search` for what can be `asked`; besides, `prefix` is how every answer begins."""
-        own, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
-        refuse_unknown(asked, [*(field.name for field in fields(Search)), "prefix", "copy_unknown"], self.name)
-        asked = dict(asked)
-        prefix, copy = asked.pop("prefix", ""), asked.pop("copy_unknown", own.copy_unknown)
-        beam_size = asked.pop("beam_size", max(own.beam_size, asked.get("n_best", 1)))
-        as_set_up = {"beam_size": beam_size, "length_penalty": own.length_penalty, "max_length": own.max_length}
-        search = Search(**{**as_set_up, **asked})
+        """The options are those of `Search` and of `Sampling` (with `sample`), `prefix` and `copy_unknown`."""
+        settings, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
+        known = (*(option.name for option in (*fields(Search), *fields(Sampling))), "sample", "prefix", "copy_unknown")
+        refuse_unknown(options, (name for name in known if name != "sampling"), self.name)
+        options = dict(options)
+        prefix, copy = options.pop("prefix", ""), options.pop("copy_unknown", settings.copy_unknown)
+        options["sampling"] = _sampling(options)
+        beam_size = options.pop("beam_size", max(settings.beam_size, options.get("n_best", 1)))
+        as_set_up = {"length_penalty": settings.length_penalty, "max_length": settings.max_length}
+        search = Search(beam_size, **{**as_set_up, **options})
         device = next(trained.model.parameters()).device
         translator = Translator(trained.model, codec.source, codec.target, device)
         return translator.translate(inputs, search, [prefix] * len(inputs) if prefix else None, copy)
@@ -218,10 +223,25 @@ class TranslateTask:
     def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> LineScores:
         """The log-probability of each target given its source, in nats."""
         codec: PairCodec = trained.codec
+        for number, pair in enumerate(examples, 1):
+            if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(side, str) for side in pair):
+                expected = "(source, target)"
+                raise RequestError("an example is a pair", where=f"input {number}", got=shown(pair), expected=expected)
         sources = codec.source.encode([pair[0] for pair in examples])
         targets = codec.target.encode([pair[1] for pair in examples])
         pairs = [([*source, EOS], target) for source, target in zip(sources, targets, strict=True)]
         return score_pairs(trained.model, pairs, next(trained.model.parameters()).device)
+
+
+def _sampling(options: dict[str, Any]) -> Sampling | None:
+    """How answers are drawn, taken out of `options`; None where they are searched for."""
+    sample = options.pop("sample", False)
+    values = {option.name: options.pop(option.name) for option in fields(Sampling) if option.name in options}
+    if values and not sample:
+        raise RequestError(
+            "answers are not sampled unless that is asked for", where=next(iter(values)), hint="add sample (--sample)"
+        )
+    return Sampling(**values) if sample else None
 
 
 def _part(pairs: Sequence[Pair], sources: int) -> Sequence[Pair]:
