@@ -127,9 +127,6 @@ def test_models_are_listed_with_what_they_are_in_each_task(cli: CommandLine) -> 
         (["tasks", "tag"], "expected: seqloom list tasks"),
         (["models", "tag", "lstm"], "expected: seqloom list models [TASK]"),
         (["models", "tga"], "did you mean 'tag'?"),
-        (["settings"], "seqloom list settings TASK [MODEL]"),
-        (["settings", "tag", "lsmt"], "did you mean 'lstm'?"),
-        (["setings"], "did you mean 'settings'?"),
     ],
 )
 def test_a_wrong_list(arguments: list[str], says: str, cli: CommandLine) -> None:

@@ -189,7 +189,7 @@ def test_no_tokens_wanted(cli: CommandLine, run: seqloom.Run) -> None:
     ("arguments", "says"),
     [
         (["modles"], "did you mean 'models'?"),
-        (["settings"], "seqloom list settings TASK MODEL"),
+        (["settings"], "seqloom list settings TASK [MODEL]"),
         (["settings", "language-model", "lsmt"], "did you mean 'lstm'?"),
         (["settings", "langage-model", "lstm"], "did you mean 'language-model'?"),
     ],
