@@ -33,7 +33,7 @@ def test_train_ask_evaluate_and_write(cli: CommandLine, tmp_path: Path) -> None:
     assert "similarity" in cli("vectors", run, "similarity", "king", "crown").output
     (tmp_path / "asked.txt").write_text(": one\nking queen ship whale\n")
     found = json.loads(cli("vectors", run, "evaluate", tmp_path / "asked.txt", "--json").output)
-    assert found["asked"] == 1
+    assert found["questions"] == 1
     (tmp_path / "rated.tsv").write_text("king\tqueen\t9\nship\twave\t8\nship\tking\t1\nsoup\tking\t2\n")
     found = json.loads(cli("vectors", run, "evaluate", tmp_path / "rated.tsv", "--json").output)
     assert found["pairs"] == 4

@@ -186,7 +186,7 @@ def test_a_stream_is_scored_as_its_lines() -> None:
 def test_counting_on_disk_gives_the_same(places: int, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens, words = words_of(moby_dick(120))
     wanted = fitted(tokens, len(words), order=4)
-    monkeypatch.setattr(counting, "_LEAST_PLACES", places)
+    monkeypatch.setattr(counting, "_MIN_PLACES", places)
     monkeypatch.setattr(counting, "_BYTES_PER_PLACE", 1 << 40)
     for array, same in zip(fitted(tokens, len(words), order=4).store, wanted.store, strict=True):
         np.testing.assert_array_equal(array, same)

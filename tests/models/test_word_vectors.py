@@ -14,8 +14,8 @@ from seqloom.config import build
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.models.word_vectors.model import KINDS, WordVectors
-from seqloom.models.word_vectors.sampling import draw_word, drawn, make_draws, next_state, seeded
-from seqloom.models.word_vectors.subwords import SubwordSettings, buckets_of, fnv_1a
+from seqloom.models.word_vectors.sampling import draw_negative, make_sampler, next_state, random_bits, seed_state
+from seqloom.models.word_vectors.subwords import SubwordSettings, fnv_1a, ngram_buckets
 from seqloom.models.word_vectors.tree import huffman_tree
 from seqloom.models.word_vectors.window import learn_window, new_tally, settled
 from seqloom.threads import set_num_threads
@@ -73,31 +73,31 @@ def test_the_loss_of_what_is_very_wrong_and_very_right() -> None:
 
 
 @compiled
-def drawn_words(stay: Any, other: Any, times: int, size: int) -> Any:
-    counts, state = np.zeros(size, np.int64), seeded(1, 7)
+def draw_many(alias_prob: Any, alias: Any, times: int, size: int) -> Any:
+    counts, state = np.zeros(size, np.int64), seed_state(1, 7)
     for _ in range(times):
         state = next_state(state)
-        counts[draw_word(drawn(state), stay, other)] += 1
+        counts[draw_negative(random_bits(state), alias_prob, alias)] += 1
     return counts
 
 
-def test_negatives_are_drawn_by_counts_to_a_power() -> None:
+def test_negative_samples_are_drawn_by_counts_to_a_power() -> None:
     counts = np.array([0, 9, 0, 99, *(3_000 // np.arange(1, 41))])
-    _, stay, other = make_draws(counts, 0.0, 0.75)
+    _, alias_prob, alias = make_sampler(counts, 0.0, 0.75)
     times = 400_000
-    found = drawn_words(stay, other, times, len(counts))
+    drawn = draw_many(alias_prob, alias, times, len(counts))
     wanted = np.where(np.arange(len(counts)) < FIRST, 0, counts**0.75)
     wanted *= times / wanted.sum()
-    assert not found[:FIRST].any()
-    assert (((found - wanted)[FIRST:] ** 2) / wanted[FIRST:]).sum() < 80  # chi squared of 39 degrees of freedom
+    assert not drawn[:FIRST].any()
+    assert (((drawn - wanted)[FIRST:] ** 2) / wanted[FIRST:]).sum() < 80  # chi squared of 39 degrees of freedom
 
 
-def test_frequent_words_are_thinned() -> None:
+def test_frequent_words_are_subsampled() -> None:
     counts = np.array([0, 0, 0, 5, 900_000, 99_000, 1_000])
-    keep = make_draws(counts, 1e-2, 0.75).keep / 2**32
+    keep_prob = make_sampler(counts, 1e-2, 0.75).keep_prob / 2**32
     shares = counts[FIRST:] / counts[FIRST:].sum()
-    np.testing.assert_allclose(keep[FIRST:], np.minimum(np.sqrt(0.01 / shares) + 0.01 / shares, 1), rtol=1e-6)
-    assert (make_draws(counts, 0.0, 0.75).keep == 2**32).all()
+    np.testing.assert_allclose(keep_prob[FIRST:], np.minimum(np.sqrt(0.01 / shares) + 0.01 / shares, 1), rtol=1e-6)
+    assert (make_sampler(counts, 0.0, 0.75).keep_prob == 2**32).all()
 
 
 def test_a_huffman_tree_is_a_distribution() -> None:
@@ -116,12 +116,12 @@ def test_a_huffman_tree_is_a_distribution() -> None:
     assert begins[FIRST] == 0
 
 
-def test_ngrams_of_letters() -> None:
+def test_character_ngrams() -> None:
     assert fnv_1a("") == 2166136261
     assert fnv_1a("a") == 0xE40C292C
     settings = SubwordSettings(longest=3, shortest=2, buckets=10**8)
     wanted = ["<a", "<ab", "ab", "ab>", "b>"]
-    assert sorted(buckets_of("ab", settings)) == sorted(fnv_1a(gram) % 10**8 for gram in wanted)
+    assert sorted(ngram_buckets("ab", settings)) == sorted(fnv_1a(gram) % 10**8 for gram in wanted)
 
 
 def small_text(lines: int = 150) -> TokenFile:
@@ -207,7 +207,7 @@ def test_what_is_saved_is_what_was_fitted(tmp_path: Path) -> None:
         model = made(kind, text, **WAYS[way])
         trained(model)
         model.save(tmp_path)
-        opened = KINDS[kind](model.chosen)
+        opened = KINDS[kind](model.config)
         opened.open(tmp_path)
         np.testing.assert_array_equal(opened.vectors(), model.vectors())
         assert opened.num_parameters() > 2 * 12 * WORDS

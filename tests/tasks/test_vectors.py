@@ -98,7 +98,7 @@ def test_sentences(vectors: seqloom.Vectors) -> None:
     np.testing.assert_allclose(sums, 5 * means, rtol=1e-5)
     units = rare / np.linalg.norm(rare, axis=1, keepdims=True)
     assert units[2] @ units[3] > units[2] @ units[1]
-    with pytest.raises(seqloom.RequestError, match="frequent"):
+    with pytest.raises(seqloom.RequestError, match="frequency"):
         seqloom.Vectors(vectors.words, vectors.matrix).sentence(lines, "sif")
 
 
@@ -110,8 +110,8 @@ def test_evaluated_on_files(vectors: seqloom.Vectors, tmp_path: Path) -> None:
     assert rated.spearman > 0.5
     (tmp_path / "asked.txt").write_text(": one\nking queen ship whale\nking queen bread nowhere\n: two\na b c d\n")
     scores = vectors.evaluate_analogies(str(tmp_path / "asked.txt"))
-    assert (scores.total.asked, scores.total.skipped) == (1, 2)
-    assert scores.sections["two"].asked == 0
+    assert (scores.total.questions, scores.total.skipped) == (1, 2)
+    assert scores.sections["two"].questions == 0
     assert 0 <= scores.total.low <= scores.total.accuracy <= scores.total.high <= 1
     (tmp_path / "asked.txt").write_text("king queen ship\n")
     with pytest.raises(seqloom.SeqloomError, match="four words"):

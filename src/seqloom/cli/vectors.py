@@ -102,7 +102,7 @@ def _evaluate(vectors: Vectors, files: Arguments, top: int, most_words: int) -> 
     if not holds_analogies(files[0]):
         return vectors.evaluate_similarity(files[0])._asdict()
     scores = vectors.evaluate_analogies(files[0], most_words)
-    shares = {name: share.accuracy for name, share in scores.sections.items() if share.asked}
+    shares = {name: share.accuracy for name, share in scores.sections.items() if share.questions}
     return {**scores.total._asdict(), **shares}
 
 

@@ -1,4 +1,4 @@
-"""How many analogies are solved: shares of right answers and their confidence intervals."""
+"""Accuracy on analogies, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -9,26 +9,32 @@ _NORMAL_95 = 1.959964
 
 
 class Share(NamedTuple):
-    """`right` of `asked` questions, which is `accuracy`, between `low` and `high` with 95 % confidence; `skipped` were
-    not asked, since one of their words is not known."""
+    """`correct` of `questions`, which is the `accuracy`, between `low` and `high` with 95 % confidence; `skipped`
+    questions have a word that is not known."""
 
     accuracy: float
     low: float
     high: float
-    right: int
-    asked: int
+    correct: int
+    questions: int
     skipped: int
 
     @classmethod
-    def of(cls, right: int, asked: int, skipped: int) -> Share:
-        return cls(right / asked if asked else math.nan, *wilson_interval(right, asked), right, asked, skipped)
+    def of(cls, correct: int, questions: int, skipped: int) -> Share:
+        return cls(
+            correct / questions if questions else math.nan,
+            *wilson_interval(correct, questions),
+            correct,
+            questions,
+            skipped,
+        )
 
 
-def wilson_interval(right: int, asked: int) -> tuple[float, float]:
+def wilson_interval(correct: int, questions: int) -> tuple[float, float]:
     """Of 95 % confidence for a share (Wilson 1927)."""
-    if not asked:
+    if not questions:
         return 0.0, 1.0
-    share, z2 = right / asked, _NORMAL_95**2
-    middle = (share + z2 / (2 * asked)) / (1 + z2 / asked)
-    half = _NORMAL_95 / (1 + z2 / asked) * math.sqrt(share * (1 - share) / asked + z2 / (4 * asked**2))
+    share, z2 = correct / questions, _NORMAL_95**2
+    middle = (share + z2 / (2 * questions)) / (1 + z2 / questions)
+    half = _NORMAL_95 / (1 + z2 / questions) * math.sqrt(share * (1 - share) / questions + z2 / (4 * questions**2))
     return max(middle - half, 0.0), min(middle + half, 1.0)

@@ -1,4 +1,4 @@
-"""What the language models that are not trained step by step share: they are fitted, and have no gradients."""
+"""Count-based language models: fitted in one pass, without gradients."""
 
 from __future__ import annotations
 

@@ -60,27 +60,27 @@ class Mixture(CountBased):
 
     def __init__(self, settings: MixtureSettings, mode: Mode, open_part: Callable[[Path], Part]) -> None:
         super().__init__()
-        self.chosen, self.mode, self._open_part = settings, mode, open_part
+        self.config, self.mode, self._open_part = settings, mode, open_part
         self.parts: list[Part] = []
         self.weights = torch.zeros(0, dtype=torch.float64)
 
     def fit(self, train: TokenFile, valid: TokenFile, vocab_size: int) -> None:  # noqa: ARG002
         """The weights that make `valid` most probable. The parts are as they were trained."""
-        if len(self.chosen.parts) < 2:
+        if len(self.config.parts) < 2:
             raise RequestError(
                 "a mixture is of two models or more",
                 where="model.parts",
-                got=list(self.chosen.parts),
+                got=list(self.config.parts),
                 hint="--set model.parts=RUN1,RUN2",
             )
-        self._take([Path(name) for name in self.chosen.parts])
-        self.weights = torch.from_numpy(em_weights(self._log_probs_on(valid), self.chosen.tolerance))
+        self._take([Path(name) for name in self.config.parts])
+        self.weights = torch.from_numpy(em_weights(self._log_probs_on(valid), self.config.tolerance))
 
     def save(self, folder: Path) -> None:
         """The weights, and beside them copies of all parts."""
         copies = folder / PARTS
         shutil.rmtree(copies, ignore_errors=True)
-        for number, name in enumerate(self.chosen.parts):
+        for number, name in enumerate(self.config.parts):
             target = make_folder(copies / str(number))
             for path in sorted(Path(name).iterdir()):
                 if path.is_file() and not path.name.startswith("."):

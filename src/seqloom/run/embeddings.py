@@ -1,4 +1,4 @@
-"""Vectors of words, of any run or file: asked, evaluated, written."""
+"""Vectors of words, of any run or file: nearest neighbours, evaluation, saving."""
 
 from __future__ import annotations
 
@@ -56,60 +56,62 @@ class Vectors(VectorTable):
         return cls(table.words, table.matrix, table.counts, table.ngrams, table.source)
 
     def save(self, path: str | Path) -> int:
-        """Writes word2vec's format, binary where the name ends in `.bin`, otherwise text. How many words: those with
-        blanks in them are left out."""
+        """Writes word2vec's format, binary where the name ends in `.bin`, otherwise text. Returns the number of words:
+        those with whitespace in them are left out."""
         return write_table(self, Path(path), binary=str(path).endswith(".bin"))
 
     def sentence(self, sentences: Sequence[str], how: How = "mean") -> Float[NDArray[np.float32], "sentences dim"]:
-        """A vector for each sentence, of words that blanks separate: `mean`, `sum` or `sif`, a mean in which frequent
-        words weigh less, without what all the sentences have in common."""
+        """A vector for each sentence of words separated by whitespace: `mean`, `sum` or `sif` (smooth inverse
+        frequency)."""
         return sentence_rows(self, sentences, how)
 
     def evaluate_similarity(self, path: str) -> Similarity:
-        """How the cosines go with what people say, of a file `word TAB word TAB score`."""
+        """The correlation of cosines with human ratings, from a file of `word TAB word TAB score`."""
         rated = list(readers["rated-pairs"](path))
         first, second = (self.rows(pair[side] for pair in rated) for side in (0, 1))
         return similarity(first, second, [pair.score for pair in rated], where=path)
 
     def evaluate_analogies(self, path: str, most_words: int = 30_000) -> AnalogyScores:
-        """Of a file of `man king woman queen`: how often the word nearest to king - man + woman is queen (3CosAdd),
-        among the `most_words` most frequent (0: all) without the three. Letters count as small ones where the words as
-        written are not known."""
-        chosen = np.zeros(len(self), bool)
-        chosen[self.frequent(most_words)] = True
-        right, asked, skipped = Counter[str](), Counter[str](), Counter[str]()
+        """From a file of `man king woman queen`: how often the word nearest to king - man + woman is queen (3CosAdd),
+        among the `most_words` most frequent words (0: all) without the three. A word that is not known as it is written
+        is looked up in lowercase."""
+        is_candidate = np.zeros(len(self), bool)
+        is_candidate[self.frequent(most_words)] = True
+        correct, answered, skipped = Counter[str](), Counter[str](), Counter[str]()
         questions = readers["analogies"](path)
         while block := list(itertools.islice(questions, _AT_ONCE)):
             known: list[tuple[str, list[int]]] = []
             for question in block:
-                places = [place for word in question[1:] if (place := self.place(word)) is not None and chosen[place]]
-                if len(places) < 4:
+                places = [self.place(word) for word in question[1:]]
+                known_places = [place for place in places if place is not None and is_candidate[place]]
+                if len(known_places) < 4:
                     skipped[question.section] += 1
                 else:
-                    known.append((question.section, places))
-            for (section, places), found in zip(known, self._solved([p for _, p in known], most_words), strict=True):
-                asked[section] += 1
-                right[section] += found == self.words[places[3]].lower()
-        sections = {name: Share.of(right[name], asked[name], skipped[name]) for name in asked | skipped}
-        if not asked.total():
+                    known.append((question.section, known_places))
+            answers = self._solve([places for _, places in known], most_words)
+            for (section, known_places), answer in zip(known, answers, strict=True):
+                answered[section] += 1
+                correct[section] += answer == self.words[known_places[3]].lower()
+        sections = {name: Share.of(correct[name], answered[name], skipped[name]) for name in answered | skipped}
+        if not answered.total():
             raise SeqloomError("no analogy is of known words", where=path, got=f"{skipped.total()} that are not")
-        return AnalogyScores(Share.of(right.total(), asked.total(), skipped.total()), sections)
+        return AnalogyScores(Share.of(correct.total(), answered.total(), skipped.total()), sections)
 
-    def _solved(self, questions: Sequence[Sequence[int]], most_words: int) -> list[str]:
-        """The answer to each, in small letters."""
+    def _solve(self, questions: Sequence[Sequence[int]], most_words: int) -> list[str]:
+        """The answer to each, in lowercase."""
         if not questions:
             return []
         places = np.array(questions)
         units = self.matrix[places[:, :3]] / self._lengths[places[:, :3], None]
         near, _ = self.nearest((units[:, 1] - units[:, 0] + units[:, 2]).astype(np.float32), 4, most_words)
         answers = []
-        for found, asked in zip(near.tolist(), places[:, :3].tolist(), strict=True):
-            answers.append(next((self.words[place].lower() for place in found if place not in asked), ""))
+        for candidates, question in zip(near.tolist(), places[:, :3].tolist(), strict=True):
+            answers.append(next((self.words[place].lower() for place in candidates if place not in question), ""))
         return answers
 
 
 def holds_analogies(path: str) -> bool:
-    """Whether a file is one of analogies, by its first line that says something."""
+    """Whether a file holds analogies, by its first line that is neither empty nor a comment."""
     first = next((line for line in read_lines(path) if line.strip() and not line.startswith("#")), "")
     if not first:
         raise RequestError("there is nothing to evaluate on", where=path, expected="analogies or rated pairs")

@@ -1,4 +1,4 @@
-"""The language models that count: their settings, how their text is read, and the parts of a mixture."""
+"""Count-based language models as models of a task: settings, presets, the parts of a mixture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a text to the counts of all its n-grams: in memory, or by sorted runs on disk that are merged."""
+"""Counts of all n-grams of a text: in memory, or by sorted runs on disk that are merged."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.errors import SeqloomError
 from seqloom.files import writing
 from seqloom.models.ngram.merging import Rows, merged, write_run
-from seqloom.models.ngram.suffix_sort import MOST_PLACES, sort_places, windows
+from seqloom.models.ngram.suffix_sort import MAX_PLACES, sort_places, windows
 from seqloom.models.ngram.trie import Trie
 
 _ROWS_AT_ONCE = 1 << 18
 _BYTES_PER_PLACE = 32
 """What sorting takes: ids, places, marks and keys."""
-_LEAST_PLACES = 1 << 12
-_MOST_NODES = 2**32 - 2
+_MIN_PLACES = 1 << 12
+_MAX_NODES = 2**32 - 2
 
 
 class Counts(NamedTuple):
@@ -45,7 +45,7 @@ def count(tokens: TokenFile, order: int, vocab_size: int, memory_bytes: int) -> 
     unigrams[PAD], unigrams[SOS] = 0, tokens.num_lines
     if order == 1:
         return Counts(Trie([np.arange(vocab_size, dtype=np.uint32)], [], []), [unigrams])
-    places = min(MOST_PLACES, max(_LEAST_PLACES, memory_bytes // _BYTES_PER_PLACE))
+    places = min(MAX_PLACES, max(_MIN_PLACES, memory_bytes // _BYTES_PER_PLACE))
     if len(tokens) < places:
         return _grown(_sorted_rows(_text(tokens, 0, tokens.num_lines), order, vocab_size), order, unigrams, None)
     scratch = Path(tempfile.mkdtemp(prefix="seqloom-ngram-"))
@@ -67,8 +67,8 @@ def _parts(tokens: TokenFile, places: int) -> Iterator[tuple[int, int]]:
         last = int(np.searchsorted(tokens.offsets, limit, side="right")) - 1
         if last <= first:
             length = int(tokens.offsets[first + 1] - tokens.offsets[first])
-            if length >= MOST_PLACES:
-                raise SeqloomError("a line is too long to count", got=f"{length} tokens", expected=f"< {MOST_PLACES}")
+            if length >= MAX_PLACES:
+                raise SeqloomError("a line is too long to count", got=f"{length} tokens", expected=f"< {MAX_PLACES}")
             last = first + 1
         yield first, last
         first = last
@@ -84,18 +84,18 @@ def _text(tokens: TokenFile, first: int, last: int) -> NDArray[np.uint32]:
 
 
 def _sorted_rows(text: NDArray[np.uint32], order: int, vocab_size: int) -> Iterator[Rows]:
-    places, fresh = sort_places(text, order, vocab_size)
+    places, group_start = sort_places(text, order, vocab_size)
     first = 0
     while first < len(places):
         last = min(first + _ROWS_AT_ONCE, len(places))
-        while last < len(places) and not fresh[last]:
+        while last < len(places) and not group_start[last]:
             last += 1
-        yield windows(text, places, fresh, first, last, order)
+        yield windows(text, places, group_start, first, last, order)
         first = last
 
 
 class _Column:
-    """Numbers that come block by block: kept in memory, or in a file that is memory-mapped at the end."""
+    """Numbers that are added block by block: kept in memory, or in a file that is memory-mapped at the end."""
 
     def __init__(self, path: Path | None, dtype: type[np.generic]) -> None:
         self._path, self._dtype = path, np.dtype(dtype)
@@ -118,7 +118,7 @@ class _Column:
 
 
 def _grown(blocks: Iterator[Rows], order: int, unigrams: NDArray[np.int64], scratch: Path | None) -> Counts:
-    """The tree of the sorted, distinct rows that come block by block."""
+    """The trie of the sorted, distinct rows, which come block by block."""
 
     def column(name: str, level: int, dtype: type[np.generic]) -> _Column:
         return _Column(scratch / f"{name}-{level}" if scratch is not None else None, dtype)
@@ -133,8 +133,8 @@ def _grown(blocks: Iterator[Rows], order: int, unigrams: NDArray[np.int64], scra
         room = len(rows) + 1
         out = np.empty((order, 3, room), np.int64)
         filled = _grow(rows, row_counts, path, sizes, last, out)
-        if sizes.max() > _MOST_NODES:
-            raise SeqloomError("there are too many n-grams of one order", expected=f"at most {_MOST_NODES}")
+        if sizes.max() > _MAX_NODES:
+            raise SeqloomError("there are too many n-grams of one order", expected=f"at most {_MAX_NODES}")
         for n in range(order):
             for part, columns in enumerate((words, counts, begins)):
                 columns[n].add(out[n, part, : filled[n]])
@@ -155,8 +155,8 @@ def _grown(blocks: Iterator[Rows], order: int, unigrams: NDArray[np.int64], scra
 
 @compiled
 def _grow(rows: Array, counts: Array, path: Array, sizes: Array, last: Array, out: Array) -> Array:
-    """Appends rows to the tree; a node is given out when the next of its level begins. `sizes`: how many nodes of each
-    level have begun. Returns how many of each level were given out."""
+    """Appends rows to the trie; a node is written out when the next of its level begins. `sizes`: how many nodes of
+    each level have begun. Returns how many of each level were written."""
     order = rows.shape[1]
     filled = np.zeros(order, np.int64)
     for i in range(rows.shape[0]):

@@ -1,4 +1,4 @@
-"""How much is taken off each count: the discounts of Kneser-Ney and of absolute discounting, from counts of counts."""
+"""Discounts of Kneser-Ney smoothing and of absolute discounting, estimated from counts of counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqloom.compiling import Array, compiled
 
 FALLBACK = (0.5, 1.0, 1.5)
-"""What is taken off counts of 1, 2, and 3 or more where it cannot be estimated (as `lmplz --discount_fallback`)."""
+"""The discounts of counts of 1, 2, and 3 or more where they cannot be estimated (as `lmplz --discount_fallback`)."""
 
 Discounts = tuple[float, float, float]
 
@@ -21,9 +21,9 @@ def modified_kneser_ney(counts: NDArray[Any], order: int) -> Discounts:
     n = _counts_of_counts(counts).tolist()
     if all(n[1:4]):
         y = n[1] / (n[1] + 2 * n[2])
-        found = tuple(k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3))
-        if all(0 <= discount <= k for k, discount in enumerate(found, 1)):
-            return found
+        discounts = tuple(k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3))
+        if all(0 <= discount <= k for k, discount in enumerate(discounts, 1)):
+            return discounts
     _warn(order, FALLBACK, n)
     return FALLBACK
 
@@ -38,9 +38,9 @@ def absolute(counts: NDArray[Any], order: int) -> Discounts:
 
 
 def _warn(order: int, instead: tuple[float, ...], n: list[int]) -> None:
-    found = ", ".join(f"{n[k]} of count {k}" for k in range(1, 5))
+    counts = ", ".join(f"{n[k]} of count {k}" for k in range(1, 5))
     print(
-        f"the discounts of {order}-grams cannot be estimated from {found}: {', '.join(map(str, instead))} instead",
+        f"the discounts of {order}-grams cannot be estimated from {counts}: {', '.join(map(str, instead))} instead",
         file=sys.stderr,
     )
 

@@ -43,34 +43,34 @@ class Method(NamedTuple):
     prune: tuple[int, ...] = ()
 
     def threshold(self, level: int) -> int:
-        """The last one given holds for all longer n-grams."""
+        """The last threshold holds for all longer n-grams too."""
         return (self.prune[min(level, len(self.prune) - 1)] if self.prune else 0) if level else 0
 
 
 def estimate(counted: Counts, method: Method) -> Estimates:
     """The model over all counted n-grams; those that `prune` names are still in it, and `pruned_by_count` drops them.
 
-    Raises nothing: where discounts cannot be estimated, others are used and said on standard error.
+    Raises nothing: where discounts cannot be estimated, default ones are used, with a warning on standard error.
     """
     trie, raw = counted
     effective = adjusted_counts(counted) if method.smoothing == "kneser-ney" else raw
-    chosen: list[Discounts] = []
+    level_discounts: list[Discounts] = []
     probs: list[NDArray[np.float32]] = []
     backoffs: list[NDArray[np.float32]] = []
     for level in range(trie.order):
         # <sos> is in every line and never predicted: it does not count among the unigrams.
         counts = effective[level] if level else _without(effective[0], SOS)
-        chosen.append(_discounts(method, counts, level + 1))
-        rule = _rule(method, chosen[level])
+        level_discounts.append(_discounts(method, counts, level + 1))
+        rule = _rule(method, level_discounts[level])
         if level == 0:
             probs.append(_unigrams(counts, rule))
         else:
-            found, gamma = _conditional(trie, level, counts, raw[level], method, rule, probs[level - 1])
-            probs.append(found)
+            level_probs, gamma = _conditional(trie, level, counts, raw[level], method, rule, probs[level - 1])
+            probs.append(level_probs)
             backoffs.append(gamma)
     if method.smoothing == "add-k":
         _flatten_lower(trie, probs, backoffs)
-    return Estimates(trie, [_log10(level) for level in probs], backoffs, chosen)
+    return Estimates(trie, [_log10(level) for level in probs], backoffs, level_discounts)
 
 
 def adjusted_counts(counted: Counts) -> list[NDArray[Any]]:
@@ -80,10 +80,10 @@ def adjusted_counts(counted: Counts) -> list[NDArray[Any]]:
     adjusted: list[NDArray[Any]] = []
     first, last = SOS, SOS + 1
     for level in range(trie.order - 1):
-        found = np.zeros(len(raw[level]), np.uint32)
-        _count_extensions(trie.suffix[level + 1], found)
-        found[first:last] = raw[level][first:last]
-        adjusted.append(found)
+        extensions = np.zeros(len(raw[level]), np.uint32)
+        _count_extensions(trie.suffix[level + 1], extensions)
+        extensions[first:last] = raw[level][first:last]
+        adjusted.append(extensions)
         first, last = int(trie.begin[level][first]), int(trie.begin[level][last])
     return [*adjusted, raw[-1]]
 
@@ -121,9 +121,9 @@ def _unigrams(counts: NDArray[Any], rule: NDArray[np.float64]) -> NDArray[np.flo
     predicted = len(counts) - 2
     classes = np.minimum(counts, 3).astype(np.int64)
     seen = classes > 0
-    spread = rule[classes].sum() + rule[4] * seen.sum() + rule[5] * predicted
+    discounted = rule[classes].sum() + rule[4] * seen.sum() + rule[5] * predicted
     total = counts.sum(dtype=np.float64) + rule[4] * seen.sum() + rule[5] * predicted
-    probs = (counts - rule[classes]) / total + spread / total / predicted
+    probs = (counts - rule[classes]) / total + discounted / total / predicted
     probs[PAD], probs[SOS] = 0.0, 1.0
     return probs.astype(np.float32)
 
@@ -170,17 +170,17 @@ def _estimate(
         start, stop = np.int64(begin[node]), np.int64(begin[node + 1])
         if start == stop:
             continue
-        total, spread, kept = 0.0, 0.0, 0
+        total, discounted, distinct = 0.0, 0.0, 0
         for child in range(start, stop):
             count = counts[child]
             total += count
             if raw[child] > threshold:
-                spread += rule[min(count, 3)]
-                kept += 1
+                discounted += rule[min(count, 3)]
+                distinct += 1
             else:
-                spread += count  # what is pruned leaves its mass to the lower order
-        more = rule[4] * kept + rule[5] * vocab_size
-        share = (spread + more) / (total + more)
+                discounted += count  # a pruned n-gram leaves its mass to the lower order
+        more = rule[4] * distinct + rule[5] * vocab_size
+        share = (discounted + more) / (total + more)
         gamma[node] = np.log10(share) if share > 0 else LOG_ZERO
         for child in range(start, stop):
             count = counts[child]
@@ -197,9 +197,9 @@ def _flatten_lower(trie: Trie, probs: list[NDArray[np.float32]], backoffs: list[
         if level < trie.order - 2:
             weights = backoffs[level]
             weights[:first], weights[last:] = 0.0, 0.0
-        kept = probs[level][first:last].copy()
+        after_sos = probs[level][first:last].copy()
         probs[level][:] = uniform
-        probs[level][first:last] = kept
+        probs[level][first:last] = after_sos
         if level == 0:
             probs[0][PAD] = 0.0
         first, last = int(trie.begin[level][first]), int(trie.begin[level][last])

@@ -1,4 +1,4 @@
-"""Sorted runs of windows on disk, merged into one: what is in memory is a block of each."""
+"""Sorted runs of windows on disk, merged into one; only a block of each is in memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def merged(runs: list[Path], order: int) -> Iterator[Rows]:
         alive = [i for i, block in enumerate(blocks) if len(block)]
         if not alive:
             return
-        # Up to the least of the last rows, nothing is missing that a later block holds.
+        # No later block holds a row that is less than the smallest of the last rows.
         unfinished = [i for i in alive if at[i] + len(blocks[i]) < len(maps[i])]
         parts = []
         bound = min((tuple(blocks[i][-1, :order].tolist()) for i in unfinished), default=None)
@@ -52,9 +52,9 @@ def merged(runs: list[Path], order: int) -> Iterator[Rows]:
 def _summed(rows: NDArray[np.uint32], order: int) -> Rows:
     ranked = rows[np.lexsort(rows[:, order - 1 :: -1].T)] if order > 1 else rows[np.argsort(rows[:, 0])]
     counts = np.ascontiguousarray(ranked[:, order:]).view(np.int64)[:, 0]
-    fresh = np.ones(len(ranked), bool)
-    fresh[1:] = (ranked[1:, :order] != ranked[:-1, :order]).any(1)
-    starts = np.flatnonzero(fresh)
+    is_new = np.ones(len(ranked), bool)
+    is_new[1:] = (ranked[1:, :order] != ranked[:-1, :order]).any(1)
+    starts = np.flatnonzero(is_new)
     return np.ascontiguousarray(ranked[starts, :order]), np.add.reduceat(counts, starts)
 
 

@@ -1,4 +1,4 @@
-"""The n-gram language model: fitted by counting, asked like any other language model."""
+"""The n-gram language model: fitted by counting, used like any other language model."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class NgramSettings(Settings):
         "kneser-ney",
         description="kneser-ney (interpolated, modified), absolute, witten-bell, add-k or maximum-likelihood",
     )
-    k: float = Field(1.0, gt=0, le=1e9, description="add-k: what is added to each count")
+    k: float = Field(1.0, gt=0, le=1e9, description="add-k: the number added to each count")
     prune: tuple[int, ...] = Field(
-        (), description="n-grams that occur so often or less are left out, by length; as [0, 0, 1]: 1 from trigrams on"
+        (), description="n-grams that occur so often or less are pruned, by length; [0, 0, 1]: 1 from trigrams on"
     )
     entropy_threshold: float = Field(
-        0.0, ge=0, description="n-grams that change the perplexity by a smaller share are left out (Stolcke 1998)"
+        0.0, ge=0, description="n-grams that change the perplexity by a smaller share are pruned (Stolcke 1998)"
     )
     memory_megabytes: int = Field(
-        2_000, ge=1, description="counting in more memory than this goes by sorted runs on disk"
+        2_000, ge=1, description="counting that needs more memory than this sorts parts of the text on disk"
     )
 
 
 class NgramModel(CountBased):
-    """The n-gram model, smoothed: counts of the last words and what followed them."""
+    """An n-gram model, smoothed: counts of words after the words before them."""
 
     description = "An n-gram model: counts of n-grams, smoothed by modified Kneser-Ney."
     source = "Chen and Goodman 1998"
@@ -58,7 +58,7 @@ class NgramModel(CountBased):
     def __init__(self, settings: NgramSettings) -> None:
         super().__init__()
         _check_thresholds(settings)
-        self.chosen = settings
+        self.config = settings
         self._store: Store | None = None
 
     @classmethod
@@ -73,8 +73,8 @@ class NgramModel(CountBased):
         return self._store
 
     def fit(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
-        """Counts and estimates; what of the text does not fit in memory is sorted on disk."""
-        settings = self.chosen
+        """Counts the n-grams and estimates the model; a text that does not fit in memory is sorted in parts on disk."""
+        settings = self.config
         counted = count(train, settings.order, vocab_size, settings.memory_megabytes << 20)
         link_suffixes(counted.trie)
         method = Method(settings.smoothing, settings.k, settings.prune)
@@ -116,11 +116,11 @@ class NgramModel(CountBased):
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time"], State]:
-        inputs, wanted = token_ids.cpu().numpy(), targets.cpu().numpy()
+        inputs, expected = token_ids.cpu().numpy(), targets.cpu().numpy()
         before = state[0].cpu().numpy()
         out = np.empty(inputs.shape, np.float32)
         over_ranges(
-            len(out), lambda first, last: query.score_steps(self.store, before, inputs, wanted, out, first, last)
+            len(out), lambda first, last: query.score_steps(self.store, before, inputs, expected, out, first, last)
         )
         out *= np.float32(_LN_10)
         return torch.from_numpy(out), self._after(token_ids.cpu(), state, lengths)
@@ -139,18 +139,18 @@ class NgramModel(CountBased):
         return totals * _LN_10, np.diff(offsets), unknown
 
     def _after(self, token_ids: Tensor, state: State, lengths: Tensor | None) -> State:
-        """The last words of each row, those before it included."""
+        """The last words of each row, those of the state before it included."""
         width = self.store.order - 1
-        joined = torch.cat([state[0].cpu(), token_ids], dim=1)
+        history = torch.cat([state[0].cpu(), token_ids], dim=1)
         if lengths is None:
-            return (joined[:, joined.shape[1] - width :].contiguous(),)
+            return (history[:, history.shape[1] - width :].contiguous(),)
         # Row i ends after its own length: the window of `width` words before that.
         places = lengths.cpu()[:, None] + torch.arange(width)
-        return (joined.gather(1, places),)
+        return (history.gather(1, places),)
 
 
 def _check_thresholds(settings: NgramSettings) -> None:
-    """Longer n-grams occur no more often than what is in them: lower thresholds for them would leave them alone."""
+    """A longer n-gram occurs no more often than the n-grams in it: a lower threshold for it would prune nothing."""
     prune = settings.prune
     if any(count < 0 for count in prune) or list(prune) != sorted(prune) or (prune and prune[0]):
         raise RequestError(

@@ -1,7 +1,7 @@
-"""The scores of many lines, several at a time: while one waits for memory, the others go on.
+"""Scores of many lines, several at a time: while one waits for memory, the others continue.
 
-A look-up in a large store is a chain of reads, each of which takes longer than all that is computed. So every line's
-next read is begun (prefetched) one turn before it is needed, and the turns of the other lines pass meanwhile.
+A look-up in a large store is a chain of reads, each of which takes longer than all the computation. So every line's
+next read is begun (prefetched) one turn before it is needed, during the turns of the other lines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from seqloom.models.ngram.query import NO_CONTEXT, context_of
 from seqloom.models.ngram.trie import find_child
 
 _LINES = 12
-"""At a time; a core begins about as many reads before it must wait for one."""
+"""Lines at a time; a core begins about as many reads before it must wait for one."""
 
 
 @compiled
@@ -25,12 +25,12 @@ def score_lines(store: Any, ids: Array, offsets: Array, totals: Array, unknown: 
     unknown words. Line i is `ids[offsets[i]:offsets[i + 1]]`, <eos> last."""
     sizes, words, log_probs, suffix, backoffs, begin = store
     begun = SOS if sizes.shape[0] > 1 else NO_CONTEXT
-    # Of each place: its line, the next token, the context asked, and the sums so far. `ranged`: the context's children
+    # Of each place: its line, the next token, the context, and the sums so far. `ranged`: the context's children
     # are known and on their way; before that, only the context is.
     line, at = np.full(_LINES, -1, np.int64), np.zeros(_LINES, np.int64)
     context, ranged = np.zeros(_LINES, np.int64), np.zeros(_LINES, np.bool_)
     start, stop = np.zeros(_LINES, np.int64), np.zeros(_LINES, np.int64)
-    total, strangers = np.zeros(_LINES), np.zeros(_LINES, np.int64)
+    total, num_unknown = np.zeros(_LINES), np.zeros(_LINES, np.int64)
     coming, alive = first, 0
     for place in range(_LINES):
         if coming < last:
@@ -65,12 +65,12 @@ def score_lines(store: Any, ids: Array, offsets: Array, totals: Array, unknown: 
                     continue
                 node = child
             total[place] += log_probs[node]
-            strangers[place] += word == UNK
+            num_unknown[place] += word == UNK
             now = context_of(store, node)
             at[place] += 1
             if at[place] == offsets[line[place] + 1]:
-                totals[line[place]], unknown[line[place]] = total[place], strangers[place]
-                total[place], strangers[place], now = 0.0, 0, begun
+                totals[line[place]], unknown[line[place]] = total[place], num_unknown[place]
+                total[place], num_unknown[place], now = 0.0, 0, begun
                 if coming < last:
                     line[place], at[place] = coming, offsets[coming]
                     coming += 1

@@ -1,4 +1,4 @@
-"""Leaving n-grams out: those that occur seldom, and those whose absence hardly changes the model (Stolcke 1998)."""
+"""Pruning of n-grams: by count, and by relative entropy (Stolcke 1998)."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ from seqloom.data.tokenizer import SOS
 from seqloom.models.ngram.estimate import LOG_ZERO, Estimates, Method
 from seqloom.models.ngram.trie import Trie
 
-SavedCodec = list[NDArray[np.bool_]]
+KeepMasks = list[NDArray[np.bool_]]
+"""Of each level: which n-grams are kept."""
 
 
 def pruned_by_count(estimates: Estimates, counts: list[NDArray[Any]], method: Method) -> Estimates:
-    """Without the n-grams of `method.prune`; their mass is in the back-off weights already."""
+    """The model without the n-grams of `method.prune`; the back-off weights already hold their probability mass."""
     return without(estimates, [c > method.threshold(n) if n else np.ones(len(c), bool) for n, c in enumerate(counts)])
 
 
-def without(estimates: Estimates, kept: SavedCodec) -> Estimates:
-    """The model of the n-grams that are `kept`; with an n-gram its beginning and its end must be."""
+def without(estimates: Estimates, keep: KeepMasks) -> Estimates:
+    """The model of the n-grams where `keep` is True; with an n-gram its prefix and its suffix must be kept."""
     trie, log_probs, backoffs, discounts = estimates
-    places = [np.cumsum(level, dtype=np.int64) - 1 for level in kept]
+    places = [np.cumsum(mask, dtype=np.int64) - 1 for mask in keep]
     begin = []
     for n in range(trie.order - 1):
         below = np.append(0, places[n + 1] + 1)[trie.begin[n]]  # kept children before each node's first
-        begin.append(np.append(below[:-1][kept[n]], below[-1]).astype(np.uint32))
+        begin.append(np.append(below[:-1][keep[n]], below[-1]).astype(np.uint32))
     suffix = [trie.suffix[0] if trie.suffix else np.zeros(0, np.uint32)]
-    suffix += [places[n - 1][trie.suffix[n][kept[n]]].astype(np.uint32) for n in range(1, trie.order)]
-    words = [level[keep] for level, keep in zip(trie.words, kept, strict=True)]
+    suffix += [places[n - 1][trie.suffix[n][keep[n]]].astype(np.uint32) for n in range(1, trie.order)]
+    words = [level[mask] for level, mask in zip(trie.words, keep, strict=True)]
     return Estimates(
         Trie(words, begin, suffix),
-        [level[keep] for level, keep in zip(log_probs, kept, strict=True)],
-        [level[keep] for level, keep in zip(backoffs, kept[:-1], strict=True)],
+        [level[mask] for level, mask in zip(log_probs, keep, strict=True)],
+        [level[mask] for level, mask in zip(backoffs, keep[:-1], strict=True)],
         discounts,
     )
 
 
 def pruned_by_entropy(estimates: Estimates, threshold: float) -> Estimates:
-    """Without the n-grams whose removal raises the perplexity by less than `threshold`, relatively, each on its own
-    (Stolcke 1998, equations 3 to 6). n-grams that begin or end a kept one are kept.
+    """The model without the n-grams whose removal, each on its own, raises the perplexity by a smaller share than
+    `threshold` (Stolcke 1998, equations 3 to 6). Prefixes and suffixes of an n-gram that is kept are kept.
 
-    The probability of a context is the model's own, word by word. The weights are set anew, so that all sums are one.
+    The probability of a context is the model's, word by word. The back-off weights are computed anew, so that every
+    distribution sums to one.
     """
     trie, log_probs, backoffs, _ = estimates
-    kept: SavedCodec = [np.ones(len(level), bool) for level in trie.words]
+    keep: KeepMasks = [np.ones(len(level), bool) for level in trie.words]
     needed = [np.zeros(len(level), bool) for level in trie.words]
     for n in range(trie.order - 1, 0, -1):
         contexts = _context_log_probs(estimates, n - 1)
@@ -58,11 +60,11 @@ def pruned_by_entropy(estimates: Estimates, threshold: float) -> Estimates:
             contexts,
             needed[n],
             threshold,
-            kept[n],
+            keep[n],
         )
-        needed[n - 1][trie.suffix[n][kept[n]]] = True
-        needed[n - 1][np.repeat(np.arange(len(needed[n - 1])), _children(trie, n - 1))[kept[n]]] = True
-    pruned = without(estimates, kept)
+        needed[n - 1][trie.suffix[n][keep[n]]] = True
+        needed[n - 1][np.repeat(np.arange(len(needed[n - 1])), _children(trie, n - 1))[keep[n]]] = True
+    pruned = without(estimates, keep)
     for n in range(1, pruned.trie.order):
         _weigh(pruned, n)
     return pruned
@@ -75,7 +77,7 @@ def _children(trie: Trie, level: int) -> NDArray[np.int64]:
 
 
 def _context_log_probs(estimates: Estimates, level: int) -> NDArray[np.float64]:
-    """log10 p(w1 .. wn) of each n-gram of a level, as the product over its words; a <sos> is there for certain."""
+    """log10 p(w1 .. wn) of each n-gram of a level, as the product over its words; <sos> has probability 1."""
     trie, log_probs, _, _ = estimates
     total = log_probs[0].astype(np.float64)
     total[SOS] = 0.0
@@ -93,7 +95,7 @@ def _choose(
     contexts: Array,
     needed: Array,
     threshold: float,
-    kept: Array,
+    keep: Array,
 ) -> None:
     ln10 = np.log(10.0)
     for node in range(begin.shape[0] - 1):
@@ -111,10 +113,10 @@ def _choose(
             left, left_below = unseen + p, unseen_below + p_below
             if left <= 0.0 or left_below <= 0.0:
                 continue
-            anew = np.log(left) - np.log(left_below)
-            change = p * (np.log(p_below) + anew - np.log(p))
-            change += unseen * (anew - weight) if unseen > 0.0 else 0.0
-            kept[child] = np.exp(-history * change) - 1.0 >= threshold
+            new_weight = np.log(left) - np.log(left_below)
+            change = p * (np.log(p_below) + new_weight - np.log(p))
+            change += unseen * (new_weight - weight) if unseen > 0.0 else 0.0
+            keep[child] = np.exp(-history * change) - 1.0 >= threshold
 
 
 def _weigh(estimates: Estimates, level: int) -> None:

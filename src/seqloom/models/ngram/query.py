@@ -1,7 +1,7 @@
-"""Compiled questions to a store: the probability of words after words, and the whole next-word distribution.
+"""Compiled queries to a store: the probability of a word after a context, and the whole next-word distribution.
 
-A context is the node of the longest known end of what was read (-1: none). What a word is not found after, is asked of
-the context without its first word, at the price of a back-off weight (Katz 1987); the links `suffix` lead there.
+A context is the node of the longest known suffix of the words read (-1: none). Where a word was not seen after it, the
+context without its first word is looked up, at the cost of a back-off weight (Katz 1987): `suffix` is the link to it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NO_CONTEXT = -1
 
 
 @inlined
-def found_after(store: Any, context: Any, word: Any) -> Any:
+def find_after(store: Any, context: Any, word: Any) -> Any:
     """The node of the longest n-gram that `word` ends, and the sum of the back-off weights on the way to it."""
     sizes, words, _, suffix, backoffs, begin = store
     weight = np.float32(0)
@@ -33,7 +33,7 @@ def found_after(store: Any, context: Any, word: Any) -> Any:
 
 @inlined
 def context_of(store: Any, node: Any) -> Any:
-    """The context that an n-gram leaves behind."""
+    """The context after an n-gram."""
     if node >= store[4].shape[0]:
         return np.int64(store[3][node]) if store[0].shape[0] > 1 else NO_CONTEXT
     return node
@@ -46,7 +46,7 @@ def after(store: Any, context: int, word: int) -> int:
         return context
     if word in (EOS, SOS):
         return SOS if store[0].shape[0] > 1 else NO_CONTEXT
-    return context_of(store, found_after(store, context, word)[0])
+    return context_of(store, find_after(store, context, word)[0])
 
 
 @inlined
@@ -67,10 +67,10 @@ def score_steps(store: Any, before: Array, inputs: Array, targets: Array, out: A
         for step in range(inputs.shape[1]):
             word = inputs[row, step]
             if step > 0 and word == targets[row, step - 1] and word > EOS:
-                context = context_of(store, node)  # it was found as the target
+                context = context_of(store, node)  # the node was found for the target before
             else:
                 context = after(store, context, word)
-            node, weight = found_after(store, context, targets[row, step])
+            node, weight = find_after(store, context, targets[row, step])
             out[row, step] = log_probs[node] + weight
 
 

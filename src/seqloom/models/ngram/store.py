@@ -1,6 +1,6 @@
 """A back-off model as a few flat arrays, and those arrays as a safetensors file that is memory-mapped, not read.
 
-The nodes of all levels stand in one row, level 1 first. The children of a node are then `begin[node]` to
+The nodes of all levels are one sequence, level 1 first. The children of a node are then `begin[node]` to
 `begin[node + 1]` also where a level ends, since the next level's children begin there.
 """
 
@@ -46,7 +46,7 @@ class Store(NamedTuple):
 
     @classmethod
     def of(cls, estimates: Estimates) -> Store:
-        """Takes the levels' arrays out of `estimates` as it goes, so that little is there twice."""
+        """Frees the levels' arrays of `estimates` as it goes, so that little is in memory twice."""
         trie, log_probs, backoffs, _ = estimates
         sizes = np.array(trie.sizes(), np.int64)
         starts = [0, *np.cumsum(sizes).tolist()]
@@ -55,15 +55,15 @@ class Store(NamedTuple):
         begin = [trie.begin[n][:-1] for n in levels[:-1]]
         return cls(
             sizes,
-            _joined(trie.words),
-            _joined(log_probs),
-            _joined(suffix, [0, *starts]),
-            _joined(backoffs) if backoffs else np.zeros(0, np.float32),
-            np.append(_joined(begin, starts[1:]), np.uint32(starts[-1])) if begin else np.zeros(1, np.uint32),
+            _concatenated(trie.words),
+            _concatenated(log_probs),
+            _concatenated(suffix, [0, *starts]),
+            _concatenated(backoffs) if backoffs else np.zeros(0, np.float32),
+            np.append(_concatenated(begin, starts[1:]), np.uint32(starts[-1])) if begin else np.zeros(1, np.uint32),
         )
 
     def levels(self) -> Estimates:
-        """The same, level by level (views where that is possible)."""
+        """The model level by level (views where that is possible)."""
         starts = self.starts()
         spans = list(itertools.pairwise(starts))
         begin = [self.begin[a : b + 1] - np.uint32(b) for a, b in spans[:-1]]
@@ -92,15 +92,15 @@ class Store(NamedTuple):
         return store
 
 
-def _joined(levels: list[NDArray[Any]], moved_by: Sequence[int] | None = None) -> NDArray[Any]:
-    """One array of all levels, which are let go one by one; `moved_by` is added to each."""
+def _concatenated(levels: list[NDArray[Any]], offsets: Sequence[int] | None = None) -> NDArray[Any]:
+    """One array of all levels, whose own arrays are freed one by one; `offsets` are added to each."""
     whole = np.empty(sum(map(len, levels)), levels[0].dtype)
     at = 0
     for number in range(len(levels)):
         level = levels[number]
         whole[at : at + len(level)] = level
-        if moved_by is not None:
-            whole[at : at + len(level)] += np.uint32(moved_by[number])
+        if offsets is not None:
+            whole[at : at + len(level)] += np.uint32(offsets[number])
         at += len(level)
         levels[number] = level[:0].copy()
     return whole

@@ -1,4 +1,4 @@
-"""Every place of a text, sorted by the words that follow it: all n-grams of all orders lie together.
+"""Every position of a text, sorted by the words that follow it: equal n-grams of every order lie together.
 
 A text is an array of ids, `<eos>` first and after every line: as the first word of an n-gram it stands for `<sos>`, as
 the last one for itself. A window is the `order` words from a place on, cut off after `<eos>` and filled up with
@@ -18,42 +18,42 @@ from seqloom.threads import run_all
 
 _SMALL_CHUNK_BITS = 16
 """Keys of so many places are sorted at once: they stay in the processor's cache."""
-_LEAST_CHUNK_BITS = 13
-MOST_PLACES = 1 << 26
+_MIN_CHUNK_BITS = 13
+MAX_PLACES = 1 << 26
 
 
 class SortedPlaces(NamedTuple):
-    """`places` in the order of their windows; `fresh[j]`: the window of place j differs from the one before."""
+    """`places` in the order of their windows; `group_start[j]`: its window differs from that of place j - 1."""
 
     places: NDArray[np.uint32]
-    fresh: NDArray[np.bool_]
+    group_start: NDArray[np.bool_]
 
 
 def sort_places(text: NDArray[np.uint32], order: int, vocab_size: int) -> SortedPlaces:
     """A counting sort by the first word, then groups of equal words are sorted by the words after them, as many at once
     as fit into one number with the place."""
-    assert len(text) <= MOST_PLACES
-    places, fresh = _by_first_word(text, vocab_size)
+    assert len(text) <= MAX_PLACES
+    places, group_start = _by_first_word(text, vocab_size)
     bits = max(1, int(vocab_size - 1).bit_length())
     depth = 1
     while depth < order:
-        width = min(order - depth, max(1, (64 - 2 * _LEAST_CHUNK_BITS) // bits))
-        _refine(text, places, fresh, depth, width, bits)
+        width = min(order - depth, max(1, (64 - 2 * _MIN_CHUNK_BITS) // bits))
+        _refine(text, places, group_start, depth, width, bits)
         depth += width
-    return SortedPlaces(places, fresh)
+    return SortedPlaces(places, group_start)
 
 
-def _refine(text: Any, places: Any, fresh: Any, depth: int, width: int, bits: int) -> None:
+def _refine(text: Any, places: Any, group_start: Any, depth: int, width: int, bits: int) -> None:
     spare = 64 - width * bits
-    ends = _chunk_ends(fresh, 1 << min(_SMALL_CHUNK_BITS, spare // 2))
+    ends = _chunk_ends(group_start, 1 << min(_SMALL_CHUNK_BITS, spare // 2))
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
 
     def work(piece: tuple[int, int]) -> None:
         first, last = piece
         index_bits = max(1, int(last - first - 1).bit_length())
-        keys = _keys(text, places, fresh, first, last, depth, width, bits, index_bits)
+        keys = _keys(text, places, group_start, first, last, depth, width, bits, index_bits)
         keys.sort()
-        _settle(keys, places, fresh, first, last, index_bits)
+        _settle(keys, places, group_start, first, last, index_bits)
 
     run_all(work, zip(starts.tolist(), ends.tolist(), strict=True))
 
@@ -66,48 +66,56 @@ def _by_first_word(text: Array, vocab_size: int) -> Any:
         starts[(SOS if text[i] == EOS else text[i]) + 1] += 1
     for word in range(vocab_size):
         starts[word + 1] += starts[word]
-    fresh = np.zeros(size, np.bool_)
+    group_start = np.zeros(size, np.bool_)
     for word in range(vocab_size):
         if starts[word] < starts[word + 1]:
-            fresh[starts[word]] = True
+            group_start[starts[word]] = True
     places = np.empty(size, np.uint32)
     for i in range(size):
         word = SOS if text[i] == EOS else text[i]
         places[starts[word]] = i
         starts[word] += 1
-    return places, fresh
+    return places, group_start
 
 
 @compiled
-def _chunk_ends(fresh: Array, most: int) -> Array:
+def _chunk_ends(group_start: Array, most: int) -> Array:
     """Ends of chunks of whole groups, each of at most `most` places or one group."""
-    size = fresh.shape[0]
+    size = group_start.shape[0]
     ends = np.empty(2 * (size // most) + 2, np.int64)
-    found, start, group = 0, 0, 0
+    num_chunks, start, group = 0, 0, 0
     for j in range(1, size + 1):
-        if j == size or fresh[j]:
+        if j == size or group_start[j]:
             # The group from `group` to j is whole.
             if j - start > most and group > start:
-                ends[found] = group
-                found += 1
+                ends[num_chunks] = group
+                num_chunks += 1
                 start = group
             group = j
     if size:
-        ends[found] = size
-        found += 1
-    return ends[:found]
+        ends[num_chunks] = size
+        num_chunks += 1
+    return ends[:num_chunks]
 
 
 @compiled
 def _keys(
-    text: Array, places: Array, fresh: Array, first: int, last: int, depth: int, width: int, bits: int, index_bits: int
+    text: Array,
+    places: Array,
+    group_start: Array,
+    first: int,
+    last: int,
+    depth: int,
+    width: int,
+    bits: int,
+    index_bits: int,
 ) -> Array:
     """Group, the next `width` words and the index in the chunk as one number, of the places that are not alone."""
     keys = np.empty(last - first, np.uint64)
-    found, group = 0, -1
+    num_keys, group = 0, -1
     for j in range(first, last):
-        if fresh[j]:
-            if j + 1 == last or fresh[j + 1]:
+        if group_start[j]:
+            if j + 1 == last or group_start[j + 1]:
                 continue
             group += 1
         place = places[j]
@@ -121,37 +129,37 @@ def _keys(
                 word = np.uint64(text[place + k])
                 ended = word == EOS
             key = (key << np.uint64(bits)) | word
-        keys[found] = (key << np.uint64(index_bits)) | np.uint64(j - first)
-        found += 1
-    return keys[:found]
+        keys[num_keys] = (key << np.uint64(index_bits)) | np.uint64(j - first)
+        num_keys += 1
+    return keys[:num_keys]
 
 
 @compiled
-def _settle(keys: Array, places: Array, fresh: Array, first: int, last: int, index_bits: int) -> None:
+def _settle(keys: Array, places: Array, group_start: Array, first: int, last: int, index_bits: int) -> None:
     """Puts the places in the order of their sorted keys, and marks where a group begins."""
     before = places[first:last].copy()
     shift, mask = np.uint64(index_bits), (np.uint64(1) << np.uint64(index_bits)) - np.uint64(1)
     taken = 0
     for j in range(first, last):
-        if fresh[j] and (j + 1 == last or fresh[j + 1]):
+        if group_start[j] and (j + 1 == last or group_start[j + 1]):
             continue
         key = keys[taken]
         places[j] = before[np.int64(key & mask)]
-        fresh[j] = taken == 0 or (key >> shift) != (keys[taken - 1] >> shift)
+        group_start[j] = taken == 0 or (key >> shift) != (keys[taken - 1] >> shift)
         taken += 1
 
 
 @compiled
-def windows(text: Array, places: Array, fresh: Array, first: int, last: int, order: int) -> Any:
+def windows(text: Array, places: Array, group_start: Array, first: int, last: int, order: int) -> Any:
     """The distinct windows (distinct, order) that begin among the sorted places `first` to `last`, and how often each
     occurs."""
     distinct = 0
     for j in range(first, last):
-        distinct += fresh[j]
+        distinct += group_start[j]
     rows, counts = np.zeros((distinct, order), np.uint32), np.zeros(distinct, np.int64)
     row = -1
     for j in range(first, last):
-        if fresh[j]:
+        if group_start[j]:
             row += 1
             place = places[j]
             rows[row, 0] = SOS if text[place] == EOS else text[place]

@@ -1,4 +1,4 @@
-"""n-grams of every order as one tree: a node is a word after the words above it, its children the words seen next.
+"""n-grams of every order as a trie: a node is a word after the words above it, its children the words seen next.
 
 Level n holds the n-grams in the order of their words, so the children of a node lie together. Level 1 is the whole
 vocabulary.
@@ -72,8 +72,8 @@ NONE = np.uint32(2**32 - 1)
 def _link(
     begin: Array, words: Array, above: Array, cousins: Array, cousin_words: Array, suffix: Array, first: int, last: int
 ) -> int:
-    """Of each child of the nodes `first` to `last`: the child of the node's own suffix that has the same word. Both lie
-    in order, so what is passed over once is not looked at again."""
+    """Of each child of the nodes `first` to `last`: the child of the node's suffix that has the same word. Both are
+    sorted, so that the search goes on from the last place."""
     missing: Any = 0
     for node in range(first, last):
         start, stop = np.int64(begin[node]), np.int64(begin[node + 1])
@@ -111,8 +111,8 @@ def _link(
 
 @inlined
 def find_child(words: Array, first: int, last: int, word: int) -> int:
-    """Where `word` stands among the children `first` to `last`; -1 where it does not. Halving without branches, which a
-    processor could not foretell."""
+    """The place of `word` among the children `first` to `last`; -1 where it is none of them. A binary search
+    without branches, which a processor could not predict."""
     size = last - first
     if size == 0:
         return -1

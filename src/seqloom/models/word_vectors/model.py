@@ -1,4 +1,4 @@
-"""Skip-gram and CBOW (Mikolov et al. 2013): a vector for every word, from the words that stand around it."""
+"""Skip-gram and CBOW (Mikolov et al. 2013): a vector for every word, from the words around it."""
 
 from __future__ import annotations
 
@@ -17,37 +17,42 @@ from seqloom.errors import SeqloomError
 from seqloom.models.fitted import FittedByPasses
 from seqloom.models.word_vectors.async_sgd import pass_over
 from seqloom.models.word_vectors.deterministic import pass_in_rounds
-from seqloom.models.word_vectors.sampling import Draws, make_draws
-from seqloom.models.word_vectors.subwords import NO_PARTS, SubwordSettings, parts_of
+from seqloom.models.word_vectors.network import Network
+from seqloom.models.word_vectors.sampling import Sampler, make_sampler
+from seqloom.models.word_vectors.subwords import NO_SUBWORDS, SubwordSettings, word_rows
 from seqloom.models.word_vectors.tree import NO_TREE, huffman_tree
 from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
 from seqloom.threads import num_threads, run_all
 
-_TOKENS_A_STEP, _FEWEST_STEPS, _FEWEST_TOKENS = 1 << 17, 16, 1 << 10
+_MAX_STEP_TOKENS, _MIN_STEPS, _MIN_STEP_TOKENS = 1 << 17, 16, 1 << 10
 _HELD_OUT_TOKENS = 1 << 16
 _SLICES = 8
-"""That so many held-out tokens are measured in; always as many, so that sums do not depend on the threads."""
+"""Held-out text is measured in so many slices, whatever the number of threads, so that sums do not depend on it."""
 _HELD_OUT_SEED = 1
-_LINE, _ROWS_AT_ONCE = 16, 1 << 10
+_CACHE_LINE, _ROWS_AT_ONCE = 16, 1 << 10
 
 
 class WordVectorSettings(Settings):
-    dim: int = Field(100, gt=0, le=2**16, description="numbers a word")
-    window: int = Field(5, gt=0, le=1_000, description="most words to each side; each time it is drawn from 1 to this")
+    dim: int = Field(100, gt=0, le=2**16, description="dimension of the vectors")
+    window: int = Field(
+        5, gt=0, le=1_000, description="most words to each side; the width of each window is drawn from 1 to this"
+    )
     objective: Literal["negative-sampling", "hierarchical-softmax"] = Field(
         "negative-sampling",
-        description="what is learnt: to tell the word from drawn ones, or its way in a Huffman tree",
+        description="what is trained: to tell a word from negative samples, or its path in a Huffman tree",
     )
-    negatives: int = Field(5, gt=0, le=1_000, description="negative-sampling: words drawn for a window")
-    negative_power: float = Field(0.75, ge=-2, le=2, description="negatives are drawn by the counts to this power")
+    negatives: int = Field(5, gt=0, le=1_000, description="negative-sampling: negative samples of each window")
+    negative_power: float = Field(
+        0.75, ge=-2, le=2, description="negative samples are drawn by the counts to this power"
+    )
     sample: float = Field(
-        1e-3, ge=0, le=1, description="words that are a larger share of the text are thinned; 0: none"
+        1e-3, ge=0, le=1, description="words that are a larger share of the text are subsampled; 0: none"
     )
     learning_rate: float = Field(0.025, gt=0, le=10, description="at the beginning; it falls linearly")
     last_learning_rate: float = Field(1e-4, gt=0, le=10, description="at the end")
     deterministic: bool = Field(
-        False, description="the same vectors for any number of threads, at the cost of speed; otherwise threads write "
-        "where others read, and only one thread gives the same vectors again"
+        False, description="the same vectors for any number of threads, at the cost of speed; otherwise the threads "
+        "update shared vectors without locks, and only one thread gives the same vectors again"
     )  # fmt: skip
     subwords: SubwordSettings = SubwordSettings()
 
@@ -55,14 +60,13 @@ class WordVectorSettings(Settings):
 class CBOWSettings(WordVectorSettings):
     compat: Literal["none", "word2vec.c"] = Field(
         "none",
-        description="none: the gradient of the context's mean, divided among its words; word2vec.c: not divided, as "
-        "word2vec.c and gensim have it (then learning_rate=0.025 does well)",
+        description="none: the gradient of the context's mean is divided among its words; word2vec.c: it is not, as in "
+        "word2vec.c and gensim (then learning_rate=0.025 does well)",
     )
 
 
 class _Weights(NamedTuple):
-    """Rows of `stride` numbers, flat: the words' (and after them the n-grams') and the outputs'. Row 0 of the outputs
-    stays zero."""
+    """Rows of `stride` numbers, flat: see `Network`."""
 
     inputs: NDArray[np.float32]
     outputs: NDArray[np.float32]
@@ -72,94 +76,92 @@ class WordVectors(FittedByPasses):
     """What skip-gram and CBOW share. `counts`: of the words in the training text."""
 
     settings: type[WordVectorSettings] = WordVectorSettings
-    joined = False
-    """Whether the context's mean is one input, or each of its words is one."""
+    is_cbow = False
 
     def __init__(self, settings: WordVectorSettings) -> None:
-        self.chosen = settings
+        self.config = settings
         self.stride = -(-settings.dim // 8) * 8
         self.counts: NDArray[np.int64] = np.zeros(0, np.int64)
         self.arrays: Mapping[str, NDArray[Any]] = {}
         self._text: TokenFile | None = None
         self._weights: _Weights | None = None
-        self._parts, self._tree = NO_PARTS, NO_TREE
-        self._draws: Draws | None = None
+        self._word_rows, self._tree = NO_SUBWORDS, NO_TREE
+        self._sampler: Sampler | None = None
         self._seed = 1
 
     def begin(self, train: TokenFile, tokens: Sequence[str], seed: int) -> None:
-        own = self.chosen
+        settings = self.config
         self._text, self._seed = train, seed
         self._set_counts(train.counts(len(tokens)))
-        self._parts = parts_of(tokens, own.subwords)
-        rows = len(tokens) + (own.subwords.buckets if len(self._parts.rows) else 0)
+        self._word_rows = word_rows(tokens, settings.subwords)
+        rows = len(tokens) + (settings.subwords.buckets if len(self._word_rows.rows) else 0)
         inputs = _zeros(rows, self.stride)
         generator = np.random.default_rng(seed)
-        words = inputs.reshape(rows, self.stride)[:, : own.dim]
+        words = inputs.reshape(rows, self.stride)[:, : settings.dim]
         for first in range(len(SPECIALS), rows, _ROWS_AT_ONCE):
-            part = words[first : first + _ROWS_AT_ONCE]
-            part[:] = (generator.random(part.shape, dtype=np.float32) - np.float32(0.5)) / np.float32(own.dim)
+            block = words[first : first + _ROWS_AT_ONCE]
+            block[:] = (generator.random(block.shape, dtype=np.float32) - np.float32(0.5)) / np.float32(settings.dim)
         self._weights = _Weights(inputs, _zeros(len(tokens), self.stride))
-        # A step past the end of the text does nothing, but it loads the loops, while the outputs take no memory yet.
+        # A step past the end of the text trains nothing, but it loads the loops, while the outputs take no memory yet.
         self.step(0, self.num_steps(), 0.0)
 
     def _set_counts(self, counts: NDArray[np.int64]) -> None:
-        own = self.chosen
+        settings = self.config
         if not counts[len(SPECIALS) :].any():
             raise SeqloomError(
                 "no word is frequent enough to get a vector", expected="a word that occurs tokenizer.min_count times"
             )
-        self.counts, self._draws = counts, make_draws(counts, own.sample, own.negative_power)
-        self._tree = huffman_tree(counts) if own.objective == "hierarchical-softmax" else NO_TREE
+        self.counts, self._sampler = counts, make_sampler(counts, settings.sample, settings.negative_power)
+        self._tree = huffman_tree(counts) if settings.objective == "hierarchical-softmax" else NO_TREE
 
-    def _tokens_a_step(self) -> int:
+    def _step_tokens(self) -> int:
         assert self._text is not None
-        return min(_TOKENS_A_STEP, max(_FEWEST_TOKENS, -(-len(self._text) // _FEWEST_STEPS)))
+        return min(_MAX_STEP_TOKENS, max(_MIN_STEP_TOKENS, -(-len(self._text) // _MIN_STEPS)))
 
     def num_steps(self) -> int:
         assert self._text is not None
-        return -(-len(self._text) // self._tokens_a_step())
+        return -(-len(self._text) // self._step_tokens())
 
     def step(self, epoch: int, step: int, share: float) -> tuple[float, int]:
         assert self._text is not None
-        size, own = self._tokens_a_step(), self.chosen
+        size, settings = self._step_tokens(), self.config
         first = step * size
         ids = self._text.read(first, first + size)
-        rate = own.learning_rate - (own.learning_rate - own.last_learning_rate) * min(share, 1.0)
-        rate, number = max(rate, own.last_learning_rate), epoch * self.num_steps() + step
-        if own.deterministic:
-            return pass_in_rounds(ids, self._arguments(), rate, self._seed, number)
+        rate = settings.learning_rate - (settings.learning_rate - settings.last_learning_rate) * min(share, 1.0)
+        rate, number = max(rate, settings.last_learning_rate), epoch * self.num_steps() + step
+        if settings.deterministic:
+            return pass_in_rounds(ids, self._network(), rate, self._seed, number)
         threads = num_threads()
         return self._over(ids, np.linspace(0, len(ids), threads + 1).astype(int).tolist(), rate, number * 4_096)
 
     def _over(self, ids: NDArray[Any], bounds: Sequence[int], rate: float, number: int) -> tuple[float, int]:
-        """Passes over each slice between two bounds, together."""
-        found: dict[int, tuple[float, int]] = {}
-        arguments = self._arguments()
+        """Passes over each slice between two bounds, on all threads; the loss in nats, summed, and over how many
+        inputs."""
+        network = self._network()
 
-        def work(i: int) -> None:
-            own = number + i if rate else _fingerprint(ids[bounds[i] : bounds[i + 1]])
+        def work(i: int) -> tuple[float, int]:
+            slice_number = number + i if rate else _fingerprint(ids[bounds[i] : bounds[i + 1]])
             seed = self._seed if rate else _HELD_OUT_SEED
-            found[i] = pass_over(ids, bounds[i], bounds[i + 1], *arguments, np.float32(rate), seed, own)
+            return pass_over(ids, bounds[i], bounds[i + 1], network, np.float32(rate), seed, slice_number)
 
-        run_all(work, range(len(bounds) - 1))
-        return sum(loss for _, (loss, _) in sorted(found.items())), sum(pairs for _, pairs in found.values())
+        losses = run_all(work, range(len(bounds) - 1))
+        return sum(loss for loss, _ in losses), sum(pairs for _, pairs in losses)
 
-    def _arguments(self) -> tuple[Any, ...]:
-        """What every pass is given, between the text and the rate."""
+    def _network(self) -> Network:
         assert self._weights is not None
-        assert self._draws is not None
-        own, spread = self.chosen, getattr(self.chosen, "compat", "none") == "none"
-        return (
-            *(tuple(self._draws), self._tree, self._parts, *self._weights),
-            *(self.stride, own.window, own.negatives, self.joined, spread),
+        assert self._sampler is not None
+        settings, average_gradient = self.config, getattr(self.config, "compat", "none") == "none"
+        return Network(
+            *(*self._weights, self.stride, self._word_rows, self._sampler, self._tree),
+            *(settings.window, settings.negatives, self.is_cbow, average_gradient),
         )
 
     def measure(self, text: TokenFile) -> tuple[float, int]:
-        """Over how many inputs the loss is; words, windows and negatives are drawn as in training, the same ones each
-        time."""
+        """The loss in nats, summed, and over how many inputs; subsampled words, windows and negative samples are drawn
+        as in training, the same ones each time."""
         self._make_ready()
-        found = [self._measure(ids) for ids in text.stretches(_HELD_OUT_TOKENS)]
-        return sum(nats for nats, _ in found), sum(pairs for _, pairs in found)
+        losses = [self._measure(ids) for ids in text.stretches(_HELD_OUT_TOKENS)]
+        return sum(nats for nats, _ in losses), sum(pairs for _, pairs in losses)
 
     def _measure(self, ids: NDArray[Any]) -> tuple[float, int]:
         ends = np.flatnonzero(ids == EOS) + 1
@@ -168,26 +170,26 @@ class WordVectors(FittedByPasses):
         return self._over(ids, bounds, 0.0, 0)
 
     def vectors(self) -> NDArray[np.float32]:
-        """(vocab, dim): each word's, the mean of its parts where it has any."""
+        """(vocab, dim): of each word, with subwords the mean of its own row and those of its character n-grams."""
         if self._weights is None:
             return self.arrays["vectors"]
-        rows = self._weights.inputs.reshape(-1, self.stride)[:, : self.chosen.dim]
-        if not len(self._parts.rows):
+        rows = self._weights.inputs.reshape(-1, self.stride)[:, : self.config.dim]
+        if not len(self._word_rows.rows):
             return rows[: len(self.counts)]
-        starts, parts = self._parts
-        made = np.empty((len(self.counts), rows.shape[1]), np.float32)
-        for word in range(len(made)):
-            made[word] = rows[parts[starts[word] : starts[word + 1]]].mean(0)
-        return made
+        starts, numbers = self._word_rows
+        vectors = np.empty((len(self.counts), rows.shape[1]), np.float32)
+        for word in range(len(vectors)):
+            vectors[word] = rows[numbers[starts[word] : starts[word + 1]]].mean(0)
+        return vectors
 
     def save(self, folder: Path) -> None:
         if self._weights is None:
             arrays = dict(self.arrays)
         else:
-            dim = self.chosen.dim
+            dim = self.config.dim
             outputs = self._weights.outputs.reshape(-1, self.stride)[:, :dim]
             arrays = {"vectors": self.vectors(), "outputs": outputs, "counts": self.counts}
-            if len(self._parts.rows):
+            if len(self._word_rows.rows):
                 arrays["ngrams"] = self._weights.inputs.reshape(-1, self.stride)[len(self.counts) :, :dim]
         write_arrays(folder / "model.safetensors", arrays, {"format": "seqloom word vectors 1"})
 
@@ -195,18 +197,18 @@ class WordVectors(FittedByPasses):
         where = folder / "model.safetensors"
         arrays = map_arrays(where, changeable=True)  # kernels are compiled for arrays that change
         shapes = {name: array.shape for name, array in arrays.items()}
-        words = (shapes.get("counts", (0,))[0], self.chosen.dim)
+        words = (shapes.get("counts", (0,))[0], self.config.dim)
         if not {"vectors", "outputs", "counts"} <= shapes.keys() or shapes["vectors"] != words:
             raise SeqloomError("the word vectors are damaged", where=str(where), got=f"arrays of {shapes}")
-        self.arrays, self._weights, self._text, self._parts = arrays, None, None, NO_PARTS
+        self.arrays, self._weights, self._text, self._word_rows = arrays, None, None, NO_SUBWORDS
         self._set_counts(np.array(arrays["counts"]))
 
     def _make_ready(self) -> None:
-        """Lays opened vectors out for the kernels, in a copy only where rows are not whole vector registers."""
+        """Lays opened vectors out for the compiled loops, in a copy only where rows are not whole vector registers."""
         if self._weights is None:
-            self._weights = _Weights(*(self._laid_out(self.arrays[name]) for name in ("vectors", "outputs")))
+            self._weights = _Weights(*(self._padded(self.arrays[name]) for name in ("vectors", "outputs")))
 
-    def _laid_out(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _padded(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         if rows.shape[1] == self.stride:
             return rows.reshape(-1)
         flat = _zeros(len(rows), self.stride)
@@ -214,11 +216,11 @@ class WordVectors(FittedByPasses):
         return flat
 
     def num_parameters(self) -> int:
-        """Those of the vectors, the outputs and the n-grams."""
+        """Those of the vectors, the outputs and the character n-grams."""
         if self.arrays:
             return sum(array.size for name, array in self.arrays.items() if name != "counts")
         assert self._weights is not None
-        return sum(len(rows) // self.stride * self.chosen.dim for rows in self._weights)
+        return sum(len(rows) // self.stride * self.config.dim for rows in self._weights)
 
     def state(self) -> dict[str, NDArray[Any]]:
         assert self._weights is not None
@@ -226,33 +228,33 @@ class WordVectors(FittedByPasses):
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         assert self._weights is not None
-        for name, own in self.state().items():
-            if state[name].shape != own.shape:
-                raise SeqloomError("the checkpoint is of other vectors", got=state[name].shape, expected=own.shape)
-            copy_into(own, state[name])
+        for name, weights in self.state().items():
+            if state[name].shape != weights.shape:
+                raise SeqloomError("the checkpoint is of other vectors", got=state[name].shape, expected=weights.shape)
+            copy_into(weights, state[name])
 
 
 class SkipGram(WordVectors):
-    """Skip-gram: every word of a window is to know the word in its middle."""
+    """Skip-gram: each word of a window predicts the word in its middle."""
 
     description = "Skip-gram: each word predicts the words around it."
     source = "Mikolov et al. 2013"
 
 
 class CBOW(WordVectors):
-    """CBOW: the mean of a window's words is to know the word in its middle."""
+    """CBOW: the mean of the words of a window predicts the word in its middle."""
 
     description = "Continuous bag of words: the mean of the words around a word predicts it."
     source = "Mikolov et al. 2013"
     settings = CBOWSettings
-    joined = True
+    is_cbow = True
 
 
 def _zeros(rows: int, stride: int) -> NDArray[np.float32]:
-    """Flat, its beginning where a line of the cache begins."""
-    room = np.zeros(rows * stride + _LINE, np.float32)
-    first = -(room.ctypes.data // 4) % _LINE
-    return room[first : first + rows * stride]
+    """Flat, aligned to a cache line."""
+    buffer = np.zeros(rows * stride + _CACHE_LINE, np.float32)
+    first = -(buffer.ctypes.data // 4) % _CACHE_LINE
+    return buffer[first : first + rows * stride]
 
 
 def _fingerprint(ids: NDArray[Any]) -> int:

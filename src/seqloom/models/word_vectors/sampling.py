@@ -1,4 +1,4 @@
-"""What is drawn: random numbers of a thread's own, the words that stay, windows, and negatives by their counts."""
+"""Random numbers of the compiled loops: subsampling of frequent words, negative samples by the alias method."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TWO_32 = float(2**32)
 _FACTOR = np.uint64(2685821657736338717)
 _A, _B, _C, _HIGH = np.uint64(12), np.uint64(25), np.uint64(27), np.uint64(32)
 _LOW = np.uint64(2**32 - 1)
-END = -1
-"""Stands between lines."""
+LINE_END = -1
+"""Stands between lines of subsampled words."""
 
 
 @inlined
-def seeded(seed: int, number: int) -> Any:
+def seed_state(seed: int, number: int) -> Any:
     """The first state for a piece of work of this number (splitmix64, Steele et al. 2014); never 0."""
     state = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(number) * np.uint64(0xD1B54A32D192ED03)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -35,78 +35,78 @@ def next_state(state: Any) -> Any:
 
 
 @inlined
-def drawn(state: Any) -> Any:
-    """64 random bits (xorshift64*, Vigna 2016)."""
+def random_bits(state: Any) -> Any:
+    """64 random bits of a state (xorshift64*, Vigna 2016)."""
     return state * _FACTOR
 
 
 @inlined
-def below(bits: Any, size: int) -> Any:
+def random_below(bits: Any, size: int) -> Any:
     """A number from 0 to before `size`, which is less than 2^32."""
     return np.int64(((bits >> _HIGH) * np.uint64(size)) >> _HIGH)
 
 
-class Draws(NamedTuple):
-    """`keep`: (vocab,) each word's chance to stay, times 2^32. `stay`, `other`: for each place of a table of the words
-    after the special ones, the chance times 2^32 that the word of the place is meant, and which one is otherwise (the
-    alias method, Walker 1977)."""
+class Sampler(NamedTuple):
+    """`keep_prob`: (vocab,) the probability that subsampling keeps a word, times 2^32. `alias_prob`, `alias`: the table
+    of the alias method (Walker 1977) over the words after the special ones: the probability times 2^32 that an entry
+    means its own word, and the word that it means otherwise."""
 
-    keep: NDArray[np.uint64]
-    stay: NDArray[np.uint64]
-    other: NDArray[np.int32]
+    keep_prob: NDArray[np.uint64]
+    alias_prob: NDArray[np.uint64]
+    alias: NDArray[np.int32]
 
 
-def make_draws(counts: NDArray[np.int64], sample: float, power: float) -> Draws:
-    """`sample`: as word2vec has it, a word of frequency f stays with the chance sqrt(s / f) + s / f; 0: all stay.
-    Negatives are drawn by the counts to the `power`."""
+def make_sampler(counts: NDArray[np.int64], sample: float, power: float) -> Sampler:
+    """`sample`: as in word2vec, a word of frequency f is kept with probability sqrt(s / f) + s / f; 0: all are kept.
+    Negative samples are drawn by the counts to the `power`."""
     words = counts.copy()
     words[: len(SPECIALS)] = 0
     total = max(int(words.sum()), 1)
     share = np.maximum(words, 1) / (total * sample) if sample else np.zeros(len(words))
     with np.errstate(divide="ignore"):
-        chance = np.minimum(np.sqrt(1 / share) + 1 / share, 1.0)
-    keep = np.minimum(chance * _TWO_32, _TWO_32).astype(np.uint64)
-    return Draws(keep, *_alias(words[len(SPECIALS) :].astype(np.float64) ** power))
+        probability = np.minimum(np.sqrt(1 / share) + 1 / share, 1.0)
+    keep_prob = np.minimum(probability * _TWO_32, _TWO_32).astype(np.uint64)
+    return Sampler(keep_prob, *_alias_table(words[len(SPECIALS) :].astype(np.float64) ** power))
 
 
-def _alias(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+def _alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
     size = len(weights)
     scaled = weights * (size / weights.sum())
-    other = np.arange(size, dtype=np.int32)
-    chance = np.ones(size)
+    alias = np.arange(size, dtype=np.int32)
+    probability = np.ones(size)
     small = [i for i in range(size) if scaled[i] < 1]
     large = [i for i in range(size) if scaled[i] >= 1]
     while small and large:
         low, high = small.pop(), large[-1]
-        chance[low], other[low] = scaled[low], high
+        probability[low], alias[low] = scaled[low], high
         scaled[high] -= 1 - scaled[low]
         if scaled[high] < 1:
             small.append(large.pop())
-    return (chance * _TWO_32).astype(np.uint64), other
+    return (probability * _TWO_32).astype(np.uint64), alias
 
 
 @inlined
-def draw_word(bits: Any, stay: Array, other: Array) -> int:
-    """The id of a word."""
-    place = below(bits, stay.shape[0])
-    if (bits & _LOW) >= stay[place]:
-        place = np.int64(other[place])
-    return place + len(SPECIALS)
+def draw_negative(bits: Any, alias_prob: Array, alias: Array) -> int:
+    """The id of a word, drawn by its weight."""
+    entry = random_below(bits, alias_prob.shape[0])
+    if (bits & _LOW) >= alias_prob[entry]:
+        entry = np.int64(alias[entry])
+    return entry + len(SPECIALS)
 
 
 @inlined
-def keep_words(ids: Array, first: int, last: int, keep: Array, state: Any, kept: Array) -> Any:
-    """Puts the words that stay of `ids[first:last]` into `kept`, with `END` where a line ends. Returns how many, and
-    the state of the random numbers."""
+def subsample(ids: Array, first: int, last: int, keep_prob: Array, state: Any, words: Array) -> Any:
+    """Copies the words of `ids[first:last]` that subsampling keeps into `words`, with `LINE_END` after each line.
+    Returns how many, and the state of the random numbers."""
     size = 0
     for i in range(first, last):
         word = ids[i]
         if word == EOS:
-            kept[size] = END
+            words[size] = LINE_END
             size += 1
         elif word >= len(SPECIALS):
             state = next_state(state)
-            if (drawn(state) >> _HIGH) < keep[word]:
-                kept[size] = word
+            if (random_bits(state) >> _HIGH) < keep_prob[word]:
+                words[size] = word
                 size += 1
     return size, state

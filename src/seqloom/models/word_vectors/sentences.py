@@ -1,4 +1,4 @@
-"""Sentences as vectors: the mean of their words', the sum, or a weighted mean without what all have in common."""
+"""Vectors of sentences: the mean of the words' vectors, their sum, or smooth inverse frequency (SIF)."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _SIF = 1e-3
 def sentence_rows(
     table: VectorTable, sentences: Sequence[str], how: How = "mean", rare: float = _SIF
 ) -> Float[NDArray[np.float32], "sentences dim"]:
-    """Words are what blanks separate; zeros stand for a sentence without a known word.
+    """Words are separated by whitespace; a sentence without a known word has zeros.
 
     `sif`: smooth inverse frequency (Arora et al. 2017, algorithm 1): a word of the frequency p weighs
-    `rare` / (`rare` + p); from every vector its part along the first singular vector of all `sentences` is taken away.
+    `rare` / (`rare` + p); the component along the first singular vector of all `sentences` is subtracted.
     """
     if how not in get_args(How):
-        raise unknown_name("way to a sentence's vector", how, get_args(How))
-    found = np.zeros((len(sentences), table.dim), np.float32)
-    for row, sentence in zip(found, sentences, strict=True):
+        raise unknown_name("kind of sentence vector", how, get_args(How))
+    rows = np.zeros((len(sentences), table.dim), np.float32)
+    for row, sentence in zip(rows, sentences, strict=True):
         words = sentence.split()
         known = [(word, vector) for word in words if (vector := table.find(word)) is not None]
         if known:
             vectors = np.stack([vector for _, vector in known])
             weights = _weights(table, [word for word, _ in known], rare) if how == "sif" else np.ones(len(known))
             row[:] = weights @ vectors / (1 if how == "sum" else len(known))
-    return _without_common(found) if how == "sif" else found
+    return _without_common(rows) if how == "sif" else rows
 
 
 def _weights(table: VectorTable, words: Sequence[str], rare: float) -> NDArray[np.float64]:
     if table.counts is None:
         raise RequestError(
-            "how frequent words are is not known", where="sif", expected="vectors of a run, not of a file"
+            "the frequency of the words is not known", where="sif", expected="vectors of a run, not of a file"
         )
     total = table.counts.sum()
     places = [table.place(word) for word in words]

@@ -1,7 +1,7 @@
-"""Eight numbers at a time: the vector arithmetic that the kernels are written in, as compilers' own vectors.
+"""Arithmetic on eight float32 at a time, as vector instructions of LLVM.
 
-Loops over rows that are updated where they lie are not vectorised by a compiler, which cannot know that rows do not
-overlap. So the kernels say it themselves.
+A compiler does not vectorise loops that update rows in place, since it cannot know that the rows do not overlap. So the
+kernels use vectors explicitly.
 """
 
 from __future__ import annotations
@@ -50,24 +50,24 @@ def _splat_of(builder: Any, number: Any) -> Any:
     return _shuffled(builder, first, first, [0] * LANES)
 
 
-def _all(number: float) -> Any:
+def _constant(number: float) -> Any:
     return ir.Constant(_FLOATS, [number] * LANES)
 
 
-def _shuffled(builder: Any, one: Any, other: Any, places: Sequence[int]) -> Any:
-    return builder.shuffle_vector(one, other, ir.Constant(_INTS, list(places)))
+def _shuffled(builder: Any, a: Any, b: Any, places: Sequence[int]) -> Any:
+    return builder.shuffle_vector(a, b, ir.Constant(_INTS, list(places)))
 
 
-def _plus(builder: Any, one: Any, other: Any) -> Any:
-    return builder.fadd(one, other, flags=_FAST)
+def _plus(builder: Any, a: Any, b: Any) -> Any:
+    return builder.fadd(a, b, flags=_FAST)
 
 
-def _times(builder: Any, one: Any, other: Any) -> Any:
-    return builder.fmul(one, other, flags=_FAST)
+def _times(builder: Any, a: Any, b: Any) -> Any:
+    return builder.fmul(a, b, flags=_FAST)
 
 
-def _largest(builder: Any, one: Any, other: Any) -> Any:
-    return builder.select(builder.fcmp_ordered(">", one, other), one, other)
+def _largest(builder: Any, a: Any, b: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, place_kind: Any, place: Any) -> Any:
@@ -104,28 +104,28 @@ def _splat(typing_context: Any, number: Any) -> Any:  # noqa: ARG001
     return _make(_eight, _splat_of, number)
 
 
-def _add_product(typing_context: Any, total: Any, one: Any, other: Any) -> Any:  # noqa: ARG001
-    """total + one * other."""
+def _add_product(typing_context: Any, total: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
+    """total + a * b."""
 
-    def generate(builder: Any, total: Any, one: Any, other: Any) -> Any:
-        return _plus(builder, _times(builder, one, other), total)
+    def generate(builder: Any, total: Any, a: Any, b: Any) -> Any:
+        return _plus(builder, _times(builder, a, b), total)
 
-    return _make(_eight, generate, total, one, other)
-
-
-def _add(typing_context: Any, one: Any, other: Any) -> Any:  # noqa: ARG001
-    return _make(_eight, _plus, one, other)
+    return _make(_eight, generate, total, a, b)
 
 
-def _multiply(typing_context: Any, one: Any, other: Any) -> Any:  # noqa: ARG001
-    return _make(_eight, _times, one, other)
+def _add(typing_context: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
+    return _make(_eight, _plus, a, b)
 
 
-def _totals(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Any:  # noqa: ARG001
+def _multiply(typing_context: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
+    return _make(_eight, _times, a, b)
+
+
+def _sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Any:  # noqa: ARG001
     """The sums of six eights, side by side, and two zeros."""
 
     def generate(builder: Any, *vectors: Any) -> Any:
-        level = [*vectors, _all(0.0), _all(0.0)]
+        level = [*vectors, _constant(0.0), _constant(0.0)]
         halves = (
             ([0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]),
             ([0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]),
@@ -141,15 +141,15 @@ def _totals(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any)
 
 def _exp_of(builder: Any, x: Any) -> Any:
     """e^x for x <= 0, to 3e-7: 2^n times a polynomial; below -87 it is about 1e-38."""
-    x = _largest(builder, x, _all(-87.0))
-    scaled = _times(builder, x, _all(1.44269504))
-    whole = builder.fptosi(builder.fadd(scaled, _all(-0.5)), _INTS)
+    x = _largest(builder, x, _constant(-87.0))
+    scaled = _times(builder, x, _constant(1.44269504))
+    whole = builder.fptosi(builder.fadd(scaled, _constant(-0.5)), _INTS)
     n = builder.sitofp(whole, _FLOATS)
-    rest = _plus(builder, _times(builder, n, _all(-0.693145752)), x)
-    rest = _plus(builder, _times(builder, n, _all(-1.42860677e-6)), rest)
-    total = _all(_TAYLOR[0])
+    rest = _plus(builder, _times(builder, n, _constant(-0.693145752)), x)
+    rest = _plus(builder, _times(builder, n, _constant(-1.42860677e-6)), rest)
+    total = _constant(_TAYLOR[0])
     for factor in _TAYLOR[1:]:
-        total = _plus(builder, _times(builder, total, rest), _all(factor))
+        total = _plus(builder, _times(builder, total, rest), _constant(factor))
     bits = builder.shl(builder.add(whole, ir.Constant(_INTS, [127] * LANES)), ir.Constant(_INTS, [23] * LANES))
     return _times(builder, total, builder.bitcast(bits, _FLOATS))
 
@@ -161,28 +161,28 @@ def _exp_below(typing_context: Any, z: Any) -> Any:  # noqa: ARG001
     """e^-|z|."""
 
     def generate(builder: Any, z: Any) -> Any:
-        negative = builder.fsub(_all(0.0), z)
+        negative = builder.fsub(_constant(0.0), z)
         less = builder.select(builder.fcmp_ordered("<", z, negative), z, negative)
         return _exp_of(builder, less)
 
     return _make(_eight, generate, z)
 
 
-def _wrong(typing_context: Any, z: Any, e: Any) -> Any:  # noqa: ARG001
-    """1 / (1 + e^z), the probability of what is not so, given `e` = e^-|z|."""
+def _one_minus_sigmoid(typing_context: Any, z: Any, e: Any) -> Any:  # noqa: ARG001
+    """1 - sigmoid(z) = 1 / (1 + e^z), given `e` = e^-|z|."""
 
     def generate(builder: Any, z: Any, e: Any) -> Any:
-        above = builder.select(builder.fcmp_ordered(">", z, _all(0.0)), e, _all(1.0))
-        return builder.fdiv(above, _plus(builder, e, _all(1.0)), flags=_FAST)
+        above = builder.select(builder.fcmp_ordered(">", z, _constant(0.0)), e, _constant(1.0))
+        return builder.fdiv(above, _plus(builder, e, _constant(1.0)), flags=_FAST)
 
     return _make(_eight, generate, z, e)
 
 
-def _shortfall(typing_context: Any, z: Any) -> Any:  # noqa: ARG001
+def _negative_part(typing_context: Any, z: Any) -> Any:  # noqa: ARG001
     """max(-z, 0)."""
 
     def generate(builder: Any, z: Any) -> Any:
-        return _largest(builder, builder.fsub(_all(0.0), z), _all(0.0))
+        return _largest(builder, builder.fsub(_constant(0.0), z), _constant(0.0))
 
     return _make(_eight, generate, z)
 
@@ -193,7 +193,7 @@ splat: Any = intrinsic(_splat)
 add_product: Any = intrinsic(_add_product)
 add: Any = intrinsic(_add)
 multiply: Any = intrinsic(_multiply)
-totals: Any = intrinsic(_totals)
+sums: Any = intrinsic(_sums)
 exp_below: Any = intrinsic(_exp_below)
-wrong: Any = intrinsic(_wrong)
-shortfall: Any = intrinsic(_shortfall)
+one_minus_sigmoid: Any = intrinsic(_one_minus_sigmoid)
+negative_part: Any = intrinsic(_negative_part)

@@ -1,4 +1,4 @@
-"""Words by their letters: character n-grams hashed into buckets (Bojanowski et al. 2017, section 3.2)."""
+"""Character n-grams of words, hashed into buckets (Bojanowski et al. 2017, section 3.2)."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ _BASIS, _PRIME, _MASK = 2166136261, 16777619, 2**32 - 1
 
 
 class SubwordSettings(Settings):
-    longest: int = Field(
-        0, ge=0, le=32, description="letters in the longest n-gram of letters (6 does well); 0: words alone"
-    )
-    shortest: int = Field(3, ge=1, le=32, description="letters in the shortest")
-    buckets: int = Field(200_000, gt=0, le=2**28, description="vectors that all n-grams share")
+    longest: int = Field(0, ge=0, le=32, description="characters in the longest character n-gram; 6 is usual, 0: none")
+    shortest: int = Field(3, ge=1, le=32, description="characters in the shortest character n-gram")
+    buckets: int = Field(200_000, gt=0, le=2**28, description="vectors that all character n-grams share, by their hash")
 
 
-class Parts(NamedTuple):
-    """Word i is made of the `rows[starts[i]:starts[i + 1]]`. Without parts, `starts` has one entry."""
+class WordRows(NamedTuple):
+    """Which input rows make up a word's vector, their mean: word i has `rows[starts[i]:starts[i + 1]]`. Without
+    character n-grams, row i is word i, and `starts` has one entry."""
 
     starts: NDArray[np.int64]
     rows: NDArray[np.int64]
 
 
-NO_PARTS = Parts(np.zeros(1, np.int64), np.zeros(0, np.int64))
+NO_SUBWORDS = WordRows(np.zeros(1, np.int64), np.zeros(0, np.int64))
 
 
 def fnv_1a(text: str) -> int:
-    """The hash of 32 bits of the text in UTF-8. Bytes are taken as signed numbers, as fastText does."""
+    """The 32-bit FNV-1a hash of the text in UTF-8. Bytes are taken as signed numbers, as in fastText."""
     value = _BASIS
     for byte in text.encode():
         value = ((value ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * _PRIME) & _MASK
     return value
 
 
-def buckets_of(word: str, settings: SubwordSettings) -> list[int]:
-    """Those of the n-grams of `<word>`; a single `<` or `>` is none."""
+def ngram_buckets(word: str, settings: SubwordSettings) -> list[int]:
+    """The bucket of each character n-gram of `<word>`; a single `<` or `>` is none."""
     marked = f"<{word}>"
     places = (
         (first, first + n) for first in range(len(marked)) for n in range(settings.shortest, settings.longest + 1)
@@ -51,13 +50,15 @@ def buckets_of(word: str, settings: SubwordSettings) -> list[int]:
     return [fnv_1a(gram) % settings.buckets for gram in grams if gram not in ("<", ">")]
 
 
-def parts_of(tokens: Sequence[str], settings: SubwordSettings) -> Parts:
-    """Every word's own row, and those of its n-grams, which come after all words'."""
+def word_rows(tokens: Sequence[str], settings: SubwordSettings) -> WordRows:
+    """Every word's own row, and the rows of its character n-grams, which come after those of all words."""
     if not settings.longest:
-        return NO_PARTS
+        return NO_SUBWORDS
     lists = [
-        [number, *(len(tokens) + bucket for bucket in buckets_of(token, settings))] if number >= len(SPECIALS) else [0]
+        [number, *(len(tokens) + bucket for bucket in ngram_buckets(token, settings))]
+        if number >= len(SPECIALS)
+        else [0]
         for number, token in enumerate(tokens)
     ]
-    starts = np.concatenate([[0], np.cumsum([len(parts) for parts in lists])]).astype(np.int64)
-    return Parts(starts, np.fromiter((row for parts in lists for row in parts), np.int64, int(starts[-1])))
+    starts = np.concatenate([[0], np.cumsum([len(rows) for rows in lists])]).astype(np.int64)
+    return WordRows(starts, np.fromiter((row for rows in lists for row in rows), np.int64, int(starts[-1])))

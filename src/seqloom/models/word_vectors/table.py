@@ -1,4 +1,4 @@
-"""Words and their vectors: what is near what, exactly and many questions at a time. The matrix may be memory-mapped."""
+"""Words and their vectors: exact nearest neighbours, many queries at a time. The matrix may be memory-mapped."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from seqloom.errors import RequestError, unknown_name
-from seqloom.models.word_vectors.subwords import SubwordSettings, buckets_of
+from seqloom.models.word_vectors.subwords import SubwordSettings, ngram_buckets
 
 _ROWS_AT_ONCE = 1 << 14
 _NAMES_COMPARED = 20_000
-"""The frequent words among which the nearest name to an unknown one is looked for."""
+"""The frequent words that an unknown word is compared with, to suggest the nearest."""
 
 
 class NGramVectors(NamedTuple):
-    """What unseen words are made of. `vectors`: (buckets, dim)."""
+    """Vectors of character n-grams, which unseen words are composed of. `vectors`: (buckets, dim)."""
 
     vectors: NDArray[np.float32]
     settings: SubwordSettings
 
 
-class Near(NamedTuple):
+class Neighbour(NamedTuple):
     word: str
     cosine: float
 
@@ -62,11 +62,11 @@ class VectorTable:
     @cached_property
     def _lengths(self) -> NDArray[np.float32]:
         """(words,): of the vectors; 1 for those that are zero."""
-        found = np.empty(len(self), np.float32)
+        lengths = np.empty(len(self), np.float32)
         for first in range(0, len(self), _ROWS_AT_ONCE):
-            found[first : first + _ROWS_AT_ONCE] = np.linalg.norm(self.matrix[first : first + _ROWS_AT_ONCE], axis=1)
-        found[found == 0] = 1
-        return found
+            lengths[first : first + _ROWS_AT_ONCE] = np.linalg.norm(self.matrix[first : first + _ROWS_AT_ONCE], axis=1)
+        lengths[lengths == 0] = 1
+        return lengths
 
     def frequent(self, most_words: int = 0) -> NDArray[np.int64]:
         """The places of the `most_words` most frequent words (0: all), these first."""
@@ -74,27 +74,28 @@ class VectorTable:
         return order[: most_words or None]
 
     def place(self, word: str) -> int | None:
-        """That of the word as it is written, or else in small letters; None where neither is known."""
-        found = self._places.get(word)
-        return self._places.get(word.lower()) if found is None else found
+        """That of the word as it is written, or else in lowercase; None where neither is known."""
+        place = self._places.get(word)
+        return self._places.get(word.lower()) if place is None else place
 
     def find(self, word: str) -> NDArray[np.float32] | None:
-        """(dim,): the vector; one made from the word's letters where there are n-grams; None where nothing is known."""
+        """(dim,): the vector, or one composed of the character n-grams where there are any; None where neither is
+        known."""
         place = self.place(word)
         if place is not None:
             return np.array(self.matrix[place], np.float32)
         if self.ngrams is None:
             return None
-        buckets = buckets_of(word, self.ngrams.settings)
+        buckets = ngram_buckets(word, self.ngrams.settings)
         return self.ngrams.vectors[buckets].mean(0).astype(np.float32) if buckets else None
 
     def vector(self, word: str) -> NDArray[np.float32]:
         """(dim,). Raises RequestError with the nearest known word where there is none."""
-        found = self.find(word)
-        if found is None:
-            near = unknown_name("word", word, self.words[:_NAMES_COMPARED])
-            raise RequestError(near.what, expected=f"one of {len(self):,} words", hint=near.hint)
-        return found
+        vector = self.find(word)
+        if vector is None:
+            error = unknown_name("word", word, self.words[:_NAMES_COMPARED])
+            raise RequestError(error.what, expected=f"one of {len(self):,} words", hint=error.hint)
+        return vector
 
     def unit(self, word: str) -> NDArray[np.float32]:
         """The vector at length 1; zeros stay zeros."""
@@ -105,29 +106,29 @@ class VectorTable:
     ) -> tuple[Int[NDArray[np.int64], "queries top"], Float[NDArray[np.float32], "queries top"]]:
         """The places of the words whose cosine with each query is largest, and these, the largest first; of the
         `most_words` most frequent ones (0: all). The matrix is read once, a part at a time."""
-        chosen = self.frequent(most_words) if most_words else np.arange(len(self))
-        top = min(top, len(chosen))
+        candidates = self.frequent(most_words) if most_words else np.arange(len(self))
+        top = min(top, len(candidates))
         units = _units(queries)
         places, best = np.zeros((len(units), 0), np.int64), np.zeros((len(units), 0), np.float32)
-        for first in range(0, len(chosen), _ROWS_AT_ONCE):
-            part = chosen[first : first + _ROWS_AT_ONCE]
-            cosines = units @ (self.matrix[part] / self._lengths[part, None]).T
-            found = np.broadcast_to(part, cosines.shape)
-            if len(part) > top:
-                kept = np.argpartition(-cosines, top - 1, axis=1)[:, :top]
-                found, cosines = (np.take_along_axis(rows, kept, 1) for rows in (found, cosines))
-            places, best = np.concatenate([places, found], 1), np.concatenate([best, cosines], 1)
+        for first in range(0, len(candidates), _ROWS_AT_ONCE):
+            block = candidates[first : first + _ROWS_AT_ONCE]
+            cosines = units @ (self.matrix[block] / self._lengths[block, None]).T
+            block_places = np.broadcast_to(block, cosines.shape)
+            if len(block) > top:
+                nearest = np.argpartition(-cosines, top - 1, axis=1)[:, :top]
+                block_places, cosines = (np.take_along_axis(rows, nearest, 1) for rows in (block_places, cosines))
+            places, best = np.concatenate([places, block_places], 1), np.concatenate([best, cosines], 1)
             order = np.argsort(-best, axis=1, kind="stable")[:, :top]
             places, best = np.take_along_axis(places, order, 1), np.take_along_axis(best, order, 1)
         return places, best
 
-    def similar(self, word: str | NDArray[np.float32], top: int = 10) -> list[Near]:
+    def similar(self, word: str | NDArray[np.float32], top: int = 10) -> list[Neighbour]:
         """The words nearest to a word, which is left out, or to a vector."""
         if isinstance(word, str):
             return self._near(self.vector(word), {self.place(word)}, top)
         return self._near(word, set(), top)
 
-    def analogy(self, positive: Sequence[str], negative: Sequence[str] = (), top: int = 10) -> list[Near]:
+    def analogy(self, positive: Sequence[str], negative: Sequence[str] = (), top: int = 10) -> list[Neighbour]:
         """The words nearest to the sum of the `positive` less the `negative`, all at length 1 (3CosAdd, Levy and
         Goldberg 2014, equation 2); these are left out."""
         if not positive:
@@ -135,27 +136,27 @@ class VectorTable:
         sums = sum(self.unit(word) for word in positive) - sum((self.unit(word) for word in negative), np.float32(0))
         return self._near(np.asarray(sums), {self.place(word) for word in (*positive, *negative)}, top)
 
-    def _near(self, query: NDArray[np.float32], without: set[int | None], top: int) -> list[Near]:
+    def _near(self, query: NDArray[np.float32], without: set[int | None], top: int) -> list[Neighbour]:
         places, cosines = self.nearest(query[None].astype(np.float32), top + len(without))
-        found = zip(places[0].tolist(), cosines[0].tolist(), strict=True)
-        return [Near(self.words[place], cosine) for place, cosine in found if place not in without][:top]
+        pairs = zip(places[0].tolist(), cosines[0].tolist(), strict=True)
+        return [Neighbour(self.words[place], cosine) for place, cosine in pairs if place not in without][:top]
 
-    def similarity(self, one: str, other: str) -> float:
+    def similarity(self, word: str, other_word: str) -> float:
         """The cosine of two words' vectors."""
-        return float(self.unit(one) @ self.unit(other))
+        return float(self.unit(word) @ self.unit(other_word))
 
     def doesnt_match(self, words: Sequence[str]) -> str:
         """The word that is farthest from the mean of all, each at length 1."""
         if len(words) < 3:
-            raise RequestError("which one does not match is asked of several words", got=len(words), expected=3)
+            raise RequestError("which word does not match takes several words", got=len(words), expected=3)
         units = np.stack([self.unit(word) for word in words])
         return words[int((units @ units.mean(0)).argmin())]
 
     def rows(self, words: Iterable[str]) -> Float[NDArray[np.float32], "words dim"]:
-        """The vector of each word; zeros for those of which nothing is known."""
-        nothing = np.zeros(self.dim, np.float32)
-        found = [self.find(word) for word in words]
-        return np.stack([nothing if row is None else row for row in found]) if found else nothing[None][:0]
+        """The vector of each word; zeros where none is known."""
+        zeros = np.zeros(self.dim, np.float32)
+        vectors = [self.find(word) for word in words]
+        return np.stack([zeros if row is None else row for row in vectors]) if vectors else zeros[None][:0]
 
 
 def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,9 +1,9 @@
 """One window: every input against every output, their loss, and one step of both along its gradient.
 
-The inputs are the rows of the context's words (skip-gram) or their mean (CBOW). The outputs are rows that the input is
-to agree with (sign +1) or not (-1): the centre's and those of the negatives, or the inner nodes of the centre's path in
-the tree. The loss of a pair is -log sigmoid(sign * input . output), in nats. With the outputs shared by a window all
-this is a few small products of matrices over rows that lie in the first cache (Ji et al. 2016, section III).
+The inputs are the rows of the context's words (skip-gram) or their mean (CBOW). The outputs are the rows of the centre
+(sign +1) and of the negative samples (-1), or those of the inner nodes on the centre's path in the tree. The loss of a
+pair is -log sigmoid(sign * input . output), in nats. With the outputs shared by a window all this is a few small
+products of matrices over rows that lie in the first cache (Ji et al. 2016, section III).
 
 Outputs are taken six at a time, as many as there are registers for. The place of one that is missing is 0, where a row
 of zeros stands, and its sign is 0.
@@ -23,11 +23,11 @@ from seqloom.models.word_vectors.simd import (
     exp_below,
     load,
     multiply,
-    shortfall,
+    negative_part,
+    one_minus_sigmoid,
     splat,
     store,
-    totals,
-    wrong,
+    sums,
 )
 
 TOGETHER = 6
@@ -41,10 +41,10 @@ _MOST_FACTORS = 100
 @inlined
 def learn_window(
     inputs: Array,
-    in_at: Array,
+    inputs_at: Array,
     num_inputs: int,
     outputs: Array,
-    out_at: Array,
+    outputs_at: Array,
     signs: Array,
     num_outputs: int,
     width: int,
@@ -55,9 +55,11 @@ def learn_window(
     """Adds to the `tally`, and where `rate` is not 0 changes the rows. `signs` has eight places for six outputs."""
     place = 0
     for first in range(0, num_outputs, TOGETHER):
-        score_outputs(inputs, in_at, num_inputs, outputs, out_at, first, signs, place, width, rate, scores, tally)
+        score_outputs(
+            inputs, inputs_at, num_inputs, outputs, outputs_at, first, signs, place, width, rate, scores, tally
+        )
         if rate != _ZERO:
-            _update(inputs, in_at, num_inputs, outputs, out_at, first, width, scores)
+            _update(inputs, inputs_at, num_inputs, outputs, outputs_at, first, width, scores)
         place += 8
 
 
@@ -89,10 +91,10 @@ def is_full(tally: Array, num_inputs: int, num_outputs: int) -> bool:
 @inlined
 def score_outputs(
     inputs: Array,
-    in_at: Array,
+    inputs_at: Array,
     num_inputs: int,
     outputs: Array,
-    out_at: Array,
+    outputs_at: Array,
     first: int,
     signs: Array,
     place: int,
@@ -102,18 +104,18 @@ def score_outputs(
     tally: Array,
 ) -> None:
     """Six outputs: `scores[8 * c + o]` becomes rate * sign * sigmoid(-sign * input c . output o)."""
-    o0, o1, o2 = out_at[first], out_at[first + 1], out_at[first + 2]
-    o3, o4, o5 = out_at[first + 3], out_at[first + 4], out_at[first + 5]
-    sign, one, zero = load(signs, place), splat(_ONE), splat(_ZERO)
+    o0, o1, o2 = outputs_at[first], outputs_at[first + 1], outputs_at[first + 2]
+    o3, o4, o5 = outputs_at[first + 3], outputs_at[first + 4], outputs_at[first + 5]
+    sign, ones, zero = load(signs, place), splat(_ONE), splat(_ZERO)
     real, step = multiply(sign, sign), multiply(sign, splat(rate))
     lost, factor = load(tally, 0), load(tally, 8)
     c = 0
     while c + 1 < num_inputs:
-        at, other = in_at[c], in_at[c + 1]
+        at, next_at = inputs_at[c], inputs_at[c + 1]
         a0 = a1 = a2 = a3 = a4 = a5 = zero
         b0 = b1 = b2 = b3 = b4 = b5 = zero
         for j in range(0, width, 8):
-            x, w = load(inputs, at + j), load(inputs, other + j)
+            x, w = load(inputs, at + j), load(inputs, next_at + j)
             y = load(outputs, o0 + j)
             a0, b0 = add_product(a0, x, y), add_product(b0, w, y)
             y = load(outputs, o1 + j)
@@ -126,17 +128,17 @@ def score_outputs(
             a4, b4 = add_product(a4, x, y), add_product(b4, w, y)
             y = load(outputs, o5 + j)
             a5, b5 = add_product(a5, x, y), add_product(b5, w, y)
-        z = multiply(sign, totals(a0, a1, a2, a3, a4, a5))
+        z = multiply(sign, sums(a0, a1, a2, a3, a4, a5))
         e = multiply(real, exp_below(z))
-        store(scores, 8 * c, multiply(step, wrong(z, e)))
-        lost, factor = add(lost, shortfall(z)), multiply(factor, add(e, one))
-        z = multiply(sign, totals(b0, b1, b2, b3, b4, b5))
+        store(scores, 8 * c, multiply(step, one_minus_sigmoid(z, e)))
+        lost, factor = add(lost, negative_part(z)), multiply(factor, add(e, ones))
+        z = multiply(sign, sums(b0, b1, b2, b3, b4, b5))
         e = multiply(real, exp_below(z))
-        store(scores, 8 * c + 8, multiply(step, wrong(z, e)))
-        lost, factor = add(lost, shortfall(z)), multiply(factor, add(e, one))
+        store(scores, 8 * c + 8, multiply(step, one_minus_sigmoid(z, e)))
+        lost, factor = add(lost, negative_part(z)), multiply(factor, add(e, ones))
         c += 2
     if c < num_inputs:
-        at = in_at[c]
+        at = inputs_at[c]
         a0 = a1 = a2 = a3 = a4 = a5 = zero
         for j in range(0, width, 8):
             x = load(inputs, at + j)
@@ -146,10 +148,10 @@ def score_outputs(
             a3 = add_product(a3, x, load(outputs, o3 + j))
             a4 = add_product(a4, x, load(outputs, o4 + j))
             a5 = add_product(a5, x, load(outputs, o5 + j))
-        z = multiply(sign, totals(a0, a1, a2, a3, a4, a5))
+        z = multiply(sign, sums(a0, a1, a2, a3, a4, a5))
         e = multiply(real, exp_below(z))
-        store(scores, 8 * c, multiply(step, wrong(z, e)))
-        lost, factor = add(lost, shortfall(z)), multiply(factor, add(e, one))
+        store(scores, 8 * c, multiply(step, one_minus_sigmoid(z, e)))
+        lost, factor = add(lost, negative_part(z)), multiply(factor, add(e, ones))
     store(tally, 0, lost)
     store(tally, 8, factor)
     tally[16] += num_inputs
@@ -158,23 +160,23 @@ def score_outputs(
 @inlined
 def _update(
     inputs: Array,
-    in_at: Array,
+    inputs_at: Array,
     num_inputs: int,
     outputs: Array,
-    out_at: Array,
+    outputs_at: Array,
     first: int,
     width: int,
     scores: Array,
 ) -> None:
     """input += score * output and output += score * input, of the rows as they were."""
-    o0, o1, o2 = out_at[first], out_at[first + 1], out_at[first + 2]
-    o3, o4, o5 = out_at[first + 3], out_at[first + 4], out_at[first + 5]
+    o0, o1, o2 = outputs_at[first], outputs_at[first + 1], outputs_at[first + 2]
+    o3, o4, o5 = outputs_at[first + 3], outputs_at[first + 4], outputs_at[first + 5]
     for j in range(0, width, 8):
         y0, y1, y2 = load(outputs, o0 + j), load(outputs, o1 + j), load(outputs, o2 + j)
         y3, y4, y5 = load(outputs, o3 + j), load(outputs, o4 + j), load(outputs, o5 + j)
         n0, n1, n2, n3, n4, n5 = y0, y1, y2, y3, y4, y5
         for c in range(num_inputs):
-            at, score = in_at[c] + j, 8 * c
+            at, score = inputs_at[c] + j, 8 * c
             x = load(inputs, at)
             g = splat(scores[score])
             new, n0 = add_product(x, g, y0), add_product(n0, g, x)
