@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from seqloom.nn.crf.chain import Chain, best_path, log_partition, path_score, real_steps
 
-_ILLEGAL = -20.0
+ILLEGAL = -20.0
 """What an illegal transition scores besides, in the sum over paths: e^-20 of the probability of a legal one. Not less,
 so that a sentence whose annotation is illegal costs much, and not without end."""
 
-_NEVER = -1e4
+NEVER = -1e4
 """The same on the best path."""
 
 
@@ -47,13 +47,13 @@ class CRF(nn.Module):
     ) -> Float[Tensor, ""]:
         """-log p(tags) in nats, summed over the rows. Where a tag is not `known`, any will do: the sum is over all
         paths through those that are."""
-        emissions, chain = _precise(emissions), self.chain(_ILLEGAL)
+        emissions, chain = _precise(emissions), self.chain(ILLEGAL)
         real = real_steps(emissions, lengths)
         whole = log_partition(emissions, chain, lengths).sum()
         if bool((known | ~real).all()):
             return whole - path_score(emissions, tags.clamp(min=0), chain, lengths).sum()
         others = torch.ones_like(emissions, dtype=torch.bool).scatter(2, tags.clamp(min=0)[:, :, None], False)
-        held = emissions.masked_fill(others & known[:, :, None], _NEVER)
+        held = emissions.masked_fill(others & known[:, :, None], NEVER)
         return whole - log_partition(held, chain, lengths).sum()
 
     @torch.no_grad()
@@ -61,7 +61,7 @@ class CRF(nn.Module):
         self, emissions: Float[Tensor, "batch time tags"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Int[Tensor, "batch time"]:
         """The tags of the best path, which is legal; what stands in padding means nothing."""
-        return best_path(_precise(emissions), self.chain(_NEVER), lengths)
+        return best_path(_precise(emissions), self.chain(NEVER), lengths)
 
     def probabilities(
         self, emissions: Float[Tensor, "batch time tags"], lengths: Int[Tensor, " batch"] | None = None
@@ -69,14 +69,14 @@ class CRF(nn.Module):
         """p(y_t | x), the sum over all paths that have the tag there: the gradient of log Z. Keeps no gradients."""
         with torch.enable_grad():
             seen = _precise(emissions.detach()).requires_grad_()
-            chain = Chain(*(scores.detach() for scores in self.chain(_ILLEGAL)))
+            chain = Chain(*(scores.detach() for scores in self.chain(ILLEGAL)))
             (found,) = torch.autograd.grad(log_partition(seen, chain, lengths).sum(), seen)
         return found
 
     @torch.no_grad()
     def step(self, emission: Float[Tensor, " tags"], before: int | None) -> int:
         """The best tag here, after the one that was decided `before` (None: nothing was), whatever will come."""
-        chain = self.chain(_NEVER)
+        chain = self.chain(NEVER)
         return int((_precise(emission) + (chain.first if before is None else chain.moves[before])).argmax())
 
 

@@ -1,0 +1,99 @@
+"""Stacks of recurrent layers: the operators of ONNX where they do exactly the same, and otherwise a `Scan` of the
+cell's step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from seqloom.formats.onnx.builders.cells import CellStep, Memories, cell_step
+from seqloom.formats.onnx.builders.operators import operator_of
+from seqloom.formats.onnx.graph import Graph, Value
+from seqloom.formats.onnx.layers import StateTensor, run_layer, state_of
+from seqloom.formats.onnx.rows import Rows
+from seqloom.nn.layers.recurrent import BothWays, RecurrentStack
+from seqloom.nn.recurrence.recurrent_layer import RecurrentLayer
+
+
+def _depths(stack: RecurrentStack) -> list[list[RecurrentLayer]]:
+    """The layers of each depth: one, or one each way."""
+    return [
+        [depth.forward_layer, depth.backward_layer] if isinstance(depth, BothWays) else [depth]
+        for depth in stack._depths()
+    ]
+
+
+@state_of.register
+def _state(layer: RecurrentStack) -> list[StateTensor]:
+    found = []
+    for number, depth in enumerate(_depths(layer)):
+        for way, along in zip(("", "backward_"), depth, strict=False):
+            for memory, tensor in enumerate(along.first_memories(1)):
+                name = f"{way}{'cell' if memory else 'hidden'}_{number}"
+                found.append(StateTensor(name, tensor.detach().cpu().float().numpy()))
+    return found
+
+
+@run_layer.register
+def _run(
+    layer: RecurrentStack, graph: Graph, inputs: Value, state: Sequence[Value], rows: Rows
+) -> tuple[Value, list[Value]]:
+    waiting, after = list(state), list[Value]()
+    sequence, size = graph.op("Transpose", inputs, perm=[1, 0, 2]), layer.input_size
+    for number, depth in enumerate(_depths(layer)):
+        outputs = []
+        for along in depth:
+            memories = [waiting.pop(0) for _ in along.cell.memory_sizes]
+            given, left = _along(graph, along, sequence, memories, rows)
+            outputs.append(given)
+            after += left
+        given, width = graph.concat(*outputs, axis=2), sum(along.output_size for along in depth)
+        adds = layer.residual and number and width == size
+        sequence, size = (graph.op("Add", sequence, given) if adds else given), width
+    return graph.op("Transpose", sequence, perm=[1, 0, 2]), after
+
+
+def _along(
+    graph: Graph, layer: RecurrentLayer, sequence: Value, memories: Memories, rows: Rows
+) -> tuple[Value, Memories]:
+    """The outputs (time, batch, size) of one layer, and its memories after each row's last element (its first, where it
+    runs backward)."""
+    cell: Any = layer.cell
+    operator = None if any(cell.zoneout) else operator_of(cell)
+    if operator is not None:
+        outputs, after = operator(graph, cell, sequence, memories, rows, layer.runs_backward)
+        # A row without elements keeps its memories, whatever the operator makes of it.
+        some = graph.unsqueeze(graph.op("Greater", rows.lengths, graph.constant(0, "int64")), 1)
+        return outputs, [graph.op("Where", some, new, old) for new, old in zip(after, memories, strict=True)]
+    return _scanned(graph, layer, cell_step(cell), sequence, memories, rows)
+
+
+def _scanned(
+    graph: Graph, layer: RecurrentLayer, step: CellStep, sequence: Value, memories: Memories, rows: Rows
+) -> tuple[Value, Memories]:
+    cell: Any = layer.cell
+    projected = step.project(graph, cell, sequence)
+    real = graph.unsqueeze(graph.op("Transpose", rows.real, perm=[1, 0]), 2)
+
+    def body(inside: Graph, before: list[Value], elements: list[Value]) -> tuple[list[Value], list[Value]]:
+        element, is_real = elements
+        new = step.step(inside, cell, element, before)
+        kept = [_zoned(inside, *pair) for pair in zip(cell.zoneout, before, new, strict=True)]
+        after = [inside.op("Where", is_real, value, old) for value, old in zip(kept, before, strict=True)]
+        return after, [inside.op("Identity", kept[0])]
+
+    after, (outputs,) = graph.scan(
+        body,
+        [(memory, "float32") for memory in memories],
+        [(projected, "float32"), (real, "bool")],
+        backward=layer.runs_backward,
+    )
+    return outputs, after
+
+
+def _zoned(graph: Graph, rate: float, before: Value, new: Value) -> Value:
+    """rate * before + (1 - rate) * new: what zoneout is after training (Krueger et al. 2017, section 3)."""
+    if not rate:
+        return new
+    kept = graph.op("Mul", graph.op("Sub", before, new), graph.constant(rate))
+    return graph.op("Add", new, kept)

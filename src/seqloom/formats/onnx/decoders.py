@@ -1,0 +1,199 @@
+"""What decoders take of a source, how they start, and one step of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import NamedTuple
+
+import numpy as np
+
+from seqloom.errors import RequestError
+from seqloom.formats.onnx.attention_scores import keys_of, scores_of
+from seqloom.formats.onnx.builders.transformer import Keys, attend, run_transformer
+from seqloom.formats.onnx.encoder import Encoded
+from seqloom.formats.onnx.graph import Dims, Graph, Value
+from seqloom.formats.onnx.layers import StateTensor, run_layer, state_of
+from seqloom.formats.onnx.matrices import layer_norm, linear
+from seqloom.formats.onnx.rows import Rows, repeated
+from seqloom.models.attentional_decoder import AttentionalDecoder, InputFeedingDecoder
+from seqloom.models.decoder import Decoder
+from seqloom.models.recurrent_decoder import ContextDecoder, RecurrentDecoder
+from seqloom.models.transformer_decoder import SourceAttention, TransformerDecoder
+
+
+class SourceTensor(NamedTuple):
+    """What a decoder takes of a source, batch first."""
+
+    name: str
+    dtype: str
+    dims: Dims
+
+
+class Stepped(NamedTuple):
+    """`vectors`: (batch, rows, output); `attention`: (batch, rows, source), where there is any."""
+
+    vectors: Value
+    after: list[Value]
+    attention: Value | None
+
+
+@singledispatch
+def source_of(decoder: Decoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
+    """The tensors that `read` gives and `step` takes."""
+    raise RequestError(f"a decoder of the class {type(decoder).__name__} cannot be exported")
+
+
+@singledispatch
+def read(decoder: Decoder, graph: Graph, encoded: Encoded) -> list[Value]:
+    """What the steps need of a source."""
+    raise RequestError(f"a decoder of the class {type(decoder).__name__} cannot be exported")
+
+
+@singledispatch
+def step(decoder: Decoder, graph: Graph, inputs: Value, state: Sequence[Value], source: Sequence[Value]) -> Stepped:
+    """One step of the hypotheses of each source: `inputs` (batch, rows, input), `state` (batch * rows, ...)."""
+    raise RequestError(f"a decoder of the class {type(decoder).__name__} cannot be exported")
+
+
+def decoder_state(decoder: Decoder) -> list[StateTensor]:
+    """The tensors that are carried from step to step."""
+    stack = decoder.stack
+    assert isinstance(decoder, RecurrentDecoder | TransformerDecoder)
+    found = state_of(stack)  # type: ignore[arg-type]
+    if isinstance(decoder, InputFeedingDecoder):
+        found = [*found, StateTensor("vector", np.zeros((1, decoder.output_size), np.float32))]
+    return found
+
+
+def first_state(decoder: Decoder, graph: Graph, encoded: Encoded) -> list[Value]:
+    """The state of one hypothesis a source before the first step; empty where it does not depend on the source."""
+    if not isinstance(decoder, RecurrentDecoder) or not decoder.bridged:
+        return []
+    found = [graph.op("Tanh", linear(graph, encoded.summary, bridge)) for bridge in decoder.bridge]  # type: ignore[arg-type]
+    if isinstance(decoder, InputFeedingDecoder):
+        nothing = graph.weight(np.zeros((1, decoder.output_size), np.float32))
+        found.append(repeated(graph, nothing, encoded.rows.batch, 1))
+    return found
+
+
+def _one_step(
+    decoder: RecurrentDecoder, graph: Graph, inputs: Value, state: Sequence[Value]
+) -> tuple[Value, list[Value]]:
+    """The recurrent layer for one element of each hypothesis: outputs (batch, rows, size)."""
+    flat = graph.op("Reshape", inputs, graph.ints(-1, 1, decoder.stack.input_size))
+    outputs, after = run_layer(decoder.stack, graph, flat, state, _single(graph, flat))
+    shape = graph.concat(graph.op("Shape", inputs, start=0, end=2), graph.ints(-1), axis=0)
+    return graph.op("Reshape", outputs, shape), after
+
+
+def _single(graph: Graph, elements: Value) -> Rows:
+    """Rows of one element."""
+    return Rows.of(graph, elements, repeated(graph, graph.ints(1), graph.dim(elements, 0), 0))
+
+
+@source_of.register
+def _context_source(decoder: ContextDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:  # noqa: ARG001
+    return [SourceTensor("source_summary", "float32", ["batch", summary_size])]
+
+
+@read.register
+def _read_context(decoder: ContextDecoder, graph: Graph, encoded: Encoded) -> list[Value]:  # noqa: ARG001
+    return [encoded.summary]
+
+
+@step.register
+def _step_context(
+    decoder: ContextDecoder, graph: Graph, inputs: Value, state: Sequence[Value], source: Sequence[Value]
+) -> Stepped:
+    shape = graph.concat(graph.op("Shape", inputs, start=0, end=2), graph.dim(source[0], 1), axis=0)
+    beside = graph.op("Expand", graph.unsqueeze(source[0], 1), shape)
+    vectors, after = _one_step(decoder, graph, graph.concat(inputs, beside, axis=2), state)
+    return Stepped(vectors, after, None)
+
+
+@source_of.register
+def _attended_source(decoder: AttentionalDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:  # noqa: ARG001
+    keys = SourceTensor("source_keys", "float32", ["batch", "source", decoder.stack.output_size])
+    values = SourceTensor("source_values", "float32", ["batch", "source", encoded_size])
+    return [keys, values, SourceTensor("source_real", "bool", ["batch", "source"])]
+
+
+@read.register
+def _read_attended(decoder: AttentionalDecoder, graph: Graph, encoded: Encoded) -> list[Value]:
+    return [keys_of(decoder.attend.score, graph, encoded.outputs), encoded.outputs, encoded.rows.real]
+
+
+@step.register
+def _step_attended(
+    decoder: AttentionalDecoder, graph: Graph, inputs: Value, state: Sequence[Value], source: Sequence[Value]
+) -> Stepped:
+    keys, values, real = source
+    feeds = isinstance(decoder, InputFeedingDecoder)
+    memories = list(state)
+    if feeds:
+        shape = graph.concat(graph.op("Shape", inputs, start=0, end=2), graph.ints(-1), axis=0)
+        inputs = graph.concat(inputs, graph.op("Reshape", memories.pop(), shape), axis=2)
+    hidden, after = _one_step(decoder, graph, inputs, memories)
+    scores = scores_of(decoder.attend.score, graph, hidden, keys)
+    bias = graph.op("Where", graph.unsqueeze(real, 1), graph.constant(0.0), graph.constant(-np.inf))
+    weights = graph.op("Softmax", graph.op("Add", scores, bias), axis=2)
+    context = graph.op("MatMul", weights, values)
+    vectors = graph.op("Tanh", linear(graph, graph.concat(context, hidden, axis=2), decoder.attend.combine))
+    if feeds:
+        after.append(graph.op("Reshape", vectors, graph.ints(-1, decoder.output_size)))
+    return Stepped(vectors, after, weights)
+
+
+def _attentions(decoder: TransformerDecoder) -> list[SourceAttention]:
+    return [attention for attention in decoder.to_source if isinstance(attention, SourceAttention)]
+
+
+@source_of.register
+def _transformer_source(decoder: TransformerDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:  # noqa: ARG001
+    heads, size = decoder.stack.num_heads, decoder.stack.head_dim
+    found = [
+        SourceTensor(f"source_{kind}_{block}", "float32", ["batch", "source", heads, size])
+        for block in range(len(decoder.to_source))
+        for kind in ("keys", "values")
+    ]
+    return [*found, SourceTensor("source_real", "bool", ["batch", "source"])]
+
+
+@read.register
+def _read_transformer(decoder: TransformerDecoder, graph: Graph, encoded: Encoded) -> list[Value]:
+    shape = graph.ints(0, 0, decoder.stack.num_heads, decoder.stack.head_dim)
+    found = [
+        graph.op("Reshape", linear(graph, encoded.outputs, project), shape)
+        for attention in _attentions(decoder)
+        for project in (attention.attention.project_key, attention.attention.project_value)
+    ]
+    return [*found, encoded.rows.real]
+
+
+@step.register
+def _step_transformer(
+    decoder: TransformerDecoder, graph: Graph, inputs: Value, state: Sequence[Value], source: Sequence[Value]
+) -> Stepped:
+    stack, attentions, looked = decoder.stack, _attentions(decoder), list[Value]()
+    real = graph.unsqueeze(source[-1], 1, 2)
+    bias = graph.op("Where", real, graph.constant(0.0), graph.constant(-np.inf))
+
+    def between(block: int, hidden: Value) -> Value:
+        own, cross = attentions[block], attentions[block].attention
+        normal = layer_norm(graph, hidden, own.norm.weight, own.norm.bias, own.norm.eps)
+        by_source = graph.concat(graph.op("Shape", inputs, start=0, end=2), graph.ints(-1), axis=0)
+        queries = graph.op("Reshape", linear(graph, normal, cross.project_query), by_source)
+        queries = graph.op("Reshape", queries, graph.ints(0, 0, stack.num_heads, stack.head_dim))
+        attended, weights = attend(graph, queries, Keys(*source[2 * block : 2 * block + 2]), stack.head_dim, bias)
+        looked.append(weights)
+        added = graph.op("Reshape", linear(graph, attended, cross.project_out), graph.op("Shape", hidden))
+        return graph.op("Add", hidden, added)
+
+    flat = graph.op("Reshape", inputs, graph.ints(-1, 1, stack.input_size))
+    outputs, after = run_transformer(stack, graph, flat, state, _single(graph, flat), between)
+    shape = graph.concat(graph.op("Shape", inputs, start=0, end=2), graph.ints(-1), axis=0)
+    mean = graph.op("ReduceMean", looked[-1], graph.ints(1), keepdims=0)
+    return Stepped(graph.op("Reshape", outputs, shape), after, mean)
+
+

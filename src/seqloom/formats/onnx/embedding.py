@@ -1,0 +1,46 @@
+"""From elements to vectors: token embeddings, known vectors beside them, linear maps of frames."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from seqloom.errors import RequestError
+from seqloom.formats.onnx.graph import Graph, Value
+from seqloom.formats.onnx.matrices import Table, linear
+from seqloom.formats.onnx.rows import Rows
+from seqloom.models.word_vectors.two_channel_embedding import KnownBeside
+from seqloom.nn.embedding import TokenEmbedding
+
+
+def reads_frames(read: nn.Module) -> int:
+    """The numbers a frame of what the module reads; 0 where it reads token ids."""
+    linears = [module for module in read.modules() if isinstance(module, nn.Linear)]
+    tables = [module for module in read.modules() if isinstance(module, nn.Embedding)]
+    return linears[0].in_features if linears and not tables else 0
+
+
+def source_input(graph: Graph, read: nn.Module) -> Value:
+    """(batch, source) token ids, or (batch, source, size) frames."""
+    size = reads_frames(read)
+    if size:
+        return graph.input("source", "float32", ["batch", "time", size])
+    return graph.input("source", "int64", ["batch", "time"])
+
+
+def embed(graph: Graph, read: nn.Module, source: Value, rows: Rows, table: Table | None = None) -> Value:
+    """(batch, time, size). `table`: that of the embedding, where the graph has it already."""
+    if isinstance(read, TokenEmbedding):
+        return (table or Table(graph, read.table.weight)).take(source)
+    if isinstance(read, nn.Embedding):
+        return Table(graph, read.weight).take(source)
+    if isinstance(read, KnownBeside):
+        learnt = Table(graph, read.learnt.table.weight).take(graph.op("Gather", graph.weight(read.rows), source))
+        return graph.concat(learnt, Table(graph, read.known).take(source), axis=2)
+    frames = rows.without_padding(graph, source) if reads_frames(read) else source
+    if isinstance(read, nn.Linear):
+        return linear(graph, frames, read)
+    if isinstance(read, nn.Sequential) and isinstance(read[0], nn.Linear):
+        return linear(graph, frames, read[0])
+    if isinstance(read, nn.Identity):
+        return source
+    raise RequestError(f"what reads the source cannot be exported: {type(read).__name__}")

@@ -1,0 +1,37 @@
+"""A graph of a network with the names by which it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seqloom.formats.onnx.graph import Graph, Value
+from seqloom.formats.onnx.layers import StateTensor
+
+AFTER = "_after"
+"""A state goes in under its name, and what becomes of it comes out under its name and this."""
+
+
+@dataclass
+class ExportedGraph:
+    """`state`: what is fed back from call to call. `started_by`: the graph that gives the first state, under the same
+    names; without one, it is the `start` of each part."""
+
+    name: str
+    graph: Graph
+    state: Sequence[StateTensor] = ()
+    started_by: str = ""
+
+    def take_state(self, state: Sequence[StateTensor], batch: str = "batch") -> list[Value]:
+        """Declares the inputs of a state."""
+        self.state = state
+        return [
+            self.graph.input(part.name, part.dtype, [batch if dim == "batch" else dim for dim in part.dims])
+            for part in state
+        ]
+
+    def give_state(self, after: Sequence[Value], batch: str = "batch") -> None:
+        """Declares the outputs of the state after the call."""
+        for part, value in zip(self.state, after, strict=True):
+            dims = [batch if dim == "batch" else f"{dim}{AFTER}" if dim == "seen" else dim for dim in part.dims]
+            self.graph.output(value, part.name + AFTER, part.dtype, dims)

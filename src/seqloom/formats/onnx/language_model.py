@@ -1,0 +1,57 @@
+"""The graphs of a language model: one for a step and for whole sequences, and one for vectors of texts."""
+
+from __future__ import annotations
+
+from seqloom.formats.onnx import builders  # noqa: F401
+from seqloom.formats.onnx.embedding import embed
+from seqloom.formats.onnx.exported_graph import ExportedGraph
+from seqloom.formats.onnx.graph import Graph, Value
+from seqloom.formats.onnx.layers import run_layer, start, state_of
+from seqloom.formats.onnx.matrices import Table
+from seqloom.formats.onnx.output import log_probs
+from seqloom.formats.onnx.rows import Rows
+from seqloom.models.language_model import LanguageModel
+
+
+def language_model_graphs(model: LanguageModel, int8: bool = False) -> list[ExportedGraph]:
+    """`model`: token ids, lengths and state to log-probabilities and state; `embed`: token ids and lengths to what is
+    made of them."""
+    return [_model(model, int8), _embed(model, int8)]
+
+
+def _model(model: LanguageModel, int8: bool) -> ExportedGraph:
+    graph = Graph(int8)
+    exported = ExportedGraph("model", graph)
+    ids = graph.input("token_ids", "int64", ["batch", "time"])
+    rows = Rows.of(graph, ids, graph.input("lengths", "int64", ["batch"]))
+    before = exported.take_state(state_of(model.layer))
+    table = Table(graph, model.embedding.table.weight)
+    elements = embed(graph, model.embedding, ids, rows, table)
+    hidden, after = run_layer(model.layer, graph, elements, before, rows)
+    vocab = model.output.softmax.vocab_size
+    graph.output(log_probs(graph, model.output, hidden, table), "log_probs", "float32", ["batch", "time", vocab])
+    exported.give_state(after)
+    return exported
+
+
+def _embed(model: LanguageModel, int8: bool) -> ExportedGraph:
+    graph = Graph(int8)
+    ids = graph.input("source", "int64", ["batch", "time"])
+    rows = Rows.of(graph, ids, graph.input("lengths", "int64", ["batch"]))
+    elements = embed(graph, model.embedding, ids, rows)
+    outputs, _ = run_layer(model.layer, graph, elements, start(model.layer, graph, rows.batch), rows)
+    give_reading(graph, elements, outputs, _last_real(graph, outputs, rows))
+    return ExportedGraph("embed", graph)
+
+
+def give_reading(graph: Graph, elements: Value, outputs: Value, summary: Value) -> None:
+    """What was made of a sequence, as outputs: of each element on its own, of each in its place, of the whole."""
+    graph.output(elements, "elements", "float32", ["batch", "time", "dim"])
+    graph.output(outputs, "outputs", "float32", ["batch", "time", "size"])
+    graph.output(summary, "summary", "float32", ["batch", "summary_size"])
+
+
+def _last_real(graph: Graph, outputs: Value, rows: Rows) -> Value:
+    """Each row's last real output; the first of a row without any."""
+    last = graph.op("Max", graph.op("Sub", rows.lengths, graph.constant(1, "int64")), graph.constant(0, "int64"))
+    return graph.op("GatherND", outputs, graph.unsqueeze(last, 1), batch_dims=1)

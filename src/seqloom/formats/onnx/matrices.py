@@ -1,0 +1,90 @@
+"""Products with matrices of weights, in float32 or in 8-bit integers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqloom.formats.onnx.graph import Graph, Value
+
+_LARGEST = 63
+"""Weights take seven of the eight bits: processors without instructions for 8-bit products add two of them in 16 bits,
+which would overflow."""
+
+
+class Quantized(NamedTuple):
+    """`numbers` (rows, columns) int8 times `scales`, one a row, are the weights but for rounding."""
+
+    numbers: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, matrix: NDArray[np.float32]) -> Quantized:
+        scales = np.maximum(np.abs(matrix).max(1) / _LARGEST, 1e-12).astype(np.float32)
+        return cls(np.rint(matrix / scales[:, None]).astype(np.int8), scales)
+
+
+def linear(graph: Graph, values: Value, module: nn.Linear | nn.Identity) -> Value:
+    """x W^T + b along the last axis."""
+    return values if isinstance(module, nn.Identity) else product(graph, values, module.weight, module.bias)
+
+
+def product(graph: Graph, values: Value, matrix: Tensor, bias: Tensor | None = None) -> Value:
+    """The same with `matrix` (outputs, inputs) and `bias` (outputs,)."""
+    weights: NDArray[np.float32] = matrix.detach().cpu().float().numpy()
+    if graph.int8:
+        quantized = Quantized.of(weights)
+        numbers = graph.weight(np.ascontiguousarray(quantized.numbers.T))
+        found = integer_product(graph, values, numbers, quantized.scales)
+    else:
+        found = graph.op("MatMul", values, graph.weight(np.ascontiguousarray(weights.T)))
+    return found if bias is None else graph.op("Add", found, graph.weight(bias))
+
+
+def integer_product(graph: Graph, values: Value, numbers: Value, scales: NDArray[np.float32]) -> Value:
+    """`values` are quantized with a scale and a zero point of their own each time; `numbers` are (inputs, outputs)."""
+    quantized, scale, zero = graph.ops("DynamicQuantizeLinear", [values], 3)
+    whole = graph.cast(graph.op("MatMulInteger", quantized, numbers, zero), "float32")
+    return graph.op("Mul", whole, graph.op("Mul", scale, graph.weight(scales)))
+
+
+class Table:
+    """Vectors of tokens (vocab, size), from which rows are taken and with which vectors are multiplied: kept once."""
+
+    def __init__(self, graph: Graph, weight: Tensor) -> None:
+        self.graph, self.weight = graph, weight
+        if graph.int8:
+            quantized = Quantized.of(weight.detach().cpu().float().numpy())
+            self.scales = quantized.scales
+            self.rows = graph.weight(quantized.numbers)
+        else:
+            self.rows = graph.weight(weight)
+
+    def take(self, ids: Value) -> Value:
+        """(*ids, size)."""
+        graph = self.graph
+        rows = graph.op("Gather", self.rows, ids)
+        if not graph.int8:
+            return rows
+        scales = graph.op("Gather", graph.weight(self.scales[:, None]), ids)
+        return graph.op("Mul", graph.cast(rows, "float32"), scales)
+
+    def multiply(self, vectors: Value, bias: Value) -> Value:
+        """(rows, vocab): vectors (rows, size) times the table, and `bias` (vocab,)."""
+        graph = self.graph
+        if not graph.int8:
+            return graph.op("Gemm", vectors, self.rows, bias, transB=1)
+        turned = graph.op("Transpose", self.rows, perm=[1, 0])
+        return graph.op("Add", integer_product(graph, vectors, turned, self.scales), bias)
+
+
+def layer_norm(
+    graph: Graph, values: Value, gain: Tensor, bias: Tensor | None = None, epsilon: float = 1e-5
+) -> Value:
+    """Layer normalisation over the last axis (Ba et al. 2016)."""
+    # The operator can do without a bias, but ONNX Runtime 1.32 crashes where it optimizes one that does.
+    offset = graph.weight(np.zeros(gain.shape, np.float32) if bias is None else bias)
+    return graph.op("LayerNormalization", values, graph.weight(gain), offset, axis=-1, epsilon=epsilon)
