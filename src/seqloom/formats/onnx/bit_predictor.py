@@ -18,12 +18,10 @@ def bit_predictor_graphs(model: BitPredictor, int8: bool = False) -> list[Export
     exported = ExportedGraph("model", graph)
     inputs = graph.input("inputs", "float32", ["batch", "time", model.layer.input_size])
     rows = Rows.of(graph, inputs, graph.input("lengths", "int64", ["batch"]))
-    if model.layer.causal:
-        before = exported.take_state(state_of(model.layer))
-    else:
-        before = start(model.layer, graph, rows.batch)
+    causal = model.layer.causal
+    before = exported.take_state(state_of(model.layer)) if causal else start(model.layer, graph, rows.batch)
     outputs, after = run_layer(model.layer, graph, inputs, before, rows)
     bits = model.output.out_features
     graph.output(linear(graph, outputs, model.output), "logits", "float32", ["batch", "time", bits])
-    exported.give_state(after if model.layer.causal else [])
+    exported.give_state(after if causal else [])
     return [exported]

@@ -52,8 +52,7 @@ def _pooled(graph: Graph, model: Classifier, encoded: Encoded) -> tuple[Value, V
 
 def _net(graph: Graph, net: nn.Module, vectors: Value) -> Value:
     """Hidden layers with GELU, or nothing."""
-    modules = net if isinstance(net, nn.Sequential) else []
-    for module in modules:
+    for module in net.children():
         if isinstance(module, nn.Linear):
             vectors = graph.op("Gelu", linear(graph, vectors, module))
     return vectors

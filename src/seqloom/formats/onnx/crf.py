@@ -46,9 +46,7 @@ class ChainScan:
             before = inside.op("GatherElements", elements[0], tag, axis=1)
             return [inside.squeeze(before, 1)], [inside.op("Identity", state[0])]
 
-        (best,), (came_from,) = graph.scan(
-            forward, [(self._rows(chain.first), "float64")], self.sequences, ["int64"]
-        )
+        (best,), (came_from,) = graph.scan(forward, [(self._rows(chain.first), "float64")], self.sequences, ["int64"])
         last = graph.op("ArgMax", graph.op("Add", best, _double(graph, chain.last)), axis=1, keepdims=0)
         _, (path,) = graph.scan(backward, [(last, "int64")], [(came_from, "int64")], ["int64"], backward=True)
         return graph.op("Transpose", path, perm=[1, 0])

@@ -93,12 +93,12 @@ def _single(graph: Graph, elements: Value) -> Rows:
 
 
 @source_of.register
-def _context_source(decoder: ContextDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:  # noqa: ARG001
+def _context_source(decoder: ContextDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
     return [SourceTensor("source_summary", "float32", ["batch", summary_size])]
 
 
 @read.register
-def _read_context(decoder: ContextDecoder, graph: Graph, encoded: Encoded) -> list[Value]:  # noqa: ARG001
+def _read_context(decoder: ContextDecoder, graph: Graph, encoded: Encoded) -> list[Value]:
     return [encoded.summary]
 
 
@@ -113,7 +113,7 @@ def _step_context(
 
 
 @source_of.register
-def _attended_source(decoder: AttentionalDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:  # noqa: ARG001
+def _attended_source(decoder: AttentionalDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
     keys = SourceTensor("source_keys", "float32", ["batch", "source", decoder.stack.output_size])
     values = SourceTensor("source_values", "float32", ["batch", "source", encoded_size])
     return [keys, values, SourceTensor("source_real", "bool", ["batch", "source"])]
@@ -150,7 +150,7 @@ def _attentions(decoder: TransformerDecoder) -> list[SourceAttention]:
 
 
 @source_of.register
-def _transformer_source(decoder: TransformerDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:  # noqa: ARG001
+def _transformer_source(decoder: TransformerDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
     heads, size = decoder.stack.num_heads, decoder.stack.head_dim
     found = [
         SourceTensor(f"source_{kind}_{block}", "float32", ["batch", "source", heads, size])
@@ -195,5 +195,3 @@ def _step_transformer(
     shape = graph.concat(graph.op("Shape", inputs, start=0, end=2), graph.ints(-1), axis=0)
     mean = graph.op("ReduceMean", looked[-1], graph.ints(1), keepdims=0)
     return Stepped(graph.op("Reshape", outputs, shape), after, mean)
-
-

@@ -8,7 +8,7 @@ from seqloom.errors import RequestError
 from seqloom.formats.onnx.graph import Graph, Value
 from seqloom.formats.onnx.matrices import Table, linear
 from seqloom.formats.onnx.rows import Rows
-from seqloom.models.word_vectors.two_channel_embedding import KnownBeside
+from seqloom.models.word_vectors.two_channel_embedding import TwoChannelEmbedding
 from seqloom.nn.embedding import TokenEmbedding
 
 
@@ -33,7 +33,7 @@ def embed(graph: Graph, read: nn.Module, source: Value, rows: Rows, table: Table
         return (table or Table(graph, read.table.weight)).take(source)
     if isinstance(read, nn.Embedding):
         return Table(graph, read.weight).take(source)
-    if isinstance(read, KnownBeside):
+    if isinstance(read, TwoChannelEmbedding):
         learnt = Table(graph, read.learnt.table.weight).take(graph.op("Gather", graph.weight(read.rows), source))
         return graph.concat(learnt, Table(graph, read.known).take(source), axis=2)
     frames = rows.without_padding(graph, source) if reads_frames(read) else source

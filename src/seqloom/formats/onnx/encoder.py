@@ -38,10 +38,8 @@ def encode(graph: Graph, encoder: Encoder, source: Value, lengths: Value, table:
         return Encoded(elements, elements, mean_pool(graph, elements, rows), rows)
     first = start(encoder.layer, graph, rows.batch)
     outputs, after = run_layer(encoder.layer, graph, elements, first, rows)
-    if encoder.is_recurrent:
-        summary = _last_hidden(graph, encoder.layer, after)
-    else:
-        summary = mean_pool(graph, outputs, rows)
+    recurrent = encoder.is_recurrent
+    summary = _last_hidden(graph, encoder.layer, after) if recurrent else mean_pool(graph, outputs, rows)
     return Encoded(elements, outputs, summary, rows)
 
 

@@ -44,7 +44,9 @@ def _step(model: EncoderDecoder, int8: bool) -> ExportedGraph:
     table = Table(graph, model.embedding.table.weight)
     stepped = step(decoder, graph, table.take(ids), state, source)
     vocab = model.output.softmax.vocab_size
-    graph.output(log_probs(graph, model.output, stepped.vectors, table), "log_probs", "float32", ["batch", "rows", vocab])
+    graph.output(
+        log_probs(graph, model.output, stepped.vectors, table), "log_probs", "float32", ["batch", "rows", vocab]
+    )
     exported.give_state(stepped.after, "hypotheses")
     if stepped.attention is not None:
         graph.output(stepped.attention, "attention", "float32", ["batch", "rows", "source"])
@@ -57,5 +59,3 @@ def _embed(model: EncoderDecoder, int8: bool) -> ExportedGraph:
     encoded = encode(graph, model.encoder, source, graph.input("lengths", "int64", ["batch"]))
     give_reading(graph, encoded.elements, encoded.outputs, encoded.summary)
     return ExportedGraph("embed", graph)
-
-

@@ -81,9 +81,7 @@ class Table:
         return graph.op("Add", integer_product(graph, vectors, turned, self.scales), bias)
 
 
-def layer_norm(
-    graph: Graph, values: Value, gain: Tensor, bias: Tensor | None = None, epsilon: float = 1e-5
-) -> Value:
+def layer_norm(graph: Graph, values: Value, gain: Tensor, bias: Tensor | None = None, epsilon: float = 1e-5) -> Value:
     """Layer normalisation over the last axis (Ba et al. 2016)."""
     # The operator can do without a bias, but ONNX Runtime 1.32 crashes where it optimizes one that does.
     offset = graph.weight(np.zeros(gain.shape, np.float32) if bias is None else bias)

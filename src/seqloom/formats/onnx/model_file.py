@@ -55,9 +55,7 @@ def model_bytes(graph: Graph) -> bytes:
 
 def _model(name: str, graph: Graph) -> onnx.ModelProto:
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
-    return helper.make_model(
-        graph.proto(name), producer_name="seqloom", ir_version=IR_VERSION, opset_imports=opsets
-    )
+    return helper.make_model(graph.proto(name), producer_name="seqloom", ir_version=IR_VERSION, opset_imports=opsets)
 
 
 def _key(array: NDArray[Any]) -> bytes:
@@ -68,9 +66,7 @@ def _tensor(name: str, array: NDArray[Any], places: Mapping[bytes, tuple[int, in
     if array.nbytes < _INLINE_BYTES:
         return numpy_helper.from_array(array, name)
     offset, length = places[_key(array)]
-    tensor = TensorProto(
-        name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(np.dtype(array.dtype))
-    )
+    tensor = TensorProto(name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(np.dtype(array.dtype)))
     tensor.data_location = TensorProto.EXTERNAL
     for key, value in (("location", WEIGHTS), ("offset", str(offset)), ("length", str(length))):
         entry = tensor.external_data.add()

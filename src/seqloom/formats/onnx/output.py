@@ -10,7 +10,7 @@ from seqloom.nn.output.output import AdaptiveSoftmax, OutputLayer
 def log_probs(graph: Graph, output: OutputLayer, hidden: Value, embedding: Table | None) -> Value:
     """(batch, time, vocab) in nats. `embedding`: the table of the embedding, which a tied output shares."""
     softmax = output.softmax
-    vectors = linear(graph, hidden, output.project)  # type: ignore[arg-type]
+    vectors = linear(graph, hidden, output.project)
     flat = graph.op("Reshape", vectors, graph.ints(-1, softmax.weight.shape[1]))
     table = embedding if embedding is not None and embedding.weight is softmax.weight else Table(graph, softmax.weight)
     logits = table.multiply(flat, graph.weight(softmax.bias))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from onnx import numpy_helper
 
 from seqloom.formats.onnx.graph import Graph, Value
 
@@ -33,7 +34,9 @@ class Rows(NamedTuple):
 
 def arange(graph: Graph, size: Value) -> Value:
     """0 .. size - 1; `size` is (1,) int64."""
-    return graph.op("Range", graph.constant(0, "int64"), graph.squeeze(size, 0), graph.constant(1, "int64"))
+    # By way of NonZero: where the size is known, ONNX Runtime's shape inference does not take it as the end of a Range.
+    ones = graph.op("ConstantOfShape", size, value=numpy_helper.from_array(np.ones(1, np.int64)))
+    return graph.squeeze(graph.op("NonZero", ones), 0)
 
 
 def last_rows(graph: Graph, known: Value, lengths: Value, count: int) -> Value:

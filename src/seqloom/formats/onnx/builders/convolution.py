@@ -14,7 +14,7 @@ from seqloom.nn.layers.convolution import Convolution, ConvolutionalNetwork, Tem
 
 
 @state_of.register
-def _cnn_state(layer: ConvolutionalNetwork) -> list[StateTensor]:  # noqa: ARG001
+def _cnn_state(layer: ConvolutionalNetwork) -> list[StateTensor]:
     return []
 
 
@@ -29,7 +29,11 @@ def _tcn_state(layer: TemporalConvolutionalNetwork) -> list[StateTensor]:
 
 @run_layer.register
 def _run_cnn(
-    layer: ConvolutionalNetwork, graph: Graph, inputs: Value, state: Sequence[Value], rows: Rows  # noqa: ARG001
+    layer: ConvolutionalNetwork,
+    graph: Graph,
+    inputs: Value,
+    state: Sequence[Value],
+    rows: Rows,
 ) -> tuple[Value, list[Value]]:
     hidden = inputs
     for convolution in layer.each():
@@ -52,9 +56,7 @@ def _run_tcn(
     return hidden, after
 
 
-def _convolved(
-    graph: Graph, module: Convolution, known: Value, elements: Value, zeros: tuple[int, int]
-) -> Value:
+def _convolved(graph: Graph, module: Convolution, known: Value, elements: Value, zeros: tuple[int, int]) -> Value:
     """`zeros`: how many elements of zeros are added before and after `known`."""
     conv = module.conv
     assert conv.bias is not None

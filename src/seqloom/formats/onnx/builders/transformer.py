@@ -38,7 +38,7 @@ def _state(layer: Transformer) -> list[StateTensor]:
 
 
 @state_of.register
-def _no_state(layer: BidirectionalTransformer) -> list[StateTensor]:  # noqa: ARG001
+def _no_state(layer: BidirectionalTransformer) -> list[StateTensor]:
     return []
 
 
@@ -64,7 +64,7 @@ def run_transformer(
     real = rows.real if before is None else graph.concat(before, rows.real, axis=1)
     bias = _mask_bias(graph, _visible(graph, layer.window, before, real, steps))
     rotation = _rotation(graph, positions, layer.head_dim)
-    hidden = linear(graph, rows.without_padding(graph, inputs), layer.project)  # type: ignore[arg-type]
+    hidden = linear(graph, rows.without_padding(graph, inputs), layer.project)
     presents = []
     for number, block in enumerate(layer.each_block()):
         hidden, present = _attend(graph, block, hidden, rotation, past[number], bias)
@@ -79,7 +79,11 @@ def run_transformer(
 
 @run_layer.register
 def _run_both_ways(
-    layer: BidirectionalTransformer, graph: Graph, inputs: Value, state: Sequence[Value], rows: Rows  # noqa: ARG001
+    layer: BidirectionalTransformer,
+    graph: Graph,
+    inputs: Value,
+    state: Sequence[Value],
+    rows: Rows,
 ) -> tuple[Value, list[Value]]:
     steps = graph.unsqueeze(arange(graph, rows.time), 0)
     # A row without elements sees its first: its outputs mean nothing, but must be numbers.
@@ -87,7 +91,7 @@ def _run_both_ways(
     seen = graph.op("Less", steps, graph.unsqueeze(lengths, 1))
     bias = _mask_bias(graph, graph.unsqueeze(seen, 1, 2))
     rotation = _rotation(graph, steps, layer.head_dim)
-    hidden = linear(graph, rows.without_padding(graph, inputs), layer.project)  # type: ignore[arg-type]
+    hidden = linear(graph, rows.without_padding(graph, inputs), layer.project)
     for block in layer.each_block():
         hidden, _ = _attend(graph, block, hidden, rotation, None, bias)
         hidden = _net(graph, block, hidden)
@@ -143,9 +147,7 @@ def _attend(
     size = attention.project_in.weight.shape[1]
     head_dim = size // attention.num_heads
     three = graph.split(linear(graph, normal, attention.project_in), [size] * 3)
-    query, key, value = (
-        graph.op("Reshape", part, graph.ints(0, 0, attention.num_heads, head_dim)) for part in three
-    )
+    query, key, value = (graph.op("Reshape", part, graph.ints(0, 0, attention.num_heads, head_dim)) for part in three)
     query, key = (_rotated(graph, vectors, rotation, head_dim) for vectors in (query, key))
     if past is not None:
         key, value = graph.concat(past.keys, key, axis=1), graph.concat(past.values, value, axis=1)
@@ -190,4 +192,3 @@ def _remember(graph: Graph, window: int, presents: Sequence[Keys], real: Value, 
     index = graph.unsqueeze(kept, 2)
     moved = [graph.op("GatherND", part, index, batch_dims=1) for present in presents for part in present]
     return [*moved, graph.op("GatherND", real, index, batch_dims=1)]
-

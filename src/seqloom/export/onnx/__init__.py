@@ -1,0 +1,1 @@
+"""Runs as folders that other programs run: graphs, tokenizer, manifest, proof of equality, model card."""

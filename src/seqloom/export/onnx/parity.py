@@ -1,0 +1,253 @@
+"""Each kind of network against its graphs, at sizes that no graph was built for: a row and ragged rows; one element,
+two, many; from an empty state and from one that is carried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqloom.data.batch import Forms
+from seqloom.export.onnx.gate import Gate, check_inputs_matter
+from seqloom.models.bit_predictor import BitPredictor
+from seqloom.models.classifier import Classifier
+from seqloom.models.encoder_decoder import EncoderDecoder
+from seqloom.models.language_model import LanguageModel
+from seqloom.models.tagger import Tagger
+from seqloom_portable.engine import Arrays, Engine
+
+Engines = Mapping[str, Engine]
+Lengths = Sequence[int]
+
+ROWS: Sequence[Lengths] = ([1], [2], [40], [9, 4, 1], [33, 40, 7, 2])
+STEPS = 50
+
+
+def real_places(lengths: Lengths) -> NDArray[np.bool_]:
+    """(batch, longest), False in padding."""
+    return np.arange(max(lengths)) < np.array(lengths)[:, None]
+
+
+def _sizes(lengths: Lengths) -> NDArray[np.int64]:
+    return np.array(lengths, np.int64)
+
+
+class LanguageModelParity:
+    def __init__(self, model: LanguageModel, engines: Engines, gate: Gate) -> None:
+        self.model, self.engine, self.gate = model, engines["model"], gate
+        self.embed = engines["embed"]
+        self.chance = np.random.default_rng(1)
+
+    def ids(self, lengths: Lengths) -> NDArray[np.int64]:
+        """Padding holds ids too, which must change nothing."""
+        return self.chance.integers(0, self.model.output.softmax.vocab_size, (len(lengths), max(lengths)))
+
+    def expected(self, ids: NDArray[np.int64], state: Any, lengths: Lengths) -> tuple[Tensor, Any]:
+        hidden, state = self.model(torch.from_numpy(ids), state, torch.tensor(list(lengths)))
+        log_probs = self.model.output.softmax.log_probs(hidden.flatten(0, 1))
+        return log_probs.view(*ids.shape, -1), state
+
+    def run(self) -> None:
+        for lengths in ROWS:
+            self._chunks([lengths, lengths[::-1], [max(lengths)] * len(lengths)])
+        self._chunks([[1, 1]] * STEPS, "step")
+        ids, sizes = self.ids([6, 3]), _sizes([6, 3])
+        _, state = self.engine(token_ids=ids, lengths=sizes, **self.engine.first_state(2))
+        feeds = {"token_ids": ids, "lengths": sizes, **state}
+        check_inputs_matter(self.engine, feeds, {"token_ids": self.ids([6, 6])})
+        self._reading()
+
+    def _chunks(self, chunks: Sequence[Lengths], what: str = "chunk") -> None:
+        batch = len(chunks[0])
+        state, carried = self.engine.first_state(batch), self.model.initial_state(batch)
+        for number, lengths in enumerate(chunks):
+            ids = self.ids(lengths)
+            expected, carried = self.expected(ids, carried, lengths)
+            outputs, state = self.engine(token_ids=ids, lengths=_sizes(lengths), **state)
+            where = f"log-probabilities, {batch} x {max(lengths)}, {what} {number + 1}"
+            self.gate.compare(where, outputs["log_probs"], expected, real_places(lengths))
+
+    def _reading(self) -> None:
+        for lengths in ([1], [7, 4, 2]):
+            ids = self.ids(lengths)
+            compare_reading(self.gate, self.embed, self.model, ids, lengths)
+
+
+def compare_reading(gate: Gate, engine: Engine, model: Any, source: NDArray[Any], lengths: Lengths) -> None:
+    """What a network makes of sequences, before its answer."""
+    expected = model.reading(torch.from_numpy(source), torch.tensor(list(lengths)))
+    outputs, _ = engine(source=source, lengths=_sizes(lengths))
+    real = real_places(lengths)
+    for name in ("elements", "outputs"):
+        gate.compare(f"{name} for vectors of texts", outputs[name], getattr(expected, name), real)
+    gate.compare("summary for vectors of texts", outputs["summary"], expected.summary)
+
+
+def random_source(graph_input: Mapping[str, Any], vocab: int, lengths: Lengths, seed: int = 1) -> NDArray[Any]:
+    """Ids, or frames, for the input of a graph; padding holds numbers too."""
+    chance, shape = np.random.default_rng(seed), (len(lengths), max(lengths))
+    if graph_input["dtype"] == "float32":
+        return chance.standard_normal((*shape, graph_input["shape"][2])).astype(np.float32)
+    return chance.integers(0, vocab, shape)
+
+
+def vocab_of(read: torch.nn.Module) -> int:
+    """How many ids what reads a source knows; 0 of what reads frames."""
+    rows = getattr(read, "rows", None)
+    if isinstance(rows, Tensor):
+        return len(rows)
+    tables = [module.num_embeddings for module in read.modules() if isinstance(module, torch.nn.Embedding)]
+    return tables[0] if tables else 0
+
+
+def classifier_parity(model: Classifier, engines: Engines, gate: Gate) -> None:
+    engine, vocab = engines["model"], vocab_of(model.encoder.read)
+    source_input = engine.description["inputs"][0]
+    for lengths in ROWS:
+        source = random_source(source_input, vocab, lengths)
+        expected = model.log_probs(torch.from_numpy(source), torch.tensor(list(lengths)))
+        outputs, _ = engine(source=source, lengths=_sizes(lengths))
+        where = f"log-probabilities of classes, {len(lengths)} x {max(lengths)}"
+        gate.compare(where, outputs["log_probs"], expected.logits)
+        if expected.attention is not None:
+            gate.compare(f"attention, {len(lengths)} x {max(lengths)}", outputs["attention"], expected.attention)
+        compare_reading(gate, engines["embed"], model, source, lengths)
+    feeds = {"source": random_source(source_input, vocab, [6, 3]), "lengths": _sizes([6, 3])}
+    others = {"source": random_source(source_input, vocab, [6, 6], seed=2), "lengths": _sizes([2, 1])}
+    check_inputs_matter(engine, feeds, others)
+
+
+def bit_predictor_parity(model: BitPredictor, engines: Engines, gate: Gate) -> None:
+    engine, chance = engines["model"], np.random.default_rng(1)
+    for lengths in ROWS:
+        state, carried = engine.first_state(len(lengths)), None
+        for chunk in (1, 2) if model.layer.causal else (1,):
+            inputs = chance.standard_normal((len(lengths), max(lengths), model.layer.input_size)).astype(np.float32)
+            hidden, carried = model.layer(torch.from_numpy(inputs), carried, torch.tensor(list(lengths)))
+            outputs, state = engine(inputs=inputs, lengths=_sizes(lengths), **state)
+            where = f"logits of bits, {len(lengths)} x {max(lengths)}, chunk {chunk}"
+            gate.compare(where, outputs["logits"], model.output(hidden), real_places(lengths))
+    feeds: Arrays = {"inputs": inputs[:, :7], "lengths": _sizes([7, 6, 7, 2]), **state}
+    check_inputs_matter(engine, feeds, {})
+
+
+class TaggerParity:
+    def __init__(self, model: Tagger, engines: Engines, gate: Gate) -> None:
+        self.model, self.engines, self.gate = model, engines, gate
+        self.chance = np.random.default_rng(1)
+        self.tags = len(model.emit.bias)
+
+    def forms(self, count: int) -> Arrays:
+        lengths = self.chance.integers(1, 9, count)
+        letters = vocab_of(self.model.forms.letters.read)
+        return {
+            "word_ids": self.chance.integers(0, self.model.forms.words.num_embeddings, count),
+            "characters": self.chance.integers(0, letters, (count, int(lengths.max()))),
+            "character_lengths": lengths,
+        }
+
+    def run(self) -> None:
+        for lengths in ROWS:
+            forms = self.forms(12)
+            words = self.chance.integers(0, 12, (len(lengths), max(lengths)))
+            self._compare({**forms, "words": words, "lengths": _sizes(lengths)}, lengths)
+        feeds: Arrays = {**self.forms(12), "words": self.chance.integers(0, 12, (2, 6)), "lengths": _sizes([6, 3])}
+        others = {**self.forms(12), "words": self.chance.integers(0, 12, (2, 6))}
+        others["characters"] = np.resize(others["characters"], feeds["characters"].shape)
+        others["character_lengths"] = np.maximum(feeds["character_lengths"] - 1, 0)
+        check_inputs_matter(self.engines["model"], feeds, others)
+        if self.model.encoder.layer.causal:
+            self._steps()
+
+    def _compare(self, feeds: Arrays, lengths: Lengths) -> None:
+        names = ("word_ids", "characters", "character_lengths")
+        forms = Forms(*(torch.from_numpy(feeds[name]) for name in names))
+        words, sizes = torch.from_numpy(feeds["words"]), torch.tensor(list(lengths))
+        tags, probabilities = self.model.tag(words, forms, sizes)
+        outputs, _ = self.engines["model"](**feeds)
+        real, shape = real_places(lengths), f"{len(lengths)} x {max(lengths)}"
+        same = outputs["tags"] == tags.numpy()
+        self.gate.compare(f"tags, {shape}", (~same).astype(np.float32), np.zeros(real.shape), real)
+        self.gate.compare(f"probabilities of tags, {shape}", outputs["probabilities"], probabilities, real)
+        expected = self.model.reading(words, forms, sizes)
+        reading, _ = self.engines["embed"](**feeds)
+        self.gate.compare("outputs for vectors of sentences", reading["outputs"], expected.outputs, real)
+        self.gate.compare("summary for vectors of sentences", reading["summary"], expected.summary)
+
+    def _steps(self) -> None:
+        engine = self.engines["step"]
+        state, carried, before = engine.first_state(1), None, None
+        for number in range(STEPS):
+            feeds = self.forms(1)
+            forms = Forms(*(torch.from_numpy(part) for part in feeds.values()))
+            tag_before = np.array([self.tags if before is None else before], np.int64)
+            given = {"tag_before": tag_before} if "tag_before" in engine.inputs else {}
+            outputs, state = engine(**feeds, **given, **state)
+            before, carried = self.model.tag_next(forms, carried, before)
+            differs = np.array([float(int(outputs["tag"][0]) != before)])
+            self.gate.compare(f"tag of word {number + 1}, one by one", differs, np.zeros(1))
+
+
+class EncoderDecoderParity:
+    def __init__(self, model: EncoderDecoder, engines: Engines, gate: Gate) -> None:
+        self.model, self.gate = model, gate
+        self.encoder, self.step, self.embed = engines["encoder"], engines["step"], engines["embed"]
+        self.source_vocab = vocab_of(model.encoder.read)
+        self.vocab = model.output.softmax.vocab_size
+        self.chance = np.random.default_rng(1)
+
+    def run(self) -> None:
+        source_input = self.encoder.description["inputs"][0]
+        for lengths, rows, steps in (([1], 1, 3), ([7, 4, 1], 1, 4), ([30, 40], 3, 5), ([5], 2, STEPS)):
+            source = random_source(source_input, self.source_vocab, lengths)
+            self._compare(source, lengths, rows, steps)
+            compare_reading(self.gate, self.embed, self.model, source, lengths)
+        source = random_source(source_input, self.source_vocab, [6, 3])
+        feeds = {"source": source, "lengths": _sizes([6, 3])}
+        other = random_source(source_input, self.source_vocab, [6, 6], seed=2)
+        check_inputs_matter(self.encoder, feeds, {"source": other})
+        encoded, state = self._begin(source, [6, 3], 2)
+        ids = self.chance.integers(0, self.vocab, (2, 2))
+        _, state = self.step(token_ids=ids, **state, **encoded)
+        others = {"token_ids": (ids + 1 + self.chance.integers(0, self.vocab - 1, (2, 2))) % self.vocab}
+        others["source_real"] = np.array([[True] * 3 + [False] * 3, [True] + [False] * 5])
+        check_inputs_matter(self.step, {"token_ids": ids, **state, **encoded}, others)
+
+    def _begin(self, source: NDArray[Any], lengths: Lengths, rows: int) -> tuple[Arrays, Arrays]:
+        outputs, _ = self.encoder(source=source, lengths=_sizes(lengths))
+        first = {name: np.repeat(outputs.pop(name), rows, 0) for name in self.step.state if name in outputs}
+        return outputs, first or self.step.first_state(len(lengths) * rows)
+
+    def _compare(self, source: NDArray[Any], lengths: Lengths, rows: int, steps: int) -> None:
+        """Some steps of `rows` hypotheses a source, which change places as in a beam."""
+        encoded, state = self._begin(source, lengths, rows)
+        read = self.model.encode(torch.from_numpy(source), torch.tensor(list(lengths)))
+        carried = self.model.initial_state(read, rows)
+        for number in range(steps):
+            ids = self.chance.integers(0, self.vocab, (len(lengths), rows))
+            expected, carried, attention = self.model.decode_next(torch.from_numpy(ids), carried, read)
+            outputs, state = self.step(token_ids=ids, **state, **encoded)
+            where = f"log-probabilities, {len(lengths)} x {max(lengths)}, {rows} hypotheses, step {number + 1}"
+            self.gate.compare(where, outputs["log_probs"], expected)
+            if attention is not None:
+                self.gate.compare("attention to the source", outputs["attention"], attention)
+
+
+@torch.no_grad()
+def check_parity(model: Any, engines: Engines, gate: Gate) -> None:
+    """Raises ParityError where a network and its graphs differ."""
+    if isinstance(model, LanguageModel):
+        LanguageModelParity(model, engines, gate).run()
+    elif isinstance(model, Classifier):
+        classifier_parity(model, engines, gate)
+    elif isinstance(model, Tagger):
+        TaggerParity(model, engines, gate).run()
+    elif isinstance(model, EncoderDecoder):
+        EncoderDecoderParity(model, engines, gate).run()
+    else:
+        assert isinstance(model, BitPredictor)
+        bit_predictor_parity(model, engines, gate)

@@ -1,0 +1,68 @@
+"""Classifiers by words and n-grams without their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom_portable.arrays import map_arrays
+from seqloom_portable.classifier import Classifier
+from seqloom_portable.errors import PortableError
+from seqloom_portable.folder import Folder
+from seqloom_portable.tokens import EOS
+
+
+class BagOfWords(Classifier):
+    """softmax((W x + b) / temperature), where x holds a weight for each n-gram that a text has, over their norm."""
+
+    def __init__(self, folder: Folder, threads: int = 1) -> None:
+        super().__init__(folder, threads)
+        arrays = map_arrays(folder.path / "bag.safetensors")
+        self._roots, self._first_child, self._last_token = (
+            arrays[name] for name in ("roots", "first_child", "last_token")
+        )
+        self._feature_weights, self._output, self._bias = (
+            arrays[name] for name in ("feature_weights", "output", "bias")
+        )
+        self._order, self._temperature = folder.manifest["order"], np.float32(folder.manifest["temperature"])
+
+    def log_probs_of(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        logits = np.stack([self._logits(row.tolist()) for row in rows]) / self._temperature
+        peak = logits.max(1, keepdims=True)
+        found: NDArray[np.float32] = logits - peak - np.log(np.exp(logits - peak).sum(1, keepdims=True))
+        return found
+
+    def _logits(self, ids: list[int]) -> NDArray[np.float32]:
+        features = self.features(ids)
+        if not len(features):
+            return np.array(self._bias)
+        values = self._feature_weights[features]
+        values = values / np.sqrt(max(float((values.astype(np.float32) ** 2).sum()), 1e-12))
+        found: NDArray[np.float32] = (values[:, None] * self._output[features]).sum(0, dtype=np.float32) + self._bias
+        return found
+
+    def features(self, ids: Sequence[int]) -> NDArray[np.int64]:
+        """The different n-grams of a text, which is read with an `<eos>` in front of it."""
+        found: dict[int, None] = {}
+        read = [EOS, *ids]
+        for start in range(len(read)):
+            node = int(self._roots[read[start]])
+            for place in range(start + 1, start + self._order + 1):
+                if node < 0:
+                    break
+                found[node] = None
+                if place == len(read) or place == start + self._order:
+                    break
+                node = self._child(node, read[place])
+        return np.fromiter(found, np.int64, len(found))
+
+    def _child(self, node: int, token: int) -> int:
+        first, stop = int(self._first_child[node]), int(self._first_child[node + 1])
+        place = first + int(np.searchsorted(self._last_token[first:stop], token))
+        return place if place < stop and self._last_token[place] == token else -1
+
+    def embed(self, inputs: Sequence[Any], pooling: str = "auto") -> NDArray[np.float32]:  # noqa: ARG002
+        raise PortableError("a bag of words has no vectors")

@@ -1,0 +1,103 @@
+"""Classifiers: a label for a text or for a sequence of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom_portable.batching import group_by_length, padded_source
+from seqloom_portable.embedding import sentence_vectors
+from seqloom_portable.engine import Engine
+from seqloom_portable.errors import PortableError
+from seqloom_portable.folder import Folder
+from seqloom_portable.tokens import EOS, TextTokenizer
+
+_ELEMENTS_AT_ONCE = 16_000
+
+Frames = NDArray[np.floating[Any]]
+"""(steps, channels); or (numbers,), one step of many channels or many steps of one, as in training."""
+
+
+class Decision(NamedTuple):
+    """A class: its label, its probability, and the logarithm of that, by which classes are ranked."""
+
+    text: str
+    probability: float
+    score: float
+
+
+class Classifier:
+    def __init__(self, folder: Folder, threads: int = 1) -> None:
+        self.folder, self.threads = folder, threads
+        self.labels: list[str] = folder.manifest["labels"]
+        self._settings: dict[str, Any] = folder.manifest["reading"]
+        self.tokenizer = TextTokenizer(folder.path / "tokenizer.json") if self._settings["text"] else None
+
+    def predict(self, inputs: Sequence[Any]) -> list[str]:
+        """The most probable label of each text, or of each sequence of numbers."""
+        return [answers[0].text for answers in self.answers(inputs)]
+
+    def answers(self, inputs: Sequence[Any]) -> Iterator[list[Decision]]:
+        """Every class for each input, the most probable first."""
+        for log_probs in self.log_probs(inputs):
+            order = np.argsort(-log_probs, kind="stable")
+            yield [Decision(self.labels[i], float(np.exp(log_probs[i])), float(log_probs[i])) for i in order]
+
+    def log_probs(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
+        """(inputs, classes): log p(class | input) in nats."""
+        rows = self.rows(inputs)
+        found = np.zeros((len(rows), len(self.labels)), np.float32)
+        for places in group_by_length([len(row) for row in rows], _ELEMENTS_AT_ONCE):
+            found[places] = self.log_probs_of([rows[place] for place in places])
+        return found
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self.folder.engine("model", self.threads)
+
+    def log_probs_of(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        """The same of rows of token ids or frames."""
+        source, lengths = padded_source(rows)
+        outputs, _ = self._engine(source=source, lengths=lengths)
+        log_probs: NDArray[np.float32] = outputs["log_probs"]
+        return log_probs
+
+    def embed(self, inputs: Sequence[Any], pooling: str = "auto") -> NDArray[np.float32]:
+        """(inputs, size): by default the vector that the model itself decides by."""
+        engine = self.folder.engine("embed", self.threads)
+        return sentence_vectors(engine, self.rows(inputs), "decisive" if pooling == "auto" else pooling)
+
+    def rows(self, inputs: Sequence[Any]) -> list[NDArray[Any]]:
+        """What is read of each input."""
+        if self.tokenizer is None:
+            return [self._cut(self._scaled(np.asarray(numbers, np.float64))) for numbers in inputs]
+        if not all(isinstance(text, str) for text in inputs):
+            raise PortableError("the model reads text, and was given numbers")
+        return [self._cut(np.array([*ids, EOS], np.int64)) for ids in self.tokenizer.encode(inputs)]
+
+    def _cut(self, row: NDArray[Any]) -> NDArray[Any]:
+        """The part of a long sequence that is read."""
+        most, part = self._settings["longest"], self._settings["part"]
+        if not most or len(row) <= most:
+            return row
+        first = {"start": most, "end": 0, "both": (most + 1) // 2}[part]
+        last = len(row) - (most - first)
+        return np.concatenate([row[:first], row[last:]])
+
+    def _scaled(self, numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+        scales = self._settings["scales"]
+        mean, deviation = np.array(scales["mean"]), np.array(scales["deviation"])
+        by_steps, channels = self._settings["by_steps"], len(mean)
+        if numbers.ndim == 1:
+            numbers = numbers[None] if by_steps or channels > 1 else numbers[:, None]
+        if len(numbers) == 1 and numbers.shape[1] == (scales["length"] if by_steps else channels) + 1 > 1:
+            numbers = numbers[:, :-1]  # its last number is the label
+        if by_steps and len(numbers) == 1:
+            numbers = numbers.reshape(-1, 1)
+        if numbers.ndim != 2 or not len(numbers) or numbers.shape[1] != channels:
+            raise PortableError(f"the numbers do not fit the model: {numbers.shape}; expected (steps, {channels})")
+        return ((numbers - mean) / deviation).astype(np.float32)

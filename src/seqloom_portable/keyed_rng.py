@@ -1,0 +1,28 @@
+"""Random numbers that depend on a key alone, and not on what else is drawn: rows of a batch do not know each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_MIX = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
+_BITS = 23
+
+
+def uniform(keys: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+    """`count` numbers for each key, between 0 and 1 and neither of them: the stream that SplitMix64 starts from it
+    (Steele et al. 2014, figure 17; the last shift does not reach the bits that are used)."""
+    mixed = keys[..., None].astype(np.uint64) + _GAMMA * np.arange(1, count + 1, dtype=np.uint64)
+    for shift, factor in _MIX:
+        mixed ^= mixed >> shift
+        mixed *= factor
+    whole = (mixed >> np.uint64(64 - _BITS)).astype(np.float32)
+    return (whole + np.float32(0.5)) * np.float32(2.0**-_BITS)
+
+
+def draw(probs: NDArray[Any], keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each row a token with its probability: the first to arrive of as many exponential clocks."""
+    return (probs.astype(np.float32) / -np.log(uniform(keys, probs.shape[-1]))).argmax(-1)

@@ -1,0 +1,48 @@
+"""Which class runs a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seqloom_portable.bag_of_words import BagOfWords
+from seqloom_portable.bits import BitPredictor
+from seqloom_portable.classifier import Classifier
+from seqloom_portable.errors import PortableError
+from seqloom_portable.folder import Folder
+from seqloom_portable.language_model import LanguageModel, NetworkLanguageModel
+from seqloom_portable.mixture import MixtureLanguageModel
+from seqloom_portable.ngram import NgramLanguageModel
+from seqloom_portable.tagger import Tagger
+from seqloom_portable.translator import Translator
+from seqloom_portable.word_vectors import WordVectors
+
+
+def load(folder: str | Path, threads: int = 1) -> Any:
+    """The model in the folder of an export: a `Classifier`, `LanguageModel`, `Tagger`, `Translator`, `WordVectors` or
+    `BitPredictor`. Raises PortableError where the folder is none, or is not whole."""
+    opened = Folder(folder)
+    kind = opened.manifest["kind"]
+    if kind in ("network language model", "n-gram language model", "mixture of language models"):
+        return _language_model(opened, threads)
+    classes: dict[str, Any] = {
+        "bag of words": BagOfWords,
+        "bit predictor": BitPredictor,
+        "classifier": Classifier,
+        "tagger": Tagger,
+        "translator": Translator,
+        "word vectors": WordVectors,
+    }
+    if kind not in classes:
+        raise PortableError(f"this version does not know a {kind!r}; expected one of {', '.join(sorted(classes))}")
+    return classes[kind](opened, threads)
+
+
+def _language_model(folder: Folder, threads: int) -> LanguageModel:
+    kind = folder.manifest["kind"]
+    if kind == "n-gram language model":
+        return NgramLanguageModel(folder)
+    if kind == "mixture of language models":
+        parts = [_language_model(Folder(folder.path / name), threads) for name in folder.manifest["parts"]]
+        return MixtureLanguageModel(folder, parts)
+    return NetworkLanguageModel(folder, threads)

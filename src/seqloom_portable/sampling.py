@@ -1,0 +1,83 @@
+"""Which token comes next: the most probable, or one drawn, with temperature, top-k and top-p."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom_portable.errors import PortableError
+
+_GREEDY_BELOW = 1e-6
+"""A temperature this low leaves one token, and dividing by it overflows."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """`temperature` 0 is greedy. `top_k` keeps the k most probable tokens (0: all), `top_p` the fewest that hold that
+    much probability (Holtzman et al. 2020)."""
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, possible, expected in (
+            ("temperature", 0 <= self.temperature < math.inf, "0 or more"),
+            ("top_k", self.top_k >= 0, "0 or more"),
+            ("top_p", 0 < self.top_p <= 1, "more than 0, at most 1"),
+        ):
+            if not possible:
+                raise PortableError(f"{name} is out of range: {getattr(self, name)}; expected {expected}")
+
+    def distribution(self, log_probs: NDArray[Any]) -> NDArray[np.float64]:
+        """(..., vocab): the probabilities that a token is drawn from."""
+        log_probs = np.asarray(log_probs, np.float64)
+        if self.temperature < _GREEDY_BELOW:
+            probs = np.zeros(log_probs.shape)
+            np.put_along_axis(probs, log_probs.argmax(-1)[..., None], 1.0, -1)
+            return probs
+        scaled = np.exp((log_probs - log_probs.max(-1, keepdims=True)) / self.temperature)
+        probs = scaled / scaled.sum(-1, keepdims=True)
+        if not self.top_k and self.top_p == 1:
+            return probs
+        order = np.argsort(-probs, axis=-1, kind="stable")
+        ordered = np.take_along_axis(probs, order, -1)
+        kept = ordered.cumsum(-1) - ordered < self.top_p
+        if self.top_k:
+            kept[..., self.top_k :] = False
+        kept[..., 0] = True
+        found = np.zeros_like(probs)
+        np.put_along_axis(found, order, ordered * kept, -1)
+        return found / found.sum(-1, keepdims=True)
+
+
+NextLogProbs = Callable[[NDArray[np.int64], Any], tuple[NDArray[Any], Any]]
+"""Token ids (1, time) and a state to the log-probabilities (vocab,) of what follows, and the state."""
+
+
+def generate(
+    next_log_probs: NextLogProbs, state: Any, prompt: Sequence[int], sampling: Sampling, never: Sequence[int], seed: int
+) -> Iterator[int]:
+    """Yields token ids after `prompt` (not empty), without end; the tokens `never` are not drawn. Equal seeds draw
+    equal tokens."""
+    chance = np.random.default_rng(seed)
+    inputs = np.array([list(prompt)], np.int64)
+    while True:
+        log_probs, state = next_log_probs(inputs, state)
+        allowed = np.array(log_probs, np.float64)
+        allowed[list(never)] = -np.inf
+        token = draw(sampling.distribution(allowed), chance)
+        yield token
+        inputs = np.array([[token]], np.int64)
+
+
+def draw(probs: NDArray[np.float64], chance: np.random.Generator) -> int:
+    """A token with its probability: the first to arrive of as many exponential clocks, so that another rounding of the
+    probabilities hardly ever changes the outcome."""
+    with np.errstate(divide="ignore"):
+        return int((probs / chance.exponential(size=len(probs))).argmax())

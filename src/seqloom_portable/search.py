@@ -1,0 +1,289 @@
+"""Targets for sources, one token at a time for all sources of a batch: beam search, greedy choice, sampling."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom_portable.engine import Arrays
+from seqloom_portable.errors import PortableError
+from seqloom_portable.keyed_rng import draw
+from seqloom_portable.sampling import Sampling
+from seqloom_portable.tokens import EOS, PAD, SOS
+
+_LENGTH_OF_THE_SHORTEST = 20
+"""Tokens that even a source of nothing may become, unless `max_length` says otherwise."""
+
+_DROPPED_TOGETHER = 1 / 8
+"""The part of a batch that is done before its rows are dropped."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How targets are looked for. Lengths are in target tokens, `<eos>` included.
+
+    `beam_size` hypotheses a source are alive at a time; 1 is greedy. `n_best` are given back. `length_penalty` α ranks
+    hypotheses by log p / length^α. `max_length` cuts; 0 is `max_ratio` * source length + 20. A source is done once
+    `beam_size` hypotheses have ended and none alive ranks above the `n_best` of them; `exact` waits until none can.
+    `sampling` draws `n_best` independent targets instead. `never`: token ids that are not written.
+    """
+
+    beam_size: int = 5
+    n_best: int = 1
+    length_penalty: float = 1.0
+    max_length: int = 0
+    max_ratio: float = 2.0
+    exact: bool = False
+    sampling: Sampling | None = None
+    seed: int = 1
+    never: tuple[int, ...] = (PAD, SOS)
+
+    def __post_init__(self) -> None:
+        width = self.beam_size if self.sampling is None else math.inf
+        for name, possible, expected in (
+            ("beam_size", self.beam_size >= 1, "1 or more"),
+            ("n_best", 1 <= self.n_best <= width, "1 or more, at most the beam_size"),
+            ("length_penalty", 0 <= self.length_penalty < math.inf, "0 or more"),
+            ("max_length", self.max_length >= 0, "0 (by the source's length) or more"),
+            ("max_ratio", 0 <= self.max_ratio < math.inf, "0 or more"),
+            ("seed", self.seed >= 0, "0 or more"),
+        ):
+            if not possible:
+                raise PortableError(f"{name} is out of range: {getattr(self, name)}; expected {expected}")
+        object.__setattr__(self, "never", tuple(sorted({PAD, SOS, *self.never})))
+
+    @property
+    def rows(self) -> int:
+        """Hypotheses a source that are alive at a time."""
+        return self.beam_size if self.sampling is None else self.n_best
+
+    def longest(self, source_length: int, prefix_length: int = 0) -> int:
+        """The tokens after which a target is cut."""
+        automatic = int(self.max_ratio * source_length) + _LENGTH_OF_THE_SHORTEST
+        return max(self.max_length or automatic, prefix_length + 1)
+
+
+class Hypothesis(NamedTuple):
+    """A target found: it `ended`, or was cut. `log_prob` in nats, the end included; `score` is what it is ranked by;
+    `attention`: (target, source), a row for each token, and one for the end where it ended."""
+
+    token_ids: list[int]
+    log_prob: float
+    score: float
+    attention: NDArray[np.float32] | None
+    ended: bool
+
+
+DecodeNext = Callable[[NDArray[np.int64], Arrays, Arrays], tuple[NDArray[np.float32], Arrays, Any]]
+"""Last tokens (batch, rows), the state and what was read of the sources to log-probabilities (batch, rows, vocab), the
+state and attention (batch, rows, source) or None."""
+
+
+@dataclass
+class Beam:
+    """The hypotheses alive of a batch of sources: `written` (batch, rows, length), their `totals` (batch, rows), and
+    what they attended to, `looked` (batch, rows, length, source). `best` and `number`: the best scores of each source's
+    hypotheses that ended, and how many did. `numbers`: the places of the sources in the batch at the start."""
+
+    numbers: NDArray[np.int64]
+    written: NDArray[np.int64]
+    totals: NDArray[np.float32]
+    looked: NDArray[np.float32] | None
+    best: NDArray[np.float32]
+    number: NDArray[np.int64]
+    found: list[list[Hypothesis]] = field(default_factory=list)
+
+    def select(self, kept: NDArray[np.int64]) -> Beam:
+        looked = None if self.looked is None else self.looked[kept]
+        written, totals = self.written[kept], self.totals[kept]
+        best, number = self.best[kept], self.number[kept]
+        return Beam(self.numbers[kept], written, totals, looked, best, number, self.found)
+
+
+class Choice(NamedTuple):
+    """`tokens`, `parents`, `totals`: (batch, rows) of the hypotheses alive after a step. `ended`: (batch, ends), the
+    log-probability of each that ended with it, -inf where none did; `ended_rows`: the hypothesis it went on from."""
+
+    tokens: NDArray[np.int64]
+    parents: NDArray[np.int64]
+    totals: NDArray[np.float32]
+    ended: NDArray[np.float32]
+    ended_rows: NDArray[np.int64]
+
+
+def search_targets(
+    decode_next: DecodeNext,
+    state: Callable[[int], Arrays],
+    encoded: Arrays,
+    sources: Sequence[NDArray[Any]],
+    prefixes: Sequence[Sequence[int]],
+    search: Search,
+) -> list[list[Hypothesis]]:
+    """The `n_best` targets of each source, best first; those that were cut come after those that ended.
+
+    `state(rows)` is the state before the first step, with so many hypotheses a source.
+    """
+    batch, rows = len(sources), 1 if search.sampling is None else search.n_best
+    pairs = zip(sources, prefixes, strict=True)
+    longest = np.array([search.longest(len(source), len(prefix)) for source, prefix in pairs])
+    keys = _keys(sources, longest, search) if search.sampling is not None else None
+    beam = Beam(
+        np.arange(batch),
+        np.zeros((batch, rows, 0), np.int64),
+        np.zeros((batch, rows), np.float32),
+        None,
+        np.full((batch, search.n_best), -np.inf, np.float32),
+        np.zeros(batch, np.int64),
+        [[] for _ in sources],
+    )
+    tokens, memory = np.full((batch, rows), SOS, np.int64), state(rows)
+    for length in range(1, int(longest.max()) + 1):
+        log_probs, memory, attention = decode_next(tokens, memory, encoded)
+        log_probs = _restricted(log_probs, search, [prefixes[i] for i in beam.numbers], length)
+        own_keys = None if keys is None else keys[beam.numbers][:, :, length - 1]
+        choice = _choose(log_probs, beam, search, own_keys)
+        _note_ends(beam, choice, search, length, attention, longest)
+        done = _done(beam, choice, search, length, longest) | (longest[beam.numbers] <= length)
+        _write(beam, choice, attention)
+        beam.totals = np.where(done[:, None], -np.inf, choice.totals).astype(np.float32)
+        if done.all():
+            break
+        order = np.arange(len(done))[:, None] * tokens.shape[1] + choice.parents
+        tokens = choice.tokens
+        alive = np.flatnonzero(~done)
+        if len(done) - len(alive) >= _DROPPED_TOGETHER * len(done):
+            beam, order, tokens = beam.select(alive), order[alive], tokens[alive]
+            encoded = {name: part[alive] for name, part in encoded.items()}
+        memory = {name: part[order.ravel()] for name, part in memory.items()}
+    return [_ranked(found, search) for found in beam.found]
+
+
+def _restricted(
+    log_probs: NDArray[np.float32], search: Search, prefixes: Sequence[Sequence[int]], length: int
+) -> NDArray[np.float32]:
+    """-inf for the tokens that are never written, and for all but that of a prefix. What is left keeps its
+    probability."""
+    whole = log_probs.copy()
+    log_probs = log_probs.copy()
+    log_probs[:, :, list(search.never)] = -np.inf
+    for row, prefix in enumerate(prefixes):
+        if length <= len(prefix):
+            forced = prefix[length - 1]
+            log_probs[row] = -np.inf
+            log_probs[row, :, forced] = whole[row, :, forced]
+    return log_probs
+
+
+def _choose(log_probs: NDArray[np.float32], beam: Beam, search: Search, keys: NDArray[np.int64] | None) -> Choice:
+    if search.sampling is None and search.beam_size > 1:
+        return _beam_step(log_probs, beam.totals, search.beam_size)
+    if search.sampling is None:
+        tokens = log_probs.argmax(2)
+    else:
+        assert keys is not None
+        tokens = draw(search.sampling.distribution(log_probs), keys)
+    totals = beam.totals + np.take_along_axis(log_probs, tokens[:, :, None], 2)[:, :, 0]
+    at_end, rows = tokens == EOS, np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape)
+    alive = np.where(at_end, -np.inf, totals).astype(np.float32)
+    return Choice(tokens, rows, alive, np.where(at_end, totals, -np.inf).astype(np.float32), rows)
+
+
+def _beam_step(log_probs: NDArray[np.float32], totals: NDArray[np.float32], beam_size: int) -> Choice:
+    """The most probable ways to go on. A hypothesis that ends must be among the `beam_size` most probable; the others
+    alive close ranks behind it."""
+    batch, rows, vocab = log_probs.shape
+    ends = totals + log_probs[:, :, EOS]
+    log_probs[:, :, EOS] = -np.inf
+    width = min(beam_size, rows * vocab)
+    best, places = _top((log_probs + totals[:, :, None]).reshape(batch, -1), width)
+    mixed, ranks = _top(np.concatenate([best, ends], axis=1), min(beam_size, width + rows))
+    ended = np.where(ranks >= width, mixed, -np.inf).astype(np.float32)
+    return Choice(places % vocab, places // vocab, best, ended, np.maximum(ranks - width, 0))
+
+
+def _top(values: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The `count` largest of each row, in order, and where they stand."""
+    places = np.argpartition(-values, count - 1, axis=1)[:, :count] if count < values.shape[1] else None
+    if places is None:
+        places = np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    places = np.sort(places, axis=1)
+    found = np.take_along_axis(values, places, 1)
+    order = np.argsort(-found, axis=1, kind="stable")
+    return np.take_along_axis(found, order, 1), np.take_along_axis(places, order, 1)
+
+
+def _note_ends(
+    beam: Beam, choice: Choice, search: Search, length: int, attention: Any, longest: NDArray[np.int64]
+) -> None:
+    """Keeps what ended with this step, and what is cut by it."""
+    for row, number in enumerate(beam.numbers):
+        for rank in np.flatnonzero(choice.ended[row] > -np.inf):
+            parent = int(choice.ended_rows[row, rank])
+            log_prob = float(choice.ended[row, rank])
+            looked = _looked(beam, attention, row, parent)
+            ids = beam.written[row, parent].tolist()
+            score = log_prob / length**search.length_penalty
+            beam.found[number].append(Hypothesis(ids, log_prob, score, looked, True))
+        if longest[number] != length:
+            continue
+        for place in np.flatnonzero(choice.totals[row] > -np.inf):
+            parent, log_prob = int(choice.parents[row, place]), float(choice.totals[row, place])
+            ids = [*beam.written[row, parent].tolist(), int(choice.tokens[row, place])]
+            score = log_prob / length**search.length_penalty
+            beam.found[number].append(Hypothesis(ids, log_prob, score, _looked(beam, attention, row, parent), False))
+
+
+def _looked(beam: Beam, attention: Any, row: int, parent: int) -> NDArray[np.float32] | None:
+    if attention is None:
+        return None
+    now = attention[row, parent][None]
+    return now if beam.looked is None else np.concatenate([beam.looked[row, parent], now])
+
+
+def _done(beam: Beam, choice: Choice, search: Search, length: int, longest: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which sources need no further step."""
+    if search.sampling is not None or search.beam_size == 1:
+        return np.asarray((choice.totals == -np.inf).all(1))
+    scores = choice.ended / np.float32(length**search.length_penalty)
+    beam.best = np.sort(np.concatenate([beam.best, scores], axis=1), axis=1)[:, ::-1][:, : search.n_best]
+    beam.number = beam.number + (choice.ended > -np.inf).sum(1)
+    worst, alive = beam.best[:, -1], choice.totals[:, 0]
+    done = worst >= alive / (longest[beam.numbers] ** search.length_penalty).astype(np.float32)
+    if not search.exact:
+        enough = beam.number >= search.beam_size
+        done |= enough & (worst >= alive / np.float32(length**search.length_penalty))
+    return np.asarray(done)
+
+
+def _write(beam: Beam, choice: Choice, attention: Any) -> None:
+    """Lengthens every hypothesis alive by its token."""
+    before = np.take_along_axis(beam.written, choice.parents[:, :, None], 1)
+    beam.written = np.concatenate([before, choice.tokens[:, :, None]], axis=2)
+    if attention is not None:
+        now = np.take_along_axis(attention, choice.parents[:, :, None], 1)[:, :, None]
+        if beam.looked is None:
+            beam.looked = now
+        else:
+            past = np.take_along_axis(beam.looked, choice.parents[:, :, None, None], 1)
+            beam.looked = np.concatenate([past, now], axis=2)
+
+
+def _ranked(found: list[Hypothesis], search: Search) -> list[Hypothesis]:
+    return sorted(found, key=lambda one: (not one.ended, -one.score))[: search.n_best]
+
+
+def _keys(sources: Sequence[NDArray[Any]], longest: NDArray[np.int64], search: Search) -> NDArray[np.int64]:
+    """(batch, samples, longest): a key for each token that may be written; it depends on the seed, the source and the
+    number of the sample alone."""
+    keys = np.zeros((len(sources), search.n_best, int(longest.max())), np.int64)
+    for rows, source, most in zip(keys, sources, longest, strict=True):
+        mark = zlib.crc32(np.ascontiguousarray(source).tobytes())
+        for sample, row in enumerate(rows):
+            row[:most] = np.random.default_rng([search.seed, mark, sample]).integers(2**63, size=most)
+    return keys

@@ -1,0 +1,135 @@
+"""Taggers: a tag for every word of a sentence, or of one word after the other."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom_portable.batching import group_by_length, padded
+from seqloom_portable.embedding import check_pooling, vectors_in_batches
+from seqloom_portable.engine import Arrays, Engine
+from seqloom_portable.errors import PortableError
+from seqloom_portable.folder import Folder
+from seqloom_portable.spans import Span, mark_spans, spans
+from seqloom_portable.tokens import SPECIALS, UNK
+
+_WORDS_AT_ONCE = 4_000
+_DIGIT = re.compile(r"\d")
+
+
+@dataclass(frozen=True)
+class TaggedWords:
+    """A sentence's words, the tag of each and its probability; `spans`: what the tags mark, where they mark any."""
+
+    words: Sequence[str]
+    tags: Sequence[str]
+    probabilities: Sequence[float]
+    spans: Sequence[Span] | None = None
+
+    @property
+    def text(self) -> str:
+        """Columns, a word a line, and an empty line, so that sentence after sentence is a CoNLL file."""
+        return "".join(f"{word}\t{tag}\n" for word, tag in zip(self.words, self.tags, strict=True))
+
+
+class Spelling:
+    """The vocabularies of words and of letters: `vocabulary.json`."""
+
+    def __init__(self, folder: Folder) -> None:
+        content = json.loads((folder.path / "vocabulary.json").read_text(encoding="utf-8"))
+        self._words, self._characters = (
+            {token: number for number, token in enumerate(content[kind], len(SPECIALS))}
+            for kind in ("words", "characters")
+        )
+        self._lowercase, self._zero_digits = content["lowercase"], content["zero_digits"]
+
+    def forms(self, words: Sequence[str]) -> Arrays:
+        """What the graphs take of different words: ids, and the ids of their letters."""
+        letters = [[self._characters.get(letter, UNK) for letter in word] for word in words]
+        return {
+            "word_ids": np.array([self._words.get(self._entry(word), UNK) for word in words], np.int64),
+            "characters": padded(letters) if any(letters) else np.zeros((len(words), 1), np.int64),
+            "character_lengths": np.array([len(ids) for ids in letters], np.int64),
+        }
+
+    def _entry(self, word: str) -> str:
+        """What stands in the vocabulary for a word as written."""
+        word = word.lower() if self._lowercase else word
+        return _DIGIT.sub("0", word) if self._zero_digits else word
+
+
+class Tagger:
+    def __init__(self, folder: Folder, threads: int = 1) -> None:
+        self.folder, self.threads = folder, threads
+        self.labels: list[str] = folder.manifest["labels"]
+        self._spelling = Spelling(folder)
+        self._has_spans = mark_spans(self.labels)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self.folder.engine("model", self.threads)
+
+    def predict(self, inputs: Sequence[str | Sequence[str]]) -> list[str]:
+        """The sentences as columns: word TAB tag, a word a line."""
+        return [answer.text for answer in self.answers(inputs)]
+
+    def answers(self, inputs: Sequence[str | Sequence[str]]) -> Iterator[TaggedWords]:
+        """The tags of each sentence: a line, whose words are separated by whitespace, or its words."""
+        sentences = [tuple(one.split()) if isinstance(one, str) else tuple(one) for one in inputs]
+        found: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+        real = [number for number, words in enumerate(sentences) if words]
+        for group in group_by_length([len(sentences[number]) for number in real], _WORDS_AT_ONCE):
+            places = [real[place] for place in group]
+            outputs, _ = self._engine(**self._batch([sentences[place] for place in places]))
+            for row, place in enumerate(places):
+                length = len(sentences[place])
+                found[place] = outputs["tags"][row, :length], outputs["probabilities"][row, :length]
+        for number, words in enumerate(sentences):
+            ids, probabilities = found.get(number, (np.zeros(0, np.int64), np.zeros(0, np.float32)))
+            tags = [self.labels[i] for i in ids]
+            marked = spans(tags) if self._has_spans else None
+            yield TaggedWords(words, tags, probabilities.tolist(), marked)
+
+    def _batch(self, sentences: Sequence[Sequence[str]]) -> Arrays:
+        """The different words of some sentences, and the sentences as numbers of them."""
+        numbers: dict[str, int] = {}
+        rows = [[numbers.setdefault(word, len(numbers)) for word in words] for words in sentences]
+        lengths = np.array([len(row) for row in rows], np.int64)
+        return {**self._spelling.forms(list(numbers)), "words": padded(rows, 0), "lengths": lengths}
+
+    def online(self) -> Callable[[str], str]:
+        """What takes the next word of a new sentence and gives its tag at once. Raises PortableError where the model
+        needs the whole sentence."""
+        if "step" not in self.folder.manifest["graphs"]:
+            raise PortableError("the model needs the whole sentence: it does not read forward alone")
+        engine = self.folder.engine("step", self.threads)
+        state, before = engine.first_state(1), len(self.labels)
+
+        def answer(word: str) -> str:
+            nonlocal state, before
+            forms = self._spelling.forms([word])
+            outputs, state = engine(**forms, tag_before=np.array([before], np.int64), **state)
+            before = int(outputs["tag"][0])
+            return self.labels[before]
+
+        return answer
+
+    def embed(self, inputs: Sequence[str | Sequence[str]], pooling: str = "auto") -> NDArray[np.float32]:
+        """(inputs, size): by default the mean of what the layer gives at each word; zeros for a line without words."""
+        engine = self.folder.engine("embed", self.threads)
+        name = check_pooling("mean" if pooling == "auto" else pooling)
+        sentences = [tuple(one.split()) if isinstance(one, str) else tuple(one) for one in inputs]
+        rows = [words or ("",) for words in sentences]
+
+        def read(places: list[int]) -> tuple[Arrays, NDArray[np.bool_]]:
+            batch = self._batch([rows[place] for place in places])
+            reading, _ = engine(**batch)
+            return reading, np.arange(batch["words"].shape[1]) < batch["lengths"][:, None]
+
+        return vectors_in_batches(read, [len(row) for row in rows], [bool(words) for words in sentences], name)

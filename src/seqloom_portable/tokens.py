@@ -1,0 +1,41 @@
+"""Text to token ids and back, by the folder's `tokenizer.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tokenizers
+
+PAD, UNK, SOS, EOS = range(4)
+SPECIALS = ("<pad>", "<unk>", "<sos>", "<eos>")
+
+
+class TextTokenizer:
+    """A tokenizer of the tokenizers library. `separates_words`: whitespace between tokens is left out in encoding, and
+    put back by `decode`."""
+
+    def __init__(self, path: Path) -> None:
+        self._inner = tokenizers.Tokenizer.from_file(str(path))
+        self.vocab_size: int = self._inner.get_vocab_size()
+        self.separates_words = self._inner.decoder is None
+
+    def encode(self, lines: Sequence[str]) -> list[list[int]]:
+        """The ids of each line, without `<sos>` and `<eos>`."""
+        return [encoding.ids for encoding in self._inner.encode_batch_fast(list(lines), add_special_tokens=False)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`; `<pad>`, `<sos>` and `<eos>` are left out."""
+        kept = [i for i in ids if i not in (PAD, SOS, EOS)]
+        if self.separates_words:
+            return " ".join(map(self.token, kept))
+        text: str = self._inner.decode(kept, skip_special_tokens=False)
+        return text
+
+    def token(self, token_id: int) -> str:
+        return self._inner.id_to_token(token_id) or SPECIALS[UNK]
+
+    def shown(self, token_id: int) -> str:
+        """A token as a reader knows it; a piece that is not a whole character as the tokenizer has it."""
+        text = self.decode([token_id]).strip()
+        return text if text and "\ufffd" not in text else self.token(token_id)

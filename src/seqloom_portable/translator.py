@@ -1,0 +1,176 @@
+"""Translators, and all that writes one sequence given another."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom_portable.batching import group_by_length, padded, padded_source
+from seqloom_portable.embedding import sentence_vectors
+from seqloom_portable.engine import Arrays, Engine
+from seqloom_portable.errors import PortableError
+from seqloom_portable.folder import Folder
+from seqloom_portable.language_model import LineScore
+from seqloom_portable.sampling import Sampling
+from seqloom_portable.search import Hypothesis, Search, search_targets
+from seqloom_portable.tokens import EOS, PAD, SOS, UNK, TextTokenizer
+
+_BUDGET = 8_000
+"""Source tokens, padding included, times hypotheses, that are decoded at once."""
+
+_NUMBERS_AT_ONCE = 1 << 24
+
+
+class Translation(NamedTuple):
+    """A target for a source. `log_prob` in nats, the end included; `score` is what it was ranked by; `attention`:
+    (target, source), where the model has any, `<eos>` on both sides included."""
+
+    text: str
+    log_prob: float
+    score: float
+    attention: NDArray[np.float32] | None = None
+
+
+class Translator:
+    def __init__(self, folder: Folder, threads: int = 1) -> None:
+        self.folder, self.threads = folder, threads
+        self.settings: dict[str, Any] = folder.manifest["decoding"]
+        names = folder.manifest["tokenizers"]
+        self.source, self.target = (TextTokenizer(folder.path / names[side]) for side in ("source", "target"))
+
+    @cached_property
+    def _encoder(self) -> Engine:
+        return self.folder.engine("encoder", self.threads)
+
+    @cached_property
+    def _step(self) -> Engine:
+        return self.folder.engine("step", self.threads)
+
+    def predict(self, lines: Sequence[str], **options: Any) -> list[str]:
+        """The best translation of each line; see `answers` for the options."""
+        return [answers[0].text for answers in self.answers(lines, **options)]
+
+    def answers(
+        self,
+        lines: Sequence[str],
+        beam_size: int | None = None,
+        n_best: int = 1,
+        length_penalty: float | None = None,
+        max_length: int | None = None,
+        prefix: str = "",
+        copy_unknown: bool | None = None,
+        sampling: Sampling | None = None,
+        seed: int = 1,
+    ) -> Iterator[list[Translation]]:
+        """Yields the translations of each line, best first; that of an empty line is empty. What is not given is as the
+        run was set up. `prefix`: how each must begin. `copy_unknown`: source words stand for `<unk>`."""
+        own = self.settings
+        copy = own["copy_unknown"] if copy_unknown is None else copy_unknown
+        if copy and not (self.source.separates_words and self.target.separates_words):
+            raise PortableError("only unknown words can be copied: both sides must be read as words")
+        search = Search(
+            beam_size=max(own["beam_size"], n_best) if beam_size is None else beam_size,
+            n_best=n_best,
+            length_penalty=own["length_penalty"] if length_penalty is None else length_penalty,
+            max_length=own["max_length"] if max_length is None else max_length,
+            sampling=sampling,
+            seed=seed,
+            never=(PAD, SOS) if copy else (PAD, SOS, UNK),
+        )
+        begin = self.target.encode([prefix])[0] if prefix else []
+        if not {PAD, SOS, EOS}.isdisjoint(begin):
+            raise PortableError(f"a prefix holds a token that cannot be continued: {prefix!r}")
+        sources = [[*ids, EOS] for ids in self.source.encode(lines)]
+        found = self._search([ids for ids in sources if len(ids) > 1], search, begin)
+        hypotheses = iter(found)
+        for line, ids in zip(lines, sources, strict=True):
+            if len(ids) == 1:
+                yield [Translation("", 0.0, 0.0)]
+                continue
+            yield [self._read(hypothesis, line, copy, len(ids)) for hypothesis in next(hypotheses)]
+
+    def _read(self, hypothesis: Hypothesis, line: str, copy: bool, length: int) -> Translation:
+        weights = None if hypothesis.attention is None else hypothesis.attention[:, :length]
+        text = self.target.decode(hypothesis.token_ids)
+        if copy and weights is not None:
+            tokens = [self.target.shown(i) for i in hypothesis.token_ids]
+            text = " ".join(_copied(tokens, hypothesis.token_ids, weights, line.split()))
+        return Translation(text, hypothesis.log_prob, hypothesis.score, weights)
+
+    def _search(self, sources: Sequence[list[int]], search: Search, prefix: list[int]) -> list[list[Hypothesis]]:
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+        for places in group_by_length([len(source) for source in sources], max(1, _BUDGET // search.rows)):
+            rows = [np.array(sources[place], np.int64) for place in places]
+            encoded, first = self.encode(rows)
+
+            def state(count: int, first: Arrays = first, batch: int = len(rows)) -> Arrays:
+                if first:
+                    return {name: np.repeat(part, count, 0) for name, part in first.items()}
+                return self._step.first_state(batch * count)
+
+            hypotheses = search_targets(self.decode_next, state, encoded, rows, [prefix] * len(rows), search)
+            for place, best in zip(places, hypotheses, strict=True):
+                found[place] = best
+        return found
+
+    def encode(self, rows: Sequence[NDArray[np.int64]]) -> tuple[Arrays, Arrays]:
+        """What the steps need of some sources, and the first state where it depends on the source."""
+        source, lengths = padded_source(rows)
+        outputs, _ = self._encoder(source=source, lengths=lengths)
+        first = {name: outputs.pop(name) for name in self._step.state if name in outputs}
+        return outputs, first
+
+    def decode_next(
+        self, token_ids: NDArray[np.int64], state: Arrays, encoded: Arrays
+    ) -> tuple[NDArray[np.float32], Arrays, Any]:
+        """log p(next | everything so far, source) in nats (batch, rows, vocab), the state, and the attention."""
+        outputs, state = self._step(token_ids=token_ids, **state, **encoded)
+        return outputs["log_probs"], state, outputs.get("attention")
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[LineScore]:
+        """The log-probability of each target given its source."""
+        sources = [[*ids, EOS] for ids in self.source.encode([pair[0] for pair in pairs])]
+        targets = [[*ids, EOS] for ids in self.target.encode([pair[1] for pair in pairs])]
+        scores = [LineScore(0.0, 0, 0)] * len(pairs)
+        budget = max(1, min(4_096, _NUMBERS_AT_ONCE // self.target.vocab_size))
+        sizes = [max(map(len, both)) for both in zip(sources, targets, strict=True)]
+        for places in group_by_length(sizes, budget):
+            totals = self._totals([sources[place] for place in places], [targets[place] for place in places])
+            for place, total in zip(places, totals.tolist(), strict=True):
+                target = targets[place]
+                scores[place] = LineScore(total, len(target), sum(token == UNK for token in target))
+        return scores
+
+    def _totals(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> NDArray[np.float64]:
+        encoded, first = self.encode([np.array(source, np.int64) for source in sources])
+        state = first or self._step.first_state(len(sources))
+        wanted, tokens = padded(targets), np.full((len(targets), 1), SOS, np.int64)
+        totals, lengths = np.zeros(len(targets)), np.array([len(target) for target in targets])
+        for step in range(wanted.shape[1]):
+            log_probs, state, _ = self.decode_next(tokens, state, encoded)
+            tokens = wanted[:, step : step + 1]
+            chosen = np.take_along_axis(log_probs[:, 0], tokens, 1)[:, 0]
+            totals += np.where(step < lengths, chosen, 0.0)
+        return totals
+
+    def embed(self, lines: Sequence[str], pooling: str = "auto") -> NDArray[np.float32]:
+        """(lines, size), of the encoder: by default the mean of its outputs."""
+        rows = [[*ids, EOS] for ids in self.source.encode(lines)]
+        engine = self.folder.engine("embed", self.threads)
+        return sentence_vectors(engine, rows, "mean" if pooling == "auto" else pooling)
+
+
+def _copied(
+    tokens: Sequence[str], ids: Sequence[int], attention: NDArray[np.float32], source: Sequence[str]
+) -> list[str]:
+    """The most attended word of the source for each `<unk>`."""
+    if not source:
+        return list(tokens)
+    most = attention[:, : len(source)].argmax(1)
+    chosen = itertools.islice(most, len(tokens))
+    return [source[place] if i == UNK else token for token, i, place in zip(tokens, ids, chosen, strict=False)]
