@@ -85,8 +85,9 @@ class LanguageModel(ABC):
     def generate(
         self,
         prompt: str = "",
+        *,
         max_tokens: int = 200,
-        temperature: float = 1.0,
+        temperature: float = 0.8,
         top_k: int = 0,
         top_p: float = 1.0,
         seed: int = 1,

@@ -81,6 +81,7 @@ def asked_of(run: seqloom.Run, folder: Path) -> list[list[str]]:
         ["vectors", own, "report", "--out", page],
         ["export", own, "--to", "arpa", str(folder / "out.arpa")],
         ["export", own, "--to", "word2vec", str(folder / "out.bin")],
+        ["export", own, "--to", "onnx", str(folder / "out")],
     ]
 
 

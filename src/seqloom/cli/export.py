@@ -12,16 +12,28 @@ from seqloom.cli.options import RunFolder
 
 def export(
     run: RunFolder,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="the file to write", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="OUT", help="the file or folder to write", show_default=False)],
     to: Annotated[
-        str, typer.Option(help="arpa (of an ngram; .gz is compressed) or word2vec (.bin is binary)")
+        str,
+        typer.Option(
+            help="arpa (of an ngram; .gz is compressed), word2vec (.bin is binary), onnx (a folder that runs without "
+            "torch)"
+        ),
     ] = "arpa",
+    int8: Annotated[bool, typer.Option("--int8", help="weights as 8-bit integers: a quarter of the size")] = False,
+    max_loss: Annotated[float, typer.Option(help="--int8: the largest share of the score that may be lost")] = 0.01,
+    data: Annotated[str, typer.Option(help="lines to compare answers on; otherwise the run's validation data")] = "",
+    license_: Annotated[str, typer.Option("--license", help="the model's licence, for the model card")] = "",
+    data_license: Annotated[str, typer.Option(help="the licence of the training data, for the model card")] = "",
+    language: Annotated[str, typer.Option(help="the language of the text, for the model card: en, de ...")] = "",
 ) -> None:
-    """Write a model in the format of another program."""
+    """Write a model in the format of another program; refused where it would not give the same answers."""
     from seqloom.export import exporters
+    from seqloom.export.options import ExportOptions
     from seqloom.run import load
 
-    exporters[to](load(run, device="cpu"), file)
+    options = ExportOptions(int8, max_loss, data, license_, data_license, language)
+    exporters[to](load(run, device="cpu"), file, options)
 
 
 def import_(

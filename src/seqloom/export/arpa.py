@@ -10,6 +10,7 @@ from seqloom.data.text import TextCodec
 from seqloom.data.word_tokenizer import WordTokenizer
 from seqloom.errors import RequestError
 from seqloom.export import exporters
+from seqloom.export.options import ExportOptions
 from seqloom.files import make_folder
 from seqloom.formats.arpa.read import read_model
 from seqloom.formats.arpa.write import write_model
@@ -20,8 +21,9 @@ from seqloom.training.budget import Budget
 
 
 @exporters.register("arpa", "The ARPA format of n-gram models, which KenLM and SRILM read.")
-def arpa(run: Run, file: Path) -> None:
+def arpa(run: Run, file: Path, options: ExportOptions) -> None:
     """An n-gram model as text: log10 probabilities and back-off weights; `.gz` is compressed."""
+    options.only(format_name="arpa")
     if not isinstance(run.model, NgramModel):
         raise RequestError(
             "ARPA files hold n-gram models", where=str(run.folder), got=run.plan.model, expected="a run of ngram"

@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 from seqloom.export import exporters
+from seqloom.export.options import ExportOptions
 from seqloom.run import Run
 from seqloom.run.embeddings import Vectors
 
 
 @exporters.register("word2vec", "The formats of word2vec for vectors of words, as text or binary.")
-def word2vec(run: Run, file: Path) -> None:
+def word2vec(run: Run, file: Path, options: ExportOptions) -> None:
     """A vector for each word: binary where the file ends in `.bin`, otherwise text, which is fastText's `.vec` too."""
+    options.only(format_name="word2vec")
     vectors = Vectors.open(run.folder)
     written = vectors.save(file)
     if written < len(vectors):

@@ -1,0 +1,197 @@
+"""The exported folder as a user has it, against the run: the same classes, tags, scores and greedy text on held-out
+lines."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
+from seqloom.decoding.sampling import Sampling, generate
+from seqloom.decoding.search import Search
+from seqloom.decoding.transduce import transduce
+from seqloom.export.onnx.gate import Gate, ParityError
+from seqloom.run import Run
+from seqloom_portable.sampling import Sampling as PortableSampling
+from seqloom_portable.sampling import generate as portable_generate
+from seqloom_portable.search import Search as PortableSearch
+
+LINES = 200
+_PROMPTS = 20
+_TOKENS = 20
+
+
+@dataclass
+class Answers:
+    """How many `lines` were answered alike by both; `ties`: those that were not, where two answers are as probable to
+    the run itself within the tolerance. `read_from`: the file of the lines."""
+
+    lines: int = 0
+    identical: int = 0
+    ties: int = 0
+    read_from: str = ""
+
+    def add(self, same: bool, tie: bool, what: str, got: object, expected: object) -> None:
+        """Raises ParityError where an answer differs and is no tie."""
+        self.lines += 1
+        self.identical += same
+        if not same:
+            self.ties += 1
+            if not tie:
+                raise ParityError(
+                    f"the exported model gives another {what}",
+                    where=f"line {self.lines} of {self.read_from}",
+                    got=got,
+                    expected=expected,
+                )
+
+
+def held_out_inputs(run: Run, data: str) -> tuple[list[Any], str]:
+    """Inputs of held-out examples and the file they are from: of `data`, of the run's validation, test or training
+    data; none where no file is there."""
+    sources = run.plan.sources
+    for path in (data, sources.valid, sources.test, sources.data):
+        if path and Path(path).exists():
+            examples = run.task.recipe(run.plan.settings).read(path)  # type: ignore[union-attr]
+            return list(itertools.islice(_inputs(examples), LINES)), path
+    return [], ""
+
+
+def _inputs(examples: Iterator[Any]) -> Iterator[Any]:
+    """An example without its target."""
+    for example in examples:
+        if isinstance(example, str):
+            if example.strip():
+                yield example
+        else:
+            yield getattr(example, "words", None) or example.source
+
+
+@torch.no_grad()
+def compare_answers(run: Run, portable: Any, data: str, gate: Gate) -> Answers:
+    """Raises ParityError where the folder answers otherwise than the run."""
+    if run.plan.task == "algorithm":
+        return Answers()
+    if run.plan.task == "vectors":
+        return _compare_words(run, portable, gate)
+    inputs, path = held_out_inputs(run, data)
+    answers = Answers(read_from=path)
+    if not inputs:
+        return answers
+    compare = {
+        "classify": _compare_classes,
+        "language-model": _compare_text,
+        "tag": _compare_tags,
+        "translate": _compare_translations,
+    }[run.plan.task]
+    compare(run, portable, inputs, gate, answers)
+    return answers
+
+
+def _compare_classes(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate, answers: Answers) -> None:
+    names = list(run.codec.labels.names)
+    expected = []
+    for decisions in run.answers(inputs):
+        by_name = {decision.text: decision.score for decision in decisions}
+        expected.append([by_name[name] for name in names])
+    got, wanted = portable.log_probs(inputs), np.array(expected)
+    gate.compare("log-probabilities of classes, held-out lines", got, wanted)
+    for ours, theirs in zip(got, wanted, strict=True):
+        first, second = np.sort(theirs)[::-1][:2]
+        same = int(ours.argmax()) == int(theirs.argmax())
+        answers.add(same, first - second <= 2 * gate.tolerance, "class", names[ours.argmax()], names[theirs.argmax()])
+
+
+def _compare_tags(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate, answers: Answers) -> None:
+    pairs = zip(portable.answers(inputs), run.answers(inputs), strict=True)
+    for ours, (theirs,) in pairs:
+        wanted: Any = theirs
+        same = list(ours.tags) == list(wanted.tags)
+        answers.add(same, False, "tag", " ".join(ours.tags), " ".join(wanted.tags))
+        gate.compare(
+            "probabilities of tags, held-out lines", np.array(ours.probabilities), np.array(wanted.probabilities)
+        )
+
+
+def _compare_text(run: Run, portable: Any, lines: Sequence[str], gate: Gate, answers: Answers) -> None:
+    """Scores, and what follows the first words of some lines when the most probable token is taken each time."""
+    theirs = run.score(lines)
+    for ours, expected in zip(portable.score(lines), theirs, strict=True):
+        difference = abs(ours.log_prob - expected.log_prob) / expected.tokens
+        gate.compare("log-probability of held-out lines, a token", np.array([difference]), np.zeros(1))
+        same = ours.tokens == expected.tokens and ours.unknown == expected.unknown
+        answers.add(same, False, "number of tokens", ours.tokens, expected.tokens)
+    first = run.task.first_input(run.plan.settings)  # type: ignore[attr-defined]
+    never = [PAD, SOS, UNK]
+
+    def step(ids: Any, state: Any) -> tuple[Any, Any]:
+        log_probs, state = portable.next_log_probs(ids, state)
+        return log_probs[0], state
+
+    for line in lines[:_PROMPTS]:
+        prompt = [first, *run.codec.tokenizer.encode([line])[0][:3]]
+        greedy = generate(run.model, prompt, Sampling(temperature=0.0), never=never, seed=1)
+        own = portable_generate(step, portable.first_state(1), prompt, PortableSampling(temperature=0.0), never, 1)
+        expected_ids, got_ids = (list(itertools.islice(ids, _TOKENS)) for ids in (greedy, own))
+        tie = expected_ids != got_ids and _is_tie_after(run, prompt, got_ids, expected_ids, gate.tolerance)
+        answers.add(expected_ids == got_ids, tie, "text", got_ids, expected_ids)
+
+
+def _first_difference(one: Sequence[int], other: Sequence[int]) -> int:
+    return next(place for place, pair in enumerate(itertools.zip_longest(one, other)) if pair[0] != pair[1])
+
+
+def _is_tie_after(run: Run, prompt: list[int], got: list[int], expected: list[int], tolerance: float) -> bool:
+    """Whether the run itself finds the two tokens as probable where the texts part."""
+    place = _first_difference(got, expected)
+    read = torch.tensor([[*prompt, *expected[:place]]])
+    log_probs, _ = run.model.next_log_probs(read, run.model.initial_state(1))
+    return abs(float(log_probs[0, got[place]] - log_probs[0, expected[place]])) <= 2 * tolerance
+
+
+def _compare_translations(run: Run, portable: Any, lines: Sequence[str], gate: Gate, answers: Answers) -> None:
+    codec, model = run.codec, run.model
+    rows = [[*ids, EOS] for ids in codec.source.encode(lines)]
+    rows = [row for row in rows if len(row) > 1]
+    never = (PAD, SOS, UNK)
+    expected = list(transduce(model, rows, Search(beam_size=1, never=never)))
+    got = portable._search(rows, PortableSearch(beam_size=1, never=never), [])
+    for row, ours, theirs in zip(rows, got, expected, strict=True):
+        same = ours[0].token_ids == theirs[0].token_ids
+        tie = not same and _is_tie(run, row, ours[0].token_ids, theirs[0].token_ids, gate.tolerance)
+        texts = (codec.target.decode(found[0].token_ids) for found in (ours, theirs))
+        answers.add(same, tie, "translation", *texts)
+        if same:
+            difference = (ours[0].log_prob - theirs[0].log_prob) / (len(ours[0].token_ids) + 1)
+            gate.compare("log-probability of greedy translations, a token", np.array([difference]), np.zeros(1))
+
+
+def _is_tie(run: Run, source: list[int], got: list[int], expected: list[int], tolerance: float) -> bool:
+    place = _first_difference([*got, EOS], [*expected, EOS])
+    encoded = run.model.encode(torch.tensor([source]), torch.tensor([len(source)]))
+    inputs = torch.tensor([[SOS, *expected[:place]]])
+    last = []
+    for token in ([*got, EOS][place], [*expected, EOS][place]):
+        targets = torch.tensor([[*expected[:place], token]])
+        last.append(float(run.model.log_prob(encoded, inputs, targets)[0, -1]))
+    return abs(last[0] - last[1]) <= 2 * tolerance
+
+
+def _compare_words(run: Run, portable: Any, gate: Gate) -> Answers:
+    from seqloom.run.embeddings import Vectors
+
+    table, answers = Vectors.open(run.folder), Answers(read_from=str(run.folder))
+    for word in list(table.words)[:LINES]:
+        ours, theirs = portable.similar(word, 5), table.similar(word, 5)
+        cosines = [np.array([near.cosine for near in found]) for found in (ours, theirs)]
+        gate.compare("cosines of the nearest words", *cosines)
+        same = [near.word for near in ours] == [near.word for near in theirs]
+        # Words with equal vectors may change places.
+        answers.add(same, True, "nearest word", ours, theirs)
+    return answers

@@ -1,0 +1,92 @@
+"""The model card: what the model is, how it was trained and scored, how it is run; with the metadata of model hubs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from seqloom.export.options import ExportOptions
+from seqloom.run import Run
+
+_PIPELINES = {
+    "language-model": "text-generation",
+    "classify": "text-classification",
+    "tag": "token-classification",
+    "translate": "translation",
+    "vectors": "feature-extraction",
+}
+"""What model hubs call the tasks."""
+
+_USES = {
+    "algorithm": "probabilities, state = model.probabilities(inputs)",
+    "classify": 'model.predict(["a line of text"])',
+    "language-model": '"".join(model.generate("Once upon a", temperature=0))\nmodel.score(["a line of text"])',
+    "tag": 'model.predict(["a sentence of words"])',
+    "translate": 'model.predict(["a line of text"])',
+    "vectors": 'model.similar("king")',
+}
+
+
+def model_card(run: Run, parity: dict[str, Any], options: ExportOptions) -> str:
+    plan, scores = run.plan, scores_of(run)
+    metadata: dict[str, Any] = {
+        "license": options.license or "unknown",
+        "library_name": "seqloom",
+        "pipeline_tag": _PIPELINES.get(plan.task),
+        "language": options.language or None,
+        "tags": ["seqloom", "onnx", plan.model],
+    }
+    lines = ["---", *(f"{name}: {json.dumps(value)}" for name, value in metadata.items() if value), "---", ""]
+    lines += [
+        f"# {plan.task}: {plan.model}",
+        "",
+        f"A model of the task `{plan.task}` with {run.num_parameters():,} parameters, trained by Seqloom.",
+        "",
+        "## Scores",
+        "",
+        *(["| metric | value |", "|---|---|"] if scores else ["No scores are known."]),
+        *(f"| {name} | {value:,.4f} |" for name, value in scores.items()),
+        "",
+        "## Data",
+        "",
+        f"Licence of the training data: {options.data_license or 'not stated'}.",
+        "",
+        "## Use",
+        "",
+        "```python",
+        "import seqloom_portable",
+        "",
+        'model = seqloom_portable.load("this folder")',
+        _USES.get(plan.task, ""),
+        "```",
+        "",
+        "`manifest.json` has the names, types and shapes of what each graph takes and gives, and which outputs are fed",
+        "back as state, for programs in other languages.",
+        "",
+        "## Parity",
+        "",
+        *_parity_lines(parity),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def scores_of(run: Run) -> dict[str, float]:
+    """The scores at the end of training, of the test data where there were any."""
+    summary = run.summary
+    for part in ("test", "valid"):
+        found = summary.get(part)
+        if isinstance(found, dict):
+            return {f"{part} {name}": value for name, value in found.items() if isinstance(value, int | float)}
+    return {}
+
+
+def _parity_lines(parity: dict[str, Any]) -> list[str]:
+    answers = parity["answers"]
+    lines = [f"Largest difference from the trained model: {parity['largest_difference']:.1e}."]
+    if answers["lines"]:
+        lines.append(f"Answers on held-out lines: {answers['identical']} of {answers['lines']} identical.")
+    if "int8" in parity:
+        loss = parity["int8"]
+        both = f"{loss['score']} {loss['int8']:.4f}, in single precision {loss['float32']:.4f}"
+        lines.append(f"Weights are 8-bit integers: {both}.")
+    return lines

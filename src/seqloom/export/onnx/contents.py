@@ -1,0 +1,131 @@
+"""What the folder of each kind of model holds besides graphs, and what its manifest says of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.export.onnx.networks import BUILDERS
+from seqloom.files import write_atomic
+from seqloom.formats.vector_sources import open_vectors
+from seqloom.models.bag_of_words import BagOfWords
+from seqloom.models.mixture import Mixture
+from seqloom.models.ngram.model import NgramModel
+from seqloom.models.word_vectors.model import WordVectors
+from seqloom.run import Run
+from seqloom.storage.arrays import write_arrays
+from seqloom.tasks.classify_settings import cut_of
+
+Facts = dict[str, Any]
+Contents = Callable[[Run, Path], Facts]
+"""Writes what the kind of model needs into a folder, and gives what the manifest says of it."""
+
+
+def write_contents(run: Run, folder: Path) -> Facts:
+    """The facts of the task, with the `kind` of the model; the files of the tokenizer and of a model without graphs."""
+    for model, (kind, write) in _WITHOUT_GRAPHS.items():
+        if isinstance(run.model, model):
+            return {"kind": kind, **write(run, folder)}
+    if run.plan.task != "algorithm":
+        run.codec.save(folder)
+    kind = next((kind for network, (kind, _) in BUILDERS.items() if isinstance(run.model, network)), "")
+    return {"kind": kind, **_of_task(run)}
+
+
+def has_graphs(run: Run) -> bool:
+    return not isinstance(run.model, tuple(_WITHOUT_GRAPHS))
+
+
+def _of_task(run: Run) -> Facts:
+    settings: Any = run.plan.settings
+    if run.plan.task == "language-model":
+        return {"mode": settings.data.mode}
+    if run.plan.task == "classify":
+        return _of_classifier(run)
+    if run.plan.task == "tag":
+        return {"labels": list(run.codec.labels.names)}
+    if run.plan.task == "translate":
+        own = settings.decoding
+        names = ("beam_size", "length_penalty", "max_length", "copy_unknown")
+        sides = ("source", "target")
+        files = {side: "tokenizer.json" if run.codec.shared else f"{side}_tokenizer.json" for side in sides}
+        return {"decoding": {name: getattr(own, name) for name in names}, "tokenizers": files}
+    return {}
+
+
+def _of_classifier(run: Run) -> Facts:
+    codec, settings = run.codec, run.plan.settings
+    cut = cut_of(settings, codec.reads_text)  # type: ignore[arg-type]
+    scales = None if codec.reads_text else json.loads(codec.sources.to_json())
+    reading = {
+        "text": codec.reads_text,
+        "longest": cut.most,
+        "part": cut.part,
+        "scales": scales,
+        "by_steps": settings.data.vector == "steps",  # type: ignore[attr-defined]
+    }
+    return {"labels": list(codec.labels.names), "reading": reading}
+
+
+def _bag_of_words(run: Run, folder: Path) -> Facts:
+    model: BagOfWords = run.model
+    run.codec.save(folder)
+    ngrams = model.ngrams
+    arrays: dict[str, NDArray[Any]] = {
+        "roots": ngrams.roots.cpu().numpy().astype(np.int64),
+        "first_child": ngrams.first_child.cpu().numpy().astype(np.int64),
+        "last_token": ngrams.last_token.cpu().numpy().astype(np.uint32),
+        "feature_weights": model.feature_weights.cpu().numpy().astype(np.float32),
+        "output": model.output.weight.detach().cpu().numpy().astype(np.float32),
+        "bias": model.bias.detach().cpu().numpy().astype(np.float32),
+    }
+    write_arrays(folder / "bag.safetensors", arrays, {})
+    temperature = float(model.temperature)
+    return {**_of_classifier(run), "order": ngrams.order, "temperature": temperature}
+
+
+def _ngram(run: Run, folder: Path) -> Facts:
+    """The store without the links to shorter n-grams, which only fast scoring needs: 8 bytes for an n-gram of the
+    longest, 16 for a shorter one."""
+    run.codec.save(folder)
+    store = run.model.store
+    names = ("sizes", "words", "log_probs", "backoffs", "begin")
+    write_arrays(folder / "ngrams.safetensors", {name: np.asarray(getattr(store, name)) for name in names}, {})
+    return {"mode": run.plan.settings.data.mode}  # type: ignore[attr-defined]
+
+
+def _mixture(run: Run, folder: Path) -> Facts:
+    run.codec.save(folder)
+    model: Mixture = run.model
+    return {
+        "mode": model.mode,
+        "modes": [part.mode for part in model.parts],
+        "weights": model.weights.tolist(),
+        "parts": [f"parts/{number}" for number in range(len(model.parts))],
+    }
+
+
+def _word_vectors(run: Run, folder: Path) -> Facts:
+    table = open_vectors(run.folder)
+    arrays = {"vectors": np.asarray(table.matrix, np.float32)}
+    subwords: Facts = {}
+    if table.ngrams is not None:
+        arrays["ngrams"] = np.asarray(table.ngrams.vectors, np.float32)
+        subwords = table.ngrams.settings.model_dump()
+    write_arrays(folder / "vectors.safetensors", arrays, {})
+    write_atomic(folder / "words.json", json.dumps(list(table.words), ensure_ascii=False, indent=0) + "\n")
+    return {"subwords": subwords}
+
+
+_WITHOUT_GRAPHS: dict[type[Any], tuple[str, Contents]] = {
+    BagOfWords: ("bag of words", _bag_of_words),
+    Mixture: ("mixture of language models", _mixture),
+    NgramModel: ("n-gram language model", _ngram),
+    WordVectors: ("word vectors", _word_vectors),
+}
+"""Models that are tables, not networks: no graph would make them smaller or faster."""

@@ -1,0 +1,245 @@
+"""Every kind of run leaves as a folder that gives the same answers without torch, or says why it cannot leave."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import seqloom
+import seqloom_portable
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.export import exporters
+from seqloom.export.onnx.gate import ParityError
+from seqloom.export.options import ExportOptions
+from seqloom.formats.onnx import language_model
+from seqloom.formats.onnx.builders import transformer
+from seqloom.formats.onnx.graph import Graph, Value
+from seqloom.nn.layer import SequenceLayer, state_tensors
+from tests.contract.test_commands import algorithm, ngram, vectors
+from tests.contract.test_commands import language_model as train_language_model
+from tests.support.labelled import train_labelled, write_series
+from tests.support.pairs import train_pairs
+from tests.support.sentences import train_tagger
+from tests.support.small_runs import train_small
+
+LINES = ["the cat sat", "a b c", "w1 w2 w3", "the zebra", "a"]
+
+
+def mixture(folder: Path) -> seqloom.Run:
+    (folder / "ngram").mkdir()
+    (folder / "lstm").mkdir()
+    ngram(folder / "ngram")
+    lstm = train_small(folder / "lstm" / "run", updates=2, data__mode="lines", tokenizer__min_count=1)
+    parts = f"{folder / 'ngram' / 'run'},{lstm.folder}"
+    text = str(folder / "ngram" / "text.txt")
+    return seqloom.train(
+        "language-model", text, model="mix", out=folder / "run", threads=1, quiet=True, settings={"model.parts": parts}
+    )
+
+
+RUNS: dict[str, Callable[[Path], seqloom.Run]] = {
+    "language-model lstm": train_language_model("lstm"),
+    "language-model transformer": train_language_model("transformer"),
+    "language-model lines": lambda folder: train_small(folder / "run", model="gru", updates=2, data__mode="lines"),
+    "language-model characters": lambda folder: train_small(
+        folder / "run", model="mingru", updates=2, tokenizer__kind="character"
+    ),
+    "language-model bpe": lambda folder: train_small(
+        folder / "run", model="nnlm", updates=2, tokenizer__kind="bpe", tokenizer__vocab_size=300
+    ),
+    "ngram": ngram,
+    "vectors": vectors,
+    "translate transformer": lambda folder: train_pairs(folder / "run", model="transformer", updates=2),
+    "translate attention": lambda folder: train_pairs(folder / "run", model="lstm+attention", updates=2),
+    "translate context": lambda folder: train_pairs(folder / "run", model="gru", updates=2),
+    "classify text": lambda folder: train_labelled(folder / "run", updates=2),
+    "classify bow": lambda folder: train_labelled(folder / "run", model="bow", updates=2),
+    "classify series": lambda folder: train_labelled(
+        folder / "run", updates=2, data=write_series(folder / "series.ts"), embedding__dim=6
+    ),
+    "tag": lambda folder: train_tagger(folder / "run", updates=4),
+    "tag forward": lambda folder: train_tagger(folder / "run", model="lstm", updates=4),
+    "algorithm": algorithm,
+}
+
+
+@pytest.fixture(params=RUNS)
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> seqloom.Run:
+    return RUNS[request.param](tmp_path)
+
+
+def exported(run: seqloom.Run, folder: Path, **options: Any) -> Any:
+    exporters["onnx"](run, folder, ExportOptions(**options))
+    return seqloom_portable.load(folder)
+
+
+def test_a_folder_answers_like_its_run(run: seqloom.Run, tmp_path: Path) -> None:
+    model = exported(run, tmp_path / "out")
+    parity = json.loads((tmp_path / "out" / "parity.json").read_text())
+    assert parity["largest_difference"] <= 2e-5
+    assert parity["answers"]["identical"] + parity["answers"]["ties"] == parity["answers"]["lines"]
+    seqloom_portable.folder.Folder(tmp_path / "out").verify()
+    task = run.plan.task
+    if task == "language-model":
+        for ours, theirs in zip(model.score(LINES), run.score(LINES), strict=True):
+            assert ours.log_prob == pytest.approx(theirs.log_prob, abs=1e-4)
+            assert ours[1:] == theirs[1:]
+        expected = "".join(run.generate("a b", max_tokens=8, temperature=0.0))
+        assert "".join(model.generate("a b", max_tokens=8, temperature=0.0)) == expected
+    elif task == "translate":
+        for options in ({}, {"n_best": 3}, {"beam_size": 1}, {"prefix": "a"}, {"beam_size": 4, "length_penalty": 0.5}):
+            got, wanted = model.answers(LINES, **options), run.answers(LINES, **options)
+            for ours, theirs in zip(got, wanted, strict=True):
+                assert [one.text for one in ours] == [one.text for one in theirs]
+                assert [one.score for one in ours] == pytest.approx([one.score for one in theirs], abs=1e-4)
+        pairs = [(line, line[::-1]) for line in LINES]
+        expected_scores = [score.log_prob for score in run.score(pairs)]
+        assert [score.log_prob for score in model.score(pairs)] == pytest.approx(expected_scores, abs=1e-4)
+    elif task in ("classify", "tag"):
+        inputs = list(run.inputs(run.plan.sources.data))[:20] if "series" in run.plan.sources.data else [*LINES, ""]
+        assert model.predict(inputs) == run.predict(inputs)
+
+
+def test_vectors_of_texts_are_those_of_the_run(run: seqloom.Run, tmp_path: Path) -> None:
+    if run.plan.task in ("algorithm", "vectors") or run.plan.model in ("bow", "ngram"):
+        pytest.skip("has no vectors of texts")
+    model = exported(run, tmp_path / "out")
+    inputs = list(run.inputs(run.plan.sources.data))[:6] if "series" in run.plan.sources.data else [*LINES, ""]
+    for pooling in ("auto", "mean", "max", "last", "word-mean", "word-sum"):
+        np.testing.assert_allclose(model.embed(inputs, pooling), run.embed(inputs, pooling), atol=2e-5)
+
+
+def test_words_are_tagged_one_by_one(tmp_path: Path) -> None:
+    run = RUNS["tag forward"](tmp_path)
+    model = exported(run, tmp_path / "out")
+    ours, theirs = model.online(), run.online()
+    for word in ["Then", "Ada", "Stone", "went", "to", "Paris", "City", "12", "times", "."]:
+        assert ours(word) == theirs(word)
+
+
+def test_a_model_that_needs_the_future_is_not_asked_word_by_word(tmp_path: Path) -> None:
+    model = exported(RUNS["tag"](tmp_path), tmp_path / "out")
+    with pytest.raises(seqloom_portable.PortableError, match="whole sentence"):
+        model.online()
+
+
+def test_a_mixture_leaves_with_its_parts(tmp_path: Path) -> None:
+    run = mixture(tmp_path)
+    model = exported(run, tmp_path / "out")
+    for ours, theirs in zip(model.score(LINES), run.score(LINES), strict=True):
+        assert ours.log_prob == pytest.approx(theirs.log_prob, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["language-model lstm", "classify text", "tag", "translate transformer"])
+def test_8_bit_weights_are_smaller_and_measured(kind: str, tmp_path: Path) -> None:
+    run = RUNS[kind](tmp_path)
+    exported(run, tmp_path / "plain")
+    exported(run, tmp_path / "int8", int8=True, max_loss=0.5)
+    sizes = [(tmp_path / name / "weights.bin").stat().st_size for name in ("plain", "int8")]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert json.loads((tmp_path / "int8" / "parity.json").read_text())["int8"]["share_lost"] <= 0.5
+    assert "8-bit" in (tmp_path / "int8" / "README.md").read_text()
+
+
+def test_8_bit_weights_that_cost_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seqloom.formats.onnx import matrices
+
+    run = RUNS["language-model lstm"](tmp_path)
+    monkeypatch.setattr(matrices, "_LARGEST", 1)
+    with pytest.raises(SeqloomError, match="8-bit weights cost more"):
+        exported(run, tmp_path / "out", int8=True, max_loss=0.0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_graph_of_constants_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What torch's older exporter makes of a recurrence that leaves torch: no input is used."""
+    run = RUNS["language-model lstm"](tmp_path)
+
+    def constants(layer: Any, graph: Graph, *_: Any) -> tuple[Value, list[Value]]:
+        outputs, after = layer(torch.zeros(1, 1, layer.input_size))
+        numbers = [graph.weight(part) for part in state_tensors(after)]
+        return graph.weight(outputs), numbers
+
+    monkeypatch.setattr(language_model, "run_layer", constants)
+    with pytest.raises(ParityError, match="does not use what it is given"):
+        exported(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_a_graph_with_a_frozen_mask_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tracing makes of a Transformer: rows of equal length were traced, and no mask was needed."""
+    run = RUNS["language-model transformer"](tmp_path)
+    visible = transformer._visible
+
+    def frozen(graph: Graph, window: int, before: Any, real: Value, steps: Value) -> Value:
+        return visible(graph, window, before, graph.op("Or", real, graph.op("Not", real)), steps)
+
+    monkeypatch.setattr(transformer, "_visible", frozen)
+    with pytest.raises(ParityError, match="does not give the same scores"):
+        exported(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_layer_without_a_builder_is_refused_by_name(tmp_path: Path) -> None:
+    run = RUNS["language-model lstm"](tmp_path)
+
+    class Own(SequenceLayer):
+        causal, input_size, output_size = True, 8, 8
+
+    run.model.layer = Own()
+    with pytest.raises(RequestError, match="Own cannot be exported"):
+        exported(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(RequestError, match="not empty"):
+        exported(RUNS["ngram"](tmp_path), tmp_path / "out")
+
+
+def test_what_has_changed_since_is_found(tmp_path: Path) -> None:
+    exported(RUNS["language-model lstm"](tmp_path), tmp_path / "out")
+    weights = tmp_path / "out" / "weights.bin"
+    content = bytearray(weights.read_bytes())
+    content[100] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(seqloom_portable.PortableError, match="has changed"):
+        seqloom_portable.folder.Folder(tmp_path / "out").verify()
+    weights.write_bytes(content[:-1])
+    with pytest.raises(seqloom_portable.PortableError, match="not whole"):
+        seqloom_portable.load(tmp_path / "out")
+
+
+_WITHOUT_TORCH = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "numba", "seqloom", "onnx", "pydantic", "scipy"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Blocked())
+import seqloom_portable
+model = seqloom_portable.load(sys.argv[1])
+print("\\n".join(model.predict(["the cat sat", "a b c"])))
+"""
+
+
+def test_a_folder_runs_where_neither_torch_nor_seqloom_is(tmp_path: Path) -> None:
+    run = RUNS["translate attention"](tmp_path)
+    exported(run, tmp_path / "out")
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_TORCH, str(tmp_path / "out")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == run.predict(["the cat sat", "a b c"])
