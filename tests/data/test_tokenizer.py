@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.tokenizer import SPECIALS, UNK, Tokenizer, TokenizerSettings
+from seqloom.data.tokenizer import EOS, PAD, SOS, SPECIALS, UNK, Tokenizer, TokenizerSettings, swap_lookalikes
 from seqloom.data.tokenizer_kinds import load_tokenizer, train_tokenizer
 from seqloom.errors import RequestError, SeqloomError
 
@@ -58,14 +58,52 @@ def test_training_twice_gives_the_same(kind: str) -> None:
     assert trained(kind).to_json() == trained(kind).to_json()
 
 
-_bpe, _character = trained("bpe"), trained("character", [*TEXT, "abcdefghij"] * 2)
+_bpe, _unigram = trained("bpe"), trained("unigram", TEXT * 5)
+_character = trained("character", [*TEXT, "abcdefghij"] * 2)
+_words = trained("word", min_count=1)
+_known_characters = st.text(st.sampled_from([name for name in _character.tokens() if len(name) == 1]))
+_known_words = st.lists(st.sampled_from([swap_lookalikes(name) for name in _words.tokens()[4:]])).map(" ".join)
 
 
-@given(ANY_LINE)
-def test_byte_pairs_give_any_text_back(line: str) -> None:
-    (ids,) = _bpe.encode([line])
-    assert _bpe.decode(ids) == line
-    assert UNK not in ids
+@pytest.mark.parametrize("pieces", [_bpe, _unigram], ids=["bpe", "unigram"])
+@given(ANY_LINE | st.text(st.sampled_from(" \u2581<eos>pad\t")))
+def test_pieces_give_any_text_back(pieces: Tokenizer, line: str) -> None:
+    (ids,) = pieces.encode([line])
+    assert pieces.decode(ids) == line
+    assert UNK not in ids or "<unk>" in line
+    assert not {PAD, SOS, EOS} & set(ids)
+
+
+@given(_known_characters, _known_words)
+def test_known_characters_and_words_come_back(characters: str, words: str) -> None:
+    assert _character.decode(_character.encode([characters])[0]) == characters
+    assert _words.decode(_words.encode([words])[0]) == words
+
+
+LOOKALIKES = ["<pad> a <eos> b <sos> a <eos>", "a <pad> <sos> b"] * 9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("settings", [{}, {"lowercase": True}], ids=["as it is", "lowercase"])
+def test_words_that_look_like_special_tokens_are_words(kind: str, settings: dict[str, bool], tmp_path: Path) -> None:
+    """Known, unknown and never the special tokens themselves, before and after saving."""
+    tokenizer, other = trained(kind, LOOKALIKES, **settings), trained(kind, **settings)
+    for made in (tokenizer, other):
+        made.save(tmp_path / "tokenizer.json")
+        assert load_tokenizer(tmp_path / "tokenizer.json").encode(LOOKALIKES) == made.encode(LOOKALIKES)
+        assert not {PAD, SOS, EOS} & {i for ids in made.encode(LOOKALIKES) for i in ids}
+        assert made.tokens()[:4] == list(SPECIALS)
+        assert len(set(made.tokens())) == made.vocab_size
+    assert [tokenizer.decode(ids) for ids in tokenizer.encode(LOOKALIKES)] == LOOKALIKES
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_frequent_token_is_refused(kind: str) -> None:
+    if kind in ("bpe", "unigram"):
+        return  # which hold every byte, whatever the text
+    with pytest.raises(RequestError, match="frequent enough") as caught:
+        trained(kind, ["abc def"], min_count=5)
+    assert (caught.value.where, caught.value.got) == ("tokenizer.min_count", 5)
 
 
 @given(ANY_LINE)
@@ -113,7 +151,7 @@ def test_the_vocabulary_is_no_larger_than_asked(kind: str) -> None:
     assert trained(kind, vocab_size=6).tokens() == tokenizer.tokens()[:6]
 
 
-@pytest.mark.parametrize(("kind", "size"), [("word", 4), ("character", 1), ("bpe", 4), ("bpe", 259), ("unigram", 3)])
+@pytest.mark.parametrize(("kind", "size"), [("word", 4), ("character", 1), ("bpe", 4), ("bpe", 259), ("unigram", 259)])
 def test_a_vocabulary_with_no_room_is_refused(kind: str, size: int) -> None:
     with pytest.raises(RequestError) as caught:
         trained(kind, vocab_size=size)

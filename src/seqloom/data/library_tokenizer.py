@@ -1,4 +1,4 @@
-"""Tokenizers of the tokenizers library: characters, byte-pair and unigram pieces, and words that are not plain."""
+"""Tokenizers of the tokenizers library: characters, byte-pair and unigram pieces, and words of a changed text."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ from seqloom.data.tokenizer import (
     Tokenizer,
     TokenizerSettings,
     marks_unknowns,
+    swap_lookalikes,
 )
 from seqloom.data.words import EncodedLines
 from seqloom.errors import RequestError
 
 _LINES_AT_ONCE = 4_096
+_LOOKED_UP_SPECIALS = tuple(map(swap_lookalikes, SPECIALS))
 
 
 class LibraryTokenizer(Tokenizer):
+    """`inner` has the names of the vocabulary by which texts are looked up: see `swap_lookalikes`."""
+
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
         self.vocab_size = inner.get_vocab_size()
@@ -41,13 +45,23 @@ class LibraryTokenizer(Tokenizer):
         settings.check_room()
         stream = iter(lines)
         sample = list(itertools.islice(stream, LINES_TO_RANK_BY))
-        inner, trainer = _untrained(settings, marks_unknowns(sample))
+        least_count = settings.least_count(marks_unknowns(sample))
+        inner, trainer = _untrained(settings, least_count)
         inner.train_from_iterator(itertools.chain(sample, stream), trainer)
+        settings.check_frequent(inner.get_vocab_size() - len(SPECIALS), least_count)
         ranking = sample if ranked_by is None else list(itertools.islice(ranked_by, LINES_TO_RANK_BY))
         return cls(_ranked_by_frequency(inner, ranking))
 
+    @classmethod
+    def parsed(cls, description: dict[str, Any]) -> LibraryTokenizer:
+        """Of what `to_json` gives."""
+        return cls(tokenizers.Tokenizer.from_str(json.dumps(_with_lookalikes_swapped(description))))
+
     def to_json(self) -> str:
-        return self._inner.to_str(pretty=True)
+        return json.dumps(self._description(), ensure_ascii=False, indent=2)
+
+    def _description(self) -> dict[str, Any]:
+        return _with_lookalikes_swapped(json.loads(self._inner.to_str()))
 
     def encode(self, lines: Sequence[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._inner.encode_batch_fast(list(lines), add_special_tokens=False)]
@@ -62,25 +76,41 @@ class LibraryTokenizer(Tokenizer):
         return self._inner.decode([i for i in ids if i not in (PAD, SOS, EOS)], skip_special_tokens=False)
 
     def token(self, token_id: int) -> str:
-        return cast(str, self._inner.id_to_token(token_id))
+        return swap_lookalikes(cast(str, self._inner.id_to_token(token_id)))
 
     def tokens(self) -> list[str]:
         return [self.token(i) for i in range(self.vocab_size)]
 
     def with_words(self, words: Iterable[str], most: int) -> LibraryTokenizer:
-        description = json.loads(self._inner.to_str())
-        vocabulary, small = description["model"]["vocab"], self._inner.normalizer is not None
+        description = self._description()
+        vocabulary, is_lowercase = description["model"]["vocab"], self._inner.normalizer is not None
         for word in words:
             if len(vocabulary) >= most:
                 break
-            if not small or word == word.lower():  # otherwise it is never come upon
+            if not is_lowercase or word == word.lower():  # no other occurs in what is looked up
                 vocabulary.setdefault(word, len(vocabulary))
-        return LibraryTokenizer(tokenizers.Tokenizer.from_str(json.dumps(description)))
+        return LibraryTokenizer.parsed(description)
 
 
-def _untrained(settings: TokenizerSettings, own_unknowns: bool) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
-    size, min_count = settings.most_tokens, settings.least_count(own_unknowns)
-    options: dict[str, Any] = {"vocab_size": size, "special_tokens": list(SPECIALS), "show_progress": False}
+def _with_lookalikes_swapped(description: dict[str, Any]) -> dict[str, Any]:
+    model = description["model"]
+    if model["type"] == "Unigram":
+        vocabulary: Any = [[swap_lookalikes(token), score] for token, score in model["vocab"]]
+    else:
+        vocabulary = {swap_lookalikes(token): number for token, number in model["vocab"].items()}
+    return {**description, "model": {**model, "vocab": vocabulary}}
+
+
+def _untrained(settings: TokenizerSettings, min_count: int) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
+    size, alphabet = settings.most_tokens, pre_tokenizers.ByteLevel.alphabet()
+    options: dict[str, Any] = {"vocab_size": size, "special_tokens": list(_LOOKED_UP_SPECIALS), "show_progress": False}
+    if settings.kind in ("bpe", "unigram") and size < len(SPECIALS) + len(alphabet):
+        raise RequestError(
+            "a vocabulary of pieces holds every byte",
+            where="tokenizer.vocab_size",
+            got=size,
+            expected=f"{len(SPECIALS) + len(alphabet)} or more",
+        )
     if settings.kind == "character":
         inner = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
         inner.pre_tokenizer = pre_tokenizers.Split(tokenizers.Regex(r"[\s\S]"), "isolated")
@@ -88,28 +118,24 @@ def _untrained(settings: TokenizerSettings, own_unknowns: bool) -> tuple[tokeniz
         trainer: trainers.Trainer = trainers.WordLevelTrainer(min_frequency=min_count, **options)
     elif settings.kind == "word":
         inner = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
-        blanks = pre_tokenizers.WhitespaceSplit()
+        whitespace = pre_tokenizers.WhitespaceSplit()
         marks = pre_tokenizers.Punctuation("isolated")
-        inner.pre_tokenizer = pre_tokenizers.Sequence([blanks, marks]) if settings.punctuation else blanks
+        inner.pre_tokenizer = pre_tokenizers.Sequence([whitespace, marks]) if settings.punctuation else whitespace
         trainer = trainers.WordLevelTrainer(min_frequency=min_count, **options)
     elif settings.kind == "bpe":
         inner = tokenizers.Tokenizer(models.BPE())
         inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         inner.decoder = decoders.ByteLevel()
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        if size < len(SPECIALS) + len(alphabet):
-            raise RequestError(
-                "a byte-pair vocabulary holds every byte",
-                where="tokenizer.vocab_size",
-                got=size,
-                expected=f"{len(SPECIALS) + len(alphabet)} or more",
-            )
         trainer = trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **options)
     else:
         inner = tokenizers.Tokenizer(models.Unigram())
-        inner.pre_tokenizer = pre_tokenizers.Metaspace()
-        inner.decoder = decoders.Metaspace()
-        trainer = trainers.UnigramTrainer(unk_token="<unk>", **options)
+        # A piece is of one word and the space before it. Of bytes, so that every text comes back as it was.
+        words = pre_tokenizers.Split(" ", "merged_with_next")
+        inner.pre_tokenizer = pre_tokenizers.Sequence(
+            [words, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        )
+        inner.decoder = decoders.ByteLevel()
+        trainer = trainers.UnigramTrainer(unk_token="<unk>", initial_alphabet=alphabet, **options)
     if settings.lowercase:
         inner.normalizer = normalizers.Lowercase()
     return inner, trainer
@@ -128,9 +154,9 @@ def _ranked_by_frequency(inner: tokenizers.Tokenizer, sample: Sequence[str]) -> 
     for start in range(0, len(sample), _LINES_AT_ONCE):
         encodings = inner.encode_batch_fast(list(sample[start : start + _LINES_AT_ONCE]), add_special_tokens=False)
         counts += np.bincount(np.fromiter((i for e in encodings for i in e.ids), dtype=np.int64), minlength=len(counts))
-    # A text that writes <unk> itself has the trainer count it as a word; it is the special one all the same.
-    others = sorted(old_ids.keys() - set(SPECIALS), key=lambda token: (-counts[old_ids[token]], old_ids[token]))
-    tokens = [*SPECIALS, *others]
+    # A text that writes <unk> itself has the trainer count it as a word; it is the special token all the same.
+    others = old_ids.keys() - set(_LOOKED_UP_SPECIALS)
+    tokens = [*_LOOKED_UP_SPECIALS, *sorted(others, key=lambda token: (-counts[old_ids[token]], old_ids[token]))]
     if unigram:
         model["vocab"] = [model["vocab"][old_ids[token]] for token in tokens]
     else:

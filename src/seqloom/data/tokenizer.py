@@ -21,6 +21,20 @@ from seqloom.files import write_atomic
 SPECIALS = ("<pad>", "<unk>", "<sos>", "<eos>")
 PAD, UNK, SOS, EOS = range(4)
 
+_LOOKALIKES = {f" {SPECIALS[i]}": SPECIALS[i] for i in (PAD, SOS, EOS)}
+_SWAPPED = _LOOKALIKES | {special: name for name, special in _LOOKALIKES.items()}
+
+
+def swap_lookalikes(name: str) -> str:
+    """Between a vocabulary's names and what is looked up in it, in both directions.
+
+    A text may itself hold the words `<pad>`, `<sos>` and `<eos>`, which are words like any other. In a vocabulary their
+    names have a space in front, as no word has, and the special tokens the plain names. For looking words up it is the
+    other way round, so that no text is ever taken for a special token.
+    """
+    return _SWAPPED.get(name, name)
+
+
 LINES_TO_RANK_BY = 200_000
 """Of the text's beginning, in which tokens are counted for the order of their ids."""
 
@@ -29,27 +43,27 @@ _DEFAULT_SIZES = {"character": 10_000, "word": 50_000, "bpe": 8_000, "unigram": 
 
 class TokenizerSettings(Settings):
     kind: Literal["character", "word", "bpe", "unigram"] = Field(
-        "word", description="character, word (as separated by blanks), bpe (of bytes) or unigram pieces"
+        "word", description="character, word (as separated by whitespace), bpe or unigram (pieces of bytes)"
     )
     vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (word: 50,000)")
     min_count: int = Field(
         0, ge=0, description="rarer words and characters become <unk>; 0: 1 where the text marks its own <unk>, else 2"
     )
-    lowercase: bool = Field(False, description="lower-case the text first")
+    lowercase: bool = Field(False, description="lowercase the text first")
     punctuation: bool = Field(False, description="word: punctuation marks are words of their own")
 
     @property
     def of_plain_words(self) -> bool:
-        """Whether tokens are what blanks separate, as it stands there."""
+        """Whether tokens are what whitespace separates, unchanged."""
         return self.kind == "word" and not self.lowercase and not self.punctuation
 
     @property
     def most_tokens(self) -> int:
         return self.vocab_size or _DEFAULT_SIZES[self.kind]
 
-    def least_count(self, own_unknowns: bool) -> int:
-        """How often a token must occur, where the text marks its `own_unknowns` and where it does not."""
-        return self.min_count or (1 if own_unknowns else 2)
+    def least_count(self, has_unknowns: bool) -> int:
+        """How often a token must occur in a text that writes `<unk>` for its rare words, or does not."""
+        return self.min_count or (1 if has_unknowns else 2)
 
     def check_room(self) -> None:
         """Raises RequestError where no token would have an id."""
@@ -61,10 +75,21 @@ class TokenizerSettings(Settings):
                 expected=f"more than {len(SPECIALS)}, the special tokens",
             )
 
+    def check_frequent(self, num_tokens: int, least_count: int) -> None:
+        """Raises RequestError where no token of the text is frequent enough for the vocabulary."""
+        if not num_tokens:
+            raise RequestError(
+                "no token of the text is frequent enough for the vocabulary",
+                where="tokenizer.min_count",
+                got=least_count,
+                expected="how often a token occurs",
+                hint="set tokenizer.min_count=1, or give more text",
+            )
+
 
 class Tokenizer(ABC):
-    """A trained tokenizer. `separates_words`: whether blanks between tokens are left out in encoding and put back by
-    `decode`."""
+    """A trained tokenizer. `separates_words`: whitespace between tokens is not encoded, and `decode` puts a space
+    there."""
 
     vocab_size: int
     separates_words: bool
@@ -79,10 +104,12 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`; `<pad>`, `<sos>` and `<eos>` are left out."""
+        """The text of `ids`; `<pad>`, `<sos>` and `<eos>` are left out. Bytes that are not UTF-8, such as a part of a
+        character, are U+FFFD."""
 
     @abstractmethod
-    def token(self, token_id: int) -> str: ...
+    def token(self, token_id: int) -> str:
+        """The name of an id in the vocabulary."""
 
     @abstractmethod
     def tokens(self) -> list[str]:

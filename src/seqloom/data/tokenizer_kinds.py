@@ -1,4 +1,4 @@
-"""Which tokenizer is meant: by settings, where one is trained, or by what a file holds."""
+"""Trains the tokenizer that settings describe, or loads the one of a file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def train_tokenizer(
     stream = itertools.chain([first], stream)
     if settings.of_plain_words:
         return WordTokenizer.train(stream, settings, ranked_by)
-    from seqloom.data.library_tokenizer import LibraryTokenizer  # the library is imported by those that use it
+    from seqloom.data.library_tokenizer import LibraryTokenizer  # a large library
 
     return LibraryTokenizer.train(stream, settings, ranked_by)
 
@@ -36,14 +36,12 @@ def train_tokenizer(
 def load_tokenizer(path: Path) -> Tokenizer:
     """Raises RequestError where there is none, or it is broken."""
     try:
-        text = path.read_text(encoding="utf-8")
-        words = WordTokenizer.parsed(json.loads(text))
+        description = json.loads(path.read_text(encoding="utf-8"))
+        words = WordTokenizer.parsed(description)
         if words is not None:
             return words
-        import tokenizers
-
         from seqloom.data.library_tokenizer import LibraryTokenizer
 
-        return LibraryTokenizer(tokenizers.Tokenizer.from_str(text))
+        return LibraryTokenizer.parsed(description)
     except Exception as error:  # the library raises bare Exceptions
         raise RequestError("the tokenizer could not be read", where=str(path), got=str(error)) from None

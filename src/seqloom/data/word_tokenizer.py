@@ -1,4 +1,4 @@
-"""Words that blanks separate as tokens: counted, looked up and kept by compiled code."""
+"""Words as tokens, as whitespace separates them: counted, looked up and stored by compiled code."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from seqloom.data.tokenizer import (
     Tokenizer,
     TokenizerSettings,
     marks_unknowns,
+    swap_lookalikes,
 )
 from seqloom.data.words import EncodedLines, WordCounter, WordTable, encode_lines
 
@@ -41,10 +42,10 @@ class WordTokenizer(Tokenizer):
     separates_words = True
 
     def __init__(self, words: Sequence[str]) -> None:
-        """`words` in order of ids, the special ones first."""
+        """`words`: the names of the vocabulary in order of ids, the special tokens first."""
         assert tuple(words[: len(SPECIALS)]) == SPECIALS
         self.vocab_size = len(words)
-        self._table = WordTable.of(words)
+        self._table = WordTable.of([swap_lookalikes(word) for word in words])
 
     @classmethod
     def train(
@@ -53,16 +54,18 @@ class WordTokenizer(Tokenizer):
         """The most frequent words, of equals the first in the alphabet; their ids by their frequency in `ranked_by`, or
         in the beginning of the text. Of the text no more than a few lines are held at a time."""
         settings.check_room()
-        stream, counter, own_unknowns = iter(lines), WordCounter(), False
+        stream, counter, has_unknowns = iter(lines), WordCounter(), False
         sample = itertools.islice(stream, LINES_TO_RANK_BY)
         while block := list(itertools.islice(sample, _LINES_AT_ONCE)):
             counter.add(block)
-            own_unknowns = own_unknowns or marks_unknowns(block)
+            has_unknowns = has_unknowns or marks_unknowns(block)
         in_sample = counter.frequencies()
         while block := list(itertools.islice(stream, _LINES_AT_ONCE)):
             counter.add(block)
         counts = counter.frequencies()
-        numbers = np.flatnonzero(counts >= settings.least_count(own_unknowns))
+        least_count = settings.least_count(has_unknowns)
+        numbers = np.flatnonzero(counts >= least_count)
+        settings.check_frequent(len(numbers), least_count)
         words = counter.words(numbers)
         order = np.array(sorted(range(len(words)), key=words.__getitem__), np.int64)
         order = order[np.argsort(-counts[numbers[order]], kind="stable")][: settings.most_tokens - len(SPECIALS)]
@@ -71,8 +74,8 @@ class WordTokenizer(Tokenizer):
         else:
             frequency = _frequencies(words, itertools.islice(ranked_by, LINES_TO_RANK_BY))
         order = order[np.argsort(-frequency[order], kind="stable")]
-        # A text that writes <unk> itself has it counted as a word; it is the special one all the same.
-        return cls([*SPECIALS, *(words[i] for i in order.tolist() if words[i] not in SPECIALS)])
+        # A text that writes <unk> itself has it counted as a word; it is the special token all the same.
+        return cls([*SPECIALS, *(swap_lookalikes(words[i]) for i in order.tolist() if words[i] != SPECIALS[UNK])])
 
     @classmethod
     def parsed(cls, description: Mapping[str, Any]) -> WordTokenizer | None:
@@ -97,13 +100,13 @@ class WordTokenizer(Tokenizer):
         return encode_lines(self._table, lines, UNK, EOS)
 
     def decode(self, ids: Sequence[int]) -> str:
-        return " ".join(self.token(i) for i in ids if i not in (PAD, SOS, EOS))
+        return " ".join(self._table.words(np.array([i for i in ids if i not in (PAD, SOS, EOS)], np.int64)))
 
     def token(self, token_id: int) -> str:
-        return self._table.words(np.array([token_id]))[0]
+        return swap_lookalikes(self._table.words(np.array([token_id]))[0])
 
     def tokens(self) -> list[str]:
-        return self._table.words(np.arange(self.vocab_size))
+        return [swap_lookalikes(word) for word in self._table.words(np.arange(self.vocab_size))]
 
     def with_words(self, words: Iterable[str], most: int) -> WordTokenizer:
         known = dict.fromkeys(self.tokens())
@@ -118,5 +121,5 @@ def _frequencies(words: Sequence[str], lines: Iterable[str]) -> NDArray[np.int64
     """(words,): how often each stands in the lines."""
     counter = WordCounter()
     counter.add(list(lines))
-    found = counter.counts()
-    return np.array([found.get(word, 0) for word in words], np.int64)
+    counts = counter.counts()
+    return np.array([counts.get(word, 0) for word in words], np.int64)

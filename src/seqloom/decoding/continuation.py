@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK, Tokenizer
 from seqloom.decoding.option_checks import check_option, check_seed
 from seqloom.decoding.sampling import Sampling, generate
+from seqloom.decoding.text_stream import TextStream
 from seqloom.models.language_model import PredictsNext
 
 
@@ -37,28 +38,23 @@ def continue_text(
     of_lines = first_input == SOS
     # A stream goes on after the end of a line; for a model of lines there is nothing after it.
     lines = [prompt] if of_lines else prompt.split("\n")
-    begin = [first_input, *itertools.chain.from_iterable((EOS, *ids) for ids in tokenizer.encode(lines))]
+    encoded = tokenizer.encode(lines)
+    begin = [first_input, *itertools.chain.from_iterable((EOS, *ids) for ids in encoded)]
     del begin[1]
     never = [PAD, SOS] + ([] if options.unknown else [UNK])
     ids = generate(model, begin, options.sampling, never=never, seed=options.seed)
-    yield from _text_of(itertools.islice(ids, options.max_tokens), tokenizer, of_lines, begun=bool(lines[-1]))
+    yield from _text_of(itertools.islice(ids, options.max_tokens), tokenizer, encoded[-1], of_lines)
 
 
-def _text_of(ids: Iterator[int], tokenizer: Tokenizer, stop_at_end: bool, begun: bool) -> Iterator[str]:
-    """The text of ids as it grows. A character made of several byte tokens is held back until it is whole, and left
-    out where it never is."""
-    line: list[int] = []
-    shown = ""
+def _text_of(ids: Iterator[int], tokenizer: Tokenizer, line: list[int], stop_at_end: bool) -> Iterator[str]:
+    """The text of `ids` as it grows after those of the `line` that was begun."""
+    text = TextStream(tokenizer, line)
     for token in ids:
-        if token == EOS:
-            if stop_at_end:
-                return
+        if token != EOS:
+            if added := text.add(token):
+                yield added
+        elif stop_at_end:
+            return
+        else:
             yield "\n"
-            line, shown, begun = [], "", False
-            continue
-        line.append(token)
-        text = tokenizer.decode(line)
-        if not text.endswith("\ufffd"):
-            # Words are separated by blanks that the tokenizer does not keep; the first follows the prompt.
-            yield (" " if begun and not shown and tokenizer.separates_words else "") + text[len(shown) :]
-            shown = text
+            text = TextStream(tokenizer, [])

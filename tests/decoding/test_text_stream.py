@@ -1,0 +1,56 @@
+"""Text as it comes is the text of all tokens together."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import tokenizers
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from seqloom.data.library_tokenizer import LibraryTokenizer
+from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
+from seqloom.data.tokenizer_kinds import train_tokenizer
+from seqloom.decoding.text_stream import TextStream
+
+TEXT = ["It was only a cat, it was 語 語 naïve.", "only cats <eos> \u2581 was a 語"] * 20
+
+
+def metaspace() -> Tokenizer:
+    """As the unigram tokenizers of runs that were made before 0.2 are."""
+    inner = tokenizers.Tokenizer(models.Unigram())
+    inner.pre_tokenizer, inner.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    specials = ["<pad>", "<unk>", "<sos>", "<eos>"]
+    trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=specials, unk_token="<unk>", show_progress=False)
+    inner.train_from_iterator(TEXT, trainer)
+    description = json.loads(inner.to_str())
+    description["added_tokens"] = []
+    return LibraryTokenizer.parsed(description)
+
+
+TOKENIZERS = {
+    kind: train_tokenizer(TEXT, TokenizerSettings(kind=kind))  # type: ignore[arg-type]
+    for kind in ("character", "word", "bpe", "unigram")
+} | {"metaspace": metaspace()}
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@given(data=st.data())
+def test_prompt_and_answer_together(kind: str, data: st.DataObject) -> None:
+    tokenizer = TOKENIZERS[kind]
+    tokens = st.integers(4, tokenizer.vocab_size - 1)
+    (prompt,) = tokenizer.encode([data.draw(st.sampled_from(["", "It was", "cat 語", *TEXT]))])
+    answer = data.draw(st.lists(tokens, max_size=80))
+    stream = TextStream(tokenizer, prompt)
+    text = tokenizer.decode(prompt) + "".join(map(stream.add, answer))
+    assert text == tokenizer.decode([*prompt, *answer]).rstrip("\ufffd")
+
+
+def test_a_prompt_and_its_first_word_are_apart() -> None:
+    """They were not: `It wasonly`."""
+    for kind in ("word", "unigram", "metaspace"):
+        (prompt,), (both,) = TOKENIZERS[kind].encode(["It was"]), TOKENIZERS[kind].encode(["It was only"])
+        stream = TextStream(TOKENIZERS[kind], prompt)
+        assert "".join(map(stream.add, both[len(prompt) :])) == " only"
