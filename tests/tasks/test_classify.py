@@ -222,3 +222,9 @@ def test_attention_in_the_name_is_attention() -> None:
     with pytest.raises(RequestError, match="not possible"):
         make_settings("classify", "lstm+attention", {"output.pool": "max"})
     assert flatten(make_settings("classify", "lstm", {"pool": "last"}))["output.pool"] == "last"
+
+
+def test_a_bag_without_a_frequent_n_gram_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="frequent enough") as caught:
+        train_labelled(tmp_path / "run", model="bow", model__min_count=999)
+    assert (caught.value.where, caught.value.got) == ("model.min_count", 999)

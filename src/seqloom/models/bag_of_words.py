@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.data.tokenizer import EOS, PAD, UNK
+from seqloom.errors import RequestError
 from seqloom.models.class_model import ClassLogits, ClassModel
 from seqloom.models.ngram_features import Found, NGrams, learn_ngrams
 
@@ -68,6 +69,14 @@ class BagOfWords(ClassModel):
         """Text i is `ids[offsets[i]:offsets[i + 1]]`, of the class `class_ids[i]`."""
         kept = settings.order, settings.min_count, settings.num_features
         ngrams = learn_ngrams(ids, offsets, (PAD, UNK), EOS, vocab_size, *kept)
+        if not len(ngrams):
+            raise RequestError(
+                "no n-gram of the texts is frequent enough",
+                where="model.min_count",
+                got=settings.min_count,
+                expected="how often an n-gram occurs",
+                hint="set model.min_count=1, or give more text",
+            )
         counts = _counts(ngrams, ids, offsets, class_ids, len(class_weights))
         sizes = np.bincount(class_ids, minlength=len(class_weights))
         weights = torch.from_numpy(_informative(counts, sizes))

@@ -64,7 +64,8 @@ def tensor_entries(tensors: Mapping[str, Tensor]) -> dict[str, Entry]:
 
 
 def _entry(tensor: Tensor) -> Entry:
-    content = tensor.detach().contiguous().flatten().view(torch.uint8).numpy()
+    flat = tensor.detach().reshape(-1)
+    content = (flat.contiguous() if len(flat) else flat.new_empty(0)).view(torch.uint8).numpy()  # an odd stride of none
     return Entry(_KINDS[tensor.dtype], tensor.element_size(), tensor.shape, content)
 
 
