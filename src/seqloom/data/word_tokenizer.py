@@ -65,7 +65,6 @@ class WordTokenizer(Tokenizer):
         counts = counter.frequencies()
         least_count = settings.least_count(has_unknowns)
         numbers = np.flatnonzero(counts >= least_count)
-        settings.check_frequent(len(numbers), least_count)
         words = counter.words(numbers)
         order = np.array(sorted(range(len(words)), key=words.__getitem__), np.int64)
         order = order[np.argsort(-counts[numbers[order]], kind="stable")][: settings.most_tokens - len(SPECIALS)]
@@ -75,7 +74,9 @@ class WordTokenizer(Tokenizer):
             frequency = _frequencies(words, itertools.islice(ranked_by, LINES_TO_RANK_BY))
         order = order[np.argsort(-frequency[order], kind="stable")]
         # A text that writes <unk> itself has it counted as a word; it is the special token all the same.
-        return cls([*SPECIALS, *(swap_lookalikes(words[i]) for i in order.tolist() if words[i] != SPECIALS[UNK])])
+        names = [swap_lookalikes(words[i]) for i in order.tolist() if words[i] != SPECIALS[UNK]]
+        settings.check_frequent(len(names), least_count)
+        return cls([*SPECIALS, *names])
 
     @classmethod
     def parsed(cls, description: Mapping[str, Any]) -> WordTokenizer | None:
