@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -30,3 +31,15 @@ def test_every_import_is_a_dependency() -> None:
     of = packages_distributions()
     needed = {of[package][0].lower().replace("_", "-") for package in imported()}
     assert needed == declared
+
+
+def test_charts_are_imported_only_where_a_page_is_written() -> None:
+    """Altair takes a third of a second to import, and only pages need it."""
+    code = (
+        "import sys, seqloom; seqloom.compare; seqloom.train\n"
+        "import seqloom.cli.compare, seqloom.cli.evaluate, seqloom.cli.predict, seqloom.cli.vectors\n"
+        "import seqloom.explain.alignments, seqloom.explain.heads\n"
+        "sys.exit(','.join({'altair', 'vl_convert'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ import pytest
 
 import seqloom
 from tests.support.command_line import CommandLine
+from tests.support.page_elements import loads
 from tests.support.ranks import KINDS, write_neighbours
 from tests.support.texts import write_text
 
@@ -44,12 +45,13 @@ def test_train_ask_evaluate_and_write(cli: CommandLine, tmp_path: Path) -> None:
         assert shown[0] == shown[1]
     for action in ("map", "report"):
         page = tmp_path / f"{action}.html"
-        assert cli("vectors", run, action, "--out", page).status == 0
+        assert cli("vectors", run, action, "--out", page, "--figures", tmp_path / "figures").status == 0
         content = page.read_text(encoding="utf-8")
         assert content.startswith("<!doctype html>")
-        assert "http" not in content
+        assert not loads(content)
     assert "king" in (tmp_path / "map.html").read_text(encoding="utf-8")
     assert "held-out" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"map.svg", "losses.svg"}
 
 
 def test_any_network_that_reads_words_has_vectors(cli: CommandLine, run: seqloom.Run) -> None:

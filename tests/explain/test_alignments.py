@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from html.parser import HTMLParser
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,34 +11,22 @@ import pytest
 
 from seqloom.decoding.alignment import Alignment
 from seqloom.errors import SeqloomError
-from seqloom.explain.alignments import alignments_html, heat_map
+from seqloom.explain.alignments import alignment_figure, alignments_page
+from tests.support.page_elements import Elements, loads
 
 HOUSE = Alignment(["the", "house", "<eos>"], ["das", "Haus"], [[0.9, 0.1, 0.0], [0.25, 0.7, 0.05]])
 
 
-class Elements(HTMLParser):
-    """The tags of a page with their attributes, and what is open at its end."""
+def drawing(alignment: Alignment) -> str:
+    return alignment_figure(alignment).inline_svg()
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+def alignments_html(alignments: Sequence[Alignment], title: str) -> str:
+    return alignments_page(alignments, title).html()
 
 
 def cells(alignment: Alignment) -> list[ElementTree.Element]:
-    return [rect for rect in ElementTree.fromstring(heat_map(alignment)).iter("rect") if rect.get("class") == "cell"]
+    return [rect for rect in ElementTree.fromstring(drawing(alignment)).iter("rect") if rect.get("class") == "cell"]
 
 
 def test_json_holds_tokens_and_weights() -> None:
@@ -64,13 +51,13 @@ def test_sources_stand_along_the_top_and_targets_at_the_left() -> None:
     das_the, das_house, haus_the, *_ = [(float(c.get("x", 0)), float(c.get("y", 0))) for c in cells(HOUSE)]
     assert das_the[0] == haus_the[0] < das_house[0]
     assert das_the[1] == das_house[1] < haus_the[1]
-    texts = list(ElementTree.fromstring(heat_map(HOUSE)).iter("text"))
+    texts = list(ElementTree.fromstring(drawing(HOUSE)).iter("text"))
     assert ["rotate" in text.get("transform", "") for text in texts] == [True, True, True, False, False]
 
 
 def test_everything_lies_within_the_picture() -> None:
     long = Alignment(["Donaudampfschifffahrtsgesellschaft"] * 3, ["漢字" * 20, "y"], np.full((2, 3), 1 / 3))
-    svg = ElementTree.fromstring(heat_map(long))
+    svg = ElementTree.fromstring(drawing(long))
     width, height = (float(svg.get(side, 0)) for side in ("width", "height"))
     for rect in svg.iter("rect"):
         x, y, wide, high = (float(rect.get(name, 0)) for name in ("x", "y", "width", "height"))
@@ -80,13 +67,13 @@ def test_everything_lies_within_the_picture() -> None:
 
 def test_a_long_token_is_cut_and_stands_in_full_at_the_pointer() -> None:
     word = "Donaudampfschifffahrtsgesellschaft"
-    first = next(ElementTree.fromstring(heat_map(Alignment([word], ["x"], [[1.0]]))).iter("text"))
+    first = next(ElementTree.fromstring(drawing(Alignment([word], ["x"], [[1.0]]))).iter("text"))
     assert first.findtext("title") == word
     assert "".join(first.itertext()).endswith("Donaudampfschifff…")
 
 
 def test_tokens_of_blanks_can_be_seen() -> None:
-    texts = ElementTree.fromstring(heat_map(Alignment([" ", "\t"], ["", "a b"], np.full((2, 2), 0.5)))).iter("text")
+    texts = ElementTree.fromstring(drawing(Alignment([" ", "\t"], ["", "a b"], np.full((2, 2), 0.5)))).iter("text")
     assert ["".join(text.itertext()) for text in texts] == ["␣", "⇥", "∅", "a b"]
 
 
@@ -99,10 +86,7 @@ def test_a_page_is_escaped_and_whole() -> None:
 
 
 def test_a_page_loads_nothing() -> None:
-    text = alignments_html([HOUSE] * 3, "three")
-    for _, attributes in Elements(text).found:
-        assert all((value or "").startswith("#") for name, value in attributes.items() if name in ("href", "src"))
-    assert not re.search(r"url\(|@import|https?:", text)
+    assert not loads(alignments_html([HOUSE] * 3, "three"))
 
 
 def test_the_list_leads_to_every_sentence() -> None:

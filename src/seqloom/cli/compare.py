@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqloom.cli.options import Data, Json, Set, Test, Threads, Valid, to_json
+from seqloom.cli.options import Data, Figures, Json, Set, Test, Threads, Valid, to_json
 
 
 def compare(
@@ -24,6 +24,7 @@ def compare(
     test: Test = None,
     settings: Set = None,
     threads: Threads = 0,
+    figures: Figures = None,
     json: Json = False,
 ) -> None:
     """Train several models on equal terms, one after the other, and print the scoreboard.
@@ -47,6 +48,7 @@ def compare(
         test=test,
         threads=threads,
         settings=parse_assignments(settings or []),
+        figures=figures,
     )
     typer.echo(to_json(comparison.report) if json else str(comparison))
     print(f"report: {comparison.folder / 'report.html'}", file=sys.stderr)

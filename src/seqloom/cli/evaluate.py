@@ -13,6 +13,7 @@ from seqloom.cli.options import (
     INPUTS_AT_ONCE,
     Data,
     Device,
+    Figures,
     File,
     Json,
     RunFolder,
@@ -36,15 +37,19 @@ def evaluate(
     heads: Annotated[
         Path | None, typer.Option(help="ntm: write where the heads of the memory looked to an .html file")
     ] = None,
+    figures: Figures = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
 ) -> None:
     """Score a run on other data: perplexity and bits a byte of a text; BLEU, chrF, exact match of pairs; accuracy and
     F1 of labels and tags; bits a sequence of an algorithm, such as copy:length=40."""
+    from seqloom.errors import RequestError
     from seqloom.metrics.by_length import table
     from seqloom.run import load
 
+    if figures is not None and report is None and heads is None:
+        raise RequestError("there is no page whose charts to write", where="--figures", hint="add --report or --heads")
     loaded = load(run, device=device, threads=threads)
     if by_length:
         rows = loaded.evaluate_by_length(data)
@@ -52,28 +57,27 @@ def evaluate(
         return
     prepared = loaded.read(data)
     if report is not None:
-        _write_report(loaded, prepared, report, Path(data).name)
+        _write_report(loaded, prepared, report, figures, Path(data).name)
     if heads is not None:
-        _write_heads(loaded, prepared, heads, Path(data).name)
+        _write_heads(loaded, prepared, heads, figures, Path(data).name)
     print_metrics(loaded.evaluate(prepared), json)
 
 
-def _write_report(loaded: Run, data: Any, path: Path, name: str) -> None:
-    from seqloom.explain.diagnosis import diagnosis_html
-    from seqloom.files import write_atomic
+def _write_report(loaded: Run, data: Any, path: Path, figures: Path | None, name: str) -> None:
+    from seqloom.explain.diagnosis import diagnosis_page
 
     title = f"What {loaded.plan.model} gets wrong"
     about = f"{loaded.plan.task} · {name} · run {loaded.folder.resolve().name}"
-    write_atomic(path, diagnosis_html(loaded.diagnose(data), title, about))
+    diagnosis_page(loaded.diagnose(data), title, about).write(path, figures)
     print(f"report: {path}", file=sys.stderr)
 
 
-def _write_heads(loaded: Run, data: Any, path: Path, name: str) -> None:
-    from seqloom.explain.heads import heads_html, watch
-    from seqloom.files import write_atomic
+def _write_heads(loaded: Run, data: Any, path: Path, figures: Path | None, name: str) -> None:
+    from seqloom.explain.heads import heads_page, watch
 
     about = f"{loaded.plan.task} · {name} · run {loaded.folder.resolve().name}"
-    write_atomic(path, heads_html(watch(loaded.task, loaded.trained, data), "Where the heads looked", about))
+    traces = watch(loaded.task, loaded.trained, data)
+    heads_page(traces, "Where the heads looked", about).write(path, figures)
     print(f"heads: {path}", file=sys.stderr)
 
 

@@ -23,6 +23,7 @@ Set = Annotated[
 Seed = Annotated[int, typer.Option(help="for weights, dropout and order")]
 Threads = Annotated[int, typer.Option(help="0: as many as the machine has")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Figures = Annotated[Path | None, typer.Option(help="a folder: write the page's charts there as well, as SVG files")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
 
 INPUTS_AT_ONCE = 1_000

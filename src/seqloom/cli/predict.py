@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import INPUTS_AT_ONCE, Device, File, Json, RunFolder, Threads, to_json
+from seqloom.cli.options import INPUTS_AT_ONCE, Device, Figures, File, Json, RunFolder, Threads, to_json
 
 if TYPE_CHECKING:
     from seqloom.decoding.alignment import Alignment
@@ -40,6 +40,7 @@ def predict(
     top_p: Annotated[float | None, typer.Option(help="--sample: from the fewest that hold so much")] = None,
     seed: Annotated[int | None, typer.Option(help="--sample: equal seeds draw equal answers")] = None,
     alignments: Annotated[Path | None, typer.Option(help="write what was attended to: a .json or .html file")] = None,
+    figures: Figures = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
@@ -48,8 +49,14 @@ def predict(
 
     What is not given is as the run was set up.
     """
+    from seqloom.errors import RequestError
     from seqloom.run import load
     from seqloom.tasks.capabilities import Aligned
+
+    if figures is not None and (alignments is None or alignments.suffix != ".html"):
+        raise RequestError(
+            "there is no page whose charts to write", where="--figures", hint="add --alignments FILE.html"
+        )
 
     options = {
         "n_best": n_best,
@@ -79,7 +86,7 @@ def predict(
         if alignments is not None and isinstance(answers[0], Aligned):
             aligned.append(answers[0].alignment)
     if alignments is not None:
-        _write_alignments(alignments, aligned)
+        _write_alignments(alignments, aligned, figures)
 
 
 def _answers(loaded: Run, file: str, options: dict[str, Any]) -> Iterator[Sequence[Prediction]]:
@@ -143,16 +150,16 @@ def _as_text(proba: bool, several: bool) -> Shown:
     return shown
 
 
-def _write_alignments(path: Path, aligned: Sequence[Alignment | None]) -> None:
+def _write_alignments(path: Path, aligned: Sequence[Alignment | None], figures: Path | None) -> None:
     from seqloom.errors import RequestError
-    from seqloom.explain.alignments import alignments_html
+    from seqloom.explain.alignments import alignments_page
     from seqloom.files import write_atomic
 
     found = [alignment for alignment in aligned if alignment is not None]
     if not found:
         raise RequestError("the model has no attention to show", where=str(path), expected="a model with +attention")
     if path.suffix == ".html":
-        write_atomic(path, alignments_html(found, f"Attention of {len(found)} lines"))
+        alignments_page(found, f"Attention of {len(found)} lines").write(path, figures)
     else:
         plain = [alignment.to_json() for alignment in found]
         write_atomic(path, json_format.dumps(plain, ensure_ascii=False, indent=1) + "\n")

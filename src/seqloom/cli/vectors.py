@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import Json, print_metrics, to_json
+from seqloom.cli.options import Figures, Json, print_metrics, to_json
 
 if TYPE_CHECKING:
+    from seqloom.charts.page import Page
     from seqloom.run.embeddings import Vectors
 
 Arguments = Sequence[str]
@@ -34,6 +35,7 @@ def vectors(
     top: Annotated[int, typer.Option(min=1, help="similar, analogy: how many words")] = 10,
     most_words: Annotated[int, typer.Option(min=0, help="analogies, map: of so many frequent words; 0: all")] = 30_000,
     out: Annotated[Path | None, typer.Option(help="map, report: the .html file to write")] = None,
+    figures: Figures = None,
     json: Json = False,
 ) -> None:
     """Ask the vectors of a run or of a file (word2vec's formats, .vec).
@@ -51,10 +53,10 @@ def vectors(
     if (action in _PAGES) != (out is not None):
         expected = "--out FILE" if action in _PAGES else "no --out"
         raise RequestError(f"{action} {'writes' if action in _PAGES else 'does not write'} a page", expected=expected)
+    if figures is not None and action not in _PAGES:
+        raise RequestError("there is no page whose charts to write", where="--figures", expected="map or report")
     if action in _PAGES and out is not None:
-        from seqloom.files import write_atomic
-
-        write_atomic(out, _PAGES[action](source, most_words))
+        _PAGES[action](source, most_words).write(out, figures)
         return
     from seqloom.run.embeddings import Vectors
 
@@ -113,17 +115,17 @@ def _expect(right: bool, action: str, what: str, got: Arguments) -> None:
         raise RequestError(f"{action} is asked of {what}", got=" ".join(got) or "nothing")
 
 
-def _map(source: Path, most_words: int) -> str:
-    from seqloom.explain.vector_map import vector_map_html
+def _map(source: Path, most_words: int) -> Page:
+    from seqloom.explain.vector_map import vector_map_page
     from seqloom.run.embeddings import Vectors
 
-    return vector_map_html(Vectors.open(source), f"The words of {source.resolve().name}", most_words)
+    return vector_map_page(Vectors.open(source), f"The words of {source.resolve().name}", most_words)
 
 
-def _report(source: Path, most_words: int) -> str:  # noqa: ARG001
-    from seqloom.explain.loss_curves import loss_report_html
+def _report(source: Path, most_words: int) -> Page:  # noqa: ARG001
+    from seqloom.explain.loss_curves import loss_page
 
-    return loss_report_html(source)
+    return loss_page(source)
 
 
 _QUESTIONS: dict[str, Callable[[Vectors, Arguments, int, int], Any]] = {
@@ -133,5 +135,5 @@ _QUESTIONS: dict[str, Callable[[Vectors, Arguments, int, int], Any]] = {
     "similarity": _similarity,
     "evaluate": _evaluate,
 }
-_PAGES: dict[str, Callable[[Path, int], str]] = {"map": _map, "report": _report}
+_PAGES: dict[str, Callable[[Path, int], Page]] = {"map": _map, "report": _report}
 _ACTIONS = (*_QUESTIONS, *_PAGES)

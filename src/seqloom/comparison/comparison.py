@@ -17,7 +17,6 @@ from typing import Any, cast
 import torch
 
 from seqloom.comparison.online import online_milliseconds
-from seqloom.comparison.report import report_html
 from seqloom.comparison.scoreboard import Row, notes, scoreboard, verdict
 from seqloom.comparison.spec import ComparisonSpec, assignments, claim_folder, make_terms
 from seqloom.comparison.training_process import run_training
@@ -58,13 +57,15 @@ def compare(
     threads: int = 0,
     settings: Mapping[str, Any] | None = None,
     quiet: bool = False,
+    figures: str | Path | None = None,
 ) -> Comparison:
     """Trains `models` on equal terms and gives the scoreboard; what is already in `out` is not trained again.
 
     `data`, `valid`, `test` are what `seqloom.train` takes: paths, lines, or pairs.
 
     Exactly one of `minutes`, `epochs`, `updates` says how long each training is. `settings` go to every model, those
-    named `model:setting` to one of them. Raises RequestError where the terms are impossible, or others than in `out`.
+    named `model:setting` to one of them. `figures` is a folder for the report's charts as SVG files. Raises
+    RequestError where the terms are impossible, or others than in `out`.
     """
     budget = {"minutes": minutes, "epochs": epochs, "updates": updates}
     paths = [None if part is None else path_of(part, cache_folder()) for part in (data, valid, test)]
@@ -76,7 +77,7 @@ def compare(
         runs = [(model, seed) for seed in range(1, seeds + 1) for model in terms.models]
         for number, (model, seed) in enumerate(runs, 1):
             _train(terms, model, seed, folder, f"{number} of {len(runs)}", quiet)
-        return _conclude(terms, folder)
+        return _conclude(terms, folder, None if figures is None else Path(figures))
     except KeyboardInterrupt:
         if not quiet:
             print("the same command goes on where this one stopped", file=sys.stderr)
@@ -104,7 +105,7 @@ def _train(terms: ComparisonSpec, model: str, seed: int, folder: Path, number: s
     run_training(arguments, f"{model} with seed {seed}", quiet)
 
 
-def _conclude(terms: ComparisonSpec, folder: Path) -> Comparison:
+def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comparison:
     """Gathers the finished runs, and writes `report.json` and `report.html`."""
     online = _measure_online(terms, folder)
     runs: list[dict[str, Any]] = [
@@ -138,8 +139,14 @@ def _conclude(terms: ComparisonSpec, folder: Path) -> Comparison:
     }
     report = json.loads(json.dumps(report))  # what is returned is what is read back
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
-    write_atomic(folder / "report.html", report_html(report))
+    _write_page(report, folder, figures)
     return Comparison(folder, rows, report)
+
+
+def _write_page(report: dict[str, Any], folder: Path, figures: Path | None) -> None:
+    from seqloom.comparison.report import report_page  # charts take a third of a second to import
+
+    report_page(report).write(folder / "report.html", figures)
 
 
 def _apart(terms: ComparisonSpec) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from seqloom.comparison.charts import Point, Series, curves, scatter
+from seqloom.charts.axis import Axis
+from seqloom.charts.figure import Figure
+from seqloom.charts.lines import Line, line_chart
+from seqloom.charts.page import Page
+from seqloom.charts.scatter import Point, scatter_chart
+from seqloom.charts.theme import series_colour
 from seqloom.comparison.scoreboard import Row, headings
-from seqloom.page import COLOURS, page
 
 _STYLE = """
 .verdict { font-size: 1.1rem; background: var(--tint); border-left: 4px solid var(--soft); border-radius: 0 8px 8px 0;
@@ -18,37 +23,22 @@ th, td { padding: .5rem .6rem; text-align: right; border-bottom: 1px solid var(-
 th { font-weight: 600; color: var(--soft); font-size: .8rem; line-height: 1.25; vertical-align: bottom }
 th:first-child, td:first-child { text-align: left; padding-left: 0 } tr.first td { font-weight: 650 }
 .key { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .55rem }
-svg { width: 100%; height: auto }
-.grid { stroke: var(--rule) } .axis { stroke: var(--soft); stroke-opacity: .6 }
-.curve { fill: none; stroke-width: 1.4; stroke-linejoin: round; stroke-opacity: .8 }
-.bar { fill: none; stroke-width: 1.6 }
-.dot { stroke: transparent; stroke-width: 10 } .dot:hover { stroke: currentColor; stroke-opacity: .2 }
-.name { font-weight: 600; font-size: 13px }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.25rem; margin: .75rem 0; font-size: .95rem }
 dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
-@media print { .verdict { break-inside: avoid } }
-""" + "\n".join(
-    f".curve.c{i}, .bar.c{i} {{ stroke: var(--c{i}) }} .dot.c{i}, .name.c{i} {{ fill: var(--c{i}) }} "
-    f".key.c{i} {{ background: var(--c{i}) }}"
-    for i in range(COLOURS)
-)
+@media (max-width: 500px) { dl { grid-template-columns: 1fr } dt { margin-top: .5rem } }
+@media print { .verdict, tr { break-inside: avoid } }
+"""
 
 
-def report_html(report: dict[str, Any]) -> str:
-    """The page for what `report.json` holds. Everything in it is escaped; it loads nothing from anywhere."""
+def report_page(report: dict[str, Any]) -> Page:
+    """The page for what `report.json` holds."""
     rows = [Row.from_json(row) for row in report["rows"]]
     score, terms = report["score"], report["terms"]
     metric = score.rpartition(" ")[2]
     better = "lower" if report["lower_is_better"] else "higher"
     colours = {model: number for number, model in enumerate(terms["models"])}
-    learning = curves(
-        [Series(row.model, colours[row.model], row.curves) for row in rows], f"validation {metric}, {better} is better"
-    )
-    size = scatter(
-        [Point(row.model, colours[row.model], row.parameters, row.score.mean, row.score.half_width) for row in rows],
-        "parameters",
-        f"{score}, {better} is better",
-    )
+    learning = _learning_curves(rows, colours, f"validation {metric}, {better} is better")
+    size = _quality_by_size(rows, colours, f"{score}, {better} is better")
     several = terms["seeds"] > 1
     corner = f"{'down' if report['lower_is_better'] else 'up'} and to the left"
     body = f"""<h1>{len(rows)} model{"s" if len(rows) > 1 else ""} on {escape(Path(terms["data"]).name)}</h1>
@@ -59,13 +49,39 @@ def report_html(report: dict[str, Any]) -> str:
 <p class="soft">{escape(" ".join(report["notes"]))}</p>
 <h2>Learning against time</h2>
 <p class="soft">{"A line is one seed. " if several else ""}Each point is an evaluation on the validation text.</p>
-{learning}
+{learning.html()}
 <h2>Quality against size</h2>
 <p class="soft">{"Bars are the 95 % intervals. " if several else ""}Further {corner} is more for less.</p>
-{size}
+{size.html()}
 <h2>How it was measured</h2>
 {_terms(report)}"""
-    return page(f"{terms['task']}: {', '.join(terms['models'])}", body, _STYLE)
+    return Page(f"{terms['task']}: {', '.join(terms['models'])}", body, [learning, size], _STYLE)
+
+
+def _learning_curves(rows: list[Row], colours: dict[str, int], y_label: str) -> Figure:
+    """The validation score against the time of training, a line for each seed of each model."""
+    lines = [Line(row.model, curve, colours[row.model]) for row in rows for curve in row.curves]
+    seconds, scores = zip(*(point for line in lines for point in line.points), strict=True)
+    unit, length = ("minutes", 60.0) if max(seconds) >= 180 else ("seconds", 1.0)
+    x = Axis(0.0, max(max(seconds) / length, 1e-9) * 1.01, False, f"{unit} of training")
+    y = Axis.over(scores, y_label, log=min(scores) > 0 and max(scores) > 3 * min(scores))
+    lines = [replace(line, points=[(second / length, score) for second, score in line.points]) for line in lines]
+    return line_chart("learning", f"{y_label}, against {x.label}", lines, x, y)
+
+
+def _quality_by_size(rows: list[Row], colours: dict[str, int], y_label: str) -> Figure:
+    """The test score with its interval against the number of parameters."""
+    points = []
+    for row in rows:
+        mean, half = row.score
+        # Of a score that is never negative, the part of an interval below 0 means nothing.
+        low = None if half is None else max(mean - half, 0.0) if mean >= 0 else mean - half
+        high = None if half is None else mean + half
+        points.append(Point(row.model, float(row.parameters), mean, colours[row.model], low, high))
+    x = Axis.over([point.x for point in points], "parameters", log=True)
+    ends = [end for point in points for end in (point.y, point.low, point.high) if end is not None]
+    y = Axis.over(ends, y_label, log=False)
+    return scatter_chart("size", f"{y_label}, against {x.label}", points, x, y)
 
 
 def _table(rows: list[Row], score: str, colours: dict[str, int]) -> str:
@@ -73,7 +89,7 @@ def _table(rows: list[Row], score: str, colours: dict[str, int]) -> str:
     lines = []
     for number, row in enumerate(rows):
         model, *numbers = row.cells()
-        key = f'<span class="key c{colours[row.model] % COLOURS}"></span>'
+        key = f'<span class="key" style="background: {series_colour(colours[row.model])}"></span>'
         cells = f"<td>{key}{escape(model)}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in numbers)
         lines.append(f"<tr{' class=first' if number == 0 else ''}>{cells}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"

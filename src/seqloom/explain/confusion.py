@@ -1,4 +1,4 @@
-"""What is taken for what: the confusion table as a heat map, and the pairs that are confused most often."""
+"""The confusion matrix as a heat map, and the pairs that are confused most often."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.explain.heat_map import Cell, heat_map
+from seqloom.charts.figure import DataTable, DrawnFigure
+from seqloom.charts.heat_map import Cell, heat_map
 from seqloom.metrics.classification import Confusion
 
 _MOST_LABELS = 30
@@ -49,13 +50,19 @@ def labels_to_show(confusion: Confusion) -> list[int]:
     return sorted(order[:_MOST_LABELS].tolist())
 
 
-def confusion_map(confusion: Confusion, places: Sequence[int]) -> str:
-    """Inline SVG of the labels at `places`: what was expected at the left, what was predicted along the top. A cell is
+def confusion_map(confusion: Confusion, places: Sequence[int]) -> DrawnFigure:
+    """The labels at `places`: what was expected at the left, what was predicted along the top. A cell is
     shaded by its share of all that was expected, what is wrong in a colour of its own and raised, so that few mistakes
     are seen beside many right answers."""
     size = min(_LARGEST, max(_SMALLEST, _SIDE // max(len(places), 1)))
     labels = [confusion.labels[place] for place in places]
-    return heat_map(labels, labels, _cells(confusion, places, size), size)
+    counts = confusion.counts[np.ix_(places, places)].tolist()
+    table = DataTable(
+        ["expected ↓ predicted →", *labels],
+        [[label, *(f"{count:,}" for count in row)] for label, row in zip(labels, counts, strict=True)],
+    )
+    cells = _cells(confusion, places, size)
+    return heat_map("confusion", "confusion matrix: expected by predicted", labels, labels, cells, table, size)
 
 
 def _cells(confusion: Confusion, places: Sequence[int], size: int) -> Iterator[Cell]:

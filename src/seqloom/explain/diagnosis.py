@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from seqloom.charts.figure import Figure
+from seqloom.charts.page import Page
 from seqloom.explain.confusion import confusion_map, labels_to_show, most_confused
-from seqloom.explain.heat_map import HEAT_MAP_STYLE
-from seqloom.explain.reliability import RELIABILITY_STYLE, reliability_diagram
+from seqloom.explain.reliability import confidence_histogram, reliability_diagram
 from seqloom.metrics.classification import (
     CalibrationBin,
     ClassScores,
@@ -16,10 +17,9 @@ from seqloom.metrics.classification import (
     Mistake,
     expected_calibration_error,
 )
-from seqloom.page import page
 
 _MOST_PAIRS = 12
-_MOST_LETTERS = 220
+_MOST_CHARACTERS = 220
 """Of a text that was mistaken; the whole stands at the pointer."""
 
 _STYLE = """
@@ -35,21 +35,27 @@ th:first-child, td:first-child { padding-left: 0 } .name { text-align: left; ove
 .right { color: var(--c2) } .wrong { color: var(--c1) }
 .of { display: inline-block; width: 5rem; height: .5rem; margin-right: .6rem; background: var(--tint); overflow: hidden;
   border-radius: 3px; text-align: left } .of i { display: block; height: 100%; background: var(--c0) }
+.square { max-width: 26rem }
 @media print { tr { break-inside: avoid } }
 """
 
 
-def diagnosis_html(diagnosis: Diagnosis, title: str, about: str = "") -> str:
+def diagnosis_page(diagnosis: Diagnosis, title: str, about: str = "") -> Page:
     """The page. Everything in it is escaped; it loads nothing from anywhere. `about` is a line below the title."""
+    places = labels_to_show(diagnosis.confusion)
+    matrix = confusion_map(diagnosis.confusion, places)
+    calibration: list[Figure] = []
+    if diagnosis.bins:
+        calibration = [reliability_diagram(diagnosis.bins), confidence_histogram(diagnosis.bins)]
     parts = [
         f'<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>',
         _scores(diagnosis.scores),
-        _confusion(diagnosis.confusion),
+        _confusion(diagnosis.confusion, len(places), matrix),
         _classes(diagnosis.classes),
-        _reliability(diagnosis.bins),
+        _reliability(diagnosis.bins, calibration),
         _mistakes(diagnosis.mistakes),
     ]
-    return page(title, "\n".join(part for part in parts if part), HEAT_MAP_STYLE + RELIABILITY_STYLE + _STYLE)
+    return Page(title, "\n".join(part for part in parts if part), [matrix, *calibration], _STYLE)
 
 
 def _scores(scores: dict[str, float]) -> str:
@@ -60,18 +66,18 @@ def _scores(scores: dict[str, float]) -> str:
     return f'<div class="scores">{tiles}</div>'
 
 
-def _confusion(confusion: Confusion) -> str:
-    places, labels = labels_to_show(confusion), len(confusion.labels)
-    which = "" if len(places) == labels else f", for the {len(places)} of {labels} with most mistakes"
+def _confusion(confusion: Confusion, shown: int, matrix: Figure) -> str:
+    labels = len(confusion.labels)
+    which = "" if shown == labels else f", for the {shown} of {labels} with most mistakes"
     pairs = most_confused(confusion, _MOST_PAIRS)
     rows = [
         [_name(pair.expected), _name(pair.predicted), _cell(f"{pair.times:,}"), _cell(f"{pair.share:.1%}")]
         for pair in pairs
     ]
-    listed = _table(["<expected", "<taken for", "times", "of all expected"], rows) if pairs else "<p>Nothing.</p>"
-    return f"""<h2>What is taken for what</h2>
+    listed = _table(["<expected", "<predicted", "times", "of all expected"], rows) if pairs else "<p>Nothing.</p>"
+    return f"""<h2>Confusion matrix</h2>
 <p class="soft">A row is what was expected, a column what was predicted{which}; the colour is the share of the row.</p>
-<div class="wide">{confusion_map(confusion, places)}</div>
+{matrix.html()}
 <h2>Confused most often</h2>
 <div class="wide">{listed}</div>"""
 
@@ -79,11 +85,14 @@ def _confusion(confusion: Confusion) -> str:
 def _classes(classes: Sequence[ClassScores]) -> str:
     rows = [
         [
-            _name(one.label),
-            f'<td><span class="of"><i style="width:{one.f1:.0%}"></i></span>{one.f1:.3f}</td>',
-            *map(_cell, (f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.expected:,}", f"{one.predicted:,}")),
+            _name(scores.label),
+            f'<td><span class="of"><i style="width:{scores.f1:.0%}"></i></span>{scores.f1:.3f}</td>',
+            *map(
+                _cell,
+                (f"{scores.precision:.3f}", f"{scores.recall:.3f}", f"{scores.expected:,}", f"{scores.predicted:,}"),
+            ),
         ]
-        for one in sorted(classes, key=lambda one: (-one.expected, one.label))
+        for scores in sorted(classes, key=lambda scores: (-scores.expected, scores.label))
     ]
     return f"""<h2>Class by class</h2>
 <p class="soft">Precision: how much of what was predicted was right. Recall: how much of what was expected was
@@ -91,14 +100,14 @@ found.</p>
 <div class="wide">{_table(["<class", "F1", "precision", "recall", "expected", "predicted"], rows)}</div>"""
 
 
-def _reliability(bins: Sequence[CalibrationBin]) -> str:
-    if not bins:
+def _reliability(bins: Sequence[CalibrationBin], figures: Sequence[Figure]) -> str:
+    if not figures:
         return ""
     error = expected_calibration_error(bins)
-    return f"""<h2>Can its probabilities be believed?</h2>
+    return f"""<h2>Are its probabilities calibrated?</h2>
 <p class="soft">On the diagonal, as many answers are right as their probability says; below it the model is too sure.
 The mean distance, weighted by answers, is {error:.3f}.</p>
-<div class="wide">{reliability_diagram(bins)}</div>"""
+<div class="square">{"".join(figure.html() for figure in figures)}</div>"""
 
 
 def _mistakes(mistakes: Sequence[Mistake]) -> str:
@@ -106,11 +115,12 @@ def _mistakes(mistakes: Sequence[Mistake]) -> str:
         return "<h2>Sure and wrong</h2><p>No mistakes.</p>"
     rows = [
         [
-            _cell(f"{one.probability:.3f}"),
-            f'<td class="name right">{escape(one.expected)}</td><td class="name wrong">{escape(one.predicted)}</td>',
-            _text(one.text),
+            _cell(f"{mistake.probability:.3f}"),
+            f'<td class="name right">{escape(mistake.expected)}</td>',
+            f'<td class="name wrong">{escape(mistake.predicted)}</td>',
+            _text(mistake.text),
         ]
-        for one in mistakes
+        for mistake in mistakes
     ]
     return f"""<h2>Sure and wrong</h2>
 <p class="soft">The mistakes that the model was surest of. Some may be mistakes of the data.</p>
@@ -136,6 +146,6 @@ def _name(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    if len(text) <= _MOST_LETTERS:
+    if len(text) <= _MOST_CHARACTERS:
         return f'<td class="text">{escape(text)}</td>'
-    return f'<td class="text" title="{escape(text)}">{escape(text[: _MOST_LETTERS - 1])}…</td>'
+    return f'<td class="text" title="{escape(text)}">{escape(text[: _MOST_CHARACTERS - 1])}…</td>'

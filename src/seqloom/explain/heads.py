@@ -1,4 +1,8 @@
-"""Where the heads of a memory looked, beside what went in and came out, along time: as a page of pictures."""
+"""Where the heads of a memory looked, beside what went in and came out, along time: as a page of pictures.
+
+We draw them ourselves and not by Altair: bands of unlike rows share one axis of time, the ring of locations is cut
+where no head looked, and a picture has thousands of cells.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seqloom.charts.figure import DataTable, DrawnFigure
+from seqloom.charts.heat_map import visible
+from seqloom.charts.page import Page
 from seqloom.data.batch import Batch
 from seqloom.errors import RequestError
-from seqloom.explain.heat_map import visible
 from seqloom.nn.ntm.weight_record import RecordsWeights, record_weights
-from seqloom.page import page
 from seqloom.tasks.capabilities import Band, ShowsSteps, Steps, Trained
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.tasks.task import Task
@@ -66,22 +71,44 @@ def _length(batch: Batch) -> int:
     return rows.shape[1] if lengths is None else int(lengths[-1])
 
 
-def heads_html(traces: Sequence[Trace], title: str, about: str = "") -> str:
+def heads_page(traces: Sequence[Trace], title: str, about: str = "") -> Page:
     """The page. Everything in it is escaped; it loads nothing from anywhere. `about` is a line below the title."""
+    figures = [trace_figure(trace, f"heads-{number}") for number, trace in enumerate(traces, 1)]
     sections = "\n".join(
-        f'<h2>{number}. {len(trace.weights)} steps</h2><div class="wide">{trace_svg(trace)}</div>'
-        for number, trace in enumerate(traces, 1)
+        f"<h2>{number}. {len(trace.weights)} steps</h2>{figure.html()}"
+        for number, (trace, figure) in enumerate(zip(traces, figures, strict=True), 1)
     )
     body = f"""<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>
 <p class="soft">Time goes from left to right. Of the memory, a row is a location: the stronger the colour, the more of
 a head's weight it had at that step. The memory is a ring: its longest stretch that no head looked at is
 left out. The values show at the pointer.</p>
 {sections}"""
-    return page(title, body, _STYLE)
+    return Page(title, body, figures)
 
 
-def trace_svg(trace: Trace) -> str:
-    """Inline SVG: the bands of the sequence, then one for each head."""
+def trace_figure(trace: Trace, name: str = "heads") -> DrawnFigure:
+    """The bands of the sequence, then one for each head."""
+    label = f"weights of {trace.weights.shape[1]} heads over {trace.weights.shape[2]} locations at each step"
+    return DrawnFigure(name, label, _table(trace), _drawing(trace), _STYLE)
+
+
+def _table(trace: Trace) -> DataTable:
+    """At each step the location that each head looked at most."""
+    names = list(map(visible, trace.steps.names)) or [""] * len(trace.weights)
+    rows = []
+    for step, (name, weights) in enumerate(zip(names, trace.weights, strict=True)):
+        strongest = [f"location {head.argmax()}: {head.max():.2f}" for head in weights]
+        rows.append([str(step), name, *strongest])
+    return DataTable(["step", "", *(_head_name(trace, head) for head in range(trace.weights.shape[1]))], rows)
+
+
+def _head_name(trace: Trace, head: int) -> str:
+    reads = head < trace.read_heads
+    number = head if reads else head - trace.read_heads
+    return f"{'read' if reads else 'write'} weights" + (f", head {number + 1}" if trace.weights.shape[1] > 2 else "")
+
+
+def _drawing(trace: Trace) -> str:
     time, shown = len(trace.weights), _looked_at(trace.weights)
     parts: list[str] = []
     top = 4.0
@@ -89,13 +116,8 @@ def trace_svg(trace: Trace) -> str:
         parts += _band(band.name, band.values, top, range(len(band.values)), "cell", "row")
         top += _height(len(band.values))
     for head in range(trace.weights.shape[1]):
-        reads = head < trace.read_heads
-        number = head if reads else head - trace.read_heads
-        name = f"{'read' if reads else 'write'} weights" + (
-            f", head {number + 1}" if trace.weights.shape[1] > 2 else ""
-        )
-        kind = "cell" if reads else "cell writes"
-        parts += _band(name, trace.weights[:, head, shown].T, top, shown, kind, "location")
+        kind = "cell" if head < trace.read_heads else "cell writes"
+        parts += _band(_head_name(trace, head), trace.weights[:, head, shown].T, top, shown, kind, "location")
         top += _height(len(shown))
     parts += _names(trace.steps.names, top)
     top += 80 if trace.steps.names else 0

@@ -1,21 +1,27 @@
-"""A grid of shaded cells as inline SVG, with names at its top and left that are cut where they are long."""
+"""A grid of shaded cells, with names at its top and left that are cut where they are long.
+
+We draw it ourselves and not by Altair: a page of alignments holds hundreds of them, each of which would be a live view
+of its own, and names need the room that their script takes, be cut where they are long, and show whole at the pointer.
+"""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
 import numpy as np
 
-_LETTER_WIDTH = 7.2  # of a name, on the generous side
-_MOST_LETTERS = 18
+from seqloom.charts.figure import DataTable, DrawnFigure
+from seqloom.charts.names import name_width
+
+_CHARACTER_WIDTH = 7.2  # pixels of a name, on the generous side
+_MOST_CHARACTERS = 18
 _TURN = 55  # degrees by which the names at the top rise
 _STRONG = 0.5  # shade from which on dark figures could not be read
 _VISIBLE = {" ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥"}
 
-HEAT_MAP_STYLE = """
+_STYLE = """
 .ground { fill: var(--tint); stroke: var(--rule) } .line { stroke: var(--rule) }
 .cell { fill: var(--c0) } .cell:hover { stroke: var(--ink) } .token { fill: var(--ink) }
 .cell.wrong { fill: var(--c1) } .figure { fill: var(--ink); font-size: 11px; pointer-events: none }
@@ -34,8 +40,20 @@ class Cell(NamedTuple):
     wrong: bool = False
 
 
-def heat_map(rows: Sequence[str], columns: Sequence[str], cells: Iterable[Cell], size: int = 22) -> str:
-    """`rows` are named at the left, `columns` along the top; cells are `size` pixels. Goes with `HEAT_MAP_STYLE`."""
+def heat_map(
+    name: str,
+    label: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Iterable[Cell],
+    table: DataTable,
+    size: int = 22,
+) -> DrawnFigure:
+    """`rows` are named at the left, `columns` along the top; cells are `size` pixels."""
+    return DrawnFigure(name, label, table, _drawing(rows, columns, cells, size), _STYLE)
+
+
+def _drawing(rows: Sequence[str], columns: Sequence[str], cells: Iterable[Cell], size: int) -> str:
     above, beside = ([shown(name) for name in names] for names in (columns, rows))
     turn = np.deg2rad(_TURN)
     longest = max(map(_width, above), default=0.0)
@@ -53,14 +71,14 @@ def heat_map(rows: Sequence[str], columns: Sequence[str], cells: Iterable[Cell],
 
 
 def visible(name: str) -> str:
-    """A name of blanks could not be seen."""
-    return "".join(_VISIBLE.get(letter, letter) for letter in name) if not name.strip() else name
+    """The name, with signs in place of whitespace where there is nothing else in it."""
+    return "".join(_VISIBLE.get(character, character) for character in name) if not name.strip() else name
 
 
 def shown(name: str) -> str:
     """The name, or its beginning where it is long."""
     name = visible(name) or "∅"
-    return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
+    return name if len(name) <= _MOST_CHARACTERS else f"{name[: _MOST_CHARACTERS - 1]}…"
 
 
 def _ground(left: float, top: float, rows: int, columns: int, size: int) -> list[str]:
@@ -107,7 +125,4 @@ def _whole(short: str, name: str) -> str:
 
 
 def _width(name: str) -> float:
-    """In pixels, about: letters of East Asian scripts are twice as wide, marks above letters take no room."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in name)
-    marks = sum(unicodedata.combining(letter) > 0 for letter in name)
-    return _LETTER_WIDTH * (len(name) + wide - marks)
+    return name_width(name, _CHARACTER_WIDTH)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
 
 _MULTIPLES = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
 
@@ -55,3 +58,20 @@ def shown(value: float) -> str:
         if abs(value) >= size:
             return f"{value / (1e3 if suffix == ' k' else size):.3g}{suffix}"
     return f"{value:.4g}"
+
+
+_TICK_LABEL = "abs(datum.value) >= 10000 ? format(datum.value, '.3~s') : format(datum.value, '.4~g')"
+"""What `shown` writes, as an expression of Vega."""
+
+
+def altair_axis(axis: Axis) -> dict[str, Any]:
+    """The arguments of `alt.X` or `alt.Y` for this axis: its scale, its title and its ticks."""
+    ends = [axis.low, axis.high]
+    scale = (
+        alt.Scale(type="log", domain=ends, nice=False) if axis.log else alt.Scale(domain=ends, nice=False, zero=False)
+    )
+    return {
+        "title": f"{axis.label}, logarithmic" if axis.log else axis.label,
+        "scale": scale,
+        "axis": alt.Axis(values=axis.ticks(), labelExpr=_TICK_LABEL),
+    }

@@ -1,0 +1,143 @@
+"""Lines along an axis, with bands for intervals; each is named at its end."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from seqloom.charts.axis import Axis, altair_axis
+from seqloom.charts.figure import WIDTH, AltairFigure, DataTable
+from seqloom.charts.names import NAME_SIZE, spread
+from seqloom.charts.theme import altair_config, series_colour, series_shape
+
+HEIGHT = 300
+"""Pixels of the plot."""
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """`points` are (x, y) in the order of x. Lines of one name, as one for each seed, have one colour and one label.
+
+    `band`: at each point the (low, high) of an interval. `colour`: the number of the series in the page's palette.
+    """
+
+    name: str
+    points: Points
+    colour: int = 0
+    band: Points | None = None
+    dashed: bool = False
+    marks: bool = True
+
+
+def line_chart(
+    name: str, label: str, lines: Sequence[Line], x: Axis, y: Axis, rules: Sequence[tuple[float, str]] = ()
+) -> AltairFigure:
+    """`rules` are dashed vertical lines at an x, each with what it says."""
+    lines = [line for line in lines if line.points]
+    rows = [row for number, line in enumerate(lines) for row in _rows(line, number, x, y)]
+    ends = _names(lines, x, y)
+    across, down = alt.X("x:Q", **altair_axis(x)), alt.Y("y:Q", **altair_axis(y))
+    base = alt.Chart(alt.InlineData(values=rows)).encode(across, down, _colour(lines), alt.Detail("line:N"))
+    layers: list[alt.Chart | alt.LayerChart] = []
+    if any(line.band for line in lines):
+        band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.18)
+        layers.append(band.encode(alt.Y("low:Q", **altair_axis(y)), alt.Y2("high:Q")))
+    layers += [_rule(place, said, across) for place, said in rules]
+    dash = alt.StrokeDash("dashed:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [5, 4]]), legend=None)
+    layers.append(base.mark_line(opacity=0.85).encode(dash))
+    marked = base.transform_filter("datum.marks").mark_point(size=22).encode(_shape(lines))
+    # The second, which is not seen, is larger and so easier to point at.
+    layers += [
+        marked,
+        base.transform_filter("datum.marks").mark_point(size=300, opacity=0).encode(alt.Tooltip("about:N")),
+    ]
+    layers += [_label(end, lines, across) for end in ends]
+    chart = alt.layer(*layers).properties(width=WIDTH - 120, height=HEIGHT)
+    return AltairFigure(name, label, _table(lines, x, y), described(chart))
+
+
+def described(chart: alt.Chart | alt.LayerChart | alt.FacetChart) -> dict[str, Any]:
+    """The Vega-Lite description of a chart in the page's look."""
+    return {**chart.to_dict(), "config": altair_config()}
+
+
+def _rows(line: Line, number: int, x: Axis, y: Axis) -> list[dict[str, Any]]:
+    bands: Sequence[tuple[float | None, float | None]] = line.band or [(None, None)] * len(line.points)
+    return [
+        {
+            "line": number,
+            "name": line.name,
+            "x": across,
+            "y": up,
+            "low": low,
+            "high": high,
+            "dashed": line.dashed,
+            "marks": line.marks,
+            "about": f"{line.name}: {up:.4g} {y.label} at {across:.4g} {x.label}",
+        }
+        for (across, up), (low, high) in zip(line.points, bands, strict=True)
+    ]
+
+
+def _series(lines: Sequence[Line]) -> dict[str, int]:
+    return {line.name: line.colour for line in lines}
+
+
+def _colour(lines: Sequence[Line]) -> alt.Color:
+    series = _series(lines)
+    colours = [series_colour(number) for number in series.values()]
+    return alt.Color("name:N", scale=alt.Scale(domain=list(series), range=colours), legend=None)
+
+
+def _shape(lines: Sequence[Line]) -> alt.Shape:
+    series = _series(lines)
+    shapes = [series_shape(number) for number in series.values()]
+    return alt.Shape("name:N", scale=alt.Scale(domain=list(series), range=shapes), legend=None)
+
+
+def _rule(place: float, said: str, across: alt.X) -> alt.LayerChart:
+    data = alt.Chart(alt.InlineData(values=[{"x": place, "about": said}])).encode(across)
+    text = data.mark_text(align="left", dx=5, baseline="top", color="var(--soft)").encode(
+        y=alt.value(0), text="about:N"
+    )
+    return data.mark_rule(strokeDash=[4, 4]) + text
+
+
+def _names(lines: Sequence[Line], x: Axis, y: Axis) -> list[dict[str, Any]]:
+    """For each name the place in pixels where it stands. What ends early, as the line of a model that is fitted at
+    once does, is named there; the others in the margin, moved apart."""
+    ends = {}
+    for name in _series(lines):
+        last = [line.points[-1] for line in lines if line.name == name]
+        end, height = max(place for place, _ in last), statistics.fmean(up for _, up in last)
+        ends[name] = (end, (1 - y.share(height)) * HEIGHT)
+    early = {name for name, (end, _) in ends.items() if x.share(end) < 0.5}
+    margin = [name for name in ends if name not in early]
+    moved = dict(zip(margin, spread([ends[name][1] for name in margin], float(HEIGHT)), strict=True))
+    return [
+        {"name": name, "x": end, "height": moved.get(name, height), "early": name in early}
+        for name, (end, height) in ends.items()
+    ]
+
+
+def _label(end: dict[str, Any], lines: Sequence[Line], across: alt.X) -> alt.Chart:
+    text = alt.Chart(alt.InlineData(values=[end])).mark_text(align="left", dx=9, fontWeight=600, fontSize=NAME_SIZE)
+    place = across if end["early"] else alt.value("width")
+    return text.encode(x=place, y=alt.value(end["height"]), text="name:N", color=_colour(lines))
+
+
+def _table(lines: Sequence[Line], x: Axis, y: Axis) -> DataTable:
+    bands = any(line.band for line in lines)
+    rows = []
+    for line in lines:
+        for number, (across, up) in enumerate(line.points):
+            low, high = line.band[number] if line.band else (None, None)
+            interval = ["" if low is None else f"{low:.4g}", "" if high is None else f"{high:.4g}"] if bands else []
+            rows.append([line.name, f"{across:.4g}", f"{up:.5g}", *interval])
+    return DataTable(["", x.label, y.label, *(["low", "high"] if bands else [])], rows)
