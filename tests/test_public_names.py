@@ -57,7 +57,6 @@ USES = {
     "Run": train,
     "train": train,
     "load": lambda number: seqloom.load(folder / "run1").plan,
-    "Sampling": lambda number: seqloom.Sampling(temperature=0.5),
     "Vectors": lambda number: seqloom.Vectors.open(folder / "run1"),
     "read_arpa": lambda number: seqloom.read_arpa(sys.argv[3], folder / f"arpa{number}"),
     "__version__": lambda number: seqloom.__version__.split("."),
