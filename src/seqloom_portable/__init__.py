@@ -1,7 +1,18 @@
 """Runs the models that Seqloom exports, without torch: `load(folder)`, then predict, score, generate, embed."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 from seqloom_portable.errors import PortableError
-from seqloom_portable.loading import load
 from seqloom_portable.sampling import Sampling
 
 __all__ = ["PortableError", "Sampling", "load"]
+
+
+def load(folder: str | Path, threads: int = 1) -> Any:
+    """The model in the folder of an export: see `loading.load`."""
+    from seqloom_portable.loading import load as load_model  # ONNX Runtime and the tokenizers take time to import
+
+    return load_model(folder, threads)

@@ -12,7 +12,7 @@ from seqloom_portable.arrays import map_arrays
 from seqloom_portable.classifier import Classifier
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
-from seqloom_portable.tokens import EOS
+from seqloom_portable.specials import EOS
 
 
 class BagOfWords(Classifier):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom_portable.tokens import PAD
+from seqloom_portable.specials import PAD
 
 
 def group_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:

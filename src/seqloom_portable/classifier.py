@@ -14,7 +14,8 @@ from seqloom_portable.embedding import sentence_vectors
 from seqloom_portable.engine import Engine
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
-from seqloom_portable.tokens import EOS, TextTokenizer
+from seqloom_portable.specials import EOS
+from seqloom_portable.tokens import TextTokenizer
 
 _ELEMENTS_AT_ONCE = 16_000
 

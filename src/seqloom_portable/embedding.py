@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqloom_portable.batching import group_by_length, padded_source
 from seqloom_portable.engine import Arrays, Engine
 from seqloom_portable.errors import PortableError
-from seqloom_portable.tokens import EOS, PAD, SOS, SPECIALS
+from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS
 
 _ELEMENTS_AT_ONCE = 8_000
 

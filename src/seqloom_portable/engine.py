@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
@@ -19,6 +18,8 @@ class Engine:
     for the next call."""
 
     def __init__(self, folder: Path, description: Mapping[str, Any], threads: int = 1) -> None:
+        import onnxruntime  # models without graphs do without it
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3

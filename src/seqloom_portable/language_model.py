@@ -16,7 +16,8 @@ from seqloom_portable.embedding import sentence_vectors
 from seqloom_portable.engine import Arrays, Engine
 from seqloom_portable.folder import Folder
 from seqloom_portable.sampling import Sampling, generate
-from seqloom_portable.tokens import EOS, PAD, SOS, UNK, TextTokenizer
+from seqloom_portable.specials import EOS, PAD, SOS, UNK
+from seqloom_portable.tokens import TextTokenizer
 
 _NUMBERS_AT_ONCE = 1 << 24
 """Log-probabilities that are held at a time."""

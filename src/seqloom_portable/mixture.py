@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seqloom_portable.folder import Folder
 from seqloom_portable.language_model import LanguageModel
-from seqloom_portable.tokens import EOS, SOS
+from seqloom_portable.specials import EOS, SOS
 
 
 class MixtureLanguageModel(LanguageModel):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqloom_portable.arrays import map_arrays
 from seqloom_portable.folder import Folder
 from seqloom_portable.language_model import LanguageModel
-from seqloom_portable.tokens import EOS, PAD, SOS
+from seqloom_portable.specials import EOS, PAD, SOS
 
 _LN_10 = np.float32(math.log(10))
 

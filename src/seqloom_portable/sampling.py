@@ -80,4 +80,4 @@ def draw(probs: NDArray[np.float64], chance: np.random.Generator) -> int:
     """A token with its probability: the first to arrive of as many exponential clocks, so that another rounding of the
     probabilities hardly ever changes the outcome."""
     with np.errstate(divide="ignore"):
-        return int((probs / chance.exponential(size=len(probs))).argmax())
+        return int((probs / chance.standard_exponential(len(probs), np.float32)).argmax())

@@ -15,7 +15,7 @@ from seqloom_portable.engine import Arrays
 from seqloom_portable.errors import PortableError
 from seqloom_portable.keyed_rng import draw
 from seqloom_portable.sampling import Sampling
-from seqloom_portable.tokens import EOS, PAD, SOS
+from seqloom_portable.specials import EOS, PAD, SOS
 
 _LENGTH_OF_THE_SHORTEST = 20
 """Tokens that even a source of nothing may become, unless `max_length` says otherwise."""

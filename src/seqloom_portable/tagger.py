@@ -17,7 +17,7 @@ from seqloom_portable.engine import Arrays, Engine
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.spans import Span, mark_spans, spans
-from seqloom_portable.tokens import SPECIALS, UNK
+from seqloom_portable.specials import SPECIALS, UNK
 
 _WORDS_AT_ONCE = 4_000
 _DIGIT = re.compile(r"\d")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import tokenizers
 
-PAD, UNK, SOS, EOS = range(4)
-SPECIALS = ("<pad>", "<unk>", "<sos>", "<eos>")
+from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK
 
 
 class TextTokenizer:

@@ -18,7 +18,8 @@ from seqloom_portable.folder import Folder
 from seqloom_portable.language_model import LineScore
 from seqloom_portable.sampling import Sampling
 from seqloom_portable.search import Hypothesis, Search, search_targets
-from seqloom_portable.tokens import EOS, PAD, SOS, UNK, TextTokenizer
+from seqloom_portable.specials import EOS, PAD, SOS, UNK
+from seqloom_portable.tokens import TextTokenizer
 
 _BUDGET = 8_000
 """Source tokens, padding included, times hypotheses, that are decoded at once."""

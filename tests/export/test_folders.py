@@ -23,6 +23,7 @@ from seqloom.formats.onnx import language_model
 from seqloom.formats.onnx.builders import transformer
 from seqloom.formats.onnx.graph import Graph, Value
 from seqloom.nn.layer import SequenceLayer, state_tensors
+from seqloom_portable.folder import Folder
 from tests.contract.test_commands import algorithm, ngram, vectors
 from tests.contract.test_commands import language_model as train_language_model
 from tests.support.labelled import train_labelled, write_series
@@ -86,7 +87,7 @@ def test_a_folder_answers_like_its_run(run: seqloom.Run, tmp_path: Path) -> None
     parity = json.loads((tmp_path / "out" / "parity.json").read_text())
     assert parity["largest_difference"] <= 2e-5
     assert parity["answers"]["identical"] + parity["answers"]["ties"] == parity["answers"]["lines"]
-    seqloom_portable.folder.Folder(tmp_path / "out").verify()
+    Folder(tmp_path / "out").verify()
     task = run.plan.task
     if task == "language-model":
         for ours, theirs in zip(model.score(LINES), run.score(LINES), strict=True):
@@ -215,7 +216,7 @@ def test_what_has_changed_since_is_found(tmp_path: Path) -> None:
     content[100] ^= 1
     weights.write_bytes(content)
     with pytest.raises(seqloom_portable.PortableError, match="has changed"):
-        seqloom_portable.folder.Folder(tmp_path / "out").verify()
+        Folder(tmp_path / "out").verify()
     weights.write_bytes(content[:-1])
     with pytest.raises(seqloom_portable.PortableError, match="not whole"):
         seqloom_portable.load(tmp_path / "out")

@@ -87,6 +87,6 @@ def test_bit_predictors(name: str, tmp_path: Path) -> None:
 
 def test_specials_come_first() -> None:
     """The portable package has the same numbers for them."""
-    from seqloom_portable import tokens
+    from seqloom_portable import specials
 
-    assert tokens.SPECIALS == SPECIALS
+    assert specials.SPECIALS == SPECIALS

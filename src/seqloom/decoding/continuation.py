@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from seqloom.data.tokenizer import EOS, PAD, SOS, UNK, Tokenizer
+from seqloom.data.tokenizer import PAD, SOS, UNK, Tokenizer
 from seqloom.decoding.option_checks import check_option, check_seed
 from seqloom.decoding.sampling import Sampling, generate
-from seqloom.decoding.text_stream import TextStream
 from seqloom.models.language_model import PredictsNext
+from seqloom_portable.continuation import prompt_ids, text_of
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,7 @@ def continue_text(
     line; a model of a stream, for which it is `<eos>`, goes on after it.
     """
     of_lines = first_input == SOS
-    # A stream goes on after the end of a line; for a model of lines there is nothing after it.
-    lines = [prompt] if of_lines else prompt.split("\n")
-    encoded = tokenizer.encode(lines)
-    begin = [first_input, *itertools.chain.from_iterable((EOS, *ids) for ids in encoded)]
-    del begin[1]
+    begin, line = prompt_ids(tokenizer, prompt, of_lines, first_input)
     never = [PAD, SOS] + ([] if options.unknown else [UNK])
     ids = generate(model, begin, options.sampling, never=never, seed=options.seed)
-    yield from _text_of(itertools.islice(ids, options.max_tokens), tokenizer, encoded[-1], of_lines)
-
-
-def _text_of(ids: Iterator[int], tokenizer: Tokenizer, line: list[int], stop_at_end: bool) -> Iterator[str]:
-    """The text of `ids` as it grows after those of the `line` that was begun."""
-    text = TextStream(tokenizer, line)
-    for token in ids:
-        if token != EOS:
-            if added := text.add(token):
-                yield added
-        elif stop_at_end:
-            return
-        else:
-            yield "\n"
-            text = TextStream(tokenizer, [])
+    yield from text_of(itertools.islice(ids, options.max_tokens), tokenizer, line, of_lines)

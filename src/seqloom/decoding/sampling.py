@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.decoding.option_checks import check_option
 from seqloom.models.language_model import PredictsNext
-from seqloom.nn.layer import state_tensors
+from seqloom.nn.layer import State, state_tensors
+from seqloom_portable import sampling as portable
 
 HOTTEST = 1_000
 """The highest temperature, at which all tokens are as good as equally probable."""
@@ -55,14 +58,12 @@ def generate(
     model: PredictsNext, prompt: Sequence[int], sampling: Sampling, *, never: Sequence[int], seed: int
 ) -> Iterator[int]:
     """Yields token ids after `prompt` (not empty), without end; the tokens `never` are not drawn."""
-    generator = torch.Generator().manual_seed(seed)
-    state = model.initial_state(1)
-    device = state_tensors(state)[0].device
-    inputs = torch.tensor([list(prompt)], device=device)
-    while True:
-        log_probs, state = model.next_log_probs(inputs, state)
-        allowed = log_probs[0].float().cpu().clone()
-        allowed[list(never)] = float("-inf")
-        token = int(torch.multinomial(sampling.distribution(allowed), 1, generator=generator))
-        yield token
-        inputs = torch.tensor([[token]], device=device)
+    first = model.initial_state(1)
+    device = state_tensors(first)[0].device
+
+    def next_log_probs(ids: NDArray[np.int64], state: State) -> tuple[NDArray[np.float32], State]:
+        log_probs, state = model.next_log_probs(torch.from_numpy(ids).to(device), state)
+        return log_probs[0].float().cpu().numpy(), state
+
+    drawn = portable.Sampling(sampling.temperature, sampling.top_k, sampling.top_p)
+    yield from portable.generate(next_log_probs, first, prompt, drawn, never, seed)

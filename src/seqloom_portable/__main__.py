@@ -1,0 +1,75 @@
+"""The command line: lines in, answers out, in the same order."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from seqloom_portable.errors import PortableError
+from seqloom_portable.loading import load
+from seqloom_portable.translator import Translator
+
+_LINES_AT_ONCE = 1_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="seqloom-portable", description="Runs a model that Seqloom exported.")
+    parser.add_argument("folder", metavar="FOLDER", help="what seqloom export --to onnx wrote")
+    parser.add_argument("what", choices=["predict", "score", "generate", "embed", "verify"], help="what is asked")
+    parser.add_argument("--prompt", default="", help="generate: the text before")
+    parser.add_argument("--max-tokens", type=int, default=200, help="generate: the longest text")
+    parser.add_argument("--temperature", type=float, default=0.8, help="generate: 0 takes the most probable token")
+    parser.add_argument("--seed", type=int, default=1, help="generate: equal seeds draw equal texts")
+    parser.add_argument("--beam-size", type=int, help="predict: hypotheses kept a line, of a translator")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    try:
+        _run(options)
+    except PortableError as error:
+        print(f"seqloom-portable: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _run(options: argparse.Namespace) -> None:
+    model = load(options.folder, options.threads)
+    if options.what == "verify":
+        model.folder.verify()
+        print("whole")
+    elif options.what == "generate":
+        asked = {"max_tokens": options.max_tokens, "temperature": options.temperature, "seed": options.seed}
+        for piece in _able(model, "generate")(options.prompt, **asked):
+            print(piece, end="", flush=True)
+        print()
+    else:
+        for line in _answers(model, options):
+            print(line)
+
+
+def _answers(model: Any, options: argparse.Namespace) -> Iterator[str]:
+    answer = _able(model, options.what)
+    lines = (line.rstrip("\r\n").strip() for line in sys.stdin)
+    while block := list(itertools.islice(lines, _LINES_AT_ONCE)):
+        if options.what == "predict":
+            yield from answer(block, **({"beam_size": options.beam_size} if options.beam_size else {}))
+        elif options.what == "score":
+            pairs = isinstance(model, Translator)
+            examples = [tuple(line.split("\t", 1)) for line in block] if pairs else block
+            yield from (f"{score.log_prob:.4f}" for score in answer(examples))
+        else:
+            yield from ("\t".join(f"{number:.6g}" for number in row) for row in answer(block))
+
+
+def _able(model: Any, what: str) -> Callable[..., Any]:
+    method: Callable[..., Any] | None = getattr(model, what, None)
+    if method is None:
+        raise PortableError(f"a {type(model).__name__} cannot {what}")
+    return method
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""The special tokens, which every vocabulary begins with."""
+
+from __future__ import annotations
+
+PAD, UNK, SOS, EOS = range(4)
+SPECIALS = ("<pad>", "<unk>", "<sos>", "<eos>")
