@@ -97,7 +97,7 @@ class LanguageModel(ABC):
         """Yields the text that follows `prompt`, piece by piece. A model of lines stops at the end of the line. `<unk>`
         is only written where `unknown` allows it."""
         of_lines = self.mode == "lines"
-        begin = prompt_ids(self.tokenizer, prompt, of_lines, self.first_input)
+        begin, line = prompt_ids(self.tokenizer, prompt, of_lines, self.first_input)
         never = [PAD, SOS] + ([] if unknown else [UNK])
         sampling = Sampling(temperature, top_k, top_p)
 
@@ -106,9 +106,7 @@ class LanguageModel(ABC):
             return log_probs[0], state
 
         ids = itertools.islice(generate(step, self.first_state(1), begin, sampling, never, seed), max_tokens)
-        yield from text_of(
-            ids, self.tokenizer, of_lines, begun=bool(prompt.rsplit("\n", 1)[-1] if not of_lines else prompt)
-        )
+        yield from text_of(ids, self.tokenizer, line, of_lines)
 
 
 class NetworkLanguageModel(LanguageModel):
