@@ -8,7 +8,9 @@ from typing import Any
 from seqloom_portable.errors import PortableError
 from seqloom_portable.sampling import Sampling
 
-__all__ = ["PortableError", "Sampling", "load"]
+__version__ = "0.1.0"
+
+__all__ = ["PortableError", "Sampling", "__version__", "load"]
 
 
 def load(folder: str | Path, threads: int = 1) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from seqloom_portable.bag_of_words import BagOfWords
 from seqloom_portable.bits import BitPredictor
 from seqloom_portable.classifier import Classifier
+from seqloom_portable.ctranslate2_models import CTranslate2LanguageModel, CTranslate2Translator
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.language_model import LanguageModel, NetworkLanguageModel
@@ -29,6 +30,8 @@ def load(folder: str | Path, threads: int = 1) -> Any:
         "bag of words": BagOfWords,
         "bit predictor": BitPredictor,
         "classifier": Classifier,
+        "ctranslate2 language model": CTranslate2LanguageModel,
+        "ctranslate2 translator": CTranslate2Translator,
         "tagger": Tagger,
         "translator": Translator,
         "word vectors": WordVectors,

@@ -34,6 +34,10 @@ class TextTokenizer:
     def token(self, token_id: int) -> str:
         return self._inner.id_to_token(token_id) or SPECIALS[UNK]
 
+    def ids_of(self, tokens: Sequence[str]) -> list[int]:
+        """The ids of tokens of the vocabulary."""
+        return [number if (number := self._inner.token_to_id(token)) is not None else UNK for token in tokens]
+
     def shown(self, token_id: int) -> str:
         """A token as a reader knows it; a piece that is not a whole character as the tokenizer has it."""
         text = self.decode([token_id]).strip()

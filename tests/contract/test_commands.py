@@ -82,6 +82,7 @@ def asked_of(run: seqloom.Run, folder: Path) -> list[list[str]]:
         ["export", own, "--to", "arpa", str(folder / "out.arpa")],
         ["export", own, "--to", "word2vec", str(folder / "out.bin")],
         ["export", own, "--to", "onnx", str(folder / "out")],
+        ["export", own, "--to", "ctranslate2", str(folder / "ctranslate2")],
     ]
 
 

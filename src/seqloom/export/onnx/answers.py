@@ -164,7 +164,7 @@ def _compare_translations(run: Run, portable: Any, lines: Sequence[str], gate: G
     got = portable._search(rows, PortableSearch(beam_size=1, never=never), [])
     for row, ours, theirs in zip(rows, got, expected, strict=True):
         same = ours[0].token_ids == theirs[0].token_ids
-        tie = not same and _is_tie(run, row, ours[0].token_ids, theirs[0].token_ids, gate.tolerance)
+        tie = not same and is_tie(run, row, ours[0].token_ids, theirs[0].token_ids, gate.tolerance)
         texts = (codec.target.decode(found[0].token_ids) for found in (ours, theirs))
         answers.add(same, tie, "translation", *texts)
         if same:
@@ -172,7 +172,8 @@ def _compare_translations(run: Run, portable: Any, lines: Sequence[str], gate: G
             gate.compare("log-probability of greedy translations, a token", np.array([difference]), np.zeros(1))
 
 
-def _is_tie(run: Run, source: list[int], got: list[int], expected: list[int], tolerance: float) -> bool:
+def is_tie(run: Run, source: list[int], got: list[int], expected: list[int], tolerance: float) -> bool:
+    """Whether the run itself finds the two tokens as probable where the targets part."""
     place = _first_difference([*got, EOS], [*expected, EOS])
     encoded = run.model.encode(torch.tensor([source]), torch.tensor([len(source)]))
     inputs = torch.tensor([[SOS, *expected[:place]]])

@@ -34,14 +34,14 @@ def write_contents(run: Run, folder: Path) -> Facts:
     if run.plan.task != "algorithm":
         run.codec.save(folder)
     kind = next((kind for network, (kind, _) in BUILDERS.items() if isinstance(run.model, network)), "")
-    return {"kind": kind, **_of_task(run)}
+    return {"kind": kind, **of_task(run)}
 
 
 def has_graphs(run: Run) -> bool:
     return not isinstance(run.model, tuple(_WITHOUT_GRAPHS))
 
 
-def _of_task(run: Run) -> Facts:
+def of_task(run: Run) -> Facts:
     settings: Any = run.plan.settings
     if run.plan.task == "language-model":
         return {"mode": settings.data.mode}
