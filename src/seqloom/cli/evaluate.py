@@ -38,6 +38,13 @@ def evaluate(
         Path | None, typer.Option(help="ntm: write where the heads of the memory looked to an .html file")
     ] = None,
     figures: Figures = None,
+    origins: Annotated[int, typer.Option(min=0, help="forecast: from the last so many origins of each series")] = 0,
+    step: Annotated[int, typer.Option(min=0, help="forecast: steps from one origin to the next")] = 0,
+    horizon: Annotated[int, typer.Option(min=0, help="forecast: steps ahead; 0: as in training")] = 0,
+    refit: Annotated[
+        bool, typer.Option("--refit/--no-refit", help="forecast: fit a model of one series anew at each origin")
+    ] = True,
+    by: Annotated[str | None, typer.Option(help="forecast: a table by horizon or by series")] = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
@@ -47,6 +54,7 @@ def evaluate(
     from seqloom.errors import RequestError
     from seqloom.metrics.by_length import table
     from seqloom.run import load
+    from seqloom.tasks.capabilities import Forecasts
 
     if figures is not None and report is None and heads is None:
         raise RequestError("there is no page whose charts to write", where="--figures", hint="add --report or --heads")
@@ -56,6 +64,12 @@ def evaluate(
         typer.echo(to_json([row._asdict() for row in rows]) if json else table(rows))
         return
     prepared = loaded.read(data)
+    if isinstance(loaded.task, Forecasts):
+        from seqloom.cli.forecast import print_scores
+
+        scores = loaded.backtest(prepared, origins=origins, step=step, horizon=horizon, refit=refit)
+        print_scores(scores, by, json)
+        return
     if report is not None:
         _write_report(loaded, prepared, report, figures, Path(data).name)
     if heads is not None:

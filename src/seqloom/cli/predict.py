@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import INPUTS_AT_ONCE, Device, Figures, File, Json, RunFolder, Threads, to_json
+from seqloom.cli.options import INPUTS_AT_ONCE, Device, Figures, Json, RunFolder, Threads, to_json
 
 if TYPE_CHECKING:
     from seqloom.decoding.alignment import Alignment
@@ -23,7 +23,9 @@ Shown = Callable[[int, Sequence["Prediction"]], Iterator[str]]
 
 def predict(
     run: RunFolder,
-    file: File = "-",
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="a text file; - is standard input; forecast: series", show_default="-")
+    ] = None,
     n_best: Annotated[int | None, typer.Option(help="answers a line, as: line TAB score TAB answer")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="classify, tag: with probabilities, as: label=0.93")] = False,
     online: Annotated[
@@ -39,6 +41,12 @@ def predict(
     top_k: Annotated[int | None, typer.Option(help="--sample: draw from the k most probable; 0 is all")] = None,
     top_p: Annotated[float | None, typer.Option(help="--sample: from the fewest that hold so much")] = None,
     seed: Annotated[int | None, typer.Option(help="--sample: equal seeds draw equal answers")] = None,
+    horizon: Annotated[int, typer.Option(min=0, help="forecast: steps ahead; 0: as in training")] = 0,
+    paths: Annotated[int, typer.Option(min=0, help="forecast: sample paths beside the quantiles")] = 0,
+    anomalies: Annotated[
+        bool, typer.Option("--anomalies", help="forecast: how likely each value was, given those before it")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="forecast: write the table to a .csv, .json or .parquet file")] = None,
     alignments: Annotated[Path | None, typer.Option(help="write what was attended to: a .json or .html file")] = None,
     figures: Figures = None,
     json: Json = False,
@@ -47,11 +55,12 @@ def predict(
 ) -> None:
     """Answer each line: translate it, pronounce it, classify it, tag it. At a terminal, line by line as you type.
 
-    What is not given is as the run was set up.
+    What is not given is as the run was set up. A run of forecast prints a table of what follows each series of a file,
+    without a file that of the training.
     """
     from seqloom.errors import RequestError
     from seqloom.run import load
-    from seqloom.tasks.capabilities import Aligned
+    from seqloom.tasks.capabilities import Aligned, Forecasts
 
     if figures is not None and (alignments is None or alignments.suffix != ".html"):
         raise RequestError(
@@ -75,6 +84,12 @@ def predict(
     }
     given = {name: value for name, value in options.items() if value is not None}
     loaded = load(run, device=device, threads=threads)
+    if isinstance(loaded.task, Forecasts) and not online:
+        from seqloom.cli.forecast import print_forecast
+
+        print_forecast(loaded, file, horizon, paths, seed or 1, anomalies, out, json)
+        return
+    file = file or "-"
     if online:
         _answer_online(loaded, file, [*given, *(["json"] if json else [])])
         return

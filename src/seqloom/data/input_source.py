@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from seqloom.data.input_checks import check_text, shown
 from seqloom.errors import RequestError
 from seqloom.files import STANDARD_INPUT, make_folder, reading, writing
 
 Given = str | Path | Iterable[str | Sequence[str]]
-"""A path (`-` is standard input), or lines as they would stand in a file: whole, or as their columns, such as pairs."""
+"""A path (`-` is standard input), or lines as they would stand in a file: whole, or as their columns, such as pairs; of
+series, a frame of polars or pandas too."""
 
 _BYTES_AT_ONCE = 1 << 20
 
@@ -38,7 +40,22 @@ def path_of(given: Given, cache: Path) -> str:
     """`given`, or where its lines are kept. Raises RequestError for what is not a line of text."""
     if isinstance(given, str | Path):
         return str(given)
+    if hasattr(given, "columns") and hasattr(given, "to_numpy"):
+        return _copy(_parquet(given), "frame", ".parquet", cache)
     return _copy(_encoded(given), "lines", "", cache)
+
+
+def _parquet(frame: Any) -> Iterator[bytes]:
+    """A frame of polars or of pandas, with the index where it has a name or holds dates, as Parquet."""
+    import polars as pl
+
+    if not isinstance(frame, pl.DataFrame):
+        if frame.index.name is not None or frame.index.dtype.kind == "M":
+            frame = frame.reset_index(names=frame.index.name or "time")
+        frame = pl.DataFrame({str(name): frame[name].to_numpy() for name in frame.columns}, strict=False)
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    yield content.getvalue()
 
 
 def _encoded(lines: Iterable[str | Sequence[str]]) -> Iterator[bytes]:

@@ -32,6 +32,13 @@ class Fitted(ABC):
     def num_parameters(self) -> int: ...
 
 
+class FittedInOnePass(Fitted):
+    """A model that is fitted at once: by counting, or in closed form."""
+
+    @abstractmethod
+    def fit(self, train: Any, valid: Any, codec: Any) -> None: ...
+
+
 class PassSettings(Settings):
     """What every model that is fitted pass by pass is watched by."""
 

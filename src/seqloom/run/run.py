@@ -20,7 +20,7 @@ from seqloom.data.readers import readers
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
 from seqloom.metrics.similarity import Similarity, similarity
-from seqloom.models.fitted import PARTS, Fitted, FittedByPasses
+from seqloom.models.fitted import PARTS, Fitted, FittedByPasses, FittedInOnePass
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.run.plan import Plan
 from seqloom.runtime import Runtime, cache_folder
@@ -29,6 +29,7 @@ from seqloom.tasks.capabilities import (
     Diagnoses,
     Embeds,
     FitsWithoutGradients,
+    Forecasts,
     Generates,
     Prediction,
     Predicts,
@@ -42,9 +43,11 @@ from seqloom.tasks.capabilities import (
 from seqloom.tasks.task import Task
 
 if TYPE_CHECKING:
+    from seqloom.data.series import Panel
     from seqloom.decoding.line_scores import LineScores
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
+    from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores
 
 
 def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
@@ -60,7 +63,7 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
     task = tasks[plan.task]
     codec = task.recipe(plan.settings).load(folder)
     fitted = task.fitted(plan.model, plan.settings) if isinstance(task, FitsWithoutGradients) else None
-    if isinstance(fitted, FittedByPasses):
+    if isinstance(fitted, FittedByPasses | FittedInOnePass):
         runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
         fitted.open(folder)
         return Run(folder, plan, fitted, codec, runtime)
@@ -243,6 +246,31 @@ class Run:
         options = {name: value for name, value in locals().items() if name not in ("self", "inputs")}
         given = {name: value for name, value in options.items() if value is not None}
         return self._able(Predicts, "predict").predict(self.trained, checked_inputs(inputs), given)
+
+    def forecast(
+        self, data: Given | None = None, *, horizon: int = 0, paths: int = 0, seed: int = 1
+    ) -> Iterator[ForecastRow]:
+        """Yields what follows each series of `data`, step by step; without `data`, of what the run was trained on.
+
+        `horizon`: steps ahead, 0: as in training. `paths`: sample paths beside the quantiles."""
+        task = self._able(Forecasts, "forecast")
+        return task.forecast(self.trained, self._panel(task, data), horizon, paths, seed)
+
+    def anomalies(self, data: Given | None = None) -> Iterator[Anomaly]:
+        """Yields how likely each value of each series was, given those before it."""
+        task = self._able(Forecasts, "forecast")
+        return task.anomalies(self.trained, self._panel(task, data))
+
+    def backtest(
+        self, data: Given | Data, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
+    ) -> ForecastScores:
+        """Scores forecasts from rolling origins: the last `origins` of each series, `step` steps apart; 0: as the run
+        was set up. `refit`: a model of one series is fitted anew at each."""
+        task, encoded = self._able(Forecasts, "forecast"), self._encoded(data)
+        return task.backtest(self.trained, encoded, horizon=horizon, origins=origins, step=step, refit=refit)
+
+    def _panel(self, task: Forecasts, data: Given | None) -> Panel:
+        return task.panel(self.trained, path_of(self.plan.sources.data if data is None else data, cache_folder()))
 
     def online(self) -> Callable[[str], str]:
         """What takes the next element of a new sequence and answers it at once."""

@@ -14,8 +14,9 @@ from seqloom.data.input_source import Given, path_of
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
-from seqloom.models.fitted import FittedByPasses
+from seqloom.models.fitted import FittedByPasses, FittedInOnePass
 from seqloom.run.by_passes import FitByPasses
+from seqloom.run.closed_form import FitInClosedForm
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
 from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder
@@ -113,6 +114,9 @@ def _training(plan: Plan, folder: Path, device: str, threads: int) -> Training:
     if isinstance(fitted, FittedByPasses):
         runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
         return FitByPasses(fitted, task, plan, folder, runtime)
+    if isinstance(fitted, FittedInOnePass):
+        runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
+        return FitInClosedForm(fitted, task, plan, folder, runtime)
     # Torch is large and slow to import.
     if fitted is not None:
         from seqloom.run.at_once import FitInOnePass

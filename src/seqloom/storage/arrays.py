@@ -16,7 +16,13 @@ from seqloom.errors import SeqloomError
 from seqloom.files import reading, writing_atomic
 from seqloom.memory import give_back_pages
 
-_DTYPES: dict[str, np.dtype[Any]] = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "U8": np.dtype("u1"),
+    "U32": np.dtype("<u4"),
+    "I64": np.dtype("<i8"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
 _KINDS = {dtype: kind for kind, dtype in _DTYPES.items()}
 _BYTES_AT_ONCE = 1 << 20
 

@@ -14,11 +14,13 @@ from seqloom.models.fitted import Fitted
 
 if TYPE_CHECKING:  # what these import is for tasks that use it
     from seqloom.data.batch import Batch
+    from seqloom.data.series import Panel
     from seqloom.decoding.alignment import Alignment
     from seqloom.decoding.continuation import Continuation
     from seqloom.decoding.line_scores import LineScores
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
+    from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores
 
 TrainedModel = Any
 """A task's network, an nn.Module that also has what the task's own contract asks for; or what it fits."""
@@ -159,6 +161,31 @@ class PredictsOnline(Protocol):
     def online(self, trained: Trained) -> Callable[[str], str]:
         """What takes the next element of a sequence and gives its answer. Raises RequestError where the model needs the
         future."""
+        ...
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """Says what follows series of numbers in time."""
+
+    def panel(self, trained: Trained, path: str) -> Panel:
+        """The series of a file, read as those of the training were."""
+        ...
+
+    def forecast(
+        self, trained: Trained, panel: Panel, horizon: int, paths: int, seed: int
+    ) -> Iterator[ForecastRow]:
+        """What follows each series. `horizon` 0: as in training. `paths`: sample paths beside the quantiles."""
+        ...
+
+    def backtest(
+        self, trained: Trained, data: Any, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
+    ) -> ForecastScores:
+        """Scores from rolling origins; 0: as the run was set up."""
+        ...
+
+    def anomalies(self, trained: Trained, panel: Panel) -> Iterator[Anomaly]:
+        """How likely each value was, given those before it."""
         ...
 
 

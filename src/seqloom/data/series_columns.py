@@ -1,0 +1,97 @@
+"""Which columns of a table hold the times, the series' names, the values and the covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from seqloom.config import Settings
+from seqloom.errors import RequestError, unknown_name
+
+_TIMES = ("date", "time", "datetime", "timestamp", "ds", "period", "month", "week", "day", "year", "step", "index", "t")
+_SERIES = ("series", "unique_id", "series_id", "item_id", "id", "sequence", "name")
+_VALUES = ("value", "y", "target", "values")
+
+
+class ColumnSettings(Settings):
+    """What a user says of the columns; what is not said is recognised by names and types."""
+
+    time: str = Field("", description="the column of times; otherwise one named date, time, ds, step, year or such")
+    series: str = Field("", description="the column of the series' names; otherwise one named series, unique_id or such")
+    target: tuple[str, ...] = Field(
+        (), description="the column of values, or several: each is a series then; otherwise value, y or all numbers"
+    )
+    past: tuple[str, ...] = Field((), description="columns of covariates that are known up to the present only")
+    ahead: tuple[str, ...] = Field((), description="columns of covariates that are known ahead, such as holidays")
+    static: tuple[str, ...] = Field((), description="columns that are the same at all times of a series")
+    date_format: str = Field("", description="how dates are written, such as %d/%m/%Y, where that is not clear")
+    frequency: str = Field(
+        "", description="steps: 1, 15m, 1h, 1d, 1b, 1w, 1mo, 1q, 1y; coarser than the data: it is aggregated"
+    )
+    aggregate: Literal["mean", "sum", "last"] = Field("mean", description="what several values become in a coarser step")
+    gaps: Literal["interpolate", "previous", "zero", "refuse"] = Field(
+        "interpolate", description="what stands for values that are missing between others"
+    )
+    period: int = Field(0, ge=0, le=100_000, description="steps of a season; 0: the usual one of the frequency")
+
+
+class Columns(Settings):
+    """The roles of the columns of a table. `series` empty: each column of `target` is a series."""
+
+    time: str
+    series: str
+    target: tuple[str, ...]
+    past: tuple[str, ...]
+    ahead: tuple[str, ...]
+    static: tuple[str, ...]
+
+    def all(self) -> list[str]:
+        names = [self.time, self.series, *self.target, *self.past, *self.ahead, *self.static]
+        return [name for name in dict.fromkeys(names) if name]
+
+
+def recognise(
+    settings: ColumnSettings, names: Sequence[str], numeric: Sequence[str], dates: Sequence[str], where: str
+) -> Columns:
+    """The roles of the columns called `names`, `numeric` and `dates` among them.
+
+    Raises RequestError where a column that was named is not there, or none can be taken for the values.
+    """
+    named = [settings.time, settings.series, *settings.target, *settings.past, *settings.ahead, *settings.static]
+    for name in named:
+        if name and name not in names:
+            raise unknown_name("column", name, names, where=where)
+    taken = {name for name in named if name}
+    time = settings.time or _first(names, _TIMES, taken) or next((n for n in dates if n not in taken), "")
+    if not time:
+        raise RequestError(
+            "no column can be taken for the times", where=where, got=", ".join(names),
+            expected=f"a column named {', '.join(_TIMES[:6])} or such", hint="--set data.time=NAME",
+        )  # fmt: skip
+    taken.add(time)
+    target = settings.target or tuple(filter(None, [_first(names, _VALUES, taken)]))
+    taken.update(target)
+    series = settings.series or _first(names, _SERIES, taken)
+    if not series and len(settings.target) < 2:
+        series = next((n for n in names if n not in taken and n not in numeric and n not in dates), "")
+    taken.add(series)
+    target = target or tuple(name for name in numeric if name not in taken)
+    if not target or (series and len(target) > 1):
+        raise RequestError(
+            "it is not clear which column holds the values" if target else "no column can be taken for the values",
+            where=where, got=", ".join(names), expected="a column named value, y or target", hint="--set data.target=NAME",
+        )  # fmt: skip
+    return Columns(
+        time=time, series=series, target=target, past=settings.past, ahead=settings.ahead, static=settings.static
+    )
+
+
+def _first(names: Sequence[str], known: Sequence[str], taken: set[str]) -> str:
+    """The first of the `known` names that stands there, in letters of any case."""
+    lower: dict[str, Any] = {}
+    for name in names:
+        if name not in taken:
+            lower.setdefault(name.strip().lower(), name)
+    return next((lower[name] for name in known if name in lower), "")

@@ -1,0 +1,206 @@
+"""How files of series become data: the roles of their columns, a grid of times, and splits in order of time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from seqloom.data.corpus import Corpus, Sources
+from seqloom.data.frequency import Frequency
+from seqloom.data.input_source import rereadable
+from seqloom.data.series import Panel, SeriesData, split_in_time
+from seqloom.data.series_columns import Columns, ColumnSettings
+from seqloom.data.series_table import Categories, SeriesTable, read_panel
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import reading, write_atomic
+from seqloom.runtime import cache_folder
+
+_FILE = "series.json"
+
+_SHORTEST_HORIZON = 6
+
+_MANY = 10
+"""From so many series on, a test on the last horizon of each says enough; of fewer, more of their past is tested on."""
+
+
+class SeriesSettings(ColumnSettings):
+    horizon: int = Field(0, ge=0, le=10_000, description="steps that are forecast; 0: a season, at least 6")
+    valid_steps: int = Field(
+        0, ge=0, description="steps at the end of each series to validate on; 0: a horizon, of few series a tenth"
+    )
+    test_steps: int = Field(
+        0, ge=0, description="steps after those to test on; 0: a horizon, of few series a fifth"
+    )
+    origins: int = Field(
+        0, ge=0, description="origins of a series from which a split is forecast; 0: up to 24, fewer of many series"
+    )
+
+
+@dataclass(frozen=True)
+class SeriesCodec:
+    """What a run keeps of its data: how its table is read, its grid of times, and how far it forecasts."""
+
+    columns: Columns
+    categories: Categories
+    frequency: Frequency
+    period: int
+    horizon: int
+    past: int
+    ahead: int
+    static: int
+    """How many covariates of each kind there are, words counted as one each."""
+
+    @classmethod
+    def of(cls, table: SeriesTable, horizon: int) -> SeriesCodec:
+        panel = table.panel
+        return cls(
+            table.columns, table.categories, panel.frequency, panel.period, horizon, panel.past.shape[1],
+            panel.ahead.shape[1], panel.static.shape[1],
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, folder: Path) -> SeriesCodec:
+        path = folder / _FILE
+        try:
+            with reading(path):
+                content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                **{
+                    **content,
+                    "columns": Columns.model_validate(content["columns"]),
+                    "frequency": Frequency(**content["frequency"]),
+                }
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise SeqloomError("the description of the series is damaged", where=str(path), got=repr(error)) from None
+
+    def to_json(self) -> str:
+        content = {**self.__dict__, "columns": self.columns.model_dump(), "frequency": asdict(self.frequency)}
+        return json.dumps(content, indent=1) + "\n"
+
+    def save(self, folder: Path) -> None:
+        write_atomic(folder / _FILE, self.to_json())
+
+    def fingerprint(self) -> str:
+        return self.to_json()
+
+    def facts(self) -> dict[str, int]:
+        return {"period": self.period, "horizon": self.horizon}
+
+
+@dataclass(frozen=True)
+class SeriesRecipe:
+    """`settings` say how tables are read and split. Every split knows what comes before it."""
+
+    settings: SeriesSettings
+
+    def load(self, folder: Path) -> SeriesCodec:
+        return SeriesCodec.load(folder)
+
+    def fingerprint(self, name: str) -> str:
+        with reading(name), Path(name).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def prepare(self, sources: Sources) -> Corpus[Any, Any]:
+        """The end of each series in `data` is held out. A file of its own for validation or test holds series whole,
+        of which the end is scored."""
+        table = self._read(sources.data, None)
+        codec = SeriesCodec.of(table, self.horizon(table.panel))
+        panel = table.panel
+        _describe(panel, codec.horizon, table.notes)
+        self._check(panel, codec.horizon, sources.data)
+        valid_steps, test_steps = self.steps(panel, codec.horizon)
+        splits = split_in_time(
+            panel, valid_steps if sources.valid is None else 0, test_steps if sources.valid is sources.test is None else 0
+        )
+        valid = splits.valid if sources.valid is None else self.encode(sources.valid, codec)
+        test = splits.test if sources.test is None else self.encode(sources.test, codec)
+        if not len(valid) or not len(splits.train):
+            raise _too_short(panel, codec.horizon, valid_steps + test_steps, sources.data)
+        return Corpus(codec, splits.train, valid, test)
+
+    def encode(self, name: str, codec: SeriesCodec) -> SeriesData:
+        """Other series, of which the end is scored as a test is."""
+        panel = self.panel(name, codec)
+        _, test_steps = self.steps(panel, codec.horizon)
+        splits = split_in_time(panel, 0, test_steps)
+        return splits.test if splits.test is not None else SeriesData(panel, panel.lengths, panel.lengths)
+
+    def panel(self, name: str, codec: SeriesCodec) -> Panel:
+        """The series of another file, read as those of the training were."""
+        table = self._read(name, codec)
+        for note in table.notes:
+            print(note, file=sys.stderr)
+        return table.panel
+
+    def _read(self, name: str, codec: SeriesCodec | None) -> SeriesTable:
+        path = rereadable(name, cache_folder())
+        if codec is None:
+            return read_panel(path, self.settings)
+        return read_panel(path, self.settings, codec.columns, codec.categories, codec.frequency)
+
+    def horizon(self, panel: Panel) -> int:
+        return self.settings.horizon or max(panel.period, _SHORTEST_HORIZON)
+
+    def steps(self, panel: Panel, horizon: int) -> tuple[int, int]:
+        """Steps of each series to validate and to test on."""
+        typical = 0 if len(panel) >= _MANY else int(np.median(panel.lengths))
+        valid = self.settings.valid_steps or max(horizon, typical // 10)
+        return valid, self.settings.test_steps or max(horizon, typical // 5)
+
+    def origin_step(self, data: SeriesData, horizon: int) -> int:
+        """Steps between two origins of a split, so that there are about as many as the settings say."""
+        most = self.settings.origins or max(1, min(24, 2_000 // max(len(data.panel), 1)))
+        spare = int(np.median(data.last - data.first)) - horizon
+        return max(1, -(-spare // max(most - 1, 1)) if most > 1 else spare + 1)
+
+    def _check(self, panel: Panel, horizon: int, where: str) -> None:
+        """Refuses or says what no forecast can be made or judged of."""
+        lengths = panel.lengths
+        if lengths.max() <= horizon:
+            raise _too_short(panel, horizon, 0, where)
+        short = np.flatnonzero(lengths <= horizon)
+        if len(short):
+            print(
+                f"{len(short)} series are not longer than the horizon of {horizon} and are neither learnt from nor "
+                f"scored, {panel.names[int(short[0])]} the first, of {int(lengths[short[0]])} values",
+                file=sys.stderr,
+            )
+        constant = [i for i in range(len(panel)) if lengths[i] > 1 and np.ptp(panel.of(i)) == 0]
+        if constant:
+            which = panel.names[constant[0]] or "the series"
+            print(f"{len(constant)} series never change, {which} the first: no scaled score counts them", file=sys.stderr)
+
+
+def _too_short(panel: Panel, horizon: int, held_out: int, where: str) -> RequestError:
+    longest = int(panel.lengths.max())
+    return RequestError(
+        "the series are too short", where=where,
+        got=f"{longest} value{'' if longest == 1 else 's'}" + (" in the longest" if len(panel) > 1 else ""),
+        expected=f"more than the horizon of {horizon}"
+        + (f" and the {held_out} steps that are held out" if held_out else ""),
+        hint="--set data.horizon=.., data.valid_steps=.. and data.test_steps=.. say how many",
+    )  # fmt: skip
+
+
+def _describe(panel: Panel, horizon: int, notes: list[str]) -> None:
+    """Says on standard error what was read, and what was inferred."""
+    lengths = panel.lengths
+    span = panel.frequency.to_text(np.array([panel.starts.min(), (panel.starts + lengths).max() - 1]))
+    count = f"{lengths.min()} to {lengths.max()}" if lengths.min() < lengths.max() else f"{lengths[0]}"
+    print(
+        f"{len(panel)} series of {count} values, {panel.frequency.description}, {span[0]} to {span[1]}; "
+        f"period {panel.period}, horizon {horizon}",
+        file=sys.stderr,
+    )
+    for note in notes:
+        print(note, file=sys.stderr)
+
+

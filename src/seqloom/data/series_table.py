@@ -1,0 +1,347 @@
+"""From a table to a panel: rows laid on the grid of times, gaps filled or refused, doubtful numbers said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.data.frequency import Frequency, infer_frequency
+from seqloom.data.series import Ints, Matrix, Panel, Vector
+from seqloom.data.series_columns import Columns, ColumnSettings, recognise
+from seqloom.data.series_times import looks_like_dates, parse_times
+from seqloom.errors import RequestError, SeqloomError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SPARSE = 20
+"""Steps of the grid for each row, at most: with more, it is the wrong grid."""
+
+Categories = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class SeriesTable:
+    """A panel, the roles of the columns it is from, the words of those that hold words, and what a reader should know
+    of it."""
+
+    panel: Panel
+    columns: Columns
+    categories: Categories
+    notes: list[str] = field(default_factory=list)
+
+
+def read_panel(
+    path: str, settings: ColumnSettings, columns: Columns | None = None, categories: Categories | None = None,
+    frequency: Frequency | None = None,
+) -> SeriesTable:  # fmt: skip
+    """The series of a file. `columns`, `categories` and `frequency`: those that a model was trained with."""
+    from seqloom.data.readers.series import read_frame
+
+    return table_of(read_frame(path), path, settings, columns, categories, frequency)
+
+
+def table_of(
+    frame: pl.DataFrame, where: str, settings: ColumnSettings, columns: Columns | None = None,
+    categories: Categories | None = None, frequency: Frequency | None = None,
+) -> SeriesTable:  # fmt: skip
+    """The series of a frame. Raises SeqloomError with `file:line` for what cannot be a series of numbers."""
+    if not len(frame):
+        raise RequestError("there are no rows", where=where, expected="a row a time")
+    if columns is None:
+        numeric = [name for name in frame.columns if _mostly_numbers(frame[name])]
+        dates = [name for name in frame.columns if looks_like_dates(frame[name])]
+        columns = recognise(settings, frame.columns, numeric, dates, where)
+    frame = _with_columns(frame, columns, where)
+    reader = _Reader(frame, where, settings, columns, categories)
+    return reader.table(frequency)
+
+
+_NUMBERS = 0.8
+"""The share of a column of words that must be numbers for the others to be mistakes in a column of numbers."""
+
+
+def _mostly_numbers(column: pl.Series) -> bool:
+    import polars as pl
+
+    if column.dtype != pl.String:
+        return column.dtype.is_numeric()
+    numbers, words = column.cast(pl.Float64, strict=False), column.drop_nulls()
+    return len(words) > 0 and len(numbers.drop_nulls()) >= _NUMBERS * len(words)
+
+
+def _with_columns(frame: pl.DataFrame, columns: Columns, where: str) -> pl.DataFrame:
+    missing = [name for name in columns.all() if name not in frame.columns]
+    if missing:
+        raise RequestError(
+            "a column is missing", where=where, got=", ".join(frame.columns), expected=", ".join(columns.all())
+        )
+    return frame.select(columns.all())
+
+
+class _Reader:
+    """Makes a panel of a frame whose columns are known."""
+
+    def __init__(
+        self, frame: pl.DataFrame, where: str, settings: ColumnSettings, columns: Columns, categories: Categories | None
+    ) -> None:
+        self.frame, self.where, self.settings, self.columns = frame, where, settings, columns
+        self.first_line = 1 if where.endswith(".parquet") else 2
+        self.learns = categories is None
+        self.categories: dict[str, Sequence[str]] = dict(categories or {})
+        self.notes: list[str] = []
+
+    def table(self, frequency: Frequency | None) -> SeriesTable:
+        settings = self.settings
+        times = parse_times(self.frame[self.columns.time], settings.date_format, self.where, self.first_line)
+        codes, names = self._codes()
+        order = np.lexsort((times, codes))
+        times, codes = times[order], codes[order]
+        starts_here = np.concatenate([[True], np.diff(codes) != 0])
+        inferred = infer_frequency(times, starts_here) if frequency is None else frequency
+        wanted = Frequency.parse(settings.frequency) if settings.frequency else inferred
+        coarser = bool(settings.frequency)
+        if wanted.unit == "step" and times.dtype.kind == "M":
+            raise RequestError("dates have no numbered steps", where="data.frequency", got=settings.frequency)
+        if coarser:
+            steps = wanted.floor(times)
+        else:
+            steps, on_grid = wanted.index(times)
+            if not on_grid.all():
+                raise self._off_grid(order, times, on_grid, wanted)
+            self._refuse_duplicates(order, codes, steps)
+        panels = [
+            self._panel(self._numbers(target)[order], codes, steps, order, names if self.columns.series else [target],
+                        wanted, coarser)
+            for target in self.columns.target
+        ]  # fmt: skip
+        panel = panels[0] if len(panels) == 1 else _joined(panels)
+        return SeriesTable(panel, self.columns, self.categories, self.notes)
+
+    def _codes(self) -> tuple[Ints, list[str]]:
+        """The number of each row's series, in order of appearance, and the names."""
+        import polars as pl
+
+        if not self.columns.series:
+            return np.zeros(len(self.frame), np.int64), [""]
+        column = self.frame[self.columns.series].cast(pl.String)
+        if column.null_count():
+            row = int(np.argmax(column.is_null().to_numpy()))
+            raise SeqloomError("a row does not say of which series it is", where=f"{self.where}:{row + self.first_line}")
+        names = column.unique(maintain_order=True)
+        codes = column.replace_strict(names, pl.Series(range(len(names))), return_dtype=pl.Int64)
+        return codes.to_numpy(), names.to_list()
+
+    def _line(self, order: Ints, place: int) -> str:
+        return f"{self.where}:{int(order[place]) + self.first_line}"
+
+    def _off_grid(self, order: Ints, times: NDArray[np.generic], on_grid: NDArray[np.bool_], wanted: Frequency) -> SeqloomError:
+        place = int(np.argmin(on_grid))
+        return SeqloomError(
+            "a time does not lie on the grid of the others", where=self._line(order, place), got=str(times[place]),
+            expected=f"{wanted.description} ({wanted.text})",
+            hint="--set data.frequency=.. takes the values of a coarser step together",
+        )  # fmt: skip
+
+    def _refuse_duplicates(self, order: Ints, codes: Ints, steps: Ints) -> None:
+        same = (np.diff(codes) == 0) & (np.diff(steps) == 0)
+        if same.any():
+            place = int(np.argmax(same)) + 1
+            raise SeqloomError(
+                "two rows of a series have one time", where=self._line(order, place),
+                got=f"{self.frame[self.columns.time][int(order[place])]}, which line "
+                f"{int(order[place - 1]) + self.first_line} has too",
+                expected="a row a time; several series in one table need a column of their names (data.series)",
+            )  # fmt: skip
+
+    def _numbers(self, name: str) -> Vector:
+        """A column as numbers, NaN where there is none."""
+        import polars as pl
+
+        column = self.frame[name]
+        if not column.dtype.is_numeric() and column.dtype != pl.Boolean:
+            numbers = column.cast(pl.Float64, strict=False)
+            odd = (numbers.is_null() & column.is_not_null()).arg_true()
+            if len(odd):
+                raise SeqloomError(
+                    "a value is not a number", where=f"{self.where}:{odd[0] + self.first_line}",
+                    got=f"{name}: {column[odd[0]]}",
+                )  # fmt: skip
+            column = numbers
+        values = column.cast(pl.Float64).to_numpy().astype(np.float64)
+        infinite = np.isinf(values)
+        if infinite.any():
+            row = int(np.argmax(infinite))
+            raise SeqloomError(
+                "a value is infinite", where=f"{self.where}:{row + self.first_line}", got=f"{name}: {values[row]}",
+                expected="finite numbers, or an empty cell where none is known",
+            )  # fmt: skip
+        return values
+
+    def _covariates(self, names: Sequence[str]) -> Matrix:
+        """(rows, columns): numbers as they are, words as a column of 0 and 1 each."""
+        import polars as pl
+
+        parts = []
+        for name in names:
+            column = self.frame[name]
+            if column.dtype == pl.String:
+                if self.learns:
+                    self.categories[name] = sorted(column.drop_nulls().unique().to_list())
+                words = column.to_numpy()
+                parts += [(words == word).astype(np.float64) for word in self.categories.get(name, ())]
+            else:
+                parts.append(self._numbers(name))
+        return np.stack(parts, axis=1) if parts else np.zeros((len(self.frame), 0))
+
+    def _panel(
+        self, values: Vector, codes: Ints, steps: Ints, order: Ints, names: Sequence[str], frequency: Frequency,
+        coarser: bool,
+    ) -> Panel:  # fmt: skip
+        """The panel of one column of values, rows in `order`."""
+        columns = self.columns
+        past, ahead, static = (self._covariates(part)[order] for part in (columns.past, columns.ahead, columns.static))
+        if coarser:
+            values, past, ahead, static, codes, steps = self._aggregate(values, past, ahead, static, codes, steps)
+        known = np.flatnonzero(~np.isnan(values))
+        if not len(known):
+            raise SeqloomError("a column has no value at all", where=self.where, got=names[0])
+        present, first_row = np.unique(codes[known], return_index=True)
+        last_row = np.concatenate([first_row[1:], [len(known)]]) - 1
+        starts, ends = steps[known[first_row]], steps[known[last_row]] + 1
+        lengths = ends - starts
+        if lengths.sum() > _SPARSE * len(known) + 1_000:
+            raise RequestError(
+                "nearly all steps of the series are missing", where=self.where,
+                got=f"{len(known):,} values on {int(lengths.sum()):,} steps, {frequency.description}",
+                hint="say the frequency with --set data.frequency=..",
+            )  # fmt: skip
+        self._say_absent(names, present)
+        place = np.full(len(names), -1, np.int64)
+        place[present] = np.arange(len(present))
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        # Covariates that are known ahead stand in rows after the last value.
+        rows = np.flatnonzero(place[codes] >= 0)
+        final = np.zeros(len(present), np.int64)
+        np.maximum.at(final, place[codes[rows]], steps[rows] + 1)
+        ahead_lengths = np.maximum(final, ends) - starts
+        ahead_offsets = np.concatenate([[0], np.cumsum(ahead_lengths)]).astype(np.int64)
+        rows = rows[steps[rows] >= starts[place[codes[rows]]]]
+        series, at = place[codes[rows]], steps[rows] - starts[place[codes[rows]]]
+        inside = at < lengths[series]
+        grid = np.full(int(offsets[-1]), np.nan)
+        grid[offsets[series[inside]] + at[inside]] = values[rows[inside]]
+        grid_past = _spread(past[rows[inside]], offsets[series[inside]] + at[inside], int(offsets[-1]))
+        grid_ahead = _spread(ahead[rows], ahead_offsets[series] + at, int(ahead_offsets[-1]) if ahead.shape[1] else 0)
+        if not ahead.shape[1]:
+            ahead_offsets = np.zeros(len(present) + 1, np.int64)
+        self._fill(grid, offsets, [names[i] for i in present], frequency, starts)
+        period = self.settings.period or frequency.period
+        return Panel(
+            [names[i] for i in present], starts, offsets, grid, _carried(grid_past, offsets), 
+            _carried(grid_ahead, ahead_offsets), ahead_offsets, static[known[first_row]], frequency, period,
+        )  # fmt: skip
+
+    def _aggregate(
+        self, values: Vector, past: Matrix, ahead: Matrix, static: Matrix, codes: Ints, steps: Ints
+    ) -> tuple[Vector, Matrix, Matrix, Matrix, Ints, Ints]:
+        """One row for each step of each series."""
+        begins = np.concatenate([[True], (np.diff(codes) != 0) | (np.diff(steps) != 0)])
+        group, first = np.cumsum(begins) - 1, np.flatnonzero(begins)
+        how = self.settings.aggregate
+        joined = [_grouped(column, group, len(first), how) for column in (values, *past.T, *ahead.T)]
+        between = 1 + past.shape[1]
+        matrices = [
+            np.stack(part, axis=1) if part else np.zeros((len(first), 0)) for part in (joined[1:between], joined[between:])
+        ]
+        return joined[0], matrices[0], matrices[1], static[first], codes[first], steps[first]
+
+    def _say_absent(self, names: Sequence[str], present: Ints) -> None:
+        absent = sorted(set(range(len(names))) - set(present.tolist()))
+        if absent:
+            self.notes.append(f"{len(absent)} series without a value left out, {names[absent[0]]} the first")
+
+    def _fill(self, grid: Vector, offsets: Ints, names: Sequence[str], frequency: Frequency, starts: Ints) -> None:
+        """Puts numbers where values are missing between others, or refuses to."""
+        gone = np.isnan(grid)
+        if not gone.any():
+            return
+        first = int(np.argmax(gone))
+        series = int(np.searchsorted(offsets, first, side="right")) - 1
+        time = frequency.to_text(np.array([starts[series] + first - offsets[series]]))[0]
+        which = f"{names[series]} at {time}" if names[series] else time
+        rule = self.settings.gaps
+        if rule == "refuse":
+            raise SeqloomError(
+                "values are missing between others", where=self.where, got=f"{int(gone.sum()):,}, the first of {which}",
+                hint="--set data.gaps=interpolate, previous or zero",
+            )  # fmt: skip
+        places = np.flatnonzero(~gone)
+        if rule == "zero":
+            grid[gone] = 0.0
+        elif rule == "previous":
+            grid[:] = grid[places[np.searchsorted(places, np.arange(len(grid)), side="right") - 1]]
+        else:  # no series begins or ends with a gap, so none reaches into another
+            grid[gone] = np.interp(np.flatnonzero(gone), places, grid[places])
+        said = {"zero": "set to zero", "previous": "set to the one before", "interpolate": "interpolated"}[rule]
+        self.notes.append(f"{int(gone.sum()):,} of {len(grid):,} values are missing and were {said}, {which} the first")
+
+
+def _grouped(column: Vector, group: Ints, count: int, how: str) -> Vector:
+    """The mean, sum or last of the numbers of each group, NaN where there is none."""
+    real = ~np.isnan(column)
+    if how == "last":
+        result = np.full(count, np.nan)
+        result[group[real]] = column[real]
+        return result
+    sizes = np.bincount(group[real], minlength=count)
+    sums = np.bincount(group[real], column[real], minlength=count)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(sizes > 0, sums / sizes if how == "mean" else sums, np.nan)
+
+
+def _spread(rows: Matrix, places: Ints, length: int) -> Matrix:
+    result = np.full((length, rows.shape[1]), np.nan)
+    if length:
+        result[places] = rows
+    return result
+
+
+def _carried(grid: Matrix, offsets: Ints) -> Matrix:
+    """Missing covariates are as at the step before, within a series; before the first, as the first is."""
+    if not np.isnan(grid).any():
+        return grid
+    for first, last in zip(offsets[:-1], offsets[1:], strict=True):
+        part = grid[first:last]
+        for column in part.T:
+            places = np.flatnonzero(~np.isnan(column))
+            if len(places):
+                column[:] = column[places[np.maximum(np.searchsorted(places, np.arange(len(column)), side="right") - 1, 0)]]
+            else:
+                column[:] = 0.0
+    return grid
+
+
+def _joined(panels: Sequence[Panel]) -> Panel:
+    """The series of several panels, on one grid."""
+
+    def after(parts: Sequence[Ints]) -> Ints:
+        lengths = np.concatenate([np.diff(part) for part in parts])
+        return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+    return Panel(
+        [name for panel in panels for name in panel.names],
+        np.concatenate([panel.starts for panel in panels]),
+        after([panel.offsets for panel in panels]),
+        np.concatenate([panel.values for panel in panels]),
+        np.concatenate([panel.past for panel in panels]),
+        np.concatenate([panel.ahead for panel in panels]),
+        after([panel.ahead_offsets for panel in panels]),
+        np.concatenate([panel.static for panel in panels]),
+        panels[0].frequency,
+        panels[0].period,
+    )

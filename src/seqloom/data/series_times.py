@@ -1,0 +1,116 @@
+"""The column of times of a table: text, dates or numbers, as what a `Frequency` takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqloom.data.frequency import FORMATS, FORMATS_OF_MONTHS, Times, contradictory
+from seqloom.errors import RequestError, SeqloomError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def parse_times(column: pl.Series, date_format: str, where: str, first_line: int) -> Times:
+    """datetime64[s], or int64 where times are numbers of steps. Dates may be written in any usual form, in one only.
+
+    Raises SeqloomError with the line where a time is missing or is none.
+    """
+    import polars as pl
+
+    missing = column.is_null().arg_true()
+    if len(missing):
+        raise SeqloomError("a time is missing", where=f"{where}:{missing[0] + first_line}", expected="a time in each row")
+    if column.dtype.is_integer():
+        if _are_days(column):
+            return _dates(column.cast(pl.String), "%Y%m%d", where, first_line)
+        return column.cast(pl.Int64).to_numpy()
+    if column.dtype.is_float():
+        whole = column.cast(pl.Int64, strict=False)
+        odd = (whole.cast(pl.Float64) != column).fill_null(True).arg_true()
+        if len(odd):
+            raise SeqloomError(
+                "a number of a step is not whole", where=f"{where}:{odd[0] + first_line}", got=column[odd[0]]
+            )
+        return whole.to_numpy()
+    if column.dtype.is_temporal():
+        return column.cast(pl.Datetime("us")).to_numpy().astype("datetime64[s]")
+    return _dates(column.cast(pl.String), date_format, where, first_line)
+
+
+def looks_like_dates(column: pl.Series) -> bool:
+    """Whether a column can be taken for that of the times, by its type and first values."""
+    import polars as pl
+
+    if column.dtype.is_temporal():
+        return True
+    if column.dtype.is_integer():
+        return _are_days(column)
+    if column.dtype != pl.String:
+        return False
+    first = column.drop_nulls().head(20)
+    return bool(len(first)) and any(not parsed.is_null().any() for _, parsed in _parsings(first, ""))
+
+
+def _are_days(column: pl.Series) -> bool:
+    """Whether whole numbers are days written as 20240131."""
+    low, high = column.min(), column.max()
+    return low is not None and 18000101 <= low and high <= 22001231 and _valid_days(column.to_numpy())  # type: ignore[operator]
+
+
+def _valid_days(numbers: Any) -> bool:
+    months, days = numbers // 100 % 100, numbers % 100
+    return bool(((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all())
+
+
+def _parsings(column: pl.Series, date_format: str) -> list[tuple[str, pl.Series]]:
+    """Each form of dates with what it reads: null where a text is of another form."""
+    import polars as pl
+
+    if date_format:
+        return [(date_format, column.str.strptime(pl.Datetime("us"), date_format, strict=False))]
+    found = [(form, column.str.strptime(pl.Datetime("us"), form, strict=False)) for form in FORMATS]
+    with_day = column + " 1"
+    for form in FORMATS_OF_MONTHS:
+        found.append((form, with_day.str.strptime(pl.Datetime("us"), f"{form} %d", strict=False)))
+    quarter = column.str.extract_groups(r"^(?P<y>\d{4})[- ]?[Qq](?P<q>[1-4])$").struct.unnest()
+    month = (quarter["q"].cast(pl.Int64) * 3 - 2).cast(pl.String)
+    found.append(("%YQ%q", (quarter["y"] + "-" + month + "-1").str.strptime(pl.Datetime("us"), "%Y-%m-%d", strict=False)))
+    return found
+
+
+def _dates(column: pl.Series, date_format: str, where: str, first_line: int) -> Times:
+    column = column.str.strip_chars()
+    head = column.head(1_000)
+    forms = [form for form, parsed in _parsings(head, date_format) if parsed.null_count() < len(head)]
+    parsings = [(form, parsed) for form, parsed in _parsings(column, date_format) if form in forms]
+    whole = [(form, parsed) for form, parsed in parsings if not parsed.null_count()]
+    if not whole:
+        raise _no_form(column, parsings, date_format, where, first_line)
+    if contradictory([form for form, _ in whole]) and any((whole[0][1] != other).any() for _, other in whole[1:]):
+        raise RequestError(
+            "it is not clear whether the day or the month comes first", where=f"{where}:{first_line}", got=column[0],
+            hint="--set data.date_format=%d/%m/%Y, or %m/%d/%Y",
+        )  # fmt: skip
+    return whole[0][1].to_numpy().astype("datetime64[s]")
+
+
+def _no_form(
+    column: pl.Series, parsings: list[tuple[str, pl.Series]], date_format: str, where: str, first_line: int
+) -> SeqloomError:
+    """The error for a column that no form of dates fits as a whole."""
+    if not parsings:
+        return RequestError(
+            "the times are not dates", where=f"{where}:{first_line}", got=column[0],
+            expected=date_format or "dates such as 2024-01-31 or 2024-01, or numbers of steps",
+            hint="--set data.date_format=FORMAT, as strptime takes it",
+        )  # fmt: skip
+    form, best = min(parsings, key=lambda pair: pair[1].null_count())
+    row = int(np.argmax(best.is_null().to_numpy()))
+    other = any(parsed[row] is not None for _, parsed in parsings)
+    return SeqloomError(
+        "dates are written in two forms" if other else "a time is not a date",
+        where=f"{where}:{row + first_line}", got=column[row], expected=f"the form of the others, {form}",
+    )  # fmt: skip

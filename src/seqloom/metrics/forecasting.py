@@ -1,0 +1,167 @@
+"""Scores of forecasts: of points (MASE, sMAPE, RMSSE) and of distributions (CRPS, pinball loss, coverage)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+INTERVALS = {50: (0.25, 0.75), 80: (0.1, 0.9), 95: (0.025, 0.975)}
+"""The central intervals whose coverage is measured, in per cent, by the probabilities of their ends."""
+
+DECILES = tuple(round(0.1 * k, 1) for k in range(1, 10))
+
+_SUMS = ("scaled_absolute", "scaled_squared", "smape", "crps", "absolute", "squared", *(f"within_{p}" for p in INTERVALS))
+
+
+class Scale(NamedTuple):
+    """The mean absolute and the mean squared error of the seasonal naive forecast, one season ahead, over a series'
+    past: what errors are divided by (Hyndman and Koehler 2006). NaN where the past is constant or of one value."""
+
+    absolute: float
+    squared: float
+
+    @classmethod
+    def of(cls, past: Vector, period: int) -> Scale:
+        """A past that is no longer than a season is scaled by the naive forecast of one step."""
+        lag = period if len(past) > period else 1
+        errors = past[lag:] - past[:-lag] if len(past) > lag else np.zeros(0)
+        absolute = float(np.abs(errors).mean()) if len(errors) else 0.0
+        return cls(absolute, float((errors**2).mean())) if absolute > 0 else cls(np.nan, np.nan)
+
+
+class ForecastRow(NamedTuple):
+    """One step ahead of one series. `quantiles` at the levels of the model; `paths`, where asked for, the samples at this step."""
+
+    series: str
+    time: str
+    mean: float
+    quantiles: NDArray[np.float64]
+    paths: NDArray[np.float64] | None
+
+
+class Anomaly(NamedTuple):
+    """How likely a value was, from what came before it: the ends of the interval of 95 %, and the probability of one at
+    least as far out on either side."""
+
+    series: str
+    time: str
+    value: float
+    expected: float
+    lower: float
+    upper: float
+    probability: float
+
+
+def pinball(
+    actual: Float[NDArray[np.float64], " horizon"],
+    quantiles: Float[NDArray[np.float64], "horizon levels"],
+    levels: Sequence[float],
+) -> Float[NDArray[np.float64], "horizon levels"]:
+    """max(tau (y - q), (tau - 1) (y - q)) for the quantile q of probability tau (Koenker and Bassett 1978)."""
+    over = actual[:, None] - quantiles
+    probabilities = np.array(levels)
+    return np.maximum(probabilities * over, (probabilities - 1) * over)
+
+
+def crps(
+    actual: Float[NDArray[np.float64], " horizon"],
+    quantiles: Float[NDArray[np.float64], "horizon levels"],
+    levels: Sequence[float],
+) -> Float[NDArray[np.float64], " horizon"]:
+    """The continuous ranked probability score by nine quantiles: twice the mean pinball loss over the deciles."""
+    chosen = [levels.index(level) for level in DECILES]
+    return 2 * pinball(actual, quantiles[:, chosen], DECILES).mean(1)
+
+
+@dataclass
+class ForecastScores:
+    """Scores of forecasts, added one after the other and averaged over series: each series counts alike, within it each
+    origin and step."""
+
+    levels: Sequence[float]
+    period: int
+    horizon: int
+    names: Sequence[str] = ()
+    sums: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    """By series: (scores, horizon) sums over origins."""
+    counts: dict[int, int] = field(default_factory=dict)
+    origins: list[tuple[int, int, float, float]] = field(default_factory=list)
+    """(series, origin, scaled absolute error, scaled CRPS) of each forecast, for tests of two models."""
+    unscaled: int = 0
+    """Forecasts left out of the scaled scores, since the past is constant."""
+
+    def add(self, series: int, origin: int, past: Vector, actual: Vector, point: Vector, quantiles: NDArray[Any]) -> None:
+        """A forecast of the steps after `past`, which is what is known of series number `series` at `origin`."""
+        scale = Scale.of(past, self.period)
+        error, size = np.abs(actual - point), np.abs(actual) + np.abs(point)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rows = [
+                error / scale.absolute,
+                error**2 / scale.squared,
+                np.where(size > 0, 200 * error / size, 0.0),
+                crps(actual, quantiles, self.levels) / scale.absolute,
+                error,
+                error**2,
+            ]
+        for low, high in INTERVALS.values():
+            lower, upper = quantiles[:, self.levels.index(low)], quantiles[:, self.levels.index(high)]
+            rows.append(((lower <= actual) & (actual <= upper)).astype(np.float64))
+        stacked = np.stack(rows)
+        if np.isnan(scale.absolute):
+            self.unscaled += 1
+        held = self.sums.setdefault(series, np.zeros_like(stacked))
+        held += stacked
+        self.counts[series] = self.counts.get(series, 0) + 1
+        self.origins.append((series, origin, float(stacked[0].mean()), float(stacked[3].mean())))
+
+    def _by_series(self) -> NDArray[np.float64]:
+        """(series, scores, horizon)"""
+        return np.stack([self.sums[series] / self.counts[series] for series in self.sums])
+
+    def metrics(self) -> dict[str, float]:
+        """By plain names. `mase` and `rmsse` are scaled by the seasonal naive errors of each series' own past at the
+        origin, `crps` likewise; `mae` and `rmse` are in the data's units."""
+        return _named(_mean(self._by_series(), (0, 2)), self.origins)
+
+    def by_horizon(self) -> list[dict[str, float]]:
+        """The metrics of each step ahead."""
+        means = _mean(self._by_series(), (0,))
+        return [{"step": h + 1, **_named(means[:, h], ())} for h in range(means.shape[1])]
+
+    def by_series(self) -> list[dict[str, Any]]:
+        """The metrics of each series, the worst MASE first."""
+        means = self._by_series().mean(2)
+        rows = [
+            {"series": self.names[series] if self.names else str(series), **_named(row, ())}
+            for series, row in zip(self.sums, means, strict=True)
+        ]
+        return sorted(rows, key=lambda row: -row["mase"] if np.isfinite(row["mase"]) else 0.0)
+
+
+def _mean(values: NDArray[np.float64], axes: tuple[int, ...]) -> NDArray[np.float64]:
+    """Without what is NaN; NaN where all is."""
+    real = np.isfinite(values)
+    count = real.sum(axes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, np.where(real, values, 0.0).sum(axes) / count, np.nan)
+
+
+def _named(means: NDArray[np.float64], origins: Sequence[Any]) -> dict[str, float]:
+    scores = dict(zip(_SUMS, means.tolist(), strict=True))
+    named = {
+        "mase": scores["scaled_absolute"],
+        "smape": scores["smape"],
+        "rmsse": float(np.sqrt(scores["scaled_squared"])),
+        "crps": scores["crps"],
+        **{f"coverage_{p}": scores[f"within_{p}"] for p in INTERVALS},
+        "mae": scores["absolute"],
+        "rmse": float(np.sqrt(scores["squared"])),
+    }
+    return named | ({"forecasts": len(origins)} if origins else {})

@@ -1,0 +1,114 @@
+"""The model `ar`: autoregressions in closed form, one combination for each series."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.config import Settings
+from seqloom.data.series import History, SeriesData
+from seqloom.models.forecasting.autoregression import Candidate, Fit
+from seqloom.models.forecasting.combination import AutoregressionSettings, Combination
+from seqloom.models.forecasting.forecast import Forecast, normal_paths
+from seqloom.models.forecasting.local import LocalForecaster
+from seqloom.models.forecasting.naive import seasonal_naive
+
+_PATHS = 800
+"""Sample paths from which quantiles are read."""
+
+
+class Autoregressive(LocalForecaster):
+    """y_t = c + trend + season + sum over k of phi_k y_{t-k} + e_t, of the values or their logarithms or square roots,
+    differenced or not; coefficients by least squares, order by AICc, kinds weighed by their errors in the past."""
+
+    description = "Autoregressions in closed form, one combination for each series."
+    source = "Box and Jenkins 1970"
+
+    settings: ClassVar[type[Settings]] = AutoregressionSettings
+
+    def __init__(self, settings: AutoregressionSettings, calibrate: bool) -> None:
+        super().__init__(settings, calibrate)
+        self.fitted: dict[str, Combination] = {}
+
+    def learn(self, data: SeriesData, horizon: int) -> None:
+        for series, name in enumerate(data.panel.names):
+            found = self.combine(data.panel.of(series)[: data.last[series]], horizon)
+            if found is not None:
+                self.fitted[name] = found
+
+    def combine(self, values: NDArray[np.float64], horizon: int) -> Combination | None:
+        return Combination.of(values, self.period, horizon, self.options)
+
+    def num_parameters(self) -> int:
+        return sum(len(fit.coefficients) + 1 for found in self.fitted.values() for fit in found.fits)
+
+    def forecasts(
+        self, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True
+    ) -> Iterator[Forecast]:
+        for history in histories:
+            kept = None if refit else self.fitted.get(history.name)
+            if kept is None or max(fit.window for fit in kept.fits) >= len(history.values):
+                kept = self.combine(history.values, horizon)
+            yield self.forecast(history, horizon, kept, seed, paths)
+
+    def forecast(self, history: History, horizon: int, fitted: Combination | None, seed: int, paths: int) -> Forecast:
+        """A series that is too short for any autoregression goes on as the season before did."""
+        if fitted is None:
+            forecast = seasonal_naive(history.values, self.period, horizon)
+            return forecast._replace(paths=normal_paths(forecast, paths, seed)) if paths else forecast
+        chance = np.random.default_rng((seed, zlib.crc32(history.name.encode()), len(history.values)))
+        point, drawn = fitted.paths(history.values, horizon, max(_PATHS, paths), chance)
+        forecast = Forecast.of_paths(point, drawn)
+        return forecast._replace(paths=drawn[:paths] if paths else None)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return _packed(self.fitted)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.fitted = _unpacked(arrays, self.period)
+
+
+def _packed(fitted: dict[str, Combination]) -> dict[str, NDArray[Any]]:
+    """All fits as arrays, one after the other."""
+    fits = [fit for found in fitted.values() for fit in found.fits]
+    text = "\0".join(fitted).encode()
+
+    def flat(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+        return np.concatenate([*parts, np.zeros(0, dtype)]).astype(dtype)
+
+    return {
+        "names": np.frombuffer(text, np.uint8).copy(),
+        "fits": np.array([len(found.fits) for found in fitted.values()], np.int64),
+        "weights": flat([found.weights for found in fitted.values()], np.float64),
+        "candidates": np.array([fit.candidate for fit in fits], np.float64).reshape(len(fits), len(Candidate._fields)),
+        "sizes": np.array([(fit.steps, fit.columns, len(fit.lags)) for fit in fits], np.int64).reshape(len(fits), 3),
+        "numbers": np.array([(fit.center, fit.variance, fit.aicc) for fit in fits], np.float64).reshape(len(fits), 3),
+        "lags": flat([fit.lags for fit in fits], np.int64),
+        "coefficients": flat([fit.coefficients for fit in fits], np.float64),
+    }
+
+
+def _unpacked(arrays: Mapping[str, NDArray[Any]], period: int) -> dict[str, Combination]:
+    names = arrays["names"].tobytes().decode().split("\0")
+    fits, at_lag, at_coefficient = [], 0, 0
+    for row, sizes, numbers in zip(
+        arrays["candidates"].tolist(), arrays["sizes"].tolist(), arrays["numbers"].tolist(), strict=True
+    ):
+        candidate = Candidate(row[0], int(row[1]), int(row[2]), bool(row[3]), bool(row[4]), bool(row[5]))
+        (steps, columns, order), (center, variance, aicc) = sizes, numbers
+        lags = np.array(arrays["lags"][at_lag : at_lag + order], np.int64)
+        coefficients = np.array(arrays["coefficients"][at_coefficient : at_coefficient + columns + order], np.float64)
+        at_lag, at_coefficient = at_lag + order, at_coefficient + columns + order
+        fits.append(
+            Fit(candidate, period, steps, center, columns, lags, coefficients, None, variance, aicc, np.zeros((0, 0)))
+        )
+    combined, first = {}, 0
+    for name, count in zip(names, arrays["fits"].tolist(), strict=True):
+        weights = np.array(arrays["weights"][first : first + count], np.float64)
+        combined[name] = Combination(fits[first : first + count], weights)
+        first += count
+    return combined

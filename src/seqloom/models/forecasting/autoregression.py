@@ -1,0 +1,194 @@
+"""One autoregression in closed form: what is done with a series first, its coefficients, forecasts and paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.models.forecasting.least_squares import (
+    difference,
+    difference_polynomial,
+    extend,
+    fixed_regressors,
+    regress,
+    roll,
+    simulate,
+)
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+class Candidate(NamedTuple):
+    """What is done with a series before it is regressed on its own past.
+
+    `power`: 1 the values themselves, 0.5 their square roots, 0 their logarithms (Box and Cox 1964, without its shift).
+    `season`: the period's effects among the regressors. `seasonal_lags`: lags of one and two periods come early in the
+    order in which lags are taken in.
+    """
+
+    power: float = 1.0
+    differences: int = 0
+    seasonal_differences: int = 0
+    trend: bool = False
+    season: bool = False
+    seasonal_lags: bool = False
+
+    @property
+    def text(self) -> str:
+        words = {1.0: "", 0.5: "square roots", 0.0: "logarithms"}[self.power]
+        parts = [
+            words,
+            "differences" if self.differences else "",
+            "seasonal differences" if self.seasonal_differences else "",
+            "trend" if self.trend else "",
+            "season" if self.season else "",
+        ]
+        return ", ".join(part for part in parts if part) or "levels"
+
+    def lost(self, period: int) -> int:
+        """Steps that differences take from the start."""
+        return self.differences + self.seasonal_differences * period
+
+
+def transform(values: Vector, power: float) -> Vector:
+    return np.log(values) if power == 0 else np.sqrt(values) if power == 0.5 else values
+
+
+def invert(values: Matrix, power: float) -> Matrix:
+    if power == 0:
+        return np.exp(np.minimum(values, 700.0))
+    return np.maximum(values, 0.0) ** 2 if power == 0.5 else values
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A candidate fitted to a series of `steps` values. `coefficients`: those of `columns` fixed regressors, then those
+    of `lags`; `factor`: the Cholesky factor of their Gram matrix, None of a fit that was saved. `past` (origins,
+    horizon): what it forecast at earlier origins, each time fitted to what came before."""
+
+    candidate: Candidate
+    period: int
+    steps: int
+    center: float
+    columns: int
+    lags: NDArray[np.int64]
+    coefficients: Vector
+    factor: Matrix | None
+    variance: float
+    aicc: float
+    past: Matrix
+
+    @property
+    def order(self) -> int:
+        return len(self.lags)
+
+    @property
+    def window(self) -> int:
+        """The values that it needs to forecast the next."""
+        return self.candidate.lost(self.period) + int(self.lags.max(initial=0))
+
+    def errors(self) -> Vector:
+        """The standard error of each coefficient; NaN of a fit that was saved."""
+        if self.factor is None:
+            return np.full(len(self.coefficients), np.nan)
+        inverse = np.linalg.inv(self.factor)
+        return np.sqrt(self.variance * (inverse**2).sum(0))
+
+    def autoregressive(self) -> Vector:
+        """(longest lag,): phi_1, phi_2, .. with zeros for lags that are not in the model."""
+        phi = np.zeros(int(self.lags.max(initial=0)))
+        phi[self.lags - 1] = self.coefficients[self.columns :]
+        return phi
+
+    def roots(self) -> NDArray[np.complex128]:
+        """The roots of z^p - phi_1 z^(p-1) - .. - phi_p, the largest first: stationary where all are inside the unit
+        circle; a complex pair is a cycle of 2 pi / angle steps."""
+        found = np.roots(np.concatenate([[1.0], -self.autoregressive()])).astype(np.complex128)
+        return found[np.argsort(-np.abs(found), kind="stable")]
+
+    def residuals(self, values: Vector) -> Vector:
+        """What came less what was expected one step before, on the transformed scale, from the first step with a whole
+        window on. The coefficients stay as they are."""
+        _, series, fixed = self._regression(values, 0)
+        first = int(self.lags.max(initial=0))
+        return series[first:] - regress(series, self.lags, fixed, first, len(series)) @ self.coefficients
+
+    def forecast(self, values: Vector, horizon: int) -> Vector:
+        """(horizon,): the next values where no noise comes; of a transformed series that is their median."""
+        levels, series, fixed = self._regression(values, horizon)
+        ahead, silence = fixed[len(series) :], np.zeros(horizon)
+        drawn = extend(series, levels, self._polynomial(), ahead, self.lags, self.coefficients, silence)
+        return invert(drawn + self.center, self.candidate.power)
+
+    def paths(self, values: Vector, horizon: int, count: int, chance: np.random.Generator) -> Matrix:
+        """(count, horizon): what may follow `values`. The uncertainty of coefficients and of the noise's variance is in
+        it: both are drawn from their posterior under a flat prior (Zellner 1971, chapter 3), the noise from the
+        residuals."""
+        levels, series, fixed = self._regression(values, horizon)
+        residuals = self.residuals(values)
+        freedom = max(self.steps - self.window - len(self.coefficients), 2)
+        spread = np.sqrt(self.variance * freedom / chance.chisquare(freedom, count))
+        scale = np.sqrt((residuals**2).mean()) if len(residuals) else 0.0
+        noise = chance.choice(residuals / scale, (count, horizon)) if scale > 0 else np.zeros((count, horizon))
+        directions = chance.standard_normal((count, len(self.coefficients)))
+        factor = np.eye(len(self.coefficients)) if self.factor is None else self.factor
+        drawn = simulate(
+            levels, series, self._polynomial(), fixed[len(series) :], self.lags, self.coefficients, factor, spread,
+            directions * (self.factor is not None), noise,
+        )  # fmt: skip
+        return invert(drawn + self.center, self.candidate.power)
+
+    def _regression(self, values: Vector, horizon: int) -> tuple[Vector, Vector, Matrix]:
+        return regression(values, self.candidate, self.period, horizon, self.steps, self.center)
+
+    def _polynomial(self) -> Vector:
+        return difference_polynomial(self.candidate.differences, self.candidate.seasonal_differences, self.period)
+
+
+def regression(
+    values: Vector, candidate: Candidate, period: int, horizon: int, length: int, center: float
+) -> tuple[Vector, Vector, Matrix]:
+    """The transformed levels, their differences, and the fixed regressors of these and of `horizon` more steps."""
+    levels = transform(values, candidate.power) - center
+    series = difference(levels, candidate.differences, candidate.seasonal_differences, period)
+    lost = candidate.lost(period)
+    fixed = fixed_regressors(lost, len(values) + horizon, candidate.trend, candidate.season, period, length)
+    return levels, series, fixed
+
+
+_NATURAL = 36
+"""Lags that follow one another, at most; those of one and two seasons may lie further back."""
+
+
+def lags_of(candidate: Candidate, period: int, most: int) -> NDArray[np.int64]:
+    """Up to `most` lags in the order in which they are taken in."""
+    seasonal = (1, period, period + 1, 2 * period, 2 * period + 1) if candidate.seasonal_lags else ()
+    others = [lag for lag in range(1, min(most, _NATURAL) + 1) if lag not in seasonal]
+    return np.array([*seasonal, *others][:most], dtype=np.int64)
+
+
+def fit(
+    values: Vector, candidate: Candidate, period: int, horizon: int, origins: NDArray[np.int64], most_lags: int
+) -> Fit | None:
+    """None where the series is too short for the candidate. `origins`: those in its past from which it is to forecast
+    too, ascending."""
+    columns = 1 + candidate.trend + (period - 1) * candidate.season
+    rows = int(origins.min(initial=len(values))) - candidate.lost(period)
+    if rows < columns + 4:
+        return None
+    center = 0.0 if candidate.lost(period) else float(transform(values, candidate.power).mean())
+    levels, series, fixed = regression(values, candidate, period, horizon, len(values), center)
+    lags = lags_of(candidate, period, max(min(most_lags, (rows - columns - 3) // 3), 0))
+    lags = lags[lags < (rows - columns) // 2]
+    ends = np.append(origins, len(values)).astype(np.int64)
+    polynomial = difference_polynomial(candidate.differences, candidate.seasonal_differences, period)
+    past, order, factor, coefficients, variance, aicc = roll(levels, series, polynomial, fixed, lags, ends, horizon)
+    past = invert(past + center, candidate.power)
+    if not np.isfinite(past).all():
+        return None
+    return Fit(
+        candidate, period, len(values), center, columns, lags[:order], coefficients, factor, variance, aicc, past[:-1]
+    )

@@ -1,0 +1,62 @@
+"""Models that are fitted to each series by itself, at the origin that they forecast from."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.config import Settings
+from seqloom.data.series import History, SeriesData
+from seqloom.data.series_recipe import SeriesCodec
+from seqloom.models.fitted import FittedInOnePass
+from seqloom.models.forecasting.calibration import NEUTRAL, Factors, factors_on
+from seqloom.models.forecasting.forecast import Forecast
+from seqloom.storage.arrays import map_arrays, write_arrays
+
+
+class LocalForecaster(FittedInOnePass):
+    """Its training fits what is shown of the model, and calibrates the intervals on the validation data."""
+
+    settings: ClassVar[type[Settings]]
+
+    def __init__(self, settings: Any, calibrate: bool) -> None:
+        self.options, self.calibrate = settings, calibrate
+        self.period = 1
+        self.factors: Factors = NEUTRAL
+
+    def fit(self, train: SeriesData, valid: SeriesData, codec: SeriesCodec) -> None:
+        self.period = codec.period
+        self.learn(valid if valid.panel is train.panel else train, codec.horizon)
+        if self.calibrate:
+            self.factors = factors_on(self, valid, codec.horizon)
+
+    def learn(self, data: SeriesData, horizon: int) -> None:
+        """Fits the series as far as `data` reaches."""
+
+    @abstractmethod
+    def forecasts(
+        self, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True
+    ) -> Iterator[Forecast]: ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What `learn` found."""
+        return {}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None: ...
+
+    def num_parameters(self) -> int:
+        return 0
+
+    def save(self, folder: Path) -> None:
+        own = {"period": np.array([self.period], np.int64), "factors": self.factors}
+        write_arrays(folder / "model.safetensors", own | self.arrays(), {})
+
+    def open(self, folder: Path) -> None:
+        arrays = map_arrays(folder / "model.safetensors")
+        self.period, self.factors = int(arrays["period"][0]), np.array(arrays["factors"], np.float64)
+        self.restore(arrays)

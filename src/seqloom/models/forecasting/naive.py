@@ -1,0 +1,74 @@
+"""Forecasts without a model: the last value, the last season's, or the line through the first and the last value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.config import Settings
+from seqloom.data.series import History
+from seqloom.models.forecasting.forecast import Forecast, normal_paths
+from seqloom.models.forecasting.local import LocalForecaster
+
+Vector = NDArray[np.float64]
+
+
+class NaiveSettings(Settings):
+    """There is nothing to set."""
+
+
+class Naive(LocalForecaster):
+    """y_{T+h} = y_T, with the errors of a random walk: sigma sqrt(h)."""
+
+    description = "The last value, with the intervals of a random walk."
+    source = ""
+
+    settings: ClassVar[type[Settings]] = NaiveSettings
+
+    def forecasts(
+        self, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True  # noqa: ARG002
+    ) -> Iterator[Forecast]:
+        for number, history in enumerate(histories):
+            forecast = self.forecast(history.values, horizon)
+            yield forecast._replace(paths=normal_paths(forecast, paths, seed + number)) if paths else forecast
+
+    def forecast(self, values: Vector, horizon: int) -> Forecast:
+        ahead = np.arange(1, horizon + 1)
+        return Forecast.normal(np.full(horizon, values[-1]), _deviation(np.diff(values)) * np.sqrt(ahead))
+
+
+class SeasonalNaive(Naive):
+    """y_{T+h} is the last known value of the same place in the season; sigma sqrt(seasons ahead)."""
+
+    description = "The last value of the same place in the season."
+
+    def forecast(self, values: Vector, horizon: int) -> Forecast:
+        return seasonal_naive(values, self.period, horizon)
+
+
+class Drift(Naive):
+    """y_{T+h} = y_T + h (y_T - y_1) / (T - 1): a random walk with drift; sigma sqrt(h (1 + h / (T - 1)))."""
+
+    description = "The line through the first and the last value."
+
+    def forecast(self, values: Vector, horizon: int) -> Forecast:
+        ahead, steps = np.arange(1, horizon + 1), max(len(values) - 1, 1)
+        slope = (values[-1] - values[0]) / steps
+        deviation = _deviation(np.diff(values) - slope) * np.sqrt(ahead * (1 + ahead / steps))
+        return Forecast.normal(values[-1] + ahead * slope, deviation)
+
+
+def seasonal_naive(values: Vector, period: int, horizon: int) -> Forecast:
+    """Of a series shorter than a season: its last value."""
+    period = period if len(values) >= period else 1
+    ahead = np.arange(horizon)
+    deviation = _deviation(values[period:] - values[:-period]) * np.sqrt(ahead // period + 1)
+    return Forecast.normal(values[len(values) - period + ahead % period], deviation)
+
+
+def _deviation(errors: Vector) -> float:
+    """The root of the mean square; 0 of none."""
+    return float(np.sqrt((errors**2).mean())) if len(errors) else 0.0

@@ -1,0 +1,84 @@
+"""The models `ets` and `theta`, of the library statsforecast: baselines from the classic methods."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from seqloom.config import Settings
+from seqloom.data.series import History
+from seqloom.errors import RequestError
+from seqloom.models.forecasting.forecast import Forecast, normal_paths
+from seqloom.models.forecasting.local import LocalForecaster
+from seqloom.models.forecasting.naive import NaiveSettings, seasonal_naive
+
+_INTERVAL = 80
+
+
+class Statistical(LocalForecaster):
+    """A model of statsforecast, chosen and fitted anew at each origin. Its quantiles are those of a normal distribution
+    with its own interval of 80 %."""
+
+    settings: ClassVar[type[Settings]] = NaiveSettings
+
+    def forecasts(
+        self, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True  # noqa: ARG002
+    ) -> Iterator[Forecast]:
+        """A series that the library refuses (it is too short, or constant) goes on as the season before did."""
+        for number, history in enumerate(histories):
+            forecast = self.forecast(history.values, horizon)
+            yield forecast._replace(paths=normal_paths(forecast, paths, seed + number)) if paths else forecast
+
+    def forecast(self, values: NDArray[np.float64], horizon: int) -> Forecast:
+        period = self.period if len(values) >= 2 * self.period else 1
+        if len(values) < 4 or np.ptp(values) == 0:
+            return seasonal_naive(values, period, horizon)
+        try:
+            answer = self.model(period).forecast(values, horizon, level=[_INTERVAL])
+        except (ValueError, ZeroDivisionError, FloatingPointError, np.linalg.LinAlgError):
+            return seasonal_naive(values, period, horizon)
+        point = np.asarray(answer["mean"], np.float64)
+        upper = np.asarray(answer[f"hi-{_INTERVAL}"], np.float64)
+        deviation = np.maximum(upper - point, 0.0) / ndtri(0.5 + _INTERVAL / 200)
+        if not (np.isfinite(point).all() and np.isfinite(deviation).all()):
+            return seasonal_naive(values, period, horizon)
+        return Forecast.normal(point, deviation)
+
+    @abstractmethod
+    def model(self, period: int) -> Any:
+        """The library's object."""
+
+
+class ETS(Statistical):
+    """Exponential smoothing with error, trend and season, its form chosen by AICc (Hyndman et al. 2002)."""
+
+    description = "Exponential smoothing, its form chosen by AICc, by the library statsforecast."
+    source = "Hyndman et al. 2002"
+
+    def model(self, period: int) -> Any:
+        return _library("ets").AutoETS(season_length=period)
+
+
+class Theta(Statistical):
+    """The theta method and its dynamic and optimised forms (Assimakopoulos and Nikolopoulos 2000; Fiorucci et al. 2016)."""
+
+    description = "The theta method, its form chosen automatically, by the library statsforecast."
+    source = "Assimakopoulos and Nikolopoulos 2000"
+
+    def model(self, period: int) -> Any:
+        return _library("theta").AutoTheta(season_length=period)
+
+
+def _library(model: str) -> Any:
+    try:
+        import statsforecast.models
+    except ImportError:
+        raise RequestError(
+            "this model needs the library statsforecast", where=f"--model {model}", hint="pip install 'seqloom[forecast]'"
+        ) from None
+    return statsforecast.models

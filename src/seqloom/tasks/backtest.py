@@ -1,0 +1,139 @@
+"""Forecasts of a trained model: calibrated, from rolling origins, step by step, and what they say of the past."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from seqloom.data.series import History, Panel, SeriesData
+from seqloom.data.series_recipe import SeriesCodec, SeriesRecipe
+from seqloom.errors import RequestError
+from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores
+from seqloom.models.forecasting.calibration import calibrated
+from seqloom.models.forecasting.forecast import LEVELS, Forecast
+from seqloom.tasks.capabilities import Trained
+
+_AT_ONCE = 512
+"""Forecasts that are made before they are scored."""
+
+
+def forecast_histories(
+    trained: Trained, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True
+) -> Iterator[Forecast]:
+    """Of each, in the order given, calibrated. What was never negative is not forecast to be."""
+    raw = trained.model.forecasts(histories, horizon, seed=seed, paths=paths, refit=refit)
+    for history, forecast in zip(histories, raw, strict=True):
+        adjusted = calibrated(forecast, trained.model.factors)
+        yield _never_negative(adjusted) if history.values.min() >= 0 else adjusted
+
+
+def _never_negative(forecast: Forecast) -> Forecast:
+    paths = None if forecast.paths is None else np.maximum(forecast.paths, 0.0)
+    return Forecast(np.maximum(forecast.point, 0.0), np.maximum(forecast.quantiles, 0.0), paths)
+
+
+def backtest(
+    trained: Trained, data: SeriesData, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
+) -> ForecastScores:
+    """Scores of forecasts from rolling origins: at each, what comes after is not known. `origins`: of each series, the
+    last so many; `step`: steps between two of them. 0: as the run was set up."""
+    codec: SeriesCodec = trained.codec
+    horizon = horizon or codec.horizon
+    if origins:
+        data = SeriesData(data.panel, np.ones(len(data.panel), np.int64), data.last)
+        step = step or 1
+    step = step or SeriesRecipe(trained.settings.data).origin_step(data, horizon)
+    scores = ForecastScores(LEVELS, codec.period, horizon, data.panel.names)
+    pairs = data.origins(horizon, step, origins)
+    while block := list(itertools.islice(pairs, _AT_ONCE)):
+        histories = [data.panel.history(series, origin) for series, origin in block]
+        forecasts = forecast_histories(trained, histories, horizon, refit=refit)
+        for (series, origin), forecast in zip(block, forecasts, strict=True):
+            values = data.panel.of(series)
+            actual = values[origin : origin + horizon]
+            scores.add(series, origin, values[:origin], actual, forecast.point, forecast.quantiles)
+    if not scores.origins:
+        raise RequestError(
+            "no series has a whole horizon to forecast", got=f"{int(data.panel.lengths.max())} values in the longest",
+            expected=f"more than {horizon}",
+        )  # fmt: skip
+    return scores
+
+
+def forecast_rows(
+    trained: Trained, panel: Panel, horizon: int = 0, paths: int = 0, seed: int = 1
+) -> Iterator[ForecastRow]:
+    """What follows each series, step by step. `mean` is that of the sample paths where the model has some, otherwise
+    the point forecast."""
+    horizon = horizon or trained.codec.horizon
+    for first in range(0, len(panel), _AT_ONCE):
+        histories = [panel.history(series) for series in range(first, min(first + _AT_ONCE, len(panel)))]
+        for history, forecast in zip(
+            histories, forecast_histories(trained, histories, horizon, seed=seed, paths=paths), strict=True
+        ):
+            begin = history.start + len(history.values)
+            times = panel.frequency.to_text(np.arange(begin, begin + horizon))
+            for h, time in enumerate(times):
+                samples = None if forecast.paths is None else forecast.paths[:, h]
+                yield ForecastRow(history.name, time, float(forecast.point[h]), forecast.quantiles[h], samples)
+
+
+def anomalies(trained: Trained, panel: Panel, last: int = 0) -> Iterator[Anomaly]:
+    """Of each value of each series that can be forecast, or of the `last` so many. A model of one series keeps the
+    coefficients that it has."""
+    least = max(2 * trained.codec.period, 8)
+    for series in range(len(panel)):
+        values = panel.of(series)
+        first = max(least, len(values) - last) if last else least
+        histories = [panel.history(series, origin) for origin in range(first, len(values))]
+        times = panel.frequency.to_text(panel.starts[series] + np.arange(first, len(values)))
+        forecasts = forecast_histories(trained, histories, 1, refit=False)
+        for time, value, forecast in zip(times, values[first:], forecasts, strict=True):
+            quantiles = forecast.quantiles[0]
+            below = cumulative(float(value), quantiles)
+            yield Anomaly(
+                panel.names[series], time, float(value), float(forecast.point[0]), float(quantiles[0]),
+                float(quantiles[-1]), 2 * min(below, 1 - below),
+            )  # fmt: skip
+
+
+def cumulative(value: float, quantiles: NDArray[np.float64]) -> float:
+    """P(Y <= value) of a distribution with these quantiles: normal between two of them and beyond the last."""
+    normal = ndtri(np.array(LEVELS))
+    distinct = np.concatenate([[True], np.diff(quantiles) > 0])
+    q, z = quantiles[distinct], normal[distinct]
+    if len(q) < 2:
+        return 0.5 if value == q[0] else float(value > q[0])
+    place = int(np.clip(np.searchsorted(q, value) - 1, 0, len(q) - 2))
+    return float(ndtr(z[place] + (value - q[place]) * (z[place + 1] - z[place]) / (q[place + 1] - q[place])))
+
+
+def online(trained: Trained) -> Callable[[str], str]:
+    """What takes the next value of one series and gives the next step's forecast: its point and the ends of its
+    interval of 80 %, separated by tabs. Nothing is known before the first value."""
+    known: list[float] = []
+    codec: SeriesCodec = trained.codec
+    if codec.past or codec.ahead or codec.static:
+        raise RequestError("a model with covariates is not used value by value", expected="a table, without --online")
+
+    def answer(text: str) -> str:
+        try:
+            value = float(text)
+        except ValueError:
+            value = np.nan
+        if not np.isfinite(value):
+            raise RequestError("a value is not a number", where=f"value {len(known) + 1}", got=text)
+        known.append(value)
+        none = np.zeros((len(known), 0))
+        history = History("", 0, np.array(known), none, none, np.zeros(0))
+        forecast = next(forecast_histories(trained, [history], 1, refit=True))
+        low, high = forecast.quantiles[0, [LEVELS.index(0.1), LEVELS.index(0.9)]]
+        return f"{forecast.point[0]:.6g}\t{low:.6g}\t{high:.6g}"
+
+    return answer
+
+

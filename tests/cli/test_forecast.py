@@ -1,0 +1,125 @@
+"""`seqloom train forecast` and what is done with its runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import seqloom
+from tests.support.command_line import CommandLine
+
+_ENDS = ("--set", "data.period=4", "--set", "data.horizon=4")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A seasonal series with noise and a trend, and a shorter one of the same kind."""
+    chance, path = np.random.default_rng(0), tmp_path / "sales.csv"
+    lines = ["shop,step,value"]
+    for shop, steps in (("north", 80), ("south", 60)):
+        for t in range(steps):
+            value = 50 + 0.3 * t + 10 * math.sin(math.pi * t / 2) + chance.standard_normal()
+            lines.append(f"{shop},{t},{value:.3f}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def folder(cli: CommandLine, table: Path, tmp_path: Path) -> Path:
+    outcome = cli("train", "forecast", table, "--out", tmp_path / "run", *_ENDS)
+    assert outcome.status == 0, outcome.errors
+    assert "2 series of 60 to 80 values, numbered steps, 0 to 79; period 4, horizon 4" in outcome.errors
+    return tmp_path / "run"
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_run_forecasts_its_own_series_and_others(cli: CommandLine, folder: Path, tmp_path: Path) -> None:
+    found = rows(cli("predict", folder).output)
+    assert [(row["series"], row["time"]) for row in found[:5]] == [
+        ("north", "80"), ("north", "81"), ("north", "82"), ("north", "83"), ("south", "60"),
+    ]  # fmt: skip
+    expected = 50 + 0.3 * 81 + 10
+    assert float(found[1]["q0.025"]) < expected < float(found[1]["q0.975"])
+    other = tmp_path / "new.csv"
+    other.write_text("shop,step,value\n" + "".join(f"east,{t},{t % 4}\n" for t in range(30)))
+    json_rows = [json.loads(line) for line in cli("predict", folder, other, "--horizon", 2, "--json").output.splitlines()]
+    assert [(row["series"], row["time"]) for row in json_rows] == [("east", "30"), ("east", "31")]
+    assert json_rows[0]["mean"] == pytest.approx(2, abs=0.1)
+
+
+def test_tables_are_written_as_the_ending_says(cli: CommandLine, folder: Path, tmp_path: Path) -> None:
+    for ending in ("csv", "json", "parquet"):
+        outcome = cli("predict", folder, "--paths", 3, "--out", tmp_path / f"ahead.{ending}")
+        assert outcome.status == 0, outcome.errors
+    frame = pl.read_parquet(tmp_path / "ahead.parquet")
+    assert frame.columns[-1] == "path3"
+    assert len(frame) == len(json.loads((tmp_path / "ahead.json").read_text())) == 8
+    refused = cli("predict", folder, "--out", tmp_path / "ahead.xlsx")
+    assert refused.status == 2
+    assert ".parquet" in refused.errors
+
+
+def test_rolling_origins_with_and_without_a_new_fit(cli: CommandLine, folder: Path, table: Path) -> None:
+    scores = json.loads(cli("evaluate", folder, table, "--origins", 5, "--step", 2, "--json").output)
+    assert scores["forecasts"] == 10
+    assert scores["mase"] < 0.9
+    kept = json.loads(cli("evaluate", folder, table, "--origins", 5, "--step", 2, "--no-refit", "--json").output)
+    assert kept["mase"] == pytest.approx(scores["mase"], rel=0.3)
+    assert kept["mase"] != scores["mase"]
+    by_step = rows(cli("evaluate", folder, table, "--by", "horizon").output)
+    assert [row["step"] for row in by_step] == ["1", "2", "3", "4"]
+    assert {row["series"] for row in rows(cli("evaluate", folder, table, "--by", "series").output)} == {"north", "south"}
+
+
+def test_an_outlier_is_improbable_and_the_rest_is_not(cli: CommandLine, folder: Path, table: Path) -> None:
+    lines = table.read_text().splitlines()
+    lines[50] = "north,49,200"
+    table.write_text("\n".join(lines) + "\n")
+    found = rows(cli("predict", folder, table, "--anomalies").output)
+    odd = next(row for row in found if row["time"] == "49" and row["series"] == "north")
+    assert float(odd["probability"]) < 1e-6
+    assert np.median([float(row["probability"]) for row in found]) > 0.1
+
+
+def test_one_value_at_a_time_is_answered_at_once(cli: CommandLine, folder: Path) -> None:
+    values = "".join(f"{t % 4}\n" for t in range(40))
+    answers = cli("predict", folder, "--online", standard_input=values).output.splitlines()
+    assert len(answers) == 40
+    point, low, high = map(float, answers[-1].split("\t"))
+    assert point == pytest.approx(0, abs=0.05)
+    assert low <= point <= high
+    refused = cli("predict", folder, "--online", standard_input="1\nx\n")
+    assert (refused.status, "value 2" in refused.errors) == (2, True)
+
+
+@pytest.mark.parametrize("model", ["naive", "seasonal-naive", "drift", "ar"])
+def test_frames_are_data_and_every_model_covers(table: Path, tmp_path: Path, model: str) -> None:
+    frame = pl.read_csv(table)
+    run = seqloom.train(
+        "forecast", frame, model=model, out=tmp_path / model, quiet=True,
+        settings={"data.period": 4, "data.horizon": 4},
+    )  # fmt: skip
+    assert run.summary["test"]["coverage_95"] > 0.6
+    opened = seqloom.load(tmp_path / model)
+    assert opened.evaluate(frame) == pytest.approx(run.summary["test"])
+    assert len(list(opened.forecast(frame))) == 8
+
+
+def test_the_seasonal_naive_run_says_what_ar_gains(table: Path, tmp_path: Path) -> None:
+    settings = {"data.period": 4, "data.horizon": 4}
+    errors = {
+        model: seqloom.train("forecast", table, model=model, out=tmp_path / model, quiet=True, settings=settings)
+        .summary["test"]["mase"]
+        for model in ("ar", "naive")
+    }  # fmt: skip
+    assert errors["ar"] < 0.5 * errors["naive"]

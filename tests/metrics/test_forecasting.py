@@ -1,0 +1,76 @@
+"""Scores of forecasts: known values on small series."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import ndtr, ndtri
+
+from seqloom.metrics.forecasting import DECILES, ForecastScores, Scale, crps, pinball
+from seqloom.models.forecasting.forecast import LEVELS, Forecast
+
+
+def test_pinball_loss_of_the_median_is_half_the_absolute_error() -> None:
+    assert pinball(np.array([3.0, -1.0]), np.array([[1.0], [1.0]]), (0.5,)).ravel().tolist() == [1.0, 1.0]
+    assert pinball(np.array([3.0]), np.array([[1.0, 5.0]]), (0.1, 0.9)).ravel() == pytest.approx([0.2, 0.2])
+
+
+def test_crps_by_deciles_is_near_that_of_a_normal_distribution() -> None:
+    actual = np.random.default_rng(0).standard_normal(50_000)
+    forecast = Forecast.normal(np.zeros(50_000), np.ones(50_000))
+    by_deciles = crps(actual, forecast.quantiles, LEVELS).mean()
+    # E of 2 pinball(tau) is 2 phi(z_tau).
+    density = np.exp(-(ndtri(np.array(DECILES)) ** 2) / 2) / np.sqrt(2 * np.pi)
+    assert by_deciles == pytest.approx(2 * density.mean(), rel=0.01)
+
+
+def test_the_scale_is_the_seasonal_naive_error_of_the_past() -> None:
+    assert Scale.of(np.array([1.0, 2.0, 3.0, 5.0]), 2) == (2.5, (4 + 9) / 2)
+    assert Scale.of(np.array([1.0, 4.0]), 12).absolute == 3
+    assert np.isnan(Scale.of(np.ones(9), 2).absolute)
+    assert np.isnan(Scale.of(np.ones(1), 1).absolute)
+
+
+def scored(count: int = 400) -> ForecastScores:
+    chance = np.random.default_rng(1)
+    scores = ForecastScores(LEVELS, 1, 3, ["a", "b", "flat"])
+    for series in range(2):
+        for origin in range(count):
+            past = chance.standard_normal(30)
+            forecast = Forecast.normal(np.zeros(3), np.ones(3))
+            scores.add(series, origin, past, chance.standard_normal(3), forecast.point, forecast.quantiles)
+    return scores
+
+
+def test_intervals_of_the_true_distribution_cover_as_they_say() -> None:
+    metrics = scored().metrics()
+    assert [metrics[f"coverage_{share}"] for share in (50, 80, 95)] == pytest.approx([0.5, 0.8, 0.95], abs=0.03)
+    assert metrics["mae"] == pytest.approx(np.sqrt(2 / np.pi), abs=0.03)
+    assert metrics["forecasts"] == 800
+
+
+def test_a_constant_past_counts_in_no_scaled_score() -> None:
+    scores = scored(5)
+    before = scores.metrics()
+    scores.add(2, 0, np.ones(9), np.full(3, 4.0), np.ones(3), np.ones((3, len(LEVELS))))
+    after = scores.metrics()
+    assert (after["mase"], after["crps"]) == (before["mase"], before["crps"])
+    assert after["mae"] > before["mae"]
+    assert scores.by_series()[-1]["series"] == "flat"
+
+
+def test_tables_by_horizon_and_by_series_average_to_the_whole() -> None:
+    scores = scored(20)
+    whole = scores.metrics()
+    assert np.mean([row["mase"] for row in scores.by_horizon()]) == pytest.approx(whole["mase"])
+    assert np.mean([row["crps"] for row in scores.by_series()]) == pytest.approx(whole["crps"])
+
+
+def test_the_probability_of_a_value_is_that_of_its_distribution() -> None:
+    from seqloom.tasks.backtest import cumulative
+
+    quantiles = Forecast.normal(np.array([2.0]), np.array([3.0])).quantiles[0]
+    for value in (-20.0, -4.0, 2.0, 3.3, 9.0):
+        assert cumulative(value, quantiles) == pytest.approx(ndtr((value - 2) / 3), rel=1e-6)
+    assert cumulative(1.0, np.ones(len(LEVELS))) == 0.5
+    assert cumulative(2.0, np.ones(len(LEVELS))) == 1.0
