@@ -52,7 +52,9 @@ def test_a_run_forecasts_its_own_series_and_others(cli: CommandLine, folder: Pat
     assert float(found[1]["q0.025"]) < expected < float(found[1]["q0.975"])
     other = tmp_path / "new.csv"
     other.write_text("shop,step,value\n" + "".join(f"east,{t},{t % 4}\n" for t in range(30)))
-    json_rows = [json.loads(line) for line in cli("predict", folder, other, "--horizon", 2, "--json").output.splitlines()]
+    json_rows = [
+        json.loads(line) for line in cli("predict", folder, other, "--horizon", 2, "--json").output.splitlines()
+    ]
     assert [(row["series"], row["time"]) for row in json_rows] == [("east", "30"), ("east", "31")]
     assert json_rows[0]["mean"] == pytest.approx(2, abs=0.1)
 
@@ -78,7 +80,10 @@ def test_rolling_origins_with_and_without_a_new_fit(cli: CommandLine, folder: Pa
     assert kept["mase"] != scores["mase"]
     by_step = rows(cli("evaluate", folder, table, "--by", "horizon").output)
     assert [row["step"] for row in by_step] == ["1", "2", "3", "4"]
-    assert {row["series"] for row in rows(cli("evaluate", folder, table, "--by", "series").output)} == {"north", "south"}
+    assert {row["series"] for row in rows(cli("evaluate", folder, table, "--by", "series").output)} == {
+        "north",
+        "south",
+    }
 
 
 def test_an_outlier_is_improbable_and_the_rest_is_not(cli: CommandLine, folder: Path, table: Path) -> None:

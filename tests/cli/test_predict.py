@@ -35,6 +35,7 @@ class Labeller:
 
     folder = Path("runs/labeller")
     plan = type("Plan", (), {"task": "classify", "model": "bow"})
+    task = None
 
     def __init__(self) -> None:
         self.asked: dict[str, Any] = {}

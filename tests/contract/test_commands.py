@@ -43,6 +43,12 @@ def algorithm(folder: Path) -> seqloom.Run:
     )
 
 
+def forecast(folder: Path) -> seqloom.Run:
+    path = folder / "series.csv"
+    path.write_text("step,value\n" + "".join(f"{t},{t % 5 + 0.1 * t}\n" for t in range(60)))
+    return seqloom.train("forecast", path, out=folder / "run", threads=1, quiet=True)
+
+
 RUNS: dict[str, Callable[[Path], seqloom.Run]] = {
     "language-model lstm": language_model("lstm"),
     "language-model ngram": ngram,
@@ -55,6 +61,7 @@ RUNS: dict[str, Callable[[Path], seqloom.Run]] = {
     ),
     "tag": lambda folder: train_tagger(folder / "run", updates=2),
     "algorithm": algorithm,
+    "forecast": forecast,
 }
 
 

@@ -59,12 +59,16 @@ def evaluate(
     if figures is not None and report is None and heads is None:
         raise RequestError("there is no page whose charts to write", where="--figures", hint="add --report or --heads")
     loaded = load(run, device=device, threads=threads)
+    if not isinstance(loaded.task, Forecasts) and (origins or step or horizon or by or not refit):
+        raise RequestError(
+            "only forecasts have origins and a horizon", where=str(run), got=f"a run of {loaded.plan.task}"
+        )
     if by_length:
         rows = loaded.evaluate_by_length(data)
         typer.echo(to_json([row._asdict() for row in rows]) if json else table(rows))
         return
     prepared = loaded.read(data)
-    if isinstance(loaded.task, Forecasts):
+    if isinstance(loaded.task, Forecasts) and report is None and heads is None:
         from seqloom.cli.forecast import print_scores
 
         scores = loaded.backtest(prepared, origins=origins, step=step, horizon=horizon, refit=refit)

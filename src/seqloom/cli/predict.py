@@ -24,7 +24,8 @@ Shown = Callable[[int, Sequence["Prediction"]], Iterator[str]]
 def predict(
     run: RunFolder,
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="a text file; - is standard input; forecast: series", show_default="-")
+        str | None,
+        typer.Argument(metavar="[FILE]", help="a text file; - is standard input; forecast: series", show_default="-"),
     ] = None,
     n_best: Annotated[int | None, typer.Option(help="answers a line, as: line TAB score TAB answer")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="classify, tag: with probabilities, as: label=0.93")] = False,
@@ -46,7 +47,9 @@ def predict(
     anomalies: Annotated[
         bool, typer.Option("--anomalies", help="forecast: how likely each value was, given those before it")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="forecast: write the table to a .csv, .json or .parquet file")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="forecast: write the table to a .csv, .json or .parquet file")
+    ] = None,
     alignments: Annotated[Path | None, typer.Option(help="write what was attended to: a .json or .html file")] = None,
     figures: Figures = None,
     json: Json = False,
@@ -60,7 +63,7 @@ def predict(
     """
     from seqloom.errors import RequestError
     from seqloom.run import load
-    from seqloom.tasks.capabilities import Aligned, Forecasts
+    from seqloom.tasks.capabilities import Aligned, Forecasts, refuse_unknown
 
     if figures is not None and (alignments is None or alignments.suffix != ".html"):
         raise RequestError(
@@ -87,8 +90,13 @@ def predict(
     if isinstance(loaded.task, Forecasts) and not online:
         from seqloom.cli.forecast import print_forecast
 
+        refuse_unknown(given, ("seed",), loaded.plan.task)
         print_forecast(loaded, file, horizon, paths, seed or 1, anomalies, out, json)
         return
+    if horizon or paths or anomalies or out is not None:
+        raise RequestError(
+            "only forecasts have a horizon and tables", where=str(run), got=f"a run of {loaded.plan.task}"
+        )
     file = file or "-"
     if online:
         _answer_online(loaded, file, [*given, *(["json"] if json else [])])

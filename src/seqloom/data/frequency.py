@@ -28,8 +28,8 @@ _PERIODS = {"1h": 24, "30m": 48, "15m": 96, "10m": 144, "5m": 288, "1d": 7, "1b"
 
 @dataclass(frozen=True)
 class Frequency:
-    """`count` units lie between a step and the next. A step has a number, `index(time)`, from one origin for all series;
-    `offset` is what times are after a whole number of steps (a day of the month, seconds)."""
+    """`count` units lie between a step and the next. A step has a number, `index(time)`, counted from one origin for
+    all series; `offset` is what times are after a whole number of steps (a day of the month, seconds)."""
 
     unit: Unit
     count: int

@@ -1,4 +1,4 @@
-"""Many series of numbers in time, side by side in flat arrays, and the parts of them that are learnt from and scored."""
+"""Many series of numbers in time, in flat arrays, and the parts of them that are learnt from and scored."""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ class ColumnSettings(Settings):
     """What a user says of the columns; what is not said is recognised by names and types."""
 
     time: str = Field("", description="the column of times; otherwise one named date, time, ds, step, year or such")
-    series: str = Field("", description="the column of the series' names; otherwise one named series, unique_id or such")
+    series: str = Field(
+        "", description="the column of the series' names; otherwise one named series, unique_id or such"
+    )
     target: tuple[str, ...] = Field(
         (), description="the column of values, or several: each is a series then; otherwise value, y or all numbers"
     )
@@ -30,7 +32,9 @@ class ColumnSettings(Settings):
     frequency: str = Field(
         "", description="steps: 1, 15m, 1h, 1d, 1b, 1w, 1mo, 1q, 1y; coarser than the data: it is aggregated"
     )
-    aggregate: Literal["mean", "sum", "last"] = Field("mean", description="what several values become in a coarser step")
+    aggregate: Literal["mean", "sum", "last"] = Field(
+        "mean", description="what several values become in a coarser step"
+    )
     gaps: Literal["interpolate", "previous", "zero", "refuse"] = Field(
         "interpolate", description="what stands for values that are missing between others"
     )
@@ -81,7 +85,8 @@ def recognise(
     if not target or (series and len(target) > 1):
         raise RequestError(
             "it is not clear which column holds the values" if target else "no column can be taken for the values",
-            where=where, got=", ".join(names), expected="a column named value, y or target", hint="--set data.target=NAME",
+            where=where, got=", ".join(names), expected="a column named value, y or target",
+            hint="--set data.target=NAME",
         )  # fmt: skip
     return Columns(
         time=time, series=series, target=target, past=settings.past, ahead=settings.ahead, static=settings.static

@@ -35,9 +35,7 @@ class SeriesSettings(ColumnSettings):
     valid_steps: int = Field(
         0, ge=0, description="steps at the end of each series to validate on; 0: a horizon, of few series a tenth"
     )
-    test_steps: int = Field(
-        0, ge=0, description="steps after those to test on; 0: a horizon, of few series a fifth"
-    )
+    test_steps: int = Field(0, ge=0, description="steps after those to test on; 0: a horizon, of few series a fifth")
     origins: int = Field(
         0, ge=0, description="origins of a series from which a split is forecast; 0: up to 24, fewer of many series"
     )
@@ -118,7 +116,9 @@ class SeriesRecipe:
         self._check(panel, codec.horizon, sources.data)
         valid_steps, test_steps = self.steps(panel, codec.horizon)
         splits = split_in_time(
-            panel, valid_steps if sources.valid is None else 0, test_steps if sources.valid is sources.test is None else 0
+            panel,
+            valid_steps if sources.valid is None else 0,
+            test_steps if sources.valid is sources.test is None else 0,
         )
         valid = splits.valid if sources.valid is None else self.encode(sources.valid, codec)
         test = splits.test if sources.test is None else self.encode(sources.test, codec)
@@ -176,7 +176,9 @@ class SeriesRecipe:
         constant = [i for i in range(len(panel)) if lengths[i] > 1 and np.ptp(panel.of(i)) == 0]
         if constant:
             which = panel.names[constant[0]] or "the series"
-            print(f"{len(constant)} series never change, {which} the first: no scaled score counts them", file=sys.stderr)
+            print(
+                f"{len(constant)} series never change, {which} the first: no scaled score counts them", file=sys.stderr
+            )
 
 
 def _too_short(panel: Panel, horizon: int, held_out: int, where: str) -> RequestError:
@@ -202,5 +204,3 @@ def _describe(panel: Panel, horizon: int, notes: list[str]) -> None:
     )
     for note in notes:
         print(note, file=sys.stderr)
-
-

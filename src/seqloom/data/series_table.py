@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -131,7 +132,9 @@ class _Reader:
         column = self.frame[self.columns.series].cast(pl.String)
         if column.null_count():
             row = int(np.argmax(column.is_null().to_numpy()))
-            raise SeqloomError("a row does not say of which series it is", where=f"{self.where}:{row + self.first_line}")
+            raise SeqloomError(
+                "a row does not say of which series it is", where=f"{self.where}:{row + self.first_line}"
+            )
         names = column.unique(maintain_order=True)
         codes = column.replace_strict(names, pl.Series(range(len(names))), return_dtype=pl.Int64)
         return codes.to_numpy(), names.to_list()
@@ -139,7 +142,9 @@ class _Reader:
     def _line(self, order: Ints, place: int) -> str:
         return f"{self.where}:{int(order[place]) + self.first_line}"
 
-    def _off_grid(self, order: Ints, times: NDArray[np.generic], on_grid: NDArray[np.bool_], wanted: Frequency) -> SeqloomError:
+    def _off_grid(
+        self, order: Ints, times: NDArray[np.generic], on_grid: NDArray[np.bool_], wanted: Frequency
+    ) -> SeqloomError:
         place = int(np.argmin(on_grid))
         return SeqloomError(
             "a time does not lie on the grid of the others", where=self._line(order, place), got=str(times[place]),
@@ -242,7 +247,7 @@ class _Reader:
         self._fill(grid, offsets, [names[i] for i in present], frequency, starts)
         period = self.settings.period or frequency.period
         return Panel(
-            [names[i] for i in present], starts, offsets, grid, _carried(grid_past, offsets), 
+            [names[i] for i in present], starts, offsets, grid, _carried(grid_past, offsets),
             _carried(grid_ahead, ahead_offsets), ahead_offsets, static[known[first_row]], frequency, period,
         )  # fmt: skip
 
@@ -256,7 +261,8 @@ class _Reader:
         joined = [_grouped(column, group, len(first), how) for column in (values, *past.T, *ahead.T)]
         between = 1 + past.shape[1]
         matrices = [
-            np.stack(part, axis=1) if part else np.zeros((len(first), 0)) for part in (joined[1:between], joined[between:])
+            np.stack(part, axis=1) if part else np.zeros((len(first), 0))
+            for part in (joined[1:between], joined[between:])
         ]
         return joined[0], matrices[0], matrices[1], static[first], codes[first], steps[first]
 
@@ -315,12 +321,14 @@ def _carried(grid: Matrix, offsets: Ints) -> Matrix:
     """Missing covariates are as at the step before, within a series; before the first, as the first is."""
     if not np.isnan(grid).any():
         return grid
-    for first, last in zip(offsets[:-1], offsets[1:], strict=True):
+    for first, last in itertools.pairwise(offsets.tolist()):
         part = grid[first:last]
         for column in part.T:
             places = np.flatnonzero(~np.isnan(column))
             if len(places):
-                column[:] = column[places[np.maximum(np.searchsorted(places, np.arange(len(column)), side="right") - 1, 0)]]
+                column[:] = column[
+                    places[np.maximum(np.searchsorted(places, np.arange(len(column)), side="right") - 1, 0)]
+                ]
             else:
                 column[:] = 0.0
     return grid

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +23,9 @@ def parse_times(column: pl.Series, date_format: str, where: str, first_line: int
 
     missing = column.is_null().arg_true()
     if len(missing):
-        raise SeqloomError("a time is missing", where=f"{where}:{missing[0] + first_line}", expected="a time in each row")
+        raise SeqloomError(
+            "a time is missing", where=f"{where}:{missing[0] + first_line}", expected="a time in each row"
+        )
     if column.dtype.is_integer():
         if _are_days(column):
             return _dates(column.cast(pl.String), "%Y%m%d", where, first_line)
@@ -51,41 +54,46 @@ def looks_like_dates(column: pl.Series) -> bool:
     if column.dtype != pl.String:
         return False
     first = column.drop_nulls().head(20)
-    return bool(len(first)) and any(not parsed.is_null().any() for _, parsed in _parsings(first, ""))
+    return bool(len(first)) and any(not parse(first).null_count() for parse in _parsers("").values())
 
 
 def _are_days(column: pl.Series) -> bool:
     """Whether whole numbers are days written as 20240131."""
-    low, high = column.min(), column.max()
-    return low is not None and 18000101 <= low and high <= 22001231 and _valid_days(column.to_numpy())  # type: ignore[operator]
-
-
-def _valid_days(numbers: Any) -> bool:
+    numbers = column.drop_nulls().to_numpy()
     months, days = numbers // 100 % 100, numbers % 100
-    return bool(((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all())
+    inside = (numbers >= 18000101) & (numbers <= 22001231) & (months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)
+    return bool(len(numbers) and inside.all())
 
 
-def _parsings(column: pl.Series, date_format: str) -> list[tuple[str, pl.Series]]:
-    """Each form of dates with what it reads: null where a text is of another form."""
+_Parser = Callable[["pl.Series"], "pl.Series"]
+
+
+def _parsers(date_format: str) -> dict[str, _Parser]:
+    """What reads dates of each form, and gives null for a text of another form."""
     import polars as pl
 
+    def of(form: str) -> _Parser:
+        return lambda column: column.str.strptime(pl.Datetime("us"), form, strict=False)
+
+    def of_months(form: str) -> _Parser:
+        return lambda column: of(f"{form} %d")(column + " 1")
+
+    def quarters(column: pl.Series) -> pl.Series:
+        parts = column.str.extract_groups(r"^(?P<year>\d{4})[- ]?[Qq](?P<quarter>[1-4])$").struct.unnest()
+        month = (parts["quarter"].cast(pl.Int64) * 3 - 2).cast(pl.String)
+        return of("%Y-%m-%d")(parts["year"] + "-" + month + "-1")
+
     if date_format:
-        return [(date_format, column.str.strptime(pl.Datetime("us"), date_format, strict=False))]
-    found = [(form, column.str.strptime(pl.Datetime("us"), form, strict=False)) for form in FORMATS]
-    with_day = column + " 1"
-    for form in FORMATS_OF_MONTHS:
-        found.append((form, with_day.str.strptime(pl.Datetime("us"), f"{form} %d", strict=False)))
-    quarter = column.str.extract_groups(r"^(?P<y>\d{4})[- ]?[Qq](?P<q>[1-4])$").struct.unnest()
-    month = (quarter["q"].cast(pl.Int64) * 3 - 2).cast(pl.String)
-    found.append(("%YQ%q", (quarter["y"] + "-" + month + "-1").str.strptime(pl.Datetime("us"), "%Y-%m-%d", strict=False)))
-    return found
+        return {date_format: of(date_format)}
+    months = {form: of_months(form) for form in FORMATS_OF_MONTHS}
+    return {form: of(form) for form in FORMATS} | months | {"%YQ%q": quarters}
 
 
 def _dates(column: pl.Series, date_format: str, where: str, first_line: int) -> Times:
     column = column.str.strip_chars()
     head = column.head(1_000)
-    forms = [form for form, parsed in _parsings(head, date_format) if parsed.null_count() < len(head)]
-    parsings = [(form, parsed) for form, parsed in _parsings(column, date_format) if form in forms]
+    fitting = [parser for parser in _parsers(date_format).items() if parser[1](head).null_count() < len(head)]
+    parsings = [(form, parse(column)) for form, parse in fitting]
     whole = [(form, parsed) for form, parsed in parsings if not parsed.null_count()]
     if not whole:
         raise _no_form(column, parsings, date_format, where, first_line)

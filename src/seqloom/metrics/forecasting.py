@@ -17,7 +17,15 @@ INTERVALS = {50: (0.25, 0.75), 80: (0.1, 0.9), 95: (0.025, 0.975)}
 
 DECILES = tuple(round(0.1 * k, 1) for k in range(1, 10))
 
-_SUMS = ("scaled_absolute", "scaled_squared", "smape", "crps", "absolute", "squared", *(f"within_{p}" for p in INTERVALS))
+_SUMS = (
+    "scaled_absolute",
+    "scaled_squared",
+    "smape",
+    "crps",
+    "absolute",
+    "squared",
+    *(f"within_{p}" for p in INTERVALS),
+)
 
 
 class Scale(NamedTuple):
@@ -37,7 +45,8 @@ class Scale(NamedTuple):
 
 
 class ForecastRow(NamedTuple):
-    """One step ahead of one series. `quantiles` at the levels of the model; `paths`, where asked for, the samples at this step."""
+    """One step ahead of one series. `quantiles` at the levels of the model; `paths`, where asked for, the samples
+    at this step."""
 
     series: str
     time: str
@@ -97,7 +106,9 @@ class ForecastScores:
     unscaled: int = 0
     """Forecasts left out of the scaled scores, since the past is constant."""
 
-    def add(self, series: int, origin: int, past: Vector, actual: Vector, point: Vector, quantiles: NDArray[Any]) -> None:
+    def add(
+        self, series: int, origin: int, past: Vector, actual: Vector, point: Vector, quantiles: NDArray[Any]
+    ) -> None:
         """A forecast of the steps after `past`, which is what is known of series number `series` at `origin`."""
         scale = Scale.of(past, self.period)
         error, size = np.abs(actual - point), np.abs(actual) + np.abs(point)

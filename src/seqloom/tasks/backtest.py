@@ -135,5 +135,3 @@ def online(trained: Trained) -> Callable[[str], str]:
         return f"{forecast.point[0]:.6g}\t{low:.6g}\t{high:.6g}"
 
     return answer
-
-

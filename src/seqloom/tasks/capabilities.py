@@ -172,9 +172,7 @@ class Forecasts(Protocol):
         """The series of a file, read as those of the training were."""
         ...
 
-    def forecast(
-        self, trained: Trained, panel: Panel, horizon: int, paths: int, seed: int
-    ) -> Iterator[ForecastRow]:
+    def forecast(self, trained: Trained, panel: Panel, horizon: int, paths: int, seed: int) -> Iterator[ForecastRow]:
         """What follows each series. `horizon` 0: as in training. `paths`: sample paths beside the quantiles."""
         ...
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, create_model
 
 from seqloom.config import Settings
-from seqloom.data.corpus import Corpus
 from seqloom.data.series import Panel, SeriesData
 from seqloom.data.series_recipe import SeriesRecipe, SeriesSettings
 from seqloom.errors import unknown_name
@@ -23,16 +22,11 @@ from seqloom.models.forecasting.statistical import ETS, Theta
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.backtest import anomalies, backtest, forecast_rows, online
-from seqloom.tasks.capabilities import FittedSettings, Trained, TrainedModel
+from seqloom.tasks.capabilities import FittedSettings, Trained
 from seqloom.tasks.task import Score
 
 if TYPE_CHECKING:  # what trains networks imports torch
-    from torch import Tensor, nn
-
-    from seqloom.data.batch import Batch
-    from seqloom.data.loader import Loader
-    from seqloom.nn.layer import State
-    from seqloom.tasks.network_task import Loss
+    pass
 
 CLOSED_FORM: dict[str, type[LocalForecaster]] = {
     "naive": Naive,
@@ -46,7 +40,9 @@ CLOSED_FORM: dict[str, type[LocalForecaster]] = {
 
 class ForecastSettings(Settings):
     data: SeriesSettings = SeriesSettings()
-    calibrate: bool = Field(True, description="move quantiles by what the validation data show, so that intervals cover")
+    calibrate: bool = Field(
+        True, description="move quantiles by what the validation data show, so that intervals cover"
+    )
 
 
 class FittedForecastSettings(FittedSettings, ForecastSettings):
@@ -93,13 +89,18 @@ class ForecastTask:
     def panel(self, trained: Trained, path: str) -> Panel:
         return SeriesRecipe(trained.settings.data).panel(path, trained.codec)
 
-    def forecast(
-        self, trained: Trained, panel: Panel, horizon: int, paths: int, seed: int
-    ) -> Iterator[ForecastRow]:
+    def forecast(self, trained: Trained, panel: Panel, horizon: int, paths: int, seed: int) -> Iterator[ForecastRow]:
         return forecast_rows(trained, panel, horizon, paths, seed)
 
     def backtest(
-        self, trained: Trained, data: SeriesData, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
+        self,
+        trained: Trained,
+        data: SeriesData,
+        *,
+        horizon: int = 0,
+        origins: int = 0,
+        step: int = 0,
+        refit: bool = True,
     ) -> ForecastScores:
         return backtest(trained, data, horizon=horizon, origins=origins, step=step, refit=refit)
 

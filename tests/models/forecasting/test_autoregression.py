@@ -57,7 +57,9 @@ def test_coefficients_and_errors_are_those_of_plain_least_squares() -> None:
     expected, (residual,), *_ = np.linalg.lstsq(lagged, targets)
     assert found.coefficients == pytest.approx(expected, abs=1e-6)
     assert found.variance == pytest.approx(residual / (298 - 3), rel=1e-6)
-    assert found.errors() == pytest.approx(np.sqrt(found.variance * np.diag(np.linalg.inv(lagged.T @ lagged))), rel=1e-5)
+    assert found.errors() == pytest.approx(
+        np.sqrt(found.variance * np.diag(np.linalg.inv(lagged.T @ lagged))), rel=1e-5
+    )
 
 
 def test_forecasts_continue_the_recursion_and_undo_differences() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "None", "?", "."]
 
 
-@readers.register("series")
+@readers.register("series", "Series of numbers in a CSV or Parquet table, a row a time; long or wide.")
 def series(path: str) -> Iterator[History]:
     """Each series of a table, its columns recognised by their names: see `data.series_columns`."""
     from seqloom.data.series_columns import ColumnSettings

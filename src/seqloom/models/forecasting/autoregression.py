@@ -21,6 +21,7 @@ from seqloom.models.forecasting.least_squares import (
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
+
 class Candidate(NamedTuple):
     """What is done with a series before it is regressed on its own past.
 

@@ -1,4 +1,4 @@
-"""Autoregressions of all kinds fitted to one series and averaged, each weighed by what it forecast in the series' past."""
+"""Autoregressions of all kinds fitted to one series and averaged, weighed by what each forecast in its past."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ _SPARE_STEPS = 8
 
 class AutoregressionSettings(Settings):
     combine: bool = Field(
-        True, description="average all kinds, by the inverse square of their errors in the past; otherwise the best alone"
+        True,
+        description="average all kinds, by the inverse square of their errors in the past; otherwise the best alone",
     )
     transform: Literal["auto", "none", "log", "sqrt"] = Field("auto", description="of the values, before all else")
     differences: Literal["auto", 0, 1] = Field("auto", description="differences between a step and the one before")
-    seasonal_differences: Literal["auto", 0, 1] = Field("auto", description="differences between a step and a season before")
+    seasonal_differences: Literal["auto", 0, 1] = Field(
+        "auto", description="differences between a step and a season before"
+    )
     trend: Literal["auto", True, False] = Field("auto", description="a straight line in time among the regressors")
     season: Literal["auto", True, False] = Field("auto", description="effects of the season among the regressors")
     max_lags: int = Field(0, ge=0, le=1_000, description="lags at most, fewer by AICc; 0: two seasons, or 20")
@@ -91,9 +94,9 @@ class Combination:
         return self.weights @ np.stack([found.forecast(values, horizon) for found in self.fits])
 
     def paths(self, values: Vector, horizon: int, count: int, chance: np.random.Generator) -> tuple[Vector, Matrix]:
-        """The point forecast, and (count, horizon) what may follow: from each fit as its weight says, moved from its own
-        forecast to that of all, so that their median is the point forecast. The disagreement of the fits is no part of
-        the spread: that of their average is smaller, and left in it made intervals too wide."""
+        """The point forecast, and (count, horizon) what may follow: from each fit as its weight says, moved from its
+        own forecast to that of all, so that their median is the point forecast. The disagreement of the fits is no part
+        of the spread: that of their average is smaller, and left in it made intervals too wide."""
         each = np.stack([found.forecast(values, horizon) for found in self.fits])
         point = self.weights @ each
         counts = chance.multinomial(count, self.weights).tolist()

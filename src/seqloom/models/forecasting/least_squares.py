@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,7 +79,7 @@ def fit_nested(
     mean = np.trace(gram) / size
     for i in range(size):
         padded[i, i] += _JITTER * gram[i, i] + 1e-12 * mean + 1e-300
-    factor = np.linalg.cholesky(padded)
+    factor: Any = np.linalg.cholesky(padded)
     forward = np.empty(size)
     for i in range(size):
         forward[i] = (moment[i] - np.dot(factor[i, :i], forward[:i])) / factor[i, i]
@@ -178,7 +180,13 @@ def roll(
         done = known
         order, factor, coefficients, variance, aicc = fit_nested(gram, moment, total, known - start, columns)
         forecasts[i] = extend(
-            series[:known], levels[: origins[i]], polynomial, fixed[known : known + horizon], lags, coefficients, silence
+            series[:known],
+            levels[: origins[i]],
+            polynomial,
+            fixed[known : known + horizon],
+            lags,
+            coefficients,
+            silence,
         )
     return forecasts, order, factor, coefficients, variance, aicc
 
@@ -188,8 +196,8 @@ def simulate(
     levels: Vector, series: Vector, polynomial: Vector, fixed: Matrix, lags: NDArray[np.int64], coefficients: Vector,
     factor: Matrix, spread: Vector, directions: Matrix, noise: Matrix,
 ) -> Matrix:  # fmt: skip
-    """(paths, horizon) levels. A path has coefficients of its own, beta + s L'^-1 u with the factor L of the Gram matrix,
-    the scale s from `spread` and u from `directions`; and noise of that scale from `noise` (paths, horizon)."""
+    """(paths, horizon) levels. A path has coefficients of its own, beta + s L'^-1 u with the factor L of the Gram
+    matrix, the scale s from `spread` and u from `directions`; and noise of that scale from `noise` (paths, horizon)."""
     result = np.empty(noise.shape)
     for path in range(len(noise)):
         drawn = coefficients + spread[path] * back_substitute(factor, directions[path])

@@ -29,7 +29,13 @@ class Naive(LocalForecaster):
     settings: ClassVar[type[Settings]] = NaiveSettings
 
     def forecasts(
-        self, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True  # noqa: ARG002
+        self,
+        histories: Sequence[History],
+        horizon: int,
+        *,
+        seed: int = 1,
+        paths: int = 0,
+        refit: bool = True,  # noqa: ARG002
     ) -> Iterator[Forecast]:
         for number, history in enumerate(histories):
             forecast = self.forecast(history.values, horizon)

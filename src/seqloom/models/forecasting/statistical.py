@@ -27,7 +27,13 @@ class Statistical(LocalForecaster):
     settings: ClassVar[type[Settings]] = NaiveSettings
 
     def forecasts(
-        self, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True  # noqa: ARG002
+        self,
+        histories: Sequence[History],
+        horizon: int,
+        *,
+        seed: int = 1,
+        paths: int = 0,
+        refit: bool = True,  # noqa: ARG002
     ) -> Iterator[Forecast]:
         """A series that the library refuses (it is too short, or constant) goes on as the season before did."""
         for number, history in enumerate(histories):
@@ -65,7 +71,8 @@ class ETS(Statistical):
 
 
 class Theta(Statistical):
-    """The theta method and its dynamic and optimised forms (Assimakopoulos and Nikolopoulos 2000; Fiorucci et al. 2016)."""
+    """The theta method and its dynamic and optimised forms (Assimakopoulos and Nikolopoulos 2000; Fiorucci et al.
+    2016)."""
 
     description = "The theta method, its form chosen automatically, by the library statsforecast."
     source = "Assimakopoulos and Nikolopoulos 2000"
@@ -79,6 +86,8 @@ def _library(model: str) -> Any:
         import statsforecast.models
     except ImportError:
         raise RequestError(
-            "this model needs the library statsforecast", where=f"--model {model}", hint="pip install 'seqloom[forecast]'"
+            "this model needs the library statsforecast",
+            where=f"--model {model}",
+            hint="pip install 'seqloom[forecast]'",
         ) from None
     return statsforecast.models
