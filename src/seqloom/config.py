@@ -69,9 +69,12 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Value]:
         if not equals or not name.strip():
             raise RequestError("a setting is given as name=value", got=assignment, where="--set")
         try:
-            value = tomllib.loads(f"value = {text}")["value"]
+            content = tomllib.loads(f"value = {text}")
+            value = content["value"] if len(content) == 1 else text.strip()
         except tomllib.TOMLDecodeError:
             value = text.strip()
+        except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists in lists
+            raise RequestError("a setting's value cannot be read", where=name.strip(), got=text[:40] + "...") from None
         parsed[name.strip()] = value
     return parsed
 
@@ -96,9 +99,18 @@ def build(group: type[S], *layers: Mapping[str, Value]) -> S:
         raise RequestError(
             "a setting's value is not possible",
             where=".".join(str(part) for part in first["loc"]),
-            got=repr(first["input"]),
+            got=_shown(first["input"]),
             expected=first["msg"].removeprefix("Value error, "),
         ) from None
+
+
+def _shown(value: Any) -> str:
+    """As Python writes it, the beginning of what is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return "a number of thousands of digits, or lists nested too deep"
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def flatten(settings: Settings, prefix: str = "") -> dict[str, Value]:

@@ -78,6 +78,31 @@ def within_memory(asked: Mapping[str, object]) -> Iterator[None]:
         ) from None
 
 
+def check_memory(wanted_bytes: int, asked: Mapping[str, object]) -> None:
+    """Raises SeqloomError where so much memory is not available, before it is taken; `asked` says what for. Where the
+    system does not say what is available, it does nothing."""
+    available = _available_bytes()
+    if available is not None and wanted_bytes > available:
+        raise SeqloomError(
+            "there is not enough memory",
+            got=", ".join(f"{name}={value}" for name, value in asked.items()),
+            expected=f"what fits into {available / 1e9:.1f} GB; this takes about {wanted_bytes / 1e9:.1f}",
+            hint="smaller sizes need less",
+        )
+
+
+def _available_bytes() -> int | None:
+    """Of the machine, or of the container that this process runs in."""
+    found = []
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024)
+    with contextlib.suppress(OSError, ValueError):
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        found.append(int(limit) - int(used))
+    return min(found, default=None)
+
+
 _MEMORY_REFUSED = (
     "can't allocate memory",
     "not enough memory",

@@ -89,8 +89,9 @@ class Runtime:
 
 
 def _check(threads: int, seed: int) -> None:
-    if threads < 0:
-        raise RequestError("the number of threads is out of range", got=threads, expected="0 or more")
+    most = max(64, 4 * (os.cpu_count() or 1))  # tens of thousands crash the process
+    if not 0 <= threads <= most:
+        raise RequestError("the number of threads is out of range", got=threads, expected=f"0 to {most}")
     if not 0 <= seed < 2**32:
         raise RequestError("the seed is out of range", got=seed, expected="0 to 2**32 - 1")
 

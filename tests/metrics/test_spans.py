@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqloom.data.span_tags import spans
 from seqloom.metrics.spans import span_scores
 
 TAGS = ["O", "B-X", "I-X", "B-Y", "I-Y"]
@@ -55,3 +56,38 @@ def test_what_is_right_is_all_right(sentences: list[list[str]]) -> None:
     assert (scores.precision, scores.recall, scores.f1) == ((1, 1, 1) if any_span else (0, 0, 0))
     nothing = span_scores(sentences, [["O"] * len(tags) for tags in sentences])
     assert (nothing.precision, nothing.recall, nothing.f1) == (0, 0, 0)
+
+
+SCHEMES = {"IOB": TAGS, "IOBES": [*TAGS, "E-X", "S-X", "E-Y", "S-Y"], "BILOU": [*TAGS, "L-X", "U-X", "L-Y", "U-Y"]}
+
+
+def begins(before: str, tag: str) -> bool:
+    """`startOfChunk` of conlleval.pl, with S as seqeval adds it."""
+    pairs = {"EE", "EI", "OE", "OI", "SE", "SI"}
+    return tag[0] in "BS" or before[0] + tag[0] in pairs or (tag[0] != "O" and before[2:] != tag[2:])
+
+
+def ends(before: str, tag: str) -> bool:
+    """`endOfChunk` of conlleval.pl, with S as seqeval adds it."""
+    pairs = {"BB", "BO", "BS", "IB", "IO", "IS"}
+    return before[0] in "ES" or before[0] + tag[0] in pairs or (before[0] != "O" and before[2:] != tag[2:])
+
+
+def spans_by_rule(tags: list[str]) -> list[tuple[str, int, int]]:
+    as_ends = {"L": "E", "U": "S"}
+    tags = [as_ends.get(tag[0], tag[0]) + tag[1:] for tag in [*tags, "O"]]
+    rows, before, start = [], "O", 0
+    for place, tag in enumerate(tags):
+        if ends(before, tag):
+            rows.append((before[2:], start, place))
+        if begins(before, tag):
+            start = place
+        before = tag
+    return rows
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@given(data=st.data())
+def test_spans_are_those_of_the_rule(scheme: str, data: st.DataObject) -> None:
+    tags = data.draw(st.lists(st.sampled_from(SCHEMES[scheme]), min_size=1, max_size=8))
+    assert [tuple(span) for span in spans(tags)] == spans_by_rule(tags)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.nn.layer import State
-from seqloom.nn.output.output import Least
+from seqloom.nn.output.output import PruningThreshold
 
 Source = list[int]
 
@@ -57,9 +57,9 @@ class TableModel:
         return (torch.zeros(len(encoded.source) * rows, 0, dtype=torch.long),)
 
     def decode_next(
-        self, token_ids: Tensor, state: State, encoded: Read, least: Least | None = None
+        self, token_ids: Tensor, state: State, encoded: Read, threshold: PruningThreshold | None = None
     ) -> tuple[Tensor, State, Tensor]:
-        """Tokens from half the vocabulary on are left out where `least` says so, as an output layer may."""
+        """Tokens from half the vocabulary on are left out where `threshold` says so, as an output layer may."""
         batch, rows = token_ids.shape
         written = torch.cat([state[0], token_ids.view(-1, 1)], dim=1)
         assert len(encoded.source) == batch
@@ -70,10 +70,10 @@ class TableModel:
             source, prefix = encoded.source[b, : encoded.lengths[b]].tolist(), written[b * rows + r, 1:].tolist()
             log_probs[b, r] = self.distribution(source, prefix)
             attention[b, r, : len(source)] = self.attention(source, prefix)
-        if least is not None:
+        if threshold is not None:
             half = max(EOS + 1, self.vocab_size // 2)
             rest = log_probs[:, :, half:]
-            rest.masked_fill_(rest < least(log_probs[:, :, :half].flatten(0, 1)).view(batch, rows, 1), -torch.inf)
+            rest.masked_fill_(rest < threshold(log_probs[:, :, :half].flatten(0, 1)).view(batch, rows, 1), -torch.inf)
         self.rows_decoded += batch * rows
         self.calls += 1
         return log_probs, (written,), attention

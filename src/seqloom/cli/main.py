@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import warnings
@@ -13,7 +14,7 @@ import typer
 
 from seqloom import __version__
 from seqloom.cli import compare, embed, evaluate, export, listing, predict, train, vectors
-from seqloom.errors import SeqloomError, SeqloomWarning
+from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 
 app = typer.Typer(
     name="seqloom",
@@ -56,7 +57,11 @@ def main() -> None:
     """Runs a command: exit status 0, 1 (the work failed), 2 (the request was wrong) or 130 (Ctrl-C)."""
     try:
         with _warnings_on_standard_error():
-            app(prog_name="seqloom")
+            _check_arguments(sys.argv[1:])
+            try:
+                app(prog_name="seqloom")
+            finally:
+                sys.stdout.flush()  # a full disk is noticed here, not when the interpreter ends
     except SeqloomError as error:
         print(f"seqloom: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -64,8 +69,28 @@ def main() -> None:
         print("seqloom: stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
+    except OSError as error:
+        _drop_output()
+        print(f"seqloom: {error.strerror}\n  where:    {error.filename or 'standard output'}", file=sys.stderr)
+        sys.exit(2 if error.errno == errno.ENAMETOOLONG else 1)
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuses names that are not UTF-8 where they would be written into a run's folder."""
+    if arguments and arguments[0] in ("train", "compare", "import", "export"):
+        for argument in arguments:
+            if any("\ud800" <= character <= "\udfff" for character in argument):
+                raise RequestError(
+                    "an argument is not UTF-8", got=ascii(argument), hint="rename the file or the folder"
+                )
+
+
+def _drop_output() -> None:
+    """Nothing that is left in buffers is written when the interpreter ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

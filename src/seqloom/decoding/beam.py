@@ -15,8 +15,9 @@ from seqloom.decoding.search import Search
 
 
 class Ended(NamedTuple):
-    """What of each source has ended: the `n_best` scores, -inf where there are fewer; `number` in all. `longest`:
-    length^α of the longest target allowed, which bounds what a hypothesis alive can still score."""
+    """The hypotheses of each source that have ended: the `n_best` scores, -inf where there are fewer; `number` in all.
+    `longest`: length^α of the longest target allowed, which bounds what a hypothesis alive can still score. In float64,
+    since a length to the power of α overflows float32."""
 
     scores: Float[Tensor, "batch n_best"]
     number: Int[Tensor, " batch"]
@@ -36,17 +37,17 @@ class BeamSearch:
     first_rows = 1  # equal hypotheses would be found as often as there are of them
 
     def __init__(self, search: Search) -> None:
-        self.search = search
+        self.search, self.rows = search, search.beam_size
 
     def start(self, sources: Sources) -> Ended:
         device, batch = sources.forced.device, len(sources.lengths)
         return Ended(
-            torch.full((batch, self.search.n_best), -torch.inf, device=device),
+            torch.full((batch, self.search.n_best), -torch.inf, dtype=torch.float64, device=device),
             torch.zeros(batch, dtype=torch.long, device=device),
-            torch.from_numpy(sources.longest).to(device) ** self.search.length_penalty,
+            torch.from_numpy(sources.longest).to(device, torch.float64) ** self.search.length_penalty,
         )
 
-    def least(
+    def pruning_threshold(
         self, log_probs: Float[Tensor, "batch rows some"], totals: Float[Tensor, "batch rows"]
     ) -> Float[Tensor, "batch rows"]:
         log_probs[:, :, EOS] = -torch.inf  # an end is chosen beside the others, not instead of one
@@ -57,7 +58,7 @@ class BeamSearch:
         self,
         log_probs: Float[Tensor, "batch rows vocab"],
         totals: Float[Tensor, "batch rows"],
-        memory: Ended,
+        strategy_state: Ended,
         length: int,
     ) -> tuple[Choice, Ended, Bool[Tensor, " batch"]]:
         beam, search = self.search.beam_size, self.search
@@ -67,11 +68,12 @@ class BeamSearch:
         alive = most_probable(log_probs, totals, width)
         best, places = torch.cat([alive.log_probs, ends], dim=1).topk(min(beam, width + ends.shape[1]))
         ended = best.where(places >= width, -torch.inf)
-        scores = torch.cat([memory.scores, ended / length**search.length_penalty], dim=1).topk(search.n_best).values
-        number = memory.number + (ended > -torch.inf).sum(1)
-        best_alive = alive.log_probs[:, 0]
-        done = scores[:, -1] >= best_alive / memory.longest
+        new_scores = ended.double() / float(length) ** search.length_penalty
+        scores = torch.cat([strategy_state.scores, new_scores], dim=1).topk(search.n_best).values
+        number = strategy_state.number + (ended > -torch.inf).sum(1)
+        best_alive = alive.log_probs[:, 0].double()
+        done = scores[:, -1] >= best_alive / strategy_state.longest
         if not search.exact:
-            done |= (number >= beam) & (scores[:, -1] >= best_alive / length**search.length_penalty)
+            done |= (number >= beam) & (scores[:, -1] >= best_alive / float(length) ** search.length_penalty)
         choice = Choice(alive.tokens, alive.rows, alive.log_probs, ended, (places - width).clamp(min=0))
-        return choice, Ended(scores, number, memory.longest), done
+        return choice, Ended(scores, number, strategy_state.longest), done

@@ -42,8 +42,8 @@ def most_probable(
         rest = (starts[:, None] + torch.arange(blocks * _BLOCK, vocab, device=first.device)).flatten()
         places = torch.cat([places, rest.expand(batch, -1)], dim=1)
     values = log_probs.flatten(1).gather(1, places) + totals.gather(1, places // vocab)
-    best, chosen = values.topk(width)
-    places = places.gather(1, chosen)
+    best, order = values.topk(width)
+    places = places.gather(1, order)
     return Candidates(best, places // vocab, places % vocab)
 
 
@@ -57,8 +57,8 @@ def restrict(
     if forced is None:
         return log_probs.index_fill_(2, never, -torch.inf)
     token = forced.clamp(min=0)[:, None, None].expand(-1, log_probs.shape[1], 1)
-    kept = log_probs.gather(2, token)
+    forced_log_probs = log_probs.gather(2, token)
     log_probs.index_fill_(2, never, -torch.inf)
     bound = (forced >= 0)[:, None, None]
-    kept = kept.where(bound, log_probs.gather(2, token))
-    return log_probs.masked_fill_(bound, -torch.inf).scatter_(2, token, kept)
+    forced_log_probs = forced_log_probs.where(bound, log_probs.gather(2, token))
+    return log_probs.masked_fill_(bound, -torch.inf).scatter_(2, token, forced_log_probs)

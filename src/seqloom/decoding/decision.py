@@ -50,22 +50,25 @@ def decide(model: ClassModel, rows: Sequence[Source], device: torch.device) -> I
     """Yields what the model makes of each row of token ids or frames, in the order given."""
     numbers = iter(range(len(rows)))
     while window := list(itertools.islice(numbers, _WINDOW)):
-        found: dict[int, Decided] = {}
+        by_place: dict[int, Decided] = {}
         for group in group_by_length([len(rows[number]) for number in window], _ELEMENTS_AT_ONCE):
             places = [window[place] for place in group]
-            found |= zip(places, _decide_batch(model, [rows[place] for place in places], device), strict=True)
-        yield from (found[number] for number in window)
+            by_place |= zip(places, _decide_batch(model, [rows[place] for place in places], device), strict=True)
+        yield from (by_place[number] for number in window)
 
 
 @torch.inference_mode()
 def _decide_batch(model: ClassModel, rows: Sequence[Source], device: torch.device) -> list[Decided]:
     source, lengths = padded_source(rows)
-    judged = model.log_probs(source.to(device), lengths.to(device))
-    log_probs = judged.logits.cpu().numpy()
-    if judged.attention is None:
+    classified = model.log_probs(source.to(device), lengths.to(device))
+    log_probs = classified.logits.cpu().numpy()
+    if classified.attention is None:
         return [Decided(row, None) for row in log_probs]
-    attention = judged.attention.float().cpu().numpy()
-    return [Decided(row, own[: len(of)]) for row, own, of in zip(log_probs, attention, rows, strict=True)]
+    attention = classified.attention.float().cpu().numpy()
+    return [
+        Decided(row, weights[: len(source_row)])
+        for row, weights, source_row in zip(log_probs, attention, rows, strict=True)
+    ]
 
 
 def fit_temperature(log_probs: Tensor, class_ids: Tensor) -> float:

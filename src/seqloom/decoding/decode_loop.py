@@ -1,4 +1,4 @@
-"""Writes targets one token at a time, for all sources of a batch at once. Which tokens, a strategy says."""
+"""Decodes targets one token at a time, for all sources of a batch at once; a strategy chooses the tokens."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from seqloom.data.tokenizer import SOS
 from seqloom.decoding.candidates import restrict
+from seqloom.memory import check_memory
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.nn.layer import State, map_state, select_rows
 
@@ -20,8 +21,12 @@ _DROPPED_TOGETHER = 1 / 8
 """The part of a batch that is done before its rows are dropped: dropping copies what the others have read."""
 
 
+_COPIES = 3
+"""Arrays of the size of all log-probabilities that a step holds at a time."""
+
+
 class Sources(NamedTuple):
-    """A batch of what was read. `lengths` in elements; `longest` the tokens after which each target is cut; `forced`
+    """A batch of encoded sources. `lengths` in elements; `longest` the tokens after which each target is cut; `forced`
     the tokens each begins with, -1 after them; `keys` a number for each source, equal for equal ones."""
 
     encoded: State
@@ -32,7 +37,7 @@ class Sources(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What a step wrote.
+    """The tokens that a step of the search chose.
 
     `tokens`: the new last token of each hypothesis alive; `parents`: the one it goes on from (None: itself); `totals`:
     its log-probability, -inf where none is alive. `ended`: the log-probability of each that ended with this step, -inf
@@ -46,7 +51,7 @@ class Choice(NamedTuple):
     ended_rows: Int[Tensor, "batch ends"]
 
 
-class Step(NamedTuple):
+class SearchStep(NamedTuple):
     """A choice, the places in the batch of the sources it was made for, and the attention (batch, rows, source)."""
 
     sources: NDArray[np.int64]
@@ -60,9 +65,12 @@ class Strategy(Protocol):
     first_rows: int
     """Hypotheses a source that the first step goes on from."""
 
+    rows: int
+    """Hypotheses a source that are alive at a time, at most."""
+
     def start(self, sources: Sources) -> State: ...
 
-    def least(
+    def pruning_threshold(
         self, log_probs: Float[Tensor, "batch rows some"], totals: Float[Tensor, "batch rows"]
     ) -> Float[Tensor, "batch rows"]:
         """Given the log-probabilities of some tokens: under which one no other token of a row can be chosen."""
@@ -72,7 +80,7 @@ class Strategy(Protocol):
         self,
         log_probs: Float[Tensor, "batch rows vocab"],
         totals: Float[Tensor, "batch rows"],
-        memory: State,
+        strategy_state: State,
         length: int,
     ) -> tuple[Choice, State, Bool[Tensor, " batch"]]:
         """The choice at the step that makes targets `length` long, what to remember, and which sources are done.
@@ -81,7 +89,9 @@ class Strategy(Protocol):
         ...
 
 
-def write(model: DecodesNext, sources: Sources, strategy: Strategy, never: tuple[int, ...], attend: bool) -> list[Step]:
+def decode(
+    model: DecodesNext, sources: Sources, strategy: Strategy, never: tuple[int, ...], attend: bool
+) -> list[SearchStep]:
     """The steps until every source is done or cut."""
     encoded, batch = sources.encoded, len(sources.lengths)
     device = sources.forced.device
@@ -89,45 +99,59 @@ def write(model: DecodesNext, sources: Sources, strategy: Strategy, never: tuple
     tokens = torch.full((batch, strategy.first_rows), SOS, device=device)
     totals = torch.zeros(tokens.shape, device=device)
     longest, forced = torch.from_numpy(sources.longest).to(device), sources.forced
-    memory, excluded = strategy.start(sources), torch.tensor(never, device=device)
-    active, steps = np.arange(batch), list[Step]()
+    strategy_state, excluded = strategy.start(sources), torch.tensor(never, device=device)
+    active, steps = np.arange(batch), list[SearchStep]()
     for place in range(int(sources.longest.max())):
         free = place >= forced.shape[1]
-        least = partial(_least, strategy, totals, excluded) if free else None
-        log_probs, state, attention = model.decode_next(tokens, state, encoded, least)
+        threshold = partial(_threshold, strategy, totals, excluded) if free else None
+        log_probs, state, attention = model.decode_next(tokens, state, encoded, threshold)
+        if place == 0:
+            _check_memory(strategy, log_probs)
         log_probs = restrict(log_probs, excluded, None if free else forced[:, place])
-        choice, memory, done = strategy.choose(log_probs, totals, memory, place + 1)
-        steps.append(Step(active, choice, attention if attend else None))
+        choice, strategy_state, done = strategy.choose(log_probs, totals, strategy_state, place + 1)
+        steps.append(SearchStep(active, choice, attention if attend else None))
         done = done | (longest <= place + 1)
         # A source that is done stays for a while, with nothing alive.
         tokens, totals = choice.tokens, choice.totals.masked_fill(done[:, None], -torch.inf)
         going_on = ~done.cpu().numpy()  # the one time a step that the host waits for the device
         if not going_on.any():
             break
-        kept = None
+        kept_rows = None
         if len(active) - going_on.sum() >= _DROPPED_TOGETHER * len(active):
             active = active[going_on]
-            kept = torch.from_numpy(np.flatnonzero(going_on)).to(device)
-            encoded = select_rows(encoded, kept)
-            tokens, totals, longest, forced, memory = select_rows((tokens, totals, longest, forced, memory), kept)
-        state = _carried(state, log_probs.shape[1], choice.parents, kept)
+            kept_rows = torch.from_numpy(np.flatnonzero(going_on)).to(device)
+            encoded = select_rows(encoded, kept_rows)
+            tokens, totals, longest, forced, strategy_state = select_rows(
+                (tokens, totals, longest, forced, strategy_state), kept_rows
+            )
+        state = _state_of_choice(state, log_probs.shape[1], choice.parents, kept_rows)
     return steps
 
 
-def _least(strategy: Strategy, totals: Tensor, excluded: Tensor, log_probs: Tensor) -> Float[Tensor, " rows"]:
-    """`Least` of an output layer: what the strategy says of the tokens that are allowed."""
+def _check_memory(strategy: Strategy, log_probs: Float[Tensor, "batch rows vocab"]) -> None:
+    """Refuses a search whose hypotheses do not fit into memory, once the size of the vocabulary is known."""
+    batch, _, vocab = log_probs.shape
+    wanted = batch * strategy.rows * vocab * log_probs.element_size() * _COPIES
+    if not log_probs.is_cuda:
+        check_memory(wanted, {"hypotheses a source": strategy.rows, "vocabulary": vocab})
+
+
+def _threshold(strategy: Strategy, totals: Tensor, excluded: Tensor, log_probs: Tensor) -> Float[Tensor, " rows"]:
+    """The pruning threshold of an output layer: that of the strategy, over the tokens that are allowed."""
     some = log_probs.view(*totals.shape, -1)
     allowed = some.index_fill(2, excluded[excluded < some.shape[2]], -torch.inf)
-    return strategy.least(allowed, totals).flatten()
+    return strategy.pruning_threshold(allowed, totals).flatten()
 
 
-def _carried(state: State, rows: int, parents: Tensor | None, kept: Tensor | None) -> State:
+def _state_of_choice(state: State, rows: int, parents: Tensor | None, kept_rows: Tensor | None) -> State:
     """The state of each hypothesis alive, from that of the `rows` a source which they went on from."""
     if parents is None:
-        if kept is None:
+        if kept_rows is None:
             return state
-        return map_state(lambda part: part.view(-1, rows, *part.shape[1:]).index_select(0, kept).flatten(0, 1), state)
+        return map_state(
+            lambda part: part.view(-1, rows, *part.shape[1:]).index_select(0, kept_rows).flatten(0, 1), state
+        )
     sources = torch.arange(len(parents), device=parents.device)
-    if kept is not None:
-        sources, parents = kept, parents[kept]
+    if kept_rows is not None:
+        sources, parents = kept_rows, parents[kept_rows]
     return select_rows(state, (sources[:, None] * rows + parents).flatten())

@@ -15,27 +15,27 @@ from seqloom.decoding.sampling import Sampling
 from seqloom.nn.layer import State
 
 
-class _Single:
+class _Independent:
     """Hypotheses that each go on from themselves until they end."""
 
-    first_rows = 1
+    first_rows = rows = 1
 
-    def _go_on(self, log_probs: Tensor, totals: Tensor, tokens: Tensor) -> tuple[Choice, Bool[Tensor, " batch"]]:
+    def _extend(self, log_probs: Tensor, totals: Tensor, tokens: Tensor) -> tuple[Choice, Bool[Tensor, " batch"]]:
         totals = totals + log_probs.gather(2, tokens[:, :, None]).squeeze(2)
-        at_end = tokens == EOS
+        ended = tokens == EOS
         rows = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
-        alive = totals.masked_fill(at_end, -torch.inf)
-        choice = Choice(tokens, None, alive, totals.where(at_end, -torch.inf), rows)
+        alive = totals.masked_fill(ended, -torch.inf)
+        choice = Choice(tokens, None, alive, totals.where(ended, -torch.inf), rows)
         return choice, (alive == -torch.inf).all(1)
 
 
-class Greedy(_Single):
+class Greedy(_Independent):
     """The most probable token at each step: a beam of one, without the bookkeeping."""
 
     def start(self, sources: Sources) -> State:  # noqa: ARG002
         return ()
 
-    def least(
+    def pruning_threshold(
         self,
         log_probs: Float[Tensor, "batch rows some"],
         totals: Float[Tensor, "batch rows"],  # noqa: ARG002
@@ -46,15 +46,15 @@ class Greedy(_Single):
         self,
         log_probs: Float[Tensor, "batch rows vocab"],
         totals: Float[Tensor, "batch rows"],
-        memory: State,
+        strategy_state: State,
         length: int,  # noqa: ARG002
     ) -> tuple[Choice, State, Bool[Tensor, " batch"]]:
         tokens = most_probable(log_probs, torch.zeros_like(totals), 1).tokens
-        choice, done = self._go_on(log_probs, totals, tokens)
-        return choice, memory, done
+        choice, done = self._extend(log_probs, totals, tokens)
+        return choice, strategy_state, done
 
 
-class AncestralSampling(_Single):
+class AncestralSampling(_Independent):
     """Draws each token from the distribution that `sampling` leaves; `samples` independent targets a source.
 
     Every sample has random numbers of its own, which hang on the seed, its source and its number, and not on what
@@ -62,7 +62,8 @@ class AncestralSampling(_Single):
     """
 
     def __init__(self, sampling: Sampling, samples: int, seed: int) -> None:
-        self.sampling, self.first_rows, self.seed = sampling, samples, seed
+        self.sampling, self.seed = sampling, seed
+        self.first_rows = self.rows = samples
 
     def start(self, sources: Sources) -> Int[Tensor, "batch samples longest"]:
         """A key for each token that may be written."""
@@ -72,7 +73,7 @@ class AncestralSampling(_Single):
                 row[:longest] = np.random.default_rng([self.seed, key, sample]).integers(2**63, size=longest)
         return torch.from_numpy(keys).to(sources.forced.device)
 
-    def least(
+    def pruning_threshold(
         self,
         log_probs: Float[Tensor, "batch rows some"],  # noqa: ARG002
         totals: Float[Tensor, "batch rows"],
@@ -83,9 +84,9 @@ class AncestralSampling(_Single):
         self,
         log_probs: Float[Tensor, "batch rows vocab"],
         totals: Float[Tensor, "batch rows"],
-        memory: Int[Tensor, "batch samples longest"],
+        strategy_state: Int[Tensor, "batch samples longest"],
         length: int,
     ) -> tuple[Choice, State, Bool[Tensor, " batch"]]:
-        tokens = draw(self.sampling.distribution(log_probs), memory[:, :, length - 1])
-        choice, done = self._go_on(log_probs, totals, tokens)
-        return choice, memory, done
+        tokens = draw(self.sampling.distribution(log_probs), strategy_state[:, :, length - 1])
+        choice, done = self._extend(log_probs, totals, tokens)
+        return choice, strategy_state, done

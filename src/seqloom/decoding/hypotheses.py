@@ -1,4 +1,4 @@
-"""From the steps of a search to the hypotheses it found: ranked, then read back from their ends to their beginnings."""
+"""The hypotheses of a search: ranked, then read back from their last tokens to their first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.decoding.decode_loop import Sources, Step
+from seqloom.decoding.decode_loop import SearchStep, Sources
 from seqloom.decoding.search import Hypothesis, Search
 
 
@@ -17,28 +17,28 @@ class HypothesisTable(NamedTuple):
     """Hypotheses of all sources in one. `written`: tokens without the end; `row`: its place among the hypotheses alive
     after them; `length`: tokens with the end."""
 
-    source: Int[NDArray[np.int64], " finds"]
-    written: Int[NDArray[np.int64], " finds"]
-    row: Int[NDArray[np.int64], " finds"]
-    log_prob: Float[NDArray[np.floating], " finds"]
-    ended: Bool[NDArray[np.bool_], " finds"]
+    source: Int[NDArray[np.int64], " hypotheses"]
+    written: Int[NDArray[np.int64], " hypotheses"]
+    row: Int[NDArray[np.int64], " hypotheses"]
+    log_prob: Float[NDArray[np.floating], " hypotheses"]
+    ended: Bool[NDArray[np.bool_], " hypotheses"]
 
     @property
-    def length(self) -> Int[NDArray[np.int64], " finds"]:
+    def length(self) -> Int[NDArray[np.int64], " hypotheses"]:
         return self.written + self.ended
 
     def take(self, places: NDArray[np.integer] | NDArray[np.bool_]) -> HypothesisTable:
         return HypothesisTable(*(part[places] for part in self))  # type: ignore[arg-type]
 
 
-def hypotheses(steps: list[Step], sources: Sources, search: Search) -> list[list[Hypothesis]]:
+def hypotheses(steps: list[SearchStep], sources: Sources, search: Search) -> list[list[Hypothesis]]:
     """The `n_best` of each source, best first; those that were cut come after those that ended."""
-    finds = [find for place, step in enumerate(steps) for find in _finds(place, step, sources)]
-    everything = HypothesisTable(*(np.concatenate(parts) for parts in zip(*finds, strict=True)))
-    best, scores = _best(everything, search)
+    tables = [table for place, step in enumerate(steps) for table in _finished(place, step, sources)]
+    finished = HypothesisTable(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
+    best, scores = _best(finished, search)
     tokens, rows = _read_back(steps, best, len(sources.lengths))
     attention = _attention(steps, best, rows, len(sources.lengths)) if search.attention else None
-    found: list[list[Hypothesis]] = [[] for _ in sources.lengths]
+    by_source: list[list[Hypothesis]] = [[] for _ in sources.lengths]
     for i, source in enumerate(best.source):
         hypothesis = Hypothesis(
             tokens[i, : best.written[i]].tolist(),
@@ -47,11 +47,11 @@ def hypotheses(steps: list[Step], sources: Sources, search: Search) -> list[list
             None if attention is None else attention[i, : best.length[i], : sources.lengths[source]].copy(),
             bool(best.ended[i]),
         )
-        found[source].append(hypothesis)
-    return found
+        by_source[source].append(hypothesis)
+    return by_source
 
 
-def _finds(place: int, step: Step, sources: Sources) -> tuple[HypothesisTable, HypothesisTable]:
+def _finished(place: int, step: SearchStep, sources: Sources) -> tuple[HypothesisTable, HypothesisTable]:
     """What ended with the step after `place` tokens, and what was cut by it."""
     choice = step.choice
     log_probs = _host(choice.ended)
@@ -65,51 +65,51 @@ def _finds(place: int, step: Step, sources: Sources) -> tuple[HypothesisTable, H
     return ended, HypothesisTable(step.sources[source], written, row, totals[source, row], every)
 
 
-def _best(finds: HypothesisTable, search: Search) -> tuple[HypothesisTable, NDArray[np.floating]]:
+def _best(table: HypothesisTable, search: Search) -> tuple[HypothesisTable, NDArray[np.floating]]:
     """The `n_best` of each source in order, and their scores."""
-    scores = finds.log_prob / finds.length**search.length_penalty
-    order = np.lexsort((-scores, ~finds.ended, finds.source))
-    finds, scores = finds.take(order), scores[order]
-    rank = np.arange(len(order)) - np.searchsorted(finds.source, finds.source)
-    return finds.take(rank < search.n_best), scores[rank < search.n_best]
+    scores = table.log_prob / table.length.astype(np.float64) ** search.length_penalty
+    order = np.lexsort((-scores, ~table.ended, table.source))
+    table, scores = table.take(order), scores[order]
+    rank = np.arange(len(order)) - np.searchsorted(table.source, table.source)
+    return table.take(rank < search.n_best), scores[rank < search.n_best]
 
 
 def _read_back(
-    steps: list[Step], finds: HypothesisTable, batch: int
-) -> tuple[Int[NDArray[np.int64], "finds time"], Int[NDArray[np.int64], "finds time"]]:
+    steps: list[SearchStep], table: HypothesisTable, batch: int
+) -> tuple[Int[NDArray[np.int64], "hypotheses time"], Int[NDArray[np.int64], "hypotheses time"]]:
     """The tokens, and at each step the row that the token was written after."""
-    tokens = np.zeros((len(finds.source), len(steps)), np.int64)
+    tokens = np.zeros((len(table.source), len(steps)), np.int64)
     rows = np.zeros_like(tokens)
-    row = finds.row.copy()
+    row = table.row.copy()
     for place in reversed(range(len(steps))):
         step = steps[place]
         # A hypothesis that ends here is read by the row that it ends.
         rows[:, place] = row
-        on = np.flatnonzero(finds.written > place)
-        at = _places(step, batch)[finds.source[on]]
-        tokens[on, place] = _host(step.choice.tokens)[at, row[on]]
+        alive = np.flatnonzero(table.written > place)
+        places = _places(step, batch)[table.source[alive]]
+        tokens[alive, place] = _host(step.choice.tokens)[places, row[alive]]
         if step.choice.parents is not None:
-            row[on] = _host(step.choice.parents)[at, row[on]]
-            rows[on, place] = row[on]
+            row[alive] = _host(step.choice.parents)[places, row[alive]]
+            rows[alive, place] = row[alive]
     return tokens, rows
 
 
 def _attention(
-    steps: list[Step], finds: HypothesisTable, rows: Int[NDArray[np.int64], "finds time"], batch: int
-) -> Float[NDArray[np.float32], "finds time source"] | None:
-    """What each step of each hypothesis looked at; None where the model has no attention."""
+    steps: list[SearchStep], table: HypothesisTable, rows: Int[NDArray[np.int64], "hypotheses time"], batch: int
+) -> Float[NDArray[np.float32], "hypotheses time source"] | None:
+    """The attention of each step of each hypothesis; None where the model has no attention."""
     first = steps[0].attention
     if first is None:
         return None
-    looked = np.zeros((*rows.shape, first.shape[2]), np.float32)
+    weights = np.zeros((*rows.shape, first.shape[2]), np.float32)
     for place, step in enumerate(steps):
-        on = np.flatnonzero(finds.length > place)
-        at = _places(step, batch)[finds.source[on]]
-        looked[on, place] = _host(cast(Tensor, step.attention).float())[at, rows[on, place]]
-    return looked
+        alive = np.flatnonzero(table.length > place)
+        places = _places(step, batch)[table.source[alive]]
+        weights[alive, place] = _host(cast(Tensor, step.attention).float())[places, rows[alive, place]]
+    return weights
 
 
-def _places(step: Step, batch: int) -> Int[NDArray[np.int64], " batch"]:
+def _places(step: SearchStep, batch: int) -> Int[NDArray[np.int64], " batch"]:
     """Where each source of the batch stands in the step's tensors; those that were done before stand nowhere."""
     places = np.zeros(batch, np.int64)
     places[step.sources] = np.arange(len(step.sources))

@@ -23,10 +23,18 @@ _TOKENS_AT_ONCE = 4_096
 def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input: int) -> LineScores:
     """Each line's score on its own, in the order given; lines of like length are computed together."""
 
-    def log_prob(chosen: list[int], inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
-        state = model.initial_state(len(chosen))
+    def log_prob(places: list[int], inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+        state, parts = model.initial_state(len(places)), []
         device = state_tensors(state)[0].device
-        return model.log_prob(inputs.to(device), targets.to(device), state, lengths.to(device))[0]
+        inputs, targets, lengths = inputs.to(device), targets.to(device), lengths.to(device)
+        # A line longer than a batch is read in parts, with the state carried, so that memory does not grow with it.
+        steps = max(_TOKENS_AT_ONCE // len(places), 1)
+        for first in range(0, inputs.shape[1], steps):
+            part = slice(first, first + steps)
+            left = (lengths - first).clamp(0, steps)
+            log_probs, state = model.log_prob(inputs[:, part], targets[:, part], state, left)
+            parts.append(log_probs)
+        return torch.cat(parts, dim=1)
 
     return _score(lines, [len(line) + 1 for line in lines], first_input, log_prob)
 
@@ -39,8 +47,8 @@ def score_pairs(
     there = device or torch.device("cpu")
 
     @torch.inference_mode()
-    def log_prob(chosen: list[int], inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
-        sources, source_lengths = padded_source([pairs[i][0] for i in chosen])
+    def log_prob(places: list[int], inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+        sources, source_lengths = padded_source([pairs[i][0] for i in places])
         encoded = model.encode(sources.to(there), source_lengths.to(there))
         return model.log_prob(encoded, inputs.to(there), targets.to(there), lengths.to(there))
 
@@ -75,14 +83,14 @@ def _score(
     log_prob: Callable[[list[int], Tensor, Tensor, Tensor], Tensor],
 ) -> LineScores:
     """The scores of `targets`, in order. `log_prob` gives the log-probability of each token of some of them: which they
-    are, their inputs and targets (chosen, time), and their lengths. `sizes`: what each takes of a batch."""
-    totals, strangers = np.zeros(len(targets)), np.zeros(len(targets), np.int64)
-    for chosen in group_by_length(sizes, _TOKENS_AT_ONCE):
-        lengths = np.array([len(targets[i]) + 1 for i in chosen])
-        wanted = padded([[*targets[i], EOS] for i in chosen])
-        inputs = np.concatenate([np.full((len(chosen), 1), first_input), wanted[:, :-1]], axis=1)
-        log_probs = log_prob(chosen, *map(torch.from_numpy, (inputs, wanted, lengths))).double().cpu().numpy()
-        real = np.arange(wanted.shape[1]) < lengths[:, None]
-        totals[chosen] = np.where(real, log_probs, 0.0).sum(1)
-        strangers[chosen] = (real & (wanted == UNK)).sum(1)
-    return LineScores(totals, np.array([len(target) + 1 for target in targets], np.int64), strangers)
+    are, their inputs and targets (places, time), and their lengths. `sizes`: the tokens that each takes of a batch."""
+    totals, unknown = np.zeros(len(targets)), np.zeros(len(targets), np.int64)
+    for places in group_by_length(sizes, _TOKENS_AT_ONCE):
+        lengths = np.array([len(targets[i]) + 1 for i in places])
+        expected = padded([[*targets[i], EOS] for i in places])
+        inputs = np.concatenate([np.full((len(places), 1), first_input), expected[:, :-1]], axis=1)
+        log_probs = log_prob(places, *map(torch.from_numpy, (inputs, expected, lengths))).double().cpu().numpy()
+        real = np.arange(expected.shape[1]) < lengths[:, None]
+        totals[places] = np.where(real, log_probs, 0.0).sum(1)
+        unknown[places] = (real & (expected == UNK)).sum(1)
+    return LineScores(totals, np.array([len(target) + 1 for target in targets], np.int64), unknown)

@@ -1,4 +1,4 @@
-"""A vector for each of many sequences, those of like length read together. Knows no model and no task."""
+"""A vector for each of many sequences, those of like length read together. It knows no model and no task."""
 
 from __future__ import annotations
 
@@ -41,15 +41,16 @@ def sentence_vectors(
 def vectors_in_batches(
     read: Callable[[list[int]], EncodedSequence], lengths: Sequence[int], known: Sequence[bool], pooling: str
 ) -> Iterator[NDArray[np.float32]]:
-    """The same where a model takes more than rows: `read` says what it makes of the sequences at some places."""
+    """Yields the vector of each sequence, (size,), in order, where a model takes more than rows: `read` encodes the
+    sequences at some places; `known` says of each whether it holds anything known."""
     numbers = iter(range(len(lengths)))
     while window := list(itertools.islice(numbers, _WINDOW)):
-        found: dict[int, NDArray[np.float32]] = {}
+        by_place: dict[int, NDArray[np.float32]] = {}
         for group in group_by_length([lengths[number] for number in window], _ELEMENTS_AT_ONCE):
             places = [window[place] for place in group]
             for place, vector in zip(places, _vectors(read, places, pooling), strict=True):
-                found[place] = vector if known[place] else np.zeros_like(vector)
-        yield from (found[number] for number in window)
+                by_place[place] = vector if known[place] else np.zeros_like(vector)
+        yield from (by_place[number] for number in window)
 
 
 @torch.inference_mode()

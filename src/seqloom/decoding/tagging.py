@@ -1,4 +1,4 @@
-"""Words in, a tag a word out. Knows no file and no metric."""
+"""Tags the words of many sentences; sentences of like length are tagged together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORDS_AT_ONCE = 4_000
 _WINDOW = 4_096
 """Sentences that are brought into order of length at a time: enough for full batches, and a stream still flows."""
 
-Row = NDArray[np.int64]
+WordIds = NDArray[np.int64]
 
 
 class Tags(Protocol):
@@ -38,22 +38,22 @@ class Tags(Protocol):
 
 
 def tag_rows(
-    model: Tags, rows: Iterable[Row], lexicon: Lexicon, device: torch.device
-) -> Iterator[tuple[Row, NDArray[np.float32]]]:
+    model: Tags, rows: Iterable[WordIds], lexicon: Lexicon, device: torch.device
+) -> Iterator[tuple[WordIds, NDArray[np.float32]]]:
     """Yields the label ids of each sentence's words and how probable each of them is, in the order given. A row is
     numbers of the lexicon's words, one or more."""
     stream = iter(rows)
     while window := list(itertools.islice(stream, _WINDOW)):
-        found: dict[int, tuple[Row, NDArray[np.float32]]] = {}
+        by_place: dict[int, tuple[WordIds, NDArray[np.float32]]] = {}
         for places in group_by_length([len(row) for row in window], _WORDS_AT_ONCE):
             batch = sentence_batch([window[place] for place in places], lexicon).to(device)
             assert batch.forms is not None
-            both = model.tag(batch.inputs, batch.forms, batch.lengths)
-            tags, probabilities = (part.cpu().numpy() for part in both)
+            tagged = model.tag(batch.inputs, batch.forms, batch.lengths)
+            tags, probabilities = (part.cpu().numpy() for part in tagged)
             for row, place in enumerate(places):
                 length = len(window[place])
-                found[place] = tags[row, :length], probabilities[row, :length]
-        yield from (found[place] for place in range(len(window)))
+                by_place[place] = tags[row, :length], probabilities[row, :length]
+        yield from (by_place[place] for place in range(len(window)))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Sources in, targets out: the batching, the order kept. What a target is searched by is elsewhere."""
+"""Searches the targets of many sources: batches sources of like length, and keeps their order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqloom.data.batch import padded
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.decoding.batching import Source, group_by_length, padded_source
 from seqloom.decoding.beam import BeamSearch
-from seqloom.decoding.decode_loop import Sources, Strategy, write
+from seqloom.decoding.decode_loop import Sources, Strategy, decode
 from seqloom.decoding.greedy_sampling import AncestralSampling, Greedy
 from seqloom.decoding.hypotheses import hypotheses
 from seqloom.decoding.search import Hypothesis, Search
@@ -62,13 +62,13 @@ def _check(number: int, source: Source, prefix: Sequence[int]) -> None:
 def _transduce_window(
     model: DecodesNext, pairs: list[tuple[Source, Sequence[int]]], search: Search, device: torch.device
 ) -> list[list[Hypothesis]]:
-    found: list[list[Hypothesis]] = [[] for _ in pairs]
+    by_place: list[list[Hypothesis]] = [[] for _ in pairs]
     # The longest first: what memory it takes is known before the work is half done.
     for places in reversed(group_by_length([len(source) for source, _ in pairs], _BUDGET // search.rows)):
         together = _transduce_batch(model, [pairs[place] for place in places], search, device)
-        for place, one in zip(places, together, strict=True):
-            found[place] = one
-    return found
+        for place, hypotheses_of_source in zip(places, together, strict=True):
+            by_place[place] = hypotheses_of_source
+    return by_place
 
 
 @torch.inference_mode()
@@ -84,7 +84,7 @@ def _transduce_batch(
         torch.from_numpy(padded(prefixes, -1)).to(device),
         [zlib.crc32(row[:length].numpy().tobytes()) for row, length in zip(elements, lengths, strict=True)],
     )
-    steps = write(model, sources, _strategy(search), search.never, search.attention)
+    steps = decode(model, sources, _strategy(search), search.never, search.attention)
     return hypotheses(steps, sources, search)
 
 

@@ -1,4 +1,4 @@
-"""Text in, text out: the tokens of a source, a search, and the text of what it found."""
+"""Translates lines of text: tokens of a source, a search, and the text of its hypotheses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Translator(NamedTuple):
         sources = [[*ids, EOS] for ids in self.source.encode(lines)]
         starts = None if prefixes is None else self.target.encode(prefixes)
         real = [i for i, ids in enumerate(sources) if len(ids) > 1]
-        found = transduce(
+        hypotheses = transduce(
             self.model,
             (sources[i] for i in real),
             search,
@@ -67,7 +67,7 @@ class Translator(NamedTuple):
             if len(ids) == 1:
                 yield [Translation("", 0.0, 0.0)]
                 continue
-            yield [self._read(hypothesis, line, ids, copy) for hypothesis in next(found)]
+            yield [self._read(hypothesis, line, ids, copy) for hypothesis in next(hypotheses)]
 
     def _read(self, hypothesis: Hypothesis, line: str, source: list[int], copy: bool) -> Translation:
         text, weights = self.target.decode(hypothesis.token_ids), hypothesis.attention

@@ -1,4 +1,4 @@
-"""Accuracy, the confusion table, precision, recall and F1 of classes, and how far probabilities can be believed."""
+"""Accuracy, the confusion matrix, precision, recall and F1 of classes, and the calibration of probabilities."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Confusion:
 
     @property
     def macro_f1(self) -> float:
-        """The mean of the F1 of all labels that were expected or predicted."""
-        return float(np.mean([scores.f1 for scores in self.classes()]))
+        """The mean of the F1 of all labels that were expected or predicted; 0 where there are none, as the accuracy."""
+        return float(np.mean([scores.f1 for scores in self.classes()] or [0.0]))
 
     def classes(self) -> list[ClassScores]:
         right, expected, predicted = np.diag(self.counts), self.counts.sum(1), self.counts.sum(0)
@@ -60,7 +60,7 @@ def class_scores(label: str, right: int, expected: int, predicted: int) -> Class
 
 
 class CalibrationBin(NamedTuple):
-    """The answers whose probability was in one stretch: its mean, the share that was right, and how many."""
+    """The answers whose probability is in one interval: its mean, the share that is right, and how many they are."""
 
     probability: float
     accuracy: float
@@ -68,20 +68,21 @@ class CalibrationBin(NamedTuple):
 
 
 def calibration(probabilities: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[CalibrationBin]:
-    """Answers by the probability that they were given, in `bins` equal stretches; empty ones are left out."""
-    given, hits = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    which = np.minimum((given * bins).astype(np.int64), bins - 1)
+    """Answers by their probability, in `bins` intervals of equal width; empty ones are left out. A probability on an
+    edge is in the lower interval: bin m is ((m - 1) / M, m / M] (Guo et al. 2017, section 2)."""
+    confidence, hits = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    bin_of = np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
     return [
-        CalibrationBin(float(given[rows].mean()), float(hits[rows].mean()), int(rows.sum()))
-        for rows in (which == number for number in range(bins))
+        CalibrationBin(float(confidence[rows].mean()), float(hits[rows].mean()), int(rows.sum()))
+        for rows in (bin_of == number for number in range(bins))
         if rows.any()
     ]
 
 
 def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
     """The mean distance between probability and accuracy (Guo et al. 2017, equation 3)."""
-    total = sum(one.answers for one in bins)
-    return sum(one.answers * abs(one.probability - one.accuracy) for one in bins) / max(total, 1)
+    total = sum(interval.answers for interval in bins)
+    return sum(part.answers * abs(part.probability - part.accuracy) for part in bins) / max(total, 1)
 
 
 class Mistake(NamedTuple):

@@ -1,4 +1,8 @@
-"""Spans of words and how many of them are found, counted as conlleval does (Tjong Kim Sang and Buchholz 2000)."""
+"""Precision, recall and F1 of spans of words, counted as conlleval does (Tjong Kim Sang and Buchholz 2000).
+
+Where spans have ends and single words (E and S, or L and U), which conlleval does not know, they are counted as seqeval
+does by default: tags that break the scheme are read leniently, where seqeval's strict mode would ignore such spans.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +26,16 @@ class SpanScores(NamedTuple):
 def span_scores(expected: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> SpanScores:
     """The tags of sentences, compared by the spans that they mark: one is right where its kind and both ends are."""
     right: Counter[str] = Counter()
-    wanted: Counter[str] = Counter()
-    given: Counter[str] = Counter()
+    expected_counts: Counter[str] = Counter()
+    predicted_counts: Counter[str] = Counter()
     for true_tags, tags in zip(expected, predicted, strict=True):
-        gold, found = spans(true_tags), spans(tags)
-        wanted.update(span.kind for span in gold)
-        given.update(span.kind for span in found)
-        right.update(span.kind for span in {*gold} & {*found})
-    kinds = [class_scores(kind, right[kind], wanted[kind], given[kind]) for kind in sorted(wanted | given)]
-    _, precision, recall, f1, _, _ = class_scores("", right.total(), wanted.total(), given.total())
+        true_spans, predicted_spans = spans(true_tags), spans(tags)
+        expected_counts.update(span.kind for span in true_spans)
+        predicted_counts.update(span.kind for span in predicted_spans)
+        right.update(span.kind for span in {*true_spans} & {*predicted_spans})
+    kinds = [
+        class_scores(kind, right[kind], expected_counts[kind], predicted_counts[kind])
+        for kind in sorted(expected_counts | predicted_counts)
+    ]
+    _, precision, recall, f1, _, _ = class_scores("", right.total(), expected_counts.total(), predicted_counts.total())
     return SpanScores(precision, recall, f1, kinds)

@@ -18,7 +18,7 @@ from seqloom.models.encoder import Encoder
 from seqloom.nn.embedding import TokenEmbedding
 from seqloom.nn.layer import State, layers, without_padding
 from seqloom.nn.matrix_product import Linear
-from seqloom.nn.output.output import Least, OutputLayer
+from seqloom.nn.output.output import OutputLayer, PruningThreshold
 
 
 class DecodesNext(Protocol):
@@ -38,11 +38,15 @@ class DecodesNext(Protocol):
     def initial_state(self, encoded: State, rows: int) -> State: ...
 
     def decode_next(
-        self, token_ids: Int[Tensor, "batch rows"], state: State, encoded: State, least: Least | None = None
+        self,
+        token_ids: Int[Tensor, "batch rows"],
+        state: State,
+        encoded: State,
+        threshold: PruningThreshold | None = None,
     ) -> tuple[Float[Tensor, "batch rows vocab"], State, Float[Tensor, "batch rows source"] | None]:
         """log p(next | everything so far, source) after `token_ids`, in nats, in memory of its own; the state; and how
         much of the attention each element of the source has (None where the model has no attention). `rows` may change
-        from step to step with the state. What is under `least` may be -inf."""
+        from step to step with the state. What is under `threshold` may be -inf."""
         ...
 
     def log_prob(
@@ -189,10 +193,14 @@ class EncoderDecoder(nn.Module):
 
     @torch.no_grad()
     def decode_next(
-        self, token_ids: Int[Tensor, "batch rows"], state: State, encoded: State, least: Least | None = None
+        self,
+        token_ids: Int[Tensor, "batch rows"],
+        state: State,
+        encoded: State,
+        threshold: PruningThreshold | None = None,
     ) -> tuple[Float[Tensor, "batch rows vocab"], State, Float[Tensor, "batch rows source"] | None]:
         vectors, state, weights = self.decoder.step(self.embedding(token_ids), state, encoded)
-        distributions = self.output.softmax.log_probs(self.output(vectors).flatten(0, 1), least)
+        distributions = self.output.softmax.log_probs(self.output(vectors).flatten(0, 1), threshold)
         return distributions.view(*token_ids.shape, -1), state, weights
 
     @torch.no_grad()

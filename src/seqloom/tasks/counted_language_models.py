@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import create_model
 
-from seqloom.config import Settings, read_toml
+from seqloom.config import Settings, build, read_toml
 from seqloom.data.corpus import Recipe
 from seqloom.data.readers import readers
 from seqloom.data.text import TextCodec, text_recipe
@@ -34,7 +34,7 @@ def counted_preset(model: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """An n-gram model is one of lines. A mixture goes along a stream where a part was trained on one."""
     modes = []
     if model == "mix":
-        parts = MixtureSettings(parts=asked.get("model.parts", ())).parts
+        parts = build(MixtureSettings, {"parts": asked.get("model.parts", ())}).parts
         modes = [mode_of(_config(Path(name))) for name in parts]
     return {"data.mode": "stream" if "stream" in modes else "lines"}
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from seqloom.config import Settings
 from seqloom.data.batch import Batch
 from seqloom.data.corpus import Corpus, Recipe
-from seqloom.data.input_checks import shown
+from seqloom.data.input_checks import check_text, shown
 from seqloom.data.loader import Loader, PairLoader
 from seqloom.data.pairs import PairCodec, Pairs, PairTokenizerSettings, kind_for, pair_recipe
 from seqloom.data.readers import readers
@@ -203,6 +203,7 @@ class TranslateTask:
         refuse_unknown(options, (name for name in known if name != "sampling"), self.name)
         options = dict(options)
         prefix, copy = options.pop("prefix", ""), options.pop("copy_unknown", settings.copy_unknown)
+        check_text(prefix, "prefix")
         options["sampling"] = _sampling(options)
         beam_size = options.pop("beam_size", max(settings.beam_size, options.get("n_best", 1)))
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": settings.max_length}

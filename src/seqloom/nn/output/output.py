@@ -33,7 +33,7 @@ class OutputSettings(Settings):
     )
 
 
-Least = Callable[[Float[Tensor, "rows frequent"]], Float[Tensor, " rows"]]
+PruningThreshold = Callable[[Float[Tensor, "rows frequent"]], Float[Tensor, " rows"]]
 """Given the log-probabilities of the first tokens, the log-probability of each row under which a token does not
 matter."""
 
@@ -69,9 +69,9 @@ class Output(nn.Module):
 
     @abstractmethod
     def log_probs(
-        self, hidden: Float[Tensor, "rows hidden"], least: Least | None = None
+        self, hidden: Float[Tensor, "rows hidden"], threshold: PruningThreshold | None = None
     ) -> Float[Tensor, "rows vocab"]:
-        """The natural logarithms of the whole distribution; without gradients. What is under `least` may be -inf."""
+        """The logarithms of the whole distribution, in nats, without gradients; -inf may stand below `threshold`."""
 
 
 class FullSoftmax(Output):
@@ -85,7 +85,7 @@ class FullSoftmax(Output):
         return _log_prob(hidden, self.weight, self.bias, targets)
 
     @torch.no_grad()
-    def log_probs(self, hidden: Tensor, least: Least | None = None) -> Tensor:  # noqa: ARG002
+    def log_probs(self, hidden: Tensor, threshold: PruningThreshold | None = None) -> Tensor:  # noqa: ARG002
         return _log_softmax(hidden, self.weight, self.bias)
 
 
@@ -139,14 +139,14 @@ class AdaptiveSoftmax(Output):
         return scores
 
     @torch.no_grad()
-    def log_probs(self, hidden: Tensor, least: Least | None = None) -> Tensor:
+    def log_probs(self, hidden: Tensor, threshold: PruningThreshold | None = None) -> Tensor:
         head, parts = self._parts()
         in_head = _log_softmax(hidden, *head)
         found = in_head.new_empty(len(hidden), self.vocab_size)
         frequent, *rest = torch.split(found, self.sizes, dim=1)
         in_frequent, *clusters = torch.split(in_head, [self.sizes[0], *[1] * len(parts)], dim=1)
         frequent.copy_(in_frequent)
-        limit = None if least is None else least(in_frequent)
+        limit = None if threshold is None else threshold(in_frequent)
         for columns, cluster, part in zip(rest, clusters, parts, strict=True):
             # No token of a cluster is more probable than the cluster.
             rows = None if limit is None else (cluster[:, 0] >= limit).nonzero()[:, 0]
