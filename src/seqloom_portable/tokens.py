@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import tokenizers
 
-from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK
+from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK, swap_lookalikes
 
 
 class TextTokenizer:
@@ -15,7 +16,13 @@ class TextTokenizer:
     put back by `decode`."""
 
     def __init__(self, path: Path) -> None:
-        self._inner = tokenizers.Tokenizer.from_file(str(path))
+        description = json.loads(path.read_text(encoding="utf-8"))
+        model = description["model"]
+        if model["type"] == "Unigram":
+            model["vocab"] = [[swap_lookalikes(token), score] for token, score in model["vocab"]]
+        else:
+            model["vocab"] = {swap_lookalikes(token): number for token, number in model["vocab"].items()}
+        self._inner = tokenizers.Tokenizer.from_str(json.dumps(description))
         self.vocab_size: int = self._inner.get_vocab_size()
         self.separates_words = self._inner.decoder is None
 
@@ -25,18 +32,18 @@ class TextTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; `<pad>`, `<sos>` and `<eos>` are left out."""
-        kept = [i for i in ids if i not in (PAD, SOS, EOS)]
-        if self.separates_words:
-            return " ".join(map(self.token, kept))
-        text: str = self._inner.decode(kept, skip_special_tokens=False)
+        text: str = self._inner.decode([i for i in ids if i not in (PAD, SOS, EOS)], skip_special_tokens=False)
         return text
 
     def token(self, token_id: int) -> str:
-        return self._inner.id_to_token(token_id) or SPECIALS[UNK]
+        return swap_lookalikes(self._inner.id_to_token(token_id) or SPECIALS[UNK])
 
     def ids_of(self, tokens: Sequence[str]) -> list[int]:
         """The ids of tokens of the vocabulary."""
-        return [number if (number := self._inner.token_to_id(token)) is not None else UNK for token in tokens]
+        return [
+            number if (number := self._inner.token_to_id(swap_lookalikes(token))) is not None else UNK
+            for token in tokens
+        ]
 
     def shown(self, token_id: int) -> str:
         """A token as a reader knows it; a piece that is not a whole character as the tokenizer has it."""

@@ -90,6 +90,7 @@ def asked_of(run: seqloom.Run, folder: Path) -> list[list[str]]:
         ["export", own, "--to", "word2vec", str(folder / "out.bin")],
         ["export", own, "--to", "onnx", str(folder / "out")],
         ["export", own, "--to", "ctranslate2", str(folder / "ctranslate2")],
+        ["export", own, "--to", "web", str(folder / "out.html")],
     ]
 
 

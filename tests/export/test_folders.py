@@ -31,7 +31,7 @@ from tests.support.pairs import train_pairs
 from tests.support.sentences import train_tagger
 from tests.support.small_runs import train_small
 
-LINES = ["the cat sat", "a b c", "w1 w2 w3", "the zebra", "a"]
+LINES = ["the cat sat", "a b c", "w1 <sos> w2 <pad>", "the zebra", "a"]
 
 
 def mixture(folder: Path) -> seqloom.Run:

@@ -17,7 +17,7 @@ def export(
         str,
         typer.Option(
             help="arpa (of an ngram; .gz is compressed), word2vec (.bin is binary), onnx (a folder that runs without "
-            "torch), ctranslate2 (of a transformer)"
+            "torch), ctranslate2 (of a transformer), web (a page, OUT.html)"
         ),
     ] = "arpa",
     int8: Annotated[bool, typer.Option("--int8", help="weights as 8-bit integers: a quarter of the size")] = False,

@@ -17,23 +17,9 @@ from seqloom.config import Settings
 from seqloom.data.words import EncodedLines
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
+from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK, swap_lookalikes
 
-SPECIALS = ("<pad>", "<unk>", "<sos>", "<eos>")
-PAD, UNK, SOS, EOS = range(4)
-
-_LOOKALIKES = {f" {SPECIALS[i]}": SPECIALS[i] for i in (PAD, SOS, EOS)}
-_SWAPPED = _LOOKALIKES | {special: name for name, special in _LOOKALIKES.items()}
-
-
-def swap_lookalikes(name: str) -> str:
-    """Between a vocabulary's names and what is looked up in it, in both directions.
-
-    A text may itself hold the words `<pad>`, `<sos>` and `<eos>`, which are words like any other. In a vocabulary their
-    names have a space in front, as no word has, and the special tokens the plain names. For looking words up it is the
-    other way round, so that no text is ever taken for a special token.
-    """
-    return _SWAPPED.get(name, name)
-
+__all__ = ["EOS", "PAD", "SOS", "SPECIALS", "UNK", "Tokenizer", "TokenizerSettings", "swap_lookalikes"]
 
 LINES_TO_RANK_BY = 200_000
 """Of the text's beginning, in which tokens are counted for the order of their ids."""

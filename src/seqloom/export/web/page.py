@@ -1,0 +1,144 @@
+"""Writes the web page of an exported run: everything in one file."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import seqloom_web
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.export.onnx.folder import write_folder
+from seqloom.export.options import ExportOptions
+from seqloom.files import make_folder, write_atomic
+from seqloom.run import Run
+from seqloom_portable.folder import Folder
+
+LARGEST_BYTES = 30_000_000
+"""A page that is larger is refused: browsers take long to open it."""
+
+_SCRIPTS = ("tokenizer.js", "engine.js", "models.js", "page.js")
+_TEXTS = ("tokenizer.json", "source_tokenizer.json", "target_tokenizer.json", "vocabulary.json")
+
+
+class Words(NamedTuple):
+    """What the page says to its reader."""
+
+    description: str
+    label: str
+    button: str
+    placeholder: str
+    controls: str = ""
+
+
+_TEMPERATURE = (
+    '<label for="temperature">Temperature</label>'
+    '<input id="temperature" type="number" min="0" max="5" step="0.1" value="0">'
+)
+WORDS = {
+    "network language model": Words(
+        "A language model: it goes on with your text. At temperature 0 it takes the most probable token each time.",
+        "Your text",
+        "Go on",
+        "Call me",
+        _TEMPERATURE,
+    ),
+    "classifier": Words("A classifier: it names the class of your text.", "Your text", "Classify", "a line of text"),
+    "tagger": Words("A tagger: it gives every word a tag.", "Your sentence", "Tag", "words, separated by spaces"),
+    "translator": Words(
+        "A translator: it writes one sequence given another, and takes the most probable token each time.",
+        "Your text",
+        "Translate",
+        "a line of text",
+    ),
+}
+_GRAPHS = {"translator": ("encoder", "step")}
+
+
+def write_page(run: Run, file: Path, options: ExportOptions) -> None:
+    """One HTML file. Raises RequestError for a kind of model that has no page, and ParityError as `write_folder`."""
+    if file.suffix != ".html":
+        raise RequestError("a web page is one file", where=str(file), expected="a name that ends in .html")
+    make_folder(file.parent)
+    with tempfile.TemporaryDirectory() as temporary:
+        write_folder(run, Path(temporary) / "model", options)
+        folder = Folder(Path(temporary) / "model")
+        kind = folder.manifest["kind"]
+        if kind not in WORDS:
+            raise RequestError(f"there is no page for a {kind}", got=run.plan.task, expected=", ".join(WORDS))
+        parity = json.loads((folder.path / "parity.json").read_text(encoding="utf-8"))
+        content = _page(folder, parity, options)
+    if len(content) > LARGEST_BYTES:
+        raise SeqloomError(
+            "the page would be too large",
+            where=str(file),
+            got=f"{len(content) / 1e6:.0f} MB",
+            expected=f"at most {LARGEST_BYTES / 1e6:.0f} MB",
+            hint="--int8 makes a quarter of the weights",
+        )
+    write_atomic(file, content)
+
+
+def _page(folder: Folder, parity: dict[str, Any], options: ExportOptions) -> bytes:
+    facts, here = folder.manifest, Path(__file__).parent
+    words, runtime = WORDS[facts["kind"]], seqloom_web.runtime()
+    if facts["kind"] == "classifier" and not facts["reading"]["text"]:
+        words = words._replace(
+            description="A classifier: it names the class of a sequence of numbers.",
+            label="Your numbers, a step a line, its channels separated by commas",
+            placeholder="0.5, 1.2, -3",
+        )
+    template = (here / "page.html").read_text(encoding="utf-8")
+    page = template.format(
+        title=html.escape(f"{facts['task']}: {facts['model']}"),
+        description=html.escape(words.description),
+        label=html.escape(words.label),
+        button=html.escape(words.button),
+        placeholder=html.escape(words.placeholder),
+        controls=words.controls,
+        about=html.escape(_about(parity, options)),
+        license=html.escape(runtime.license),
+        data="\n".join(_data(folder, runtime)),
+        script="\n".join((here / name).read_text(encoding="utf-8") for name in _SCRIPTS),
+    )
+    return page.encode()
+
+
+def _about(parity: dict[str, Any], options: ExportOptions) -> str:
+    answers = parity["answers"]
+    parts = [f"Licence of the model: {options.license or 'not stated'}."]
+    parts.append(f"Licence of its training data: {options.data_license or 'not stated'}.")
+    if answers["lines"]:
+        parts.append(
+            f"Compared with the trained model: {answers['identical']} of {answers['lines']} answers identical."
+        )
+    return " ".join(parts)
+
+
+def _data(folder: Folder, runtime: seqloom_web.Runtime) -> Iterator[str]:
+    """Elements that hold the files: JSON as it is, all else as gzip in base 64."""
+    facts = folder.manifest
+    graphs = _GRAPHS.get(facts["kind"], ("model",))
+    yield _json("facts", facts)
+    for name in _TEXTS:
+        if (folder.path / name).exists():
+            yield _json(f"file-{name}", json.loads((folder.path / name).read_text(encoding="utf-8")))
+    for name in graphs:
+        yield _packed(f"graph-{name}", gzip.compress((folder.path / f"{name}.onnx").read_bytes(), mtime=0))
+    yield _packed("weights", gzip.compress((folder.path / "weights.bin").read_bytes(), mtime=0))
+    yield _packed("ort-script", gzip.compress(runtime.script, mtime=0))
+    yield _packed("ort-wasm", runtime.wasm)
+
+
+def _json(name: str, content: Any) -> str:
+    text = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>'
+
+
+def _packed(name: str, content: bytes) -> str:
+    return f'<script type="text/plain" id="{name}">{base64.b64encode(content).decode("ascii")}</script>'
