@@ -14,12 +14,19 @@ from seqloom.cli.options import Data, Figures, Json, Set, Test, Threads, Valid, 
 def compare(
     task: Annotated[str, typer.Argument(metavar="TASK", help="see: seqloom list tasks", show_default=False)],
     data: Data,
-    models: Annotated[str, typer.Option(help="names, separated by commas", show_default=False)],
-    out: Annotated[Path, typer.Option(help="the comparison's folder; the same one goes on", show_default=False)],
-    minutes: Annotated[float, typer.Option(help="training time of each model and seed")] = 0.0,
-    epochs: Annotated[float, typer.Option(help="or: passes over the data")] = 0.0,
-    updates: Annotated[int, typer.Option(help="or: steps of the optimizer")] = 0,
-    seeds: Annotated[int, typer.Option(help="trainings of each model")] = 1,
+    models: Annotated[str, typer.Option(help="names of models, separated by commas", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(help="the folder of the comparison; an interrupted one in it is continued", show_default=False),
+    ],
+    minutes: Annotated[float, typer.Option(help="training time of each model and seed", show_default=False)] = 0.0,
+    epochs: Annotated[
+        float, typer.Option(help="budget instead of minutes: passes over the data", show_default=False)
+    ] = 0.0,
+    updates: Annotated[
+        int, typer.Option(help="budget instead of minutes: steps of the optimizer", show_default=False)
+    ] = 0,
+    seeds: Annotated[int, typer.Option(help="how often each model is trained, each time with another seed")] = 1,
     valid: Valid = None,
     test: Test = None,
     settings: Set = None,
@@ -27,10 +34,11 @@ def compare(
     figures: Figures = None,
     json: Json = False,
 ) -> None:
-    """Train several models on equal terms, one after the other, and print the scoreboard.
+    """Train several models on equal terms and compare them.
 
-    A setting goes to every model, or to one: --set lstm:model.hidden_size=300. An interrupted comparison goes on when
-    the same command is given again.
+    The models train one after the other on the same data, split and budget; then the scoreboard is printed.
+    A setting is for every model, or for one: --set lstm:model.hidden_size=300. The same command continues a
+    comparison that was interrupted.
     """
     from seqloom.comparison.comparison import compare as compare_models
     from seqloom.config import parse_assignments

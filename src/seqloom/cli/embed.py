@@ -21,19 +21,25 @@ _KINDS = (".npy", ".tsv")
 def embed(
     run: RunFolder,
     file: File = "-",
-    pooling: Annotated[str, typer.Option(help="auto, word-mean, word-sum, last, mean or max")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="write a .npy matrix or a .tsv file instead")] = None,
+    pooling: Annotated[
+        str, typer.Option(help="how a line becomes one vector: auto, word-mean, word-sum, last, mean or max")
+    ] = "auto",
+    out: Annotated[Path | None, typer.Option(help="write a .npy matrix or a .tsv file instead of printing")] = None,
     similarity: Annotated[
-        str | None, typer.Option(metavar="FILE", help="compare with people: a file of text TAB text TAB score")
+        str | None,
+        typer.Option(
+            metavar="FILE", help="compare with people's scores of similarity, from a file of: text TAB text TAB score"
+        ),
     ] = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
 ) -> None:
-    """Print a vector for each line, numbers separated by tabs; zeros where nothing in it is known.
+    """Print a vector for each line.
 
-    word-mean and word-sum are of the elements' own vectors, last is a recurrent layer's last state, mean and max are of
-    what the layer gives at each element. With --similarity, print Spearman's correlation of cosines and scores, its
+    Numbers are separated by tabs; a line of which nothing is known gives zeros.
+    --pooling word-mean and word-sum pool the embeddings of the tokens, mean and max the outputs of the layer; last is
+    the last state of the layer. With --similarity, print Spearman's correlation of cosines and scores, its
     95 % interval, Pearson's, the pairs compared and those skipped as unknown.
     """
     from seqloom.run import load

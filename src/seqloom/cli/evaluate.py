@@ -30,12 +30,15 @@ if TYPE_CHECKING:
 def evaluate(
     run: RunFolder,
     data: Data,
-    by_length: Annotated[bool, typer.Option("--by-length", help="translate: a table by the source's length")] = False,
+    by_length: Annotated[
+        bool, typer.Option("--by-length", help="translate: print the scores by the length of the source")
+    ] = False,
     report: Annotated[
-        Path | None, typer.Option(help="classify, tag: write what is confused with what to an .html file")
+        Path | None,
+        typer.Option(help="classify, tag: write the confusion matrix and the worst mistakes to an .html file"),
     ] = None,
     heads: Annotated[
-        Path | None, typer.Option(help="ntm: write where the heads of the memory looked to an .html file")
+        Path | None, typer.Option(help="ntm: write the attention of the memory heads to an .html file")
     ] = None,
     figures: Figures = None,
     origins: Annotated[int, typer.Option(min=0, help="forecast: from the last so many origins of each series")] = 0,
@@ -49,8 +52,11 @@ def evaluate(
     threads: Threads = 0,
     device: Device = "auto",
 ) -> None:
-    """Score a run on other data: perplexity and bits a byte of a text; BLEU, chrF, exact match of pairs; accuracy and
-    F1 of labels and tags; bits a sequence of an algorithm, such as copy:length=40."""
+    """Evaluate a run on other data.
+
+    The metrics are those of the task: perplexity and bits per byte of a text; BLEU, chrF and exact match of pairs;
+    accuracy and F1 of labels and tags; bits per sequence of an algorithm, such as copy:length=40.
+    """
     from seqloom.errors import RequestError
     from seqloom.metrics.by_length import table
     from seqloom.run import load
@@ -105,7 +111,11 @@ def score(
     json: Json = False,
     threads: Threads = 0,
 ) -> None:
-    """Print a line for each input line: its natural log-probability (end of line included), tokens, unknown tokens."""
+    """Print the log-probability of each line.
+
+    A row of output has the natural logarithm of the probability (the end of the line included), the number of tokens
+    and the number of unknown tokens; of translate, those of the target given its source.
+    """
     from seqloom.run import load
 
     loaded = load(run, device="cpu", threads=threads)
@@ -117,16 +127,20 @@ def score(
 
 def generate(
     run: RunFolder,
-    prompt: Annotated[str, typer.Option(help="how the text begins")] = "",
-    max_tokens: Annotated[int, typer.Option(min=1, help="where to stop at the latest")] = 200,
-    temperature: Annotated[float, typer.Option(help="0 takes the most probable token each time")] = 0.8,
-    top_k: Annotated[int, typer.Option(help="draw from the k most probable tokens; 0 is all")] = 0,
-    top_p: Annotated[float, typer.Option(help="draw from the fewest tokens that hold this probability")] = 1.0,
+    prompt: Annotated[str, typer.Option(help="the text to continue")] = "",
+    max_tokens: Annotated[int, typer.Option(min=1, help="the most tokens to write")] = 200,
+    temperature: Annotated[
+        float, typer.Option(help="0 takes the most probable token at each step; higher is more random")
+    ] = 0.8,
+    top_k: Annotated[int, typer.Option(help="sample from the k most probable tokens; 0: all")] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="sample from the most probable tokens that together have this probability")
+    ] = 1.0,
     seed: Seed = 1,
-    unknown: Annotated[bool, typer.Option("--unknown", help="let <unk> be drawn as well")] = False,
+    unknown: Annotated[bool, typer.Option("--unknown", help="allow the token <unk>")] = False,
     threads: Threads = 0,
 ) -> None:
-    """Write on from a prompt, token by token as they come."""
+    """Generate text from a prompt, printed as it comes."""
     from seqloom.run import load
 
     pieces = load(run, device="cpu", threads=threads).generate(

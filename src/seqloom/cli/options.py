@@ -10,21 +10,33 @@ from typing import Annotated, Any
 
 import typer
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a run", show_default=False)]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="the folder of a run (made by train or import)", show_default=False)
+]
 Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="a text file; .gz and .xz as they are, - is stdin", show_default=False)
+    str,
+    typer.Argument(
+        metavar="DATA", help="the data: a file (also .gz and .xz), or - for standard input", show_default=False
+    ),
 ]
-File = Annotated[str, typer.Argument(metavar="[FILE]", help="a text file; - is standard input")]
-Valid = Annotated[str | None, typer.Option(help="text to validate on; otherwise 5 % of DATA, by content")]
-Test = Annotated[str | None, typer.Option(help="text to test on; without it and --valid, 5 % of DATA, by content")]
+File = Annotated[
+    str, typer.Argument(metavar="[FILE]", help="the input: a file (also .gz and .xz), or - for standard input")
+]
+Valid = Annotated[str | None, typer.Option(help="validation data; without it, 5 % of DATA, chosen by content")]
+Test = Annotated[
+    str | None, typer.Option(help="test data; without it and without --valid, 5 % of DATA, chosen by content")
+]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a setting, by its dotted or last name")
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="change a setting (see: seqloom list settings TASK MODEL); repeat for more"
+    ),
 ]
-Seed = Annotated[int, typer.Option(help="for weights, dropout and order")]
-Threads = Annotated[int, typer.Option(help="0: as many as the machine has")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Seed = Annotated[int, typer.Option(help="the seed of all random numbers; equal seeds give equal results")]
+Threads = Annotated[int, typer.Option(help="processor threads; 0: as many as the machine has")]
+Device = Annotated[str, typer.Option(help="where to compute: auto, cpu or cuda")]
 Figures = Annotated[Path | None, typer.Option(help="a folder: write the page's charts there as well, as SVG files")]
-Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 
 INPUTS_AT_ONCE = 1_000
 """That are read before they are answered, scored or embedded together."""

@@ -27,21 +27,40 @@ def predict(
         str | None,
         typer.Argument(metavar="[FILE]", help="a text file; - is standard input; forecast: series", show_default="-"),
     ] = None,
-    n_best: Annotated[int | None, typer.Option(help="answers a line, as: line TAB score TAB answer")] = None,
-    proba: Annotated[bool, typer.Option("--proba", help="classify, tag: with probabilities, as: label=0.93")] = False,
+    n_best: Annotated[
+        int | None, typer.Option(help="how many answers a line, printed as: line TAB score TAB answer")
+    ] = None,
+    proba: Annotated[bool, typer.Option("--proba", help="classify, tag: print probabilities, as: label=0.93")] = False,
     online: Annotated[
-        bool, typer.Option("--online", help="tag: a word a line, each answered before the next; a blank line ends")
+        bool,
+        typer.Option(
+            "--online", help="tag: read one word a line and tag each at once; an empty line ends the sentence"
+        ),
     ] = False,
-    beam_size: Annotated[int | None, typer.Option(help="translate: hypotheses kept a line; 1 is greedy")] = None,
-    length_penalty: Annotated[float | None, typer.Option(help="translate: how far long answers are favoured")] = None,
-    max_length: Annotated[int | None, typer.Option(help="translate: longest answer in tokens")] = None,
-    prefix: Annotated[str | None, typer.Option(help="translate: how every answer begins")] = None,
-    copy_unknown: Annotated[bool, typer.Option("--copy-unknown", help="translate: source words for <unk>")] = False,
-    sample: Annotated[bool, typer.Option("--sample", help="translate: draw answers instead of searching")] = False,
-    temperature: Annotated[float | None, typer.Option(help="--sample: below 1 is bolder, above wilder")] = None,
-    top_k: Annotated[int | None, typer.Option(help="--sample: draw from the k most probable; 0 is all")] = None,
-    top_p: Annotated[float | None, typer.Option(help="--sample: from the fewest that hold so much")] = None,
-    seed: Annotated[int | None, typer.Option(help="--sample: equal seeds draw equal answers")] = None,
+    beam_size: Annotated[
+        int | None, typer.Option(help="translate: hypotheses of the beam search; 1 is greedy search")
+    ] = None,
+    length_penalty: Annotated[
+        float | None,
+        typer.Option(help="translate: scores are log-probability / length to this power; higher favours long answers"),
+    ] = None,
+    max_length: Annotated[int | None, typer.Option(help="translate: the most tokens of an answer")] = None,
+    prefix: Annotated[str | None, typer.Option(help="translate: the text that every answer begins with")] = None,
+    copy_unknown: Annotated[
+        bool, typer.Option("--copy-unknown", help="translate: replace <unk> by the source word with the most attention")
+    ] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="translate: sample answers instead of searching for the best")
+    ] = False,
+    temperature: Annotated[
+        float | None, typer.Option(help="--sample: below 1 prefers probable tokens, above 1 is more random")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="--sample: sample from the k most probable tokens; 0: all")] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(help="--sample: sample from the most probable tokens that together have this probability"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="--sample: equal seeds give equal answers")] = None,
     horizon: Annotated[int, typer.Option(min=0, help="forecast: steps ahead; 0: as in training")] = 0,
     paths: Annotated[int, typer.Option(min=0, help="forecast: sample paths beside the quantiles")] = 0,
     anomalies: Annotated[
@@ -50,16 +69,19 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="forecast: write the table to a .csv, .json or .parquet file")
     ] = None,
-    alignments: Annotated[Path | None, typer.Option(help="write what was attended to: a .json or .html file")] = None,
+    alignments: Annotated[
+        Path | None, typer.Option(help="write the attention of each answer to a .json or .html file")
+    ] = None,
     figures: Figures = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
 ) -> None:
-    """Answer each line: translate it, pronounce it, classify it, tag it. At a terminal, line by line as you type.
+    """Predict an answer for each line of input.
 
-    What is not given is as the run was set up. A run of forecast prints a table of what follows each series of a file,
-    without a file that of the training.
+    The answer is a translation, a class, the tags of the words, or what else the run was trained for. At a
+    terminal, each line is answered as you type. Options that are not given are as the run was set up. A run of
+    forecast prints a table of what follows each series of a file, without a file that of the training.
     """
     from seqloom.errors import RequestError
     from seqloom.run import load
@@ -155,8 +177,7 @@ def _prompted(inputs: Iterator[Any]) -> Iterator[Any]:
 
 
 def _as_json(number: int, answers: Sequence[Prediction]) -> Iterator[str]:
-    found = [answer.to_json() for answer in answers]
-    yield to_json({"line": number, "answers": found})
+    yield to_json({"line": number, "answers": [answer.to_json() for answer in answers]})
 
 
 def _as_text(proba: bool, several: bool) -> Shown:
@@ -164,7 +185,9 @@ def _as_text(proba: bool, several: bool) -> Shown:
 
     def shown(number: int, answers: Sequence[Prediction]) -> Iterator[str]:
         if proba and isinstance(answers[0], Probable):
-            yield "\t".join(f"{one.text}={one.probability:.4f}" for one in answers if isinstance(one, Probable))
+            yield "\t".join(
+                f"{answer.text}={answer.probability:.4f}" for answer in answers if isinstance(answer, Probable)
+            )
         elif several:
             yield from (f"{number}\t{answer.score:.4f}\t{answer.text}" for answer in answers)
         else:
@@ -178,11 +201,11 @@ def _write_alignments(path: Path, aligned: Sequence[Alignment | None], figures: 
     from seqloom.explain.alignments import alignments_page
     from seqloom.files import write_atomic
 
-    found = [alignment for alignment in aligned if alignment is not None]
-    if not found:
+    attended = [alignment for alignment in aligned if alignment is not None]
+    if not attended:
         raise RequestError("the model has no attention to show", where=str(path), expected="a model with +attention")
     if path.suffix == ".html":
-        alignments_page(found, f"Attention of {len(found)} lines").write(path, figures)
+        alignments_page(attended, f"Attention of {len(attended)} lines").write(path, figures)
     else:
-        plain = [alignment.to_json() for alignment in found]
+        plain = [alignment.to_json() for alignment in attended]
         write_atomic(path, json_format.dumps(plain, ensure_ascii=False, indent=1) + "\n")

@@ -15,24 +15,34 @@ def train(
     task: Annotated[str, typer.Argument(metavar="TASK", help="see: seqloom list tasks", show_default=False)],
     data: Data,
     model: Annotated[
-        str | None, typer.Option(help="see: seqloom list models TASK; otherwise the task's default, see: list tasks")
+        str | None, typer.Option(help="see: seqloom list models TASK; without it, the default model of the task")
     ] = None,
     valid: Valid = None,
     test: Test = None,
-    minutes: Annotated[float, typer.Option(help="how long to train (without any of these, 10 minutes)")] = 0.0,
-    epochs: Annotated[float, typer.Option(help="or: passes over the data")] = 0.0,
-    sequences: Annotated[int, typer.Option(help="or: rows of batches")] = 0,
-    updates: Annotated[int, typer.Option(help="or: steps of the optimizer")] = 0,
-    out: Annotated[Path | None, typer.Option(help="the run's folder; otherwise a new one under runs/")] = None,
-    reverse: Annotated[bool, typer.Option("--reverse", help="pairs: the second column is the source")] = False,
+    minutes: Annotated[
+        float, typer.Option(help="how long to train; without any budget, 10 minutes", show_default=False)
+    ] = 0.0,
+    epochs: Annotated[
+        float, typer.Option(help="budget instead of minutes: passes over the data", show_default=False)
+    ] = 0.0,
+    sequences: Annotated[int, typer.Option(help="budget instead of minutes: sequences", show_default=False)] = 0,
+    updates: Annotated[
+        int, typer.Option(help="budget instead of minutes: steps of the optimizer", show_default=False)
+    ] = 0,
+    out: Annotated[Path | None, typer.Option(help="the folder of the run; without it, a new one under runs/")] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="translate: the second column is the source")] = False,
     settings: Set = None,
     seed: Seed = 1,
     threads: Threads = 0,
     device: Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="go on with the run in --out as if never stopped")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="continue the stopped training in --out")] = False,
     json: Json = False,
 ) -> None:
-    """Train a model; its run folder holds the best weights and all that is needed to go on."""
+    """Train a model and save it as a run.
+
+    A run is a folder with the best weights, the tokenizer, the settings and the metrics. Ctrl-C stops a training;
+    --resume continues it as if it had never stopped.
+    """
     from seqloom.config import parse_assignments
     from seqloom.errors import RequestError
     from seqloom.run import train as train_run
@@ -58,7 +68,7 @@ def train(
             settings=parse_assignments([*(settings or []), *(["data.reverse=true"] if reverse else [])]),
         )
     except KeyboardInterrupt:
-        print(f"stopped at once; go on with: --resume --out {out or 'RUN'}", file=sys.stderr)
+        print(f"stopped at once; continue it with: --resume --out {out or 'RUN'}", file=sys.stderr)
         raise typer.Exit(130) from None
     if run.runtime.rank != 0:
         return
@@ -67,5 +77,5 @@ def train(
     kind = "test" if summary["test"] else "valid"
     print_metrics({**{f"{kind}_{name}": value for name, value in scores.items()}, "run": str(run.folder)}, json)
     if not summary["finished"]:
-        print(f"stopped before the end; go on with: --resume --out {run.folder}", file=sys.stderr)
+        print(f"stopped before the end; continue it with: --resume --out {run.folder}", file=sys.stderr)
         raise typer.Exit(130)

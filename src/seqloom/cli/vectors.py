@@ -32,7 +32,7 @@ def vectors(
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[WORDS]", help="words, or a file to evaluate")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="similar, analogy: how many words")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="similar, analogy: how many words to print")] = 10,
     most_words: Annotated[int, typer.Option(min=0, help="analogies, map: of so many frequent words; 0: all")] = 30_000,
     out: Annotated[Path | None, typer.Option(help="map, report: the .html file to write")] = None,
     figures: Figures = None,

@@ -1,4 +1,4 @@
-"""The text that a language model goes on with after a prompt, as it comes."""
+"""Generates the text after a prompt, piece by piece as it comes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqloom_portable.continuation import prompt_ids, text_of
 
 @dataclass(frozen=True)
 class Continuation:
-    """How a text goes on: at most `max_tokens`, drawn by `sampling` with `seed`; `unknown` allows `<unk>`."""
+    """How a prompt is continued: by at most `max_tokens`, sampled by `sampling` with `seed`; `unknown` allows `<unk>`."""
 
     max_tokens: int = 200
     sampling: Sampling = field(default_factory=Sampling)
@@ -33,7 +33,7 @@ def continue_text(
     """Yields the text after `prompt`, piece by piece.
 
     `first_input` is what stands before a text. A model of lines, for which it is `<sos>`, stops at the end of the
-    line; a model of a stream, for which it is `<eos>`, goes on after it.
+    line; a model of a stream, for which it is `<eos>`, continues after it.
     """
     of_lines = first_input == SOS
     begin, line = prompt_ids(tokenizer, prompt, of_lines, first_input)

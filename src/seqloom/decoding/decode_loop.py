@@ -39,9 +39,9 @@ class Sources(NamedTuple):
 class Choice(NamedTuple):
     """The tokens that a step of the search chose.
 
-    `tokens`: the new last token of each hypothesis alive; `parents`: the one it goes on from (None: itself); `totals`:
+    `tokens`: the new last token of each hypothesis alive; `parents`: the hypothesis it extends (None: itself); `totals`:
     its log-probability, -inf where none is alive. `ended`: the log-probability of each that ended with this step, -inf
-    where none did; `ended_rows`: the one it went on from.
+    where none did; `ended_rows`: the hypothesis it extended.
     """
 
     tokens: Int[Tensor, "batch width"]
@@ -63,10 +63,10 @@ class Strategy(Protocol):
     """Chooses tokens; what it remembers of each source is a state, batch first."""
 
     first_rows: int
-    """Hypotheses a source that the first step goes on from."""
+    """Hypotheses per source that the first step extends."""
 
     rows: int
-    """Hypotheses a source that are alive at a time, at most."""
+    """The most hypotheses per source that are alive at a time."""
 
     def start(self, sources: Sources) -> State: ...
 

@@ -32,10 +32,10 @@ class LineScores(Sequence[LineScore]):
     def __getitem__(self, index: slice) -> LineScores: ...
 
     def __getitem__(self, index: int | slice) -> LineScore | LineScores:
-        chosen = self.log_probs[index], self.tokens[index], self.unknown[index]
+        parts = self.log_probs[index], self.tokens[index], self.unknown[index]
         if isinstance(index, slice):
-            return LineScores(*chosen)
-        return LineScore(float(chosen[0]), int(chosen[1]), int(chosen[2]))
+            return LineScores(*parts)
+        return LineScore(float(parts[0]), int(parts[1]), int(parts[2]))
 
     def __len__(self) -> int:
         return len(self.log_probs)

@@ -45,12 +45,12 @@ class Sampling:
         if not self.top_k and self.top_p == 1:
             return probs
         ordered, order = probs.sort(descending=True, stable=True)
-        kept = torch.ones_like(ordered, dtype=torch.bool)
+        is_candidate = torch.ones_like(ordered, dtype=torch.bool)
         if self.top_k:
-            kept[..., self.top_k :] = False
-        kept &= ordered.cumsum(-1) - ordered < self.top_p
-        kept[..., 0] = True
-        probs = torch.zeros_like(probs).scatter(-1, order, ordered * kept)
+            is_candidate[..., self.top_k :] = False
+        is_candidate &= ordered.cumsum(-1) - ordered < self.top_p
+        is_candidate[..., 0] = True
+        probs = torch.zeros_like(probs).scatter(-1, order, ordered * is_candidate)
         return probs / probs.sum(-1, keepdim=True)
 
 

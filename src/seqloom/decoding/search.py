@@ -24,16 +24,16 @@ _LENGTH_OF_THE_SHORTEST = 20
 
 @dataclass(frozen=True)
 class Search:
-    """How targets are looked for. Lengths are in target tokens, `<eos>` included.
+    """How targets are searched. Lengths are in target tokens, `<eos>` included.
 
-    `beam_size` hypotheses a source are alive at a time; 1 is greedy. `n_best` are given back.
-    `length_penalty` α ranks hypotheses by log p / length^α: 0 by probability, 1 by the mean a token (the family of Wu
+    `beam_size` hypotheses per source are alive at a time; 1 is greedy. `n_best` are given back.
+    `length_penalty` α ranks hypotheses by log p / length^α: 0 by probability, 1 by the mean per token (the family of Wu
     et al. 2016, eq. 14, without its constant 5).
     `max_length` cuts; 0 is `max_ratio` * source length + 20.
     A source is done once `beam_size` hypotheses have ended and none alive ranks, as long as it is, above the `n_best`
     of them; `exact` waits until none can, however long it may become.
-    `sampling` draws `n_best` independent targets instead; `beam_size` and `exact` then mean nothing. What is drawn
-    hangs on `seed` and the source alone: an equal source gets an equal answer.
+    `sampling` samples `n_best` independent targets instead; `beam_size` and `exact` then mean nothing. A sample
+    depends on `seed` and the source alone: an equal source gets an equal answer.
     `never`: token ids that are not written; `<pad>` and `<sos>` never are.
     `attention`: whether hypotheses come with theirs.
     """

@@ -16,7 +16,7 @@ from seqloom.metrics.transduction import Tokens, transduction_scores
 
 _LONG = (5, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640, 960)
 _LADDERS = (_LONG, tuple(range(2, 41, 2)), tuple(range(1, 41)))
-"""Ends of buckets, coarse ones first: sentences differ by tens of tokens, words by a few letters."""
+"""Ends of buckets, coarse ones first: sentences differ by tens of tokens, words by a few characters."""
 _FEW_BUCKETS = 4
 _SMALLEST_SHARE, _SMALLEST_COUNT = 0.02, 5
 
@@ -52,11 +52,11 @@ def scores_by_length(
         )
     rows = []
     for low, high in buckets(source_lengths):
-        chosen = [index for index, length in enumerate(source_lengths) if low <= length <= high]
+        places = [index for index, length in enumerate(source_lengths) if low <= length <= high]
         scores = transduction_scores(
-            [sources[i] for i in chosen], [hypotheses[i] for i in chosen], [references[i] for i in chosen], tokens
+            [sources[i] for i in places], [hypotheses[i] for i in places], [references[i] for i in places], tokens
         )
-        rows.append(LengthScores(low, high, len(chosen), **scores))
+        rows.append(LengthScores(low, high, len(places), **scores))
     return rows
 
 
@@ -64,8 +64,8 @@ def buckets(lengths: Sequence[int]) -> list[tuple[int, int]]:
     """(shortest, longest) of each bucket; they follow on each other and cover all the lengths."""
     counts = Counter(lengths)
     smallest = max(_SMALLEST_COUNT, math.ceil(_SMALLEST_SHARE * len(lengths)))
-    found = [_split(counts, ladder, smallest) for ladder in _LADDERS]
-    return next((split for split in found if len(split) >= _FEW_BUCKETS), max(found, key=len))
+    candidates = [_split(counts, ladder, smallest) for ladder in _LADDERS]
+    return next((split for split in candidates if len(split) >= _FEW_BUCKETS), max(candidates, key=len))
 
 
 def _split(counts: Counter[int], ladder: Sequence[int], smallest: int) -> list[tuple[int, int]]:

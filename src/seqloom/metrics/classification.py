@@ -48,8 +48,10 @@ class Confusion:
     def classes(self) -> list[ClassScores]:
         right, expected, predicted = np.diag(self.counts), self.counts.sum(1), self.counts.sum(0)
         return [
-            class_scores(label, int(hits), int(wanted), int(given))
-            for label, hits, wanted, given in zip(self.labels, right, expected, predicted, strict=True)
+            class_scores(label, int(hits), int(times_expected), int(times_predicted))
+            for label, hits, times_expected, times_predicted in zip(
+                self.labels, right, expected, predicted, strict=True
+            )
         ]
 
 

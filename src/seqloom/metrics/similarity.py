@@ -1,4 +1,4 @@
-"""How well the similarities of vectors go with what people say: correlations of numbers and of their ranks."""
+"""How well the similarities of vectors correlate with the scores of people: Pearson and Spearman, with intervals."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def cosines(
     first: Float[NDArray[np.float32], "pairs size"], second: Float[NDArray[np.float32], "pairs size"]
 ) -> Float[NDArray[np.float64], " pairs"]:
     """Of the angle between the vectors of each pair, none of which is zero."""
-    one, other = first.astype(np.float64), second.astype(np.float64)
-    return (one * other).sum(1) / (np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1))
+    a, b = first.astype(np.float64), second.astype(np.float64)
+    return (a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
 
 
 def ranks(values: ArrayLike) -> Float[NDArray[np.float64], " values"]:
@@ -70,8 +70,8 @@ def ranks(values: ArrayLike) -> Float[NDArray[np.float64], " values"]:
 
 def pearson(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """The correlation of two rows of numbers, neither of which is all equal."""
-    one, other = first - first.mean(), second - second.mean()
-    return float(np.clip(one @ other / math.sqrt((one @ one) * (other @ other)), -1.0, 1.0))
+    a, b = first - first.mean(), second - second.mean()
+    return float(np.clip(a @ b / math.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
 
 
 def spearman_interval(correlation: float, pairs: int) -> tuple[float, float]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
 
 Tokens = Callable[[str], Sequence[str]]
-"""From a line to what is counted in it: `str.split` for what blanks separate, `list` for characters."""
+"""From a line to what is counted in it: `str.split` for what whitespace separates, `list` for characters."""
 
 
 class Edits(NamedTuple):
@@ -91,11 +91,11 @@ def nearest_references(
     for source, line, reference in zip(sources, hypotheses, references, strict=True):
         if source not in hypothesis:
             hypothesis[source] = tokens(line)
-        wanted = tokens(reference)
-        found = Edits(edit_distance(hypothesis[source], wanted), len(wanted))
+        reference_tokens = tokens(reference)
+        edits = Edits(edit_distance(hypothesis[source], reference_tokens), len(reference_tokens))
         best = nearest.get(source)
-        if best is None or found.share < best.share:
-            nearest[source] = found
+        if best is None or edits.share < best.share:
+            nearest[source] = edits
     return list(nearest.values())
 
 
@@ -121,7 +121,7 @@ def _chrf() -> CHRF:
 
 
 def _check(**lines: Sequence[str]) -> None:
-    counts = {name: len(given) for name, given in lines.items()}
+    counts = {name: len(items) for name, items in lines.items()}
     if not all(counts.values()):
         empty = [name for name, count in counts.items() if not count]
         raise SeqloomError("there is nothing to score", got=f"no {' and no '.join(empty)}", expected="a line or more")

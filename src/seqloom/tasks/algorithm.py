@@ -30,8 +30,8 @@ _SEQUENCES_AT_ONCE = 32
 
 
 class DataSettings(Settings):
-    batch_size: int = Field(1, gt=0, le=2**20, description="sequences of a batch, new ones each time")
-    held_out: int = Field(500, gt=0, le=2**20, description="sequences to validate, test or evaluate on")
+    batch_size: int = Field(1, gt=0, le=2**20, description="sequences in a batch, newly generated for each")
+    held_out: int = Field(500, gt=0, le=2**20, description="sequences generated to validate, test or evaluate on")
 
 
 class AlgorithmSettings(Settings):
@@ -90,16 +90,16 @@ class AlgorithmTask:
     def settings(self, model: str) -> type[AlgorithmSettings]:
         if model not in self.models():
             raise unknown_name("model", model, self.models())
-        own = layers[model].settings
-        return create_model("AlgorithmSettings", __base__=AlgorithmSettings, model=(own, own()))
+        model_settings = layers[model].settings
+        return create_model("AlgorithmSettings", __base__=AlgorithmSettings, model=(model_settings, model_settings()))
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
-        own = layers[model].settings.model_fields
-        if "memory_size" in own:
+        fields = layers[model].settings.model_fields
+        if "memory_size" in fields:
             return _TRAINING | _NTM
-        if "model_dim" in own:
+        if "model_dim" in fields:
             return _TRAINING | _TRANSFORMER
-        return _TRAINING if "order" in own else _TRAINING | _RECURRENT
+        return _TRAINING if "order" in fields else _TRAINING | _RECURRENT
 
     def preset_for(self, model: str, asked: Mapping[str, Any], data: str) -> Mapping[str, Any]:
         preset = self.preset(model, asked)
@@ -143,23 +143,23 @@ class AlgorithmTask:
     def output_metrics(self, trained: Trained, data: SyntheticData, brief: bool) -> dict[str, float]:  # noqa: ARG002
         """Bits that are wrong, sequences of which none is; where a predictor cannot know, what the best would lose."""
         wrong = np.array([count for batch in _answered(self, trained, data) for count in batch])
-        found = {
+        scores = {
             "bit_errors_per_sequence": float(wrong.mean()),
             "exact_match": float((wrong == 0).mean()),
         }
-        optimal = [data.algorithm.optimal_nats(one) for one in data.exercises]
+        optimal = [data.algorithm.optimal_nats(example) for example in data.exercises]
         if optimal[0] is None:
-            return found
-        return found | {"optimal_bits_per_sequence": float(np.mean(cast(list[float], optimal))) / math.log(2)}
+            return scores
+        return scores | {"optimal_bits_per_sequence": float(np.mean(cast(list[float], optimal))) / math.log(2)}
 
     def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
         """What goes in, what is to come out, and the probabilities that do."""
         assert batch.scored is not None
         model: BitPredictor = trained.model
         with torch.no_grad():
-            given = model(batch.inputs[row : row + 1]).sigmoid()[0]
+            probabilities = model(batch.inputs[row : row + 1]).sigmoid()[0]
         scored = batch.scored[row, :, None]
-        shown = {"inputs": batch.inputs[row].abs(), "targets": batch.targets[row], "outputs": given * scored}
+        shown = {"inputs": batch.inputs[row].abs(), "targets": batch.targets[row], "outputs": probabilities * scored}
         return Steps([], [Band(name, values.t().clamp(0, 1).cpu().numpy()) for name, values in shown.items()])
 
 

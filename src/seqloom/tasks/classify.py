@@ -144,7 +144,7 @@ class ClassifyTask:
         expected = data.labels
         confusion = Confusion.of(expected, predicted)
         wrong = [i for i in np.argsort(-probabilities, kind="stable") if predicted[i] != expected[i]]
-        right = [one == other for one, other in zip(expected, predicted, strict=True)]
+        right = [label == prediction for label, prediction in zip(expected, predicted, strict=True)]
         return Diagnosis(
             scores=_scores(trained, data, predicted, probabilities),
             classes=confusion.classes(),
@@ -190,8 +190,10 @@ def _bag(train: LabelledData, weights: Tensor, settings: ClassifySettings) -> Ba
         raise RequestError(
             "there are no words in sequences of numbers", got=BOW, expected="ffnn, transformer or a recurrent model"
         )
-    own, vocab_size = cast(Any, settings).model, train.codec.tokenizer.vocab_size
-    return BagOfWords.learn(train.sources.ids, train.sources.offsets, train.class_ids, vocab_size, weights, own)
+    model_settings, vocab_size = cast(Any, settings).model, train.codec.tokenizer.vocab_size
+    return BagOfWords.learn(
+        train.sources.ids, train.sources.offsets, train.class_ids, vocab_size, weights, model_settings
+    )
 
 
 def _vectors_source(settings: ClassifySettings) -> str:
@@ -234,9 +236,11 @@ def _class_weights(class_ids: NDArray[np.int64], classes: int, kind: str) -> Ten
 
 
 def _loader(data: LabelledData, settings: ClassifySettings, seed: int | None) -> Loader:
-    own, cut = settings.data, cut_of(settings, data.codec.reads_text)
-    examples = own.examples_per_batch or min(max(len(data) // _UPDATES_AN_EPOCH, _FEWEST), _MOST)
-    return LabelledLoader(data, cut, own.tokens_per_batch, examples if seed is not None else max(examples, _MOST), seed)
+    options, cut = settings.data, cut_of(settings, data.codec.reads_text)
+    examples = options.examples_per_batch or min(max(len(data) // _UPDATES_AN_EPOCH, _FEWEST), _MOST)
+    return LabelledLoader(
+        data, cut, options.tokens_per_batch, examples if seed is not None else max(examples, _MOST), seed
+    )
 
 
 def _device(trained: Trained) -> torch.device:
@@ -270,7 +274,7 @@ def _scores(
 ) -> dict[str, float]:
     expected = data.labels
     confusion = Confusion.of(expected, predicted)
-    right = [one == other for one, other in zip(expected, predicted, strict=True)]
+    right = [label == prediction for label, prediction in zip(expected, predicted, strict=True)]
     return {
         "accuracy": confusion.accuracy,
         "macro_f1": confusion.macro_f1,
@@ -283,14 +287,14 @@ def _decisions(
     decided: Decided, names: Sequence[str], most: int | None, source: Sequence[str] | None
 ) -> list[Decision]:
     order = np.argsort(-decided.log_probs, kind="stable")[:most]
-    found = []
+    decisions = []
     for i in order:
         score = float(decided.log_probs[i])
         alignment = None
         if source is not None and decided.attention is not None:
             alignment = Alignment(source, [names[i]], decided.attention[None])
-        found.append(Decision(names[i], float(np.exp(score)), score, alignment))
-    return found
+        decisions.append(Decision(names[i], float(np.exp(score)), score, alignment))
+    return decisions
 
 
 tasks.register("classify")(ClassifyTask())

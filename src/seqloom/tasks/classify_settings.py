@@ -18,8 +18,8 @@ BOW: Final = "bow"
 
 
 class TextSettings(TokenizerSettings):
-    lowercase: bool = Field(True, description="lower-case the text first")
-    punctuation: bool = Field(True, description="word: punctuation marks are words of their own")
+    lowercase: bool = Field(True, description="convert the text to lowercase")
+    punctuation: bool = Field(True, description="word tokenizer: punctuation marks are tokens of their own")
 
 
 class DataSettings(Settings):
@@ -29,11 +29,11 @@ class DataSettings(Settings):
     examples_per_batch: int = Field(
         0, ge=0, le=2**20, description="most examples in a batch; 0: a twentieth of the training data, from 8 to 32"
     )
-    max_length: int = Field(0, ge=0, description="tokens that are read of a text; 0: all")
-    max_steps: int = Field(0, ge=0, description="steps that are read of a sequence of numbers; 0: all")
+    max_length: int = Field(0, ge=0, description="the most tokens of a text that are read; 0: all")
+    max_steps: int = Field(0, ge=0, description="the most steps of a sequence of numbers that are read; 0: all")
     long: Literal["start", "end", "both", "stream"] = Field(
         "both",
-        description="what is read of what is longer: its start, its end, half of each; stream: all of it, in stretches "
+        description="what is read of a longer sequence: its start, its end, half of each; stream: all of it, in chunks "
         "of that length, the memory carried and gradients cut in between",
     )
     vector: Literal["channels", "steps"] = Field(
@@ -146,30 +146,30 @@ def settings_of(model: str) -> type[ClassifySettings]:
         return create_model("ClassifySettings", __base__=WholeSettings, model=(BagSettings, BagSettings()))
     if model not in layouts():
         raise unknown_name("model", model, [BOW, *layouts()])
-    chosen = layout(model)
-    own = ClassifySettings if chosen.streams else WholeSettings
-    bases: Any = (NetworkSettings, own)
-    return create_model("ClassifySettings", __base__=bases, **setting_fields(chosen))
+    model_layout = layout(model)
+    base = ClassifySettings if model_layout.streams else WholeSettings
+    bases: Any = (NetworkSettings, base)
+    return create_model("ClassifySettings", __base__=bases, **setting_fields(model_layout))
 
 
 def preset_of(
     model: str, data: Literal["text", "characters", "numbers"], with_vectors: bool = False
 ) -> Mapping[str, Any]:
-    """What a model starts from. `characters`: texts are read letter by letter, where capitals tell something.
-    `with_vectors`: those of words are known already."""
+    """The settings that do well with a model. `characters`: texts are read character by character, where uppercase
+    carries information. `with_vectors`: the embedding is pretrained."""
     written: dict[str, Any] = {"tokenizer.lowercase": False} if data == "characters" else {}
     if model == BOW:
         return _BAG | written | (_BAG_OF_CHARACTERS if data == "characters" else {})
-    chosen = layout(model)
-    if not chosen.layer:
-        pool = {} if chosen.attends else {"output.pool": "mean"}
+    model_layout = layout(model)
+    if not model_layout.layer:
+        pool = {} if model_layout.attends else {"output.pool": "mean"}
         return _FEED_FORWARD | pool | written
-    if chosen.layer in _CONVOLUTIONAL_OF_NUMBERS:
+    if model_layout.layer in _CONVOLUTIONAL_OF_NUMBERS:
         if data == "numbers":
-            return _CONVOLUTIONAL_OF_NUMBERS[chosen.layer]
+            return _CONVOLUTIONAL_OF_NUMBERS[model_layout.layer]
         return _CONVOLUTIONAL | written | (_CONVOLUTIONAL_WITH_VECTORS if with_vectors else {})
     by_layer = {"bitransformer": _TRANSFORMER, "ntm": _MEMORY}
-    return by_layer.get(chosen.layer, _RECURRENT) | written
+    return by_layer.get(model_layout.layer, _RECURRENT) | written
 
 
 def cut_of(settings: ClassifySettings, text: bool) -> Truncation:

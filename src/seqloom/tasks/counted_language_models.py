@@ -25,9 +25,9 @@ COUNTED: dict[str, type[NgramModel] | type[Mixture]] = {"mix": Mixture, "ngram":
 
 def counted_settings(model: str, data: type[Settings]) -> type[Settings]:
     """The class of all settings: none of a network."""
-    own = COUNTED[model].settings
+    model_settings = COUNTED[model].settings
     fields: dict[str, Any] = {"tokenizer": (TokenizerSettings, TokenizerSettings()), "data": (data, data())}
-    return create_model("CountedSettings", __base__=FittedSettings, **fields, model=(own, own()))
+    return create_model("CountedSettings", __base__=FittedSettings, **fields, model=(model_settings, model_settings()))
 
 
 def counted_preset(model: str, asked: Mapping[str, Any]) -> dict[str, Any]:

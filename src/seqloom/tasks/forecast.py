@@ -65,8 +65,10 @@ class ForecastTask:
 
     def settings(self, model: str) -> type[Settings]:
         self._check(model)
-        own = CLOSED_FORM[model].settings
-        return create_model("ForecastSettings", __base__=FittedForecastSettings, model=(own, own()))
+        model_settings = CLOSED_FORM[model].settings
+        return create_model(
+            "ForecastSettings", __base__=FittedForecastSettings, model=(model_settings, model_settings())
+        )
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         return {}

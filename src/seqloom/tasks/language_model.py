@@ -145,7 +145,7 @@ _STREAM_WINDOW = 64
 
 
 class LanguageModelTask:
-    """Predict the next token of a text: perplexity, bits a byte and a token."""
+    """Predicts the next token of a text, scored by perplexity, bits per byte and bits per token."""
 
     name = "language-model"
     description = "Predict the next token of a text, score texts and write new ones."
@@ -162,8 +162,10 @@ class LanguageModelTask:
             raise unknown_name("model", model, self.models())
         if model in COUNTED:
             return counted_settings(model, DataSettings)
-        own = layers[model].settings
-        return create_model("LanguageModelSettings", __base__=LanguageModelSettings, model=(own, own()))
+        model_settings = layers[model].settings
+        return create_model(
+            "LanguageModelSettings", __base__=LanguageModelSettings, model=(model_settings, model_settings())
+        )
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         if model in COUNTED:
@@ -216,10 +218,10 @@ class LanguageModelTask:
         return StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
 
     def exact_loader(self, data: TokenFile, settings: LanguageModelSettings) -> Loader:
-        own = settings.data
-        if own.mode == "lines":
-            return LineLoader(data, own.tokens_per_batch, seed=None)
-        return ExactStreamLoader(data, batch_size=2 * own.batch_size, horizon=max(own.horizon, 64))
+        options = settings.data
+        if options.mode == "lines":
+            return LineLoader(data, options.tokens_per_batch, seed=None)
+        return ExactStreamLoader(data, batch_size=2 * options.batch_size, horizon=max(options.horizon, 64))
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
         if batch.carry is not None:

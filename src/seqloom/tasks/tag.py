@@ -1,4 +1,4 @@
-"""Many to many, in step: a tag for every word. Parts of speech, chunks, named entities."""
+"""The task `tag`, many to many in step: a tag for every word. Parts of speech, chunks, named entities."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from seqloom.tasks.task import Score
 
 Words = Sequence[str]
 Input = str | Words
-"""A line, whose words are separated by blanks, or the words."""
+"""A line, whose words are separated by whitespace, or the words."""
 
 _CONTEXT = 6
 _MISTAKES = 50
@@ -90,7 +90,7 @@ _CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1
 
 
 class TagTask:
-    """Say what every word is: part of speech, chunk, named entity; accuracy, span F1."""
+    """A tag for every word, scored by accuracy, and by span F1 where the tags mark spans."""
 
     name = "tag"
     description = "Give every word a tag: part of speech, chunk or named entity."
@@ -106,18 +106,18 @@ class TagTask:
     def settings(self, model: str) -> type[TagSettings]:
         if model not in self.models():
             raise unknown_name("model", model, self.models())
-        own = layers[model].settings
-        return create_model("TagSettings", __base__=TagSettings, model=(own, own()))
+        model_settings = layers[model].settings
+        return create_model("TagSettings", __base__=TagSettings, model=(model_settings, model_settings()))
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
-        own = layers[model].settings.model_fields
-        if "model_dim" in own:
+        fields = layers[model].settings.model_fields
+        if "model_dim" in fields:
             return _TRANSFORMER
-        if "kernel_size" in own:
+        if "kernel_size" in fields:
             return _CONVOLUTIONAL
-        if "memory_size" in own:
+        if "memory_size" in fields:
             return _MEMORY
-        return _WINDOW if "order" in own else _RECURRENT
+        return _WINDOW if "order" in fields else _RECURRENT
 
     def recipe(self, settings: TagSettings) -> Recipe[Sentence, TaggedFile]:
         target = settings.data.target
@@ -162,9 +162,9 @@ class TagTask:
         }
 
     def output_metrics(self, trained: Trained, data: TaggedFile, brief: bool) -> dict[str, float]:  # noqa: ARG002
-        found = np.concatenate([tags for tags, _ in _tagged(trained, data)])
-        scores = {"accuracy": float((found == data.tags).mean())}
-        return scores | _plain(_span_scores(data, found)) if mark_spans(data.labels.names) else scores
+        predicted = np.concatenate([tags for tags, _ in _tagged(trained, data)])
+        scores = {"accuracy": float((predicted == data.tags).mean())}
+        return scores | _plain(_span_scores(data, predicted)) if mark_spans(data.labels.names) else scores
 
     def inputs(self, path: str, settings: TagSettings) -> Iterator[Words]:  # noqa: ARG002
         """The words of each sentence of a CoNLL or CoNLL-U file, whatever else it has, or of each line of a text."""
@@ -203,32 +203,34 @@ class TagTask:
     def embed(self, trained: Trained, inputs: Sequence[Input], pooling: str) -> Iterator[NDArray[np.float32]]:
         """By default the mean of what the layer gives at each word; zeros for a line without words."""
         check_pooling(pooling)
-        rows, lexicon = _numbered([_words(one) or ("",) for one in inputs], trained)
+        rows, lexicon = _numbered([_words(sentence) or ("",) for sentence in inputs], trained)
         model, device = trained.model, _device(trained)
 
         def read(places: list[int]) -> EncodedSequence:
             batch = sentence_batch([rows[place] for place in places], lexicon).to(device)
             return model.reading(batch.inputs, batch.forms, batch.lengths)
 
-        known = [bool(_words(one)) for one in inputs]
+        known = [bool(_words(sentence)) for sentence in inputs]
         return vectors_in_batches(read, [len(row) for row in rows], known, "mean" if pooling == AUTO else pooling)
 
     def diagnose(self, trained: Trained, data: TaggedFile) -> Diagnosis:
         """Classes are the kinds of spans, where tags mark any; else the tags."""
         answers = list(_tagged(trained, data))
-        found, sure = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+        predicted, probabilities = (np.concatenate(parts) for parts in zip(*answers, strict=True))
         names = np.array(data.names, dtype=object)
-        confusion = Confusion.of(list(names[data.tags]), list(names[found]))
-        right = found == data.tags
-        bins = calibration(sure.tolist(), right.tolist())
+        confusion = Confusion.of(list(names[data.tags]), list(names[predicted]))
+        right = predicted == data.tags
+        bins = calibration(probabilities.tolist(), right.tolist())
         scores = {"accuracy": float(right.mean()), "expected_calibration_error": expected_calibration_error(bins)}
         classes = confusion.classes()
         if mark_spans(data.labels.names):
-            by_span = _span_scores(data, found)
+            by_span = _span_scores(data, predicted)
             scores, classes = scores | _plain(by_span), by_span.kinds
         wrong = np.flatnonzero(~right)
-        surest = wrong[np.argsort(-sure[wrong], kind="stable")][:_MISTAKES]
-        mistakes = [_mistake(data, int(place), str(names[found[place]]), float(sure[place])) for place in surest]
+        surest = wrong[np.argsort(-probabilities[wrong], kind="stable")][:_MISTAKES]
+        mistakes = [
+            _mistake(data, int(place), str(names[predicted[place]]), float(probabilities[place])) for place in surest
+        ]
         return Diagnosis(scores, classes, confusion, mistakes, bins)
 
 
@@ -236,9 +238,9 @@ def _answered(trained: Trained, sentences: Sequence[tuple[str, ...]], proba: boo
     names = cast(TagCodec, trained.codec).labels.names
     has_spans = mark_spans(names)
     rows, lexicon = _numbered(sentences, trained)
-    found = tag_rows(trained.model, (row for row in rows if len(row)), lexicon, _device(trained))
+    tagged = tag_rows(trained.model, (row for row in rows if len(row)), lexicon, _device(trained))
     for words in sentences:
-        ids, probabilities = next(found) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
+        ids, probabilities = next(tagged) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
         tags = [names[i] for i in ids]
         yield [TaggedWords(words, tags, probabilities.tolist(), spans(tags) if has_spans else None, proba)]
 
@@ -247,8 +249,8 @@ def _device(trained: Trained) -> torch.device:
     return next(trained.model.parameters()).device
 
 
-def _words(given: Input) -> tuple[str, ...]:
-    return tuple(given.split()) if isinstance(given, str) else tuple(given)
+def _words(sentence: Input) -> tuple[str, ...]:
+    return tuple(sentence.split()) if isinstance(sentence, str) else tuple(sentence)
 
 
 def _numbered(sentences: Sequence[Words], trained: Trained) -> tuple[list[NDArray[np.int64]], Lexicon]:
@@ -268,12 +270,12 @@ def _tagged(trained: Trained, data: TaggedFile) -> Iterator[tuple[NDArray[np.int
         model.train(was_training)
 
 
-def _span_scores(data: TaggedFile, found: NDArray[np.int64]) -> SpanScores:
+def _span_scores(data: TaggedFile, predicted: NDArray[np.int64]) -> SpanScores:
     def by_sentence(ids: NDArray[Any]) -> Iterator[list[str]]:
         tags = [data.names[i] for i in ids]
         return (tags[start:stop] for start, stop in zip(data.starts[:-1], data.starts[1:], strict=True))
 
-    return span_scores(by_sentence(data.tags), by_sentence(found))
+    return span_scores(by_sentence(data.tags), by_sentence(predicted))
 
 
 def _plain(scores: SpanScores) -> dict[str, float]:

@@ -61,14 +61,16 @@ class DataSettings(Settings):
 
 
 class DecodingSettings(Settings):
-    beam_size: int = Field(5, gt=0, le=10_000, description="hypotheses kept a source; 1 is greedy")
+    beam_size: int = Field(5, gt=0, le=10_000, description="hypotheses part a source; 1 is greedy")
     length_penalty: float = Field(
         1.0, ge=0, le=10, description="hypotheses are ranked by log-probability / length to this power"
     )
-    max_length: int = Field(0, ge=0, description="longest target in tokens; 0: twice the source's, and 20")
-    copy_unknown: bool = Field(False, description="write the source word most attended to for <unk>")
+    max_length: int = Field(
+        0, ge=0, description="the most tokens of a target; 0: twice the length of the source, plus 20"
+    )
+    copy_unknown: bool = Field(False, description="replace <unk> by the source word with the most attention")
     validation_examples: int = Field(
-        500, ge=0, description="sources that are decoded (greedily) at each validation; 0 is all"
+        500, ge=0, description="sources that are decoded, by greedy search, at each validation; 0: all"
     )
 
 
@@ -185,11 +187,11 @@ class TranslateTask:
         sources = [pair.source for pair in pairs]
         distinct = list(dict.fromkeys(sources))
         answers = self.predict(trained, distinct, options)
-        found = {source: best[0].text for source, best in zip(distinct, answers, strict=True)}
+        decoded = {source: best[0].text for source, best in zip(distinct, answers, strict=True)}
         references = [pair.target for pair in pairs]
-        # Where targets are single words, their letters are what is counted.
+        # Where targets are single words, their characters are what is counted.
         tokens: Callable[[str], Sequence[str]] = list if kind_for(references) == "character" else str.split
-        return sources, [found[source] for source in sources], references, tokens
+        return sources, [decoded[source] for source in sources], references, tokens
 
     def inputs(self, path: str, settings: TranslateSettings) -> Iterator[str]:  # noqa: ARG002
         return (line.strip() for line in read_lines(path))
@@ -250,8 +252,8 @@ def _part(pairs: Sequence[Pair], sources: int) -> Sequence[Pair]:
     distinct = list(dict.fromkeys(pair.source for pair in pairs))
     if not sources or len(distinct) <= sources:
         return pairs
-    kept = {distinct[i] for i in np.linspace(0, len(distinct) - 1, sources).astype(int)}
-    return [pair for pair in pairs if pair.source in kept]
+    part = {distinct[i] for i in np.linspace(0, len(distinct) - 1, sources).astype(int)}
+    return [pair for pair in pairs if pair.source in part]
 
 
 tasks.register("translate")(TranslateTask())

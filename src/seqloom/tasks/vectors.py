@@ -56,8 +56,8 @@ class VectorsTask:
     def settings(self, model: str) -> type[Settings]:
         if model not in KINDS:
             raise unknown_name("model", model, KINDS)
-        own = KINDS[model].settings
-        return create_model("VectorsSettings", __base__=VectorsSettings, model=(own, own()))
+        model_settings = KINDS[model].settings
+        return create_model("VectorsSettings", __base__=VectorsSettings, model=(model_settings, model_settings()))
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         if model == "cbow" and asked.get("model.compat", "none") == "none":
