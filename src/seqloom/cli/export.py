@@ -38,9 +38,9 @@ def export(
 
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="an ARPA file; .gz and .xz as they are")],
-    out: Annotated[Path | None, typer.Option(help="the run's folder; otherwise a new one under runs/")] = None,
+    out: Annotated[Path | None, typer.Option(help="the folder of the run; without it, a new one under runs/")] = None,
 ) -> None:
-    """Make a run of an n-gram model that another program estimated, from its ARPA file."""
+    """Make a run from an ARPA file, an n-gram model of another program."""
     from seqloom.export.arpa import read_arpa
 
     typer.echo(f"run  {read_arpa(file, out).folder}")

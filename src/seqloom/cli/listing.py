@@ -24,9 +24,9 @@ def list_(
     ] = "",
     json: Json = False,
 ) -> None:
-    """List tasks, models, layers, cells or readers, each with a description, or settings with their defaults.
+    """List tasks, models, settings and the like.
 
-    list models TASK lists the models of one task. list settings TASK MODEL lists the settings of a model; without
+    Each name has a description, each setting its default. list models TASK lists the models of one task. list settings TASK MODEL lists the settings of a model; without
     MODEL, those of the task's default model.
     """
     from seqloom.errors import RequestError, unknown_name

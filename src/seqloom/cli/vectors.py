@@ -38,7 +38,9 @@ def vectors(
     figures: Figures = None,
     json: Json = False,
 ) -> None:
-    """Ask the vectors of a run or of a file (word2vec's formats, .vec).
+    """Find similar words, solve analogies, evaluate vectors.
+
+    The vectors are those of a run, or of a file in word2vec's formats or fastText's .vec.
 
     similar king; analogy king - man + woman; doesnt-match breakfast cereal dinner lunch; similarity cup mug.
     evaluate FILE: analogies, or rated pairs (word TAB word TAB score), with 95 % intervals and what was skipped.

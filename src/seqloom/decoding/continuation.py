@@ -15,7 +15,7 @@ from seqloom_portable.continuation import prompt_ids, text_of
 
 @dataclass(frozen=True)
 class Continuation:
-    """How a prompt is continued: by at most `max_tokens`, sampled by `sampling` with `seed`; `unknown` allows `<unk>`."""
+    """How a prompt is continued: by at most `max_tokens`, by `sampling` with `seed`; `unknown` allows `<unk>`."""
 
     max_tokens: int = 200
     sampling: Sampling = field(default_factory=Sampling)

@@ -39,8 +39,8 @@ class Sources(NamedTuple):
 class Choice(NamedTuple):
     """The tokens that a step of the search chose.
 
-    `tokens`: the new last token of each hypothesis alive; `parents`: the hypothesis it extends (None: itself); `totals`:
-    its log-probability, -inf where none is alive. `ended`: the log-probability of each that ended with this step, -inf
+    `tokens`: the new last token of each hypothesis alive; `parents`: the hypothesis it extends (None: itself);
+    `totals`: its log-probability, -inf where none is alive. `ended`: the log-probability of each that ended with this step, -inf
     where none did; `ended_rows`: the hypothesis it extended.
     """
 
