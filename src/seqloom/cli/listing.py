@@ -26,8 +26,8 @@ def list_(
 ) -> None:
     """List tasks, models, settings and the like.
 
-    Each name has a description, each setting its default. list models TASK lists the models of one task. list settings TASK MODEL lists the settings of a model; without
-    MODEL, those of the task's default model.
+    Each name has a description, each setting its default. list models TASK lists the models of one task. list
+    settings TASK MODEL lists the settings of a model; without MODEL, those of the task's default model.
     """
     from seqloom.errors import RequestError, unknown_name
 

@@ -40,8 +40,8 @@ class Choice(NamedTuple):
     """The tokens that a step of the search chose.
 
     `tokens`: the new last token of each hypothesis alive; `parents`: the hypothesis it extends (None: itself);
-    `totals`: its log-probability, -inf where none is alive. `ended`: the log-probability of each that ended with this step, -inf
-    where none did; `ended_rows`: the hypothesis it extended.
+    `totals`: its log-probability, -inf where none is alive. `ended`: the log-probability of each that ended with this
+    step, -inf where none did; `ended_rows`: the hypothesis it extended.
     """
 
     tokens: Int[Tensor, "batch width"]
