@@ -176,7 +176,7 @@ def test_streamed_is_the_whole(name: str) -> None:
     whole = build((name, pool, False))
     tensors = model_tensors(whole)
     source = torch.randint(4, VOCAB, (3, 5))
-    for stretch in (1, 2, 7):
-        streamed = Classifier.rebuild(layout(name), settings(name, pool), tensors, stretch).double().eval()
+    for chunk_size in (1, 2, 7):
+        streamed = Classifier.rebuild(layout(name), settings(name, pool), tensors, chunk_size).double().eval()
         load_model_tensors(streamed, tensors, PATH)
         torch.testing.assert_close(streamed(source, LENGTHS), whole(source, LENGTHS))

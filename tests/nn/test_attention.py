@@ -7,16 +7,23 @@ import torch
 from torch import Tensor
 
 from seqloom.errors import RequestError
-from seqloom.nn.attention import Additive, General, Score, attend, padding_bias, scores
-from seqloom.nn.multi_head import CrossAttention
+from seqloom.nn.attention.alignment import (
+    AdditiveScore,
+    AlignmentScore,
+    GeneralScore,
+    alignment_scores,
+    attend,
+    padding_bias,
+)
+from seqloom.nn.attention.multi_head import CrossAttention
 
 BATCH, QUERIES, SOURCE, QUERY, SIZE = 3, 4, 5, 6, 6
 REAL = torch.arange(SOURCE) < torch.tensor([[5], [2], [1]])
 
 
-@pytest.fixture(params=scores)
-def score(request: pytest.FixtureRequest) -> Score:
-    return scores[request.param](QUERY, SIZE).double()
+@pytest.fixture(params=alignment_scores)
+def score(request: pytest.FixtureRequest) -> AlignmentScore:
+    return alignment_scores[request.param](QUERY, SIZE).double()
 
 
 @pytest.fixture
@@ -29,15 +36,15 @@ def source() -> Tensor:
     return torch.randn(BATCH, SOURCE, SIZE, dtype=torch.float64)
 
 
-def by_hand(score: Score, query: Tensor, vector: Tensor) -> Tensor:
+def by_hand(score: AlignmentScore, query: Tensor, vector: Tensor) -> Tensor:
     """The score of one query and one vector of a source."""
-    if isinstance(score, Additive):
+    if isinstance(score, AdditiveScore):
         hidden = score.project_query.weight @ query + score.project_source.weight @ vector + score.project_source.bias
         return score.weight @ torch.tanh(hidden)
-    return query @ (score.project.weight @ vector if isinstance(score, General) else vector)
+    return query @ (score.project.weight @ vector if isinstance(score, GeneralScore) else vector)
 
 
-def test_scores_are_the_papers_formulas(score: Score, queries: Tensor, source: Tensor) -> None:
+def test_scores_are_the_papers_formulas(score: AlignmentScore, queries: Tensor, source: Tensor) -> None:
     got = score(queries, score.keys(source), padding_bias(torch.ones_like(REAL), torch.float64))
     for row in range(BATCH):
         for query in range(QUERIES):
@@ -47,7 +54,9 @@ def test_scores_are_the_papers_formulas(score: Score, queries: Tensor, source: T
                 )
 
 
-def test_the_context_is_the_weighted_mean_of_what_is_real(score: Score, queries: Tensor, source: Tensor) -> None:
+def test_the_context_is_the_weighted_mean_of_real_values(
+    score: AlignmentScore, queries: Tensor, source: Tensor
+) -> None:
     bias = padding_bias(REAL, torch.float64)
     context, weights = attend(score(queries, score.keys(source), bias), source)
     torch.testing.assert_close(weights.sum(2), torch.ones(BATCH, QUERIES, dtype=torch.float64))
@@ -59,7 +68,7 @@ def test_the_context_is_the_weighted_mean_of_what_is_real(score: Score, queries:
         torch.testing.assert_close(context[one], alone)
 
 
-def test_gradients_are_those_of_the_function(score: Score, queries: Tensor, source: Tensor) -> None:
+def test_gradients_are_those_of_the_function(score: AlignmentScore, queries: Tensor, source: Tensor) -> None:
     bias = padding_bias(REAL, torch.float64)
 
     def contexts(queries: Tensor, source: Tensor, *_: Tensor) -> Tensor:
@@ -72,11 +81,11 @@ def test_gradients_are_those_of_the_function(score: Score, queries: Tensor, sour
 def test_sizes_may_differ_unless_the_score_is_a_dot_product() -> None:
     query, source = torch.randn(1, 1, 4), torch.randn(1, 3, 6)
     bias = padding_bias(torch.ones(1, 3, dtype=torch.bool), torch.float32)
-    for name in set(scores) - {"dot"}:
-        score = scores[name](4, 6)
+    for name in set(alignment_scores) - {"dot"}:
+        score = alignment_scores[name](4, 6)
         assert score(query, score.keys(source), bias).shape == (1, 1, 3)
-    with pytest.raises(RequestError, match="one size") as error:
-        scores["dot"](4, 6)
+    with pytest.raises(RequestError, match="equal dimension") as error:
+        alignment_scores["dot"](4, 6)
     assert error.value.where == "attention.score"
 
 

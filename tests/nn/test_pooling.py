@@ -1,4 +1,4 @@
-"""Pooling: what a row's own vectors give, whatever stands in its padding; a layer in stretches is the layer."""
+"""Pooling: what a row's own vectors give, whatever stands in its padding; a layer in chunks is the layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqloom.nn.chunked import in_stretches
+from seqloom.nn.chunked import run_chunked
 from seqloom.nn.layer import layers, state_tensors
 from seqloom.nn.pooling import AttentionPool, max_pool, mean_pool, sum_pool
 
@@ -53,21 +53,21 @@ def test_attention_starts_as_the_mean() -> None:
     torch.testing.assert_close(AttentionPool(4, 6)(vectors, REAL)[0], mean_pool(vectors, REAL))
 
 
-@pytest.mark.parametrize("stretch", [1, 2, 5, 9])
+@pytest.mark.parametrize("chunk_size", [1, 2, 5, 9])
 @pytest.mark.parametrize("name", CAUSAL)
-def test_in_stretches_a_layer_gives_what_it_gives_as_a_whole(name: str, stretch: int) -> None:
+def test_a_layer_in_chunks_gives_what_it_gives_at_once(name: str, chunk_size: int) -> None:
     own: Any = layers[name].settings
     small = {"hidden_size": 4, "model_dim": 8, "num_heads": 2, "num_layers": 2, "output_size": 3, "order": 3}
     layer = layers[name](4, own(**{n: v for n, v in small.items() if n in own.model_fields})).double().eval()
     inputs = torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
     whole, state = layer(inputs, None, LENGTHS)
-    parts, carried = in_stretches(layer, inputs, LENGTHS, stretch)
+    parts, carried = run_chunked(layer, inputs, LENGTHS, chunk_size)
     torch.testing.assert_close(parts[REAL], whole[REAL])
     if name != "transformer":  # whose state may hold more padding
         for one, other in zip(state_tensors(carried), state_tensors(state), strict=True):
             torch.testing.assert_close(one, other)
     weight = torch.linspace(-1, 2, parts.shape[2], dtype=parts.dtype)  # a plain sum of normalised numbers is constant
     (gradient,) = torch.autograd.grad((parts[2, 4] * weight).sum(), inputs)
-    begin = 4 // stretch * stretch
+    begin = 4 // chunk_size * chunk_size
     assert gradient[2, begin:].any()
     assert not gradient[:, :begin].any()

@@ -16,7 +16,7 @@ needs_onednn = pytest.mark.skipif(
 @pytest.fixture(params=[False, pytest.param(True, marks=needs_onednn)], ids=["mkl", "onednn"])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     monkeypatch.setattr(products, "ONEDNN", request.param)
-    monkeypatch.setattr(products, "ENOUGH", 0)
+    monkeypatch.setattr(products, "MIN_MULTIPLICATIONS", 0)
     return bool(request.param)
 
 
@@ -92,6 +92,6 @@ def test_half_precision_stays_half() -> None:
 @pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
 def test_other_precisions_stay_with_torch(kind: torch.dtype, library: bool) -> None:
     left, right = torch.randn(4, 8, dtype=kind), torch.randn(8, 3, dtype=kind)
-    assert not products.by_onednn(left, 3)
-    assert products.by_onednn(left.float(), 3) == library
+    assert not products.use_onednn(left, 3)
+    assert products.use_onednn(left.float(), 3) == library
     assert products.product(left, right).equal(left @ right)

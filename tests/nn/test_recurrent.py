@@ -1,4 +1,4 @@
-"""Every path of every cell gives the same: fused = unrolled = torch, with lengths, noise, both directions.
+"""Every backend of every cell gives the same: fused = unrolled = native, with lengths, noise, both directions.
 
 Whatever cell is registered is tested; a new one needs no line here.
 """
@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.nn.layers.recurrent import RecurrentStack, StackSettings
-from seqloom.nn.recurrence.cell import Cell, CellSettings, GatedCell, Memories, Weights, cells
+from seqloom.nn.recurrence.cell import Cell, CellSettings, GatedCell, cells
 from seqloom.nn.recurrence.gradient_norms import record_gradients
 from seqloom.nn.recurrence.recurrent_layer import RecurrentLayer
+from seqloom.nn.recurrence.types import States, Weights
 
 BATCH, TIME, INPUT, HIDDEN = 4, 7, 5, 4
 RAGGED = torch.tensor([3, 0, 7, 5])
@@ -67,33 +68,33 @@ def build(name: str, backward: bool = False, dtype: torch.dtype = torch.float64,
     return layer
 
 
-def values_and_gradients(layer: RecurrentLayer, path: Any, lengths: Tensor | None, seed: int = 3) -> list[Tensor]:
-    """Outputs, last memories, and the gradients of a random function of them by all that they come from."""
+def values_and_gradients(layer: RecurrentLayer, backend: Any, lengths: Tensor | None, seed: int = 3) -> list[Tensor]:
+    """Outputs, last states, and the gradients of a random function of them by all that they come from."""
     torch.manual_seed(seed)
     dtype = next(layer.parameters()).dtype
     inputs = torch.randn(BATCH, TIME, INPUT, dtype=dtype, requires_grad=True)
-    memories = [torch.randn(BATCH, size, dtype=dtype, requires_grad=True) for size in layer.cell.memory_sizes]
-    layer.forced = path
-    outputs, last = layer(inputs, tuple(memories), lengths)
+    states = [torch.randn(BATCH, size, dtype=dtype, requires_grad=True) for size in layer.cell.state_sizes]
+    layer.forced_backend = backend
+    outputs, last = layer(inputs, tuple(states), lengths)
     total = (outputs * torch.randn(outputs.shape, dtype=dtype)).sum()
-    total = total + sum((memory * torch.randn(memory.shape, dtype=dtype)).sum() for memory in last)
-    sources = [inputs, *memories, *layer.cell.parameters()]
+    total = total + sum((state * torch.randn(state.shape, dtype=dtype)).sum() for state in last)
+    sources = [inputs, *states, *layer.cell.parameters()]
     return [outputs, *last, *torch.autograd.grad(total, sources)]
 
 
 @pytest.mark.parametrize("lengths", [None, RAGGED], ids=["whole", "ragged"])
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize(("name", "variant", "noise"), CASES)
-def test_every_path_says_the_same(
+def test_every_backend_gives_the_same(
     name: str, variant: dict[str, Any], noise: dict[str, float], backward: bool, lengths: Tensor | None
 ) -> None:
     layer = build(name, backward, **variant, **noise)
     if not isinstance(layer.cell, GatedCell):
-        pytest.skip("the cell has one path only")
+        pytest.skip("the cell has one backend only")
     expected = values_and_gradients(layer, "unrolled", lengths)
-    paths = ["fused"] if noise or layer.cell.whole_lacks() else ["fused", "whole"]
-    for path in paths:
-        for got, value in zip(values_and_gradients(layer, path, lengths), expected, strict=True):
+    backends = ["fused"] if noise or layer.cell.native_unsupported() else ["fused", "native"]
+    for backend in backends:
+        for got, value in zip(values_and_gradients(layer, backend, lengths), expected, strict=True):
             torch.testing.assert_close(got, value, rtol=1e-10, atol=1e-10)
 
 
@@ -101,22 +102,22 @@ def test_every_path_says_the_same(
 def test_gradients_are_those_of_the_function(name: str, variant: dict[str, Any], noise: dict[str, float]) -> None:
     layer = build(name, **variant, **noise)
     inputs = torch.randn(3, 4, INPUT, dtype=torch.float64, requires_grad=True)
-    memories = [torch.randn(3, size, dtype=torch.float64, requires_grad=True) for size in layer.cell.memory_sizes]
+    states = [torch.randn(3, size, dtype=torch.float64, requires_grad=True) for size in layer.cell.state_sizes]
 
     def function(inputs: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         torch.manual_seed(5)  # equal noise each time
-        outputs, last = layer(inputs, tensors[: len(memories)], torch.tensor([4, 0, 2]))
+        outputs, last = layer(inputs, tensors[: len(states)], torch.tensor([4, 0, 2]))
         return outputs, *last
 
-    assert torch.autograd.gradcheck(function, (inputs, *memories, *layer.cell.parameters()), fast_mode=True)
+    assert torch.autograd.gradcheck(function, (inputs, *states, *layer.cell.parameters()), fast_mode=True)
 
 
 TORCH = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
-@pytest.mark.parametrize("path", ["fused", "unrolled", "whole"])
+@pytest.mark.parametrize("backend", ["fused", "unrolled", "native"])
 @pytest.mark.parametrize("name", list(TORCH))
-def test_torch_says_the_same(name: str, path: Any) -> None:
+def test_torch_says_the_same(name: str, backend: Any) -> None:
     """torch's public module with our weights: values, and the gradient of the inputs and of every weight."""
     layer = build(name)
     cell: Any = layer.cell
@@ -129,11 +130,11 @@ def test_torch_says_the_same(name: str, path: Any) -> None:
         if name == "gru":
             module.bias_hh_l0[2 * HIDDEN :] = cell.inner_bias
     inputs = torch.randn(BATCH, TIME, INPUT, dtype=torch.float64, requires_grad=True)
-    memories = [torch.randn(BATCH, HIDDEN, dtype=torch.float64) for _ in cell.memory_sizes]
-    first: Any = tuple(memory[None] for memory in memories)
+    states = [torch.randn(BATCH, HIDDEN, dtype=torch.float64) for _ in cell.state_sizes]
+    first: Any = tuple(state[None] for state in states)
     expected, last = module(inputs, first if name == "lstm" else first[0])
-    layer.forced = path
-    outputs, after = layer(inputs, tuple(memories))
+    layer.forced_backend = backend
+    outputs, after = layer(inputs, tuple(states))
     for got, value in zip(after, last if name == "lstm" else [last], strict=True):
         torch.testing.assert_close(got, value[0], rtol=1e-10, atol=1e-10)
     weight = torch.randn_like(expected)
@@ -161,17 +162,17 @@ def test_half_precision_inputs_are_taken(name: str) -> None:
         torch.testing.assert_close(got, value, rtol=0.1, atol=0.1)
 
 
-@pytest.mark.parametrize("path", [None, "fused"])
+@pytest.mark.parametrize("backend", [None, "fused"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", list(cells))
-def test_what_is_not_finite_is_not_hidden(name: str, value: float, path: Any) -> None:
+def test_what_is_not_finite_is_not_hidden(name: str, value: float, backend: Any) -> None:
     layer = build(name, dtype=torch.float32)
     inputs = torch.randn(2, 5, INPUT)
     inputs[0, 2, 0] = value
-    layer.forced = "unrolled"
-    expected, _ = layer(inputs, layer.first_memories(2))
-    layer.forced = path
-    outputs, _ = layer(inputs, layer.first_memories(2))
+    layer.forced_backend = "unrolled"
+    expected, _ = layer(inputs, layer.initial_states(2))
+    layer.forced_backend = backend
+    outputs, _ = layer(inputs, layer.initial_states(2))
     assert torch.equal(outputs.isnan(), expected.isnan())
 
 
@@ -179,7 +180,7 @@ def test_gradients_can_be_asked_for_twice() -> None:
     """The backward pass leaves what the forward pass saved as it was."""
     for name in cells:
         layer, inputs = build(name), torch.randn(2, 3, INPUT, dtype=torch.float64, requires_grad=True)
-        outputs, _ = layer(inputs, layer.first_memories(2))
+        outputs, _ = layer(inputs, layer.initial_states(2))
         first = torch.autograd.grad(outputs.sum(), inputs, retain_graph=True)
         second = torch.autograd.grad(outputs.sum(), inputs)
         assert torch.equal(first[0], second[0])
@@ -190,8 +191,8 @@ def test_gradients_can_be_asked_for_twice() -> None:
 def test_outputs_may_be_changed_in_place(batch: int, backward: bool) -> None:
     layer = build("lstm", backward)
     inputs = torch.randn(batch, 3, INPUT, dtype=torch.float64, requires_grad=True)
-    expected = torch.autograd.grad(layer(inputs, layer.first_memories(batch))[0].sum(), inputs)[0]
-    outputs, (hidden, cell) = layer(inputs, layer.first_memories(batch))
+    expected = torch.autograd.grad(layer(inputs, layer.initial_states(batch))[0].sum(), inputs)[0]
+    outputs, (hidden, cell) = layer(inputs, layer.initial_states(batch))
     total = outputs.sum()
     with torch.no_grad():
         outputs.zero_(), hidden.zero_(), cell.zero_()
@@ -200,35 +201,35 @@ def test_outputs_may_be_changed_in_place(batch: int, backward: bool) -> None:
 
 def test_a_path_says_why() -> None:
     inputs = torch.randn(2, 3, INPUT)
-    assert build("gru", dtype=torch.float32).path(inputs).name == "fused"
+    assert build("gru", dtype=torch.float32).backend(inputs).name == "fused"
     plain = build("lstm", dtype=torch.float32)
-    assert plain.path(inputs).name == "whole"
-    assert "unequal length" in plain.path(inputs, torch.tensor([1, 2])).why
-    peephole = build("lstm", peephole=True, layer_norm=True).path(inputs)
+    assert plain.backend(inputs).name == "native"
+    assert "unequal length" in plain.backend(inputs, torch.tensor([1, 2])).reason
+    peephole = build("lstm", peephole=True, layer_norm=True).backend(inputs)
     assert peephole.name == "fused"
-    assert "no peephole connections and no layer normalisation" in peephole.why
-    assert "zoneout" in build("lstm", zoneout=0.1).path(inputs).why
-    assert "before" not in build("gru", reset="before").path(inputs).why
-    assert build("gru", reset="before").path(inputs.to("meta")).name == "unrolled"
-    assert build("gru").path(inputs.to("meta")) == ("whole", "one call of torch's own kernel")
-    assert build("mingru").path(inputs.to("meta")) == ("whole", "one call of a parallel scan")
-    assert build("mingru").path(inputs) == ("fused", "faster on a CPU than a parallel scan")
+    assert "no peephole connections and no layer normalisation" in peephole.reason
+    assert "zoneout" in build("lstm", zoneout=0.1).backend(inputs).reason
+    assert "before" not in build("gru", reset="before").backend(inputs).reason
+    assert build("gru", reset="before").backend(inputs.to("meta")).name == "unrolled"
+    assert build("gru").backend(inputs.to("meta")) == ("native", "one call of torch's own kernel")
+    assert build("mingru").backend(inputs.to("meta")) == ("native", "one call of a parallel scan")
+    assert build("mingru").backend(inputs) == ("fused", "faster on a CPU than a parallel scan")
     with record_gradients(plain):
-        assert plain.path(inputs) == ("fused", "gradients are recorded")
+        assert plain.backend(inputs) == ("fused", "gradients are recorded")
 
 
 class Leaky(Cell):
-    """A cell of a user's own: a step, and nothing else. Its output is not its memory."""
+    """A cell of a user's own: a step, and nothing else. Its output is not its state."""
 
     def __init__(self, input_size: int, settings: CellSettings) -> None:
         super().__init__()
-        self.input_size, self.output_size, self.memory_sizes = input_size, 3, (settings.hidden_size,)
+        self.input_size, self.output_size, self.state_sizes = input_size, 3, (settings.hidden_size,)
         self.taken = nn.Linear(input_size, settings.hidden_size)
         self.given = nn.Linear(settings.hidden_size, 3)
 
-    def forward(self, element: Tensor, memories: Memories) -> tuple[Tensor, Memories]:
-        memory = 0.9 * memories[0] + 0.1 * torch.tanh(self.taken(element))
-        return self.given(memory), (memory,)
+    def forward(self, element: Tensor, states: States) -> tuple[Tensor, States]:
+        state = 0.9 * states[0] + 0.1 * torch.tanh(self.taken(element))
+        return self.given(state), (state,)
 
 
 class Accumulating(GatedCell):
@@ -237,16 +238,16 @@ class Accumulating(GatedCell):
     def __init__(self, input_size: int, settings: CellSettings) -> None:
         super().__init__()
         hidden = settings.hidden_size
-        self.input_size, self.output_size, self.memory_sizes = input_size, hidden, (hidden,)
+        self.input_size, self.output_size, self.state_sizes = input_size, hidden, (hidden,)
         self.input_weight = nn.Parameter(torch.randn(hidden, input_size))
 
     def weights(self) -> Weights:
         return ()
 
-    def step(self, projected: Tensor, memories: Memories, weights: Weights, drop: Tensor | None = None) -> Memories:
+    def step(self, projected: Tensor, states: States, weights: Weights, dropout_mask: Tensor | None = None) -> States:
         assert weights == ()
-        assert drop is None
-        return (0.9 * memories[0] + torch.tanh(projected),)
+        assert dropout_mask is None
+        return (0.9 * states[0] + torch.tanh(projected),)
 
 
 class LeakySettings(CellSettings, StackSettings):
@@ -270,34 +271,34 @@ def test_a_cell_with_a_step_alone_works(cell: type[Cell]) -> None:
     torch.testing.assert_close(ragged[2, :2], stack(inputs[2:, :2])[0][0])
     with torch.no_grad():
         torch.testing.assert_close(stack.eval()(inputs[:, :1])[0], outputs[:, :1])
-    reason = "it has no kernel" if cell is Accumulating else "Leaky has a step and no more"
-    assert stack.path(inputs) == [("unrolled", reason)] * 2
+    reason = "the cell has no fused kernel" if cell is Accumulating else "Leaky defines a step only"
+    assert stack.backends(inputs) == [("unrolled", reason)] * 2
 
 
-@pytest.mark.parametrize("path", ["fused", "unrolled"])
+@pytest.mark.parametrize("backend", ["fused", "unrolled"])
 @pytest.mark.parametrize("lengths", [None, RAGGED], ids=["whole", "ragged"])
 @pytest.mark.parametrize("name", list(cells))
-def test_recorded_gradients_are_those_of_the_memories(name: str, lengths: Tensor | None, path: Any) -> None:
-    """Against autograd, asked for the gradient of every memory of a loop of single steps."""
+def test_recorded_gradients_are_those_of_the_memories(name: str, lengths: Tensor | None, backend: Any) -> None:
+    """Against autograd, asked for the gradient of every state of a loop of single steps."""
     layer = build(name)
-    layer.forced = path
+    layer.forced_backend = backend
     inputs = torch.randn(BATCH, TIME, INPUT, dtype=torch.float64)
     weight = torch.randn(BATCH, TIME, layer.cell.output_size, dtype=torch.float64)
     with record_gradients(layer) as record:
-        outputs, _ = layer(inputs, layer.first_memories(BATCH), lengths)
+        outputs, _ = layer(inputs, layer.initial_states(BATCH), lengths)
         (outputs * weight).sum().backward()
     for row in range(BATCH):
         length = TIME if lengths is None else int(lengths[row])
-        memories, passed, total = layer.first_memories(1), [], torch.zeros((), dtype=torch.float64)
+        states, passed, total = layer.initial_states(1), [], torch.zeros((), dtype=torch.float64)
         for step in range(length):
-            output, memories = layer.cell(inputs[row, step][None], memories)
-            memories = tuple(memory.requires_grad_() for memory in memories)
-            passed.append(memories)
+            output, states = layer.cell(inputs[row, step][None], states)
+            states = tuple(state.requires_grad_() for state in states)
+            passed.append(states)
             total = total + (output * weight[row, step]).sum()
         for number, norms in enumerate(record[""]):
             assert not norms[row, length:].any()
             if length:
-                found = torch.autograd.grad(total, [memory[number] for memory in passed], retain_graph=True)
+                found = torch.autograd.grad(total, [state[number] for state in passed], retain_graph=True)
                 expected = torch.stack([gradient.norm() for gradient in found])
                 torch.testing.assert_close(norms[row, :length].double(), expected, rtol=1e-5, atol=1e-6)
 
@@ -321,8 +322,8 @@ def test_a_residual_stack_adds_what_it_takes() -> None:
     torch.manual_seed(0)
     stack = RecurrentStack(INPUT, settings, Leaky)
     inputs = torch.randn(2, 4, INPUT)
-    first, _ = stack.stack[0](inputs, stack.stack[0].first_memories(2), None)
-    second, _ = stack.stack[1](first, stack.stack[1].first_memories(2), None)
+    first, _ = stack.stack[0](inputs, stack.stack[0].initial_states(2), None)
+    second, _ = stack.stack[1](first, stack.stack[1].initial_states(2), None)
     torch.testing.assert_close(stack(inputs)[0], first + second)
 
 
@@ -339,6 +340,6 @@ def test_chrono_initialisation_spreads_over_the_time_scale() -> None:
 
 def test_zoneout_in_use_keeps_its_expected_share() -> None:
     layer = build("gru", zoneout=0.25).eval()
-    inputs, memories = torch.randn(2, 1, INPUT, dtype=torch.float64), layer.first_memories(2)
-    (plain,) = layer.cell(inputs[:, 0], memories)[1]
-    torch.testing.assert_close(layer(inputs, memories)[0][:, 0], 0.25 * memories[0] + 0.75 * plain)
+    inputs, states = torch.randn(2, 1, INPUT, dtype=torch.float64), layer.initial_states(2)
+    (plain,) = layer.cell(inputs[:, 0], states)[1]
+    torch.testing.assert_close(layer(inputs, states)[0][:, 0], 0.25 * states[0] + 0.75 * plain)

@@ -174,10 +174,10 @@ def test_long_texts_are_cut_and_counted(tmp_path: Path, long: str) -> None:
 def test_a_streamed_text_is_read_to_its_end(tmp_path: Path) -> None:
     streamed = train_labelled(tmp_path / "streamed", model="gru", updates=2, data__max_length=3, data__long="stream")
     words = "a the is so it cat is so"
-    assert streamed.model.encoder.stretch == 3  # type: ignore[union-attr]
+    assert streamed.model.encoder.chunk_size == 3  # type: ignore[union-attr]
     whole = streamed.model.encoder  # type: ignore[union-attr]
     before = [answers[0].score for answers in streamed.answers([words])]
-    whole.stretch = 0  # type: ignore[union-attr,assignment]
+    whole.chunk_size = 0  # type: ignore[union-attr,assignment]
     assert [answers[0].score for answers in streamed.answers([words])] == pytest.approx(before, abs=1e-5)
     assert streamed.summary["valid"]["cut"] == 0
 

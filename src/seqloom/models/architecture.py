@@ -14,7 +14,7 @@ from seqloom.models.decoder import Decoder, DecoderSettings
 from seqloom.models.encoder import Encoder
 from seqloom.models.recurrent_decoder import ContextDecoder
 from seqloom.models.transformer_decoder import TransformerDecoder
-from seqloom.nn.attention import AttentionSettings
+from seqloom.nn.attention.alignment import AttentionSettings
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import SequenceLayer, layers
 from seqloom.nn.layers.transformer import Transformer

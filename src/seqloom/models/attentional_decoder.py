@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.recurrent_decoder import MakeStack, RecurrentDecoder
-from seqloom.nn.attention import AttentionSettings, attend, padding_bias, scores
+from seqloom.nn.attention.alignment import AttentionSettings, alignment_scores, attend, padding_bias
 from seqloom.nn.layer import State
 from seqloom.nn.matrix_product import Linear
 
@@ -30,7 +30,7 @@ class AttentionalVector(nn.Module):
 
     def __init__(self, hidden_size: int, source_size: int, output_size: int, score: str) -> None:
         super().__init__()
-        self.score = scores[score](hidden_size, source_size)
+        self.score = alignment_scores[score](hidden_size, source_size)
         self.combine = Linear(source_size + hidden_size, output_size, bias=False)
         nn.init.xavier_uniform_(self.combine.weight)
 
@@ -67,12 +67,12 @@ class AttentionalDecoder(RecurrentDecoder):
         return Annotations(keys, outputs, bias, encoded.summary)
 
     def initial_state(self, source: State, rows: int) -> State:
-        return self.first_memories(source.summary, rows)
+        return self.first_state(source.summary, rows)
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], source: State, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time output"]:
-        hidden, _ = self.stack(inputs, self.first_memories(source.summary, 1), lengths)
+        hidden, _ = self.stack(inputs, self.first_state(source.summary, 1), lengths)
         return self.attend(hidden, source)[0]
 
     def step(
@@ -97,7 +97,7 @@ class InputFeedingDecoder(AttentionalDecoder):
     feeds = True
 
     def initial_state(self, source: State, rows: int) -> Fed:
-        memories = self.first_memories(source.summary, rows)
+        memories = self.first_state(source.summary, rows)
         return Fed(memories, source.summary.new_zeros(len(source.summary) * rows, self.output_size))
 
     def forward(

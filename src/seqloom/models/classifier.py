@@ -162,27 +162,27 @@ class Classifier(ClassModel):
         settings: NetworkSettings,
         source: Tokens | PretrainedTokens | Frames,
         class_weights: Float[Tensor, " classes"],
-        stretch: int = 0,
+        chunk_size: int = 0,
     ) -> Classifier:
-        """`settings` are of the class `network_settings(chosen)`, or have its fields. `stretch`: see `Encoder`."""
+        """`settings` are of the class `network_settings(chosen)`, or have its fields. `chunk_size`: see `Encoder`."""
         own = cast(Any, settings)
         read, size = _reader(source, settings.embedding)
         if chosen.layer:
-            encoder = Encoder(read, layers[chosen.layer](size, own.model), stretch)
+            encoder = Encoder(read, layers[chosen.layer](size, own.model), chunk_size)
             return cls(encoder, nn.Identity(), None, class_weights, own.output)
         encoder = Encoder(read, IdentityLayer(size))
         return cls(encoder, _hidden_layers(size, own.model), own.model.hidden_size, class_weights, own.output)
 
     @classmethod
     def rebuild(
-        cls, chosen: Layout, settings: NetworkSettings, tensors: Mapping[str, Tensor], stretch: int = 0
+        cls, chosen: Layout, settings: NetworkSettings, tensors: Mapping[str, Tensor], chunk_size: int = 0
     ) -> Classifier:
         """A network of the sizes of the saved `tensors`."""
         frames, tokens = tensors.get("encoder.read.0.weight"), tensors.get("encoder.read.table.weight")
         source: Tokens | PretrainedTokens | Frames | None = PretrainedTokens.saved(tensors, "encoder.read.")
         if source is None:
             source = Tokens(len(tokens)) if tokens is not None else Frames(cast(Tensor, frames).shape[1])
-        return cls.build(chosen, settings, source, torch.ones_like(tensors["class_weights"]), stretch)
+        return cls.build(chosen, settings, source, torch.ones_like(tensors["class_weights"]), chunk_size)
 
     def forward(
         self,

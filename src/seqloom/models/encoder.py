@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seqloom.nn.chunked import in_stretches
+from seqloom.nn.chunked import run_chunked
 from seqloom.nn.layer import SequenceLayer, State, without_padding
 from seqloom.nn.layers.recurrent import RecurrentStack
 
@@ -27,13 +27,12 @@ class Encoder(nn.Module):
 
     The summary is the hidden state that a recurrent layer ends with, of both directions where there are two (Cho et al.
     2014; Sutskever et al. 2014), and the mean of any other layer's outputs. A source without elements is read as one
-    element of padding. `stretch`: the layer goes along so many elements at a time, and gradients end in between; 0 is
-    the whole at once.
-    """
+    element of padding. `chunk_size`: the layer goes along so many elements at a time, and gradients end in between; 0
+    is the whole at once. """
 
-    def __init__(self, read: nn.Module, layer: SequenceLayer, stretch: int = 0) -> None:
+    def __init__(self, read: nn.Module, layer: SequenceLayer, chunk_size: int = 0) -> None:
         super().__init__()
-        self.stretch = stretch
+        self.chunk_size = chunk_size
         self.read, self.layer, self.output_size = read, layer, layer.output_size
         self.is_recurrent = isinstance(layer, RecurrentStack)
         self.summary_size = (
@@ -49,8 +48,8 @@ class Encoder(nn.Module):
             lengths = lengths.clamp(min=1)
         real = _real(source, lengths)
         vectors = self.read(without_padding(source, lengths) if source.is_floating_point() else source)
-        if self.stretch:
-            outputs, state = in_stretches(self.layer, vectors, lengths, self.stretch)
+        if self.chunk_size:
+            outputs, state = run_chunked(self.layer, vectors, lengths, self.chunk_size)
         else:
             outputs, state = self.layer(vectors, None, lengths)
         return Encoded(outputs, real, self._last_hidden(state) if self.is_recurrent else _mean(outputs, real))

@@ -27,7 +27,7 @@ class RecurrentDecoder(Decoder):
         sizes = [memory.shape[1] for memory in state_tensors(stack.initial_state(1))] if bridged else []
         self.bridge = nn.ModuleList(_glorot(Linear(summary_size, size)) for size in sizes)
 
-    def first_memories(self, summary: Float[Tensor, "batch summary"], rows: int) -> State:
+    def first_state(self, summary: Float[Tensor, "batch summary"], rows: int) -> State:
         """The memories before the first step, those of a source's hypotheses side by side."""
         if not self.bridged:
             return self.stack.initial_state(len(summary) * rows)
@@ -52,12 +52,12 @@ class ContextDecoder(RecurrentDecoder):
         return encoded.summary
 
     def initial_state(self, source: State, rows: int) -> State:
-        return self.first_memories(source, rows)
+        return self.first_state(source, rows)
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], source: State, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time output"]:
-        return self.stack(_beside(inputs, source), self.first_memories(source, 1), lengths)[0]
+        return self.stack(_beside(inputs, source), self.first_state(source, 1), lengths)[0]
 
     def step(
         self, inputs: Float[Tensor, "batch rows input"], state: State, source: State

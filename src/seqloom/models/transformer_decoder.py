@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from seqloom.models.decoder import Decoder
 from seqloom.models.encoder import Encoded, Encoder
-from seqloom.nn.bit_dropout import BitDropout
+from seqloom.nn.attention.multi_head import CrossAttention
+from seqloom.nn.dropout import FastDropout
 from seqloom.nn.layer import State
-from seqloom.nn.layers.transformer import Transformer, TransformerSettings, start_small
-from seqloom.nn.multi_head import CrossAttention
+from seqloom.nn.layers.transformer import Transformer, TransformerSettings, init_small
 
 
 class SourceMemory(NamedTuple):
@@ -32,7 +32,7 @@ class SourceAttention(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(settings.model_dim)
         self.attention = CrossAttention(settings.model_dim, settings.num_heads, source_size)
-        self.dropout = BitDropout(settings.dropout)
+        self.dropout = FastDropout(settings.dropout)
 
     def forward(
         self, memory: tuple[Tensor, Tensor, Tensor], hidden: Tensor, weights: list[Tensor] | None = None
@@ -62,7 +62,7 @@ class TransformerDecoder(Decoder):
         self.to_source = nn.ModuleList(
             SourceAttention(settings, encoder.output_size) for _ in range(settings.num_layers)
         )
-        start_small(self.to_source, settings.num_layers)
+        init_small(self.to_source, settings.num_layers)
 
     def read(self, encoded: Encoded) -> SourceMemory:
         read = tuple(attention.attention.read(encoded.outputs) for attention in self._attentions())

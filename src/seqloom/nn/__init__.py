@@ -1,1 +1,1 @@
-"""Layers behind one contract: `outputs, state = layer(inputs, state)`."""
+"""Layers with one contract: `outputs, state = layer(inputs, state)`."""

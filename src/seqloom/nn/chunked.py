@@ -1,4 +1,4 @@
-"""A causal layer along a sequence of any length, a stretch of it at a time."""
+"""A causal layer along a long sequence, one chunk at a time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from torch import Tensor
 from seqloom.nn.layer import SequenceLayer, State, detach
 
 
-def in_stretches(
+def run_chunked(
     layer: SequenceLayer,
     inputs: Float[Tensor, "batch time input"],
     lengths: Int[Tensor, " batch"] | None,
-    stretch: int,
+    chunk_size: int,
 ) -> tuple[Float[Tensor, "batch time output"], State]:
-    """What the layer gives for the whole, worked out over `stretch` elements at a time: the state is carried from one
-    to the next, and gradients end there."""
-    assert layer.causal, "what is still to come is not known"
+    """The layer's outputs and state for the whole sequence, computed `chunk_size` elements at a time.
+
+    The state is carried from one chunk to the next; gradients stop between chunks (truncated back-propagation through
+    time).
+    """
+    assert layer.causal, "a layer that needs later elements cannot run in chunks"
     state: State | None = None
     outputs = []
-    for start in range(0, inputs.shape[1], stretch):
-        part = inputs[:, start : start + stretch]
-        left = None if lengths is None else (lengths - start).clamp(0, part.shape[1])
-        given, state = layer(part, None if state is None else detach(state), left)
-        outputs.append(given)
+    for start in range(0, inputs.shape[1], chunk_size):
+        chunk = inputs[:, start : start + chunk_size]
+        chunk_lengths = None if lengths is None else (lengths - start).clamp(0, chunk.shape[1])
+        chunk_outputs, state = layer(chunk, None if state is None else detach(state), chunk_lengths)
+        outputs.append(chunk_outputs)
     return torch.cat(outputs, dim=1), state

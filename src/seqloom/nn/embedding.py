@@ -1,4 +1,4 @@
-"""Token ids to vectors."""
+"""Token embeddings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from seqloom.nn.dropout import VariationalDropout, WordDropout
 
 
 class EmbeddingSettings(Settings):
-    dim: int = Field(256, gt=0, le=2**16, description="numbers a token")
-    from_: str = Field("", alias="from", description="vectors to begin with: a run or a file; their dim is taken")
-    word_dropout: float = Field(0.0, ge=0, lt=1, description="rate at which a token's whole vector is dropped")
-    dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout on the vectors")
+    dim: int = Field(256, gt=0, le=2**16, description="dimension of a token's embedding")
+    from_: str = Field("", alias="from", description="pretrained embeddings: a run or a file; sets dim")
+    word_dropout: float = Field(0.0, ge=0, lt=1, description="rate at which a token's whole embedding is dropped")
+    dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout on the embeddings")
 
 
 class TokenEmbedding(nn.Module):
-    """A table of `vocab_size` vectors, with word and variational dropout."""
+    """A table of `vocab_size` vectors, with word dropout and variational dropout."""
 
     def __init__(self, vocab_size: int, settings: EmbeddingSettings) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The contract of every layer, and what is done with a state whatever is in it. Knows no layer by name."""
+"""The contract of every layer, and functions on states of any structure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ State = Any
 
 
 class SequenceLayer(nn.Module):
-    """A function with a memory. The whole sequence at once, chunk by chunk, or one element at a time: all agree.
+    """A function with a state. A whole sequence, chunks of it or single elements give the same outputs.
 
     `settings` is the class of the layer's own settings; a layer is built as `Layer(input_size, settings)`.
     `description`: what it is, in a sentence of at most 90 characters; `source`: the papers that introduced it.
@@ -34,7 +34,7 @@ class SequenceLayer(nn.Module):
 
     @abstractmethod
     def initial_state(self, batch_size: int) -> State:
-        """The memory before the first element."""
+        """The state before the first element."""
 
     @abstractmethod
     def forward(
@@ -45,22 +45,22 @@ class SequenceLayer(nn.Module):
     ) -> tuple[Float[Tensor, "batch time output"], State]:
         """The output at every step, and the state after each row's own last element.
 
-        `lengths` are the real elements of each row; what follows them changes nothing, the outputs there mean
-        nothing, and a row without any keeps its state. None: all are real. `state` None is `initial_state`.
-        """
+        `lengths`: the number of real elements in each row; None: all are real. The elements after them are padding:
+        they change nothing, and the outputs there are undefined. A row without real elements keeps its state. `state`
+        None means `initial_state`."""
 
 
 layers: Registry[type[SequenceLayer]] = Registry("layer", "seqloom.nn.layers")
 
 
 def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
-    """The same state with `function` applied to every tensor."""
+    """The state with `function` applied to every tensor."""
     if isinstance(state, Tensor):
         return function(state)
     if isinstance(state, tuple):
         parts = [map_state(function, part) for part in state]
         return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
-    raise TypeError(f"a state is made of tuples and tensors, not of {type(state).__name__}")
+    raise TypeError(f"a state consists of tuples and tensors, not of {type(state).__name__}")
 
 
 def state_tensors(state: State) -> list[Tensor]:
@@ -69,25 +69,24 @@ def state_tensors(state: State) -> list[Tensor]:
 
 
 def restore_state(like: State, tensors: list[Tensor]) -> State:
-    """The state shaped like `like` that holds `tensors` (which is emptied)."""
+    """A state of the structure of `like` with the given tensors. Empties the list `tensors`."""
     return map_state(lambda _: tensors.pop(0), like)
 
 
 def detach(state: State) -> State:
-    """The state without the history that gradients would follow: where back-propagation through time is cut."""
+    """The state without its history of gradients, for truncated back-propagation through time."""
     return map_state(Tensor.detach, state)
 
 
-def select_rows(state: State, rows: Int[Tensor, " chosen"]) -> State:
-    """The state of the rows `rows`, in that order."""
+def select_rows(state: State, rows: Int[Tensor, " selected"]) -> State:
+    """The state of the given rows, in that order."""
     return map_state(lambda tensor: tensor.index_select(0, rows), state)
 
 
 def without_padding(
     inputs: Float[Tensor, "batch time size"], lengths: Int[Tensor, " batch"] | None
 ) -> Float[Tensor, "batch time size"]:
-    """The inputs with zeros after each row's last real element, so that whatever stood there (NaN too) reaches neither
-    a state nor a gradient."""
+    """The inputs with zeros in the padding, so that no value there, not even NaN, reaches a state or a gradient."""
     if lengths is None:
         return inputs
     padding = torch.arange(inputs.shape[1], device=inputs.device) >= lengths[:, None]

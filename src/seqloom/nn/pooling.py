@@ -1,4 +1,4 @@
-"""Many vectors into one."""
+"""Pooling: one vector for a sequence of vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqloom.nn.matrix_product import Linear
 def mean_pool(
     vectors: Float[Tensor, "batch time size"], real: Bool[Tensor, "batch time"]
 ) -> Float[Tensor, "batch size"]:
-    """The mean of each row's real vectors; zeros where there are none."""
+    """The mean of each row's real vectors; zeros for a row without any."""
     return sum_pool(vectors, real) / real.sum(1, keepdim=True).clamp(min=1)
 
 
@@ -26,14 +26,14 @@ def sum_pool(
 def max_pool(
     vectors: Float[Tensor, "batch time size"], real: Bool[Tensor, "batch time"]
 ) -> Float[Tensor, "batch size"]:
-    """The largest of each number over a row's real vectors; zeros where there are none."""
+    """The elementwise maximum over a row's real vectors; zeros for a row without any."""
     largest = vectors.masked_fill(~real[:, :, None], float("-inf")).amax(1)
     return largest.masked_fill(~real.any(1, keepdim=True), 0.0)
 
 
 class AttentionPool(nn.Module):
     """sum_t a_t h_t with a = softmax_t(v^T tanh(W h_t + b)) over a row's real vectors (Yang et al. 2016, equations 5 to
-    7; Lin et al. 2017). It starts as the mean."""
+    7; Lin et al. 2017). At initialisation it is the mean."""
 
     def __init__(self, size: int, hidden_size: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class AttentionPool(nn.Module):
     def forward(
         self, vectors: Float[Tensor, "batch time size"], real: Bool[Tensor, "batch time"]
     ) -> tuple[Float[Tensor, "batch size"], Float[Tensor, "batch time"]]:
-        """The weighted sum, and the weights. Each row has a real vector."""
+        """The weighted sum, and the weights. Each row must have a real vector."""
         scores = torch.tanh(self.project(vectors)) @ self.query.to(vectors.dtype)
         weights = torch.softmax(scores.masked_fill(~real, float("-inf")), dim=1)
         return torch.bmm(weights[:, None].to(vectors.dtype), vectors)[:, 0], weights

@@ -40,7 +40,7 @@ from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
-from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of, stretch_of
+from seqloom.tasks.classify_settings import BOW, ClassifySettings, chunk_size_of, cut_of, preset_of, settings_of
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
@@ -83,14 +83,14 @@ class ClassifyTask:
         weights = _class_weights(train.class_ids, len(codec.labels), settings.data.class_weights)
         if model == BOW:
             return _bag(train, weights, settings)
-        stretch = stretch_of(settings, codec.reads_text)
-        return Classifier.build(layout(model), cast(Any, settings), _source(train, settings), weights, stretch)
+        chunk_size = chunk_size_of(settings, codec.reads_text)
+        return Classifier.build(layout(model), cast(Any, settings), _source(train, settings), weights, chunk_size)
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: ClassifySettings) -> ClassModel:
         if model == BOW:
             return BagOfWords.rebuild(cast(Any, settings).model, tensors)
-        stretch = stretch_of(settings, text="encoder.read.0.weight" not in tensors)
-        return Classifier.rebuild(layout(model), cast(Any, settings), tensors, stretch)
+        chunk_size = chunk_size_of(settings, text="encoder.read.0.weight" not in tensors)
+        return Classifier.rebuild(layout(model), cast(Any, settings), tensors, chunk_size)
 
     def train_loader(self, corpus: Corpus[Labelled, LabelledData], settings: ClassifySettings, seed: int) -> Loader:
         return _loader(corpus.train, settings, seed)

@@ -180,7 +180,7 @@ def cut_of(settings: ClassifySettings, text: bool) -> Truncation:
     return Truncation(data.max_length if text else data.max_steps, data.long)
 
 
-def stretch_of(settings: ClassifySettings, text: bool) -> int:
+def chunk_size_of(settings: ClassifySettings, text: bool) -> int:
     """The elements that are read at a time; 0 is all."""
     data = settings.data
     return (data.max_length if text else data.max_steps) if data.long == "stream" else 0

@@ -1,1 +1,1 @@
-"""One file a cell: its equations, its parameters and where it comes from."""
+"""Recurrent cells, one file each, with their equations and sources."""

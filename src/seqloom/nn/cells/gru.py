@@ -1,4 +1,4 @@
-"""The gated recurrent unit (Cho et al. 2014), with its two ways to reset."""
+"""The gated recurrent unit (Cho et al. 2014), with its reset gate after or before the recurrent product."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, Memories, Weights, cells
+from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, cells
 from seqloom.nn.recurrence.initialization import chrono_bias, input_matrix, recurrent_matrix
-from seqloom.nn.recurrence.torch_native import in_torch
+from seqloom.nn.recurrence.torch_native import run_torch_kernel
+from seqloom.nn.recurrence.types import States, Weights
 
 if TYPE_CHECKING:
     from seqloom.nn.kernels.kernel import Kernel
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
 class GRUSettings(GatedSettings):
     reset: Literal["after", "before"] = Field(
         "after",
-        description="the reset gate acts after the recurrent product, as in torch, or before it, as in the paper",
+        description="apply the reset gate after the recurrent product, as torch does, or before it, as in the paper",
     )
     time_scale: float = Field(
-        0.0, ge=0, le=1e9, description="longest expected dependency in steps, for chrono initialisation; 0: none"
+        0.0, ge=0, le=1e9, description="longest expected dependency, in steps, for chrono initialisation; 0: none"
     )
 
 
 @cells.register("gru")
 class GRU(GatedCell):
-    """Cho et al. 2014: gates that reset and update.
+    """A gated recurrent unit: a reset gate and an update gate (Cho et al. 2014).
 
-    Gates stand as r, z, n.
+    The gates are in the order r, z, n.
 
     r_t = sigmoid(W_r x_t + U_r h_{t-1} + b_r)
     z_t = sigmoid(W_z x_t + U_z h_{t-1} + b_z)
@@ -49,7 +50,7 @@ class GRU(GatedCell):
     def __init__(self, input_size: int, settings: GRUSettings) -> None:
         super().__init__()
         hidden = settings.hidden_size
-        self.input_size, self.output_size, self.memory_sizes = input_size, hidden, (hidden,)
+        self.input_size, self.output_size, self.state_sizes = input_size, hidden, (hidden,)
         self.zoneout = (settings.zoneout,)
         self.recurrent_dropout, self.weight_dropout = settings.recurrent_dropout, settings.weight_dropout
         self.reset = settings.reset
@@ -63,22 +64,22 @@ class GRU(GatedCell):
     def weights(self) -> Weights:
         return self.recurrent_weight, self.bias, self.inner_bias
 
-    def step(self, projected: Tensor, memories: Memories, weights: Weights, drop: Tensor | None = None) -> Memories:
-        (hidden,), (recurrent, bias, inner_bias) = memories, weights
+    def step(self, projected: Tensor, states: States, weights: Weights, dropout_mask: Tensor | None = None) -> States:
+        (hidden,), (recurrent, bias, inner_bias) = states, weights
         assert recurrent is not None
         assert bias is not None
         projected = projected + bias
         size = hidden.shape[1]
-        seen = hidden if drop is None else hidden * drop
+        recurrent_input = hidden if dropout_mask is None else hidden * dropout_mask
         if self.reset == "after":
-            product = F.linear(seen, recurrent)
+            product = F.linear(recurrent_input, recurrent)
             r, z = torch.sigmoid(projected[:, : 2 * size] + product[:, : 2 * size]).chunk(2, dim=1)
             assert inner_bias is not None
             n = torch.tanh(projected[:, 2 * size :] + r * (product[:, 2 * size :] + inner_bias))
         else:
-            gates = projected[:, : 2 * size] + F.linear(seen, recurrent[: 2 * size])
+            gates = projected[:, : 2 * size] + F.linear(recurrent_input, recurrent[: 2 * size])
             r, z = torch.sigmoid(gates).chunk(2, dim=1)
-            n = torch.tanh(projected[:, 2 * size :] + F.linear(r * seen, recurrent[2 * size :]))
+            n = torch.tanh(projected[:, 2 * size :] + F.linear(r * recurrent_input, recurrent[2 * size :]))
         return (n + z * (hidden - n),)
 
     def kernel(self) -> type[Kernel]:
@@ -93,12 +94,10 @@ class GRU(GatedCell):
 
         return reset_after_step
 
-    def whole_lacks(self) -> str:
-        return "" if self.reset == "after" else "torch's GRU resets after the recurrent product only"
+    def native_unsupported(self) -> str:
+        return "" if self.reset == "after" else "torch's GRU applies its reset gate after the recurrent product only"
 
-    def whole(
-        self, inputs: Tensor, order: StepSchedule, memories: Memories, weights: Weights
-    ) -> tuple[Tensor, Memories]:
+    def native(self, inputs: Tensor, schedule: StepSchedule, states: States, weights: Weights) -> tuple[Tensor, States]:
         assert weights[2] is not None
-        own = [self.input_weight, weights[0], self.bias, F.pad(weights[2], (2 * self.output_size, 0))]
-        return in_torch(torch._VF.gru, inputs, order, memories, own)
+        parameters = [self.input_weight, weights[0], self.bias, F.pad(weights[2], (2 * self.output_size, 0))]
+        return run_torch_kernel(torch._VF.gru, inputs, schedule, states, parameters)

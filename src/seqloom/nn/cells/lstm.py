@@ -9,9 +9,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, Memories, Weights, cells
+from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, cells
 from seqloom.nn.recurrence.initialization import chrono_bias, input_matrix, recurrent_matrix
-from seqloom.nn.recurrence.torch_native import in_torch
+from seqloom.nn.recurrence.torch_native import run_torch_kernel
+from seqloom.nn.recurrence.types import States, Weights
 
 if TYPE_CHECKING:
     from seqloom.nn.kernels.kernel import Kernel
@@ -20,22 +21,22 @@ if TYPE_CHECKING:
 
 
 class LSTMSettings(GatedSettings):
-    zoneout_cell: float = Field(0.0, ge=0, lt=1, description="rate at which cell states keep their former value")
-    peephole: bool = Field(False, description="the gates see the cell state")
-    layer_norm: bool = Field(False, description="layer normalisation of gates and cell state")
-    coupled: bool = Field(False, description="forget what is not written: f = 1 - i")
-    projection: int = Field(0, ge=0, le=2**16, description="numbers in the projected hidden state; 0: no projection")
-    forget_bias: float = Field(1.0, ge=-100, le=100, description="what the forget gate's bias starts at")
+    zoneout_cell: float = Field(0.0, ge=0, lt=1, description="rate of zoneout: a cell state keeps its previous value")
+    peephole: bool = Field(False, description="peephole connections: the gates also read the cell state")
+    layer_norm: bool = Field(False, description="layer normalisation of the gates and of the cell state")
+    coupled: bool = Field(False, description="couple the input and forget gates: f = 1 - i")
+    projection: int = Field(0, ge=0, le=2**16, description="dimension of the projected hidden state; 0: no projection")
+    forget_bias: float = Field(1.0, ge=-100, le=100, description="initial bias of the forget gate")
     time_scale: float = Field(
-        0.0, ge=0, le=1e9, description="longest expected dependency in steps, for chrono initialisation; 0: none"
+        0.0, ge=0, le=1e9, description="longest expected dependency, in steps, for chrono initialisation; 0: none"
     )
 
 
 @cells.register("lstm")
 class LSTM(GatedCell):
-    """Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000.
+    """Long short-term memory (Hochreiter and Schmidhuber 1997) with the forget gate of Gers et al. 2000.
 
-    Gates stand as i, f, g, o; as i, g, o where they are coupled.
+    The gates are in the order i, f, g, o; i, g, o where they are coupled.
 
     i_t = sigmoid(W_i x_t + U_i h_{t-1} + b_i)
     f_t = sigmoid(W_f x_t + U_f h_{t-1} + b_f)
@@ -62,14 +63,14 @@ class LSTM(GatedCell):
         hidden = settings.hidden_size
         self.input_size, self.hidden_size = input_size, hidden
         self.output_size = settings.projection or hidden
-        self.memory_sizes = (self.output_size, hidden)
+        self.state_sizes = (self.output_size, hidden)
         self.zoneout = (settings.zoneout, settings.zoneout_cell)
         self.recurrent_dropout, self.weight_dropout = settings.recurrent_dropout, settings.weight_dropout
         self.coupled = settings.coupled
         gates = 3 if settings.coupled else 4
         self.input_weight = input_matrix(gates, hidden, input_size)
         self.recurrent_weight = recurrent_matrix(gates, hidden, self.output_size)
-        self.bias = nn.Parameter(self._starting_bias(settings))
+        self.bias = nn.Parameter(self._initial_bias(settings))
         self.peepholes = nn.Parameter(torch.zeros(gates - 1, hidden)) if settings.peephole else None
         self.input_gain = self.recurrent_gain = self.cell_gain = self.cell_bias = None
         if settings.layer_norm:
@@ -78,7 +79,7 @@ class LSTM(GatedCell):
         self.projection = recurrent_matrix(1, settings.projection, hidden) if settings.projection else None
 
     @staticmethod
-    def _starting_bias(settings: LSTMSettings) -> Tensor:
+    def _initial_bias(settings: LSTMSettings) -> Tensor:
         hidden = settings.hidden_size
         bias = torch.zeros(3 if settings.coupled else 4, hidden)
         chrono = settings.time_scale > 2
@@ -97,29 +98,31 @@ class LSTM(GatedCell):
         gains = self.recurrent_gain, self.cell_gain, self.cell_bias
         return self.recurrent_weight, self.bias, self.peepholes, *gains, self.projection
 
-    def step(self, projected: Tensor, memories: Memories, weights: Weights, drop: Tensor | None = None) -> Memories:
-        hidden, cell = memories
+    def step(self, projected: Tensor, states: States, weights: Weights, dropout_mask: Tensor | None = None) -> States:
+        hidden, cell = states
         recurrent, bias, peepholes, recurrent_gain, cell_gain, cell_bias, projection = weights
         assert recurrent is not None
         assert bias is not None
-        product = F.linear(hidden if drop is None else hidden * drop, recurrent)
+        product = F.linear(hidden if dropout_mask is None else hidden * dropout_mask, recurrent)
         if recurrent_gain is not None:
             product = F.layer_norm(product, product.shape[-1:], recurrent_gain)
         size = cell.shape[1]
-        before, before_g, before_o = (projected + product + bias).tensor_split((-2 * size, -size), dim=1)
+        preactivation, preactivation_g, preactivation_o = (projected + product + bias).tensor_split(
+            (-2 * size, -size), dim=1
+        )
         if peepholes is not None:
-            before = before + (peepholes[:-1, None] * cell).transpose(0, 1).flatten(1)
-        i, f = self._input_and_forget(torch.sigmoid(before))
-        cell = f * cell + i * torch.tanh(before_g)
-        o = torch.sigmoid(before_o if peepholes is None else before_o + peepholes[-1] * cell)
-        seen = cell if cell_gain is None else F.layer_norm(cell, cell.shape[-1:], cell_gain, cell_bias)
-        hidden = o * torch.tanh(seen)
+            preactivation = preactivation + (peepholes[:-1, None] * cell).transpose(0, 1).flatten(1)
+        i, f = self._input_and_forget(torch.sigmoid(preactivation))
+        cell = f * cell + i * torch.tanh(preactivation_g)
+        o = torch.sigmoid(preactivation_o if peepholes is None else preactivation_o + peepholes[-1] * cell)
+        normalised = cell if cell_gain is None else F.layer_norm(cell, cell.shape[-1:], cell_gain, cell_bias)
+        hidden = o * torch.tanh(normalised)
         return (hidden if projection is None else F.linear(hidden, projection)), cell
 
-    def _input_and_forget(self, opened: Tensor) -> tuple[Tensor, Tensor]:
+    def _input_and_forget(self, gates: Tensor) -> tuple[Tensor, Tensor]:
         if self.coupled:
-            return opened, 1 - opened
-        i, f = opened.chunk(2, dim=1)
+            return gates, 1 - gates
+        i, f = gates.chunk(2, dim=1)
         return i, f
 
     def kernel(self) -> type[Kernel]:
@@ -135,7 +138,7 @@ class LSTM(GatedCell):
 
         return lstm_step
 
-    def whole_lacks(self) -> str:
+    def native_unsupported(self) -> str:
         options = {
             "peephole connections": self.peepholes,
             "layer normalisation": self.recurrent_gain,
@@ -145,15 +148,13 @@ class LSTM(GatedCell):
         used = [name for name, value in options.items() if value is not None]
         return f"torch's fast LSTM has no {' and no '.join(used)}" if used else ""
 
-    def whole_outruns(self, precision: torch.dtype) -> str:
+    def native_preferred(self, precision: torch.dtype) -> str:
         if precision == torch.float32:
-            return "torch's LSTM is as fast, and faster where weights outgrow a core's cache"
+            return "torch's LSTM is as fast, and faster where the weights do not fit in a core's cache"
         if precision in (torch.bfloat16, torch.float16) and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-            return "torch's LSTM multiplies bfloat16 on this processor"
+            return "torch's LSTM uses bfloat16 products on this processor"
         return ""
 
-    def whole(
-        self, inputs: Tensor, order: StepSchedule, memories: Memories, weights: Weights
-    ) -> tuple[Tensor, Memories]:
-        own = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
-        return in_torch(torch._VF.lstm, inputs, order, memories, own)
+    def native(self, inputs: Tensor, schedule: StepSchedule, states: States, weights: Weights) -> tuple[Tensor, States]:
+        parameters = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
+        return run_torch_kernel(torch._VF.lstm, inputs, schedule, states, parameters)

@@ -9,9 +9,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, Memories, Weights, cells
+from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, cells
 from seqloom.nn.recurrence.initialization import input_matrix, recurrent_matrix
-from seqloom.nn.recurrence.torch_native import in_torch
+from seqloom.nn.recurrence.torch_native import run_torch_kernel
+from seqloom.nn.recurrence.types import States, Weights
 
 if TYPE_CHECKING:
     from seqloom.nn.kernels.kernel import Kernel
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class RNNSettings(GatedSettings):
-    activation: Literal["tanh", "relu"] = Field("tanh", description="of the new hidden state")
+    activation: Literal["tanh", "relu"] = Field("tanh", description="activation function of the hidden state")
 
 
 @cells.register("rnn")
 class RNN(GatedCell):
-    """Elman 1990: the hidden state sees itself.
+    """A simple recurrent network: the hidden state is fed back into itself (Elman 1990).
 
-    h_t = tanh(W x_t + U h_{t-1} + b), or relu in place of tanh.
+    h_t = tanh(W x_t + U h_{t-1} + b), or relu instead of tanh.
 
-    With relu, the recurrent matrix starts as the identity (Le et al. 2015).
+    With relu, the recurrent matrix is initialised with the identity (Le et al. 2015).
     """
 
     settings = RNNSettings
@@ -39,7 +40,7 @@ class RNN(GatedCell):
     def __init__(self, input_size: int, settings: RNNSettings) -> None:
         super().__init__()
         hidden = settings.hidden_size
-        self.input_size, self.output_size, self.memory_sizes = input_size, hidden, (hidden,)
+        self.input_size, self.output_size, self.state_sizes = input_size, hidden, (hidden,)
         self.zoneout = (settings.zoneout,)
         self.recurrent_dropout, self.weight_dropout = settings.recurrent_dropout, settings.weight_dropout
         self.activation = settings.activation
@@ -51,11 +52,11 @@ class RNN(GatedCell):
     def weights(self) -> Weights:
         return self.recurrent_weight, self.bias
 
-    def step(self, projected: Tensor, memories: Memories, weights: Weights, drop: Tensor | None = None) -> Memories:
-        (hidden,), (recurrent, bias) = memories, weights
+    def step(self, projected: Tensor, states: States, weights: Weights, dropout_mask: Tensor | None = None) -> States:
+        (hidden,), (recurrent, bias) = states, weights
         assert recurrent is not None
-        before = projected + F.linear(hidden if drop is None else hidden * drop, recurrent, bias)
-        return (torch.tanh(before) if self.activation == "tanh" else torch.relu(before),)
+        preactivation = projected + F.linear(hidden if dropout_mask is None else hidden * dropout_mask, recurrent, bias)
+        return (torch.tanh(preactivation) if self.activation == "tanh" else torch.relu(preactivation),)
 
     def kernel(self) -> type[Kernel]:
         from seqloom.nn.kernels.rnn import ReluKernel, TanhKernel
@@ -69,12 +70,10 @@ class RNN(GatedCell):
 
         return tanh_step
 
-    def whole_lacks(self) -> str:
+    def native_unsupported(self) -> str:
         return ""
 
-    def whole(
-        self, inputs: Tensor, order: StepSchedule, memories: Memories, weights: Weights
-    ) -> tuple[Tensor, Memories]:
-        run = torch._VF.rnn_tanh if self.activation == "tanh" else torch._VF.rnn_relu
-        own = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
-        return in_torch(run, inputs, order, memories, own)
+    def native(self, inputs: Tensor, schedule: StepSchedule, states: States, weights: Weights) -> tuple[Tensor, States]:
+        kernel = torch._VF.rnn_tanh if self.activation == "tanh" else torch._VF.rnn_relu
+        parameters = [self.input_weight, weights[0], self.bias, torch.zeros_like(self.bias)]
+        return run_torch_kernel(kernel, inputs, schedule, states, parameters)

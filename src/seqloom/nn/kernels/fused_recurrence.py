@@ -1,100 +1,170 @@
-"""A fused kernel over the steps of an order, as one function of autograd."""
+"""A fused kernel over the steps of a schedule, with zoneout, as one function of autograd."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from seqloom.nn.kernels.kernel import Kernel
-from seqloom.nn.kernels.zoneout import Zoneout, ZoneoutBackward
-from seqloom.nn.recurrence.cell import Memories, Weights
+from seqloom.nn.kernels.numeric import ONE, Array, compiled
 from seqloom.nn.recurrence.pass_context import PassContext
+from seqloom.nn.recurrence.types import ScheduledStep, States, Weights
 
 
-def recur(
-    kind: type[Kernel], along: PassContext, projected: Tensor, memories: Memories, weights: Weights
-) -> tuple[Tensor, Memories]:
-    """(batch, time, output) and the memories after each row's last element. It overwrites `projected`."""
+def run_fused(
+    kernel_class: type[Kernel], context: PassContext, projected: Tensor, states: States, weights: Weights
+) -> tuple[Tensor, States]:
+    """The outputs (batch, time, output), and the states after each row's last element. Overwrites `projected`."""
     if torch.is_grad_enabled():
         outputs, *last = FusedRecurrence.apply(  # type: ignore[no-untyped-call]
-            kind, along, projected, len(memories), *memories, *weights
+            kernel_class, context, projected, len(states), *states, *weights
         )
         return outputs, tuple(last)
-    return _given(_run_forward(kind, along, projected, memories, weights), memories)
+    return _results(_run_forward(kernel_class, context, projected, states, weights), states)
 
 
 def _run_forward(
-    kind: type[Kernel], along: PassContext, projected: Tensor, memories: Memories, weights: Weights
+    kernel_class: type[Kernel], context: PassContext, projected: Tensor, states: States, weights: Weights
 ) -> Kernel:
-    """A kernel after its forward pass, whose buffers hold what every step left."""
-    order, buffers = along.order, []
-    for memory in memories:
-        buffer = memory.new_empty(order.working + order.elements, memory.shape[1])
-        buffer[: order.working] = order.first(memory)
+    """A kernel after its forward pass; its buffers hold the states after every step."""
+    schedule, buffers = context.schedule, []
+    for state in states:
+        buffer = state.new_empty(schedule.active_rows + schedule.num_elements, state.shape[1])
+        buffer[: schedule.active_rows] = schedule.pack_state(state)
         buffers.append(buffer)
-    kernel = kind(along, projected, buffers, weights)
-    zoneout = Zoneout(along.noise.zones, buffers)
-    for step in order.steps:
+    kernel = kernel_class(context, projected, buffers, weights)
+    zoneout = Zoneout(context.noise.zoneout_masks, buffers)
+    for step in schedule.steps:
         kernel.forward(step)
-        zoneout.mix(step)
+        zoneout.apply(step)
     return kernel
 
 
-def _given(kernel: Kernel, memories: Memories) -> tuple[Tensor, Memories]:
-    """The outputs, and the memories after each row's last element: of a row without any, those before.
+def _results(kernel: Kernel, states: States) -> tuple[Tensor, States]:
+    """The outputs, and the states after each row's last element; a row without elements keeps its initial states.
 
-    None shares the buffers: a backward pass will read them, and what is given out may be changed in place.
+    Nothing shares memory with the buffers: the backward pass will read them, and a caller may change its results in
+    place.
     """
-    order = kernel.order
-    after = [buffer[order.working :] for buffer in kernel.buffers]
-    last = [order.back(memory, order.at_last(left)) for memory, left in zip(memories, after, strict=True)]
-    return order.laid_out(after[0]), tuple(memory.clone() for memory in last)
+    schedule = kernel.schedule
+    after = [buffer[schedule.active_rows :] for buffer in kernel.buffers]
+    last = [schedule.unpack_state(state, schedule.last_states(new)) for state, new in zip(states, after, strict=True)]
+    return schedule.unpack_copy(after[0]), tuple(state.clone() for state in last)
 
 
 class FusedRecurrence(torch.autograd.Function):
-    """(batch, time, output) and the memories after each row's last element, by hand-written backward through time."""
+    """The outputs (batch, time, output) and the states after each row's last element, with a hand-written backward pass
+    through time."""
 
     @staticmethod
     def forward(
-        ctx: Any, kind: type[Kernel], along: PassContext, projected: Tensor, num_memories: int, *tensors: Tensor | None
+        ctx: Any,
+        kernel_class: type[Kernel],
+        context: PassContext,
+        projected: Tensor,
+        num_states: int,
+        *tensors: Tensor | None,
     ) -> tuple[Tensor, ...]:
-        memories: Memories = tensors[:num_memories]  # type: ignore[assignment]
-        weights = tensors[num_memories:]
-        kernel = _run_forward(kind, along, projected, memories, weights)
+        states: States = tensors[:num_states]  # type: ignore[assignment]
+        weights = tensors[num_states:]
+        kernel = _run_forward(kernel_class, context, projected, states, weights)
         ctx.kernel = kernel
         ctx.save_for_backward(*weights)
         ctx.set_materialize_grads(False)
-        outputs, last = _given(kernel, memories)
+        outputs, last = _results(kernel, states)
         return outputs, *last
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_output: Tensor | None, *by_last: Tensor | None) -> tuple[Any, ...]:
+    def backward(ctx: Any, grad_outputs: Tensor | None, *grad_last: Tensor | None) -> tuple[Any, ...]:
         kernel: Kernel = ctx.kernel
-        order, noise, norms = kernel.order, kernel.noise, kernel.norms
-        _ = ctx.saved_tensors  # the kernel has them; this finds out whether they were changed since
+        schedule, gradient_norms = kernel.schedule, kernel.gradient_norms
+        _ = ctx.saved_tensors  # the kernel holds them; this raises if they were changed since the forward pass
         last = [
-            buffer.new_zeros(order.batch, buffer.shape[1]) if gradient is None else gradient
-            for buffer, gradient in zip(kernel.buffers, by_last, strict=True)
+            buffer.new_zeros(schedule.batch, buffer.shape[1]) if gradient is None else gradient
+            for buffer, gradient in zip(kernel.buffers, grad_last, strict=True)
         ]
-        gradients = [order.first(gradient).clone() for gradient in last]
-        kernel.once = not torch._C._autograd._get_current_graph_task_keep_graph()  # no `retain_graph`
+        gradients = [schedule.pack_state(gradient).clone() for gradient in last]
+        kernel.last_backward = not torch._C._autograd._get_current_graph_task_keep_graph()  # no `retain_graph`
         kernel.start_backward(gradients)
-        zoneout = ZoneoutBackward(noise.zones, gradients)
-        by_step = None if by_output is None else order.by_step(by_output)
-        working = gradients
-        for step in reversed(order.steps):
-            if len(working[0]) != step.rows:
-                working = [gradient[: step.rows] for gradient in gradients]
-            if by_step is not None:
-                working[0].add_(by_step[step.number])
-            if norms is not None:
-                norms.write(step, working)
-            zoneout.part(step)
-            kernel.backward(step, working)
-            zoneout.join(step)
-        before = [order.back(whole, gradient) for whole, gradient in zip(last, gradients, strict=True)]
-        return None, None, kernel.by_projected, None, *before, *kernel.weight_gradients()
+        zoneout = ZoneoutBackward(kernel.noise.zoneout_masks, gradients)
+        grad_outputs_by_step = None if grad_outputs is None else schedule.split_by_step(grad_outputs)
+        step_gradients = gradients
+        for step in reversed(schedule.steps):
+            if len(step_gradients[0]) != step.rows:
+                step_gradients = [gradient[: step.rows] for gradient in gradients]
+            if grad_outputs_by_step is not None:
+                step_gradients[0].add_(grad_outputs_by_step[step.number])
+            if gradient_norms is not None:
+                gradient_norms.record(step, step_gradients)
+            zoneout.split(step)
+            kernel.backward(step, step_gradients)
+            zoneout.merge(step)
+        initial = [schedule.unpack_state(old, new) for old, new in zip(last, gradients, strict=True)]
+        return None, None, kernel.grad_projected, None, *initial, *kernel.weight_gradients()
+
+
+@compiled
+def _zoneout_forward(state: Array, mask: Array, rows: int, start: int, previous: int, current: int) -> None:
+    for row in range(rows):
+        z, old, new = mask[start + row], state[previous + row], state[current + row]
+        for j in range(new.shape[0]):
+            new[j] = z[j] * old[j] + (ONE - z[j]) * new[j]
+
+
+@compiled
+def _zoneout_split(gradient: Array, mask: Array, previous_part: Array, rows: int, start: int) -> None:
+    """Splits a gradient: that of the new value stays in `gradient`, that of the previous value is put aside."""
+    for row in range(rows):
+        z, g, p = mask[start + row], gradient[row], previous_part[row]
+        for j in range(g.shape[0]):
+            p[j] = g[j] * z[j]
+            g[j] = g[j] - p[j]
+
+
+@compiled
+def _zoneout_merge(gradient: Array, previous_part: Array, rows: int) -> None:
+    for row in range(rows):
+        g, p = gradient[row], previous_part[row]
+        for j in range(g.shape[0]):
+            g[j] += p[j]
+
+
+class Zoneout:
+    """s_t = mask * s_{t-1} + (1 - mask) * new (Krueger et al. 2017, equation 1), in the buffers of the states."""
+
+    def __init__(self, masks: Sequence[Tensor | None], buffers: Sequence[Tensor]) -> None:
+        self.arrays = _pairs(masks, buffers)
+
+    def apply(self, step: ScheduledStep) -> None:
+        """Mixes the previous values into those that the kernel has written."""
+        for state, mask in self.arrays:
+            _zoneout_forward(state, mask, step.rows, step.start, step.previous, step.current)
+
+
+class ZoneoutBackward:
+    """The backward pass of zoneout, on the gradients of the states that go from step to step."""
+
+    def __init__(self, masks: Sequence[Tensor | None], gradients: Sequence[Tensor]) -> None:
+        # The third array holds the gradient of the previous value while the kernel computes that of the new one.
+        self.arrays = [(gradient, mask, np.empty_like(gradient)) for gradient, mask in _pairs(masks, gradients)]
+
+    def split(self, step: ScheduledStep) -> None:
+        """Leaves the kernel the gradients of the new values only."""
+        for gradient, mask, previous_part in self.arrays:
+            _zoneout_split(gradient, mask, previous_part, step.rows, step.start)
+
+    def merge(self, step: ScheduledStep) -> None:
+        """Adds the gradients of the previous values again."""
+        for gradient, _, previous_part in self.arrays:
+            _zoneout_merge(gradient, previous_part, step.rows)
+
+
+def _pairs(masks: Sequence[Tensor | None], tensors: Sequence[Tensor]) -> list[tuple[Array, Array]]:
+    """The arrays of the states that have zoneout, and their masks."""
+    return [(tensor.numpy(), mask.numpy()) for tensor, mask in zip(tensors, masks, strict=True) if mask is not None]

@@ -1,4 +1,4 @@
-"""The minimal gated recurrent unit, fused: no multiplication waits for a step. Gates stand as z, n."""
+"""The minimal gated recurrent unit, fused: its steps need no matrix product. The gates are in the order z, n."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from torch import Tensor
 
 from seqloom.nn.kernels.kernel import Kernel
 from seqloom.nn.kernels.numeric import ONE, Array, compiled, sigmoid
-from seqloom.nn.recurrence.cell import Weights
-from seqloom.nn.recurrence.step_schedule import Step
+from seqloom.nn.recurrence.types import ScheduledStep, Weights
 
 
 @compiled
-def _forward(gates: Array, bias: Array, hidden: Array, rows: int, start: int, before: int, now: int) -> None:
+def _forward(gates: Array, bias: Array, hidden: Array, rows: int, start: int, previous: int, current: int) -> None:
     size = hidden.shape[1]
     for row in range(rows):
-        gate, h0, h1 = gates[start + row], hidden[before + row], hidden[now + row]
+        gate, h0, h1 = gates[start + row], hidden[previous + row], hidden[current + row]
         for j in range(size):
             z, n = sigmoid(gate[j] + bias[j]), gate[size + j] + bias[size + j]
             gate[j], gate[size + j] = z, n
@@ -23,31 +22,38 @@ def _forward(gates: Array, bias: Array, hidden: Array, rows: int, start: int, be
 
 @compiled
 def _backward(
-    gates: Array, hidden: Array, by_gates: Array, by_bias: Array, by_hidden: Array, rows: int, start: int, before: int
+    gates: Array,
+    hidden: Array,
+    grad_gates: Array,
+    grad_bias: Array,
+    grad_hidden: Array,
+    rows: int,
+    start: int,
+    previous: int,
 ) -> None:
     size = hidden.shape[1]
     for row in range(rows):
-        gate, h0, by_gate, dh = gates[start + row], hidden[before + row], by_gates[start + row], by_hidden[row]
+        gate, h0, grad_gate, dh = gates[start + row], hidden[previous + row], grad_gates[start + row], grad_hidden[row]
         for j in range(size):
             z, n = gate[j], gate[size + j]
-            by_gate[j] = dh[j] * (h0[j] - n) * z * (ONE - z)
-            by_gate[size + j] = dh[j] * (ONE - z)
-            by_bias[j] += by_gate[j]
-            by_bias[size + j] += by_gate[size + j]
+            grad_gate[j] = dh[j] * (h0[j] - n) * z * (ONE - z)
+            grad_gate[size + j] = dh[j] * (ONE - z)
+            grad_bias[j] += grad_gate[j]
+            grad_bias[size + j] += grad_gate[size + j]
             dh[j] = dh[j] * z
 
 
 class MinGRUKernel(Kernel):
-    def forward(self, step: Step) -> None:
-        _forward(self.gates, self.bias, self.arrays[0], *step[1:])
+    def forward(self, step: ScheduledStep) -> None:
+        _forward(self.gates, self.bias, self.buffer_arrays[0], *step[1:])
 
     def start_backward(self, gradients: list[Tensor]) -> None:
         super().start_backward(gradients)
-        own = self.by_projected.numpy(), self.by_bias.numpy(), gradients[0].numpy()
-        self.backward_arrays = self.gates, self.arrays[0], *own
+        gradient_arrays = self.grad_projected.numpy(), self.grad_bias.numpy(), gradients[0].numpy()
+        self.backward_arrays = self.gates, self.buffer_arrays[0], *gradient_arrays
 
-    def backward(self, step: Step, gradients: list[Tensor]) -> None:  # noqa: ARG002
-        _backward(*self.backward_arrays, step.rows, step.start, step.before)
+    def backward(self, step: ScheduledStep, gradients: list[Tensor]) -> None:  # noqa: ARG002
+        _backward(*self.backward_arrays, step.rows, step.start, step.previous)
 
     def weight_gradients(self) -> Weights:
-        return None, self.by_bias
+        return None, self.grad_bias

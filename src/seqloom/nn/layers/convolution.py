@@ -1,4 +1,4 @@
-"""Convolutions along the sequence: around each element (`cnn`), or over what came before alone (`tcn`)."""
+"""Convolutions along the sequence: around each element (`cnn`), or over earlier elements only (`tcn`)."""
 
 from __future__ import annotations
 
@@ -17,27 +17,26 @@ from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
 
 class ConvolutionSettings(Settings):
     hidden_size: int = Field(128, gt=0, le=2**16, description="channels of a convolution")
-    num_layers: int = Field(3, gt=0, le=64, description="convolutions, one over the other")
-    kernel_size: int = Field(5, gt=0, le=4096, description="elements that a convolution sees at a time")
+    num_layers: int = Field(3, gt=0, le=64, description="number of stacked convolutions")
+    kernel_size: int = Field(5, gt=0, le=4096, description="elements in the kernel of a convolution")
     dilation: int = Field(
-        1, gt=0, le=64, description="how many times further apart than those of the one below are the elements that a "
-        "convolution sees; 1: side by side in all"
+        1, gt=0, le=64, description="factor between the dilations of two successive convolutions; 1: no dilation"
     )  # fmt: skip
-    residual: bool = Field(True, description="what goes into a convolution is added to what comes out")
+    residual: bool = Field(True, description="residual connection around each convolution, where sizes allow")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout after each convolution, of whole channels")
 
 
 class DilatedConvolutionSettings(ConvolutionSettings):
-    num_layers: int = Field(4, gt=0, le=64, description="convolutions, one over the other")
+    num_layers: int = Field(4, gt=0, le=64, description="number of stacked convolutions")
     dilation: int = Field(
-        2, gt=0, le=64, description="how many times further apart than those of the one below are the elements that a "
-        "convolution sees: with 2 and a kernel of k, n convolutions see (2^n - 1)(k - 1) + 1 elements"
+        2, gt=0, le=64, description="factor between the dilations of two successive convolutions; with 2 and a "
+        "kernel of k, n convolutions have a receptive field of (2^n - 1)(k - 1) + 1 elements"
     )  # fmt: skip
 
 
 class Convolution(nn.Module):
     """[x +] dropout(gelu(norm(conv(x)))), over elements `dilation` apart. The norm is over the channels of an element
-    (Ba et al. 2016), not over a batch or a sequence, so that no element hangs on padding or on what comes later."""
+    (Ba et al. 2016), not over a batch or a sequence, so that no element depends on padding or on later elements."""
 
     def __init__(
         self, input_size: int, size: int, kernel_size: int, dilation: int, residual: bool, rate: float
@@ -52,16 +51,16 @@ class Convolution(nn.Module):
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(
-        self, known: Float[Tensor, "batch reached input"], elements: Float[Tensor, "batch time input"]
+        self, padded: Float[Tensor, "batch padded input"], elements: Float[Tensor, "batch time input"]
     ) -> Float[Tensor, "batch time size"]:
-        """`known` is `elements` with `reach` more around them."""
-        seen = self.norm(self.conv(known.transpose(1, 2)).transpose(1, 2))
-        new = self.dropout(F.gelu(seen).transpose(1, 2)).transpose(1, 2)
+        """`padded` is `elements` with `reach` more elements around them."""
+        normalised = self.norm(self.conv(padded.transpose(1, 2)).transpose(1, 2))
+        new = self.dropout(F.gelu(normalised).transpose(1, 2)).transpose(1, 2)
         return elements + new if self.residual else new
 
 
 class ConvolutionStack(SequenceLayer):
-    """Convolutions one over the other."""
+    """Stacked convolutions."""
 
     settings: ClassVar[type[Settings]] = ConvolutionSettings
 
@@ -80,14 +79,14 @@ class ConvolutionStack(SequenceLayer):
             for depth in range(settings.num_layers)
         )
 
-    def each(self) -> Iterator[Convolution]:
+    def iter_convolutions(self) -> Iterator[Convolution]:
         return (cast(Convolution, convolution) for convolution in self.convolutions)
 
 
 @layers.register("cnn")
 class ConvolutionalNetwork(ConvolutionStack):
-    """Convolutions around each element, zeros outside the sequence (Wang et al. 2017, section II.B). They need what
-    comes later, so there is nothing to remember: the state is empty."""
+    """Convolutions around each element, with zeros outside the sequence (Wang et al. 2017, section II.B). They read
+    later elements, so the state is empty."""
 
     causal = False
     description = "A convolutional network: each output sees the elements around it, on both sides."
@@ -103,7 +102,7 @@ class ConvolutionalNetwork(ConvolutionStack):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time output"], State]:
         hidden = inputs
-        for convolution in self.each():
+        for convolution in self.iter_convolutions():
             hidden = without_padding(hidden, lengths)
             before = convolution.reach // 2
             hidden = convolution(F.pad(hidden, (0, 0, before, convolution.reach - before)), hidden)
@@ -112,8 +111,8 @@ class ConvolutionalNetwork(ConvolutionStack):
 
 @layers.register("tcn")
 class TemporalConvolutionalNetwork(ConvolutionStack):
-    """Dilated convolutions that end at each element, zeros before the first (van den Oord et al. 2016; Bai et al. 2018,
-    section 3). The state: for each convolution, the elements before the next one that it still sees."""
+    """Causal dilated convolutions, with zeros before the first element (van den Oord et al. 2016; Bai et al. 2018,
+    section 3). The state: for each convolution, the last elements of its input, which its next output depends on."""
 
     settings = DilatedConvolutionSettings
     description = "A causal network of dilated convolutions: each output sees a fixed span before it."
@@ -122,7 +121,7 @@ class TemporalConvolutionalNetwork(ConvolutionStack):
     def initial_state(self, batch_size: int) -> State:
         return tuple(
             convolution.conv.weight.new_zeros(batch_size, convolution.reach, convolution.conv.in_channels)
-            for convolution in self.each()
+            for convolution in self.iter_convolutions()
         )
 
     def forward(
@@ -131,18 +130,18 @@ class TemporalConvolutionalNetwork(ConvolutionStack):
         state: State | None = None,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time output"], State]:
-        hidden, after = without_padding(inputs, lengths), []
+        hidden, new_state = without_padding(inputs, lengths), []
         state = self.initial_state(inputs.shape[0]) if state is None else state
-        for convolution, past in zip(self.each(), state, strict=True):
-            known = torch.cat([past, hidden], dim=1)
-            after.append(_last(known, lengths, convolution.reach))
-            hidden = convolution(known, hidden)
-        return hidden, tuple(after)
+        for convolution, past in zip(self.iter_convolutions(), state, strict=True):
+            padded = torch.cat([past, hidden], dim=1)
+            new_state.append(_last(padded, lengths, convolution.reach))
+            hidden = convolution(padded, hidden)
+        return hidden, tuple(new_state)
 
 
-def _last(known: Tensor, lengths: Tensor | None, count: int) -> Float[Tensor, "batch count size"]:
-    """The last `count` real elements of each row, the first `count` of which were known before."""
+def _last(elements: Tensor, lengths: Tensor | None, count: int) -> Float[Tensor, "batch count size"]:
+    """The last `count` real elements of each row. `lengths` does not count the first `count` elements."""
     if lengths is None:
-        return known[:, known.shape[1] - count :]
-    positions = lengths[:, None] + torch.arange(count, device=known.device)
-    return known.gather(1, positions[:, :, None].expand(-1, -1, known.shape[2]))
+        return elements[:, elements.shape[1] - count :]
+    positions = lengths[:, None] + torch.arange(count, device=elements.device)
+    return elements.gather(1, positions[:, :, None].expand(-1, -1, elements.shape[2]))

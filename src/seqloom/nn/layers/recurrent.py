@@ -1,4 +1,5 @@
-"""Stacks of recurrent layers, one for every registered cell: forward in time, and both ways (`bi` before the name)."""
+"""Stacks of recurrent layers, one for every registered cell: forward in time, and bidirectional (`bi` before the
+name)."""
 
 from __future__ import annotations
 
@@ -14,48 +15,48 @@ from seqloom.config import Settings
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.layer import SequenceLayer, State, layers
 from seqloom.nn.recurrence.cell import Cell, cells
-from seqloom.nn.recurrence.recurrent_layer import Path, RecurrentLayer
+from seqloom.nn.recurrence.recurrent_layer import Backend, RecurrentLayer
 
 
 class StackSettings(Settings):
-    num_layers: int = Field(2, gt=0, le=64, description="layers stacked")
+    num_layers: int = Field(2, gt=0, le=64, description="number of stacked layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout between layers")
-    residual: bool = Field(False, description="each layer but the first adds to what it takes, where sizes allow")
-    initial_state: Literal["learned", "zeros"] = Field("learned", description="the memory before the first element")
+    residual: bool = Field(False, description="residual connection around each layer but the first, where sizes allow")
+    initial_state: Literal["learned", "zeros"] = Field("learned", description="initial hidden state: learned, or zeros")
 
 
 class RecurrentStack(SequenceLayer):
-    """Layers of one kind of cell, each with its own first memories.
+    """Layers of one kind of cell, each with its own initial states.
 
-    The state is a tuple with the memories of each layer, each direction where there are two (the backward one's are
-    those it starts from at the end, and those it has after the first element). `cell` is the class of the cell; one of
-    your own needs no registration: `RecurrentStack(input_size, settings, MyCell)`.
+    The state is a tuple with the states of each layer, or of both directions of each layer. Those of a backward layer
+    start at the end of the sequence, and are returned as they are after the first element. `cell` is the class of the
+    cell; one of your own needs no registration: `RecurrentStack(input_size, settings, MyCell)`.
     """
 
     cell: ClassVar[type[Cell]]
 
     def __init__(self, input_size: int, settings: Any, cell: type[Cell] | None = None) -> None:
         super().__init__()
-        kind = cell or self.cell
+        cell_class = cell or self.cell
         self.input_size, self.residual = input_size, settings.residual
         self.between = VariationalDropout(settings.dropout)
-        width, depths = input_size, []
+        width, stack = input_size, []
         for _ in range(settings.num_layers):
-            depths.append(self._depth(kind, width, settings))
-            width = depths[-1].output_size
-        self.stack, self.output_size = nn.ModuleList(depths), width
+            stack.append(self._make_layer(cell_class, width, settings))
+            width = stack[-1].output_size
+        self.stack, self.output_size = nn.ModuleList(stack), width
 
-    def _depth(self, kind: type[Cell], input_size: int, settings: Any) -> RecurrentLayer | BothWays:
+    def _make_layer(self, cell_class: type[Cell], input_size: int, settings: Any) -> RecurrentLayer | Bidirectional:
         def layer(backward: bool = False) -> RecurrentLayer:
-            return RecurrentLayer(kind(input_size, settings), settings.initial_state == "learned", backward)
+            return RecurrentLayer(cell_class(input_size, settings), settings.initial_state == "learned", backward)
 
-        return layer() if self.causal else BothWays(layer(), layer(backward=True))
+        return layer() if self.causal else Bidirectional(layer(), layer(backward=True))
 
     def initial_state(self, batch_size: int) -> State:
-        return tuple(depth.first_memories(batch_size) for depth in self._depths())
+        return tuple(layer.initial_states(batch_size) for layer in self._layers())
 
-    def _depths(self) -> Iterator[RecurrentLayer | BothWays]:
-        return cast("Iterator[RecurrentLayer | BothWays]", iter(self.stack))
+    def _layers(self) -> Iterator[RecurrentLayer | Bidirectional]:
+        return cast("Iterator[RecurrentLayer | Bidirectional]", iter(self.stack))
 
     def forward(
         self,
@@ -64,42 +65,42 @@ class RecurrentStack(SequenceLayer):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time output"], State]:
         state = self.initial_state(inputs.shape[0]) if state is None else state
-        sequence, after = inputs, []
-        for number, (depth, before) in enumerate(zip(self._depths(), state, strict=True)):
-            taken = self.between(sequence) if number and self.training else sequence
-            given, left = depth(taken, before, lengths)
-            adds = self.residual and number and given.shape == sequence.shape
-            sequence = sequence + given if adds else given
-            after.append(left)
-        return sequence, tuple(after)
+        sequence, new_state = inputs, []
+        for number, (layer, states) in enumerate(zip(self._layers(), state, strict=True)):
+            layer_inputs = self.between(sequence) if number and self.training else sequence
+            outputs, new_states = layer(layer_inputs, states, lengths)
+            adds = self.residual and number and outputs.shape == sequence.shape
+            sequence = sequence + outputs if adds else outputs
+            new_state.append(new_states)
+        return sequence, tuple(new_state)
 
-    def path(self, inputs: Float[Tensor, "batch time input"], lengths: Tensor | None = None) -> list[Path]:
-        """How each layer, from the first to the last, would run `inputs` now, and why."""
-        width, found = inputs, []
-        for depth in self._depths():
-            found.append(depth.path(width, lengths))
-            width = inputs.new_empty(inputs.shape[0], inputs.shape[1], depth.output_size)
-        return found
+    def backends(self, inputs: Float[Tensor, "batch time input"], lengths: Tensor | None = None) -> list[Backend]:
+        """For each layer from the first to the last, the backend that would run `inputs` now, and why."""
+        layer_inputs, backends = inputs, []
+        for layer in self._layers():
+            backends.append(layer.backend(layer_inputs, lengths))
+            layer_inputs = inputs.new_empty(inputs.shape[0], inputs.shape[1], layer.output_size)
+        return backends
 
 
-class BothWays(nn.Module):
-    """A layer forward in time and one backward, side by side."""
+class Bidirectional(nn.Module):
+    """A layer forward in time and one backward, their outputs side by side (Schuster and Paliwal 1997)."""
 
     def __init__(self, forward_layer: RecurrentLayer, backward_layer: RecurrentLayer) -> None:
         super().__init__()
         self.forward_layer, self.backward_layer = forward_layer, backward_layer
         self.output_size = forward_layer.output_size + backward_layer.output_size
 
-    def first_memories(self, batch_size: int) -> State:
-        return self.forward_layer.first_memories(batch_size), self.backward_layer.first_memories(batch_size)
+    def initial_states(self, batch_size: int) -> State:
+        return self.forward_layer.initial_states(batch_size), self.backward_layer.initial_states(batch_size)
 
-    def path(self, inputs: Tensor, lengths: Tensor | None = None) -> Path:
-        return self.forward_layer.path(inputs, lengths)
+    def backend(self, inputs: Tensor, lengths: Tensor | None = None) -> Backend:
+        return self.forward_layer.backend(inputs, lengths)
 
-    def forward(self, inputs: Tensor, memories: State, lengths: Tensor | None) -> tuple[Tensor, State]:
-        forward, after_forward = self.forward_layer(inputs, memories[0], lengths)
-        backward, after_backward = self.backward_layer(inputs, memories[1], lengths)
-        return torch.cat([forward, backward], dim=2), (after_forward, after_backward)
+    def forward(self, inputs: Tensor, states: State, lengths: Tensor | None) -> tuple[Tensor, State]:
+        forward, forward_states = self.forward_layer(inputs, states[0], lengths)
+        backward, backward_states = self.backward_layer(inputs, states[1], lengths)
+        return torch.cat([forward, backward], dim=2), (forward_states, backward_states)
 
 
 def _register(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Layers whose memory is the last elements: a linear (AR) window, a feed-forward net over it, Bengio's NNLM."""
+"""Layers over a window of the last elements: linear autoregression, a feed-forward network, Bengio's NNLM."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from seqloom.nn.matrix_product import Linear
 
 
 class WindowSettings(Settings):
-    order: int = Field(5, gt=1, le=4096, description="elements in the window and the one after it: n of an n-gram")
-    initial_state: Literal["learned", "zeros"] = Field("learned", description="what fills the window before the start")
+    order: int = Field(5, gt=1, le=4096, description="elements in the window plus the predicted one: n of an n-gram")
+    initial_state: Literal["learned", "zeros"] = Field("learned", description="padding before the first element")
 
 
 class Window(SequenceLayer):
-    """Sees the last `order - 1` elements, the present one included. The state is the `order - 2` before it:
+    """Reads the last `order - 1` elements, the present one included. The state is the `order - 2` elements before it:
     (batch, order - 2, input)."""
 
     settings: ClassVar[type[Settings]] = WindowSettings
@@ -44,17 +44,17 @@ class Window(SequenceLayer):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time output"], State]:
         (past,) = self.initial_state(inputs.shape[0]) if state is None else state
-        known = torch.cat([past, without_padding(inputs, lengths)], dim=1)
+        elements = torch.cat([past, without_padding(inputs, lengths)], dim=1)
         time = inputs.shape[1]
-        windows = torch.cat([known[:, k : k + time] for k in range(self.width)], dim=2)
-        return self.map_windows(windows), (self._last(known, lengths, time),)
+        windows = torch.cat([elements[:, k : k + time] for k in range(self.width)], dim=2)
+        return self.map_windows(windows), (self._last(elements, lengths, time),)
 
-    def _last(self, known: Tensor, lengths: Tensor | None, time: int) -> Tensor:
+    def _last(self, elements: Tensor, lengths: Tensor | None, time: int) -> Tensor:
         """The last `width - 1` elements of each row."""
         if lengths is None:
-            return known[:, time:]
-        positions = lengths[:, None] + torch.arange(self.width - 1, device=known.device)
-        return known.gather(1, positions[:, :, None].expand(-1, -1, known.shape[2]))
+            return elements[:, time:]
+        positions = lengths[:, None] + torch.arange(self.width - 1, device=elements.device)
+        return elements.gather(1, positions[:, :, None].expand(-1, -1, elements.shape[2]))
 
     def map_windows(self, windows: Tensor) -> Tensor:
         """From (batch, time, width * input), oldest first, to (batch, time, output)."""
@@ -62,12 +62,12 @@ class Window(SequenceLayer):
 
 
 class ARSettings(WindowSettings):
-    output_size: int = Field(256, gt=0, le=2**16, description="numbers predicted at each step")
+    output_size: int = Field(256, gt=0, le=2**16, description="dimension of the output")
 
 
 @layers.register("ar")
 class AR(Window):
-    """Autoregression: y_t = b + sum over k of W_k x_{t-k}; linear in the window."""
+    """Autoregression: y_t = b + sum over k of W_k x_{t-k} (Yule 1927)."""
 
     settings = ARSettings
     description = "Linear autoregression: each output is a linear map of the last elements."
@@ -83,14 +83,14 @@ class AR(Window):
 
 
 class FeedForwardSettings(WindowSettings):
-    hidden_size: int = Field(512, gt=0, le=2**16, description="units in a hidden layer")
-    num_layers: int = Field(2, gt=0, le=64, description="hidden layers")
+    hidden_size: int = Field(512, gt=0, le=2**16, description="units of a hidden layer")
+    num_layers: int = Field(2, gt=0, le=64, description="number of hidden layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout after each hidden layer")
 
 
 @layers.register("ffnn")
 class FeedForward(Window):
-    """A feed-forward net over the window: hidden layers with GELU, each but the first around a residual connection."""
+    """A feed-forward network over the window: hidden layers with GELU, with residual connections after the first."""
 
     settings = FeedForwardSettings
     description = "A feed-forward network over a window of the last elements."
@@ -114,15 +114,16 @@ class FeedForward(Window):
 
 class NNLMSettings(WindowSettings):
     hidden_size: int = Field(256, gt=0, le=2**16, description="tanh units")
-    direct_connections: bool = Field(False, description="the output sees the word vectors directly as well")
+    direct_connections: bool = Field(False, description="direct connections from the word vectors to the output")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout on the tanh units")
 
 
 @layers.register("nnlm")
 class NNLM(Window):
-    """Bengio et al. 2003, equation 1: y = b + W x + U tanh(d + H x), where x are the joined word projections.
+    """Bengio et al. 2003, equation 1: y = b + W x + U tanh(d + H x), where x is the concatenation of the word vectors.
 
-    The layer gives tanh(d + H x), joined with x where there are direct connections; b, W and U are the output's.
+    The layer returns tanh(d + H x), followed by x where there are direct connections; b, W and U belong to the output
+    layer.
     """
 
     settings = NNLMSettings

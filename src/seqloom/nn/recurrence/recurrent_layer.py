@@ -1,8 +1,8 @@
-"""One recurrent layer: any cell along a sequence, forward or backward in time, on the fastest path that does the same.
+"""One recurrent layer: any cell along a sequence, forward or backward in time, by the fastest backend that supports it.
 
-Three paths. *whole*: one call, of torch's own kernel or of a parallel scan. *fused*: the project's kernels, with a
-hand-written backward pass. *unrolled*: the cell's own step in a loop, for any cell, device and precision. This file
-says which is taken; `backends` has them.
+There are three backends. *native*: one call of torch's own kernel or of a parallel scan. *fused*: the project's
+compiled kernels with a hand-written backward pass. *unrolled*: the cell's own step in a loop, for any cell, device and
+precision. This file chooses one; `backends` has the code.
 """
 
 from __future__ import annotations
@@ -14,94 +14,114 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqloom.nn.dropout import dropout_mask
 from seqloom.nn.recurrence import backends
-from seqloom.nn.recurrence.cell import Cell, GatedCell, Memories, Weights
-from seqloom.nn.recurrence.gradient_norms import Recorded
-from seqloom.nn.recurrence.noise import Noise
-from seqloom.nn.recurrence.pass_context import PassContext
+from seqloom.nn.recurrence.cell import Cell, GatedCell
+from seqloom.nn.recurrence.gradient_norms import RecordsGradients
+from seqloom.nn.recurrence.pass_context import Noise, PassContext
 from seqloom.nn.recurrence.step_schedule import StepSchedule
+from seqloom.nn.recurrence.types import States, Weights
 
-PathName = Literal["whole", "fused", "unrolled"]
+BackendName = Literal["native", "fused", "unrolled"]
 
 
-class Path(NamedTuple):
-    """How a layer runs, and why: what keeps it off a faster path, or what makes this one the fastest."""
+class Backend(NamedTuple):
+    """How a layer runs, and the reason: what rules out a faster backend, or why this one is the fastest."""
 
-    name: PathName
-    why: str
+    name: BackendName
+    reason: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.why}"
+        return f"{self.name}: {self.reason}"
 
 
-class RecurrentLayer(Recorded):
-    """`cell` along a sequence. Its first memories are parameters, or zeros."""
+class RecurrentLayer(RecordsGradients):
+    """`cell` along a sequence. Its initial states are learned parameters, or zeros.
+
+    `forced_backend`: the backend to use whatever the inputs are, for tests and benchmarks.
+    """
 
     def __init__(self, cell: Cell, learned_start: bool = True, backward: bool = False) -> None:
         super().__init__()
         self.cell, self.runs_backward, self.output_size = cell, backward, cell.output_size
-        self.forced: PathName | None = None
-        for number, size in enumerate(cell.memory_sizes):
+        self.forced_backend: BackendName | None = None
+        for number, size in enumerate(cell.state_sizes):
             zeros = torch.zeros(size)
             if learned_start:
                 self.register_parameter(f"start_{number}", nn.Parameter(zeros))
             else:
                 self.register_buffer(f"start_{number}", zeros, persistent=False)
 
-    def first_memories(self, batch_size: int) -> Memories:
-        numbers = range(len(self.cell.memory_sizes))
+    def initial_states(self, batch_size: int) -> States:
+        numbers = range(len(self.cell.state_sizes))
         return tuple(getattr(self, f"start_{number}").expand(batch_size, -1) for number in numbers)
 
-    def path(self, inputs: Tensor, lengths: Tensor | None = None) -> Path:
-        """The path that `inputs` (batch, time, input) would take now."""
+    def backend(self, inputs: Tensor, lengths: Tensor | None = None) -> Backend:
+        """The backend that would run `inputs` (batch, time, input) now."""
         cell = self.cell
         if not isinstance(cell, GatedCell):
-            return Path("unrolled", f"{type(cell).__name__} has a step and no more")
-        if self.forced is not None:
-            return Path(self.forced, "asked for")
-        lacks = self._whole_lacks(cell)
+            return Backend("unrolled", f"{type(cell).__name__} defines a step only")
+        if self.forced_backend is not None:
+            return Backend(self.forced_backend, "forced")
+        unsupported = self._native_unsupported(cell)
         if inputs.device.type == "cpu":
-            return _path_on_cpu(cell, lacks, inputs.dtype, lengths)
-        if lacks:
-            return Path("unrolled", f"the fused kernels are for the CPU, and {lacks}")
-        return Path("whole", f"one call of {cell.whole_is}")
+            return _cpu_backend(cell, unsupported, inputs.dtype, lengths)
+        if unsupported:
+            return Backend("unrolled", f"the fused kernels are for the CPU, and {unsupported}")
+        return Backend("native", f"one call of {cell.native_name}")
 
-    def _whole_lacks(self, cell: GatedCell) -> str:
-        """What keeps the layer from running in one call; empty where nothing does."""
+    def _native_unsupported(self, cell: GatedCell) -> str:
+        """Why the native backend cannot run the layer now; empty where it can."""
         if self.training and cell.recurrent_dropout:
-            return "dropout of the recurrence is in no one call"
+            return "recurrent dropout has no native kernel"
         if any(cell.zoneout):
-            return "zoneout is in no one call"
-        if self.passes is not None:
+            return "zoneout has no native kernel"
+        if self.recorded_passes is not None:
             return "gradients are recorded"
-        return cell.whole_lacks()
+        return cell.native_unsupported()
 
     def forward(
         self,
         inputs: Float[Tensor, "batch time input"],
-        memories: Memories,
+        states: States,
         lengths: Int[Tensor, " batch"] | None = None,
-    ) -> tuple[Float[Tensor, "batch time output"], Memories]:
-        """The outputs, zero in padding, and the memories after each row's last element (its first, backward)."""
+    ) -> tuple[Float[Tensor, "batch time output"], States]:
+        """The outputs, zero in padding, and the states after each row's last element (its first one, backward)."""
         cell: Cell = self.cell
-        if inputs.shape[1] == 1 and lengths is None and self._plain_step(cell):
-            memories = cell.online(inputs[:, 0], memories)
-            return memories[0][:, None], memories
-        path = self.path(inputs, lengths).name
-        order = StepSchedule(inputs.shape[0], inputs.shape[1], lengths, self.runs_backward, inputs.device)
-        if not order.elements:
-            return inputs.new_zeros(order.batch, order.time, cell.output_size), memories
-        along = PassContext(order, Noise.draw(cell, order, memories), self.new_norms(order, len(memories)))
+        if inputs.shape[1] == 1 and lengths is None and self._is_plain_step(cell):
+            states = cell.inference_step(inputs[:, 0], states)
+            return states[0][:, None], states
+        name = self.backend(inputs, lengths).name
+        schedule = StepSchedule(inputs.shape[0], inputs.shape[1], lengths, self.runs_backward, inputs.device)
+        if not schedule.num_elements:
+            return inputs.new_zeros(schedule.batch, schedule.time, cell.output_size), states
+        noise, gradient_norms = self._draw_noise(schedule, states), self.start_record(schedule, len(states))
+        context = PassContext(schedule, noise, gradient_norms)
         if not isinstance(cell, GatedCell):
-            return backends.stepped(cell, inputs, memories, along)
-        run = {"whole": backends.whole, "fused": backends.fused, "unrolled": backends.unrolled}[path]
-        return run(cell, self._weights(cell), inputs, memories, along)
+            return backends.unrolled_cell(cell, inputs, states, context)
+        run = {"native": backends.native, "fused": backends.fused, "unrolled": backends.unrolled}[name]
+        return run(cell, self._weights(cell), inputs, states, context)
 
-    def _plain_step(self, cell: Cell) -> TypeGuard[GatedCell]:
-        """Whether a single step is nothing but the cell's: online, all else would take longer than the step itself."""
-        if self.training or self.forced or torch.is_grad_enabled() or any(cell.zoneout):
+    def _is_plain_step(self, cell: Cell) -> TypeGuard[GatedCell]:
+        """Whether a single step needs nothing but the cell's own: everything around it would cost more than it."""
+        if self.training or self.forced_backend or torch.is_grad_enabled() or any(cell.zoneout):
             return False
         return isinstance(cell, GatedCell)
+
+    def _draw_noise(self, schedule: StepSchedule, states: States) -> Noise:
+        cell, recurrent_mask = self.cell, None
+        if cell.training and isinstance(cell, GatedCell) and cell.recurrent_dropout:
+            shape = schedule.active_rows, states[0].shape[1]
+            recurrent_mask = dropout_mask(shape, cell.recurrent_dropout, states[0])
+        zoneout_masks: list[Tensor | None] = []
+        for state, rate in zip(states, cell.zoneout or (0.0,) * len(states), strict=True):
+            if not rate:
+                zoneout_masks.append(None)
+                continue
+            mask = state.new_empty(schedule.num_elements, state.shape[1])
+            # uniform_ and a comparison are three times as fast as bernoulli_.
+            zoneout_masks.append(mask.uniform_().lt_(rate) if cell.training else mask.fill_(rate))
+        return Noise(recurrent_mask, tuple(zoneout_masks))
 
     def _weights(self, cell: GatedCell) -> Weights:
         weights = cell.weights()
@@ -110,13 +130,15 @@ class RecurrentLayer(Recorded):
         return F.dropout(weights[0], cell.weight_dropout), *weights[1:]  # Merity et al. 2018, section 2
 
 
-def _path_on_cpu(cell: GatedCell, whole_lacks: str, dtype: torch.dtype, lengths: Tensor | None) -> Path:
+def _cpu_backend(cell: GatedCell, native_unsupported: str, dtype: torch.dtype, lengths: Tensor | None) -> Backend:
     precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else dtype
-    outruns = "" if whole_lacks else cell.whole_outruns(precision)
-    if outruns and lengths is None:
-        return Path("whole", outruns)
+    preferred = "" if native_unsupported else cell.native_preferred(precision)
+    if preferred and lengths is None:
+        return Backend("native", preferred)
     if cell.kernel() is None:
-        return Path("unrolled", "it has no kernel") if whole_lacks else Path("whole", f"one call of {cell.whole_is}")
-    if outruns:
-        return Path("fused", f"{cell.whole_is} is slow with rows of unequal length")
-    return Path("fused", whole_lacks or f"faster on a CPU than {cell.whole_is}")
+        if native_unsupported:
+            return Backend("unrolled", "the cell has no fused kernel")
+        return Backend("native", f"one call of {cell.native_name}")
+    if preferred:
+        return Backend("fused", f"{cell.native_name} is slow for rows of unequal length")
+    return Backend("fused", native_unsupported or f"faster on a CPU than {cell.native_name}")

@@ -1,4 +1,4 @@
-"""A single element of a few rows, by compiled code: what is around a step would take longer than the step itself."""
+"""One element of a few rows by compiled code, without gradients: a general backend would cost more than the step."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqloom.nn.recurrence.types import States
+
 CompiledStep = Callable[..., tuple[Any, ...]]
-"""From arrays (the element, the memories, the weights that the cell has) to those of the memories afterwards."""
+"""Maps arrays (the element, the states, the weights that the cell has) to the arrays of the new states."""
 
-FEW_ROWS = 4
-"""Up to so many rows, a compiled loop outruns a library's matrix product."""
-
-
-def fits(element: Tensor, memories: tuple[Tensor, ...]) -> bool:
-    """Whether a compiled step can take them."""
-    known = element.dtype == memories[0].dtype and element.dtype in (torch.float32, torch.float64)
-    return known and len(element) <= FEW_ROWS and element.device.type == "cpu"
+MAX_ROWS = 4
+"""Up to this many rows, a compiled loop is faster than a library's matrix product."""
 
 
-def run_compiled(
-    step: CompiledStep, element: Tensor, memories: tuple[Tensor, ...], weights: Iterable[Tensor | None]
-) -> tuple[Tensor, ...]:
-    """The memories after one step, without gradients."""
-    own = [weight.detach().numpy() for weight in weights if weight is not None]
-    after = step(element.numpy(), *[memory.numpy() for memory in memories], *own)
-    return tuple([torch.from_numpy(memory) for memory in after])
+def is_supported(element: Tensor, states: States) -> bool:
+    """Whether a compiled step can take these tensors."""
+    known = element.dtype == states[0].dtype and element.dtype in (torch.float32, torch.float64)
+    return known and len(element) <= MAX_ROWS and element.device.type == "cpu"
+
+
+def run_compiled(step: CompiledStep, element: Tensor, states: States, weights: Iterable[Tensor | None]) -> States:
+    """The states after one step, without gradients."""
+    arrays = [weight.detach().numpy() for weight in weights if weight is not None]
+    new = step(element.numpy(), *[state.numpy() for state in states], *arrays)
+    return tuple([torch.from_numpy(state) for state in new])

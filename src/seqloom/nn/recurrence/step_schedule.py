@@ -1,14 +1,15 @@
-"""The order in which a recurrence works through a batch: step by step, over the rows that still have elements.
+"""The order in which a recurrence visits the elements of a batch: step by step, over the rows that still have elements.
 
-Rows stand by falling length, so those at work at a step are always the first, and a step's elements lie together. It
-holds rows of unequal length and the backward direction without padding and without packed sequences.
+Rows are sorted by falling length. The rows that take part in a step are therefore always the first ones, and the
+elements of a step lie next to each other. Rows of unequal length and the backward direction need neither padding nor
+packed sequences.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,111 +17,112 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-Numbers = np.ndarray[Any, np.dtype[np.int64]]
+from seqloom.nn.recurrence.types import ScheduledStep
 
-
-class Step(NamedTuple):
-    """Where the `rows` rows of a step are: their elements from `start` on, and in a memory's buffer, which begins with
-    the memories before the first step, what they go on from at `before` and what they leave at `now`."""
-
-    number: int
-    rows: int
-    start: int
-    before: int
-    now: int
+Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class StepSchedule:
-    """The steps over a batch (batch, time), and what brings elements and memories into their order and back."""
+    """The steps over a batch (batch, time), and the maps between the batch and the order of the schedule.
+
+    `active_rows`: the number of rows with at least one element. `batch_sizes`: the number of rows in each step, as in
+    torch's packed sequences. `num_elements`: their sum. `dense`: all rows have `time` elements.
+    """
 
     def __init__(
         self, batch: int, time: int, lengths: Int[Tensor, " batch"] | None, backward: bool, device: torch.device
     ) -> None:
         self.batch, self.time, self.backward, self.device = batch, time, backward, device
         self.dense = lengths is None
-        # For rows of unequal length: those that have elements, where each element lies in the batch, and where each
-        # row's last one is among the elements.
-        self.rows: Tensor | None = None
-        self.index: Tensor | None = None
-        self.last: Tensor | None = None
+        # For rows of unequal length: the active rows by falling length, the place of each element in the flattened
+        # batch, and the place of each row's last element among the elements.
+        self.row_order: Tensor | None = None
+        self.element_index: Tensor | None = None
+        self.last_index: Tensor | None = None
         if lengths is not None:
-            self.working, self.sizes = self._by_falling_length(lengths.cpu().numpy())
+            self.active_rows, self.batch_sizes = self._sort_by_length(lengths.cpu().numpy())
         else:
-            self.working, self.sizes = batch, [batch] * time
+            self.active_rows, self.batch_sizes = batch, [batch] * time
             if backward:
-                self.index = self._tensor((np.arange(batch) * time + np.arange(time)[::-1, None]).ravel())
-        self.elements = sum(self.sizes)
+                self.element_index = self._tensor((np.arange(batch) * time + np.arange(time)[::-1, None]).ravel())
+        self.num_elements = sum(self.batch_sizes)
 
-    def _by_falling_length(self, lengths: Numbers) -> tuple[int, list[int]]:
-        """How many rows have elements, and how many have one at each step."""
-        rows = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
-        ordered = lengths[rows]
-        longest = int(ordered[0]) if len(rows) else 0
-        sizes = np.searchsorted(-ordered, -np.arange(longest), side="left")
-        step, row = np.nonzero(np.arange(longest)[:, None] < ordered[None, :])
-        place = ordered[row] - 1 - step if self.backward else step
-        starts = np.cumsum(sizes) - sizes
-        self.rows = self._tensor(rows)
-        self.index = self._tensor(rows[row] * self.time + place)
-        self.last = self._tensor(starts[ordered - 1] + np.arange(len(rows)))
-        return len(rows), sizes.tolist()
+    def _sort_by_length(self, lengths: Integers) -> tuple[int, list[int]]:
+        """The number of active rows, and the number of rows in each step."""
+        row_order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
+        sorted_lengths = lengths[row_order]
+        longest = int(sorted_lengths[0]) if len(row_order) else 0
+        batch_sizes = np.searchsorted(-sorted_lengths, -np.arange(longest), side="left")
+        step, row = np.nonzero(np.arange(longest)[:, None] < sorted_lengths[None, :])
+        position = sorted_lengths[row] - 1 - step if self.backward else step
+        starts = np.cumsum(batch_sizes) - batch_sizes
+        self.row_order = self._tensor(row_order)
+        self.element_index = self._tensor(row_order[row] * self.time + position)
+        self.last_index = self._tensor(starts[sorted_lengths - 1] + np.arange(len(row_order)))
+        return len(row_order), batch_sizes.tolist()
 
-    def _tensor(self, numbers: Numbers) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(numbers, dtype=np.int64)).to(self.device)
-
-    @cached_property
-    def steps(self) -> list[Step]:
-        found, start, before = [], 0, 0
-        for number, rows in enumerate(self.sizes):
-            found.append(Step(number, rows, start, before, self.working + start))
-            start, before = start + rows, self.working + start
-        return found
+    def _tensor(self, integers: Integers) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(integers, dtype=np.int64)).to(self.device)
 
     @cached_property
-    def before(self) -> Tensor:
-        """Where in a buffer each element finds the memory that its step goes on from."""
-        return self._tensor(np.concatenate([np.arange(step.before, step.before + step.rows) for step in self.steps]))
+    def steps(self) -> list[ScheduledStep]:
+        steps, start, previous = [], 0, 0
+        for number, rows in enumerate(self.batch_sizes):
+            current = self.active_rows + start
+            steps.append(ScheduledStep(number, rows, start, previous, current))
+            start, previous = start + rows, current
+        return steps
 
-    def take(self, sequence: Float[Tensor, "batch time size"]) -> Float[Tensor, "elements size"]:
-        """The elements in the order of the steps."""
-        if self.index is None:
-            return sequence.transpose(0, 1).reshape(self.elements, sequence.shape[2])
-        return _Take.apply(sequence.flatten(0, 1), self.index)  # type: ignore[no-untyped-call]
+    @cached_property
+    def previous_index(self) -> Int[Tensor, " elements"]:
+        """For each element, the place of its previous state in the buffer of a state."""
+        ranges = [np.arange(step.previous, step.previous + step.rows) for step in self.steps]
+        return self._tensor(np.concatenate(ranges))
 
-    def put(self, elements: Float[Tensor, "elements size"]) -> Float[Tensor, "batch time size"]:
-        """The elements at their places, and zeros in the padding."""
-        if self.index is None:
+    def pack(self, sequence: Float[Tensor, "batch time size"]) -> Float[Tensor, "elements size"]:
+        """The elements in the order of the schedule."""
+        if self.element_index is None:
+            return sequence.transpose(0, 1).reshape(self.num_elements, sequence.shape[2])
+        return _Pack.apply(sequence.flatten(0, 1), self.element_index)  # type: ignore[no-untyped-call]
+
+    def unpack(self, elements: Float[Tensor, "elements size"]) -> Float[Tensor, "batch time size"]:
+        """The elements at their places in the batch, and zeros in the padding."""
+        if self.element_index is None:
             return elements.view(self.time, self.batch, elements.shape[1]).transpose(0, 1)
-        laid = _Put.apply(elements, self.index, self.batch * self.time)  # type: ignore[no-untyped-call]
-        return laid.view(self.batch, self.time, elements.shape[1])
+        unpacked = _Unpack.apply(elements, self.element_index, self.batch * self.time)  # type: ignore[no-untyped-call]
+        return unpacked.view(self.batch, self.time, elements.shape[1])
 
-    def laid_out(self, elements: Float[Tensor, "elements size"]) -> Float[Tensor, "batch time size"]:
-        """What `put` gives, in memory of its own and row by row."""
-        laid = self.put(elements)
-        return laid if self.index is not None else laid.clone(memory_format=torch.contiguous_format)
+    def unpack_copy(self, elements: Float[Tensor, "elements size"]) -> Float[Tensor, "batch time size"]:
+        """Like `unpack`, as a contiguous tensor that shares no memory with `elements`."""
+        unpacked = self.unpack(elements)
+        return unpacked if self.element_index is not None else unpacked.clone(memory_format=torch.contiguous_format)
 
-    def by_step(self, sequence: Float[Tensor, "batch time size"]) -> Sequence[Float[Tensor, "rows size"]]:
+    def split_by_step(self, sequence: Float[Tensor, "batch time size"]) -> Sequence[Float[Tensor, "rows size"]]:
         """The elements of each step."""
-        return self.take(sequence).split_with_sizes(self.sizes)
+        return self.pack(sequence).split_with_sizes(self.batch_sizes)
 
-    def first(self, memory: Float[Tensor, "batch size"]) -> Float[Tensor, "working size"]:
-        """The memories of the rows that have elements, in the order of the rows."""
-        return memory if self.rows is None else memory.index_select(0, self.rows)
+    def pack_state(self, state: Float[Tensor, "batch size"]) -> Float[Tensor, "active size"]:
+        """The state of the active rows, in the order of the schedule."""
+        return state if self.row_order is None else state.index_select(0, self.row_order)
 
-    def back(
-        self, memory: Float[Tensor, "batch size"], changed: Float[Tensor, "working size"]
+    def unpack_state(
+        self, state: Float[Tensor, "batch size"], new: Float[Tensor, "active size"]
     ) -> Float[Tensor, "batch size"]:
-        """`memory` with the rows that have elements replaced. It keeps its type of numbers, whatever the step's was."""
-        changed = changed.to(memory.dtype)
-        return changed if self.rows is None else memory.index_copy(0, self.rows, changed)
+        """`state` with its active rows replaced by `new`, which is converted to the dtype of `state`."""
+        new = new.to(state.dtype)
+        return new if self.row_order is None else state.index_copy(0, self.row_order, new)
 
-    def at_last(self, after: Float[Tensor, "elements size"]) -> Float[Tensor, "working size"]:
-        """Of what was left after every step, each row's after its last."""
-        return after[len(after) - self.working :] if self.last is None else after.index_select(0, self.last)
+    def last_states(self, states: Float[Tensor, "elements size"]) -> Float[Tensor, "active size"]:
+        """Of the states after every step, each row's state after its last step."""
+        return (
+            states[len(states) - self.active_rows :]
+            if self.last_index is None
+            else states.index_select(0, self.last_index)
+        )
 
 
-class _Take(torch.autograd.Function):
-    """index_select whose gradient copies rather than adds: no row is taken twice."""
+class _Pack(torch.autograd.Function):
+    """index_select whose gradient copies instead of adding: no row is selected twice."""
 
     @staticmethod
     def forward(ctx: Any, source: Tensor, index: Tensor) -> Tensor:
@@ -135,8 +137,8 @@ class _Take(torch.autograd.Function):
         return gradient.new_zeros(ctx.rows, gradient.shape[1]).index_copy_(0, index, gradient), None
 
 
-class _Put(torch.autograd.Function):
-    """The opposite of _Take."""
+class _Unpack(torch.autograd.Function):
+    """The inverse of _Pack."""
 
     @staticmethod
     def forward(ctx: Any, elements: Tensor, index: Tensor, rows: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""torch's own recurrent kernels, over the rows of an order."""
+"""torch's own recurrent kernels, called in the order of a step schedule."""
 
 from __future__ import annotations
 
@@ -8,33 +8,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqloom.nn.recurrence.cell import Memories
 from seqloom.nn.recurrence.step_schedule import StepSchedule
+from seqloom.nn.recurrence.types import States
 
 
-def in_torch(
-    run: Callable[..., tuple[Tensor, ...]],
+def run_torch_kernel(
+    kernel: Callable[..., tuple[Tensor, ...]],
     inputs: Tensor,
-    order: StepSchedule,
-    memories: Memories,
-    own: list[Any],
-) -> tuple[Tensor, Memories]:
-    """What `GatedCell.whole` gives. `run` is torch._VF.lstm or the like, `own` its four parameters."""
+    schedule: StepSchedule,
+    states: States,
+    parameters: list[Any],
+) -> tuple[Tensor, States]:
+    """The result of `GatedCell.native`. `kernel` is torch._VF.lstm or a function like it, `parameters` its four weights
+    and biases."""
     device = inputs.device.type
     if device == "cuda" and torch.is_autocast_enabled(device):
-        # Left to autocast, cuDNN's recurrences run in float16, whatever precision was asked for.
-        kind = torch.get_autocast_dtype(device)
+        # Left to autocast, cuDNN's recurrences run in float16, whatever precision was chosen.
+        dtype = torch.get_autocast_dtype(device)
         with torch.autocast(device, enabled=False):
-            given = tuple(memory.to(kind) for memory in memories)
-            return in_torch(run, inputs.to(kind), order, given, [weight.to(kind) for weight in own])
-    keeps = torch.is_grad_enabled()  # what a backward pass needs, which torch calls training
-    first = [memory[None].contiguous() for memory in memories]
-    before = first if len(first) > 1 else first[0]
-    if order.dense:  # batch first, since torch copies the inputs to where it wants them in any case
-        sequence = inputs.flip(1) if order.backward else inputs
-        outputs, *last = run(sequence, before, own, True, 1, 0.0, keeps, False, True)
-        outputs = outputs.flip(1) if order.backward else outputs
-    else:  # elements of unequal rows lie as torch's packed sequences do
-        outputs, *last = run(order.take(inputs), torch.tensor(order.sizes), before, own, True, 1, 0.0, keeps, False)
-        outputs = order.put(outputs)
-    return outputs, tuple(memory[0] for memory in last)
+            states = tuple(state.to(dtype) for state in states)
+            parameters = [weight.to(dtype) for weight in parameters]
+            return run_torch_kernel(kernel, inputs.to(dtype), schedule, states, parameters)
+    train = torch.is_grad_enabled()  # torch's name for "keep what the backward pass needs"
+    initial = [state[None].contiguous() for state in states]
+    previous = initial if len(initial) > 1 else initial[0]
+    if schedule.dense:  # batch first: torch copies the inputs into its own layout in any case
+        sequence = inputs.flip(1) if schedule.backward else inputs
+        outputs, *last = kernel(sequence, previous, parameters, True, 1, 0.0, train, False, True)
+        outputs = outputs.flip(1) if schedule.backward else outputs
+    else:  # the elements of rows of unequal length are in the order of torch's packed sequences
+        elements, batch_sizes = schedule.pack(inputs), torch.tensor(schedule.batch_sizes)
+        outputs, *last = kernel(elements, batch_sizes, previous, parameters, True, 1, 0.0, train, False)
+        outputs = schedule.unpack(outputs)
+    return outputs, tuple(state[0] for state in last)

@@ -1,4 +1,4 @@
-"""Multi-head attention, of a sequence to itself and to another; rotary positions. Knows nothing of blocks."""
+"""Multi-head attention of a sequence to itself and to another, and rotary positions."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ class SelfAttention(nn.Module):
         mask: Tensor | None,
         causal: bool,
     ) -> tuple[Float[Tensor, "batch time model"], tuple[Tensor, Tensor]]:
-        """What each position attends to, and all keys and values, those of `past` first.
+        """The attention outputs, and all keys and values, those of `past` first.
 
-        `mask` is True where a query may look; `causal`, in place of one, that no query sees what comes after it.
+        `mask` is True where a query may attend. `causal`, instead of a mask: no query attends to later positions.
         """
         batch, time, _ = inputs.shape
-        all_three = self.project_in(inputs).view(batch, time, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        both, values = all_three.split([2, 1])
-        (query, key), value = rotate(both, rotation), values.squeeze(0)
+        projected = self.project_in(inputs).view(batch, time, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        query_and_key, values = projected.split([2, 1])
+        (query, key), value = rotate(query_and_key, rotation), values.squeeze(0)
         if past is not None and past[0].shape[2]:
             key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
-        # No dropout of attention weights: it would leave the fused kernel for one that holds them all.
+        # No dropout of attention weights: it would rule out the fused kernel, which never stores them all.
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
         return self.project_out(attended.transpose(1, 2).flatten(2)), (key, value)
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention to another sequence (Vaswani et al. 2017, section 3.2.3), which is read once."""
+    """Multi-head attention to another sequence (Vaswani et al. 2017, section 3.2.3), whose keys and values are computed
+    once."""
 
     def __init__(self, model_dim: int, num_heads: int, source_size: int) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class CrossAttention(nn.Module):
     def forward(
         self, inputs: Float[Tensor, "batch queries model"], keys: Tensor, values: Tensor, mask: Tensor
     ) -> Float[Tensor, "batch queries model"]:
-        """What each query attends to where `mask` (batch, 1, 1, source) is True."""
+        """The attention outputs. `mask` (batch, 1, 1, source) is True where queries may attend."""
         attended = F.scaled_dot_product_attention(
             self._by_head(self.project_query(inputs)), keys, values, attn_mask=mask
         )
@@ -71,7 +72,7 @@ class CrossAttention(nn.Module):
     def with_weights(
         self, inputs: Float[Tensor, "batch queries model"], keys: Tensor, values: Tensor, mask: Tensor
     ) -> tuple[Float[Tensor, "batch queries model"], Float[Tensor, "batch queries source"]]:
-        """The same, and the weights: their mean over the heads."""
+        """The attention outputs, and the attention weights averaged over the heads."""
         queries = self._by_head(self.project_query(inputs))
         scores = (queries * queries.shape[3] ** -0.5) @ keys.transpose(2, 3)
         weights = scores.masked_fill(~mask, float("-inf")).softmax(3)
@@ -84,8 +85,9 @@ class CrossAttention(nn.Module):
 def rotations(
     positions: Int[Tensor, "batch time"], head_dim: int, dtype: torch.dtype
 ) -> Float[Tensor, "2 batch 1 time head_dim"]:
-    """What `rotate` multiplies with at each position: the cosines of its angles (for both halves of a vector) and the
-    sines (negative for the first half). Base 10,000; angles are float64: positions grow without end."""
+    """The factors that `rotate` needs at each position: the cosines of its angles (for both halves of a vector) and the
+    sines (negative for the first half). The base is 10,000. Angles are float64, because positions grow without
+    limit."""
     exponent = torch.arange(0, head_dim, 2, dtype=torch.float64, device=positions.device) / head_dim
     angles = positions[:, None, :, None] * 10_000.0**-exponent
     cosine, sine = angles.cos(), angles.sin()
@@ -95,6 +97,6 @@ def rotations(
 def rotate(
     vectors: Float[Tensor, "*several time head_dim"], rotation: Float[Tensor, "2 _ 1 time head_dim"]
 ) -> Float[Tensor, "*several time head_dim"]:
-    """Turns the pairs (first half, second half) of each vector by its position's angles (Su et al. 2021, eq. 34)."""
+    """Rotates the pairs (first half, second half) of each vector by its position's angles (Su et al. 2021, eq. 34)."""
     cosine, sine = rotation
     return torch.addcmul(vectors * cosine, vectors.roll(vectors.shape[-1] // 2, dims=-1), sine)

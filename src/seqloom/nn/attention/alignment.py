@@ -1,4 +1,4 @@
-"""Attention of a recurrent decoder over the outputs of an encoder: additive, general and dot scores."""
+"""Attention of a recurrent decoder over the outputs of an encoder: additive, general and dot-product scores."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from seqloom.nn.matrix_product import Linear
 
 class AttentionSettings(Settings):
     score: Literal["general", "dot", "additive"] = Field(
-        "general", description="h W s (Luong), h s (needs equal sizes), or v tanh(W h + U s) (Bahdanau)"
+        "general", description="h W s (Luong), h s (needs equal dimensions), or v tanh(W h + U s) (Bahdanau)"
     )
     input_feeding: bool = Field(
-        False, description="what was attended to enters the next step; training then goes step by step, and slower"
+        False, description="feed the attentional vector of a step into the next; training then runs step by step"
     )
 
 
-class Score(nn.Module):
-    """How well queries and a source's vectors fit. What is made of the source alone is made once, by `keys`."""
+class AlignmentScore(nn.Module):
+    """How well a query matches each output of the encoder. `keys` computes once what depends on the source only."""
 
     @abstractmethod
     def keys(self, source: Float[Tensor, "batch source size"]) -> Float[Tensor, "batch source key"]: ...
@@ -40,17 +40,17 @@ class Score(nn.Module):
         """The scores of every query, plus `bias`."""
 
 
-class Dot(Score):
+class DotScore(AlignmentScore):
     """h^T s (Luong et al. 2015, equation 8)."""
 
     def __init__(self, query_size: int, source_size: int) -> None:
         super().__init__()
         if query_size != source_size:
             raise RequestError(
-                "the dot product of attention needs vectors of one size",
+                "dot-product attention needs vectors of equal dimension",
                 where="attention.score",
-                got=f"{query_size} numbers in the decoder's hidden state, {source_size} in an output of the encoder",
-                expected="equal sizes, or attention.score=general",
+                got=f"dimension {query_size} in the decoder's hidden state, {source_size} in the encoder's outputs",
+                expected="equal dimensions, or attention.score=general",
             )
 
     def keys(self, source: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class Dot(Score):
         return torch.baddbmm(bias, queries, keys.transpose(1, 2))
 
 
-class General(Score):
+class GeneralScore(AlignmentScore):
     """h^T W s (Luong et al. 2015, equation 8)."""
 
     def __init__(self, query_size: int, source_size: int) -> None:
@@ -75,8 +75,8 @@ class General(Score):
         return torch.baddbmm(bias, queries, keys.transpose(1, 2))
 
 
-class Additive(Score):
-    """v^T tanh(W h + U s) (Bahdanau et al. 2015, section A.1.2), with as many units as h has numbers."""
+class AdditiveScore(AlignmentScore):
+    """v^T tanh(W h + U s) (Bahdanau et al. 2015, section A.1.2); v has the dimension of h."""
 
     def __init__(self, query_size: int, source_size: int) -> None:
         super().__init__()
@@ -95,11 +95,15 @@ class Additive(Score):
         return hidden @ self.weight + bias
 
 
-scores: dict[str, type[Score]] = {"additive": Additive, "dot": Dot, "general": General}
+alignment_scores: dict[str, type[AlignmentScore]] = {
+    "additive": AdditiveScore,
+    "dot": DotScore,
+    "general": GeneralScore,
+}
 
 
 def padding_bias(real: Bool[Tensor, "batch source"], dtype: torch.dtype) -> Float[Tensor, "batch 1 source"]:
-    """What is added to scores: 0 at real elements, minus infinity in padding."""
+    """A bias for scores: 0 at real elements, minus infinity in padding."""
     zeros = torch.zeros(real.shape, dtype=dtype, device=real.device)
     return zeros.masked_fill_(~real, float("-inf"))[:, None]
 
@@ -107,6 +111,6 @@ def padding_bias(real: Bool[Tensor, "batch source"], dtype: torch.dtype) -> Floa
 def attend(
     scores: Float[Tensor, "batch queries source"], values: Float[Tensor, "batch source size"]
 ) -> tuple[Float[Tensor, "batch queries size"], Float[Tensor, "batch queries source"]]:
-    """The context of each query, which is the mean of the values weighted by softmax(scores), and the weights."""
+    """The context vector of each query, the mean of the values weighted by softmax(scores), and the weights."""
     weights = torch.softmax(scores, dim=2)
     return torch.bmm(weights, values), weights

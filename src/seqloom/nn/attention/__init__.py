@@ -1,0 +1,1 @@
+"""Attention: alignment scores for recurrent decoders, and multi-head attention for Transformers."""
