@@ -14,6 +14,7 @@ from seqloom.data.frequency import Frequency, infer_frequency
 from seqloom.data.series import Ints, Matrix, Panel, Vector
 from seqloom.data.series_columns import Columns, ColumnSettings, recognise
 from seqloom.data.series_times import looks_like_dates, parse_times
+from seqloom.data.table_file import read_frame
 from seqloom.errors import RequestError, SeqloomError
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ def read_panel(
     frequency: Frequency | None = None,
 ) -> SeriesTable:  # fmt: skip
     """The series of a file. `columns`, `categories` and `frequency`: those that a model was trained with."""
-    from seqloom.data.readers.series import read_frame
-
     return table_of(read_frame(path), path, settings, columns, categories, frequency)
 
 

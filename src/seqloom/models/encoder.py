@@ -28,7 +28,7 @@ class Encoder(nn.Module):
     The summary is the hidden state that a recurrent layer ends with, of both directions where there are two (Cho et al.
     2014; Sutskever et al. 2014), and the mean of any other layer's outputs. A source without elements is read as one
     element of padding. `chunk_size`: the layer goes along so many elements at a time, and gradients end in between; 0
-    is the whole at once. """
+    is the whole at once."""
 
     def __init__(self, read: nn.Module, layer: SequenceLayer, chunk_size: int = 0) -> None:
         super().__init__()

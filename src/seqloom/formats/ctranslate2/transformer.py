@@ -16,9 +16,9 @@ from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.transformer_decoder import SourceAttention, TransformerDecoder
+from seqloom.nn.attention.multi_head import SelfAttention
 from seqloom.nn.embedding import TokenEmbedding
 from seqloom.nn.layers.transformer import BidirectionalTransformer, Block, BlockStack, Transformer
-from seqloom.nn.multi_head import SelfAttention
 from seqloom.nn.output.output import FullSoftmax, OutputLayer
 
 Array = NDArray[np.float32]
@@ -156,7 +156,7 @@ def _set_decoder(spec: Any, stack: Transformer, embedding: TokenEmbedding, outpu
 
 def _set_blocks(spec: Any, stack: BlockStack) -> None:
     _set_norm(spec.layer_norm, stack.norm)
-    for part, block in zip(spec.layer, stack.each_block(), strict=True):
+    for part, block in zip(spec.layer, stack.iter_blocks(), strict=True):
         _set_norm(part.self_attention.layer_norm, block.attention_norm)
         _set_attention(part.self_attention, block.attention)
         first, _, second = block.net

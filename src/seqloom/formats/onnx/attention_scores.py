@@ -5,23 +5,23 @@ from __future__ import annotations
 from seqloom.errors import RequestError
 from seqloom.formats.onnx.graph import Graph, Value
 from seqloom.formats.onnx.matrices import linear
-from seqloom.nn.attention import Additive, Dot, General, Score
+from seqloom.nn.attention.alignment import AdditiveScore, AlignmentScore, DotScore, GeneralScore
 
 
-def keys_of(score: Score, graph: Graph, outputs: Value) -> Value:
+def keys_of(score: AlignmentScore, graph: Graph, outputs: Value) -> Value:
     """(batch, source, key): what is made of the source alone."""
-    if isinstance(score, Dot):
+    if isinstance(score, DotScore):
         return outputs
-    if isinstance(score, General):
+    if isinstance(score, GeneralScore):
         return linear(graph, outputs, score.project)
-    if isinstance(score, Additive):
+    if isinstance(score, AdditiveScore):
         return linear(graph, outputs, score.project_source)
     raise RequestError(f"a score of attention of the class {type(score).__name__} cannot be exported")
 
 
-def scores_of(score: Score, graph: Graph, queries: Value, keys: Value) -> Value:
+def scores_of(score: AlignmentScore, graph: Graph, queries: Value, keys: Value) -> Value:
     """(batch, queries, source)."""
-    if isinstance(score, Additive):
+    if isinstance(score, AdditiveScore):
         projected = graph.unsqueeze(linear(graph, queries, score.project_query), 2)
         hidden = graph.op("Tanh", graph.op("Add", projected, graph.unsqueeze(keys, 1)))
         return graph.op("MatMul", hidden, graph.weight(score.weight))

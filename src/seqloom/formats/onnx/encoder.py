@@ -13,7 +13,7 @@ from seqloom.formats.onnx.rows import Rows
 from seqloom.models.classifier import IdentityLayer
 from seqloom.models.encoder import Encoder
 from seqloom.nn.layer import SequenceLayer
-from seqloom.nn.layers.recurrent import BothWays, RecurrentStack
+from seqloom.nn.layers.recurrent import Bidirectional, RecurrentStack
 from seqloom.nn.pooling import AttentionPool
 
 
@@ -47,8 +47,8 @@ def _last_hidden(graph: Graph, layer: SequenceLayer, after: list[Value]) -> Valu
     """The hidden state of the last layer, of both ways where there are two."""
     assert isinstance(layer, RecurrentStack)
     last = layer.stack[-1]
-    ways = [last.forward_layer, last.backward_layer] if isinstance(last, BothWays) else [last]
-    memories = [len(way.cell.memory_sizes) for way in ways]  # type: ignore[union-attr, arg-type]
+    ways = [last.forward_layer, last.backward_layer] if isinstance(last, Bidirectional) else [last]
+    memories = [len(way.cell.state_sizes) for way in ways]  # type: ignore[union-attr, arg-type]
     states = after[-sum(memories) :]
     return graph.concat(*(states[sum(memories[:way])] for way in range(len(ways))), axis=1)
 

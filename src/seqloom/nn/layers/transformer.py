@@ -33,7 +33,7 @@ class BlockSettings(Settings):
     @model_validator(mode="after")
     def _heads_fit(self) -> BlockSettings:
         if self.model_dim % (2 * self.num_heads):
-            raise ValueError(f"model_dim diallowed by twice num_heads ({self.num_heads}), for rotary positions")
+            raise ValueError(f"model_dim divisible by twice num_heads ({self.num_heads}), for rotary positions")
         return self
 
 

@@ -22,7 +22,7 @@ def _cnn_state(layer: ConvolutionalNetwork) -> list[StateTensor]:
 def _tcn_state(layer: TemporalConvolutionalNetwork) -> list[StateTensor]:
     return [
         StateTensor(f"past_{depth}", np.zeros((1, convolution.reach, convolution.conv.in_channels), np.float32))
-        for depth, convolution in enumerate(layer.each())
+        for depth, convolution in enumerate(layer.iter_convolutions())
         if convolution.reach
     ]
 
@@ -36,7 +36,7 @@ def _run_cnn(
     rows: Rows,
 ) -> tuple[Value, list[Value]]:
     hidden = inputs
-    for convolution in layer.each():
+    for convolution in layer.iter_convolutions():
         elements, before = rows.without_padding(graph, hidden), convolution.reach // 2
         hidden = _convolved(graph, convolution, elements, elements, (before, convolution.reach - before))
     return hidden, []
@@ -47,7 +47,7 @@ def _run_tcn(
     layer: TemporalConvolutionalNetwork, graph: Graph, inputs: Value, state: Sequence[Value], rows: Rows
 ) -> tuple[Value, list[Value]]:
     hidden, waiting, after = rows.without_padding(graph, inputs), list(state), []
-    for convolution in layer.each():
+    for convolution in layer.iter_convolutions():
         known = hidden
         if convolution.reach:
             known = graph.concat(waiting.pop(0), hidden, axis=1)

@@ -11,15 +11,15 @@ from seqloom.formats.onnx.builders.operators import operator_of
 from seqloom.formats.onnx.graph import Graph, Value
 from seqloom.formats.onnx.layers import StateTensor, run_layer, state_of
 from seqloom.formats.onnx.rows import Rows
-from seqloom.nn.layers.recurrent import BothWays, RecurrentStack
+from seqloom.nn.layers.recurrent import Bidirectional, RecurrentStack
 from seqloom.nn.recurrence.recurrent_layer import RecurrentLayer
 
 
 def _depths(stack: RecurrentStack) -> list[list[RecurrentLayer]]:
     """The layers of each depth: one, or one each way."""
     return [
-        [depth.forward_layer, depth.backward_layer] if isinstance(depth, BothWays) else [depth]
-        for depth in stack._depths()
+        [depth.forward_layer, depth.backward_layer] if isinstance(depth, Bidirectional) else [depth]
+        for depth in stack._layers()
     ]
 
 
@@ -28,7 +28,7 @@ def _state(layer: RecurrentStack) -> list[StateTensor]:
     found = []
     for number, depth in enumerate(_depths(layer)):
         for way, along in zip(("", "backward_"), depth, strict=False):
-            for memory, tensor in enumerate(along.first_memories(1)):
+            for memory, tensor in enumerate(along.initial_states(1)):
                 name = f"{way}{'cell' if memory else 'hidden'}_{number}"
                 found.append(StateTensor(name, tensor.detach().cpu().float().numpy()))
     return found
@@ -43,7 +43,7 @@ def _run(
     for number, depth in enumerate(_depths(layer)):
         outputs = []
         for along in depth:
-            memories = [waiting.pop(0) for _ in along.cell.memory_sizes]
+            memories = [waiting.pop(0) for _ in along.cell.state_sizes]
             given, left = _along(graph, along, sequence, memories, rows)
             outputs.append(given)
             after += left

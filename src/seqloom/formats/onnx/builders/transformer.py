@@ -66,7 +66,7 @@ def run_transformer(
     rotation = _rotation(graph, positions, layer.head_dim)
     hidden = linear(graph, rows.without_padding(graph, inputs), layer.project)
     presents = []
-    for number, block in enumerate(layer.each_block()):
+    for number, block in enumerate(layer.iter_blocks()):
         hidden, present = _attend(graph, block, hidden, rotation, past[number], bias)
         presents.append(present)
         hidden = _net(graph, block, hidden if between is None else between(number, hidden))
@@ -92,7 +92,7 @@ def _run_both_ways(
     bias = _mask_bias(graph, graph.unsqueeze(seen, 1, 2))
     rotation = _rotation(graph, steps, layer.head_dim)
     hidden = linear(graph, rows.without_padding(graph, inputs), layer.project)
-    for block in layer.each_block():
+    for block in layer.iter_blocks():
         hidden, _ = _attend(graph, block, hidden, rotation, None, bias)
         hidden = _net(graph, block, hidden)
     return layer_norm(graph, hidden, layer.norm.weight, layer.norm.bias, layer.norm.eps), []

@@ -1,0 +1,47 @@
+"""CSV and Parquet files as polars frames."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import opened, reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "None", "?", "."]
+
+
+def read_frame(path: str) -> pl.DataFrame:
+    """A CSV file (separated by commas, semicolons or tabs; `.gz`, `.xz` and `-` too) or a Parquet file as a frame."""
+    import polars as pl
+
+    with reading(path):
+        if path.endswith(".parquet"):
+            return _parsed(lambda: pl.read_parquet(path), path)
+        with opened(path) as stream:
+            content = stream.read()
+    if not content.strip():
+        raise RequestError("the file is empty", where=path, expected="a header and a row a time")
+    header = content[: content.find(b"\n")]
+    separator = max((b",", b";", b"\t"), key=header.count).decode()
+    return _parsed(
+        lambda: pl.read_csv(
+            io.BytesIO(content), separator=separator, null_values=_MISSING, infer_schema_length=None,
+            decimal_comma=separator == ";" and content.count(b",") > content.count(b"."),
+        ),
+        path,
+    )  # fmt: skip
+
+
+def _parsed(read: Any, path: str) -> pl.DataFrame:
+    """An index that was written without a name is called so."""
+    import polars as pl
+
+    try:
+        frame: pl.DataFrame = read()
+        return frame.rename({"": "index"}) if "" in frame.columns else frame
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        raise SeqloomError("the table could not be read", where=path, got=str(error).partition("\n")[0]) from None
