@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from seqloom.data.frequency import Frequency, infer_frequency
 from seqloom.data.series import Ints, Matrix, Panel, Vector
 from seqloom.data.series_columns import Columns, ColumnSettings, recognise
+from seqloom.data.series_frame import read_frame
 from seqloom.data.series_times import looks_like_dates, parse_times
-from seqloom.data.table_file import read_frame
 from seqloom.errors import RequestError, SeqloomError
 
 if TYPE_CHECKING:

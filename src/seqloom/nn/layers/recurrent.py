@@ -53,9 +53,9 @@ class RecurrentStack(SequenceLayer):
         return layer() if self.causal else Bidirectional(layer(), layer(backward=True))
 
     def initial_state(self, batch_size: int) -> State:
-        return tuple(layer.initial_states(batch_size) for layer in self._layers())
+        return tuple(layer.initial_states(batch_size) for layer in self.iter_layers())
 
-    def _layers(self) -> Iterator[RecurrentLayer | Bidirectional]:
+    def iter_layers(self) -> Iterator[RecurrentLayer | Bidirectional]:
         return cast("Iterator[RecurrentLayer | Bidirectional]", iter(self.stack))
 
     def forward(
@@ -66,7 +66,7 @@ class RecurrentStack(SequenceLayer):
     ) -> tuple[Float[Tensor, "batch time output"], State]:
         state = self.initial_state(inputs.shape[0]) if state is None else state
         sequence, new_state = inputs, []
-        for number, (layer, states) in enumerate(zip(self._layers(), state, strict=True)):
+        for number, (layer, states) in enumerate(zip(self.iter_layers(), state, strict=True)):
             layer_inputs = self.between(sequence) if number and self.training else sequence
             outputs, new_states = layer(layer_inputs, states, lengths)
             adds = self.residual and number and outputs.shape == sequence.shape
@@ -77,7 +77,7 @@ class RecurrentStack(SequenceLayer):
     def backends(self, inputs: Float[Tensor, "batch time input"], lengths: Tensor | None = None) -> list[Backend]:
         """For each layer from the first to the last, the backend that would run `inputs` now, and why."""
         layer_inputs, backends = inputs, []
-        for layer in self._layers():
+        for layer in self.iter_layers():
             backends.append(layer.backend(layer_inputs, lengths))
             layer_inputs = inputs.new_empty(inputs.shape[0], inputs.shape[1], layer.output_size)
         return backends

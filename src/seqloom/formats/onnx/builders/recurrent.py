@@ -19,7 +19,7 @@ def _depths(stack: RecurrentStack) -> list[list[RecurrentLayer]]:
     """The layers of each depth: one, or one each way."""
     return [
         [depth.forward_layer, depth.backward_layer] if isinstance(depth, Bidirectional) else [depth]
-        for depth in stack._layers()
+        for depth in stack.iter_layers()
     ]
 
 

@@ -123,7 +123,7 @@ def _mask_bias(graph: Graph, visible: Value) -> Value:
 
 
 def _rotation(graph: Graph, positions: Value, head_dim: int) -> tuple[Value, Value]:
-    """The cosines and sines of `nn.multi_head.rotations`, (batch, time, 1, head_dim); angles in float64."""
+    """The cosines and sines of `nn.attention.multi_head.rotations`, (batch, time, 1, head_dim); angles in float64."""
     exponent = np.arange(0, head_dim, 2, dtype=np.float64) / head_dim
     turns = graph.constant(10_000.0**-exponent, "float64")
     angles = graph.op("Mul", graph.unsqueeze(graph.cast(positions, "float64"), 2, 3), turns)

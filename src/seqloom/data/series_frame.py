@@ -1,4 +1,4 @@
-"""CSV and Parquet files as polars frames."""
+"""CSV and Parquet files as data frames."""
 
 from __future__ import annotations
 
