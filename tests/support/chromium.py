@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -24,8 +25,10 @@ class Chromium:
         self._in, from_browser = os.pipe()
 
         def connect() -> None:
-            os.dup2(to_browser, 3)
-            os.dup2(from_browser, 4)
+            # Away from 3 and 4 first, which they may be themselves.
+            ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser, from_browser)]
+            for end, number in zip(ends, (3, 4), strict=True):
+                os.dup2(end, number)
 
         self._process = subprocess.Popen(
             [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
