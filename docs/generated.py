@@ -181,3 +181,18 @@ def _first_sentence(path: Path) -> str:
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     paragraph = " ".join(docstring.partition("\n\n")[0].split())
     return re.split(r"(?<=[.:;]) (?=[A-Z])", paragraph)[0]
+
+
+def exports() -> str:
+    """Which models leave in which formats, a row for the models of a task that leave alike."""
+    from seqloom.export.supported import FORMATS, condition
+    from seqloom.tasks import tasks
+
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for task in tasks:
+        for model in sorted(tasks[task].models()):
+            cells = [condition(name, task, model) for name in FORMATS]
+            shown = ["" if cell is None else f"with {cell}" if cell else "yes" for cell in cells]
+            alike.setdefault((task, *shown), []).append(f"`{model}`")
+    rows = [f"| {task} | {', '.join(models)} | {' | '.join(shown)} |" for (task, *shown), models in alike.items()]
+    return "\n".join([f"| task | models | {' | '.join(FORMATS)} |", "| --- " * (len(FORMATS) + 2) + "|", *rows])

@@ -56,7 +56,7 @@ def _write_model(run: Run, folder: Path, gate: Gate, options: ExportOptions) -> 
     if isinstance(run.model, Mixture):
         _write_parts(run, folder, gate)
     if has_graphs(run):
-        _, graphs = graphs_of(run.model.float(), options.int8)
+        _, graphs = graphs_of(run.model, options.int8)
         write_graphs({exported.name: exported.graph for exported in graphs}, folder)
         for exported in graphs:
             check_inputs_are_used(exported)

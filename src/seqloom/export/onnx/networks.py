@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqloom.errors import RequestError
+from seqloom.export.supported import exportable
 from seqloom.formats.onnx.bit_predictor import bit_predictor_graphs
 from seqloom.formats.onnx.classifier import classifier_graphs
 from seqloom.formats.onnx.encoder_decoder import encoder_decoder_graphs
@@ -31,8 +32,8 @@ def graphs_of(model: Any, int8: bool = False) -> tuple[str, list[ExportedGraph]]
     """The kind and the graphs. Raises RequestError for a network that has no builder."""
     for network, (kind, build) in BUILDERS.items():
         if isinstance(model, network):
-            return kind, build(model, int8)
+            return kind, build(model.float(), int8)
     raise RequestError(
         f"a model of the class {type(model).__name__} cannot be exported to ONNX: it has no builder of graphs",
-        expected=", ".join(network.__name__ for network in BUILDERS),
+        expected="a run of " + ", ".join(sorted({task for task, _ in exportable("onnx")})),
     )

@@ -1,0 +1,38 @@
+"""Which models leave in which formats, and on what conditions; the table in the documents is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seqloom.tasks import tasks
+
+_NETWORKS = ("algorithm", "classify", "language-model", "tag", "translate")
+_WITH_PAGE = ("classify", "language-model", "tag", "translate")
+_COUNTED = ("mix", "ngram")
+
+FORMATS = ("onnx", "ctranslate2", "web", "arpa", "word2vec")
+
+
+def condition(file_format: str, task: str, model: str) -> str | None:
+    """None where the model does not leave in the format; otherwise the settings that it needs, or an empty text."""
+    if file_format == "onnx":
+        return "" if task in (*_NETWORKS, "vectors") else None
+    if file_format == "ctranslate2" and model == "transformer":
+        needs = {"translate": "output.kind=full", "language-model": "data.mode=lines, output.kind=full"}
+        return needs.get(task)
+    if file_format == "web":
+        return "" if task in _WITH_PAGE and model not in (*_COUNTED, "bow") else None
+    if file_format == "arpa":
+        return "" if model == "ngram" else None
+    if file_format == "word2vec":
+        has_words = task in ("vectors", "translate", "tag") or (task == "language-model" and model not in _COUNTED)
+        return "" if has_words or (task == "classify" and model != "bow") else None
+    return None
+
+
+def exportable(file_format: str) -> Iterator[tuple[str, str]]:
+    """The task and the name of every model that leaves in the format."""
+    for task in tasks:
+        for model in tasks[task].models():
+            if condition(file_format, task, model) is not None:
+                yield task, model

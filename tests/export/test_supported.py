@@ -1,0 +1,30 @@
+"""What the table of formats promises is there: every layer has a builder, and every model of a task a format."""
+
+from __future__ import annotations
+
+import pytest
+
+from seqloom.export.supported import FORMATS, condition, exportable
+from seqloom.formats.onnx import builders  # noqa: F401
+from seqloom.formats.onnx.layers import run_layer, state_of
+from seqloom.nn.layer import SequenceLayer, layers
+from seqloom.tasks import tasks
+
+
+@pytest.mark.parametrize("name", layers)
+def test_every_registered_layer_has_a_builder(name: str) -> None:
+    for function in (state_of, run_layer):
+        assert function.dispatch(layers[name]) is not function.dispatch(SequenceLayer)
+
+
+def test_every_model_of_the_tasks_of_networks_leaves() -> None:
+    leaving = set(exportable("onnx"))
+    for task in ("algorithm", "classify", "language-model", "tag", "translate", "vectors"):
+        assert all((task, model) in leaving for model in tasks[task].models())
+
+
+def test_conditions_name_settings() -> None:
+    assert condition("ctranslate2", "translate", "transformer") == "output.kind=full"
+    assert condition("ctranslate2", "translate", "lstm+attention") is None
+    assert condition("web", "classify", "bow") is None
+    assert all(condition(name, "nothing", "nothing") is None for name in FORMATS if name != "arpa")
