@@ -11,7 +11,7 @@ from seqloom.nn.layer import SequenceLayer, layers
 from seqloom.tasks import tasks
 
 
-@pytest.mark.parametrize("name", layers)
+@pytest.mark.parametrize("name", list(layers))
 def test_every_registered_layer_has_a_builder(name: str) -> None:
     for function in (state_of, run_layer):
         assert function.dispatch(layers[name]) is not function.dispatch(SequenceLayer)
