@@ -123,12 +123,14 @@ class Splits(NamedTuple):
     test: SeriesData | None
 
 
-def split_in_time(panel: Panel, valid_steps: int, test_steps: int) -> Splits:
+def split_in_time(panel: Panel, valid_steps: int, test_steps: int, every: int = 1) -> Splits:
     """Each series in three: its last `test_steps` are tested on, the `valid_steps` before are validated on, and what
-    comes first is learnt from. A series too short for a part of its own has none of it, the test's going first."""
+    comes first is learnt from. A series too short for a part of its own has none of it, the test's going first. Of
+    many series, each `every`-th is validated on, and more is learnt from the others."""
     lengths = panel.lengths
     test_first = np.where(lengths > valid_steps + test_steps, lengths - test_steps, lengths)
-    valid_first = np.where(test_first > valid_steps, test_first - valid_steps, test_first)
+    validates = (test_first > valid_steps) & (np.arange(len(panel)) % every == 0)
+    valid_first = np.where(validates, test_first - valid_steps, test_first)
     zeros = np.zeros(len(panel), np.int64)
     test = SeriesData(panel, test_first, lengths)
     return Splits(

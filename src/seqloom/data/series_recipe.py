@@ -26,6 +26,9 @@ _FILE = "series.json"
 
 _SHORTEST_HORIZON = 6
 
+_VERY_MANY = 200
+"""From so many series on, some of them are enough to validate on."""
+
 _MANY = 10
 """From so many series on, a test on the last horizon of each says enough; of fewer, more of their past is tested on."""
 
@@ -36,6 +39,9 @@ class SeriesSettings(ColumnSettings):
         0, ge=0, description="steps at the end of each series to validate on; 0: a horizon, of few series a tenth"
     )
     test_steps: int = Field(0, ge=0, description="steps after those to test on; 0: a horizon, of few series a fifth")
+    valid_every: int = Field(
+        0, ge=0, le=1_000_000, description="validate on every n-th series; 0: on all, of 200 and more on every fifth"
+    )
     origins: int = Field(
         0, ge=0, description="origins of a series from which a split is forecast; 0: up to 24, fewer of many series"
     )
@@ -119,6 +125,7 @@ class SeriesRecipe:
             panel,
             valid_steps if sources.valid is None else 0,
             test_steps if sources.valid is sources.test is None else 0,
+            self.settings.valid_every or (5 if len(panel) >= _VERY_MANY else 1),
         )
         valid = splits.valid if sources.valid is None else self.encode(sources.valid, codec)
         test = splits.test if sources.test is None else self.encode(sources.test, codec)

@@ -8,45 +8,43 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, create_model
+from pydantic import create_model
 
 from seqloom.config import Settings
+from seqloom.data.corpus import Corpus
 from seqloom.data.series import Panel, SeriesData
-from seqloom.data.series_recipe import SeriesRecipe, SeriesSettings
+from seqloom.data.series_recipe import SeriesRecipe
 from seqloom.errors import unknown_name
 from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import Drift, Naive, SeasonalNaive
+from seqloom.models.forecasting.ridge import Ridge
 from seqloom.models.forecasting.statistical import ETS, Theta
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.backtest import anomalies, backtest, forecast_rows, online
-from seqloom.tasks.capabilities import FittedSettings, Trained
+from seqloom.tasks.capabilities import Trained, TrainedModel
+from seqloom.tasks.forecast_settings import FittedForecastSettings, ForecastSettings
 from seqloom.tasks.task import Score
 
-if TYPE_CHECKING:  # what trains networks imports torch
-    pass
+if TYPE_CHECKING:  # what these are of imports torch
+    from torch import Tensor, nn
+
+    from seqloom.data.batch import Batch
+    from seqloom.data.loader import Loader
+    from seqloom.nn.layer import State
+    from seqloom.tasks.network_task import Loss
 
 CLOSED_FORM: dict[str, type[LocalForecaster]] = {
     "naive": Naive,
     "seasonal-naive": SeasonalNaive,
     "drift": Drift,
     "ar": Autoregressive,
+    "ridge": Ridge,
     "ets": ETS,
     "theta": Theta,
 }
-
-
-class ForecastSettings(Settings):
-    data: SeriesSettings = SeriesSettings()
-    calibrate: bool = Field(
-        True, description="move quantiles by what the validation data show, so that intervals cover"
-    )
-
-
-class FittedForecastSettings(FittedSettings, ForecastSettings):
-    """Those of a model in closed form."""
 
 
 class ForecastTask:
@@ -57,21 +55,23 @@ class ForecastTask:
     default_model = "ar"
 
     def models(self) -> Sequence[str]:
-        return sorted(CLOSED_FORM)
+        return sorted([*CLOSED_FORM, *_networks().networks()])
 
     def describe(self, model: str) -> Description:
-        self._check(model)
-        return Description.of(CLOSED_FORM[model])
+        return Description.of(CLOSED_FORM[model]) if model in CLOSED_FORM else _networks().describe(model)
 
     def settings(self, model: str) -> type[Settings]:
-        self._check(model)
-        model_settings = CLOSED_FORM[model].settings
-        return create_model(
-            "ForecastSettings", __base__=FittedForecastSettings, model=(model_settings, model_settings())
-        )
+        if model in CLOSED_FORM:
+            model_settings = CLOSED_FORM[model].settings
+            return create_model(
+                "ForecastSettings", __base__=FittedForecastSettings, model=(model_settings, model_settings())
+            )
+        if model not in _networks().networks():
+            raise unknown_name("model", model, self.models())
+        return _networks().settings_of(model)
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
-        return {}
+        return {} if model in CLOSED_FORM else _networks().preset_of(model)
 
     def recipe(self, settings: ForecastSettings) -> SeriesRecipe:
         return SeriesRecipe(settings.data)
@@ -81,6 +81,32 @@ class ForecastTask:
 
     def score(self, data: SeriesData) -> Score:  # noqa: ARG002
         return Score("mase", lower_is_better=True)
+
+    def build(self, corpus: Corpus[Any, Any], model: str, settings: Any) -> nn.Module:
+        return _networks().build(corpus, model, settings)
+
+    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: Any) -> nn.Module:
+        return _networks().rebuild(tensors, model, settings)
+
+    def train_loader(self, corpus: Corpus[Any, Any], settings: Any, seed: int) -> Loader:
+        return _networks().train_loader(corpus, settings, seed)
+
+    def exact_loader(self, data: SeriesData, settings: Any) -> Loader:
+        return _networks().exact_loader(data, settings)
+
+    def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
+        return _networks().loss(model, batch), state
+
+    def metrics(self, total: Loss, data: SeriesData) -> dict[str, float]:  # noqa: ARG002
+        return {"loss": float(total.sum) / max(int(total.count), 1)}
+
+    def output_metrics(self, trained: Trained, data: SeriesData, brief: bool) -> dict[str, float]:  # noqa: ARG002
+        return backtest(trained, data).metrics()
+
+    def calibrate(self, trained: Trained, valid: SeriesData) -> None:
+        """Of a network; the models in closed form calibrate themselves when they are fitted."""
+        if trained.settings.calibrate:
+            _networks().calibrate(trained, valid)
 
     def measure(self, trained: Trained, data: SeriesData) -> dict[str, float]:
         return backtest(trained, data).metrics()
@@ -109,9 +135,12 @@ class ForecastTask:
     def anomalies(self, trained: Trained, panel: Panel) -> Iterator[Anomaly]:
         return anomalies(trained, panel)
 
-    def _check(self, model: str) -> None:
-        if model not in self.models():
-            raise unknown_name("model", model, self.models())
+
+def _networks() -> Any:
+    """What trains networks; it imports torch."""
+    from seqloom.tasks import forecast_networks
+
+    return forecast_networks
 
 
 tasks.register("forecast")(ForecastTask())

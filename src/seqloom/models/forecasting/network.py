@@ -1,0 +1,272 @@
+"""Networks that forecast: any layer along a window, level and scale taken out first and put back at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from seqloom.config import Settings
+from seqloom.data.batch import Batch
+from seqloom.data.series import History
+from seqloom.data.series_recipe import SeriesCodec
+from seqloom.data.series_windows import history_batch
+from seqloom.errors import RequestError
+from seqloom.models.forecasting.distributions import DISTRIBUTIONS
+from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast, normal_paths
+from seqloom.nn.layer import SequenceLayer, map_state
+from seqloom.nn.matrix_product import Linear
+
+_ROWS = 1_024
+_PATHS = 200
+_CONTEXT = 36
+
+
+class WindowSettings(Settings):
+    context: int = Field(0, ge=0, le=10_000, description="steps of a window; 0: three seasons, or 36")
+    segment: int = Field(
+        1, ge=0, le=10_000, description="steps that the layer takes at once as one element; 0: a season"
+    )
+    level: Literal["last", "mean", "none"] = Field(
+        "last", description="what is taken out of a window: its last value or mean"
+    )
+    transform: Literal["auto", "none", "log"] = Field(
+        "auto", description="of the values; auto: logarithms of what is positive"
+    )
+    horizons: Literal["direct", "recursive"] = Field(
+        "direct", description="all steps at once, or each from the one before, along sample paths"
+    )
+    shortcut: bool = Field(True, description="a linear map from the window to the steps ahead beside the layer")
+    distribution: Literal["quantiles", "gaussian", "student-t", "negative-binomial"] = Field(
+        "quantiles", description="what is learnt of each step ahead"
+    )
+    batch_size: int = Field(128, gt=0, le=2**20, description="windows of a batch")
+    dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout before the output")
+
+
+class Sizes(NamedTuple):
+    """What a network is built for; kept in its buffer `sizes`."""
+
+    horizon: int
+    context: int
+    segment: int
+    past: int
+    ahead: int
+    static: int
+    log: int
+    season: int
+
+
+class Scaled(NamedTuple):
+    """Windows without level and scale: `values` (rows, context), `level` and `scale` (rows, 1)."""
+
+    values: Tensor
+    level: Tensor
+    scale: Tensor
+
+
+class ForecastNetwork(nn.Module):
+    """outputs = W layer(window) [+ V window] + b for all steps ahead, on the scale of the window.
+
+    A window less its level, over the mean absolute difference between steps a season apart; of positive series the
+    logarithms of that. So one network serves series of any size.
+    """
+
+    def __init__(self, layer: type[SequenceLayer], settings: Settings, window: WindowSettings, sizes: Sizes) -> None:
+        super().__init__()
+        self.options, self.own = window, sizes
+        self.recursive = window.horizons == "recursive"
+        self.distribution = DISTRIBUTIONS[window.distribution]()
+        if self.recursive and self.distribution.of_counts:
+            raise RequestError(
+                "counts are forecast all steps at once", where="window.horizons", got=window.horizons, expected="direct"
+            )
+        channels = 2 + sizes.past + sizes.ahead + sizes.static
+        segment = 1 if self.recursive else sizes.segment
+        self.layer = layer(segment * channels, settings)
+        self.dropout = nn.Dropout(window.dropout)
+        steps = 1 if self.recursive else sizes.horizon
+        ahead = 0 if self.recursive else sizes.horizon * sizes.ahead
+        self.output = Linear(self.layer.output_size + ahead, steps * self.distribution.size)
+        self.shortcut = None
+        if window.shortcut and not self.recursive:
+            self.shortcut = Linear(sizes.context, sizes.horizon)
+            nn.init.zeros_(self.shortcut.weight)
+            nn.init.zeros_(self.shortcut.bias)
+        self.sizes: Tensor
+        self.factors_held: Tensor
+        self.register_buffer("sizes", torch.tensor(sizes))
+        self.register_buffer("factors_held", torch.ones(len(LEVELS), dtype=torch.float64))
+
+    @classmethod
+    def rebuild(
+        cls, layer: type[SequenceLayer], settings: Settings, window: WindowSettings, tensors: Mapping[str, Tensor]
+    ) -> ForecastNetwork:
+        """A network of the sizes of the saved `tensors`."""
+        return cls(layer, settings, window, Sizes(*tensors["sizes"].tolist()))
+
+    @property
+    def factors(self) -> NDArray[np.float64]:
+        """See `calibration.factors`."""
+        return self.factors_held.cpu().numpy()
+
+    @factors.setter
+    def factors(self, values: NDArray[np.float64]) -> None:
+        self.factors_held.copy_(torch.from_numpy(values))
+
+    def scaled(self, values: Float[Tensor, "rows context"]) -> Scaled:
+        """Level and scale are of the window alone. A constant window has the scale of its level, or 1."""
+        if self.own.log:
+            values = values.clamp(min=1e-12).log()
+        elif self.distribution.of_counts:
+            values = values.clamp(min=0).log1p()
+        season = self.own.season if self.own.season < values.shape[1] else 1
+        scale = (values[:, season:] - values[:, :-season]).abs().mean(1, keepdim=True)
+        floor = (
+            1e-3 if self.own.log or self.distribution.of_counts else 1e-6 * values.abs().mean(1, keepdim=True) + 1e-12
+        )
+        scale = torch.maximum(scale, torch.as_tensor(floor, device=values.device).expand_as(scale))
+        kinds = {"last": values[:, -1:], "mean": values.mean(1, keepdim=True), "none": torch.zeros_like(values[:, :1])}
+        level = kinds[self.options.level]
+        return Scaled((values - level) / scale, level, scale)
+
+    def _elements(self, batch: Batch, scaled: Scaled) -> Tensor:
+        """(rows, elements, segment * channels): the real values first, a first segment that is not whole left out."""
+        sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
+        segment = 1 if self.recursive else self.own.segment
+        rest = sequence.shape[1] % segment
+        return sequence[:, rest:].reshape(len(sequence), -1, segment * sequence.shape[2])
+
+    def outputs(self, batch: Batch) -> tuple[Tensor, Scaled]:
+        """(rows, horizon, size) numbers for the distribution of each step ahead, on the scale of the window."""
+        scaled = self.scaled(batch.inputs[:, :, 0])
+        hidden = self.layer(self._elements(batch, scaled))[0][:, -1]
+        if batch.source is not None:
+            hidden = torch.cat([hidden, batch.source.flatten(1)], dim=1)
+        raw = self.output(self.dropout(hidden)).view(len(hidden), self.own.horizon, -1)
+        if self.distribution.of_counts:  # in proportion to the window's mean
+            offset = (batch.inputs[:, :, 0].clamp(min=0).mean(1) + 0.5).log()
+            raw = torch.cat([raw[:, :, :1] + offset[:, None, None], raw[:, :, 1:]], dim=2)
+        if self.shortcut is None:
+            return raw, scaled
+        linear = self.shortcut(scaled.values)[:, :, None]
+        if self.distribution.size == len(LEVELS):
+            return raw + linear, scaled
+        return torch.cat([raw[:, :, :1] + linear, raw[:, :, 1:]], dim=2), scaled
+
+    def loss(self, batch: Batch) -> Float[Tensor, " rows"]:
+        """The loss of each window, summed over the steps ahead."""
+        if self.recursive:
+            return self._recursive_loss(batch)
+        raw, scaled = self.outputs(batch)
+        return self.distribution.loss(raw.float(), self._targets(batch.targets, scaled)).sum(1)
+
+    def _targets(self, targets: Tensor, scaled: Scaled) -> Tensor:
+        if self.distribution.of_counts:
+            return targets
+        values = targets.clamp(min=1e-12).log() if self.own.log else targets
+        return (values - scaled.level) / scaled.scale
+
+    def _recursive_loss(self, batch: Batch) -> Float[Tensor, " rows"]:
+        """Teacher forcing: each step of the horizon from the true ones before."""
+        scaled = self.scaled(batch.inputs[:, :, 0])
+        targets = self._targets(batch.targets, scaled)
+        sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
+        further = self._next_elements(targets[:, :-1], sequence)
+        hidden, _ = self.layer(torch.cat([sequence, further], dim=1))
+        raw = self.output(self.dropout(hidden[:, self.own.context - 1 :]))
+        return self.distribution.loss(raw.float(), targets).sum(1)
+
+    @staticmethod
+    def _next_elements(values: Tensor, sequence: Tensor) -> Tensor:
+        """Elements for known or drawn `values` (rows, steps); other channels are as in the last known step."""
+        others = sequence[:, -1:, 1:].expand(-1, values.shape[1], -1)
+        return torch.cat([values[:, :, None], others], dim=2)
+
+    @torch.no_grad()
+    def forecasts(
+        self,
+        histories: Sequence[History],
+        horizon: int,
+        *,
+        seed: int = 1,
+        paths: int = 0,
+        refit: bool = True,  # noqa: ARG002
+    ) -> Iterator[Forecast]:
+        """Of a direct network at most as far as it was trained for."""
+        if horizon > self.own.horizon and not self.recursive:
+            raise RequestError(
+                "the network forecasts all steps at once, no more than it was trained for", got=horizon,
+                expected=self.own.horizon, hint="train with --set data.horizon=.., or window.horizons=recursive",
+            )  # fmt: skip
+        was_training = self.training
+        self.eval()
+        try:
+            for first in range(0, len(histories), _ROWS):
+                block = histories[first : first + _ROWS]
+                batch = history_batch(block, self.own.context, self.own.horizon).to(self.sizes.device)
+                answers = self._drawn(batch, horizon, seed, paths) if self.recursive else self._direct(batch, horizon)
+                for number, forecast in enumerate(answers):
+                    if paths and forecast.paths is None:
+                        forecast = forecast._replace(paths=normal_paths(forecast, paths, seed + first + number))
+                    yield forecast
+        finally:
+            self.train(was_training)
+
+    def _restored(self, values: NDArray[np.float64], scaled: Scaled) -> NDArray[np.float64]:
+        """(rows, ..) numbers of the window's scale as values of the series."""
+        shape = (-1,) + (1,) * (values.ndim - 1)
+        level, scale = (part.double().cpu().numpy().reshape(shape) for part in (scaled.level, scaled.scale))
+        values = values * scale + level
+        return np.exp(np.minimum(values, 700.0)) if self.own.log else values
+
+    def _direct(self, batch: Batch, horizon: int) -> list[Forecast]:
+        raw, scaled = self.outputs(batch)
+        quantiles = self.distribution.quantiles(raw[:, :horizon])
+        if not self.distribution.of_counts:
+            quantiles = self._restored(quantiles, scaled)
+        return [Forecast(row[:, MEDIAN], row) for row in quantiles]
+
+    def _drawn(self, batch: Batch, horizon: int, seed: int, paths: int) -> list[Forecast]:
+        """By sample paths: each step is drawn and fed back."""
+        count, chance = max(_PATHS, paths), np.random.default_rng(seed)
+        scaled = self.scaled(batch.inputs[:, :, 0])
+        sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
+        hidden, state = self.layer(sequence)
+        state = map_state(lambda tensor: tensor.repeat_interleave(count, dim=0), state)
+        hidden = hidden[:, -1:].repeat_interleave(count, dim=0)
+        wide, steps = sequence[:, -1:].repeat_interleave(count, dim=0), []
+        for step in range(horizon):
+            drawn = torch.from_numpy(self.distribution.sample(self.output(hidden), chance)).to(hidden)
+            steps.append(drawn)
+            if step + 1 < horizon:
+                hidden, state = self.layer(self._next_elements(drawn, wide), state)
+        values = torch.cat(steps, dim=1).double().cpu().numpy().reshape(len(sequence), count, horizon)
+        values = self._restored(values, scaled)
+        return [
+            Forecast.of_paths(np.median(row, axis=0), row)._replace(paths=row[:paths] if paths else None)
+            for row in values
+        ]
+
+
+def context_of(window: WindowSettings, period: int) -> int:
+    """The steps of a window of series with this `period`."""
+    return window.context or (3 * period if period > 1 else _CONTEXT)
+
+
+def sizes_of(window: WindowSettings, codec: SeriesCodec, positive: bool) -> Sizes:
+    """The sizes of a network for series all values of which are `positive` or not."""
+    context = context_of(window, codec.period)
+    log = {"auto": positive and window.distribution != "negative-binomial", "none": False, "log": True}[
+        window.transform
+    ]
+    return Sizes(
+        codec.horizon, context, min(window.segment or codec.period, context), codec.past, codec.ahead, codec.static,
+        int(log), codec.period,
+    )  # fmt: skip

@@ -1,0 +1,273 @@
+"""The model `ridge`: one linear map from a window to all steps ahead, shared by all series, in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from seqloom.config import Settings
+from seqloom.data.series import History, SeriesData
+from seqloom.data.series_recipe import SeriesCodec
+from seqloom.errors import RequestError
+from seqloom.models.forecasting.calibration import factors_on
+from seqloom.models.forecasting.forecast import Forecast, normal_paths
+from seqloom.models.forecasting.local import LocalForecaster
+
+Matrix = NDArray[np.float64]
+
+_PERIODS = (1, 2, 3, 4, 8, 14, 21)
+"""Periods in the windows that are compared."""
+
+_STEPS = (4, 8, 12, 24, 48)
+"""Steps in them where there is no season."""
+
+_STRENGTHS = (1e-4, 3e-3, 3e-2, 0.15, 0.6)
+"""Strengths of the penalty that are compared, as shares of the regressors' mean square."""
+
+_CLOSE = 1.005
+"""Windows whose error on the validation data is at most so many times the least are averaged."""
+
+_ROWS = 4_096
+_LEAST = 2
+
+
+class RidgeSettings(Settings):
+    context: int = Field(
+        0, ge=0, le=10_000, description="steps in a window; 0: those that do best on the validation data"
+    )
+    transform: Literal["auto", "none", "log"] = Field("auto", description="of the values; auto: what does best")
+    covariate_steps: int = Field(0, ge=0, le=10_000, description="steps of past covariates; 0: two periods")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a map takes and gives. `log`: it works on logarithms."""
+
+    context: int
+    horizon: int
+    log: bool
+    covariate_steps: int
+
+
+@dataclass(frozen=True)
+class Map:
+    """`weights` (regressors, horizon) and the standard `deviation` of its errors (horizon,), on the scale of the
+    series."""
+
+    shape: Shape
+    weights: Matrix
+    deviation: NDArray[np.float64]
+
+
+class Ridge(LocalForecaster):
+    """y_{T+1..T+H} = W x_T + b on windows less their last value, over the scale of the series.
+
+    Window, transformation and penalty by the validation data, then fitted to all that is known.
+    """
+
+    description = "One linear map from window to horizon for all series, in closed form."
+    source = "Hoerl and Kennard 1970"
+    settings: ClassVar[type[Settings]] = RidgeSettings
+
+    def __init__(self, settings: RidgeSettings, calibrate: bool) -> None:
+        super().__init__(settings, calibrate)
+        self.maps: list[Map] = []
+
+    def fit(self, train: SeriesData, valid: SeriesData, codec: SeriesCodec) -> None:
+        self.period = codec.period
+        chosen = self._choose(train, valid, codec)
+        self.maps = [fitted for fitted, _, _ in chosen]
+        if self.calibrate:
+            self.factors = factors_on(self, valid, codec.horizon)
+        if valid.panel is train.panel:
+            self.maps = [
+                replace(fitted, weights=self._anew(valid, fitted.shape, totals, strength))
+                for fitted, totals, strength in chosen
+            ]
+
+    def _anew(self, valid: SeriesData, shape: Shape, totals: tuple[Matrix, Matrix], strength: float) -> Matrix:
+        """The weights for the training and the validation data, with the sums that are known of the former."""
+        squares, moments = gram(valid, shape, self.period)
+        return solve(totals[0] + squares, totals[1] + moments, strength)
+
+    def _choose(
+        self, train: SeriesData, valid: SeriesData, codec: SeriesCodec
+    ) -> list[tuple[Map, tuple[Matrix, Matrix], float]]:
+        """The best penalty for each window and transformation, and of these the best and those that come close: maps
+        fitted to the training data, the sums that they are from, and their penalties."""
+        best: list[tuple[float, Map, tuple[Matrix, Matrix], float]] = []
+        for shape in self._shapes(train, codec):
+            totals, tried = gram(train, shape, self.period), []
+            for strength in _STRENGTHS:
+                fitted = Map(shape, solve(*totals, strength), np.zeros(0))
+                error, deviation = _error(fitted, valid, self.period)
+                tried.append((error, replace(fitted, deviation=deviation), totals, strength))
+            best.append(min(tried, key=lambda entry: entry[0]))
+        least = min(entry[0] for entry in best)
+        if not np.isfinite(least):
+            raise RequestError("no series has a window and a horizon to learn from", expected="longer series")
+        return [entry[1:] for entry in best if entry[0] <= _CLOSE * least]
+
+    def _shapes(self, train: SeriesData, codec: SeriesCodec) -> Iterator[Shape]:
+        values = np.concatenate([train.panel.of(i)[: train.last[i]] for i in range(len(train.panel))])
+        positive = bool(len(values) and values.min() > 0)
+        logs = {"auto": (False, True) if positive else (False,), "none": (False,), "log": (True,)}[
+            self.options.transform
+        ]
+        most = int(np.quantile(train.last, 0.9)) // 2
+        sizes = [n * codec.period for n in _PERIODS] if codec.period > 1 else list(_STEPS)
+        contexts = [self.options.context] if self.options.context else [s for s in sizes if s <= most] or [sizes[0]]
+        covariates = (self.options.covariate_steps or 2 * codec.period) if codec.past else 0
+        for context in contexts:
+            for log in logs:
+                yield Shape(context, codec.horizon, log, min(context, covariates))
+
+    def forecasts(
+        self,
+        histories: Sequence[History],
+        horizon: int,
+        *,
+        seed: int = 1,
+        paths: int = 0,
+        refit: bool = True,  # noqa: ARG002
+    ) -> Iterator[Forecast]:
+        """A longer horizon than that of the training is refused."""
+        trained = self.maps[0].shape.horizon
+        if horizon > trained:
+            raise RequestError(
+                "the model forecasts all steps at once, no more than it was trained for", got=horizon, expected=trained,
+                hint="train with --set data.horizon=..",
+            )  # fmt: skip
+        for number, history in enumerate(histories):
+            forecast = self._forecast(history, horizon)
+            yield forecast._replace(paths=normal_paths(forecast, paths, seed + number)) if paths else forecast
+
+    def _forecast(self, history: History, horizon: int) -> Forecast:
+        """The mean of the quantiles of all maps."""
+        parts = []
+        for fitted in self.maps:
+            window = history.values[None, -fitted.shape.context :]
+            x, level, scale = features(window, history.past[None], fitted.shape, unit_of(history.values, self.period))
+            point = (x @ fitted.weights)[0, :horizon] * scale + level[0]
+            normal = Forecast.normal(point, fitted.deviation[:horizon] * scale)
+            parts.append(np.exp(np.minimum(normal.quantiles, 700.0)) if fitted.shape.log else normal.quantiles)
+        quantiles = np.mean(parts, axis=0)
+        return Forecast(quantiles[:, quantiles.shape[1] // 2], quantiles)
+
+    def num_parameters(self) -> int:
+        return sum(fitted.weights.size for fitted in self.maps)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        shapes = [(m.shape.context, m.shape.horizon, int(m.shape.log), m.shape.covariate_steps) for m in self.maps]
+        weights = {f"weights.{number}": fitted.weights for number, fitted in enumerate(self.maps)}
+        deviation = np.stack([fitted.deviation for fitted in self.maps])
+        return {"shapes": np.array(shapes, np.int64), "deviation": deviation, **weights}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.maps = []
+        for number, (context, horizon, log, covariates) in enumerate(arrays["shapes"].tolist()):
+            shape = Shape(context, horizon, bool(log), covariates)
+            self.maps.append(Map(shape, np.array(arrays[f"weights.{number}"]), np.array(arrays["deviation"][number])))
+
+
+def features(values: Matrix, past: NDArray[np.float64], shape: Shape, unit: float) -> tuple[Matrix, Matrix, float]:
+    """From (rows, steps) values and (rows, steps, columns) covariates of a series with the scale `unit`: the regressors
+    (rows, regressors), what is to be added to a forecast (rows, 1), and what it is to be multiplied by before."""
+    values = np.log(np.maximum(values, 1e-12)) if shape.log else values
+    if values.shape[1] < shape.context:
+        first = np.repeat(values[:, :1], shape.context - values.shape[1], axis=1)
+        values = np.concatenate([first, values], axis=1)
+    level = values[:, -1:]
+    scale = 1.0 if shape.log else unit
+    parts = [(values - level) / scale, np.ones_like(level)]
+    if shape.covariate_steps and past.shape[2]:
+        recent = past[:, -shape.covariate_steps :]
+        if recent.shape[1] < shape.covariate_steps:
+            first = np.repeat(recent[:, :1], shape.covariate_steps - recent.shape[1], axis=1)
+            recent = np.concatenate([first, recent], axis=1)
+        parts.append((recent - recent[:, -1:]).reshape(len(recent), -1))
+    return np.concatenate(parts, axis=1), level, scale
+
+
+def unit_of(values: NDArray[np.float64], period: int) -> float:
+    """The scale of a series: its mean absolute difference over a period; 1 of one that does not change."""
+    lag = period if len(values) > period else 1
+    return float(np.abs(values[lag:] - values[:-lag]).mean()) or 1.0 if len(values) > lag else 1.0
+
+
+def _windows(data: SeriesData, shape: Shape, period: int) -> Iterator[tuple[Matrix, ...]]:
+    """Blocks of regressors, scaled targets, levels, scales, and the mean absolute seasonal difference of the series, of
+    all origins whose horizon is to be scored."""
+    for series in range(len(data.panel)):
+        end = int(data.last[series])
+        begin = max(int(data.first[series]), _LEAST)
+        if end - shape.horizon < begin:
+            continue
+        values = data.panel.of(series)[:end]
+        past = data.panel.past[data.panel.offsets[series] : data.panel.offsets[series] + end]
+        lead = max(shape.context - begin, 0)
+        padded = np.concatenate([np.repeat(values[:1], lead), values])
+        windows = np.lib.stride_tricks.sliding_window_view(padded, shape.context + shape.horizon)
+        windows = windows[begin + lead - shape.context :]
+        unit = unit_of(values, period)
+        covariates = np.concatenate([np.repeat(past[:1], lead, axis=0), past])
+        for at in range(0, len(windows), _ROWS):
+            block = windows[at : at + _ROWS]
+            rows = np.arange(at, at + len(block))[:, None] + begin + lead
+            recent = covariates[rows + np.arange(-shape.covariate_steps, 0)]
+            x, level, scale = features(block[:, : shape.context], recent, shape, unit)
+            ahead = block[:, shape.context :]
+            targets = np.log(np.maximum(ahead, 1e-12)) if shape.log else ahead
+            yield x, (targets - level) / scale, level, np.full_like(level, scale), np.full_like(level, unit)
+
+
+def gram(data: SeriesData, shape: Shape, period: int) -> tuple[Matrix, Matrix]:
+    """X'X and X'Y over all windows. Products in single precision, a block of rows at a time, sums in double."""
+    size = shape.context + 1 + shape.covariate_steps * data.panel.past.shape[1]
+    squares, moments = np.zeros((size, size)), np.zeros((size, shape.horizon))
+    for x, y, *_ in _joined(_windows(data, shape, period)):
+        single = x.astype(np.float32)
+        squares += single.T @ single
+        moments += single.T @ y.astype(np.float32)
+    return squares, moments
+
+
+def _joined(blocks: Iterator[tuple[Matrix, ...]]) -> Iterator[tuple[Matrix, ...]]:
+    """Fewer blocks with more rows: short series have few windows each."""
+    held: list[tuple[Matrix, ...]] = []
+    for block in blocks:
+        held.append(block)
+        if sum(len(part[0]) for part in held) >= _ROWS:
+            yield tuple(np.concatenate(parts) for parts in zip(*held, strict=True))
+            held = []
+    if held:
+        yield tuple(np.concatenate(parts) for parts in zip(*held, strict=True))
+
+
+def solve(squares: Matrix, moments: Matrix, strength: float) -> Matrix:
+    penalty = strength * np.trace(squares) / len(squares) + 1e-12
+    return np.linalg.solve(squares + penalty * np.eye(len(squares)), moments)
+
+
+def _error(fitted: Map, valid: SeriesData, period: int) -> tuple[float, NDArray[np.float64]]:
+    """The mean absolute error on the validation data over each series' scale, and the deviation of the errors on the
+    scale of the map at each step: half of what lies between their quantiles of 16 % and 84 %, which a few series that
+    are unlike all others do not move."""
+    distances, errors = [], []
+    for x, y, level, scale, unit in _joined(_windows(valid, fitted.shape, period)):
+        forecast = x @ fitted.weights
+        errors.append((y - forecast).astype(np.float32))
+        if fitted.shape.log:
+            distance = np.abs(np.exp(y + level) - np.exp(np.minimum(forecast + level, 700.0)))
+        else:
+            distance = np.abs(y - forecast) * scale
+        distances.append((distance / unit).mean(1))
+    if not distances:
+        return np.inf, np.zeros(fitted.shape.horizon)
+    low, high = np.quantile(np.concatenate(errors), [0.16, 0.84], axis=0)
+    return float(np.concatenate(distances).mean()), ((high - low) / 2).astype(np.float64)

@@ -1,0 +1,122 @@
+"""The networks of the task `forecast`: their settings and presets, how they are built, trained and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import create_model
+from torch import Tensor
+
+from seqloom.config import Settings
+from seqloom.data.batch import Batch
+from seqloom.data.corpus import Corpus
+from seqloom.data.series import SeriesData
+from seqloom.data.series_recipe import SeriesCodec, SeriesRecipe
+from seqloom.data.series_windows import WindowLoader
+from seqloom.errors import RequestError
+from seqloom.models.forecasting.calibration import factors_on
+from seqloom.models.forecasting.network import ForecastNetwork, WindowSettings, context_of, sizes_of
+from seqloom.nn.layer import layers
+from seqloom.registry import Description
+from seqloom.tasks.capabilities import Trained
+from seqloom.tasks.forecast_settings import ForecastSettings
+from seqloom.tasks.network_task import Loss
+
+_ROWS = 512
+_MOST_VALID = 4_000
+"""Windows of the validation data whose loss is looked at during training."""
+
+_TRAINING: dict[str, Any] = {
+    "training.learning_rate": 3e-3,
+    "training.weight_decay": 0.01,
+    "training.clip_norm": 1.0,
+    "training.precision": "float32",
+    "training.average": 0.99,
+    "training.evaluations": 10,
+}
+_BY_LAYER: dict[str, dict[str, Any]] = {
+    "ffnn": {"model.order": 2, "model.hidden_size": 128, "model.num_layers": 2, "window.segment": 10_000},
+    "ar": {"model.order": 2, "window.segment": 10_000},
+    "nnlm": {"model.order": 2, "window.segment": 10_000},
+    "transformer": {"model.model_dim": 64, "model.num_layers": 2, "model.feed_forward_size": 128},
+    "tcn": {"model.hidden_size": 64, "model.num_layers": 4, "model.kernel_size": 3},
+    "ntm": {"model.hidden_size": 64, "model.memory_size": 16},
+}
+_RECURRENT: dict[str, Any] = {"model.hidden_size": 96, "model.num_layers": 1}
+
+
+def networks() -> list[str]:
+    """Every layer that does not see the future. That which is linear in its window has the name of the model in closed
+    form."""
+    return [name for name in layers if layers[name].causal and name != "ar"]
+
+
+def describe(model: str) -> Description:
+    return layers.describe(model)
+
+
+def settings_of(model: str) -> type[Settings]:
+    settings = layers[model].settings
+    return create_model(
+        "ForecastSettings",
+        __base__=ForecastSettings,
+        window=(WindowSettings, WindowSettings()),
+        model=(settings, settings()),
+    )
+
+
+def preset_of(model: str) -> Mapping[str, Any]:
+    fields = layers[model].settings.model_fields
+    values = _BY_LAYER.get(model, _RECURRENT)
+    return _TRAINING | {name: value for name, value in values.items() if _has(name, fields)}
+
+
+def _has(name: str, fields: Mapping[str, Any]) -> bool:
+    group, _, last = name.partition(".")
+    return group != "model" or last in fields
+
+
+def build(corpus: Corpus[Any, Any], model: str, settings: Any) -> ForecastNetwork:
+    train: SeriesData = corpus.train
+    codec: Any = corpus.codec
+    known = (train.panel.of(series)[: train.last[series]] for series in range(len(train.panel)))
+    sizes = sizes_of(settings.window, codec, all(values.min(initial=1.0) > 0 for values in known))
+    return ForecastNetwork(layers[model], settings.model, settings.window, sizes)
+
+
+def rebuild(tensors: Mapping[str, Tensor], model: str, settings: Any) -> ForecastNetwork:
+    return ForecastNetwork.rebuild(layers[model], settings.model, settings.window, tensors)
+
+
+def train_loader(corpus: Corpus[Any, Any], settings: Any, seed: int) -> WindowLoader:
+    return _loader(corpus.train, settings, settings.window.batch_size, seed, 1)
+
+
+def exact_loader(data: SeriesData, settings: Any) -> WindowLoader:
+    """Of much data, every few origins."""
+    horizon = SeriesRecipe(settings.data).horizon(data.panel)
+    spare = int(np.maximum(data.last - data.first - horizon + 1, 0).sum())
+    return _loader(data, settings, _ROWS, None, max(1, spare // _MOST_VALID))
+
+
+def _loader(data: SeriesData, settings: Any, batch_size: int, seed: int | None, step: int) -> WindowLoader:
+    horizon, context = SeriesRecipe(settings.data).horizon(data.panel), context_of(settings.window, data.panel.period)
+    loader = WindowLoader(data, context, horizon, batch_size, seed, step)
+    if not len(loader):
+        raise RequestError("no series has a whole horizon to learn from", got=f"a horizon of {horizon}")
+    return loader
+
+
+def loss(model: ForecastNetwork, batch: Batch) -> Loss:
+    """Counted by the step ahead."""
+    rows = model.loss(batch)
+    if batch.scored is not None:
+        rows = rows[batch.scored[:, 0]]
+    return Loss(rows.sum(), rows.new_tensor(len(rows) * batch.targets.shape[1]).long())
+
+
+def calibrate(trained: Trained, valid: SeriesData) -> None:
+    codec: SeriesCodec = trained.codec
+    trained.model.factors = factors_on(trained.model, valid, codec.horizon)
