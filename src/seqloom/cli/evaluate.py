@@ -74,10 +74,13 @@ def evaluate(
         typer.echo(to_json([row._asdict() for row in rows]) if json else table(rows))
         return
     prepared = loaded.read(data)
-    if isinstance(loaded.task, Forecasts) and report is None and heads is None:
-        from seqloom.cli.forecast import print_scores
+    if isinstance(loaded.task, Forecasts) and heads is None:
+        from seqloom.cli.forecast import print_scores, write_page
 
-        scores = loaded.backtest(prepared, origins=origins, step=step, horizon=horizon, refit=refit)
+        rolling: Any = {"origins": origins, "step": step, "horizon": horizon, "refit": refit}
+        if report is not None:
+            write_page(loaded, prepared, report, figures, Path(data).name, rolling)
+        scores = loaded.backtest(prepared, **rolling)
         print_scores(scores, by, json)
         return
     if report is not None:

@@ -51,6 +51,15 @@ def _anomalies(loaded: Run, file: str | None) -> Iterator[dict[str, Any]]:
         yield named if row.series else {name: value for name, value in named.items() if name != "series"}
 
 
+def write_page(loaded: Run, data: Any, path: Path, figures: Path | None, name: str, rolling: dict[str, Any]) -> None:
+    """`forecast.html`."""
+    from seqloom.explain.forecast_page import forecast_page
+
+    about = f"{loaded.plan.model} · {name} · run {loaded.folder.resolve().name}"
+    forecast_page(loaded.study(data, **rolling), "Forecasts and what came", about).write(path, figures)
+    print(f"report: {path}", file=sys.stderr)
+
+
 def print_scores(scores: ForecastScores, by: str | None, json: bool) -> None:
     """All metrics, or a table of them by step ahead or by series."""
     from seqloom.cli.options import print_metrics, to_json

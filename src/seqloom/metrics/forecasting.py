@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from seqloom.models.forecasting.combination import Coefficients
+
 Vector = NDArray[np.float64]
 
 INTERVALS = {50: (0.25, 0.75), 80: (0.1, 0.9), 95: (0.025, 0.975)}
@@ -42,6 +44,35 @@ class Scale(NamedTuple):
         errors = past[lag:] - past[:-lag] if len(past) > lag else np.zeros(0)
         absolute = float(np.abs(errors).mean()) if len(errors) else 0.0
         return cls(absolute, float((errors**2).mean())) if absolute > 0 else cls(np.nan, np.nan)
+
+
+class SeriesStudy(NamedTuple):
+    """One series as it is shown. `history` ends before the step `origin`; `median`, `actual` and the ends of the `wide`
+    (95 %) and `narrow` (80 %) intervals are of the steps from there on; `errors` are of one step ahead."""
+
+    name: str
+    origin: int
+    origins: int
+    origin_time: str
+    first_time: str
+    last_time: str
+    mase: float
+    history: Vector
+    actual: Vector
+    median: Vector
+    wide: tuple[Vector, Vector]
+    narrow: tuple[Vector, Vector]
+    errors: Vector
+    coefficients: Coefficients | None
+
+
+class ForecastStudy(NamedTuple):
+    """Scores of forecasts on a split, by step ahead too, and some of its series."""
+
+    scores: dict[str, float]
+    by_horizon: list[dict[str, float]]
+    period: int
+    series: list[SeriesStudy]
 
 
 class ForecastRow(NamedTuple):

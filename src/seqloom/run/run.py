@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from seqloom.decoding.line_scores import LineScores
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
-    from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores
+    from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
 
 
 def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
@@ -268,6 +268,13 @@ class Run:
         was set up. `refit`: a model of one series is fitted anew at each."""
         task, encoded = self._able(Forecasts, "forecast"), self._encoded(data)
         return task.backtest(self.trained, encoded, horizon=horizon, origins=origins, step=step, refit=refit)
+
+    def study(
+        self, data: Given | Data, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
+    ) -> ForecastStudy:
+        """What a page of forecasts shows: the scores of `backtest`, and some of the series."""
+        task, encoded = self._able(Forecasts, "forecast"), self._encoded(data)
+        return task.study(self.trained, encoded, horizon=horizon, origins=origins, step=step, refit=refit)
 
     def _panel(self, task: Forecasts, data: Given | None) -> Panel:
         return task.panel(self.trained, path_of(self.plan.sources.data if data is None else data, cache_folder()))

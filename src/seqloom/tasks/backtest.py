@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from scipy.special import ndtr, ndtri
 from seqloom.data.series import History, Panel, SeriesData
 from seqloom.data.series_recipe import SeriesCodec, SeriesRecipe
 from seqloom.errors import RequestError
-from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores
+from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy, SeriesStudy
 from seqloom.models.forecasting.calibration import calibrated
-from seqloom.models.forecasting.forecast import LEVELS, Forecast
+from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast
 from seqloom.tasks.capabilities import Trained
 
 _AT_ONCE = 512
@@ -62,6 +63,46 @@ def backtest(
             expected=f"more than {horizon}",
         )  # fmt: skip
     return scores
+
+
+_SHOWN = 6
+"""Series on a page: the worst, the best and some between."""
+
+_ERRORS = 200
+"""Steps whose one-step errors are looked at."""
+
+
+def study(trained: Trained, data: SeriesData, **rolling: Any) -> ForecastStudy:
+    """What a page shows of forecasts; `rolling` as `backtest` takes it."""
+    scores = backtest(trained, data, **rolling)
+    horizon = scores.horizon
+    last = {series: (origin, mase) for series, origin, mase, _ in scores.origins}
+    ranked = sorted(scores.sums, key=lambda series: -float(np.nan_to_num(scores.sums[series][0].mean())))
+    places = np.unique(np.linspace(0, len(ranked) - 1, min(_SHOWN, len(ranked))).round().astype(int))
+    shown = [
+        _series_study(trained, data.panel, ranked[place], last[ranked[place]][0], horizon, scores) for place in places
+    ]
+    return ForecastStudy(scores.metrics(), scores.by_horizon(), scores.period, shown)
+
+
+def _series_study(
+    trained: Trained, panel: Panel, series: int, origin: int, horizon: int, scores: ForecastScores
+) -> SeriesStudy:
+    values, history = panel.of(series), panel.history(series, origin)
+    (forecast,) = forecast_histories(trained, [history], horizon)
+    edges = [forecast.quantiles[:, LEVELS.index(level)] for level in (0.025, 0.975, 0.1, 0.9)]
+    begin = max(0, origin - max(4 * horizon, 60))
+    times = panel.frequency.to_text(panel.starts[series] + np.array([begin, origin, origin + horizon - 1]))
+    first = max(2 * panel.period, 8, len(values) - _ERRORS)
+    origins = [panel.history(series, step) for step in range(first, len(values))]
+    expected = [one.point[0] for one in forecast_histories(trained, origins, 1, refit=False)]
+    explain = getattr(trained.model, "coefficients", None)
+    return SeriesStudy(
+        panel.names[series], origin, scores.counts[series], times[1], times[0], times[2],
+        float((scores.sums[series][0] / scores.counts[series]).mean()), values[begin:origin],
+        values[origin : origin + horizon], forecast.quantiles[:, MEDIAN], (edges[0], edges[1]), (edges[2], edges[3]),
+        values[first:] - np.array(expected), explain(history, horizon) if explain is not None else None,
+    )  # fmt: skip
 
 
 def forecast_rows(

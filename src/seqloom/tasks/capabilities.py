@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what these import is for tasks that use it
     from seqloom.decoding.line_scores import LineScores
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
-    from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores
+    from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
 
 TrainedModel = Any
 """A task's network, an nn.Module that also has what the task's own contract asks for; or what it fits."""
@@ -180,6 +180,12 @@ class Forecasts(Protocol):
         self, trained: Trained, data: Any, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
     ) -> ForecastScores:
         """Scores from rolling origins; 0: as the run was set up."""
+        ...
+
+    def study(
+        self, trained: Trained, data: Any, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
+    ) -> ForecastStudy:
+        """What a page shows: the scores of `backtest` and some of the series."""
         ...
 
     def anomalies(self, trained: Trained, panel: Panel) -> Iterator[Anomaly]:

@@ -15,7 +15,7 @@ from seqloom.data.corpus import Corpus
 from seqloom.data.series import Panel, SeriesData
 from seqloom.data.series_recipe import SeriesRecipe
 from seqloom.errors import unknown_name
-from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores
+from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import Drift, Naive, SeasonalNaive
@@ -23,7 +23,7 @@ from seqloom.models.forecasting.ridge import Ridge
 from seqloom.models.forecasting.statistical import ETS, Theta
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.backtest import anomalies, backtest, forecast_rows, online
+from seqloom.tasks.backtest import anomalies, backtest, forecast_rows, online, study
 from seqloom.tasks.capabilities import Trained, TrainedModel
 from seqloom.tasks.forecast_settings import FittedForecastSettings, ForecastSettings
 from seqloom.tasks.task import Score
@@ -131,6 +131,18 @@ class ForecastTask:
         refit: bool = True,
     ) -> ForecastScores:
         return backtest(trained, data, horizon=horizon, origins=origins, step=step, refit=refit)
+
+    def study(
+        self,
+        trained: Trained,
+        data: SeriesData,
+        *,
+        horizon: int = 0,
+        origins: int = 0,
+        step: int = 0,
+        refit: bool = True,
+    ) -> ForecastStudy:
+        return study(trained, data, horizon=horizon, origins=origins, step=step, refit=refit)
 
     def anomalies(self, trained: Trained, panel: Panel) -> Iterator[Anomaly]:
         return anomalies(trained, panel)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seqloom.config import Settings
 from seqloom.data.series import History, SeriesData
 from seqloom.models.forecasting.autoregression import Candidate, Fit
-from seqloom.models.forecasting.combination import AutoregressionSettings, Combination
+from seqloom.models.forecasting.combination import AutoregressionSettings, Coefficients, Combination
 from seqloom.models.forecasting.forecast import Forecast, normal_paths
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import seasonal_naive
@@ -64,6 +64,11 @@ class Autoregressive(LocalForecaster):
         point, drawn = fitted.paths(history.values, horizon, max(_PATHS, paths), chance)
         forecast = Forecast.of_paths(point, drawn)
         return forecast._replace(paths=drawn[:paths] if paths else None)
+
+    def coefficients(self, history: History, horizon: int) -> Coefficients | None:
+        """What a reader is told of the autoregressions of a series."""
+        found = self.combine(history.values, horizon)
+        return None if found is None else found.report()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return _packed(self.fitted)

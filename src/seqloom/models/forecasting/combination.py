@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,17 @@ class AutoregressionSettings(Settings):
 
 def _choices(setting: object, automatic: Sequence[object]) -> Sequence[Any]:
     return automatic if setting == "auto" else (setting,)
+
+
+class Coefficients(NamedTuple):
+    """Of the heaviest autoregression of a series: its `kind` and `order`, its `terms` (name, coefficient, standard
+    error), its characteristic `roots` (size, steps of the cycle, None of a real one), and all `kinds` by weight."""
+
+    kind: str
+    order: int
+    terms: list[tuple[str, float, float]]
+    roots: list[tuple[float, float | None]]
+    kinds: list[tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,24 @@ class Combination:
         drawn = _moved(drawn, np.median(drawn, axis=0), point, values)
         chance.shuffle(drawn)
         return point, np.maximum(drawn, 0.0) if values.min() >= 0 else drawn
+
+    def report(self) -> Coefficients:
+        """What a reader is told: the heaviest fit in full, the others by their weight."""
+        first = self.fits[0]
+        names = ["constant", *(["trend"] if first.candidate.trend else [])]
+        names += [f"season {number}" for number in range(1, first.columns - len(names) + 1)]
+        names += [f"lag {lag}" for lag in first.lags.tolist()]
+        terms = list(zip(names, first.coefficients.tolist(), first.errors().tolist(), strict=True))
+        roots = [
+            (float(abs(root)), float(2 * np.pi / abs(np.angle(root))) if abs(root.imag) > 1e-9 else None)
+            for root in first.roots()
+            if root.imag >= 0
+        ]
+        weights: dict[str, float] = {}
+        for found, weight in zip(self.fits, self.weights.tolist(), strict=True):
+            weights[found.candidate.text] = weights.get(found.candidate.text, 0.0) + weight
+        kinds = sorted(weights.items(), key=lambda pair: -pair[1])
+        return Coefficients(first.candidate.text, first.order, terms, roots, kinds)
 
 
 def _moved(paths: Matrix, center: Vector, point: Vector, values: Vector) -> Matrix:

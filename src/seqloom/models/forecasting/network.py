@@ -26,6 +26,8 @@ from seqloom.nn.matrix_product import Linear
 _ROWS = 1_024
 _PATHS = 200
 _CONTEXT = 36
+_LEAST_UNIT = 0.05
+"""Of the scale: what repeats exactly counts no more than that."""
 
 
 class WindowSettings(Settings):
@@ -64,18 +66,20 @@ class Sizes(NamedTuple):
 
 
 class Scaled(NamedTuple):
-    """Windows without level and scale: `values` (rows, context), `level` and `scale` (rows, 1)."""
+    """Windows without level and scale: `values` (rows, context); `level`, `scale` and `unit` (rows, 1). Targets are
+    less the level, over the unit."""
 
     values: Tensor
     level: Tensor
     scale: Tensor
+    unit: Tensor
 
 
 class ForecastNetwork(nn.Module):
     """outputs = W layer(window) [+ V window] + b for all steps ahead, on the scale of the window.
 
-    A window less its level, over the mean absolute difference between steps a season apart; of positive series the
-    logarithms of that. So one network serves series of any size.
+    A window is seen less its level and over its scale; of positive series the logarithms are. So one network serves
+    series of any size.
     """
 
     def __init__(self, layer: type[SequenceLayer], settings: Settings, window: WindowSettings, sizes: Sizes) -> None:
@@ -97,8 +101,12 @@ class ForecastNetwork(nn.Module):
         self.shortcut = None
         if window.shortcut and not self.recursive:
             self.shortcut = Linear(sizes.context, sizes.horizon)
-            nn.init.zeros_(self.shortcut.weight)
             nn.init.zeros_(self.shortcut.bias)
+            nn.init.zeros_(self.shortcut.weight)
+            if sizes.season <= sizes.context:  # the seasonal naive forecast
+                ahead_steps = torch.arange(sizes.horizon)
+                with torch.no_grad():
+                    self.shortcut.weight[ahead_steps, sizes.context - sizes.season + ahead_steps % sizes.season] = 1.0
         self.sizes: Tensor
         self.factors_held: Tensor
         self.register_buffer("sizes", torch.tensor(sizes))
@@ -121,20 +129,22 @@ class ForecastNetwork(nn.Module):
         self.factors_held.copy_(torch.from_numpy(values))
 
     def scaled(self, values: Float[Tensor, "rows context"]) -> Scaled:
-        """Level and scale are of the window alone. A constant window has the scale of its level, or 1."""
+        """All are of the window alone. The scale is its mean absolute deviation, so that what the layer sees is near 1;
+        the unit the mean absolute difference between steps a season apart, so that a loss is as large for a series that
+        can be forecast well. Along sample paths, which are fed back, the unit is the scale."""
         if self.own.log:
             values = values.clamp(min=1e-12).log()
         elif self.distribution.of_counts:
             values = values.clamp(min=0).log1p()
+        mean = values.mean(1, keepdim=True)
+        floor = 1e-3 if self.own.log or self.distribution.of_counts else 1e-6 * mean.abs() + 1e-12
+        scale = (values - mean).abs().mean(1, keepdim=True) + floor
         season = self.own.season if self.own.season < values.shape[1] else 1
-        scale = (values[:, season:] - values[:, :-season]).abs().mean(1, keepdim=True)
-        floor = (
-            1e-3 if self.own.log or self.distribution.of_counts else 1e-6 * values.abs().mean(1, keepdim=True) + 1e-12
-        )
-        scale = torch.maximum(scale, torch.as_tensor(floor, device=values.device).expand_as(scale))
-        kinds = {"last": values[:, -1:], "mean": values.mean(1, keepdim=True), "none": torch.zeros_like(values[:, :1])}
+        differences = (values[:, season:] - values[:, :-season]).abs().mean(1, keepdim=True)
+        unit = scale if self.recursive else torch.maximum(differences, _LEAST_UNIT * scale)
+        kinds = {"last": values[:, -1:], "mean": mean, "none": torch.zeros_like(mean)}
         level = kinds[self.options.level]
-        return Scaled((values - level) / scale, level, scale)
+        return Scaled((values - level) / scale, level, scale, unit)
 
     def _elements(self, batch: Batch, scaled: Scaled) -> Tensor:
         """(rows, elements, segment * channels): the real values first, a first segment that is not whole left out."""
@@ -155,7 +165,7 @@ class ForecastNetwork(nn.Module):
             raw = torch.cat([raw[:, :, :1] + offset[:, None, None], raw[:, :, 1:]], dim=2)
         if self.shortcut is None:
             return raw, scaled
-        linear = self.shortcut(scaled.values)[:, :, None]
+        linear = (self.shortcut(scaled.values) * (scaled.scale / scaled.unit))[:, :, None]
         if self.distribution.size == len(LEVELS):
             return raw + linear, scaled
         return torch.cat([raw[:, :, :1] + linear, raw[:, :, 1:]], dim=2), scaled
@@ -171,7 +181,7 @@ class ForecastNetwork(nn.Module):
         if self.distribution.of_counts:
             return targets
         values = targets.clamp(min=1e-12).log() if self.own.log else targets
-        return (values - scaled.level) / scaled.scale
+        return (values - scaled.level) / scaled.unit
 
     def _recursive_loss(self, batch: Batch) -> Float[Tensor, " rows"]:
         """Teacher forcing: each step of the horizon from the true ones before."""
@@ -189,7 +199,6 @@ class ForecastNetwork(nn.Module):
         others = sequence[:, -1:, 1:].expand(-1, values.shape[1], -1)
         return torch.cat([values[:, :, None], others], dim=2)
 
-    @torch.no_grad()
     def forecasts(
         self,
         histories: Sequence[History],
@@ -222,10 +231,11 @@ class ForecastNetwork(nn.Module):
     def _restored(self, values: NDArray[np.float64], scaled: Scaled) -> NDArray[np.float64]:
         """(rows, ..) numbers of the window's scale as values of the series."""
         shape = (-1,) + (1,) * (values.ndim - 1)
-        level, scale = (part.double().cpu().numpy().reshape(shape) for part in (scaled.level, scaled.scale))
-        values = values * scale + level
+        level, unit = (part.double().cpu().numpy().reshape(shape) for part in (scaled.level, scaled.unit))
+        values = values * unit + level
         return np.exp(np.minimum(values, 700.0)) if self.own.log else values
 
+    @torch.no_grad()
     def _direct(self, batch: Batch, horizon: int) -> list[Forecast]:
         raw, scaled = self.outputs(batch)
         quantiles = self.distribution.quantiles(raw[:, :horizon])
@@ -233,6 +243,7 @@ class ForecastNetwork(nn.Module):
             quantiles = self._restored(quantiles, scaled)
         return [Forecast(row[:, MEDIAN], row) for row in quantiles]
 
+    @torch.no_grad()
     def _drawn(self, batch: Batch, horizon: int, seed: int, paths: int) -> list[Forecast]:
         """By sample paths: each step is drawn and fed back."""
         count, chance = max(_PATHS, paths), np.random.default_rng(seed)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator
+from typing import ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqloom.config import Settings
 from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
 from seqloom.nn.matrix_product import Linear
+
+_NARROW = 8
+"""Elements in a window up to which its copies are fast and small enough."""
 
 
 class WindowSettings(Settings):
@@ -46,8 +51,22 @@ class Window(SequenceLayer):
         (past,) = self.initial_state(inputs.shape[0]) if state is None else state
         elements = torch.cat([past, without_padding(inputs, lengths)], dim=1)
         time = inputs.shape[1]
-        windows = torch.cat([elements[:, k : k + time] for k in range(self.width)], dim=2)
-        return self.map_windows(windows), (self._last(elements, lengths, time),)
+        return self.map_elements(elements), (self._last(elements, lengths, time),)
+
+    def windows(self, elements: Float[Tensor, "batch elements input"]) -> Float[Tensor, "batch time window"]:
+        """Every window of `elements`, its elements side by side, the oldest first."""
+        time = elements.shape[1] - self.width + 1
+        return torch.cat([elements[:, k : k + time] for k in range(self.width)], dim=2)
+
+    def over_windows(
+        self, linear: Linear, elements: Float[Tensor, "batch elements input"]
+    ) -> Float[Tensor, "batch time output"]:
+        """`linear` of every window. Of wide windows it is a convolution, so that elements are not copied into each
+        window that holds them: with a window of 336 the copies took 336 times the memory."""
+        if self.width <= _NARROW:
+            return linear(self.windows(elements))
+        kernel = linear.weight.view(len(linear.weight), self.width, self.input_size).transpose(1, 2)
+        return F.conv1d(elements.transpose(1, 2), kernel, linear.bias).transpose(1, 2)
 
     def _last(self, elements: Tensor, lengths: Tensor | None, time: int) -> Tensor:
         """The last `width - 1` elements of each row."""
@@ -56,8 +75,8 @@ class Window(SequenceLayer):
         positions = lengths[:, None] + torch.arange(self.width - 1, device=elements.device)
         return elements.gather(1, positions[:, :, None].expand(-1, -1, elements.shape[2]))
 
-    def map_windows(self, windows: Tensor) -> Tensor:
-        """From (batch, time, width * input), oldest first, to (batch, time, output)."""
+    def map_elements(self, elements: Tensor) -> Tensor:
+        """From (batch, width - 1 + time, input) to (batch, time, output)."""
         raise NotImplementedError
 
 
@@ -78,8 +97,8 @@ class AR(Window):
         self.output_size = settings.output_size
         self.linear = Linear(self.width * input_size, settings.output_size)
 
-    def map_windows(self, windows: Tensor) -> Tensor:
-        return self.linear(windows)
+    def map_elements(self, elements: Tensor) -> Tensor:
+        return self.over_windows(self.linear, elements)
 
 
 class FeedForwardSettings(WindowSettings):
@@ -104,9 +123,9 @@ class FeedForward(Window):
         self.norms = nn.ModuleList(nn.LayerNorm(settings.hidden_size) for _ in sizes[1:])
         self.dropout = nn.Dropout(settings.dropout)
 
-    def map_windows(self, windows: Tensor) -> Tensor:
-        first, *rest = self.hidden
-        hidden = self.dropout(nn.functional.gelu(first(windows)))
+    def map_elements(self, elements: Tensor) -> Tensor:
+        first, *rest = cast("Iterator[Linear]", iter(self.hidden))
+        hidden = self.dropout(nn.functional.gelu(self.over_windows(first, elements)))
         for norm, linear in zip(self.norms, rest, strict=True):
             hidden = hidden + self.dropout(nn.functional.gelu(linear(norm(hidden))))
         return hidden
@@ -138,6 +157,6 @@ class NNLM(Window):
         self.hidden = Linear(self.width * input_size, settings.hidden_size)
         self.dropout = nn.Dropout(settings.dropout)
 
-    def map_windows(self, windows: Tensor) -> Tensor:
-        hidden = self.dropout(torch.tanh(self.hidden(windows)))
-        return torch.cat([hidden, windows], dim=2) if self.direct_connections else hidden
+    def map_elements(self, elements: Tensor) -> Tensor:
+        hidden = self.dropout(torch.tanh(self.over_windows(self.hidden, elements)))
+        return torch.cat([hidden, self.windows(elements)], dim=2) if self.direct_connections else hidden

@@ -1,0 +1,151 @@
+"""`forecast.html`: forecasts beside what came, scores by step ahead, errors and their autocorrelation, coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from seqloom.charts.axis import Axis
+from seqloom.charts.bars import Bar, bar_chart, histogram
+from seqloom.charts.figure import Figure
+from seqloom.charts.lines import Line, line_chart
+from seqloom.charts.page import Page
+from seqloom.metrics.forecasting import ForecastStudy, SeriesStudy
+from seqloom.models.forecasting.combination import Coefficients
+
+_STYLE = """
+.scores { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1.5rem 0 }
+.scores div { background: var(--tint); border-radius: 8px; padding: .7rem .9rem }
+.scores b { display: block; font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums }
+.scores span { color: var(--soft); font-size: .85rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-top: .75rem }
+th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
+th { font-weight: 600; color: var(--soft); font-size: .8rem } th:first-child, td:first-child { text-align: left }
+"""
+
+_MOST_LAGS = 24
+_BINS = 25
+
+
+def forecast_page(study: ForecastStudy, title: str, about: str = "") -> Page:
+    """The page. Everything in it is escaped; it loads nothing from anywhere. `about` is a line below the title."""
+    figures: list[Figure] = []
+    parts = [f'<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>', _scores(study)]
+    parts.append(_by_horizon(study, figures))
+    parts += [_series(series, number, figures) for number, series in enumerate(study.series)]
+    return Page(title, "\n".join(parts), figures, _STYLE)
+
+
+def _scores(study: ForecastStudy) -> str:
+    shown = {name: f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" for name, value in study.scores.items()}
+    tiles = "".join(
+        f"<div><b>{value}</b><span>{escape(name.replace('_', ' '))}</span></div>" for name, value in shown.items()
+    )
+    return (
+        f'<div class="scores">{tiles}</div><p class="soft">MASE, RMSSE and CRPS are divided by the error of the '
+        f"seasonal naive forecast in each series' past, period {study.period}: below 1 is better. Coverage is "
+        "the share of values inside the interval.</p>"
+    )
+
+
+def _by_horizon(study: ForecastStudy, figures: list[Figure]) -> str:
+    steps = [(float(row["step"]), row["mase"]) for row in study.by_horizon if np.isfinite(row["mase"])]
+    if not steps:
+        return ""
+    x = Axis(0.5, len(study.by_horizon) + 0.5, False, "steps ahead")
+    y = Axis.over([0.0, *(value for _, value in steps)], "MASE", False)
+    figure = line_chart("by-horizon", "MASE by steps ahead", [Line("MASE", steps)], x, y)
+    figures.append(figure)
+    return f"<h2>How far ahead</h2>{figure.html()}"
+
+
+def _series(series: SeriesStudy, number: int, figures: list[Figure]) -> str:
+    name = series.name or "the series"
+    chart = _forecast(series, number)
+    figures.append(chart)
+    parts = [
+        f"<h2>{escape(name)}</h2>",
+        f'<p class="soft">Forecast from {escape(series.origin_time)} on; MASE {series.mase:.3f} over {series.origins} '
+        f"origins. The bands are the intervals of 80 % and 95 %.</p>",
+        chart.html(),
+    ]
+    if len(series.errors) >= 8:
+        spread = _errors(series, number)
+        figures += spread
+        parts += ["<h3>Errors one step ahead</h3>", *(figure.html() for figure in spread), f"<p>{_verdict(series)}</p>"]
+    if series.coefficients is not None:
+        parts.append(_coefficients(series.coefficients))
+    return "\n".join(parts)
+
+
+def _forecast(series: SeriesStudy, number: int) -> Figure:
+    """History, what came, and the median with two bands."""
+    begin = series.origin - len(series.history)
+    past = [(float(begin + step), float(value)) for step, value in enumerate(series.history)]
+    ahead = [float(series.origin + step) for step in range(len(series.median))]
+    joined = past[-1:]
+    came = joined + list(zip(ahead, series.actual.tolist(), strict=True))
+    median = list(zip(ahead, series.median.tolist(), strict=True))
+    bands = [list(zip(low.tolist(), high.tolist(), strict=True)) for low, high in (series.wide, series.narrow)]
+    lines = [
+        Line("history", past, colour=7, marks=False),
+        Line("95 %", median, colour=0, band=bands[0], marks=False),
+        Line("forecast", median, colour=0, band=bands[1], marks=False),
+        Line("what came", came, colour=2, marks=False),
+    ]
+    values = [v for _, v in past + came] + [v for band in bands for pair in band for v in pair]
+    x = Axis(float(begin), ahead[-1], False, f"step, {series.first_time} to {series.last_time}")
+    return line_chart(
+        f"forecast-{number}", f"forecast of {series.name or 'the series'}", lines, x, Axis.over(values, "value", False)
+    )
+
+
+def autocorrelation(errors: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]], most: int) -> list[float]:
+    """At the lags 1 to `most`, fewer of a short series."""
+    centred = np.asarray(errors, np.float64) - np.mean(errors)
+    total = float(centred @ centred)
+    lags = range(1, min(most, len(centred) // 2) + 1)
+    return [float(centred[lag:] @ centred[:-lag]) / total if total else 0.0 for lag in lags]
+
+
+def _errors(series: SeriesStudy, number: int) -> list[Figure]:
+    counts, edges = np.histogram(series.errors, _BINS)
+    found = autocorrelation(series.errors, _MOST_LAGS)
+    bars = [Bar(str(lag), value, colour=int(abs(value) > _chance(series))) for lag, value in enumerate(found, 1)]
+    return [
+        histogram(f"errors-{number}", "errors one step ahead", counts, edges, "error"),
+        bar_chart(f"autocorrelation-{number}", "autocorrelation of the errors", bars, "autocorrelation"),
+    ]
+
+
+def _chance(series: SeriesStudy) -> float:
+    """What 95 % of the autocorrelations of independent errors are below."""
+    return 1.96 / float(np.sqrt(len(series.errors)))
+
+
+def _verdict(series: SeriesStudy) -> str:
+    found = autocorrelation(series.errors, _MOST_LAGS)
+    beyond = [lag for lag, value in enumerate(found, 1) if abs(value) > _chance(series)]
+    if len(beyond) <= max(1, round(0.05 * len(found))):
+        return "The errors look independent: nothing in the past is left that a linear model would use."
+    lags = ", ".join(map(str, beyond[:6]))
+    return f"Errors at the lags {lags} go together (beyond ± {_chance(series):.2f}): something is left to be learnt."
+
+
+def _coefficients(found: Coefficients) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{value:.4f}</td><td>{'–' if np.isnan(error) else f'{error:.4f}'}</td></tr>"
+        for name, value, error in found.terms
+    )
+    roots = "".join(
+        f"<tr><td>{size:.3f}</td><td>{'–' if cycle is None else f'{cycle:.1f}'}</td></tr>"
+        for size, cycle in found.roots
+    )
+    kinds = "".join(f"<tr><td>{escape(kind)}</td><td>{weight:.3f}</td></tr>" for kind, weight in found.kinds)
+    return f"""<h3>Coefficients of the heaviest autoregression: {escape(found.kind)}, order {found.order}</h3>
+<div class="wide"><table><tr><th>term</th><th>coefficient</th><th>standard error</th></tr>{rows}</table></div>
+<h3>Characteristic roots</h3><p class="soft">Below 1 in size the memory fades; a cycle has a length in steps.</p>
+<div class="wide"><table><tr><th>size</th><th>cycle</th></tr>{roots}</table></div>
+<h3>Kinds, by weight</h3><div class="wide"><table><tr><th>kind</th><th>weight</th></tr>{kinds}</table></div>"""
