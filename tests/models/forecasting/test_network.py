@@ -146,7 +146,7 @@ def test_covariates_known_ahead_are_used(tmp_path: Path) -> None:
             settings={n: v for n, v in settings.items() if n != "model.hidden_size"} | {"model.hidden_size": 32},
         )  # fmt: skip
         errors[ahead] = run.summary["test"]["mae"]
-    assert errors["promo"] < 0.8 * errors[""]
+    assert errors["promo"] < 0.9 * errors[""]
 
 
 def test_the_task_names_no_model_twice() -> None:
