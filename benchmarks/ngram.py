@@ -53,7 +53,7 @@ def estimate(text: Path, order: int, arpa: Path, threads: int) -> dict[str, Any]
         tokens = TokenFile.open(Path(folder) / "tokens")
         marks.append(time.monotonic())
         model = NgramModel(NgramSettings(order=order))
-        model.fit(tokens, None, tokenizer.vocab_size)
+        model.estimate(tokens, None, tokenizer.vocab_size)
     marks.append(time.monotonic())
     write_model(model.store, tokenizer.tokens(), arpa)
     marks.append(time.monotonic())

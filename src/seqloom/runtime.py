@@ -36,6 +36,13 @@ class Runtime:
     world_size: int = 1
     local_world_size: int = 1
 
+    def check_single_process(self) -> None:
+        """Raises RequestError for a model that only the threads of one process can fit, where there are several."""
+        if self.world_size > 1:
+            raise RequestError(
+                "this model is fitted by the threads of one process", got=f"{self.world_size} processes", expected=1
+            )
+
     @property
     def on_gpu(self) -> bool:
         return self.device.startswith("cuda")

@@ -140,7 +140,7 @@ def made(kind: str, text: TokenFile, **own: Any) -> WordVectors:
     values = {"dim": 12, "sample": 0, "learning_rate": 0.1, **{n.replace("__", "."): v for n, v in own.items()}}
     model = KINDS[kind](build(KINDS[kind].settings, values))
     tokens = [*SPECIALS, *(f"{'even' if word % 2 == 0 else 'odd'}{word}" for word in range(WORDS + 2))]
-    model.begin(text, tokens, seed=1)
+    model.initialise(text, tokens, seed=1)
     return model
 
 

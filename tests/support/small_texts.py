@@ -34,5 +34,5 @@ def moby_dick(lines: int) -> list[str]:
 
 def fitted(tokens: TokenFile, vocab_size: int, **settings: object) -> NgramModel:
     model = NgramModel(NgramSettings(**settings))  # type: ignore[arg-type]
-    model.fit(tokens, None, vocab_size)
+    model.estimate(tokens, None, vocab_size)
     return model

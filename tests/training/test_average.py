@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from seqloom.training.average import WeightAverage
 from seqloom.training.checkpoint import load_checkpoint
+from seqloom.training.optimizer import WeightAverage
 from tests.support.small_runs import train_small
 
 

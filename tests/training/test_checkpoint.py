@@ -12,7 +12,7 @@ from seqloom.storage.arrays import Entry, write_entries
 from seqloom.storage.tensors import read_tensors, write_tensors
 from seqloom.training import checkpoint_folder as module
 from seqloom.training.budget import Progress
-from seqloom.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seqloom.training.checkpoint import Checkpoint, load_checkpoint
 
 
 def made(updates: int) -> Checkpoint:
@@ -39,6 +39,10 @@ def test_what_is_loaded_is_what_was_saved_last(tmp_path: Path) -> None:
     assert [len(rank) for rank in loaded.ranks] == [2, 2]
     assert loaded.ranks[1][0].dtype == torch.uint8
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    module.write_checkpoint(folder, checkpoint.progress, checkpoint.files())
 
 
 @pytest.mark.parametrize("broken_at", ["model", "optimizer", "ranks"])

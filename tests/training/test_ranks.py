@@ -17,7 +17,8 @@ from seqloom.data.batch import Batch
 from seqloom.runtime import Runtime
 from seqloom.tasks.network_task import Loss
 from seqloom.training.checkpoint import load_checkpoint
-from seqloom.training.ranks import BatchAndState, Objective, make_fabric
+from seqloom.training.gradients import BatchAndState, Objective
+from seqloom.training.ranks import make_fabric
 from tests.support.texts import SMALL, write_text
 
 PLAIN_STEPS: dict[str, Any] = {

@@ -20,9 +20,9 @@ from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import TrainedModel
 from seqloom.tasks.language_model import LanguageModelTask
 from seqloom.tasks.network_task import Loss
+from seqloom.training.budget import Progress
 from seqloom.training.checkpoint import load_checkpoint
-from seqloom.training.trainer import Trainer
-from seqloom.training.validation import Validation
+from seqloom.training.gradients import GradientTrainer
 from tests.support.small_runs import assert_same_run, rows, signal_after, train_small
 
 PLAIN = {
@@ -61,8 +61,7 @@ def test_stopped_anywhere_and_resumed_is_unbroken(
         checkpoint = load_checkpoint(folder / "training")
         assert checkpoint is not None
         epoch_ends.append(checkpoint.progress.step == 0)
-        # The signal comes after an update; the next one is still made.
-        assert checkpoint.progress.updates == stop + 1
+        assert checkpoint.progress.updates == stop
         assert train_small(folder, model=model, updates=24, resume=True, **settings).summary["finished"]
         assert_same_run(tmp_path / "unbroken", folder)
     if model == "lstm":
@@ -150,17 +149,17 @@ def test_a_full_disk_leaves_what_was_saved(tmp_path: Path, monkeypatch: pytest.M
 def test_accumulated_batches_are_one_batch(tmp_path: Path) -> None:
     """Two streams of five rows each at once are not ten rows; but ten lines in batches of any size are ten lines."""
     taken: dict[str, list[Batch]] = {}
-    original = Trainer._next_batch
+    original = GradientTrainer._next_batch
 
     def folder(name: str, per_update: int) -> Path:
         taken[name] = []
 
-        def record(self: Trainer) -> Batch:
-            taken[name].append(batch := original(self))
+        def record(self: GradientTrainer, progress: Progress) -> Batch:
+            taken[name].append(batch := original(self, progress))
             return batch
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Trainer, "_next_batch", record)
+            patch.setattr(GradientTrainer, "_next_batch", record)
             options = {**PLAIN, "data__mode": "lines", "data__tokens_per_batch": 30}
             train_small(tmp_path / name, updates=1, training__accumulate=per_update, **options)
         return tmp_path / name
@@ -171,7 +170,7 @@ def test_accumulated_batches_are_one_batch(tmp_path: Path) -> None:
 
     whole = joined(taken["accumulated"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_next_batch", lambda _: whole)
+        patch.setattr(GradientTrainer, "_next_batch", lambda *_: whole)
         train_small(tmp_path / "whole", updates=1, **PLAIN, data__mode="lines", data__tokens_per_batch=30)
     at_once = load_checkpoint(tmp_path / "whole" / "training")
     assert at_once is not None
@@ -207,8 +206,10 @@ class Poisoned(LanguageModelTask):
 
 def test_the_rows_of_a_loss_that_is_not_finite_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Batch] = []
-    original = Trainer._next_batch
-    monkeypatch.setattr(Trainer, "_next_batch", lambda self: (given.append(batch := original(self)), batch)[1])
+    original = GradientTrainer._next_batch
+    monkeypatch.setattr(
+        GradientTrainer, "_next_batch", lambda self, at: (given.append(batch := original(self, at)), batch)[1]
+    )
     monkeypatch.setitem(tasks._discover(), "language-model", Poisoned())
     with pytest.raises(seqloom.SeqloomError, match="no longer a finite number") as stopped:
         train_small(tmp_path / "run", updates=50, training__checkpoint_seconds=0)
@@ -265,20 +266,19 @@ def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
 def test_a_budget_of_minutes_counts_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a clock that only validation moves, validation alone spends the budget."""
     now = [0.0]
-    monkeypatch.setattr("seqloom.training.trainer.time.monotonic", lambda: now[0])
-    original = Trainer._update
-    validate = Validation.run
+    monkeypatch.setattr("seqloom.training.loop.time.monotonic", lambda: now[0])
+    original, measure = GradientTrainer.step, GradientTrainer.measure
 
-    def update(self: Trainer, signals: Any) -> Any:
+    def step(self: GradientTrainer, *arguments: Any) -> None:
         now[0] += 1.0
-        return original(self, signals)
+        original(self, *arguments)
 
-    def slow(self: Validation, *shared: Any) -> Any:
+    def slow(self: GradientTrainer) -> Any:
         now[0] += 7.0
-        return validate(self, *shared)
+        return measure(self)
 
-    monkeypatch.setattr(Trainer, "_update", update)
-    monkeypatch.setattr(Validation, "run", slow)
+    monkeypatch.setattr(GradientTrainer, "step", step)
+    monkeypatch.setattr(GradientTrainer, "measure", slow)
     train_small(tmp_path / "text-only", updates=1)
     now[0] = 0.0
     settings = {"model.hidden_size": 8, "embedding.dim": 8, "training.evaluations": 20}

@@ -1,20 +1,24 @@
-"""Count-based language models: fitted in one pass, without gradients."""
+"""What count-based language models and mixtures of language models share: they are fitted, without gradients."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqloom.data.text import TextCodec
 from seqloom.data.token_file import TokenFile
-from seqloom.models.fitted import Fitted
+from seqloom.models.fitted import FittedInOnePass
 from seqloom.nn.layer import State
 
 
-class CountBased(nn.Module, Fitted):
-    """A language model (`PredictsNext`) with no parameters of torch's: `fit` or `open` make it ready."""
+class CountBased(nn.Module, FittedInOnePass):
+    """A language model (`PredictsNext`) that is estimated from token counts, or from other models' probabilities."""
+
+    uses_torch: ClassVar[bool] = True
 
     @abstractmethod
     def initial_state(self, batch_size: int) -> State: ...
@@ -33,8 +37,11 @@ class CountBased(nn.Module, Fitted):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time"], State]: ...
 
+    def fit(self, train: TokenFile, valid: TokenFile, codec: TextCodec) -> None:
+        self.estimate(train, valid, codec.tokenizer.vocab_size)
+
     @abstractmethod
-    def fit(self, train: TokenFile, valid: TokenFile, vocab_size: int) -> None: ...
+    def estimate(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None: ...
 
     @torch.no_grad()
     def loss(

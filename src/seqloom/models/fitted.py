@@ -1,32 +1,34 @@
-"""Models that are fitted to a text by compiled loops, at once or pass by pass: they have no gradients of torch's."""
+"""Models without gradients: fitted in one pass or in closed form, or by several passes over the data."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.token_file import TokenFile
 
 PARTS = "parts"
 """The folder of a mixture's parts, one folder each, named by its number."""
 
 
 class Fitted(ABC):
-    """A model with no parameters of torch's: fitted, or opened, it is ready."""
+    """A model that has no gradients. Once it is fitted or opened, it is ready for use."""
+
+    uses_torch: ClassVar[bool] = False
+    """Whether the model is an `nn.Module`. If not, neither training nor use of it imports torch."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Writes all that `open` needs."""
+        """Writes all that `open` needs, `model.safetensors` among it."""
 
     @abstractmethod
     def open(self, folder: Path) -> None:
-        """Makes ready what was saved."""
+        """Reads what `save` wrote."""
 
     @abstractmethod
     def num_parameters(self) -> int: ...
@@ -36,11 +38,15 @@ class FittedInOnePass(Fitted):
     """A model that is fitted at once: by counting, or in closed form."""
 
     @abstractmethod
-    def fit(self, train: Any, valid: Any, codec: Any) -> None: ...
+    def fit(self, train: Any, valid: Any, codec: Any) -> None:
+        """Fits the model to the training data. `valid` may choose what is not estimated from it, such as weights.
+
+        The data and the codec are those that the task's recipe makes.
+        """
 
 
 class PassSettings(Settings):
-    """What every model that is fitted pass by pass is watched by."""
+    """When the training of a model that is fitted by passes stops and saves."""
 
     patience: int = Field(
         2, ge=0, description="stop after so many evaluations without gain on the validation data; 0: never"
@@ -49,29 +55,30 @@ class PassSettings(Settings):
 
 
 class FittedByPasses(Fitted):
-    """A model that passes over its text several times, a step after the other. `step` says how far it has come, and
-    what it says of the loss is from before it learns. Between steps all that it goes on from is its `state`."""
+    """A model that passes over its training data several times, in steps. Between steps, `state` is all that training
+    resumes from."""
 
     @abstractmethod
-    def begin(self, train: TokenFile, tokens: Sequence[str], seed: int) -> None:
-        """Makes the model as it is before the first step. `tokens`: the vocabulary in order of ids."""
+    def begin(self, train: Any, codec: Any, seed: int) -> None:
+        """Makes the model as it is before the first step. The data and the codec are those that the task's recipe
+        makes."""
 
     @abstractmethod
     def num_steps(self) -> int:
-        """Those of a pass over the text."""
+        """How many steps a pass over the training data has."""
 
     @abstractmethod
     def step(self, epoch: int, step: int, share: float) -> tuple[float, int]:
-        """Learns from a part of the text; `share` of the budget is spent. The loss in nats, summed, and over how
-        many."""
+        """Learns from one part of the training data, when `share` of the budget is spent. Returns the loss before
+        learning, in nats, summed, and the number of predictions that it is summed over."""
 
     @abstractmethod
-    def measure(self, text: TokenFile) -> tuple[float, int]:
-        """The loss over a text that is not learnt from, in nats, summed, and over how many. It changes nothing."""
+    def measure(self, data: Any) -> tuple[float, int]:
+        """The loss on held-out data in nats, summed, and the number of predictions. The model does not change."""
 
     @abstractmethod
     def state(self) -> dict[str, NDArray[Any]]: ...
 
     @abstractmethod
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """After `begin` with the same arguments."""
+        """Takes up a `state`, after `begin` with the same arguments."""

@@ -64,7 +64,7 @@ class Mixture(CountBased):
         self.parts: list[Part] = []
         self.weights = torch.zeros(0, dtype=torch.float64)
 
-    def fit(self, train: TokenFile, valid: TokenFile, vocab_size: int) -> None:  # noqa: ARG002
+    def estimate(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
         """The weights that make `valid` most probable. The parts are as they were trained."""
         if len(self.config.parts) < 2:
             raise RequestError(
@@ -73,6 +73,7 @@ class Mixture(CountBased):
                 got=list(self.config.parts),
                 hint="--set model.parts=RUN1,RUN2",
             )
+        assert valid is not None
         self._take([Path(name) for name in self.config.parts])
         self.weights = torch.from_numpy(em_weights(self._log_probs_on(valid), self.config.tolerance))
 

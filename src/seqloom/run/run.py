@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,16 @@ from seqloom.data.input_source import Given, path_of
 from seqloom.data.readers import readers
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
+from seqloom.memory import within_memory
 from seqloom.metrics.similarity import Similarity, similarity
-from seqloom.models.fitted import PARTS, Fitted, FittedByPasses, FittedInOnePass
+from seqloom.models.fitted import PARTS, Fitted
 from seqloom.models.pooling_names import AUTO, check_pooling
-from seqloom.run.plan import Plan
+from seqloom.run.plan import Plan, sizes
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import (
     Diagnoses,
     Embeds,
-    FitsWithoutGradients,
     Forecasts,
     Generates,
     Prediction,
@@ -36,11 +36,12 @@ from seqloom.tasks.capabilities import (
     PredictsOnline,
     ScoresByLength,
     ScoresExamples,
-    ScoresWithoutBatches,
     TakesInputs,
     Trained,
+    measure,
 )
 from seqloom.tasks.task import Task
+from seqloom.training.trainer import trainer_for
 
 if TYPE_CHECKING:
     from seqloom.data.series import Panel
@@ -62,20 +63,10 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
         )
     task = tasks[plan.task]
     codec = task.recipe(plan.settings).load(folder)
-    fitted = task.fitted(plan.model, plan.settings) if isinstance(task, FitsWithoutGradients) else None
-    if isinstance(fitted, FittedByPasses | FittedInOnePass):
-        runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
-        fitted.open(folder)
-        return Run(folder, plan, fitted, codec, runtime)
-    runtime = Runtime.start(device=device, precision="float32", threads=threads, seed=plan.seed)
-    # Torch is large and slow to import.
-    if fitted is not None:
-        from seqloom.run.at_once import open_counted
-
-        return Run(folder, plan, open_counted(cast(Any, fitted), folder, runtime), codec, runtime)
-    from seqloom.run.by_gradients import open_network
-
-    return Run(folder, plan, open_network(task, plan, folder, runtime), codec, runtime)
+    trainer = trainer_for(task, plan.model, plan.settings)
+    trainer.start(device=device, threads=threads, seed=plan.seed, training=False)
+    with within_memory(sizes(plan.settings)):
+        return Run(folder, plan, trainer.open(folder), codec, trainer.runtime)
 
 
 class Run:
@@ -139,13 +130,7 @@ class Run:
 
     def evaluate(self, data: Given | Data) -> dict[str, Any]:
         """The task's metrics on other data, by their plain names."""
-        encoded = self._encoded(data)
-        if isinstance(self.task, ScoresWithoutBatches):
-            return self.task.measure(self.trained, encoded)
-        from seqloom.tasks.network_task import NetworkTask, evaluate
-
-        assert isinstance(self.task, NetworkTask)
-        return evaluate(self.task, self.trained, encoded, self.runtime.device)
+        return measure(self.task, self.trained, self._encoded(data), self.runtime.device)
 
     def evaluate_by_length(self, data: Given | Data) -> list[LengthScores]:
         """The scores on other data in buckets of the source's length: what is lost on long sources."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, Recipe, Sources, SyntheticSource, prepare
@@ -14,17 +14,15 @@ from seqloom.data.input_source import Given, path_of
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
-from seqloom.models.fitted import FittedByPasses, FittedInOnePass
-from seqloom.run.by_passes import FitByPasses
-from seqloom.run.closed_form import FitInClosedForm
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
 from seqloom.run.run import Run
-from seqloom.runtime import Runtime, cache_folder
+from seqloom.runtime import cache_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import FitsWithoutGradients
 from seqloom.threads import num_threads
 from seqloom.training.budget import Budget, Progress
+from seqloom.training.loop import TrainingLoop
 from seqloom.training.progress import Display, Silent, Terminal
+from seqloom.training.trainer import trainer_for
 
 
 def train(
@@ -64,67 +62,32 @@ def train(
     plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}, sources.data))
     folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
     check_folder(folder, plan, resume)
-    training = _training(plan, folder, device, threads)
-    chosen, runtime = tasks[task], training.runtime
-    with training.rank_zero_first():
+    chosen = tasks[task]
+    trainer = trainer_for(chosen, model, plan.settings)
+    trainer.start(device=device, threads=threads, seed=seed, training=True)
+    with trainer.processes.rank_zero_first():
         corpus = prepare(plan.sources, chosen.recipe(plan.settings), cache_folder())
     if resume:
         _check_text(folder, chosen.recipe(plan.settings), corpus)
     with ExitStack() as stack:
         stack.enter_context(within_memory(sizes(plan.settings)))
-        trained = training.build(corpus)
+        trainer.build(corpus, seed, folder)
         display: Display = Silent()
-        if runtime.rank == 0:
+        if trainer.runtime.rank == 0:
             make_folder(folder)
             corpus.codec.save(folder)
             write_toml(folder / "config.toml", plan.to_toml())
             if not quiet:
                 display = stack.enter_context(Terminal(model))
-        progress = training.run(display, resume)
-    run = Run(folder, plan, trained, corpus.codec, runtime)
-    if runtime.rank == 0:
+        loop = TrainingLoop(trainer, budget, folder, display)
+        if resume:
+            loop.resume()
+        progress = loop.run()
+        run = Run(folder, plan, trainer.finish(folder), corpus.codec, trainer.runtime)
+    if trainer.runtime.rank == 0:
         _summarise(run, progress, corpus)
-    training.barrier()
+    trainer.processes.barrier()
     return run
-
-
-class Training(Protocol):
-    """A way to train a model in a run's folder, by one process or several."""
-
-    runtime: Runtime
-
-    def rank_zero_first(self) -> AbstractContextManager[None]:
-        """What the first process does within, the others find done."""
-        ...
-
-    def build(self, corpus: Corpus[Any, Any]) -> Any:
-        """The model, not yet trained."""
-        ...
-
-    def run(self, display: Display, resume: bool) -> Progress:
-        """Trains what was built. It has its best weights then, and the folder too."""
-        ...
-
-    def barrier(self) -> None: ...
-
-
-def _training(plan: Plan, folder: Path, device: str, threads: int) -> Training:
-    task = tasks[plan.task]
-    fitted = task.fitted(plan.model, plan.settings) if isinstance(task, FitsWithoutGradients) else None
-    if isinstance(fitted, FittedByPasses):
-        runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
-        return FitByPasses(fitted, task, plan, folder, runtime)
-    if isinstance(fitted, FittedInOnePass):
-        runtime = Runtime.of_loops(device=device, threads=threads, seed=plan.seed)
-        return FitInClosedForm(fitted, task, plan, folder, runtime)
-    # Torch is large and slow to import.
-    if fitted is not None:
-        from seqloom.run.at_once import FitInOnePass
-
-        return FitInOnePass(cast(Any, fitted), task, plan, folder, device, threads)
-    from seqloom.run.by_gradients import ByGradients
-
-    return ByGradients(task, plan, folder, device, threads)
 
 
 def _check_text(folder: Path, recipe: Recipe[Any, Any] | SyntheticSource, corpus: Corpus[Any, Any]) -> None:

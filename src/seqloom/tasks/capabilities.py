@@ -61,11 +61,23 @@ class FitsWithoutGradients(Protocol):
 
 @runtime_checkable
 class ScoresWithoutBatches(Protocol):
-    """Scores its models itself, without batches and losses of a network."""
+    """Scores its models without gradients itself, without batches and losses of a network."""
 
     def measure(self, trained: Trained, data: Any) -> dict[str, float]:
         """All metrics on `data`, `score` among them."""
         ...
+
+
+def measure(task: Any, trained: Trained, data: Any, device: str, brief: bool = False) -> dict[str, Any]:
+    """All metrics of a trained model on `data`, the score among them. `brief`: those of part of its output, as during
+    training. A model without gradients is scored by the task itself, if the task can."""
+    if isinstance(trained.model, Fitted) and isinstance(task, ScoresWithoutBatches):
+        return task.measure(trained, data)
+    # Torch is large and slow to import.
+    from seqloom.tasks.network_task import NetworkTask, evaluate
+
+    assert isinstance(task, NetworkTask)
+    return evaluate(task, trained, data, device, brief)
 
 
 @runtime_checkable

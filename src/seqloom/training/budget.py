@@ -64,6 +64,20 @@ class Progress:
     recent_loss: list[float] = field(default_factory=lambda: [0.0, 0.0])
     """Decaying sums of loss and of targets: their ratio is the training loss shown."""
 
+    def next_step(self, num_steps: int) -> None:
+        """Moves on to the next step of an epoch that has `num_steps`, or to the next epoch."""
+        self.step += 1
+        if self.step >= num_steps:
+            self.epoch, self.step = self.epoch + 1, 0
+
+    def add_update(self, loss: float, targets: int, sequences: int) -> None:
+        """Counts an update of a network: its summed loss, targets and rows."""
+        self.updates += 1
+        self.sequences += sequences
+        self.targets += targets
+        decayed = [0.99 * part for part in self.recent_loss]
+        self.recent_loss = [decayed[0] + loss, decayed[1] + targets]
+
     def train_loss(self) -> float:
         return self.recent_loss[0] / self.recent_loss[1] if self.recent_loss[1] else float("nan")
 

@@ -1,17 +1,19 @@
-"""Checkpoints of a network in training."""
+"""Checkpoints of a network in training: weights, optimizer, random generators and carried states."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from seqloom.errors import SeqloomError
+from seqloom.storage.arrays import Entry
 from seqloom.storage.tensors import read_tensors, tensor_entries
 from seqloom.training.budget import Progress
-from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
+from seqloom.training.checkpoint_folder import current_checkpoint, read_progress
 
 
 @dataclass
@@ -23,7 +25,15 @@ class Checkpoint:
     average: list[Tensor]
     optimizer: dict[str, Tensor]
     ranks: list[list[Tensor]]
-    progress: Progress
+    progress: Progress = field(default_factory=Progress)
+    """A file of its own, beside `files()`."""
+
+    def files(self) -> dict[str, dict[str, Entry]]:
+        """What `write_checkpoint` takes."""
+        average = {str(i): tensor.cpu() for i, tensor in enumerate(self.average)}
+        ranks = {f"{rank}.{i}": t for rank, tensors in enumerate(self.ranks) for i, t in enumerate(tensors)}
+        named = {"model": self.model, "average": average, "optimizer": self.optimizer, "ranks": ranks}
+        return {name: tensor_entries(tensors) for name, tensors in named.items()}
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -39,31 +49,40 @@ def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[st
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Writes the checkpoint under `folder` and forgets the one before."""
-    average = {str(i): tensor.cpu() for i, tensor in enumerate(checkpoint.average)}
-    ranks = {f"{rank}.{i}": t for rank, tensors in enumerate(checkpoint.ranks) for i, t in enumerate(tensors)}
-    files = {"model": checkpoint.model, "average": average, "optimizer": checkpoint.optimizer, "ranks": ranks}
-    write_checkpoint(folder, checkpoint.progress, {name: tensor_entries(held) for name, held in files.items()})
+def read_checkpoint(checkpoint: Path) -> Checkpoint:
+    """Raises SeqloomError where it is damaged."""
+    try:
+        average = read_tensors(checkpoint / "average.safetensors")
+        ranks: dict[int, dict[int, Tensor]] = {}
+        for key, tensor in read_tensors(checkpoint / "ranks.safetensors").items():
+            rank, index = map(int, key.split("."))
+            ranks.setdefault(rank, {})[index] = tensor
+        return Checkpoint(
+            model=read_tensors(checkpoint / "model.safetensors"),
+            average=[average[str(i)] for i in range(len(average))],
+            optimizer=read_tensors(checkpoint / "optimizer.safetensors"),
+            ranks=[[parts[i] for i in sorted(parts)] for _, parts in sorted(ranks.items())],
+            progress=read_progress(checkpoint),
+        )
+    except (KeyError, ValueError) as error:
+        raise SeqloomError("the checkpoint is damaged", where=str(checkpoint), got=repr(error)) from None
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """The last whole checkpoint under `folder`, or None where there is none.
-
-    Raises SeqloomError where it is damaged.
-    """
+    """The last whole checkpoint under `folder`, or None where there is none."""
     current = current_checkpoint(folder)
-    if current is None:
-        return None
-    average = read_tensors(current / "average.safetensors")
-    ranks: dict[int, dict[int, Tensor]] = {}
-    for key, tensor in read_tensors(current / "ranks.safetensors").items():
-        rank, index = map(int, key.split("."))
-        ranks.setdefault(rank, {})[index] = tensor
-    return Checkpoint(
-        model=read_tensors(current / "model.safetensors"),
-        average=[average[str(i)] for i in range(len(average))],
-        optimizer=read_tensors(current / "optimizer.safetensors"),
-        ranks=[[parts[i] for i in sorted(parts)] for _, parts in sorted(ranks.items())],
-        progress=read_progress(current),
-    )
+    return None if current is None else read_checkpoint(current)
+
+
+def generator_state(device: str) -> Tensor:
+    """The state of the generator that dropout draws from on this device."""
+    return torch.cuda.get_rng_state(device) if device.startswith("cuda") else torch.get_rng_state()
+
+
+def set_generator_state(device: str, state: Tensor) -> None:
+    if len(state) != len(generator_state(device)):
+        return  # saved on another kind of device, where no resuming could be exact
+    if device.startswith("cuda"):
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)

@@ -9,13 +9,15 @@ from typing import Any
 
 
 class StopOnSignal:
-    """While entered, the first SIGINT or SIGTERM sets `asked`; the next SIGINT raises KeyboardInterrupt.
+    """While entered, the first SIGINT or SIGTERM sets `stop_requested`; the next SIGINT raises KeyboardInterrupt. With
+    `at_once`, the first one raises it.
 
     In a thread other than the main one, where signals cannot be caught, it does nothing.
     """
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, at_once: bool = False) -> None:
+        self.stop_requested = False
+        self._at_once = at_once
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
@@ -29,6 +31,6 @@ class StopOnSignal:
             signal.signal(number, handler)
 
     def _caught(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.asked and number == signal.SIGINT:
+        if self._at_once or (self.stop_requested and number == signal.SIGINT):
             raise KeyboardInterrupt
-        self.asked = True
+        self.stop_requested = True

@@ -1,44 +1,80 @@
-"""One process or several: the module that is distributed, and lightning-fabric set up for this rank."""
+"""One process, or several that train one model together: how they wait for one another and share numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
-from torch import Tensor, nn
-
-from seqloom.data.batch import Batch
-from seqloom.nn.layer import State, detach
 from seqloom.runtime import Runtime
-from seqloom.tasks.network_task import NetworkTask
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-class BatchAndState:
-    """What a forward pass is given, as an object that Fabric does not look into: in half precision it would round every
-    number that it finds, those of the carried state too."""
+class Processes(Protocol):
+    def barrier(self) -> None:
+        """Waits until every process is here."""
+        ...
 
-    def __init__(self, batch: Batch, state: State | None) -> None:
-        self.batch, self.state = batch, state
+    def rank_zero_first(self) -> AbstractContextManager[None]:
+        """What the first process does within, the others find done."""
+        ...
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over all processes."""
+        ...
+
+    def gather(self, value: Any) -> list[Any]:
+        """The value of each process, by rank."""
+        ...
 
 
-class Objective(nn.Module):
-    """The model and the task's loss as one module, so that what distributes a forward pass distributes this."""
+class SingleProcess:
+    """There is nobody to wait for."""
 
-    def __init__(self, task: NetworkTask, model: nn.Module) -> None:
-        super().__init__()
-        self.task, self.model = task, model
+    def barrier(self) -> None: ...
 
-    def forward(self, given: BatchAndState) -> tuple[Tensor, Tensor, State | None]:
-        """The loss's sum and count, and the state, through which no gradient flows."""
-        loss, state = self.task.loss(self.model, given.batch, given.state)
-        return loss.sum, loss.count, None if state is None else detach(state)
+    def rank_zero_first(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        return list(values)
+
+    def gather(self, value: Any) -> list[Any]:
+        return [value]
+
+
+class TorchrunProcesses:
+    """Those that `torchrun` started."""
+
+    def __init__(self, fabric: Fabric, runtime: Runtime) -> None:
+        self._fabric, self._runtime = fabric, runtime
+
+    def barrier(self) -> None:
+        self._fabric.barrier()
+
+    def rank_zero_first(self) -> AbstractContextManager[None]:
+        return self._fabric.rank_zero_first()
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        import torch
+
+        numbers = torch.tensor(values, dtype=torch.float64, device=self._runtime.device)
+        total: Any = self._fabric.all_reduce(numbers, reduce_op="sum")
+        return total.tolist()
+
+    def gather(self, value: Any) -> list[Any]:
+        import torch.distributed
+
+        gathered: list[Any] = [None] * self._runtime.world_size
+        torch.distributed.all_gather_object(gathered, value)
+        return gathered
 
 
 def make_fabric(runtime: Runtime) -> Fabric:
-    """Fabric for this process: alone, or one of the ranks that `torchrun` started. Its import is slow and large, so it
-    is done where a network is trained, and nowhere else."""
+    """Fabric for this process: alone, or one of those that `torchrun` started. Its import is slow and large, so it is
+    imported only where a network is trained."""
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
 
@@ -56,3 +92,7 @@ def make_fabric(runtime: Runtime) -> Fabric:
     if runtime.world_size > 1:
         fabric.launch()
     return fabric
+
+
+def processes_of(runtime: Runtime, fabric: Fabric) -> Processes:
+    return TorchrunProcesses(fabric, runtime) if runtime.world_size > 1 else SingleProcess()

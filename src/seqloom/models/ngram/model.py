@@ -72,7 +72,7 @@ class NgramModel(CountBased):
         assert self._store is not None, "fitted or opened first"
         return self._store
 
-    def fit(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
+    def estimate(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
         """Counts the n-grams and estimates the model; a text that does not fit in memory is sorted in parts on disk."""
         settings = self.config
         counted = count(train, settings.order, vocab_size, settings.memory_megabytes << 20)

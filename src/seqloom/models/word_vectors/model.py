@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
+from seqloom.data.text import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS
 from seqloom.errors import SeqloomError
@@ -89,7 +90,11 @@ class WordVectors(FittedByPasses):
         self._sampler: Sampler | None = None
         self._seed = 1
 
-    def begin(self, train: TokenFile, tokens: Sequence[str], seed: int) -> None:
+    def begin(self, train: TokenFile, codec: TextCodec, seed: int) -> None:
+        self.initialise(train, codec.tokenizer.tokens(), seed)
+
+    def initialise(self, train: TokenFile, tokens: Sequence[str], seed: int) -> None:
+        """Random vectors for the vocabulary, `tokens` in the order of their ids."""
         settings = self.config
         self._text, self._seed = train, seed
         self._set_counts(train.counts(len(tokens)))

@@ -1,0 +1,235 @@
+"""Training of networks by gradients. It knows no task by name: a task gives the loss of a batch, a sum and a count.
+
+One update: the gradients of the summed losses of all micro-batches and ranks, divided once by the number of targets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from seqloom.data.batch import Batch
+from seqloom.data.corpus import Corpus
+from seqloom.errors import RequestError
+from seqloom.memory import keep_freed_memory
+from seqloom.nn.layer import State, detach, restore_state, state_tensors
+from seqloom.runtime import Runtime
+from seqloom.storage.arrays import Entry
+from seqloom.storage.tensors import load_model_tensors, model_tensors, read_tensors, write_tensors
+from seqloom.tasks.capabilities import Calibrates, Trained
+from seqloom.tasks.network_task import Loss, NetworkTask
+from seqloom.tasks.task import Task
+from seqloom.training.budget import Budget, Progress
+from seqloom.training.checkpoint import (
+    Checkpoint,
+    generator_state,
+    load_optimizer_tensors,
+    optimizer_tensors,
+    read_checkpoint,
+    set_generator_state,
+)
+from seqloom.training.checkpoint_folder import current_checkpoint
+from seqloom.training.nonfinite import not_finite
+from seqloom.training.optimizer import WeightAverage, make_optimizer, rate_factor, scale_and_clip
+from seqloom.training.ranks import Processes, SingleProcess, make_fabric, processes_of
+from seqloom.training.settings import TrainingSettings
+from seqloom.training.trainer import Schedule, Trainer
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class BatchAndState:
+    """The input of a forward pass, as an object that Fabric does not look into: in half precision it would round every
+    number that it finds, those of the carried state too."""
+
+    def __init__(self, batch: Batch, state: State | None) -> None:
+        self.batch, self.state = batch, state
+
+
+class Objective(nn.Module):
+    """The model and the task's loss as one module, so that what distributes a forward pass distributes this."""
+
+    def __init__(self, task: NetworkTask, model: nn.Module) -> None:
+        super().__init__()
+        self.task, self.model = task, model
+
+    def forward(self, inputs: BatchAndState) -> tuple[Tensor, Tensor, State | None]:
+        """The loss's sum and count, and the state, through which no gradient flows."""
+        loss, state = self.task.loss(self.model, inputs.batch, inputs.state)
+        return loss.sum, loss.count, None if state is None else detach(state)
+
+
+class GradientTrainer(Trainer):
+    """Trains a network, in one process or in the ranks of `torchrun`, which share every batch."""
+
+    fabric: Fabric
+    objective: Any
+    optimizer: Any
+
+    def __init__(self, task: Task, model: str, settings: Any) -> None:
+        assert isinstance(task, NetworkTask)
+        self.task, self.model_name, self.settings = task, model, settings
+        self.options: TrainingSettings = settings.training
+        self.network: nn.Module | None = None
+        self.state_of_rows: State | None = None
+        self._resumed_state: list[Tensor] = []
+
+    def start(self, *, device: str, threads: int, seed: int, training: bool) -> None:
+        precision = self.options.precision if training else "float32"
+        self.runtime = Runtime.start(device=device, precision=precision, threads=threads, seed=seed)
+        self.processes: Processes = SingleProcess()
+        if training:
+            self.fabric = make_fabric(self.runtime)
+            self.processes = processes_of(self.runtime, self.fabric)
+        keep_freed_memory()
+
+    def build(self, corpus: Corpus[Any, Any], seed: int, folder: Path) -> nn.Module:
+        torch.manual_seed(seed)
+        self.corpus, self.folder = corpus, folder
+        self.network = self.task.build(corpus, self.model_name, self.settings)
+        self.trained = Trained(self.network, corpus.codec, self.settings)
+        self.score = self.task.score(corpus.valid)
+        self.loader = self.task.train_loader(corpus, self.settings, seed)
+        optimizer = make_optimizer(self.network, self.options)
+        self.objective, self.optimizer = self.fabric.setup(Objective(self.task, self.network), optimizer)
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.average = WeightAverage(self.parameters, self.options.average)
+        torch.manual_seed(seed * 1_000_003 + self.runtime.rank)  # dropout differs from rank to rank
+        return self.network.train()
+
+    def schedule(self, budget: Budget) -> Schedule:
+        options = self.options
+        return Schedule(budget, options.evaluations, options.patience, options.checkpoint_seconds)
+
+    def num_steps(self, epoch: int) -> int:
+        return self.loader.num_steps(epoch)
+
+    def step(self, progress: Progress, fraction: float) -> None:
+        """One step of the optimizer over `accumulate` batches."""
+        rate = self._set_learning_rate(fraction)
+        loss, targets, sequences = 0.0, 0, 0
+        for micro_batch in range(self.options.accumulate):
+            whole = self._next_batch(progress)
+            batch = whole.shard(self.runtime.rank, self.runtime.world_size).to(self.runtime.device)
+            state = self._state_before(batch)
+            is_last = micro_batch == self.options.accumulate - 1
+            with self.fabric.no_backward_sync(self.objective, enabled=not is_last):
+                total, count, self.state_of_rows = self.objective(BatchAndState(batch, state))
+                value = float(total.detach())
+                self._check_finite("loss", value, rate, progress, batch, state)
+                self.fabric.backward(total)
+            loss, targets, sequences = loss + value, targets + int(count), sequences + whole.num_rows
+        loss, all_targets = self.processes.sum([loss, float(targets)])
+        # Summed gradients were averaged over the ranks; dividing by this makes them the mean over all targets.
+        norm = scale_and_clip(self.parameters, self.runtime.world_size / max(all_targets, 1), self.options.clip_norm)
+        self._check_finite("gradient", norm, rate, progress, batch, state)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        progress.add_update(loss, int(all_targets), sequences)
+        self.average.add(progress.updates)
+
+    def _set_learning_rate(self, fraction: float) -> float:
+        rate = self.options.learning_rate * rate_factor(fraction, self.options)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _next_batch(self, progress: Progress) -> Batch:
+        batch = self.loader.batch(progress.epoch, progress.step)
+        progress.next_step(self.loader.num_steps(progress.epoch))
+        return batch
+
+    def _state_before(self, batch: Batch) -> State | None:
+        """The state from which the rows of the batch continue; after resuming, the one that the checkpoint carried."""
+        if not batch.continues:
+            self._resumed_state = []
+            return None
+        if self._resumed_state:
+            generator = generator_state(self.runtime.device)
+            with torch.no_grad():
+                like = self.task.loss(self.network, batch, None)[1]  # for its nesting alone
+            set_generator_state(self.runtime.device, generator)
+            self.state_of_rows, self._resumed_state = restore_state(like, self._resumed_state), []
+        return self.state_of_rows
+
+    def _check_finite(
+        self, what: str, value: float, rate: float, progress: Progress, batch: Batch, state: State | None
+    ) -> None:
+        if not math.isfinite(value):
+            saved = current_checkpoint(self.folder / "training") is not None
+            assert self.network is not None
+            raise not_finite(what, rate, progress, self.task, self.network, batch, state, saved)
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, Any]:
+        """Each rank takes its rows of every batch; the model's own output is worked out by every rank alike."""
+        model, valid = self.trained.model, self.corpus.valid
+        model.eval()
+        try:
+            with self.average.in_place():
+                loss = self._validation_loss()
+                return self.task.metrics(loss, valid) | self.task.output_metrics(self.trained, valid, brief=True)
+        finally:
+            model.train()
+
+    def _validation_loss(self) -> Loss:
+        sums = torch.zeros(2, dtype=torch.float64, device=self.runtime.device)
+        state: State | None = None
+        loader = self.task.exact_loader(self.corpus.valid, self.settings)
+        for step in range(loader.num_steps(0)):
+            batch = loader.batch(0, step).shard(self.runtime.rank, self.runtime.world_size).to(self.runtime.device)
+            total, count, state = self.objective(BatchAndState(batch, state if batch.continues else None))
+            sums += torch.stack([total.double(), count.double().to(total.device)])
+        total_loss, targets = self.processes.sum(sums.tolist())
+        return Loss(torch.tensor(total_loss, dtype=torch.float64), torch.tensor(targets, dtype=torch.float64))
+
+    def save(self, folder: Path) -> None:
+        with self.average.in_place():
+            write_tensors(folder / "model.safetensors", model_tensors(self.trained.model))
+
+    def state(self) -> Mapping[str, Mapping[str, Entry]]:
+        carried = state_tensors(self.state_of_rows) if self.state_of_rows is not None else []
+        own = [tensor.detach().cpu().clone() for tensor in (generator_state(self.runtime.device), *carried)]
+        ranks = self.processes.gather(own)
+        if self.runtime.rank:
+            return {}
+        optimizer = optimizer_tensors(self.optimizer.optimizer)
+        return Checkpoint(model_tensors(self.trained.model), self.average.tensors, optimizer, ranks).files()
+
+    def restore(self, checkpoint: Path) -> None:
+        saved = read_checkpoint(checkpoint)
+        if len(saved.ranks) != self.runtime.world_size:
+            raise RequestError(
+                "a run is resumed with as many processes as it had",
+                where=str(self.folder),
+                got=self.runtime.world_size,
+                expected=len(saved.ranks),
+            )
+        load_model_tensors(self.trained.model, saved.model, self.folder)
+        load_optimizer_tensors(self.optimizer.optimizer, saved.optimizer)
+        self.average.load(saved.average)
+        generator, *carried = saved.ranks[self.runtime.rank]
+        self._resumed_state = [tensor.to(self.runtime.device) for tensor in carried]
+        set_generator_state(self.runtime.device, generator)
+
+    def open(self, folder: Path) -> nn.Module:
+        tensors = read_tensors(folder / "model.safetensors")
+        if self.network is None:
+            self.network = self.task.rebuild(tensors, self.model_name, self.settings)
+        load_model_tensors(self.network, tensors, folder)
+        return self.network.to(self.runtime.device).eval()
+
+    def finish(self, folder: Path) -> nn.Module:
+        """Also fits what is fitted after training, on the validation data; every rank alike."""
+        network: nn.Module = super().finish(folder)
+        if isinstance(self.task, Calibrates):
+            self.task.calibrate(self.trained, self.corpus.valid)
+            if self.runtime.rank == 0:
+                write_tensors(folder / "model.safetensors", model_tensors(network))
+        return network

@@ -1,0 +1,143 @@
+"""The training loop: one for networks, for models fitted by passes and for models fitted in one pass."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from seqloom.training.budget import Budget, Progress
+from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
+from seqloom.training.interrupt import StopOnSignal
+from seqloom.training.progress import Display, MetricsFile
+from seqloom.training.trainer import Trainer
+
+_EVALUATION_SHARE = 1 / 30
+"""Of a budget in minutes, at most about this share goes to validation."""
+
+
+class TrainingLoop:
+    """Trains until the budget is spent, nothing more is gained or a signal asks to stop.
+
+    Keeps the run's folder: `model.safetensors` (the best weights), `metrics.jsonl`, and `training/` for resuming.
+    """
+
+    def __init__(self, trainer: Trainer, budget: Budget, folder: Path, display: Display) -> None:
+        self.trainer, self.folder, self.display = trainer, folder, display
+        self.schedule = trainer.schedule(budget)
+        self.is_first = trainer.runtime.rank == 0
+        self.progress = Progress()
+        self._metrics = MetricsFile(folder / "metrics.jsonl")
+        self._clock = time.monotonic()
+        self._saved_at = 0.0
+
+    def resume(self) -> None:
+        """Takes up the last checkpoint of the folder, where there is one."""
+        checkpoint = current_checkpoint(self.folder / "training")
+        if checkpoint is None or not self.trainer.resumable:
+            return
+        progress = read_progress(checkpoint)
+        self.trainer.restore(checkpoint)
+        self.progress, self._saved_at = progress, progress.seconds
+        if self.is_first:
+            self._metrics.keep_until(progress.updates)
+
+    def run(self) -> Progress:
+        progress, self._clock = self.progress, time.monotonic()
+        if not progress.updates and self.is_first:
+            self._metrics.keep_until(-1)
+        with StopOnSignal(at_once=not self.trainer.resumable) as signals:
+            stop = False
+            while not progress.finished and not stop:
+                self.train_step()
+                if self.evaluation_is_due():
+                    self.evaluate()
+                self.display.step(self.fraction(), progress.targets_per_second(), progress.train_loss())
+                progress.finished = self.fraction() >= 1 or self.is_out_of_patience()
+                stop = self.any_process(signals.stop_requested)
+                self.checkpoint(force=progress.finished or stop)
+        if (
+            progress.best is None and self.is_first
+        ):  # stopped before the first evaluation: the run is usable all the same
+            self.trainer.save(self.folder)
+        return progress
+
+    def train_step(self) -> None:
+        self.trainer.step(self.progress, self.fraction())
+        seconds = self.first_clock(time.monotonic() - self._clock)
+        self.progress.seconds += seconds
+        self._clock += seconds
+
+    def fraction(self) -> float:
+        """How much of the budget is spent: 1 and more is all of it."""
+        epoch_share = self.progress.step / self.trainer.num_steps(self.progress.epoch)
+        return self.schedule.budget.fraction(self.progress, epoch_share)
+
+    def evaluation_is_due(self) -> bool:
+        """At the end, and evenly along the budget or after each epoch; not so often that it takes much of the time."""
+        fraction, progress = self.fraction(), self.progress
+        if fraction >= 1:
+            return True
+        if not self.schedule.evaluations:
+            return progress.step == 0
+        marks = self.schedule.evaluations * (1 + 1e-9)  # so that 2/6 of a budget counts as the second of six marks
+        if int(fraction * marks) <= int(progress.evaluated_at * marks):
+            return False
+        minutes = self.schedule.budget.minutes
+        if not minutes or not progress.evaluations:
+            return True
+        return (fraction - progress.evaluated_at) * 60 * minutes * _EVALUATION_SHARE > progress.evaluation_seconds
+
+    def evaluate(self) -> None:
+        """Measures, keeps the model if it is the best so far, and writes the metrics."""
+        started, fraction, progress, score = time.monotonic(), self.fraction(), self.progress, self.trainer.score
+        scores = self.trainer.measure()
+        value = scores[score.name]
+        gain = progress.best is None or math.isnan(progress.best) or score.better(value, progress.best)
+        if gain or value == progress.best:  # of equals, the one that has seen more
+            if self.is_first:
+                self.trainer.save(self.folder)
+            progress.best, progress.best_updates = value, progress.updates
+        progress.evaluations, progress.evaluated_at = progress.evaluations + 1, fraction
+        progress.evaluations_without_gain = 0 if gain else progress.evaluations_without_gain + 1
+        progress.evaluation_seconds = self.first_clock(time.monotonic() - started)
+        progress.all_evaluations_seconds += progress.evaluation_seconds
+        progress.seconds += progress.evaluation_seconds
+        self._clock += progress.evaluation_seconds
+        row = self.metrics_row(scores)
+        if self.is_first:
+            self._metrics.add(row)
+        self.display.evaluated(min(fraction, 1.0), {score.name: value} | scores, row)
+
+    def metrics_row(self, scores: dict[str, Any]) -> dict[str, Any]:
+        progress, loss = self.progress, self.progress.train_loss()
+        return {
+            "updates": progress.updates,
+            "epoch": progress.epoch + progress.step / self.trainer.num_steps(progress.epoch),
+            "seconds": round(progress.seconds, 3),
+            "targets": progress.targets,
+            "targets_per_second": round(progress.targets_per_second(), 1),
+            **({} if math.isnan(loss) else {"train_loss": loss}),  # a model that is fitted in one pass has none
+            **{f"valid_{name}": value for name, value in scores.items()},
+        }
+
+    def is_out_of_patience(self) -> bool:
+        return 0 < self.schedule.patience <= self.progress.evaluations_without_gain
+
+    def checkpoint(self, force: bool) -> None:
+        """Saves all that resuming needs, if it is time or `force` says so."""
+        due = self.progress.seconds - self._saved_at >= self.schedule.checkpoint_seconds
+        if not self.trainer.resumable or not (force or due):
+            return
+        state = self.trainer.state()
+        if self.is_first:
+            write_checkpoint(self.folder / "training", self.progress, state)
+        self._saved_at = self.progress.seconds
+
+    def first_clock(self, seconds: float) -> float:
+        """The first process's time, so that all of them take the same decisions."""
+        return self.trainer.processes.sum([seconds if self.is_first else 0.0])[0]
+
+    def any_process(self, condition: bool) -> bool:
+        return self.trainer.processes.sum([float(condition)])[0] > 0
