@@ -15,7 +15,7 @@ import seqloom
 from seqloom.config import flatten
 from seqloom.data.batch import Batch
 from seqloom.errors import RequestError
-from seqloom.explain.heads import Trace, heads_html, trace_svg, watch
+from seqloom.explain.heads import Trace, heads_page, trace_figure, watch
 from seqloom.nn.layer import layers
 from seqloom.run.plan import make_settings
 from seqloom.tasks import tasks
@@ -134,23 +134,24 @@ def test_the_page_shows_what_went_in_and_where_the_heads_looked(tmp_path: Path) 
     traces = watch(run.task, run.trained, run.read("copy:length=3"))
     assert traces[0].weights.shape == (7, 2, 8)
     assert [band.name for band in traces[0].steps.bands] == ["inputs", "targets", "outputs"]
-    page = heads_html(traces, "A <title>")
+    page = heads_page(traces, "A <title>").html()
     for text in ("A &lt;title&gt;", ">inputs<", ">outputs<", "read weights", "write weights", "step 0, location"):
         assert text in page
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
 
 
 def test_a_page_begins_after_the_longest_stretch_that_nobody_looked_at() -> None:
     weights = np.zeros((3, 2, 50), np.float32)
     weights[0, 0, 48] = weights[1, 0, 49] = weights[2, 1, 1] = 1
-    svg = trace_svg(Trace(Steps(["a", "b", "<c>"], []), weights, read_heads=1))
+    svg = trace_figure(Trace(Steps(["a", "b", "<c>"], []), weights, read_heads=1)).svg()
     assert "step 0, location 48: 1.00" in svg
     assert ">48</text>" in svg
     assert ">1</text>" in svg
     assert "&lt;c&gt;" in svg
     height = int(svg.split('height="')[1].split('"')[0])
     assert height < 300
-    assert trace_svg(Trace(Steps([], []), np.zeros((2, 2, 4), np.float32), read_heads=1)).startswith("<svg")
+    assert trace_figure(Trace(Steps([], []), np.zeros((2, 2, 4), np.float32), read_heads=1)).svg().startswith("<svg")
 
 
 def test_a_model_without_a_memory_has_no_such_page(tmp_path: Path) -> None:

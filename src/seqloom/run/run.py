@@ -38,10 +38,10 @@ from seqloom.tasks.capabilities import (
     ScoresExamples,
     TakesInputs,
     Trained,
-    measure,
 )
+from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
-from seqloom.training.trainer import trainer_for
+from seqloom.training.trainer_choice import trainer_for
 
 if TYPE_CHECKING:
     from seqloom.data.series import Panel

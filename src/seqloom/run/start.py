@@ -22,7 +22,7 @@ from seqloom.threads import num_threads
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.loop import TrainingLoop
 from seqloom.training.progress import Display, Silent, Terminal
-from seqloom.training.trainer import trainer_for
+from seqloom.training.trainer_choice import trainer_for
 
 
 def train(

@@ -68,18 +68,6 @@ class ScoresWithoutBatches(Protocol):
         ...
 
 
-def measure(task: Any, trained: Trained, data: Any, device: str, brief: bool = False) -> dict[str, Any]:
-    """All metrics of a trained model on `data`, the score among them. `brief`: those of part of its output, as during
-    training. A model without gradients is scored by the task itself, if the task can."""
-    if isinstance(trained.model, Fitted) and isinstance(task, ScoresWithoutBatches):
-        return task.measure(trained, data)
-    # Torch is large and slow to import.
-    from seqloom.tasks.network_task import NetworkTask, evaluate
-
-    assert isinstance(task, NetworkTask)
-    return evaluate(task, trained, data, device, brief)
-
-
 @runtime_checkable
 class Incomparable(Protocol):
     """Has models whose scores are of different questions, so that they say nothing of which model is better."""

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from seqloom.data.corpus import Corpus
 from seqloom.models.fitted import FittedInOnePass
 from seqloom.runtime import Runtime
-from seqloom.tasks.capabilities import Trained, measure
+from seqloom.tasks.capabilities import Trained
+from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.ranks import Processes, SingleProcess, make_fabric, processes_of

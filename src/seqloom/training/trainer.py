@@ -1,4 +1,4 @@
-"""What the training loop asks of a trainer, and which trainer a model has."""
+"""What the training loop asks of a trainer: a step, a measurement, its state."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from seqloom.data.corpus import Corpus
-from seqloom.models.fitted import FittedByPasses, FittedInOnePass
 from seqloom.runtime import Runtime
 from seqloom.storage.arrays import Entry
-from seqloom.tasks.capabilities import FitsWithoutGradients
-from seqloom.tasks.task import Score, Task
+from seqloom.tasks.task import Score
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.ranks import Processes
 
@@ -86,21 +84,3 @@ class Trainer(ABC):
         """The trained model with its best weights, ready for use."""
         self.processes.barrier()
         return self.open(folder)
-
-
-def trainer_for(task: Task, model: str, settings: Any) -> Trainer:
-    """The trainer of a task's model: by gradients, by passes or in one pass. Only the one that is needed is imported,
-    since torch is large and slow to import."""
-    fitted = task.fitted(model, settings) if isinstance(task, FitsWithoutGradients) else None
-    if isinstance(fitted, FittedByPasses):
-        from seqloom.training.passes import PassTrainer
-
-        return PassTrainer(task, fitted, settings)
-    if isinstance(fitted, FittedInOnePass):
-        from seqloom.training.one_pass import OnePassTrainer
-
-        return OnePassTrainer(task, fitted, settings)
-    assert fitted is None, f"{type(fitted).__name__} is fitted in no known way"
-    from seqloom.training.gradients import GradientTrainer
-
-    return GradientTrainer(task, model, settings)
