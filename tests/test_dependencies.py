@@ -22,7 +22,7 @@ def imported() -> set[str]:
                 found |= {name.name.partition(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {"seqloom", "seqloom_portable"}
+    return found - set(sys.stdlib_module_names) - {"seqloom", "seqloom_portable", "seqloom_web"}
 
 
 def names(lines: list[str]) -> set[str]:
