@@ -46,10 +46,20 @@ class RequestError(SeqloomError):
     exit_status = 2
 
 
+def _likeness(name: str, choice: str) -> float:
+    """From 0 to 1. Of dotted names the last part counts most: `model.cel_type` is more like `encoder.cell_type` than
+    like `model.type_size`."""
+    whole = difflib.SequenceMatcher(None, name, choice).ratio()
+    if "." not in choice:
+        return whole
+    last = difflib.SequenceMatcher(None, name.rpartition(".")[2], choice.rpartition(".")[2]).ratio()
+    return 0.3 * whole + 0.7 * last
+
+
 def unknown_name(kind: str, name: str, choices: Iterable[str], where: str | None = None) -> RequestError:
     """The error for a name that is not among `choices`, with the nearest valid one."""
     known = sorted(choices)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    near = sorted((choice for choice in known if _likeness(name, choice) >= 0.4), key=lambda c: -_likeness(name, c))
     return RequestError(
         f"there is no {kind} named {name!r}",
         where=where,

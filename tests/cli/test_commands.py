@@ -188,3 +188,29 @@ def test_a_reader_that_goes_away(run: seqloom.Run) -> None:
     done = subprocess.run(command, shell=True, input=lines, capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout.count("\n") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_the_schema_of_settings(cli: CommandLine) -> None:
+    schema = json.loads(cli("list", "settings", "language-model", "lstm", "--schema").output)
+    assert {"tokenizer", "data", "embedding", "output", "model", "training"} <= schema["properties"].keys()
+    assert schema["default"]["training"]["learning_rate"] == 4e-3
+    model = schema["$defs"][schema["properties"]["model"].get("$ref", "/").rpartition("/")[2]]
+    assert "description" in model["properties"]["hidden_size"]
+    assert cli("list", "tasks", "--schema").status == 2
+
+
+def test_tokens_are_scored(cli: CommandLine, run: seqloom.Run) -> None:
+    status, output, _ = cli("score", run.folder, "--tokens", standard_input="w1 w4\nw2\n")
+    assert status == 0
+    assert [line.split("\t")[0] for line in output.splitlines()] == ["w1", "w4", "<eos>", "", "w2", "<eos>", ""]
+    as_json = cli("score", run.folder, "--tokens", "--json", standard_input="w1 w4\nw2\n").output.splitlines()
+    first = json.loads(as_json[0])
+    assert [row["token"] for row in first] == ["w1", "w4", "<eos>"]
+
+
+def test_a_misspelt_setting_is_weighed_by_its_last_part(cli: CommandLine, tmp_path: Path) -> None:
+    text = write_text(tmp_path / "text.txt", lines=60)
+    near = {"model.learning_rte": "training.learning_rate", "training.hiden_size": "model.hidden_size"}
+    for wrong, right in near.items():
+        errors = cli("train", "language-model", text, "--set", f"{wrong}=1").errors
+        assert f"did you mean '{right}'?" in errors

@@ -199,3 +199,32 @@ def test_arrays_of_another_size_are_refused(tmp_path_factory: pytest.TempPathFac
     for wrong in (np.zeros((3, 2), np.float32), [0.5, 1.0]):
         with pytest.raises(RequestError, match="reads text"):
             texts.predict([wrong])
+
+
+def test_scores_of_tokens_add_up(run: seqloom.Run, pairs_run: seqloom.Run) -> None:
+    lines = ["w1 w2 nowhere", "", "w4"]
+    for asked, examples in ((run, lines), (pairs_run, [("a b", "f a"), ("c", "d")])):
+        by_token = asked.score_tokens(examples)
+        for scores, line in zip(by_token, asked.score(examples), strict=True):
+            assert len(scores) == line.tokens
+            assert sum(score.log_prob for score in scores) == pytest.approx(line.log_prob, rel=1e-5)
+            assert scores[-1].token == "<eos>"
+    assert [score.token for score in run.score_tokens(lines)[0]] == ["w1", "w2", "<unk>", "<eos>"]
+
+
+def test_a_text_does_not_repeat_itself(run: seqloom.Run) -> None:
+    words = "".join(run.generate("w1", temperature=0, no_repeat_ngrams=2, max_tokens=40)).split()
+    pairs = list(zip(["w1", *words], words, strict=False))
+    assert len(set(pairs)) == len(pairs)
+    assert list(run.generate("w1", repetition_penalty=1.0, seed=3)) == list(run.generate("w1", seed=3))
+    for wrong in ({"no_repeat_ngrams": -1}, {"repetition_penalty": 0.0}):
+        with pytest.raises(RequestError, match="out of range"):
+            run.generate("w1", **wrong)  # type: ignore[arg-type]
+
+
+def test_a_run_has_a_card(run: seqloom.Run) -> None:
+    card, summary = (run.folder / "README.md").read_text(), run.summary
+    assert card.startswith("# language-model: lstm")
+    assert f"| perplexity | {summary['valid']['perplexity']:,.4f} | {summary['test']['perplexity']:,.4f} |" in card
+    assert f"seqloom train language-model {run.plan.sources.data} --model lstm --seed 1 --updates 6" in card
+    assert f"{run.num_parameters():,} parameters" in card

@@ -111,6 +111,9 @@ def _write_heads(loaded: Run, data: Any, path: Path, figures: Path | None, name:
 def score(
     run: RunFolder,
     file: File = "-",
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="print each token TAB its log-probability; an empty line ends a line")
+    ] = False,
     json: Json = False,
     threads: Threads = 0,
 ) -> None:
@@ -124,6 +127,11 @@ def score(
     loaded = load(run, device="cpu", threads=threads)
     examples = loaded.examples(file)
     while batch := list(itertools.islice(examples, INPUTS_AT_ONCE)):
+        if tokens:
+            for scores in loaded.score_tokens(batch):
+                rows = [f"{token}\t{log_prob:.6f}" for token, log_prob in scores]
+                typer.echo(to_json([score._asdict() for score in scores]) if json else "\n".join([*rows, ""]))
+            continue
         for line in loaded.score(batch):
             typer.echo(to_json(line._asdict()) if json else f"{line.log_prob:.6f}\t{line.tokens}\t{line.unknown}")
 
@@ -141,13 +149,25 @@ def generate(
     ] = 1.0,
     seed: Seed = 1,
     unknown: Annotated[bool, typer.Option("--unknown", help="allow the token <unk>")] = False,
+    no_repeat_ngrams: Annotated[int, typer.Option(help="no n-gram of so many tokens occurs twice; 0: any may")] = 0,
+    repetition_penalty: Annotated[
+        float, typer.Option(help="above 1, tokens that occurred before become less probable")
+    ] = 1.0,
     threads: Threads = 0,
 ) -> None:
     """Generate text from a prompt, printed as it comes."""
     from seqloom.run import load
 
     pieces = load(run, device="cpu", threads=threads).generate(
-        prompt, max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, unknown=unknown
+        prompt,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        unknown=unknown,
+        no_repeat_ngrams=no_repeat_ngrams,
+        repetition_penalty=repetition_penalty,
     )
     typer.echo(prompt, nl=False)
     for piece in pieces:

@@ -23,6 +23,9 @@ def list_(
         str, typer.Argument(metavar="[MODEL]", help="settings: those of this model", show_default=False)
     ] = "",
     json: Json = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="settings: print their JSON schema, which editors check config files by")
+    ] = False,
 ) -> None:
     """List tasks, models, settings and the like.
 
@@ -36,8 +39,13 @@ def list_(
     if kind == "settings" and not task:
         raise RequestError("settings belong to a task and a model", expected="seqloom list settings TASK [MODEL]")
     takes = {"models": "models [TASK]", "settings": "settings TASK [MODEL]"}.get(kind, kind)
+    if schema and kind != "settings":
+        raise RequestError("only settings have a schema", where="--schema", got=kind, expected="settings")
     if bool(task) + bool(model) > takes.count(" "):
         raise RequestError("there are too many names", got=f"{task} {model}".strip(), expected=f"seqloom list {takes}")
+    if schema:
+        typer.echo(to_json(_schema(task, model)))
+        return
     rows = _settings(task, model) if kind == "settings" else _models(task) if kind == "models" else _entries(kind)
     if json:
         typer.echo(to_json(rows))
@@ -97,3 +105,15 @@ def _settings(task: str, model: str) -> list[dict[str, Any]]:
         field = field_of(groups[name], name.rsplit(".", 1)[-1])
         rows.append({"name": name, "value": value, "description": field.description or ""})
     return rows
+
+
+def _schema(task: str, model: str) -> dict[str, Any]:
+    """The JSON schema of the settings as they stand under [settings] in a run's `config.toml`; the defaults are those
+    of the model."""
+    from seqloom.run import make_settings
+    from seqloom.tasks import tasks
+
+    settings = make_settings(task, model or tasks[task].default_model, {})
+    schema = type(settings).model_json_schema()
+    defaults = settings.model_dump(mode="json", by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "default": defaults}

@@ -49,6 +49,18 @@ def predict(
     copy_unknown: Annotated[
         bool, typer.Option("--copy-unknown", help="translate: replace <unk> by the source word with the most attention")
     ] = False,
+    forbid: Annotated[
+        list[str] | None, typer.Option(metavar="TERM", help="translate: a term that no answer has; repeat for more")
+    ] = None,
+    no_repeat_ngrams: Annotated[
+        int | None, typer.Option(help="translate: no n-gram of so many tokens occurs twice in an answer")
+    ] = None,
+    min_ratio: Annotated[
+        float | None, typer.Option(help="translate: the fewest tokens of an answer per token of the source")
+    ] = None,
+    max_ratio: Annotated[
+        float | None, typer.Option(help="translate: the most tokens of an answer per token of the source, plus 20")
+    ] = None,
     sample: Annotated[
         bool, typer.Option("--sample", help="translate: sample answers instead of searching for the best")
     ] = False,
@@ -100,6 +112,10 @@ def predict(
         "max_length": max_length,
         "prefix": prefix,
         "copy_unknown": copy_unknown or None,
+        "forbid": forbid or None,
+        "no_repeat_ngrams": no_repeat_ngrams,
+        "min_ratio": min_ratio,
+        "max_ratio": max_ratio,
         "sample": sample or None,
         "temperature": temperature,
         "top_k": top_k,

@@ -76,6 +76,10 @@ def train(
     scores = summary["test"] or summary["valid"]
     kind = "test" if summary["test"] else "valid"
     print_metrics({**{f"{kind}_{name}": value for name, value in scores.items()}, "run": str(run.folder)}, json)
+    best, updates = summary["best_updates"], summary["updates"]
+    if updates and best < 0.7 * updates:
+        hint = "--set training.patience=5 stops such a training earlier"
+        print(f"no gain since update {best:,} of {updates:,}; {hint}", file=sys.stderr)
     if not summary["finished"]:
         print(f"stopped before the end; continue it with: --resume --out {run.folder}", file=sys.stderr)
         raise typer.Exit(130)

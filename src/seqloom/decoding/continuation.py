@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from seqloom.data.tokenizer import PAD, SOS, UNK, Tokenizer
 from seqloom.decoding.option_checks import check_option, check_seed
 from seqloom.decoding.sampling import Sampling, generate
+from seqloom.decoding.token_rules import NO_RULES, TokenRules
 from seqloom.models.language_model import PredictsNext
 from seqloom_portable.continuation import prompt_ids, text_of
 
@@ -21,6 +22,7 @@ class Continuation:
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 1
     unknown: bool = False
+    rules: TokenRules = NO_RULES
 
     def __post_init__(self) -> None:
         check_option("max_tokens", self.max_tokens, self.max_tokens >= 0, "0 or more")
@@ -38,5 +40,5 @@ def continue_text(
     of_lines = first_input == SOS
     begin, line = prompt_ids(tokenizer, prompt, of_lines, first_input)
     never = [PAD, SOS] + ([] if options.unknown else [UNK])
-    ids = generate(model, begin, options.sampling, never=never, seed=options.seed)
+    ids = generate(model, begin, options.sampling, never=never, seed=options.seed, rules=options.rules)
     yield from text_of(itertools.islice(ids, options.max_tokens), tokenizer, line, of_lines)

@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.tokenizer import SOS
+from seqloom.data.tokenizer import EOS, SOS
 from seqloom.decoding.candidates import restrict
+from seqloom.decoding.search import Search
 from seqloom.memory import check_memory
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.nn.layer import State, map_state, select_rows
@@ -27,13 +28,15 @@ _COPIES = 3
 
 class Sources(NamedTuple):
     """A batch of encoded sources. `lengths` in elements; `longest` the tokens after which each target is cut; `forced`
-    the tokens each begins with, -1 after them; `keys` a number for each source, equal for equal ones."""
+    the tokens each begins with, -1 after them; `keys` a number for each source, equal for equal ones; `shortest` the
+    tokens before which no target ends."""
 
     encoded: State
     lengths: NDArray[np.int64]
     longest: NDArray[np.int64]
     forced: Int[Tensor, "batch prefix"]
     keys: list[int]
+    shortest: Int[Tensor, " batch"]
 
 
 class Choice(NamedTuple):
@@ -89,27 +92,33 @@ class Strategy(Protocol):
         ...
 
 
-def decode(
-    model: DecodesNext, sources: Sources, strategy: Strategy, never: tuple[int, ...], attend: bool
-) -> list[SearchStep]:
-    """The steps until every source is done or cut."""
+def decode(model: DecodesNext, sources: Sources, strategy: Strategy, search: Search) -> list[SearchStep]:
+    """The steps until every source is done or cut. `search` says which tokens are never written, which rules hold and
+    whether attention is kept."""
     encoded, batch = sources.encoded, len(sources.lengths)
     device = sources.forced.device
     state = model.initial_state(encoded, strategy.first_rows)
     tokens = torch.full((batch, strategy.first_rows), SOS, device=device)
     totals = torch.zeros(tokens.shape, device=device)
     longest, forced = torch.from_numpy(sources.longest).to(device), sources.forced
-    strategy_state, excluded = strategy.start(sources), torch.tensor(never, device=device)
+    strategy_state, excluded = strategy.start(sources), torch.tensor(search.never, device=device)
     active, steps = np.arange(batch), list[SearchStep]()
+    shortest, last_shortest = sources.shortest, int(sources.shortest.max())
+    history = tokens.new_zeros((*tokens.shape, 0))
     for place in range(int(sources.longest.max())):
         free = place >= forced.shape[1]
-        threshold = partial(_threshold, strategy, totals, excluded) if free else None
+        ruled = free and (bool(search.rules) or place < last_shortest)
+        threshold = partial(_threshold, strategy, totals, excluded) if free and not ruled else None
         log_probs, state, attention = model.decode_next(tokens, state, encoded, threshold)
         if place == 0:
             _check_memory(strategy, log_probs)
         log_probs = restrict(log_probs, excluded, None if free else forced[:, place])
+        if ruled:
+            log_probs = search.rules.apply(log_probs, history, EOS)
+            log_probs[:, :, EOS] = log_probs[:, :, EOS].masked_fill((shortest > place)[:, None], -torch.inf)
         choice, strategy_state, done = strategy.choose(log_probs, totals, strategy_state, place + 1)
-        steps.append(SearchStep(active, choice, attention if attend else None))
+        steps.append(SearchStep(active, choice, attention if search.attention else None))
+        history = _written(history, choice) if search.rules else history
         done = done | (longest <= place + 1)
         # A source that is done stays for a while, with nothing alive.
         tokens, totals = choice.tokens, choice.totals.masked_fill(done[:, None], -torch.inf)
@@ -121,11 +130,18 @@ def decode(
             active = active[going_on]
             kept_rows = torch.from_numpy(np.flatnonzero(going_on)).to(device)
             encoded = select_rows(encoded, kept_rows)
-            tokens, totals, longest, forced, strategy_state = select_rows(
-                (tokens, totals, longest, forced, strategy_state), kept_rows
+            tokens, totals, longest, shortest, forced, history, strategy_state = select_rows(
+                (tokens, totals, longest, shortest, forced, history, strategy_state), kept_rows
             )
         state = _state_of_choice(state, log_probs.shape[1], choice.parents, kept_rows)
     return steps
+
+
+def _written(history: Int[Tensor, "batch rows time"], choice: Choice) -> Int[Tensor, "batch width longer"]:
+    """The tokens of each hypothesis alive after a choice."""
+    if choice.parents is not None:
+        history = history.gather(1, choice.parents[:, :, None].expand(-1, -1, history.shape[2]))
+    return torch.cat([history, choice.tokens[:, :, None]], dim=2)
 
 
 def _check_memory(strategy: Strategy, log_probs: Float[Tensor, "batch rows vocab"]) -> None:

@@ -18,6 +18,13 @@ class LineScore(NamedTuple):
     unknown: int
 
 
+class TokenScore(NamedTuple):
+    """Of a token, as a reader knows it: its log-probability in nats, given what comes before it."""
+
+    token: str
+    log_prob: float
+
+
 class LineScores(Sequence[LineScore]):
     """Of many lines, in their order; all (lines,). An object a line takes as long to make as some models take to score
     it, so there are none before they are asked for."""

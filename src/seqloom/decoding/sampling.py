@@ -11,7 +11,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqloom.data.tokenizer import EOS
 from seqloom.decoding.option_checks import check_option
+from seqloom.decoding.token_rules import NO_RULES, TokenRules
 from seqloom.models.language_model import PredictsNext
 from seqloom.nn.layer import State, state_tensors
 from seqloom_portable import sampling as portable
@@ -55,15 +57,27 @@ class Sampling:
 
 
 def generate(
-    model: PredictsNext, prompt: Sequence[int], sampling: Sampling, *, never: Sequence[int], seed: int
+    model: PredictsNext,
+    prompt: Sequence[int],
+    sampling: Sampling,
+    *,
+    never: Sequence[int],
+    seed: int,
+    rules: TokenRules = NO_RULES,
 ) -> Iterator[int]:
-    """Yields token ids after `prompt` (not empty), without end; the tokens `never` are not drawn."""
-    first = model.initial_state(1)
+    """Yields token ids after `prompt` (not empty), without end; the tokens `never` are not drawn, and `rules` say what
+    may follow the tokens before."""
+    first, history = model.initial_state(1), torch.zeros((1, 1, 0), dtype=torch.long)
     device = state_tensors(first)[0].device
 
     def next_log_probs(ids: NDArray[np.int64], state: State) -> tuple[NDArray[np.float32], State]:
+        nonlocal history
         log_probs, state = model.next_log_probs(torch.from_numpy(ids).to(device), state)
-        return log_probs[0].float().cpu().numpy(), state
+        next_tokens = log_probs[0].float().cpu()
+        if rules:
+            history = torch.cat([history, torch.from_numpy(ids)[None]], dim=2)
+            next_tokens = rules.apply(next_tokens.clone()[None, None], history, EOS)[0, 0]
+        return next_tokens.numpy(), state
 
     drawn = portable.Sampling(sampling.temperature, sampling.top_k, sampling.top_p)
     yield from portable.generate(next_log_probs, first, prompt, drawn, never, seed)

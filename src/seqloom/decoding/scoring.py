@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.batch import padded
 from seqloom.data.loader import Loader
-from seqloom.data.tokenizer import EOS, SOS, UNK
+from seqloom.data.tokenizer import EOS, SOS, UNK, Tokenizer
 from seqloom.decoding.batching import Source, group_by_length, padded_source
-from seqloom.decoding.line_scores import LineScores
+from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.models.language_model import PredictsNext
 from seqloom.nn.layer import State, state_tensors
+
+LogProb = Callable[[list[int], Tensor, Tensor, Tensor], Tensor]
+"""The log-probability of each token of some targets: which they are, their inputs, tokens and lengths."""
 
 _TOKENS_AT_ONCE = 4_096
 
 
 def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input: int) -> LineScores:
     """Each line's score on its own, in the order given; lines of like length are computed together."""
+    return _score(lines, [len(line) + 1 for line in lines], first_input, _of_lines(model))
 
+
+def score_tokens_of_lines(
+    model: PredictsNext, lines: Sequence[Sequence[int]], first_input: int
+) -> list[NDArray[np.float64]]:
+    """The log-probability of each token of each line and of its end, (tokens + 1,) each, in the order given."""
+    return _by_token(lines, [len(line) + 1 for line in lines], first_input, _of_lines(model))
+
+
+def _of_lines(model: PredictsNext) -> LogProb:
     def log_prob(places: list[int], inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
         state, parts = model.initial_state(len(places)), []
         device = state_tensors(state)[0].device
@@ -36,7 +50,7 @@ def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input
             parts.append(log_probs)
         return torch.cat(parts, dim=1)
 
-    return _score(lines, [len(line) + 1 for line in lines], first_input, log_prob)
+    return log_prob
 
 
 def score_pairs(
@@ -44,6 +58,24 @@ def score_pairs(
 ) -> LineScores:
     """The score of each target (without `<sos>` and `<eos>`) given its source (with `<eos>`), in the order given; pairs
     of like length are computed together. `device` is the model's; None is the CPU."""
+    return _score([target for _, target in pairs], _sizes(pairs), SOS, _of_pairs(model, pairs, device))
+
+
+def score_tokens_of_pairs(
+    model: DecodesNext, pairs: Sequence[tuple[Source, Sequence[int]]], device: torch.device | None = None
+) -> list[NDArray[np.float64]]:
+    """The log-probability of each token of each target and of its end, (tokens + 1,) each, given its source."""
+    return _by_token([target for _, target in pairs], _sizes(pairs), SOS, _of_pairs(model, pairs, device))
+
+
+def _sizes(pairs: Sequence[tuple[Source, Sequence[int]]]) -> list[int]:
+    """By the longer of the two sides, so that neither is more than the budget."""
+    return [max(len(source), len(target) + 1) for source, target in pairs]
+
+
+def _of_pairs(
+    model: DecodesNext, pairs: Sequence[tuple[Source, Sequence[int]]], device: torch.device | None
+) -> LogProb:
     there = device or torch.device("cpu")
 
     @torch.inference_mode()
@@ -52,9 +84,22 @@ def score_pairs(
         encoded = model.encode(sources.to(there), source_lengths.to(there))
         return model.log_prob(encoded, inputs.to(there), targets.to(there), lengths.to(there))
 
-    # By the longer of the two sides, so that neither is more than the budget.
-    sizes = [max(len(source), len(target) + 1) for source, target in pairs]
-    return _score([target for _, target in pairs], sizes, SOS, log_prob)
+    return log_prob
+
+
+def _by_token(
+    targets: Sequence[Sequence[int]], sizes: Sequence[int], first_input: int, log_prob: LogProb
+) -> list[NDArray[np.float64]]:
+    by_place: dict[int, NDArray[np.float64]] = {}
+    for places, log_probs, _, real in _token_log_probs(targets, sizes, first_input, log_prob):
+        by_place |= {place: row[mask] for place, row, mask in zip(places, log_probs, real, strict=True)}
+    return [by_place[place] for place in range(len(targets))]
+
+
+def named_scores(tokenizer: Tokenizer, token_ids: Sequence[int], log_probs: NDArray[np.float64]) -> list[TokenScore]:
+    """The tokens with their log-probabilities, `<eos>` last."""
+    names = [tokenizer.token(token) for token in (*token_ids, EOS)]
+    return [TokenScore(name, float(log_prob)) for name, log_prob in zip(names, log_probs, strict=True)]
 
 
 @torch.inference_mode()
@@ -80,17 +125,28 @@ def _score(
     targets: Sequence[Sequence[int]],
     sizes: Sequence[int],
     first_input: int,
-    log_prob: Callable[[list[int], Tensor, Tensor, Tensor], Tensor],
+    log_prob: LogProb,
 ) -> LineScores:
     """The scores of `targets`, in order. `log_prob` gives the log-probability of each token of some of them: which they
     are, their inputs and targets (places, time), and their lengths. `sizes`: the tokens that each takes of a batch."""
     totals, unknown = np.zeros(len(targets)), np.zeros(len(targets), np.int64)
+    for places, log_probs, expected, real in _token_log_probs(targets, sizes, first_input, log_prob):
+        totals[places] = np.where(real, log_probs, 0.0).sum(1)
+        unknown[places] = (real & (expected == UNK)).sum(1)
+    return LineScores(totals, np.array([len(target) + 1 for target in targets], np.int64), unknown)
+
+
+def _token_log_probs(
+    targets: Sequence[Sequence[int]],
+    sizes: Sequence[int],
+    first_input: int,
+    log_prob: LogProb,
+) -> Iterator[tuple[list[int], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]]:
+    """Yields the places of some targets, the log-probabilities of their tokens and the tokens, (places, time), the end
+    included, and which of them are no padding."""
     for places in group_by_length(sizes, _TOKENS_AT_ONCE):
         lengths = np.array([len(targets[i]) + 1 for i in places])
         expected = padded([[*targets[i], EOS] for i in places])
         inputs = np.concatenate([np.full((len(places), 1), first_input), expected[:, :-1]], axis=1)
         log_probs = log_prob(places, *map(torch.from_numpy, (inputs, expected, lengths))).double().cpu().numpy()
-        real = np.arange(expected.shape[1]) < lengths[:, None]
-        totals[places] = np.where(real, log_probs, 0.0).sum(1)
-        unknown[places] = (real & (expected == UNK)).sum(1)
-    return LineScores(totals, np.array([len(target) + 1 for target in targets], np.int64), unknown)
+        yield places, log_probs, expected, np.arange(expected.shape[1]) < lengths[:, None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.decoding.option_checks import check_option, check_seed
 from seqloom.decoding.sampling import Sampling
+from seqloom.decoding.token_rules import NO_RULES, TokenRules
 
 MOST_HYPOTHESES = 10_000
 MOST_LENGTH_PENALTY = 10
@@ -36,6 +36,8 @@ class Search:
     depends on `seed` and the source alone: an equal source gets an equal answer.
     `never`: token ids that are not written; `<pad>` and `<sos>` never are.
     `attention`: whether hypotheses come with theirs.
+    `min_ratio`: no target ends before it has this many tokens per token of the source (`<eos>` left out on both sides).
+    `rules`: what may follow what was written.
     """
 
     beam_size: int = 5
@@ -48,6 +50,8 @@ class Search:
     seed: int = 1
     never: tuple[int, ...] = (PAD, SOS)
     attention: bool = False
+    min_ratio: float = 0.0
+    rules: TokenRules = NO_RULES
 
     def __post_init__(self) -> None:
         width, of = (self.beam_size, ", the beam_size") if self.sampling is None else (MOST_HYPOTHESES, "")
@@ -56,7 +60,8 @@ class Search:
             ("n_best", 1 <= self.n_best <= width, f"1 to {width:,}{of}"),
             ("length_penalty", 0 <= self.length_penalty <= MOST_LENGTH_PENALTY, f"0 to {MOST_LENGTH_PENALTY}"),
             ("max_length", 0 <= self.max_length <= MOST_LENGTH, f"0 (by the source's length) to {MOST_LENGTH:,}"),
-            ("max_ratio", 0 <= self.max_ratio < math.inf, "0 or more"),
+            ("max_ratio", 0 <= self.max_ratio <= 1_000, "0 to 1,000"),
+            ("min_ratio", 0 <= self.min_ratio <= 100, "0 to 100"),
             ("never", all(token >= 0 and token != EOS for token in self.never), f"token ids, not {EOS}, which ends"),
         ):
             check_option(name, getattr(self, name), possible, expected)
@@ -72,6 +77,10 @@ class Search:
         """The tokens after which a target is cut. What must be written, and an end, fit always."""
         automatic = int(self.max_ratio * source_length) + _LENGTH_OF_THE_SHORTEST
         return max(self.max_length or automatic, prefix_length + 1)
+
+    def shortest(self, source_length: int) -> int:
+        """The tokens, `<eos>` left out, before which no target ends; it is within the longest length."""
+        return min(int(self.min_ratio * (source_length - 1)), self.longest(source_length) - 1)
 
 
 class Hypothesis(NamedTuple):

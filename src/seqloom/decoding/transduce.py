@@ -83,8 +83,9 @@ def _transduce_batch(
         np.array([search.longest(len(row), len(prefix)) for row, prefix in pairs]),
         torch.from_numpy(padded(prefixes, -1)).to(device),
         [zlib.crc32(row[:length].numpy().tobytes()) for row, length in zip(elements, lengths, strict=True)],
+        torch.tensor([search.shortest(len(row)) for row in rows], device=device),
     )
-    steps = decode(model, sources, _strategy(search), search.never, search.attention)
+    steps = decode(model, sources, _strategy(search), search)
     return hypotheses(steps, sources, search)
 
 

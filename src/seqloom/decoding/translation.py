@@ -86,3 +86,20 @@ def _shown(tokenizer: Tokenizer, token_id: int) -> str:
     token = tokenizer.token(token_id)
     text = tokenizer.decode([token_id]).strip()
     return text if text and "\ufffd" not in text else token
+
+
+def ids_within_text(tokenizer: Tokenizer, term: str, option: str) -> set[tuple[int, ...]]:
+    """The token ids of a term, at the beginning of a text and after a space, where those differ; none where the
+    vocabulary lacks one of its tokens. Raises RequestError for an empty term; `option` says where it was given."""
+    first, after = tokenizer.encode([term, f"{_ANY} {term}"])
+    if not first:
+        raise RequestError("a term is empty", where=option, got=repr(term), expected="a word or more")
+    lead = tokenizer.encode([_ANY])[0]
+    forms = {tuple(first)}
+    # Of a tokenizer of characters, what follows a space has the space as a token of its own.
+    if after[: len(lead)] == lead and len(first) != len(term):
+        forms.add(tuple(after[len(lead) :]))
+    return {ids for ids in forms if UNK not in ids}
+
+
+_ANY = "a"

@@ -36,6 +36,7 @@ from seqloom.tasks.capabilities import (
     PredictsOnline,
     ScoresByLength,
     ScoresExamples,
+    ScoresTokens,
     TakesInputs,
     Trained,
 )
@@ -45,7 +46,7 @@ from seqloom.training.trainer_choice import trainer_for
 
 if TYPE_CHECKING:
     from seqloom.data.series import Panel
-    from seqloom.decoding.line_scores import LineScores
+    from seqloom.decoding.line_scores import LineScores, TokenScore
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
@@ -149,6 +150,10 @@ class Run:
         model, a pair (source, target) for a translator."""
         return self._able(ScoresExamples, "score").score_examples(self.trained, checked_inputs(examples))
 
+    def score_tokens(self, examples: Iterable[Any]) -> list[list[TokenScore]]:
+        """The tokens of each example with their log-probabilities, the end included; they add up to its `score`."""
+        return self._able(ScoresTokens, "score tokens").score_tokens(self.trained, checked_inputs(examples))
+
     def examples(self, path: str) -> Iterator[Any]:
         """What `score` takes, of each line of a file."""
         return self._able(ScoresExamples, "score").examples(path, self.plan.settings)
@@ -163,19 +168,25 @@ class Run:
         top_p: float = 1.0,
         seed: int = 1,
         unknown: bool = False,
+        no_repeat_ngrams: int = 0,
+        repetition_penalty: float = 1.0,
     ) -> Iterator[str]:
         """Yields the text that follows `prompt`, piece by piece, at most `max_tokens` tokens.
 
         `temperature` 0 takes the most probable token each time; `top_k` draws from the k most probable tokens (0: all),
         `top_p` from the fewest tokens that hold this probability; equal `seed`s draw equal texts; `unknown` allows
-        `<unk>`. A model of lines stops at the end of the line; a model of a stream goes on after it.
+        `<unk>`; no n-gram of `no_repeat_ngrams` tokens occurs twice, prompt included (0: all may); `repetition_penalty`
+        above 1 makes tokens that occurred less probable. A model of lines stops at the end of the line; a model of a
+        stream goes on after it.
         """
         task = self._able(Generates, "generate")
         from seqloom.decoding.continuation import Continuation
         from seqloom.decoding.sampling import Sampling
+        from seqloom.decoding.token_rules import TokenRules
 
         (prompt,) = checked_inputs([prompt])
-        options = Continuation(max_tokens, Sampling(temperature, top_k, top_p), seed, unknown)
+        rules = TokenRules((), no_repeat_ngrams, repetition_penalty)
+        options = Continuation(max_tokens, Sampling(temperature, top_k, top_p), seed, unknown, rules)
         return task.generate(self.trained, prompt, options)
 
     def inputs(self, path: str) -> Iterator[Any]:
@@ -191,6 +202,10 @@ class Run:
         max_length: int | None = None,
         prefix: str | None = None,
         copy_unknown: bool | None = None,
+        forbid: Sequence[str] | None = None,
+        no_repeat_ngrams: int | None = None,
+        min_ratio: float | None = None,
+        max_ratio: float | None = None,
         sample: bool | None = None,
         temperature: float | None = None,
         top_k: int | None = None,
@@ -213,6 +228,10 @@ class Run:
         max_length: int | None = None,
         prefix: str | None = None,
         copy_unknown: bool | None = None,
+        forbid: Sequence[str] | None = None,
+        no_repeat_ngrams: int | None = None,
+        min_ratio: float | None = None,
+        max_ratio: float | None = None,
         sample: bool | None = None,
         temperature: float | None = None,
         top_k: int | None = None,
@@ -222,9 +241,11 @@ class Run:
         """Yields the answers to each input, the best first. What is None is as the run was set up.
 
         `n_best`: how many answers an input. `proba`: every class with its probability; of a tagger, probabilities in
-        the text. `attention`: the answers have alignments. For `translate`: `beam_size` hypotheses are kept a source,
-        1 is greedy; `length_penalty` ranks them by log-probability / length to this power; `max_length` in tokens;
-        `prefix` is how every answer begins; `copy_unknown` writes source words for `<unk>`; `sample` draws answers
+        the text. `attention`: the answers have alignments. For `translate`: `beam_size` hypotheses are kept a source, 1
+        is greedy; `length_penalty` ranks them by log-probability / length to this power; `max_length` in tokens;
+        `prefix` is how every answer begins; `copy_unknown` writes source words for `<unk>`; terms in `forbid` are never
+        written; no n-gram of `no_repeat_ngrams` tokens occurs twice; an answer has at least `min_ratio` and, where
+        there is no `max_length`, at most about `max_ratio` tokens per token of the source; `sample` samples answers
         instead, with `temperature`, `top_k`, `top_p` and `seed`.
         Raises RequestError for an option that the task has no use for.
         """

@@ -14,6 +14,7 @@ from seqloom.data.input_source import Given, path_of
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
+from seqloom.run.card import write_card
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
 from seqloom.run.run import Run
 from seqloom.runtime import cache_folder
@@ -121,3 +122,4 @@ def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any]) -> None:
         "test": test,
     }
     write_atomic(run.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    write_card(run, corpus)

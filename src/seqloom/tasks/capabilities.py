@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # what these import is for tasks that use it
     from seqloom.data.series import Panel
     from seqloom.decoding.alignment import Alignment
     from seqloom.decoding.continuation import Continuation
-    from seqloom.decoding.line_scores import LineScores
+    from seqloom.decoding.line_scores import LineScores, TokenScore
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
@@ -111,6 +111,15 @@ class ScoresExamples(Protocol):
 
     def score_examples(self, trained: Trained, examples: Sequence[Any]) -> LineScores:
         """In the order given."""
+        ...
+
+
+@runtime_checkable
+class ScoresTokens(Protocol):
+    """Says how probable each token of given examples is."""
+
+    def score_tokens(self, trained: Trained, examples: Sequence[Any]) -> list[list[TokenScore]]:
+        """The tokens of each example, the end included, in the order given; their sum is the example's score."""
         ...
 
 

@@ -22,8 +22,8 @@ from seqloom.data.text import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS, TokenizerSettings
 from seqloom.decoding.continuation import Continuation, continue_text
-from seqloom.decoding.line_scores import LineScores
-from seqloom.decoding.scoring import known_nats, score_lines
+from seqloom.decoding.line_scores import LineScores, TokenScore
+from seqloom.decoding.scoring import known_nats, named_scores, score_lines, score_tokens_of_lines
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import read_lines
@@ -276,6 +276,13 @@ class LanguageModelTask:
             return LineScores(*trained.model.line_scores(ids, offsets))
         lines = trained.codec.tokenizer.encode(examples)
         return score_lines(trained.model, lines, self.first_input(trained.settings))
+
+    def score_tokens(self, trained: Trained, examples: Sequence[str]) -> list[list[TokenScore]]:
+        """The log-probability of each token of each line, in nats."""
+        tokenizer = trained.codec.tokenizer
+        lines = tokenizer.encode(examples)
+        scores = score_tokens_of_lines(trained.model, lines, self.first_input(trained.settings))
+        return [named_scores(tokenizer, line, of_line) for line, of_line in zip(lines, scores, strict=True)]
 
     def generate(self, trained: Trained, prompt: str, options: Continuation) -> Iterator[str]:
         first = self.first_input(trained.settings)

@@ -21,12 +21,13 @@ from seqloom.data.pairs import PairCodec, Pairs, PairTokenizerSettings, kind_for
 from seqloom.data.readers import readers
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.tokenizer import EOS
-from seqloom.decoding.line_scores import LineScores
+from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.decoding.sampling import Sampling
-from seqloom.decoding.scoring import score_pairs
+from seqloom.decoding.scoring import named_scores, score_pairs, score_tokens_of_pairs
 from seqloom.decoding.search import Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
-from seqloom.decoding.translation import Translation, Translator
+from seqloom.decoding.token_rules import TokenRules
+from seqloom.decoding.translation import Translation, Translator, ids_within_text
 from seqloom.errors import RequestError
 from seqloom.files import read_lines
 from seqloom.formats.vector_sources import open_vectors
@@ -201,12 +202,14 @@ class TranslateTask:
     ) -> Iterator[Sequence[Translation]]:
         """The options are those of `Search` and of `Sampling` (with `sample`), `prefix` and `copy_unknown`."""
         settings, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
-        known = (*(option.name for option in (*fields(Search), *fields(Sampling))), "sample", "prefix", "copy_unknown")
-        refuse_unknown(options, (name for name in known if name != "sampling"), self.name)
+        known = {option.name for option in (*fields(Search), *fields(Sampling))} - {"sampling", "rules"}
+        refuse_unknown(options, known | {"sample", "prefix", "copy_unknown", "forbid", "no_repeat_ngrams"}, self.name)
         options = dict(options)
         prefix, copy = options.pop("prefix", ""), options.pop("copy_unknown", settings.copy_unknown)
         check_text(prefix, "prefix")
         options["sampling"] = _sampling(options)
+        forbidden = [ids for term in options.pop("forbid", ()) for ids in ids_within_text(codec.target, term, "forbid")]
+        options["rules"] = TokenRules(tuple(forbidden), options.pop("no_repeat_ngrams", 0))
         beam_size = options.pop("beam_size", max(settings.beam_size, options.get("n_best", 1)))
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": settings.max_length}
         search = Search(beam_size, **{**as_set_up, **options})
@@ -225,6 +228,17 @@ class TranslateTask:
 
     def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> LineScores:
         """The log-probability of each target given its source, in nats."""
+        pairs = self._encoded(trained, examples)
+        return score_pairs(trained.model, pairs, next(trained.model.parameters()).device)
+
+    def score_tokens(self, trained: Trained, examples: Sequence[Pair]) -> list[list[TokenScore]]:
+        """The log-probability of each token of each target given its source, in nats."""
+        pairs, tokenizer = self._encoded(trained, examples), cast(PairCodec, trained.codec).target
+        scores = score_tokens_of_pairs(trained.model, pairs, next(trained.model.parameters()).device)
+        return [named_scores(tokenizer, target, row) for (_, target), row in zip(pairs, scores, strict=True)]
+
+    def _encoded(self, trained: Trained, examples: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
+        """The token ids of each source, `<eos>` last, and of its target. Raises RequestError for what is no pair."""
         codec: PairCodec = trained.codec
         for number, pair in enumerate(examples, 1):
             if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(side, str) for side in pair):
@@ -232,8 +246,7 @@ class TranslateTask:
                 raise RequestError("an example is a pair", where=f"input {number}", got=shown(pair), expected=expected)
         sources = codec.source.encode([pair[0] for pair in examples])
         targets = codec.target.encode([pair[1] for pair in examples])
-        pairs = [([*source, EOS], target) for source, target in zip(sources, targets, strict=True)]
-        return score_pairs(trained.model, pairs, next(trained.model.parameters()).device)
+        return [([*source, EOS], target) for source, target in zip(sources, targets, strict=True)]
 
 
 def _sampling(options: dict[str, Any]) -> Sampling | None:
