@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import platform
 from collections.abc import Sequence
 from typing import Any
@@ -63,15 +65,22 @@ def _scores(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _training(run: Run, summary: dict[str, Any]) -> list[tuple[str, str]]:
-    from seqloom import __version__
-
     return [
         ("seed", str(run.plan.seed)),
         ("time", f"{summary['seconds']:,.0f} s"),
         ("finished", "yes" if summary["finished"] else "no: it was stopped, and can be resumed"),
         ("peak memory", f"{summary['peak_memory_bytes'] / 1e6:,.0f} MB"),
-        ("versions", f"Seqloom {__version__}, Python {platform.python_version()}, {platform.system()}"),
+        ("versions", ", ".join([*_versions(), f"Python {platform.python_version()}", platform.system()])),
     ]
+
+
+def _versions() -> list[str]:
+    """Of what is installed; nothing is imported for it."""
+    found = []
+    for package in ("seqloom", "torch", "numpy"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{package} {importlib.metadata.version(package)}")
+    return found
 
 
 def _shown(value: Any) -> str:
