@@ -34,10 +34,14 @@ class Sampling:
             if not possible:
                 raise PortableError(f"{name} is out of range: {getattr(self, name)}; expected {expected}")
 
+    @property
+    def is_greedy(self) -> bool:
+        return self.temperature < _GREEDY_BELOW
+
     def distribution(self, log_probs: NDArray[Any]) -> NDArray[np.float64]:
         """(..., vocab): the probabilities that a token is drawn from."""
         log_probs = np.asarray(log_probs, np.float64)
-        if self.temperature < _GREEDY_BELOW:
+        if self.is_greedy:
             probs = np.zeros(log_probs.shape)
             np.put_along_axis(probs, log_probs.argmax(-1)[..., None], 1.0, -1)
             return probs
@@ -71,7 +75,7 @@ def generate(
         log_probs, state = next_log_probs(inputs, state)
         allowed = np.array(log_probs, np.float64)
         allowed[list(never)] = -np.inf
-        token = draw(sampling.distribution(allowed), chance)
+        token = int(allowed.argmax()) if sampling.is_greedy else draw(sampling.distribution(allowed), chance)
         yield token
         inputs = np.array([[token]], np.int64)
 

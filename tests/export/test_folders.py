@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch
 
 import seqloom
 import seqloom_portable
+from seqloom.decoding.sampling import Sampling, generate
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.export import exporters
 from seqloom.export.onnx.gate import ParityError
@@ -22,7 +24,10 @@ from seqloom.export.options import ExportOptions
 from seqloom.formats.onnx import language_model
 from seqloom.formats.onnx.builders import transformer
 from seqloom.formats.onnx.graph import Graph, Value
-from seqloom.nn.layer import SequenceLayer, state_tensors
+from seqloom.models.language_model import LanguageModel
+from seqloom.nn.embedding import EmbeddingSettings
+from seqloom.nn.layer import SequenceLayer, layers, state_tensors
+from seqloom.nn.output.output import OutputSettings
 from seqloom_portable.folder import Folder
 from tests.contract.test_commands import algorithm, ngram, vectors
 from tests.contract.test_commands import language_model as train_language_model
@@ -107,6 +112,27 @@ def test_a_folder_answers_like_its_run(run: seqloom.Run, tmp_path: Path) -> None
     elif task in ("classify", "tag"):
         inputs = list(run.inputs(run.plan.sources.data))[:20] if "series" in run.plan.sources.data else [*LINES, ""]
         assert model.predict(inputs) == run.predict(inputs)
+
+
+def test_greedy_text_needs_no_rare_tokens() -> None:
+    """Clusters of an adaptive softmax are left out where they cannot win; what is written stays the same."""
+    counts = 3_000 // np.arange(1, 101)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        settings: Any = layers["gru"].settings(hidden_size=8)
+        output = OutputSettings(kind="adaptive")
+        model = LanguageModel.build(layers["gru"], settings, EmbeddingSettings(dim=7), output, counts).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.8 * torch.randn_like(parameter))
+        greedy = generate(model, [2, 9], Sampling(temperature=0.0), never=[0, 1, 2], seed=1)
+        written = list(itertools.islice(greedy, 20))
+        state, ids = model.initial_state(1), [2, 9]
+        for token in written:
+            log_probs, state = model.next_log_probs(torch.tensor([ids]), state)
+            log_probs[0, :3] = -torch.inf
+            assert token == int(log_probs[0].argmax())
+            ids = [token]
 
 
 def test_vectors_of_texts_are_those_of_the_run(run: seqloom.Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.option_checks import check_option
 from seqloom.decoding.token_rules import NO_RULES, TokenRules
-from seqloom.models.language_model import PredictsNext
+from seqloom.models.language_model import LanguageModel, PredictsNext
 from seqloom.nn.layer import State, state_tensors
 from seqloom_portable import sampling as portable
 
@@ -70,14 +71,23 @@ def generate(
     first, history = model.initial_state(1), torch.zeros((1, 1, 0), dtype=torch.long)
     device = state_tensors(first)[0].device
 
+    drawn = portable.Sampling(sampling.temperature, sampling.top_k, sampling.top_p)
+    # The most probable token is found without the clusters of rare tokens that are less probable as a whole.
+    prunes = drawn.is_greedy and not rules and isinstance(model, LanguageModel)
+    options = {"threshold": partial(_most_probable, torch.tensor(list(never), device=device))} if prunes else {}
+
     def next_log_probs(ids: NDArray[np.int64], state: State) -> tuple[NDArray[np.float32], State]:
         nonlocal history
-        log_probs, state = model.next_log_probs(torch.from_numpy(ids).to(device), state)
+        log_probs, state = model.next_log_probs(torch.from_numpy(ids).to(device), state, **options)
         next_tokens = log_probs[0].float().cpu()
         if rules:
             history = torch.cat([history, torch.from_numpy(ids)[None]], dim=2)
             next_tokens = rules.apply(next_tokens.clone()[None, None], history, EOS)[0, 0]
         return next_tokens.numpy(), state
 
-    drawn = portable.Sampling(sampling.temperature, sampling.top_k, sampling.top_p)
     yield from portable.generate(next_log_probs, first, prompt, drawn, never, seed)
+
+
+def _most_probable(never: Tensor, log_probs: Float[Tensor, "rows frequent"]) -> Float[Tensor, " rows"]:
+    """The log-probability of the most probable of the first tokens that are allowed."""
+    return log_probs.index_fill(1, never[never < log_probs.shape[1]], -torch.inf).amax(1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from seqloom.models.encoded_sequence import EncodedSequence, real_tokens
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 from seqloom.nn.layer import SequenceLayer, State, last_real
-from seqloom.nn.output.output import OutputLayer, OutputSettings
+from seqloom.nn.output.output import OutputLayer, OutputSettings, PruningThreshold
 
 
 class PredictsNext(Protocol):
@@ -107,9 +107,12 @@ class LanguageModel(nn.Module):
         )
 
     @torch.no_grad()
-    def next_log_probs(self, token_ids: Tensor, state: State) -> tuple[Tensor, State]:
+    def next_log_probs(
+        self, token_ids: Tensor, state: State, threshold: PruningThreshold | None = None
+    ) -> tuple[Tensor, State]:
+        """What is under the `threshold` may be -inf; a rare token that cannot be chosen then costs nothing."""
         hidden, state = self(token_ids, state)
-        return self.output.softmax.log_probs(hidden[:, -1]), state
+        return self.output.softmax.log_probs(hidden[:, -1], threshold), state
 
     @torch.no_grad()
     def log_prob(
