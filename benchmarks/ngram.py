@@ -33,9 +33,9 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "moby_dick.txt"
 def estimate(text: Path, order: int, arpa: Path, threads: int) -> dict[str, Any]:
     """What the child process does: from the text to the ARPA file."""
     from seqloom.data.readers import readers
+    from seqloom.data.text import train_tokenizer
     from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
     from seqloom.data.tokenizer import TokenizerSettings
-    from seqloom.data.tokenizer_kinds import train_tokenizer
     from seqloom.formats.arpa.write import write_model
     from seqloom.models.ngram.model import NgramModel, NgramSettings
     from seqloom.threads import set_num_threads

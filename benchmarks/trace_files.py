@@ -27,7 +27,8 @@ def profile_into(entered: dict[str, None]) -> Callable[[FrameType, str, object],
     """What `sys.setprofile` takes, to note the files of the package whose functions are entered, in that order."""
     import seqloom
 
-    root = str(Path(seqloom.__file__).parent)
+    packages = Path(seqloom.__file__).parents[1]  # seqloom, and seqloom_portable, which it uses
+    root = str(packages / "seqloom")
     importing: list[FrameType] = []  # the module bodies that are being run
 
     def profile(frame: FrameType, event: str, argument: object) -> None:  # noqa: ARG001
@@ -39,7 +40,7 @@ def profile_into(entered: dict[str, None]) -> Callable[[FrameType, str, object],
         elif event == "call" and not importing and frame.f_code.co_filename.startswith(root):
             if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
                 return  # the body of a class is called too, and is no function
-            entered[str(Path(frame.f_code.co_filename).relative_to(root))] = None
+            entered[str(Path(frame.f_code.co_filename).relative_to(packages))] = None
 
     return profile
 

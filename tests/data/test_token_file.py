@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqloom.data.text import train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer, TokenizerSettings
-from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom.errors import RequestError
 
 
@@ -88,7 +88,7 @@ from seqloom.data.corpus import Sources, prepare
 from seqloom.data.readers import readers
 from seqloom.data.text import text_recipe
 from seqloom.data.tokenizer import TokenizerSettings
-from seqloom.data.tokenizer_kinds import train_tokenizer
+from seqloom.data.text import train_tokenizer
 from seqloom.errors import SeqloomError
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:

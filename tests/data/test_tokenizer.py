@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqloom.data.text import load_tokenizer, train_tokenizer
 from seqloom.data.tokenizer import EOS, PAD, SOS, SPECIALS, UNK, Tokenizer, TokenizerSettings, swap_lookalikes
-from seqloom.data.tokenizer_kinds import load_tokenizer, train_tokenizer
 from seqloom.errors import RequestError, SeqloomError
 
 KINDS = ["character", "word", "bpe", "unigram"]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from seqloom.data.library_tokenizer import LibraryTokenizer
+from seqloom.data.text import train_tokenizer
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
-from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom_portable.continuation import TextStream
 
 TEXT = ["It was only a cat, it was 語 語 naïve.", "only cats <eos> \u2581 was a 語"] * 20

@@ -53,5 +53,4 @@ def test_metrics_are_read_by_reports_alone() -> None:
 def test_one_place_chooses_the_trainer() -> None:
     assert files_that_call("trainer_for") == {"run/start.py", "run/run.py"}
     for trainer in ("GradientTrainer", "PassTrainer", "OnePassTrainer"):
-        assert files_that_call(trainer) == {"training/trainer_choice.py"}
-    assert not [path for path in (SOURCE / "run").glob("*.py") if "FittedByPasses" in path.read_text()]
+        assert files_that_call(trainer) == {"run/plan.py"}

@@ -15,10 +15,9 @@ from seqloom.data.corpus import Recipe
 from seqloom.data.example import Frames, Labelled, Source, content
 from seqloom.data.frames import FrameCodec, FrameFile
 from seqloom.data.labels import Labels
-from seqloom.data.text import TextCodec
+from seqloom.data.text import TextCodec, train_tokenizer
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings
-from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, read_lines, writing
 from seqloom.storage.line_file import LineFileWriter

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.batch import Batch
-from seqloom.data.buckets import Buckets, Rows
 from seqloom.data.frames import FrameFile, padded_frames
 from seqloom.data.labelled import LabelledData
 from seqloom.data.labels import UNSEEN
-from seqloom.data.loader import with_lengths
+from seqloom.data.loader import Buckets, Rows, with_lengths
 from seqloom.data.truncation import Truncation
 
 

@@ -14,9 +14,9 @@ from pydantic import Field
 from seqloom.config import Settings
 from seqloom.data.corpus import Recipe
 from seqloom.data.readers.pairs import Pair
+from seqloom.data.text import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
-from seqloom.data.tokenizer_kinds import load_tokenizer, train_tokenizer
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, read_lines
 from seqloom.storage.line_file import LineFileWriter

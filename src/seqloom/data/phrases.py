@@ -18,10 +18,9 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.corpus import Recipe
-from seqloom.data.text import TextCodec
+from seqloom.data.text import TextCodec, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
 from seqloom.data.tokenizer import TokenizerSettings
-from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom.data.words import WordCounter, WordTable, encode_lines
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from seqloom.data.batch import Batch, padded
-from seqloom.data.buckets import Buckets
 from seqloom.data.labels import UNSEEN
 from seqloom.data.lexicon import Lexicon
+from seqloom.data.loader import Buckets
 from seqloom.data.tagged import TaggedFile
 
 

@@ -1,7 +1,7 @@
 """Text to token ids and back: what every tokenizer has, and what is asked for.
 
 Ids 0 to 3 are `<pad> <unk> <sos> <eos>`; from 4 on, ids stand in order of falling frequency in the training text, which
-the adaptive softmax builds on. What makes tokenizers is `tokenizer_kinds`.
+the adaptive softmax builds on. What makes tokenizers is in `data.text`.
 """
 
 from __future__ import annotations

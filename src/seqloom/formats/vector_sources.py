@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from seqloom.config import read_toml
 from seqloom.data.spelling import Spelling
-from seqloom.data.text import TextCodec
+from seqloom.data.text import TextCodec, load_tokenizer
 from seqloom.data.tokenizer import SPECIALS
-from seqloom.data.tokenizer_kinds import load_tokenizer
 from seqloom.errors import RequestError
 from seqloom.files import opened, reading
 from seqloom.formats.word2vec import read_table

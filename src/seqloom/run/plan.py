@@ -14,11 +14,13 @@ from seqloom.config import Settings, build, flatten, full_name, read_toml
 from seqloom.data.corpus import Sources
 from seqloom.errors import RequestError
 from seqloom.formats.vector_sources import dim_of
+from seqloom.models.fitted import FittedByPasses, FittedInOnePass
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import FittedSettings
-from seqloom.tasks.task import PresetByData
+from seqloom.tasks.capabilities import FitsWithoutGradients, FittedSettings
+from seqloom.tasks.task import PresetByData, Task
 from seqloom.training.budget import Budget
 from seqloom.training.settings import TrainingSettings
+from seqloom.training.trainer import Trainer
 
 FORMAT = 1
 
@@ -134,3 +136,21 @@ def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
         got=f"other values of {', '.join(changed)}",
         hint="leave them as they were, or give another --out",
     )
+
+
+def trainer_for(task: Task, model: str, settings: Any) -> Trainer:
+    """The trainer of a task's model: by gradients, by passes or in one pass. Only the one that is needed is imported,
+    since torch is large and slow to import."""
+    fitted = task.fitted(model, settings) if isinstance(task, FitsWithoutGradients) else None
+    if isinstance(fitted, FittedByPasses):
+        from seqloom.training.passes import PassTrainer
+
+        return PassTrainer(task, fitted, settings)
+    if isinstance(fitted, FittedInOnePass):
+        from seqloom.training.one_pass import OnePassTrainer
+
+        return OnePassTrainer(task, fitted, settings)
+    assert fitted is None, f"{type(fitted).__name__} is fitted in no known way"
+    from seqloom.training.gradients import GradientTrainer
+
+    return GradientTrainer(task, model, settings)

@@ -23,7 +23,7 @@ from seqloom.memory import within_memory
 from seqloom.metrics.similarity import Similarity, similarity
 from seqloom.models.fitted import PARTS, Fitted
 from seqloom.models.pooling_names import AUTO, check_pooling
-from seqloom.run.plan import Plan, sizes
+from seqloom.run.plan import Plan, sizes, trainer_for
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import (
@@ -42,7 +42,6 @@ from seqloom.tasks.capabilities import (
 )
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
-from seqloom.training.trainer_choice import trainer_for
 
 if TYPE_CHECKING:
     from seqloom.data.series import Panel

@@ -15,7 +15,7 @@ from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
 from seqloom.run.card import write_card
-from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes
+from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes, trainer_for
 from seqloom.run.run import Run
 from seqloom.runtime import cache_folder
 from seqloom.tasks import tasks
@@ -23,7 +23,6 @@ from seqloom.threads import num_threads
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.loop import TrainingLoop
 from seqloom.training.progress import Display, Silent, Terminal
-from seqloom.training.trainer_choice import trainer_for
 
 
 def train(
