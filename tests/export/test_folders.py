@@ -100,6 +100,8 @@ def test_a_folder_answers_like_its_run(run: seqloom.Run, tmp_path: Path) -> None
             assert ours[1:] == theirs[1:]
         expected = "".join(run.generate("a b", max_tokens=8, temperature=0.0))
         assert "".join(model.generate("a b", max_tokens=8, temperature=0.0)) == expected
+        drawn = "".join(run.generate("a b", max_tokens=8, temperature=0.8, top_k=20, top_p=0.9, seed=3))
+        assert "".join(model.generate("a b", max_tokens=8, temperature=0.8, top_k=20, top_p=0.9, seed=3)) == drawn
     elif task == "translate":
         for options in ({}, {"n_best": 3}, {"beam_size": 1}, {"prefix": "a"}, {"beam_size": 4, "length_penalty": 0.5}):
             got, wanted = model.answers(LINES, **options), run.answers(LINES, **options)
