@@ -305,4 +305,4 @@ def test_a_budget_of_minutes_counts_validation(tmp_path: Path, monkeypatch: pyte
 def test_a_run_folder_holds_nothing_that_could_run(tmp_path: Path) -> None:
     train_small(tmp_path / "run")
     files = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    assert {name.rsplit(".", 1)[-1] for name in files} == {"toml", "json", "jsonl", "safetensors", "current"}
+    assert {name.rsplit(".", 1)[-1] for name in files} == {"toml", "json", "jsonl", "safetensors", "current", "md"}
