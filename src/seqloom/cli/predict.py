@@ -49,6 +49,9 @@ def predict(
     copy_unknown: Annotated[
         bool, typer.Option("--copy-unknown", help="translate: replace <unk> by the source word with the most attention")
     ] = False,
+    require: Annotated[
+        list[str] | None, typer.Option(metavar="TERM", help="translate: a term that every answer has; repeat for more")
+    ] = None,
     forbid: Annotated[
         list[str] | None, typer.Option(metavar="TERM", help="translate: a term that no answer has; repeat for more")
     ] = None,
@@ -60,6 +63,13 @@ def predict(
     ] = None,
     max_ratio: Annotated[
         float | None, typer.Option(help="translate: the most tokens of an answer per token of the source, plus 20")
+    ] = None,
+    ensemble: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="RUN", help="translate: another run, whose probabilities are averaged; repeat for more"),
+    ] = None,
+    mbr: Annotated[
+        int | None, typer.Option(help="--sample: of so many samples, answer the one most like the others")
     ] = None,
     sample: Annotated[
         bool, typer.Option("--sample", help="translate: sample answers instead of searching for the best")
@@ -112,7 +122,9 @@ def predict(
         "max_length": max_length,
         "prefix": prefix,
         "copy_unknown": copy_unknown or None,
+        "require": require or None,
         "forbid": forbid or None,
+        "mbr": mbr,
         "no_repeat_ngrams": no_repeat_ngrams,
         "min_ratio": min_ratio,
         "max_ratio": max_ratio,
@@ -123,8 +135,10 @@ def predict(
         "seed": seed,
         "attention": True if alignments is not None else None,
     }
-    given = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     loaded = load(run, device=device, threads=threads)
+    if ensemble:
+        given["ensemble"] = [load(other, device=device, threads=threads) for other in ensemble]
     if isinstance(loaded.task, Forecasts) and not online:
         from seqloom.cli.forecast import print_forecast
 

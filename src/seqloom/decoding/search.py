@@ -13,6 +13,7 @@ from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.decoding.option_checks import check_option, check_seed
 from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.token_rules import NO_RULES, TokenRules
+from seqloom.errors import RequestError
 
 MOST_HYPOTHESES = 10_000
 MOST_LENGTH_PENALTY = 10
@@ -20,6 +21,13 @@ MOST_LENGTH = 2**20
 
 _LENGTH_OF_THE_SHORTEST = 20
 """Tokens that even a source of nothing may become, unless `max_length` says otherwise."""
+
+
+class Term(NamedTuple):
+    """The tokens of a term that a target must have: at its beginning, and within it."""
+
+    first: tuple[int, ...]
+    within: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Search:
     `never`: token ids that are not written; `<pad>` and `<sos>` never are.
     `attention`: whether hypotheses come with theirs.
     `min_ratio`: no target ends before it has this many tokens per token of the source (`<eos>` left out on both sides).
-    `rules`: what may follow what was written.
+    `rules`: what may follow what was written. `required`: terms that every target has.
     """
 
     beam_size: int = 5
@@ -52,6 +60,7 @@ class Search:
     attention: bool = False
     min_ratio: float = 0.0
     rules: TokenRules = NO_RULES
+    required: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
         width, of = (self.beam_size, ", the beam_size") if self.sampling is None else (MOST_HYPOTHESES, "")
@@ -66,6 +75,8 @@ class Search:
         ):
             check_option(name, getattr(self, name), possible, expected)
         check_seed(self.seed)
+        if self.required and self.sampling is not None:
+            raise RequestError("samples cannot be made to have terms", where="require", hint="leave out --sample")
         object.__setattr__(self, "never", tuple(sorted({PAD, SOS, *self.never})))
 
     @property
@@ -73,10 +84,15 @@ class Search:
         """Hypotheses a source that are alive at a time."""
         return self.beam_size if self.sampling is None else self.n_best
 
+    @property
+    def required_tokens(self) -> int:
+        """The tokens of all required terms."""
+        return sum(len(term.within) for term in self.required)
+
     def longest(self, source_length: int, prefix_length: int = 0) -> int:
         """The tokens after which a target is cut. What must be written, and an end, fit always."""
         automatic = int(self.max_ratio * source_length) + _LENGTH_OF_THE_SHORTEST
-        return max(self.max_length or automatic, prefix_length + 1)
+        return max(self.max_length or automatic, prefix_length + self.required_tokens + 1)
 
     def shortest(self, source_length: int) -> int:
         """The tokens, `<eos>` left out, before which no target ends; it is within the longest length."""

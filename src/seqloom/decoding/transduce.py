@@ -13,6 +13,7 @@ from seqloom.data.batch import padded
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.decoding.batching import Source, group_by_length, padded_source
 from seqloom.decoding.beam import BeamSearch
+from seqloom.decoding.constrained_beam import ConstrainedBeam
 from seqloom.decoding.decode_loop import Sources, Strategy, decode
 from seqloom.decoding.greedy_sampling import AncestralSampling, Greedy
 from seqloom.decoding.hypotheses import hypotheses
@@ -92,4 +93,6 @@ def _transduce_batch(
 def _strategy(search: Search) -> Strategy:
     if search.sampling is not None:
         return AncestralSampling(search.sampling, search.n_best, search.seed)
+    if search.required:
+        return ConstrainedBeam(search)
     return Greedy() if search.beam_size == 1 else BeamSearch(search)

@@ -11,7 +11,7 @@ import torch
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.copying import copy_unknown
-from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.search import Hypothesis, Search, Term
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import DecodesNext
@@ -100,6 +100,17 @@ def ids_within_text(tokenizer: Tokenizer, term: str, option: str) -> set[tuple[i
     if after[: len(lead)] == lead and len(first) != len(term):
         forms.add(tuple(after[len(lead) :]))
     return {ids for ids in forms if UNK not in ids}
+
+
+def required_term(tokenizer: Tokenizer, term: str) -> Term:
+    """Raises RequestError for a term with tokens that the vocabulary lacks."""
+    forms = sorted(ids_within_text(tokenizer, term, "require"), key=lambda ids: tokenizer.decode(list(ids)) != term)
+    if not forms:
+        expected = "a term of tokens that the target vocabulary has"
+        raise RequestError("the model cannot write a term", where="require", got=repr(term)[:80], expected=expected)
+    first = tuple(tokenizer.encode([term])[0])
+    within = next((ids for ids in forms if ids != first), first)
+    return Term(first, within)
 
 
 _ANY = "a"

@@ -7,6 +7,7 @@ reference of its own (a word's pronunciations), any of them counts. The hypothes
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,6 +68,11 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return float(_chrf().corpus_score(hypotheses, [references]).score)
 
 
+def sentence_chrf(hypothesis: str, reference: str) -> float:
+    """chrF2 of one line against another, 0 to 100; equal lines, empty ones too, have 100."""
+    return 100.0 if hypothesis == reference else float(_sentence_chrf().sentence_score(hypothesis, [reference]).score)
+
+
 def exact_match(
     sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], tokens: Tokens = str.split
 ) -> float:
@@ -112,6 +118,11 @@ def _bleu() -> BLEU:
     from sacrebleu.metrics.bleu import BLEU
 
     return BLEU(force=True)
+
+
+@functools.cache
+def _sentence_chrf() -> CHRF:
+    return _chrf()
 
 
 def _chrf() -> CHRF:

@@ -201,10 +201,13 @@ class Run:
         max_length: int | None = None,
         prefix: str | None = None,
         copy_unknown: bool | None = None,
+        require: Sequence[str] | None = None,
         forbid: Sequence[str] | None = None,
         no_repeat_ngrams: int | None = None,
         min_ratio: float | None = None,
         max_ratio: float | None = None,
+        ensemble: Sequence[Run] | None = None,
+        mbr: int | None = None,
         sample: bool | None = None,
         temperature: float | None = None,
         top_k: int | None = None,
@@ -227,10 +230,13 @@ class Run:
         max_length: int | None = None,
         prefix: str | None = None,
         copy_unknown: bool | None = None,
+        require: Sequence[str] | None = None,
         forbid: Sequence[str] | None = None,
         no_repeat_ngrams: int | None = None,
         min_ratio: float | None = None,
         max_ratio: float | None = None,
+        ensemble: Sequence[Run] | None = None,
+        mbr: int | None = None,
         sample: bool | None = None,
         temperature: float | None = None,
         top_k: int | None = None,
@@ -242,14 +248,18 @@ class Run:
         `n_best`: how many answers an input. `proba`: every class with its probability; of a tagger, probabilities in
         the text. `attention`: the answers have alignments. For `translate`: `beam_size` hypotheses are kept a source, 1
         is greedy; `length_penalty` ranks them by log-probability / length to this power; `max_length` in tokens;
-        `prefix` is how every answer begins; `copy_unknown` writes source words for `<unk>`; terms in `forbid` are never
-        written; no n-gram of `no_repeat_ngrams` tokens occurs twice; an answer has at least `min_ratio` and, where
-        there is no `max_length`, at most about `max_ratio` tokens per token of the source; `sample` samples answers
-        instead, with `temperature`, `top_k`, `top_p` and `seed`.
+        `prefix` is how every answer begins; `copy_unknown` writes source words for `<unk>`; every answer has the terms
+        in `require` and none in `forbid`; no n-gram of `no_repeat_ngrams` tokens occurs twice; an answer has at least
+        `min_ratio` and, where there is no `max_length`, at most about `max_ratio` tokens per token of the source;
+        `ensemble`: runs whose probabilities are averaged with this one's; `sample` samples answers instead, with
+        `temperature`, `top_k`, `top_p` and `seed`; of `mbr` samples, the one most like the others is the answer (by
+        chrF).
         Raises RequestError for an option that the task has no use for.
         """
         options = {name: value for name, value in locals().items() if name not in ("self", "inputs")}
         given = {name: value for name, value in options.items() if value is not None}
+        if ensemble is not None:
+            given["ensemble"] = [run.trained for run in ensemble]
         return self._able(Predicts, "predict").predict(self.trained, checked_inputs(inputs), given)
 
     def forecast(

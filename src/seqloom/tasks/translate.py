@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, cast
@@ -21,18 +22,20 @@ from seqloom.data.pairs import PairCodec, Pairs, PairTokenizerSettings, kind_for
 from seqloom.data.readers import readers
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.tokenizer import EOS
+from seqloom.decoding.ensemble import Ensemble
 from seqloom.decoding.line_scores import LineScores, TokenScore
+from seqloom.decoding.option_checks import check_option
 from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.scoring import named_scores, score_pairs, score_tokens_of_pairs
 from seqloom.decoding.search import Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.token_rules import TokenRules
-from seqloom.decoding.translation import Translation, Translator, ids_within_text
+from seqloom.decoding.translation import Translation, Translator, ids_within_text, required_term
 from seqloom.errors import RequestError
 from seqloom.files import read_lines
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
-from seqloom.metrics.transduction import signatures, transduction_scores
+from seqloom.metrics.transduction import sentence_chrf, signatures, transduction_scores
 from seqloom.models.architecture import (
     EncoderDecoderSettings,
     architecture,
@@ -40,7 +43,7 @@ from seqloom.models.architecture import (
     describe_architecture,
     setting_fields,
 )
-from seqloom.models.encoder_decoder import EncoderDecoder, SharedTokens, Tokens
+from seqloom.models.encoder_decoder import DecodesNext, EncoderDecoder, SharedTokens, Tokens
 from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State
@@ -203,19 +206,28 @@ class TranslateTask:
         """The options are those of `Search` and of `Sampling` (with `sample`), `prefix` and `copy_unknown`."""
         settings, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
         known = {option.name for option in (*fields(Search), *fields(Sampling))} - {"sampling", "rules"}
-        refuse_unknown(options, known | {"sample", "prefix", "copy_unknown", "forbid", "no_repeat_ngrams"}, self.name)
+        others = {"sample", "prefix", "copy_unknown", "forbid", "require", "no_repeat_ngrams", "ensemble", "mbr"}
+        refuse_unknown(options, (known - {"required"}) | others, self.name)
         options = dict(options)
         prefix, copy = options.pop("prefix", ""), options.pop("copy_unknown", settings.copy_unknown)
         check_text(prefix, "prefix")
         options["sampling"] = _sampling(options)
         forbidden = [ids for term in options.pop("forbid", ()) for ids in ids_within_text(codec.target, term, "forbid")]
+        options["required"] = tuple(required_term(codec.target, term) for term in options.pop("require", ()))
         options["rules"] = TokenRules(tuple(forbidden), options.pop("no_repeat_ngrams", 0))
+        mbr, n_best = options.pop("mbr", 0), options.get("n_best", 1)
+        if mbr:
+            possible = options["sampling"] is not None and n_best <= mbr <= 1_000
+            check_option("mbr", mbr, possible, "n_best to 1,000, with sample")
+            options["n_best"] = mbr
+        model = _ensemble(trained, options.pop("ensemble", ()))
         beam_size = options.pop("beam_size", max(settings.beam_size, options.get("n_best", 1)))
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": settings.max_length}
         search = Search(beam_size, **{**as_set_up, **options})
         device = next(trained.model.parameters()).device
-        translator = Translator(trained.model, codec.source, codec.target, device)
-        return translator.translate(inputs, search, [prefix] * len(inputs) if prefix else None, copy)
+        translator = Translator(model, codec.source, codec.target, device)
+        answers = translator.translate(inputs, search, [prefix] * len(inputs) if prefix else None, copy)
+        return (_least_risk(samples)[:n_best] for samples in answers) if mbr else answers
 
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
         """Of the encoder. `auto` is the mean of its outputs."""
@@ -258,6 +270,29 @@ def _sampling(options: dict[str, Any]) -> Sampling | None:
             "answers are not sampled unless that is asked for", where=next(iter(values)), hint="add sample (--sample)"
         )
     return Sampling(**values) if sample else None
+
+
+def _ensemble(trained: Trained, others: Sequence[Trained]) -> DecodesNext:
+    """The model, or several as one. Raises RequestError where their tokenizers are not the same."""
+    for number, other in enumerate(others, 1):
+        if not isinstance(other.codec, PairCodec) or other.codec.fingerprint() != trained.codec.fingerprint():
+            hint = "train them on the same data with the same tokenizer settings and other seeds"
+            where = f"ensemble, run {number}"
+            raise RequestError("the runs of an ensemble share their tokenizers", where=where, hint=hint)
+    return Ensemble([trained.model, *(other.model for other in others)]) if others else cast(DecodesNext, trained.model)
+
+
+def _least_risk(samples: Sequence[Translation]) -> list[Translation]:
+    """The samples in order of their expected chrF, the samples themselves taken for references (minimum Bayes risk;
+    Eikema and Aziz 2020); equal ones once. `score` is that chrF."""
+    counts = Counter(sample.text for sample in samples)
+    utility = {
+        text: sum(sentence_chrf(text, other) * count for other, count in counts.items()) / counts.total()
+        for text in counts
+    }
+    first = {sample.text: sample for sample in reversed(samples)}
+    ranked = sorted(counts, key=lambda text: -utility[text])
+    return [first[text]._replace(score=utility[text]) for text in ranked]
 
 
 def _part(pairs: Sequence[Pair], sources: int) -> Sequence[Pair]:

@@ -1,0 +1,171 @@
+"""Beam search for targets that must have certain terms: the beam is shared among hypotheses with more and fewer.
+
+The allocation is that of Post and Vilar (2018, "Fast lexically constrained decoding with dynamic beam allocation"),
+section 3: candidates are grouped into banks by the tokens of terms that they have, and each bank keeps its best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from seqloom.data.tokenizer import EOS
+from seqloom.decoding.decode_loop import Choice, Sources
+from seqloom.decoding.search import Search, Term
+
+_IMPROBABLE = -1e4
+"""The log-probability of a token that a term needs and the model, or a rule, excludes."""
+
+
+class Written(NamedTuple):
+    """Of each source: the tokens of its hypotheses, -1 after them; the `n_best` scores of those that ended; how many
+    ended; the tokens after which its targets are cut."""
+
+    tokens: Int[Tensor, "batch rows longest"]
+    scores: Float[Tensor, "batch n_best"]
+    number: Int[Tensor, " batch"]
+    longest: Int[Tensor, " batch"]
+
+
+class Candidate(NamedTuple):
+    """A way to extend a hypothesis: its log-probability, the row it extends, the new token, the tokens of terms that it
+    then has."""
+
+    log_prob: float
+    row: int
+    token: int
+    met: int
+
+
+class ConstrainedBeam:
+    """Keeps `beam_size` hypotheses alive; one can end only when it has every term of `search.required`. Where the space
+    that is left is what the missing terms take, only their tokens are written, so that no target lacks one."""
+
+    first_rows = 1
+
+    def __init__(self, search: Search) -> None:
+        self.search, self.rows = search, search.beam_size
+
+    def start(self, sources: Sources) -> Written:
+        device, batch = sources.forced.device, len(sources.lengths)
+        return Written(
+            torch.full((batch, 1, int(sources.longest.max())), -1, device=device),
+            torch.full((batch, self.search.n_best), -torch.inf, dtype=torch.float64, device=device),
+            torch.zeros(batch, dtype=torch.long, device=device),
+            torch.from_numpy(sources.longest).to(device),
+        )
+
+    def pruning_threshold(
+        self,
+        log_probs: Float[Tensor, "batch rows some"],  # noqa: ARG002
+        totals: Float[Tensor, "batch rows"],
+    ) -> Float[Tensor, "batch rows"]:
+        return torch.full_like(totals, -torch.inf)
+
+    def choose(
+        self,
+        log_probs: Float[Tensor, "batch rows vocab"],
+        totals: Float[Tensor, "batch rows"],
+        strategy_state: Written,
+        length: int,
+    ) -> tuple[Choice, Written, Bool[Tensor, " batch"]]:
+        beam, written, device = self.search.beam_size, strategy_state, log_probs.device
+        batch, width = log_probs.shape[0], written.tokens.shape[2]
+        tokens, parents = torch.zeros((2, batch, beam), dtype=torch.long, device=device)
+        alive, ended = torch.full((2, batch, beam), -torch.inf, dtype=totals.dtype, device=device)
+        ended_rows = torch.zeros((batch, beam), dtype=torch.long, device=device)
+        after = torch.full((batch, beam, width), -1, device=device)
+        for source in range(batch):
+            extended, ends = self._candidates(log_probs[source], totals[source], written, source, length)
+            for place, candidate in enumerate(_shared_among_banks(extended, beam)):
+                alive[source, place], parents[source, place] = candidate.log_prob, candidate.row
+                tokens[source, place] = candidate.token
+                after[source, place] = written.tokens[source, candidate.row]
+                after[source, place, length - 1] = candidate.token
+            complete = sorted((c.log_prob for c in extended if c.met == self.search.required_tokens), reverse=True)
+            least = complete[beam - 1] if len(complete) >= beam else -torch.inf
+            for place, candidate in enumerate([c for c in ends if c.log_prob > least][:beam]):
+                ended[source, place], ended_rows[source, place] = candidate.log_prob, candidate.row
+        penalty = float(length) ** self.search.length_penalty
+        scores = torch.cat([written.scores, ended.double() / penalty], dim=1).topk(self.search.n_best).values
+        number = written.number + (ended > -torch.inf).sum(1)
+        best = alive.amax(1).double()
+        done = (best == -torch.inf) | ((number >= beam) & (scores[:, -1] >= best / penalty))
+        choice = Choice(tokens, parents, alive, ended, ended_rows)
+        return choice, Written(after, scores, number, written.longest), done
+
+    def _candidates(
+        self, log_probs: Tensor, totals: Tensor, written: Written, source: int, length: int
+    ) -> tuple[list[Candidate], list[Candidate]]:
+        """The ways to extend the hypotheses of a source, and those that end, the best first."""
+        extended, ends = [], []
+        space = int(written.longest[source]) - (length - 1)  # this token and the end included
+        for row, total in enumerate(totals.tolist()):
+            if total == -torch.inf:
+                continue
+            before = written.tokens[source, row, : length - 1].tolist()
+            missing = [term for term in self.search.required if not _has(before, term)]
+            if not missing and float(log_probs[row, EOS]) > -torch.inf:
+                ends.append(Candidate(total + float(log_probs[row, EOS]), row, EOS, self.search.required_tokens))
+            for token, log_prob in self._next_tokens(log_probs[row], before, missing, space):
+                met = _met([*before, token], self.search.required)
+                extended.append(Candidate(total + log_prob, row, token, met))
+        extended.sort(key=lambda candidate: -candidate.log_prob)
+        return extended, sorted(ends, key=lambda candidate: -candidate.log_prob)
+
+    def _next_tokens(
+        self, log_probs: Tensor, before: list[int], missing: Sequence[Term], space: int
+    ) -> Iterable[tuple[int, float]]:
+        """The most probable tokens of a hypothesis and those that bring it nearer to a term; only these where the space
+        that is left is just enough."""
+        probable = log_probs.clone()
+        probable[EOS] = -torch.inf
+        best = probable.topk(min(self.search.beam_size, len(probable)))
+        probable_tokens = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        found = {token: log_prob for token, log_prob in probable_tokens if log_prob > -torch.inf}
+        if len(found) <= 1 and int((probable > -torch.inf).sum()) == 1:
+            return found.items()  # a token of the prefix
+        wanted = [(form[_begun(before, form)], _begun(before, form)) for form in (_form(before, t) for t in missing)]
+        if missing and sum(len(_form(before, term)) for term in missing) + 1 >= space:
+            most = max(begun for _, begun in wanted)
+            found, wanted = {}, [pair for pair in wanted if pair[1] == most]
+        return (found | {token: max(float(log_probs[token]), _IMPROBABLE) for token, _ in wanted}).items()
+
+
+def _shared_among_banks(candidates: Sequence[Candidate], beam: int) -> list[Candidate]:
+    """The best of each bank, then the second best of each, from the bank with most tokens of terms on. Of `candidates`,
+    the best first."""
+    banks: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        banks.setdefault(candidate.met, []).append(candidate)
+    in_order = [banks[met] for met in sorted(banks, reverse=True)]
+    ranked = [bank[rank] for rank in range(beam) for bank in in_order if rank < len(bank)]
+    return ranked[:beam]
+
+
+def _form(before: Sequence[int], term: Term) -> tuple[int, ...]:
+    """The tokens of a term at the beginning of a text, or after something."""
+    return term.within if before else term.first
+
+
+def _begun(before: Sequence[int], form: Sequence[int]) -> int:
+    """How many tokens of `form` stand at the end of what was written."""
+    lengths = range(min(len(form) - 1, len(before)), 0, -1)
+    return next((length for length in lengths if tuple(before[-length:]) == tuple(form[:length])), 0)
+
+
+def _has(tokens: Sequence[int], term: Term) -> bool:
+    if tuple(tokens[: len(term.first)]) == term.first:
+        return True
+    size = len(term.within)
+    return any(tuple(tokens[i : i + size]) == term.within for i in range(len(tokens) - size + 1))
+
+
+def _met(tokens: Sequence[int], terms: Sequence[Term]) -> int:
+    """The tokens of terms that a hypothesis has: of whole ones, and of the one that it has begun."""
+    whole = sum(len(term.within) for term in terms if _has(tokens, term))
+    return whole + max((_begun(tokens, term.within) for term in terms if not _has(tokens, term)), default=0)

@@ -1,0 +1,50 @@
+"""Several models as one: their probabilities of the next token are averaged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from seqloom.models.encoder_decoder import DecodesNext
+from seqloom.nn.layer import State
+from seqloom.nn.output.output import PruningThreshold
+
+
+class Ensemble:
+    """A `DecodesNext` of models with the same tokenizers; its states are tuples of theirs."""
+
+    def __init__(self, models: Sequence[DecodesNext]) -> None:
+        self.models = models
+
+    def encode(self, source: Tensor, lengths: Tensor | None) -> State:
+        return tuple(model.encode(source, lengths) for model in self.models)
+
+    def initial_state(self, encoded: State, rows: int) -> State:
+        return tuple(model.initial_state(read, rows) for model, read in zip(self.models, encoded, strict=True))
+
+    def decode_next(
+        self,
+        token_ids: Tensor,
+        state: State,
+        encoded: State,
+        threshold: PruningThreshold | None = None,  # noqa: ARG002  # what one model finds improbable another may not
+    ) -> tuple[Tensor, State, Tensor | None]:
+        steps = [
+            model.decode_next(token_ids, own_state, own_encoded)
+            for model, own_state, own_encoded in zip(self.models, state, encoded, strict=True)
+        ]
+        attentions = [attention for _, _, attention in steps if attention is not None]
+        attention = torch.stack(attentions).mean(0) if len(attentions) == len(steps) else None
+        return _mean([log_probs for log_probs, _, _ in steps]), tuple(after for _, after, _ in steps), attention
+
+    def log_prob(self, encoded: State, token_ids: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
+        by_model = zip(self.models, encoded, strict=True)
+        return _mean([model.log_prob(read, token_ids, targets, lengths) for model, read in by_model])
+
+
+def _mean(log_probs: Sequence[Tensor]) -> Tensor:
+    """The logarithm of the mean of probabilities."""
+    return torch.stack(list(log_probs)).logsumexp(0) - math.log(len(log_probs))
