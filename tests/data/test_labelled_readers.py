@@ -18,7 +18,7 @@ from seqloom.data.readers.labelled import parse_labelled, unlabelled
 from seqloom.data.readers.time_series import cases
 from seqloom.errors import SeqloomError
 
-HEADER = "# a comment\n@problemName made-up\n@timeStamps false\n@classLabel true a b\n@data\n"
+HEADER = "# a comment\n@problemName made-up\n@timeStamps false\n@classLabel true\n@data\n"
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n"), min_size=1).filter(lambda text: text.strip())
 numbers = st.floats(-1e6, 1e6, width=32)
@@ -151,7 +151,7 @@ def test_labels_are_left_out_where_they_can_be_told(tmp_path: Path, table: str, 
         ("x.ts", f"{HEADER}1,2:3:a\n", "differ in length", 6),
         ("x.ts", f"{HEADER}?,?:a\n", "no value at all", 6),
         ("x.ts", f"{HEADER}1,2:\n", "no label", 6),
-        ("x.ts", "@univariate true\n1,2:a\n", "no line of a header", 2),
+        ("x.ts", "@univariate true\n1,2:a\n", "not a line of a header", 2),
         ("x.ts", "@timeStamps true\n@data\n", "time stamps", 1),
         ("x.ts", "@univariate true\n", "header has no end", 1),
     ],

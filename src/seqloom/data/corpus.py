@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from seqloom.data.input_source import rereadable
-from seqloom.data.token_file import batches
+from seqloom.data.token_file import UnknownTokens, batches
 from seqloom.errors import SeqloomError, collected_warnings, warn, warn_again
 from seqloom.files import hashed_reads, reading, writing
 from seqloom.storage.folder import facts_of, is_whole, new_folder
 
 Split = Literal["train", "valid", "test"]
 
+_MOST_UNKNOWN, _FEW_TOKENS = 0.2, 100
 _FORMAT = 3  # raised when the layout of cached files changes
 
 
@@ -30,6 +31,13 @@ class Data(Protocol):
 
     @property
     def num_lines(self) -> int: ...
+
+
+@runtime_checkable
+class CountsUnknown(Protocol):
+    """Data in which tokens may be unknown."""
+
+    def unknown(self) -> UnknownTokens: ...
 
 
 Example = TypeVar("Example")
@@ -218,7 +226,22 @@ def _encode_splits(
                     writers[split].add(examples)
             for writer in writers.values():
                 writer.finish()
+            _warn_of_unknown(codec.open(temporary / "train"), path)
     return {split: codec.open(folder / split) for split in splits}
+
+
+def _warn_of_unknown(data: Data, path: str) -> None:
+    if not isinstance(data, CountsUnknown):
+        return
+    unknown, tokens = data.unknown()
+    if tokens >= _FEW_TOKENS and unknown > _MOST_UNKNOWN * tokens:
+        warn(
+            "many tokens of the text are not in the vocabulary; all of them count as one, <unk>",
+            where=path,
+            got=f"{unknown:,} of {tokens:,} tokens ({unknown / tokens:.0%})",
+            expected=f"up to {_MOST_UNKNOWN:.0%}",
+            hint="tokenizer.kind=bpe knows every text, also one without whitespace between words",
+        )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from seqloom.data.example import Frames, Labelled, Source, content
 from seqloom.data.frames import FrameCodec, FrameFile
 from seqloom.data.labels import Labels
 from seqloom.data.text import TextCodec, train_tokenizer
-from seqloom.data.token_file import TokenFile
+from seqloom.data.token_file import TokenFile, UnknownTokens
 from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, read_lines, writing
@@ -41,6 +41,9 @@ class LabelledData:
     @property
     def num_lines(self) -> int:
         return len(self.class_ids)
+
+    def unknown(self) -> UnknownTokens:
+        return self.sources.unknown() if isinstance(self.sources, TokenFile) else UnknownTokens(0, 0)
 
     @property
     def lengths(self) -> NDArray[np.int64]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from seqloom.data.same_looking import warn_of_similar_labels
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 
 UNSEEN = -1
-"""The id of a label that the training data does not have: never predicted, always counted as wrong."""
+"""The id of a label that is not in the training data: never predicted, always counted as wrong."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,16 @@ class Labels:
 
     @classmethod
     def learn(cls, labels: Iterable[str], where: str) -> Labels:
-        """Raises RequestError where there are fewer than two: nothing could be told apart."""
+        """Raises RequestError where there are fewer than two."""
         names = tuple(sorted(set(labels)))
         if len(names) < 2:
             raise RequestError(
-                "there is nothing to tell apart",
+                "there are no classes to tell apart",
                 where=where,
                 got=f"only the label {names[0]!r}" if names else "no label at all",
                 expected="two different labels or more",
             )
+        warn_of_similar_labels(names, where)
         return cls(names)
 
     @classmethod

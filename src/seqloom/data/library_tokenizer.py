@@ -11,6 +11,7 @@ import numpy as np
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+from seqloom.data.same_looking import warn_of_two_forms
 from seqloom.data.tokenizer import (
     EOS,
     LINES_TO_RANK_BY,
@@ -49,6 +50,8 @@ class LibraryTokenizer(Tokenizer):
         inner, trainer = _untrained(settings, least_count)
         inner.train_from_iterator(itertools.chain(sample, stream), trainer)
         settings.check_frequent(inner.get_vocab_size() - len(SPECIALS), least_count)
+        if settings.kind == "word":
+            warn_of_two_forms(inner.get_vocab())
         ranking = sample if ranked_by is None else list(itertools.islice(ranked_by, LINES_TO_RANK_BY))
         return cls(_ranked_by_frequency(inner, ranking))
 

@@ -15,7 +15,7 @@ from seqloom.config import Settings
 from seqloom.data.corpus import Recipe
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.text import load_tokenizer, train_tokenizer
-from seqloom.data.token_file import TokenFile, TokenFileWriter
+from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, read_lines
@@ -62,6 +62,10 @@ class Pairs:
     @property
     def num_lines(self) -> int:
         return self.target.num_lines
+
+    def unknown(self) -> UnknownTokens:
+        """Of the side that has the larger share of them."""
+        return max(self.source.unknown(), self.target.unknown(), key=lambda side: side.unknown / max(side.tokens, 1))
 
     @cached_property
     def pairs(self) -> list[Pair]:

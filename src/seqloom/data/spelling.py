@@ -1,4 +1,4 @@
-"""How words are looked up and spelt: vocabularies of words and of their letters, learnt and kept."""
+"""How words are looked up and spelt: vocabularies of words and of their characters."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from pathlib import Path
 from pydantic import Field
 
 from seqloom.config import Settings
+from seqloom.data.same_looking import warn_of_two_forms
 from seqloom.data.vocabulary import Vocabulary
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 
 _DIGIT = re.compile(r"\d")
-_EACH_DIGIT_IS = "0"
+_ANY_DIGIT = "0"
 
 
 class VocabularySettings(Settings):
-    min_count: int = Field(2, gt=0, description="rarer words are <unk>, and known by their letters alone")
+    min_count: int = Field(2, gt=0, description="rarer words are <unk>, and known by their characters alone")
     vocab_size: int = Field(0, ge=0, le=2**24, description="most words in the vocabulary; 0 is no limit")
-    lowercase: bool = Field(True, description="words are looked up in small letters; the letters stay as they are")
+    lowercase: bool = Field(True, description="words are looked up in lowercase; their characters stay as they are")
     zero_digits: bool = Field(
-        True, description="words are looked up with 0 for every digit; the letters stay as they are"
+        True, description="words are looked up with 0 for every digit; their characters stay as they are"
     )
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """How a word is looked up, and how it is spelt: the vocabularies of words and of letters."""
+    """How a word is looked up, and how it is spelt: the vocabularies of words and of characters."""
 
     words: Vocabulary
     characters: Vocabulary
@@ -39,23 +40,24 @@ class Spelling:
 
     @classmethod
     def learn(cls, counts: Counter[str], settings: VocabularySettings) -> Spelling:
-        """`counts`: how often each word occurs. A letter is known that is in two words or more."""
+        """`counts`: how often each word occurs. A character is known that is in two words or more."""
         characters: Counter[str] = Counter()
         for form in counts:
             characters.update(set(form))
-        nothing = cls(Vocabulary(()), Vocabulary(()), settings.lowercase, settings.zero_digits)
+        without_words = cls(Vocabulary(()), Vocabulary(()), settings.lowercase, settings.zero_digits)
         entries: Counter[str] = Counter()
         for form, count in counts.items():
-            entries[nothing.entry(form)] += count
+            entries[without_words.entry(form)] += count
+        warn_of_two_forms(counts)
         words = Vocabulary.learn(entries, settings.min_count, settings.vocab_size)
         return cls(words, Vocabulary.learn(characters, 2, 0), settings.lowercase, settings.zero_digits)
 
     @classmethod
     def load(cls, path: Path) -> Spelling:
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            words, characters = (Vocabulary(tuple(map(str, found[name]))) for name in ("words", "characters"))
-            return cls(words, characters, bool(found["lowercase"]), bool(found["zero_digits"]))
+            content = json.loads(path.read_text(encoding="utf-8"))
+            words, characters = (Vocabulary(tuple(map(str, content[name]))) for name in ("words", "characters"))
+            return cls(words, characters, bool(content["lowercase"]), bool(content["zero_digits"]))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise RequestError("the vocabulary could not be read", where=str(path), got=repr(error)) from None
 
@@ -69,6 +71,6 @@ class Spelling:
         )
 
     def entry(self, form: str) -> str:
-        """What stands in the vocabulary for a word as written."""
+        """The form under which a word is looked up in the vocabulary."""
         form = form.lower() if self.lowercase else form
-        return _DIGIT.sub(_EACH_DIGIT_IS, form) if self.zero_digits else form
+        return _DIGIT.sub(_ANY_DIGIT, form) if self.zero_digits else form

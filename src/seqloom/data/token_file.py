@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,13 @@ from seqloom.storage.flat_file import FlatFileWriter, map_flat_file
 
 _LINES_AT_ONCE, _IDS_AT_ONCE = 2_048, 1 << 18
 Example = TypeVar("Example")
+
+
+class UnknownTokens(NamedTuple):
+    """How many tokens of a text are not in the vocabulary, of how many; the ends of lines do not count."""
+
+    unknown: int
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,9 @@ class TokenFile:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def unknown(self) -> UnknownTokens:
+        return UnknownTokens(self.num_unknown, len(self) - self.num_lines)
 
     def counts(self, vocab_size: int) -> NDArray[np.int64]:
         """How often each id occurs, in a pass that holds a little of the file at a time."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.data.same_looking import warn_of_two_forms
 from seqloom.data.tokenizer import (
     EOS,
     LINES_TO_RANK_BY,
@@ -76,6 +77,7 @@ class WordTokenizer(Tokenizer):
         # A text that writes <unk> itself has it counted as a word; it is the special token all the same.
         names = [swap_lookalikes(words[i]) for i in order.tolist() if words[i] != SPECIALS[UNK]]
         settings.check_frequent(len(names), least_count)
+        warn_of_two_forms(names)
         return cls([*SPECIALS, *names])
 
     @classmethod

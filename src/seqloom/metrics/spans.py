@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from seqloom.data.span_tags import spans
+from seqloom.data.span_tags import PREFIX, TagScheme, spans
 from seqloom.metrics.classification import ClassScores, class_scores
 
 
@@ -23,13 +23,15 @@ class SpanScores(NamedTuple):
     kinds: list[ClassScores]
 
 
-def span_scores(expected: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> SpanScores:
+def span_scores(
+    expected: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]], scheme: TagScheme = PREFIX
+) -> SpanScores:
     """The tags of sentences, compared by the spans that they mark: one is right where its kind and both ends are."""
     right: Counter[str] = Counter()
     expected_counts: Counter[str] = Counter()
     predicted_counts: Counter[str] = Counter()
     for true_tags, tags in zip(expected, predicted, strict=True):
-        true_spans, predicted_spans = spans(true_tags), spans(tags)
+        true_spans, predicted_spans = spans(true_tags, scheme), spans(tags, scheme)
         expected_counts.update(span.kind for span in true_spans)
         predicted_counts.update(span.kind for span in predicted_spans)
         right.update(span.kind for span in {*true_spans} & {*predicted_spans})

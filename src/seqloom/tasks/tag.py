@@ -20,7 +20,7 @@ from seqloom.data.loader import Loader
 from seqloom.data.readers.conll import Sentence, Target
 from seqloom.data.readers.tagged import tagged, words_of
 from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
-from seqloom.data.span_tags import legal_transitions, mark_spans, spans
+from seqloom.data.span_tags import PREFIX, legal_transitions, mark_spans, scheme_of, spans
 from seqloom.data.spelling import VocabularySettings
 from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
 from seqloom.data.tokenizer import SPECIALS
@@ -236,13 +236,15 @@ class TagTask:
 
 def _answered(trained: Trained, sentences: Sequence[tuple[str, ...]], proba: bool) -> Iterator[Sequence[TaggedWords]]:
     names = cast(TagCodec, trained.codec).labels.names
-    has_spans = mark_spans(names)
+    scheme = scheme_of(names)
     rows, lexicon = _numbered(sentences, trained)
     tagged = tag_rows(trained.model, (row for row in rows if len(row)), lexicon, _device(trained))
     for words in sentences:
         ids, probabilities = next(tagged) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
         tags = [names[i] for i in ids]
-        yield [TaggedWords(words, tags, probabilities.tolist(), spans(tags) if has_spans else None, proba)]
+        yield [
+            TaggedWords(words, tags, probabilities.tolist(), spans(tags, scheme) if scheme is not None else None, proba)
+        ]
 
 
 def _device(trained: Trained) -> torch.device:
@@ -275,7 +277,7 @@ def _span_scores(data: TaggedFile, predicted: NDArray[np.int64]) -> SpanScores:
         tags = [data.names[i] for i in ids]
         return (tags[start:stop] for start, stop in zip(data.starts[:-1], data.starts[1:], strict=True))
 
-    return span_scores(by_sentence(data.tags), by_sentence(predicted))
+    return span_scores(by_sentence(data.tags), by_sentence(predicted), scheme_of(data.labels.names) or PREFIX)
 
 
 def _plain(scores: SpanScores) -> dict[str, float]:

@@ -1,22 +1,28 @@
-"""CoNLL columns: a word a line with what is said of it, in columns; a blank line ends a sentence."""
+"""CoNLL columns: a line for each word with its annotations in columns; a blank line ends a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from seqloom.data.readers import readers
+from seqloom.data.readers.header_row import TAG_NAMES, WORD_NAMES, names_columns, warn_of_header
+from seqloom.data.span_tags import TagSurvey
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import read_lines
 
 Target = int | str
-"""What is to be predicted: the number of a column, from 1 on; a name, where columns have names; or `auto`."""
+"""The column that is to be predicted: its number, from 1 on; its name, where columns have names; or `auto`."""
 
 NumberedLine = tuple[int, str]
 
+_DOCUMENT = "-DOCSTART-"
+_COMMENT = re.compile(r"#\s+[\w.-]+\s*[=:]\s|#(begin|end) document")
+
 
 class Sentence(NamedTuple):
-    """`tags[i]` is what is said of `words[i]`."""
+    """`tags[i]` is the tag of `words[i]`."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
@@ -30,18 +36,23 @@ class Row(NamedTuple):
 
 
 def conll(path: str, target: Target = "auto") -> Iterator[Sentence]:
-    """Yields the sentences of blank- or tab-separated columns: the word in the first, its tag by default in the last.
+    """Yields the sentences of columns separated by spaces or tabs: the word is in the first, its tag in `target`.
 
-    Lines that begin with `-DOCSTART-` are passed over. Raises SeqloomError with `file:line` where a line has not as
-    many columns as the first, or there is no column `target`.
+    Lines that begin with `-DOCSTART-` are skipped, as are comments above a sentence and, with a warning, a first row
+    that names the columns. Raises SeqloomError with `file:line` where a line has not as many columns as the first, or
+    there is no column `target`.
     """
     if target != "auto" and isinstance(target, str):
         raise RequestError(
             "CoNLL columns have no names", where="data.target", got=target, expected="the number of a column, or auto"
         )
+    survey = TagSurvey(path)
     for rows in conll_rows(numbered(path), path):
         number = target if isinstance(target, int) else max(len(rows[0].columns), 2)  # the last, not the only one
-        yield Sentence(column_of(rows, 1, path), column_of(rows, number, path))
+        words, tags = column_of(rows, 1, path), column_of(rows, number, path)
+        survey.add(tags, (row.line for row in rows))
+        yield Sentence(words, tags)
+    survey.warn_of_odd_tags()
 
 
 def numbered(path: str) -> Iterator[NumberedLine]:
@@ -50,22 +61,25 @@ def numbered(path: str) -> Iterator[NumberedLine]:
 
 def sentence_lines(lines: Iterable[NumberedLine]) -> Iterator[list[NumberedLine]]:
     """Yields the lines between blank ones."""
-    found: list[NumberedLine] = []
+    sentence: list[NumberedLine] = []
     for line in lines:
         if line[1].strip():
-            found.append(line)
-        elif found:
-            yield found
-            found = []
-    if found:
-        yield found
+            sentence.append(line)
+        elif sentence:
+            yield sentence
+            sentence = []
+    if sentence:
+        yield sentence
 
 
 def conll_rows(lines: Iterable[NumberedLine], path: str) -> Iterator[list[Row]]:
-    """Yields the rows of each sentence, all with as many columns."""
-    width = 0
-    for found in sentence_lines(lines):
-        rows = [Row(number, split_columns(line)) for number, line in found if not line.startswith("-DOCSTART-")]
+    """Yields the rows of each sentence, all with as many columns, without comments and the names of columns."""
+    width, is_first = 0, True
+    for numbered_lines in sentence_lines(lines):
+        rows = [Row(number, split_columns(line)) for number, line in numbered_lines if not line.startswith(_DOCUMENT)]
+        rows = _without_comments(rows, dict(numbered_lines), width)
+        if rows and is_first:
+            is_first, rows = False, _without_header(rows, path)
         for row in rows:
             width = width or len(row.columns)
             if len(row.columns) != width:
@@ -79,15 +93,37 @@ def conll_rows(lines: Iterable[NumberedLine], path: str) -> Iterator[list[Row]]:
             yield rows
 
 
+def _without_comments(rows: list[Row], lines: Mapping[int, str], width: int) -> list[Row]:
+    """The rows from the first that is no comment on. A comment stands above a sentence, begins with `#`, and is a key
+    with a value (`# sent_id = 3`, `# id 7 TAB domain=en`) or has not as many columns as the words."""
+    width = width or next((len(row.columns) for row in rows if not row.columns[0].startswith("#")), 0)
+    for place, row in enumerate(rows):
+        line, columns = lines[row.line], row.columns
+        if not line.startswith("#"):
+            return rows[place:]
+        is_other = bool(width) and len(columns) != width and re.match(r"#\s", line) is not None
+        if not (is_other or any(c.isspace() for c in columns[0]) or _COMMENT.match(line)):
+            return rows[place:]
+    return []
+
+
+def _without_header(rows: list[Row], path: str) -> list[Row]:
+    columns = rows[0].columns
+    if len(columns) > 1 and names_columns([columns[0], columns[-1]], WORD_NAMES, TAG_NAMES):
+        warn_of_header(columns, f"{path}:{rows[0].line}")
+        return rows[1:]
+    return rows
+
+
 def split_columns(line: str) -> list[str]:
-    """By tabs where there are any, so that a word may hold a blank; else by blanks."""
+    """By tabs where there are any, so that a word may hold a space; else by spaces."""
     if "\t" in line:
         return [column.strip(" ") for column in line.split("\t")]
     return [column for column in line.split(" ") if column]
 
 
 def column_of(rows: list[Row], number: int, path: str) -> tuple[str, ...]:
-    """What the rows have in column `number`, from 1 on."""
+    """The cells of the rows in column `number`, counted from 1."""
     first = rows[0]
     if number > len(first.columns):
         raise SeqloomError(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from seqloom.data.readers import readers
 from seqloom.data.readers.conll import NumberedLine, Row, Sentence, Target, column_of, numbered, sentence_lines
+from seqloom.data.span_tags import TagSurvey
 from seqloom.errors import RequestError, SeqloomError, unknown_name
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -19,12 +20,16 @@ _NO_WORD = re.compile(r"\d+[-.]\d+")
 def conllu(path: str, target: Target = "auto") -> Iterator[Sentence]:
     """Yields the sentences of a CoNLL-U file: words are the forms, tags by default the universal parts of speech.
 
-    Comments, ranges such as `1-2` (several words written as one) and empty nodes such as `1.1` are passed over. Raises
+    Comments, ranges such as `1-2` (several words written as one) and empty nodes such as `1.1` are skipped. Raises
     SeqloomError with `file:line` where a line has not ten columns or no id.
     """
     number = column_number(target)
+    survey = TagSurvey(path)
     for rows in conllu_rows(numbered(path), path):
-        yield Sentence(column_of(rows, FORM, path), column_of(rows, number, path))
+        tags = column_of(rows, number, path)
+        survey.add(tags, (row.line for row in rows))
+        yield Sentence(column_of(rows, FORM, path), tags)
+    survey.warn_of_odd_tags()
 
 
 def column_number(target: Target) -> int:
@@ -43,8 +48,10 @@ def column_number(target: Target) -> int:
 
 def conllu_rows(lines: Iterable[NumberedLine], path: str) -> Iterator[list[Row]]:
     """Yields the rows of each sentence's words."""
-    for found in sentence_lines(lines):
-        rows = [Row(number, _columns(line, f"{path}:{number}")) for number, line in found if not line.startswith("#")]
+    for sentence in sentence_lines(lines):
+        rows = [
+            Row(number, _columns(line, f"{path}:{number}")) for number, line in sentence if not line.startswith("#")
+        ]
         if words := [row for row in rows if _WORD.fullmatch(row.columns[0])]:
             yield words
 

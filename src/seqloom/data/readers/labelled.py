@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from seqloom.data.example import Labelled, Source
 from seqloom.data.readers import readers
+from seqloom.data.readers.header_row import LABEL_NAMES, TEXT_NAMES, names_columns, warn_of_header
 from seqloom.data.readers.table import rows, table
 from seqloom.data.readers.time_series import cases, time_series
 from seqloom.errors import SeqloomError
@@ -15,9 +17,10 @@ from seqloom.files import read_lines
 
 @readers.register("labelled", "A label, a tab and a text a line; or labelled sequences of numbers (.ts, .csv).")
 def labelled(path: str) -> Iterator[Labelled]:
-    """A label, a tab and a text a line, blank lines passed over; `.ts` and `.csv` files are sequences of numbers.
+    """A label, a tab and a text a line, blank lines skipped; `.ts` and `.csv` files are sequences of numbers.
 
-    Raises SeqloomError with `file:line` where a line is something else.
+    A first row that names the columns is skipped with a warning, and says which of them is the label. Raises
+    SeqloomError with `file:line` where a line is something else.
     """
     kind = _kind(path)
     if kind == ".ts":
@@ -25,14 +28,42 @@ def labelled(path: str) -> Iterator[Labelled]:
     elif kind == ".csv":
         yield from table(path)
     else:
-        for number, line in enumerate(read_lines(path), 1):
-            if line.strip():
-                yield parse_labelled(line, f"{path}:{number}")
+        yield from _labelled_texts(path)
+
+
+_ROWS_AHEAD = 1_000
+"""In which the label of the first row does not occur again where that is a header."""
+
+
+def _labelled_texts(path: str) -> Iterator[Labelled]:
+    rows = (
+        (parse_labelled(line, f"{path}:{number}"), number)
+        for number, line in enumerate(read_lines(path), 1)
+        if line.strip()
+    )
+    first, line = next(rows, (None, 0))
+    if first is None:
+        return
+    ahead = list(itertools.islice(rows, _ROWS_AHEAD))
+    names = [first.label, str(first.source)]
+    is_swapped = names_columns(names, TEXT_NAMES, LABEL_NAMES)
+    if is_swapped or (ahead and _is_header(first, [example for example, _ in ahead])):
+        warn_of_header(names, f"{path}:{line}", "the second is the label" if is_swapped else "it is skipped")
+    else:
+        yield first
+    for example, _ in itertools.chain(ahead, rows):
+        yield Labelled(str(example.source), example.label) if is_swapped else example
+
+
+def _is_header(row: Labelled, others: Sequence[Labelled]) -> bool:
+    """Whether the row names a column, and no other row has its label."""
+    label, text = row.label.lower(), str(row.source).lower()
+    return (label in LABEL_NAMES or text in TEXT_NAMES) and all(other.label != row.label for other in others)
 
 
 def unlabelled(path: str) -> Iterator[Source]:
-    """What is to be classified: every line as it is, blank ones too; of `.ts` and `.csv` files the sequences, without
-    the labels that they may have.
+    """What is to be classified: every line, blank ones too; of `.ts` and `.csv` files the sequences, without the labels
+    that they may have.
 
     A row of a table of which it cannot be said whether its last number is a label is given with it.
     """

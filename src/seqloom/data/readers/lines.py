@@ -1,16 +1,35 @@
-"""Plain text, a sentence or paragraph a line; blank lines are passed over."""
+"""Plain text, a sentence or paragraph a line; blank lines are skipped."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from seqloom.data.readers import readers
+from seqloom.errors import warn
 from seqloom.files import read_lines
 
+_MARKS = (("<s>", "</s>"), ("<sos>", "<eos>"), ("<bos>", "<eos>"), ("", "</s>"), ("", "<eos>"))
+_LINES_TO_LOOK_AT = 20
 
-@readers.register("lines", "Text, one sentence or paragraph a line; empty lines are skipped.")
+
+@readers.register("lines")
 def lines(path: str) -> Iterator[str]:
-    """Yields each line that is not blank, with the blanks at its ends taken off."""
-    for line in read_lines(path):
-        if text := line.strip():
-            yield text
+    """Yields each line that is not blank, without the whitespace at its ends.
+
+    Warns where every line is written between `<s>` and `</s>` or the like, which make a text easier to predict.
+    """
+    texts = (text for line in read_lines(path) if (text := line.strip()))
+    first = list(itertools.islice(texts, _LINES_TO_LOOK_AT))
+    for begin, end in _MARKS:
+        if len(first) > 1 and all(text.split()[-1] == end and text.startswith(begin) for text in first):
+            warn(
+                "every line has marks of its begin and end, which are scored as words of the text",
+                where=f"{path}:1",
+                got=repr(first[0] if len(first[0]) < 60 else f"{first[0][:30]} ... {first[0][-20:]}"),
+                expected="the text alone: the end of each line is predicted without a mark",
+                hint=f"remove {' and '.join(filter(None, (begin, end)))} for figures that can be compared",
+            )
+            break
+    yield from first
+    yield from texts

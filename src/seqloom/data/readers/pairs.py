@@ -1,4 +1,4 @@
-"""Pairs: a source and its target a line, separated by a tab; blank lines are passed over."""
+"""Pairs: a source and its target a line, separated by a tab; blank lines are skipped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from seqloom.data.readers import readers
+from seqloom.data.readers.header_row import PAIR_NAMES, names_columns, warn_of_header
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines
 
@@ -17,13 +18,18 @@ class Pair(NamedTuple):
 
 @readers.register("pairs", "A source, a tab and a target a line.")
 def pairs(path: str) -> Iterator[Pair]:
-    """Yields (source, target) of each line that is not blank, with the blanks at their ends taken off.
+    """Yields (source, target) of each line that is not blank, without the whitespace at their ends.
 
-    Raises SeqloomError with `file:line` where there are not two columns, or one is empty.
+    A first row that names the columns is skipped with a warning. Raises SeqloomError with `file:line` where there are
+    not two columns, or one is empty.
     """
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
-            yield parse_pair(line, f"{path}:{number}")
+            pair = parse_pair(line, f"{path}:{number}")
+            if number == 1 and names_columns(pair, PAIR_NAMES, PAIR_NAMES):
+                warn_of_header(pair, f"{path}:{number}")
+            else:
+                yield pair
 
 
 def parse_pair(line: str, where: str) -> Pair:

@@ -1,5 +1,4 @@
-"""Rated pairs: two texts and how alike people find them, separated by tabs; blank lines and those after # are passed
-over."""
+"""Rated pairs: two texts and how similar people find them, separated by tabs; blank lines and comments are skipped."""
 
 from __future__ import annotations
 
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from seqloom.data.readers import readers
+from seqloom.data.readers.header_row import RATING_NAMES, names_columns, warn_of_header
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines
 
@@ -20,13 +20,20 @@ class RatedPair(NamedTuple):
 
 @readers.register("rated-pairs", "Two texts and a score of how similar they are, separated by tabs.")
 def rated_pairs(path: str) -> Iterator[RatedPair]:
-    """Yields (text, text, score), with the blanks at the texts' ends taken off.
+    """Yields (text, text, score), without the whitespace at the texts' ends.
 
-    Raises SeqloomError with `file:line` where there are not three columns, or the third is no number.
+    A first row that names the columns is skipped with a warning. Raises SeqloomError with `file:line` where there are
+    not three columns, or the third is not a number.
     """
+    is_first = True
     for number, line in enumerate(read_lines(path), 1):
         if line.strip() and not line.startswith("#"):
-            yield _parsed(line, f"{path}:{number}")
+            cells = line.split("\t")
+            if is_first and len(cells) == 3 and names_columns(cells[2:], RATING_NAMES):
+                warn_of_header(cells, f"{path}:{number}")
+            else:
+                yield _parsed(line, f"{path}:{number}")
+            is_first = False
 
 
 def _parsed(line: str, where: str) -> RatedPair:

@@ -69,9 +69,17 @@ def rows(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
 
 def _cells(path: str) -> Iterator[Row]:
     reader = csv.reader(read_lines(path))
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield Row(f"{path}:{reader.line_num}", [cell.strip() for cell in cells])
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield Row(f"{path}:{reader.line_num}", [cell.strip() for cell in cells])
+    except csv.Error as error:
+        raise SeqloomError(
+            "a row could not be read as CSV",
+            where=f"{path}:{reader.line_num}",
+            got=str(error).partition(" - ")[0],
+            expected="numbers and labels separated by commas, a row a line",
+        ) from None
 
 
 def _columns(header: Row | None, first: Row, labelled: bool) -> Columns:

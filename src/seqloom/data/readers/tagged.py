@@ -24,7 +24,7 @@ from seqloom.data.readers.conllu import COLUMNS, FORM, conllu, conllu_rows
 Words = tuple[str, ...]
 Format = Literal["conll", "conllu", "lines"]
 
-_SPAN_TAG = re.compile(r"O|[BIESLU]-\S+")
+_SPAN_TAG = re.compile(r"O|[BIESLUM][-_]\S+")
 
 
 def tagged(path: str, target: Target = "auto") -> Iterator[Sentence]:
@@ -35,7 +35,7 @@ def tagged(path: str, target: Target = "auto") -> Iterator[Sentence]:
 
 def words_of(path: str) -> Iterator[Words]:
     """Yields the words of each sentence of a CoNLL or CoNLL-U file, or of each line of plain text (which may have
-    none), where words are separated by blanks."""
+    none), where whitespace separates them."""
     kind, lines = recognise(numbered(path), path)
     if kind == "lines":
         yield from (tuple(line.split()) for _, line in lines)
@@ -67,7 +67,9 @@ def recognise(lines: Iterable[NumberedLine], path: str) -> tuple[Format, Iterato
 
 
 def _by_line(line: str) -> Format | None:
-    """The format, where a single line says it."""
+    """The format, where a single line says it; None of a comment, which may hold anything."""
+    if line.startswith("#"):
+        return None
     if "\t" in line:
         columns = line.split("\t")
         return "conllu" if len(columns) == len(COLUMNS) and columns[0][:1].isdigit() else "conll"
