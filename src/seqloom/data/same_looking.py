@@ -29,7 +29,9 @@ def warn_of_similar_labels(labels: Iterable[str], where: str) -> None:
     """Warns where two labels differ in case, in whitespace or in the form of Unicode alone."""
     seen: dict[str, str] = {}
     for label in labels:
-        other = seen.setdefault(" ".join(unicodedata.normalize("NFC", label).casefold().split()), label)
+        composed = " ".join(unicodedata.normalize("NFC", label).split())
+        # Single letters of both cases are often meant.
+        other = seen.setdefault(composed.casefold() if len(composed) > 1 else composed, label)
         if other != label:
             warn(
                 "two labels differ in case, whitespace or the form of Unicode alone",
