@@ -17,9 +17,8 @@ from seqloom.data.readers import readers
 from seqloom.data.readers.conll import Sentence, conll
 from seqloom.data.readers.tagged import tagged, words_of
 from seqloom.data.span_tags import Span, legal_transitions, mark_spans, scheme_of, spans
-from seqloom.data.text import text_recipe
+from seqloom.data.text import text_recipe, train_tokenizer
 from seqloom.data.tokenizer import TokenizerSettings
-from seqloom.data.tokenizer_kinds import train_tokenizer
 from seqloom.errors import SeqloomError, SeqloomWarning
 from seqloom.files import read_lines
 from seqloom.metrics.spans import span_scores
