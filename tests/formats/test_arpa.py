@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import itertools
+import lzma
 import re
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
@@ -16,7 +19,9 @@ from seqloom.data.tokenizer import EOS, SOS
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.formats.arpa.read import read_model
 from seqloom.formats.arpa.write import decimal, write_model
-from seqloom.models.ngram.model import NgramModel
+from seqloom.models.ngram.model import NgramModel, NgramSettings
+from seqloom.models.ngram.store import Store
+from seqloom.storage.arrays import write_arrays
 from tests.support.small_texts import fitted, moby_dick, words_of
 
 SRILM = r"""
@@ -105,6 +110,15 @@ BROKEN = {
     "no end": ("\\end\\", "", "does not end"),
     "cut off": (SRILM[SRILM.index("-0.35") :], "", "missing"),
     "orders out of order": ("ngram 2=3\nngram 3=1", "ngram 3=1\nngram 2=3", "not in order"),
+    "a probability that is none": ("-0.25	a b", "nan	a b", "not a number"),
+    "a probability above 1": ("-0.25	a b", "+5	a b", "above 0"),
+    "a unigram above 1": ("-0.4	c	", "5	c	", "above 0"),
+    "a unigram without a number": ("-0.4	c	", "nan	c	", "not a number"),
+    "an infinite back-off": ("-0.2	<s> a	-0.1", "-0.2	<s> a	inf", "infinite"),
+    "a size that no file has": ("ngram 3=1", "ngram 3=900000000000", "too many n-grams"),
+    "a size that is wrong": ("ngram 3=1", "ngram 3=4000000000", "too few|not a number"),
+    "no unigrams": ("ngram 1=5", "ngram 1=0", "how many"),
+    "a line without an end": ("-0.25	a b", "-0.25	a b" + " " * (2 << 20), "too long"),
     "a special name": ("-0.4	c	", "-0.4	<pad>	", "special"),
 }
 
@@ -123,11 +137,106 @@ def test_broken_files_name_their_line(fault: str, tmp_path: Path) -> None:
         assert where == f"{path}:{SRILM[: SRILM.index(before)].count(chr(10)) + 1}"
 
 
-def test_a_compressed_file_that_is_cut_off(tmp_path: Path) -> None:
-    path = tmp_path / "model.arpa.gz"
-    path.write_bytes(gzip.compress(SRILM.encode())[:90])
-    with pytest.raises(SeqloomError):
-        read_model(path)
+@pytest.mark.parametrize(("suffix", "packed"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+def test_a_compressed_file_that_is_cut_off(suffix: str, packed: Any, tmp_path: Path) -> None:
+    path, whole = tmp_path / f"model.arpa{suffix}", packed(SRILM.encode())
+    for size in (5, 30, 90, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(SeqloomError):
+            read_model(path)
+
+
+def arpa(*levels: list[str]) -> str:
+    """Each n-gram with probability 10^-1 and back-off weight 10^-0.5."""
+    header = "".join(f"ngram {n}={len(level)}\n" for n, level in enumerate(levels, 1))
+    parts = (f"\\{n}-grams:\n" + "".join(f"-1\t{g}\t-0.5\n" for g in level) for n, level in enumerate(levels, 1))
+    return "\\data\\\n" + header + "\n" + "\n".join(parts) + "\n\\end\\\n"
+
+
+UNIGRAMS = ["<unk>", "<s>", "</s>", "a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        (UNIGRAMS, ["a b"], ["a b c"], ["a b c d"]),
+        (UNIGRAMS, [], [], ["a b c d"]),
+        (UNIGRAMS, [], [], [], ["a b c d e", "e d c b a"]),
+        (UNIGRAMS, ["d e"], [], ["a b c d", "b c d e"]),
+    ],
+)
+def test_missing_suffixes_and_prefixes_of_any_depth(levels: tuple[list[str], ...], tmp_path: Path) -> None:
+    """As KenLM and SRILM read them: a missing n-gram has the probability of backing off to it."""
+    path = tmp_path / "model.arpa"
+    path.write_text(arpa(*levels))
+    model = read_model(path)
+    ids = {word: number for number, word in enumerate(model.tokens)}
+    known = {tuple(gram.split()) for level in levels for gram in level}
+    ngram = NgramModel.of(model.store)
+
+    def expected(context: tuple[str, ...], word: str) -> float:
+        if not context or (*context, word) in known:
+            return -1.0
+        return (-0.5 if context in known else 0.0) + expected(context[1:], word)
+
+    for context in itertools.product("abcd", repeat=3):
+        state = ngram.initial_state(1)
+        log_probs, _ = ngram.next_log_probs(torch.tensor([[ids[word] for word in context]]), state)
+        for word in "abcde":
+            assert float(log_probs[0, ids[word]]) / np.log(10) == pytest.approx(expected(context, word), abs=1e-5)
+    ngram.save(tmp_path)
+    assert NgramModel.of(type(model.store).open(tmp_path / "model.safetensors")).num_parameters()
+
+
+def test_a_damaged_store_is_refused(tmp_path: Path) -> None:
+    tokens, words = words_of(moby_dick(30))
+    store = fitted(tokens, len(words), order=3).store
+    total = int(store.sizes.sum())
+    damages: list[tuple[str, int, float]] = [
+        ("words", total - 1, 2**31),
+        ("suffix", total - 1, 2**32 - 1),
+        ("suffix", int(store.sizes[0]), total - 1),
+        ("begin", 5, 2**32 - 1),
+        ("begin", 0, 0),
+        ("begin", len(store.begin) - 1, 0),
+        ("log_probs", 6, np.nan),
+        ("log_probs", total - 1, 0.5),
+        ("backoffs", 4, np.inf),
+        ("sizes", 0, -4),
+        ("sizes", 2, 2**40),
+    ]
+    for name, place, value in damages:
+        arrays = {field: array.copy() for field, array in store._asdict().items()}
+        arrays[name][place] = value
+        write_arrays(tmp_path / "model.safetensors", arrays, {})
+        with pytest.raises(SeqloomError, match="damaged"):
+            Store.open(tmp_path / "model.safetensors")
+    write_arrays(tmp_path / "model.safetensors", {**store._asdict(), "words": store.words.astype(np.int64)}, {})
+    with pytest.raises(SeqloomError, match="not an n-gram model"):
+        Store.open(tmp_path / "model.safetensors")
+
+
+@hypothesis.given(
+    edits=st.lists(st.tuples(st.integers(0, 3000), st.binary(min_size=1, max_size=8)), min_size=1, max_size=3)
+)
+def test_a_store_with_any_damage_scores_or_is_refused(
+    edits: list[tuple[int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    tokens, words = words_of(moby_dick(4))
+    fitted(tokens, len(words), order=3).save(folder)
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    for place, new in edits:
+        content[place : place + len(new)] = new
+    (folder / "model.safetensors").write_bytes(content)
+    model = NgramModel(NgramSettings(order=3))
+    try:
+        model.open(folder)
+    except SeqloomError:
+        return
+    if model.store.vocab_size == len(words):
+        model.line_scores(tokens.ids, tokens.offsets)
+        model.next_log_probs(torch.tensor([[5, 6]]), model.initial_state(1))
 
 
 @hypothesis.given(

@@ -14,7 +14,7 @@ import torch
 
 import seqloom
 from seqloom.data.tokenizer import UNK
-from seqloom.formats.word2vec import read_table
+from seqloom.formats.vector_sources import open_vectors
 from seqloom.run.start import train
 from seqloom.storage.tensors import read_tensors
 from seqloom.tasks import tasks
@@ -141,7 +141,7 @@ def test_gensim_reads_and_writes_the_same(binary: bool, vectors: seqloom.Vectors
     ours = vectors.matrix[vectors.frequent()]
     np.testing.assert_array_equal(theirs.vectors.view(np.uint32), ours.view(np.uint32))
     theirs.save_word2vec_format(str(tmp_path / f"again-{name}"), binary=binary)
-    again = read_table(str(tmp_path / f"again-{name}"))
+    again = open_vectors(tmp_path / f"again-{name}")
     np.testing.assert_array_equal(again.matrix.view(np.uint32), ours.view(np.uint32))
     assert list(again.words) == list(theirs.index_to_key)
 
@@ -152,8 +152,8 @@ def test_gensim_reads_and_writes_the_same(binary: bool, vectors: seqloom.Vectors
         ("2 2\na 1 2\n", "not whole"),
         ("2 2\na 1 2\nb 1\n", "broken.txt:3"),
         ("a 1 2\nb 1 x\n", "not of numbers"),
-        ("", "not whole"),
-        ("a\n", "some numbers"),
+        ("", "holds no vectors"),
+        ("a\n", "broken.txt:1"),
     ],
 )
 def test_broken_text_files(content: str, says: str, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from seqloom.config import read_toml
 from seqloom.data.spelling import Spelling
 from seqloom.data.text import TextCodec, load_tokenizer
 from seqloom.data.tokenizer import SPECIALS
-from seqloom.errors import RequestError
-from seqloom.files import opened, reading
-from seqloom.formats.word2vec import read_table
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.formats.vector_rows import ALL, Selection
+from seqloom.formats.word2vec import read_binary, read_text
 from seqloom.models.word_vectors.subwords import SubwordSettings
 from seqloom.models.word_vectors.table import NGramVectors, VectorTable
 from seqloom.storage.arrays import map_arrays
@@ -31,21 +31,38 @@ _TABLES = (
 """Where runs have a vector for every token, and which file of theirs names the tokens."""
 
 
-def open_vectors(path: str | Path) -> VectorTable:
+def open_vectors(path: str | Path, selection: Selection = ALL) -> VectorTable:
     """The vectors of a run's folder, memory-mapped, or of a file: `.bin` is word2vec's binary format, anything else
     its text; `.gz` and `.xz` too. Raises SeqloomError, of a file with its line, where there are none or they are
     broken."""
-    return _of_run(Path(path)) if Path(path).is_dir() else read_table(str(path))
+    if not Path(path).is_dir():
+        return _of_file(str(path), selection)
+    table = _of_run(Path(path))
+    if selection != ALL:
+        table = _select(table, selection)
+    table.check_finite()
+    return table
 
 
 def dim_of(path: str) -> int:
-    """The dimension of what `open_vectors` opens; of a file, no more than its first line is read."""
-    if Path(path).is_dir():
-        return _of_run(Path(path)).dim
-    with reading(path), opened(path) as stream:
-        first = stream.readline(1 << 20).split()
-    told = len(first) == 2 and all(part.isdigit() for part in first)
-    return int(first[1]) if told else max(len(first) - 1, 1)
+    """The dimension of what `open_vectors` opens; of a file, no more than its first vector is read."""
+    return _of_run(Path(path)).dim if Path(path).is_dir() else _of_file(path, Selection(first=1)).dim
+
+
+def _of_file(path: str, selection: Selection) -> VectorTable:
+    name = path.removesuffix(".gz").removesuffix(".xz")
+    return (read_binary if name.endswith(".bin") else read_text)(path, selection)
+
+
+def _select(table: VectorTable, selection: Selection) -> VectorTable:
+    places = table.frequent(selection.first)
+    if selection.only is not None:
+        places = places[[table.words[place] in selection.only for place in places.tolist()]]
+    if not len(places):
+        raise RequestError("none of the words asked for has a vector", where=table.source)
+    counts = None if table.counts is None else table.counts[places]
+    words = [table.words[place] for place in places.tolist()]
+    return VectorTable(words, table.matrix[places], counts, table.ngrams, table.source)
 
 
 def _of_run(folder: Path) -> VectorTable:
@@ -56,11 +73,20 @@ def _of_run(folder: Path) -> VectorTable:
     arrays = map_arrays(where, wanted)
     for name, vocabulary in _TABLES:
         if name in arrays and (folder / vocabulary).exists():
-            words, matrix = _tokens(folder, vocabulary)[len(SPECIALS) :], arrays[name][len(SPECIALS) :]
+            tokens, matrix = _tokens(folder, vocabulary), arrays[name]
+            if matrix.dtype != np.float32 or matrix.ndim != 2 or len(matrix) != len(tokens):
+                got = f"{name} of shape {matrix.shape}, {len(tokens):,} tokens in {vocabulary}"
+                raise SeqloomError("the vectors of the run are damaged", where=str(where), got=got)
+            words, matrix = tokens[len(SPECIALS) :], matrix[len(SPECIALS) :]
             if name != "vectors":
                 return VectorTable(words, matrix, source=str(folder))
-            counts, ngrams = arrays["counts"][len(SPECIALS) :], _ngrams(folder, arrays.get("ngrams"))
-            return VectorTable(words, matrix, counts, ngrams, str(folder))
+            counts = arrays.get("counts")
+            if counts is None or counts.dtype != np.int64 or counts.shape != (len(tokens),):
+                raise SeqloomError(
+                    "the vectors of the run are damaged", where=str(where), got="other counts than words"
+                )
+            ngrams = _ngrams(folder, arrays.get("ngrams"), matrix.shape[1])
+            return VectorTable(words, matrix, counts[len(SPECIALS) :], ngrams, str(folder))
     raise RequestError(
         "this run has no vectors of words",
         where=str(folder),
@@ -76,8 +102,15 @@ def _tokens(folder: Path, vocabulary: str) -> Sequence[str]:
     return load_tokenizer(folder / vocabulary).tokens()
 
 
-def _ngrams(folder: Path, vectors: NDArray[np.float32] | None) -> NGramVectors | None:
+def _ngrams(folder: Path, vectors: NDArray[np.float32] | None, dim: int) -> NGramVectors | None:
     if vectors is None:
         return None
-    settings = read_toml(folder / "config.toml")["settings"]["model"]["subwords"]
-    return NGramVectors(vectors, SubwordSettings.model_validate(settings))
+    where = folder / "config.toml"
+    try:
+        settings = SubwordSettings.model_validate(read_toml(where)["settings"]["model"]["subwords"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RequestError("the run's configuration is damaged", where=str(where), got=repr(error)) from None
+    if vectors.dtype != np.float32 or vectors.shape != (settings.buckets, dim):
+        got, expected = f"ngrams of shape {vectors.shape}", f"{(settings.buckets, dim)}"
+        raise SeqloomError("the vectors of the run are damaged", where=str(folder), got=got, expected=expected)
+    return NGramVectors(vectors, settings)

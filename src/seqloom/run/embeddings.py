@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from seqloom.data.readers import readers
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import read_lines
+from seqloom.formats.vector_rows import UnicodeErrors, selected
 from seqloom.formats.vector_sources import open_vectors
-from seqloom.formats.word2vec import write_table
+from seqloom.formats.word2vec import write_vectors
 from seqloom.metrics.analogies import Share
 from seqloom.metrics.similarity import Similarity, similarity
 from seqloom.models.word_vectors.sentences import How, sentence_rows
@@ -49,16 +50,27 @@ class Vectors(VectorTable):
         return f"<table>{rows}</table>"
 
     @classmethod
-    def open(cls, path: str | Path) -> Vectors:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        first: int = 0,
+        only: Iterable[str] | None = None,
+        unicode_errors: UnicodeErrors = "strict",
+    ) -> Vectors:
         """Those of a run's folder (of any task whose model has a vector for each token), memory-mapped, or of a file:
-        word2vec's text and binary (`.bin`) formats and fastText's `.vec`; `.gz` and `.xz` too."""
-        table = open_vectors(path)
+        word2vec's text and binary (`.bin`) formats, fastText's `.vec`, GloVe's; `.gz` and `.xz` too.
+
+        `first`: the so many first words of a file, the most frequent ones of a run; 0: all. `only`: these words.
+        `unicode_errors`: of a word that is not UTF-8, `strict` is an error, `replace` and `ignore` are those of
+        `bytes.decode`."""
+        table = open_vectors(path, selected(first, only, unicode_errors))
         return cls(table.words, table.matrix, table.counts, table.ngrams, table.source)
 
     def save(self, path: str | Path) -> int:
         """Writes word2vec's format, binary where the name ends in `.bin`, otherwise text. Returns the number of words:
         those with whitespace in them are left out."""
-        return write_table(self, Path(path), binary=str(path).endswith(".bin"))
+        return write_vectors(self, Path(path), binary=str(path).endswith(".bin"))
 
     def sentence(self, sentences: Sequence[str], how: How = "mean") -> Float[NDArray[np.float32], "sentences dim"]:
         """A vector for each sentence of words separated by whitespace: `mean`, `sum` or `sif` (smooth inverse

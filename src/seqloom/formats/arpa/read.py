@@ -1,36 +1,44 @@
-"""ARPA files in: what KenLM, SRILM and others write, compressed or not, in any order of lines."""
+"""Reads ARPA files as KenLM, SRILM and others write them: compressed or not, lines in any order, gaps filled in."""
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled
 from seqloom.data.tokenizer import EOS, SOS, SPECIALS, UNK
 from seqloom.data.words import WordTable, find_word
 from seqloom.errors import SeqloomError
 from seqloom.files import opened, reading
-from seqloom.formats.arpa.assemble import Grams, tree_of
+from seqloom.formats.arpa.assemble import Grams, assemble
+from seqloom.formats.parse_number import parse_number
 from seqloom.models.ngram.estimate import LOG_ZERO
-from seqloom.models.ngram.store import Store
+from seqloom.models.ngram.store import MAX_NODES, MAX_ORDER, Store
 
-_BYTES_AT_ONCE = 1 << 24
+_BLOCK_BYTES = 1 << 24
+_MAX_LINE_BYTES = 1 << 20
+_SHORTEST_NGRAM = 6
+"""Bytes of the shortest line of an n-gram: `0 a b` and its end."""
 _IDS = {"<unk>": UNK, "<UNK>": UNK, "<s>": SOS, "</s>": EOS}
-_SECTION = re.compile(rb"\\(\d+)-grams:$")
-_FAULTS = (
-    "",
-    "a probability or back-off weight is not a number",
-    "there are too few words",
-    "there is more than an n-gram has",
-    "a word is not among the unigrams",
-)
+_SIZE = re.compile(rb"ngram\s+(\d{1,3})\s*=\s*(\d{1,18})$")
+_SECTION = re.compile(rb"\\(\d{1,3})-grams:$")
+_FIELDS = re.compile(rb"[^ \t\r\n]+")
+_ROUNDING = 1e-5
+"""A log10 probability so little above 0 is 0."""
+_NOT_A_NUMBER, _TOO_FEW, _TOO_MANY, _UNKNOWN, _POSITIVE, _INFINITE = range(1, 7)
+_FAULTS = {
+    _NOT_A_NUMBER: "a probability or back-off weight is not a number",
+    _TOO_FEW: "there are too few words",
+    _TOO_MANY: "there is more than an n-gram has",
+    _UNKNOWN: "a word is not among the unigrams",
+    _POSITIVE: "the log10 of a probability is above 0",
+    _INFINITE: "a back-off weight is infinite",
+}
 
 
 class ArpaModel(NamedTuple):
@@ -43,73 +51,73 @@ class ArpaModel(NamedTuple):
 def read_model(path: str | Path) -> ArpaModel:
     """Reads an ARPA file (`.gz` and `.xz` too).
 
-    Missing back-off weights are log 1; n-grams whose beginning or end is missing get it, with the probability that
+    Missing back-off weights are log10 1; n-grams whose prefix or suffix is missing get it, with the probability that
     backing off gives. Raises SeqloomError with `file:line` where the file is broken.
     """
-    reader = _Reader(str(path))
     with reading(path):
-        try:
-            return reader.read()
-        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-            raise SeqloomError("the compressed file is broken", where=reader.where(), got=str(error)) from None
+        return _Reader(str(path)).read()
 
 
 class _Reader:
     def __init__(self, path: str) -> None:
         self.path, self.line = path, 0
 
-    def where(self) -> str:
-        return f"{self.path}:{self.line}"
-
     def error(self, what: str, got: object = None, expected: object = None) -> SeqloomError:
-        return SeqloomError(what, where=self.where(), got=got, expected=expected)
+        return SeqloomError(what, where=f"{self.path}:{self.line}", got=got, expected=expected)
 
     def read(self) -> ArpaModel:
         with opened(self.path) as stream:
             self._stream: BinaryIO = stream
             self._sizes = self._header()
-            levels: list[Grams] = []
-            for n in range(len(self._sizes)):
-                if n:
-                    self._section(n + 1)
-                levels.append(self._unigrams() if n == 0 else self._grams(n))
-            found = self._next()
-            if found != b"\\end\\":
-                raise self.error("the file does not end as it should", _shown(found), "\\end\\")
+            levels = [self._unigrams()]
+            for n in range(1, len(self._sizes)):
+                self._check_section(self._next_line(), n + 1)
+                levels.append(self._grams(n))
+            line = self._next_line()
+            if line != b"\\end\\":
+                raise self.error("the file does not end as it should", _shown(line), "\\end\\")
+            while stream.read(_BLOCK_BYTES):  # a compressed file that is cut off shows it at its very end
+                pass
         try:
-            return ArpaModel(tree_of(levels, len(self._tokens)), self._tokens)
-        except SeqloomError as error:  # of rows of words it does not know where they are from
+            return ArpaModel(assemble(levels, len(self._tokens)), self._tokens)
+        except SeqloomError as error:  # rows of ids do not know which file they are from
             raise SeqloomError(error.what, where=self.path, got=error.got) from None
 
-    def _next(self) -> bytes:
-        """The next line that is not blank."""
-        for raw in self._stream:
+    def _next_line(self) -> bytes:
+        """The next line that is not empty, without whitespace around it; nothing at the end of the file."""
+        while raw := self._stream.readline(_MAX_LINE_BYTES + 1):
             self.line += 1
+            self._check_length(raw)
             if line := raw.strip():
                 return line
         self.line += 1
         return b""
 
+    def _check_length(self, line: bytes) -> None:
+        if len(line) > _MAX_LINE_BYTES:
+            raise self.error("a line is too long for an ARPA file", f"more than {_MAX_LINE_BYTES >> 20} MiB")
+
     def _header(self) -> list[int]:
-        while (line := self._next()) != b"\\data\\":
+        while (line := self._next_line()) != b"\\data\\":
             if not line:
                 raise self.error("this is not an ARPA file", expected="a line \\data\\")
         sizes: list[int] = []
-        while found := re.match(rb"ngram\s+(\d+)\s*=\s*(\d+)$", line := self._next()):
-            if int(found[1]) != len(sizes) + 1:
+        while match := _SIZE.match(line := self._next_line()):
+            if int(match[1]) != len(sizes) + 1:
                 raise self.error("the orders are not in order", _shown(line), f"ngram {len(sizes) + 1}=..")
-            sizes.append(int(found[2]))
-        if not sizes:
-            raise self.error("the sizes are missing", _shown(line), "ngram 1=..")
+            sizes.append(int(match[2]))
+            if sum(sizes) > MAX_NODES:
+                raise self.error("there are too many n-grams", f"{sum(sizes):,}", f"at most {MAX_NODES:,}")
+        if not sizes or not sizes[0]:
+            raise self.error("the file says of no n-grams how many there are", _shown(line), "ngram 1=..")
+        if len(sizes) > MAX_ORDER:
+            raise self.error("the n-grams are too long", f"order {len(sizes)}", f"at most {MAX_ORDER}")
         self._check_section(line, 1)
         return sizes
 
-    def _section(self, order: int) -> None:
-        self._check_section(self._next(), order)
-
     def _check_section(self, line: bytes, order: int) -> None:
-        found = _SECTION.match(line)
-        if not found or int(found[1]) != order:
+        match = _SECTION.match(line)
+        if not match or int(match[1]) != order:
             what = "the section of an order does not begin where its size says"
             raise self.error(what, _shown(line), f"\\{order}-grams:")
 
@@ -117,30 +125,36 @@ class _Reader:
         """The vocabulary: its words get ids in the order of the file."""
         self._tokens = list(SPECIALS)
         ids: dict[bytes, int] = {word.encode(): number for word, number in _IDS.items()}
-        rows: dict[int, tuple[float, float]] = {}
-        highest = len(self._sizes) == 1
+        values: dict[int, tuple[float, float]] = {}
         for _ in range(self._sizes[0]):
-            line = self._next()
-            fields = line.split()
+            line = self._next_line()
+            fields = _FIELDS.findall(line)
             if not 2 <= len(fields) <= 3 or line.startswith(b"\\"):
                 raise self.error("a line of unigrams has other fields", _shown(line), "log10 p, word, log10 back-off")
             number = ids.get(fields[1])
             if number is None:
                 number = ids[fields[1]] = len(self._tokens)
                 self._tokens.append(self._decoded(fields[1]))
-            elif number in rows or number >= len(SPECIALS):
+            elif number in values or number >= len(SPECIALS):
                 raise self.error("a word comes twice", self._decoded(fields[1]))
-            try:
-                rows[number] = float(fields[0]), float(fields[2]) if len(fields) == 3 and not highest else 0.0
-            except ValueError:
-                raise self.error(_FAULTS[1], _shown(line)) from None
+            values[number] = self._values(fields, line)
         self._words = WordTable.of([word.decode() for word in ids])
-        self._numbers = np.array(list(ids.values()), np.uint32)
+        self._ids = np.array(list(ids.values()), np.uint32)
         size = len(self._tokens)
-        values = np.full((size, 2), [LOG_ZERO, 0.0], np.float32)
-        for number, row in rows.items():
-            values[number] = row
-        return Grams(np.arange(size, dtype=np.uint32)[:, None], values[:, 0].copy(), values[:, 1].copy())
+        table = np.full((size, 2), [LOG_ZERO, 0.0], np.float32)
+        for number, row in values.items():
+            table[number] = row
+        return Grams(np.arange(size, dtype=np.uint32)[:, None], table[:, 0].copy(), table[:, 1].copy())
+
+    def _values(self, fields: list[bytes], line: bytes) -> tuple[float, float]:
+        """The log10 probability and back-off weight of a line of unigrams; the longest n-grams have no weight."""
+        log_prob, backoff = (parse_number(np.frombuffer(f, np.uint8), 0, len(f)) for f in (fields[0], fields[-1]))
+        if len(fields) == 2 or len(self._sizes) == 1:
+            backoff = 0.0
+        for value, is_prob in ((log_prob, True), (backoff, False)):
+            if fault := _fault(value, is_prob):
+                raise self.error(_FAULTS[fault], _shown(line))
+        return _clipped(log_prob, True), _clipped(backoff, False)
 
     def _decoded(self, word: bytes) -> str:
         try:
@@ -153,31 +167,46 @@ class _Reader:
 
     def _grams(self, n: int) -> Grams:
         size = self._sizes[n]
-        rows, values = np.empty((size, n + 1), np.uint32), np.zeros((size, 2), np.float32)
+        rows, values = np.empty((0, n + 1), np.uint32), np.empty((0, 2), np.float32)
         table, filled = self._words, 0
-        for block in self._whole_lines(size):
+        for block in self._blocks(size):
+            # Memory follows what is read, since the size that the file gives may be wrong.
+            needed = min(size, filled + len(block) // _SHORTEST_NGRAM + 1)
+            if needed > len(rows):
+                capacity = min(size, max(needed, 2 * len(rows)))
+                rows, values = _enlarged(rows, capacity), _enlarged(values, capacity)
             text = np.frombuffer(block, np.uint8)
-            lines, found, fault = _parse(
-                text, table.text, table.ends, table.slots, self._numbers, rows[filled:], values[filled:]
+            lines, num_ngrams, fault = _parse(
+                text, table.text, table.ends, table.slots, self._ids, rows[filled:], values[filled:]
             )
             self.line += lines
-            filled += found
+            filled += num_ngrams
             if fault:
                 line = block.split(b"\n")[lines - 1]
                 raise self.error(_FAULTS[fault], _shown(line), f"log10 p, {n + 1} words, log10 back-off")
         if filled < size:
-            raise self.error("n-grams are missing", f"{filled} of order {n + 1}", size)
+            raise self.error("n-grams are missing", f"{filled:,} of order {n + 1}", f"{size:,}")
         return Grams(rows, values[:, 0].copy(), values[:, 1].copy())
 
-    def _whole_lines(self, lines: int) -> Iterator[bytes]:
-        """So many lines that are not blank, many at a time."""
+    def _blocks(self, lines: int) -> Iterator[bytes]:
+        """Blocks of whole lines that hold so many lines which are not empty."""
         while lines > 0:
-            # The shortest line has six bytes, so that no more than those are read.
-            some = self._stream.readlines(min(_BYTES_AT_ONCE, 6 * lines))
-            if not some:
+            # Never more bytes than the n-grams that are still to come have at least.
+            block = self._stream.read(min(_BLOCK_BYTES, _SHORTEST_NGRAM * lines))
+            if not block:
                 return
-            lines -= len(some) - sum(map(bytes.isspace, some))
-            yield b"".join(some)
+            if not block.endswith(b"\n"):
+                rest = self._stream.readline(_MAX_LINE_BYTES + 1)
+                self._check_length(rest)
+                block += rest
+            lines -= sum(not line.isspace() and len(line) > 0 for line in block.split(b"\n"))
+            yield block
+
+
+def _enlarged(array: NDArray[Any], size: int) -> NDArray[Any]:
+    larger = np.empty((size, *array.shape[1:]), array.dtype)
+    larger[: len(array)] = array
+    return larger
 
 
 def _shown(line: bytes) -> str:
@@ -186,12 +215,12 @@ def _shown(line: bytes) -> str:
 
 @compiled
 def _parse(
-    text: Array, words: Array, ends: Array, slots: Array, numbers: Array, rows: Array, values: Array
+    text: Array, words: Array, ends: Array, slots: Array, ids: Array, rows: Array, values: Array
 ) -> tuple[int, int, int]:
-    """The lines of a block: number, words, and a number again where there is one. Returns how many lines and n-grams
-    were read, and what is wrong with the last line (0: nothing)."""
+    """Parses the lines of a block: a number, words, and a second number where there is one. Returns how many lines and
+    n-grams were read, and the fault of the last line (0: none)."""
     order, size = rows.shape[1], text.shape[0]
-    i, lines, found = 0, 0, 0
+    i, lines, num_ngrams = 0, 0, 0
     while i < size:
         lines += 1
         while i < size and (text[i] == 32 or text[i] == 9 or text[i] == 13):
@@ -201,67 +230,48 @@ def _parse(
         if text[i] == 10:
             i += 1
             continue
-        if found == rows.shape[0]:
-            return lines, found, 3
+        if num_ngrams == rows.shape[0]:
+            return lines, num_ngrams, _TOO_MANY
+        values[num_ngrams, 1] = 0.0
         for field in range(order + 2):
             first = i
             while i < size and text[i] != 32 and text[i] != 9 and text[i] != 10 and text[i] != 13:
                 i += 1
             if first == i:
                 if field <= order:
-                    return lines, found, 2
+                    return lines, num_ngrams, _TOO_FEW
                 break
             if field == 0 or field > order:
-                value = _number(text, first, i)
-                if value != value:
-                    return lines, found, 1
-                values[found, 0 if field == 0 else 1] = value
+                value = parse_number(text, first, i)
+                fault = _fault(value, field == 0)
+                if fault:
+                    return lines, num_ngrams, fault
+                values[num_ngrams, 0 if field == 0 else 1] = _clipped(value, field == 0)
             else:
                 number = find_word(text, first, i, words, ends, slots)
                 if number < 0:
-                    return lines, found, 4
-                rows[found, field - 1] = numbers[number]
+                    return lines, num_ngrams, _UNKNOWN
+                rows[num_ngrams, field - 1] = ids[number]
             while i < size and (text[i] == 32 or text[i] == 9 or text[i] == 13):
                 i += 1
         if i < size and text[i] != 10:
-            return lines, found, 3
+            return lines, num_ngrams, _TOO_MANY
         i += 1
-        found += 1
-    return lines, found, 0
+        num_ngrams += 1
+    return lines, num_ngrams, 0
 
 
 @compiled
-def _number(text: Array, first: int, last: int) -> float:
-    """A decimal number; NaN where it is none. -inf is what ARPA files write as -99."""
-    i, sign = first, 1.0
-    if text[i] == 45 or text[i] == 43:
-        sign = -1.0 if text[i] == 45 else 1.0
-        i += 1
-    if last - i == 3 and (text[i] | 32) == 105 and (text[i + 1] | 32) == 110 and (text[i + 2] | 32) == 102:
-        return sign * 99.0
-    value, scale, digits = 0.0, 0, 0
-    while i < last and 48 <= text[i] <= 57:
-        value = value * 10 + (text[i] - 48)
-        digits += 1
-        i += 1
-    if i < last and text[i] == 46:
-        i += 1
-        while i < last and 48 <= text[i] <= 57:
-            value = value * 10 + (text[i] - 48)
-            scale -= 1
-            digits += 1
-            i += 1
-    if i < last and (text[i] | 32) == 101 and digits:
-        i += 1
-        below = i < last and text[i] == 45
-        if i < last and (text[i] == 45 or text[i] == 43):
-            i += 1
-        exponent, digits = 0, 0
-        while i < last and 48 <= text[i] <= 57:
-            exponent = min(exponent * 10 + (text[i] - 48), 9999)
-            digits += 1
-            i += 1
-        scale += -exponent if below else exponent
-    if i < last or not digits:
-        return np.nan
-    return sign * value * 10.0**scale
+def _fault(value: float, is_prob: bool) -> int:
+    """What is wrong with the log10 of a probability or of a back-off weight; 0: nothing."""
+    if value != value:
+        return _NOT_A_NUMBER
+    if is_prob:
+        return _POSITIVE if value > _ROUNDING else 0
+    return _INFINITE if value > -LOG_ZERO else 0
+
+
+@compiled
+def _clipped(value: float, is_prob: bool) -> float:
+    """log10 0 is what ARPA files write as -99."""
+    return max(min(value, 0.0) if is_prob else value, float(LOG_ZERO))

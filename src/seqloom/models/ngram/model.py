@@ -21,7 +21,7 @@ from seqloom.models.ngram import prefetched_scoring, query
 from seqloom.models.ngram.counting import count
 from seqloom.models.ngram.estimate import Method, Smoothing, estimate
 from seqloom.models.ngram.pruning import pruned_by_count, pruned_by_entropy
-from seqloom.models.ngram.store import Store
+from seqloom.models.ngram.store import MAX_ORDER, Store
 from seqloom.models.ngram.trie import link_suffixes
 from seqloom.nn.layer import State
 from seqloom.threads import over_ranges
@@ -31,7 +31,7 @@ _LINES_WORTH_A_THREAD = 1 << 10
 
 
 class NgramSettings(Settings):
-    order: int = Field(5, ge=1, le=16, description="words in the longest n-gram")
+    order: int = Field(5, ge=1, le=MAX_ORDER, description="words in the longest n-gram")
     smoothing: Smoothing = Field(
         "kneser-ney",
         description="kneser-ney (interpolated, modified), absolute, witten-bell, add-k or maximum-likelihood",

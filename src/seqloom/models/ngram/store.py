@@ -14,10 +14,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.compiling import Array, compiled
+from seqloom.data.tokenizer import SPECIALS
 from seqloom.errors import SeqloomError
 from seqloom.models.ngram.estimate import Estimates
 from seqloom.models.ngram.trie import Trie
 from seqloom.storage.arrays import map_arrays, write_arrays
+from seqloom.threads import over_ranges
+
+MAX_ORDER = 16
+MAX_NODES = 2**32 - 2
+"""Of all levels together: they are numbered by 32 bits."""
+
+_DTYPES: dict[str, type[np.generic]] = {
+    "sizes": np.int64,
+    "words": np.uint32,
+    "log_probs": np.float32,
+    "suffix": np.uint32,
+    "backoffs": np.float32,
+    "begin": np.uint32,
+}
 
 
 class Store(NamedTuple):
@@ -49,6 +65,8 @@ class Store(NamedTuple):
         """Frees the levels' arrays of `estimates` as it goes, so that little is in memory twice."""
         trie, log_probs, backoffs, _ = estimates
         sizes = np.array(trie.sizes(), np.int64)
+        if sizes.sum() > MAX_NODES:
+            raise SeqloomError("there are too many n-grams", got=f"{sizes.sum():,}", expected=f"at most {MAX_NODES:,}")
         starts = [0, *np.cumsum(sizes).tolist()]
         levels = range(len(sizes))
         suffix, trie.suffix = [np.zeros(sizes[0], np.uint32), *trie.suffix[1:]], []
@@ -79,17 +97,61 @@ class Store(NamedTuple):
 
     @classmethod
     def open(cls, path: Path) -> Store:
-        """Memory-mapped: nothing is read before it is needed."""
+        """Memory-mapped. Every index is checked, since the compiled loops that use them check none. Raises SeqloomError
+        where one is out of range, or a probability is none."""
         arrays = map_arrays(path)
-        try:
-            store = cls(**arrays)
-            total, contexts = int(store.sizes.sum()), int(store.sizes[:-1].sum())
-        except TypeError:
-            raise SeqloomError("this is not an n-gram model", where=str(path), got=", ".join(arrays)) from None
-        lengths = (len(store.words), len(store.log_probs), len(store.suffix), len(store.backoffs), len(store.begin))
+        kinds = {name: (array.dtype.type, array.ndim) for name, array in arrays.items()}
+        if kinds != {name: (dtype, 1) for name, dtype in _DTYPES.items()}:
+            raise SeqloomError("this is not an n-gram model", where=str(path), got=", ".join(arrays) or "nothing")
+        store = cls(**arrays)
+        sizes = store.sizes.tolist()
+        if not 1 <= len(sizes) <= MAX_ORDER or min(sizes) < 0 or sizes[0] < len(SPECIALS) or sum(sizes) > MAX_NODES:
+            raise SeqloomError("the n-gram model is damaged", where=str(path), got=f"sizes {sizes}")
+        total, contexts = sum(sizes), sum(sizes[:-1])
+        lengths = tuple(len(array) for array in store[1:])
         if lengths != (total, total, total, contexts, contexts + 1):
             raise SeqloomError("the n-gram model is damaged", where=str(path), got=f"arrays of {lengths}")
+        for level in range(store.order):
+            if (node := store._first_damaged(level)) >= 0:
+                got = f"n-gram {node} of order {level + 1} points outside of the model, or has no probability"
+                raise SeqloomError("the n-gram model is damaged", where=str(path), got=got)
         return store
+
+    def _first_damaged(self, level: int) -> int:
+        starts = np.array([*self.starts(), 0])
+        parts = over_ranges(
+            int(self.sizes[level]), lambda first, last: _first_damaged(tuple(self), starts, level, first, last)
+        )
+        return next((node for node in parts if node >= 0), -1)
+
+
+@compiled
+def _first_damaged(store: Any, starts: Array, level: int, first: int, last: int) -> int:
+    """The first of a level's nodes `first` to `last` that is damaged, -1 where none is: its word must be in the
+    vocabulary, its suffix in the level above, its children in the level below and in order, its numbers finite."""
+    sizes, words, log_probs, suffix, backoffs, begin = store
+    is_last = level == sizes.shape[0] - 1
+    for number in range(first, last):
+        node = starts[level] + number
+        if not (log_probs[node] <= 0.0 and log_probs[node] > -np.inf):
+            return number
+        if level == 0 and words[node] != number:
+            return number
+        if level > 0 and (words[node] >= sizes[0] or suffix[node] < starts[level - 1] or suffix[node] >= starts[level]):
+            return number
+        if is_last:
+            continue
+        start, stop = np.int64(begin[node]), np.int64(begin[node + 1])
+        if not (np.abs(backoffs[node]) < np.inf) or start > stop or stop > starts[level + 2]:
+            return number
+        if start < starts[level + 1] or (number == 0 and start != starts[level + 1]):
+            return number
+        if number == sizes[level] - 1 and stop != starts[level + 2]:
+            return number
+        for child in range(start + 1, stop):
+            if words[child] <= words[child - 1]:
+                return number
+    return -1
 
 
 def _concatenated(levels: list[NDArray[Any]], offsets: Sequence[int] | None = None) -> NDArray[Any]:

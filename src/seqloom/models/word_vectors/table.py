@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from seqloom.errors import RequestError, unknown_name
+from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.models.word_vectors.subwords import SubwordSettings, ngram_buckets
 
 _ROWS_AT_ONCE = 1 << 14
@@ -67,6 +67,18 @@ class VectorTable:
             lengths[first : first + _ROWS_AT_ONCE] = np.linalg.norm(self.matrix[first : first + _ROWS_AT_ONCE], axis=1)
         lengths[lengths == 0] = 1
         return lengths
+
+    def check_finite(self) -> None:
+        """Raises SeqloomError where a vector holds NaN or infinity."""
+        for name, rows in (("words", self.matrix), ("n-grams", None if self.ngrams is None else self.ngrams.vectors)):
+            if rows is None:
+                continue
+            for first in range(0, len(rows), _ROWS_AT_ONCE):
+                is_finite = np.isfinite(rows[first : first + _ROWS_AT_ONCE]).all(1)
+                if not is_finite.all():
+                    place = first + int(is_finite.argmin())
+                    got = f"that of {self.words[place]!r}" if name == "words" else f"that of {name} bucket {place}"
+                    raise SeqloomError("a vector is not of finite numbers", where=self.source or None, got=got)
 
     def frequent(self, most_words: int = 0) -> NDArray[np.int64]:
         """The places of the `most_words` most frequent words (0: all), these first."""
