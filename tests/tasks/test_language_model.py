@@ -17,7 +17,7 @@ from seqloom.errors import RequestError
 from seqloom.nn.layer import detach
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
-from seqloom.tasks.language_model import PRESETS
+from seqloom.tasks.language_model_settings import PRESETS
 from seqloom.tasks.network_task import Loss
 
 TASK = tasks["language-model"]

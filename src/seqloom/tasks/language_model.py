@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, create_model, model_validator
+from pydantic import create_model
 from torch import Tensor
 
 from seqloom.config import Settings
@@ -20,7 +20,7 @@ from seqloom.data.loader import ExactStreamLoader, LineLoader, Loader, StreamLoa
 from seqloom.data.readers import readers
 from seqloom.data.text import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
-from seqloom.data.tokenizer import EOS, SOS, TokenizerSettings
+from seqloom.data.tokenizer import EOS, SOS
 from seqloom.decoding.continuation import Continuation, continue_text
 from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.decoding.scoring import known_nats, named_scores, score_lines, score_tokens_of_lines
@@ -34,9 +34,7 @@ from seqloom.models.mixture import MixtureSettings
 from seqloom.models.ngram.model import NgramModel
 from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
-from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State, layers
-from seqloom.nn.output.output import OutputSettings
 from seqloom.registry import Description
 from seqloom.storage.tensors import load_model_tensors, read_tensors
 from seqloom.tasks import tasks
@@ -49,99 +47,17 @@ from seqloom.tasks.counted_language_models import (
     mixture_recipe,
     open_part,
 )
+from seqloom.tasks.language_model_settings import (
+    CHARACTERS,
+    PRESETS,
+    STREAM_WINDOW,
+    DataSettings,
+    LanguageModelSettings,
+)
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
 TextCorpus = Corpus[str, TokenFile]
-
-
-class DataSettings(Settings):
-    mode: Literal["stream", "lines"] = Field(
-        "stream", description="stream: one long text with the state carried on; lines: each line on its own"
-    )
-    batch_size: int = Field(20, gt=0, le=2**20, description="stream: parallel streams")
-    horizon: int = Field(35, gt=0, le=2**20, description="stream: steps that gradients reach back (k2)")
-    advance: int = Field(0, ge=0, le=2**20, description="stream: new steps a batch (k1); 0: as many as the horizon")
-    tokens_per_batch: int = Field(1_000, gt=0, le=2**31, description="lines: most tokens in a batch, padding included")
-
-
-class LanguageModelSettings(Settings):
-    tokenizer: TokenizerSettings = TokenizerSettings()
-    data: DataSettings = DataSettings()
-    embedding: EmbeddingSettings = EmbeddingSettings()
-    output: OutputSettings = OutputSettings()
-    model: Settings
-
-    @model_validator(mode="after")
-    def _gradients_reach_what_is_new(self) -> LanguageModelSettings:
-        if self.data.advance > self.data.horizon:
-            raise RequestError(
-                "a batch cannot have more new steps than gradients reach back",
-                where="data.advance",
-                got=self.data.advance,
-                expected=f"at most data.horizon, {self.data.horizon}",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _memory_is_bounded(self) -> LanguageModelSettings:
-        if self.data.mode == "stream" and getattr(self.model, "window", None) == 0:
-            raise RequestError(
-                "along a stream, a memory of everything seen would grow without end",
-                where="model.window",
-                got=0,
-                expected="1 or more",
-                hint="set it, or train on lines with data.mode=lines",
-            )
-        return self
-
-
-_RECURRENT = {"embedding.dim": 320, "model.hidden_size": 512, "model.num_layers": 1}
-_DROPOUT = {"embedding.dropout": 0.25, "output.dropout": 0.3}
-PRESETS: dict[str, dict[str, Any]] = {
-    "ar": {"model.output_size": 256, "training.learning_rate": 2e-3},
-    "ffnn": {"training.learning_rate": 2e-3, "model.dropout": 0.2},
-    "nnlm": {"output.tied": False, "training.learning_rate": 2e-3, "model.dropout": 0.2},
-    "rnn": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 1e-3},
-    "gru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 3e-3},
-    "lstm": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
-    "mingru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
-    "ntm": {
-        "embedding.dim": 128,
-        "model.hidden_size": 256,
-        "model.memory_size": 32,
-        **_DROPOUT,
-        "training.learning_rate": 2e-3,
-    },
-    "transformer": {
-        "model.num_layers": 2,
-        "model.dropout": 0.1,
-        "output.dropout": 0.1,
-        "data.horizon": 64,
-        "data.batch_size": 16,
-        "training.learning_rate": 1e-3,
-    },
-}
-"""What a model starts from. The LSTM's were found on Penn Treebank words (LOG.md has what failed); others follow."""
-
-_CHARACTERS: dict[str, dict[str, Any]] = {
-    name: {
-        "embedding.dim": 64,
-        "embedding.dropout": 0.0,
-        "output.dropout": 0.0,
-        "output.tied": False,
-        "data.batch_size": 32,
-        "data.horizon": 64,
-    }
-    for name in ("rnn", "gru", "lstm", "mingru", "ntm")
-} | {
-    "ar": {"embedding.dim": 64, "output.tied": False, "model.order": 9},
-    "ffnn": {"embedding.dim": 64, "output.tied": False, "model.order": 17},
-    "nnlm": {"embedding.dim": 64, "model.order": 17},
-}
-"""What is otherwise with characters: few of them, so vectors are small and memory is what counts."""
-
-_STREAM_WINDOW = 64
 
 
 class LanguageModelTask:
@@ -172,10 +88,10 @@ class LanguageModelTask:
             return counted_preset(model, asked)
         preset = dict(PRESETS[model])
         if asked.get("tokenizer.kind") == "character":
-            preset |= _CHARACTERS.get(model, {})
+            preset |= CHARACTERS.get(model, {})
         if model == "transformer" and asked.get("data.mode") != "lines":
             # Carried along a stream, a memory of everything would grow without end.
-            preset["model.window"] = _STREAM_WINDOW
+            preset["model.window"] = STREAM_WINDOW
         return preset
 
     def recipe(self, settings: LanguageModelSettings) -> Recipe[str, TokenFile]:

@@ -10,15 +10,14 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, create_model
+from pydantic import create_model
 from torch import Tensor
 
-from seqloom.config import Settings
 from seqloom.data.batch import Batch
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.input_checks import check_text, shown
 from seqloom.data.loader import Loader, PairLoader
-from seqloom.data.pairs import PairCodec, Pairs, PairTokenizerSettings, kind_for, pair_recipe
+from seqloom.data.pairs import PairCodec, Pairs, kind_for, pair_recipe
 from seqloom.data.readers import readers
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.tokenizer import EOS
@@ -37,7 +36,6 @@ from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
 from seqloom.metrics.transduction import sentence_chrf, signatures, transduction_scores
 from seqloom.models.architecture import (
-    EncoderDecoderSettings,
     architecture,
     architectures,
     describe_architecture,
@@ -52,65 +50,10 @@ from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
+from seqloom.tasks.translate_settings import RECURRENT, TRANSFORMER, TranslateSettings
 
 _FEW_TOKENS = 1_000
 """Up to so many different ones, a target is right or wrong as a whole; beyond, it is text."""
-
-
-class DataSettings(Settings):
-    tokens_per_batch: int = Field(
-        2_000, gt=0, le=2**31, description="most tokens on either side of a batch, padding included"
-    )
-    reverse: bool = Field(False, description="the second column is the source")
-
-
-class DecodingSettings(Settings):
-    beam_size: int = Field(5, gt=0, le=10_000, description="hypotheses part a source; 1 is greedy")
-    length_penalty: float = Field(
-        1.0, ge=0, le=10, description="hypotheses are ranked by log-probability / length to this power"
-    )
-    max_length: int = Field(
-        0, ge=0, description="the most tokens of a target; 0: twice the length of the source, plus 20"
-    )
-    copy_unknown: bool = Field(False, description="replace <unk> by the source word with the most attention")
-    validation_examples: int = Field(
-        500, ge=0, description="sources that are decoded, by greedy search, at each validation; 0: all"
-    )
-
-
-class TranslateSettings(EncoderDecoderSettings):
-    tokenizer: PairTokenizerSettings = PairTokenizerSettings()
-    data: DataSettings = DataSettings()
-    decoding: DecodingSettings = DecodingSettings()
-
-
-_RECURRENT: dict[str, Any] = {
-    "embedding.dim": 256,
-    "embedding.dropout": 0.3,
-    "encoder.hidden_size": 256,
-    "encoder.num_layers": 1,
-    "decoder.hidden_size": 256,
-    "decoder.num_layers": 1,
-    "output.dropout": 0.3,
-    "output.label_smoothing": 0.1,
-    "training.learning_rate": 2e-3,
-}
-_TRANSFORMER: dict[str, Any] = {
-    "embedding.dim": 128,
-    "encoder.model_dim": 128,
-    "encoder.num_layers": 3,
-    "encoder.feed_forward_size": 512,
-    "encoder.dropout": 0.1,
-    "decoder.model_dim": 128,
-    "decoder.num_layers": 3,
-    "decoder.feed_forward_size": 512,
-    "decoder.dropout": 0.1,
-    "output.label_smoothing": 0.1,
-    "data.tokens_per_batch": 800,
-    "training.learning_rate": 1.5e-3,
-    "training.warmup": 0.1,
-}
-"""For minutes on a processor: many small updates of a narrow network, where a wide one is not half trained (LOG.md)."""
 
 
 class TranslateTask:
@@ -130,7 +73,7 @@ class TranslateTask:
         return create_model("TranslateSettings", __base__=TranslateSettings, **setting_fields(architecture(model)))
 
     def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
-        return _TRANSFORMER if model == "transformer" else _RECURRENT
+        return TRANSFORMER if model == "transformer" else RECURRENT
 
     def recipe(self, settings: TranslateSettings) -> Recipe[Pair, Pairs]:
         return pair_recipe(readers["pairs"], settings.tokenizer, settings.data.reverse)

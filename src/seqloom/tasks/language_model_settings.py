@@ -1,0 +1,102 @@
+"""The settings of the task `language-model`, and those that do well with its models."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from seqloom.config import Settings
+from seqloom.data.tokenizer import TokenizerSettings
+from seqloom.errors import RequestError
+from seqloom.nn.embedding import EmbeddingSettings
+from seqloom.nn.output.output import OutputSettings
+
+
+class DataSettings(Settings):
+    mode: Literal["stream", "lines"] = Field(
+        "stream", description="stream: one long text with the state carried on; lines: each line on its own"
+    )
+    batch_size: int = Field(20, gt=0, le=2**20, description="stream: parallel streams")
+    horizon: int = Field(35, gt=0, le=2**20, description="stream: steps that gradients reach back (k2)")
+    advance: int = Field(0, ge=0, le=2**20, description="stream: new steps a batch (k1); 0: as many as the horizon")
+    tokens_per_batch: int = Field(1_000, gt=0, le=2**31, description="lines: most tokens in a batch, padding included")
+
+
+class LanguageModelSettings(Settings):
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    data: DataSettings = DataSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    output: OutputSettings = OutputSettings()
+    model: Settings
+
+    @model_validator(mode="after")
+    def _gradients_reach_what_is_new(self) -> LanguageModelSettings:
+        if self.data.advance > self.data.horizon:
+            raise RequestError(
+                "a batch cannot have more new steps than gradients reach back",
+                where="data.advance",
+                got=self.data.advance,
+                expected=f"at most data.horizon, {self.data.horizon}",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _memory_is_bounded(self) -> LanguageModelSettings:
+        if self.data.mode == "stream" and getattr(self.model, "window", None) == 0:
+            raise RequestError(
+                "along a stream, a memory of everything seen would grow without end",
+                where="model.window",
+                got=0,
+                expected="1 or more",
+                hint="set it, or train on lines with data.mode=lines",
+            )
+        return self
+
+
+_RECURRENT = {"embedding.dim": 320, "model.hidden_size": 512, "model.num_layers": 1}
+_DROPOUT = {"embedding.dropout": 0.25, "output.dropout": 0.3}
+PRESETS: dict[str, dict[str, Any]] = {
+    "ar": {"model.output_size": 256, "training.learning_rate": 2e-3},
+    "ffnn": {"training.learning_rate": 2e-3, "model.dropout": 0.2},
+    "nnlm": {"output.tied": False, "training.learning_rate": 2e-3, "model.dropout": 0.2},
+    "rnn": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 1e-3},
+    "gru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 3e-3},
+    "lstm": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
+    "mingru": {**_RECURRENT, **_DROPOUT, "training.learning_rate": 4e-3},
+    "ntm": {
+        "embedding.dim": 128,
+        "model.hidden_size": 256,
+        "model.memory_size": 32,
+        **_DROPOUT,
+        "training.learning_rate": 2e-3,
+    },
+    "transformer": {
+        "model.num_layers": 2,
+        "model.dropout": 0.1,
+        "output.dropout": 0.1,
+        "data.horizon": 64,
+        "data.batch_size": 16,
+        "training.learning_rate": 1e-3,
+    },
+}
+"""What a model starts from. The LSTM's were found on Penn Treebank words (LOG.md has what failed); others follow."""
+
+CHARACTERS: dict[str, dict[str, Any]] = {
+    name: {
+        "embedding.dim": 64,
+        "embedding.dropout": 0.0,
+        "output.dropout": 0.0,
+        "output.tied": False,
+        "data.batch_size": 32,
+        "data.horizon": 64,
+    }
+    for name in ("rnn", "gru", "lstm", "mingru", "ntm")
+} | {
+    "ar": {"embedding.dim": 64, "output.tied": False, "model.order": 9},
+    "ffnn": {"embedding.dim": 64, "output.tied": False, "model.order": 17},
+    "nnlm": {"embedding.dim": 64, "model.order": 17},
+}
+"""What is otherwise with characters: few of them, so vectors are small and memory is what counts."""
+
+STREAM_WINDOW = 64

@@ -1,0 +1,67 @@
+"""The settings of the task `translate`, and those that do well with its models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from seqloom.config import Settings
+from seqloom.data.pairs import PairTokenizerSettings
+from seqloom.models.architecture import EncoderDecoderSettings
+
+
+class DataSettings(Settings):
+    tokens_per_batch: int = Field(
+        2_000, gt=0, le=2**31, description="most tokens on either side of a batch, padding included"
+    )
+    reverse: bool = Field(False, description="the second column is the source")
+
+
+class DecodingSettings(Settings):
+    beam_size: int = Field(5, gt=0, le=10_000, description="hypotheses part a source; 1 is greedy")
+    length_penalty: float = Field(
+        1.0, ge=0, le=10, description="hypotheses are ranked by log-probability / length to this power"
+    )
+    max_length: int = Field(
+        0, ge=0, description="the most tokens of a target; 0: twice the length of the source, plus 20"
+    )
+    copy_unknown: bool = Field(False, description="replace <unk> by the source word with the most attention")
+    validation_examples: int = Field(
+        500, ge=0, description="sources that are decoded, by greedy search, at each validation; 0: all"
+    )
+
+
+class TranslateSettings(EncoderDecoderSettings):
+    tokenizer: PairTokenizerSettings = PairTokenizerSettings()
+    data: DataSettings = DataSettings()
+    decoding: DecodingSettings = DecodingSettings()
+
+
+RECURRENT: dict[str, Any] = {
+    "embedding.dim": 256,
+    "embedding.dropout": 0.3,
+    "encoder.hidden_size": 256,
+    "encoder.num_layers": 1,
+    "decoder.hidden_size": 256,
+    "decoder.num_layers": 1,
+    "output.dropout": 0.3,
+    "output.label_smoothing": 0.1,
+    "training.learning_rate": 2e-3,
+}
+TRANSFORMER: dict[str, Any] = {
+    "embedding.dim": 128,
+    "encoder.model_dim": 128,
+    "encoder.num_layers": 3,
+    "encoder.feed_forward_size": 512,
+    "encoder.dropout": 0.1,
+    "decoder.model_dim": 128,
+    "decoder.num_layers": 3,
+    "decoder.feed_forward_size": 512,
+    "decoder.dropout": 0.1,
+    "output.label_smoothing": 0.1,
+    "data.tokens_per_batch": 800,
+    "training.learning_rate": 1.5e-3,
+    "training.warmup": 0.1,
+}
+"""For minutes on a processor: many small updates of a narrow network, where a wide one is not half trained (LOG.md)."""
