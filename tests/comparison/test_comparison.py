@@ -89,7 +89,10 @@ def test_a_comparison_from_start_to_end(text: Path, tmp_path: Path, monkeypatch:
     shown = CliRunner().invoke(app, command)
     assert shown.exit_code == 0, shown.output
     assert "training" in shown.stdout
-    assert "Student's t" in shown.stdout
+    assert "95 % interval over seeds (up to 2)" in shown.stdout
+    assert {path.name for path in (out / "examples").iterdir()} == {
+        f"{m}-seed{s}.npz" for m in ("ffnn", "rnn") for s in (1, 2)
+    }
     as_json = CliRunner().invoke(app, [*command, "--json"])
     assert json.loads(as_json.stdout)["rows"] == report["rows"]
 
@@ -100,6 +103,23 @@ def test_a_comparison_from_start_to_end(text: Path, tmp_path: Path, monkeypatch:
     text.write_text("another text\n" * 50, encoding="utf-8")
     with pytest.raises(RequestError, match="text of a file has changed"):
         small(text, out)
+
+
+def test_a_model_that_counts_is_trained_once(text: Path, tmp_path: Path) -> None:
+    """Its seed plays no part, and it is judged by the examples alone."""
+    found = compare(
+        "language-model",
+        str(text),
+        models=["ngram"],
+        updates=6,
+        seeds=3,
+        threads=1,
+        quiet=True,
+        out=tmp_path / "compared",
+    )
+    assert [run["seed"] for run in found.report["runs"]] == [1]
+    assert found.rows[0].deterministic
+    assert found.rows[0].score.half_width is not None
 
 
 def test_an_interrupted_run_is_resumed(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from seqloom.comparison.report import report_page
-from seqloom.comparison.scoreboard import Row, notes, scoreboard, verdict
+from seqloom.comparison.scoreboard import Row, notes, scoreboard, unfairly_slow
+from seqloom.comparison.verdict import Difference, ModelScores, differences, verdict
 
 EVIL = "<script>alert('&\"')</script>"
 
 
-def row(model: str, scores: list[float], *, counts: bool = False) -> Row:
+def scored(model: str, scores: list[float], *, counts: bool = False) -> ModelScores:
+    """Seeds with these scores, each the mean of 400 examples that vary by 0.1 around what all models share."""
+    rng = np.random.default_rng([ord(letter) for letter in model])
+    common = np.random.default_rng(1).standard_normal(400)
+    values = common - common.mean() + 0.1 * rng.standard_normal((len(scores), 400))
+    values += np.array(scores)[:, None] - values.mean(1, keepdims=True)
+    return ModelScores(model, scores, values, deterministic=counts)
+
+
+def row(model: str, scores: list[float], *, counts: bool = False, share: float = 0.99) -> Row:
     """A row; `counts`: of a model that is not trained step by step."""
     runs = [
         {
@@ -24,6 +37,7 @@ def row(model: str, scores: list[float], *, counts: bool = False) -> Row:
                 "peak_memory_bytes": 512_000_000,
                 "threads": 2,
                 "seconds": 3.0,
+                "processor_share": share,
             },
             "metrics": []
             if counts
@@ -31,16 +45,24 @@ def row(model: str, scores: list[float], *, counts: bool = False) -> Row:
         }
         for score in scores
     ]
-    return Row.of(model, "perplexity", runs, 0.5)
+    return Row.of(scored(model, scores, counts=counts), "perplexity", runs, 0.5, 400)
+
+
+def said_of(*models: ModelScores, lower: bool = True) -> str:
+    return verdict(models, differences(models, lower), "test perplexity", lower, "line")
 
 
 def report(rows: list[Row]) -> dict[str, Any]:
+    models = [scored(row.model, row.scores, counts=row.deterministic) for row in rows]
     return {
         "task": "language-model",
         "score": "test perplexity",
         "lower_is_better": True,
-        "verdict": verdict(rows, "test perplexity", True),
-        "notes": notes(rows),
+        "verdict": said_of(*models),
+        "notes": notes(rows, "line"),
+        "leader": rows[0].model,
+        "differences": [difference.to_json() for difference in differences(models, True)],
+        "examples": {"number": 400, "unit": "line"},
         "terms": {
             "task": "language-model",
             "data": f"folder/{EVIL}",
@@ -60,43 +82,100 @@ def report(rows: list[Row]) -> dict[str, Any]:
 
 
 def test_the_table_is_aligned_and_fits_a_terminal() -> None:
-    table = scoreboard([row("lstm", [98.0, 99.0]), row("n", [1203.0, 1205.0], counts=True)], "test perplexity")
+    table = scoreboard([row("lstm", [98.0, 99.0]), row("n", [1203.0], counts=True)], "test perplexity")
     lines = table.splitlines()
     assert max(map(len, lines)) <= 100
     assert len({len(line) for line in lines[1:]}) == 1
     assert lines[3].split() == ["lstm", "98.50", "±", "6.35", "1.250", "1.2", "M", "12,346", "0.50", "512", "MB", "9.0"]
-    assert lines[4].split() == ["n", "1,204", "±", "13", "1.250", "1.2", "M", "–", "0.50", "512", "MB", "–"]
+    assert lines[4].split() == ["n", "1,203", "±", "0", "1.250", "1.2", "M", "–", "0.50", "512", "MB", "–"]
 
 
-def test_one_seed_has_no_interval_and_a_note() -> None:
+def test_one_seed_gives_an_order_and_no_more() -> None:
     rows = [row("a", [5.0]), row("b", [6.0])]
     assert "5.000 ± –" in scoreboard(rows, "test perplexity")
-    assert "one seed" in notes(rows)[0]
-    assert "one seed cannot tell" in verdict(rows, "test perplexity", True)
+    assert "one seed" in notes(rows, "line")[0]
+    said = said_of(scored("a", [5.0]), scored("b", [6.0]))
+    assert said.startswith(
+        "a came first: its test perplexity is 1.000 lower than that of b (5.000 against 6.000, 17 %)"
+    )
+    assert "an order and no more" in said
+    assert "--seeds 3" in said
+    assert "won" not in said
 
 
-def test_a_clear_winner_is_named_with_its_lead() -> None:
-    said = verdict([row("a", [90.0, 90.1, 90.2]), row("b", [100.0, 100.1, 100.2])], "test perplexity", True)
-    assert said.startswith("a won: its test perplexity is 10 % lower than that of b (90.10 against 100.1)")
+def test_models_without_a_seed_are_told_apart_by_examples_alone() -> None:
+    said = said_of(scored("bigram", [5.0], counts=True), scored("unigram", [6.0], counts=True))
+    assert said.startswith("bigram won")
+    assert "no seed" in notes([row("bigram", [5.0], counts=True)], "line")[-1].lower()
+
+
+def test_a_clear_winner_is_named_with_its_lead_in_the_scores_unit() -> None:
+    said = said_of(scored("a", [90.0, 90.1, 90.2]), scored("b", [100.0, 100.1, 100.2]))
+    assert said.startswith("a won: its test perplexity is 10.00 lower than that of b (90.10 against 100.1, 10 %; 95 %")
     assert "p < 0.001" in said
 
 
-def test_what_chance_could_do_is_no_win() -> None:
-    rows = [row("a", [90.0, 110.0]), row("b", [91.0, 111.0]), row("c", [500.0, 500.1])]
-    said = verdict(rows, "test perplexity", True)
-    assert said.startswith("No clear winner")
-    assert "cannot be told from b;" in said
+def test_a_tie_says_what_would_be_enough() -> None:
+    said = said_of(scored("a", [90.0, 91.0, 89.5]), scored("b", [90.4, 91.3, 89.9]), scored("c", [500.0, 500.1, 500.3]))
+    assert said.startswith("a and b tie: there is not enough evidence to tell them apart (p = ")
+    assert "corrected for 3 pairs" in said
+    assert "a is better than c (p < 0.001)" in said
+    assert re.search(r"about [\d,]+ seeds( or .*)? would be enough", said)
 
 
-def test_a_winner_over_the_second_names_those_that_varied_too_much() -> None:
-    said = verdict([row("a", [1.0, 1.01]), row("b", [2.0, 2.01]), row("c", [1.0, 9.0])], "test perplexity", True)
-    assert said.startswith("a won")
-    assert "cannot be told from c" in said
+def test_who_varies_too_much_ties_and_is_named() -> None:
+    said = said_of(scored("a", [1.0, 1.01, 1.02]), scored("b", [2.0, 2.01, 2.02]), scored("c", [1.5, 9.0, 2.0]))
+    assert said.startswith("a and c tie")
+    assert "a is better than b" in said
+
+
+def test_scores_that_do_not_vary_are_no_evidence() -> None:
+    """Two seeds at 100.0 and two at 100.01, of a single example."""
+    one, other = (
+        ModelScores(name, [value] * 2, np.full((2, 1), value)) for name, value in (("a", 100.0), ("b", 100.01))
+    )
+    (difference,) = differences([one, other], True)
+    assert difference.p is None
+    assert not difference.told_apart
+    assert "nothing to judge by" in said_of(one, other)
+
+
+def test_without_scores_of_examples_there_is_an_order_only() -> None:
+    said = said_of(ModelScores("a", [1.0, 1.1], None), ModelScores("b", [2.0, 2.1], None))
+    assert "an order and no more" in said
+
+
+def test_higher_is_better_where_the_score_is_so() -> None:
+    said = said_of(scored("a", [0.9, 0.91, 0.905]), scored("b", [0.5, 0.51, 0.5]), lower=False)
+    assert "0.402 higher than that of b" in said
 
 
 def test_equal_scores_and_a_single_model() -> None:
-    assert "the same" in verdict([row("a", [5.0]), row("b", [5.0])], "test perplexity", True)
-    assert "alone" in verdict([row("a", [5.0])], "test perplexity", True)
+    assert "tie" in said_of(scored("a", [5.0, 5.1]), scored("b", [5.0, 5.1]))
+    assert "alone" in said_of(scored("a", [5.0]))
+
+
+def test_a_model_kept_from_the_processors_is_left_out() -> None:
+    rows = [row("a", [5.0, 5.1], share=0.99), row("b", [6.0, 6.1], share=0.5), row("c", [7.0, 7.1], share=0.9)]
+    assert unfairly_slow(rows) == ["b"]
+    assert "b got less than 80%" in notes(rows, "line", ["b"])[-1]
+
+
+def test_five_identical_models_tie_on_whole_boards() -> None:
+    """Through the sentences that are printed, two seeds and a small test set."""
+    rng, ties = np.random.default_rng(8), 0
+    for _ in range(100):
+        ease = rng.beta(2, 1, size=(1, 50))
+        values = [(rng.random((2, 50)) < ease).astype(float) for _ in range(5)]
+        models = [ModelScores(f"m{i}", value.mean(1).tolist(), value) for i, value in enumerate(values)]
+        models.sort(key=lambda scores: -scores.mean)
+        ties += not any(difference.told_apart for difference in differences(models, lower_is_better=False))
+    assert ties >= 95
+
+
+def test_differences_come_back_from_json() -> None:
+    for difference in differences([scored("a", [5.0, 6.0]), scored("b", [7.0, 8.0])], True):
+        assert Difference.from_json(json.loads(json.dumps(difference.to_json()))) == difference
 
 
 def test_a_row_comes_back_from_json() -> None:
@@ -108,19 +187,19 @@ def test_a_row_comes_back_from_json() -> None:
 def test_the_page_escapes_everything(seeds: int) -> None:
     rows = [row(EVIL, [5.0 + k for k in range(seeds)]), row("b", [7.0] * seeds, counts=True)]
     page = report_page(report(rows))
-    assert [figure.name for figure in page.figures] == ["learning", "size"]
+    assert [figure.name for figure in page.figures] == (["differences"] if seeds > 1 else []) + ["learning", "size"]
     html = page.html()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert" in html
 
 
 def test_the_learning_curves_hold_every_evaluation() -> None:
-    learning, size = report_page(report([row("a", [5.0, 6.0]), row("b", [7.0, 8.0], counts=True)])).figures
+    *_, learning, size = report_page(report([row("a", [5.0, 6.0]), row("b", [7.0, 8.0], counts=True)])).figures
     assert len(learning.table.rows) == 2 * 2 + 2
     assert [line[0] for line in size.table.rows] == ["a", "b"]
     assert "seconds of training" in learning.label
 
 
 def test_the_interval_of_a_score_that_is_never_negative_stays_above_zero() -> None:
-    _, size = report_page(report([row("a", [1.0, 9.0]), row("b", [5.0, 5.5])])).figures
+    *_, size = report_page(report([row("a", [1.0, 9.0]), row("b", [5.0, 5.5])])).figures
     assert size.table.rows[0][3] == "0"

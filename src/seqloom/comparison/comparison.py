@@ -9,22 +9,26 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
+from seqloom.comparison.examples import example_scores
 from seqloom.comparison.online import online_milliseconds
-from seqloom.comparison.scoreboard import Row, notes, scoreboard, verdict
+from seqloom.comparison.scoreboard import Row, model_scores, notes, scoreboard, unfairly_slow
 from seqloom.comparison.spec import ComparisonSpec, assignments, claim_folder, make_terms
 from seqloom.comparison.training_process import run_training
+from seqloom.comparison.verdict import ModelScores, differences, verdict
 from seqloom.data.input_source import Given, path_of
 from seqloom.files import write_atomic
+from seqloom.models.fitted import FittedByPasses
+from seqloom.run import make_settings
 from seqloom.runtime import cache_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Incomparable
+from seqloom.tasks.capabilities import FitsWithoutGradients, Incomparable
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Comparison:
     report: dict[str, Any]
 
     def __str__(self) -> str:
-        below = [self.report["verdict"], *notes(self.rows)]
+        below = [self.report["verdict"], *self.report["notes"]]
         return "\n\n".join(
             [scoreboard(self.rows, self.report["score"]), "\n".join(textwrap.fill(line, 100) for line in below)]
         )
@@ -74,7 +78,7 @@ def compare(
     claim_folder(folder, terms)
     try:
         # Seed by seed: what is interrupted has compared all models with the first seeds.
-        runs = [(model, seed) for seed in range(1, seeds + 1) for model in terms.models]
+        runs = [(model, seed) for seed in range(1, seeds + 1) for model in terms.models if seed in _seeds(terms, model)]
         for number, (model, seed) in enumerate(runs, 1):
             _train(terms, model, seed, folder, f"{number} of {len(runs)}", quiet)
         return _conclude(terms, folder, None if figures is None else Path(figures))
@@ -82,6 +86,19 @@ def compare(
         if not quiet:
             print("the same command goes on where this one stopped", file=sys.stderr)
         raise
+
+
+def _seeds(terms: ComparisonSpec, model: str) -> range:
+    """Of the trainings of a model: one, where the seed plays no part."""
+    return range(1, 2 if _has_no_seed(terms, model) else terms.seeds + 1)
+
+
+def _has_no_seed(terms: ComparisonSpec, model: str) -> bool:
+    """Whether every training gives the same model, as counting does."""
+    task = tasks[terms.task]
+    settings = make_settings(terms.task, model, terms.settings_of(model))
+    fitted = task.fitted(model, settings) if isinstance(task, FitsWithoutGradients) else None
+    return fitted is not None and not isinstance(fitted, FittedByPasses)
 
 
 def run_folder(folder: Path, model: str, seed: int) -> Path:
@@ -111,19 +128,30 @@ def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comp
     runs: list[dict[str, Any]] = [
         {"model": model, "seed": seed, "folder": str(run), "summary": _read_summary(run), "metrics": _read_metrics(run)}
         for model in terms.models
-        for seed in range(1, terms.seeds + 1)
+        for seed in _seeds(terms, model)
         for run in [run_folder(folder, model, seed)]
     ]
     metric, lower_is_better = runs[0]["summary"]["score"], runs[0]["summary"]["lower_is_better"]
-    rows = [Row.of(m, metric, [r for r in runs if r["model"] == m], online[m]) for m in terms.models]
+    scores, unit, examples = _scores(terms, folder, runs, metric)
+    rows = [
+        Row.of(scores[model], metric, [run for run in runs if run["model"] == model], online[model], examples)
+        for model in terms.models
+    ]
     rows.sort(key=lambda row: row.score.mean if lower_is_better else -row.score.mean)
     score = f"{rows[0].split} {metric}"
+    # Only a budget of time depends on what a training got of the processors.
+    left_out = unfairly_slow([row for row in rows if not row.deterministic]) if "minutes" in terms.budget else []
+    judged = [scores[row.model] for row in rows if row.model not in left_out]
+    found = differences(judged, lower_is_better)
     report = {
         "task": terms.task,
         "score": score,
         "lower_is_better": lower_is_better,
-        "verdict": _apart(terms) or verdict(rows, score, lower_is_better),
-        "notes": notes(rows),
+        "verdict": _apart(terms) or verdict(judged, found, score, lower_is_better, unit),
+        "notes": notes(rows, unit, left_out),
+        "leader": judged[0].model,
+        "differences": [] if _apart(terms) else [difference.to_json() for difference in found],
+        "examples": {"number": examples, "unit": unit},
         "terms": asdict(terms),
         "command": shlex.join(terms.command(str(folder))),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -141,6 +169,28 @@ def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comp
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
     _write_page(report, folder, figures)
     return Comparison(folder, rows, report)
+
+
+def _scores(
+    terms: ComparisonSpec, folder: Path, runs: Sequence[Mapping[str, Any]], metric: str
+) -> tuple[dict[str, ModelScores], str, int | None]:
+    """The scores of each model; what an example of the test data is, and how many there are."""
+    found, unit, number = {}, "example", None
+    for model in terms.models:
+        own = [run for run in runs if run["model"] == model]
+        kept = [folder / "examples" / f"{model}-seed{run['seed']}.npz" for run in own]
+        examples = [
+            example_scores(Path(run["folder"]), path, terms.threads) for run, path in zip(own, kept, strict=True)
+        ]
+        summaries = [run["summary"] for run in own]
+        scores = [summary["valid" if summary["test"] is None else "test"][metric] for summary in summaries]
+        found[model] = model_scores(model, scores, examples)
+        if _has_no_seed(terms, model):
+            found[model] = replace(found[model], deterministic=True)
+        for seed in examples:
+            if seed is not None:
+                unit, number = seed.unit, len(seed.sums)
+    return found, unit, number
 
 
 def _write_page(report: dict[str, Any], folder: Path, figures: Path | None) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from seqloom.charts.axis import Axis
+from seqloom.charts.bars import Bar, bar_chart
 from seqloom.charts.figure import Figure
 from seqloom.charts.lines import Line, line_chart
 from seqloom.charts.page import Page
 from seqloom.charts.scatter import Point, scatter_chart
 from seqloom.charts.theme import series_colour
 from seqloom.comparison.scoreboard import Row, headings
+from seqloom.comparison.verdict import Difference, many, plain
 
 _STYLE = """
 .verdict { font-size: 1.1rem; background: var(--tint); border-left: 4px solid var(--soft); border-radius: 0 8px 8px 0;
@@ -40,6 +42,8 @@ def report_page(report: dict[str, Any]) -> Page:
     learning = _learning_curves(rows, colours, f"validation {metric}, {better} is better")
     size = _quality_by_size(rows, colours, f"{score}, {better} is better")
     several = terms["seeds"] > 1
+    found = [Difference.from_json(difference) for difference in report.get("differences", [])]
+    behind = _behind(found, colours, score) if any(difference.p is not None for difference in found) else None
     corner = f"{'down' if report['lower_is_better'] else 'up'} and to the left"
     body = f"""<h1>{len(rows)} model{"s" if len(rows) > 1 else ""} on {escape(Path(terms["data"]).name)}</h1>
 <p class="soft">{escape(terms["task"])} · {escape(_budget(terms))} a training · {_count(terms["seeds"], "seed")} ·
@@ -47,7 +51,7 @@ def report_page(report: dict[str, Any]) -> Page:
 <p class="verdict">{escape(report["verdict"])}</p>
 <div class="wide">{_table(rows, score, colours)}</div>
 <p class="soft">{escape(" ".join(report["notes"]))}</p>
-<h2>Learning against time</h2>
+{_differences(report, score, behind)}<h2>Learning against time</h2>
 <p class="soft">{"A line is one seed. " if several else ""}Each point is an evaluation on the validation text.</p>
 {learning.html()}
 <h2>Quality against size</h2>
@@ -55,7 +59,41 @@ def report_page(report: dict[str, Any]) -> Page:
 {size.html()}
 <h2>How it was measured</h2>
 {_terms(report)}"""
-    return Page(f"{terms['task']}: {', '.join(terms['models'])}", body, [learning, size], _STYLE)
+    figures = [figure for figure in (behind, learning, size) if figure is not None]
+    return Page(f"{terms['task']}: {', '.join(terms['models'])}", body, figures, _STYLE)
+
+
+def _behind(found: list[Difference], colours: dict[str, int], score: str) -> Figure:
+    bars = [Bar(each.model, each.difference, colours[each.model], each.low, each.high) for each in found]
+    return bar_chart(
+        "differences", f"how far each model is behind the first, {score}", bars, f"{score}, behind the first"
+    )
+
+
+def _differences(report: dict[str, Any], score: str, figure: Figure | None) -> str:
+    """The paired differences to the leader, as a chart and as a table; empty where nothing was tested."""
+    if figure is None:
+        return ""
+    unit = report["examples"]["unit"]
+    head = ["model", "behind by", "95 % interval", "p (Holm)", "verdict", "enough to tell"]
+    lines = []
+    for each in (Difference.from_json(difference) for difference in report["differences"]):
+        interval = "–" if each.low is None or each.high is None else f"{plain(each.low)} to {plain(each.high)}"
+        p = "–" if each.p is None else "< 0.001" if each.p < 0.001 else f"{each.p:.2g}"
+        seeds, examples = each.enough
+        choices = [f"{seeds} seeds" if seeds else "", f"{examples:,} {many(unit)}" if examples else ""]
+        enough = "–" if each.told_apart else " or ".join(choice for choice in choices if choice) or "more of both"
+        told = "worse" if each.told_apart else "tie"
+        cells = [each.model, plain(each.difference), interval, p, told, enough]
+        lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    return f"""<h2>Differences to {escape(report["leader"])}</h2>
+<p class="soft">Over the same test {many(unit)}, in units of the score ({escape(score)}). Each interval is a model's
+own, over seeds and {many(unit)}; p is corrected for all pairs of models. “Enough to tell”: a rough estimate of what
+would show such a difference in four of five comparisons.</p>
+{figure.html()}
+<div class="wide"><table><thead><tr>{names}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>
+"""
 
 
 def _learning_curves(rows: list[Row], colours: dict[str, int], y_label: str) -> Figure:

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from seqloom.comparison.statistics import Estimate, estimate, welch
+import numpy as np
+
+from seqloom.comparison.statistics import Estimate, half_width, spread
+from seqloom.comparison.verdict import ModelScores, many, plain
+from seqloom.metrics.example_scores import ExampleScores
 
 Curve = list[tuple[float, float]]
 """(seconds of training, validation score)"""
 
-_SIGNIFICANT = 0.05
+FAIR_SHARE = 0.8
+"""Of the best share of the processors: who got less was not trained on equal terms."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +36,25 @@ class Row:
     epochs: float | None
     threads: int
     curves: list[Curve]
+    deterministic: bool = False
+    examples: int | None = None
+    processor_share: float | None = None
 
     @classmethod
-    def of(cls, model: str, score: str, runs: Sequence[dict[str, Any]], online: float | None) -> Row:
-        """`runs`: of each seed the `summary` and the `metrics` along training."""
+    def of(
+        cls, scores: ModelScores, score: str, runs: Sequence[dict[str, Any]], online: float | None, examples: int | None
+    ) -> Row:
+        """`runs`: of each seed the `summary` and the `metrics` along training. `examples`: those of the test data."""
         summaries = [run["summary"] for run in runs]
         split = "test" if summaries[0]["test"] is not None else "valid"
-        scores = [summary[split][score] for summary in summaries]
         bits = [summary[split].get("bits_per_byte") for summary in summaries]
         rates = [summary["targets_per_second"] for summary in summaries if summary.get("targets_per_second")]
         epochs = [run["metrics"][-1]["epoch"] for run in runs if run["metrics"]]
         return cls(
-            model=model,
+            model=scores.model,
             split=split,
-            scores=scores,
-            score=estimate(scores),
+            scores=list(scores.scores),
+            score=interval(scores),
             bits_per_byte=statistics.fmean(bits) if None not in bits else None,
             parameters=summaries[0]["parameters"],
             targets_per_second=statistics.median(rates) if rates else None,
@@ -59,6 +68,11 @@ class Row:
                 or [(run["summary"]["seconds"], run["summary"]["valid"][score])]
                 for run in runs
             ],
+            deterministic=scores.deterministic,
+            examples=examples,
+            processor_share=min(
+                (summary["processor_share"] for summary in summaries if "processor_share" in summary), default=None
+            ),
         )
 
     @classmethod
@@ -82,6 +96,24 @@ class Row:
         ]
 
 
+def model_scores(model: str, scores: Sequence[float], examples: Sequence[ExampleScores | None]) -> ModelScores:
+    """Of all its trainings. Where they agree on every example, the seed plays no part."""
+    sums = [seed.sums for seed in examples if seed is not None]
+    if len(sums) < len(scores):
+        return ModelScores(model, scores, None)
+    same = len(sums) > 1 and all(np.array_equal(sums[0], other) for other in sums)
+    values = np.stack([seed.pseudo_values() for seed in examples if seed is not None])
+    return ModelScores(model, scores, values, deterministic=same)
+
+
+def interval(scores: ModelScores) -> Estimate:
+    """The mean score, with the interval over seeds and examples."""
+    if scores.examples is None or (len(scores.scores) < 2 and not scores.deterministic):
+        return Estimate(scores.mean, None)
+    half = float(half_width(spread(scores.examples[:1] if scores.deterministic else scores.examples)))
+    return Estimate(scores.mean, half if np.isfinite(half) else None)
+
+
 def headings(score: str) -> list[str]:
     """The columns' names, of up to two lines."""
     split, _, metric = score.rpartition(" ")
@@ -95,14 +127,6 @@ def headings(score: str) -> list[str]:
         "peak\nmemory",
         "epochs\nseen",
     ]
-
-
-def plain(number: float) -> str:
-    """A score with three decimals at most, fewer where it is large."""
-    size = abs(number)
-    if size >= 1e7:
-        return f"{number:.3g}"
-    return f"{number:,.{0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3}f}"
 
 
 def _with_interval(score: Estimate) -> str:
@@ -138,39 +162,28 @@ def scoreboard(rows: Sequence[Row], score: str) -> str:
     return "\n".join([*lines[:2], rule, *lines[2:]])
 
 
-def verdict(rows: Sequence[Row], score: str, lower_is_better: bool) -> str:
-    """What can be said of the first row against the others: how far ahead, and whether chance would do as much."""
-    if len(rows) < 2:
-        return f"{rows[0].model} stands alone: there is nothing to compare it with."
-    first, second = rows[0], rows[1]
-    if first.scores == second.scores:
-        return f"{first.model} and {second.model} reached the same {score}, {plain(first.score.mean)}."
-    gap = abs(first.score.mean - second.score.mean) / abs(second.score.mean or 1.0)
-    distance = f"{100 * gap:{'.2g' if gap < 0.1 else '.0f'}} % {'lower' if lower_is_better else 'higher'}"
-    means = f"{plain(first.score.mean)} against {plain(second.score.mean)}"
-    seeds = len(first.scores)
-    ahead = f"its {score} is {distance} than that of {second.model} ({means})"
-    if seeds < 2:
-        return f"{first.model} came first: {ahead}. Whether that is more than chance, one seed cannot tell: give more."
-    chances = {row.model: welch(first.scores, row.scores) for row in rows[1:]}
-    p = chances[second.model]
-    test = f"Welch's t-test over {seeds} seeds, p {'< 0.001' if p < 0.001 else f'= {p:.2g}'}"
-    level = [model for model, chance in chances.items() if chance >= _SIGNIFICANT]
-    if p >= _SIGNIFICANT:
-        return (
-            f"No clear winner: {first.model} came first, {ahead}, but chance alone could do that ({test}). "
-            f"It cannot be told from {_listed(level)}; more seeds might."
+def notes(rows: Sequence[Row], unit: str, left_out: Sequence[str] = ()) -> list[str]:
+    """What stands below the table. `unit` is what an example of the test data is."""
+    seeds, examples = max(len(row.scores) for row in rows), rows[0].examples
+    said = []
+    if examples is None:
+        said.append("±: the task gives no scores of single examples, so there are no intervals.")
+    elif all(row.score.half_width is None for row in rows):
+        said.append("±: one seed tells no spread over seeds.")
+    else:
+        said.append(f"±: 95 % interval over seeds (up to {seeds}) and {examples:,} test {many(unit)}.")
+    if without_seed := [row.model for row in rows if row.deterministic]:
+        said.append(f"No seed: {', '.join(without_seed)}; every training gives the same model.")
+    if left_out:
+        said.append(
+            f"Left out of the verdict: {', '.join(left_out)} got less than {FAIR_SHARE:.0%} of the processor time that "
+            "the best got, since the machine was busy. Remove these runs and compare again."
         )
-    won = f"{first.model} won: {ahead}, more than chance explains ({test})."
-    return won + (f" It cannot be told from {_listed(level)}, which varied more." if level else "")
+    return said
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def notes(rows: Sequence[Row]) -> list[str]:
-    """What stands below the table."""
-    if len(rows[0].scores) < 2:
-        return ["±: one seed tells no spread."]
-    return [f"±: 95 % interval of the mean over {len(rows[0].scores)} seeds (Student's t)."]
+def unfairly_slow(rows: Sequence[Row]) -> list[str]:
+    """The models that a busy machine kept from training for as long as the others."""
+    shares = {row.model: row.processor_share for row in rows if row.processor_share is not None}
+    best = max(shares.values(), default=1.0)
+    return [model for model, share in shares.items() if share < FAIR_SHARE * best]

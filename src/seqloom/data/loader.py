@@ -120,6 +120,13 @@ class ExactStreamLoader:
             continues=step > 0,
         )
 
+    def positions(self, step: int) -> NDArray[np.int64]:
+        """(batch, time): which token of the text each target of a batch is."""
+        starts, _, ends = self._rows()
+        begin = step * self.horizon
+        width = int(np.clip(ends - starts - begin, 0, self.horizon).max())
+        return starts[:, None] + begin + np.arange(width)
+
 
 class LineLoader:
     """Independent lines, `<sos>` first, those of like length together: a batch holds at most `tokens_per_batch`
@@ -135,6 +142,12 @@ class LineLoader:
 
     def batch(self, epoch: int, step: int) -> Batch:
         return line_batch(self.tokens.rows(self._buckets.epoch(epoch)[step]))
+
+    def positions(self, step: int) -> NDArray[np.int64]:
+        """(batch, time): which token of the text each target of a batch is."""
+        rows = np.asarray(self._buckets.epoch(0)[step])
+        width = int(np.diff(self.tokens.offsets)[rows].max())
+        return self.tokens.offsets[rows][:, None] + np.arange(width)
 
 
 class PairLoader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -119,6 +120,29 @@ def known_nats(model: PredictsNext, loader: Loader) -> tuple[float, int]:
         nats -= float(scores.double().cpu()[known].sum())
         count += int(known.sum())
     return nats, count
+
+
+class LocatesTargets(Loader, Protocol):
+    """A loader that says which token of the text each target of a batch is."""
+
+    def positions(self, step: int) -> NDArray[np.int64]: ...
+
+
+@torch.inference_mode()
+def token_nats(model: PredictsNext, loader: LocatesTargets, tokens: int) -> NDArray[np.float64]:
+    """(tokens,): the cross-entropy in nats of each token of a text, as `loader` goes through it."""
+    nats = np.zeros(tokens)
+    state: State | None = None
+    for step in range(loader.num_steps(0)):
+        batch = loader.batch(0, step)
+        before = state if batch.continues and state is not None else model.initial_state(batch.num_rows)
+        device = state_tensors(before)[0].device
+        mask = batch.mask()
+        there = batch.to(device)
+        scores, state = model.log_prob(there.inputs, there.targets, before, there.lengths)
+        counts = np.ones(batch.targets.shape, dtype=bool) if mask is None else mask.numpy()
+        nats[loader.positions(step)[counts]] = -scores.double().cpu().numpy()[counts]
+    return nats
 
 
 def _score(

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.forecasting.combination import Coefficients
 
 Vector = NDArray[np.float64]
@@ -172,6 +173,21 @@ class ForecastScores:
         origin, `crps` likewise; `mae` and `rmse` are in the data's units."""
         return _named(_mean(self._by_series(), (0, 2)), self.origins)
 
+    def example_scores(self) -> ExampleScores:
+        """MASE by series; where they are few, by the single forecasts, of which each series has equally much weight."""
+        rows = [
+            (series, error / self.counts[series], 1 / self.counts[series])
+            for series, _, error, _ in self.origins
+            if np.isfinite(error)
+        ]
+        if len(self.sums) < _FEW_SERIES:
+            return ExampleScores("ratio", "forecast", np.array([row[1:] for row in rows]).reshape(-1, 2))
+        places = {series: place for place, series in enumerate(self.sums)}
+        sums = np.zeros((len(places), 2))
+        for series, error, weight in rows:
+            sums[places[series]] += error, weight
+        return ExampleScores("ratio", "series", sums)
+
     def by_horizon(self) -> list[dict[str, float]]:
         """The metrics of each step ahead."""
         means = _mean(self._by_series(), (0,))
@@ -185,6 +201,9 @@ class ForecastScores:
             for series, row in zip(self.sums, means, strict=True)
         ]
         return sorted(rows, key=lambda row: -row["mase"] if np.isfinite(row["mase"]) else 0.0)
+
+
+_FEW_SERIES = 10
 
 
 def _mean(values: NDArray[np.float64], axes: tuple[int, ...]) -> NDArray[np.float64]:

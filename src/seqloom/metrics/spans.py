@@ -23,6 +23,12 @@ class SpanScores(NamedTuple):
     kinds: list[ClassScores]
 
 
+def span_counts(expected: Sequence[str], predicted: Sequence[str], scheme: TagScheme = PREFIX) -> tuple[int, int, int]:
+    """The spans of one sentence that are right, expected and predicted."""
+    gold, found = spans(expected, scheme), spans(predicted, scheme)
+    return len({*gold} & {*found}), len(gold), len(found)
+
+
 def span_scores(
     expected: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]], scheme: TagScheme = PREFIX
 ) -> SpanScores:

@@ -105,6 +105,12 @@ def nearest_references(
     return list(nearest.values())
 
 
+def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> list[list[int]]:
+    """Of each line what BLEU is computed from: the lengths of the hypothesis and of the reference, the n-grams of one
+    to four tokens that are right, and all of the hypothesis."""
+    return _bleu()._extract_corpus_statistics(hypotheses, [references])
+
+
 def _exact(nearest: Sequence[Edits]) -> float:
     return sum(not item.edits for item in nearest) / len(nearest)
 

@@ -14,6 +14,7 @@ from seqloom.data.input_source import Given, path_of
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
+from seqloom.processor_share import ProcessorShare
 from seqloom.run.card import write_card
 from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes, trainer_for
 from seqloom.run.run import Run
@@ -82,10 +83,12 @@ def train(
         loop = TrainingLoop(trainer, budget, folder, display)
         if resume:
             loop.resume()
+        processor = ProcessorShare()
         progress = loop.run()
+        used = {"processor_seconds": round(processor.seconds, 3), "processor_share": processor.share(num_threads())}
         run = Run(folder, plan, trainer.finish(folder), corpus.codec, trainer.runtime)
     if trainer.runtime.rank == 0:
-        _summarise(run, progress, corpus)
+        _summarise(run, progress, corpus, used)
     trainer.processes.barrier()
     return run
 
@@ -98,8 +101,9 @@ def _check_text(folder: Path, recipe: Recipe[Any, Any] | SyntheticSource, corpus
         )
 
 
-def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any]) -> None:
-    """Scores the best weights on the validation and test text, and writes `summary.json`."""
+def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any], used: Mapping[str, float]) -> None:
+    """Scores the best weights on the validation and test text, and writes `summary.json`; `used` is what the training
+    had of the processors."""
     score = run.task.score(corpus.valid)
     valid, test = run.evaluate(corpus.valid), run.evaluate(corpus.test) if corpus.test is not None else None
     summary = {
@@ -115,6 +119,7 @@ def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any]) -> None:
         "targets_per_second": round(progress.targets_per_second(), 1),
         "peak_memory_bytes": peak_memory_bytes(),
         "threads": num_threads(),
+        **used,
         "score": score.name,
         "lower_is_better": score.lower_is_better,
         "valid": valid,

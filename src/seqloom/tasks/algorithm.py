@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from pydantic import Field, create_model
 from torch import Tensor
+from torch.nn import functional
 
 from seqloom.config import Settings
 from seqloom.data.algorithms.algorithm import SyntheticExample
@@ -18,6 +19,7 @@ from seqloom.data.corpus import Corpus
 from seqloom.data.loader import Loader
 from seqloom.data.synthetic import SyntheticData, SyntheticLoader, SyntheticRecipe, SyntheticTrainLoader
 from seqloom.errors import unknown_name
+from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
@@ -152,6 +154,10 @@ class AlgorithmTask:
             return scores
         return scores | {"optimal_bits_per_sequence": float(np.mean(cast(list[float], optimal))) / math.log(2)}
 
+    def example_scores(self, trained: Trained, data: SyntheticData) -> ExampleScores:
+        bits = [value for batch in _nats(self, trained, data) for value in (batch / math.log(2)).tolist()]
+        return ExampleScores("ratio", "sequence", np.column_stack([bits, np.ones(len(bits))]))
+
     def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
         """What goes in, what is to come out, and the probabilities that do."""
         assert batch.scored is not None
@@ -161,6 +167,23 @@ class AlgorithmTask:
         scored = batch.scored[row, :, None]
         shown = {"inputs": batch.inputs[row].abs(), "targets": batch.targets[row], "outputs": probabilities * scored}
         return Steps([], [Band(name, values.t().clamp(0, 1).cpu().numpy()) for name, values in shown.items()])
+
+
+def _nats(task: AlgorithmTask, trained: Trained, data: SyntheticData) -> Iterator[Tensor]:
+    """The loss of each sequence of each batch, in nats."""
+    model: BitPredictor = trained.model
+    loader, was_training = task.exact_loader(data, trained.settings), model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            for step in range(loader.num_steps()):
+                batch = loader.batch(0, step).to(model.sizes.device)
+                assert batch.scored is not None
+                logits = model(batch.inputs, batch.lengths).float()
+                nats = functional.binary_cross_entropy_with_logits(logits, batch.targets, reduction="none")
+                yield (nats * batch.scored[:, :, None]).double().sum((1, 2)).cpu()
+    finally:
+        model.train(was_training)
 
 
 def _answered(task: AlgorithmTask, trained: Trained, data: SyntheticData) -> Iterator[list[int]]:

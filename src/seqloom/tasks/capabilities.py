@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what these import is for tasks that use it
     from seqloom.decoding.line_scores import LineScores, TokenScore
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
+    from seqloom.metrics.example_scores import ExampleScores
     from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
 
 TrainedModel = Any
@@ -129,6 +130,16 @@ class Generates(Protocol):
 
     def generate(self, trained: Trained, prompt: str, options: Continuation) -> Iterator[str]:
         """Yields the text as it comes."""
+        ...
+
+
+@runtime_checkable
+class ScoresEachExample(Protocol):
+    """Says what each example contributes to the task's score, so that the uncertainty of the score can be told."""
+
+    def example_scores(self, trained: Trained, data: Any) -> ExampleScores:
+        """In the order of `data`, the same for all models. An example is what is drawn independently: a line, a
+        sentence, a pair, a series; never a token."""
         ...
 
 

@@ -28,6 +28,7 @@ from seqloom.decoding.sentence_vectors import vectors_in_batches
 from seqloom.errors import RequestError
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
+from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.class_model import ClassModel
 from seqloom.models.classifier import Classifier, describe_layout, layout, layouts
@@ -115,6 +116,11 @@ class ClassifyTask:
     def output_metrics(self, trained: Trained, data: LabelledData, brief: bool) -> dict[str, Any]:  # noqa: ARG002
         """Of all examples; a label that was not seen in training is never predicted, and so always wrong."""
         return _scores(trained, data, *_answers(trained, data))
+
+    def example_scores(self, trained: Trained, data: LabelledData) -> ExampleScores:
+        predicted, _ = _answers(trained, data)
+        right = [label == answer for label, answer in zip(data.labels, predicted, strict=True)]
+        return ExampleScores("ratio", "example", np.column_stack([right, np.ones(len(right))]).astype(np.float64))
 
     def inputs(self, path: str, settings: ClassifySettings) -> Iterator[Source]:  # noqa: ARG002
         return unlabelled(path)

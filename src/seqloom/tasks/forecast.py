@@ -15,6 +15,7 @@ from seqloom.data.corpus import Corpus
 from seqloom.data.series import Panel, SeriesData
 from seqloom.data.series_recipe import SeriesRecipe
 from seqloom.errors import unknown_name
+from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.local import LocalForecaster
@@ -110,6 +111,9 @@ class ForecastTask:
 
     def measure(self, trained: Trained, data: SeriesData) -> dict[str, float]:
         return backtest(trained, data).metrics()
+
+    def example_scores(self, trained: Trained, data: SeriesData) -> ExampleScores:
+        return backtest(trained, data).example_scores()
 
     def online(self, trained: Trained) -> Callable[[str], str]:
         return online(trained)

@@ -23,11 +23,12 @@ from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.decoding.continuation import Continuation, continue_text
 from seqloom.decoding.line_scores import LineScores, TokenScore
-from seqloom.decoding.scoring import known_nats, named_scores, score_lines, score_tokens_of_lines
+from seqloom.decoding.scoring import known_nats, named_scores, score_lines, score_tokens_of_lines, token_nats
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import read_lines
 from seqloom.formats.vector_sources import open_vectors
+from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.counted import CountBased
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import MixtureSettings
@@ -58,6 +59,10 @@ from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
 TextCorpus = Corpus[str, TokenFile]
+
+
+_FEWEST_LINES, _MOST_LINES, _PASSAGES = 20, 2_000, 100
+"""Of a text whose lines are its examples; and into how many passages another is cut."""
 
 
 class LanguageModelTask:
@@ -133,7 +138,7 @@ class LanguageModelTask:
             return LineLoader(corpus.train, data.tokens_per_batch, seed)
         return StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
 
-    def exact_loader(self, data: TokenFile, settings: LanguageModelSettings) -> Loader:
+    def exact_loader(self, data: TokenFile, settings: LanguageModelSettings) -> LineLoader | ExactStreamLoader:
         options = settings.data
         if options.mode == "lines":
             return LineLoader(data, options.tokens_per_batch, seed=None)
@@ -182,6 +187,13 @@ class LanguageModelTask:
         nats, count = known_nats(trained.model, self.exact_loader(data, trained.settings))
         return {"perplexity_excluding_unknown": math.exp(min(nats / count, 700.0)) if count else math.nan}
 
+    def example_scores(self, trained: Trained, data: TokenFile) -> ExampleScores:
+        """By line. In a long text by passages of consecutive lines, since lines that follow each other are alike."""
+        nats = token_nats(trained.model, self.exact_loader(data, trained.settings), len(data))
+        starts, unit = _passages(data)
+        tokens = np.diff(starts, append=len(data))
+        return ExampleScores("perplexity", unit, np.column_stack([np.add.reduceat(nats, starts), tokens]))
+
     def examples(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:  # noqa: ARG002
         return (line.strip() for line in read_lines(path))
 
@@ -219,6 +231,16 @@ class LanguageModelTask:
     def first_input(self, settings: LanguageModelSettings) -> int:
         """The id that stands before a text: `<sos>` before a line, and in a stream the `<eos>` of what came before."""
         return SOS if settings.data.mode == "lines" else EOS
+
+
+def _passages(data: TokenFile) -> tuple[NDArray[np.int64], str]:
+    """Where the examples of a text begin, by token, and what they are."""
+    lines = data.offsets[:-1][np.diff(data.offsets) > 0]
+    if len(lines) < _FEWEST_LINES:  # a text of one long line, or of a few
+        return np.unique(np.linspace(0, len(data), _PASSAGES, endpoint=False).astype(np.int64)), "passage"
+    if len(lines) <= _MOST_LINES:
+        return lines, "line"
+    return lines[np.linspace(0, len(lines), _MOST_LINES, endpoint=False).astype(np.int64)], "passage"
 
 
 def _build(model: str, settings: LanguageModelSettings, counts: NDArray[np.int64]) -> LanguageModel:

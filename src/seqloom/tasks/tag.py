@@ -29,7 +29,8 @@ from seqloom.decoding.tagging import TaggedWords, tag_rows
 from seqloom.errors import RequestError, unknown_name
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
-from seqloom.metrics.spans import SpanScores, span_scores
+from seqloom.metrics.example_scores import ExampleScores
+from seqloom.metrics.spans import SpanScores, span_counts, span_scores
 from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.tagger import Tagger, TaggerSettings
@@ -165,6 +166,19 @@ class TagTask:
         predicted = np.concatenate([tags for tags, _ in _tagged(trained, data)])
         scores = {"accuracy": float((predicted == data.tags).mean())}
         return scores | _plain(_span_scores(data, predicted)) if mark_spans(data.labels.names) else scores
+
+    def example_scores(self, trained: Trained, data: TaggedFile) -> ExampleScores:
+        """By sentence: the words whose tag is right, or the spans that are right, expected and predicted."""
+        rows: list[tuple[int, ...]] = []
+        scheme = scheme_of(data.labels.names)
+        for number, (tags, _) in enumerate(_tagged(trained, data)):
+            expected = data.tags[data.starts[number] : data.starts[number + 1]]
+            if scheme is not None:
+                rows.append(span_counts([data.names[i] for i in expected], [data.names[i] for i in tags], scheme))
+            else:
+                rows.append((int((tags == expected).sum()), len(expected)))
+        metric = "ratio" if scheme is None else "f1"
+        return ExampleScores(metric, "sentence", np.array(rows, dtype=np.float64))
 
     def inputs(self, path: str, settings: TagSettings) -> Iterator[Words]:  # noqa: ARG002
         """The words of each sentence of a CoNLL or CoNLL-U file, whatever else it has, or of each line of a text."""

@@ -34,7 +34,14 @@ from seqloom.errors import RequestError
 from seqloom.files import read_lines
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
-from seqloom.metrics.transduction import sentence_chrf, signatures, transduction_scores
+from seqloom.metrics.example_scores import ExampleScores
+from seqloom.metrics.transduction import (
+    bleu_statistics,
+    nearest_references,
+    sentence_chrf,
+    signatures,
+    transduction_scores,
+)
 from seqloom.models.architecture import (
     architecture,
     architectures,
@@ -126,6 +133,17 @@ class TranslateTask:
         lengths = (np.diff(data.source.offsets) - 1).tolist()
         sources, hypotheses, references, tokens = self._decoded(trained, data.pairs, {})
         return scores_by_length(sources, hypotheses, references, lengths, tokens)
+
+    def example_scores(self, trained: Trained, data: Pairs) -> ExampleScores:
+        """By distinct source: lines of one source share their hypothesis."""
+        sources, hypotheses, references, tokens = self._decoded(trained, data.pairs, {})
+        if self.score(data).name == "exact_match":
+            nearest = nearest_references(sources, hypotheses, references, tokens)
+            return ExampleScores("ratio", "source", np.array([[not item.edits, 1] for item in nearest], np.float64))
+        numbers = {source: number for number, source in enumerate(dict.fromkeys(sources))}
+        sums = np.zeros((len(numbers), 10))
+        np.add.at(sums, [numbers[source] for source in sources], bleu_statistics(hypotheses, references))
+        return ExampleScores("bleu", "source", sums)
 
     def _decoded(
         self, trained: Trained, pairs: Sequence[Pair], options: Mapping[str, Any]

@@ -1,0 +1,108 @@
+"""What each example of the test data contributes to a metric, so that its uncertainty can be told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Sums = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ExampleScores:
+    """`sums` (examples, columns): the metric of all examples is a function of the columns' totals.
+
+    `metric` says which function; `unit` is what an example is, in the singular: line, sentence, source.
+    """
+
+    metric: str
+    unit: str
+    sums: Sums
+
+    @property
+    def value(self) -> float:
+        """The metric over all examples."""
+        return float(_METRICS[self.metric].value(self.sums.sum(0)))
+
+    def pseudo_values(self) -> NDArray[np.float64]:
+        """(examples,) numbers whose mean is the metric and whose spread is that of the metric.
+
+        The metric plus each example's influence on it (Hampel 1974; the infinitesimal jackknife): the derivative of the
+        metric by its totals, times what the example contributes, times the number of examples. For a mean, such as
+        accuracy over equally weighted examples, they are the values themselves.
+        """
+        totals = self.sums.sum(0)
+        metric = _METRICS[self.metric]
+        return metric.value(totals) + len(self.sums) * (self.sums @ metric.gradient(totals))
+
+
+@dataclass(frozen=True)
+class _Metric:
+    """From totals (columns,) to the metric and to its derivative by each total."""
+
+    value: Callable[[Sums], float]
+    gradient: Callable[[Sums], Sums]
+
+
+def _ratio(totals: Sums) -> float:
+    return float(totals[0] / totals[1]) if totals[1] else 0.0
+
+
+def _ratio_gradient(totals: Sums) -> Sums:
+    return np.array([1.0, -_ratio(totals)]) / totals[1] if totals[1] else np.zeros(2)
+
+
+def _perplexity(totals: Sums) -> float:
+    return math.exp(min(_ratio(totals), 700.0))
+
+
+def _f1(totals: Sums) -> float:
+    """Columns: spans that are right, expected, predicted."""
+    right, expected, predicted = totals
+    return float(2 * right / max(expected + predicted, 1))
+
+
+def _f1_gradient(totals: Sums) -> Sums:
+    both = max(float(totals[1] + totals[2]), 1.0)
+    return np.array([2.0, -_f1(totals), -_f1(totals)]) / both
+
+
+def _bleu(totals: Sums) -> float:
+    """Papineni et al. 2002, of sacrebleu's statistics: length of the hypotheses and of the references, n-grams of one
+    to four tokens that are right, and all of them. Orders without a match are smoothed as sacrebleu does (exp)."""
+    ours, theirs = totals[:2]
+    right, every = totals[2:6], totals[6:10]
+    if not ours or not right.any():
+        return 0.0
+    logs, smoothing = [], 1.0
+    for hits, count in zip(right, every, strict=True):
+        if not count:
+            return 0.0
+        if not hits:
+            smoothing *= 2
+        logs.append(math.log(hits / count if hits else 1 / (smoothing * count)))
+    penalty = min(0.0, 1.0 - theirs / ours)
+    return 100 * math.exp(penalty + math.fsum(logs) / len(logs))
+
+
+def _bleu_gradient(totals: Sums) -> Sums:
+    ours, theirs = totals[:2]
+    right, every = totals[2:6], totals[6:10]
+    gradient = np.zeros(10)
+    if ours and ours < theirs:
+        gradient[:2] = theirs / ours**2, -1 / ours
+    gradient[2:6] = np.where(right > 0, 0.25 / np.maximum(right, 1), 0.0)
+    gradient[6:10] = -np.where(every > 0, 0.25 / np.maximum(every, 1), 0.0)
+    return _bleu(totals) * gradient
+
+
+_METRICS = {
+    "ratio": _Metric(_ratio, _ratio_gradient),
+    "perplexity": _Metric(_perplexity, lambda totals: _perplexity(totals) * _ratio_gradient(totals)),
+    "f1": _Metric(_f1, _f1_gradient),
+    "bleu": _Metric(_bleu, _bleu_gradient),
+}
