@@ -11,6 +11,7 @@ from seqloom_portable.classifier import Classifier
 from seqloom_portable.ctranslate2_models import CTranslate2LanguageModel, CTranslate2Translator
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
+from seqloom_portable.forecaster import Forecaster
 from seqloom_portable.language_model import LanguageModel, NetworkLanguageModel
 from seqloom_portable.mixture import MixtureLanguageModel
 from seqloom_portable.ngram import NgramLanguageModel
@@ -32,6 +33,7 @@ def load(folder: str | Path, threads: int = 1) -> Any:
         "classifier": Classifier,
         "ctranslate2 language model": CTranslate2LanguageModel,
         "ctranslate2 translator": CTranslate2Translator,
+        "forecaster": Forecaster,
         "tagger": Tagger,
         "translator": Translator,
         "word vectors": WordVectors,

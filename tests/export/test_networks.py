@@ -30,7 +30,7 @@ OUTPUTS: list[dict[str, Any]] = [{"kind": "full"}, {"kind": "adaptive"}, {"kind"
 
 def passes(model: Any, folder: Path) -> Gate:
     """Whether the network in single precision and its graphs say the same."""
-    model = model.float().eval()
+    model = (model.float() if next(model.parameters()).dtype == torch.float64 else model).eval()
     _, graphs = graphs_of(model)
     write_graphs({exported.name: exported.graph for exported in graphs}, folder)
     for exported in graphs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqloom.tasks import tasks
+from seqloom.tasks.forecast import CLOSED_FORM
 
 _NETWORKS = ("algorithm", "classify", "language-model", "tag", "translate")
 _WITH_PAGE = ("classify", "language-model", "tag", "translate")
@@ -16,6 +17,8 @@ FORMATS = ("onnx", "ctranslate2", "web", "arpa", "word2vec")
 def condition(file_format: str, task: str, model: str) -> str | None:
     """None where the model does not leave in the format; otherwise the settings that it needs, or an empty text."""
     if file_format == "onnx":
+        if task == "forecast" and model not in CLOSED_FORM:
+            return "window.horizons=direct, window.distribution=quantiles or gaussian"
         return "" if task in (*_NETWORKS, "vectors") else None
     if file_format == "ctranslate2" and model == "transformer":
         needs = {"translate": "output.kind=full", "language-model": "data.mode=lines, output.kind=full"}

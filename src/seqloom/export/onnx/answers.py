@@ -78,7 +78,7 @@ def _inputs(examples: Iterator[Any]) -> Iterator[Any]:
 @torch.no_grad()
 def compare_answers(run: Run, portable: Any, data: str, gate: Gate) -> Answers:
     """Raises ParityError where the folder answers otherwise than the run."""
-    if run.plan.task == "algorithm":
+    if run.plan.task in ("algorithm", "forecast"):
         return Answers()
     if run.plan.task == "vectors":
         return _compare_words(run, portable, gate)

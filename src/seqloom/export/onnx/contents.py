@@ -14,6 +14,8 @@ from seqloom.export.onnx.networks import BUILDERS
 from seqloom.files import write_atomic
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.models.bag_of_words import BagOfWords
+from seqloom.models.forecasting.forecast import LEVELS
+from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.mixture import Mixture
 from seqloom.models.ngram.model import NgramModel
 from seqloom.models.word_vectors.model import WordVectors
@@ -55,6 +57,10 @@ def of_task(run: Run) -> Facts:
         sides = ("source", "target")
         files = {side: "tokenizer.json" if run.codec.shared else f"{side}_tokenizer.json" for side in sides}
         return {"decoding": {name: getattr(own, name) for name in names}, "tokenizers": files}
+    if isinstance(run.model, ForecastNetwork):
+        sizes = run.model.own
+        columns = {"past": sizes.past, "ahead": sizes.ahead, "static": sizes.static}
+        return {"levels": list(LEVELS), "context": sizes.context, "horizon": sizes.horizon, **columns}
     return {}
 
 

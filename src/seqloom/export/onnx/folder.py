@@ -26,7 +26,6 @@ from seqloom.formats.onnx.model_file import write_graphs
 from seqloom.models.mixture import Mixture
 from seqloom.run import Run, load
 from seqloom.storage.folder import new_folder
-from seqloom.tasks.capabilities import Forecasts
 from seqloom_portable.engine import Engine
 
 
@@ -36,8 +35,6 @@ def write_folder(run: Run, out: Path, options: ExportOptions) -> None:
     Raises RequestError where the run cannot be exported or `out` is there already, and ParityError where what was
     written does not do what the run does; then nothing is left of it.
     """
-    if isinstance(run.task, Forecasts):
-        raise RequestError("forecasting models have no graphs yet", where="--to onnx", got=f"a run of {run.plan.task}")
     facts: Facts = {}
     with new_export(out, facts) as folder:
         gate = Gate()

@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.batch import Forms
+from seqloom.data.series import History
+from seqloom.data.series_windows import history_batch
 from seqloom.export.onnx.gate import Gate, check_inputs_matter
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
 from seqloom.models.encoder_decoder import EncoderDecoder
+from seqloom.models.forecasting.calibration import calibrated
+from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.tagger import Tagger
 from seqloom_portable.engine import Arrays, Engine
@@ -135,6 +139,29 @@ def bit_predictor_parity(model: BitPredictor, engines: Engines, gate: Gate) -> N
     check_inputs_matter(engine, feeds, {})
 
 
+def forecast_parity(model: ForecastNetwork, engines: Engines, gate: Gate) -> None:
+    """Quantiles of random walks, short ones too. Differences are shares of the largest value."""
+    engine, chance, sizes = engines["model"], np.random.default_rng(1), model.own
+    shape = (9, 2 * sizes.context)
+    walks = 100 + np.cumsum(chance.standard_normal(shape), axis=1) * np.geomspace(0.01, 3, 9)[:, None]
+    histories = []
+    for number, walk in enumerate(walks):
+        values = walk[: sizes.context // 2 + 2] if number % 3 == 0 else walk
+        past, ahead = (chance.standard_normal((shape[1] + sizes.horizon, n)) for n in (sizes.past, sizes.ahead))
+        histories.append(History("", 0, values, past[: len(values)], ahead, chance.standard_normal(sizes.static)))
+    for rows in (histories[:1], histories):
+        batch = history_batch(rows, sizes.context, sizes.horizon)
+        feeds = {"windows": batch.inputs.numpy()}
+        if batch.source is not None:
+            feeds["ahead"] = batch.source.numpy()
+        outputs, _ = engine(**feeds)
+        forecasts = [calibrated(forecast, model.factors) for forecast in model.forecasts(rows, sizes.horizon)]
+        expected = np.stack([forecast.quantiles for forecast in forecasts])
+        largest = np.abs(expected).max()
+        gate.compare(f"quantiles of {len(rows)} series", outputs["quantiles"] / largest, expected / largest)
+    check_inputs_matter(engine, feeds, {})
+
+
 class TaggerParity:
     def __init__(self, model: Tagger, engines: Engines, gate: Gate) -> None:
         self.model, self.engines, self.gate = model, engines, gate
@@ -248,6 +275,8 @@ def check_parity(model: Any, engines: Engines, gate: Gate) -> None:
         TaggerParity(model, engines, gate).run()
     elif isinstance(model, EncoderDecoder):
         EncoderDecoderParity(model, engines, gate).run()
+    elif isinstance(model, ForecastNetwork):
+        forecast_parity(model, engines, gate)
     else:
         assert isinstance(model, BitPredictor)
         bit_predictor_parity(model, engines, gate)

@@ -26,7 +26,7 @@ from seqloom.nn.matrix_product import Linear
 _ROWS = 1_024
 _PATHS = 200
 _CONTEXT = 36
-_LEAST_UNIT = 0.05
+LEAST_UNIT = 0.05
 """Of the scale: what repeats exactly counts no more than that."""
 
 
@@ -141,7 +141,7 @@ class ForecastNetwork(nn.Module):
         scale = (values - mean).abs().mean(1, keepdim=True) + floor
         season = self.own.season if self.own.season < values.shape[1] else 1
         differences = (values[:, season:] - values[:, :-season]).abs().mean(1, keepdim=True)
-        unit = scale if self.recursive else torch.maximum(differences, _LEAST_UNIT * scale)
+        unit = scale if self.recursive else torch.maximum(differences, LEAST_UNIT * scale)
         kinds = {"last": values[:, -1:], "mean": mean, "none": torch.zeros_like(mean)}
         level = kinds[self.options.level]
         return Scaled((values - level) / scale, level, scale, unit)
