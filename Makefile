@@ -1,6 +1,7 @@
 # Each target installs what it needs into .venv first. PYTHON chooses the interpreter, PIP_ARGS is handed to pip.
 PYTHON ?= python3
 PIP_ARGS ?=
+SECONDS ?= 600
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
@@ -10,11 +11,12 @@ GENERATED := README.md docs/algorithm.md docs/commands.md docs/design.md docs/ex
 BENCHMARKS := $(sort $(filter-out benchmarks/large_corpus.py benchmarks/algorithms.py,$(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check docs bench format clean
+.PHONY: help demo test test-slow faults check docs bench format clean
 
 help:
 	@echo 'make demo        compare five models on Moby Dick (under six minutes)'
 	@echo 'make test        run the tests'
+	@echo 'make faults      broken files, kills and full disks for ten minutes; SECONDS=60 for one'
 	@echo 'make test-slow   run the learning tests (minutes each)'
 	@echo 'make check       format, lint, types, imports, generated documents, documentation site'
 	@echo 'make docs        build the documentation site in build/docs'
@@ -34,6 +36,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# A campaign of ten minutes unless SECONDS says otherwise; SEQLOOM_FAULT_SEED repeats one.
+faults: $(STAMP)
+	SEQLOOM_FAULT_SECONDS=$(SECONDS) $(BIN)/python -m pytest -m faults tests/faults
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow

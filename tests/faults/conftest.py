@@ -1,0 +1,23 @@
+"""The campaign of faults: prints what it counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.campaign import campaign
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/faults" in item.path.as_posix():
+            item.add_marker(pytest.mark.faults)
+
+
+@pytest.fixture(autouse=True)
+def _no_warnings_as_errors(recwarn: pytest.WarningsRecorder) -> None:
+    """Broken data is warned of."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if campaign.counts:
+        terminalreporter.write_line(f"faults: {campaign.summary()}")
