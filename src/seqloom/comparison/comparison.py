@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 
 from seqloom.comparison.examples import example_scores
+from seqloom.comparison.forecasts import forecast_verdict
 from seqloom.comparison.online import online_milliseconds
 from seqloom.comparison.scoreboard import Row, model_scores, notes, scoreboard, unfairly_slow
 from seqloom.comparison.spec import ComparisonSpec, assignments, claim_folder, make_terms
@@ -25,10 +26,10 @@ from seqloom.comparison.verdict import ModelScores, differences, verdict
 from seqloom.data.input_source import Given, path_of
 from seqloom.files import write_atomic
 from seqloom.models.fitted import FittedByPasses
-from seqloom.run import make_settings
+from seqloom.run import load, make_settings
 from seqloom.runtime import cache_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import FitsWithoutGradients, Incomparable
+from seqloom.tasks.capabilities import FitsWithoutGradients, Forecasts, Incomparable
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comp
         "task": terms.task,
         "score": score,
         "lower_is_better": lower_is_better,
-        "verdict": _apart(terms) or verdict(judged, found, score, lower_is_better, unit),
+        "verdict": _apart(terms) or _of_forecasts(terms, folder) or verdict(judged, found, score, lower_is_better, unit),
         "notes": notes(rows, unit, left_out),
         "leader": judged[0].model,
         "differences": [] if _apart(terms) else [difference.to_json() for difference in found],
@@ -203,6 +204,15 @@ def _apart(terms: ComparisonSpec) -> str:
     """Why the scores do not say which model is better; empty where they do."""
     task = tasks[terms.task]
     return task.apart(terms.models) if isinstance(task, Incomparable) else ""
+
+
+def _of_forecasts(terms: ComparisonSpec, folder: Path) -> str:
+    """The verdict on models that forecast, paired over series or origins; empty of other tasks. Of each model it is the
+    run with the first seed."""
+    if not isinstance(tasks[terms.task], Forecasts):
+        return ""
+    runs = {model: load(run_folder(folder, model, 1), threads=terms.threads) for model in terms.models}
+    return forecast_verdict({model: run.backtest(terms.test or terms.data) for model, run in runs.items()})
 
 
 def _measure_online(terms: ComparisonSpec, folder: Path) -> dict[str, float | None]:

@@ -103,10 +103,12 @@ def exact_loader(data: SeriesData, settings: Any) -> WindowLoader:
 
 def _loader(data: SeriesData, settings: Any, batch_size: int, seed: int | None, step: int) -> WindowLoader:
     horizon, context = SeriesRecipe(settings.data).horizon(data.panel), context_of(settings.window, data.panel.period)
-    loader = WindowLoader(data, context, horizon, batch_size, seed, step)
-    if not len(loader):
-        raise RequestError("no series has a whole horizon to learn from", got=f"a horizon of {horizon}")
-    return loader
+    # A window of a few values tells nothing of the scale, and its loss would outweigh all others.
+    for least in (min(context, max(2 * data.panel.period, 8)), 2):
+        loader = WindowLoader(data, context, horizon, batch_size, seed, step, least)
+        if len(loader):
+            return loader
+    raise RequestError("no series has a whole horizon to learn from", got=f"a horizon of {horizon}")
 
 
 def loss(model: ForecastNetwork, batch: Batch) -> Loss:

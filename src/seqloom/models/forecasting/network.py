@@ -26,7 +26,7 @@ from seqloom.nn.matrix_product import Linear
 _ROWS = 1_024
 _PATHS = 200
 _CONTEXT = 36
-LEAST_UNIT = 0.05
+_LEAST_UNIT = 0.1
 """Of the scale: what repeats exactly counts no more than that."""
 
 
@@ -137,7 +137,7 @@ class ForecastNetwork(nn.Module):
         elif self.distribution.of_counts:
             values = values.clamp(min=0).log1p()
         mean = values.mean(1, keepdim=True)
-        floor = 1e-3 if self.own.log or self.distribution.of_counts else 1e-6 * mean.abs() + 1e-12
+        floor = 1e-2 if self.own.log or self.distribution.of_counts else 1e-3 * mean.abs() + 1e-12
         scale = (values - mean).abs().mean(1, keepdim=True) + floor
         season = self.own.season if self.own.season < values.shape[1] else 1
         differences = (values[:, season:] - values[:, :-season]).abs().mean(1, keepdim=True)

@@ -1,0 +1,214 @@
+"""Forecasts beside statsforecast's, on the data of ../shared/data/series: errors, coverage, seconds, memory.
+
+    python benchmarks/forecast.py [PART ...]    parts: classics etth1 m3 order panel
+
+Models and peers see the same origins; each is fitted to what is known there. Seconds are those of the processor.
+Results are kept in benchmarks/results/forecast.json, part by part.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from seqloom.data.series import History, Panel
+from seqloom.data.series_columns import ColumnSettings
+from seqloom.data.series_table import read_panel
+from seqloom.metrics.forecasting import ForecastScores
+from seqloom.models.forecasting.ar import Autoregressive
+from seqloom.models.forecasting.combination import AutoregressionSettings
+from seqloom.models.forecasting.forecast import LEVELS, Forecast
+from seqloom.models.forecasting.naive import Naive, NaiveSettings, SeasonalNaive
+
+SERIES = Path(__file__).parent.parent.parent / "shared" / "data" / "series"
+RESULTS = Path(__file__).parent / "results" / "forecast.json"
+CACHE = Path(tempfile.gettempdir()) / "seqloom-benchmark-forecast"
+
+Answer = Callable[[Sequence[History], int], Iterator[Forecast]]
+Rows = dict[str, Any]
+
+
+def peer(name: str, period: int) -> Answer:
+    """A model of statsforecast, with a normal distribution through its interval of 80 %."""
+    from scipy.special import ndtri
+    from statsforecast import models
+
+    def answer(histories: Sequence[History], horizon: int) -> Iterator[Forecast]:
+        for history in histories:
+            model = getattr(models, name)(season_length=period)
+            found = model.forecast(history.values, horizon, level=[80])
+            point = np.asarray(found["mean"], np.float64)
+            yield Forecast.normal(point, np.maximum(found["hi-80"] - point, 0) / ndtri(0.9))
+
+    return answer
+
+
+def own(model: Any, period: int) -> Answer:
+    model.period = period
+    return lambda histories, horizon: model.forecasts(histories, horizon)
+
+
+def scored(answer: Answer, panel: Panel, horizon: int, pairs: Sequence[tuple[int, int]]) -> Rows:
+    scores, started = ForecastScores(LEVELS, panel.period, horizon), time.process_time()
+    histories = [panel.history(series, origin) for series, origin in pairs]
+    for (series, origin), forecast in zip(pairs, answer(histories, horizon), strict=True):
+        values = panel.of(series)
+        actual = values[origin : origin + horizon]
+        scores.add(series, origin, values[:origin], actual, forecast.point, forecast.quantiles)
+    return scores.metrics() | {"seconds": round(time.process_time() - started, 2)}
+
+
+def compared(panel: Panel, horizon: int, pairs: Sequence[tuple[int, int]], peers: Sequence[str]) -> Rows:
+    period = panel.period
+    answers = {
+        "naive": own(Naive(NaiveSettings(), False), period),
+        "seasonal-naive": own(SeasonalNaive(NaiveSettings(), False), period),
+        "ar": own(Autoregressive(AutoregressionSettings(), False), period),
+        "ar, the best kind alone": own(Autoregressive(AutoregressionSettings(combine=False), False), period),
+        **{name: peer(name, period) for name in peers},
+    }
+    warm_up = panel.select([0])
+    rows = {}
+    for name, answer in answers.items():
+        list(answer([warm_up.history(0, int(warm_up.lengths[0]) - horizon)], horizon))  # what is compiled is compiled
+        rows[name] = scored(answer, panel, horizon, pairs)
+        print(f"  {name:28s}", {k: round(v, 3) for k, v in rows[name].items()}, flush=True)
+    return rows
+
+
+def classics() -> Rows:
+    """Rolling origins, each model chosen and fitted anew at each."""
+    found = {}
+    quick = ["AutoETS", "AutoTheta", "AutoCES"]
+    for file, settings, horizon, origins, step, peers in (
+        ("airline", {}, 6, 31, 1, [*quick, "AutoARIMA"]),
+        ("co2", {"frequency": "1mo"}, 12, 17, 3, quick),  # AutoARIMA takes more than a minute
+        ("sunspots", {}, 5, 12, 5, [*quick, "AutoARIMA"]),
+    ):
+        panel = read_panel(str(SERIES / f"{file}.csv"), ColumnSettings.model_validate(settings)).panel
+        last = int(panel.lengths[0]) - horizon
+        print(file)
+        pairs = [(0, last - step * back) for back in reversed(range(origins))]
+        found[file] = compared(panel, horizon, pairs, peers)
+    return found
+
+
+def trained(data: Path, model: str, settings: dict[str, Any], threads: int = 1, **budget: Any) -> Rows:
+    """What a run of the command line says of its test data, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["train", "forecast", str(data), "--model", model, "--out", f"{folder}/run", "--threads", str(threads)]
+        words += [part for name, value in budget.items() for part in (f"--{name}", str(value))]
+        words += [part for name, value in settings.items() for part in ("--set", f"{name}={json.dumps(value)}")]
+        subprocess.run([sys.executable, "-m", "seqloom", *words], check=True, stdout=subprocess.DEVNULL)
+        summary = json.loads((Path(folder) / "run" / "summary.json").read_text())
+    row = summary["test"] | {"mse": summary["test"]["rmse"] ** 2}
+    row |= {name: summary[name] for name in ("seconds", "parameters", "peak_memory_bytes")}
+    print(f"  {model}", {k: round(v, 4) for k, v in row.items()}, flush=True)
+    return row
+
+
+def etth1() -> Rows:
+    """12, 4 and 4 months, standardised by the first; horizon 96, every window of the test."""
+    CACHE.mkdir(exist_ok=True)
+    frame, path = pl.read_csv(SERIES / "ETTh1.csv")[:14_400], CACHE / "etth1.csv"
+    names = frame.columns[1:]
+    learnt = frame[:8_640]
+    frame.with_columns(((pl.col(n) - learnt[n].mean()) / learnt[n].std(ddof=0)).alias(n) for n in names).write_csv(path)
+    data = {"data.horizon": 96, "data.valid_steps": 2_880, "data.test_steps": 2_880, "data.origins": 2_785}
+    window = {"window.context": 336, "window.transform": "none"}
+    segments = {**window, "window.segment": 24, "window.shortcut": False, "training.learning_rate": 1e-3}
+    alone = {"data.target": ["OT"]}
+    past = {**alone, "data.past": [name for name in names if name != "OT"]}
+    return {
+        "seasonal-naive": trained(path, "seasonal-naive", data),
+        "ridge": trained(path, "ridge", data),
+        "gru over segments of a day": trained(path, "gru", data | segments, updates=1_500),
+        "lstm, step by step": trained(
+            path, "lstm",
+            data | window | {"window.context": 96, "window.horizons": "recursive", "data.origins": 60},
+            updates=1_500,
+        ),
+        "ridge, OT alone": trained(path, "ridge", data | alone),
+        "ridge, OT with covariates": trained(path, "ridge", data | past),
+    }  # fmt: skip
+
+
+def m3() -> Rows:
+    """1,428 monthly series, the last 18 steps."""
+    path = SERIES / "m3_monthly.csv.gz"
+    panel = read_panel(str(path), ColumnSettings(period=12)).panel
+    pairs = [(series, int(steps) - 18) for series, steps in enumerate(panel.lengths)]
+    rows = compared(panel, 18, pairs, ["AutoTheta", "AutoCES"])
+    data = {"data.period": 12, "data.horizon": 18}
+    rows["ridge"] = trained(path, "ridge", data)
+    rows["gru"] = trained(path, "gru", data, threads=2, minutes=2)
+    return rows
+
+
+def order() -> Rows:
+    """AR(2), 400 series: coverage of 90 %, the order that AICc finds, and coefficients."""
+    rows = {}
+    for steps in (60, 200, 1_000):
+        chance, inside, orders, off = np.random.default_rng(steps), [], [], []
+        automatic = Autoregressive(AutoregressionSettings(), False)
+        plain = Autoregressive(AutoregressionSettings(transform="none", differences=0, trend=False), False)
+        for _ in range(400):
+            noise, values = chance.standard_normal(steps + 110), np.zeros(steps + 110)
+            for t in range(2, len(values)):
+                values[t] = 1.2 * values[t - 1] - 0.5 * values[t - 2] + noise[t]
+            past, ahead = values[100:-10], values[-10:]
+            found, simple = automatic.combine(past, 10), plain.combine(past, 10)
+            assert found is not None
+            assert simple is not None
+            low, high = np.quantile(found.paths(past, 10, 800, chance)[1], [0.05, 0.95], axis=0)
+            inside.append(((low <= ahead) & (ahead <= high)).mean())
+            orders.append(simple.fits[0].order == 2)
+            phi = np.append(simple.fits[0].autoregressive(), [0.0, 0.0])[:2]
+            off.append(np.abs(phi - [1.2, -0.5]).max() < 0.1)
+        rows[str(steps)] = {
+            "coverage_90": float(np.mean(inside)), "order_found": float(np.mean(orders)),
+            "coefficients_within_a_tenth": float(np.mean(off)),
+        }  # fmt: skip
+        print(f"  {steps}", rows[str(steps)], flush=True)
+    return rows
+
+
+def panel() -> Rows:
+    """100,000 series of 100 steps, a GRU for a minute: seconds and peak memory."""
+    CACHE.mkdir(exist_ok=True)
+    path, count, steps = CACHE / "panel.parquet", 100_000, 100
+    chance = np.random.default_rng(0)
+    values = np.cumsum(chance.standard_normal((count, steps), dtype=np.float32), axis=1)
+    names = np.repeat(np.arange(count), steps)
+    pl.DataFrame({"series": names, "step": np.tile(np.arange(steps), count), "value": values.ravel()}).write_parquet(
+        path
+    )
+    return {"gru": trained(path, "gru", {"data.horizon": 6}, minutes=1)}
+
+
+PARTS: dict[str, Callable[[], Rows]] = {"classics": classics, "etth1": etth1, "m3": m3, "order": order, "panel": panel}
+
+
+def main(parts: Sequence[str]) -> None:
+    if not SERIES.exists():
+        sys.exit(f"the data is not here: {SERIES}")
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for part in parts or PARTS:
+        print(part)
+        results[part] = PARTS[part]()
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,144 @@
+"""Whether one forecasting model is better than another: paired over series or origins, and said in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from seqloom.comparison.verdict import listed, plain
+from seqloom.metrics.forecasting import ForecastScores
+
+_SIGNIFICANT = 0.05
+_ENOUGH_SERIES = 10
+"""From so many series on, they are what differences are paired over; of fewer, the origins."""
+
+NAIVE = ("naive", "seasonal-naive", "drift")
+LINEAR = ("ar", "ridge")
+ONE_FOR_EACH = (*NAIVE, "ar", "ets", "theta")
+RECURRENT = ("rnn", "gru", "lstm", "mingru", "ntm")
+
+
+class Paired(NamedTuple):
+    """Two models on the same forecasts: the mean difference of their scaled errors (negative: the first is better), its
+    two-sided p-value, and over how many series or origins."""
+
+    difference: float
+    p: float
+    pairs: int
+    over: str
+
+
+def diebold_mariano(differences: NDArray[np.float64], horizon: int) -> float:
+    """The two-sided p-value that the mean loss difference of forecasts `horizon` steps ahead, from consecutive origins,
+    is zero (Diebold and Mariano 1995), with the correction for few of them and Student's t (Harvey, Leybourne and
+    Newbold 1997). NaN where they do not differ."""
+    count = len(differences)
+    centred = differences - differences.mean()
+    lags = range(1, min(horizon, count))
+    variance = centred @ centred / count + 2 * sum(centred[lag:] @ centred[:-lag] / count for lag in lags)
+    if variance <= 0:  # the sum over lags can be negative; Bartlett's weights cannot
+        weights = [1 - lag / horizon for lag in lags]
+        variance = centred @ centred / count + 2 * sum(
+            weight * (centred[lag:] @ centred[:-lag]) / count for weight, lag in zip(weights, lags, strict=True)
+        )
+    if variance <= 0:
+        return float("nan")
+    correction = (count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count
+    statistic = differences.mean() / math.sqrt(variance / count) * math.sqrt(max(correction, 1 / count))
+    return float(2 * stats.t.sf(abs(statistic), count - 1))
+
+
+def paired(first: ForecastScores, second: ForecastScores) -> Paired:
+    """Over series where there are ten or more, otherwise over the origins of each."""
+    losses = [{(series, origin): loss for series, origin, loss, _ in scores.origins} for scores in (first, second)]
+    common = sorted(key for key in losses[0].keys() & losses[1].keys() if np.isfinite(losses[0][key] + losses[1][key]))
+    gaps = np.array([losses[0][key] - losses[1][key] for key in common])
+    series = np.array([key[0] for key in common])
+    names = np.unique(series)
+    if len(names) >= _ENOUGH_SERIES:
+        means = np.array([gaps[series == name].mean() for name in names])
+        return Paired(float(means.mean()), _or_one(diebold_mariano(means, 1)), len(means), "series")
+    if len(gaps) < 3 or np.ptp(gaps) == 0:
+        return Paired(float(gaps.mean()) if len(gaps) else 0.0, 1.0, len(gaps), "origins")
+    step = int(np.min(np.diff(sorted(key[1] for key in common if key[0] == names[0])), initial=first.horizon))
+    overlap = max(1, -(-first.horizon // max(step, 1)))
+    return Paired(float(gaps.mean()), _or_one(diebold_mariano(gaps, overlap)), len(gaps), "origins")
+
+
+def _or_one(p: float) -> float:
+    return 1.0 if np.isnan(p) else p
+
+
+def forecast_verdict(scores: Mapping[str, ForecastScores]) -> str:
+    """Which model forecasts best and against which that is sure, and what the field asks: whether anything beats a
+    naive forecast, a recurrent network an autoregression, one model of all series one for each."""
+    ranked = sorted(scores, key=lambda model: scores[model].metrics()["mase"])
+    return " ".join(part for part in (_leader(ranked, scores), *_questions(ranked, scores)) if part)
+
+
+def _leader(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> str:
+    first, others = ranked[0], ranked[1:]
+    mase = plain(scores[first].metrics()["mase"])
+    if not others:
+        return f"{first} stands alone, with a MASE of {mase}."
+    tests = _holm({model: paired(scores[first], scores[model]) for model in others})
+    level = [model for model in others if tests[model] >= _SIGNIFICANT]
+    how = paired(scores[first], scores[others[0]])
+    test = f"paired over {how.pairs} {how.over}, corrected for {len(others)} comparisons"
+    if not level:
+        return f"{first} forecasts best, with a MASE of {mase}, and better than each of the others ({test})."
+    return f"{first} came first, with a MASE of {mase}, but cannot be told from {listed(level, "or")} ({test})."
+
+
+def _holm(tests: Mapping[str, Paired]) -> dict[str, float]:
+    """p-values corrected for their number (Holm 1979)."""
+    corrected, before = {}, 0.0
+    for place, model in enumerate(sorted(tests, key=lambda name: tests[name].p)):
+        before = max(before, min(1.0, tests[model].p * (len(tests) - place)))
+        corrected[model] = before
+    return corrected
+
+
+def _questions(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> list[str]:
+    naive = [model for model in ranked if model in NAIVE]
+    others = [model for model in ranked if model not in NAIVE]
+    found = []
+    if naive and others:
+        found.append(
+            _question(others[0], naive[0], scores, "{a} beats the naive forecasts ({b})", "nothing beats {b} for sure")
+        )
+    recurrent = [model for model in ranked if model in RECURRENT]
+    linear = [model for model in ranked if model in LINEAR]
+    if recurrent and linear:
+        found.append(
+            _question(
+                recurrent[0], linear[0], scores,
+                "a recurrent network ({a}) earns its keep over an autoregression ({b})",
+                "a recurrent network ({a}) does not earn its keep over an autoregression ({b})",
+            )
+        )  # fmt: skip
+    shared = [model for model in ranked if model not in ONE_FOR_EACH]
+    single = [model for model in ranked if model in ONE_FOR_EACH and model not in NAIVE]
+    if shared and single and len(scores[ranked[0]].sums) > 1:
+        found.append(
+            _question(
+                shared[0], single[0], scores, "one model of all series ({a}) beats one for each ({b})",
+                "one model of all series ({a}) does not beat one for each ({b})",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _question(a: str, b: str, scores: Mapping[str, ForecastScores], yes: str, no: str) -> str:
+    """`yes` where the first is better for sure, otherwise `no`, with what it rests on."""
+    test = paired(scores[a], scores[b])
+    sentence = (yes if test.difference < 0 and test.p < _SIGNIFICANT else no).format(a=a, b=b)
+    means = f"MASE {plain(scores[a].metrics()['mase'])} against {plain(scores[b].metrics()['mase'])}"
+    chance = "< 0.001" if test.p < 0.001 else f"= {test.p:.2g}"
+    sentence = sentence if sentence.startswith(a) else sentence[0].upper() + sentence[1:]
+    return f"{sentence}: {means}, p {chance} over {test.pairs} {test.over}."
