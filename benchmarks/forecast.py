@@ -48,7 +48,7 @@ def peer(name: str, period: int) -> Answer:
             model = getattr(models, name)(season_length=period)
             found = model.forecast(history.values, horizon, level=[80])
             point = np.asarray(found["mean"], np.float64)
-            yield Forecast.normal(point, np.maximum(found["hi-80"] - point, 0) / ndtri(0.9))
+            yield Forecast.normal(point, np.maximum(np.asarray(found["hi-80"]) - point, 0) / ndtri(0.9))
 
     return answer
 

@@ -36,7 +36,7 @@ class WindowSettings(Settings):
         1, ge=0, le=10_000, description="steps that the layer takes at once as one element; 0: a season"
     )
     level: Literal["last", "mean", "none"] = Field(
-        "last", description="what is taken out of a window: its last value or mean"
+        "mean", description="what is taken out of a window: its mean or last value"
     )
     transform: Literal["auto", "none", "log"] = Field(
         "auto", description="of the values; auto: logarithms of what is positive"
