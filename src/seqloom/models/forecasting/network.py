@@ -137,7 +137,7 @@ class ForecastNetwork(nn.Module):
         elif self.distribution.of_counts:
             values = values.clamp(min=0).log1p()
         mean = values.mean(1, keepdim=True)
-        floor = 1e-2 if self.own.log or self.distribution.of_counts else 1e-3 * mean.abs() + 1e-12
+        floor = 1e-2 if self.own.log or self.distribution.of_counts else 1e-5 * mean.abs() + 1e-12
         scale = (values - mean).abs().mean(1, keepdim=True) + floor
         season = self.own.season if self.own.season < values.shape[1] else 1
         differences = (values[:, season:] - values[:, :-season]).abs().mean(1, keepdim=True)
