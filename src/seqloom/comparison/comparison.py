@@ -144,11 +144,12 @@ def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comp
     left_out = unfairly_slow([row for row in rows if not row.deterministic]) if "minutes" in terms.budget else []
     judged = [scores[row.model] for row in rows if row.model not in left_out]
     found = differences(judged, lower_is_better)
+    special = _apart(terms) or _of_forecasts(terms, folder)
     report = {
         "task": terms.task,
         "score": score,
         "lower_is_better": lower_is_better,
-        "verdict": _apart(terms) or _of_forecasts(terms, folder) or verdict(judged, found, score, lower_is_better, unit),
+        "verdict": special or verdict(judged, found, score, lower_is_better, unit),
         "notes": notes(rows, unit, left_out),
         "leader": judged[0].model,
         "differences": [] if _apart(terms) else [difference.to_json() for difference in found],

@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from seqloom.comparison.verdict import listed, plain
-from seqloom.metrics.forecasting import ForecastScores
+from seqloom.metrics.forecasting import ENOUGH_SERIES, ForecastScores
 
 _SIGNIFICANT = 0.05
-_ENOUGH_SERIES = 10
-"""From so many series on, they are what differences are paired over; of fewer, the origins."""
-
 NAIVE = ("naive", "seasonal-naive", "drift")
 LINEAR = ("ar", "ridge")
 ONE_FOR_EACH = (*NAIVE, "ar", "ets", "theta")
@@ -60,7 +57,7 @@ def paired(first: ForecastScores, second: ForecastScores) -> Paired:
     gaps = np.array([losses[0][key] - losses[1][key] for key in common])
     series = np.array([key[0] for key in common])
     names = np.unique(series)
-    if len(names) >= _ENOUGH_SERIES:
+    if len(names) >= ENOUGH_SERIES:
         means = np.array([gaps[series == name].mean() for name in names])
         return Paired(float(means.mean()), _or_one(diebold_mariano(means, 1)), len(means), "series")
     if len(gaps) < 3 or np.ptp(gaps) == 0:
@@ -92,7 +89,7 @@ def _leader(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> str:
     test = f"paired over {how.pairs} {how.over}, corrected for {len(others)} comparisons"
     if not level:
         return f"{first} forecasts best, with a MASE of {mase}, and better than each of the others ({test})."
-    return f"{first} came first, with a MASE of {mase}, but cannot be told from {listed(level, "or")} ({test})."
+    return f"{first} came first, with a MASE of {mase}, but cannot be told from {listed(level, 'or')} ({test})."
 
 
 def _holm(tests: Mapping[str, Paired]) -> dict[str, float]:

@@ -31,6 +31,10 @@ _SUMS = (
 )
 
 
+ENOUGH_SERIES = 10
+"""From so many series on, they are what is counted as drawn independently; of fewer, the origins."""
+
+
 class Scale(NamedTuple):
     """The mean absolute and the mean squared error of the seasonal naive forecast, one season ahead, over a series'
     past: what errors are divided by (Hyndman and Koehler 2006). NaN where the past is constant or of one value."""
@@ -187,6 +191,18 @@ class ForecastScores:
         for series, error, weight in rows:
             sums[places[series]] += error, weight
         return ExampleScores("ratio", "series", sums)
+
+    def examples(self) -> ExampleScores:
+        """The scaled absolute error of each series, or of each origin where there are few series."""
+        if len(self.sums) >= ENOUGH_SERIES:
+            errors = self._by_series()[:, 0].mean(1)
+        else:
+            errors = np.array([error for _, _, error, _ in self.origins])
+        finite = np.isfinite(errors)
+        unit = "series" if len(self.sums) >= ENOUGH_SERIES else "origin"
+        return ExampleScores(
+            "ratio", unit, np.stack([np.where(finite, errors, 0.0), finite.astype(np.float64)], axis=1)
+        )
 
     def by_horizon(self) -> list[dict[str, float]]:
         """The metrics of each step ahead."""
