@@ -184,25 +184,13 @@ class ForecastScores:
             for series, _, error, _ in self.origins
             if np.isfinite(error)
         ]
-        if len(self.sums) < _FEW_SERIES:
+        if len(self.sums) < ENOUGH_SERIES:
             return ExampleScores("ratio", "forecast", np.array([row[1:] for row in rows]).reshape(-1, 2))
         places = {series: place for place, series in enumerate(self.sums)}
         sums = np.zeros((len(places), 2))
         for series, error, weight in rows:
             sums[places[series]] += error, weight
         return ExampleScores("ratio", "series", sums)
-
-    def examples(self) -> ExampleScores:
-        """The scaled absolute error of each series, or of each origin where there are few series."""
-        if len(self.sums) >= ENOUGH_SERIES:
-            errors = self._by_series()[:, 0].mean(1)
-        else:
-            errors = np.array([error for _, _, error, _ in self.origins])
-        finite = np.isfinite(errors)
-        unit = "series" if len(self.sums) >= ENOUGH_SERIES else "origin"
-        return ExampleScores(
-            "ratio", unit, np.stack([np.where(finite, errors, 0.0), finite.astype(np.float64)], axis=1)
-        )
 
     def by_horizon(self) -> list[dict[str, float]]:
         """The metrics of each step ahead."""
@@ -217,9 +205,6 @@ class ForecastScores:
             for series, row in zip(self.sums, means, strict=True)
         ]
         return sorted(rows, key=lambda row: -row["mase"] if np.isfinite(row["mase"]) else 0.0)
-
-
-_FEW_SERIES = 10
 
 
 def _mean(values: NDArray[np.float64], axes: tuple[int, ...]) -> NDArray[np.float64]:

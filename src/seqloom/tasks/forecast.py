@@ -115,10 +115,6 @@ class ForecastTask:
     def example_scores(self, trained: Trained, data: SeriesData) -> ExampleScores:
         return backtest(trained, data).example_scores()
 
-    def example_scores(self, trained: Trained, data: SeriesData) -> ExampleScores:
-        """An example is a series, or an origin where there are few series."""
-        return backtest(trained, data).examples()
-
     def online(self, trained: Trained) -> Callable[[str], str]:
         return online(trained)
 

@@ -15,7 +15,7 @@ from seqloom.formats.onnx.rows import Rows, repeated
 from seqloom.models.forecasting.calibration import NEUTRAL
 from seqloom.models.forecasting.distributions import Gaussian, Quantiles
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN
-from seqloom.models.forecasting.network import LEAST_UNIT, ForecastNetwork
+from seqloom.models.forecasting.network import LEAST_LOG_SCALE, LEAST_SCALE, LEAST_UNIT, ForecastNetwork
 
 _LARGEST_LOG = 88.0
 """Of which the exponential is a number of 32 bits."""
@@ -75,9 +75,9 @@ def _scaled(graph: Graph, model: ForecastNetwork, windows: Value) -> tuple[Value
         values = graph.op("Log", graph.op("Max", values, graph.constant(1e-12)))
     mean = graph.op("ReduceMean", values, graph.ints(1), keepdims=1)
     if model.own.log:
-        floor = graph.constant(1e-3)
+        floor = graph.constant(LEAST_LOG_SCALE)
     else:
-        share = graph.op("Mul", graph.op("Abs", mean), graph.constant(1e-6))
+        share = graph.op("Mul", graph.op("Abs", mean), graph.constant(LEAST_SCALE))
         floor = graph.op("Add", share, graph.constant(1e-12))
     scale = graph.op("Add", _mean_deviation(graph, graph.op("Sub", values, mean)), floor)
     season = model.own.season if model.own.season < model.own.context else 1

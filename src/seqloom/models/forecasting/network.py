@@ -26,8 +26,11 @@ from seqloom.nn.matrix_product import Linear
 _ROWS = 1_024
 _PATHS = 200
 _CONTEXT = 36
-_LEAST_UNIT = 0.1
+LEAST_UNIT = 0.1
 """Of the scale: what repeats exactly counts no more than that."""
+
+LEAST_LOG_SCALE, LEAST_SCALE = 1e-2, 1e-5
+"""What is added to the scale of a window, of logarithms, or as a share of its mean."""
 
 
 class WindowSettings(Settings):
@@ -137,7 +140,8 @@ class ForecastNetwork(nn.Module):
         elif self.distribution.of_counts:
             values = values.clamp(min=0).log1p()
         mean = values.mean(1, keepdim=True)
-        floor = 1e-2 if self.own.log or self.distribution.of_counts else 1e-5 * mean.abs() + 1e-12
+        logs = self.own.log or self.distribution.of_counts
+        floor = LEAST_LOG_SCALE if logs else LEAST_SCALE * mean.abs() + 1e-12
         scale = (values - mean).abs().mean(1, keepdim=True) + floor
         season = self.own.season if self.own.season < values.shape[1] else 1
         differences = (values[:, season:] - values[:, :-season]).abs().mean(1, keepdim=True)
