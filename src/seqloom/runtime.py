@@ -36,6 +36,18 @@ class Runtime:
     world_size: int = 1
     local_world_size: int = 1
 
+    @staticmethod
+    def check_launcher() -> None:
+        """Raises RequestError where `srun` started several processes, each of which would train the same model."""
+        tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1")
+        if "RANK" not in os.environ and tasks.isdecimal() and int(tasks) > 1:
+            raise RequestError(
+                "srun started the training more than once",
+                got=f"{tasks} tasks",
+                expected="one",
+                hint=f"srun --ntasks-per-node 1 torchrun --nproc-per-node {tasks} -m seqloom train ...",
+            )
+
     def check_single_process(self) -> None:
         """Raises RequestError for a model that only the threads of one process can fit, where there are several."""
         if self.world_size > 1:
@@ -106,8 +118,19 @@ def _check(threads: int, seed: int) -> None:
 def _ranks() -> tuple[int, int, int]:
     """Rank, world size and local world size, as `torchrun` gives them."""
     names = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_WORLD_SIZE": 1}
-    rank, world_size, local_world_size = (int(os.environ.get(name, alone)) for name, alone in names.items())
+    values = {name: os.environ.get(name, str(alone)) for name, alone in names.items()}
+    for name, value in values.items():
+        if not value.isdecimal():
+            raise RequestError(
+                "the environment of torchrun is damaged", where=name, got=repr(value), expected="a number"
+            )
+    rank, world_size, local_world_size = map(int, values.values())
     return rank, world_size, local_world_size
+
+
+def is_first_on_machine() -> bool:
+    """Whether this process speaks for those of `torchrun` or `srun` on this machine."""
+    return os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")) in ("0", "")
 
 
 def _multiplies_bfloat16(kind: str) -> bool:

@@ -61,6 +61,28 @@ def test_half_precision_is_for_products_not_for_what_is_carried() -> None:
     assert torch.equal(task.state[0], state[0])
 
 
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
+TORCHRUN += ["--rdzv-endpoint", "localhost:0", "-m", "seqloom", "train", "language-model"]
+
+
+def test_standard_input_is_read_by_one_process(tmp_path: Path) -> None:
+    text = Path(write_text(tmp_path / "text.txt")).read_text()
+    command = [*TORCHRUN, "-", "--model", "rnn", "--updates", "3", "--threads", "1", "--set", "hidden_size=8"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=240, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["language-model-rnn"]
+    for noise in ("Mixed Precision", "distributed_backend", "GLOBAL_RANK", "find_unused_parameters", "Warning"):
+        assert noise not in done.stderr
+
+
+def test_a_refusal_is_said_once(tmp_path: Path) -> None:
+    command = [*TORCHRUN, str(tmp_path / "missing.txt"), "--model", "rnn", "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode != 0
+    assert done.stderr.count("seqloom: the file does not exist") == 1
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
     text = write_text(tmp_path / "text.txt")

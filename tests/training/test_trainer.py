@@ -105,7 +105,7 @@ def test_resuming_on_another_text_is_refused(tmp_path: Path) -> None:
     train_small(tmp_path / "run", updates=5)
     text = tmp_path / "text.txt"
     text.write_text(text.read_text().replace("w", "v"))
-    with pytest.raises(seqloom.RequestError, match="text is no longer"):
+    with pytest.raises(seqloom.RequestError, match="data is no longer"):
         train_small(tmp_path / "run", updates=5, resume=True)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ import typer
 from seqloom import __version__
 from seqloom.cli import compare, embed, evaluate, export, listing, predict, train, vectors
 from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
+from seqloom.runtime import is_first_on_machine
 
 app = typer.Typer(
     name="seqloom",
@@ -53,8 +55,14 @@ app.command(name="import")(export.import_)
 app.command(name="list")(listing.list_)
 
 
+_SECONDS_TO_SPEAK = 2.0
+"""What all processes of a training refuse, the first one says; the others wait as long as that takes."""
+
+
 def main() -> None:
     """Runs a command: exit status 0, 1 (the work failed), 2 (the request was wrong) or 130 (Ctrl-C)."""
+    if "LOCAL_RANK" in os.environ:  # under torchrun, torch would warn once a process; it reads this when it is imported
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         with _warnings_on_standard_error():
             _check_arguments(sys.argv[1:])
@@ -62,11 +70,18 @@ def main() -> None:
                 app(prog_name="seqloom")
             finally:
                 sys.stdout.flush()  # a full disk is noticed here, not when the interpreter ends
+    except RequestError as error:
+        if not is_first_on_machine():
+            time.sleep(_SECONDS_TO_SPEAK)  # torchrun stops all processes as soon as one has ended
+            sys.exit(error.exit_status)
+        print(f"seqloom: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
     except SeqloomError as error:
         print(f"seqloom: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        print("seqloom: stopped", file=sys.stderr)
+        if is_first_on_machine():
+            print("seqloom: stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         _drop_output()

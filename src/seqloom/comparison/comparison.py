@@ -21,13 +21,14 @@ from seqloom.comparison.forecasts import forecast_verdict
 from seqloom.comparison.online import online_milliseconds
 from seqloom.comparison.scoreboard import Row, model_scores, notes, scoreboard, unfairly_slow
 from seqloom.comparison.spec import ComparisonSpec, assignments, claim_folder, make_terms
-from seqloom.comparison.training_process import run_training
+from seqloom.comparison.training_process import SECONDS_TO_SAVE, run_training
 from seqloom.comparison.verdict import ModelScores, differences, verdict
 from seqloom.data.input_source import Given, path_of
 from seqloom.files import write_atomic
 from seqloom.models.fitted import FittedByPasses
 from seqloom.run import load, make_settings
 from seqloom.runtime import cache_folder
+from seqloom.storage.lock import locked_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FitsWithoutGradients, Forecasts, Incomparable
 
@@ -76,16 +77,18 @@ def compare(
     paths = [None if part is None else path_of(part, cache_folder()) for part in (data, valid, test)]
     terms = make_terms(task, cast(str, paths[0]), paths[1], paths[2], models, seeds, budget, threads, settings or {})
     folder = Path(out)
-    claim_folder(folder, terms)
     try:
-        # Seed by seed: what is interrupted has compared all models with the first seeds.
-        runs = [(model, seed) for seed in range(1, seeds + 1) for model in terms.models if seed in _seeds(terms, model)]
-        for number, (model, seed) in enumerate(runs, 1):
-            _train(terms, model, seed, folder, f"{number} of {len(runs)}", quiet)
-        return _conclude(terms, folder, None if figures is None else Path(figures))
+        with locked_folder(folder):
+            claim_folder(folder, terms)
+            # Seed by seed: an interrupted comparison has compared all models with the first seeds.
+            seeds_of = {model: _seeds(terms, model) for model in terms.models}
+            runs = [(model, seed) for seed in range(1, seeds + 1) for model in terms.models if seed in seeds_of[model]]
+            for number, (model, seed) in enumerate(runs, 1):
+                _train(terms, model, seed, folder, f"{number} of {len(runs)}", quiet)
+            return _conclude(terms, folder, None if figures is None else Path(figures))
     except KeyboardInterrupt:
         if not quiet:
-            print("the same command goes on where this one stopped", file=sys.stderr)
+            print("the same command resumes where this one stopped", file=sys.stderr)
         raise
 
 
@@ -109,11 +112,14 @@ def run_folder(folder: Path, model: str, seed: int) -> Path:
 def _train(terms: ComparisonSpec, model: str, seed: int, folder: Path, number: str, quiet: bool) -> None:
     """Trains, or goes on with a training that was interrupted; a finished one is left as it is."""
     run = run_folder(folder, model, seed)
+    if run.exists():
+        with locked_folder(run, wait_seconds=SECONDS_TO_SAVE):
+            pass  # the training of a comparison that was killed has saved and stopped
     if (run / "summary.json").exists() and _read_summary(run)["finished"]:
         return
     resume = (run / "config.toml").exists()
     if not quiet:
-        print(f"{'going on with' if resume else 'training'} {model}, seed {seed} ({number})", file=sys.stderr)
+        print(f"{'resuming' if resume else 'training'} {model}, seed {seed} ({number})", file=sys.stderr)
     arguments = [terms.task, terms.data, "--model", model, "--out", str(run), "--seed", str(seed)]
     arguments += ["--threads", str(terms.threads), *(["--resume"] if resume else [])]
     for option, value in (("valid", terms.valid), ("test", terms.test), *terms.budget.items()):

@@ -1,4 +1,4 @@
-"""One training in a process of its own, so that its peak memory is its own; Ctrl-C reaches it and it saves."""
+"""One training in a subprocess, so that its peak memory is its own; it saves and stops with its parent."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 from seqloom.errors import RequestError, SeqloomError
 
+STOPS_WITH_PARENT = "SEQLOOM_STOPS_WITH_PARENT"
+"""The environment variable that tells a training to stop when its standard input ends."""
+SECONDS_TO_SAVE = 60.0
 _INTERRUPTED = 130
 _WORDS_KEPT = 4_000  # characters of what the child said last
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -26,12 +30,12 @@ def run_training(arguments: Sequence[str], title: str, quiet: bool = False) -> N
 
     Raises KeyboardInterrupt where it was stopped and has saved, SeqloomError with its last words where it failed.
     """
-    environment = os.environ.copy()
+    environment = os.environ | {STOPS_WITH_PARENT: "1"}
     if sys.stderr.isatty():  # its standard error is a pipe: tell it that a person looks on all the same
         environment |= {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}
     child = subprocess.Popen(
         [sys.executable, "-m", "seqloom", "train", *arguments],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # held open as long as this process lives, however it ends
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=environment,
@@ -59,13 +63,30 @@ def run_training(arguments: Sequence[str], title: str, quiet: bool = False) -> N
         if child.poll() is None:
             child.kill()
             child.wait()
-        if child.stderr is not None:
-            child.stderr.close()
+        for stream in (child.stdin, child.stderr):
+            if stream is not None:
+                stream.close()
     if status == _INTERRUPTED:
         raise KeyboardInterrupt
     if status:
         kind = RequestError if status == RequestError.exit_status else SeqloomError
         raise kind(f"the training of {title} failed", got=_last_words(words, status))
+
+
+def stop_with_parent() -> None:
+    """In the child: when the parent is gone, saves and stops as on SIGTERM; kills itself if that takes too long."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        silent = os.open(os.devnull, os.O_WRONLY)
+        for output in (1, 2):  # nobody reads them any more
+            os.dup2(silent, output)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(SECONDS_TO_SAVE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _said(child: subprocess.Popen[bytes]) -> Iterator[str]:

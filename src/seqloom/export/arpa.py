@@ -11,12 +11,12 @@ from seqloom.data.word_tokenizer import WordTokenizer
 from seqloom.errors import RequestError
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
-from seqloom.files import make_folder
 from seqloom.formats.arpa.read import read_model
 from seqloom.formats.arpa.write import write_model
 from seqloom.models.ngram.model import NgramModel
 from seqloom.run import Run, load
-from seqloom.run.plan import Plan, check_folder, free_folder, make_settings
+from seqloom.run.plan import Plan, check_folder, make_settings
+from seqloom.storage.lock import locked_folder, locked_new_folder
 from seqloom.training.budget import Budget
 
 
@@ -36,13 +36,13 @@ def read_arpa(path: str | Path, out: str | Path | None = None) -> Run:
 
     Words are separated by whitespace. Raises SeqloomError with `file:line` where the file is broken.
     """
-    folder = Path(out) if out is not None else free_folder(Path("runs") / "language-model-arpa")
     model = read_model(path)
     settings = make_settings("language-model", "ngram", {"model.order": model.store.order})
     plan = Plan("language-model", "ngram", Sources(str(path)), Budget(epochs=1), 1, settings)
-    check_folder(folder, plan, resume=False)
-    make_folder(folder)
-    TextCodec(WordTokenizer(model.tokens)).save(folder)
-    NgramModel.of(model.store).save(folder)
-    write_toml(folder / "config.toml", plan.to_toml())
-    return load(folder)
+    new = Path("runs") / "language-model-arpa"
+    with locked_new_folder(new) if out is None else locked_folder(Path(out)) as folder:
+        check_folder(folder, plan, resume=False)
+        TextCodec(WordTokenizer(model.tokens)).save(folder)
+        NgramModel.of(model.store).save(folder)
+        write_toml(folder / "config.toml", plan.to_toml())
+        return load(folder)

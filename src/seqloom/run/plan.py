@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import create_model
 
 from seqloom.config import Settings, build, flatten, full_name, read_toml
-from seqloom.data.corpus import Sources
+from seqloom.data.corpus import Sources, content_hash
 from seqloom.errors import RequestError
 from seqloom.formats.vector_sources import dim_of
 from seqloom.models.fitted import FittedByPasses, FittedInOnePass
@@ -27,7 +27,8 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a training depends on; `config.toml` is this."""
+    """All that a training depends on; `config.toml` is this. `contents` are the hashes of the files by their roles,
+    since a path may hold other data later; runs of older versions have none."""
 
     task: str
     model: str
@@ -35,6 +36,7 @@ class Plan:
     budget: Budget
     seed: int
     settings: Settings
+    contents: dict[str, str] = field(default_factory=dict)
 
     def to_toml(self) -> dict[str, Any]:
         return {
@@ -45,6 +47,7 @@ class Plan:
             "sources": {name: path for name, path in asdict(self.sources).items() if path is not None},
             "budget": self.budget.model_dump(exclude_defaults=True),
             "settings": self.settings.model_dump(),
+            "contents": self.contents,
         }
 
     @classmethod
@@ -62,8 +65,9 @@ class Plan:
                 budget=build(Budget, content["budget"]),
                 seed=content["seed"],
                 settings=kind.model_validate(content["settings"]),
+                contents={str(role): str(digest) for role, digest in content.get("contents", {}).items()},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RequestError("the run's configuration is damaged", where=str(where), got=repr(error)) from None
 
 
@@ -102,13 +106,10 @@ def sizes(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in flatten(settings).items() if name.endswith(asked)}
 
 
-def free_folder(wanted: Path) -> Path:
-    """`wanted`, or the first of `wanted-2`, `wanted-3`, .. that is not there."""
-    number, folder = 1, wanted
-    while folder.exists():
-        number += 1
-        folder = wanted.with_name(f"{wanted.name}-{number}")
-    return folder
+def contents_of(sources: Sources) -> dict[str, str]:
+    """The hash of each file's content, by its role; data that is drawn has none."""
+    files = {role: path for role, path in asdict(sources).items() if path is not None and Path(path).is_file()}
+    return {role: content_hash(path) for role, path in files.items()}
 
 
 def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
@@ -125,7 +126,15 @@ def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
             "the folder holds a run already", where=str(folder), hint="go on with it by --resume, or give another --out"
         )
     before = Plan.from_toml(read_toml(config), config)
-    if before == plan:
+    if before.contents and plan.contents and before.contents != plan.contents:
+        roles = [role for role in plan.contents if before.contents.get(role) != plan.contents[role]]
+        raise RequestError(
+            "the data is no longer what the run was trained on",
+            where=str(folder),
+            got=f"other content of {', '.join(asdict(plan.sources)[role] for role in roles)}" if roles else None,
+            hint="give another --out",
+        )
+    if replace(before, contents=plan.contents) == plan:
         return
     old, new = ({**p.to_toml(), "settings": flatten(p.settings)} for p in (before, plan))
     changed = [n for n in old["settings"] | new["settings"] if old["settings"].get(n) != new["settings"].get(n)]

@@ -5,25 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, Recipe, Sources, SyntheticSource, prepare
-from seqloom.data.input_source import Given, path_of
+from seqloom.data.input_source import Given, path_of, rereadable
 from seqloom.errors import RequestError
-from seqloom.files import make_folder, write_atomic
+from seqloom.files import write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
 from seqloom.processor_share import ProcessorShare
 from seqloom.run.card import write_card
-from seqloom.run.plan import Plan, check_folder, free_folder, make_settings, sizes, trainer_for
+from seqloom.run.plan import Plan, check_folder, contents_of, make_settings, sizes, trainer_for
 from seqloom.run.run import Run
-from seqloom.runtime import cache_folder
+from seqloom.runtime import Runtime, cache_folder
+from seqloom.storage.lock import locked_folder, locked_new_folder
 from seqloom.tasks import tasks
 from seqloom.threads import num_threads
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.loop import TrainingLoop
+from seqloom.training.loop import StopOnSignal, TrainingLoop
 from seqloom.training.progress import Display, Silent, Terminal
+from seqloom.training.trainer import Trainer
 
 
 def train(
@@ -61,43 +64,74 @@ def train(
     held_out = (None if given is None else path_of(given, cache_folder()) for given in (valid, test))
     sources = Sources(path_of(data, cache_folder()), *held_out)
     plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}, sources.data))
-    folder = Path(out) if out is not None else free_folder(Path("runs") / f"{task}-{model}")
-    check_folder(folder, plan, resume)
-    chosen = tasks[task]
-    trainer = trainer_for(chosen, model, plan.settings)
-    trainer.start(device=device, threads=threads, seed=seed, training=True)
+    Runtime.check_launcher()
+    if out is not None:
+        check_folder(Path(out), plan, resume)  # refused before anything is started, and once more when it is locked
+    trainer = trainer_for(tasks[task], model, plan.settings)
+    with ExitStack() as stack:
+        stack.enter_context(StopOnSignal(at_once=True))
+        trainer.start(device=device, threads=threads, seed=seed, training=True)
+        files = _files_for_all(sources, trainer)
+        folder, plan = _claim_folder(None if out is None else Path(out), plan, files, trainer, resume, stack)
+        return _train(plan, files, folder, trainer, resume, quiet)
+
+
+def _files_for_all(sources: Sources, trainer: Trainer) -> Sources:
+    """Where every process finds the data: the first one keeps a copy of what can be read only once."""
+    paths = {role: path for role, path in asdict(sources).items() if path is not None}
+    if trainer.runtime.rank == 0:
+        paths = {role: rereadable(path, cache_folder()) for role, path in paths.items()}
+    return Sources(**trainer.processes.gather(paths)[0])
+
+
+def _claim_folder(
+    out: Path | None, plan: Plan, files: Sources, trainer: Trainer, resume: bool, stack: ExitStack
+) -> tuple[Path, Plan]:
+    """The run's folder, locked by the first process until `stack` is closed, and the plan with the contents of its
+    data."""
+    folder = out
+    if trainer.runtime.rank == 0:
+        new = Path("runs") / f"{plan.task}-{plan.model}"
+        folder = stack.enter_context(locked_new_folder(new) if out is None else locked_folder(out))
+        plan = replace(plan, contents=contents_of(files))
+        check_folder(folder, plan, resume)
+    return trainer.processes.gather(folder)[0], plan
+
+
+def _train(plan: Plan, files: Sources, folder: Path, trainer: Trainer, resume: bool, quiet: bool) -> Run:
+    """Prepares the data, trains, and leaves a run in the folder."""
+    recipe, is_first = tasks[plan.task].recipe(plan.settings), trainer.runtime.rank == 0
     with trainer.processes.rank_zero_first():
-        corpus = prepare(plan.sources, chosen.recipe(plan.settings), cache_folder())
+        corpus = prepare(files, recipe, cache_folder())
     if resume:
-        _check_text(folder, chosen.recipe(plan.settings), corpus)
+        _check_codec(folder, recipe, corpus)
     with ExitStack() as stack:
         stack.enter_context(within_memory(sizes(plan.settings)))
-        trainer.build(corpus, seed, folder)
+        trainer.build(corpus, plan.seed, folder)
         display: Display = Silent()
-        if trainer.runtime.rank == 0:
-            make_folder(folder)
+        if is_first:
             corpus.codec.save(folder)
             write_toml(folder / "config.toml", plan.to_toml())
             if not quiet:
-                display = stack.enter_context(Terminal(model))
-        loop = TrainingLoop(trainer, budget, folder, display)
+                display = stack.enter_context(Terminal(plan.model))
+        loop = TrainingLoop(trainer, plan.budget, folder, display)
         if resume:
             loop.resume()
         processor = ProcessorShare()
         progress = loop.run()
         used = {"processor_seconds": round(processor.seconds, 3), "processor_share": processor.share(num_threads())}
         run = Run(folder, plan, trainer.finish(folder), corpus.codec, trainer.runtime)
-    if trainer.runtime.rank == 0:
+    if is_first:
         _summarise(run, progress, corpus, used)
     trainer.processes.barrier()
     return run
 
 
-def _check_text(folder: Path, recipe: Recipe[Any, Any] | SyntheticSource, corpus: Corpus[Any, Any]) -> None:
-    """Refuses to resume on a text that has changed, as far as its vocabulary shows it."""
+def _check_codec(folder: Path, recipe: Recipe[Any, Any] | SyntheticSource, corpus: Corpus[Any, Any]) -> None:
+    """Refuses to resume with another codec than the run has. (Old runs do not have the hashes of their data.)"""
     if (folder / "config.toml").exists() and recipe.load(folder).fingerprint() != corpus.codec.fingerprint():
         raise RequestError(
-            "the text is no longer the one that the run was trained on", where=str(folder), hint="give another --out"
+            "the data is no longer what the run was trained on", where=str(folder), hint="give another --out"
         )
 
 

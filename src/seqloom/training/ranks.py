@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
@@ -76,8 +78,15 @@ def make_fabric(runtime: Runtime) -> Fabric:
     """Fabric for this process: alone, or one of those that `torchrun` started. Its import is slow and large, so it is
     imported only where a network is trained."""
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from lightning_fabric.strategies.ddp import DDPStrategy
 
+    # Its banners would come once a process, and above every error.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for text in ("broadcast_buffers", "find_unused_parameters"):
+        warnings.filterwarnings("ignore", f"(?s).*{text}")
     strategy: Any = "auto"
     if runtime.world_size > 1:
         # In a step, an output cluster may have no target and so no gradient.
@@ -88,6 +97,8 @@ def make_fabric(runtime: Runtime) -> Fabric:
         num_nodes=runtime.world_size // runtime.local_world_size,
         strategy=strategy,
         precision="bf16-mixed" if runtime.bfloat16 else "32-true",
+        # Given explicitly: Fabric would take every allocation of SLURM for processes that SLURM has started.
+        plugins=[TorchElasticEnvironment() if runtime.world_size > 1 else LightningEnvironment()],
     )
     if runtime.world_size > 1:
         fabric.launch()
