@@ -15,7 +15,7 @@ from seqloom.compiling import compiled
 from seqloom.errors import RequestError
 from seqloom.nn.kernels.exponential import exp, log
 from seqloom.nn.layers.ntm import NTM, NTMSettings, NTMState
-from seqloom.nn.ntm.addressing import Heads, Instructions, addressed, content_weights, read, sharpened, shifted, written
+from seqloom.nn.ntm.addressing import Heads, Instructions, address, content_weights, read, sharpen, shift, write
 from seqloom.nn.ntm.weight_record import record_weights
 
 SMALL = {"hidden_size": 7, "memory_size": 9, "memory_width": 4}
@@ -118,7 +118,7 @@ def test_content_weights_are_of_the_cosine_whatever_the_norms() -> None:
 
 @pytest.mark.parametrize(("shifts", "moved"), [([1, 0, 0], 3), ([0, 1, 0], 0), ([0, 0, 1], 1), ([0, 0, 0, 0, 1], 2)])
 def test_shifts_go_round(shifts: list[float], moved: int) -> None:
-    weights = shifted(torch.eye(4)[None, :1], torch.tensor([[shifts]], dtype=torch.float32))
+    weights = shift(torch.eye(4)[None, :1], torch.tensor([[shifts]], dtype=torch.float32))
     assert weights.argmax().item() == moved
     assert weights.sum() == 1
 
@@ -126,25 +126,25 @@ def test_shifts_go_round(shifts: list[float], moved: int) -> None:
 def test_sharpening_is_a_power() -> None:
     weights = torch.tensor([[[0.2, 0.5, 0.3]]])
     expected = weights**3 / (weights**3).sum()
-    torch.testing.assert_close(sharpened(weights, torch.tensor([[3.0]])), expected)
+    torch.testing.assert_close(sharpen(weights, torch.tensor([[3.0]])), expected)
 
 
 def test_gates_choose_between_content_and_what_was_before() -> None:
     before = torch.tensor([[[0.0, 0.0, 1.0]]])
-    said = Instructions(
+    instructions = Instructions(
         torch.tensor([[[1.0, 0.0]]]), torch.tensor([[50.0]]), torch.tensor([[1.0]]),
         torch.tensor([[[0.0, 1.0, 0.0]]]), torch.tensor([[1.0]]), torch.zeros(1, 0, 2), torch.zeros(1, 0, 2),
     )  # fmt: skip
     memory = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]])
-    assert addressed(said, memory, before).argmax() == 0
-    assert addressed(said._replace(gates=torch.tensor([[0.0]])), memory, before).argmax() == 2
+    assert address(instructions, memory, before).argmax() == 0
+    assert address(instructions._replace(gates=torch.tensor([[0.0]])), memory, before).argmax() == 2
 
 
 def test_writing_erases_and_adds_and_reading_finds_it() -> None:
     memory, at = torch.ones(1, 2, 3), torch.tensor([[[0.0, 1.0, 0.0]]])
-    said = Instructions.of(torch.zeros(1, Heads(2, 1, 1, 3).instruction_size), Heads(2, 1, 1, 3))
-    said = said._replace(erase=torch.tensor([[[1.0, 0.0]]]), add=torch.tensor([[[0.5, 0.25]]]))
-    after = written(said, memory, at)
+    instructions = Instructions.from_raw(torch.zeros(1, Heads(2, 1, 1, 3).instruction_size), Heads(2, 1, 1, 3))
+    instructions = instructions._replace(erase=torch.tensor([[[1.0, 0.0]]]), add=torch.tensor([[[0.5, 0.25]]]))
+    after = write(instructions, memory, at)
     assert after[0].tolist() == [[1.0, 0.5, 1.0], [1.0, 1.25, 1.0]]
     assert read(after, at).tolist() == [[0.5, 1.25]]
 
@@ -152,9 +152,9 @@ def test_writing_erases_and_adds_and_reading_finds_it() -> None:
 def test_two_heads_that_write_erase_both_before_either_adds() -> None:
     memory, at = torch.ones(1, 1, 1), torch.ones(1, 2, 1)
     heads = Heads(1, 1, 2, 1)
-    said = Instructions.of(torch.zeros(1, heads.instruction_size), heads)
-    said = said._replace(erase=torch.ones(1, 2, 1), add=torch.tensor([[[0.5], [0.25]]]))
-    assert written(said, memory, at).item() == 0.75
+    instructions = Instructions.from_raw(torch.zeros(1, heads.instruction_size), heads)
+    instructions = instructions._replace(erase=torch.ones(1, 2, 1), add=torch.tensor([[[0.5], [0.25]]]))
+    assert write(instructions, memory, at).item() == 0.75
 
 
 # Single precision at its limits.

@@ -33,7 +33,7 @@ class ChainScan:
 
         def forward(inside: Graph, state: list[Value], elements: list[Value]) -> tuple[list[Value], list[Value]]:
             (best,), (emission, real, is_first) = state, elements
-            ways = inside.op("Add", inside.unsqueeze(best, 2), _double(inside, chain.moves))
+            ways = inside.op("Add", inside.unsqueeze(best, 2), _double(inside, chain.transitions))
             came_from = inside.op("ArgMax", ways, axis=1, keepdims=0)
             score = inside.op("ReduceMax", ways, inside.ints(1), keepdims=0)
             begun = inside.op("Where", is_first, _double(inside, chain.first), score)
@@ -57,7 +57,7 @@ class ChainScan:
 
         def forward(inside: Graph, state: list[Value], elements: list[Value]) -> tuple[list[Value], list[Value]]:
             (alpha,), (emission, real, is_first) = state, elements
-            ways = inside.op("Add", inside.unsqueeze(alpha, 2), _double(inside, chain.moves))
+            ways = inside.op("Add", inside.unsqueeze(alpha, 2), _double(inside, chain.transitions))
             score = inside.op("ReduceLogSumExp", ways, inside.ints(1), keepdims=0)
             begun = inside.op("Where", is_first, _double(inside, chain.first), score)
             after = inside.op("Where", real, inside.op("Add", begun, emission), alpha)
@@ -66,7 +66,7 @@ class ChainScan:
         def backward(inside: Graph, state: list[Value], elements: list[Value]) -> tuple[list[Value], list[Value]]:
             (beta,), (emission, real, _) = state, elements
             reached = inside.unsqueeze(inside.op("Add", beta, emission), 1)
-            ways = inside.op("Add", reached, _double(inside, chain.moves))
+            ways = inside.op("Add", reached, _double(inside, chain.transitions))
             before = inside.op("ReduceLogSumExp", ways, inside.ints(2), keepdims=0)
             return [inside.op("Where", real, before, beta)], [inside.op("Identity", beta)]
 

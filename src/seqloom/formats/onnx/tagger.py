@@ -72,7 +72,7 @@ def _step(model: Tagger, int8: bool) -> ExportedGraph:
     scores = graph.squeeze(linear(graph, outputs, model.emit), 1)
     if isinstance(model.output, CRF):
         chain = model.output.chain(NEVER)
-        moves = graph.concat(graph.weight(chain.moves), graph.weight(chain.first[None]), axis=0)
+        moves = graph.concat(graph.weight(chain.transitions), graph.weight(chain.first[None]), axis=0)
         follows = graph.op("Gather", moves, graph.input("tag_before", "int64", ["forms"]), axis=0)
         scores = graph.op("Add", scores, follows)
     graph.output(graph.op("ArgMax", scores, axis=1, keepdims=0), "tag", "int64", ["forms"])

@@ -1,1 +1,1 @@
-"""Conditional random fields: the score of a chain of tags, the sum over all chains, the best chain."""
+"""Linear-chain conditional random fields."""

@@ -1,4 +1,4 @@
-"""A conditional random field along a chain: which tag follows which, learnt together with what is seen."""
+"""A linear-chain conditional random field."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 from seqloom.nn.crf.chain import Chain, best_path, log_partition, path_score, real_steps
 
 ILLEGAL = -20.0
-"""What an illegal transition scores besides, in the sum over paths: e^-20 of the probability of a legal one. Not less,
-so that a sentence whose annotation is illegal costs much, and not without end."""
+"""Added to the score of an illegal transition in the log-partition, which makes it e^20 times less probable. A larger
+penalty would make the loss of a sentence with an illegal annotation arbitrarily large."""
 
 NEVER = -1e4
-"""The same on the best path."""
+"""Added to the score of an illegal transition on the best path."""
 
 
 class CRF(nn.Module):
     """p(tags | x) = exp(score(x, tags)) / Z(x), where score(x, y) is the sum of the emissions e_t(y_t) and of the
-    transitions A(y_{t-1}, y_t), a first and a last one included (Lafferty et al. 2001; Collobert et al. 2011, equations
-    11 to 16; Lample et al. 2016, equation 1).
+    transitions A(y_{t-1}, y_t), including one into the first tag and one out of the last (Lafferty et al. 2001;
+    Collobert et al. 2011, equations 11 to 16; Lample et al. 2016, equation 1).
 
-    `legal` (tags + 1, tags + 1) says what may follow what; its last row what may come first, its last column what may
-    come last.
+    `legal` (tags + 1, tags + 1) is True for a transition (from, to) that is allowed; its last row for the first tags,
+    its last column for the last tags.
     """
 
     def __init__(self, legal: Bool[Tensor, "from to"]) -> None:
@@ -34,7 +34,7 @@ class CRF(nn.Module):
         self.register_buffer("legal", legal)
 
     def chain(self, illegal: float) -> Chain:
-        """The transitions, those that are not legal with `illegal` added."""
+        """The scores of transitions, with `illegal` added to those that are not allowed."""
         penalty = (~self.legal).to(self.moves.dtype) * illegal
         return Chain(self.first + penalty[-1, :-1], self.moves + penalty[:-1, :-1], self.last + penalty[:-1, -1])
 
@@ -45,39 +45,39 @@ class CRF(nn.Module):
         known: Bool[Tensor, "batch time"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, ""]:
-        """-log p(tags) in nats, summed over the rows. Where a tag is not `known`, any will do: the sum is over all
-        paths through those that are."""
+        """-log p(tags) in nats, summed over the rows. Where a tag is not `known`, the probability is that of all paths
+        through the known tags."""
         emissions, chain = _precise(emissions), self.chain(ILLEGAL)
         real = real_steps(emissions, lengths)
-        whole = log_partition(emissions, chain, lengths).sum()
+        log_z = log_partition(emissions, chain, lengths).sum()
         if bool((known | ~real).all()):
-            return whole - path_score(emissions, tags.clamp(min=0), chain, lengths).sum()
+            return log_z - path_score(emissions, tags.clamp(min=0), chain, lengths).sum()
         others = torch.ones_like(emissions, dtype=torch.bool).scatter(2, tags.clamp(min=0)[:, :, None], False)
-        held = emissions.masked_fill(others & known[:, :, None], NEVER)
-        return whole - log_partition(held, chain, lengths).sum()
+        constrained = emissions.masked_fill(others & known[:, :, None], NEVER)
+        return log_z - log_partition(constrained, chain, lengths).sum()
 
     @torch.no_grad()
     def best(
         self, emissions: Float[Tensor, "batch time tags"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Int[Tensor, "batch time"]:
-        """The tags of the best path, which is legal; what stands in padding means nothing."""
+        """The tags of the best path, which is legal; undefined in padding."""
         return best_path(_precise(emissions), self.chain(NEVER), lengths)
 
     def probabilities(
         self, emissions: Float[Tensor, "batch time tags"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time tags"]:
-        """p(y_t | x), the sum over all paths that have the tag there: the gradient of log Z. Keeps no gradients."""
+        """p(y_t | x), the marginal probability of each tag, which is the gradient of log Z. Without gradients."""
         with torch.enable_grad():
-            seen = _precise(emissions.detach()).requires_grad_()
+            detached = _precise(emissions.detach()).requires_grad_()
             chain = Chain(*(scores.detach() for scores in self.chain(ILLEGAL)))
-            (found,) = torch.autograd.grad(log_partition(seen, chain, lengths).sum(), seen)
-        return found
+            (marginals,) = torch.autograd.grad(log_partition(detached, chain, lengths).sum(), detached)
+        return marginals
 
     @torch.no_grad()
-    def step(self, emission: Float[Tensor, " tags"], before: int | None) -> int:
-        """The best tag here, after the one that was decided `before` (None: nothing was), whatever will come."""
+    def step(self, emission: Float[Tensor, " tags"], previous: int | None) -> int:
+        """The best tag of one step after the tag `previous` (None at the first step), without the later steps."""
         chain = self.chain(NEVER)
-        return int((_precise(emission) + (chain.first if before is None else chain.moves[before])).argmax())
+        return int((_precise(emission) + (chain.first if previous is None else chain.transitions[previous])).argmax())
 
 
 def _precise(emissions: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What turns the scores of tags at each step into tags. A CRF is one; the softmax here takes every step on its own."""
+"""Output layers of a tagger: their contract, which a CRF fulfils, and a softmax that treats each step separately."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from torch.nn import functional as F
 
 
 class TagOutput(Protocol):
-    """`emissions` are scores, not normalised. Of what is asked for after training none keeps gradients, and what
-    stands in padding means nothing."""
+    """`emissions` are unnormalised scores. All but `loss` run without gradients; results in padding are undefined."""
 
     def loss(
         self,
@@ -33,16 +32,16 @@ class TagOutput(Protocol):
     def probabilities(
         self, emissions: Float[Tensor, "batch time tags"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time tags"]:
-        """Those of every tag at each step."""
+        """The probability of every tag at each step."""
         ...
 
-    def step(self, emission: Float[Tensor, " tags"], before: int | None) -> int:
-        """The tag of one step, given the one that was decided before it (None: it is the first)."""
+    def step(self, emission: Float[Tensor, " tags"], previous: int | None) -> int:
+        """The tag of one step, given the previous tag (None at the first step)."""
         ...
 
 
 class TagSoftmax(nn.Module):
-    """p(tags | x) as the product of a softmax at each step."""
+    """p(tags | x) is the product of the softmax at each step."""
 
     def loss(
         self,
@@ -70,5 +69,5 @@ class TagSoftmax(nn.Module):
         return emissions.softmax(2)
 
     @torch.no_grad()
-    def step(self, emission: Float[Tensor, " tags"], before: int | None) -> int:  # noqa: ARG002
+    def step(self, emission: Float[Tensor, " tags"], previous: int | None) -> int:  # noqa: ARG002
         return int(emission.argmax())

@@ -1,4 +1,4 @@
-"""Addressing of one head over one row: forward, and backward. The equations are those of `nn.memory`."""
+"""Addressing of one head for one row, forward and backward. The equations are those of `nn.ntm.addressing`."""
 
 from __future__ import annotations
 
@@ -33,57 +33,59 @@ def softmax(values: Array) -> None:
 
 
 @inlined
-def instruct(said: Array, width: int, shifts: int, heads: int, write_heads: int) -> None:
-    """From numbers of any size to instructions, in place (`Instructions.of`)."""
+def activate_instructions(instructions: Array, width: int, shifts: int, heads: int, write_heads: int) -> None:
+    """Maps unbounded numbers to instructions, in place, as `Instructions.from_raw` does."""
     start = 0
     for _ in range(heads):
         for j in range(start, start + width):
-            said[j] = tanh(said[j])
+            instructions[j] = tanh(instructions[j])
         start += width
-        said[start] = softplus(said[start])
-        said[start + 1] = sigmoid(said[start + 1])
-        softmax(said[start + 2 : start + 2 + shifts])
+        instructions[start] = softplus(instructions[start])
+        instructions[start + 1] = sigmoid(instructions[start + 1])
+        softmax(instructions[start + 2 : start + 2 + shifts])
         start += 2 + shifts
-        said[start] = ONE + softplus(said[start])
+        instructions[start] = ONE + softplus(instructions[start])
         start += 1
     for _ in range(write_heads):
         for j in range(start, start + width):
-            said[j] = sigmoid(said[j])
+            instructions[j] = sigmoid(instructions[j])
         for j in range(start + width, start + 2 * width):
-            said[j] = tanh(said[j])
+            instructions[j] = tanh(instructions[j])
         start += 2 * width
 
 
 @inlined
-def instruct_backward(said: Array, by_said: Array, width: int, shifts: int, heads: int, write_heads: int) -> None:
-    """From the gradient of instructions to that of the numbers they are of, in place."""
+def activate_instructions_backward(
+    instructions: Array, grad_instructions: Array, width: int, shifts: int, heads: int, write_heads: int
+) -> None:
+    """Turns the gradient of the instructions into that of the unbounded numbers, in place."""
     start = 0
     for _ in range(heads):
         for j in range(start, start + width):
-            by_said[j] *= ONE - said[j] * said[j]
+            grad_instructions[j] *= ONE - instructions[j] * instructions[j]
         start += width
-        by_said[start] *= ONE - exp(-said[start])
-        by_said[start + 1] *= said[start + 1] * (ONE - said[start + 1])
+        grad_instructions[start] *= ONE - exp(-instructions[start])
+        grad_instructions[start + 1] *= instructions[start + 1] * (ONE - instructions[start + 1])
         start += 2
-        mean = said.dtype.type(0)
+        mean = instructions.dtype.type(0)
         for j in range(start, start + shifts):
-            mean += said[j] * by_said[j]
+            mean += instructions[j] * grad_instructions[j]
         for j in range(start, start + shifts):
-            by_said[j] = said[j] * (by_said[j] - mean)
+            grad_instructions[j] = instructions[j] * (grad_instructions[j] - mean)
         start += shifts
-        by_said[start] *= ONE - exp(ONE - said[start])
+        grad_instructions[start] *= ONE - exp(ONE - instructions[start])
         start += 1
     for _ in range(write_heads):
         for j in range(start, start + width):
-            by_said[j] *= said[j] * (ONE - said[j])
+            grad_instructions[j] *= instructions[j] * (ONE - instructions[j])
         for j in range(start + width, start + 2 * width):
-            by_said[j] *= ONE - said[j] * said[j]
+            grad_instructions[j] *= ONE - instructions[j] * instructions[j]
         start += 2 * width
 
 
 @inlined
 def inverse_norms(memory: Array, out: Array) -> None:
-    """One over the norm of every location."""
+    """Writes 1 / norm of every location."""
     floor = memory.dtype.type(NORM_FLOOR * NORM_FLOOR)
     for i in range(out.shape[0]):
         out[i] = floor
@@ -95,16 +97,16 @@ def inverse_norms(memory: Array, out: Array) -> None:
 
 
 @inlined
-def inverse_key_norm(said: Array, width: int) -> Any:
-    total = said.dtype.type(NORM_FLOOR * NORM_FLOOR)
+def inverse_key_norm(instructions: Array, width: int) -> Any:
+    total = instructions.dtype.type(NORM_FLOOR * NORM_FLOOR)
     for j in range(width):
-        total += said[j] * said[j]
+        total += instructions[j] * instructions[j]
     return ONE / math.sqrt(total)
 
 
 @inlined
-def lay_around(values: Array, half: int, ring: Array) -> None:
-    """`values` with as many of its other end before and behind as a shift may reach."""
+def wrap_around(values: Array, half: int, ring: Array) -> None:
+    """Writes `values` into `ring`, with `half` values from the other end before and after it."""
     size = values.shape[0]
     for i in range(size):
         ring[half + i] = values[i]
@@ -115,97 +117,101 @@ def lay_around(values: Array, half: int, ring: Array) -> None:
 
 @inlined
 def address(
-    said: Array, shifts: int, memory: Array, norms: Array, before: Array, cosines: Array, content: Array,
-    moved: Array, after: Array, gated: Array, ring: Array,
+    instructions: Array, shifts: int, memory: Array, norms: Array, previous: Array, cosines: Array, content: Array,
+    shifted: Array, weights: Array, gated: Array, ring: Array,
 ) -> None:  # fmt: skip
-    """Writes the cosines K, the content weights w^c, the shifted weights w~ and the weights w of one head.
-    `norms`: one over those of the memory; `gated` and `ring` are room to work in."""
+    """Writes the cosines K, the content weights w^c, the shifted weights w~ and the weights w of one head. `norms`: 1 /
+    norm of every location; `gated` and `ring` are buffers."""
     width, size = memory.shape
-    strength, gate, half = said[width], said[width + 1], shifts // 2
+    strength, gate, half = instructions[width], instructions[width + 1], shifts // 2
     for i in range(size):
         cosines[i] = ZERO
     for j in range(width):
         for i in range(size):
-            cosines[i] += said[j] * memory[j, i]
-    key_norm = inverse_key_norm(said, width)
+            cosines[i] += instructions[j] * memory[j, i]
+    key_norm = inverse_key_norm(instructions, width)
     for i in range(size):
         cosines[i] *= key_norm * norms[i]
         content[i] = strength * cosines[i]
     softmax(content)
     for i in range(size):
-        gated[i] = gate * content[i] + (ONE - gate) * before[i]
-    lay_around(gated, half, ring)
+        gated[i] = gate * content[i] + (ONE - gate) * previous[i]
+    wrap_around(gated, half, ring)
     for i in range(size):
-        moved[i] = ZERO
+        shifted[i] = ZERO
     for shift in range(shifts):
-        share, start = said[width + 2 + shift], 2 * half - shift
+        share, start = instructions[width + 2 + shift], 2 * half - shift
         for i in range(size):
-            moved[i] += share * ring[start + i]
-    sharpening, floor = said[width + 2 + shifts], said.dtype.type(WEIGHT_FLOOR)
+            shifted[i] += share * ring[start + i]
+    sharpening, floor = instructions[width + 2 + shifts], instructions.dtype.type(WEIGHT_FLOOR)
     for i in range(size):
-        after[i] = sharpening * log(floor if moved[i] < floor else moved[i])
-    softmax(after)
+        weights[i] = sharpening * log(floor if shifted[i] < floor else shifted[i])
+    softmax(weights)
 
 
 @inlined
 def address_backward(
-    said: Array, by_said: Array, shifts: int, memory: Array, norms: Array, before: Array, cosines: Array,
-    content: Array, moved: Array, after: Array, by_weights: Array, by_memory: Array, gated: Array, by_gated: Array,
-    ring: Array,
+    instructions: Array, grad_instructions: Array, shifts: int, memory: Array, norms: Array, previous: Array,
+    cosines: Array, content: Array, shifted: Array, weights: Array, grad_weights: Array, grad_memory: Array,
+    gated: Array, grad_gated: Array, ring: Array,
 ) -> None:  # fmt: skip
-    """From the gradient of the weights w to that of the weights before, in place in `by_weights`; writes that of the
-    instructions, and adds to that of the memory."""
+    """Turns `grad_weights`, the gradient of the weights w, into that of the previous weights, in place. Writes the
+    gradient of the instructions, and adds to that of the memory."""
     width, size = memory.shape
-    strength, gate, half = said[width], said[width + 1], shifts // 2
-    sharpening, floor, zero = said[width + 2 + shifts], said.dtype.type(WEIGHT_FLOOR), said.dtype.type(0)
-    mean, by_sharpening = zero, zero
+    strength, gate, half = instructions[width], instructions[width + 1], shifts // 2
+    sharpening, floor, zero = (
+        instructions[width + 2 + shifts],
+        instructions.dtype.type(WEIGHT_FLOOR),
+        instructions.dtype.type(0),
+    )
+    mean, grad_sharpening = zero, zero
     for i in range(size):
-        mean += after[i] * by_weights[i]
+        mean += weights[i] * grad_weights[i]
     for i in range(size):
-        by_power = after[i] * (by_weights[i] - mean)
-        bounded = floor if moved[i] < floor else moved[i]
-        by_sharpening += by_power * log(bounded)
-        by_gated[i] = ZERO if moved[i] < floor else sharpening * by_power / bounded
-    by_said[width + 2 + shifts] = by_sharpening
+        grad_power = weights[i] * (grad_weights[i] - mean)
+        bounded = floor if shifted[i] < floor else shifted[i]
+        grad_sharpening += grad_power * log(bounded)
+        grad_gated[i] = ZERO if shifted[i] < floor else sharpening * grad_power / bounded
+    grad_instructions[width + 2 + shifts] = grad_sharpening
 
     for i in range(size):
-        gated[i] = gate * content[i] + (ONE - gate) * before[i]
-    lay_around(gated, half, ring)
+        gated[i] = gate * content[i] + (ONE - gate) * previous[i]
+    wrap_around(gated, half, ring)
     for shift in range(shifts):
         total, start = zero, 2 * half - shift
         for i in range(size):
-            total += by_gated[i] * ring[start + i]
-        by_said[width + 2 + shift] = total
-    lay_around(by_gated, half, ring)
+            total += grad_gated[i] * ring[start + i]
+        grad_instructions[width + 2 + shift] = total
+    wrap_around(grad_gated, half, ring)
     for i in range(size):
-        by_gated[i] = ZERO
+        grad_gated[i] = ZERO
     for shift in range(shifts):
-        share = said[width + 2 + shift]
+        share = instructions[width + 2 + shift]
         for i in range(size):
-            by_gated[i] += share * ring[shift + i]
+            grad_gated[i] += share * ring[shift + i]
 
-    by_gate, mean = zero, zero
+    grad_gate, mean = zero, zero
     for i in range(size):
-        by_gate += by_gated[i] * (content[i] - before[i])
-        mean += by_gated[i] * content[i]
-    by_said[width + 1] = by_gate
-    by_strength, along = zero, zero
+        grad_gate += grad_gated[i] * (content[i] - previous[i])
+        mean += grad_gated[i] * content[i]
+    grad_instructions[width + 1] = grad_gate
+    grad_strength, projection = zero, zero
     for i in range(size):
-        by_weights[i] = (ONE - gate) * by_gated[i]
-        by_exponent = gate * content[i] * (by_gated[i] - mean)
-        by_strength += by_exponent * cosines[i]
-        gated[i] = strength * by_exponent  # the gradient of the cosine
-    by_said[width] = by_strength
+        grad_weights[i] = (ONE - gate) * grad_gated[i]
+        grad_exponent = gate * content[i] * (grad_gated[i] - mean)
+        grad_strength += grad_exponent * cosines[i]
+        gated[i] = strength * grad_exponent  # the gradient of the cosine
+    grad_instructions[width] = grad_strength
     for i in range(size):
-        along += gated[i] * cosines[i]
-    key_norm = inverse_key_norm(said, width)
+        projection += gated[i] * cosines[i]
+    key_norm = inverse_key_norm(instructions, width)
     for i in range(size):
-        by_gated[i] = gated[i] * key_norm * norms[i]
+        grad_gated[i] = gated[i] * key_norm * norms[i]
         gated[i] *= cosines[i] * norms[i] * norms[i]
     for j in range(width):
-        total, key = zero, said[j]
+        total, key = zero, instructions[j]
         for i in range(size):
-            total += by_gated[i] * memory[j, i]
-        by_said[j] = total - key * key_norm * key_norm * along
+            total += grad_gated[i] * memory[j, i]
+        grad_instructions[j] = total - key * key_norm * key_norm * projection
         for i in range(size):
-            by_memory[j, i] += by_gated[i] * key - gated[i] * memory[j, i]
+            grad_memory[j, i] += grad_gated[i] * key - gated[i] * memory[j, i]

@@ -1,5 +1,5 @@
-"""Forward-backward and the best path along a chain of tags, a row at a time. What is summed is scaled to one at every
-step (Rabiner 1989, section V.A) and in float64, so that no step takes more than a logarithm."""
+"""The forward-backward and Viterbi algorithms of a linear-chain CRF, a row at a time. The forward variables are scaled
+to sum to one at every step (Rabiner 1989, section V.A), in float64, so that a step needs only one logarithm."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from seqloom.nn.kernels.numeric import Array, compiled
 
 @compiled
 def forward(
-    emissions: Array, lengths: Array, first: Array, moves: Array, last: Array, alphas: Array, weights: Array,
+    emissions: Array, lengths: Array, first: Array, transitions: Array, last: Array, alphas: Array, weights: Array,
     scales: Array, log_z: Array,
 ) -> None:  # fmt: skip
-    """`emissions` (batch, time, tags) are scores; `first`, `last` (tags) and `moves` (tags, tags) exponentials of
-    scores. Writes each row's log of the sum over all paths, and what `backward` needs."""
-    tags = moves.shape[0]
+    """`emissions` (batch, time, tags) are scores; `first`, `last` (tags) and `transitions` (tags, tags) exponentials of
+    scores. Writes the log-partition of each row, and what `backward` needs."""
+    tags = transitions.shape[0]
     for row in range(len(lengths)):
         total, length = 0.0, lengths[row]
         for step in range(length):
@@ -33,7 +33,7 @@ def forward(
                 before = alphas[row, step - 1]
                 for i in range(tags):
                     for j in range(tags):
-                        alpha[j] += before[i] * moves[i, j]
+                        alpha[j] += before[i] * transitions[i, j]
             scale = 0.0
             for j in range(tags):
                 alpha[j] *= weight[j]
@@ -53,39 +53,39 @@ def forward(
 
 @compiled
 def backward(
-    lengths: Array, moves: Array, last: Array, alphas: Array, weights: Array, scales: Array, by_log_z: Array,
+    lengths: Array, transitions: Array, last: Array, alphas: Array, weights: Array, scales: Array, grad_log_z: Array,
     posteriors: Array, pairs: Array,
 ) -> None:  # fmt: skip
-    """Writes `by_log_z` (batch) times the probability of each tag at each step, and adds to `pairs` (tags, tags) that
-    of each two tags in a row, over all steps and rows."""
-    tags = moves.shape[0]
+    """Writes `grad_log_z` (batch) times the probability of each tag at each step, and adds to `pairs` (tags, tags)
+    that of each pair of successive tags, summed over all steps and rows."""
+    tags = transitions.shape[0]
     beta, ahead = np.empty(tags), np.empty(tags)
     joint = np.zeros((tags, tags))
     for row in range(len(lengths)):
-        length, by_row = lengths[row], by_log_z[row]
+        length, grad_row = lengths[row], grad_log_z[row]
         for j in range(tags):
             beta[j] = last[j] / scales[row, length] if length else 0.0
         for step in range(length - 1, -1, -1):
             for j in range(tags):
-                posteriors[row, step, j] = by_row * alphas[row, step, j] * beta[j]
+                posteriors[row, step, j] = grad_row * alphas[row, step, j] * beta[j]
                 ahead[j] = weights[row, step, j] * beta[j] / scales[row, step]
             if step:
                 for i in range(tags):
-                    before, total = by_row * alphas[row, step - 1, i], 0.0
+                    before, total = grad_row * alphas[row, step - 1, i], 0.0
                     for j in range(tags):
-                        total += moves[i, j] * ahead[j]
+                        total += transitions[i, j] * ahead[j]
                         joint[i, j] += before * ahead[j]
                     beta[i] = total
     for i in range(tags):
         for j in range(tags):
-            pairs[i, j] += joint[i, j] * moves[i, j]
+            pairs[i, j] += joint[i, j] * transitions[i, j]
 
 
 @compiled
-def best_paths(emissions: Array, lengths: Array, first: Array, moves: Array, last: Array, paths: Array) -> None:
-    """Writes the tags of each row's best path (Viterbi 1967); `first`, `moves` and `last` are scores."""
+def best_paths(emissions: Array, lengths: Array, first: Array, transitions: Array, last: Array, paths: Array) -> None:
+    """Writes the tags of each row's best path (Viterbi 1967); `first`, `transitions` and `last` are scores."""
     time, tags = emissions.shape[1:]
-    came_from = np.empty((time, tags), np.int64)
+    backpointers = np.empty((time, tags), np.int64)
     best, now = np.empty(tags), np.empty(tags)
     for row in range(len(lengths)):
         length = lengths[row]
@@ -95,11 +95,11 @@ def best_paths(emissions: Array, lengths: Array, first: Array, moves: Array, las
             best[j] = first[j] + emissions[row, 0, j]
         for step in range(1, length):
             for j in range(tags):
-                chosen, score = 0, best[0] + moves[0, j]
+                previous_tag, score = 0, best[0] + transitions[0, j]
                 for i in range(1, tags):
-                    if best[i] + moves[i, j] > score:
-                        chosen, score = i, best[i] + moves[i, j]
-                came_from[step, j] = chosen
+                    if best[i] + transitions[i, j] > score:
+                        previous_tag, score = i, best[i] + transitions[i, j]
+                backpointers[step, j] = previous_tag
                 now[j] = score + emissions[row, step, j]
             for j in range(tags):
                 best[j] = now[j]
@@ -110,4 +110,4 @@ def best_paths(emissions: Array, lengths: Array, first: Array, moves: Array, las
         for step in range(length - 1, -1, -1):
             paths[row, step] = tag
             if step:
-                tag = came_from[step, tag]
+                tag = backpointers[step, tag]

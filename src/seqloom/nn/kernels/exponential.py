@@ -1,4 +1,4 @@
-"""exp and log that compilers turn into vector code; the mathematical library's are a call a number."""
+"""Vectorised exp and log: the mathematical library's are one call for each number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqloom.compiling import plain
 from seqloom.nn.kernels.numeric import ONE
 
 # e^r = 1 + r + r^2 P(r) for |r| <= log(2) / 2, and log(1 + f) = f + f^2 Q(f) for 1 + f between the square roots of 1/2
-# and 2: polynomials through Chebyshev's points, 1.2e-8 and 2.3e-8 off at most.
+# and 2: interpolation at Chebyshev nodes, with errors of at most 1.2e-8 and 2.3e-8.
 _P = [np.float32(c) for c in (5.000000015e-01, 1.666656960e-01, 4.166644833e-02, 8.364383390e-03, 1.393545454e-03)]
 _P0, _P1, _P2, _P3, _P4 = _P
 _Q = [np.float32(c) for c in (-4.999999481e-01, 3.333365979e-01, -2.500160962e-01, 1.997310588e-01)]
@@ -84,8 +84,8 @@ def _log(x: Any) -> Callable[[Any], Any]:
             high = ((_Q7 * f + _Q6) * f + _Q5) * f + _Q4
             low = ((_Q3 * f + _Q2) * f + _Q1) * f + _Q0
             square = f * f
-            found = f + square * (low + square * square * high) + np.float32(power) * _LOG_2
-            return x if x != x else found
+            value = f + square * (low + square * square * high) + np.float32(power) * _LOG_2
+            return x if x != x else value
 
         return plain(fitted)
     return lambda x: math.log(x)

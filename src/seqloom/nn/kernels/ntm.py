@@ -1,27 +1,74 @@
-"""The Neural Turing Machine over whole sequences, controller and memory in one compiled loop: forward, and backward.
+"""The Neural Turing Machine over whole sequences, controller and memory in one compiled loop, forward and backward.
 
-Rows go through time side by side, so that a matrix is read once a step; what is done with a memory is done row by row.
+All rows of a batch take a step together, so that a matrix is read once in each step; memories are processed row by row.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqloom.compiling import Array, compiled, inlined
 from seqloom.nn.kernels.addressing import (
+    activate_instructions,
+    activate_instructions_backward,
     address,
     address_backward,
-    instruct,
-    instruct_backward,
     inverse_norms,
 )
 from seqloom.nn.kernels.numeric import ONE, ZERO, sigmoid, tanh
 
 
+class Parameters(NamedTuple):
+    """`recurrent` (gates, reads, or reads and hidden), `head_weight` (instructions, hidden); arrays or tensors."""
+
+    recurrent: Any
+    head_weight: Any
+
+
+class Tape(NamedTuple):
+    """What a forward pass stores for the backward pass; arrays or tensors (batch, time, ...).
+
+    `gates` and `instructions` hold their values after the activations, `controller_inputs` the reads and, of an LSTM,
+    the hidden state. The states `hidden`, `cells`, `reads`, `memories` and `weights` have one place more than there are
+    steps: the first is the initial state. Without gradients `memories` has a single place, which each step overwrites.
+    `cosines`, `contents`, `shifted` (batch, time, heads, locations) are K, w^c and w~; `inverse_norms` (batch, time,
+    locations) is 1 / norm of every location."""
+
+    gates: Any
+    instructions: Any
+    controller_inputs: Any
+    hidden: Any
+    cells: Any
+    reads: Any
+    memories: Any
+    weights: Any
+    cosines: Any
+    contents: Any
+    shifted: Any
+    inverse_norms: Any
+
+
+class Gradients(NamedTuple):
+    """Given: `outputs`, `read_outputs` (batch, time, size), those of the returned hidden states and reads. Written:
+    `gates` and `instructions`. In place, from those of the state after each row's last element to those of the initial
+    state: `controller_inputs` (batch, reads and hidden), `cells`, `memory` and `weights`."""
+
+    outputs: Any
+    read_outputs: Any
+    gates: Any
+    instructions: Any
+    controller_inputs: Any
+    cells: Any
+    memory: Any
+    weights: Any
+
+
 @inlined
-def _control(gates: Array, cell_before: Array, hidden: Array, cell: Array) -> None:
-    """The controller's step: an LSTM's, whose gates are input, forget, cell, output, or where there are no cells that
-    of a feed-forward net. Gates become what their functions give, in place."""
+def _control(gates: Array, previous_cell: Array, hidden: Array, cell: Array) -> None:
+    """A step of the controller: an LSTM with the gates input, forget, cell, output, or a feed-forward network where
+    `cell` is empty. The activations of the gates are applied in place."""
     size = hidden.shape[0]
     if cell.shape[0] == 0:
         for j in range(size):
@@ -35,82 +82,84 @@ def _control(gates: Array, cell_before: Array, hidden: Array, cell: Array) -> No
     for j in range(3 * size, 4 * size):
         gates[j] = sigmoid(gates[j])
     for j in range(size):
-        cell[j] = gates[size + j] * cell_before[j] + gates[j] * gates[2 * size + j]
+        cell[j] = gates[size + j] * previous_cell[j] + gates[j] * gates[2 * size + j]
     for j in range(size):
         hidden[j] = gates[3 * size + j] * tanh(cell[j])
 
 
 @inlined
 def _control_backward(
-    gates: Array, by_gates: Array, cell_before: Array, cell: Array, by_hidden: Array, by_cell: Array
+    gates: Array, grad_gates: Array, previous_cell: Array, cell: Array, grad_hidden: Array, grad_cell: Array
 ) -> None:
-    """Writes the gradient of the gates before their functions; that of the cells is turned into that before."""
-    size = by_hidden.shape[0]
+    """Writes the gradient of the gates before their activations, and turns that of the cell state into that of the
+    previous one, in place."""
+    size = grad_hidden.shape[0]
     if cell.shape[0] == 0:
         for j in range(size):
-            by_gates[j] = by_hidden[j] * (ONE - gates[j] * gates[j])
+            grad_gates[j] = grad_hidden[j] * (ONE - gates[j] * gates[j])
         return
     for j in range(size):
         i, f, g, o = gates[j], gates[size + j], gates[2 * size + j], gates[3 * size + j]
         squashed = tanh(cell[j])
-        by_now = by_cell[j] + by_hidden[j] * o * (ONE - squashed * squashed)
-        by_gates[j] = by_now * g * i * (ONE - i)
-        by_gates[size + j] = by_now * cell_before[j] * f * (ONE - f)
-        by_gates[2 * size + j] = by_now * i * (ONE - g * g)
-        by_gates[3 * size + j] = by_hidden[j] * squashed * o * (ONE - o)
-        by_cell[j] = by_now * f
+        grad_now = grad_cell[j] + grad_hidden[j] * o * (ONE - squashed * squashed)
+        grad_gates[j] = grad_now * g * i * (ONE - i)
+        grad_gates[size + j] = grad_now * previous_cell[j] * f * (ONE - f)
+        grad_gates[2 * size + j] = grad_now * i * (ONE - g * g)
+        grad_gates[3 * size + j] = grad_hidden[j] * squashed * o * (ONE - o)
+        grad_cell[j] = grad_now * f
 
 
 @inlined
 def _multiply(matrix: Array, vectors: Array, out: Array, lengths: Array, first: int, last: int, step: int) -> None:
-    """out += matrix vector at `step` of every row that is not at its end. Four sums at once share what they read."""
-    zero, (places, size) = matrix.dtype.type(0), matrix.shape
-    whole = places - places % 4
-    for place in range(0, whole, 4):
+    """out += matrix @ vector at `step`, for every row that still has elements. Four sums at once share a vector's
+    reads."""
+    zero, (num_rows, size) = matrix.dtype.type(0), matrix.shape
+    blocked = num_rows - num_rows % 4
+    for index in range(0, blocked, 4):
         for row in range(first, last):
             if step < lengths[row]:
                 a, b, c, d = zero, zero, zero, zero
                 for j in range(size):
                     value = vectors[row, step, j]
-                    a += matrix[place, j] * value
-                    b += matrix[place + 1, j] * value
-                    c += matrix[place + 2, j] * value
-                    d += matrix[place + 3, j] * value
-                out[row, step, place] += a
-                out[row, step, place + 1] += b
-                out[row, step, place + 2] += c
-                out[row, step, place + 3] += d
-    for place in range(whole, places):
+                    a += matrix[index, j] * value
+                    b += matrix[index + 1, j] * value
+                    c += matrix[index + 2, j] * value
+                    d += matrix[index + 3, j] * value
+                out[row, step, index] += a
+                out[row, step, index + 1] += b
+                out[row, step, index + 2] += c
+                out[row, step, index + 3] += d
+    for index in range(blocked, num_rows):
         for row in range(first, last):
             if step < lengths[row]:
                 total = zero
                 for j in range(size):
-                    total += matrix[place, j] * vectors[row, step, j]
-                out[row, step, place] += total
+                    total += matrix[index, j] * vectors[row, step, j]
+                out[row, step, index] += total
 
 
 @inlined
 def _multiply_transposed(
     matrix: Array, vectors: Array, out: Array, lengths: Array, first: int, last: int, step: int
 ) -> None:
-    """out += transposed matrix times vector at `step` of every row that is not at its end; `out` is (rows, size)."""
-    places, size = matrix.shape
-    whole = places - places % 4
-    for place in range(0, whole, 4):
+    """out += matrix.T @ vector at `step`, for every row that still has elements; `out` is (rows, size)."""
+    num_rows, size = matrix.shape
+    blocked = num_rows - num_rows % 4
+    for index in range(0, blocked, 4):
         for row in range(first, last):
             if step < lengths[row]:
-                a, b = vectors[row, step, place], vectors[row, step, place + 1]
-                c, d = vectors[row, step, place + 2], vectors[row, step, place + 3]
+                a, b = vectors[row, step, index], vectors[row, step, index + 1]
+                c, d = vectors[row, step, index + 2], vectors[row, step, index + 3]
                 for j in range(size):
-                    out[row, j] += (a * matrix[place, j] + b * matrix[place + 1, j]) + (
-                        c * matrix[place + 2, j] + d * matrix[place + 3, j]
+                    out[row, j] += (a * matrix[index, j] + b * matrix[index + 1, j]) + (
+                        c * matrix[index + 2, j] + d * matrix[index + 3, j]
                     )
-    for place in range(whole, places):
+    for index in range(blocked, num_rows):
         for row in range(first, last):
             if step < lengths[row]:
-                value = vectors[row, step, place]
+                value = vectors[row, step, index]
                 for j in range(size):
-                    out[row, j] += value * matrix[place, j]
+                    out[row, j] += value * matrix[index, j]
 
 
 @inlined
@@ -121,52 +170,63 @@ def _erase(memory: Array, weights: Array, erase: Array, out: Array) -> None:
 
 
 @inlined
-def _write(memory: Array, weights: Array, said: Array, out: Array) -> None:
-    """Erase, then add (equations 3 and 4): `said` has of each head, whose `weights` (heads, locations) they are, what
-    to erase and what to add."""
+def _write(memory: Array, weights: Array, instructions: Array, out: Array) -> None:
+    """Erases, then adds (equations 3 and 4). `instructions` holds the erase vector and the add vector of each write
+    head, `weights` (heads, locations) its weights."""
     width, size = memory.shape
     for head in range(weights.shape[0]):
         start = 2 * width * head
-        _erase(memory if head == 0 else out, weights[head], said[start : start + width], out)
+        _erase(memory if head == 0 else out, weights[head], instructions[start : start + width], out)
     for head in range(weights.shape[0]):
         start = 2 * width * head + width
         for j in range(width):
-            value = said[start + j]
+            value = instructions[start + j]
             for i in range(size):
                 out[j, i] += value * weights[head, i]
 
 
 @inlined
 def _write_backward(
-    memory: Array, weights: Array, said: Array, by_said: Array, by_weights: Array, by_memory: Array, stages: Array
+    memory: Array,
+    weights: Array,
+    instructions: Array,
+    grad_instructions: Array,
+    grad_weights: Array,
+    grad_memory: Array,
+    erased: Array,
 ) -> None:
-    """From the gradient of the memory after writing to that before, in place; adds to that of the weights and writes
-    that of what was said. `stages`: room for the memory after each head's erasing."""
+    """Turns the gradient of the memory after writing into that before it, in place; adds to that of the weights, and
+    writes that of the instructions. `erased`: a buffer for the memory after each head's erasing."""
     width, size = memory.shape
     zero = memory.dtype.type(0)
     heads = weights.shape[0]
     for head in range(heads):
         start = 2 * width * head + width
         for j in range(width):
-            total, value = zero, said[start + j]
+            total, value = zero, instructions[start + j]
             for i in range(size):
-                total += weights[head, i] * by_memory[j, i]
-            by_said[start + j] = total
+                total += weights[head, i] * grad_memory[j, i]
+            grad_instructions[start + j] = total
             for i in range(size):
-                by_weights[head, i] += value * by_memory[j, i]
+                grad_weights[head, i] += value * grad_memory[j, i]
         if head + 1 < heads:
-            _erase(memory if head == 0 else stages[head - 1], weights[head], said[start - width : start], stages[head])
+            _erase(
+                memory if head == 0 else erased[head - 1],
+                weights[head],
+                instructions[start - width : start],
+                erased[head],
+            )
     for head in range(heads - 1, -1, -1):
-        before, start = memory if head == 0 else stages[head - 1], 2 * width * head
+        previous, start = memory if head == 0 else erased[head - 1], 2 * width * head
         for j in range(width):
-            total, value = zero, said[start + j]
+            total, value = zero, instructions[start + j]
             for i in range(size):
-                total -= weights[head, i] * before[j, i] * by_memory[j, i]
-            by_said[start + j] = total
+                total -= weights[head, i] * previous[j, i] * grad_memory[j, i]
+            grad_instructions[start + j] = total
             for i in range(size):
-                by_weights[head, i] -= value * before[j, i] * by_memory[j, i]
+                grad_weights[head, i] -= value * previous[j, i] * grad_memory[j, i]
             for i in range(size):
-                by_memory[j, i] *= ONE - value * weights[head, i]
+                grad_memory[j, i] *= ONE - value * weights[head, i]
 
 
 @inlined
@@ -182,116 +242,127 @@ def _read(memory: Array, weights: Array, out: Array) -> None:
 
 
 @inlined
-def _read_backward(memory: Array, weights: Array, by_reads: Array, by_weights: Array, by_memory: Array) -> None:
+def _read_backward(memory: Array, weights: Array, grad_reads: Array, grad_weights: Array, grad_memory: Array) -> None:
     """Adds to the gradients of the weights and of the memory."""
     width, size = memory.shape
     for head in range(weights.shape[0]):
         for j in range(width):
-            value = by_reads[head * width + j]
+            value = grad_reads[head * width + j]
             for i in range(size):
-                by_weights[head, i] += value * memory[j, i]
+                grad_weights[head, i] += value * memory[j, i]
             for i in range(size):
-                by_memory[j, i] += value * weights[head, i]
+                grad_memory[j, i] += value * weights[head, i]
 
 
 @compiled
 def forward(
-    first: int, last: int, lengths: Array, shifts: int, write_heads: int, recurrent: Array, head_weight: Array,
-    gates: Array, said: Array, seen: Array, hidden: Array, cells: Array, reads: Array, memories: Array,
-    weights: Array, cosines: Array, contents: Array, moved: Array, norms: Array,
-) -> None:  # fmt: skip
-    """The rows `first` to `last`. `gates` hold what the inputs give, `said` what the biases give. Of what has a place
-    for each step and one before the first (hidden, cells, reads, memories, weights), the first is given; memories may
-    have one place for all steps."""
-    slots, (width, size) = memories.shape[1], memories.shape[2:]
-    heads, of_reads = weights.shape[2], reads.shape[2]
-    read_heads, where = heads - write_heads, heads * (width + 3 + shifts)
-    gated, ring = np.empty(size, memories.dtype), np.empty(size + shifts, memories.dtype)
+    first: int, last: int, lengths: Array, num_shifts: int, write_heads: int, parameters: Parameters, tape: Tape
+) -> None:
+    """Runs the rows from `first` to before `last`. `tape` holds the initial states; its `gates` hold the projected
+    inputs and its `instructions` the bias of the heads."""
+    recurrent, head_weight = parameters
+    (
+        gates, instructions, controller_inputs, hidden, cells, reads, memories, weights, cosines, contents, shifted,
+        all_inverse_norms,
+    ) = tape  # fmt: skip
+    places, (width, size) = memories.shape[1], memories.shape[2:]
+    heads, reads_size = weights.shape[2], reads.shape[2]
+    read_heads, address_size = heads - write_heads, width + 3 + num_shifts
+    gated, ring = np.empty(size, memories.dtype), np.empty(size + num_shifts, memories.dtype)
     for step in range(gates.shape[1]):
         for row in range(first, last):
-            for j in range(of_reads):
-                seen[row, step, j] = reads[row, step, j]
-            for j in range(of_reads, seen.shape[2]):
-                seen[row, step, j] = hidden[row, step, j - of_reads]
-        _multiply(recurrent, seen, gates, lengths, first, last, step)
+            for j in range(reads_size):
+                controller_inputs[row, step, j] = reads[row, step, j]
+            for j in range(reads_size, controller_inputs.shape[2]):
+                controller_inputs[row, step, j] = hidden[row, step, j - reads_size]
+        _multiply(recurrent, controller_inputs, gates, lengths, first, last, step)
         for row in range(first, last):
             if step < lengths[row]:
                 _control(gates[row, step], cells[row, step], hidden[row, step + 1], cells[row, step + 1])
-        _multiply(head_weight, hidden[:, 1:], said, lengths, first, last, step)
+        _multiply(head_weight, hidden[:, 1:], instructions, lengths, first, last, step)
         for row in range(first, last):
             if step >= lengths[row]:
                 continue
-            before, after = memories[row, min(step, slots - 1)], memories[row, min(step + 1, slots - 1)]
-            now, norm, given = said[row, step], norms[row, step], weights[row, step + 1]
-            instruct(now, width, shifts, heads, write_heads)
-            inverse_norms(before, norm)
+            previous, new = memories[row, min(step, places - 1)], memories[row, min(step + 1, places - 1)]
+            step_instructions, norms, new_weights = (
+                instructions[row, step],
+                all_inverse_norms[row, step],
+                weights[row, step + 1],
+            )
+            activate_instructions(step_instructions, width, num_shifts, heads, write_heads)
+            inverse_norms(previous, norms)
             for head in range(heads):
                 address(
-                    now[head * (width + 3 + shifts) :], shifts, before, norm, weights[row, step, head],
-                    cosines[row, step, head], contents[row, step, head], moved[row, step, head], given[head], gated,
-                    ring,
+                    step_instructions[head * address_size :], num_shifts, previous, norms, weights[row, step, head],
+                    cosines[row, step, head], contents[row, step, head], shifted[row, step, head], new_weights[head],
+                    gated, ring,
                 )  # fmt: skip
-            _write(before, given[read_heads:], now[where:], after)
-            _read(after, given[:read_heads], reads[row, step + 1])
+            _write(previous, new_weights[read_heads:], step_instructions[heads * address_size :], new)
+            _read(new, new_weights[:read_heads], reads[row, step + 1])
 
 
 @compiled
 def backward(
-    first: int, last: int, lengths: Array, shifts: int, write_heads: int, recurrent: Array, head_weight: Array,
-    gates: Array, said: Array, hidden: Array, cells: Array, reads: Array, memories: Array,
-    weights: Array, cosines: Array, contents: Array, moved: Array, norms: Array,
-    by_outputs: Array, by_read_outputs: Array, by_gates: Array, by_said: Array,
-    by_seen: Array, by_cells: Array, by_memory: Array, by_weights: Array,
+    first: int, last: int, lengths: Array, num_shifts: int, write_heads: int, parameters: Parameters, tape: Tape,
+    gradients: Gradients,
 ) -> None:  # fmt: skip
-    """`by_outputs`, `by_read_outputs` (batch, time, size): the gradients of the hidden states and of the reads that
-    were given out. `by_seen` (batch, size of reads and hidden), `by_cells`, `by_memory` and `by_weights` hold those of
-    the state after each row's last element, and become those of the state before its first. Writes those of the gates
-    and of what was said."""
+    """The backward pass of the rows from `first` to before `last`; see `Gradients`."""
+    recurrent, head_weight = parameters
+    (
+        gates, instructions, _, hidden, cells, reads, memories, weights, cosines, contents, shifted, all_inverse_norms,
+    ) = tape  # fmt: skip
+    (
+        grad_outputs, grad_read_outputs, grad_gates, grad_instructions, grad_controller_inputs, grad_cells, grad_memory,
+        grad_weights,
+    ) = gradients  # fmt: skip
     width, size = memories.shape[2:]
-    heads, of_reads, of_hidden = weights.shape[2], reads.shape[2], hidden.shape[2]
-    read_heads, address_size, recurs = heads - write_heads, width + 3 + shifts, seen_hidden(recurrent, reads)
-    where, dtype = heads * address_size, memories.dtype
-    gated, by_gated, ring = np.empty(size, dtype), np.empty(size, dtype), np.empty(size + shifts, dtype)
-    stages = np.empty((max(write_heads - 1, 0), width, size), dtype)
-    by_hidden = np.zeros((last, of_hidden), dtype)
+    heads, reads_size, hidden_size = weights.shape[2], reads.shape[2], hidden.shape[2]
+    read_heads, address_size = heads - write_heads, width + 3 + num_shifts
+    recurrent_hidden, dtype = recurrent.shape[1] - reads_size, memories.dtype  # 0 of a feed-forward controller
+    gated, grad_gated, ring = np.empty(size, dtype), np.empty(size, dtype), np.empty(size + num_shifts, dtype)
+    erased = np.empty((max(write_heads - 1, 0), width, size), dtype)
+    grad_hidden = np.zeros((last, hidden_size), dtype)
     for step in range(gates.shape[1] - 1, -1, -1):
         for row in range(first, last):
             if step >= lengths[row]:
                 continue
-            by_reads, by_all = by_seen[row, :of_reads], by_weights[row]
-            for j in range(of_reads):
-                by_reads[j] += by_read_outputs[row, step, j]
-            for j in range(of_hidden):
-                by_hidden[row, j] = by_outputs[row, step, j]
-            for j in range(recurs):
-                by_hidden[row, j] += by_seen[row, of_reads + j]
-            before, now, by_now = memories[row, step], said[row, step], by_said[row, step]
-            given = weights[row, step + 1]
-            _read_backward(memories[row, step + 1], given[:read_heads], by_reads, by_all, by_memory[row])
-            _write_backward(
-                before, given[read_heads:], now[where:], by_now[where:], by_all[read_heads:], by_memory[row], stages
+            grad_reads, grad_heads = grad_controller_inputs[row, :reads_size], grad_weights[row]
+            for j in range(reads_size):
+                grad_reads[j] += grad_read_outputs[row, step, j]
+            for j in range(hidden_size):
+                grad_hidden[row, j] = grad_outputs[row, step, j]
+            for j in range(recurrent_hidden):
+                grad_hidden[row, j] += grad_controller_inputs[row, reads_size + j]
+            previous, step_instructions, grad_step_instructions = (
+                memories[row, step],
+                instructions[row, step],
+                grad_instructions[row, step],
             )
+            new_weights = weights[row, step + 1]
+            _read_backward(memories[row, step + 1], new_weights[:read_heads], grad_reads, grad_heads, grad_memory[row])
+            _write_backward(
+                previous, new_weights[read_heads:], step_instructions[heads * address_size :],
+                grad_step_instructions[heads * address_size :], grad_heads[read_heads:], grad_memory[row], erased,
+            )  # fmt: skip
             for head in range(heads):
-                place = head * address_size
+                start = head * address_size
                 address_backward(
-                    now[place:], by_now[place:], shifts, before, norms[row, step], weights[row, step, head],
-                    cosines[row, step, head], contents[row, step, head], moved[row, step, head], given[head],
-                    by_all[head], by_memory[row], gated, by_gated, ring,
+                    step_instructions[start:], grad_step_instructions[start:], num_shifts, previous,
+                    all_inverse_norms[row, step],
+                    weights[row, step, head], cosines[row, step, head], contents[row, step, head],
+                    shifted[row, step, head], new_weights[head], grad_heads[head], grad_memory[row], gated, grad_gated,
+                    ring,
                 )  # fmt: skip
-            instruct_backward(now, by_now, width, shifts, heads, write_heads)
-        _multiply_transposed(head_weight, by_said, by_hidden, lengths, first, last, step)
+            activate_instructions_backward(
+                step_instructions, grad_step_instructions, width, num_shifts, heads, write_heads
+            )
+        _multiply_transposed(head_weight, grad_instructions, grad_hidden, lengths, first, last, step)
         for row in range(first, last):
             if step < lengths[row]:
                 _control_backward(
-                    gates[row, step], by_gates[row, step], cells[row, step], cells[row, step + 1], by_hidden[row],
-                    by_cells[row],
+                    gates[row, step], grad_gates[row, step], cells[row, step], cells[row, step + 1], grad_hidden[row],
+                    grad_cells[row],
                 )  # fmt: skip
-                for j in range(by_seen.shape[1]):
-                    by_seen[row, j] = ZERO
-        _multiply_transposed(recurrent, by_gates, by_seen, lengths, first, last, step)
-
-
-@inlined
-def seen_hidden(recurrent: Array, reads: Array) -> int:
-    """How many numbers of the hidden state the controller sees: all, or of a feed-forward net none."""
-    return recurrent.shape[1] - reads.shape[2]
+                for j in range(grad_controller_inputs.shape[1]):
+                    grad_controller_inputs[row, j] = ZERO
+        _multiply_transposed(recurrent, grad_gates, grad_controller_inputs, lengths, first, last, step)

@@ -8,16 +8,19 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqloom.nn.kernels.ntm import backward, forward
-from seqloom.nn.kernels.parallel_rows import over_rows
+from seqloom.nn.kernels.ntm import Gradients, Parameters, Tape, backward, forward
+from seqloom.nn.kernels.parallel_rows import run_by_rows
 from seqloom.nn.ntm.addressing import Heads
 
 
-class Given(NamedTuple):
-    """What the recurrence goes over. `projected` (batch, time, gates): what the inputs and the bias give to the
-    controller. `memory` (batch, width, locations), `weights` (batch, heads, locations), `reads` (batch, reads), and of
-    an LSTM `hidden` and `cell` (batch, hidden) are the state before; of a feed-forward net the last two are (batch, 0).
-    `recurrent` (gates, reads, or reads and hidden), `head_weight` (instructions, hidden), `head_bias`: parameters."""
+class Inputs(NamedTuple):
+    """The differentiable inputs of the recurrence.
+
+    `projected` (batch, time, gates): the product of the inputs with the controller's weights, plus its bias. `memory`
+    (batch, width, locations), `weights` (batch, heads, locations), `reads` (batch, reads), `hidden` and `cell` (batch,
+    hidden): the initial state; the last two are (batch, 0) for a feed-forward controller. `recurrent` (gates, reads, or
+    reads and hidden), `head_weight` (instructions, hidden), `head_bias`: parameters.
+    """
 
     projected: Tensor
     memory: Tensor
@@ -30,134 +33,121 @@ class Given(NamedTuple):
     head_bias: Tensor
 
 
-class Left(NamedTuple):
-    """What a pass left: with a place for each step and one before the first where it is a state, `memories` only where
-    gradients are wanted (else the last alone)."""
-
-    gates: Tensor
-    said: Tensor
-    seen: Tensor
-    hidden: Tensor
-    cells: Tensor
-    reads: Tensor
-    memories: Tensor
-    weights: Tensor
-    cosines: Tensor
-    contents: Tensor
-    moved: Tensor
-    norms: Tensor
-
-
-def _run(given: Given, lengths: Tensor, heads: Heads, keep: bool) -> Left:
-    projected, (batch, time) = given.projected, given.projected.shape[:2]
-    locations, hidden_size = given.memory.shape[2], given.head_weight.shape[1]
+def _allocate_tape(inputs: Inputs, heads: Heads, keeps_memories: bool) -> Tape:
+    """A tape with the initial state, the projected inputs and the bias of the heads in their places."""
+    projected, (batch, time) = inputs.projected, inputs.projected.shape[:2]
+    locations, hidden_size = inputs.memory.shape[2], inputs.head_weight.shape[1]
     new, zeros = projected.new_empty, projected.new_zeros
     per_head = (batch, time, heads.all, locations)
-    left = Left(
+    tape = Tape(
         gates=projected.detach().clone(memory_format=torch.contiguous_format),
-        said=given.head_bias.detach().repeat(batch, time, 1),
-        seen=zeros(batch, time, given.recurrent.shape[1]),
+        instructions=inputs.head_bias.detach().repeat(batch, time, 1),
+        controller_inputs=zeros(batch, time, inputs.recurrent.shape[1]),
         hidden=zeros(batch, time + 1, hidden_size),
-        cells=zeros(batch, time + 1, given.cell.shape[1]),
-        reads=zeros(batch, time + 1, given.reads.shape[1]),
-        memories=new(batch, time + 1 if keep else 1, heads.width, locations),
+        cells=zeros(batch, time + 1, inputs.cell.shape[1]),
+        reads=zeros(batch, time + 1, inputs.reads.shape[1]),
+        memories=new(batch, time + 1 if keeps_memories else 1, heads.width, locations),
         weights=zeros(batch, time + 1, heads.all, locations),
         cosines=new(per_head),
         contents=new(per_head),
-        moved=new(per_head),
-        norms=new(batch, time, locations),
+        shifted=new(per_head),
+        inverse_norms=new(batch, time, locations),
     )
-    states = (left.cells, given.cell), (left.reads, given.reads), (left.weights, given.weights)
-    for buffer, before in (*states, (left.memories, given.memory)):
-        buffer[:, 0] = before.detach()
-    if given.hidden.shape[1]:
-        left.hidden[:, 0] = given.hidden.detach()
-    arrays = [tensor.detach().contiguous().numpy() for tensor in (given.recurrent, given.head_weight)]
-    buffers = [tensor.numpy() for tensor in left]
-    steps = lengths.numpy()
-
-    def work(first: int, last: int) -> None:
-        forward(first, last, steps, heads.shifts, heads.write, *arrays, *buffers)
-
-    over_rows(batch, work)
-    return left
+    states = (tape.cells, inputs.cell), (tape.reads, inputs.reads), (tape.weights, inputs.weights)
+    for buffer, initial in (*states, (tape.memories, inputs.memory)):
+        buffer[:, 0] = initial.detach()
+    if inputs.hidden.shape[1]:
+        tape.hidden[:, 0] = inputs.hidden.detach()
+    return tape
 
 
-def _given_out(left: Left, lengths: Tensor, is_lstm: bool) -> tuple[Tensor, ...]:
-    """The hidden states and the reads of all steps, and the state after each row's last element: nothing of it shares
-    the buffers, which a backward pass will read."""
+def _run_forward(inputs: Inputs, lengths: Tensor, heads: Heads, keeps_memories: bool) -> Tape:
+    tape = _allocate_tape(inputs, heads, keeps_memories)
+    parameters = Parameters(_array(inputs.recurrent), _array(inputs.head_weight))
+    arrays = Tape(*(tensor.numpy() for tensor in tape))
+    lengths_array = lengths.numpy()
+
+    def run_rows(first: int, last: int) -> None:
+        forward(first, last, lengths_array, heads.shifts, heads.write, parameters, arrays)
+
+    run_by_rows(len(lengths), run_rows)
+    return tape
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().contiguous().numpy()
+
+
+def _results(tape: Tape, lengths: Tensor, is_lstm: bool) -> tuple[Tensor, ...]:
+    """The hidden states and the reads of all steps, and the state after each row's last element. Nothing shares memory
+    with the tape, which the backward pass will read."""
     rows = torch.arange(len(lengths))
-    memory = left.memories[rows, lengths if left.memories.shape[1] > 1 else torch.zeros_like(lengths)]
-    ends = [left.weights[rows, lengths], left.reads[rows, lengths]]
-    controller = [left.hidden[rows, lengths], left.cells[rows, lengths]] if is_lstm else [left.cells[:, 0]] * 2
-    return left.hidden[:, 1:].clone(), left.reads[:, 1:].clone(), memory, *ends, *(part.clone() for part in controller)
+    memory = tape.memories[rows, lengths if tape.memories.shape[1] > 1 else torch.zeros_like(lengths)]
+    last = [tape.weights[rows, lengths], tape.reads[rows, lengths]]
+    controller = [tape.hidden[rows, lengths], tape.cells[rows, lengths]] if is_lstm else [tape.cells[:, 0]] * 2
+    return tape.hidden[:, 1:].clone(), tape.reads[:, 1:].clone(), memory, *last, *(part.clone() for part in controller)
 
 
 class MemoryRecurrence(torch.autograd.Function):
     """Hidden states (batch, time, hidden) and reads (batch, time, reads), then memory, weights, reads, hidden and cell
-    after each row's last element, by hand-written backward through time. In `given_to`, weights of all steps are left.
-    """
+    state after each row's last element, with a hand-written backward pass through time. The weights of all steps are
+    appended to `recorded_weights`, unless it is None."""
 
     @staticmethod
     def forward(
-        ctx: Any, lengths: Tensor, heads: Heads, weights_to: list[Tensor] | None, *tensors: Tensor
+        ctx: Any, lengths: Tensor, heads: Heads, recorded_weights: list[Tensor] | None, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        given = Given(*tensors)
-        left = _run(given, lengths, heads, keep=any(ctx.needs_input_grad))
-        if weights_to is not None:
-            weights_to.append(left.weights[:, 1:].clone())
-        ctx.left, ctx.lengths, ctx.heads = left, lengths, heads
-        ctx.is_lstm = bool(given.cell.shape[1])
-        ctx.save_for_backward(given.recurrent, given.head_weight)
-        return _given_out(left, lengths, ctx.is_lstm)
+        inputs = Inputs(*tensors)
+        tape = _run_forward(inputs, lengths, heads, keeps_memories=any(ctx.needs_input_grad))
+        if recorded_weights is not None:
+            recorded_weights.append(tape.weights[:, 1:].clone())
+        ctx.tape, ctx.lengths, ctx.heads = tape, lengths, heads
+        ctx.is_lstm = bool(inputs.cell.shape[1])
+        ctx.save_for_backward(inputs.recurrent, inputs.head_weight)
+        return _results(tape, lengths, ctx.is_lstm)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_outputs: Tensor, by_reads: Tensor, *by_state: Tensor) -> tuple[Any, ...]:
-        left: Left = ctx.left
+    def backward(ctx: Any, grad_outputs: Tensor, grad_reads: Tensor, *grad_state: Tensor) -> tuple[Any, ...]:
+        tape: Tape = ctx.tape
         heads: Heads = ctx.heads
-        by_memory, by_weights, by_last_reads, by_hidden, by_cell = by_state
-        parameters = [tensor.detach().contiguous() for tensor in ctx.saved_tensors]
-        by_gates, by_said = torch.zeros_like(left.gates), torch.zeros_like(left.said)
-        by_seen = torch.cat([by_last_reads, by_hidden], dim=1)
-        carried = [
-            by_seen,
-            *(part.clone(memory_format=torch.contiguous_format) for part in (by_cell, by_memory, by_weights)),
-        ]
-        of_pass = [tensor for name, tensor in left._asdict().items() if name != "seen"]
-        arrays = [
-            tensor.numpy()
-            for tensor in (
-                *parameters,
-                *of_pass,
-                by_outputs.contiguous(),
-                by_reads.contiguous(),
-                by_gates,
-                by_said,
-                *carried,
-            )
-        ]
-        steps = ctx.lengths.numpy()
+        grad_memory, grad_weights, grad_last_reads, grad_hidden, grad_cell = grad_state
+        gradients = Gradients(
+            outputs=grad_outputs.contiguous(),
+            read_outputs=grad_reads.contiguous(),
+            gates=torch.zeros_like(tape.gates),
+            instructions=torch.zeros_like(tape.instructions),
+            controller_inputs=torch.cat([grad_last_reads, grad_hidden], dim=1),
+            cells=grad_cell.clone(memory_format=torch.contiguous_format),
+            memory=grad_memory.clone(memory_format=torch.contiguous_format),
+            weights=grad_weights.clone(memory_format=torch.contiguous_format),
+        )
+        parameters = Parameters(*(_array(tensor) for tensor in ctx.saved_tensors))
+        tape_arrays = Tape(*(tensor.numpy() for tensor in tape))
+        gradient_arrays = Gradients(*(tensor.numpy() for tensor in gradients))
+        lengths = ctx.lengths.numpy()
 
-        def work(first: int, last: int) -> None:
-            backward(first, last, steps, heads.shifts, heads.write, *arrays)
+        def run_rows(first: int, last: int) -> None:
+            backward(first, last, lengths, heads.shifts, heads.write, parameters, tape_arrays, gradient_arrays)
 
-        over_rows(len(steps), work)
-        by_seen, by_cell, by_memory, by_weights = carried
-        of_reads = left.reads.shape[2]
-        by_recurrent = by_gates.flatten(0, 1).t() @ left.seen.flatten(0, 1)
-        by_head_weight = by_said.flatten(0, 1).t() @ left.hidden[:, 1:].flatten(0, 1)
+        run_by_rows(len(lengths), run_rows)
+        reads_size = tape.reads.shape[2]
+        grad_recurrent = gradients.gates.flatten(0, 1).t() @ tape.controller_inputs.flatten(0, 1)
+        grad_head_weight = gradients.instructions.flatten(0, 1).t() @ tape.hidden[:, 1:].flatten(0, 1)
         return (
-            None, None, None, by_gates, by_memory, by_weights, by_seen[:, :of_reads], by_seen[:, of_reads:], by_cell,
-            by_recurrent, by_head_weight, by_said.sum((0, 1)),
+            None, None, None, gradients.gates, gradients.memory, gradients.weights,
+            gradients.controller_inputs[:, :reads_size], gradients.controller_inputs[:, reads_size:], gradients.cells,
+            grad_recurrent, grad_head_weight, gradients.instructions.sum((0, 1)),
         )  # fmt: skip
 
 
-def recur(given: Given, lengths: Tensor, heads: Heads, weights_to: list[Tensor] | None) -> tuple[Tensor, ...]:
-    """What `MemoryRecurrence` gives."""
+def run_memory_recurrence(
+    inputs: Inputs, lengths: Tensor, heads: Heads, recorded_weights: list[Tensor] | None
+) -> tuple[Tensor, ...]:
+    """The results of `MemoryRecurrence`; without gradients, only the last memory is stored."""
     if torch.is_grad_enabled():
-        return MemoryRecurrence.apply(lengths, heads, weights_to, *given)  # type: ignore[no-untyped-call]
-    left = _run(given, lengths, heads, keep=False)
-    if weights_to is not None:
-        weights_to.append(left.weights[:, 1:].clone())
-    return _given_out(left, lengths, bool(given.cell.shape[1]))
+        return MemoryRecurrence.apply(lengths, heads, recorded_weights, *inputs)  # type: ignore[no-untyped-call]
+    tape = _run_forward(inputs, lengths, heads, keeps_memories=False)
+    if recorded_weights is not None:
+        recorded_weights.append(tape.weights[:, 1:].clone())
+    return _results(tape, lengths, bool(inputs.cell.shape[1]))

@@ -1,4 +1,4 @@
-"""What the compiled kernels share: sigmoid and tanh that compilers turn into vector code, sums and products of rows."""
+"""Functions shared by the compiled kernels: vectorised sigmoid and tanh, sums and products of rows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from seqloom.compiling import inlined as inlined
 from seqloom.compiling import plain
 
 ONE, ZERO = np.float32(1), np.float32(0)
-"""What a kernel adds to numbers of any precision: a plain 1 would make float64 of a float32."""
+"""Constants for numbers of any precision: a plain 1 would turn float32 into float64."""
 
-# tanh(x) / x = P(x^2) / Q(x^2) on [-9, 9]: a minimax fit, 2e-8 off at most and 4e-7 in float32 arithmetic. The
-# mathematical library's tanh is a call a number; this is a dozen multiplications for eight of them.
+# tanh(x) / x = P(x^2) / Q(x^2) on [-9, 9]: a minimax fit with an error of at most 2e-8, 4e-7 in float32 arithmetic. The
+# mathematical library's tanh is one call for each number; this is a dozen multiplications for eight numbers.
 _P = [np.float32(c) for c in (9.99999980e-01, 1.33809811e-01, 3.49553449e-03, 2.06081841e-05, 1.33534121e-08)]
 _Q = [np.float32(c) for c in (1.00000000e00, 4.67142968e-01, 2.58767799e-02, 3.28554625e-04, 7.77604676e-07)]
 _P0, _P1, _P2, _P3, _P4 = _P
@@ -64,11 +64,11 @@ def add_to(total: Array, row: Array) -> None:
 
 @inlined
 def add_products(x: Array, matrix: Array, out: Array) -> None:
-    """out += x @ matrix.T, for a few rows: a library would spend as long on its preparations as on the product."""
+    """out += x @ matrix.T, for a few rows: a library's overhead would be as large as the product."""
     zero = x.dtype.type(0)
     for row in range(x.shape[0]):
-        for place in range(matrix.shape[0]):
-            total, weights, values = zero, matrix[place], x[row]
+        for column in range(matrix.shape[0]):
+            total, weights, values = zero, matrix[column], x[row]
             for j in range(values.shape[0]):
                 total += weights[j] * values[j]
-            out[row, place] += total
+            out[row, column] += total

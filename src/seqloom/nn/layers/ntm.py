@@ -1,4 +1,4 @@
-"""The Neural Turing Machine: a controller with a memory that it reads and writes by attention."""
+"""The Neural Turing Machine: a controller with an external memory that it reads and writes by attention."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from torch.nn import functional as F
 from seqloom.config import Settings
 from seqloom.nn.layer import SequenceLayer, layers, without_padding
 from seqloom.nn.matrix_product import Linear
-from seqloom.nn.ntm.addressing import Heads, Instructions, addressed, read, written
+from seqloom.nn.ntm.addressing import Heads, Instructions, address, read, write
 from seqloom.nn.ntm.weight_record import RecordsWeights
 from seqloom.nn.recurrence.initialization import input_matrix, recurrent_matrix
 
 _FOCUS = 8.0
-"""The logit of the first location, before any training: nearly all of a head's weight."""
+"""The initial logit of the first location: it receives nearly all of a head's weight."""
 
 _SMALL = 1e-6
-"""What stands everywhere in a memory that is not learned: enough for its direction, too little to be read."""
+"""The value of every cell of an initial memory that is not learned: nonzero, so that its direction is defined."""
 
 
 class NTMSettings(Settings):
-    controller: Literal["lstm", "feed-forward"] = Field("lstm", description="what says where and what to write")
-    hidden_size: int = Field(100, gt=0, le=2**16, description="units of the controller")
-    memory_size: int = Field(128, gt=0, le=2**16, description="locations of the memory")
-    memory_width: int = Field(20, gt=0, le=2**12, description="numbers at a location")
-    read_heads: int = Field(1, gt=0, le=64, description="heads that read")
-    write_heads: int = Field(1, gt=0, le=64, description="heads that write")
+    controller: Literal["lstm", "feed-forward"] = Field("lstm", description="the network that controls the heads")
+    hidden_size: int = Field(100, gt=0, le=2**16, description="hidden units of the controller")
+    memory_size: int = Field(128, gt=0, le=2**16, description="number of memory locations")
+    memory_width: int = Field(20, gt=0, le=2**12, description="dimension of the vector at a memory location")
+    read_heads: int = Field(1, gt=0, le=64, description="number of read heads")
+    write_heads: int = Field(1, gt=0, le=64, description="number of write heads")
     shifts: int = Field(
-        3, gt=0, le=255, description="shifts to choose from, an odd number: 3 are one back, none, one on"
+        3, gt=0, le=255, description="number of allowed shifts, odd: 3 are one backward, none, one forward"
     )
     first_memory: Literal["constant", "learned"] = Field(
-        "constant", description="the memory before the first element: a small constant everywhere, or learned"
+        "constant", description="the initial memory: a small constant everywhere, or learned"
     )
 
     @field_validator("shifts")
     @classmethod
     def _is_odd(cls, shifts: int) -> int:
         if not shifts % 2:
-            raise ValueError("an odd number of shifts, as many back as on")
+            raise ValueError("an odd number of shifts, as many backward as forward")
         return shifts
 
 
@@ -61,10 +61,10 @@ class NTMState(NamedTuple):
 class NTM(SequenceLayer, RecordsWeights):
     """Graves et al. 2014: a controller with a memory that its heads read and write by attention.
 
-    At every step the controller sees the input and what was read before; all heads look for their places in the memory
-    as it was, those that write erase and add, and then the others read. The outputs are the controller's and what was
-    read, side by side. First weights (all on one location, at the start of training), reads and controller states are
-    learned.
+    At every step the controller reads the input and the previous reads. All heads are addressed in the previous memory;
+    the write heads erase and add, and then the read heads read the new memory. The outputs are the controller's hidden
+    state and the reads, side by side. The initial weights (at first nearly all on one location), reads and controller
+    states are learned.
     """
 
     settings = NTMSettings
@@ -105,9 +105,9 @@ class NTM(SequenceLayer, RecordsWeights):
         logits[:, 0] = _FOCUS
         self.weights_start = nn.Parameter(logits)
         self.reads_start = nn.Parameter(torch.zeros(self.heads.read * self.heads.width))
-        of_controller = self.hidden_size if self.is_lstm else 0
-        self.hidden_start = nn.Parameter(torch.zeros(of_controller))
-        self.cell_start = nn.Parameter(torch.zeros(of_controller))
+        controller_size = self.hidden_size if self.is_lstm else 0
+        self.hidden_start = nn.Parameter(torch.zeros(controller_size))
+        self.cell_start = nn.Parameter(torch.zeros(controller_size))
 
     def initial_state(self, batch_size: int) -> NTMState:
         starts = NTMState(
@@ -126,57 +126,57 @@ class NTM(SequenceLayer, RecordsWeights):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time output"], NTMState]:
         state = self.initial_state(len(inputs)) if state is None else state
-        given, kind = inputs.dtype, self.bias.dtype
-        with torch.autocast(inputs.device.type, enabled=False):  # a memory does not forgive half precision
-            projected = F.linear(without_padding(inputs, lengths).to(kind), self.input_weight, self.bias)
+        input_dtype, dtype = inputs.dtype, self.bias.dtype
+        with torch.autocast(inputs.device.type, enabled=False):  # half precision is not enough for a memory
+            projected = F.linear(without_padding(inputs, lengths).to(dtype), self.input_weight, self.bias)
             if self.fused and inputs.device.type == "cpu" and inputs.shape[1]:
                 hidden, reads, after = self._compiled(projected, state, lengths)
             else:
                 hidden, reads, after = self._stepped(projected, state, lengths)
-            return torch.cat([hidden, reads], dim=2).to(given), after
+            return torch.cat([hidden, reads], dim=2).to(input_dtype), after
 
     def _compiled(self, projected: Tensor, state: NTMState, lengths: Tensor | None) -> tuple[Tensor, Tensor, NTMState]:
-        """By the kernels, which come by an import that is slow."""
-        from seqloom.nn.kernels.ntm_recurrence import Given, recur
+        """By the compiled kernels; imported here, because numba is slow to import."""
+        from seqloom.nn.kernels.ntm_recurrence import Inputs, run_memory_recurrence
 
         batch, time, _ = projected.shape
         lengths = torch.full((batch,), time) if lengths is None else lengths
-        given = Given(projected, *state, self.recurrent_weight, self.head.weight, self.head.bias)
-        hidden, reads, *after = recur(given, lengths, self.heads, self.weights_to)
+        recurrence_inputs = Inputs(projected, *state, self.recurrent_weight, self.head.weight, self.head.bias)
+        hidden, reads, *after = run_memory_recurrence(recurrence_inputs, lengths, self.heads, self.recorded_weights)
         return hidden, reads, NTMState(*after)
 
     def _stepped(self, projected: Tensor, state: NTMState, lengths: Tensor | None) -> tuple[Tensor, Tensor, NTMState]:
-        """Step by step in torch: the definition, for any device."""
+        """Step by step in torch: the reference, for any device."""
         hiddens, reads, weights = [], [], []
         for step, element in enumerate(projected.unbind(1)):
             hidden, after = self._step(element, state)
             if lengths is not None:
                 real = step < lengths
-                kept = [
+                masked = [
                     torch.where(real.view(-1, *[1] * (new.dim() - 1)), new, old)
                     for new, old in zip(after, state, strict=True)
                 ]
-                after = NTMState(*kept)
+                after = NTMState(*masked)
             state = after
             hiddens.append(hidden)
             reads.append(state.reads)
             weights.append(state.weights.detach())
-        if self.weights_to is not None:
-            self.weights_to.append(torch.stack(weights, dim=1))
+        if self.recorded_weights is not None:
+            self.recorded_weights.append(torch.stack(weights, dim=1))
         return torch.stack(hiddens, dim=1), torch.stack(reads, dim=1), state
 
-    def _step(self, projected: Tensor, before: NTMState) -> tuple[Tensor, NTMState]:
+    def _step(self, projected: Tensor, previous: NTMState) -> tuple[Tensor, NTMState]:
         """The controller's hidden state, and the state after one step."""
-        seen = torch.cat([before.reads, before.hidden], dim=1) if self.is_lstm else before.reads
-        gates, cell = projected + F.linear(seen, self.recurrent_weight), before.cell
+        controller_inputs = torch.cat([previous.reads, previous.hidden], dim=1) if self.is_lstm else previous.reads
+        gates, cell = projected + F.linear(controller_inputs, self.recurrent_weight), previous.cell
         if self.is_lstm:
             into, forget, new, out = gates.chunk(4, dim=1)
             cell = forget.sigmoid() * cell + into.sigmoid() * new.tanh()
             hidden = out.sigmoid() * cell.tanh()
         else:
             hidden = gates.tanh()
-        said = Instructions.of(self.head(hidden), self.heads)
-        weights = addressed(said, before.memory, before.weights)
-        memory = written(said, before.memory, weights[:, self.read_heads :])
+        instructions = Instructions.from_raw(self.head(hidden), self.heads)
+        weights = address(instructions, previous.memory, previous.weights)
+        memory = write(instructions, previous.memory, weights[:, self.read_heads :])
         reads = read(memory, weights[:, : self.read_heads])
-        return hidden, NTMState(memory, weights, reads, hidden if self.is_lstm else before.hidden, cell)
+        return hidden, NTMState(memory, weights, reads, hidden if self.is_lstm else previous.hidden, cell)

@@ -1,4 +1,4 @@
-"""Where the heads of a memory looked, step by step and row by row, noted while a pass goes by."""
+"""The weights of the heads of a memory, recorded step by step and row by row during a pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class WeightRecord:
         self.passes: dict[str, list[Tensor]] = {}
 
     def __getitem__(self, name: str) -> Float[Tensor, "batch time heads locations"]:
-        """Read heads first; zero in padding. A sequence given in chunks is laid end to end."""
+        """Read heads first; zero in padding. The chunks of a sequence are concatenated."""
         return torch.cat(self.passes[name], dim=1)
 
     def __iter__(self) -> Iterator[str]:
@@ -28,30 +28,30 @@ class WeightRecord:
 
 
 class RecordsWeights(nn.Module):
-    """A layer whose heads can be watched."""
+    """A layer that can record the weights of its heads."""
 
-    weights_to: list[Tensor] | None = None
-    """Where a pass leaves its weights; None while nothing is recorded."""
+    recorded_weights: list[Tensor] | None = None
+    """A pass appends its weights to this list; None while nothing is recorded."""
 
     read_heads: int
 
 
 @contextmanager
 def record_weights(module: nn.Module) -> Iterator[WeightRecord]:
-    """Within it, passes through the layers of `module` that have a memory note the weights of their heads.
+    """Within this context, the layers of `module` that have a memory record the weights of their heads.
 
         with record_weights(layer) as record:
             outputs, _ = layer(inputs)
         weights = record[""]   # (batch, time, heads, locations)
 
-    No further pass is made: the pass makes these weights anyway.
+    No further pass is made: the pass computes these weights anyway.
     """
     record = WeightRecord()
-    found = [(name, part) for name, part in module.named_modules() if isinstance(part, RecordsWeights)]
-    for name, part in found:
-        part.weights_to = record.passes.setdefault(name, [])
+    recorded = [(name, part) for name, part in module.named_modules() if isinstance(part, RecordsWeights)]
+    for name, part in recorded:
+        part.recorded_weights = record.passes.setdefault(name, [])
     try:
         yield record
     finally:
-        for _, part in found:
-            part.weights_to = None
+        for _, part in recorded:
+            part.recorded_weights = None

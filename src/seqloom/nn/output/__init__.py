@@ -1,1 +1,1 @@
-"""From hidden states to a distribution over the vocabulary, and its cross-entropy."""
+"""The output layer of language models: a distribution over the vocabulary, and its cross-entropy."""

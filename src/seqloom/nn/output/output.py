@@ -1,4 +1,4 @@
-"""From hidden vectors to a distribution over the vocabulary: full and adaptive softmax."""
+"""Full and adaptive softmax over the vocabulary."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _ADAPTIVE_FROM = 4_000
 
 class OutputSettings(Settings):
     kind: Literal["auto", "full", "adaptive"] = Field(
-        "auto", description="softmax over all tokens, or frequent ones first; auto: adaptive from 4,000 tokens on"
+        "auto", description="full or adaptive softmax; auto: adaptive from 4,000 tokens on"
     )
-    tied: bool = Field(True, description="the output's vectors are the embedding's")
-    dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout before the output")
+    tied: bool = Field(True, description="tie the output weights to the embedding")
+    dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout before the output layer")
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of a target's probability that training spreads over all tokens"
+        0.0, ge=0, lt=1, description="label smoothing: share of a target's probability that is spread over all tokens"
     )
 
 
 PruningThreshold = Callable[[Float[Tensor, "rows frequent"]], Float[Tensor, " rows"]]
-"""Given the log-probabilities of the first tokens, the log-probability of each row under which a token does not
-matter."""
+"""From the log-probabilities of the frequent tokens to one for each row, below which tokens are not needed."""
 
 
 class Output(nn.Module):
-    """A distribution over `vocab_size` tokens for a hidden vector. `weight` (vocab, hidden) may be an embedding's.
+    """A distribution over `vocab_size` tokens for a hidden state. `weight` (vocab, hidden) may be that of an embedding.
 
-    `counts` are the tokens' frequencies in training: the bias starts at their logarithm, so a fresh model is a unigram.
-    `label_smoothing` is for the training loss, of each softmax that decides a token.
+    `counts` are the frequencies of the tokens in training. The bias is initialised with their logarithm, so that an
+    untrained model is a unigram model.
+    `label_smoothing` applies to the training loss of each softmax that predicts a token.
     """
 
     def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64], label_smoothing: float = 0.0) -> None:
@@ -56,16 +56,16 @@ class Output(nn.Module):
 
     @property
     def smoothing(self) -> float:
-        """The label smoothing of now: that of training, or none."""
+        """The label smoothing in training; 0 in evaluation."""
         return self.label_smoothing if self.training else 0.0
 
     @abstractmethod
     def loss(self, hidden: Float[Tensor, "rows hidden"], targets: Int[Tensor, " rows"]) -> Float[Tensor, ""]:
-        """The summed cross-entropy in nats; in training with label smoothing."""
+        """The summed cross-entropy, in nats; with label smoothing in training."""
 
     @abstractmethod
     def log_prob(self, hidden: Float[Tensor, "rows hidden"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
-        """The natural logarithm of each target's probability; without gradients."""
+        """The log-probability of each target, in nats; without gradients."""
 
     @abstractmethod
     def log_probs(
@@ -90,10 +90,10 @@ class FullSoftmax(Output):
 
 
 class AdaptiveSoftmax(Output):
-    """Frequent tokens and one entry for each cluster of rarer ones in the head; within a cluster a softmax of its own
-    (Grave et al. 2017, with the tails at full width so that they can be tied).
+    """A head with the frequent tokens and one entry for each cluster of rarer tokens; each cluster has a softmax of its
+    own (Grave et al. 2017, but with tails of full dimension, so that they can be tied).
 
-    Expects ids in order of falling frequency; cutoffs are those that minimise the expected multiplications.
+    Token ids must be in order of falling frequency. The cutoffs minimise the expected number of multiplications.
     """
 
     def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64], label_smoothing: float = 0.0) -> None:
@@ -106,13 +106,13 @@ class AdaptiveSoftmax(Output):
         self.cluster_bias = nn.Parameter(clusters.log().float())
 
     def _parts(self) -> tuple[tuple[Tensor, Tensor], list[tuple[Tensor, Tensor]]]:
-        """Weight and bias of the head, and of each tail."""
+        """The weight and bias of the head, and of each tail."""
         (weight, *weights), (bias, *biases) = torch.split(self.weight, self.sizes), torch.split(self.bias, self.sizes)
         head = torch.cat([weight, self.cluster_weight]), torch.cat([bias, self.cluster_bias])
         return head, list(zip(weights, biases, strict=True))
 
     def _route(self, targets: Tensor) -> tuple[Tensor, list[tuple[Tensor, int]]]:
-        """The target in the head, and for each tail the rows that lead there and its first id."""
+        """The target in the head, and for each tail the rows whose targets are in it, and its first id."""
         in_head, tails = targets.clone(), []
         for cluster, (first, last) in enumerate(itertools.pairwise([*self.cutoffs, self.vocab_size])):
             rows = ((targets >= first) & (targets < last)).nonzero().squeeze(1)
@@ -142,8 +142,8 @@ class AdaptiveSoftmax(Output):
     def log_probs(self, hidden: Tensor, threshold: PruningThreshold | None = None) -> Tensor:
         head, parts = self._parts()
         in_head = _log_softmax(hidden, *head)
-        found = in_head.new_empty(len(hidden), self.vocab_size)
-        frequent, *rest = torch.split(found, self.sizes, dim=1)
+        log_probs = in_head.new_empty(len(hidden), self.vocab_size)
+        frequent, *rest = torch.split(log_probs, self.sizes, dim=1)
         in_frequent, *clusters = torch.split(in_head, [self.sizes[0], *[1] * len(parts)], dim=1)
         frequent.copy_(in_frequent)
         limit = None if threshold is None else threshold(in_frequent)
@@ -156,11 +156,11 @@ class AdaptiveSoftmax(Output):
             columns.fill_(-torch.inf)
             if len(rows):
                 columns[rows] = _log_softmax(hidden[rows], *part) + cluster[rows]
-        return found
+        return log_probs
 
 
 class OutputLayer(nn.Module):
-    """Dropout, a projection where a tied table has another width than the hidden vectors, and the softmax."""
+    """Dropout, a projection where a tied embedding has another dimension than the hidden vectors, and the softmax."""
 
     def __init__(
         self, input_size: int, settings: OutputSettings, counts: NDArray[np.int64], table: nn.Parameter
@@ -171,19 +171,19 @@ class OutputLayer(nn.Module):
         self.project = Linear(input_size, width, bias=False) if width != input_size else nn.Identity()
         weight = table if settings.tied else nn.Parameter(torch.empty(len(counts), width).normal_(std=0.05))
         adaptive = settings.kind == "adaptive" or (settings.kind == "auto" and len(counts) >= _ADAPTIVE_FROM)
-        # Below a few dozen tokens there is nothing to put in clusters.
-        kind = AdaptiveSoftmax if adaptive and len(counts) > 64 else FullSoftmax
-        self.softmax: Output = kind(weight, counts, settings.label_smoothing)
+        # A vocabulary of a few dozen tokens has no rare tokens to cluster.
+        softmax_class = AdaptiveSoftmax if adaptive and len(counts) > 64 else FullSoftmax
+        self.softmax: Output = softmax_class(weight, counts, settings.label_smoothing)
 
     def forward(self, hidden: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch time width"]:
-        """The vectors that the softmax takes."""
+        """The inputs of the softmax."""
         return self.project(self.dropout(hidden))
 
 
-def best_cutoffs(counts: NDArray[np.int64], most: int = 3) -> list[int]:
-    """The first ids of the tails for which the expected rows of the table to multiply by are fewest.
+def best_cutoffs(counts: NDArray[np.int64], max_tails: int = 3) -> list[int]:
+    """The first ids of the tails that minimise the expected number of rows of the weight matrix in a product.
 
-    Each tail is charged half the vocabulary's square root more, for the gathering it costs.
+    Each tail adds half the square root of the vocabulary size, the cost of gathering its rows.
     """
     size = len(counts)
     below = np.concatenate([[0.0], np.cumsum(_shares(counts).numpy())])
@@ -194,13 +194,13 @@ def best_cutoffs(counts: NDArray[np.int64], most: int = 3) -> list[int]:
         tails = sum((below[end] - below[cut]) * (end - cut) for cut, end in zip(cuts, ends, strict=True))
         return cuts[0] + tails + len(cuts) * 0.5 * size**0.5
 
-    choices = [c for n in range(1, most + 1) for c in itertools.combinations(grid, n)]
+    choices = [c for n in range(1, max_tails + 1) for c in itertools.combinations(grid, n)]
     best = min(choices, key=cost)
     return list(best)
 
 
 def _shares(counts: NDArray[np.int64]) -> Tensor:
-    """Each token's share, none of them zero."""
+    """The share of each token, smoothed so that none is zero."""
     smoothed = torch.from_numpy(counts.astype(np.float64)) + 0.1
     return smoothed / smoothed.sum()
 
