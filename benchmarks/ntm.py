@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from peers.plain_ntm import PlainNTM
 from peers.race import machine, write_results
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch
 from seqloom.data.synthetic import AlgorithmCodec, SyntheticTrainLoader
 from seqloom.memory import keep_freed_memory
 from seqloom.models.bit_predictor import BitPredictor

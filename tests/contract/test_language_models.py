@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from seqloom.data.batch import Batch
-from seqloom.data.loader import line_batch
+from seqloom.data.batches import Batch, line_batch
 from seqloom.models.language_model import LanguageModel
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import layers
-from seqloom.nn.output.output import OutputSettings
+from seqloom.nn.output import OutputSettings
 
 SMALL = {"hidden_size": 8, "model_dim": 8, "num_heads": 2, "num_layers": 2, "output_size": 6, "order": 4}
 COUNTS = 3_000 // np.arange(1, 101)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqloom.data.batch import Batch, Forms
+from seqloom.data.batches import Batch, Forms
 from seqloom.data.labels import UNSEEN
 from seqloom.models.tagger import Tagger, TaggerSettings
 from seqloom.nn.layer import layers

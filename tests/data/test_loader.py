@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqloom.data.batch import Batch
-from seqloom.data.loader import ExactStreamLoader, LineLoader, Loader, StreamLoader
+from seqloom.data.batches import Batch, ExactStreamLoader, LineLoader, Loader, StreamLoader
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
 

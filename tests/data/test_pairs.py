@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.data.corpus import Corpus, Sources, encode, prepare
-from seqloom.data.loader import PairLoader
-from seqloom.data.pairs import PairCodec, Pairs, PairTokenizerSettings, kind_for, learn_tokenizers, pair_recipe
+from seqloom.data.pairs import (
+    PairCodec,
+    PairLoader,
+    Pairs,
+    PairTokenizerSettings,
+    kind_for,
+    learn_tokenizers,
+    pair_recipe,
+)
 from seqloom.data.readers import readers
 from seqloom.data.readers.pairs import Pair, parse_pair
 from seqloom.data.tokenizer import EOS, SOS

@@ -18,7 +18,7 @@ from seqloom.models.pooling_names import POOLINGS, check_pooling
 from seqloom.models.sentence_vectors import pooled, poolings
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import layers
-from seqloom.nn.output.output import OutputSettings
+from seqloom.nn.output import OutputSettings
 
 COUNTS = 300 // np.arange(1, 31)
 SMALL = {"hidden_size": 6, "model_dim": 8, "num_heads": 2, "num_layers": 2, "order": 3, "output_size": 6}

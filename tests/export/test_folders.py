@@ -27,7 +27,7 @@ from seqloom.formats.onnx.graph import Graph, Value
 from seqloom.models.language_model import LanguageModel
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import SequenceLayer, layers, state_tensors
-from seqloom.nn.output.output import OutputSettings
+from seqloom.nn.output import OutputSettings
 from seqloom_portable.folder import Folder
 from tests.contract.test_commands import algorithm, ngram, vectors
 from tests.contract.test_commands import language_model as train_language_model

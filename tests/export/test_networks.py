@@ -19,7 +19,7 @@ from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.language_model import LanguageModel
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import layers
-from seqloom.nn.output.output import OutputSettings
+from seqloom.nn.output import OutputSettings
 from seqloom_portable.engine import Engine
 from tests.contract import test_classifiers, test_encoder_decoders, test_taggers
 from tests.contract.test_layers import cases as layer_cases

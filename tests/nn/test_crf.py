@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqloom.nn.crf.chain import Chain, best_path, log_partition, path_score, searched_in_torch, summed_in_torch
+from seqloom.nn.crf.chain import Chain, best_path, best_path_in_torch, log_partition, log_partition_in_torch, path_score
 from seqloom.nn.crf.crf import CRF
 from seqloom.nn.crf.tag_output import TagSoftmax
 
@@ -32,7 +32,7 @@ def every_path(emissions: Tensor, chain: Chain) -> Iterator[tuple[tuple[int, ...
     for path in itertools.product(range(TAGS), repeat=len(emissions)):
         score = float(chain.first[path[0]] + chain.last[path[-1]])
         score += sum(float(emissions[step, tag]) for step, tag in enumerate(path))
-        yield path, score + sum(float(chain.moves[a, b]) for a, b in itertools.pairwise(path))
+        yield path, score + sum(float(chain.transitions[a, b]) for a, b in itertools.pairwise(path))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -78,14 +78,14 @@ def test_compiled_code_is_plain_torch(dtype: torch.dtype, lengths: Tensor | None
     leaves = [some_emissions(tags=6, dtype=dtype), *some_chain(6, dtype)]
     weight = torch.randn(4, dtype=dtype)
     found = []
-    for run in (log_partition, summed_in_torch):
+    for run in (log_partition, log_partition_in_torch):
         emissions, *scores = (leaf.clone().requires_grad_() for leaf in leaves)
         log_z = run(emissions, Chain(*scores), lengths)
         (log_z * weight).sum().backward()
         found.append([log_z.detach(), *(leaf.grad for leaf in (emissions, *scores))])
     for compiled, plain in zip(*found, strict=True):
         torch.testing.assert_close(compiled, plain)
-    paths = [run(leaves[0], Chain(*leaves[1:]), lengths) for run in (best_path, searched_in_torch)]
+    paths = [run(leaves[0], Chain(*leaves[1:]), lengths) for run in (best_path, best_path_in_torch)]
     assert torch.equal(*paths)
 
 

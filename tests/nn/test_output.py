@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seqloom.nn.output import cross_entropy
-from seqloom.nn.output.cross_entropy import summed_cross_entropy
-from seqloom.nn.output.output import (
+from seqloom.nn import output as output_module
+from seqloom.nn.output import (
     AdaptiveSoftmax,
     FullSoftmax,
     Output,
     OutputLayer,
     OutputSettings,
     best_cutoffs,
+    summed_cross_entropy,
 )
 
 ROWS, HIDDEN, VOCAB = 11, 5, 200
@@ -30,7 +30,7 @@ Arguments = tuple[Tensor, Tensor, Tensor, Tensor]
 
 @pytest.fixture(params=[1, 3 * VOCAB, 1 << 20], ids=["a row a block", "3 rows a block", "one block"])
 def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_entropy, "_BLOCK_ELEMENTS", request.param)
+    monkeypatch.setattr(output_module, "_BLOCK_ELEMENTS", request.param)
 
 
 def arguments(vocab: int = VOCAB, dtype: torch.dtype = torch.float64) -> Arguments:

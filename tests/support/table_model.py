@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.nn.layer import State
-from seqloom.nn.output.output import PruningThreshold
+from seqloom.nn.output import PruningThreshold
 
 Source = list[int]
 

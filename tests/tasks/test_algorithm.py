@@ -13,7 +13,7 @@ import torch
 
 import seqloom
 from seqloom.config import flatten
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch
 from seqloom.errors import RequestError
 from seqloom.explain.heads import Trace, heads_page, trace_figure, watch
 from seqloom.nn.layer import layers

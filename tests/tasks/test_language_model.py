@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.config import flatten
-from seqloom.data.loader import StreamLoader
+from seqloom.data.batches import StreamLoader
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.errors import RequestError

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from seqloom.training.checkpoint import load_checkpoint
-from seqloom.training.optimizer import WeightAverage
+from seqloom.training.gradients import WeightAverage
 from tests.support.small_runs import train_small
 
 

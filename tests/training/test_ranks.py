@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import seqloom
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch
 from seqloom.runtime import Runtime
 from seqloom.tasks.network_task import Loss
 from seqloom.training.checkpoint import load_checkpoint

@@ -14,15 +14,15 @@ import pytest
 import torch
 
 import seqloom
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import TrainedModel
 from seqloom.tasks.language_model import LanguageModelTask
 from seqloom.tasks.network_task import Loss
-from seqloom.training.budget import Progress
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.gradients import GradientTrainer
+from seqloom.training.progress import Progress
 from tests.support.small_runs import assert_same_run, rows, signal_after, train_small
 
 PLAIN = {

@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch, Buckets, Rows, with_lengths
 from seqloom.data.frames import FrameFile, padded_frames
 from seqloom.data.labelled import LabelledData
 from seqloom.data.labels import UNSEEN
-from seqloom.data.loader import Buckets, Rows, with_lengths
 from seqloom.data.truncation import Truncation
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqloom.data.batch import Forms
+from seqloom.data.batches import Forms
 from seqloom.data.spelling import Spelling
 from seqloom.data.tokenizer import PAD
 

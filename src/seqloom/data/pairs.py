@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from seqloom.config import Settings
+from seqloom.data.batches import Batch, Buckets, line_batch, with_lengths
 from seqloom.data.corpus import Recipe
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.text import load_tokenizer, train_tokenizer
@@ -180,3 +182,20 @@ def kind_for(lines: Sequence[str]) -> Kind:
     if sum(len(line) == 1 for line in words) >= _SINGLE_WORDS * len(words):
         return "character"
     return "word" if len({word for line in words for word in line}) <= _FEW_WORDS else "bpe"
+
+
+class PairLoader:
+    """Pairs, those of like target length together: either side of a batch holds at most `tokens_per_batch` elements,
+    padding included. A source stands with its `<eos>`, a target as a line of `LineLoader`."""
+
+    def __init__(self, source: TokenFile, target: TokenFile, tokens_per_batch: int, seed: int | None) -> None:
+        self.source, self.target = source, target
+        self._buckets = Buckets((np.diff(target.offsets), np.diff(source.offsets)), tokens_per_batch, seed)
+
+    def num_steps(self, epoch: int = 0) -> int:
+        return len(self._buckets.epoch(epoch))
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        rows = self._buckets.epoch(epoch)[step]
+        source, lengths = with_lengths(self.source.rows(rows))
+        return line_batch(self.target.rows(rows))._replace(source=source, source_lengths=lengths)

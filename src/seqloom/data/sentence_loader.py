@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqloom.data.batch import Batch, padded
+from seqloom.data.batches import Batch, Buckets, padded
 from seqloom.data.labels import UNSEEN
 from seqloom.data.lexicon import Lexicon
-from seqloom.data.loader import Buckets
 from seqloom.data.tagged import TaggedFile
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch
 from seqloom.data.series import History, Panel, SeriesData
 
 Ints = NDArray[np.int64]

@@ -15,7 +15,7 @@ import torch
 from seqloom.config import Settings, build, flatten, parse_assignments
 from seqloom.data.algorithms import algorithms
 from seqloom.data.algorithms.algorithm import Algorithm, SyntheticExample
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch
 from seqloom.data.corpus import Corpus, Sources
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic

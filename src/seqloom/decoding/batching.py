@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batch import padded
+from seqloom.data.batches import padded
 
 Source = Sequence[int] | NDArray[np.number]
 """Token ids with `<eos>`, or frames of numbers (time, size)."""

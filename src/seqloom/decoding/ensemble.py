@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.nn.layer import State
-from seqloom.nn.output.output import PruningThreshold
+from seqloom.nn.output import PruningThreshold
 
 
 class Ensemble:

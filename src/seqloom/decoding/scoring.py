@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batch import padded
-from seqloom.data.loader import Loader
+from seqloom.data.batches import Loader, padded
 from seqloom.data.tokenizer import EOS, SOS, UNK, Tokenizer
 from seqloom.decoding.batching import Source, group_by_length, padded_source
 from seqloom.decoding.line_scores import LineScores, TokenScore

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batch import Forms
+from seqloom.data.batches import Forms
 from seqloom.data.lexicon import Lexicon
 from seqloom.data.sentence_loader import sentence_batch
 from seqloom.data.span_tags import Span

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
-from seqloom.data.batch import padded
+from seqloom.data.batches import padded
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.decoding.batching import Source, group_by_length, padded_source
 from seqloom.decoding.beam import BeamSearch

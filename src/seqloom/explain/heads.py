@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seqloom.charts.figure import DataTable, DrawnFigure
 from seqloom.charts.heat_map import visible
 from seqloom.charts.page import Page
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch
 from seqloom.errors import RequestError
 from seqloom.nn.ntm.weight_record import RecordsWeights, record_weights
 from seqloom.tasks.capabilities import Band, ShowsSteps, Steps, Trained

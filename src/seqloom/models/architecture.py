@@ -18,7 +18,7 @@ from seqloom.nn.attention.alignment import AttentionSettings
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import SequenceLayer, layers
 from seqloom.nn.layers.transformer import Transformer
-from seqloom.nn.output.output import OutputSettings
+from seqloom.nn.output import OutputSettings
 from seqloom.registry import Description
 
 

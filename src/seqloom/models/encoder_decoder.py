@@ -18,7 +18,7 @@ from seqloom.models.encoder import Encoder
 from seqloom.nn.embedding import TokenEmbedding
 from seqloom.nn.layer import State, layers, without_padding
 from seqloom.nn.matrix_product import Linear
-from seqloom.nn.output.output import OutputLayer, PruningThreshold
+from seqloom.nn.output import OutputLayer, PruningThreshold
 
 
 class DecodesNext(Protocol):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from seqloom.models.encoded_sequence import EncodedSequence, real_tokens
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 from seqloom.nn.layer import SequenceLayer, State, last_real
-from seqloom.nn.output.output import OutputLayer, OutputSettings, PruningThreshold
+from seqloom.nn.output import OutputLayer, OutputSettings, PruningThreshold
 
 
 class PredictsNext(Protocol):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.config import Settings
-from seqloom.data.batch import Forms
+from seqloom.data.batches import Forms
 from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.word_encoder import CharacterSettings, WordEncoder, WordSettings

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from seqloom.config import Settings
-from seqloom.data.batch import Forms
+from seqloom.data.batches import Forms
 from seqloom.data.tokenizer import UNK
 from seqloom.errors import unknown_name
 from seqloom.models.encoder import Encoder

@@ -23,9 +23,8 @@ from seqloom.runtime import Runtime, cache_folder
 from seqloom.storage.lock import locked_folder, locked_new_folder
 from seqloom.tasks import tasks
 from seqloom.threads import num_threads
-from seqloom.training.budget import Budget, Progress
 from seqloom.training.loop import StopOnSignal, TrainingLoop
-from seqloom.training.progress import Display, Silent, Terminal
+from seqloom.training.progress import Budget, Display, Progress, Silent, Terminal
 from seqloom.training.trainer import Trainer
 
 

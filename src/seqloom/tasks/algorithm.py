@@ -14,9 +14,8 @@ from torch.nn import functional
 
 from seqloom.config import Settings
 from seqloom.data.algorithms.algorithm import SyntheticExample
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
-from seqloom.data.loader import Loader
 from seqloom.data.synthetic import SyntheticData, SyntheticLoader, SyntheticRecipe, SyntheticTrainLoader
 from seqloom.errors import unknown_name
 from seqloom.metrics.example_scores import ExampleScores

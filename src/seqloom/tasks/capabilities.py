@@ -13,7 +13,7 @@ from seqloom.errors import unknown_name
 from seqloom.models.fitted import Fitted
 
 if TYPE_CHECKING:  # what these import is for tasks that use it
-    from seqloom.data.batch import Batch
+    from seqloom.data.batches import Batch
     from seqloom.data.series import Panel
     from seqloom.decoding.alignment import Alignment
     from seqloom.decoding.continuation import Continuation

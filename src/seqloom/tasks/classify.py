@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.example import Labelled, Source
 from seqloom.data.labelled import ExtraVocabulary, LabelledCodec, LabelledData, labelled_recipe
 from seqloom.data.labelled_loader import LabelledLoader
 from seqloom.data.labels import UNSEEN
-from seqloom.data.loader import Loader
 from seqloom.data.readers import readers
 from seqloom.data.readers.labelled import holds_numbers, unlabelled
 from seqloom.data.token_file import TokenFile

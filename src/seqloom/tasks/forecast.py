@@ -32,8 +32,7 @@ from seqloom.tasks.task import Score
 if TYPE_CHECKING:  # what these are of imports torch
     from torch import Tensor, nn
 
-    from seqloom.data.batch import Batch
-    from seqloom.data.loader import Loader
+    from seqloom.data.batches import Batch, Loader
     from seqloom.nn.layer import State
     from seqloom.tasks.network_task import Loss
 

@@ -10,7 +10,7 @@ from pydantic import create_model
 from torch import Tensor
 
 from seqloom.config import Settings
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch
 from seqloom.data.corpus import Corpus
 from seqloom.data.series import SeriesData
 from seqloom.data.series_recipe import SeriesCodec, SeriesRecipe

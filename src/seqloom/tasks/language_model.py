@@ -14,9 +14,8 @@ from pydantic import create_model
 from torch import Tensor
 
 from seqloom.config import Settings
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch, ExactStreamLoader, LineLoader, Loader, StreamLoader
 from seqloom.data.corpus import Corpus, Recipe
-from seqloom.data.loader import ExactStreamLoader, LineLoader, Loader, StreamLoader
 from seqloom.data.readers import readers
 from seqloom.data.text import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile

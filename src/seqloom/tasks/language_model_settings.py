@@ -10,7 +10,7 @@ from seqloom.config import Settings
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError
 from seqloom.nn.embedding import EmbeddingSettings
-from seqloom.nn.output.output import OutputSettings
+from seqloom.nn.output import OutputSettings
 
 
 class DataSettings(Settings):

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
-from seqloom.data.loader import Loader
 from seqloom.nn.layer import State
 from seqloom.tasks.capabilities import Trained, TrainedModel
 from seqloom.tasks.task import Task

@@ -12,11 +12,10 @@ from pydantic import Field, create_model, field_validator
 from torch import Tensor
 
 from seqloom.config import Settings
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.labels import UNSEEN
 from seqloom.data.lexicon import Lexicon, Numbering
-from seqloom.data.loader import Loader
 from seqloom.data.readers.conll import Sentence, Target
 from seqloom.data.readers.tagged import tagged, words_of
 from seqloom.data.sentence_loader import SentenceLoader, sentence_batch

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from pydantic import create_model
 from torch import Tensor
 
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.input_checks import check_text, shown
-from seqloom.data.loader import Loader, PairLoader
-from seqloom.data.pairs import PairCodec, Pairs, kind_for, pair_recipe
+from seqloom.data.pairs import PairCodec, PairLoader, Pairs, kind_for, pair_recipe
 from seqloom.data.readers import readers
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.tokenizer import EOS

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
-from seqloom.training.progress import Display, MetricsFile
+from seqloom.training.progress import Budget, Display, MetricsFile, Progress
 from seqloom.training.trainer import Trainer
 
 _EVALUATION_SHARE = 1 / 30

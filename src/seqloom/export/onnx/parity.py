@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batch import Forms
+from seqloom.data.batches import Forms
 from seqloom.data.series import History
 from seqloom.data.series_windows import history_batch
 from seqloom.export.onnx.gate import Gate, check_inputs_matter

@@ -19,7 +19,7 @@ from seqloom.models.transformer_decoder import SourceAttention, TransformerDecod
 from seqloom.nn.attention.multi_head import SelfAttention
 from seqloom.nn.embedding import TokenEmbedding
 from seqloom.nn.layers.transformer import BidirectionalTransformer, Block, BlockStack, Transformer
-from seqloom.nn.output.output import FullSoftmax, OutputLayer
+from seqloom.nn.output import FullSoftmax, OutputLayer
 
 Array = NDArray[np.float32]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seqloom.formats.onnx.graph import Graph, Value
 from seqloom.formats.onnx.matrices import Table, linear, product
-from seqloom.nn.output.output import AdaptiveSoftmax, OutputLayer
+from seqloom.nn.output import AdaptiveSoftmax, OutputLayer
 
 
 def log_probs(graph: Graph, output: OutputLayer, hidden: Value, embedding: Table | None) -> Value:

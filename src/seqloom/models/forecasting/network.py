@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from seqloom.config import Settings
-from seqloom.data.batch import Batch
+from seqloom.data.batches import Batch
 from seqloom.data.series import History
 from seqloom.data.series_recipe import SeriesCodec
 from seqloom.data.series_windows import history_batch

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, cells
 from seqloom.nn.recurrence.initialization import chrono_bias, input_matrix, recurrent_matrix
-from seqloom.nn.recurrence.torch_native import run_torch_kernel
+from seqloom.nn.recurrence.recurrent_layer import run_torch_kernel
 from seqloom.nn.recurrence.types import States, Weights
 
 if TYPE_CHECKING:
-    from seqloom.nn.kernels.kernel import Kernel
+    from seqloom.nn.kernels.fused_recurrence import Kernel
     from seqloom.nn.recurrence.single_step import CompiledStep
     from seqloom.nn.recurrence.step_schedule import StepSchedule
 

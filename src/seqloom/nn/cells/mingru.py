@@ -16,7 +16,7 @@ from seqloom.nn.recurrence.initialization import chrono_bias, input_matrix
 from seqloom.nn.recurrence.types import States, Weights
 
 if TYPE_CHECKING:
-    from seqloom.nn.kernels.kernel import Kernel
+    from seqloom.nn.kernels.fused_recurrence import Kernel
     from seqloom.nn.recurrence.step_schedule import StepSchedule
 
 

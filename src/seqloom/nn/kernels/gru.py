@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqloom.nn.kernels.kernel import Kernel, rows_of
+from seqloom.nn.kernels.fused_recurrence import Kernel, rows_of
 from seqloom.nn.kernels.numeric import ONE, Array, add_products, add_to, compiled, sigmoid, tanh
 from seqloom.nn.matrix_product import add_product, product, product_into, weight_gradient
 from seqloom.nn.recurrence.pass_context import PassContext

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from seqloom.nn.kernels.kernel import Kernel
+from seqloom.nn.kernels.fused_recurrence import Kernel
 from seqloom.nn.kernels.numeric import ONE, Array, compiled, sigmoid
 from seqloom.nn.recurrence.types import ScheduledStep, Weights
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from seqloom.nn.kernels.kernel import Kernel
+from seqloom.nn.kernels.fused_recurrence import Kernel
 from seqloom.nn.kernels.numeric import ONE, ZERO, Array, add_products, compiled, tanh
 from seqloom.nn.matrix_product import add_product, product_into, weight_gradient
 from seqloom.nn.recurrence.types import ScheduledStep, Weights

@@ -18,7 +18,7 @@ from seqloom.nn.recurrence.types import States, Weights
 from seqloom.registry import Registry
 
 if TYPE_CHECKING:
-    from seqloom.nn.kernels.kernel import Kernel
+    from seqloom.nn.kernels.fused_recurrence import Kernel
     from seqloom.nn.recurrence.step_schedule import StepSchedule
 
 

@@ -2,12 +2,16 @@
 
 There are three backends. *native*: one call of torch's own kernel or of a parallel scan. *fused*: the project's
 compiled kernels with a hand-written backward pass. *unrolled*: the cell's own step in a loop, for any cell, device and
-precision. This file chooses one; `backends` has the code.
+precision. The layer chooses one.
+
+Each backend takes inputs (batch, time, input) and the initial states of every row. It returns outputs (batch, time,
+output), zero in padding, and each row's states after its last element.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeGuard
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 import torch
 from jaxtyping import Float, Int
@@ -15,7 +19,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.nn.dropout import dropout_mask
-from seqloom.nn.recurrence import backends
 from seqloom.nn.recurrence.cell import Cell, GatedCell
 from seqloom.nn.recurrence.gradient_norms import RecordsGradients
 from seqloom.nn.recurrence.pass_context import Noise, PassContext
@@ -95,11 +98,11 @@ class RecurrentLayer(RecordsGradients):
         schedule = StepSchedule(inputs.shape[0], inputs.shape[1], lengths, self.runs_backward, inputs.device)
         if not schedule.num_elements:
             return inputs.new_zeros(schedule.batch, schedule.time, cell.output_size), states
-        noise, gradient_norms = self._draw_noise(schedule, states), self.start_record(schedule, len(states))
-        context = PassContext(schedule, noise, gradient_norms)
+        gradient_norms = None if self.recorded_passes is None else self.start_record(schedule, len(states))
+        context = PassContext(schedule, self._draw_noise(schedule, states), gradient_norms)
         if not isinstance(cell, GatedCell):
-            return backends.unrolled_cell(cell, inputs, states, context)
-        run = {"native": backends.native, "fused": backends.fused, "unrolled": backends.unrolled}[name]
+            return unrolled_cell(cell, inputs, states, context)
+        run = {"native": native, "fused": fused, "unrolled": unrolled}[name]
         return run(cell, self._weights(cell), inputs, states, context)
 
     def _is_plain_step(self, cell: Cell) -> TypeGuard[GatedCell]:
@@ -142,3 +145,108 @@ def _cpu_backend(cell: GatedCell, native_unsupported: str, dtype: torch.dtype, l
     if preferred:
         return Backend("fused", f"{cell.native_name} is slow for rows of unequal length")
     return Backend("fused", native_unsupported or f"faster on a CPU than {cell.native_name}")
+
+
+def native(
+    cell: GatedCell, weights: Weights, inputs: Tensor, states: States, context: PassContext
+) -> tuple[Tensor, States]:
+    """One call of torch's own kernel or of a parallel scan."""
+    schedule = context.schedule
+    outputs, last = cell.native(inputs, schedule, tuple(schedule.pack_state(state) for state in states), weights)
+    return outputs, tuple(schedule.unpack_state(state, new) for state, new in zip(states, last, strict=True))
+
+
+def run_torch_kernel(
+    kernel: Callable[..., tuple[Tensor, ...]],
+    inputs: Tensor,
+    schedule: StepSchedule,
+    states: States,
+    parameters: list[Any],
+) -> tuple[Tensor, States]:
+    """The result of `GatedCell.native`. `kernel` is torch._VF.lstm or a function like it, `parameters` its four weights
+    and biases."""
+    device = inputs.device.type
+    if device == "cuda" and torch.is_autocast_enabled(device):
+        # Left to autocast, cuDNN's recurrences run in float16, whatever precision was chosen.
+        dtype = torch.get_autocast_dtype(device)
+        with torch.autocast(device, enabled=False):
+            states = tuple(state.to(dtype) for state in states)
+            parameters = [weight.to(dtype) for weight in parameters]
+            return run_torch_kernel(kernel, inputs.to(dtype), schedule, states, parameters)
+    train = torch.is_grad_enabled()  # torch's name for "keep what the backward pass needs"
+    initial = [state[None].contiguous() for state in states]
+    previous = initial if len(initial) > 1 else initial[0]
+    if schedule.dense:  # batch first: torch copies the inputs into its own layout in any case
+        sequence = inputs.flip(1) if schedule.backward else inputs
+        outputs, *last = kernel(sequence, previous, parameters, True, 1, 0.0, train, False, True)
+        outputs = outputs.flip(1) if schedule.backward else outputs
+    else:  # the elements of rows of unequal length are in the order of torch's packed sequences
+        elements, batch_sizes = schedule.pack(inputs), torch.tensor(schedule.batch_sizes)
+        outputs, *last = kernel(elements, batch_sizes, previous, parameters, True, 1, 0.0, train, False)
+        outputs = schedule.unpack(outputs)
+    return outputs, tuple(state[0] for state in last)
+
+
+def fused(
+    cell: GatedCell, weights: Weights, inputs: Tensor, states: States, context: PassContext
+) -> tuple[Tensor, States]:
+    """The cell's fused kernel. Half precision is used in the product with the inputs only; the recurrence runs in
+    float32 or float64."""
+    from seqloom.nn.kernels.fused_recurrence import run_fused
+
+    kernel_class = cell.kernel()
+    assert kernel_class is not None, "the layer chose this backend"
+    projected, state_dtype = cell.project(context.schedule.pack(inputs)), states[0].dtype
+    dtype = torch.float64 if projected.dtype == torch.float64 else torch.float32
+    states = tuple(state.to(dtype) for state in states)
+    weights = tuple(None if weight is None else weight.to(dtype) for weight in weights)
+    context = context if dtype == state_dtype else context.to(dtype)
+    outputs, last = run_fused(kernel_class, context, projected.to(dtype), states, weights)
+    return outputs.to(state_dtype), tuple(state.to(state_dtype) for state in last)
+
+
+def unrolled(
+    cell: GatedCell, weights: Weights, inputs: Tensor, states: States, context: PassContext
+) -> tuple[Tensor, States]:
+    """The cell's `step` in a Python loop, differentiated by autograd."""
+    mask = context.noise.dropout_mask
+
+    def step(projected: Tensor, previous: States) -> tuple[None, States]:
+        return None, cell.step(projected, previous, weights, None if mask is None else mask[: len(projected)])
+
+    all_states, last, _ = _loop(step, cell.project(context.schedule.pack(inputs)), states, context)
+    return context.schedule.unpack(all_states[0]), last
+
+
+def unrolled_cell(cell: Cell, inputs: Tensor, states: States, context: PassContext) -> tuple[Tensor, States]:
+    """Any cell in a Python loop; its output may differ from its hidden state."""
+    _, last, outputs = _loop(cell, context.schedule.pack(inputs), states, context)
+    return context.schedule.unpack(torch.cat(outputs)), last
+
+
+def _loop(
+    step_function: Callable[[Tensor, States], tuple[Tensor | None, States]],
+    elements: Tensor,
+    states: States,
+    context: PassContext,
+) -> tuple[States, States, list[Tensor]]:
+    """The states after all steps, each row's states after its last step, and the outputs of `step_function`."""
+    schedule, noise, gradient_norms = context
+    current = tuple(schedule.pack_state(state) for state in states)
+    states_by_step: list[States] = []
+    outputs: list[Tensor] = []
+    for step, element in zip(schedule.steps, elements.split_with_sizes(schedule.batch_sizes), strict=True):
+        previous = tuple(state[: step.rows] for state in current)
+        output, new = step_function(element, previous)
+        current = noise.apply_zoneout(step, previous, new)
+        if gradient_norms is not None:
+            gradient_norms.register_hooks(step, current)
+        states_by_step.append(current)
+        if output is not None:
+            outputs.append(output)
+    all_states = tuple(torch.cat(parts) for parts in zip(*states_by_step, strict=True))
+    last = tuple(
+        schedule.unpack_state(state, schedule.last_states(after))
+        for state, after in zip(states, all_states, strict=True)
+    )
+    return all_states, last, outputs
