@@ -132,5 +132,5 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         with reading(path):
             return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # what is not UTF-8 or not TOML, and integers of thousands of digits
         raise RequestError("the file is not TOML", where=str(path), got=str(error)) from None

@@ -31,6 +31,7 @@ from seqloom.runtime import cache_folder
 from seqloom.storage.lock import locked_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FitsWithoutGradients, Forecasts, Incomparable
+from seqloom.training.records import MetricsFile, read_json, read_summary
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _train(terms: ComparisonSpec, model: str, seed: int, folder: Path, number: s
     if run.exists():
         with locked_folder(run, wait_seconds=SECONDS_TO_SAVE):
             pass  # the training of a comparison that was killed has saved and stopped
-    if (run / "summary.json").exists() and _read_summary(run)["finished"]:
+    if (run / "summary.json").exists() and read_summary(run)["finished"]:
         return
     resume = (run / "config.toml").exists()
     if not quiet:
@@ -133,7 +134,13 @@ def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comp
     """Gathers the finished runs, and writes `report.json` and `report.html`."""
     online = _measure_online(terms, folder)
     runs: list[dict[str, Any]] = [
-        {"model": model, "seed": seed, "folder": str(run), "summary": _read_summary(run), "metrics": _read_metrics(run)}
+        {
+            "model": model,
+            "seed": seed,
+            "folder": str(run),
+            "summary": read_summary(run),
+            "metrics": MetricsFile(run).rows(),
+        }
         for model in terms.models
         for seed in _seeds(terms, model)
         for run in [run_folder(folder, model, seed)]
@@ -226,20 +233,10 @@ def _measure_online(terms: ComparisonSpec, folder: Path) -> dict[str, float | No
     """Milliseconds a token of each model's first run; kept in `online.json`, so that a second look finds the same."""
     path = folder / "online.json"
     if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     taken = {model: online_milliseconds(run_folder(folder, model, 1), terms.threads) for model in terms.models}
     write_atomic(path, json.dumps(taken, indent=2) + "\n")
     return taken
-
-
-def _read_summary(run: Path) -> dict[str, Any]:
-    return json.loads((run / "summary.json").read_text(encoding="utf-8"))
-
-
-def _read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The evaluations during training; none where a model is not trained step by step."""
-    path = run / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def _processor() -> str:

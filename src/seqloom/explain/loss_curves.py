@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,12 @@ from seqloom.charts.figure import AltairFigure
 from seqloom.charts.lines import Line, Points, line_chart
 from seqloom.charts.page import Page
 from seqloom.errors import RequestError
+from seqloom.training.records import MetricsFile, read_summary
 
 
 def loss_page(folder: Path) -> Page:
     """The page of a run that was fitted pass by pass, or trained. Raises RequestError where it holds no figures."""
-    path = folder / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = [json.loads(line) for line in lines if line.endswith("}")]
-    summary = folder / "summary.json"
-    facts = json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else {}
+    rows, facts = MetricsFile(folder).rows(), read_summary(folder)
     held = f"valid_{facts.get('score', '')}"
     rows = [row for row in rows if "train_loss" in row and held in row]
     if not rows:

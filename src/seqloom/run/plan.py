@@ -58,6 +58,10 @@ class Plan:
             )
         try:
             kind = settings_type(content["task"], content["model"])
+            if type(content["seed"]) is not int or not 0 <= content["seed"] < 2**32:
+                raise ValueError(f"seed = {content['seed']!r}")
+            if not all(isinstance(path, str) for path in content["sources"].values()):
+                raise ValueError(f"sources = {content['sources']!r}")
             return cls(
                 task=content["task"],
                 model=content["model"],

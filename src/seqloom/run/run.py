@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -42,6 +41,7 @@ from seqloom.tasks.capabilities import (
 )
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
+from seqloom.training.records import read_summary
 
 if TYPE_CHECKING:
     from seqloom.data.series import Panel
@@ -110,8 +110,7 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         """What was measured when training ended: scores, rate, parameters, peak memory."""
-        path = self.folder / "summary.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return read_summary(self.folder)
 
     def num_parameters(self) -> int:
         """Those of a network; of a fitted model, the numbers that it holds."""

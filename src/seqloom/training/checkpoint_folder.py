@@ -1,4 +1,4 @@
-"""Where checkpoints lie: safetensors and JSON, whole or not at all, nothing pickled.
+"""The folder of checkpoints: safetensors and JSON, whole or not at all, nothing pickled.
 
 `training/current` names the folder of the last whole checkpoint. A new one is written beside it, then `current` is
 replaced in one step, then the old one goes: a crash at any moment leaves a whole checkpoint.
@@ -7,10 +7,13 @@ replaced in one step, then the old one goes: a crash at any moment leaves a whol
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, reading, write_atomic
@@ -19,7 +22,7 @@ from seqloom.training.progress import Progress
 
 
 def write_checkpoint(folder: Path, progress: Progress, files: Mapping[str, Mapping[str, Entry]]) -> None:
-    """Writes a checkpoint under `folder`, with a safetensors file for each name of `files`, and forgets the one
+    """Writes a checkpoint under `folder`, with a safetensors file for each name of `files`, and removes the one
     before."""
     name = f"update-{progress.updates:09d}"
     new = make_folder(folder) / name
@@ -42,12 +45,17 @@ def write_checkpoint(folder: Path, progress: Progress, files: Mapping[str, Mappi
 
 
 def _current(folder: Path) -> str | None:
-    """The name of the last whole checkpoint under `folder`."""
+    """The name of the last whole checkpoint under `folder`. Raises SeqloomError where it names anything else."""
     pointer = folder / "current"
     if not pointer.exists():
         return None
     with reading(pointer):
-        return pointer.read_text()
+        name = pointer.read_text(encoding="utf-8", errors="replace")
+    if not re.fullmatch(r"update-\d{9,20}(-again)?", name):
+        raise SeqloomError(
+            "the checkpoint is damaged", where=str(pointer), got=repr(name[:100]), expected="the name of a checkpoint"
+        )
+    return name
 
 
 def current_checkpoint(folder: Path) -> Path | None:
@@ -56,11 +64,19 @@ def current_checkpoint(folder: Path) -> Path | None:
     return None if name is None else folder / name
 
 
-def read_progress(checkpoint: Path) -> Progress:
-    """Raises SeqloomError where it is damaged."""
+def read_progress(checkpoint: Path, num_steps: Callable[[int], int] | None = None) -> Progress:
+    """Where a training stands; `num_steps` says how many steps an epoch has. Raises SeqloomError if it is damaged."""
     path = checkpoint / "progress.json"
     try:
         with reading(path):
-            return Progress(**json.loads(path.read_text()))
-    except (TypeError, ValueError) as error:
-        raise SeqloomError("the checkpoint is damaged", where=str(path), got=str(error)) from None
+            progress = TypeAdapter(Progress).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise SeqloomError("the checkpoint is damaged", where=str(path), got=str(error)[:300]) from None
+    if num_steps is not None and progress.step >= max(num_steps(progress.epoch), 1):
+        raise SeqloomError(
+            "the checkpoint is damaged",
+            where=str(path),
+            got=f"step {progress.step}",
+            expected=f"0 to {num_steps(progress.epoch) - 1}, the steps of epoch {progress.epoch}",
+        )
+    return progress

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Corpus
-from seqloom.errors import RequestError
+from seqloom.errors import RequestError, SeqloomError
 from seqloom.memory import keep_freed_memory
 from seqloom.nn.layer import State, detach, restore_state, state_tensors
 from seqloom.runtime import Runtime
@@ -155,6 +155,8 @@ class GradientTrainer(Trainer):
             with torch.no_grad():
                 like = self.task.loss(self.network, batch, None)[1]  # for its nesting alone
             set_generator_state(self.runtime.device, generator)
+            if [t.shape for t in state_tensors(like)] != [t.shape for t in self._resumed_state]:
+                raise SeqloomError("the checkpoint carries the states of other rows", where=str(self.folder))
             self.state_of_rows, self._resumed_state = restore_state(like, self._resumed_state), []
         return self.state_of_rows
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from seqloom.errors import SeqloomError
 from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
-from seqloom.training.progress import Budget, Display, MetricsFile, Progress
+from seqloom.training.progress import Budget, Display, Progress
+from seqloom.training.records import MetricsFile
 from seqloom.training.trainer import Trainer
 
 _EVALUATION_SHARE = 1 / 30
@@ -29,7 +31,7 @@ class TrainingLoop:
         self.schedule = trainer.schedule(budget)
         self.is_first = trainer.runtime.rank == 0
         self.progress = Progress()
-        self._metrics = MetricsFile(folder / "metrics.jsonl")
+        self._metrics = MetricsFile(folder)
         self._clock = time.monotonic()
         self._saved_at = 0.0
 
@@ -38,8 +40,12 @@ class TrainingLoop:
         checkpoint = current_checkpoint(self.folder / "training")
         if checkpoint is None or not self.trainer.resumable:
             return
-        progress = read_progress(checkpoint)
-        self.trainer.restore(checkpoint)
+        progress = read_progress(checkpoint, self.trainer.num_steps)
+        try:
+            self.trainer.restore(checkpoint)
+        except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            got = f"{type(error).__name__}: {error}"[:300]
+            raise SeqloomError("the checkpoint is damaged", where=str(checkpoint), got=got) from None
         self.progress, self._saved_at = progress, progress.seconds
         if self.is_first:
             self._metrics.keep_until(progress.updates)
@@ -47,7 +53,7 @@ class TrainingLoop:
     def run(self) -> Progress:
         progress, self._clock = self.progress, time.monotonic()
         if not progress.updates and self.is_first:
-            self._metrics.keep_until(-1)
+            self._metrics.remove()
         with StopOnSignal(at_once=not self.trainer.resumable) as signals:
             stop = False
             while not progress.finished and not stop:

@@ -1,21 +1,18 @@
-"""How long to train, how far training has come, and how both are shown: on the terminal and as rows of metrics."""
+"""How long to train, how far training has come, and how both are shown on a terminal."""
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from rich import progress as bars
 from rich.console import Console
 
 from seqloom.config import Settings
 from seqloom.errors import RequestError
-from seqloom.files import write_atomic, writing
 
 
 class Budget(Settings):
@@ -48,28 +45,35 @@ class Budget(Settings):
         return progress.updates / self.updates
 
 
+_Count = Annotated[int, Field(ge=0, le=2**53)]
+_Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Sums = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
+
+
 @dataclass
 class Progress:
     """Where training stands: what resuming needs besides tensors. `seconds` is the time spent training, over all
-    sittings; `step` the next batch of `epoch`; `best` the score of the weights that are kept."""
+    sessions; `step` the next batch of `epoch`; `best` the score of the weights that are kept."""
 
-    epoch: int = 0
-    step: int = 0
-    updates: int = 0
-    sequences: int = 0
-    targets: int = 0
-    seconds: float = 0.0
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
+    epoch: _Count = 0
+    step: _Count = 0
+    updates: _Count = 0
+    sequences: _Count = 0
+    targets: _Count = 0
+    seconds: _Seconds = 0.0
     best: float | None = None
-    best_updates: int = 0
-    evaluations: int = 0
-    evaluations_without_gain: int = 0
-    evaluated_at: float = 0.0
+    best_updates: _Count = 0
+    evaluations: _Count = 0
+    evaluations_without_gain: _Count = 0
+    evaluated_at: _Seconds = 0.0
     """The fraction of the budget at the last evaluation."""
-    evaluation_seconds: float = 0.0
+    evaluation_seconds: _Seconds = 0.0
     """How long the last one took."""
-    all_evaluations_seconds: float = 0.0
+    all_evaluations_seconds: _Seconds = 0.0
     finished: bool = False
-    recent_loss: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    recent_loss: _Sums = field(default_factory=lambda: [0.0, 0.0])
     """Decaying sums of loss and of targets: their ratio is the training loss shown."""
 
     def next_step(self, num_steps: int) -> None:
@@ -100,7 +104,7 @@ class Display(Protocol):
 
 
 class Silent:
-    """Shows nothing: the ranks that are not the first, and calls from Python that ask for quiet."""
+    """Shows nothing: for all ranks but the first, and for calls from Python with `quiet`."""
 
     def step(self, fraction: float, targets_per_second: float, train_loss: float) -> None: ...
 
@@ -149,14 +153,16 @@ class Terminal:
         )
 
     def _seconds_left(self, fraction: float) -> float:
-        """ClassLogits by this sitting alone; 0 where nothing is known yet."""
+        """Estimated from this session alone; 0 where nothing is known yet."""
         done = fraction - self._first
         return (time.monotonic() - self._started) * (1 - fraction) / done if self._drawn and done > 0 else 0.0
 
     def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:
         name, value = next(iter(scores.items()))
         self._score = f"valid {name} {value:,.0f}" if abs(value) >= 10_000 else f"valid {name} {value:#.4g}"
-        train = f"train {row['train_loss']:.3f}  " if "train_loss" in row else ""  # models that count have none
+        train = (
+            f"train {row['train_loss']:.3f}  " if "train_loss" in row else ""
+        )  # a model that is fitted in one pass has none
         self._console.print(
             f"{self._title} {fraction:4.0%} {_clock(row['seconds']):>5} ({_clock(self._seconds_left(fraction))} left)  "
             f"{row['targets_per_second']:,.0f} targets/s  {train}{self._score}",
@@ -170,25 +176,3 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-class MetricsFile:
-    """`metrics.jsonl`: a line an evaluation. On resuming, lines from after the checkpoint are taken away again."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def rows(self) -> list[dict[str, Any]]:
-        if not self._path.exists():
-            return []
-        return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-
-    def keep_until(self, updates: int) -> None:
-        rows = self.rows()
-        kept = [row for row in rows if row["updates"] <= updates]
-        if len(kept) < len(rows) or self._path.exists():
-            write_atomic(self._path, "".join(json.dumps(row) + "\n" for row in kept))
-
-    def add(self, row: dict[str, Any]) -> None:
-        with writing(self._path), self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
