@@ -38,7 +38,7 @@ def estimate(text: Path, order: int, arpa: Path, threads: int) -> dict[str, Any]
     from seqloom.data.tokenizer import TokenizerSettings
     from seqloom.formats.arpa.write import write_model
     from seqloom.models.ngram.model import NgramModel, NgramSettings
-    from seqloom.threads import set_num_threads
+    from seqloom.processors import set_num_threads
 
     set_num_threads(threads)
     read = readers["lines"]
@@ -114,7 +114,7 @@ def scoring(text: Path, arpa: Path, sentences: int) -> dict[str, Any]:
     import seqloom
     from peers import kenlm_scores
     from seqloom.files import read_lines
-    from seqloom.threads import set_num_threads
+    from seqloom.processors import set_num_threads
 
     lines = [line.strip() for line in read_lines(text) if line.strip()]
     chosen = random.Random(1).choices(lines, k=sentences)

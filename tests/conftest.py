@@ -10,7 +10,7 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-from seqloom.threads import set_num_threads
+from seqloom.processors import set_num_threads
 
 # Before the first import of the modules themselves.
 install_import_hook(["seqloom.nn", "seqloom.models"], "beartype.beartype")

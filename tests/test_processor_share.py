@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seqloom import processor_share
-from seqloom.processor_share import ProcessorShare
+from seqloom.processors import ProcessorShare
 
 
 def work() -> None:

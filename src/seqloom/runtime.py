@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from seqloom.errors import RequestError
-from seqloom.threads import set_num_threads
+from seqloom.processors import set_num_threads
 
 Precision = Literal["auto", "float32", "bfloat16"]
 

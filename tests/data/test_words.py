@@ -8,10 +8,9 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from seqloom.data import library_tokenizer, word_tokenizer
+from seqloom.data import library_tokenizer, tokenizer
 from seqloom.data.library_tokenizer import LibraryTokenizer
-from seqloom.data.tokenizer import TokenizerSettings
-from seqloom.data.word_tokenizer import WordTokenizer
+from seqloom.data.tokenizer import TokenizerSettings, WordTokenizer
 from seqloom.data.words import WordCounter, WordTable, encode_lines
 
 ALPHABET = "ab\u00e9 \u00a0\u3000\u2028\u1680\x85\x1c\tß語"
@@ -42,7 +41,7 @@ def test_the_library_does_the_same(lines: list[str], size: int, min_count: int) 
 def test_ids_are_ranked_by_the_beginning_of_the_text(lines: list[str]) -> None:
     settings = TokenizerSettings(min_count=1)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (library_tokenizer, word_tokenizer):
+        for module in (library_tokenizer, tokenizer):
             patch.setattr(module, "LINES_TO_RANK_BY", 4)
         ours, theirs = WordTokenizer.train(lines, settings), LibraryTokenizer.train(lines, settings)
         again, same = (kind.train(lines, settings, lines[3:5]) for kind in (WordTokenizer, LibraryTokenizer))

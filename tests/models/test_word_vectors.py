@@ -18,7 +18,7 @@ from seqloom.models.word_vectors.sampling import draw_negative, make_sampler, ne
 from seqloom.models.word_vectors.subwords import SubwordSettings, fnv_1a, ngram_buckets
 from seqloom.models.word_vectors.tree import huffman_tree
 from seqloom.models.word_vectors.window import learn_window, new_tally, settled
-from seqloom.threads import set_num_threads
+from seqloom.processors import set_num_threads
 
 FIRST = len(SPECIALS)
 WORDS = 60

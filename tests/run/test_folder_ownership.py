@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import seqloom
-from seqloom.storage.lock import locked_folder, locked_new_folder
+from seqloom.storage.folder import locked_folder, locked_new_folder
 from tests.support.small_runs import train_small
 from tests.support.texts import SMALL, write_text
 

@@ -28,7 +28,7 @@ from seqloom.files import write_atomic
 from seqloom.models.fitted import FittedByPasses
 from seqloom.run import load, make_settings
 from seqloom.runtime import cache_folder
-from seqloom.storage.lock import locked_folder
+from seqloom.storage.folder import locked_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FitsWithoutGradients, Forecasts, Incomparable
 from seqloom.training.records import MetricsFile, read_json, read_summary

@@ -10,10 +10,10 @@ import torch
 from seqloom.data.corpus import prepare
 from seqloom.files import make_folder, writing_atomic
 from seqloom.metrics.example_scores import ExampleScores
+from seqloom.processors import num_threads, set_num_threads
 from seqloom.run import Run, load
 from seqloom.runtime import cache_folder
 from seqloom.tasks.capabilities import ScoresEachExample
-from seqloom.threads import num_threads, set_num_threads
 
 
 def example_scores(run: Path, kept: Path, threads: int) -> ExampleScores | None:

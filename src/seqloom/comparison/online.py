@@ -10,8 +10,8 @@ import torch
 
 from seqloom.data.tokenizer import EOS
 from seqloom.models.language_model import PredictsNext
+from seqloom.processors import num_threads, set_num_threads
 from seqloom.run import load
-from seqloom.threads import num_threads, set_num_threads
 
 
 def online_milliseconds(run: Path, threads: int) -> float | None:

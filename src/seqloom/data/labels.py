@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from seqloom.data.same_looking import warn_of_similar_labels
-from seqloom.errors import RequestError
+from seqloom.errors import RequestError, warn
 from seqloom.files import write_atomic
 
 UNSEEN = -1
@@ -56,3 +56,20 @@ class Labels:
     def ids(self, labels: Sequence[str]) -> list[int]:
         """The id of each, `UNSEEN` for those that are not known."""
         return [self._ids.get(label, UNSEEN) for label in labels]
+
+
+def warn_of_similar_labels(labels: Iterable[str], where: str) -> None:
+    """Warns where two labels differ in case, in whitespace or in the form of Unicode alone."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        composed = " ".join(unicodedata.normalize("NFC", label).split())
+        # Single letters of both cases are often meant.
+        other = seen.setdefault(composed.casefold() if len(composed) > 1 else composed, label)
+        if other != label:
+            warn(
+                "two labels differ in case, whitespace or the form of Unicode alone",
+                where=where,
+                got=f"{other!r} and {label!r}",
+                expected="one name for each class; they are kept apart",
+            )
+            return

@@ -11,7 +11,6 @@ import numpy as np
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from seqloom.data.same_looking import warn_of_two_forms
 from seqloom.data.tokenizer import (
     EOS,
     LINES_TO_RANK_BY,
@@ -22,6 +21,7 @@ from seqloom.data.tokenizer import (
     TokenizerSettings,
     marks_unknowns,
     swap_lookalikes,
+    warn_of_two_forms,
 )
 from seqloom.data.words import EncodedLines
 from seqloom.errors import RequestError

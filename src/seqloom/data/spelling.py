@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.same_looking import warn_of_two_forms
+from seqloom.data.tokenizer import warn_of_two_forms
 from seqloom.data.vocabulary import Vocabulary
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic

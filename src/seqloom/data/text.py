@@ -10,8 +10,7 @@ from pathlib import Path
 
 from seqloom.data.corpus import Recipe
 from seqloom.data.token_file import TokenFile, TokenFileWriter
-from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
-from seqloom.data.word_tokenizer import WordTokenizer
+from seqloom.data.tokenizer import Tokenizer, TokenizerSettings, WordTokenizer
 from seqloom.errors import RequestError, SeqloomError
 
 _FILE = "tokenizer.json"

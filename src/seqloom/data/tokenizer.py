@@ -1,4 +1,4 @@
-"""Text to token ids and back: what every tokenizer has, and what is asked for.
+"""Text to token ids and back: what every tokenizer has, its settings, and the tokenizer of words between whitespace.
 
 Ids 0 to 3 are `<pad> <unk> <sos> <eos>`; from 4 on, ids stand in order of falling frequency in the training text, which
 the adaptive softmax builds on. What makes tokenizers is in `data.text`.
@@ -6,16 +6,21 @@ the adaptive softmax builds on. What makes tokenizers is in `data.text`.
 
 from __future__ import annotations
 
+import itertools
+import json
+import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.words import EncodedLines
-from seqloom.errors import RequestError
+from seqloom.data.words import EncodedLines, WordCounter, WordTable, encode_lines
+from seqloom.errors import RequestError, warn
 from seqloom.files import write_atomic
 from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK, swap_lookalikes
 
@@ -117,3 +122,123 @@ class Tokenizer(ABC):
 def marks_unknowns(lines: Iterable[str]) -> bool:
     """Whether a text already writes its unknown words as `<unk>`, as the Penn Treebank files do."""
     return any("<unk>" in line for line in lines)
+
+
+def warn_of_two_forms(words: Iterable[str]) -> None:
+    """Warns where a vocabulary has a word twice, with a composed character (NFC) and with its parts (NFD)."""
+    words = list(words)
+    known = set(words)
+    for word in words:
+        if word.isascii() or unicodedata.is_normalized("NFC", word):
+            continue
+        if (composed := unicodedata.normalize("NFC", word)) in known:
+            warn(
+                "a word looks the same as another and is not: accents are in one character or in one of their own",
+                got=f"{composed!a} and {word!a} ({composed})",
+                expected="one form of Unicode in all data, best NFC",
+                hint="convert the text, for example with: uconv -x any-nfc",
+            )
+            return
+
+
+_LINES_AT_ONCE = 4_096
+_FORM: dict[str, Any] = {
+    "version": "1.0",
+    "truncation": None,
+    "padding": None,
+    "added_tokens": [],
+    "normalizer": None,
+    "pre_tokenizer": {"type": "WhitespaceSplit"},
+    "post_processor": None,
+    "decoder": None,
+}
+"""What the tokenizers library writes of such a tokenizer, its model aside."""
+
+
+class WordTokenizer(Tokenizer):
+    separates_words = True
+
+    def __init__(self, words: Sequence[str]) -> None:
+        """`words`: the names of the vocabulary in order of ids, the special tokens first."""
+        assert tuple(words[: len(SPECIALS)]) == SPECIALS
+        self.vocab_size = len(words)
+        self._table = WordTable.of([swap_lookalikes(word) for word in words])
+
+    @classmethod
+    def train(
+        cls, lines: Iterable[str], settings: TokenizerSettings, ranked_by: Iterable[str] | None = None
+    ) -> WordTokenizer:
+        """The most frequent words, of equals the first in the alphabet; their ids by their frequency in `ranked_by`, or
+        in the beginning of the text. Of the text no more than a few lines are held at a time."""
+        settings.check_room()
+        stream, counter, has_unknowns = iter(lines), WordCounter(), False
+        sample = itertools.islice(stream, LINES_TO_RANK_BY)
+        while block := list(itertools.islice(sample, _LINES_AT_ONCE)):
+            counter.add(block)
+            has_unknowns = has_unknowns or marks_unknowns(block)
+        in_sample = counter.frequencies()
+        while block := list(itertools.islice(stream, _LINES_AT_ONCE)):
+            counter.add(block)
+        counts = counter.frequencies()
+        least_count = settings.least_count(has_unknowns)
+        numbers = np.flatnonzero(counts >= least_count)
+        words = counter.words(numbers)
+        order = np.array(sorted(range(len(words)), key=words.__getitem__), np.int64)
+        order = order[np.argsort(-counts[numbers[order]], kind="stable")][: settings.most_tokens - len(SPECIALS)]
+        if ranked_by is None:
+            frequency = np.concatenate([in_sample, np.zeros(len(counts) - len(in_sample), np.int64)])[numbers]
+        else:
+            frequency = _frequencies(words, itertools.islice(ranked_by, LINES_TO_RANK_BY))
+        order = order[np.argsort(-frequency[order], kind="stable")]
+        # A text that writes <unk> itself has it counted as a word; it is the special token all the same.
+        names = [swap_lookalikes(words[i]) for i in order.tolist() if words[i] != SPECIALS[UNK]]
+        settings.check_frequent(len(names), least_count)
+        warn_of_two_forms(names)
+        return cls([*SPECIALS, *names])
+
+    @classmethod
+    def parsed(cls, description: Mapping[str, Any]) -> WordTokenizer | None:
+        """Of what `to_json` gives; None where it is another tokenizer's."""
+        model = description.get("model") or {}
+        if any(description.get(name) != value for name, value in _FORM.items()) or model.get("type") != "WordLevel":
+            return None
+        words = sorted(model["vocab"], key=model["vocab"].__getitem__)
+        in_order = [model["vocab"][word] for word in words] == list(range(len(words)))
+        return cls(words) if in_order and tuple(words[: len(SPECIALS)]) == SPECIALS else None
+
+    def to_json(self) -> str:
+        vocabulary = {word: number for number, word in enumerate(self.tokens())}
+        model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": SPECIALS[UNK]}
+        return json.dumps({**_FORM, "model": model}, ensure_ascii=False, indent=2)
+
+    def encode(self, lines: Sequence[str]) -> list[list[int]]:
+        ids, offsets = self.encode_lines(lines)
+        return [ids[first : last - 1].tolist() for first, last in itertools.pairwise(offsets.tolist())]
+
+    def encode_lines(self, lines: Sequence[str]) -> EncodedLines:
+        return encode_lines(self._table, lines, UNK, EOS)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return " ".join(self._table.words(np.array([i for i in ids if i not in (PAD, SOS, EOS)], np.int64)))
+
+    def token(self, token_id: int) -> str:
+        return swap_lookalikes(self._table.words(np.array([token_id]))[0])
+
+    def tokens(self) -> list[str]:
+        return [swap_lookalikes(word) for word in self._table.words(np.arange(self.vocab_size))]
+
+    def with_words(self, words: Iterable[str], most: int) -> WordTokenizer:
+        known = dict.fromkeys(self.tokens())
+        for word in words:
+            if len(known) >= most:
+                break
+            known.setdefault(word)
+        return WordTokenizer(list(known))
+
+
+def _frequencies(words: Sequence[str], lines: Iterable[str]) -> NDArray[np.int64]:
+    """(words,): how often each stands in the lines."""
+    counter = WordCounter()
+    counter.add(list(lines))
+    counts = counter.counts()
+    return np.array([counts.get(word, 0) for word in words], np.int64)

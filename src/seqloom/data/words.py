@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled, inlined, prefetch
 from seqloom.errors import SeqloomError
-from seqloom.threads import over_ranges
+from seqloom.processors import over_ranges
 
 _NEWLINE = 10
 _EMPTY = -1

@@ -7,7 +7,7 @@ from pathlib import Path
 from seqloom.config import write_toml
 from seqloom.data.corpus import Sources
 from seqloom.data.text import TextCodec
-from seqloom.data.word_tokenizer import WordTokenizer
+from seqloom.data.tokenizer import WordTokenizer
 from seqloom.errors import RequestError
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
@@ -16,7 +16,7 @@ from seqloom.formats.arpa.write import write_model
 from seqloom.models.ngram.model import NgramModel
 from seqloom.run import Run, load
 from seqloom.run.plan import Plan, check_folder, make_settings
-from seqloom.storage.lock import locked_folder, locked_new_folder
+from seqloom.storage.folder import locked_folder, locked_new_folder
 from seqloom.training.progress import Budget
 
 

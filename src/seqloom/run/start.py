@@ -15,14 +15,13 @@ from seqloom.data.input_source import Given, path_of, rereadable
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
-from seqloom.processor_share import ProcessorShare
+from seqloom.processors import ProcessorShare, num_threads
 from seqloom.run.card import write_card
 from seqloom.run.plan import Plan, check_folder, contents_of, make_settings, sizes, trainer_for
 from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder
-from seqloom.storage.lock import locked_folder, locked_new_folder
+from seqloom.storage.folder import locked_folder, locked_new_folder
 from seqloom.tasks import tasks
-from seqloom.threads import num_threads
 from seqloom.training.loop import StopOnSignal, TrainingLoop
 from seqloom.training.progress import Budget, Display, Progress, Silent, Terminal
 from seqloom.training.trainer import Trainer

@@ -19,7 +19,7 @@ from seqloom.data.words import WordTable
 from seqloom.errors import RequestError
 from seqloom.files import writing
 from seqloom.models.ngram.store import Store
-from seqloom.threads import num_threads
+from seqloom.processors import num_threads
 
 NAMES = {UNK: "<unk>", SOS: "<s>", EOS: "</s>"}
 """What ARPA files call the special tokens."""

@@ -17,7 +17,7 @@ from seqloom.models.ngram import discounts
 from seqloom.models.ngram.counting import Counts
 from seqloom.models.ngram.discounts import Discounts
 from seqloom.models.ngram.trie import Trie
-from seqloom.threads import over_ranges
+from seqloom.processors import over_ranges
 
 Smoothing = Literal["kneser-ney", "absolute", "witten-bell", "add-k", "maximum-likelihood"]
 

@@ -24,7 +24,7 @@ from seqloom.models.ngram.pruning import pruned_by_count, pruned_by_entropy
 from seqloom.models.ngram.store import MAX_ORDER, Store
 from seqloom.models.ngram.trie import link_suffixes
 from seqloom.nn.layer import State
-from seqloom.threads import over_ranges
+from seqloom.processors import over_ranges
 
 _LN_10 = math.log(10)
 _LINES_WORTH_A_THREAD = 1 << 10

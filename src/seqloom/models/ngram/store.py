@@ -19,8 +19,8 @@ from seqloom.data.tokenizer import SPECIALS
 from seqloom.errors import SeqloomError
 from seqloom.models.ngram.estimate import Estimates
 from seqloom.models.ngram.trie import Trie
+from seqloom.processors import over_ranges
 from seqloom.storage.arrays import map_arrays, write_arrays
-from seqloom.threads import over_ranges
 
 MAX_ORDER = 16
 MAX_NODES = 2**32 - 2

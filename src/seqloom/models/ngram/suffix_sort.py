@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled
 from seqloom.data.tokenizer import EOS, PAD, SOS
-from seqloom.threads import run_all
+from seqloom.processors import run_all
 
 _SMALL_CHUNK_BITS = 16
 """Keys of so many places are sorted at once: they stay in the processor's cache."""

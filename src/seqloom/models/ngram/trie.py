@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled, inlined
-from seqloom.threads import over_ranges
+from seqloom.processors import over_ranges
 
 
 @dataclass

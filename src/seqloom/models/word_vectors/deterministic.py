@@ -33,7 +33,7 @@ from seqloom.models.word_vectors.sampling import (
     subsample,
 )
 from seqloom.models.word_vectors.window import TOGETHER, is_full, new_tally, score_outputs, settled
-from seqloom.threads import num_threads
+from seqloom.processors import num_threads
 
 _WINDOWS, _PIECES = 512, 8
 _MAX_RATE = 0.5

@@ -22,8 +22,8 @@ from seqloom.models.word_vectors.network import Network
 from seqloom.models.word_vectors.sampling import Sampler, make_sampler
 from seqloom.models.word_vectors.subwords import NO_SUBWORDS, SubwordSettings, word_rows
 from seqloom.models.word_vectors.tree import NO_TREE, huffman_tree
+from seqloom.processors import num_threads, run_all
 from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
-from seqloom.threads import num_threads, run_all
 
 _MAX_STEP_TOKENS, _MIN_STEPS, _MIN_STEP_TOKENS = 1 << 17, 16, 1 << 10
 _HELD_OUT_TOKENS = 1 << 16
