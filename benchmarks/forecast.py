@@ -126,17 +126,18 @@ def etth1() -> Rows:
     frame.with_columns(((pl.col(n) - learnt[n].mean()) / learnt[n].std(ddof=0)).alias(n) for n in names).write_csv(path)
     data = {"data.horizon": 96, "data.valid_steps": 2_880, "data.test_steps": 2_880, "data.origins": 2_785}
     window = {"window.context": 336, "window.transform": "none"}
-    segments = {**window, "window.segment": 24, "window.shortcut": False, "training.learning_rate": 1e-3}
+    segments = {**window, "window.segment": 24, "window.level": "last", "training.evaluations": 4}
+    recursive = {
+        "window.context": 96, "window.horizons": "recursive", "data.origins": 60, "training.evaluations": 4
+    }  # fmt: skip
     alone = {"data.target": ["OT"]}
     past = {**alone, "data.past": [name for name in names if name != "OT"]}
     return {
         "seasonal-naive": trained(path, "seasonal-naive", data),
         "ridge": trained(path, "ridge", data),
-        "gru over segments of a day": trained(path, "gru", data | segments, updates=1_500),
+        "gru over segments of a day": trained(path, "gru", data | segments, updates=800),
         "lstm, step by step": trained(
-            path, "lstm",
-            data | window | {"window.context": 96, "window.horizons": "recursive", "data.origins": 60},
-            updates=1_500,
+            path, "lstm", data | window | recursive, updates=1_500,
         ),
         "ridge, OT alone": trained(path, "ridge", data | alone),
         "ridge, OT with covariates": trained(path, "ridge", data | past),
@@ -202,11 +203,11 @@ PARTS: dict[str, Callable[[], Rows]] = {"classics": classics, "etth1": etth1, "m
 def main(parts: Sequence[str]) -> None:
     if not SERIES.exists():
         sys.exit(f"the data is not here: {SERIES}")
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for part in parts or PARTS:
         print(part)
-        results[part] = PARTS[part]()
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        rows = PARTS[part]()
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        RESULTS.write_text(json.dumps(results | {part: rows}, indent=1) + "\n")
     print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 
