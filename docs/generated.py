@@ -196,3 +196,58 @@ def exports() -> str:
             alike.setdefault((task, *shown), []).append(f"`{model}`")
     rows = [f"| {task} | {', '.join(models)} | {' | '.join(shown)} |" for (task, *shown), models in alike.items()]
     return "\n".join([f"| task | models | {' | '.join(FORMATS)} |", "| --- " * (len(FORMATS) + 2) + "|", *rows])
+
+
+def benchmarks() -> str:
+    """The ratios that the scripts under `benchmarks/` measured last, each against its peer in the same run."""
+    lines = [*_recurrent_ratios(), *_training_ratios(), *_ngram_ratios(), *_export_ratios()]
+    return table(("script", "what is measured", "peer", "ratio"), lines)
+
+
+def _results(name: str) -> Any:
+    return json.loads((_ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _recurrent_ratios() -> list[tuple[str, ...]]:
+    measured, ratios = _results("recurrent"), dict[str, list[float]]()
+    for row in [*measured["rows"], measured["online"]]:
+        ratios.setdefault(row["row"], []).append(row["ratio"])
+    lines = []
+    for row, values in ratios.items():
+        layer, _, peer = row.partition(" / ")
+        span = f"{min(values):.2f}" if len(values) == 1 else f"{min(values):.2f} to {max(values):.2f}"
+        lines.append(("`recurrent.py`", f"speed of {layer}, {len(values)} shapes", f"{peer} of torch", span))
+    return lines
+
+
+def _training_ratios() -> list[tuple[str, ...]]:
+    speed, bits = _results("language_model"), _results("character_model")
+    tags, ntm = _results("tagging"), _results("ntm")
+    return [
+        ("`language_model.py`", "tokens per second, LSTM", "a plain script", f"{speed['tokens_per_second_ratio']:.2f}"),
+        ("`character_model.py`", "bits per character, equal minutes", "a plain Transformer",
+         f"{bits['bits_per_character_ratio']:.2f}"),
+        ("`tagging.py`", "targets per second, BiLSTM-CRF", tags["peer"], f"{tags['ratio']:.2f}"),
+        ("`ntm.py`", "sequences per second, copy", "a plain script", f"{ntm['ratio']:.1f}"),
+    ]  # fmt: skip
+
+
+def _ngram_ratios() -> list[tuple[str, ...]]:
+    measured = _results("ngram")
+    seconds = measured["lmplz"]["seconds"] / measured["estimation"]["seconds"]
+    scoring = measured["scoring"]
+    return [
+        ("`ngram.py`", "speed of text to ARPA, order 5", "KenLM's lmplz", f"{seconds:.2f}"),
+        ("`ngram.py`", "speed of scoring, one thread and two", "KenLM",
+         f"{scoring['times_kenlm_1']:.2f}, {scoring['times_kenlm_2']:.2f}"),
+    ]  # fmt: skip
+
+
+def _export_ratios() -> list[tuple[str, ...]]:
+    measured = _results("export")
+    return [
+        ("`export.py`", f"time of an exported step, {model}", "Seqloom's own step",
+         f"{measured[model]['step_ratio']['onnx']:.2f}; int8 {measured[model]['step_ratio']['onnx int8']:.2f}")
+        for model in ("lstm", "gru", "transformer")
+        if "onnx int8" in measured[model]["step_ratio"]
+    ]  # fmt: skip
