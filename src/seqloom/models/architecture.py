@@ -1,4 +1,4 @@
-"""The names of encoder-decoder models: which layer reads, which writes, and which settings that makes."""
+"""The names of encoder-decoder models: their encoder and decoder layers, and their settings."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from seqloom.registry import Description
 
 
 class Architecture(NamedTuple):
-    """`encoder` and `decoder` are names of layers. `attends`: a recurrent decoder looks at the encoder's outputs, as
-    the settings `attention` say; a Transformer always does, and has no such settings."""
+    """`encoder` and `decoder` are names of layers. `attends`: a recurrent decoder attends to the encoder's outputs,
+    with the settings `attention`; a Transformer always attends, and has no such settings."""
 
     encoder: str
     decoder: str
@@ -32,20 +32,21 @@ class Architecture(NamedTuple):
 
 
 class EncoderDecoderSettings(Settings):
-    """What every encoder-decoder has; `setting_fields` has the rest. `embedding` is for the source and the target."""
+    """The settings of every encoder-decoder; `setting_fields` adds the others. `embedding` applies to source and
+    target."""
 
     embedding: EmbeddingSettings = EmbeddingSettings()
     output: OutputSettings = OutputSettings()
 
 
 def architectures() -> Mapping[str, Architecture]:
-    """Every model name. With attention a source is read both ways (Bahdanau et al. 2015, section 3.2)."""
-    found = {"transformer": Architecture("bitransformer", "transformer")}
+    """Every model name. With attention the encoder is bidirectional (Bahdanau et al. 2015, section 3.2)."""
+    by_name = {"transformer": Architecture("bitransformer", "transformer")}
     for cell in (name for name in layers if f"bi{name}" in layers and name != "transformer"):
         both = f"bi{cell}"
-        found |= {cell: Architecture(cell, cell), both: Architecture(both, cell)}
-        found |= {f"{name}+attention": Architecture(both, cell, attends=True) for name in (cell, both)}
-    return found
+        by_name |= {cell: Architecture(cell, cell), both: Architecture(both, cell)}
+        by_name |= {f"{name}+attention": Architecture(both, cell, attends=True) for name in (cell, both)}
+    return by_name
 
 
 def architecture(name: str) -> Architecture:
@@ -81,24 +82,24 @@ def network_settings(chosen: Architecture) -> type[EncoderDecoderSettings]:
 
 
 def _decoder_settings(layer: str) -> type[Settings]:
-    own = layers[layer].settings
+    layer_settings = layers[layer].settings
     changed: dict[str, Any] = {}
-    if "initial_state" in own.model_fields:
-        start = Field("summary", description="the memory before the first element: from the source's summary, or zeros")
+    if "initial_state" in layer_settings.model_fields:
+        start = Field("summary", description="initial hidden state: computed from the summary of the source, or zeros")
         changed["initial_state"] = (Literal["summary", "zeros"], start)
-    return create_model(f"{own.__name__}OfDecoder", __base__=(DecoderSettings, own), **changed)
+    return create_model(f"{layer_settings.__name__}OfDecoder", __base__=(DecoderSettings, layer_settings), **changed)
 
 
 def build_decoder(chosen: Architecture, input_size: int, encoder: Encoder, settings: EncoderDecoderSettings) -> Decoder:
     """`settings` are of the class `network_settings(chosen)`, or have its fields."""
     groups, layer = cast(Any, settings), layers[chosen.decoder]
-    own = groups.decoder
+    decoder_settings = groups.decoder
     if issubclass(layer, Transformer):
-        return TransformerDecoder(input_size, encoder, own)
-    bridged, output_size = own.initial_state == "summary", own.hidden_size
+        return TransformerDecoder(input_size, encoder, decoder_settings)
+    bridged, output_size = decoder_settings.initial_state == "summary", decoder_settings.hidden_size
 
     def stack(size: int) -> SequenceLayer:
-        values = {name: getattr(own, name) for name in layer.settings.model_fields}
+        values = {name: getattr(decoder_settings, name) for name in layer.settings.model_fields}
         return layer(size, layer.settings(**values | {"initial_state": "zeros"}))
 
     if not chosen.attends:

@@ -16,8 +16,8 @@ from seqloom.nn.matrix_product import Linear
 
 
 class Annotations(NamedTuple):
-    """What attention needs of a source. `keys`: (batch, source, key); `values`: (batch, source, size); `bias`: (batch,
-    1, source), minus infinity in padding; `summary`: (batch, summary)."""
+    """The annotations of a source that attention needs. `keys`: (batch, source, key); `values`: (batch, source, size);
+    `bias`: (batch, 1, source), minus infinity in padding; `summary`: (batch, summary)."""
 
     keys: Tensor
     values: Tensor
@@ -26,7 +26,8 @@ class Annotations(NamedTuple):
 
 
 class AttentionalVector(nn.Module):
-    """tanh(W [context; hidden]) (Luong et al. 2015, equation 5): the context is what the hidden state attends to."""
+    """tanh(W [context; hidden]) (Luong et al. 2015, equation 5), where the context is the attention output for the
+    hidden state."""
 
     def __init__(self, hidden_size: int, source_size: int, output_size: int, score: str) -> None:
         super().__init__()
@@ -42,10 +43,10 @@ class AttentionalVector(nn.Module):
 
 
 class AttentionalDecoder(RecurrentDecoder):
-    """The recurrence does not wait for the attention: each of the two is run for all steps at once."""
+    """The recurrence does not depend on the attention: each of the two runs for all steps at once."""
 
     feeds: ClassVar[bool] = False
-    """Whether the attentional vector of the step before stands beside every input."""
+    """Whether the previous attentional vector is concatenated to every input."""
 
     def __init__(
         self,
@@ -56,8 +57,8 @@ class AttentionalDecoder(RecurrentDecoder):
         attention: AttentionSettings,
         bridged: bool,
     ) -> None:
-        beside = output_size if self.feeds else 0
-        super().__init__(make_stack(input_size + beside), encoder.summary_size, bridged)
+        fed_size = output_size if self.feeds else 0
+        super().__init__(make_stack(input_size + fed_size), encoder.summary_size, bridged)
         self.output_size = output_size
         self.attend = AttentionalVector(self.stack.output_size, encoder.output_size, output_size, attention.score)
 
@@ -83,22 +84,22 @@ class AttentionalDecoder(RecurrentDecoder):
         return vectors, state, weights
 
 
-class Fed(NamedTuple):
-    """`memories` of the recurrence; `vector`: (batch, output), the attentional vector of the step before."""
+class FeedingState(NamedTuple):
+    """`recurrent`: the state of the recurrent layer; `vector`: (batch, output), the previous attentional vector."""
 
-    memories: State
+    recurrent: State
     vector: Tensor
 
 
 class InputFeedingDecoder(AttentionalDecoder):
-    """The attentional vector of the step before stands beside every input (Luong et al. 2015, section 3.3); zeros at
-    first. A step waits for the attention of the one before, so training too goes step by step: several times slower."""
+    """The previous attentional vector is concatenated to every input (Luong et al. 2015, section 3.3); zeros at first.
+    A step depends on the attention of the previous one, so training also runs step by step, several times slower."""
 
     feeds = True
 
-    def initial_state(self, source: State, rows: int) -> Fed:
-        memories = self.first_state(source.summary, rows)
-        return Fed(memories, source.summary.new_zeros(len(source.summary) * rows, self.output_size))
+    def initial_state(self, source: State, rows: int) -> FeedingState:
+        recurrent = self.first_state(source.summary, rows)
+        return FeedingState(recurrent, source.summary.new_zeros(len(source.summary) * rows, self.output_size))
 
     def forward(
         self,
@@ -114,7 +115,7 @@ class InputFeedingDecoder(AttentionalDecoder):
 
     def step(
         self, inputs: Float[Tensor, "batch rows input"], state: State, source: State
-    ) -> tuple[Float[Tensor, "batch rows output"], Fed, Float[Tensor, "batch rows source"]]:
+    ) -> tuple[Float[Tensor, "batch rows output"], FeedingState, Float[Tensor, "batch rows source"]]:
         fed = torch.cat([inputs, state.vector.view(*inputs.shape[:2], -1)], dim=2)
-        vectors, memories, weights = super().step(fed, state.memories, source)
-        return vectors, Fed(memories, vectors.flatten(0, 1)), weights
+        vectors, recurrent, weights = super().step(fed, state.recurrent, source)
+        return vectors, FeedingState(recurrent, vectors.flatten(0, 1)), weights

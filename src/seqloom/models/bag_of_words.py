@@ -1,4 +1,4 @@
-"""Words and n-grams without their order, weighed by what they tell of the classes, and a linear layer: the baseline."""
+"""A bag of n-grams, weighted by how informative they are of the classes, and a linear layer: a strong baseline."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ _ROWS_AT_ONCE = 4_096
 
 class BagSettings(Settings):
     order: int = Field(2, gt=0, le=32, description="longest n-gram, in tokens")
-    min_count: int = Field(2, gt=0, description="rarer n-grams are left out")
-    num_features: int = Field(500_000, gt=0, le=2**24, description="most n-grams, the frequent ones")
+    min_count: int = Field(2, gt=0, description="smallest count of an n-gram; rarer ones are ignored")
+    num_features: int = Field(
+        500_000, gt=0, le=2**24, description="largest number of n-grams; the most frequent ones are used"
+    )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of a class's probability that training spreads over all"
+        0.0, ge=0, lt=1, description="label smoothing: share of a class's probability that is spread over all classes"
     )
 
 
 class BagOfWords(ClassModel):
-    """softmax(W x + b), where x_g is s_g for each n-gram g that a text has, over the norm of all of them.
+    """softmax(W x + b), where x_g is s_g for each n-gram g of a text, and x is normalised to length 1.
 
-    s_g says how much more often g occurs in texts of one class than in the others: the log-count ratio r of Wang and
-    Manning (2012, section 2.3), as the root of its mean square over the classes, so that one number does for any number
-    of classes. That an n-gram is there is what counts, not how often (section 2.1 there).
+    s_g measures how much more often g occurs in texts of one class than in those of the others: the log-count ratio r
+    of Wang and Manning (2012, section 2.3), as its root mean square over the classes, so that one number serves any
+    number of classes. Features are binary: the number of occurrences does not matter (section 2.1 there).
     """
 
     description = "A bag of words: a linear classifier over the n-grams of a text, whatever their order."
@@ -67,8 +69,8 @@ class BagOfWords(ClassModel):
         settings: BagSettings,
     ) -> BagOfWords:
         """Text i is `ids[offsets[i]:offsets[i + 1]]`, of the class `class_ids[i]`."""
-        kept = settings.order, settings.min_count, settings.num_features
-        ngrams = learn_ngrams(ids, offsets, (PAD, UNK), EOS, vocab_size, *kept)
+        limits = settings.order, settings.min_count, settings.num_features
+        ngrams = learn_ngrams(ids, offsets, (PAD, UNK), EOS, vocab_size, *limits)
         if not len(ngrams):
             raise RequestError(
                 "no n-gram of the texts is frequent enough",
@@ -84,17 +86,17 @@ class BagOfWords(ClassModel):
 
     @classmethod
     def rebuild(cls, settings: BagSettings, tensors: Mapping[str, Tensor]) -> BagOfWords:
-        """A model of the sizes of the saved `tensors`."""
+        """An untrained model with the sizes of the saved `tensors`."""
         roots, first, last = (tensors[f"ngrams.{name}"].numpy() for name in ("roots", "first_child", "last_token"))
         ngrams = NGrams(roots, first, last, settings.order, before=EOS)
         weights = torch.zeros_like(tensors["feature_weights"])
         return cls(ngrams, weights, torch.ones_like(tensors["class_weights"]), settings.label_smoothing)
 
     def forward(self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"] | None = None) -> ClassLogits:
-        found = self._find(source, lengths)
+        ngrams = self._find(source, lengths)
         device = source.device
-        features = torch.from_numpy(found.ids).to(device, torch.long)
-        starts = torch.from_numpy(found.starts).to(device)
+        features = torch.from_numpy(ngrams.ids).to(device, torch.long)
+        starts = torch.from_numpy(ngrams.starts).to(device)
         rows = torch.repeat_interleave(starts.diff())
         values = self.feature_weights[features]
         squares = values.new_zeros(len(starts) - 1).index_add_(0, rows, values**2)
@@ -117,21 +119,21 @@ def _counts(
     class_ids: NDArray[np.int64],
     classes: int,
 ) -> NDArray[np.float64]:
-    """(features, classes): in how many texts of each class each n-gram is."""
+    """(features, classes): the number of texts of each class that contain each n-gram."""
     counts = np.zeros(len(ngrams) * classes)
     for first in range(0, len(class_ids), _ROWS_AT_ONCE):
         bounds = offsets[first : first + _ROWS_AT_ONCE + 1]
-        found = ngrams.find(ids[bounds[0] : bounds[-1]].astype(np.int64), bounds - bounds[0])
-        of = np.repeat(class_ids[first : first + _ROWS_AT_ONCE], np.diff(found.starts))
-        np.add.at(counts, found.ids.astype(np.int64) * classes + of, 1)
+        occurrences = ngrams.find(ids[bounds[0] : bounds[-1]].astype(np.int64), bounds - bounds[0])
+        classes_of = np.repeat(class_ids[first : first + _ROWS_AT_ONCE], np.diff(occurrences.starts))
+        np.add.at(counts, occurrences.ids.astype(np.int64) * classes + classes_of, 1)
     return counts.reshape(-1, classes)
 
 
 def _informative(counts: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(features,): the root mean square over the classes of log p(g | class) / p(g | other classes), each count one
-    more than it is."""
-    own = (counts + 1) / (sizes + 2)
-    others = (counts.sum(1, keepdims=True) - counts + 1) / (sizes.sum() - sizes + 2)
-    ratio = np.log(own / others)
-    found: NDArray[np.float32] = np.sqrt((ratio**2).mean(1)).astype(np.float32)
-    return found
+    """(features,): the root mean square over the classes of log p(g | class) / p(g | other classes), with add-one
+    smoothing."""
+    in_class = (counts + 1) / (sizes + 2)
+    in_others = (counts.sum(1, keepdims=True) - counts + 1) / (sizes.sum() - sizes + 2)
+    ratio = np.log(in_class / in_others)
+    weights: NDArray[np.float32] = np.sqrt((ratio**2).mean(1)).astype(np.float32)
+    return weights

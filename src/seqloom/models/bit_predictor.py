@@ -1,4 +1,4 @@
-"""Numbers in, bits out, in step: any layer along a sequence of vectors, and a probability for every bit."""
+"""Sequences of vectors to sequences of bits: any layer, and a probability for every bit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BitPredictor(nn.Module):
 
     @classmethod
     def rebuild(cls, layer: type[SequenceLayer], settings: Settings, tensors: Mapping[str, Tensor]) -> BitPredictor:
-        """A network of the sizes of the saved `tensors`."""
+        """An untrained network with the sizes of the saved `tensors`."""
         return cls(layer, settings, *tensors["sizes"].tolist())
 
     def forward(
@@ -43,6 +43,6 @@ class BitPredictor(nn.Module):
         scored: Bool[Tensor, "batch time"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, ""]:
-        """-log p of all bits that are scored, in nats."""
+        """-log p of the bits of all scored steps, in nats, summed."""
         logits = self(inputs, lengths)[scored]
         return F.binary_cross_entropy_with_logits(logits.float(), targets[scored], reduction="sum")

@@ -1,4 +1,4 @@
-"""What any classifier can do, neural or not: probabilities of classes, their loss, their calibration."""
+"""The base of all classifiers, neural or not: class probabilities, loss, and temperature scaling."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 
 class ClassLogits(NamedTuple):
-    """`logits`: (batch, classes). `attention`: (batch, source), how much each element counted, where the model pools
-    by attention."""
+    """`logits`: (batch, classes). `attention`: (batch, source), the attention weights of a model that pools by
+    attention."""
 
     logits: Tensor
     attention: Tensor | None = None
@@ -22,8 +22,8 @@ class ClassLogits(NamedTuple):
 class ClassModel(nn.Module):
     """p(class | source) = softmax(logits / temperature).
 
-    `class_weights`: (classes,), what each class counts in training. The temperature is 1 until it is fitted, after
-    training (Guo et al. 2017, section 4.2).
+    `class_weights`: (classes,), the weight of each class in the training loss. The temperature is 1 until it is fitted,
+    after training (Guo et al. 2017, section 4.2).
     """
 
     def __init__(self, class_weights: Float[Tensor, " classes"], label_smoothing: float) -> None:
@@ -48,8 +48,8 @@ class ClassModel(nn.Module):
         class_ids: Int[Tensor, " batch"],
         scored: Bool[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, ""]:
-        """The cross-entropy in nats summed over the rows where `scored` is True; in training weighted by class, and
-        with the label smoothing of the settings."""
+        """The cross-entropy, in nats, summed over the rows where `scored` is True; in training with class weights and
+        label smoothing."""
         logits = self(source, lengths).logits / self.temperature
         if scored is not None:
             logits, class_ids = logits[scored], class_ids[scored]
@@ -64,6 +64,6 @@ class ClassModel(nn.Module):
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> ClassLogits:
-        """The same with log p(class | source), in nats, for logits."""
-        judged = self(source, lengths)
-        return judged._replace(logits=torch.log_softmax(judged.logits.float() / self.temperature, dim=1))
+        """Like `forward`, with log p(class | source), in nats, as logits."""
+        outputs = self(source, lengths)
+        return outputs._replace(logits=torch.log_softmax(outputs.logits.float() / self.temperature, dim=1))

@@ -1,4 +1,4 @@
-"""One class for a whole sequence: any layer along it, pooled into one vector."""
+"""Neural classifiers of sequences: any layer, its outputs pooled into one vector, and a softmax."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ _POOLS: dict[str, Callable[[Encoded], Tensor]] = {
 
 class OutputSettings(Settings):
     pool: Literal["mean", "max", "attention"] = Field(
-        "max", description="the sequence in one vector: the mean of what the layer gives at each step, the largest of "
-        "each number, or a mean weighted by attention"
+        "max", description="pooling of the layer's outputs: their mean, their elementwise maximum, or a mean "
+        "weighted by attention"
     )  # fmt: skip
-    dropout: float = Field(0.3, ge=0, lt=1, description="rate of dropout on that vector")
+    dropout: float = Field(0.3, ge=0, lt=1, description="rate of dropout on the pooled vector")
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of a class's probability that training spreads over all"
+        0.0, ge=0, lt=1, description="label smoothing: share of a class's probability that is spread over all classes"
     )
 
 
 class RecurrentOutputSettings(OutputSettings):
     pool: Pool = Field(  # type: ignore[assignment]
-        "max", description="the sequence in one vector: the state that the layer ends with, the mean of what it gives "
-        "at each step, the largest of each number, or a mean weighted by attention"
+        "max", description="pooling: the layer's last hidden state, or the mean of its outputs, their elementwise "
+        "maximum, or a mean weighted by attention"
     )  # fmt: skip
 
 
 class AttentionOutputSettings(OutputSettings):
-    pool: Literal["attention"] = Field("attention", description="a mean weighted by attention, as the name says")
+    pool: Literal["attention"] = Field("attention", description="pooling by attention, part of this model")
 
 
 class FeedForwardSettings(Settings):
-    hidden_size: int = Field(256, gt=0, le=2**16, description="units in a hidden layer")
-    num_layers: int = Field(1, gt=0, le=64, description="hidden layers")
+    hidden_size: int = Field(256, gt=0, le=2**16, description="units of a hidden layer")
+    num_layers: int = Field(1, gt=0, le=64, description="number of hidden layers")
     dropout: float = Field(0.3, ge=0, lt=1, description="rate of dropout after each hidden layer")
 
 
@@ -75,31 +75,31 @@ class KnownEmbeddingSettings(EmbeddingSettings):
 
 
 class NetworkSettings(Settings):
-    """What every neural classifier has besides `model` and `output`."""
+    """The settings of every neural classifier besides `model` and `output`."""
 
     embedding: KnownEmbeddingSettings = KnownEmbeddingSettings()
 
 
 class Layout(NamedTuple):
-    """`layer` is the name of what goes along the sequence, empty where its elements are pooled as they are. `attends`:
-    they are pooled by attention, always."""
+    """`layer` is the name of the layer, empty where the embeddings are pooled directly. `attends`: pooling is always by
+    attention."""
 
     layer: str
     attends: bool = False
 
     @property
     def streams(self) -> bool:
-        """Whether the layer can go along a sequence in parts."""
+        """Whether the layer can run over a sequence in chunks."""
         return not self.layer or layers[self.layer].causal
 
 
 def layouts() -> Mapping[str, Layout]:
     """Every model name."""
     plain = {name: Layout(name) for name in ("cnn", "ntm", "tcn")}
-    found = {"ffnn": Layout(""), **plain, "transformer": Layout("bitransformer")}
+    by_name = {"ffnn": Layout(""), **plain, "transformer": Layout("bitransformer")}
     for cell in (name for name in layers if f"bi{name}" in layers and name != "transformer"):
-        found |= {name: Layout(name) for name in (cell, f"bi{cell}")}
-    return found | {f"{name}{_ATTENTION}": layout._replace(attends=True) for name, layout in found.items()}
+        by_name |= {name: Layout(name) for name in (cell, f"bi{cell}")}
+    return by_name | {f"{name}{_ATTENTION}": layout._replace(attends=True) for name, layout in by_name.items()}
 
 
 def layout(name: str) -> Layout:
@@ -136,7 +136,7 @@ def network_settings(chosen: Layout) -> type[NetworkSettings]:
 
 
 class Classifier(ClassModel):
-    """softmax(W net(dropout(pool(layer(embedding(x))))) + b); `net` is hidden layers, or nothing."""
+    """softmax(W net(dropout(pool(layer(embedding(x))))) + b); `net` is a stack of hidden layers, or the identity."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class Classifier(ClassModel):
         class_weights: Float[Tensor, " classes"],
         output: OutputSettings,
     ) -> None:
-        """`net_size` is how many numbers `net` gives; None: as many as it takes."""
+        """`net_size`: the output dimension of `net`; None: that of its input."""
         super().__init__(class_weights, output.label_smoothing)
         self.encoder, self.net = encoder, net
         self.pool: Pool = cast(Pool, output.pool)
@@ -165,19 +165,19 @@ class Classifier(ClassModel):
         chunk_size: int = 0,
     ) -> Classifier:
         """`settings` are of the class `network_settings(chosen)`, or have its fields. `chunk_size`: see `Encoder`."""
-        own = cast(Any, settings)
+        groups = cast(Any, settings)
         read, size = _reader(source, settings.embedding)
         if chosen.layer:
-            encoder = Encoder(read, layers[chosen.layer](size, own.model), chunk_size)
-            return cls(encoder, nn.Identity(), None, class_weights, own.output)
+            encoder = Encoder(read, layers[chosen.layer](size, groups.model), chunk_size)
+            return cls(encoder, nn.Identity(), None, class_weights, groups.output)
         encoder = Encoder(read, IdentityLayer(size))
-        return cls(encoder, _hidden_layers(size, own.model), own.model.hidden_size, class_weights, own.output)
+        return cls(encoder, _hidden_layers(size, groups.model), groups.model.hidden_size, class_weights, groups.output)
 
     @classmethod
     def rebuild(
         cls, chosen: Layout, settings: NetworkSettings, tensors: Mapping[str, Tensor], chunk_size: int = 0
     ) -> Classifier:
-        """A network of the sizes of the saved `tensors`."""
+        """An untrained network with the sizes of the saved `tensors`."""
         frames, tokens = tensors.get("encoder.read.0.weight"), tensors.get("encoder.read.table.weight")
         source: Tokens | PretrainedTokens | Frames | None = PretrainedTokens.saved(tensors, "encoder.read.")
         if source is None:
@@ -193,7 +193,7 @@ class Classifier(ClassModel):
         return ClassLogits(self.output(self.net(self.dropout(vectors))), weights)
 
     def pooled(self, encoded: Encoded) -> tuple[Float[Tensor, "batch size"], Float[Tensor, "batch source"] | None]:
-        """The one vector of each row, and what attention each element had."""
+        """The pooled vector of each row, and the attention weights where pooling is by attention."""
         if self.attention is not None:
             return self.attention(encoded.outputs, encoded.real)
         return _POOLS[self.pool](encoded), None
@@ -211,7 +211,7 @@ class Classifier(ClassModel):
 
 
 class IdentityLayer(SequenceLayer):
-    """Gives its inputs, and remembers nothing."""
+    """Returns its inputs; its state is empty."""
 
     settings = Settings
 
@@ -232,7 +232,7 @@ class IdentityLayer(SequenceLayer):
 
 
 def _reader(source: Tokens | PretrainedTokens | Frames, settings: EmbeddingSettings) -> tuple[nn.Module, int]:
-    """What makes vectors of the elements, and how many numbers they have."""
+    """The module that maps elements to vectors, and the dimension of these."""
     if isinstance(source, PretrainedTokens):
         embedding = TwoChannelEmbedding(source, settings)
         return embedding, embedding.dim
@@ -242,7 +242,7 @@ def _reader(source: Tokens | PretrainedTokens | Frames, settings: EmbeddingSetti
 
 
 def _hidden_layers(size: int, settings: FeedForwardSettings) -> nn.Module:
-    found: list[nn.Module] = []
+    modules: list[nn.Module] = []
     for width in [size] + [settings.hidden_size] * (settings.num_layers - 1):
-        found += [Linear(width, settings.hidden_size), nn.GELU(), nn.Dropout(settings.dropout)]
-    return nn.Sequential(*found)
+        modules += [Linear(width, settings.hidden_size), nn.GELU(), nn.Dropout(settings.dropout)]
+    return nn.Sequential(*modules)

@@ -1,4 +1,5 @@
-"""The contract of a decoder: given what was read, a vector for each next target. Knows no vocabulary."""
+"""The contract of a decoder: given an encoded source, a vector for each next target. It does not know the
+vocabulary."""
 
 from __future__ import annotations
 
@@ -15,35 +16,38 @@ from seqloom.nn.layer import State
 
 class DecoderSettings(Settings):
     scheduled_sampling: float = Field(
-        0.0, ge=0, le=1, description="rate at which the model's own prediction replaces an input in training"
+        0.0,
+        ge=0,
+        le=1,
+        description="rate of scheduled sampling: in training, the model's own prediction replaces an input",
     )
 
 
 class Decoder(nn.Module):
-    """Gives vectors of `output_size`, all steps at once or one at a time; both agree.
+    """Returns vectors of `output_size`, for all steps at once or for one step at a time; both agree.
 
-    What a decoder takes of a source is a state like any other, made by `read`, once a source. Hypotheses of one source
-    share it.
+    `read` computes what a decoder needs of a source, once for each source, as a state (tensors, batch first). The
+    hypotheses of a source share it.
     """
 
     output_size: int
 
     @abstractmethod
     def read(self, encoded: Encoded) -> State:
-        """What the steps need of the source: keys and values of attention, a summary; batch first."""
+        """What the steps need of the source, such as keys and values of attention, or a summary; batch first."""
 
     @abstractmethod
     def initial_state(self, source: State, rows: int) -> State:
-        """The memory before the first step, (batch * rows, ...), source by source."""
+        """The state before the first step, (batch * rows, ...), source by source."""
 
     @abstractmethod
     def forward(
         self, inputs: Float[Tensor, "batch time input"], source: State, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time output"]:
-        """All steps, from the first on, of one target a source; what stands in padding means nothing."""
+        """All steps of one target for each source; undefined in padding."""
 
     @abstractmethod
     def step(
         self, inputs: Float[Tensor, "batch rows input"], state: State, source: State
     ) -> tuple[Float[Tensor, "batch rows output"], State, Float[Tensor, "batch rows source"] | None]:
-        """One step of each of the `rows` hypotheses of each source: vectors, state, and the shares of attention."""
+        """One step of the `rows` hypotheses of each source: vectors, state, and attention weights."""

@@ -1,4 +1,4 @@
-"""What a network makes of a sequence that it reads: what sentence vectors are taken from."""
+"""An encoded sequence, from which sentence vectors are pooled."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from seqloom.data.tokenizer import EOS, SOS
 
 
 class EncodedSequence(NamedTuple):
-    """`elements`: (batch, time, dim), the vector of each element on its own; `outputs`: (batch, time, size), what the
-    layer gives at each; `real`: (batch, time), False in padding; `summary`: (batch, summary), the whole in one vector:
-    a recurrent layer's last hidden state."""
+    """`elements`: (batch, time, dim), the embedding of each element; `outputs`: (batch, time, size), the outputs of
+    the layer; `real`: (batch, time), False in padding; `summary`: (batch, summary), the last hidden state of a
+    recurrent layer, or another summary of the whole sequence."""
 
     elements: Float[Tensor, "batch time dim"]
     outputs: Float[Tensor, "batch time size"]
@@ -23,7 +23,7 @@ class EncodedSequence(NamedTuple):
 
 
 class Reads(Protocol):
-    """A network that can say what it made of a sequence. Keeps no gradients."""
+    """A network that returns an encoded sequence, without gradients."""
 
     def reading(
         self,
@@ -35,8 +35,7 @@ class Reads(Protocol):
 def real_tokens(
     token_ids: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
 ) -> Bool[Tensor, "batch time"]:
-    """True at the tokens of a text: not in padding, nor at the `<sos>` and `<eos>` that a model may read with it, which
-    would say the same of every text."""
+    """True at the tokens of a text; False in padding and at `<sos>` and `<eos>`, which are the same in every text."""
     real = (token_ids != SOS) & (token_ids != EOS)
     if lengths is None:
         return real

@@ -1,4 +1,4 @@
-"""What reads a source: token ids or frames into vectors, and any layer along them. Knows no decoder."""
+"""The encoder: token ids or frames are mapped to vectors, and any layer runs along them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqloom.nn.layers.recurrent import RecurrentStack
 
 
 class Encoded(NamedTuple):
-    """A source that was read. `outputs`: (batch, source, size); `real`: (batch, source), False in padding; `summary`:
+    """An encoded source. `outputs`: (batch, source, size); `real`: (batch, source), False in padding; `summary`:
     (batch, summary), the whole source in one vector."""
 
     outputs: Tensor
@@ -23,12 +23,12 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """`read` maps the source to vectors, one an element, and `layer` goes along them.
+    """`read` maps each element of the source to a vector, and `layer` runs along these.
 
-    The summary is the hidden state that a recurrent layer ends with, of both directions where there are two (Cho et al.
+    The summary is the last hidden state of a recurrent layer, of both directions if it is bidirectional (Cho et al.
     2014; Sutskever et al. 2014), and the mean of any other layer's outputs. A source without elements is read as one
-    element of padding. `chunk_size`: the layer goes along so many elements at a time, and gradients end in between; 0
-    is the whole at once."""
+    element of padding. `chunk_size`: the layer runs over this many elements at a time, and gradients stop between
+    chunks; 0: over the whole sequence at once."""
 
     def __init__(self, read: nn.Module, layer: SequenceLayer, chunk_size: int = 0) -> None:
         super().__init__()
@@ -55,9 +55,9 @@ class Encoder(nn.Module):
         return Encoded(outputs, real, self._last_hidden(state) if self.is_recurrent else _mean(outputs, real))
 
     def _last_hidden(self, state: State) -> Float[Tensor, "batch summary"]:
-        """The hidden state, which is a cell's first memory, of the last layer."""
+        """The hidden state of the last layer, which is the first state of its cell."""
         last = state[-1]
-        return last[0] if self.layer.causal else torch.cat([memories[0] for memories in last], dim=1)
+        return last[0] if self.layer.causal else torch.cat([states[0] for states in last], dim=1)
 
 
 def _real(source: Tensor, lengths: Tensor | None) -> Bool[Tensor, "batch source"]:

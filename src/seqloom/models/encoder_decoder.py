@@ -1,4 +1,4 @@
-"""A target given a source: an encoder that reads, a decoder that writes. And what any such model can do."""
+"""The encoder-decoder, and the contract of every model of a target given a source."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ from seqloom.nn.output import OutputLayer, PruningThreshold
 
 
 class DecodesNext(Protocol):
-    """What search, sampling and scoring need of a model of a target given a source. None of the calls keeps gradients.
+    """What search, sampling and scoring need of a model of a target given a source. All calls run without gradients.
 
-    What is read is encoded once, as a state like any other (tensors, batch first), so that `select_rows` takes some of
-    its sources. Each source has `rows` hypotheses, which share it; their states stand source by source, as
-    (batch * rows, ...).
+    A source is encoded once, as a state (tensors, batch first), so that `select_rows` can select sources. The `rows`
+    hypotheses of a source share it; their states are in the order of the sources, (batch * rows, ...).
     """
 
     def encode(
@@ -56,22 +55,22 @@ class DecodesNext(Protocol):
         targets: Int[Tensor, "batch time"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch time"]:
-        """log p(target) at each step, in nats; what stands in padding means nothing."""
+        """log p(target) at each step, in nats; undefined in padding."""
         ...
 
 
 class Tokens(NamedTuple):
-    """A source of token ids with a vocabulary of its own."""
+    """The source consists of token ids with their own vocabulary."""
 
     vocab_size: int
 
 
 class SharedTokens(NamedTuple):
-    """A source of token ids in the target's vocabulary; they have one table."""
+    """The source consists of token ids in the target's vocabulary; both share one embedding."""
 
 
 class Frames(NamedTuple):
-    """A source of vectors of numbers."""
+    """The source consists of vectors of numbers."""
 
     size: int
 
@@ -92,7 +91,7 @@ class EncoderDecoder(nn.Module):
         scheduled_sampling: float = 0.0,
     ) -> None:
         super().__init__()
-        # The target's embedding comes first, so that a table shared with the source is saved under its name.
+        # The target's embedding comes first, so that an embedding shared with the source is saved under this name.
         self.embedding, self.encoder, self.decoder, self.output = embedding, encoder, decoder, output
         self.scheduled_sampling = scheduled_sampling
         self.token_counts: Tensor
@@ -104,24 +103,25 @@ class EncoderDecoder(nn.Module):
     ) -> EncoderDecoder:
         """`settings` are of the class `network_settings(chosen)`, or have its fields. `counts`: the frequency of each
         token in the training targets, which also gives the vocabulary's size."""
-        own = cast(Any, settings)
+        groups = cast(Any, settings)
         embedding = TokenEmbedding(len(counts), settings.embedding)
         read: nn.Module = embedding
         if isinstance(source, Tokens):
             read = TokenEmbedding(source.vocab_size, settings.embedding)
         elif isinstance(source, Frames):
             read = Linear(source.size, settings.embedding.dim)
-        encoder = Encoder(read, layers[chosen.encoder](embedding.dim, own.encoder))
+        encoder = Encoder(read, layers[chosen.encoder](embedding.dim, groups.encoder))
         decoder = build_decoder(chosen, embedding.dim, encoder, settings)
         table = cast(nn.Parameter, embedding.table.weight)
         output = OutputLayer(decoder.output_size, settings.output, counts, table)
-        return cls(embedding, encoder, decoder, output, counts, own.decoder.scheduled_sampling)
+        return cls(embedding, encoder, decoder, output, counts, groups.decoder.scheduled_sampling)
 
     @classmethod
     def rebuild(
         cls, chosen: Architecture, settings: EncoderDecoderSettings, tensors: Mapping[str, Tensor]
     ) -> EncoderDecoder:
-        """A network of the sizes of the saved `tensors`, a shared one among them once, by its first name."""
+        """An untrained network with the sizes of the saved `tensors`, where a shared tensor occurs once, by its first
+        name."""
         return cls.build(chosen, settings, tensors["token_counts"].numpy(), _source_of(tensors))
 
     def forward(
@@ -131,7 +131,7 @@ class EncoderDecoder(nn.Module):
         inputs: Int[Tensor, "batch time"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch time width"]:
-        """The vectors that the softmax takes."""
+        """The inputs of the softmax."""
         return self._vectors(self.decoder.read(self.encoder(source, source_lengths)), inputs, lengths)
 
     def _vectors(self, read: State, inputs: Tensor, lengths: Tensor | None) -> Float[Tensor, "batch time width"]:
@@ -146,8 +146,8 @@ class EncoderDecoder(nn.Module):
         lengths: Int[Tensor, " batch"] | None = None,
         mask: Bool[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, ""]:
-        """The cross-entropy in nats summed over the targets where `mask` is True; in training with the label smoothing
-        and the scheduled sampling of the settings."""
+        """The cross-entropy, in nats, summed over the targets where `mask` is True; in training with label smoothing
+        and scheduled sampling."""
         read = self.decoder.read(self.encoder(source, source_lengths))
         if self.training and self.scheduled_sampling:
             inputs = self._with_predictions(read, inputs, lengths)
@@ -158,8 +158,8 @@ class EncoderDecoder(nn.Module):
 
     @torch.no_grad()
     def _with_predictions(self, read: State, inputs: Tensor, lengths: Tensor | None) -> Int[Tensor, "batch time"]:
-        """Some inputs replaced by what the model predicts there (Bengio et al. 2015), given the true ones before, so
-        that one more pass over all steps does for any decoder (Mihaylova and Martins 2019)."""
+        """Scheduled sampling (Bengio et al. 2015): some inputs are replaced by the model's predictions, given the true
+        previous inputs, so that any decoder needs only one more pass over all steps (Mihaylova and Martins 2019)."""
         vectors = self._vectors(read, inputs[:, :-1], None if lengths is None else (lengths - 1).clamp(min=0))
         predicted = self.output.softmax.log_probs(vectors.flatten(0, 1)).argmax(1).view_as(inputs[:, 1:])
         replaced = torch.rand(predicted.shape, device=inputs.device) < self.scheduled_sampling
@@ -171,7 +171,7 @@ class EncoderDecoder(nn.Module):
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> EncodedSequence:
-        """What the encoder makes of the source."""
+        """The vectors of the source: before the encoder, after it, and its summary."""
         encoded = self.encoder(source, lengths)
         if source.is_floating_point():
             elements, real = self.encoder.read(without_padding(source, lengths)), encoded.real

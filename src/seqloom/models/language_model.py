@@ -1,4 +1,4 @@
-"""A neural language model: embedding, any causal layer, softmax. And what any language model can do, neural or not."""
+"""Neural language models, and the contract of all language models, neural or count-based."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from seqloom.nn.output import OutputLayer, OutputSettings, PruningThreshold
 
 
 class PredictsNext(Protocol):
-    """The language-model contract: what evaluation, scoring, sampling and comparison need, of a network or of counts.
+    """What evaluation, scoring, sampling and comparison need of a language model, neural or count-based.
 
-    None of the calls keeps gradients.
+    All calls run without gradients.
     """
 
     def initial_state(self, batch_size: int) -> State: ...
@@ -37,7 +37,7 @@ class PredictsNext(Protocol):
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time"], State]:
-        """log p(target) at each step, in nats; what stands in padding means nothing."""
+        """log p(target) at each step, in nats; undefined in padding."""
         ...
 
 
@@ -73,7 +73,7 @@ class LanguageModel(nn.Module):
         state: State | None = None,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time width"], State]:
-        """The vectors that the softmax takes, and the state."""
+        """The inputs of the softmax, and the state."""
         hidden, state = self.layer(self.embedding(token_ids), state, lengths)
         return self.output(hidden), state
 
@@ -85,7 +85,7 @@ class LanguageModel(nn.Module):
         lengths: Int[Tensor, " batch"] | None = None,
         mask: Tensor | None = None,
     ) -> tuple[Float[Tensor, ""], State]:
-        """The cross-entropy in nats summed over the targets where `mask` is True, and the state."""
+        """The cross-entropy, in nats, summed over the targets where `mask` is True, and the state."""
         hidden, state = self(token_ids, state, lengths)
         if mask is None:
             return self.output.softmax.loss(hidden.flatten(0, 1), targets.flatten()), state
@@ -98,8 +98,7 @@ class LanguageModel(nn.Module):
     def reading(
         self, source: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
     ) -> EncodedSequence:
-        """What is made of a text with what stands before it; the summary is the last output, since each has read all
-        that comes before it."""
+        """The encoded text. The summary is the last output, which depends on the whole text."""
         elements = self.embedding(source)
         outputs, _ = self.layer(elements, None, lengths)
         return EncodedSequence(

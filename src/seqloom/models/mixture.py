@@ -1,8 +1,7 @@
 """Linear interpolation of language models: p(w | h) = sum of weight_k p_k(w | h), the weights from held-out text.
 
-The trigram with a neural model of Bengio et al. 2003 (section 4) is one. Each part keeps its own state and hears of the
-beginning of a line as it was trained to.
-"""
+An example is the trigram mixed with a neural model of Bengio et al. 2003 (section 4). Each part keeps its own state,
+and reads the beginning of a line as in its training."""
 
 from __future__ import annotations
 
@@ -34,17 +33,21 @@ Mode = Literal["stream", "lines"]
 
 
 class MixtureSettings(Settings):
-    parts: tuple[str, ...] = Field((), description="the folders of the runs to mix, separated by commas; copied")
-    tolerance: float = Field(1e-9, gt=0, description="EM ends when it gains less than so many nats a token")
+    parts: tuple[str, ...] = Field(
+        (), description="the folders of the runs to mix, separated by commas; they are copied"
+    )
+    tolerance: float = Field(
+        1e-9, gt=0, description="EM stops when the gain of an iteration is less than this, in nats per token"
+    )
 
     @field_validator("parts", mode="before")
     @classmethod
-    def _separated(cls, given: Any) -> Any:
-        return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+    def _separated(cls, value: Any) -> Any:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 class Part(NamedTuple):
-    """`mode`: how it was trained; None where that makes no difference. `vocabulary`: its tokenizer, as JSON."""
+    """`mode`: the mode of its training; None if it does not matter. `vocabulary`: its tokenizer, as JSON."""
 
     model: PredictsNext
     mode: Mode | None
@@ -52,7 +55,7 @@ class Part(NamedTuple):
 
 
 class Mixture(CountBased):
-    """Language models mixed: their distributions added up by weights."""
+    """A weighted sum of the distributions of several language models."""
 
     settings = MixtureSettings
     description = "Language models mixed: a weighted sum of their next-token distributions."
@@ -65,20 +68,20 @@ class Mixture(CountBased):
         self.weights = torch.zeros(0, dtype=torch.float64)
 
     def estimate(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
-        """The weights that make `valid` most probable. The parts are as they were trained."""
+        """Fits the weights that maximise the probability of `valid`. The parts are not changed."""
         if len(self.config.parts) < 2:
             raise RequestError(
-                "a mixture is of two models or more",
+                "a mixture needs at least two models",
                 where="model.parts",
                 got=list(self.config.parts),
                 hint="--set model.parts=RUN1,RUN2",
             )
         assert valid is not None
-        self._take([Path(name) for name in self.config.parts])
+        self._open_parts([Path(name) for name in self.config.parts])
         self.weights = torch.from_numpy(em_weights(self._log_probs_on(valid), self.config.tolerance))
 
     def save(self, folder: Path) -> None:
-        """The weights, and beside them copies of all parts."""
+        """Writes the weights, and copies of all parts next to them."""
         copies = folder / PARTS
         shutil.rmtree(copies, ignore_errors=True)
         for number, name in enumerate(self.config.parts):
@@ -92,13 +95,13 @@ class Mixture(CountBased):
 
     def open(self, folder: Path) -> None:
         tensors = read_tensors(folder / "model.safetensors")
-        self._take(sorted((folder / PARTS).iterdir(), key=lambda path: int(path.name)))
+        self._open_parts(sorted((folder / PARTS).iterdir(), key=lambda path: int(path.name)))
         if tensors.keys() != {"weights"} or len(tensors["weights"]) != len(self.parts):
             raise SeqloomError("the mixture is damaged", where=str(folder), got=f"{len(self.parts)} parts")
         self.weights = tensors["weights"]
 
     def num_parameters(self) -> int:
-        """Of all parts, and the weights."""
+        """The parameters of all parts, and the weights."""
         return len(self.weights) + sum(_size(part.model) for part in self.parts)
 
     def initial_state(self, batch_size: int) -> State:
@@ -107,11 +110,11 @@ class Mixture(CountBased):
     def next_log_probs(
         self, token_ids: Int[Tensor, "batch time"], state: State
     ) -> tuple[Float[Tensor, "batch vocab"], State]:
-        found = [
-            part.model.next_log_probs(self._heard(part, token_ids), own)
-            for part, own in zip(self.parts, state, strict=True)
+        results = [
+            part.model.next_log_probs(self._inputs_of(part, token_ids), part_state)
+            for part, part_state in zip(self.parts, state, strict=True)
         ]
-        return self._mixed([log_probs for log_probs, _ in found]), tuple(after for _, after in found)
+        return self._mixed([log_probs for log_probs, _ in results]), tuple(after for _, after in results)
 
     def log_prob(
         self,
@@ -127,29 +130,29 @@ class Mixture(CountBased):
         self, token_ids: Tensor, targets: Tensor, state: State, lengths: Tensor | None
     ) -> tuple[list[Tensor], State]:
         """The log-probability of each target by each part."""
-        found = [
-            part.model.log_prob(self._heard(part, token_ids), targets, own, lengths)
-            for part, own in zip(self.parts, state, strict=True)
+        results = [
+            part.model.log_prob(self._inputs_of(part, token_ids), targets, part_state, lengths)
+            for part, part_state in zip(self.parts, state, strict=True)
         ]
-        return [scores for scores, _ in found], tuple(after for _, after in found)
+        return [scores for scores, _ in results], tuple(after for _, after in results)
 
-    def _heard(self, part: Part, token_ids: Tensor) -> Tensor:
-        """A part that was trained on a stream knows no <sos>: for it a line begins where another ended."""
+    def _inputs_of(self, part: Part, token_ids: Tensor) -> Tensor:
+        """A part that was trained on a stream does not know <sos>: it reads the <eos> of the previous line instead."""
         if part.mode == "stream" and self.mode == "lines":
             return token_ids.masked_fill(token_ids == SOS, EOS)
         return token_ids
 
     def _mixed(self, scores: list[Tensor]) -> Tensor:
         weights = self.weights.log()
-        stacked = torch.stack([own.double().cpu() + weight for own, weight in zip(scores, weights, strict=True)])
+        stacked = torch.stack([part.double().cpu() + weight for part, weight in zip(scores, weights, strict=True)])
         return stacked.logsumexp(0)
 
-    def _take(self, folders: list[Path]) -> None:
+    def _open_parts(self, folders: list[Path]) -> None:
         self.parts = [self._open_part(folder) for folder in folders]
         for folder, part in zip(folders, self.parts, strict=True):
             if part.vocabulary != self.parts[0].vocabulary:
                 raise RequestError(
-                    "models are mixed that know the same words",
+                    "mixed models must have the same vocabulary",
                     where=str(folder),
                     got="another tokenizer.json",
                     expected=f"that of {folders[0]}",
@@ -157,7 +160,7 @@ class Mixture(CountBased):
                 )
             if part.mode == "lines" and self.mode == "stream":
                 raise RequestError(
-                    "a model of lines cannot go on from line to line",
+                    "a model of lines cannot be mixed on a stream",
                     where=str(folder),
                     got="data.mode=lines",
                     expected="data.mode=stream",
@@ -166,28 +169,28 @@ class Mixture(CountBased):
 
     @torch.inference_mode()
     def _log_probs_on(self, data: TokenFile) -> NDArray[np.float64]:
-        """(parts, tokens): of every token of `data` by every part."""
+        """(parts, tokens): the log-probability of every token of `data` by every part."""
         loader: Loader = LineLoader(data, 4_096, None) if self.mode == "lines" else ExactStreamLoader(data, 20, 64)
-        found: list[Tensor] = []
+        log_probs: list[Tensor] = []
         state: State | None = None
         for step in range(loader.num_steps(0)):
             batch = loader.batch(0, step)
             before = state if batch.continues and state is not None else self.initial_state(batch.num_rows)
             scores, state = self._all_log_probs(batch.inputs, batch.targets, before, batch.lengths)
             mask = batch.mask()
-            stacked = torch.stack([own.double().cpu() for own in scores])
-            found.append(stacked.flatten(1) if mask is None else stacked[:, mask])
-        return torch.cat(found, 1).numpy()
+            stacked = torch.stack([part.double().cpu() for part in scores])
+            log_probs.append(stacked.flatten(1) if mask is None else stacked[:, mask])
+        return torch.cat(log_probs, 1).numpy()
 
 
-def em_weights(log_probs: NDArray[np.float64], tolerance: float, most: int = 1_000) -> NDArray[np.float64]:
-    """The weights of `log_probs` (parts, tokens) that make the tokens most probable together, by expectation
-    maximisation: each step gives a part its mean share of the tokens' probability, and the likelihood never falls."""
-    # Relative to each token's best part, so that nothing underflows.
+def em_weights(log_probs: NDArray[np.float64], tolerance: float, max_steps: int = 1_000) -> NDArray[np.float64]:
+    """The weights of the parts that maximise the likelihood of the tokens, given `log_probs` (parts, tokens), by
+    expectation maximisation: the new weight of a part is its mean responsibility. The likelihood never falls."""
+    # Relative to the best part of each token, against underflow.
     best = log_probs.max(0)
     probs = np.exp(log_probs - np.where(np.isfinite(best), best, 0.0))
     weights, before = np.full(len(probs), 1 / len(probs)), -np.inf
-    for _ in range(most):
+    for _ in range(max_steps):
         mixed = weights @ probs
         likelihood = np.log(np.maximum(mixed, 1e-300)).mean()
         if likelihood - before < tolerance:

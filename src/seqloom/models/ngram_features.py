@@ -1,4 +1,4 @@
-"""Frequent n-grams in a tree, exactly: counted once, then found in any sequence of token ids."""
+"""The frequent n-grams of a corpus, as a trie that finds them in any sequence of token ids."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ class Found(NamedTuple):
 
 
 class NGrams(nn.Module):
-    """The n-grams of up to `order` tokens that are kept, numbered by their length, then by their tokens. A sequence is
-    read with the token `before` in front of it, so that it is known what one begins with.
+    """A trie of n-grams of up to `order` tokens, numbered by their length, then by their tokens. The token `before` is
+    prepended to every sequence, so that n-grams mark its beginning.
 
-    With each n-gram its beginnings are kept, so they are a tree: `roots`: (vocab,), the number of each token on its
-    own, -1 where it is not kept. The children of n-gram i, those that are one token longer, are numbered from
-    `first_child[i]` to before `first_child[i + 1]`; `last_token`: (n-grams,) is what each ends in, and falls on no two
-    children of one.
+    All prefixes of an n-gram are in the trie. `roots`: (vocab,), the number of each unigram, -1 where it is absent. The
+    children of n-gram i, which are one token longer, have the numbers from `first_child[i]` to before
+    `first_child[i + 1]`; `last_token`: (n-grams,), the last token of each, different for all children of an n-gram.
     """
 
     def __init__(self, roots: Ints, first_child: Ints, last_token: Ints, order: int, before: int) -> None:

@@ -1,4 +1,4 @@
-"""The names of the ways to one vector for a sequence. What they are is `sentence_vectors.poolings`."""
+"""The names of the pooling methods; `sentence_vectors.poolings` has the methods."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Final
 from seqloom.errors import unknown_name
 
 AUTO: Final = "auto"
-"""The pooling that a task finds best for its models."""
+"""The pooling method that a task chooses for its models."""
 
 POOLINGS: Final = ("word-mean", "word-sum", "last", "mean", "max")
 
 
 def check_pooling(pooling: str) -> None:
-    """Raises RequestError where there is none of this name."""
+    """Raises RequestError for an unknown name."""
     if pooling not in (AUTO, *POOLINGS):
         raise unknown_name("pooling", pooling, [AUTO, *POOLINGS], where="pooling")

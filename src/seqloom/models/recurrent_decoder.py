@@ -1,4 +1,4 @@
-"""Recurrent decoders start from the source's summary; without attention, the summary is all they know of the source."""
+"""Recurrent decoders, initialised from a summary of the source; without attention, they know nothing else of it."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from seqloom.nn.layer import SequenceLayer, State, restore_state, state_tensors
 from seqloom.nn.matrix_product import Linear
 
 MakeStack = Callable[[int], SequenceLayer]
-"""A recurrent layer for inputs of so many numbers."""
+"""Builds a recurrent layer for inputs of the given dimension."""
 
 
 class RecurrentDecoder(Decoder):
-    """The recurrent layer `stack`. Its first memories are tanh(W summary + b), one map a memory (Bahdanau et al. 2015,
-    section A.2.2), or zeros where `bridged` is False."""
+    """The recurrent layer `stack`. Its initial states are tanh(W summary + b), with one map for each state
+    (Bahdanau et al. 2015, section A.2.2), or zeros where `bridged` is False."""
 
     def __init__(self, stack: SequenceLayer, summary_size: int, bridged: bool) -> None:
         super().__init__()
         self.stack, self.bridged = stack, bridged
-        sizes = [memory.shape[1] for memory in state_tensors(stack.initial_state(1))] if bridged else []
+        sizes = [state.shape[1] for state in state_tensors(stack.initial_state(1))] if bridged else []
         self.bridge = nn.ModuleList(_glorot(Linear(summary_size, size)) for size in sizes)
 
     def first_state(self, summary: Float[Tensor, "batch summary"], rows: int) -> State:
-        """The memories before the first step, those of a source's hypotheses side by side."""
+        """The state before the first step, (batch * rows, ...); the hypotheses of a source are next to each other."""
         if not self.bridged:
             return self.stack.initial_state(len(summary) * rows)
-        memories = [torch.tanh(linear(summary)).repeat_interleave(rows, dim=0) for linear in self.bridge]
-        return restore_state(self.stack.initial_state(1), memories)
+        states = [torch.tanh(linear(summary)).repeat_interleave(rows, dim=0) for linear in self.bridge]
+        return restore_state(self.stack.initial_state(1), states)
 
     def one_step(
         self, inputs: Float[Tensor, "batch rows size"], state: State
@@ -42,7 +42,8 @@ class RecurrentDecoder(Decoder):
 
 
 class ContextDecoder(RecurrentDecoder):
-    """The source's summary stands beside every input (Cho et al. 2014, equation 8; `source` is the summary)."""
+    """The summary of the source is concatenated to every input (Cho et al. 2014, equation 8); `source` is the
+    summary."""
 
     def __init__(self, make_stack: MakeStack, input_size: int, summary_size: int, bridged: bool) -> None:
         super().__init__(make_stack(input_size + summary_size), summary_size, bridged)
@@ -57,15 +58,15 @@ class ContextDecoder(RecurrentDecoder):
     def forward(
         self, inputs: Float[Tensor, "batch time input"], source: State, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time output"]:
-        return self.stack(_beside(inputs, source), self.first_state(source, 1), lengths)[0]
+        return self.stack(_with_summary(inputs, source), self.first_state(source, 1), lengths)[0]
 
     def step(
         self, inputs: Float[Tensor, "batch rows input"], state: State, source: State
     ) -> tuple[Float[Tensor, "batch rows output"], State, None]:
-        return *self.one_step(_beside(inputs, source), state), None
+        return *self.one_step(_with_summary(inputs, source), state), None
 
 
-def _beside(
+def _with_summary(
     inputs: Float[Tensor, "batch steps input"], summary: Float[Tensor, "batch summary"]
 ) -> Float[Tensor, "batch steps both"]:
     return torch.cat([inputs, summary[:, None].expand(-1, inputs.shape[1], -1)], dim=2)

@@ -1,4 +1,4 @@
-"""What was made of a sequence, as one vector of a length that is the same for every sequence."""
+"""Pooling of an encoded sequence into one vector."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ poolings: dict[str, Callable[[EncodedSequence], Tensor]] = {
     "mean": lambda reading: mean_pool(reading.outputs, reading.real),
     "max": lambda reading: max_pool(reading.outputs, reading.real),
 }
-"""The mean and the sum of the elements' own vectors; the whole in one vector, a recurrent layer's last state; the mean
-and the largest of what the layer gives at each element."""
+"""The mean and the sum of the elements' embeddings; the summary; the mean and the elementwise maximum of the
+outputs."""
 
 
 def pooled(reading: EncodedSequence, pooling: str) -> Float[Tensor, "batch size"]:
-    """A vector a row."""
+    """One vector for each row."""
     return poolings[pooling](reading)

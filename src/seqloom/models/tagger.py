@@ -1,4 +1,4 @@
-"""A tag at every step: words read by form and letters, any layer along them, a softmax or a CRF."""
+"""Taggers: words represented by embeddings and characters, any layer, and a softmax or a CRF."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ from seqloom.nn.matrix_product import Linear
 class TaggerSettings(Settings):
     words: WordSettings = WordSettings()
     characters: CharacterSettings = CharacterSettings()
-    input_dropout: float = Field(0.5, ge=0, lt=1, description="rate of variational dropout on the vectors of words")
-    output_dropout: float = Field(0.5, ge=0, lt=1, description="rate of variational dropout on what the layer gives")
+    input_dropout: float = Field(0.5, ge=0, lt=1, description="rate of variational dropout on the word vectors")
+    output_dropout: float = Field(
+        0.5, ge=0, lt=1, description="rate of variational dropout on the outputs of the layer"
+    )
     output: Literal["auto", "softmax", "crf"] = Field(
         "auto",
         description="softmax: each tag on its own; crf: the most probable sequence, legal where tags mark spans (B-X, "
@@ -39,7 +41,7 @@ class TaggerSettings(Settings):
 
 
 class Tagger(nn.Module):
-    """Emissions linear(layer(forms)), and an output that makes tags of them (Lample et al. 2016, section 2)."""
+    """Emissions linear(layer(forms)), and an output layer for tags (Lample et al. 2016, section 2)."""
 
     def __init__(
         self,
@@ -62,7 +64,7 @@ class Tagger(nn.Module):
 
     @classmethod
     def rebuild(cls, layer: type[SequenceLayer], settings: TaggerSettings, tensors: Mapping[str, Tensor]) -> Tagger:
-        """A network of the sizes of the saved `tensors`."""
+        """An untrained network with the sizes of the saved `tensors`."""
         legal = tensors["output.legal"].numpy() if "output.legal" in tensors else None
         counts, characters = tensors["forms.word_counts"].numpy(), len(tensors["forms.letters.read.weight"])
         return cls(layer, settings, counts, characters, legal, len(tensors["emit.bias"]))
@@ -70,7 +72,7 @@ class Tagger(nn.Module):
     def forward(
         self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time tags"]:
-        """The emissions. `inputs` are numbers of the `forms`."""
+        """The emissions. `inputs` are indices into `forms`, the different words of the batch."""
         return self._emissions(self._encoded(self._vectors(inputs, forms), lengths).outputs)
 
     def _vectors(self, inputs: Tensor, forms: Forms) -> Float[Tensor, "batch time size"]:
@@ -97,18 +99,18 @@ class Tagger(nn.Module):
     def tag(
         self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
     ) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]:
-        """The most probable tags, and how probable each of them is where it stands."""
+        """The most probable tags, and the probability of each."""
         emissions = self(inputs, forms, lengths)
         tags = self.output.best(emissions, lengths)
-        found = self.output.probabilities(emissions, lengths)
-        return tags, found.gather(2, tags[:, :, None]).squeeze(2)
+        probabilities = self.output.probabilities(emissions, lengths)
+        return tags, probabilities.gather(2, tags[:, :, None]).squeeze(2)
 
     @torch.no_grad()
     def tag_next(self, form: Forms, state: State | None, before: int | None) -> tuple[int, State]:
-        """The tag of one more word, decided at once, and the state after it. `before` is the tag of the one before it,
-        and `state` what it left; None at the first. Of a causal layer alone."""
+        """The tag of the next word, without later words, and the state after it. `before` is the tag of the previous
+        word and `state` the state after it; both None at the first word. Only for causal layers."""
         layer = self.encoder.layer
-        assert layer.causal, "what needs the future cannot decide at once"
+        assert layer.causal, "a bidirectional layer needs the later words"
         outputs, state = layer(self.forms(form)[None], state)
         return self.output.step(self.emit(outputs)[0, 0], before), state
 
@@ -116,7 +118,7 @@ class Tagger(nn.Module):
     def reading(
         self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
     ) -> EncodedSequence:
-        """What it makes of the sentences, before tags."""
+        """The encoded sentences."""
         vectors = self._vectors(inputs, forms)
         encoded = self._encoded(vectors, lengths)
         return EncodedSequence(vectors, encoded.outputs, encoded.real, encoded.summary)

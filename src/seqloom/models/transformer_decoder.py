@@ -17,16 +17,16 @@ from seqloom.nn.layer import State
 from seqloom.nn.layers.transformer import Transformer, TransformerSettings, init_small
 
 
-class SourceMemory(NamedTuple):
-    """What cross-attention needs of a source. `blocks`: for each its keys and values (batch, heads, source, head_dim);
-    `real`: (batch, 1, 1, source)."""
+class SourceKeyValues(NamedTuple):
+    """The keys and values of a source for cross-attention. `blocks`: those of each block (batch, heads, source,
+    head_dim); `real`: (batch, 1, 1, source)."""
 
     blocks: tuple[tuple[Tensor, Tensor], ...]
     real: Tensor
 
 
 class SourceAttention(nn.Module):
-    """x + attention(norm(x), source), between a block's self-attention and its net."""
+    """x + attention(norm(x), source), between the self-attention and the feed-forward network of a block."""
 
     def __init__(self, settings: TransformerSettings, source_size: int) -> None:
         super().__init__()
@@ -35,24 +35,24 @@ class SourceAttention(nn.Module):
         self.dropout = FastDropout(settings.dropout)
 
     def forward(
-        self, memory: tuple[Tensor, Tensor, Tensor], hidden: Tensor, weights: list[Tensor] | None = None
+        self, source: tuple[Tensor, Tensor, Tensor], hidden: Tensor, weights: list[Tensor] | None = None
     ) -> Tensor:
-        """`hidden` (batch * rows, time, model) are the rows of `memory`'s sources, side by side. Where there is a list
-        for them, the attention weights (batch, rows * time, source) are put there."""
-        queries = self.norm(hidden).view(len(memory[0]), -1, hidden.shape[2])
+        """`hidden` (batch * rows, time, model): the rows of a source are next to each other. `source`: keys, values and
+        mask. The attention weights (batch, rows * time, source) are appended to `weights`, unless it is None."""
+        queries = self.norm(hidden).view(len(source[0]), -1, hidden.shape[2])
         if weights is None:
-            attended = self.attention(queries, *memory)
+            attended = self.attention(queries, *source)
         else:
-            attended, looked = self.attention.with_weights(queries, *memory)
-            weights.append(looked)
+            attended, attention_weights = self.attention.with_weights(queries, *source)
+            weights.append(attention_weights)
         return self.dropout.add(hidden, attended.view_as(hidden))
 
 
 class TransformerDecoder(Decoder):
-    """Blocks of causal self-attention, attention to the source and a net (Vaswani et al. 2017, section 3.1), pre-norm
-    and with rotary positions. The state is the keys and values of what was written.
+    """Blocks of causal self-attention, attention to the source and a feed-forward network (Vaswani et al. 2017, section
+    3.1), pre-norm and with rotary positions. The state is the cache of keys and values of the target.
 
-    The shares of attention are those of the last block, over all its heads.
+    The attention weights are those of the last block, averaged over its heads.
     """
 
     def __init__(self, input_size: int, encoder: Encoder, settings: TransformerSettings) -> None:
@@ -64,9 +64,9 @@ class TransformerDecoder(Decoder):
         )
         init_small(self.to_source, settings.num_layers)
 
-    def read(self, encoded: Encoded) -> SourceMemory:
+    def read(self, encoded: Encoded) -> SourceKeyValues:
         read = tuple(attention.attention.read(encoded.outputs) for attention in self._attentions())
-        return SourceMemory(read, encoded.real[:, None, None])
+        return SourceKeyValues(read, encoded.real[:, None, None])
 
     def initial_state(self, source: State, rows: int) -> State:
         return self.stack.initial_state(len(source.real) * rows)
@@ -83,8 +83,8 @@ class TransformerDecoder(Decoder):
         outputs, state = self.stack(inputs.flatten(0, 1)[:, None], state, None, self._between(source, weights))
         return outputs.view(*inputs.shape[:2], -1), state, weights[0]
 
-    def _between(self, source: SourceMemory, weights: list[Tensor] | None = None) -> Sequence[partial[Tensor]]:
-        """The source attention of each block; that of the last puts its weights into `weights`."""
+    def _between(self, source: SourceKeyValues, weights: list[Tensor] | None = None) -> Sequence[partial[Tensor]]:
+        """The source attention of each block; the last one appends its weights to `weights`."""
         pairs = zip(self._attentions(), source.blocks, strict=True)
         steps = [partial(attention, (*read, source.real)) for attention, read in pairs]
         return [*steps[:-1], partial(steps[-1], weights=weights)]

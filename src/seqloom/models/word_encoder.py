@@ -1,4 +1,4 @@
-"""Words by what they are and by how they are written: a vector of the vocabulary beside one made from the letters."""
+"""Word representations: a word embedding concatenated with the summary of a layer over the characters."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from seqloom.nn.layers.recurrent import RecurrentStack
 
 
 class WordSettings(Settings):
-    dim: int = Field(100, gt=0, le=2**16, description="numbers a word of the vocabulary")
-    from_: str = Field("", alias="from", description="vectors to begin with: a run or a file; their dim is taken")
+    dim: int = Field(100, gt=0, le=2**16, description="dimension of a word embedding")
+    from_: str = Field("", alias="from", description="pretrained embeddings: a run or a file; sets dim")
     unknown: float = Field(
         0.25,
         ge=0,
         le=1e6,
-        description="in training, a word that occurs n times is <unk> at the rate unknown / (unknown + n)",
+        description="in training, a word that occurs n times is replaced by <unk> at the rate unknown / (unknown + n)",
     )
 
 
 class CharacterSettings(Settings):
-    layer: str = Field("bilstm", description="the recurrent layer along a word's letters")
-    dim: int = Field(25, gt=0, le=2**16, description="numbers a letter")
-    hidden_size: int = Field(25, gt=0, le=2**16, description="memory along the letters, each way")
+    layer: str = Field("bilstm", description="the recurrent layer over the characters of a word")
+    dim: int = Field(25, gt=0, le=2**16, description="dimension of a character embedding")
+    hidden_size: int = Field(25, gt=0, le=2**16, description="dimension of the hidden state of each direction")
 
     @field_validator("layer")
     @classmethod
@@ -48,11 +48,11 @@ class CharacterSettings(Settings):
 
 
 class WordEncoder(nn.Module):
-    """A word's vector in the vocabulary, joined with the last states of a recurrent layer along its letters, both ways
-    where there are two (Ling et al. 2015; Lample et al. 2016, section 4.1).
+    """A word embedding concatenated with the last hidden states of a recurrent layer over the characters, of both
+    directions if it is bidirectional (Ling et al. 2015; Lample et al. 2016, section 4.1).
 
-    So that `<unk>` is learnt, rare words are replaced by it at random (Kiperwasser and Goldberg 2016, section 4).
-    """
+    To train the embedding of `<unk>`, rare words are replaced by it at random (Kiperwasser and Goldberg 2016, section
+    4)."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class WordEncoder(nn.Module):
         words: WordSettings,
         characters: CharacterSettings,
     ) -> None:
-        """`word_counts`: how often each id of the vocabulary occurs in the training data."""
+        """`word_counts`: the frequency of each word id in the training data."""
         super().__init__()
         self.unknown = words.unknown
         self.words = _table(len(word_counts), words.dim)
@@ -71,17 +71,17 @@ class WordEncoder(nn.Module):
         self.register_buffer("word_counts", torch.from_numpy(word_counts))
 
     def forward(self, forms: Forms) -> Float[Tensor, "forms size"]:
-        """A vector for each of the different words."""
+        """One vector for each of the different words."""
         word_ids = forms.word_ids
         if self.training and self.unknown:
             rate = self.unknown / (self.unknown + self.word_counts[word_ids])
             word_ids = torch.where(torch.rand_like(rate) < rate, UNK, word_ids)
-        spelt = self.letters(forms.characters, forms.lengths).summary
-        return torch.cat([self.words(word_ids), spelt], dim=1)
+        character_summary = self.letters(forms.characters, forms.lengths).summary
+        return torch.cat([self.words(word_ids), character_summary], dim=1)
 
 
 def _table(rows: int, dim: int) -> nn.Embedding:
-    """Vectors whose length is about 1."""
+    """An embedding whose vectors have a length of about 1."""
     table = nn.Embedding(rows, dim)
     nn.init.normal_(table.weight, std=dim**-0.5)
     return table
