@@ -184,7 +184,7 @@ def test_word_by_word_is_the_whole_at_once(case: Case, batch: Batch) -> None:
 def test_what_needs_the_future_does_not_decide_at_once(case: Case, batch: Batch) -> None:
     one = alone(batch, 1)
     assert one.forms is not None
-    with pytest.raises(AssertionError, match="needs the future"):
+    with pytest.raises(AssertionError, match="needs the later words"):
         case.build().tag_next(one.forms, None, None)
 
 
