@@ -147,7 +147,7 @@ def text(tmp_path: Path, lines: list[str], **settings: object) -> object:
 class TestTexts:
     def test_most_words_unknown(self, tmp_path: Path) -> None:
         """As those of a language without whitespace between words are."""
-        lines = [f"這是第{number}句話{number * 7}" if number % 9 else "這 是" for number in range(600)]
+        lines = [f"這是第{number}句話{number * 7}" if number % 9 else "這 是" for number in range(2_000)]
         for _ in range(2):  # the second time from the cache
             with pytest.warns(SeqloomWarning, match="not in the vocabulary") as caught:
                 text(tmp_path, lines)

@@ -14,6 +14,8 @@ from seqloom.errors import RequestError
 from seqloom.models.mixture import em_weights
 from tests.support.small_texts import moby_dick
 
+pytestmark = pytest.mark.filterwarnings("ignore:many tokens of the text")  # a short text of rare words
+
 
 def test_weights_of_a_made_case() -> None:
     """Tokens that are drawn from one of two distributions, three quarters of the time from the first."""
@@ -27,7 +29,8 @@ def test_weights_of_a_made_case() -> None:
 def test_the_likelihood_never_falls() -> None:
     log_probs = np.log(np.random.default_rng(2).dirichlet(np.ones(50), (4, 300))[:, :, 0] + 1e-12)
     seen = [
-        np.log(em_weights(log_probs, 1e-15, max_steps=steps) @ np.exp(log_probs)).mean() for steps in (1, 2, 3, 5, 9, 50)
+        np.log(em_weights(log_probs, 1e-15, max_steps=steps) @ np.exp(log_probs)).mean()
+        for steps in (1, 2, 3, 5, 9, 50)
     ]
     assert all(after >= before - 1e-12 for before, after in itertools.pairwise(seen))
 

@@ -19,7 +19,7 @@ from seqloom.storage.folder import facts_of, is_whole, new_folder
 
 Split = Literal["train", "valid", "test"]
 
-_MOST_UNKNOWN, _FEW_TOKENS = 0.2, 100
+_MOST_UNKNOWN, _FEW_TOKENS = 0.2, 1_000
 _FORMAT = 3  # raised when the layout of cached files changes
 
 

@@ -13,7 +13,7 @@ _MARKS = (("<s>", "</s>"), ("<sos>", "<eos>"), ("<bos>", "<eos>"), ("", "</s>"),
 _LINES_TO_LOOK_AT = 20
 
 
-@readers.register("lines")
+@readers.register("lines", "Text, one sentence or paragraph a line; empty lines are skipped.")
 def lines(path: str) -> Iterator[str]:
     """Yields each line that is not blank, without the whitespace at its ends.
 
