@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqloom import processor_share
+from seqloom import processors
 from seqloom.processors import ProcessorShare
 
 
@@ -20,7 +20,7 @@ def test_the_share_is_a_share() -> None:
 
 
 def test_without_the_systems_word_it_is_by_wall_time_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor_share, "_waiting_seconds", lambda: None)
+    monkeypatch.setattr(processors, "_waiting_seconds", lambda: None)
     clock = ProcessorShare()
     work()
     assert 0 < clock.share(4) <= 0.3
@@ -28,7 +28,7 @@ def test_without_the_systems_word_it_is_by_wall_time_and_threads(monkeypatch: py
 
 def test_who_waited_as_long_as_it_ran_got_half(monkeypatch: pytest.MonkeyPatch) -> None:
     waited = iter([1.0, 1.0, 4.0])
-    monkeypatch.setattr(processor_share, "_waiting_seconds", lambda: next(waited))
+    monkeypatch.setattr(processors, "_waiting_seconds", lambda: next(waited))
     clock = ProcessorShare()
     monkeypatch.setattr(ProcessorShare, "seconds", 3.0)
     assert clock.share(2) == 1.0

@@ -105,8 +105,12 @@ def with_small_budget(words: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if commands(path)], ids=name)
 def test_the_commands_run(document: Path, folder: Path, cli: CommandLine) -> None:
-    """One after the other, as a reader would type them."""
     other_data(document, folder)
+    run_commands(document, cli)
+
+
+def run_commands(document: Path, cli: CommandLine) -> None:
+    """One after the other, as a reader would type them."""
     for words in commands(document):
         standard_input, target = "", None
         if "<" in words:
@@ -120,9 +124,15 @@ def test_the_commands_run(document: Path, folder: Path, cli: CommandLine) -> Non
 
 
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if blocks(path, "python")], ids=name)
-def test_the_python_examples_run(document: Path, folder: Path) -> None:
+def test_the_python_examples_run(document: Path, folder: Path, cli: CommandLine) -> None:
     """One after the other, with the names of those before."""
     other_data(document, folder)
+    if document.name == "export.md":  # its example opens what was exported
+        run = "runs/translate-transformer"
+        trained = cli("train", "translate", "pairs.tsv", "--model", "transformer", "--updates", "2", "--out", run)
+        assert trained.status == 0, trained.errors
+        exported = cli("export", run, "--to", "onnx", "translator")
+        assert exported.status == 0, exported.errors
     names: dict[str, object] = {}
     for example in blocks(document, "python"):
         exec(example.replace("minutes=10", "updates=2"), names)

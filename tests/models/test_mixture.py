@@ -90,10 +90,10 @@ def test_mixtures_are_at_least_as_good_as_their_parts(runs: dict[str, seqloom.Ru
 
 
 def test_parts_that_do_not_fit_together(runs: dict[str, seqloom.Run]) -> None:
-    with pytest.raises(RequestError, match="know the same words"):
+    with pytest.raises(RequestError, match="the same vocabulary"):
         mixture(runs, "ngram", "other")
-    with pytest.raises(RequestError, match="two models or more"):
+    with pytest.raises(RequestError, match="at least two models"):
         mixture(runs, "ngram")
-    with pytest.raises(RequestError, match="go on from line to line"):
+    with pytest.raises(RequestError, match="a model of lines cannot be mixed"):
         mixture(runs, "stream", "lines")
     assert mixture(runs, "stream", "lines", **{"data.mode": "lines"}).summary["finished"]

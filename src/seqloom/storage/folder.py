@@ -128,6 +128,7 @@ def locked_folder(folder: Path, wait_seconds: float = 0.0) -> Iterator[Path]:
 @contextlib.contextmanager
 def locked_new_folder(wanted: Path) -> Iterator[Path]:
     """The first of `wanted`, `wanted-2`, `wanted-3`, .. that is not there: made by this process alone, and locked."""
+    missing = [path for path in wanted.parents if not path.exists()]
     make_folder(wanted.parent)
     number, folder = 1, wanted
     while True:
@@ -143,8 +144,9 @@ def locked_new_folder(wanted: Path) -> Iterator[Path]:
         with _locked(folder, 0.0):
             yield folder
     finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        with contextlib.suppress(OSError):  # not empty: this is what was wanted
+            for path in (folder, *missing):
+                path.rmdir()
 
 
 @contextlib.contextmanager

@@ -155,7 +155,8 @@ class GradientTrainer(Trainer):
             with torch.no_grad():
                 like = self.task.loss(self.network, batch, None)[1]  # for its nesting alone
             set_generator_state(self.runtime.device, generator)
-            if [t.shape for t in state_tensors(like)] != [t.shape for t in self._resumed_state]:
+            # Rows alone: what a Transformer remembers grows with the number of elements that it has seen.
+            if [t.shape[:1] for t in state_tensors(like)] != [t.shape[:1] for t in self._resumed_state]:
                 raise SeqloomError("the checkpoint carries the states of other rows", where=str(self.folder))
             self.state_of_rows, self._resumed_state = restore_state(like, self._resumed_state), []
         return self.state_of_rows
