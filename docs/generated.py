@@ -109,7 +109,7 @@ def word_vectors() -> str:
     """What `benchmarks/word_vectors.py` measured last: medians of the rates, means of the scores."""
     path = _ROOT / "benchmarks" / "results" / "word_vectors.json"
     parts = json.loads(path.read_text(encoding="utf-8"))["parts"]
-    header = "model", "numbers a word", "", "words a second", "peak memory", "analogies", "WordSim-353"
+    header = "model", "dimension", "", "words per second", "peak memory", "analogies", "WordSim-353"
     return table(header, [row for part in parts for row in _raced(part)])
 
 

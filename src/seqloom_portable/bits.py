@@ -1,4 +1,4 @@
-"""Predictors of bits, in step with their inputs (the task `algorithm`)."""
+"""Predictors of bits, synchronous with their inputs (the task `algorithm`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text that a language model goes on with after a prompt, as it comes."""
+"""The text with which a language model continues a prompt, piece by piece."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tags that mark spans of words: `B-X` begins a span of the kind X, `I-X` goes on with it, `O` is outside (Ramshaw and
+"""Tags that mark spans of words: `B-X` begins a span of the kind X, `I-X` continues it, `O` is outside (Ramshaw and
 Marcus 1995); `E-X` ends one and `S-X` is a whole one; `L` and `U` mean the same."""
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class WordVectors:
         return _at_length_one(self.matrix)
 
     def place(self, word: str) -> int | None:
-        """Of the word as it is written, or else in small letters; None where neither is known."""
+        """Of the word as it is written, or else in lowercase; None where neither is known."""
         found = self._places.get(word)
         return self._places.get(word.lower()) if found is None else found
 

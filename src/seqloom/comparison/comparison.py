@@ -111,7 +111,7 @@ def run_folder(folder: Path, model: str, seed: int) -> Path:
 
 
 def _train(terms: ComparisonSpec, model: str, seed: int, folder: Path, number: str, quiet: bool) -> None:
-    """Trains, or goes on with a training that was interrupted; a finished one is left as it is."""
+    """Trains, or resumes a training that was interrupted; a finished one is left as it is."""
     run = run_folder(folder, model, seed)
     if run.exists():
         with locked_folder(run, wait_seconds=SECONDS_TO_SAVE):

@@ -113,9 +113,9 @@ def phrase_recipe(
     """How the lines that `read` yields become a token file of words and phrases."""
     if phrases.passes and (settings.kind != "word" or settings.punctuation or settings.lowercase):
         raise RequestError(
-            "phrases are of words as they stand between blanks", where="phrases.passes",
+            "phrases are of words that whitespace separates", where="phrases.passes",
             expected="tokenizer.kind=word without lowercase and punctuation",
-            hint="make small letters of the text first",
+            hint="convert the text to lowercase first",
         )  # fmt: skip
 
     def learn(lines: Callable[[], Iterable[str]], where: str) -> PhraseCodec:

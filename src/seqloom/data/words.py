@@ -1,4 +1,4 @@
-"""Words separated by blanks, found and looked up by compiled code. Equal to the tokenizer's own way, and faster."""
+"""Words separated by whitespace, found, counted and looked up by compiled code."""
 
 from __future__ import annotations
 

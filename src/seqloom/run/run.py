@@ -175,7 +175,7 @@ class Run:
         `top_p` from the fewest tokens that hold this probability; equal `seed`s draw equal texts; `unknown` allows
         `<unk>`; no n-gram of `no_repeat_ngrams` tokens occurs twice, prompt included (0: all may); `repetition_penalty`
         above 1 makes tokens that occurred less probable. A model of lines stops at the end of the line; a model of a
-        stream goes on after it.
+        stream does not stop by itself.
         """
         task = self._able(Generates, "generate")
         from seqloom.decoding.continuation import Continuation

@@ -1,4 +1,4 @@
-"""`train`: starts a training, or goes on with one, and leaves a run."""
+"""`train`: starts or resumes a training and leaves a run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def train(
     what else the task takes.
     Exactly one of `minutes`, `epochs`, `sequences`, `updates` says how long; with none of them it is 10 minutes.
     A count-based model takes what its one pass takes, whatever is given. `settings` are dotted names with values.
-    `resume` goes on with the run in `out` as if it had never stopped.
+    `resume` continues the run in `out` as if it had never stopped.
     """
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0

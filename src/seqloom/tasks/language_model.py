@@ -222,7 +222,7 @@ class LanguageModelTask:
         """`auto` is the mean of the words' own vectors, which of most models say more of what is meant than what the
         layer, whose eyes are on the next word, makes of them (LOG.md)."""
         if isinstance(trained.model, CountBased):
-            raise RequestError("a model that counts has no vectors", where="embed", expected="a run of a network")
+            raise RequestError("a count-based model has no vectors", where="embed", expected="a run of a network")
         first, device = self.first_input(trained.settings), next(trained.model.parameters()).device
         rows = [[first, *ids] for ids in trained.codec.tokenizer.encode(inputs)]
         return sentence_vectors(trained.model, rows, "word-mean" if pooling == AUTO else pooling, device)

@@ -1,4 +1,4 @@
-"""The task `tag`, many to many in step: a tag for every word. Parts of speech, chunks, named entities."""
+"""The task `tag`, many to many, synchronous: a tag for every word. Parts of speech, chunks, named entities."""
 
 from __future__ import annotations
 

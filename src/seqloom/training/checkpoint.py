@@ -18,7 +18,7 @@ from seqloom.training.progress import Progress
 
 @dataclass
 class Checkpoint:
-    """All that training goes on from. `average`: the averaged weights, where there are any. `ranks[r]` holds what is
+    """All that training resumes from. `average`: the averaged weights, where there are any. `ranks[r]` holds what is
     rank r's own: the generator's state and the carried state's tensors."""
 
     model: dict[str, Tensor]

@@ -42,7 +42,7 @@ _TEMPERATURE = (
 )
 WORDS = {
     "network language model": Words(
-        "A language model: it goes on with your text. At temperature 0 it takes the most probable token each time.",
+        "A language model: it continues your text. At temperature 0 it takes the most probable token each time.",
         "Your text",
         "Go on",
         "Call me",

@@ -59,7 +59,7 @@ def _header(store: Store) -> bytes:
 
 
 def _arpa_words(tokens: Sequence[str]) -> list[str]:
-    """ARPA's fields are separated by blanks: those in a token (of characters) are written by their numbers."""
+    """ARPA's fields are separated by whitespace: that in a token (of characters) is written by its numbers."""
     words = ["".join(f"<U+{ord(c):04X}>" if c.isspace() else c for c in token) for token in tokens]
     words = [NAMES.get(i, word) for i, word in enumerate(words)]
     if len(set(words)) < len(words):

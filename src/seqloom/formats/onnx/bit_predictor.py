@@ -1,4 +1,4 @@
-"""The graph of a predictor of bits, in step with its inputs."""
+"""The graph of a predictor of bits, synchronous with its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From elements to vectors: token embeddings, known vectors beside them, linear maps of frames."""
+"""From elements to vectors: token embeddings, pretrained embeddings beside them, linear maps of frames."""
 
 from __future__ import annotations
 

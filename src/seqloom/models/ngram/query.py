@@ -59,7 +59,7 @@ def after_all(store: Any, ids: Array) -> int:
 
 @compiled
 def score_steps(store: Any, before: Array, inputs: Array, targets: Array, out: Array, first: int, last: int) -> None:
-    """log10 p(target) at each step of the rows `first` to `last`; `before` are the ids that each row goes on from."""
+    """log10 p(target) at each step of the rows `first` to `last`; `before` are the ids that precede each row."""
     log_probs = store[2]
     for row in range(first, last):
         context = after_all(store, before[row])

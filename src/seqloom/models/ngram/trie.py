@@ -73,7 +73,7 @@ def _link(
     begin: Array, words: Array, above: Array, cousins: Array, cousin_words: Array, suffix: Array, first: int, last: int
 ) -> int:
     """Of each child of the nodes `first` to `last`: the child of the node's suffix that has the same word. Both are
-    sorted, so that the search goes on from the last place."""
+    sorted, so that the search continues from the last place."""
     missing: Any = 0
     for node in range(first, last):
         start, stop = np.int64(begin[node]), np.int64(begin[node + 1])
