@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 
 import pytest
-import torch
 
 import seqloom
+from tests.support.shared import shared
 
 SMALL_NETWORK = {
     "words.dim": 8,
@@ -76,7 +76,4 @@ def train_tagger(
 
 def shared_tagger(factory: pytest.TempPathFactory, **options: object) -> seqloom.Run:
     """A run for a whole module of tests, which come after the cache of one test is set."""
-    folder = factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
-        patch.setenv("SEQLOOM_CACHE", str(folder / "cache"))
-        return train_tagger(folder / "run", **options)  # type: ignore[arg-type]
+    return shared(factory, train_tagger, **options)

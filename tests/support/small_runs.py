@@ -15,6 +15,7 @@ import seqloom
 from seqloom.storage.tensors import read_tensors
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.progress import Silent
+from tests.support.shared import shared
 from tests.support.texts import SMALL, write_text
 
 RATES = ("seconds", "targets_per_second")
@@ -46,10 +47,7 @@ def train_small(
 
 def shared_run(factory: pytest.TempPathFactory, **options: Any) -> seqloom.Run:
     """A run for a whole module of tests, which come after the cache of one test is set."""
-    folder = factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
-        patch.setenv("SEQLOOM_CACHE", str(folder / "cache"))
-        return train_small(folder / "run", **options)
+    return shared(factory, train_small, **options)
 
 
 def signal_after(patch: pytest.MonkeyPatch, updates: int, number: int = signal.SIGINT) -> None:

@@ -101,7 +101,8 @@ def _parts(scores: Array) -> _Parts:
 
 def spread(scores: Array) -> Spread:
     """Of the mean of (.., seeds, examples)."""
-    return _spread(_parts(scores).by_example, _parts(scores))
+    parts = _parts(scores)
+    return _spread(parts.by_example, parts)
 
 
 def difference_spread(first: Array, second: Array) -> Spread:

@@ -20,7 +20,7 @@ from seqloom.data.token_file import TokenFile, UnknownTokens
 from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, read_lines, writing
-from seqloom.storage.line_file import LineFileWriter
+from seqloom.storage.flat_file import LineFileWriter
 
 _LABELS = "labels.json"
 

@@ -21,7 +21,7 @@ from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, read_lines
-from seqloom.storage.line_file import LineFileWriter
+from seqloom.storage.flat_file import LineFileWriter
 
 Kind = Literal["character", "word", "bpe", "unigram"]
 

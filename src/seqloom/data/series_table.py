@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from seqloom.data.frequency import Frequency, infer_frequency
 from seqloom.data.series import Ints, Matrix, Panel, Vector
 from seqloom.data.series_columns import Columns, ColumnSettings, recognise
 from seqloom.data.series_frame import read_frame
+from seqloom.data.series_grid import aggregated, carried_forward, joined, placed
 from seqloom.data.series_times import looks_like_dates, parse_times
 from seqloom.errors import RequestError, SeqloomError
 
@@ -119,7 +119,7 @@ class _Reader:
                         wanted, coarser)
             for target in self.columns.target
         ]  # fmt: skip
-        panel = panels[0] if len(panels) == 1 else _joined(panels)
+        panel = panels[0] if len(panels) == 1 else joined(panels)
         return SeriesTable(panel, self.columns, self.categories, self.notes)
 
     def _codes(self) -> tuple[Ints, list[str]]:
@@ -239,15 +239,15 @@ class _Reader:
         inside = at < lengths[series]
         grid = np.full(int(offsets[-1]), np.nan)
         grid[offsets[series[inside]] + at[inside]] = values[rows[inside]]
-        grid_past = _spread(past[rows[inside]], offsets[series[inside]] + at[inside], int(offsets[-1]))
-        grid_ahead = _spread(ahead[rows], ahead_offsets[series] + at, int(ahead_offsets[-1]) if ahead.shape[1] else 0)
+        grid_past = placed(past[rows[inside]], offsets[series[inside]] + at[inside], int(offsets[-1]))
+        grid_ahead = placed(ahead[rows], ahead_offsets[series] + at, int(ahead_offsets[-1]) if ahead.shape[1] else 0)
         if not ahead.shape[1]:
             ahead_offsets = np.zeros(len(present) + 1, np.int64)
         self._fill(grid, offsets, [names[i] for i in present], frequency, starts)
         period = self.settings.period or frequency.period
         return Panel(
-            [names[i] for i in present], starts, offsets, grid, _carried(grid_past, offsets),
-            _carried(grid_ahead, ahead_offsets), ahead_offsets, static[known[first_row]], frequency, period,
+            [names[i] for i in present], starts, offsets, grid, carried_forward(grid_past, offsets),
+            carried_forward(grid_ahead, ahead_offsets), ahead_offsets, static[known[first_row]], frequency, period,
         )  # fmt: skip
 
     def _aggregate(
@@ -257,13 +257,13 @@ class _Reader:
         begins = np.concatenate([[True], (np.diff(codes) != 0) | (np.diff(steps) != 0)])
         group, first = np.cumsum(begins) - 1, np.flatnonzero(begins)
         how = self.settings.aggregate
-        joined = [_grouped(column, group, len(first), how) for column in (values, *past.T, *ahead.T)]
+        columns = [aggregated(column, group, len(first), how) for column in (values, *past.T, *ahead.T)]
         between = 1 + past.shape[1]
         matrices = [
             np.stack(part, axis=1) if part else np.zeros((len(first), 0))
-            for part in (joined[1:between], joined[between:])
+            for part in (columns[1:between], columns[between:])
         ]
-        return joined[0], matrices[0], matrices[1], static[first], codes[first], steps[first]
+        return columns[0], matrices[0], matrices[1], static[first], codes[first], steps[first]
 
     def _say_absent(self, names: Sequence[str], present: Ints) -> None:
         absent = sorted(set(range(len(names))) - set(present.tolist()))
@@ -294,61 +294,3 @@ class _Reader:
             grid[gone] = np.interp(np.flatnonzero(gone), places, grid[places])
         said = {"zero": "set to zero", "previous": "set to the one before", "interpolate": "interpolated"}[rule]
         self.notes.append(f"{int(gone.sum()):,} of {len(grid):,} values are missing and were {said}, {which} the first")
-
-
-def _grouped(column: Vector, group: Ints, count: int, how: str) -> Vector:
-    """The mean, sum or last of the numbers of each group, NaN where there is none."""
-    real = ~np.isnan(column)
-    if how == "last":
-        result = np.full(count, np.nan)
-        result[group[real]] = column[real]
-        return result
-    sizes = np.bincount(group[real], minlength=count)
-    sums = np.bincount(group[real], column[real], minlength=count)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(sizes > 0, sums / sizes if how == "mean" else sums, np.nan)
-
-
-def _spread(rows: Matrix, places: Ints, length: int) -> Matrix:
-    result = np.full((length, rows.shape[1]), np.nan)
-    if length:
-        result[places] = rows
-    return result
-
-
-def _carried(grid: Matrix, offsets: Ints) -> Matrix:
-    """Missing covariates are as at the step before, within a series; before the first, as the first is."""
-    if not np.isnan(grid).any():
-        return grid
-    for first, last in itertools.pairwise(offsets.tolist()):
-        part = grid[first:last]
-        for column in part.T:
-            places = np.flatnonzero(~np.isnan(column))
-            if len(places):
-                column[:] = column[
-                    places[np.maximum(np.searchsorted(places, np.arange(len(column)), side="right") - 1, 0)]
-                ]
-            else:
-                column[:] = 0.0
-    return grid
-
-
-def _joined(panels: Sequence[Panel]) -> Panel:
-    """The series of several panels, on one grid."""
-
-    def after(parts: Sequence[Ints]) -> Ints:
-        lengths = np.concatenate([np.diff(part) for part in parts])
-        return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-    return Panel(
-        [name for panel in panels for name in panel.names],
-        np.concatenate([panel.starts for panel in panels]),
-        after([panel.offsets for panel in panels]),
-        np.concatenate([panel.values for panel in panels]),
-        np.concatenate([panel.past for panel in panels]),
-        np.concatenate([panel.ahead for panel in panels]),
-        after([panel.ahead_offsets for panel in panels]),
-        np.concatenate([panel.static for panel in panels]),
-        panels[0].frequency,
-        panels[0].period,
-    )

@@ -1,4 +1,4 @@
-"""Sequences of like length together, so that little is padding. Knows nothing of what is done with them."""
+"""Sources of unequal length as one padded tensor."""
 
 from __future__ import annotations
 
@@ -15,18 +15,6 @@ from seqloom.data.batches import padded
 
 Source = Sequence[int] | NDArray[np.number]
 """Token ids with `<eos>`, or frames of numbers (time, size)."""
-
-
-def group_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """The places of `lengths` in groups of like length; a group of several takes at most `budget`, padding included."""
-    groups: list[list[int]] = []
-    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        # In order of length, the newest is the group's longest.
-        if groups and (len(groups[-1]) + 1) * lengths[place] <= budget:
-            groups[-1].append(place)
-        else:
-            groups.append([place])
-    return groups
 
 
 def padded_source(

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seqloom.data.tokenizer import EOS
-from seqloom.decoding.decode_loop import Choice, Sources
+from seqloom.decoding.decode_loop import Choice, Sources, Strategy
 from seqloom.decoding.search import Search, Term
 
 _IMPROBABLE = -1e4
@@ -41,7 +41,7 @@ class Candidate(NamedTuple):
     met: int
 
 
-class ConstrainedBeam:
+class ConstrainedBeam(Strategy):
     """Keeps `beam_size` hypotheses alive; one can end only when it has every term of `search.required`. Where the space
     that is left is what the missing terms take, only their tokens are written, so that no target lacks one."""
 
@@ -58,13 +58,6 @@ class ConstrainedBeam:
             torch.zeros(batch, dtype=torch.long, device=device),
             torch.from_numpy(sources.longest).to(device),
         )
-
-    def pruning_threshold(
-        self,
-        log_probs: Float[Tensor, "batch rows some"],  # noqa: ARG002
-        totals: Float[Tensor, "batch rows"],
-    ) -> Float[Tensor, "batch rows"]:
-        return torch.full_like(totals, -torch.inf)
 
     def choose(
         self,

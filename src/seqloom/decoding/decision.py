@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.decoding.alignment import Alignment
-from seqloom.decoding.batching import Source, group_by_length, padded_source
+from seqloom.decoding.batching import Source, padded_source
 from seqloom.models.class_model import ClassModel
+from seqloom_portable.batching import group_by_length
 
 _ELEMENTS_AT_ONCE = 16_000
 """Padding included, that are read together."""

@@ -76,8 +76,10 @@ class Strategy(Protocol):
     def pruning_threshold(
         self, log_probs: Float[Tensor, "batch rows some"], totals: Float[Tensor, "batch rows"]
     ) -> Float[Tensor, "batch rows"]:
-        """Given the log-probabilities of some tokens: under which one no other token of a row can be chosen."""
-        ...
+        """Given the log-probabilities of some tokens: under which one no other token of a row can be chosen. A strategy
+        that may choose any token leaves this as it is."""
+        del log_probs
+        return torch.full_like(totals, -torch.inf)
 
     def choose(
         self,

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.candidates import most_probable
-from seqloom.decoding.decode_loop import Choice, Sources
+from seqloom.decoding.decode_loop import Choice, Sources, Strategy
 from seqloom.decoding.keyed_rng import draw
 from seqloom.decoding.sampling import Sampling
 from seqloom.nn.layer import State
 
 
-class _Independent:
+class _Independent(Strategy):
     """Hypotheses that each go on from themselves until they end."""
 
     first_rows = rows = 1
@@ -72,13 +72,6 @@ class AncestralSampling(_Independent):
             for sample, row in enumerate(rows):
                 row[:longest] = np.random.default_rng([self.seed, key, sample]).integers(2**63, size=longest)
         return torch.from_numpy(keys).to(sources.forced.device)
-
-    def pruning_threshold(
-        self,
-        log_probs: Float[Tensor, "batch rows some"],  # noqa: ARG002
-        totals: Float[Tensor, "batch rows"],
-    ) -> Float[Tensor, "batch rows"]:
-        return torch.full_like(totals, -torch.inf)
 
     def choose(
         self,

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from seqloom.data.batches import Loader, padded
 from seqloom.data.tokenizer import EOS, SOS, UNK, Tokenizer
-from seqloom.decoding.batching import Source, group_by_length, padded_source
+from seqloom.decoding.batching import Source, padded_source
 from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.models.language_model import PredictsNext
 from seqloom.nn.layer import State, state_tensors
+from seqloom_portable.batching import group_by_length
 
 LogProb = Callable[[list[int], Tensor, Tensor, Tensor], Tensor]
 """The log-probability of each token of some targets: which they are, their inputs, tokens and lengths."""
@@ -106,17 +107,9 @@ def named_scores(tokenizer: Tokenizer, token_ids: Sequence[int], log_probs: NDAr
 def known_nats(model: PredictsNext, loader: Loader) -> tuple[float, int]:
     """The cross-entropy in nats of all targets that are not <unk>, and how many they are."""
     nats, count = 0.0, 0
-    state: State | None = None
-    for step in range(loader.num_steps(0)):
-        batch = loader.batch(0, step)
-        before = state if batch.continues and state is not None else model.initial_state(batch.num_rows)
-        device = state_tensors(before)[0].device
-        mask = batch.mask()
-        batch = batch.to(device)
-        scores, state = model.log_prob(batch.inputs, batch.targets, before, batch.lengths)
-        known = batch.targets.cpu() != UNK
-        known = known if mask is None else known & mask
-        nats -= float(scores.double().cpu()[known].sum())
+    for _, targets, log_probs, counted in _log_probs_by_batch(model, loader):
+        known = counted & (targets != UNK)
+        nats -= float(log_probs[known].sum())
         count += int(known.sum())
     return nats, count
 
@@ -131,17 +124,25 @@ class LocatesTargets(Loader, Protocol):
 def token_nats(model: PredictsNext, loader: LocatesTargets, tokens: int) -> NDArray[np.float64]:
     """(tokens,): the cross-entropy in nats of each token of a text, as `loader` goes through it."""
     nats = np.zeros(tokens)
+    for step, _, log_probs, counted in _log_probs_by_batch(model, loader):
+        nats[loader.positions(step)[counted]] = -log_probs[counted]
+    return nats
+
+
+def _log_probs_by_batch(
+    model: PredictsNext, loader: Loader
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]]:
+    """Yields for each batch its step, and (batch, time) each its targets, their log-probabilities, and which of them
+    count."""
     state: State | None = None
     for step in range(loader.num_steps(0)):
         batch = loader.batch(0, step)
         before = state if batch.continues and state is not None else model.initial_state(batch.num_rows)
-        device = state_tensors(before)[0].device
+        there = batch.to(state_tensors(before)[0].device)
+        log_probs, state = model.log_prob(there.inputs, there.targets, before, there.lengths)
         mask = batch.mask()
-        there = batch.to(device)
-        scores, state = model.log_prob(there.inputs, there.targets, before, there.lengths)
-        counts = np.ones(batch.targets.shape, dtype=bool) if mask is None else mask.numpy()
-        nats[loader.positions(step)[counts]] = -scores.double().cpu().numpy()[counts]
-    return nats
+        counted = np.ones(batch.targets.shape, dtype=bool) if mask is None else mask.numpy()
+        yield step, batch.targets.numpy(), log_probs.double().cpu().numpy(), counted
 
 
 def _score(

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from seqloom.data.tokenizer import PAD, SPECIALS
-from seqloom.decoding.batching import Source, group_by_length, padded_source
+from seqloom.decoding.batching import Source, padded_source
 from seqloom.models.encoded_sequence import EncodedSequence, Reads
 from seqloom.models.sentence_vectors import pooled
+from seqloom_portable.batching import group_by_length
 
 _ELEMENTS_AT_ONCE = 8_000
 """Padding included, that are read together."""

@@ -18,7 +18,7 @@ from seqloom.data.batches import Forms
 from seqloom.data.lexicon import Lexicon
 from seqloom.data.sentence_loader import sentence_batch
 from seqloom.data.span_tags import Span
-from seqloom.decoding.batching import group_by_length
+from seqloom_portable.batching import group_by_length
 
 _WORDS_AT_ONCE = 4_000
 """Padding included, that are tagged together."""

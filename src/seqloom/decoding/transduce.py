@@ -11,7 +11,7 @@ import torch
 
 from seqloom.data.batches import padded
 from seqloom.data.tokenizer import EOS, PAD, SOS
-from seqloom.decoding.batching import Source, group_by_length, padded_source
+from seqloom.decoding.batching import Source, padded_source
 from seqloom.decoding.beam import BeamSearch
 from seqloom.decoding.constrained_beam import ConstrainedBeam
 from seqloom.decoding.decode_loop import Sources, Strategy, decode
@@ -20,6 +20,7 @@ from seqloom.decoding.hypotheses import hypotheses
 from seqloom.decoding.search import Hypothesis, Search
 from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import DecodesNext
+from seqloom_portable.batching import group_by_length
 
 _BUDGET = 8_000
 """Source tokens, padding included, times hypotheses, that are decoded at once."""

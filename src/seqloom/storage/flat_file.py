@@ -1,8 +1,9 @@
-"""Numbers of one type in a file without a header: appended array by array, memory-mapped when read."""
+"""Files without a header, written part by part: numbers of one type, memory-mapped when read, or lines."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,17 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from seqloom.files import writing
 
 
-class FlatFileWriter:
-    """Appends arrays to a new file as numbers of `dtype`."""
+class _Appended:
+    """A new file to which parts are appended."""
 
-    def __init__(self, path: Path, dtype: DTypeLike) -> None:
-        self._path, self._dtype = path, np.dtype(dtype)
+    def __init__(self, path: Path) -> None:
+        self._path = path
         with writing(path):
             self._stream = path.open("wb")
 
-    def add(self, numbers: ArrayLike) -> None:
+    def _append(self, part: bytes) -> None:
         with writing(self._path):
-            # Not tofile, whose error does not say that the disk is full.
-            self._stream.write(np.ascontiguousarray(numbers, self._dtype).tobytes())
+            self._stream.write(part)
 
     def close(self) -> None:
         with writing(self._path):
@@ -33,6 +33,24 @@ class FlatFileWriter:
         """Closes the file, whatever becomes of what was written."""
         with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
             self._stream.close()
+
+
+class FlatFileWriter(_Appended):
+    """Appends arrays to a new file as numbers of `dtype`."""
+
+    def __init__(self, path: Path, dtype: DTypeLike) -> None:
+        super().__init__(path)
+        self._dtype = np.dtype(dtype)
+
+    def add(self, numbers: ArrayLike) -> None:
+        self._append(np.ascontiguousarray(numbers, self._dtype).tobytes())  # not tofile: its errors hide a full disk
+
+
+class LineFileWriter(_Appended):
+    """Appends lines to a new UTF-8 file."""
+
+    def add(self, lines: Iterable[str]) -> None:
+        self._append("".join(f"{line}\n" for line in lines).encode())
 
 
 def map_flat_file(path: Path, dtype: DTypeLike) -> NDArray[Any]:

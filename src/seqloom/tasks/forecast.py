@@ -5,7 +5,7 @@ Nothing here imports torch: the models in closed form do without.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import create_model
@@ -16,7 +16,6 @@ from seqloom.data.series import Panel, SeriesData
 from seqloom.data.series_recipe import SeriesRecipe
 from seqloom.errors import unknown_name
 from seqloom.metrics.example_scores import ExampleScores
-from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import Drift, Naive, SeasonalNaive
@@ -114,41 +113,15 @@ class ForecastTask:
     def example_scores(self, trained: Trained, data: SeriesData) -> ExampleScores:
         return backtest(trained, data).example_scores()
 
-    def online(self, trained: Trained) -> Callable[[str], str]:
-        return online(trained)
+    online = staticmethod(online)
 
     def panel(self, trained: Trained, path: str) -> Panel:
         return SeriesRecipe(trained.settings.data).panel(path, trained.codec)
 
-    def forecast(self, trained: Trained, panel: Panel, horizon: int, paths: int, seed: int) -> Iterator[ForecastRow]:
-        return forecast_rows(trained, panel, horizon, paths, seed)
-
-    def backtest(
-        self,
-        trained: Trained,
-        data: SeriesData,
-        *,
-        horizon: int = 0,
-        origins: int = 0,
-        step: int = 0,
-        refit: bool = True,
-    ) -> ForecastScores:
-        return backtest(trained, data, horizon=horizon, origins=origins, step=step, refit=refit)
-
-    def study(
-        self,
-        trained: Trained,
-        data: SeriesData,
-        *,
-        horizon: int = 0,
-        origins: int = 0,
-        step: int = 0,
-        refit: bool = True,
-    ) -> ForecastStudy:
-        return study(trained, data, horizon=horizon, origins=origins, step=step, refit=refit)
-
-    def anomalies(self, trained: Trained, panel: Panel) -> Iterator[Anomaly]:
-        return anomalies(trained, panel)
+    forecast = staticmethod(forecast_rows)
+    backtest = staticmethod(backtest)
+    study = staticmethod(study)
+    anomalies = staticmethod(anomalies)
 
 
 def _networks() -> Any:

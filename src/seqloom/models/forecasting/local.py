@@ -15,7 +15,7 @@ from seqloom.data.series import History, SeriesData
 from seqloom.data.series_recipe import SeriesCodec
 from seqloom.models.fitted import FittedInOnePass
 from seqloom.models.forecasting.calibration import NEUTRAL, Factors, factors_on
-from seqloom.models.forecasting.forecast import Forecast
+from seqloom.models.forecasting.forecast import Forecast, normal_paths
 from seqloom.storage.arrays import map_arrays, write_arrays
 
 
@@ -60,3 +60,24 @@ class LocalForecaster(FittedInOnePass):
         arrays = map_arrays(folder / "model.safetensors")
         self.period, self.factors = int(arrays["period"][0]), np.array(arrays["factors"], np.float64)
         self.restore(arrays)
+
+
+class RefittedForecaster(LocalForecaster):
+    """A model that is computed anew from the values before each origin, so that there is nothing to refit."""
+
+    def forecasts(
+        self,
+        histories: Sequence[History],
+        horizon: int,
+        *,
+        seed: int = 1,
+        paths: int = 0,
+        refit: bool = True,  # noqa: ARG002
+    ) -> Iterator[Forecast]:
+        for number, history in enumerate(histories):
+            forecast = self.forecast(history.values, horizon)
+            yield forecast._replace(paths=normal_paths(forecast, paths, seed + number)) if paths else forecast
+
+    @abstractmethod
+    def forecast(self, values: NDArray[np.float64], horizon: int) -> Forecast:
+        """The forecast of the `horizon` steps after `values` (time,)."""

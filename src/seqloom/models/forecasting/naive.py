@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import Settings
-from seqloom.data.series import History
-from seqloom.models.forecasting.forecast import Forecast, normal_paths
-from seqloom.models.forecasting.local import LocalForecaster
+from seqloom.models.forecasting.forecast import Forecast
+from seqloom.models.forecasting.local import RefittedForecaster
 
 Vector = NDArray[np.float64]
 
@@ -20,26 +18,13 @@ class NaiveSettings(Settings):
     """There is nothing to set."""
 
 
-class Naive(LocalForecaster):
+class Naive(RefittedForecaster):
     """y_{T+h} = y_T, with the errors of a random walk: sigma sqrt(h)."""
 
     description = "The last value, with the intervals of a random walk."
     source = ""
 
     settings: ClassVar[type[Settings]] = NaiveSettings
-
-    def forecasts(
-        self,
-        histories: Sequence[History],
-        horizon: int,
-        *,
-        seed: int = 1,
-        paths: int = 0,
-        refit: bool = True,  # noqa: ARG002
-    ) -> Iterator[Forecast]:
-        for number, history in enumerate(histories):
-            forecast = self.forecast(history.values, horizon)
-            yield forecast._replace(paths=normal_paths(forecast, paths, seed + number)) if paths else forecast
 
     def forecast(self, values: Vector, horizon: int) -> Forecast:
         ahead = np.arange(1, horizon + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,36 +10,22 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from seqloom.config import Settings
-from seqloom.data.series import History
 from seqloom.errors import RequestError
-from seqloom.models.forecasting.forecast import Forecast, normal_paths
-from seqloom.models.forecasting.local import LocalForecaster
+from seqloom.models.forecasting.forecast import Forecast
+from seqloom.models.forecasting.local import RefittedForecaster
 from seqloom.models.forecasting.naive import NaiveSettings, seasonal_naive
 
 _INTERVAL = 80
 
 
-class Statistical(LocalForecaster):
+class Statistical(RefittedForecaster):
     """A model of statsforecast, chosen and fitted anew at each origin. Its quantiles are those of a normal distribution
     with its own interval of 80 %."""
 
     settings: ClassVar[type[Settings]] = NaiveSettings
 
-    def forecasts(
-        self,
-        histories: Sequence[History],
-        horizon: int,
-        *,
-        seed: int = 1,
-        paths: int = 0,
-        refit: bool = True,  # noqa: ARG002
-    ) -> Iterator[Forecast]:
-        """A series that the library refuses (it is too short, or constant) goes on as the season before did."""
-        for number, history in enumerate(histories):
-            forecast = self.forecast(history.values, horizon)
-            yield forecast._replace(paths=normal_paths(forecast, paths, seed + number)) if paths else forecast
-
     def forecast(self, values: NDArray[np.float64], horizon: int) -> Forecast:
+        """A series that the library refuses (it is too short, or constant) gets the forecast of `seasonal-naive`."""
         period = self.period if len(values) >= 2 * self.period else 1
         if len(values) < 4 or np.ptp(values) == 0:
             return seasonal_naive(values, period, horizon)
