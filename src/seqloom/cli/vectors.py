@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from seqloom.cli.options import Figures, Json, print_metrics, to_json
 
 if TYPE_CHECKING:
-    from seqloom.charts.page import Page
     from seqloom.run.embeddings import Vectors
 
 Arguments = Sequence[str]
@@ -34,13 +33,20 @@ def vectors(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="similar, analogy: how many words to print")] = 10,
     most_words: Annotated[int, typer.Option(min=0, help="analogies, map: of so many frequent words; 0: all")] = 30_000,
+    first: Annotated[
+        int, typer.Option(min=0, help="read the so many first words of a file, the most frequent of a run; 0: all")
+    ] = 0,
+    only: Annotated[Path | None, typer.Option(metavar="FILE", help="read only the words of FILE, one a line")] = None,
+    unicode_errors: Annotated[
+        str, typer.Option(help="words of a file that are not UTF-8: strict (an error), replace or ignore")
+    ] = "strict",
     out: Annotated[Path | None, typer.Option(help="map, report: the .html file to write")] = None,
     figures: Figures = None,
     json: Json = False,
 ) -> None:
     """Find similar words, solve analogies, evaluate vectors.
 
-    The vectors are those of a run, or of a file in word2vec's formats or fastText's .vec.
+    The vectors are those of a run, or of a file: word2vec's formats, GloVe's, fastText's .vec and .bin.
 
     similar king; analogy king - man + woman; doesnt-match breakfast cereal dinner lunch; similarity cup mug.
     evaluate FILE: analogies, or rated pairs (word TAB word TAB score), with 95 % intervals and what was skipped.
@@ -49,7 +55,6 @@ def vectors(
     """
     from seqloom.errors import RequestError, unknown_name
 
-    given = arguments or []
     if action not in _ACTIONS:
         raise unknown_name("action", action, _ACTIONS)
     if (action in _PAGES) != (out is not None):
@@ -57,19 +62,33 @@ def vectors(
         raise RequestError(f"{action} {'writes' if action in _PAGES else 'does not write'} a page", expected=expected)
     if figures is not None and action not in _PAGES:
         raise RequestError("there is no page whose charts to write", where="--figures", expected="map or report")
-    if action in _PAGES and out is not None:
-        _PAGES[action](source, most_words).write(out, figures)
+    if action == "report" and out is not None:
+        from seqloom.explain.loss_curves import loss_page
+
+        loss_page(source).write(out, figures)
         return
+    opened = _open(source, first, only, unicode_errors)
+    if out is not None:
+        from seqloom.explain.vector_map import vector_map_page
+
+        vector_map_page(opened, f"The words of {source.resolve().name}", most_words).write(out, figures)
+        return
+    answer = _QUESTIONS[action](opened, arguments or [], top, most_words)
+    if isinstance(answer, dict):
+        print_metrics(answer, json)
+    elif json:
+        typer.echo(to_json([neighbour._asdict() for neighbour in answer]))
+    else:
+        for neighbour in answer:
+            typer.echo(f"{neighbour.word}\t{neighbour.cosine:.4f}")
+
+
+def _open(source: Path, first: int, only: Path | None, unicode_errors: str) -> Vectors:
+    from seqloom.files import read_lines
     from seqloom.run.embeddings import Vectors
 
-    found = _QUESTIONS[action](Vectors.open(source), given, top, most_words)
-    if isinstance(found, dict):
-        print_metrics(found, json)
-    elif json:
-        typer.echo(to_json([near._asdict() for near in found]))
-    else:
-        for near in found:
-            typer.echo(f"{near.word}\t{near.cosine:.4f}")
+    words = None if only is None else [line.strip() for line in read_lines(only) if line.strip()]
+    return Vectors.open(source, first=first, only=words, unicode_errors=cast(Any, unicode_errors))
 
 
 def _similar(vectors: Vectors, words: Arguments, top: int, most_words: int) -> Any:  # noqa: ARG001
@@ -117,19 +136,6 @@ def _expect(right: bool, action: str, what: str, got: Arguments) -> None:
         raise RequestError(f"{action} is asked of {what}", got=" ".join(got) or "nothing")
 
 
-def _map(source: Path, most_words: int) -> Page:
-    from seqloom.explain.vector_map import vector_map_page
-    from seqloom.run.embeddings import Vectors
-
-    return vector_map_page(Vectors.open(source), f"The words of {source.resolve().name}", most_words)
-
-
-def _report(source: Path, most_words: int) -> Page:  # noqa: ARG001
-    from seqloom.explain.loss_curves import loss_page
-
-    return loss_page(source)
-
-
 _QUESTIONS: dict[str, Callable[[Vectors, Arguments, int, int], Any]] = {
     "similar": _similar,
     "analogy": _analogy,
@@ -137,5 +143,5 @@ _QUESTIONS: dict[str, Callable[[Vectors, Arguments, int, int], Any]] = {
     "similarity": _similarity,
     "evaluate": _evaluate,
 }
-_PAGES: dict[str, Callable[[Path, int], Page]] = {"map": _map, "report": _report}
+_PAGES = ("map", "report")
 _ACTIONS = (*_QUESTIONS, *_PAGES)

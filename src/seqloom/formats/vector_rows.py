@@ -38,8 +38,9 @@ class VectorRows:
         self._num_read = self._num_duplicates = self._num_with_whitespace = 0
         self._first_duplicate = self._first_with_whitespace = ("", "")
 
-    def add(self, word: bytes, vector: NDArray[np.float32], where: str) -> None:
-        """Raises SeqloomError where the word is not UTF-8, or a number not finite."""
+    def add(self, word: bytes, vector: NDArray[np.float32], where: str) -> bool:
+        """Returns whether the word is wanted and new. Raises SeqloomError where it is not UTF-8, or a number not
+        finite."""
         self._num_read += 1
         try:
             text = word.decode(errors=self._selection.unicode_errors)
@@ -51,13 +52,13 @@ class VectorRows:
                 hint="a word may be cut inside a character: read it with unicode_errors=replace or ignore",
             ) from error
         if self._selection.only is not None and text not in self._selection.only:
-            return
+            return False
         if not np.isfinite(vector).all():
             raise SeqloomError("a vector is not of finite numbers", where=where, got=f"that of {text!r}")
         if text in self._places:
             self._first_duplicate = self._first_duplicate if self._num_duplicates else (text, where)
             self._num_duplicates += 1
-            return
+            return False
         if len(text.split()) > 1:
             self._first_with_whitespace = self._first_with_whitespace if self._num_with_whitespace else (text, where)
             self._num_with_whitespace += 1
@@ -68,6 +69,7 @@ class VectorRows:
             self._matrix = larger
         self._matrix[size] = vector
         self._places[text] = size
+        return True
 
     def is_complete(self) -> bool:
         """Whether no more words are wanted."""

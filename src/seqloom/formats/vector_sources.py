@@ -13,6 +13,8 @@ from seqloom.data.spelling import Spelling
 from seqloom.data.text import TextCodec, load_tokenizer
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import STANDARD_INPUT
+from seqloom.formats.fasttext import fasttext_dim, is_fasttext, read_fasttext
 from seqloom.formats.vector_rows import ALL, Selection
 from seqloom.formats.word2vec import read_binary, read_text
 from seqloom.models.word_vectors.subwords import SubwordSettings
@@ -32,9 +34,11 @@ _TABLES = (
 
 
 def open_vectors(path: str | Path, selection: Selection = ALL) -> VectorTable:
-    """The vectors of a run's folder, memory-mapped, or of a file: `.bin` is word2vec's binary format, anything else
-    its text; `.gz` and `.xz` too. Raises SeqloomError, of a file with its line, where there are none or they are
-    broken."""
+    """The vectors of a run's folder, memory-mapped, or of a file, `.gz` and `.xz` too: fastText's binary format, which
+    is known by its content; word2vec's binary format, where the name ends in `.bin`; otherwise text.
+
+    Raises SeqloomError, of a file with its line, where there are none or they are broken.
+    """
     if not Path(path).is_dir():
         return _of_file(str(path), selection)
     table = _of_run(Path(path))
@@ -46,10 +50,14 @@ def open_vectors(path: str | Path, selection: Selection = ALL) -> VectorTable:
 
 def dim_of(path: str) -> int:
     """The dimension of what `open_vectors` opens; of a file, no more than its first vector is read."""
-    return _of_run(Path(path)).dim if Path(path).is_dir() else _of_file(path, Selection(first=1)).dim
+    if Path(path).is_dir():
+        return _of_run(Path(path)).dim
+    return fasttext_dim(path) if is_fasttext(path) else _of_file(path, Selection(first=1)).dim
 
 
 def _of_file(path: str, selection: Selection) -> VectorTable:
+    if path != STANDARD_INPUT and is_fasttext(path):
+        return read_fasttext(path, selection)
     name = path.removesuffix(".gz").removesuffix(".xz")
     return (read_binary if name.endswith(".bin") else read_text)(path, selection)
 

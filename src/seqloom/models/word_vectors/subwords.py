@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from seqloom.compiling import Array, compiled
 from seqloom.config import Settings
 from seqloom.data.tokenizer import SPECIALS
 
@@ -43,11 +44,12 @@ def fnv_1a(text: str) -> int:
 def ngram_buckets(word: str, settings: SubwordSettings) -> list[int]:
     """The bucket of each character n-gram of `<word>`; a single `<` or `>` is none."""
     marked = f"<{word}>"
+    ends = ((0, 1), (len(marked) - 1, len(marked)))
     places = (
         (first, first + n) for first in range(len(marked)) for n in range(settings.shortest, settings.longest + 1)
     )
-    grams = (marked[first:last] for first, last in places if last <= len(marked))
-    return [fnv_1a(gram) % settings.buckets for gram in grams if gram not in ("<", ">")]
+    grams = (marked[first:last] for first, last in places if last <= len(marked) and (first, last) not in ends)
+    return [fnv_1a(gram) % settings.buckets for gram in grams]
 
 
 def word_rows(tokens: Sequence[str], settings: SubwordSettings) -> WordRows:
@@ -62,3 +64,30 @@ def word_rows(tokens: Sequence[str], settings: SubwordSettings) -> WordRows:
     ]
     starts = np.concatenate([[0], np.cumsum([len(rows) for rows in lists])]).astype(np.int64)
     return WordRows(starts, np.fromiter((row for rows in lists for row in rows), np.int64, int(starts[-1])))
+
+
+@compiled
+def add_ngrams(marked: Array, ngrams: Array, shortest: int, longest: int, total: Array) -> Any:
+    """Adds the rows of the character n-grams of `<word>`, given as UTF-8, to `total`; returns how many there are. Equal
+    to `ngram_buckets`; the hash of an n-gram goes on from that of the n-gram one character shorter."""
+    size, count = marked.shape[0], 0
+    for first in range(size):
+        if marked[first] & 0xC0 == 0x80:
+            continue  # inside of a character
+        value, last = np.uint64(_BASIS), first
+        for length in range(1, longest + 1):
+            if last >= size:
+                break
+            while True:
+                # Bytes from 128 on are negative numbers in fastText: their higher bits are set.
+                byte = np.uint64(marked[last]) | np.uint64(0xFFFFFF00 if marked[last] >= 128 else 0)
+                value = ((value ^ byte) * np.uint64(_PRIME)) & np.uint64(_MASK)
+                last += 1
+                if last >= size or marked[last] & 0xC0 != 0x80:
+                    break
+            if length >= shortest and not (length == 1 and (first == 0 or last == size)):
+                row = np.int64(value % np.uint64(ngrams.shape[0]))
+                for j in range(total.shape[0]):
+                    total[j] += ngrams[row, j]
+                count += 1
+    return count
