@@ -137,3 +137,47 @@ def test_compared(cli: CommandLine, tmp_path: Path) -> None:
     report = json.loads(output)
     assert {row["model"] for row in report["rows"]} == {"cbow", "skipgram"}
     assert "No verdict" in report["verdict"]
+
+
+def test_some_words_of_a_file_and_words_that_are_broken(cli: CommandLine, tmp_path: Path) -> None:
+    path, words = tmp_path / "vectors.txt", tmp_path / "words.txt"
+    path.write_bytes(b"king 1 2\nqueen 1 3\nsh\xc3 2 -1\n")
+    words.write_text("queen\nking\n")
+    assert cli("vectors", path, "similar", "king").status == 1
+    for option in (["--first", 2], ["--only", words]):
+        status, output, _ = cli("vectors", path, "similar", "king", *option)
+        assert status == 0
+        assert [line.split("\t")[0] for line in output.splitlines()] == ["queen"]
+    status, output, _ = cli("vectors", path, "similar", "king", "--unicode-errors", "ignore")
+    assert [line.split("\t")[0] for line in output.splitlines()] == ["queen", "sh"]
+    assert cli("vectors", path, "similar", "king", "--unicode-errors", "drop").status == 2
+
+
+def test_runs_that_do_not_fit_their_tokenizer(cli: CommandLine, tmp_path: Path) -> None:
+    text = write_neighbours(tmp_path / "text.txt")
+    trainings = {
+        "ngram": ["language-model", text, "--model", "ngram", "--set", "order=2"],
+        "words": ["vectors", text, "--model", "cbow", "--epochs", "1", "--set", "min_count=2", "--set", "dim=8"],
+    }
+    for name, training in trainings.items():
+        run = tmp_path / name
+        assert cli("train", *training, "--out", run).status == 0
+        tokenizer = json.loads((run / "tokenizer.json").read_text(encoding="utf-8"))
+        for number in range(50):
+            tokenizer["model"]["vocab"][f"more{number}"] = len(tokenizer["model"]["vocab"])
+        (run / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+        for command in (["evaluate", run, text], ["vectors", run, "similar", "more1"], ["embed", run, text]):
+            status, _, errors = cli(*command)
+            assert status in (1, 2), (name, command)
+            assert "Traceback" not in errors
+
+
+def test_a_report_without_a_finite_loss(cli: CommandLine, tmp_path: Path) -> None:
+    text, run = write_neighbours(tmp_path / "text.txt"), tmp_path / "run"
+    (tmp_path / "valid.txt").write_text("nothing known here\n")
+    train = ["train", "vectors", text, "--model", "cbow", "--epochs", "1", "--set", "min_count=2", "--set", "dim=8"]
+    status, _, errors = cli(*train, "--valid", tmp_path / "valid.txt", "--out", run)
+    assert status == 0, errors
+    status, _, errors = cli("vectors", run, "report", "--out", tmp_path / "report.html")
+    assert status == 2
+    assert "no held-out loss" in errors

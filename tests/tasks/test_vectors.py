@@ -23,6 +23,9 @@ from seqloom.training.checkpoint_folder import current_checkpoint
 from tests.support.ranks import KINDS, write_neighbours
 from tests.support.small_runs import rows, signal_after
 
+pytestmark = pytest.mark.filterwarnings("ignore:many tokens of the text:UserWarning")
+"""Small texts have many rare words."""
+
 SMALL = {"dim": 20, "min_count": 2, "sample": 0, "learning_rate": 0.1}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ def loss_page(folder: Path) -> Page:
     if not rows:
         raise RequestError(
             "there are no losses to show", where=str(folder), expected="a run of vectors that has been trained"
+        )
+    rows = [row for row in rows if math.isfinite(row[held])]
+    if not rows:
+        raise RequestError(
+            "there is no held-out loss to show",
+            where=str(folder),
+            got="held-out text without two known words in one line",
+            hint="give more text with --valid",
         )
     running = [(float(row["epoch"]), float(row["train_loss"])) for row in rows]
     measured = [(float(row["epoch"]), float(row[held])) for row in rows]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
+from seqloom.errors import SeqloomError
 
 PARTS = "parts"
 """The folder of a mixture's parts, one folder each, named by its number."""
@@ -32,6 +33,22 @@ class Fitted(ABC):
 
     @abstractmethod
     def num_parameters(self) -> int: ...
+
+    @property
+    def vocab_size(self) -> int | None:
+        """The number of token ids that the model takes; None where it takes none."""
+        return None
+
+
+def check_vocabulary(model: Any, vocab_size: int, where: str) -> None:
+    """Raises SeqloomError where a fitted model and its tokenizer are not of one size: compiled loops check no index."""
+    if isinstance(model, Fitted) and model.vocab_size not in (None, vocab_size):
+        raise SeqloomError(
+            "the model and its tokenizer do not belong together",
+            where=where,
+            got=f"{vocab_size:,} tokens",
+            expected=f"{model.vocab_size:,}, as the model has",
+        )
 
 
 class FittedInOnePass(Fitted):

@@ -16,11 +16,12 @@ from seqloom.data.corpus import Data, encode
 from seqloom.data.input_checks import checked_inputs
 from seqloom.data.input_source import Given, path_of
 from seqloom.data.readers import readers
+from seqloom.data.text import TextCodec
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
 from seqloom.memory import within_memory
 from seqloom.metrics.similarity import Similarity, similarity
-from seqloom.models.fitted import PARTS, Fitted
+from seqloom.models.fitted import PARTS, Fitted, check_vocabulary
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.run.plan import Plan, sizes, trainer_for
 from seqloom.runtime import Runtime, cache_folder
@@ -66,7 +67,10 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
     trainer = trainer_for(task, plan.model, plan.settings)
     trainer.start(device=device, threads=threads, seed=plan.seed, training=False)
     with within_memory(sizes(plan.settings)):
-        return Run(folder, plan, trainer.open(folder), codec, trainer.runtime)
+        model = trainer.open(folder)
+    if isinstance(codec, TextCodec):
+        check_vocabulary(model, codec.tokenizer.vocab_size, str(folder))
+    return Run(folder, plan, model, codec, trainer.runtime)
 
 
 class Run:

@@ -16,6 +16,7 @@ from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError
 from seqloom.models.counted import CountBased
+from seqloom.models.fitted import check_vocabulary
 from seqloom.models.mixture import Mixture, MixtureSettings, Mode, Part
 from seqloom.models.ngram.model import NgramModel
 from seqloom.tasks.capabilities import FittedSettings
@@ -54,7 +55,9 @@ def open_part(folder: Path, load: Callable[[Path, str, Mapping[str, Any]], Any])
     """A run as part of a mixture. `load` opens the network in a folder, of a model with its settings."""
     config = _config(folder)
     network = load(folder, config["model"], {k: v for k, v in config["settings"].items() if k != "training"})
-    return Part(network, mode_of(config), TextCodec.load(folder).fingerprint())
+    codec = TextCodec.load(folder)
+    check_vocabulary(network, codec.tokenizer.vocab_size, str(folder))
+    return Part(network, mode_of(config), codec.fingerprint())
 
 
 def _config(folder: Path) -> dict[str, Any]:

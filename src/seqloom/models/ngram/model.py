@@ -92,6 +92,10 @@ class NgramModel(CountBased):
     def open(self, folder: Path) -> None:
         self._store = Store.open(folder / "model.safetensors")
 
+    @property
+    def vocab_size(self) -> int:
+        return self.store.vocab_size
+
     def num_parameters(self) -> int:
         """Probabilities and back-off weights."""
         return len(self.store.log_probs) + len(self.store.backoffs)

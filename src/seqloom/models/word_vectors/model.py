@@ -202,9 +202,13 @@ class WordVectors(FittedByPasses):
         where = folder / "model.safetensors"
         arrays = map_arrays(where, changeable=True)  # kernels are compiled for arrays that change
         shapes = {name: array.shape for name, array in arrays.items()}
-        words = (shapes.get("counts", (0,))[0], self.config.dim)
-        if not {"vectors", "outputs", "counts"} <= shapes.keys() or shapes["vectors"] != words:
+        words = (*shapes.get("counts", ())[:1], self.config.dim)
+        is_whole = {"vectors", "outputs", "counts"} <= shapes.keys() and shapes["vectors"] == shapes["outputs"] == words
+        kinds = {arrays[name].dtype.type for name in arrays if name != "counts"}
+        if not is_whole or kinds != {np.float32} or arrays["counts"].dtype != np.int64 or arrays["counts"].ndim != 1:
             raise SeqloomError("the word vectors are damaged", where=str(where), got=f"arrays of {shapes}")
+        if (arrays["counts"] < 0).any() or not all(np.isfinite(arrays[name]).all() for name in ("vectors", "outputs")):
+            raise SeqloomError("the word vectors are damaged", where=str(where), got="numbers that are none")
         self.arrays, self._weights, self._text, self._word_rows = arrays, None, None, NO_SUBWORDS
         self._set_counts(np.array(arrays["counts"]))
 
@@ -219,6 +223,10 @@ class WordVectors(FittedByPasses):
         flat = _zeros(len(rows), self.stride)
         flat.reshape(len(rows), self.stride)[:, : rows.shape[1]] = rows
         return flat
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.counts)
 
     def num_parameters(self) -> int:
         """Those of the vectors, the outputs and the character n-grams."""
