@@ -128,3 +128,20 @@ def test_the_seasonal_naive_run_says_what_ar_gains(table: Path, tmp_path: Path) 
         for model in ("ar", "naive")
     }  # fmt: skip
     assert errors["ar"] < 0.5 * errors["naive"]
+
+
+@pytest.mark.parametrize("model", ["ets", "theta"])
+def test_the_library_models_are_baselines(table: Path, tmp_path: Path, model: str) -> None:
+    pytest.importorskip("statsforecast")
+    settings = {"data.period": 4, "data.horizon": 4}
+    run = seqloom.train("forecast", table, model=model, out=tmp_path / "run", quiet=True, settings=settings)
+    assert run.summary["test"]["mase"] < 1
+
+
+def test_a_frame_of_pandas_with_dates_as_its_index_is_data(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    days = pandas.date_range("2024-01-01", periods=60, freq="D")
+    frame = pandas.DataFrame({"load": np.tile(np.arange(7.0), 9)[:60] + 5}, index=days)
+    run = seqloom.train("forecast", frame, model="seasonal-naive", out=tmp_path / "run", quiet=True)
+    assert run.summary["period"] == 7
+    assert [(row.time, row.mean) for row in run.forecast()][:2] == [("2024-03-01", 9.0), ("2024-03-02", 10.0)]
