@@ -96,6 +96,11 @@ def test_a_coarser_frequency_takes_values_together(tmp_path: Path) -> None:
     assert read(tmp_path, text, frequency="1mo", aggregate="sum", gaps="zero").panel.of(0).tolist() == [4, 5, 0, 7]
 
 
+def test_integers_of_any_size_are_numbers(tmp_path: Path) -> None:
+    text = "date,y\n2020-01-01,1\n2020-01-02,999999999999999999999999999999\n"
+    assert read(tmp_path, text).panel.of(0).tolist() == [1, 1e30]
+
+
 def test_gaps_are_filled_as_asked_within_each_series(tmp_path: Path) -> None:
     text = "id,t,y\na,1,1\na,4,4\nb,1,10\nb,2,\nb,3,30\n"
     assert read(tmp_path, text).panel.values.tolist() == [1, 2, 3, 4, 10, 20, 30]

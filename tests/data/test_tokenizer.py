@@ -66,7 +66,11 @@ _known_words = st.lists(st.sampled_from([swap_lookalikes(name) for name in _word
 
 
 @pytest.mark.parametrize("pieces", [_bpe, _unigram], ids=["bpe", "unigram"])
-@given(ANY_LINE | st.text(st.sampled_from(" \u2581<eos>pad\t")))
+@given(
+    ANY_LINE
+    | st.text(st.sampled_from(" \u2581<eos>pad\t"))
+    | st.lists(st.sampled_from(["<unk>", " ", "a"])).map("".join)
+)
 def test_pieces_give_any_text_back(pieces: Tokenizer, line: str) -> None:
     (ids,) = pieces.encode([line])
     assert pieces.decode(ids) == line
@@ -173,6 +177,15 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str | None) -> None:
     with pytest.raises(RequestError) as caught:
         load_tokenizer(path)
     assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_without_the_special_tokens_is_refused(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    trained(kind).save(path)
+    path.write_text(path.read_text(encoding="utf-8").replace('"<unk>"', '"<other>"'), encoding="utf-8")
+    with pytest.raises(RequestError, match="could not be read"):
+        load_tokenizer(path)
 
 
 def test_a_stream_is_read_once() -> None:

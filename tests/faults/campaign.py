@@ -99,6 +99,7 @@ def rounds(share: float) -> Iterator[int]:
 def in_child(work: Callable[[], int], seconds: float = 60, kill_after: float | None = None) -> int:
     """The exit status of a process of its own that does the work, or minus the signal that ended it. It may be killed
     after some seconds."""
+    assert "polars" not in sys.modules, "its threads do not survive a fork; run each file of tests/faults on its own"
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()

@@ -57,7 +57,14 @@ class LibraryTokenizer(Tokenizer):
 
     @classmethod
     def parsed(cls, description: dict[str, Any]) -> LibraryTokenizer:
-        """Of what `to_json` gives."""
+        """Of what `to_json` gives. Raises ValueError where the special tokens are not the first of the vocabulary."""
+        vocabulary = description["model"]["vocab"]
+        if description["model"]["type"] == "Unigram":
+            first = tuple(token for token, _ in vocabulary[: len(SPECIALS)])
+        else:
+            first = tuple(sorted(vocabulary, key=vocabulary.__getitem__)[: len(SPECIALS)])
+        if first != SPECIALS:
+            raise ValueError(f"the vocabulary begins with {', '.join(first)} instead of {', '.join(SPECIALS)}")
         return cls(tokenizers.Tokenizer.from_str(json.dumps(_with_lookalikes_swapped(description))))
 
     def to_json(self) -> str:
@@ -134,9 +141,10 @@ def _untrained(settings: TokenizerSettings, min_count: int) -> tuple[tokenizers.
         inner = tokenizers.Tokenizer(models.Unigram())
         # A piece is of one word and the space before it. Of bytes, so that every text comes back as it was.
         words = pre_tokenizers.Split(" ", "merged_with_next")
-        inner.pre_tokenizer = pre_tokenizers.Sequence(
-            [words, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-        )
+        # The model makes one of several <unk> that follow each other, so each is a part of its own.
+        unknown = pre_tokenizers.Split("<unk>", "isolated")
+        as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        inner.pre_tokenizer = pre_tokenizers.Sequence([unknown, words, as_bytes])
         inner.decoder = decoders.ByteLevel()
         trainer = trainers.UnigramTrainer(unk_token="<unk>", initial_alphabet=alphabet, **options)
     if settings.lowercase:
