@@ -20,6 +20,11 @@ SAMPLES: dict[str, list[tuple[str, bytes]]] = {
     "conllu": [("x.conllu", CONLLU)],
     "tagged": [("x.txt", b"Ada B-PER\nwent O\n\nHome O\n"), ("y.txt", CONLLU)],
     "analogies": [("x.txt", b": capital\nman king woman queen\n")],
+    "recordings": [
+        ("x.tsv", b"path\ttext\tspeaker\na.wav\tyes, no\tann\n"),
+        ("x.csv", b'a.wav,"yes, no"\n'),
+        ("x.jsonl", b'{"path": "a.wav", "text": "yes", "speaker": 3}\n'),
+    ],
     "rated-pairs": [("x.tsv", b"# words\nword1\tword2\tscore\na\tb\t3.5\n")],
 }
 ALL = [sample for samples in SAMPLES.values() for sample in samples]

@@ -1,0 +1,194 @@
+"""Sound files as samples: WAV, FLAC, OGG and MP3, decoded by soundfile, mixed to one channel, resampled by soxr."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import struct
+import zipfile
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.errors import RequestError, SeqloomError, warn
+from seqloom.files import reading
+
+Samples = NDArray[np.float32]
+"""(samples,) of one channel, from -1 to 1."""
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
+
+MOST_SECONDS = 24 * 3600.0
+"""Longer recordings are refused before they are decoded."""
+
+_CANCELLED = 0.05
+"""Of the louder channel's level: what is left where channels of opposite phase are added."""
+
+
+class SoundFile(NamedTuple):
+    """Where the bytes of a recording are: a file, or the `member` of a zip archive. `where` is what errors name, the
+    line of a manifest or the file itself."""
+
+    path: str
+    member: str
+    where: str
+
+    @property
+    def name(self) -> str:
+        return self.member or self.path
+
+    def read(self) -> bytes:
+        """Raises RequestError where there is no such file, SeqloomError where it is empty or broken."""
+        try:
+            if self.member:
+                content = open_zip(self.path).read(self.member)
+            else:
+                with reading(self.path):
+                    content = Path(self.path).read_bytes()
+        except KeyError:
+            raise RequestError(
+                "the archive has no such recording",
+                where=self.where,
+                got=self.member,
+                expected=f"a file in {self.path}",
+            ) from None
+        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            raise SeqloomError("the recording could not be read", where=self.where, got=str(error)) from None
+        except RequestError as error:
+            raise RequestError(
+                "the recording does not exist" if "exist" in error.what else error.what, where=self.where, got=self.path
+            ) from None
+        if not content:
+            raise SeqloomError("the recording is empty", where=self.where, got=f"{self.name}, 0 bytes")
+        return content
+
+
+class Sound(NamedTuple):
+    """Decoded sound. `rate`: samples a second."""
+
+    samples: Samples
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+
+def open_zip(path: str) -> zipfile.ZipFile:
+    """The archive, opened once: its directory is read when it is opened. Raises SeqloomError where it is none."""
+    with reading(path):
+        facts = Path(path).stat()
+    try:
+        return _opened(path, facts.st_mtime_ns, facts.st_size)
+    except zipfile.BadZipFile as error:
+        raise SeqloomError("the archive is broken", where=path, got=str(error), expected="a zip file") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _opened(path: str, modified: int, size: int) -> zipfile.ZipFile:  # noqa: ARG001
+    return zipfile.ZipFile(path)
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def decode(content: bytes, where: str) -> Sound:
+    """The sound of a file's bytes, its channels averaged. Raises SeqloomError where it is broken, truncated, too long
+    or has no samples."""
+    soundfile = _library("soundfile")
+    _check_riff(content, where)
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            rate, channels, expected = int(file.samplerate), int(file.channels), int(file.frames)
+            if expected / rate > MOST_SECONDS and expected < 2**62:
+                raise SeqloomError(
+                    "the recording is too long", where=where, got=f"{expected / rate / 3600:,.0f} hours",
+                    expected=f"at most {MOST_SECONDS / 3600:.0f} hours",
+                )  # fmt: skip
+            samples = file.read(dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise SeqloomError(
+            "the recording could not be decoded", where=where, got=str(error).removeprefix("Error opening ")[:200],
+            expected="WAV, FLAC, OGG or MP3",
+        ) from None  # fmt: skip
+    if not len(samples):
+        raise SeqloomError("the recording has no samples", where=where, got=f"{len(content)} bytes")
+    if len(samples) < expected < 2**62:
+        raise _truncated(where, f"{len(samples):,} of {expected:,} samples")
+    if not np.isfinite(samples).all():
+        raise SeqloomError("the recording has samples that are no numbers", where=where)
+    return Sound(samples[:, 0] if channels == 1 else _mixed(samples, where), rate)
+
+
+def _mixed(samples: NDArray[np.float32], where: str) -> Samples:
+    mean = samples.mean(1)
+    loudest = float(np.sqrt((samples**2).mean(0)).max())
+    if loudest > 0 and float(np.sqrt((mean**2).mean())) < _CANCELLED * loudest:
+        warn(
+            "the channels of a recording cancel each other; the loudest one is read",
+            where=where,
+            got=f"{samples.shape[1]} channels of opposite phase",
+        )
+        return samples[:, int((samples**2).mean(0).argmax())].copy()
+    return mean
+
+
+def _check_riff(content: bytes, where: str) -> None:
+    """Raises SeqloomError for a WAV file that ends before its header says; the library reads such a file in silence.
+    A size of 0 or of all ones is that of a recording written to a pipe."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        return
+    at = 12
+    while at + 8 <= len(content):
+        name, size = content[at : at + 4], struct.unpack("<I", content[at + 4 : at + 8])[0]
+        if name == b"data":
+            there = len(content) - at - 8
+            if there < size < 0xFFFFFF00:
+                raise _truncated(where, f"{there:,} of {size:,} bytes of samples")
+            return
+        at += 8 + size + size % 2
+    raise SeqloomError("the recording has no samples", where=where, got="a WAV file without a data chunk")
+
+
+def _truncated(where: str, got: str) -> SeqloomError:
+    return SeqloomError("the recording is truncated", where=where, got=got, hint="copy it again, or leave it out")
+
+
+def resampled(sound: Sound, rate: int) -> Samples:
+    """The samples at another rate."""
+    if sound.rate == rate:
+        return sound.samples
+    return _library("soxr").resample(sound.samples, sound.rate, rate).astype(np.float32)
+
+
+class ResampledStream:
+    """Resamples sound that comes in parts; all parts together are what `resampled` gives, but for rounding."""
+
+    def __init__(self, rate: int, new_rate: int) -> None:
+        self._stream = None if rate == new_rate else _library("soxr").ResampleStream(rate, new_rate, 1, dtype="float32")
+
+    def push(self, samples: Samples, last: bool = False) -> Samples:
+        if self._stream is None:
+            return samples
+        return self._stream.resample_chunk(samples, last=last).astype(np.float32)
+
+
+def _library(name: str) -> ModuleType:
+    """Only what reads sound needs it: an extra. Raises RequestError where it is not installed."""
+    try:
+        if name == "soxr":
+            import soxr
+
+            return soxr
+        import soundfile
+
+        return soundfile
+    except (ModuleNotFoundError, OSError):
+        raise RequestError(
+            "a package that reads sound is not installed", got=name, hint="pip install 'seqloom[sound]'"
+        ) from None

@@ -1,0 +1,63 @@
+"""Scores of transcripts: word and character error rates, as a whole, by length and by speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from seqloom.metrics.by_length import buckets
+from seqloom.metrics.edit_distance import edit_distance
+
+
+class TranscriptScores(NamedTuple):
+    """Of the recordings of `group`: edits by the words (characters) of the references; shares that may exceed 1.
+    `exact_match`: the share of recordings without an error."""
+
+    group: str
+    recordings: int
+    word_error_rate: float
+    character_error_rate: float
+    exact_match: float
+
+
+def word_edits(reference: str, hypothesis: str) -> tuple[int, int]:
+    """The edits from a hypothesis to its reference, and the words of this."""
+    words = reference.split()
+    return edit_distance(hypothesis.split(), words), len(words)
+
+
+def transcript_scores(references: Sequence[str], hypotheses: Sequence[str], group: str = "all") -> TranscriptScores:
+    """Of recordings without words in any reference, every word that is written is an error of one word."""
+    words = [word_edits(*pair) for pair in zip(references, hypotheses, strict=True)]
+    characters = [(edit_distance(h, r), len(r)) for r, h in zip(references, hypotheses, strict=True)]
+    return TranscriptScores(
+        group,
+        len(references),
+        sum(edits for edits, _ in words) / max(sum(count for _, count in words), 1),
+        sum(edits for edits, _ in characters) / max(sum(count for _, count in characters), 1),
+        sum(not edits for edits, _ in words) / max(len(words), 1),
+    )
+
+
+def scores_by_words(references: Sequence[str], hypotheses: Sequence[str]) -> list[TranscriptScores]:
+    """In buckets of the number of words, short ones first."""
+    lengths = [len(reference.split()) for reference in references]
+    rows = []
+    for low, high in buckets(lengths):
+        name = f"{low} word{'' if low == 1 else 's'}" if low == high else f"{low} to {high} words"
+        rows.append(_of(references, hypotheses, [low <= n <= high for n in lengths], name))
+    return rows
+
+
+def scores_by_speaker(
+    references: Sequence[str], hypotheses: Sequence[str], speakers: Sequence[str]
+) -> list[TranscriptScores]:
+    """The worst first; none where no speaker is known."""
+    known = sorted({speaker for speaker in speakers if speaker})
+    rows = [_of(references, hypotheses, [s == name for s in speakers], name) for name in known]
+    return sorted(rows, key=lambda row: -row.word_error_rate)
+
+
+def _of(references: Sequence[str], hypotheses: Sequence[str], chosen: Sequence[bool], group: str) -> TranscriptScores:
+    pairs = [(r, h) for r, h, is_chosen in zip(references, hypotheses, chosen, strict=True) if is_chosen]
+    return transcript_scores([r for r, _ in pairs], [h for _, h in pairs], group)
