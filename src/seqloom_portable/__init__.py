@@ -14,7 +14,7 @@ __all__ = ["PortableError", "Sampling", "__version__", "load"]
 
 
 def load(folder: str | Path, threads: int = 1) -> Any:
-    """The model in the folder of an export: see `loading.load`."""
+    """Loads the model in an export folder; see `loading.load` for the classes and errors."""
     from seqloom_portable.loading import load as load_model  # ONNX Runtime and the tokenizers take time to import
 
     return load_model(folder, threads)

@@ -1,4 +1,4 @@
-"""The command line: lines in, answers out, in the same order."""
+"""The command line: reads lines, writes one answer for each in the same order."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LINES_AT_ONCE = 1_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="seqloom-portable", description="Runs a model that Seqloom exported.")
-    parser.add_argument("folder", metavar="FOLDER", help="what seqloom export --to onnx wrote")
-    parser.add_argument("what", choices=["predict", "score", "generate", "embed", "verify"], help="what is asked")
-    parser.add_argument("--prompt", default="", help="generate: the text before")
-    parser.add_argument("--max-tokens", type=int, default=200, help="generate: the longest text")
+    parser.add_argument("folder", metavar="FOLDER", help="a folder that seqloom export --to onnx wrote")
+    parser.add_argument("what", choices=["predict", "score", "generate", "embed", "verify"], help="what to do")
+    parser.add_argument("--prompt", default="", help="generate: the text to continue")
+    parser.add_argument("--max-tokens", type=int, default=200, help="generate: the largest number of tokens")
     parser.add_argument("--temperature", type=float, default=0.8, help="generate: 0 takes the most probable token")
-    parser.add_argument("--seed", type=int, default=1, help="generate: equal seeds draw equal texts")
-    parser.add_argument("--beam-size", type=int, help="predict: hypotheses kept a line, of a translator")
+    parser.add_argument("--seed", type=int, default=1, help="generate: the same seed generates the same text")
+    parser.add_argument("--beam-size", type=int, help="predict with a translator: hypotheses for each line")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     try:
@@ -41,8 +41,8 @@ def _run(options: argparse.Namespace) -> None:
         model.folder.verify()
         print("whole")
     elif options.what == "generate":
-        asked = {"max_tokens": options.max_tokens, "temperature": options.temperature, "seed": options.seed}
-        for piece in _able(model, "generate")(options.prompt, **asked):
+        options_of_text = {"max_tokens": options.max_tokens, "temperature": options.temperature, "seed": options.seed}
+        for piece in _able(model, "generate")(options.prompt, **options_of_text):
             print(piece, end="", flush=True)
         print()
     else:

@@ -1,4 +1,4 @@
-"""Arrays in the safetensors format, memory-mapped: nothing is read before it is needed."""
+"""Arrays in the safetensors format, memory-mapped, so that only the parts in use are read."""
 
 from __future__ import annotations
 

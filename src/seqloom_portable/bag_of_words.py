@@ -1,4 +1,4 @@
-"""Classifiers by words and n-grams without their order."""
+"""Classifiers of texts as bags of words and n-grams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqloom_portable.specials import EOS
 
 
 class BagOfWords(Classifier):
-    """softmax((W x + b) / temperature), where x holds a weight for each n-gram that a text has, over their norm."""
+    """softmax((W x + b) / temperature), where x has a weight for each n-gram of the text and length 1."""
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)
@@ -32,8 +32,8 @@ class BagOfWords(Classifier):
     def log_probs_of(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         logits = np.stack([self._logits(row.tolist()) for row in rows]) / self._temperature
         peak = logits.max(1, keepdims=True)
-        found: NDArray[np.float32] = logits - peak - np.log(np.exp(logits - peak).sum(1, keepdims=True))
-        return found
+        log_probs: NDArray[np.float32] = logits - peak - np.log(np.exp(logits - peak).sum(1, keepdims=True))
+        return log_probs
 
     def _logits(self, ids: list[int]) -> NDArray[np.float32]:
         features = self.features(ids)
@@ -41,23 +41,23 @@ class BagOfWords(Classifier):
             return np.array(self._bias)
         values = self._feature_weights[features]
         values = values / np.sqrt(max(float((values.astype(np.float32) ** 2).sum()), 1e-12))
-        found: NDArray[np.float32] = (values[:, None] * self._output[features]).sum(0, dtype=np.float32) + self._bias
-        return found
+        logits: NDArray[np.float32] = (values[:, None] * self._output[features]).sum(0, dtype=np.float32) + self._bias
+        return logits
 
     def features(self, ids: Sequence[int]) -> NDArray[np.int64]:
-        """The different n-grams of a text, which is read with an `<eos>` in front of it."""
-        found: dict[int, None] = {}
+        """The distinct n-grams of a text. The text is read with an `<eos>` in front."""
+        nodes: dict[int, None] = {}
         read = [EOS, *ids]
         for start in range(len(read)):
             node = int(self._roots[read[start]])
             for place in range(start + 1, start + self._order + 1):
                 if node < 0:
                     break
-                found[node] = None
+                nodes[node] = None
                 if place == len(read) or place == start + self._order:
                     break
                 node = self._child(node, read[place])
-        return np.fromiter(found, np.int64, len(found))
+        return np.fromiter(nodes, np.int64, len(nodes))
 
     def _child(self, node: int, token: int) -> int:
         first, stop = int(self._first_child[node]), int(self._first_child[node + 1])

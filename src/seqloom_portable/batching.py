@@ -1,4 +1,4 @@
-"""Sequences of like length together, so that little is padding."""
+"""Batches of sequences of similar length, so that there is little padding."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from seqloom_portable.specials import PAD
 
 
 def group_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """The places of `lengths` in groups of like length; a group of several takes at most `budget`, padding included."""
+    """Groups the positions of `lengths` by length. A group of several sequences has at most `budget` elements, padding
+    included."""
     groups: list[list[int]] = []
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        # In order of length, the newest is the group's longest.
+        # The lengths come in increasing order, so the newest is the longest of the group.
         if groups and (len(groups[-1]) + 1) * lengths[place] <= budget:
             groups[-1].append(place)
         else:

@@ -1,4 +1,4 @@
-"""Predictors of bits, synchronous with their inputs (the task `algorithm`)."""
+"""Networks that predict bits, one output for each input (the task `algorithm`)."""
 
 from __future__ import annotations
 

@@ -51,37 +51,37 @@ class Classifier:
     def log_probs(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
         """(inputs, classes): log p(class | input) in nats."""
         rows = self.rows(inputs)
-        found = np.zeros((len(rows), len(self.labels)), np.float32)
+        log_probs = np.zeros((len(rows), len(self.labels)), np.float32)
         for places in group_by_length([len(row) for row in rows], _ELEMENTS_AT_ONCE):
-            found[places] = self.log_probs_of([rows[place] for place in places])
-        return found
+            log_probs[places] = self.log_probs_of([rows[place] for place in places])
+        return log_probs
 
     @cached_property
     def _engine(self) -> Engine:
         return self.folder.engine("model", self.threads)
 
     def log_probs_of(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """The same of rows of token ids or frames."""
+        """(rows, classes): log p(class | row) in nats, for rows of token ids or frames in one batch."""
         source, lengths = padded_source(rows)
         outputs, _ = self._engine(source=source, lengths=lengths)
         log_probs: NDArray[np.float32] = outputs["log_probs"]
         return log_probs
 
     def embed(self, inputs: Sequence[Any], pooling: str = "auto") -> NDArray[np.float32]:
-        """(inputs, size): by default the vector that the model itself decides by."""
+        """(inputs, size): by default, the vector that the model classifies."""
         engine = self.folder.engine("embed", self.threads)
         return sentence_vectors(engine, self.rows(inputs), "decisive" if pooling == "auto" else pooling)
 
     def rows(self, inputs: Sequence[Any]) -> list[NDArray[Any]]:
-        """What is read of each input."""
+        """The input of the network for each text or sequence: token ids with `<eos>`, or scaled frames, truncated."""
         if self.tokenizer is None:
             return [self._cut(self._scaled(np.asarray(numbers, np.float64))) for numbers in inputs]
         if not all(isinstance(text, str) for text in inputs):
-            raise PortableError("the model reads text, and was given numbers")
+            raise PortableError("the model reads text, but was given numbers")
         return [self._cut(np.array([*ids, EOS], np.int64)) for ids in self.tokenizer.encode(inputs)]
 
     def _cut(self, row: NDArray[Any]) -> NDArray[Any]:
-        """The part of a long sequence that is read."""
+        """The row, truncated as in training if it is too long."""
         most, part = self._settings["longest"], self._settings["part"]
         if not most or len(row) <= most:
             return row
@@ -96,7 +96,7 @@ class Classifier:
         if numbers.ndim == 1:
             numbers = numbers[None] if by_steps or channels > 1 else numbers[:, None]
         if len(numbers) == 1 and numbers.shape[1] == (scales["length"] if by_steps else channels) + 1 > 1:
-            numbers = numbers[:, :-1]  # its last number is the label
+            numbers = numbers[:, :-1]  # the last number is the label
         if by_steps and len(numbers) == 1:
             numbers = numbers.reshape(-1, 1)
         if numbers.ndim != 2 or not len(numbers) or numbers.shape[1] != channels:

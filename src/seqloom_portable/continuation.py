@@ -1,4 +1,4 @@
-"""The text with which a language model continues a prompt, piece by piece."""
+"""The text with which a language model continues a prompt, one piece at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from seqloom_portable.specials import EOS
 
 _CONTEXT = 16
-"""Tokens before the next one that its text may depend on: the bytes of a character, the space between words."""
+"""Tokens before the next one that its text may depend on: the other bytes of a character, the space between words."""
 
 
 class Decodes(Protocol):
@@ -21,11 +21,11 @@ class Decodes(Protocol):
 
 
 class TextStream:
-    """Gives the text that each token adds after `ids`; all of it together is what decoding all the ids together adds.
+    """Yields the text that each token adds after `ids`. The pieces together are what decoding all ids together would
+    add.
 
-    A character made of several byte tokens is held back until it is whole, and left out where it never is. The time
-    for a token does not depend on how many came before.
-    """
+    A character of several byte tokens is held back until it is complete, and left out if it never is. The time for a
+    token does not depend on the number of tokens before it."""
 
     def __init__(self, tokenizer: Decodes, ids: Sequence[int]) -> None:
         self._tokenizer = tokenizer
@@ -35,18 +35,18 @@ class TextStream:
     def add(self, token: int) -> str:
         self._ids.append(token)
         text = self._tokenizer.decode(self._ids)
-        whole = text.rstrip("\ufffd")
-        added = whole[len(self._shown) :]
+        complete = text.rstrip("\ufffd")
+        added = complete[len(self._shown) :]
         self._shown = self._shown + added
-        if len(self._ids) > 2 * _CONTEXT and whole == text:
+        if len(self._ids) > 2 * _CONTEXT and complete == text:
             self._ids = self._ids[-_CONTEXT:]
             self._shown = self._tokenizer.decode(self._ids)
         return added
 
 
 def prompt_ids(tokenizer: Decodes, prompt: str, of_lines: bool, first_input: int) -> tuple[list[int], list[int]]:
-    """`first_input`, which stands before a text, and the prompt; and the part of it that is on its last line. A stream
-    goes on after the end of a line; for a model of lines there is nothing after it."""
+    """The ids of `first_input`, which precedes any text, and of the prompt; and the ids of the prompt's last line. A
+    language model of a stream continues after the end of a line; for a model of lines, nothing follows."""
     lines = [prompt] if of_lines else prompt.split("\n")
     encoded = tokenizer.encode(lines)
     ids = [first_input, *itertools.chain.from_iterable((EOS, *line) for line in encoded)]
@@ -55,7 +55,7 @@ def prompt_ids(tokenizer: Decodes, prompt: str, of_lines: bool, first_input: int
 
 
 def text_of(ids: Iterator[int], tokenizer: Decodes, line: list[int], stop_at_end: bool) -> Iterator[str]:
-    """The text of `ids` as it grows after those of the `line` that was begun."""
+    """Yields the text of `ids`, piece by piece, as it follows the `line` that was begun."""
     text = TextStream(tokenizer, line)
     for token in ids:
         if token != EOS:

@@ -1,4 +1,4 @@
-"""Translators and language models in the format of CTranslate2, where that is installed."""
+"""Translators and language models in the format of CTranslate2; they need the package ctranslate2."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _library() -> Any:
 
 
 class CTranslate2Translator:
-    """Searches as CTranslate2 does, which ends a beam search by a rule of its own."""
+    """Searches as CTranslate2 does; its rule for ending a beam search differs from Seqloom's."""
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder, self.settings = folder, folder.manifest["decoding"]
@@ -37,26 +37,26 @@ class CTranslate2Translator:
     def predict(
         self, lines: Sequence[str], beam_size: int | None = None, length_penalty: float | None = None
     ) -> list[str]:
-        """The best translation of each line; that of an empty line is empty."""
+        """The best translation of each line; an empty line gives an empty translation."""
         sources = [[*ids, EOS] for ids in self.source.encode(lines)]
-        found = [""] * len(lines)
+        translations = [""] * len(lines)
         places = [place for place, ids in enumerate(sources) if len(ids) > 1]
         targets = self.search([sources[place] for place in places], beam_size, length_penalty)
         for place, ids in zip(places, targets, strict=True):
-            found[place] = self.target.decode(ids)
-        return found
+            translations[place] = self.target.decode(ids)
+        return translations
 
     def search(
         self, sources: Sequence[Sequence[int]], beam_size: int | None = None, length_penalty: float | None = None
     ) -> list[list[int]]:
-        """The best target ids of each source, without specials."""
-        own = self.settings
+        """The token ids of the best target of each source, without special tokens."""
+        defaults = self.settings
         automatic = max((2 * len(source) + 20 for source in sources), default=1)
         results = self.engine.translate_batch(
             [[self.source.token(i) for i in source] for source in sources],
-            beam_size=own["beam_size"] if beam_size is None else beam_size,
-            length_penalty=own["length_penalty"] if length_penalty is None else length_penalty,
-            max_decoding_length=own["max_length"] or automatic,
+            beam_size=defaults["beam_size"] if beam_size is None else beam_size,
+            length_penalty=defaults["length_penalty"] if length_penalty is None else length_penalty,
+            max_decoding_length=defaults["max_length"] or automatic,
             suppress_sequences=[[SPECIALS[PAD]], [SPECIALS[SOS]]],
             min_decoding_length=0,
             disable_unk=True,
@@ -87,7 +87,7 @@ class CTranslate2LanguageModel:
         )
 
     def score(self, lines: Sequence[str]) -> list[LineScore]:
-        """The log-probability of each line on its own."""
+        """The log-probability of each line, independent of the other lines."""
         rows = [[self.tokenizer.token(i) for i in ids] for ids in self.tokenizer.encode(lines)]
         batch = [[self.first_token, *row, SPECIALS[EOS]] for row in rows]
         results = self.engine.score_batch(batch, max_batch_size=_TOKENS_AT_ONCE, batch_type="tokens")

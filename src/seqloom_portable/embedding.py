@@ -1,4 +1,4 @@
-"""One vector for each of many sequences, of what a network made of them."""
+"""Sentence vectors: pools the outputs of a network into one vector for each sequence."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ POOLINGS: Mapping[str, Callable[[Arrays, Real], NDArray[Any]]] = {
     "max": lambda reading, real: _max(reading["outputs"], real),
     "decisive": lambda reading, real: reading["decisive"],  # noqa: ARG005
 }
-"""The mean and the sum of the elements' own vectors; the whole in one vector; the mean and the largest of the outputs;
-the vector that a classifier decides by."""
+"""`word-mean` and `word-sum` pool the embeddings of the elements; `mean` and `max` pool the outputs; `last` is the
+layer's summary of the sequence, and `decisive` the vector that a classifier uses."""
 
 
 def check_pooling(pooling: str) -> str:
@@ -50,7 +50,8 @@ def check_pooling(pooling: str) -> str:
 
 
 def sentence_vectors(engine: Engine, rows: Sequence[Any], pooling: str) -> NDArray[np.float32]:
-    """(rows, size): the vector of each row of token ids or frames; zeros where nothing of it is known."""
+    """(rows, size): the vector of each row of token ids or frames; zeros if the row is empty or all its tokens are
+    unknown or special."""
     check_pooling(pooling)
 
     def read(places: list[int]) -> tuple[Arrays, Real]:
@@ -67,12 +68,14 @@ def sentence_vectors(engine: Engine, rows: Sequence[Any], pooling: str) -> NDArr
 def vectors_in_batches(
     read: Callable[[list[int]], tuple[Arrays, Real]], lengths: Sequence[int], known: Sequence[bool], pooling: str
 ) -> NDArray[np.float32]:
-    """The same where a model takes more than rows: `read` says what it makes of the sequences at some places."""
-    found: dict[int, NDArray[np.float32]] = {}
+    """(sequences, size): as `sentence_vectors`, for a model whose input is more than rows. `read` runs the network on
+    the sequences at some positions and returns its outputs and a mask of the real elements; `known[i]` is False where
+    sequence i gets zeros."""
+    vectors: dict[int, NDArray[np.float32]] = {}
     for places in group_by_length(lengths, _ELEMENTS_AT_ONCE):
         for place, vector in zip(places, POOLINGS[pooling](*read(places)), strict=True):
-            found[place] = np.asarray(vector if known[place] else np.zeros_like(vector), np.float32)
-    return np.stack([found[place] for place in range(len(found))]) if found else np.zeros((0, 0), np.float32)
+            vectors[place] = np.asarray(vector if known[place] else np.zeros_like(vector), np.float32)
+    return np.stack([vectors[place] for place in range(len(vectors))]) if vectors else np.zeros((0, 0), np.float32)
 
 
 def _is_known(row: Any) -> bool:
@@ -82,7 +85,7 @@ def _is_known(row: Any) -> bool:
 
 
 def _not_empty(row: Any) -> Any:
-    """The row, or one element of padding, which any layer can read."""
+    """The row; an empty row becomes one element of padding, which any layer can read."""
     if len(row):
         return row
     return np.zeros((1, row.shape[1]), np.float32) if isinstance(row, np.ndarray) and row.ndim == 2 else [PAD]

@@ -1,4 +1,4 @@
-"""One exported graph, run by ONNX Runtime, and the state that is fed back from call to call."""
+"""An exported graph, run by ONNX Runtime, and the state that it carries from call to call."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Engine:
-    """The graph that the manifest's entry `description` names. A state goes in under its name, and comes out under it
-    for the next call."""
+    """Runs the graph that the manifest entry `description` names. A tensor of the state has the same name as input and
+    as output."""
 
     def __init__(self, folder: Path, description: Mapping[str, Any], threads: int = 1) -> None:
-        import onnxruntime  # models without graphs do without it
+        import onnxruntime  # imported here, since models without graphs do not need it
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -32,7 +32,7 @@ class Engine:
         self._outputs = [entry["name"] for entry in description["outputs"]]
 
     def first_state(self, batch: int) -> Arrays:
-        """The state of `batch` rows before their first element; empty where another graph gives it."""
+        """The state of `batch` rows before their first element; empty if another graph computes it."""
         if self.description["started_by"]:
             return {}
         return {name: np.repeat(_start(part), batch, 0) for name, part in self.state.items()}

@@ -1,4 +1,4 @@
-"""What a user of an exported model can cause."""
+"""Errors that a user of an exported model can cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of an exported model: what its manifest says, and whether its files are whole."""
+"""The folder of an exported model: its manifest, and checks that its files are complete."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FORMAT = 1
 
 
 class Folder:
-    """`manifest`: task, model, graphs with the names and shapes of what goes in and out. The file has the size and the
-    sha256 of every other file too."""
+    """`manifest`: the task, the model, and the graphs with the names and shapes of their inputs and outputs. It also
+    has the size and the sha256 of every other file."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -30,9 +30,9 @@ class Folder:
         if self.manifest.get("format") != FORMAT:
             raise PortableError(f"{where} has the format {self.manifest.get('format')!r}; this version reads {FORMAT}")
         for name, (size, _) in self._files.items():
-            held = self.path / name
-            if not held.exists() or held.stat().st_size != size:
-                raise PortableError(f"{held} is missing or not whole; expected {size} bytes")
+            file = self.path / name
+            if not file.exists() or file.stat().st_size != size:
+                raise PortableError(f"{file} is missing or incomplete; expected {size} bytes")
 
     @property
     def task(self) -> str:
@@ -42,7 +42,7 @@ class Folder:
         """Reads every file and compares its sha256 with the manifest's."""
         for name, (_, checksum) in self._files.items():
             if _sha256(self.path / name) != checksum:
-                raise PortableError(f"{self.path / name} has changed since it was exported")
+                raise PortableError(f"{self.path / name} has changed since the export")
 
     def engine(self, name: str, threads: int = 1) -> Engine:
         graphs = self.manifest["graphs"]

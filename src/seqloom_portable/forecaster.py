@@ -19,7 +19,8 @@ class Forecast(NamedTuple):
 
 
 class Forecaster:
-    """`levels`: those of the quantiles; `horizon`: the steps that are forecast; `context`: the steps that are seen."""
+    """`levels` of the quantiles; `horizon`, the number of steps that are forecast; `context`, the number of past steps
+    that the model uses."""
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder = folder
@@ -37,11 +38,11 @@ class Forecaster:
         ahead: NDArray[Any] | None = None,
         static: NDArray[Any] | None = None,
     ) -> Forecast:
-        """The steps after `values` (steps,). Of a model with covariates: `past` (steps, columns), `ahead` (steps +
-        horizon or more, columns) and `static` (columns,), as numbers scaled as in training."""
+        """Forecasts the steps after `values` (steps,). A model with covariates needs `past` (steps, columns), `ahead`
+        (steps + horizon or more, columns) and `static` (columns,), as numbers scaled as in training."""
         values = np.asarray(values, np.float64)
         if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
-            raise PortableError("a series is two numbers or more in one row, none missing")
+            raise PortableError("a series needs at least two numbers in one row, none of them missing")
         steps = np.arange(len(values) - self.context, len(values))
         places = np.maximum(steps, 0)
         tables = (
@@ -57,15 +58,15 @@ class Forecaster:
             feeds["ahead"] = tables[1][after][None].astype(np.float32)
         outputs, _ = self.engine(**feeds)
         quantiles = outputs["quantiles"][0]
-        if values.min() >= 0:  # what was never negative is not forecast to be
+        if values.min() >= 0:  # a series without negative values gets no negative forecast
             quantiles = np.maximum(quantiles, 0)
         return Forecast(quantiles[:, self._median], quantiles)
 
-    def _table(self, name: str, given: NDArray[Any] | None, number: int, rows: int) -> NDArray[np.float64]:
+    def _table(self, name: str, covariates: NDArray[Any] | None, number: int, rows: int) -> NDArray[np.float64]:
         columns = self._columns[number]
-        if given is None and not columns:
+        if covariates is None and not columns:
             return np.zeros((rows, 0))
-        table = None if given is None else np.asarray(given, np.float64)
+        table = None if covariates is None else np.asarray(covariates, np.float64)
         if table is None or table.ndim != 2 or table.shape[1] != columns or len(table) < rows:
             raise PortableError(f"the model needs {name} covariates: {rows} rows or more of {columns} columns")
         return table

@@ -1,4 +1,4 @@
-"""Random numbers that depend on a key alone, and not on what else is drawn: rows of a batch do not know each other."""
+"""Random numbers that depend on a key alone, so that a row's samples do not depend on the other rows of its batch."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ _BITS = 23
 
 
 def uniform(keys: NDArray[np.int64], count: int) -> NDArray[np.float32]:
-    """`count` numbers for each key, between 0 and 1 and neither of them: the stream that SplitMix64 starts from it
-    (Steele et al. 2014, figure 17; the last shift does not reach the bits that are used)."""
+    """`count` numbers between 0 and 1, exclusive, for each key: the stream of SplitMix64 started from the key (Steele
+    et al. 2014, figure 17; without the last shift, which does not reach the bits used)."""
     mixed = keys[..., None].astype(np.uint64) + _GAMMA * np.arange(1, count + 1, dtype=np.uint64)
     for shift, factor in _MIX:
         mixed ^= mixed >> shift
         mixed *= factor
-    whole = (mixed >> np.uint64(64 - _BITS)).astype(np.float32)
-    return (whole + np.float32(0.5)) * np.float32(2.0**-_BITS)
+    integers = (mixed >> np.uint64(64 - _BITS)).astype(np.float32)
+    return (integers + np.float32(0.5)) * np.float32(2.0**-_BITS)
 
 
 def draw(probs: NDArray[Any], keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each row a token with its probability: the first to arrive of as many exponential clocks."""
+    """Samples a token for each row from its probabilities: exponential clocks run for all tokens, and the first
+    wins."""
     return (probs.astype(np.float32) / -np.log(uniform(keys, probs.shape[-1]))).argmax(-1)

@@ -1,4 +1,4 @@
-"""Language models: scores of lines, text that follows a prompt, and the next token's distribution step by step."""
+"""Language models: scores of lines, generated text, and next-token distributions step by step."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from seqloom_portable.specials import EOS, PAD, SOS, UNK
 from seqloom_portable.tokens import TextTokenizer
 
 _NUMBERS_AT_ONCE = 1 << 24
-"""Log-probabilities that are held at a time."""
+"""Log-probabilities that are in memory at a time."""
 
 
 class LineScore(NamedTuple):
-    """`log_prob` in nats, the end of the line included; `tokens` counts that end; `unknown` the unknown words."""
+    """`log_prob` in nats, the end of the line included; `tokens`, the number of tokens with that end; `unknown`, the
+    number of unknown words."""
 
     log_prob: float
     tokens: int
@@ -32,31 +33,32 @@ class LineScore(NamedTuple):
 
 
 class LanguageModel(ABC):
-    """What every language model can do. `mode`: `lines`, each on its own, or `stream`, one long text."""
+    """What every language model can do. `mode` is `lines` if each line is a text of its own, `stream` if all lines are
+    one text."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.tokenizer = TextTokenizer(folder.path / "tokenizer.json")
         self.mode: str = folder.manifest["mode"]
         self.first_input = SOS if self.mode == "lines" else EOS
-        """The id that stands before a text."""
+        """The id that precedes a text."""
 
     @abstractmethod
     def first_state(self, batch: int) -> Any:
-        """The memory of `batch` rows before their first token."""
+        """The state of `batch` rows before their first token."""
 
     @abstractmethod
     def next_log_probs(self, token_ids: NDArray[np.int64], state: Any) -> tuple[NDArray[Any], Any]:
-        """log p(next | everything so far) in nats (batch, vocab) after the last of `token_ids` (batch, time)."""
+        """log p(next token | all tokens so far) in nats (batch, vocab) after the last of `token_ids` (batch, time)."""
 
     @abstractmethod
     def target_log_probs(
         self, token_ids: NDArray[np.int64], targets: NDArray[np.int64], lengths: NDArray[np.int64], state: Any
     ) -> tuple[NDArray[Any], Any]:
-        """log p(target) at each step in nats (batch, time); what stands in padding means nothing."""
+        """log p(target) at each step in nats (batch, time); values in padding are undefined."""
 
     def score(self, lines: Sequence[str]) -> list[LineScore]:
-        """The log-probability of each line on its own."""
+        """The log-probability of each line, independent of the other lines."""
         ids = self.tokenizer.encode(lines)
         scores: list[LineScore] = [LineScore(0.0, 0, 0)] * len(ids)
         budget = max(1, min(4_096, _NUMBERS_AT_ONCE // self.tokenizer.vocab_size))
@@ -70,7 +72,8 @@ class LanguageModel(ABC):
         return scores
 
     def _totals(self, targets: NDArray[np.int64], lengths: NDArray[np.int64], budget: int) -> NDArray[np.float64]:
-        """The log-probability of each row; a row longer than the budget is read in parts, the state carried."""
+        """The log-probability of each row. A row longer than the budget is read in parts, with the state carried
+        along."""
         batch, time = targets.shape
         inputs = np.concatenate([np.full((batch, 1), self.first_input, np.int64), targets[:, :-1]], axis=1)
         totals, state = np.zeros(batch), self.first_state(batch)
@@ -95,7 +98,7 @@ class LanguageModel(ABC):
         unknown: bool = False,
     ) -> Iterator[str]:
         """Yields the text that follows `prompt`, piece by piece. A model of lines stops at the end of the line. `<unk>`
-        is only written where `unknown` allows it."""
+        is generated only if `unknown` is True."""
         of_lines = self.mode == "lines"
         begin, line = prompt_ids(self.tokenizer, prompt, of_lines, self.first_input)
         never = [PAD, SOS] + ([] if unknown else [UNK])
@@ -110,7 +113,7 @@ class LanguageModel(ABC):
 
 
 class NetworkLanguageModel(LanguageModel):
-    """A network, as a graph for a step and for whole sequences."""
+    """A neural language model: one graph for single steps and one for whole sequences."""
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder)
@@ -132,7 +135,7 @@ class NetworkLanguageModel(LanguageModel):
         return np.take_along_axis(outputs["log_probs"], targets[:, :, None], 2)[:, :, 0], state
 
     def embed(self, lines: Sequence[str], pooling: str = "auto") -> NDArray[np.float32]:
-        """A vector for each line, (lines, size); zeros for a line of which nothing is known."""
+        """(lines, size): a vector for each line; zeros for a line whose tokens are all unknown."""
         if self._embed is None:
             self._embed = self.folder.engine("embed", self.threads)
         rows = [[self.first_input, *ids] for ids in self.tokenizer.encode(lines)]

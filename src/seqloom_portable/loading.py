@@ -1,4 +1,4 @@
-"""Which class runs a folder."""
+"""Chooses the class that runs an exported model, and loads the model."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from seqloom_portable.word_vectors import WordVectors
 
 
 def load(folder: str | Path, threads: int = 1) -> Any:
-    """The model in the folder of an export: a `Classifier`, `LanguageModel`, `Tagger`, `Translator`, `WordVectors` or
-    `BitPredictor`. Raises PortableError where the folder is none, or is not whole."""
+    """Loads the model in an export folder: a `Classifier`, `LanguageModel`, `Tagger`, `Translator`, `WordVectors`,
+    `Forecaster` or `BitPredictor`. Raises PortableError if the folder is not an export or is incomplete."""
     opened = Folder(folder)
     kind = opened.manifest["kind"]
     if kind in ("network language model", "n-gram language model", "mixture of language models"):
@@ -39,7 +39,7 @@ def load(folder: str | Path, threads: int = 1) -> Any:
         "word vectors": WordVectors,
     }
     if kind not in classes:
-        raise PortableError(f"this version does not know a {kind!r}; expected one of {', '.join(sorted(classes))}")
+        raise PortableError(f"this version cannot run a {kind!r}; expected one of {', '.join(sorted(classes))}")
     return classes[kind](opened, threads)
 
 

@@ -13,7 +13,7 @@ from seqloom_portable.specials import EOS, SOS
 
 
 class MixtureLanguageModel(LanguageModel):
-    """`parts` lie in folders of their own; each keeps its own state."""
+    """A weighted mixture of `parts`. Each part has its own subfolder and its own state."""
 
     def __init__(self, folder: Folder, parts: list[LanguageModel]) -> None:
         super().__init__(folder)
@@ -25,28 +25,30 @@ class MixtureLanguageModel(LanguageModel):
         return [part.first_state(batch) for part in self.parts]
 
     def _heard(self, number: int, token_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """A part that was trained on a stream knows no `<sos>`: for it a line begins where another ended."""
+        """The input of one part. A part that was trained on a stream has no `<sos>`: a line begins after an `<eos>`."""
         if self._modes[number] == "stream" and self.mode == "lines":
             return np.where(token_ids == SOS, EOS, token_ids)
         return token_ids
 
     def _mixed(self, scores: list[NDArray[Any]]) -> NDArray[np.float64]:
-        weighted = [own.astype(np.float64) + weight for own, weight in zip(scores, self._log_weights, strict=True)]
+        weighted = [
+            log_probs.astype(np.float64) + weight for log_probs, weight in zip(scores, self._log_weights, strict=True)
+        ]
         mixed: NDArray[np.float64] = np.logaddexp.reduce(weighted)
         return mixed
 
     def next_log_probs(self, token_ids: NDArray[np.int64], state: list[Any]) -> tuple[NDArray[np.float64], list[Any]]:
-        found = [
-            part.next_log_probs(self._heard(number, token_ids), own)
-            for number, (part, own) in enumerate(zip(self.parts, state, strict=True))
+        outputs = [
+            part.next_log_probs(self._heard(number, token_ids), part_state)
+            for number, (part, part_state) in enumerate(zip(self.parts, state, strict=True))
         ]
-        return self._mixed([log_probs for log_probs, _ in found]), [after for _, after in found]
+        return self._mixed([log_probs for log_probs, _ in outputs]), [after for _, after in outputs]
 
     def target_log_probs(
         self, token_ids: NDArray[np.int64], targets: NDArray[np.int64], lengths: NDArray[np.int64], state: list[Any]
     ) -> tuple[NDArray[np.float64], list[Any]]:
-        found = [
-            part.target_log_probs(self._heard(number, token_ids), targets, lengths, own)
-            for number, (part, own) in enumerate(zip(self.parts, state, strict=True))
+        outputs = [
+            part.target_log_probs(self._heard(number, token_ids), targets, lengths, part_state)
+            for number, (part, part_state) in enumerate(zip(self.parts, state, strict=True))
         ]
-        return self._mixed([scores for scores, _ in found]), [after for _, after in found]
+        return self._mixed([scores for scores, _ in outputs]), [after for _, after in outputs]

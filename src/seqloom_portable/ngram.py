@@ -1,4 +1,4 @@
-"""n-gram language models, from a binary file that is mapped and not read."""
+"""n-gram language models in a memory-mapped binary file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from seqloom_portable.specials import EOS, PAD, SOS
 _LN_10 = np.float32(math.log(10))
 
 Context = list[int]
-"""The words before the next one, oldest first, at most order - 1 of them: what the model sees."""
+"""The words before the next one, oldest first; at most order - 1."""
 
 
 class NgramStore:
-    """n-grams of every length as one tree, level by level, each in the order of its words. `log_probs`, `backoffs`:
-    log10. The children of node i stand from `begin[i]` to before `begin[i + 1]`."""
+    """n-grams of every order as one trie, level by level, the nodes of a level in the order of their words. `log_probs`
+    and `backoffs` are log10. Node i has the children from `begin[i]` up to, but not including, `begin[i + 1]`."""
 
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.sizes: list[int] = arrays["sizes"].tolist()
@@ -33,7 +33,7 @@ class NgramStore:
         return len(self.sizes)
 
     def child(self, node: int, word: int) -> int:
-        """-1 where there is none."""
+        """The child of a node for a word, or -1."""
         if node >= len(self.backoffs):
             return -1
         first, stop = int(self.begin[node]), int(self.begin[node + 1])
@@ -41,7 +41,7 @@ class NgramStore:
         return place if place < stop and self.words[place] == word else -1
 
     def node(self, words: Context) -> int:
-        """The node of an n-gram; -1 where it is not in the tree."""
+        """The node of an n-gram, or -1."""
         node = words[0] if words else -1
         for word in words[1:]:
             node = self.child(node, word)
@@ -50,31 +50,32 @@ class NgramStore:
         return node
 
     def log10_prob(self, context: Context, word: int) -> np.float32:
-        """Katz 1987: that of the longest n-gram known, and the back-off weights of the contexts without it."""
+        """log10 p(word | context) (Katz 1987): the log-probability of the longest n-gram in the model that ends with
+        the word, plus the back-off weights of the longer contexts."""
         weight = np.float32(0)
         for start in range(len(context)):
             node = self.node(context[start:])
             if node < 0:
                 continue
-            found = self.child(node, word)
-            if found >= 0:
-                return np.float32(self.log_probs[found] + weight)
+            child = self.child(node, word)
+            if child >= 0:
+                return np.float32(self.log_probs[child] + weight)
             if node < len(self.backoffs):
                 weight = np.float32(weight + self.backoffs[node])
         return np.float32(self.log_probs[word] + weight)
 
     def distribution(self, context: Context) -> NDArray[np.float32]:
-        """log10 p(word | context) of all words."""
-        found = np.array(self.log_probs[: self.sizes[0]], np.float32)
+        """(vocab,): log10 p(word | context) of every word."""
+        log10_probs = np.array(self.log_probs[: self.sizes[0]], np.float32)
         for start in reversed(range(len(context))):
             node = self.node(context[start:])
             if not 0 <= node < len(self.backoffs):
                 continue
-            found += self.backoffs[node]
+            log10_probs += self.backoffs[node]
             first, stop = int(self.begin[node]), int(self.begin[node + 1])
-            found[self.words[first:stop]] = self.log_probs[first:stop]
-        found[[PAD, SOS]] = -np.inf
-        return found
+            log10_probs[self.words[first:stop]] = self.log_probs[first:stop]
+        log10_probs[[PAD, SOS]] = -np.inf
+        return log10_probs
 
 
 class NgramLanguageModel(LanguageModel):
@@ -86,7 +87,7 @@ class NgramLanguageModel(LanguageModel):
         return [[] for _ in range(batch)]
 
     def _after(self, context: Context, word: int) -> Context:
-        """The context after one more word; both `<sos>` and `<eos>` begin a line."""
+        """The context after one more word. `<sos>` and `<eos>` both begin a line."""
         if word == PAD:
             return context
         width = self.store.order - 1
@@ -107,10 +108,10 @@ class NgramLanguageModel(LanguageModel):
     def target_log_probs(
         self, token_ids: NDArray[np.int64], targets: NDArray[np.int64], lengths: NDArray[np.int64], state: list[Context]
     ) -> tuple[NDArray[np.float32], list[Context]]:
-        found, after = np.zeros(targets.shape, np.float32), []
+        log_probs, after = np.zeros(targets.shape, np.float32), []
         for row, context in enumerate(state):
             for step in range(lengths[row]):
                 context = self._after(context, int(token_ids[row, step]))
-                found[row, step] = self.store.log10_prob(context, int(targets[row, step]))
+                log_probs[row, step] = self.store.log10_prob(context, int(targets[row, step]))
             after.append(context)
-        return found * _LN_10, after
+        return log_probs * _LN_10, after

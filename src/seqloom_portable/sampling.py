@@ -1,4 +1,4 @@
-"""Which token comes next: the most probable, or one drawn, with temperature, top-k and top-p."""
+"""The choice of the next token: the most probable one, or a sample with temperature, top-k and top-p."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from seqloom_portable.errors import PortableError
 
 _GREEDY_BELOW = 1e-6
-"""A temperature this low leaves one token, and dividing by it overflows."""
+"""A temperature below this is treated as 0: only one token would remain, and the division would overflow."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """`temperature` 0 is greedy. `top_k` keeps the k most probable tokens (0: all), `top_p` the fewest that hold that
-    much probability (Holtzman et al. 2020)."""
+    """`temperature` 0 is greedy. `top_k` keeps the k most probable tokens (0 keeps all); `top_p` keeps the fewest
+    tokens that together have this probability (Holtzman et al. 2020)."""
 
     temperature: float = 1.0
     top_k: int = 0
@@ -39,7 +39,7 @@ class Sampling:
         return self.temperature < _GREEDY_BELOW
 
     def distribution(self, log_probs: NDArray[Any]) -> NDArray[np.float64]:
-        """(..., vocab): the probabilities that a token is drawn from."""
+        """(..., vocab): the probabilities from which a token is sampled."""
         log_probs = np.asarray(log_probs, np.float64)
         if self.is_greedy:
             probs = np.zeros(log_probs.shape)
@@ -51,24 +51,24 @@ class Sampling:
             return probs
         order = np.argsort(-probs, axis=-1, kind="stable")
         ordered = np.take_along_axis(probs, order, -1)
-        kept = ordered.cumsum(-1) - ordered < self.top_p
+        is_candidate = ordered.cumsum(-1) - ordered < self.top_p
         if self.top_k:
-            kept[..., self.top_k :] = False
-        kept[..., 0] = True
-        found = np.zeros_like(probs)
-        np.put_along_axis(found, order, ordered * kept, -1)
-        return found / found.sum(-1, keepdims=True)
+            is_candidate[..., self.top_k :] = False
+        is_candidate[..., 0] = True
+        candidate_probs = np.zeros_like(probs)
+        np.put_along_axis(candidate_probs, order, ordered * is_candidate, -1)
+        return candidate_probs / candidate_probs.sum(-1, keepdims=True)
 
 
 NextLogProbs = Callable[[NDArray[np.int64], Any], tuple[NDArray[Any], Any]]
-"""Token ids (1, time) and a state to the log-probabilities (vocab,) of what follows, and the state."""
+"""Maps token ids (1, time) and a state to the log-probabilities (vocab,) of the next token and the new state."""
 
 
 def generate(
     next_log_probs: NextLogProbs, state: Any, prompt: Sequence[int], sampling: Sampling, never: Sequence[int], seed: int
 ) -> Iterator[int]:
-    """Yields token ids after `prompt` (not empty), without end; the tokens `never` are not drawn. Equal seeds draw
-    equal tokens."""
+    """Yields token ids after `prompt` (not empty) without end. The tokens in `never` are not generated. The same seed
+    generates the same tokens."""
     chance = np.random.default_rng(seed)
     inputs = np.array([list(prompt)], np.int64)
     while True:
@@ -81,7 +81,7 @@ def generate(
 
 
 def draw(probs: NDArray[np.float64], chance: np.random.Generator) -> int:
-    """A token with its probability: the first to arrive of as many exponential clocks, so that another rounding of the
-    probabilities hardly ever changes the outcome."""
+    """Samples a token from its probabilities: exponential clocks run for all tokens, and the first wins. A different
+    rounding of the probabilities then hardly ever changes the sample."""
     with np.errstate(divide="ignore"):
         return int((probs / chance.standard_exponential(len(probs), np.float32)).argmax())

@@ -1,4 +1,4 @@
-"""Targets for sources, one token at a time for all sources of a batch: beam search, greedy choice, sampling."""
+"""Search for target sequences, one token at a time for all sources of a batch: beam search, greedy search, sampling."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from seqloom_portable.sampling import Sampling
 from seqloom_portable.specials import EOS, PAD, SOS
 
 _LENGTH_OF_THE_SHORTEST = 20
-"""Tokens that even a source of nothing may become, unless `max_length` says otherwise."""
+"""The automatic `max_length` for an empty source, and the constant part of it for any other."""
 
 _DROPPED_TOGETHER = 1 / 8
-"""The part of a batch that is done before its rows are dropped."""
+"""Rows of finished sources are removed from the batch when they are at least this fraction of it."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """How targets are looked for. Lengths are in target tokens, `<eos>` included.
+    """The settings of a search. Lengths are in target tokens, `<eos>` included.
 
-    `beam_size` hypotheses a source are alive at a time; 1 is greedy. `n_best` are given back. `length_penalty` α ranks
-    hypotheses by log p / length^α. `max_length` cuts; 0 is `max_ratio` * source length + 20. A source is done once
-    `beam_size` hypotheses have ended and none alive ranks above the `n_best` of them; `exact` waits until none can.
-    `sampling` draws `n_best` independent targets instead. `never`: token ids that are not written.
+    The search has `beam_size` hypotheses for each source; 1 is greedy search. It returns the `n_best` of them.
+    Hypotheses are ranked by log p / length^α with `length_penalty` α. Targets are truncated at `max_length` tokens; 0
+    means `max_ratio` * source length + 20. A source is finished once `beam_size` hypotheses have ended and no active
+    one ranks above the `n_best` of them; with `exact`, once no active one can still rank above them. `sampling` samples
+    `n_best` independent targets instead. The token ids in `never` are not generated.
     """
 
     beam_size: int = 5
@@ -60,18 +61,18 @@ class Search:
 
     @property
     def rows(self) -> int:
-        """Hypotheses a source that are alive at a time."""
+        """The number of hypotheses for each source."""
         return self.beam_size if self.sampling is None else self.n_best
 
     def longest(self, source_length: int, prefix_length: int = 0) -> int:
-        """The tokens after which a target is cut."""
+        """The number of tokens at which a target is truncated."""
         automatic = int(self.max_ratio * source_length) + _LENGTH_OF_THE_SHORTEST
         return max(self.max_length or automatic, prefix_length + 1)
 
 
 class Hypothesis(NamedTuple):
-    """A target found: it `ended`, or was cut. `log_prob` in nats, the end included; `score` is what it is ranked by;
-    `attention`: (target, source), a row for each token, and one for the end where it ended."""
+    """A complete target: it `ended` with `<eos>`, or was truncated. `log_prob` in nats, the end included; `score`, by
+    which hypotheses are ranked; `attention` (target, source), a row for each token, and one for the end if it ended."""
 
     token_ids: list[int]
     log_prob: float
@@ -81,15 +82,16 @@ class Hypothesis(NamedTuple):
 
 
 DecodeNext = Callable[[NDArray[np.int64], Arrays, Arrays], tuple[NDArray[np.float32], Arrays, Any]]
-"""Last tokens (batch, rows), the state and what was read of the sources to log-probabilities (batch, rows, vocab), the
-state and attention (batch, rows, source) or None."""
+"""Maps the last tokens (batch, rows), the state and the encoded sources to log-probabilities (batch, rows, vocab), the
+new state, and the attention (batch, rows, source) or None."""
 
 
 @dataclass
 class Beam:
-    """The hypotheses alive of a batch of sources: `written` (batch, rows, length), their `totals` (batch, rows), and
-    what they attended to, `looked` (batch, rows, length, source). `best` and `number`: the best scores of each source's
-    hypotheses that ended, and how many did. `numbers`: the places of the sources in the batch at the start."""
+    """The active hypotheses of a batch of sources: their tokens `written` (batch, rows, length), their
+    log-probabilities `totals` (batch, rows) and their attention `looked` (batch, rows, length, source). `best` are the
+    best scores of each source's ended hypotheses and `number` is how many ended. `numbers` are the sources' positions
+    in the original batch, and `complete` the hypotheses that ended or were truncated, by original position."""
 
     numbers: NDArray[np.int64]
     written: NDArray[np.int64]
@@ -97,18 +99,19 @@ class Beam:
     looked: NDArray[np.float32] | None
     best: NDArray[np.float32]
     number: NDArray[np.int64]
-    found: list[list[Hypothesis]] = field(default_factory=list)
+    complete: list[list[Hypothesis]] = field(default_factory=list)
 
-    def select(self, kept: NDArray[np.int64]) -> Beam:
-        looked = None if self.looked is None else self.looked[kept]
-        written, totals = self.written[kept], self.totals[kept]
-        best, number = self.best[kept], self.number[kept]
-        return Beam(self.numbers[kept], written, totals, looked, best, number, self.found)
+    def select(self, places: NDArray[np.int64]) -> Beam:
+        looked = None if self.looked is None else self.looked[places]
+        written, totals = self.written[places], self.totals[places]
+        best, number = self.best[places], self.number[places]
+        return Beam(self.numbers[places], written, totals, looked, best, number, self.complete)
 
 
 class Choice(NamedTuple):
-    """`tokens`, `parents`, `totals`: (batch, rows) of the hypotheses alive after a step. `ended`: (batch, ends), the
-    log-probability of each that ended with it, -inf where none did; `ended_rows`: the hypothesis it went on from."""
+    """The result of a step. `tokens`, `parents`, `totals` (batch, rows) of the active hypotheses; `ended` (batch,
+    ends), the log-probability of each hypothesis that ended in this step, or -inf; `ended_rows`, its parent
+    hypothesis."""
 
     tokens: NDArray[np.int64]
     parents: NDArray[np.int64]
@@ -125,9 +128,9 @@ def search_targets(
     prefixes: Sequence[Sequence[int]],
     search: Search,
 ) -> list[list[Hypothesis]]:
-    """The `n_best` targets of each source, best first; those that were cut come after those that ended.
+    """The `n_best` targets of each source, best first; truncated targets come after those that ended.
 
-    `state(rows)` is the state before the first step, with so many hypotheses a source.
+    `state(rows)` returns the state before the first step for that number of hypotheses for each source.
     """
     batch, rows = len(sources), 1 if search.sampling is None else search.n_best
     pairs = zip(sources, prefixes, strict=True)
@@ -146,8 +149,8 @@ def search_targets(
     for length in range(1, int(longest.max()) + 1):
         log_probs, memory, attention = decode_next(tokens, memory, encoded)
         log_probs = _restricted(log_probs, search, [prefixes[i] for i in beam.numbers], length)
-        own_keys = None if keys is None else keys[beam.numbers][:, :, length - 1]
-        choice = _choose(log_probs, beam, search, own_keys)
+        step_keys = None if keys is None else keys[beam.numbers][:, :, length - 1]
+        choice = _choose(log_probs, beam, search, step_keys)
         _note_ends(beam, choice, search, length, attention, longest)
         done = _done(beam, choice, search, length, longest) | (longest[beam.numbers] <= length)
         _write(beam, choice, attention)
@@ -161,22 +164,22 @@ def search_targets(
             beam, order, tokens = beam.select(alive), order[alive], tokens[alive]
             encoded = {name: part[alive] for name, part in encoded.items()}
         memory = {name: part[order.ravel()] for name, part in memory.items()}
-    return [_ranked(found, search) for found in beam.found]
+    return [_ranked(hypotheses, search) for hypotheses in beam.complete]
 
 
 def _restricted(
     log_probs: NDArray[np.float32], search: Search, prefixes: Sequence[Sequence[int]], length: int
 ) -> NDArray[np.float32]:
-    """-inf for the tokens that are never written, and for all but that of a prefix. What is left keeps its
-    probability."""
-    whole = log_probs.copy()
+    """Sets the log-probabilities of tokens that must not be generated to -inf, and within a prefix those of all other
+    tokens. The remaining log-probabilities do not change."""
+    unrestricted = log_probs.copy()
     log_probs = log_probs.copy()
     log_probs[:, :, list(search.never)] = -np.inf
     for row, prefix in enumerate(prefixes):
         if length <= len(prefix):
             forced = prefix[length - 1]
             log_probs[row] = -np.inf
-            log_probs[row, :, forced] = whole[row, :, forced]
+            log_probs[row, :, forced] = unrestricted[row, :, forced]
     return log_probs
 
 
@@ -195,8 +198,8 @@ def _choose(log_probs: NDArray[np.float32], beam: Beam, search: Search, keys: ND
 
 
 def _beam_step(log_probs: NDArray[np.float32], totals: NDArray[np.float32], beam_size: int) -> Choice:
-    """The most probable ways to go on. A hypothesis that ends must be among the `beam_size` most probable; the others
-    alive close ranks behind it."""
+    """One step of beam search. A hypothesis ends only if it is among the `beam_size` most probable; the active
+    hypotheses below it move up."""
     batch, rows, vocab = log_probs.shape
     ends = totals + log_probs[:, :, EOS]
     log_probs[:, :, EOS] = -np.inf
@@ -208,20 +211,20 @@ def _beam_step(log_probs: NDArray[np.float32], totals: NDArray[np.float32], beam
 
 
 def _top(values: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The `count` largest of each row, in order, and where they stand."""
+    """The `count` largest values of each row in decreasing order, and their positions."""
     places = np.argpartition(-values, count - 1, axis=1)[:, :count] if count < values.shape[1] else None
     if places is None:
         places = np.broadcast_to(np.arange(values.shape[1]), values.shape)
     places = np.sort(places, axis=1)
-    found = np.take_along_axis(values, places, 1)
-    order = np.argsort(-found, axis=1, kind="stable")
-    return np.take_along_axis(found, order, 1), np.take_along_axis(places, order, 1)
+    largest = np.take_along_axis(values, places, 1)
+    order = np.argsort(-largest, axis=1, kind="stable")
+    return np.take_along_axis(largest, order, 1), np.take_along_axis(places, order, 1)
 
 
 def _note_ends(
     beam: Beam, choice: Choice, search: Search, length: int, attention: Any, longest: NDArray[np.int64]
 ) -> None:
-    """Keeps what ended with this step, and what is cut by it."""
+    """Stores the hypotheses that ended in this step, and those that are truncated at it."""
     for row, number in enumerate(beam.numbers):
         for rank in np.flatnonzero(choice.ended[row] > -np.inf):
             parent = int(choice.ended_rows[row, rank])
@@ -229,14 +232,15 @@ def _note_ends(
             looked = _looked(beam, attention, row, parent)
             ids = beam.written[row, parent].tolist()
             score = log_prob / length**search.length_penalty
-            beam.found[number].append(Hypothesis(ids, log_prob, score, looked, True))
+            beam.complete[number].append(Hypothesis(ids, log_prob, score, looked, True))
         if longest[number] != length:
             continue
         for place in np.flatnonzero(choice.totals[row] > -np.inf):
             parent, log_prob = int(choice.parents[row, place]), float(choice.totals[row, place])
             ids = [*beam.written[row, parent].tolist(), int(choice.tokens[row, place])]
             score = log_prob / length**search.length_penalty
-            beam.found[number].append(Hypothesis(ids, log_prob, score, _looked(beam, attention, row, parent), False))
+            attended = _looked(beam, attention, row, parent)
+            beam.complete[number].append(Hypothesis(ids, log_prob, score, attended, False))
 
 
 def _looked(beam: Beam, attention: Any, row: int, parent: int) -> NDArray[np.float32] | None:
@@ -247,7 +251,7 @@ def _looked(beam: Beam, attention: Any, row: int, parent: int) -> NDArray[np.flo
 
 
 def _done(beam: Beam, choice: Choice, search: Search, length: int, longest: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which sources need no further step."""
+    """Which sources are finished."""
     if search.sampling is not None or search.beam_size == 1:
         return np.asarray((choice.totals == -np.inf).all(1))
     scores = choice.ended / np.float32(length**search.length_penalty)
@@ -262,7 +266,7 @@ def _done(beam: Beam, choice: Choice, search: Search, length: int, longest: NDAr
 
 
 def _write(beam: Beam, choice: Choice, attention: Any) -> None:
-    """Lengthens every hypothesis alive by its token."""
+    """Appends its token to every active hypothesis."""
     before = np.take_along_axis(beam.written, choice.parents[:, :, None], 1)
     beam.written = np.concatenate([before, choice.tokens[:, :, None]], axis=2)
     if attention is not None:
@@ -274,13 +278,13 @@ def _write(beam: Beam, choice: Choice, attention: Any) -> None:
             beam.looked = np.concatenate([past, now], axis=2)
 
 
-def _ranked(found: list[Hypothesis], search: Search) -> list[Hypothesis]:
-    return sorted(found, key=lambda one: (not one.ended, -one.score))[: search.n_best]
+def _ranked(hypotheses: list[Hypothesis], search: Search) -> list[Hypothesis]:
+    return sorted(hypotheses, key=lambda hypothesis: (not hypothesis.ended, -hypothesis.score))[: search.n_best]
 
 
 def _keys(sources: Sequence[NDArray[Any]], longest: NDArray[np.int64], search: Search) -> NDArray[np.int64]:
-    """(batch, samples, longest): a key for each token that may be written; it depends on the seed, the source and the
-    number of the sample alone."""
+    """(batch, samples, longest): a random key for each possible token. It depends only on the seed, the source and the
+    number of the sample."""
     keys = np.zeros((len(sources), search.n_best, int(longest.max())), np.int64)
     for rows, source, most in zip(keys, sources, longest, strict=True):
         mark = zlib.crc32(np.ascontiguousarray(source).tobytes())

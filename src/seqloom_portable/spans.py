@@ -1,5 +1,5 @@
-"""Tags that mark spans of words: `B-X` begins a span of the kind X, `I-X` continues it, `O` is outside (Ramshaw and
-Marcus 1995); `E-X` ends one and `S-X` is a whole one; `L` and `U` mean the same."""
+"""Tags that mark spans of words: `B-X` begins a span of type X, `I-X` continues it, `O` is outside (Ramshaw and Marcus
+1995); `E-X` ends a span and `S-X` is a span of one word; `L` and `U` mean the same as `E` and `S`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SAME = {"L": "E", "U": "S"}
 
 
 class Span(NamedTuple):
-    """The words from `start` on, `stop` no longer one of them."""
+    """A span from the word `start` up to, but not including, the word `stop`."""
 
     kind: str
     start: int
@@ -20,23 +20,23 @@ class Span(NamedTuple):
 
 
 def mark_spans(names: Iterable[str]) -> bool:
-    """Whether all these tags are of the kind, and one at least is not `O`."""
+    """Whether all names are span tags and at least one is not `O`."""
     inside = {name for name in names if name != "O"}
     return bool(inside) and all(map(_SPAN_TAG.fullmatch, inside))
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
-    """The spans that a sentence's tags mark, whether the tags are legal or not: `I-X` begins a span where none of its
-    kind goes on, and one that is left open ends with what follows."""
-    found: list[Span] = []
+    """The spans that the tags of a sentence mark, also if the tags are not well formed: an `I-X` without a span of its
+    type before it begins one, and a span without an end ends where another tag follows."""
+    marked: list[Span] = []
     place_before, kind_before, start = "O", "", 0
     for number, tag in enumerate([*tags, "O"]):
         is_span = _SPAN_TAG.fullmatch(tag) is not None
         place, kind = (_SAME.get(tag[0], tag[0]), tag[2:]) if is_span else ("O", "")
         apart = kind != kind_before or place in "BSO" or place_before in "ESO"
         if apart and place_before != "O":
-            found.append(Span(kind_before, start, number))
+            marked.append(Span(kind_before, start, number))
         if apart:
             start = number
         place_before, kind_before = place, kind
-    return found
+    return marked

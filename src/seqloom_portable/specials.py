@@ -1,4 +1,4 @@
-"""The special tokens, which every vocabulary begins with, and the words of a text that look like them."""
+"""The special tokens at the start of every vocabulary, and words in a text that look like them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _SWAPPED = _LOOKALIKES | {special: name for name, special in _LOOKALIKES.items()
 
 
 def swap_lookalikes(name: str) -> str:
-    """Between a vocabulary's names and what is looked up in it, in both directions.
+    """Converts between names in a vocabulary and names for lookup, in both directions.
 
-    A text may itself hold the words `<pad>`, `<sos>` and `<eos>`, which are words like any other. In a vocabulary their
-    names have a space in front, as no word has, and the special tokens the plain names. For looking words up it is the
-    other way round, so that no text is ever taken for a special token.
+    A text may contain the words `<pad>`, `<sos>` and `<eos>`, which are ordinary words. In a vocabulary, their names
+    start with a space, which no word contains, and the special tokens have the plain names. For lookup it is the other
+    way round, so that no text is ever read as a special token.
     """
     return _SWAPPED.get(name, name)

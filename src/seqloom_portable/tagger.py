@@ -1,4 +1,4 @@
-"""Taggers: a tag for every word of a sentence, or of one word after the other."""
+"""Taggers: a tag for every word of a sentence, or for one word at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _DIGIT = re.compile(r"\d")
 
 @dataclass(frozen=True)
 class TaggedWords:
-    """A sentence's words, the tag of each and its probability; `spans`: what the tags mark, where they mark any."""
+    """The words of a sentence, the tag of each and its probability; `spans` are the spans that the tags mark, if
+    any."""
 
     words: Sequence[str]
     tags: Sequence[str]
@@ -34,12 +35,12 @@ class TaggedWords:
 
     @property
     def text(self) -> str:
-        """Columns, a word a line, and an empty line, so that sentence after sentence is a CoNLL file."""
+        """Columns, one word a line, and an empty line at the end: the texts of several sentences form a CoNLL file."""
         return "".join(f"{word}\t{tag}\n" for word, tag in zip(self.words, self.tags, strict=True))
 
 
 class Spelling:
-    """The vocabularies of words and of letters: `vocabulary.json`."""
+    """The vocabularies of words and of characters, from `vocabulary.json`."""
 
     def __init__(self, folder: Folder) -> None:
         content = json.loads((folder.path / "vocabulary.json").read_text(encoding="utf-8"))
@@ -50,7 +51,7 @@ class Spelling:
         self._lowercase, self._zero_digits = content["lowercase"], content["zero_digits"]
 
     def forms(self, words: Sequence[str]) -> Arrays:
-        """What the graphs take of different words: ids, and the ids of their letters."""
+        """The inputs of the graphs for distinct words: the ids of the words and of their characters."""
         letters = [[self._characters.get(letter, UNK) for letter in word] for word in words]
         return {
             "word_ids": np.array([self._words.get(self._entry(word), UNK) for word in words], np.int64),
@@ -59,7 +60,7 @@ class Spelling:
         }
 
     def _entry(self, word: str) -> str:
-        """What stands in the vocabulary for a word as written."""
+        """The vocabulary entry for a word as it is written."""
         word = word.lower() if self._lowercase else word
         return _DIGIT.sub("0", word) if self._zero_digits else word
 
@@ -76,38 +77,39 @@ class Tagger:
         return self.folder.engine("model", self.threads)
 
     def predict(self, inputs: Sequence[str | Sequence[str]]) -> list[str]:
-        """The sentences as columns: word TAB tag, a word a line."""
+        """Each sentence as columns: word TAB tag, one word a line."""
         return [answer.text for answer in self.answers(inputs)]
 
     def answers(self, inputs: Sequence[str | Sequence[str]]) -> Iterator[TaggedWords]:
-        """The tags of each sentence: a line, whose words are separated by whitespace, or its words."""
-        sentences = [tuple(one.split()) if isinstance(one, str) else tuple(one) for one in inputs]
-        found: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+        """The tags of each sentence. A sentence is a line with words separated by whitespace, or a sequence of
+        words."""
+        sentences = [tuple(sentence.split()) if isinstance(sentence, str) else tuple(sentence) for sentence in inputs]
+        tagged: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
         real = [number for number, words in enumerate(sentences) if words]
         for group in group_by_length([len(sentences[number]) for number in real], _WORDS_AT_ONCE):
             places = [real[place] for place in group]
             outputs, _ = self._engine(**self._batch([sentences[place] for place in places]))
             for row, place in enumerate(places):
                 length = len(sentences[place])
-                found[place] = outputs["tags"][row, :length], outputs["probabilities"][row, :length]
+                tagged[place] = outputs["tags"][row, :length], outputs["probabilities"][row, :length]
         for number, words in enumerate(sentences):
-            ids, probabilities = found.get(number, (np.zeros(0, np.int64), np.zeros(0, np.float32)))
+            ids, probabilities = tagged.get(number, (np.zeros(0, np.int64), np.zeros(0, np.float32)))
             tags = [self.labels[i] for i in ids]
             marked = spans(tags) if self._has_spans else None
             yield TaggedWords(words, tags, probabilities.tolist(), marked)
 
     def _batch(self, sentences: Sequence[Sequence[str]]) -> Arrays:
-        """The different words of some sentences, and the sentences as numbers of them."""
+        """The distinct words of some sentences, and each sentence as indices into them."""
         numbers: dict[str, int] = {}
         rows = [[numbers.setdefault(word, len(numbers)) for word in words] for words in sentences]
         lengths = np.array([len(row) for row in rows], np.int64)
         return {**self._spelling.forms(list(numbers)), "words": padded(rows, 0), "lengths": lengths}
 
     def online(self) -> Callable[[str], str]:
-        """What takes the next word of a new sentence and gives its tag at once. Raises PortableError where the model
-        needs the whole sentence."""
+        """A function for a new sentence that takes its next word and returns the word's tag at once. Raises
+        PortableError if the model needs the whole sentence."""
         if "step" not in self.folder.manifest["graphs"]:
-            raise PortableError("the model needs the whole sentence: it does not read forward alone")
+            raise PortableError("the model needs the whole sentence: it also reads backward")
         engine = self.folder.engine("step", self.threads)
         state, before = engine.first_state(1), len(self.labels)
 
@@ -121,10 +123,10 @@ class Tagger:
         return answer
 
     def embed(self, inputs: Sequence[str | Sequence[str]], pooling: str = "auto") -> NDArray[np.float32]:
-        """(inputs, size): by default the mean of what the layer gives at each word; zeros for a line without words."""
+        """(inputs, size): by default, the mean of the layer's outputs; zeros for a line without words."""
         engine = self.folder.engine("embed", self.threads)
         name = check_pooling("mean" if pooling == "auto" else pooling)
-        sentences = [tuple(one.split()) if isinstance(one, str) else tuple(one) for one in inputs]
+        sentences = [tuple(sentence.split()) if isinstance(sentence, str) else tuple(sentence) for sentence in inputs]
         rows = [words or ("",) for words in sentences]
 
         def read(places: list[int]) -> tuple[Arrays, NDArray[np.bool_]]:

@@ -1,4 +1,4 @@
-"""Text to token ids and back, by the folder's `tokenizer.json`."""
+"""Text to token ids and back, with the tokenizer in the folder's `tokenizer.json`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK, swap_lookali
 
 
 class TextTokenizer:
-    """A tokenizer of the tokenizers library. `separates_words`: whitespace between tokens is left out in encoding, and
-    put back by `decode`."""
+    """A tokenizer of the library tokenizers. If it `separates_words`, whitespace is not encoded, and `decode` puts a
+    space between tokens."""
 
     def __init__(self, path: Path) -> None:
         description = json.loads(path.read_text(encoding="utf-8"))
@@ -46,6 +46,6 @@ class TextTokenizer:
         ]
 
     def shown(self, token_id: int) -> str:
-        """A token as a reader knows it; a piece that is not a whole character as the tokenizer has it."""
+        """A token as text for a reader; a token that is part of a character keeps the tokenizer's notation."""
         text = self.decode([token_id]).strip()
         return text if text and "\ufffd" not in text else self.token(token_id)

@@ -1,4 +1,4 @@
-"""Translators, and all that writes one sequence given another."""
+"""Translators and other models that generate a sequence given another."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from seqloom_portable.specials import EOS, PAD, SOS, UNK
 from seqloom_portable.tokens import TextTokenizer
 
 _BUDGET = 8_000
-"""Source tokens, padding included, times hypotheses, that are decoded at once."""
+"""The largest product of source tokens (padding included) and hypotheses in one decoder batch."""
 
 _NUMBERS_AT_ONCE = 1 << 24
 
 
 class Translation(NamedTuple):
-    """A target for a source. `log_prob` in nats, the end included; `score` is what it was ranked by; `attention`:
-    (target, source), where the model has any, `<eos>` on both sides included."""
+    """A target for a source. `log_prob` in nats, the end included; `score`, by which translations are ranked;
+    `attention` (target, source), if the model has attention, with `<eos>` on both sides."""
 
     text: str
     log_prob: float
@@ -68,32 +68,32 @@ class Translator:
         sampling: Sampling | None = None,
         seed: int = 1,
     ) -> Iterator[list[Translation]]:
-        """Yields the translations of each line, best first; that of an empty line is empty. What is not given is as the
-        run was set up. `prefix`: how each must begin. `copy_unknown`: source words stand for `<unk>`."""
-        own = self.settings
-        copy = own["copy_unknown"] if copy_unknown is None else copy_unknown
+        """Yields the translations of each line, best first; an empty line gives an empty translation. Options that are
+        None take the values that the run was trained with. Every translation begins with `prefix`. `copy_unknown`
+        replaces `<unk>` by source words."""
+        defaults = self.settings
+        copy = defaults["copy_unknown"] if copy_unknown is None else copy_unknown
         if copy and not (self.source.separates_words and self.target.separates_words):
-            raise PortableError("only unknown words can be copied: both sides must be read as words")
+            raise PortableError("copy_unknown needs word tokenizers on both sides")
         search = Search(
-            beam_size=max(own["beam_size"], n_best) if beam_size is None else beam_size,
+            beam_size=max(defaults["beam_size"], n_best) if beam_size is None else beam_size,
             n_best=n_best,
-            length_penalty=own["length_penalty"] if length_penalty is None else length_penalty,
-            max_length=own["max_length"] if max_length is None else max_length,
+            length_penalty=defaults["length_penalty"] if length_penalty is None else length_penalty,
+            max_length=defaults["max_length"] if max_length is None else max_length,
             sampling=sampling,
             seed=seed,
             never=(PAD, SOS) if copy else (PAD, SOS, UNK),
         )
         begin = self.target.encode([prefix])[0] if prefix else []
         if not {PAD, SOS, EOS}.isdisjoint(begin):
-            raise PortableError(f"a prefix holds a token that cannot be continued: {prefix!r}")
+            raise PortableError(f"the prefix contains a special token: {prefix!r}")
         sources = [[*ids, EOS] for ids in self.source.encode(lines)]
-        found = self._search([ids for ids in sources if len(ids) > 1], search, begin)
-        hypotheses = iter(found)
+        searched = iter(self._search([ids for ids in sources if len(ids) > 1], search, begin))
         for line, ids in zip(lines, sources, strict=True):
             if len(ids) == 1:
                 yield [Translation("", 0.0, 0.0)]
                 continue
-            yield [self._read(hypothesis, line, copy, len(ids)) for hypothesis in next(hypotheses)]
+            yield [self._read(hypothesis, line, copy, len(ids)) for hypothesis in next(searched)]
 
     def _read(self, hypothesis: Hypothesis, line: str, copy: bool, length: int) -> Translation:
         weights = None if hypothesis.attention is None else hypothesis.attention[:, :length]
@@ -104,7 +104,7 @@ class Translator:
         return Translation(text, hypothesis.log_prob, hypothesis.score, weights)
 
     def _search(self, sources: Sequence[list[int]], search: Search, prefix: list[int]) -> list[list[Hypothesis]]:
-        found: list[list[Hypothesis]] = [[] for _ in sources]
+        by_source: list[list[Hypothesis]] = [[] for _ in sources]
         for places in group_by_length([len(source) for source in sources], max(1, _BUDGET // search.rows)):
             rows = [np.array(sources[place], np.int64) for place in places]
             encoded, first = self.encode(rows)
@@ -116,11 +116,11 @@ class Translator:
 
             hypotheses = search_targets(self.decode_next, state, encoded, rows, [prefix] * len(rows), search)
             for place, best in zip(places, hypotheses, strict=True):
-                found[place] = best
-        return found
+                by_source[place] = best
+        return by_source
 
     def encode(self, rows: Sequence[NDArray[np.int64]]) -> tuple[Arrays, Arrays]:
-        """What the steps need of some sources, and the first state where it depends on the source."""
+        """The encoded sources, and the decoder's first state if it depends on the source."""
         source, lengths = padded_source(rows)
         outputs, _ = self._encoder(source=source, lengths=lengths)
         first = {name: outputs.pop(name) for name in self._step.state if name in outputs}
@@ -129,7 +129,7 @@ class Translator:
     def decode_next(
         self, token_ids: NDArray[np.int64], state: Arrays, encoded: Arrays
     ) -> tuple[NDArray[np.float32], Arrays, Any]:
-        """log p(next | everything so far, source) in nats (batch, rows, vocab), the state, and the attention."""
+        """log p(next token | tokens so far, source) in nats (batch, rows, vocab), the new state, and the attention."""
         outputs, state = self._step(token_ids=token_ids, **state, **encoded)
         return outputs["log_probs"], state, outputs.get("attention")
 
@@ -150,17 +150,17 @@ class Translator:
     def _totals(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> NDArray[np.float64]:
         encoded, first = self.encode([np.array(source, np.int64) for source in sources])
         state = first or self._step.first_state(len(sources))
-        wanted, tokens = padded(targets), np.full((len(targets), 1), SOS, np.int64)
+        expected, tokens = padded(targets), np.full((len(targets), 1), SOS, np.int64)
         totals, lengths = np.zeros(len(targets)), np.array([len(target) for target in targets])
-        for step in range(wanted.shape[1]):
+        for step in range(expected.shape[1]):
             log_probs, state, _ = self.decode_next(tokens, state, encoded)
-            tokens = wanted[:, step : step + 1]
-            chosen = np.take_along_axis(log_probs[:, 0], tokens, 1)[:, 0]
-            totals += np.where(step < lengths, chosen, 0.0)
+            tokens = expected[:, step : step + 1]
+            log_prob = np.take_along_axis(log_probs[:, 0], tokens, 1)[:, 0]
+            totals += np.where(step < lengths, log_prob, 0.0)
         return totals
 
     def embed(self, lines: Sequence[str], pooling: str = "auto") -> NDArray[np.float32]:
-        """(lines, size), of the encoder: by default the mean of its outputs."""
+        """(lines, size): by default, the mean of the encoder's outputs."""
         rows = [[*ids, EOS] for ids in self.source.encode(lines)]
         engine = self.folder.engine("embed", self.threads)
         return sentence_vectors(engine, rows, "mean" if pooling == "auto" else pooling)
@@ -169,9 +169,9 @@ class Translator:
 def _copied(
     tokens: Sequence[str], ids: Sequence[int], attention: NDArray[np.float32], source: Sequence[str]
 ) -> list[str]:
-    """The most attended word of the source for each `<unk>`."""
+    """The tokens, with each `<unk>` replaced by the source word with the most attention."""
     if not source:
         return list(tokens)
     most = attention[:, : len(source)].argmax(1)
-    chosen = itertools.islice(most, len(tokens))
-    return [source[place] if i == UNK else token for token, i, place in zip(tokens, ids, chosen, strict=False)]
+    attended = itertools.islice(most, len(tokens))
+    return [source[place] if i == UNK else token for token, i, place in zip(tokens, ids, attended, strict=False)]

@@ -1,4 +1,4 @@
-"""Words and their vectors: what is near what, and vectors of texts."""
+"""Word vectors: neighbours, analogies, and vectors of texts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Near(NamedTuple):
 
 
 class WordVectors:
-    """`words` and `matrix`: (words, dim), memory-mapped."""
+    """`words`, and `matrix` (words, dim), which is memory-mapped."""
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:  # noqa: ARG002
         arrays = map_arrays(folder.path / "vectors.safetensors")
@@ -41,13 +41,13 @@ class WordVectors:
         return _at_length_one(self.matrix)
 
     def place(self, word: str) -> int | None:
-        """Of the word as it is written, or else in lowercase; None where neither is known."""
-        found = self._places.get(word)
-        return self._places.get(word.lower()) if found is None else found
+        """The row of the word as written, or of its lowercase form; None if neither is in the vocabulary."""
+        place = self._places.get(word)
+        return self._places.get(word.lower()) if place is None else place
 
     def find(self, word: str) -> NDArray[np.float32] | None:
-        """(dim,): the vector; one made from the word's character n-grams where there are any; None where nothing is
-        known."""
+        """(dim,): the vector of a word. For an unknown word it is computed from its character n-grams; None if the
+        model has none of them."""
         place = self.place(word)
         if place is not None:
             return np.array(self.matrix[place], np.float32)
@@ -57,18 +57,18 @@ class WordVectors:
         return self._ngrams[buckets].mean(0).astype(np.float32) if buckets else None
 
     def vector(self, word: str) -> NDArray[np.float32]:
-        """(dim,). Raises PortableError where nothing is known of the word."""
-        found = self.find(word)
-        if found is None:
+        """(dim,): the vector of a word. Raises PortableError if the word is unknown."""
+        vector = self.find(word)
+        if vector is None:
             raise PortableError(f"there is no word named {word!r} among {len(self.words):,}")
-        return found
+        return vector
 
     def similar(self, word: str, top: int = 10) -> list[Near]:
-        """The words with the largest cosine, the word itself left out."""
+        """The words with the largest cosine similarity, the word itself excluded."""
         return self._near(_at_length_one(self.vector(word)[None])[0], {self.place(word)}, top)
 
     def analogy(self, positive: Sequence[str], negative: Sequence[str] = (), top: int = 10) -> list[Near]:
-        """The words nearest to the sum of the `positive` less the `negative`, all at length 1 (3CosAdd)."""
+        """The words nearest to the sum of `positive` minus the sum of `negative`, all scaled to length 1 (3CosAdd)."""
         if not positive:
             raise PortableError("an analogy needs words, like: king - man + woman")
         query = np.zeros(self.matrix.shape[1], np.float32)
@@ -78,19 +78,19 @@ class WordVectors:
         near = {self.place(word) for word in (*positive, *negative)}
         return self._near(_at_length_one(query[None])[0], near, top)
 
-    def similarity(self, one: str, other: str) -> float:
-        """The cosine of two words' vectors."""
-        first, second = (_at_length_one(self.vector(word)[None])[0] for word in (one, other))
-        return float(first @ second)
+    def similarity(self, first: str, second: str) -> float:
+        """The cosine similarity of two words."""
+        one_vector, other_vector = (_at_length_one(self.vector(word)[None])[0] for word in (first, second))
+        return float(one_vector @ other_vector)
 
     def embed(self, lines: Sequence[str]) -> NDArray[np.float32]:
-        """(lines, dim): the mean of the known words' vectors; zeros for a line without any."""
-        found = np.zeros((len(lines), self.matrix.shape[1]), np.float32)
-        for row, line in zip(found, lines, strict=True):
+        """(lines, dim): the mean vector of the known words; zeros for a line without known words."""
+        sentence_vectors = np.zeros((len(lines), self.matrix.shape[1]), np.float32)
+        for row, line in zip(sentence_vectors, lines, strict=True):
             vectors = [vector for word in line.split() if (vector := self.find(word)) is not None]
             if vectors:
                 row[:] = np.ones(len(vectors)) @ np.stack(vectors) / len(vectors)
-        return found
+        return sentence_vectors
 
     def _near(self, unit: NDArray[np.float32], without: set[int | None], top: int) -> list[Near]:
         cosines = self._units @ unit
@@ -105,7 +105,7 @@ def _at_length_one(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _hash(text: str) -> int:
-    """FNV-1a of 32 bits; bytes are taken as signed numbers, as fastText does."""
+    """FNV-1a with 32 bits. Bytes are signed numbers, as in fastText."""
     value = _BASIS
     for byte in text.encode():
         value = ((value ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * _PRIME) & _MASK
@@ -113,7 +113,7 @@ def _hash(text: str) -> int:
 
 
 def _buckets_of(word: str, subwords: dict[str, Any]) -> list[int]:
-    """Those of the character n-grams of `<word>`; a single `<` or `>` is none."""
+    """The buckets of the character n-grams of `<word>`; a single `<` or `>` does not count."""
     marked = f"<{word}>"
     sizes = range(subwords["shortest"], subwords["longest"] + 1)
     grams = (marked[first : first + n] for first in range(len(marked)) for n in sizes if first + n <= len(marked))
