@@ -246,7 +246,7 @@ def test_what_has_changed_since_is_found(tmp_path: Path) -> None:
     with pytest.raises(seqloom_portable.PortableError, match="has changed"):
         Folder(tmp_path / "out").verify()
     weights.write_bytes(content[:-1])
-    with pytest.raises(seqloom_portable.PortableError, match="not whole"):
+    with pytest.raises(seqloom_portable.PortableError, match="incomplete"):
         seqloom_portable.load(tmp_path / "out")
 
 

@@ -1,1 +1,1 @@
-"""Whole networks, put together from layers."""
+"""Complete networks, built from layers; count-based models; word vectors."""

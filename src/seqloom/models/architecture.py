@@ -24,7 +24,7 @@ from seqloom.registry import Description
 
 class Architecture(NamedTuple):
     """`encoder` and `decoder` are names of layers. `attends`: a recurrent decoder attends to the encoder's outputs,
-    with the settings `attention`; a Transformer always attends, and has no such settings."""
+    with the settings `attention`; a Transformer always attends and does not have these settings."""
 
     encoder: str
     decoder: str
@@ -32,15 +32,16 @@ class Architecture(NamedTuple):
 
 
 class EncoderDecoderSettings(Settings):
-    """The settings of every encoder-decoder; `setting_fields` adds the others. `embedding` applies to source and
-    target."""
+    """The settings that all encoder-decoders share; `setting_fields` adds those of one architecture. `embedding`
+    applies to source and target."""
 
     embedding: EmbeddingSettings = EmbeddingSettings()
     output: OutputSettings = OutputSettings()
 
 
 def architectures() -> Mapping[str, Architecture]:
-    """Every model name. With attention the encoder is bidirectional (Bahdanau et al. 2015, section 3.2)."""
+    """The architecture of every model name. With attention the encoder is bidirectional (Bahdanau et al. 2015, section
+    3.2)."""
     by_name = {"transformer": Architecture("bitransformer", "transformer")}
     for cell in (name for name in layers if f"bi{name}" in layers and name != "transformer"):
         both = f"bi{cell}"
@@ -50,35 +51,35 @@ def architectures() -> Mapping[str, Architecture]:
 
 
 def architecture(name: str) -> Architecture:
-    """Raises RequestError with the nearest name where there is none."""
+    """The architecture of a model name. Raises RequestError with the nearest name if it is unknown."""
     known = architectures()
     if name not in known:
         raise unknown_name("model", name, known)
     return known[name]
 
 
-def describe_architecture(chosen: Architecture) -> Description:
-    """What the model is, in one sentence, and the paper that it comes from."""
-    if issubclass(layers[chosen.decoder], Transformer):
+def describe_architecture(architecture: Architecture) -> Description:
+    """One sentence on the model, and the paper that introduced it."""
+    if issubclass(layers[architecture.decoder], Transformer):
         text = "A Transformer encoder reads the source, a causal Transformer writes the target."
         return Description(text, "Vaswani et al. 2017")
-    reads = f"An encoder-decoder: {chosen.encoder} reads the source, {chosen.decoder} writes the target"
-    if chosen.attends:
+    reads = f"An encoder-decoder: {architecture.encoder} reads the source, {architecture.decoder} writes the target"
+    if architecture.attends:
         return Description(f"{reads} with attention.", "Bahdanau et al. 2015; Luong et al. 2015")
     return Description(f"{reads}.", "Sutskever et al. 2014; Cho et al. 2014")
 
 
-def setting_fields(chosen: Architecture) -> dict[str, Any]:
-    """The groups `encoder`, `decoder` and, where it has them, `attention`: fields for pydantic's `create_model`."""
-    groups = {"encoder": layers[chosen.encoder].settings, "decoder": _decoder_settings(chosen.decoder)}
-    if chosen.attends:
+def setting_fields(architecture: Architecture) -> dict[str, Any]:
+    """The groups `encoder`, `decoder` and, with attention, `attention`: fields for pydantic's `create_model`."""
+    groups = {"encoder": layers[architecture.encoder].settings, "decoder": _decoder_settings(architecture.decoder)}
+    if architecture.attends:
         groups["attention"] = AttentionSettings
     return {name: (group, group()) for name, group in groups.items()}
 
 
-def network_settings(chosen: Architecture) -> type[EncoderDecoderSettings]:
-    """The class of all settings of a network."""
-    return create_model("NetworkSettings", __base__=EncoderDecoderSettings, **setting_fields(chosen))
+def network_settings(architecture: Architecture) -> type[EncoderDecoderSettings]:
+    """The settings class of a network, with the groups of its architecture."""
+    return create_model("NetworkSettings", __base__=EncoderDecoderSettings, **setting_fields(architecture))
 
 
 def _decoder_settings(layer: str) -> type[Settings]:
@@ -90,9 +91,11 @@ def _decoder_settings(layer: str) -> type[Settings]:
     return create_model(f"{layer_settings.__name__}OfDecoder", __base__=(DecoderSettings, layer_settings), **changed)
 
 
-def build_decoder(chosen: Architecture, input_size: int, encoder: Encoder, settings: EncoderDecoderSettings) -> Decoder:
-    """`settings` are of the class `network_settings(chosen)`, or have its fields."""
-    groups, layer = cast(Any, settings), layers[chosen.decoder]
+def build_decoder(
+    architecture: Architecture, input_size: int, encoder: Encoder, settings: EncoderDecoderSettings
+) -> Decoder:
+    """Builds the decoder. `settings` are of the class `network_settings(architecture)`, or have its fields."""
+    groups, layer = cast(Any, settings), layers[architecture.decoder]
     decoder_settings = groups.decoder
     if issubclass(layer, Transformer):
         return TransformerDecoder(input_size, encoder, decoder_settings)
@@ -102,7 +105,7 @@ def build_decoder(chosen: Architecture, input_size: int, encoder: Encoder, setti
         values = {name: getattr(decoder_settings, name) for name in layer.settings.model_fields}
         return layer(size, layer.settings(**values | {"initial_state": "zeros"}))
 
-    if not chosen.attends:
+    if not architecture.attends:
         return ContextDecoder(stack, input_size, encoder.summary_size, bridged)
     attention = cast(AttentionSettings, groups.attention)
     kind = InputFeedingDecoder if attention.input_feeding else AttentionalDecoder

@@ -43,7 +43,8 @@ class AttentionalVector(nn.Module):
 
 
 class AttentionalDecoder(RecurrentDecoder):
-    """The recurrence does not depend on the attention: each of the two runs for all steps at once."""
+    """A recurrent decoder with attention. The recurrence does not depend on the attention, so both run over all steps
+    at once."""
 
     feeds: ClassVar[bool] = False
     """Whether the previous attentional vector is concatenated to every input."""

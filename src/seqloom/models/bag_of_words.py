@@ -1,4 +1,4 @@
-"""A bag of n-grams, weighted by how informative they are of the classes, and a linear layer: a strong baseline."""
+"""A linear classifier over the n-grams of a text, weighted by how informative they are: a strong baseline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqloom.config import Settings
 from seqloom.data.tokenizer import EOS, PAD, UNK
 from seqloom.errors import RequestError
 from seqloom.models.class_model import ClassLogits, ClassModel
-from seqloom.models.ngram_features import Found, NGrams, learn_ngrams
+from seqloom.models.ngram_features import NGrams, SequenceNGrams, learn_ngrams
 
 _ROWS_AT_ONCE = 4_096
 
@@ -40,7 +40,7 @@ class BagOfWords(ClassModel):
     number of classes. Features are binary: the number of occurrences does not matter (section 2.1 there).
     """
 
-    description = "A bag of words: a linear classifier over the n-grams of a text, whatever their order."
+    description = "A bag of words: a linear classifier over the n-grams of a text, regardless of their order."
     source = "Wang and Manning 2012"
 
     def __init__(
@@ -68,7 +68,7 @@ class BagOfWords(ClassModel):
         class_weights: Float[Tensor, " classes"],
         settings: BagSettings,
     ) -> BagOfWords:
-        """Text i is `ids[offsets[i]:offsets[i + 1]]`, of the class `class_ids[i]`."""
+        """Text i is `ids[offsets[i]:offsets[i + 1]]` and has the class `class_ids[i]`."""
         limits = settings.order, settings.min_count, settings.num_features
         ngrams = learn_ngrams(ids, offsets, (PAD, UNK), EOS, vocab_size, *limits)
         if not len(ngrams):
@@ -76,7 +76,7 @@ class BagOfWords(ClassModel):
                 "no n-gram of the texts is frequent enough",
                 where="model.min_count",
                 got=settings.min_count,
-                expected="how often an n-gram occurs",
+                expected="at most the count of the most frequent n-gram",
                 hint="set model.min_count=1, or give more text",
             )
         counts = _counts(ngrams, ids, offsets, class_ids, len(class_weights))
@@ -103,7 +103,7 @@ class BagOfWords(ClassModel):
         values = values * squares.clamp(min=1e-12).rsqrt()[rows]
         return ClassLogits(self.output(features, starts[:-1], values) + self.bias)
 
-    def _find(self, source: Tensor, lengths: Tensor | None) -> Found:
+    def _find(self, source: Tensor, lengths: Tensor | None) -> SequenceNGrams:
         ids = source.cpu().numpy()
         if lengths is None:
             return self.ngrams.find(ids.ravel(), np.arange(0, ids.size + 1, ids.shape[1]))

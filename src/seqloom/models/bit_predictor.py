@@ -1,4 +1,4 @@
-"""Sequences of vectors to sequences of bits: any layer, and a probability for every bit."""
+"""Networks that predict a sequence of bits from a sequence of vectors, with any layer."""
 
 from __future__ import annotations
 

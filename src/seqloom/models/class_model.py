@@ -64,6 +64,6 @@ class ClassModel(nn.Module):
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> ClassLogits:
-        """Like `forward`, with log p(class | source), in nats, as logits."""
+        """The same as `forward`, but the logits are log p(class | source), in nats."""
         outputs = self(source, lengths)
         return outputs._replace(logits=torch.log_softmax(outputs.logits.float() / self.temperature, dim=1))

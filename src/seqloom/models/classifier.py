@@ -69,8 +69,8 @@ class KnownEmbeddingSettings(EmbeddingSettings):
     from_: str = Field(
         "",
         alias="from",
-        description="vectors that are known already, of a run or a file: they stay as they are, beside those that are "
-        "learnt, and their words are known though the training data lacks them",
+        description="fixed pretrained embeddings, from a run or a file, as a second channel beside the trained one; "
+        "their words are then known even if the training data lacks them",
     )
 
 
@@ -81,8 +81,8 @@ class NetworkSettings(Settings):
 
 
 class Layout(NamedTuple):
-    """`layer` is the name of the layer, empty where the embeddings are pooled directly. `attends`: pooling is always by
-    attention."""
+    """`layer` is the name of the layer; it is empty if the embeddings are pooled directly. `attends`: the model always
+    pools by attention."""
 
     layer: str
     attends: bool = False
@@ -94,7 +94,7 @@ class Layout(NamedTuple):
 
 
 def layouts() -> Mapping[str, Layout]:
-    """Every model name."""
+    """The layout of every model name."""
     plain = {name: Layout(name) for name in ("cnn", "ntm", "tcn")}
     by_name = {"ffnn": Layout(""), **plain, "transformer": Layout("bitransformer")}
     for cell in (name for name in layers if f"bi{name}" in layers and name != "transformer"):
@@ -103,36 +103,36 @@ def layouts() -> Mapping[str, Layout]:
 
 
 def layout(name: str) -> Layout:
-    """Raises RequestError with the nearest name where there is none."""
+    """The layout of a model name. Raises RequestError with the nearest name if it is unknown."""
     known = layouts()
     if name not in known:
         raise unknown_name("model", name, known)
     return known[name]
 
 
-def describe_layout(chosen: Layout) -> Description:
-    """What the model is, in one sentence, and the paper that it comes from."""
-    if not chosen.layer:
-        pooled = "pooled by attention" if chosen.attends else "pooled into one vector"
+def describe_layout(layout: Layout) -> Description:
+    """One sentence on the model, and the paper that introduced it."""
+    if not layout.layer:
+        pooled = "pooled by attention" if layout.attends else "pooled into one vector"
         return Description(f"A feed-forward network over the embeddings, {pooled}.", "Iyyer et al. 2015")
-    plain = layers.describe(chosen.layer)
-    if not chosen.attends:
+    plain = layers.describe(layout.layer)
+    if not layout.attends:
         return plain
-    return Description(f"The layer {chosen.layer} with its outputs pooled by attention.", plain.source)
+    return Description(f"The layer {layout.layer} with its outputs pooled by attention.", plain.source)
 
 
-def setting_fields(chosen: Layout) -> dict[str, Any]:
+def setting_fields(layout: Layout) -> dict[str, Any]:
     """The groups `model` and `output`: fields for pydantic's `create_model`."""
-    own = layers[chosen.layer].settings if chosen.layer else FeedForwardSettings
-    output = AttentionOutputSettings if chosen.attends else OutputSettings
-    if chosen.layer and issubclass(layers[chosen.layer], RecurrentStack) and not chosen.attends:
+    layer_settings = layers[layout.layer].settings if layout.layer else FeedForwardSettings
+    output = AttentionOutputSettings if layout.attends else OutputSettings
+    if layout.layer and issubclass(layers[layout.layer], RecurrentStack) and not layout.attends:
         output = RecurrentOutputSettings
-    return {"model": (own, own()), "output": (output, output())}
+    return {"model": (layer_settings, layer_settings()), "output": (output, output())}
 
 
-def network_settings(chosen: Layout) -> type[NetworkSettings]:
-    """The class of all settings of a network."""
-    return create_model("ClassifierSettings", __base__=NetworkSettings, **setting_fields(chosen))
+def network_settings(layout: Layout) -> type[NetworkSettings]:
+    """The settings class of a network, with the groups of its layout."""
+    return create_model("ClassifierSettings", __base__=NetworkSettings, **setting_fields(layout))
 
 
 class Classifier(ClassModel):
@@ -146,7 +146,7 @@ class Classifier(ClassModel):
         class_weights: Float[Tensor, " classes"],
         output: OutputSettings,
     ) -> None:
-        """`net_size`: the output dimension of `net`; None: that of its input."""
+        """`net_size` is the output dimension of `net`; None means that of its input."""
         super().__init__(class_weights, output.label_smoothing)
         self.encoder, self.net = encoder, net
         self.pool: Pool = cast(Pool, output.pool)
@@ -158,31 +158,32 @@ class Classifier(ClassModel):
     @classmethod
     def build(
         cls,
-        chosen: Layout,
+        layout: Layout,
         settings: NetworkSettings,
         source: Tokens | PretrainedTokens | Frames,
         class_weights: Float[Tensor, " classes"],
         chunk_size: int = 0,
     ) -> Classifier:
-        """`settings` are of the class `network_settings(chosen)`, or have its fields. `chunk_size`: see `Encoder`."""
+        """Builds the network. `settings` are of the class `network_settings(layout)`, or have its fields. `chunk_size`:
+        see `Encoder`."""
         groups = cast(Any, settings)
         read, size = _reader(source, settings.embedding)
-        if chosen.layer:
-            encoder = Encoder(read, layers[chosen.layer](size, groups.model), chunk_size)
+        if layout.layer:
+            encoder = Encoder(read, layers[layout.layer](size, groups.model), chunk_size)
             return cls(encoder, nn.Identity(), None, class_weights, groups.output)
         encoder = Encoder(read, IdentityLayer(size))
         return cls(encoder, _hidden_layers(size, groups.model), groups.model.hidden_size, class_weights, groups.output)
 
     @classmethod
     def rebuild(
-        cls, chosen: Layout, settings: NetworkSettings, tensors: Mapping[str, Tensor], chunk_size: int = 0
+        cls, layout: Layout, settings: NetworkSettings, tensors: Mapping[str, Tensor], chunk_size: int = 0
     ) -> Classifier:
         """An untrained network with the sizes of the saved `tensors`."""
         frames, tokens = tensors.get("encoder.read.0.weight"), tensors.get("encoder.read.table.weight")
         source: Tokens | PretrainedTokens | Frames | None = PretrainedTokens.saved(tensors, "encoder.read.")
         if source is None:
             source = Tokens(len(tokens)) if tokens is not None else Frames(cast(Tensor, frames).shape[1])
-        return cls.build(chosen, settings, source, torch.ones_like(tensors["class_weights"]), chunk_size)
+        return cls.build(layout, settings, source, torch.ones_like(tensors["class_weights"]), chunk_size)
 
     def forward(
         self,
@@ -193,7 +194,7 @@ class Classifier(ClassModel):
         return ClassLogits(self.output(self.net(self.dropout(vectors))), weights)
 
     def pooled(self, encoded: Encoded) -> tuple[Float[Tensor, "batch size"], Float[Tensor, "batch source"] | None]:
-        """The pooled vector of each row, and the attention weights where pooling is by attention."""
+        """The pooled vector of each row, and the attention weights, or None if the model does not pool by attention."""
         if self.attention is not None:
             return self.attention(encoded.outputs, encoded.real)
         return _POOLS[self.pool](encoded), None
@@ -232,7 +233,7 @@ class IdentityLayer(SequenceLayer):
 
 
 def _reader(source: Tokens | PretrainedTokens | Frames, settings: EmbeddingSettings) -> tuple[nn.Module, int]:
-    """The module that maps elements to vectors, and the dimension of these."""
+    """The module that maps elements to vectors, and the dimension of the vectors."""
     if isinstance(source, PretrainedTokens):
         embedding = TwoChannelEmbedding(source, settings)
         return embedding, embedding.dim

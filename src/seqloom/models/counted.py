@@ -1,4 +1,4 @@
-"""What count-based language models and mixtures of language models share: they are fitted, without gradients."""
+"""The base of count-based language models and of mixtures, which are fitted without gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of a decoder: given an encoded source, a vector for each next target. It does not know the
+"""The contract of decoders: given an encoded source, they return a vector for each next target; they do not know the
 vocabulary."""
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Decoder(nn.Module):
 
     @abstractmethod
     def read(self, encoded: Encoded) -> State:
-        """What the steps need of the source, such as keys and values of attention, or a summary; batch first."""
+        """What the steps need of the source, such as the keys and values of attention or a summary; batch first."""
 
     @abstractmethod
     def initial_state(self, source: State, rows: int) -> State:
@@ -44,10 +44,10 @@ class Decoder(nn.Module):
     def forward(
         self, inputs: Float[Tensor, "batch time input"], source: State, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time output"]:
-        """All steps of one target for each source; undefined in padding."""
+        """All steps of one target for each source; values in padding are undefined."""
 
     @abstractmethod
     def step(
         self, inputs: Float[Tensor, "batch rows input"], state: State, source: State
     ) -> tuple[Float[Tensor, "batch rows output"], State, Float[Tensor, "batch rows source"] | None]:
-        """One step of the `rows` hypotheses of each source: vectors, state, and attention weights."""
+        """One step of the `rows` hypotheses of each source. Returns vectors, the new state, and attention weights."""

@@ -1,4 +1,4 @@
-"""An encoded sequence, from which sentence vectors are pooled."""
+"""The output of an encoder, from which sentence vectors are pooled."""
 
 from __future__ import annotations
 

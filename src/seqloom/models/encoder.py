@@ -15,7 +15,7 @@ from seqloom.nn.layers.recurrent import RecurrentStack
 
 class Encoded(NamedTuple):
     """An encoded source. `outputs`: (batch, source, size); `real`: (batch, source), False in padding; `summary`:
-    (batch, summary), the whole source in one vector."""
+    (batch, summary), one vector for the whole source."""
 
     outputs: Tensor
     real: Tensor

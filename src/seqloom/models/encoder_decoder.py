@@ -1,4 +1,4 @@
-"""The encoder-decoder, and the contract of every model of a target given a source."""
+"""The encoder-decoder, and the contract of all models that generate a target given a source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from seqloom.nn.output import OutputLayer, PruningThreshold
 
 
 class DecodesNext(Protocol):
-    """What search, sampling and scoring need of a model of a target given a source. All calls run without gradients.
+    """What search, sampling and scoring need of a model that generates a target given a source. All calls run without
+    gradients.
 
     A source is encoded once, as a state (tensors, batch first), so that `select_rows` can select sources. The `rows`
     hypotheses of a source share it; their states are in the order of the sources, (batch * rows, ...).
@@ -43,9 +44,10 @@ class DecodesNext(Protocol):
         encoded: State,
         threshold: PruningThreshold | None = None,
     ) -> tuple[Float[Tensor, "batch rows vocab"], State, Float[Tensor, "batch rows source"] | None]:
-        """log p(next | everything so far, source) after `token_ids`, in nats, in memory of its own; the state; and how
-        much of the attention each element of the source has (None where the model has no attention). `rows` may change
-        from step to step with the state. What is under `threshold` may be -inf."""
+        """log p(next token | tokens so far, source) after `token_ids`, in nats, in a tensor that the caller may change;
+        the new state; and the attention weights of the source's elements (None if the model has no attention). The
+        number of `rows` may change from step to step together with the state. Log-probabilities below `threshold` may
+        be -inf."""
         ...
 
     def log_prob(
@@ -55,7 +57,7 @@ class DecodesNext(Protocol):
         targets: Int[Tensor, "batch time"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch time"]:
-        """log p(target) at each step, in nats; undefined in padding."""
+        """log p(target) at each step, in nats; values in padding are undefined."""
         ...
 
 
@@ -99,10 +101,10 @@ class EncoderDecoder(nn.Module):
 
     @classmethod
     def build(
-        cls, chosen: Architecture, settings: EncoderDecoderSettings, counts: NDArray[np.int64], source: Source
+        cls, architecture: Architecture, settings: EncoderDecoderSettings, counts: NDArray[np.int64], source: Source
     ) -> EncoderDecoder:
-        """`settings` are of the class `network_settings(chosen)`, or have its fields. `counts`: the frequency of each
-        token in the training targets, which also gives the vocabulary's size."""
+        """Builds the network. `settings` are of the class `network_settings(architecture)`, or have its fields.
+        `counts`: the frequency of each token in the training targets; its length is the vocabulary's size."""
         groups = cast(Any, settings)
         embedding = TokenEmbedding(len(counts), settings.embedding)
         read: nn.Module = embedding
@@ -110,19 +112,19 @@ class EncoderDecoder(nn.Module):
             read = TokenEmbedding(source.vocab_size, settings.embedding)
         elif isinstance(source, Frames):
             read = Linear(source.size, settings.embedding.dim)
-        encoder = Encoder(read, layers[chosen.encoder](embedding.dim, groups.encoder))
-        decoder = build_decoder(chosen, embedding.dim, encoder, settings)
+        encoder = Encoder(read, layers[architecture.encoder](embedding.dim, groups.encoder))
+        decoder = build_decoder(architecture, embedding.dim, encoder, settings)
         table = cast(nn.Parameter, embedding.table.weight)
         output = OutputLayer(decoder.output_size, settings.output, counts, table)
         return cls(embedding, encoder, decoder, output, counts, groups.decoder.scheduled_sampling)
 
     @classmethod
     def rebuild(
-        cls, chosen: Architecture, settings: EncoderDecoderSettings, tensors: Mapping[str, Tensor]
+        cls, architecture: Architecture, settings: EncoderDecoderSettings, tensors: Mapping[str, Tensor]
     ) -> EncoderDecoder:
-        """An untrained network with the sizes of the saved `tensors`, where a shared tensor occurs once, by its first
+        """An untrained network with the sizes of the saved `tensors`. A shared tensor is saved once, by its first
         name."""
-        return cls.build(chosen, settings, tensors["token_counts"].numpy(), _source_of(tensors))
+        return cls.build(architecture, settings, tensors["token_counts"].numpy(), _source_of(tensors))
 
     def forward(
         self,

@@ -1,4 +1,4 @@
-"""Models without gradients: fitted in one pass or in closed form, or by several passes over the data."""
+"""The contracts of models that are fitted without gradients, in one pass, in closed form or by several passes."""
 
 from __future__ import annotations
 
@@ -14,88 +14,89 @@ from seqloom.config import Settings
 from seqloom.errors import SeqloomError
 
 PARTS = "parts"
-"""The folder of a mixture's parts, one folder each, named by its number."""
+"""The subfolder of a mixture with its parts, each in a folder named by its number."""
 
 
 class Fitted(ABC):
-    """A model that has no gradients. Once it is fitted or opened, it is ready for use."""
+    """A model without gradients. Once fitted or opened, it is ready for use."""
 
     uses_torch: ClassVar[bool] = False
-    """Whether the model is an `nn.Module`. If not, neither training nor use of it imports torch."""
+    """Whether the model is an `nn.Module`. If not, neither its training nor its use imports torch."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Writes all that `open` needs, `model.safetensors` among it."""
+        """Writes all that `open` needs into a folder, including `model.safetensors`."""
 
     @abstractmethod
     def open(self, folder: Path) -> None:
-        """Reads what `save` wrote."""
+        """Reads the files that `save` wrote."""
 
     @abstractmethod
     def num_parameters(self) -> int: ...
 
     @property
     def vocab_size(self) -> int | None:
-        """The number of token ids that the model takes; None where it takes none."""
+        """The number of token ids that the model accepts; None if its inputs are not token ids."""
         return None
 
 
 def check_vocabulary(model: Any, vocab_size: int, where: str) -> None:
-    """Raises SeqloomError where a fitted model and its tokenizer are not of one size: compiled loops check no index."""
+    """Raises SeqloomError if the model and its tokenizer differ in size; compiled loops do not check indices."""
     if isinstance(model, Fitted) and model.vocab_size not in (None, vocab_size):
         raise SeqloomError(
             "the model and its tokenizer do not belong together",
             where=where,
             got=f"{vocab_size:,} tokens",
-            expected=f"{model.vocab_size:,}, as the model has",
+            expected=f"{model.vocab_size:,}, the vocabulary size of the model",
         )
 
 
 class FittedInOnePass(Fitted):
-    """A model that is fitted at once: by counting, or in closed form."""
+    """A model that is fitted in a single step: by counting, or in closed form."""
 
     @abstractmethod
     def fit(self, train: Any, valid: Any, codec: Any) -> None:
-        """Fits the model to the training data. `valid` may choose what is not estimated from it, such as weights.
+        """Fits the model to the training data. Parameters that cannot be estimated from it, such as mixture weights,
+        may be chosen on `valid`.
 
         The data and the codec are those that the task's recipe makes.
         """
 
 
 class PassSettings(Settings):
-    """When the training of a model that is fitted by passes stops and saves."""
+    """When the training of a model that is fitted by passes stops and saves its state."""
 
     patience: int = Field(
-        2, ge=0, description="stop after so many evaluations without gain on the validation data; 0: never"
+        2, ge=0, description="stop after this many evaluations without gain on the validation data; 0: never"
     )
     checkpoint_seconds: float = Field(300.0, gt=0, description="seconds of training from one checkpoint to the next")
 
 
 class FittedByPasses(Fitted):
-    """A model that passes over its training data several times, in steps. Between steps, `state` is all that training
-    resumes from."""
+    """A model that is trained in steps, over several passes of its training data. Between two steps, `state` holds all
+    that is needed to resume training."""
 
     @abstractmethod
     def begin(self, train: Any, codec: Any, seed: int) -> None:
-        """Makes the model as it is before the first step. The data and the codec are those that the task's recipe
+        """Initialises the model before the first step. The data and the codec are those that the task's recipe
         makes."""
 
     @abstractmethod
     def num_steps(self) -> int:
-        """How many steps a pass over the training data has."""
+        """The number of steps in a pass over the training data."""
 
     @abstractmethod
     def step(self, epoch: int, step: int, share: float) -> tuple[float, int]:
-        """Learns from one part of the training data, when `share` of the budget is spent. Returns the loss before
-        learning, in nats, summed, and the number of predictions that it is summed over."""
+        """Learns from one part of the training data. `share` of the budget is spent by then. Returns the summed loss
+        before learning, in nats, and the number of predictions."""
 
     @abstractmethod
     def measure(self, data: Any) -> tuple[float, int]:
-        """The loss on held-out data in nats, summed, and the number of predictions. The model does not change."""
+        """The summed loss on held-out data, in nats, and the number of predictions. The model does not change."""
 
     @abstractmethod
     def state(self) -> dict[str, NDArray[Any]]: ...
 
     @abstractmethod
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Takes up a `state`, after `begin` with the same arguments."""
+        """Restores a `state`, after `begin` with the same arguments."""

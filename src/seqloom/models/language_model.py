@@ -17,7 +17,7 @@ from seqloom.nn.output import OutputLayer, OutputSettings, PruningThreshold
 
 
 class PredictsNext(Protocol):
-    """What evaluation, scoring, sampling and comparison need of a language model, neural or count-based.
+    """What evaluation, scoring, sampling and comparison need of a language model.
 
     All calls run without gradients.
     """
@@ -27,7 +27,7 @@ class PredictsNext(Protocol):
     def next_log_probs(
         self, token_ids: Int[Tensor, "batch time"], state: State
     ) -> tuple[Float[Tensor, "batch vocab"], State]:
-        """log p(next | everything so far) after the last of `token_ids`, in nats."""
+        """log p(next token | tokens so far) after the last of `token_ids`, in nats."""
         ...
 
     def log_prob(
@@ -37,7 +37,7 @@ class PredictsNext(Protocol):
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time"], State]:
-        """log p(target) at each step, in nats; undefined in padding."""
+        """log p(target) at each step, in nats; values in padding are undefined."""
         ...
 
 
@@ -48,7 +48,7 @@ class LanguageModel(nn.Module):
         self, layer: SequenceLayer, embedding: TokenEmbedding, output: OutputSettings, counts: NDArray[np.int64]
     ) -> None:
         super().__init__()
-        assert layer.causal, "a language model must not see what it predicts"
+        assert layer.causal, "a language model needs a causal layer"
         self.embedding, self.layer = embedding, layer
         table = cast(nn.Parameter, embedding.table.weight)
         self.output = OutputLayer(layer.output_size, output, counts, table)
@@ -64,7 +64,7 @@ class LanguageModel(nn.Module):
         output: OutputSettings,
         counts: NDArray[np.int64],
     ) -> LanguageModel:
-        """`counts`: the frequency of each token in the training text, which also gives the vocabulary's size."""
+        """`counts`: the frequency of each token in the training text; its length is the vocabulary's size."""
         return cls(layer(embedding.dim, settings), TokenEmbedding(len(counts), embedding), output, counts)
 
     def forward(
@@ -109,7 +109,8 @@ class LanguageModel(nn.Module):
     def next_log_probs(
         self, token_ids: Tensor, state: State, threshold: PruningThreshold | None = None
     ) -> tuple[Tensor, State]:
-        """What is under the `threshold` may be -inf; a rare token that cannot be chosen then costs nothing."""
+        """As in `PredictsNext`. Log-probabilities below `threshold` may be -inf, which saves the time for rare
+        tokens."""
         hidden, state = self(token_ids, state)
         return self.output.softmax.log_probs(hidden[:, -1], threshold), state
 

@@ -1,7 +1,7 @@
-"""Linear interpolation of language models: p(w | h) = sum of weight_k p_k(w | h), the weights from held-out text.
+"""Linear interpolation of language models: p(w | h) = sum of weight_k p_k(w | h), with weights from held-out text.
 
-An example is the trigram mixed with a neural model of Bengio et al. 2003 (section 4). Each part keeps its own state,
-and reads the beginning of a line as in its training."""
+An example is the trigram mixed with a neural model of Bengio et al. 2003 (section 4). Each part has its own state and
+reads the beginning of a line as it did in training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class MixtureSettings(Settings):
 
 
 class Part(NamedTuple):
-    """`mode`: the mode of its training; None if it does not matter. `vocabulary`: its tokenizer, as JSON."""
+    """A language model of a mixture. `mode`: that of its training, or None if it does not matter; `vocabulary`: its
+    tokenizer as JSON."""
 
     model: PredictsNext
     mode: Mode | None
@@ -58,7 +59,7 @@ class Mixture(CountBased):
     """A weighted sum of the distributions of several language models."""
 
     settings = MixtureSettings
-    description = "Language models mixed: a weighted sum of their next-token distributions."
+    description = "A mixture of language models: a weighted sum of their next-token distributions."
     source = "Jelinek and Mercer 1980; Bengio et al. 2003"
 
     def __init__(self, settings: MixtureSettings, mode: Mode, open_part: Callable[[Path], Part]) -> None:
@@ -68,7 +69,7 @@ class Mixture(CountBased):
         self.weights = torch.zeros(0, dtype=torch.float64)
 
     def estimate(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
-        """Fits the weights that maximise the probability of `valid`. The parts are not changed."""
+        """Fits the weights that maximise the probability of `valid`. The parts do not change."""
         if len(self.config.parts) < 2:
             raise RequestError(
                 "a mixture needs at least two models",
@@ -101,7 +102,7 @@ class Mixture(CountBased):
         self.weights = tensors["weights"]
 
     def num_parameters(self) -> int:
-        """The parameters of all parts, and the weights."""
+        """The number of parameters of all parts, and of the weights."""
         return len(self.weights) + sum(_size(part.model) for part in self.parts)
 
     def initial_state(self, batch_size: int) -> State:
@@ -129,7 +130,7 @@ class Mixture(CountBased):
     def _all_log_probs(
         self, token_ids: Tensor, targets: Tensor, state: State, lengths: Tensor | None
     ) -> tuple[list[Tensor], State]:
-        """The log-probability of each target by each part."""
+        """The log-probability of each target under each part, and the new states."""
         results = [
             part.model.log_prob(self._inputs_of(part, token_ids), targets, part_state, lengths)
             for part, part_state in zip(self.parts, state, strict=True)
@@ -137,7 +138,8 @@ class Mixture(CountBased):
         return [scores for scores, _ in results], tuple(after for _, after in results)
 
     def _inputs_of(self, part: Part, token_ids: Tensor) -> Tensor:
-        """A part that was trained on a stream does not know <sos>: it reads the <eos> of the previous line instead."""
+        """The input of a part. A part that was trained on a stream does not know <sos>; it reads the <eos> of the
+        previous line instead."""
         if part.mode == "stream" and self.mode == "lines":
             return token_ids.masked_fill(token_ids == SOS, EOS)
         return token_ids
@@ -160,7 +162,7 @@ class Mixture(CountBased):
                 )
             if part.mode == "lines" and self.mode == "stream":
                 raise RequestError(
-                    "a model of lines cannot be mixed on a stream",
+                    "a model of lines cannot be part of a mixture on a stream",
                     where=str(folder),
                     got="data.mode=lines",
                     expected="data.mode=stream",
@@ -169,7 +171,7 @@ class Mixture(CountBased):
 
     @torch.inference_mode()
     def _log_probs_on(self, data: TokenFile) -> NDArray[np.float64]:
-        """(parts, tokens): the log-probability of every token of `data` by every part."""
+        """(parts, tokens): the log-probability of every token of `data` under every part."""
         loader: Loader = LineLoader(data, 4_096, None) if self.mode == "lines" else ExactStreamLoader(data, 20, 64)
         log_probs: list[Tensor] = []
         state: State | None = None

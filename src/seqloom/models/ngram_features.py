@@ -1,4 +1,4 @@
-"""The frequent n-grams of a corpus, as a trie that finds them in any sequence of token ids."""
+"""The frequent n-grams of a corpus as a trie, which finds their occurrences in any sequence of token ids."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TOKENS_AT_ONCE = 1 << 22
 Ints = NDArray[np.int32]
 
 
-class Found(NamedTuple):
-    """The different n-grams of each of several sequences: those of sequence i are `ids[starts[i]:starts[i + 1]]`, in
-    order of their first occurrence, and `counts` says how often each occurs."""
+class SequenceNGrams(NamedTuple):
+    """The distinct n-grams of several sequences: those of sequence i are `ids[starts[i]:starts[i + 1]]`, in order of
+    their first occurrence; `counts` has the number of occurrences of each."""
 
     ids: Ints
     counts: NDArray[np.float32]
@@ -30,9 +30,10 @@ class NGrams(nn.Module):
     """A trie of n-grams of up to `order` tokens, numbered by their length, then by their tokens. The token `before` is
     prepended to every sequence, so that n-grams mark its beginning.
 
-    All prefixes of an n-gram are in the trie. `roots`: (vocab,), the number of each unigram, -1 where it is absent. The
-    children of n-gram i, which are one token longer, have the numbers from `first_child[i]` to before
-    `first_child[i + 1]`; `last_token`: (n-grams,), the last token of each, different for all children of an n-gram.
+    All prefixes of an n-gram are in the trie. `roots` (vocab,) has the number of each unigram, -1 if it is absent. The
+    children of n-gram i, which are one token longer, have the numbers from `first_child[i]` up to, but not including,
+    `first_child[i + 1]`; `last_token` (n-grams,) has the last token of each, which differs between all children of an
+    n-gram.
     """
 
     def __init__(self, roots: Ints, first_child: Ints, last_token: Ints, order: int, before: int) -> None:
@@ -50,14 +51,14 @@ class NGrams(nn.Module):
     def _arrays(self) -> tuple[Ints, Ints, Ints]:
         return self.roots.cpu().numpy(), self.first_child.cpu().numpy(), self.last_token.cpu().numpy()
 
-    def find(self, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> Found:
+    def find(self, ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> SequenceNGrams:
         """The n-grams of the sequences `ids[offsets[i]:offsets[i + 1]]`."""
         most = (len(ids) + len(offsets)) * self.order
-        found, counts = np.empty(most, np.int32), np.empty(most, np.float32)
+        ngram_ids, counts = np.empty(most, np.int32), np.empty(most, np.float32)
         starts = np.zeros(len(offsets), np.int64)
         seen = np.full((len(self), 2), -1, np.int32)
-        size = _find(ids, offsets, *self._arrays(), self.order, self.before, seen, found, counts, starts)
-        return Found(found[:size], counts[:size], starts)
+        size = _find(ids, offsets, *self._arrays(), self.order, self.before, seen, ngram_ids, counts, starts)
+        return SequenceNGrams(ngram_ids[:size], counts[:size], starts)
 
 
 def learn_ngrams(
@@ -70,30 +71,30 @@ def learn_ngrams(
     min_count: int,
     most: int,
 ) -> NGrams:
-    """The n-grams that occur `min_count` times in the sequences `ids[offsets[i]:offsets[i + 1]]`, the `most` frequent
-    of them; none holds a token of `never`.
+    """The n-grams that occur at least `min_count` times in the sequences `ids[offsets[i]:offsets[i + 1]]`, at most the
+    `most` frequent of them. None contains a token of `never`.
 
-    An n-gram is no more frequent than its beginning, so each length is looked for only after what is kept of the last
-    (Agrawal and Srikant 1994).
+    An n-gram is at most as frequent as its prefix, so the search for each length only extends the frequent n-grams of
+    the previous length (Agrawal and Srikant 1994).
     """
     tokens = np.zeros(vocab_size, np.int64)
     for start in range(0, len(ids), _TOKENS_AT_ONCE):
         tokens += np.bincount(ids[start : start + _TOKENS_AT_ONCE], minlength=vocab_size)
     tokens[before] += len(offsets) - 1
     tokens[list(never)] = 0
-    kept = np.flatnonzero(tokens >= min_count)
-    last, counts, parents = kept.astype(np.int32), tokens[kept], np.full(len(kept), -1, np.int32)
+    frequent = np.flatnonzero(tokens >= min_count)
+    last, counts, parents = frequent.astype(np.int32), tokens[frequent], np.full(len(frequent), -1, np.int32)
     for length in range(2, order + 1):
         tree = _tree(last, parents, vocab_size, length, before)
         keys, times = _longer(tree, ids, offsets, never, vocab_size, min_count)
         parents = np.concatenate([parents, (keys // vocab_size).astype(np.int32)])
         last, counts = np.concatenate([last, (keys % vocab_size).astype(np.int32)]), np.concatenate([counts, times])
     if len(last) > most:
-        # Of equally frequent ones the shorter come first, so that none is kept without its beginning.
-        chosen = np.zeros(len(last), bool)
-        chosen[np.argsort(-counts, kind="stable")[:most]] = True
-        places = np.cumsum(chosen, dtype=np.int32) - 1
-        last, parents = last[chosen], np.where(parents[chosen] < 0, -1, places[parents[chosen]]).astype(np.int32)
+        # Among equally frequent n-grams the shorter come first, so that no n-gram is kept without its prefix.
+        is_kept = np.zeros(len(last), bool)
+        is_kept[np.argsort(-counts, kind="stable")[:most]] = True
+        places = np.cumsum(is_kept, dtype=np.int32) - 1
+        last, parents = last[is_kept], np.where(parents[is_kept] < 0, -1, places[parents[is_kept]]).astype(np.int32)
     return _tree(last, parents, vocab_size, order, before)
 
 
@@ -113,16 +114,16 @@ def _longer(
     vocab_size: int,
     min_count: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What is one token longer than the longest n-grams of the tree, as beginning * vocab_size + token in rising order,
-    and how often it occurs."""
+    """The frequent extensions of the tree's longest n-grams by one token, as prefix * vocab_size + token in increasing
+    order, and their counts."""
     keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
     banned = np.zeros(vocab_size, bool)
     banned[list(never)] = True
     for part, bounds in _parts(ids, offsets):
-        found = np.empty(len(part) + len(bounds), np.int64)
-        size = _extend(part, bounds, *tree._arrays(), tree.order - 1, tree.before, banned, vocab_size, found)
-        own, times = np.unique(found[:size], return_counts=True)
-        keys, places = np.unique(np.concatenate([keys, own]), return_inverse=True)
+        extensions = np.empty(len(part) + len(bounds), np.int64)
+        size = _extend(part, bounds, *tree._arrays(), tree.order - 1, tree.before, banned, vocab_size, extensions)
+        part_keys, times = np.unique(extensions[:size], return_counts=True)
+        keys, places = np.unique(np.concatenate([keys, part_keys]), return_inverse=True)
         counts = np.bincount(places, np.concatenate([counts, times]), len(keys)).astype(np.int64)
     frequent = counts >= min_count
     return keys[frequent], counts[frequent]
@@ -131,7 +132,7 @@ def _longer(
 def _parts(
     ids: NDArray[np.integer[Any]], offsets: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Whole sequences, some millions of tokens at a time."""
+    """Parts of whole sequences with some millions of tokens each."""
     first, count = 0, len(offsets) - 1
     while first < count:
         stop = int(np.searchsorted(offsets, offsets[first] + _TOKENS_AT_ONCE, side="right")) - 1
@@ -142,7 +143,7 @@ def _parts(
 
 @compiled
 def _child(node: int, token: int, first_child: Array, last_token: Array) -> int:
-    """The child of `node` that ends in `token`, -1 where there is none."""
+    """The child of `node` that ends in `token`, or -1."""
     low, high = first_child[node], first_child[node + 1]
     while low < high:
         middle = (low + high) >> 1
@@ -165,11 +166,12 @@ def _find(
     order: int,
     before: int,
     seen: Array,
-    found: Array,
+    ngram_ids: Array,
     counts: Array,
     starts: Array,
 ) -> int:
-    """Fills `found`, `counts` and `starts`. `seen[i]`: the last sequence that n-gram i was in, and its place there."""
+    """Fills `ngram_ids`, `counts` and `starts`, and returns the number of entries. `seen[i]`: the last sequence that
+    contained n-gram i, and its position there."""
     size = 0
     for row in range(offsets.shape[0] - 1):
         starts[row] = size
@@ -182,7 +184,7 @@ def _find(
                     counts[begin + seen[node, 1]] += 1
                 else:
                     seen[node, 0], seen[node, 1] = row, size - begin
-                    found[size], counts[size] = node, 1
+                    ngram_ids[size], counts[size] = node, 1
                     size += 1
                 if place == offsets[row + 1] or place == first + order:
                     break
@@ -203,9 +205,10 @@ def _extend(
     before: int,
     banned: Array,
     vocab_size: int,
-    found: Array,
+    extensions: Array,
 ) -> int:
-    """For each n-gram of `length` tokens that the tree has and a token after it, a number for both together."""
+    """For each occurrence of an n-gram of `length` tokens followed by a token, n-gram * vocab_size + token; returns
+    their number."""
     size = 0
     for row in range(offsets.shape[0] - 1):
         for first in range(offsets[row] - 1, offsets[row + 1] - length):
@@ -215,6 +218,6 @@ def _extend(
                 node = _child(node, ids[place], first_child, last_token)
                 place += 1
             if node >= 0 and not banned[ids[place]]:
-                found[size] = node * vocab_size + ids[place]
+                extensions[size] = node * vocab_size + ids[place]
                 size += 1
     return size

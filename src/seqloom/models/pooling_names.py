@@ -1,4 +1,4 @@
-"""The names of the pooling methods; `sentence_vectors.poolings` has the methods."""
+"""The names of the pooling methods, which `sentence_vectors.poolings` implements, without importing torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from seqloom.errors import unknown_name
 
 AUTO: Final = "auto"
-"""The pooling method that a task chooses for its models."""
+"""The pooling method that a task selects for its models."""
 
 POOLINGS: Final = ("word-mean", "word-sum", "last", "mean", "max")
 

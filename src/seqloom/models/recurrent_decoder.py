@@ -1,4 +1,4 @@
-"""Recurrent decoders, initialised from a summary of the source; without attention, they know nothing else of it."""
+"""Recurrent decoders, initialised from a summary of the source; without attention, this is all they know of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RecurrentDecoder(Decoder):
         self.bridge = nn.ModuleList(_glorot(Linear(summary_size, size)) for size in sizes)
 
     def first_state(self, summary: Float[Tensor, "batch summary"], rows: int) -> State:
-        """The state before the first step, (batch * rows, ...); the hypotheses of a source are next to each other."""
+        """The state before the first step, (batch * rows, ...); the hypotheses of a source are adjacent."""
         if not self.bridged:
             return self.stack.initial_state(len(summary) * rows)
         states = [torch.tanh(linear(summary)).repeat_interleave(rows, dim=0) for linear in self.bridge]

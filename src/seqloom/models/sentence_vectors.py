@@ -1,4 +1,4 @@
-"""Pooling of an encoded sequence into one vector."""
+"""Pools an encoded sequence into one vector."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ outputs."""
 
 
 def pooled(reading: EncodedSequence, pooling: str) -> Float[Tensor, "batch size"]:
-    """One vector for each row."""
+    """One vector for each row, by the pooling method of that name."""
     return poolings[pooling](reading)

@@ -34,8 +34,8 @@ class TaggerSettings(Settings):
     )
     output: Literal["auto", "softmax", "crf"] = Field(
         "auto",
-        description="softmax: each tag on its own; crf: the most probable sequence, legal where tags mark spans (B-X, "
-        "I-X, O); auto: crf where they do",
+        description="softmax: each tag by itself; crf: the most probable tag sequence, well formed if tags mark spans "
+        "(B-X, I-X, O); auto: crf if they do",
     )
     model: Settings
 
@@ -53,7 +53,7 @@ class Tagger(nn.Module):
         num_tags: int,
     ) -> None:
         """`word_counts`: the frequency of each word of the vocabulary in the training data. `legal`: which tag may
-        follow which (see `CRF`), where the output is to be a CRF."""
+        follow which (see `CRF`), or None for a softmax."""
         super().__init__()
         self.forms = WordEncoder(word_counts, num_characters, settings.words, settings.characters)
         self.input_dropout = VariationalDropout(settings.input_dropout)
@@ -72,7 +72,7 @@ class Tagger(nn.Module):
     def forward(
         self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time tags"]:
-        """The emissions. `inputs` are indices into `forms`, the different words of the batch."""
+        """The emissions. `inputs` are indices into `forms`, the distinct words of the batch."""
         return self._emissions(self._encoded(self._vectors(inputs, forms), lengths).outputs)
 
     def _vectors(self, inputs: Tensor, forms: Forms) -> Float[Tensor, "batch time size"]:
@@ -107,8 +107,8 @@ class Tagger(nn.Module):
 
     @torch.no_grad()
     def tag_next(self, form: Forms, state: State | None, before: int | None) -> tuple[int, State]:
-        """The tag of the next word, without later words, and the state after it. `before` is the tag of the previous
-        word and `state` the state after it; both None at the first word. Only for causal layers."""
+        """The tag of the next word, without later words, and the new state. `before` is the tag of the previous word
+        and `state` the state after it; both are None at the first word. Only for causal layers."""
         layer = self.encoder.layer
         assert layer.causal, "a bidirectional layer needs the later words"
         outputs, state = layer(self.forms(form)[None], state)

@@ -37,8 +37,8 @@ class SourceAttention(nn.Module):
     def forward(
         self, source: tuple[Tensor, Tensor, Tensor], hidden: Tensor, weights: list[Tensor] | None = None
     ) -> Tensor:
-        """`hidden` (batch * rows, time, model): the rows of a source are next to each other. `source`: keys, values and
-        mask. The attention weights (batch, rows * time, source) are appended to `weights`, unless it is None."""
+        """`hidden` (batch * rows, time, model): the rows of a source are adjacent. `source`: keys, values and mask. The
+        attention weights (batch, rows * time, source) are appended to `weights`, unless it is None."""
         queries = self.norm(hidden).view(len(source[0]), -1, hidden.shape[2])
         if weights is None:
             attended = self.attention(queries, *source)

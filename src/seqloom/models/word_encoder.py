@@ -71,7 +71,7 @@ class WordEncoder(nn.Module):
         self.register_buffer("word_counts", torch.from_numpy(word_counts))
 
     def forward(self, forms: Forms) -> Float[Tensor, "forms size"]:
-        """One vector for each of the different words."""
+        """One vector for each distinct word."""
         word_ids = forms.word_ids
         if self.training and self.unknown:
             rate = self.unknown / (self.unknown + self.word_counts[word_ids])
@@ -81,7 +81,7 @@ class WordEncoder(nn.Module):
 
 
 def _table(rows: int, dim: int) -> nn.Embedding:
-    """An embedding whose vectors have a length of about 1."""
+    """An embedding with vectors of length about 1."""
     table = nn.Embedding(rows, dim)
     nn.init.normal_(table.weight, std=dim**-0.5)
     return table

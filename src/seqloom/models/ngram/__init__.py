@@ -1,1 +1,1 @@
-"""The n-gram model: counted, not trained. One file a subject, from the text to the next word's distribution."""
+"""The n-gram model: counted, estimated, pruned, stored and queried."""

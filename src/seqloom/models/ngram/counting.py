@@ -22,13 +22,13 @@ from seqloom.models.ngram.trie import Trie
 
 _ROWS_AT_ONCE = 1 << 18
 _BYTES_PER_PLACE = 32
-"""What sorting takes: ids, places, marks and keys."""
+"""The arrays that sorting needs: ids, positions, group marks and keys."""
 _MIN_PLACES = 1 << 12
 _MAX_NODES = 2**32 - 2
 
 
 class Counts(NamedTuple):
-    """`counts[n]`: how often each n-gram of the trie's level n occurs in the text."""
+    """`counts[n]`: the number of occurrences of each n-gram of the trie's level n."""
 
     trie: Trie
     counts: list[NDArray[Any]]
@@ -37,8 +37,8 @@ class Counts(NamedTuple):
 def count(tokens: TokenFile, order: int, vocab_size: int, memory_bytes: int) -> Counts:
     """Counts all n-grams up to `order` of the lines, each as `<sos> w1 .. wn <eos>`.
 
-    Where the text does not fit in `memory_bytes`, parts of it are sorted on their own and written to disk, and the
-    result is memory-mapped.
+    If the text does not fit in `memory_bytes`, its parts are sorted separately and written to disk, and the result is
+    memory-mapped.
     """
     unigrams = tokens.counts(vocab_size)
     unigrams[UNK] += unigrams[PAD] + unigrams[SOS]
@@ -56,11 +56,11 @@ def count(tokens: TokenFile, order: int, vocab_size: int, memory_bytes: int) -> 
             runs.append(write_run(rows, scratch / f"run-{number}", order))
         return _grown(merged(runs, order), order, unigrams, scratch)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)  # what is mapped stays until it is let go
+        shutil.rmtree(scratch, ignore_errors=True)  # mapped files stay readable until they are released
 
 
 def _parts(tokens: TokenFile, places: int) -> Iterator[tuple[int, int]]:
-    """Ranges of lines of at most so many tokens."""
+    """Ranges of lines with at most `places` tokens."""
     first = 0
     while first < tokens.num_lines:
         limit = int(tokens.offsets[first]) + places - 1
@@ -79,7 +79,9 @@ def _text(tokens: TokenFile, first: int, last: int) -> NDArray[np.uint32]:
     text = np.empty(stop - start + 1, np.uint32)
     text[0] = EOS
     text[1:] = tokens.ids[start:stop]
-    text[(text == PAD) | (text == SOS)] = UNK  # words of the text that look like them; windows are built on those ids
+    text[(text == PAD) | (text == SOS)] = (
+        UNK  # words that look like special tokens, whose ids have a meaning in windows
+    )
     return text
 
 
@@ -95,7 +97,7 @@ def _sorted_rows(text: NDArray[np.uint32], order: int, vocab_size: int) -> Itera
 
 
 class _Column:
-    """Numbers that are added block by block: kept in memory, or in a file that is memory-mapped at the end."""
+    """An array that is built block by block: in memory, or in a file that is memory-mapped at the end."""
 
     def __init__(self, path: Path | None, dtype: type[np.generic]) -> None:
         self._path, self._dtype = path, np.dtype(dtype)
@@ -110,15 +112,15 @@ class _Column:
 
     def finish(self) -> NDArray[Any]:
         if self._path is None:
-            whole = np.concatenate([np.zeros(0, self._dtype), *self._blocks])
+            array = np.concatenate([np.zeros(0, self._dtype), *self._blocks])
             self._blocks.clear()
-            return whole
+            return array
         empty = not self._path.exists() or not self._path.stat().st_size
         return np.zeros(0, self._dtype) if empty else np.memmap(self._path, self._dtype, mode="c")
 
 
 def _grown(blocks: Iterator[Rows], order: int, unigrams: NDArray[np.int64], scratch: Path | None) -> Counts:
-    """The trie of the sorted, distinct rows, which come block by block."""
+    """The trie of sorted, distinct rows, which arrive block by block."""
 
     def column(name: str, level: int, dtype: type[np.generic]) -> _Column:
         return _Column(scratch / f"{name}-{level}" if scratch is not None else None, dtype)
@@ -126,7 +128,7 @@ def _grown(blocks: Iterator[Rows], order: int, unigrams: NDArray[np.int64], scra
     words = [column("words", n, np.uint32) for n in range(order)]
     counts = [column("counts", n, np.uint32) for n in range(order)]
     begins = [column("begin", n, np.uint32) for n in range(order)]
-    path = np.zeros((3, order), np.int64)  # of the open node of each level: word, count, where its children begin
+    path = np.zeros((3, order), np.int64)  # the open node of each level: its word, count, and its first child
     sizes = np.zeros(order + 1, np.int64)
     last = np.zeros(order, np.uint32)
     for rows, row_counts in blocks:
@@ -145,7 +147,7 @@ def _grown(blocks: Iterator[Rows], order: int, unigrams: NDArray[np.int64], scra
         begins[n].add(sizes[n + 1 : n + 2])
     vocabulary = np.arange(len(unigrams), dtype=np.uint32)
     trie = Trie([vocabulary, *(words[n].finish() for n in range(1, order))], [], [])
-    # Level 1 has every word of the vocabulary, also those that nothing follows.
+    # Level 1 has every word of the vocabulary, also words that no word follows.
     above, first_begin = words[0].finish(), begins[0].finish()
     children = np.zeros(len(unigrams) + 1, np.int64)
     children[above.astype(np.int64) + 1] = np.diff(first_begin.astype(np.int64))
@@ -155,8 +157,8 @@ def _grown(blocks: Iterator[Rows], order: int, unigrams: NDArray[np.int64], scra
 
 @compiled
 def _grow(rows: Array, counts: Array, path: Array, sizes: Array, last: Array, out: Array) -> Array:
-    """Appends rows to the trie; a node is written out when the next of its level begins. `sizes`: how many nodes of
-    each level have begun. Returns how many of each level were written."""
+    """Appends rows to the trie. A node is written when the next one of its level begins. `sizes`: the number of nodes
+    of each level that have begun. Returns how many nodes of each level were written."""
     order = rows.shape[1]
     filled = np.zeros(order, np.int64)
     for i in range(rows.shape[0]):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqloom.compiling import Array, compiled
 
 FALLBACK = (0.5, 1.0, 1.5)
-"""The discounts of counts of 1, 2, and 3 or more where they cannot be estimated (as `lmplz --discount_fallback`)."""
+"""The default discounts for counts of 1, 2, and 3 or more (those of `lmplz --discount_fallback`)."""
 
 Discounts = tuple[float, float, float]
 
@@ -40,14 +40,14 @@ def absolute(counts: NDArray[Any], order: int) -> Discounts:
 def _warn(order: int, instead: tuple[float, ...], n: list[int]) -> None:
     counts = ", ".join(f"{n[k]} of count {k}" for k in range(1, 5))
     print(
-        f"the discounts of {order}-grams cannot be estimated from {counts}: {', '.join(map(str, instead))} instead",
+        f"the discounts of {order}-grams cannot be estimated from {counts}; using {', '.join(map(str, instead))}",
         file=sys.stderr,
     )
 
 
 @compiled
 def _counts_of_counts(counts: Array) -> Array:
-    """How many n-grams have the counts 0 to 4."""
+    """The number of n-grams with each of the counts 0 to 4."""
     n = np.zeros(5, np.int64)
     for i in range(counts.shape[0]):
         if counts[i] < 5:

@@ -1,7 +1,7 @@
-"""From counts to a back-off model: interpolated modified Kneser-Ney and its simpler relatives.
+"""Estimates a back-off model from counts: interpolated modified Kneser-Ney and simpler methods.
 
-Every method gives the same form (Chen and Goodman 1998, section 2.8): p(w | h) = what is left of the count after
-discounting, plus gamma(h) p(w | h without its first word); words not seen after h have gamma(h) p(w | shorter h).
+Every method has the same form (Chen and Goodman 1998, section 2.8): p(w | h) is the discounted relative frequency plus
+gamma(h) p(w | h without its first word); a word not seen after h has gamma(h) p(w | h without its first word).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from seqloom.processors import over_ranges
 Smoothing = Literal["kneser-ney", "absolute", "witten-bell", "add-k", "maximum-likelihood"]
 
 LOG_ZERO = np.float32(-99)
-"""log10 0, as ARPA files write it."""
+"""The value for log10 0 in ARPA files."""
 
 
 class Estimates(NamedTuple):
-    """A back-off model: of each level's n-grams the log10 probability and, but for the last level, the log10 back-off
-    weight. `discounts`: of each level, where the method has them."""
+    """A back-off model: for each level, the log10 probabilities of its n-grams and, except for the last level, their
+    log10 back-off weights. `discounts`: one entry for each level, if the method has discounts."""
 
     trie: Trie
     log_probs: list[NDArray[np.float32]]
@@ -36,21 +36,22 @@ class Estimates(NamedTuple):
 
 
 class Method(NamedTuple):
-    """`smoothing` with its parameters. `prune[n]`: n-grams of level n that occur so often or less are left out."""
+    """`smoothing` with its parameters. `prune[n]`: n-grams of level n with at most this count are pruned."""
 
     smoothing: Smoothing = "kneser-ney"
     k: float = 1.0
     prune: tuple[int, ...] = ()
 
     def threshold(self, level: int) -> int:
-        """The last threshold holds for all longer n-grams too."""
+        """The threshold of a level; the last one also applies to all longer n-grams."""
         return (self.prune[min(level, len(self.prune) - 1)] if self.prune else 0) if level else 0
 
 
 def estimate(counted: Counts, method: Method) -> Estimates:
-    """The model over all counted n-grams; those that `prune` names are still in it, and `pruned_by_count` drops them.
+    """The model of all counted n-grams. Those below the thresholds of `prune` are still in it; `pruned_by_count`
+    removes them.
 
-    Raises nothing: where discounts cannot be estimated, default ones are used, with a warning on standard error.
+    If discounts cannot be estimated, default ones are used and a warning is printed on standard error.
     """
     trie, raw = counted
     effective = adjusted_counts(counted) if method.smoothing == "kneser-ney" else raw
@@ -58,7 +59,7 @@ def estimate(counted: Counts, method: Method) -> Estimates:
     probs: list[NDArray[np.float32]] = []
     backoffs: list[NDArray[np.float32]] = []
     for level in range(trie.order):
-        # <sos> is in every line and never predicted: it does not count among the unigrams.
+        # <sos> begins every line and is never predicted, so it is not counted among the unigrams.
         counts = effective[level] if level else _without(effective[0], SOS)
         level_discounts.append(_discounts(method, counts, level + 1))
         rule = _rule(method, level_discounts[level])
@@ -74,8 +75,8 @@ def estimate(counted: Counts, method: Method) -> Estimates:
 
 
 def adjusted_counts(counted: Counts) -> list[NDArray[Any]]:
-    """Raw counts of the longest n-grams and of those that begin with <sos>; of the others, how many different words
-    come before them (Heafield et al. 2013, section 3.2)."""
+    """The raw counts of the longest n-grams and of those that begin with <sos>; for all others, the number of distinct
+    words that precede them (Heafield et al. 2013, section 3.2)."""
     trie, raw = counted
     adjusted: list[NDArray[Any]] = []
     first, last = SOS, SOS + 1
@@ -109,15 +110,15 @@ def _discounts(method: Method, counts: NDArray[Any], order: int) -> Discounts:
 
 
 def _rule(method: Method, of: Discounts) -> NDArray[np.float64]:
-    """What the kernels need: the discounts; what is added to the mass of the lower order for every different word; and
-    for the vocabulary as a whole, in words."""
+    """The parameters of the kernels: the discounts; the mass that every distinct word adds to the lower order; and the
+    mass that is added once for each word of the vocabulary."""
     per_word = 1.0 if method.smoothing == "witten-bell" else 0.0
     per_vocabulary = method.k if method.smoothing == "add-k" else 0.0
     return np.array([0.0, *of, per_word, per_vocabulary])
 
 
 def _unigrams(counts: NDArray[Any], rule: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The lower order is uniform over the words, <unk> and <eos>; <sos> has probability 1 as in lmplz."""
+    """The lower order is uniform over all words, <unk> and <eos>; <sos> has probability 1, as in lmplz."""
     predicted = len(counts) - 2
     classes = np.minimum(counts, 3).astype(np.int64)
     seen = classes > 0
@@ -137,7 +138,7 @@ def _conditional(
     rule: NDArray[np.float64],
     lower: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Probabilities of a level's n-grams, and the log10 back-off weights of the level above, their contexts."""
+    """The probabilities of a level's n-grams, and the log10 back-off weights of their contexts on the level above."""
     begin = trie.begin[level - 1]
     probs, gamma = np.empty(len(counts), np.float32), np.zeros(len(begin) - 1, np.float32)
     threshold, size = method.threshold(level), trie.vocab_size - 2
@@ -178,7 +179,7 @@ def _estimate(
                 discounted += rule[min(count, 3)]
                 distinct += 1
             else:
-                discounted += count  # a pruned n-gram leaves its mass to the lower order
+                discounted += count  # the mass of a pruned n-gram goes to the lower order
         more = rule[4] * distinct + rule[5] * vocab_size
         share = (discounted + more) / (total + more)
         gamma[node] = np.log10(share) if share > 0 else LOG_ZERO
@@ -189,8 +190,8 @@ def _estimate(
 
 
 def _flatten_lower(trie: Trie, probs: list[NDArray[np.float32]], backoffs: list[NDArray[np.float32]]) -> None:
-    """Add-k knows no shorter contexts: after a context that was not seen, every word is as likely. Those that begin
-    with <sos> are as long as they can be."""
+    """Add-k does not use shorter contexts: after an unseen context, all words are equally probable. A context that
+    begins with <sos> cannot be longer."""
     uniform = np.float32(1 / (trie.vocab_size - 2))
     first, last = SOS, SOS + 1
     for level in range(trie.order - 1):
@@ -206,7 +207,7 @@ def _flatten_lower(trie: Trie, probs: list[NDArray[np.float32]], backoffs: list[
 
 
 def _log10(probs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """In place, at most 0; of zero, LOG_ZERO."""
+    """log10 in place, at most 0; LOG_ZERO for probability 0."""
     over_ranges(len(probs), lambda first, last: _log10_of(probs, first, last))
     return probs
 

@@ -1,4 +1,4 @@
-"""Sorted runs of windows on disk, merged into one; only a block of each is in memory."""
+"""Sorted runs of windows on disk, merged into one, with one block of each in memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from seqloom.compiling import Array, compiled
 from seqloom.files import writing
 
 Rows = tuple[NDArray[np.uint32], NDArray[np.int64]]
-"""Distinct windows (rows, order) in order, and how often each occurs."""
+"""Distinct windows (rows, order) in sorted order, and the count of each."""
 
 _ROWS_AT_ONCE = 1 << 16
 
 
 def write_run(blocks: Iterable[Rows], path: Path, order: int) -> Path:
-    """Writes a run: each row's words, then its count as two more."""
+    """Writes a run: for each row its words, then its count as two numbers."""
     with writing(path), path.open("wb") as stream:
         for rows, counts in blocks:
             block = np.empty((len(rows), order + 2), np.uint32)
@@ -30,7 +30,7 @@ def write_run(blocks: Iterable[Rows], path: Path, order: int) -> Path:
 
 
 def merged(runs: list[Path], order: int) -> Iterator[Rows]:
-    """The distinct windows of all runs in order, their counts summed."""
+    """The distinct windows of all runs in sorted order, with their counts summed."""
     maps = [np.memmap(path, np.uint32, mode="r").reshape(-1, order + 2) for path in runs]
     at = [0] * len(maps)
     while True:
@@ -43,9 +43,9 @@ def merged(runs: list[Path], order: int) -> Iterator[Rows]:
         parts = []
         bound = min((tuple(blocks[i][-1, :order].tolist()) for i in unfinished), default=None)
         for i in alive:
-            taken = len(blocks[i]) if bound is None else int(_rows_up_to(blocks[i], np.array(bound, np.uint32)))
-            parts.append(np.asarray(blocks[i][:taken]))
-            at[i] += taken
+            num_rows = len(blocks[i]) if bound is None else int(_rows_up_to(blocks[i], np.array(bound, np.uint32)))
+            parts.append(np.asarray(blocks[i][:num_rows]))
+            at[i] += num_rows
         yield _summed(np.concatenate(parts), order)
 
 
@@ -60,7 +60,7 @@ def _summed(rows: NDArray[np.uint32], order: int) -> Rows:
 
 @compiled
 def _rows_up_to(rows: Array, bound: Array) -> Any:
-    """How many of the sorted rows are not after `bound`."""
+    """The number of sorted rows that are not greater than `bound`."""
     low, high = 0, rows.shape[0]
     while low < high:
         middle = (low + high) >> 1

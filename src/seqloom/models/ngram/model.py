@@ -1,4 +1,4 @@
-"""The n-gram language model: fitted by counting, used like any other language model."""
+"""The n-gram language model, fitted by counting."""
 
 from __future__ import annotations
 
@@ -38,18 +38,19 @@ class NgramSettings(Settings):
     )
     k: float = Field(1.0, gt=0, le=1e9, description="add-k: the number added to each count")
     prune: tuple[int, ...] = Field(
-        (), description="n-grams that occur so often or less are pruned, by length; [0, 0, 1]: 1 from trigrams on"
+        (),
+        description="counts up to which n-grams are pruned, by length; [0, 0, 1]: those with count 1, from trigrams on",
     )
     entropy_threshold: float = Field(
         0.0, ge=0, description="n-grams that change the perplexity by a smaller share are pruned (Stolcke 1998)"
     )
     memory_megabytes: int = Field(
-        2_000, ge=1, description="counting that needs more memory than this sorts parts of the text on disk"
+        2_000, ge=1, description="MB of memory for counting; if it needs more, it sorts parts of the text on disk"
     )
 
 
 class NgramModel(CountBased):
-    """An n-gram model, smoothed: counts of words after the words before them."""
+    """An n-gram model: smoothed counts of words after their preceding words."""
 
     description = "An n-gram model: counts of n-grams, smoothed by modified Kneser-Ney."
     source = "Chen and Goodman 1998"
@@ -69,11 +70,11 @@ class NgramModel(CountBased):
 
     @property
     def store(self) -> Store:
-        assert self._store is not None, "fitted or opened first"
+        assert self._store is not None, "the model must be fitted or opened first"
         return self._store
 
     def estimate(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
-        """Counts the n-grams and estimates the model; a text that does not fit in memory is sorted in parts on disk."""
+        """Counts the n-grams and estimates the model. A text that does not fit in memory is sorted in parts on disk."""
         settings = self.config
         counted = count(train, settings.order, vocab_size, settings.memory_megabytes << 20)
         link_suffixes(counted.trie)
@@ -97,11 +98,11 @@ class NgramModel(CountBased):
         return self.store.vocab_size
 
     def num_parameters(self) -> int:
-        """Probabilities and back-off weights."""
+        """The number of probabilities and back-off weights."""
         return len(self.store.log_probs) + len(self.store.backoffs)
 
     def initial_state(self, batch_size: int) -> State:
-        """(batch, order - 1): the last words read, <pad> where there are none yet."""
+        """(batch, order - 1): the last words read; <pad> before the first word."""
         return (torch.full((batch_size, self.store.order - 1), PAD),)
 
     def next_log_probs(
@@ -132,8 +133,8 @@ class NgramModel(CountBased):
     def line_scores(
         self, ids: NDArray[np.uint32], offsets: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-        """Of each line `ids[offsets[i]:offsets[i + 1]]` (<eos> last): its log-probability in nats, its tokens and its
-        unknown words."""
+        """For each line `ids[offsets[i]:offsets[i + 1]]` (<eos> last): its log-probability in nats, its number of
+        tokens and its number of unknown words."""
         totals, unknown = np.empty(len(offsets) - 1), np.empty(len(offsets) - 1, np.int64)
 
         def work(first: int, last: int) -> None:
@@ -143,22 +144,23 @@ class NgramModel(CountBased):
         return totals * _LN_10, np.diff(offsets), unknown
 
     def _after(self, token_ids: Tensor, state: State, lengths: Tensor | None) -> State:
-        """The last words of each row, those of the state before it included."""
+        """The last words of each row, including those of the previous state."""
         width = self.store.order - 1
         history = torch.cat([state[0].cpu(), token_ids], dim=1)
         if lengths is None:
             return (history[:, history.shape[1] - width :].contiguous(),)
-        # Row i ends after its own length: the window of `width` words before that.
+        # Row i ends at its own length, so its state is the `width` words before that.
         places = lengths.cpu()[:, None] + torch.arange(width)
         return (history.gather(1, places),)
 
 
 def _check_thresholds(settings: NgramSettings) -> None:
-    """A longer n-gram occurs no more often than the n-grams in it: a lower threshold for it would prune nothing."""
+    """A longer n-gram is never more frequent than the n-grams in it, so a lower threshold for it would prune
+    nothing."""
     prune = settings.prune
     if any(count < 0 for count in prune) or list(prune) != sorted(prune) or (prune and prune[0]):
         raise RequestError(
-            "thresholds of pruning begin with 0, for words, and do not fall",
+            "the pruning thresholds must begin with 0, for words, and must not decrease",
             where="model.prune",
             got=list(prune),
             expected="as [0, 0, 1]",

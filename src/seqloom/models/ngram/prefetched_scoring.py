@@ -1,7 +1,7 @@
-"""Scores of many lines, several at a time: while one waits for memory, the others continue.
+"""Scores many lines at a time, so that while one waits for memory, the others continue.
 
-A look-up in a large store is a chain of reads, each of which takes longer than all the computation. So every line's
-next read is begun (prefetched) one turn before it is needed, during the turns of the other lines.
+A look-up in a large store is a chain of memory reads, each of which takes longer than all the computation. So the next
+read of every line is prefetched one turn before it is needed, during the turns of the other lines.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from seqloom.models.ngram.query import NO_CONTEXT, context_of
 from seqloom.models.ngram.trie import find_child
 
 _LINES = 12
-"""Lines at a time; a core begins about as many reads before it must wait for one."""
+"""Lines that are processed together; a core can have about this many outstanding reads."""
 
 
 @compiled
 def score_lines(store: Any, ids: Array, offsets: Array, totals: Array, unknown: Array, first: int, last: int) -> None:
-    """log10 of the probability of each of the lines `first` to `last`, its <eos> included, and the number of its
+    """log10 of the probability of each of the lines `first` to `last`, <eos> included, and the number of its
     unknown words. Line i is `ids[offsets[i]:offsets[i + 1]]`, <eos> last."""
     sizes, words, log_probs, suffix, backoffs, begin = store
     begun = SOS if sizes.shape[0] > 1 else NO_CONTEXT
-    # Of each place: its line, the next token, the context, and the sums so far. `ranged`: the context's children
-    # are known and on their way; before that, only the context is.
+    # Each slot has its line, the next token, the context, and the sums so far. If `ranged`, the range of the context's
+    # children is known and being prefetched; before that, only the context is.
     line, at = np.full(_LINES, -1, np.int64), np.zeros(_LINES, np.int64)
     context, ranged = np.zeros(_LINES, np.int64), np.zeros(_LINES, np.bool_)
     start, stop = np.zeros(_LINES, np.int64), np.zeros(_LINES, np.int64)

@@ -13,21 +13,22 @@ from seqloom.models.ngram.estimate import LOG_ZERO, Estimates, Method
 from seqloom.models.ngram.trie import Trie
 
 KeepMasks = list[NDArray[np.bool_]]
-"""Of each level: which n-grams are kept."""
+"""For each level, which n-grams remain."""
 
 
 def pruned_by_count(estimates: Estimates, counts: list[NDArray[Any]], method: Method) -> Estimates:
-    """The model without the n-grams of `method.prune`; the back-off weights already hold their probability mass."""
+    """The model without the n-grams that `method.prune` removes; the back-off weights already include their probability
+    mass."""
     return without(estimates, [c > method.threshold(n) if n else np.ones(len(c), bool) for n, c in enumerate(counts)])
 
 
 def without(estimates: Estimates, keep: KeepMasks) -> Estimates:
-    """The model of the n-grams where `keep` is True; with an n-gram its prefix and its suffix must be kept."""
+    """The model of the n-grams where `keep` is True. With an n-gram, its prefix and its suffix must be kept."""
     trie, log_probs, backoffs, discounts = estimates
     places = [np.cumsum(mask, dtype=np.int64) - 1 for mask in keep]
     begin = []
     for n in range(trie.order - 1):
-        below = np.append(0, places[n + 1] + 1)[trie.begin[n]]  # kept children before each node's first
+        below = np.append(0, places[n + 1] + 1)[trie.begin[n]]  # kept children before the first child of each node
         begin.append(np.append(below[:-1][keep[n]], below[-1]).astype(np.uint32))
     suffix = [trie.suffix[0] if trie.suffix else np.zeros(0, np.uint32)]
     suffix += [places[n - 1][trie.suffix[n][keep[n]]].astype(np.uint32) for n in range(1, trie.order)]
@@ -41,10 +42,10 @@ def without(estimates: Estimates, keep: KeepMasks) -> Estimates:
 
 
 def pruned_by_entropy(estimates: Estimates, threshold: float) -> Estimates:
-    """The model without the n-grams whose removal, each on its own, raises the perplexity by a smaller share than
-    `threshold` (Stolcke 1998, equations 3 to 6). Prefixes and suffixes of an n-gram that is kept are kept.
+    """The model without the n-grams whose removal, each by itself, raises the perplexity by a smaller share than
+    `threshold` (Stolcke 1998, equations 3 to 6). The prefixes and suffixes of an n-gram that is kept are kept too.
 
-    The probability of a context is the model's, word by word. The back-off weights are computed anew, so that every
+    The probability of a context is the model's own, word by word. The back-off weights are recomputed, so that every
     distribution sums to one.
     """
     trie, log_probs, backoffs, _ = estimates
@@ -71,13 +72,13 @@ def pruned_by_entropy(estimates: Estimates, threshold: float) -> Estimates:
 
 
 def _children(trie: Trie, level: int) -> NDArray[np.int64]:
-    """How many each node of a level has."""
+    """The number of children of each node of a level."""
     begin = trie.begin[level].astype(np.int64)
     return begin[1:] - begin[:-1]
 
 
 def _context_log_probs(estimates: Estimates, level: int) -> NDArray[np.float64]:
-    """log10 p(w1 .. wn) of each n-gram of a level, as the product over its words; <sos> has probability 1."""
+    """log10 p(w1 .. wn) of each n-gram of a level, the product over its words; <sos> has probability 1."""
     trie, log_probs, _, _ = estimates
     total = log_probs[0].astype(np.float64)
     total[SOS] = 0.0
@@ -120,7 +121,7 @@ def _choose(
 
 
 def _weigh(estimates: Estimates, level: int) -> None:
-    """The back-off weights of the contexts of a level, so that every distribution sums to one."""
+    """Computes the back-off weights of a level's contexts, so that every distribution sums to one."""
     trie, log_probs, backoffs, _ = estimates
     lower = log_probs[level - 1][trie.suffix[level]]
     _weights(trie.begin[level - 1], log_probs[level], lower, backoffs[level - 1])

@@ -1,7 +1,7 @@
-"""Compiled queries to a store: the probability of a word after a context, and the whole next-word distribution.
+"""Compiled queries to a store: the probability of a word after a context, and the full next-word distribution.
 
-A context is the node of the longest known suffix of the words read (-1: none). Where a word was not seen after it, the
-context without its first word is looked up, at the cost of a back-off weight (Katz 1987): `suffix` is the link to it.
+A context is the node of the longest known suffix of the words read, or -1. If a word was not seen after it, the context
+without its first word is tried, at the cost of a back-off weight (Katz 1987); `suffix` links to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NO_CONTEXT = -1
 
 @inlined
 def find_after(store: Any, context: Any, word: Any) -> Any:
-    """The node of the longest n-gram that `word` ends, and the sum of the back-off weights on the way to it."""
+    """The node of the longest n-gram that ends in `word`, and the sum of the back-off weights on the way to it."""
     sizes, words, _, suffix, backoffs, begin = store
     weight = np.float32(0)
     while context >= 0:
@@ -41,7 +41,7 @@ def context_of(store: Any, node: Any) -> Any:
 
 @inlined
 def after(store: Any, context: int, word: int) -> int:
-    """The context after reading one more word; both <sos> and <eos> begin a line."""
+    """The context after one more word; <sos> and <eos> both begin a line."""
     if word == PAD:
         return context
     if word in (EOS, SOS):
@@ -59,7 +59,7 @@ def after_all(store: Any, ids: Array) -> int:
 
 @compiled
 def score_steps(store: Any, before: Array, inputs: Array, targets: Array, out: Array, first: int, last: int) -> None:
-    """log10 p(target) at each step of the rows `first` to `last`; `before` are the ids that precede each row."""
+    """log10 p(target) at each step of the rows `first` to `last`; `before` has the ids that precede each row."""
     log_probs = store[2]
     for row in range(first, last):
         context = after_all(store, before[row])
@@ -67,7 +67,7 @@ def score_steps(store: Any, before: Array, inputs: Array, targets: Array, out: A
         for step in range(inputs.shape[1]):
             word = inputs[row, step]
             if step > 0 and word == targets[row, step - 1] and word > EOS:
-                context = context_of(store, node)  # the node was found for the target before
+                context = context_of(store, node)  # the node of the previous target
             else:
                 context = after(store, context, word)
             node, weight = find_after(store, context, targets[row, step])

@@ -1,7 +1,7 @@
-"""A back-off model as a few flat arrays, and those arrays as a safetensors file that is memory-mapped, not read.
+"""A back-off model as flat arrays, and their memory-mapped safetensors file.
 
-The nodes of all levels are one sequence, level 1 first. The children of a node are then `begin[node]` to
-`begin[node + 1]` also where a level ends, since the next level's children begin there.
+The nodes of all levels are numbered in one sequence, level 1 first. The children of a node are therefore `begin[node]`
+to `begin[node + 1]` also at the end of a level, since the children of the next level begin there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from seqloom.storage.arrays import map_arrays, write_arrays
 
 MAX_ORDER = 16
 MAX_NODES = 2**32 - 2
-"""Of all levels together: they are numbered by 32 bits."""
+"""The largest number of nodes of all levels together, since node numbers have 32 bits."""
 
 _DTYPES: dict[str, type[np.generic]] = {
     "sizes": np.int64,
@@ -37,9 +37,9 @@ _DTYPES: dict[str, type[np.generic]] = {
 
 
 class Store(NamedTuple):
-    """`sizes` (levels): nodes of each. Of every node: `words`, `log_probs` (log10) and `suffix`, the node without the
-    first word (of level 1 nothing). Of those above the last level: `backoffs` (log10) and `begin` (one more), where the
-    children stand."""
+    """`sizes` (levels): the number of nodes of each level. For every node: `words`, `log_probs` (log10) and `suffix`,
+    the node without the first word (no entries for level 1). For nodes above the last level: `backoffs` (log10) and
+    `begin` (one more entry), the range of their children."""
 
     sizes: NDArray[np.int64]
     words: NDArray[np.uint32]
@@ -62,7 +62,7 @@ class Store(NamedTuple):
 
     @classmethod
     def of(cls, estimates: Estimates) -> Store:
-        """Frees the levels' arrays of `estimates` as it goes, so that little is in memory twice."""
+        """The store of a model. Frees the arrays of `estimates` level by level, so that little is in memory twice."""
         trie, log_probs, backoffs, _ = estimates
         sizes = np.array(trie.sizes(), np.int64)
         if sizes.sum() > MAX_NODES:
@@ -81,7 +81,7 @@ class Store(NamedTuple):
         )
 
     def levels(self) -> Estimates:
-        """The model level by level (views where that is possible)."""
+        """The model level by level, as views where possible."""
         starts = self.starts()
         spans = list(itertools.pairwise(starts))
         begin = [self.begin[a : b + 1] - np.uint32(b) for a, b in spans[:-1]]
@@ -97,8 +97,8 @@ class Store(NamedTuple):
 
     @classmethod
     def open(cls, path: Path) -> Store:
-        """Memory-mapped. Every index is checked, since the compiled loops that use them check none. Raises SeqloomError
-        where one is out of range, or a probability is none."""
+        """Opens a memory-mapped store. Checks every index, since the compiled loops do not. Raises SeqloomError if an
+        index is out of range or a probability is invalid."""
         arrays = map_arrays(path)
         kinds = {name: (array.dtype.type, array.ndim) for name, array in arrays.items()}
         if kinds != {name: (dtype, 1) for name, dtype in _DTYPES.items()}:
@@ -113,8 +113,10 @@ class Store(NamedTuple):
             raise SeqloomError("the n-gram model is damaged", where=str(path), got=f"arrays of {lengths}")
         for level in range(store.order):
             if (node := store._first_damaged(level)) >= 0:
-                got = f"n-gram {node} of order {level + 1} points outside of the model, or has no probability"
-                raise SeqloomError("the n-gram model is damaged", where=str(path), got=got)
+                problem = (
+                    f"n-gram {node} of order {level + 1} refers to a missing n-gram, or has an invalid probability"
+                )
+                raise SeqloomError("the n-gram model is damaged", where=str(path), got=problem)
         return store
 
     def _first_damaged(self, level: int) -> int:
@@ -127,8 +129,8 @@ class Store(NamedTuple):
 
 @compiled
 def _first_damaged(store: Any, starts: Array, level: int, first: int, last: int) -> int:
-    """The first of a level's nodes `first` to `last` that is damaged, -1 where none is: its word must be in the
-    vocabulary, its suffix in the level above, its children in the level below and in order, its numbers finite."""
+    """The first damaged node of a level among `first` to `last`, or -1. Its word must be in the vocabulary, its suffix
+    in the level above, its children in the level below and in order, and its numbers finite."""
     sizes, words, log_probs, suffix, backoffs, begin = store
     is_last = level == sizes.shape[0] - 1
     for number in range(first, last):
@@ -155,14 +157,14 @@ def _first_damaged(store: Any, starts: Array, level: int, first: int, last: int)
 
 
 def _concatenated(levels: list[NDArray[Any]], offsets: Sequence[int] | None = None) -> NDArray[Any]:
-    """One array of all levels, whose own arrays are freed one by one; `offsets` are added to each."""
-    whole = np.empty(sum(map(len, levels)), levels[0].dtype)
+    """One array of all levels, whose own arrays are freed one by one. `offsets` are added to each level."""
+    array = np.empty(sum(map(len, levels)), levels[0].dtype)
     at = 0
     for number in range(len(levels)):
         level = levels[number]
-        whole[at : at + len(level)] = level
+        array[at : at + len(level)] = level
         if offsets is not None:
-            whole[at : at + len(level)] += np.uint32(offsets[number])
+            array[at : at + len(level)] += np.uint32(offsets[number])
         at += len(level)
         levels[number] = level[:0].copy()
-    return whole
+    return array

@@ -1,7 +1,7 @@
-"""Every position of a text, sorted by the words that follow it: equal n-grams of every order lie together.
+"""The positions of a text sorted by the words that follow, so that equal n-grams of every order are adjacent.
 
-A text is an array of ids, `<eos>` first and after every line: as the first word of an n-gram it stands for `<sos>`, as
-the last one for itself. A window is the `order` words from a place on, cut off after `<eos>` and filled up with
+A text is an array of ids with `<eos>` first and after every line: as the first word of an n-gram it stands for `<sos>`,
+as the last one for itself. A window is the `order` words from a position on, truncated after `<eos>` and padded with
 `<pad>`.
 """
 
@@ -17,21 +17,21 @@ from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.processors import run_all
 
 _SMALL_CHUNK_BITS = 16
-"""Keys of so many places are sorted at once: they stay in the processor's cache."""
+"""The number of positions whose keys are sorted together; they fit in the processor's cache."""
 _MIN_CHUNK_BITS = 13
 MAX_PLACES = 1 << 26
 
 
 class SortedPlaces(NamedTuple):
-    """`places` in the order of their windows; `group_start[j]`: its window differs from that of place j - 1."""
+    """`places` in the order of their windows; `group_start[j]`: the window differs from that of position j - 1."""
 
     places: NDArray[np.uint32]
     group_start: NDArray[np.bool_]
 
 
 def sort_places(text: NDArray[np.uint32], order: int, vocab_size: int) -> SortedPlaces:
-    """A counting sort by the first word, then groups of equal words are sorted by the words after them, as many at once
-    as fit into one number with the place."""
+    """A counting sort by the first word; then groups of equal words are sorted by the next words, as many at a time as
+    fit into one number together with the position."""
     assert len(text) <= MAX_PLACES
     places, group_start = _by_first_word(text, vocab_size)
     bits = max(1, int(vocab_size - 1).bit_length())
@@ -60,7 +60,7 @@ def _refine(text: Any, places: Any, group_start: Any, depth: int, width: int, bi
 
 @compiled
 def _by_first_word(text: Array, vocab_size: int) -> Any:
-    size = text.shape[0] - 1  # after the last <eos> there is nothing
+    size = text.shape[0] - 1  # no window begins at the last <eos>
     starts = np.zeros(vocab_size + 1, np.int64)
     for i in range(size):
         starts[(SOS if text[i] == EOS else text[i]) + 1] += 1
@@ -80,13 +80,13 @@ def _by_first_word(text: Array, vocab_size: int) -> Any:
 
 @compiled
 def _chunk_ends(group_start: Array, most: int) -> Array:
-    """Ends of chunks of whole groups, each of at most `most` places or one group."""
+    """Ends of chunks of whole groups; each has at most `most` positions or is one group."""
     size = group_start.shape[0]
     ends = np.empty(2 * (size // most) + 2, np.int64)
     num_chunks, start, group = 0, 0, 0
     for j in range(1, size + 1):
         if j == size or group_start[j]:
-            # The group from `group` to j is whole.
+            # The group from `group` to j is complete.
             if j - start > most and group > start:
                 ends[num_chunks] = group
                 num_chunks += 1
@@ -110,7 +110,8 @@ def _keys(
     bits: int,
     index_bits: int,
 ) -> Array:
-    """Group, the next `width` words and the index in the chunk as one number, of the places that are not alone."""
+    """The group, the next `width` words and the index in the chunk as one number, for positions in groups of
+    several."""
     keys = np.empty(last - first, np.uint64)
     num_keys, group = 0, -1
     for j in range(first, last):
@@ -136,23 +137,23 @@ def _keys(
 
 @compiled
 def _settle(keys: Array, places: Array, group_start: Array, first: int, last: int, index_bits: int) -> None:
-    """Puts the places in the order of their sorted keys, and marks where a group begins."""
+    """Sorts the positions by their sorted keys, and marks where a group begins."""
     before = places[first:last].copy()
     shift, mask = np.uint64(index_bits), (np.uint64(1) << np.uint64(index_bits)) - np.uint64(1)
-    taken = 0
+    index = 0
     for j in range(first, last):
         if group_start[j] and (j + 1 == last or group_start[j + 1]):
             continue
-        key = keys[taken]
+        key = keys[index]
         places[j] = before[np.int64(key & mask)]
-        group_start[j] = taken == 0 or (key >> shift) != (keys[taken - 1] >> shift)
-        taken += 1
+        group_start[j] = index == 0 or (key >> shift) != (keys[index - 1] >> shift)
+        index += 1
 
 
 @compiled
 def windows(text: Array, places: Array, group_start: Array, first: int, last: int, order: int) -> Any:
-    """The distinct windows (distinct, order) that begin among the sorted places `first` to `last`, and how often each
-    occurs."""
+    """The distinct windows (distinct, order) that begin at the sorted positions `first` to `last`, and the count of
+    each."""
     distinct = 0
     for j in range(first, last):
         distinct += group_start[j]

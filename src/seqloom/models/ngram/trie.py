@@ -1,6 +1,6 @@
-"""n-grams of every order as a trie: a node is a word after the words above it, its children the words seen next.
+"""n-grams of every order as a trie: a node is a word after the words above it, its children are the next words.
 
-Level n holds the n-grams in the order of their words, so the children of a node lie together. Level 1 is the whole
+The n-grams of level n are in the order of their words, so the children of a node are adjacent. Level 1 is the whole
 vocabulary.
 """
 
@@ -18,11 +18,11 @@ from seqloom.processors import over_ranges
 
 @dataclass
 class Trie:
-    """Lists have an entry a level, level 1 first.
+    """Every list has one entry for each level, level 1 first.
 
-    `words[n]`: each node's last word. `begin[n]` (nodes + 1): where its children begin in the level below, for all
-    levels but the last. `suffix[n]`: the node one level above that has the same words without the first one; of level 1
-    it is empty.
+    `words[n]`: the last word of each node. `begin[n]` (nodes + 1): the first child of each node in the level below, for
+    all levels except the last. `suffix[n]`: the node one level above with the same words except the first; empty for
+    level 1.
     """
 
     words: list[NDArray[np.uint32]]
@@ -43,7 +43,7 @@ class Trie:
 
 
 def link_suffixes(trie: Trie) -> int:
-    """Fills in `suffix`. Returns how many n-grams have none; theirs is the largest number."""
+    """Fills in `suffix`. Returns the number of n-grams without a suffix; their entry is the largest number."""
     trie.suffix = [np.zeros(0, np.uint32)]
     missing = 0
     for level in range(1, trie.order):
@@ -72,8 +72,8 @@ NONE = np.uint32(2**32 - 1)
 def _link(
     begin: Array, words: Array, above: Array, cousins: Array, cousin_words: Array, suffix: Array, first: int, last: int
 ) -> int:
-    """Of each child of the nodes `first` to `last`: the child of the node's suffix that has the same word. Both are
-    sorted, so that the search continues from the last place."""
+    """Links each child of the nodes `first` to `last` to the child of the node's suffix with the same word. Both are
+    sorted, so the search continues from the last position."""
     missing: Any = 0
     for node in range(first, last):
         start, stop = np.int64(begin[node]), np.int64(begin[node + 1])
@@ -88,7 +88,7 @@ def _link(
         end = np.int64(cousins[above[node] + 1])
         for child in range(start, stop):
             word = words[child]
-            # Steps that double, then halve: the next one is often near.
+            # Exponential search: the next one is often near.
             step, high = 1, low
             while high < end and cousin_words[high] < word:
                 low = high + 1
@@ -111,8 +111,8 @@ def _link(
 
 @inlined
 def find_child(words: Array, first: int, last: int, word: int) -> int:
-    """The place of `word` among the children `first` to `last`; -1 where it is none of them. A binary search
-    without branches, which a processor could not predict."""
+    """The position of `word` among the children `first` to `last`, or -1. A binary search without branches, which a
+    processor could not predict."""
     size = last - first
     if size == 0:
         return -1

@@ -1,1 +1,1 @@
-"""Word vectors: skip-gram and CBOW by compiled loops, and what is done with the vectors."""
+"""Word vectors: skip-gram and CBOW, trained by compiled loops, and their use."""

@@ -1,4 +1,4 @@
-"""Asynchronous training (Recht et al. 2011): each thread passes over a slice of the tokens and updates shared rows."""
+"""Asynchronous training (Recht et al. 2011): each thread trains on a slice of the tokens and updates shared rows."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _CACHE_LINE = 16
 
 @compiled
 def pass_over(ids: Array, first: int, last: int, network: Any, rate: Any, seed: int, number: int) -> Any:
-    """Trains a `Network` on `ids[first:last]` in place; where `rate` is 0, only measures. Returns the loss in nats,
-    summed, and over how many inputs.
+    """Trains a `Network` on `ids[first:last]` in place, or only measures the loss if `rate` is 0. Returns the summed
+    loss in nats and the number of inputs.
 
-    `number` is that of the slice: its random numbers follow from it and the `seed`.
+    `number` is that of the slice; its random numbers depend on it and on the `seed`.
     """
     inputs, outputs, stride, word_rows, sampler, tree, window, negatives, is_cbow, average_gradient = network
     keep_prob, alias_prob, alias = sampler
@@ -46,7 +46,7 @@ def pass_over(ids: Array, first: int, last: int, network: Any, rate: Any, seed: 
     for i in range(-1, size):
         ahead = 1 - now
         if i + 1 < size and words[i + 1] != LINE_END:
-            # One window ahead, so that its rows are on their way from memory while this one trains.
+            # One window ahead, so that its rows are fetched from memory while the current one trains.
             next_at, next_signs = outputs_at[ahead], signs[ahead]
             num_outputs[ahead], state = choose_outputs(
                 words[i + 1], alias_prob, alias, tree, stride, negatives, next_at, next_signs, state
@@ -100,8 +100,8 @@ def update_inputs(
     hidden: Array,
     before: Array,
 ) -> None:
-    """Moves every row that `hidden` was composed of as far as `hidden` has moved from `before`; where the gradient is
-    averaged, by the share that each word has in the mean."""
+    """Adds the change of `hidden` from `before` to every row of which `hidden` was composed; if the gradient is
+    averaged, divided among the words by their share in the mean."""
     starts, rows = word_rows
     share = np.float32(1.0 / count) if is_cbow and average_gradient else np.float32(1)
     for at in range(0, (1 if is_cbow else count) * stride, 8):

@@ -1,9 +1,10 @@
-"""Deterministic training: the same vectors, bit for bit, whatever the number of threads.
+"""Deterministic training: the same vectors, bit for bit, for any number of threads.
 
-Windows are processed in rounds of a fixed size. All gradients of a round are computed with the rows as they are at its
-beginning, window by window, by any thread. Then every row is updated by one thread alone, in the order of the windows.
-So a round is a step of gradient descent on its windows. The gradients of a frequent word's row would add up to a step
-that is too long; so no row moves farther than a rate of `_MAX_RATE` moves it along the mean of its gradients.
+Windows are processed in rounds of a fixed size. All gradients of a round are computed with the rows as they were at its
+beginning, window by window, by any thread. Then every row is updated by exactly one thread, in the order of the
+windows. A round is therefore one step of gradient descent on its windows. The summed gradients of a frequent word would
+make a step that is too long, so a row moves at most as far as with a rate of `_MAX_RATE` along the mean of its
+gradients.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ _MAX_RATE = 0.5
 
 
 class Round(NamedTuple):
-    """What the windows of a round leave for the update: of each window its context, the outputs, what each input moves
-    each output by (`scores`), the inputs (`hidden`) and their gradients. `num_input_gradients`,
-    `num_output_gradients`: of each row, how many gradients it has in this round."""
+    """The results of a round's windows that the update needs: the context and the outputs of each window, the factors
+    by which each input changes each output (`scores`), the inputs (`hidden`) and their gradients. `num_input_gradients`
+    and `num_output_gradients` count the gradients of each row in this round."""
 
     contexts: NDArray[np.int64]
     context_sizes: NDArray[np.int64]
@@ -75,7 +76,8 @@ def _max_outputs(network: Any) -> int:
 
 
 def pass_in_rounds(ids: Array, network: Network, rate: float, seed: int, number: int) -> tuple[float, int]:
-    """Trains the network on all `ids` like `pass_over`, on all threads."""
+    """Trains the network on all `ids` in rounds, on all threads. Returns the summed loss in nats and the number of
+    inputs."""
     threads, buffers = num_threads(), make_round(network)
     words = np.empty(len(ids), np.int32)
     words = words[: _subsample(ids, network, seed, number, words)]
@@ -110,8 +112,8 @@ def _subsample(ids: Array, network: Any, seed: int, number: int, words: Array) -
 def measure_windows(
     words: Array, first: int, place: int, count: int, network: Any, rate: Any, seed: int, number: int, buffers: Any
 ) -> Any:
-    """The gradients of the windows around `words[first:first + count]`, into the buffers from `place` on. Returns the
-    loss in nats, summed, and over how many inputs."""
+    """Computes the gradients of the windows around `words[first:first + count]` into the buffers from `place` on.
+    Returns the summed loss in nats and the number of inputs."""
     contexts, context_sizes, outputs_at, scores, hidden, gradients, _, _ = buffers
     inputs, outputs, stride, word_rows, sampler, tree, window, negatives, is_cbow, _ = network
     _, alias_prob, alias = sampler
@@ -122,7 +124,7 @@ def measure_windows(
         context_sizes[w] = 0
         if i >= words.shape[0] or words[i] == LINE_END:
             continue
-        # Random numbers of its own: they do not depend on what another thread does.
+        # Each window has its own random numbers, independent of the other threads.
         state = next_state(seed_state(seed ^ (number << 20), i + 1))
         reach = window - random_below(random_bits(state), window)
         size = find_context(words, i, words.shape[0], reach, contexts[w])
@@ -165,12 +167,12 @@ def measure_windows(
 
 
 _COUNT, _MOVE, _FORGET = 0, 1, 2
-"""The steps of an update: count the gradients of each row, move the rows, set the counts back to 0."""
+"""The steps of an update: count the gradients of each row, move the rows, reset the counts to 0."""
 
 
 @compiled
 def update_rows(network: Any, buffers: Any, most: float, owner: int, owners: int, step: int) -> None:
-    """Updates the rows whose numbers leave `owner` when divided by `owners`, by up to `most` of their mean
+    """Updates the rows whose number modulo `owners` is `owner`, each by at most `most` times the mean of its
     gradients."""
     _update_inputs(network, buffers, most, owner, owners, step)
     _update_outputs(network, buffers, most, owner, owners, step)

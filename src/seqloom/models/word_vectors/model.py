@@ -1,4 +1,4 @@
-"""Skip-gram and CBOW (Mikolov et al. 2013): a vector for every word, from the words around it."""
+"""Skip-gram and CBOW (Mikolov et al. 2013): a vector for every word, learnt from the words around it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
 _MAX_STEP_TOKENS, _MIN_STEPS, _MIN_STEP_TOKENS = 1 << 17, 16, 1 << 10
 _HELD_OUT_TOKENS = 1 << 16
 _SLICES = 8
-"""Held-out text is measured in so many slices, whatever the number of threads, so that sums do not depend on it."""
+"""Held-out text is measured in this many slices for any number of threads, so that the sums do not depend on it."""
 _HELD_OUT_SEED = 1
 _CACHE_LINE, _ROWS_AT_ONCE = 16, 1 << 10
 
@@ -36,24 +36,28 @@ _CACHE_LINE, _ROWS_AT_ONCE = 16, 1 << 10
 class WordVectorSettings(Settings):
     dim: int = Field(100, gt=0, le=2**16, description="dimension of the vectors")
     window: int = Field(
-        5, gt=0, le=1_000, description="most words to each side; the width of each window is drawn from 1 to this"
+        5,
+        gt=0,
+        le=1_000,
+        description="words on each side of the centre, at most; each window's width is drawn from 1 to this",
     )
     objective: Literal["negative-sampling", "hierarchical-softmax"] = Field(
         "negative-sampling",
-        description="what is trained: to tell a word from negative samples, or its path in a Huffman tree",
+        description="negative-sampling: tell a word from negative samples; hierarchical-softmax: predict its path in "
+        "a Huffman tree",
     )
     negatives: int = Field(5, gt=0, le=1_000, description="negative-sampling: negative samples of each window")
     negative_power: float = Field(
-        0.75, ge=-2, le=2, description="negative samples are drawn by the counts to this power"
+        0.75, ge=-2, le=2, description="negative samples are drawn in proportion to the counts to this power"
     )
     sample: float = Field(
-        1e-3, ge=0, le=1, description="words that are a larger share of the text are subsampled; 0: none"
+        1e-3, ge=0, le=1, description="words that are a larger share of the text than this are subsampled; 0: none"
     )
-    learning_rate: float = Field(0.025, gt=0, le=10, description="at the beginning; it falls linearly")
-    last_learning_rate: float = Field(1e-4, gt=0, le=10, description="at the end")
+    learning_rate: float = Field(0.025, gt=0, le=10, description="learning rate at the beginning; it falls linearly")
+    last_learning_rate: float = Field(1e-4, gt=0, le=10, description="learning rate at the end")
     deterministic: bool = Field(
-        False, description="the same vectors for any number of threads, at the cost of speed; otherwise the threads "
-        "update shared vectors without locks, and only one thread gives the same vectors again"
+        False, description="train the same vectors with any number of threads, which is slower; otherwise the threads "
+        "update shared vectors without locks, and the result is only reproducible with one thread"
     )  # fmt: skip
     subwords: SubwordSettings = SubwordSettings()
 
@@ -67,14 +71,14 @@ class CBOWSettings(WordVectorSettings):
 
 
 class _Weights(NamedTuple):
-    """Rows of `stride` numbers, flat: see `Network`."""
+    """Flat rows of `stride` numbers; see `Network`."""
 
     inputs: NDArray[np.float32]
     outputs: NDArray[np.float32]
 
 
 class WordVectors(FittedByPasses):
-    """What skip-gram and CBOW share. `counts`: of the words in the training text."""
+    """The base of skip-gram and CBOW. `counts`: the frequency of each word in the training text."""
 
     settings: type[WordVectorSettings] = WordVectorSettings
     is_cbow = False
@@ -94,7 +98,7 @@ class WordVectors(FittedByPasses):
         self.initialise(train, codec.tokenizer.tokens(), seed)
 
     def initialise(self, train: TokenFile, tokens: Sequence[str], seed: int) -> None:
-        """Random vectors for the vocabulary, `tokens` in the order of their ids."""
+        """Initialises random vectors for the vocabulary, `tokens` in the order of their ids."""
         settings = self.config
         self._text, self._seed = train, seed
         self._set_counts(train.counts(len(tokens)))
@@ -107,14 +111,15 @@ class WordVectors(FittedByPasses):
             block = words[first : first + _ROWS_AT_ONCE]
             block[:] = (generator.random(block.shape, dtype=np.float32) - np.float32(0.5)) / np.float32(settings.dim)
         self._weights = _Weights(inputs, _zeros(len(tokens), self.stride))
-        # A step past the end of the text trains nothing, but it loads the loops, while the outputs take no memory yet.
+        # A step past the end of the text trains nothing, but compiles the loops before the outputs take memory.
         self.step(0, self.num_steps(), 0.0)
 
     def _set_counts(self, counts: NDArray[np.int64]) -> None:
         settings = self.config
         if not counts[len(SPECIALS) :].any():
             raise SeqloomError(
-                "no word is frequent enough to get a vector", expected="a word that occurs tokenizer.min_count times"
+                "no word is frequent enough to get a vector",
+                expected="a word that occurs at least tokenizer.min_count times",
             )
         self.counts, self._sampler = counts, make_sampler(counts, settings.sample, settings.negative_power)
         self._tree = huffman_tree(counts) if settings.objective == "hierarchical-softmax" else NO_TREE
@@ -140,7 +145,7 @@ class WordVectors(FittedByPasses):
         return self._over(ids, np.linspace(0, len(ids), threads + 1).astype(int).tolist(), rate, number * 4_096)
 
     def _over(self, ids: NDArray[Any], bounds: Sequence[int], rate: float, number: int) -> tuple[float, int]:
-        """Passes over each slice between two bounds, on all threads; the loss in nats, summed, and over how many
+        """Passes over each slice between two bounds, on all threads. Returns the summed loss in nats and the number of
         inputs."""
         network = self._network()
 
@@ -162,8 +167,8 @@ class WordVectors(FittedByPasses):
         )
 
     def measure(self, text: TokenFile) -> tuple[float, int]:
-        """The loss in nats, summed, and over how many inputs; subsampled words, windows and negative samples are drawn
-        as in training, the same ones each time."""
+        """The summed loss in nats and the number of inputs. Subsampling, window sizes and negative samples are drawn as
+        in training, and are the same every time."""
         self._make_ready()
         losses = [self._measure(ids) for ids in text.stretches(_HELD_OUT_TOKENS)]
         return sum(nats for nats, _ in losses), sum(pairs for _, pairs in losses)
@@ -175,7 +180,8 @@ class WordVectors(FittedByPasses):
         return self._over(ids, bounds, 0.0, 0)
 
     def vectors(self) -> NDArray[np.float32]:
-        """(vocab, dim): of each word, with subwords the mean of its own row and those of its character n-grams."""
+        """(vocab, dim): the vector of each word; with subwords, the mean of its own row and those of its character
+        n-grams."""
         if self._weights is None:
             return self.arrays["vectors"]
         rows = self._weights.inputs.reshape(-1, self.stride)[:, : self.config.dim]
@@ -208,12 +214,13 @@ class WordVectors(FittedByPasses):
         if not is_whole or kinds != {np.float32} or arrays["counts"].dtype != np.int64 or arrays["counts"].ndim != 1:
             raise SeqloomError("the word vectors are damaged", where=str(where), got=f"arrays of {shapes}")
         if (arrays["counts"] < 0).any() or not all(np.isfinite(arrays[name]).all() for name in ("vectors", "outputs")):
-            raise SeqloomError("the word vectors are damaged", where=str(where), got="numbers that are none")
+            raise SeqloomError("the word vectors are damaged", where=str(where), got="numbers that are not finite")
         self.arrays, self._weights, self._text, self._word_rows = arrays, None, None, NO_SUBWORDS
         self._set_counts(np.array(arrays["counts"]))
 
     def _make_ready(self) -> None:
-        """Lays opened vectors out for the compiled loops, in a copy only where rows are not whole vector registers."""
+        """Arranges opened vectors for the compiled loops; copies them only if rows do not fill whole vector
+        registers."""
         if self._weights is None:
             self._weights = _Weights(*(self._padded(self.arrays[name]) for name in ("vectors", "outputs")))
 
@@ -229,7 +236,7 @@ class WordVectors(FittedByPasses):
         return len(self.counts)
 
     def num_parameters(self) -> int:
-        """Those of the vectors, the outputs and the character n-grams."""
+        """The number of weights of the vectors, the outputs and the character n-grams."""
         if self.arrays:
             return sum(array.size for name, array in self.arrays.items() if name != "counts")
         assert self._weights is not None
@@ -243,7 +250,7 @@ class WordVectors(FittedByPasses):
         assert self._weights is not None
         for name, weights in self.state().items():
             if state[name].shape != weights.shape:
-                raise SeqloomError("the checkpoint is of other vectors", got=state[name].shape, expected=weights.shape)
+                raise SeqloomError("the checkpoint has other vectors", got=state[name].shape, expected=weights.shape)
             copy_into(weights, state[name])
 
 
@@ -264,7 +271,7 @@ class CBOW(WordVectors):
 
 
 def _zeros(rows: int, stride: int) -> NDArray[np.float32]:
-    """Flat, aligned to a cache line."""
+    """A flat array of zeros, aligned to a cache line."""
     buffer = np.zeros(rows * stride + _CACHE_LINE, np.float32)
     first = -(buffer.ctypes.data // 4) % _CACHE_LINE
     return buffer[first : first + rows * stride]

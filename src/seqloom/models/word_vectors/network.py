@@ -1,4 +1,4 @@
-"""What the compiled loops of word vectors share: the two weight matrices, and how a window reads and trains them."""
+"""The two weight matrices of word vectors, and the parts of their compiled loops that all training methods share."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from seqloom.models.word_vectors.window import TOGETHER
 
 
 class Network(NamedTuple):
-    """`inputs`, `outputs`: rows of `stride` numbers, flat; the inputs are the words' vectors and after them those of
-    the character n-grams, and row 0 of the outputs stays zero. `is_cbow`: the mean of a context is one input, otherwise
+    """`inputs` and `outputs` are flat rows of `stride` numbers. The inputs are the vectors of words, followed by those
+    of character n-grams; row 0 of the outputs stays zero. `is_cbow`: the mean of a context is one input; otherwise
     (skip-gram) each of its words is one. `average_gradient`: CBOW divides the gradient of the mean among the words of
-    the context, as that of a mean is; word2vec.c gives each word the whole of it."""
+    the context, as is correct for a mean; word2vec.c gives each word the full gradient."""
 
     inputs: NDArray[np.float32]
     outputs: NDArray[np.float32]
@@ -35,7 +35,8 @@ class Network(NamedTuple):
 
 @inlined
 def max_outputs(network: Any) -> int:
-    """The most outputs that a window has: the longest path in the tree, or the centre and its negative samples."""
+    """The largest number of outputs of a window: the longest path in the tree, or the centre and its negative
+    samples."""
     begins = network.tree.begins
     if begins.shape[0] == 1:
         return network.negatives + 1
@@ -47,7 +48,8 @@ def max_outputs(network: Any) -> int:
 
 @inlined
 def find_context(words: Array, centre: int, size: int, reach: int, context: Array) -> int:
-    """Puts the words around `words[centre]`, at most `reach` away and in its line, into `context`; returns how many."""
+    """Writes the words around `words[centre]`, at most `reach` away and in its line, into `context`; returns their
+    number."""
     count = 0
     j = centre - 1
     while j >= 0 and j >= centre - reach and words[j] != LINE_END:
@@ -62,8 +64,8 @@ def find_context(words: Array, centre: int, size: int, reach: int, context: Arra
     return count
 
 
-# Where functions are called for every window, they take the arrays and not the whole `Network`: to take arrays out of a
-# tuple counts references, which costs a third of the speed.
+# Functions that are called for every window take the arrays instead of the whole `Network`: taking arrays out of a
+# tuple changes reference counts, which costs a third of the speed.
 
 
 @inlined
@@ -78,7 +80,8 @@ def choose_outputs(
     signs: Array,
     state: Any,
 ) -> Any:
-    """The outputs of a window: where their rows begin, and their signs; how many, and the state of the random numbers.
+    """Selects the outputs of a window. Writes where their rows begin and their signs; returns their number and the new
+    state of the random numbers.
 
     A negative sample that is the centre, or was drawn before for this window, is left out.
     """
@@ -114,7 +117,7 @@ def compose_inputs(
     hidden: Array,
     inputs_at: Array,
 ) -> int:
-    """Puts the vector of each of the `count` words of a context (CBOW: the mean of all) into `hidden`, and where each
+    """Writes the vector of each of the `count` words of a context (CBOW: the mean of all) into `hidden`, and where each
     vector begins into `inputs_at`. Returns the number of vectors. A word's vector is the mean of its rows."""
     starts, rows = word_rows
     has_subwords = rows.shape[0] > 0

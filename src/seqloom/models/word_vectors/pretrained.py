@@ -1,4 +1,4 @@
-"""Embeddings initialised from pretrained vectors of words."""
+"""Initialises embeddings from pretrained word vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqloom.models.word_vectors.table import VectorTable
 
 
 class TokenVectors(NamedTuple):
-    """The tokens that have a pretrained vector. `ids`: their numbers in the vocabulary; `rows`: (ids, dim)."""
+    """The tokens that have a pretrained vector. `ids`: their ids in the vocabulary; `rows`: (ids, dim)."""
 
     ids: list[int]
     rows: Float[Tensor, "ids dim"]
@@ -26,11 +26,11 @@ class TokenVectors(NamedTuple):
 def initialise_embedding(
     embedding: nn.Embedding, tokens: Sequence[str], vectors: VectorTable, setting: str
 ) -> TokenVectors:
-    """Copies the pretrained vectors into the rows of the `tokens` that have one, scaled to the root mean square of the
-    embedding's own initial values, which the other weights of the network are fitted to.
+    """Copies pretrained vectors into the rows of the `tokens` that have one, scaled to the root mean square of the
+    embedding's initial values, to which the other initial weights of the network are adapted.
 
-    Raises RequestError where dimensions differ or no token has a vector; `setting` is the name of the setting that
-    asked for it.
+    Raises RequestError if the dimensions differ or no token has a vector. `setting` is the setting's name for the
+    message.
     """
     if vectors.dim != embedding.embedding_dim:
         expected = f"{vectors.dim}, the dimension of {vectors.source}"
@@ -44,8 +44,8 @@ def initialise_embedding(
 
 
 def token_vectors(tokens: Sequence[str], vectors: VectorTable, setting: str) -> TokenVectors:
-    """Looks the `tokens` up (special ones have no vector) and prints on standard error how many were found. Raises
-    RequestError where none was."""
+    """Looks up the `tokens` (special tokens have no vector) and prints on standard error how many have a vector. Raises
+    RequestError if none has."""
     places = [vectors.place(token) if number >= len(SPECIALS) else None for number, token in enumerate(tokens)]
     ids = [number for number, place in enumerate(places) if place is not None]
     print(
@@ -57,7 +57,7 @@ def token_vectors(tokens: Sequence[str], vectors: VectorTable, setting: str) -> 
             "no token has a vector",
             where=setting,
             got=vectors.source,
-            hint="tokens are matched as they are written, or else in lowercase",
+            hint="a token matches if it is written the same, or else in lowercase",
         )
     return TokenVectors(ids, torch.from_numpy(vectors.matrix[[place for place in places if place is not None]].copy()))
 

@@ -15,12 +15,12 @@ _FACTOR = np.uint64(2685821657736338717)
 _A, _B, _C, _HIGH = np.uint64(12), np.uint64(25), np.uint64(27), np.uint64(32)
 _LOW = np.uint64(2**32 - 1)
 LINE_END = -1
-"""Stands between lines of subsampled words."""
+"""Marks the end of a line among subsampled words."""
 
 
 @inlined
 def seed_state(seed: int, number: int) -> Any:
-    """The first state for a piece of work of this number (splitmix64, Steele et al. 2014); never 0."""
+    """The initial state for a piece of work with this number (splitmix64, Steele et al. 2014); never 0."""
     state = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(number) * np.uint64(0xD1B54A32D192ED03)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -42,14 +42,14 @@ def random_bits(state: Any) -> Any:
 
 @inlined
 def random_below(bits: Any, size: int) -> Any:
-    """A number from 0 to before `size`, which is less than 2^32."""
+    """A random number of at least 0 and less than `size`, which is less than 2^32."""
     return np.int64(((bits >> _HIGH) * np.uint64(size)) >> _HIGH)
 
 
 class Sampler(NamedTuple):
-    """`keep_prob`: (vocab,) the probability that subsampling keeps a word, times 2^32. `alias_prob`, `alias`: the table
-    of the alias method (Walker 1977) over the words after the special ones: the probability times 2^32 that an entry
-    means its own word, and the word that it means otherwise."""
+    """`keep_prob` (vocab,): the probability that subsampling keeps a word, times 2^32. `alias_prob` and `alias`: the
+    table of the alias method (Walker 1977) over the words after the special tokens: the probability, times 2^32, that
+    an entry stands for its own word, and the word for which it stands otherwise."""
 
     keep_prob: NDArray[np.uint64]
     alias_prob: NDArray[np.uint64]
@@ -57,8 +57,8 @@ class Sampler(NamedTuple):
 
 
 def make_sampler(counts: NDArray[np.int64], sample: float, power: float) -> Sampler:
-    """`sample`: as in word2vec, a word of frequency f is kept with probability sqrt(s / f) + s / f; 0: all are kept.
-    Negative samples are drawn by the counts to the `power`."""
+    """`sample`: as in word2vec, a word of frequency f is kept with probability sqrt(s / f) + s / f; 0 keeps all.
+    Negative samples are drawn in proportion to the counts to the `power`."""
     words = counts.copy()
     words[: len(SPECIALS)] = 0
     total = max(int(words.sum()), 1)
@@ -87,7 +87,7 @@ def _alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDAr
 
 @inlined
 def draw_negative(bits: Any, alias_prob: Array, alias: Array) -> int:
-    """The id of a word, drawn by its weight."""
+    """The id of a word, drawn in proportion to its weight."""
     entry = random_below(bits, alias_prob.shape[0])
     if (bits & _LOW) >= alias_prob[entry]:
         entry = np.int64(alias[entry])
@@ -97,7 +97,7 @@ def draw_negative(bits: Any, alias_prob: Array, alias: Array) -> int:
 @inlined
 def subsample(ids: Array, first: int, last: int, keep_prob: Array, state: Any, words: Array) -> Any:
     """Copies the words of `ids[first:last]` that subsampling keeps into `words`, with `LINE_END` after each line.
-    Returns how many, and the state of the random numbers."""
+    Returns their number, and the new state of the random numbers."""
     size = 0
     for i in range(first, last):
         word = ids[i]

@@ -1,4 +1,4 @@
-"""Vectors of sentences: the mean of the words' vectors, their sum, or smooth inverse frequency (SIF)."""
+"""Sentence vectors: the mean of the word vectors, their sum, or smooth inverse frequency (SIF)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SIF = 1e-3
 def sentence_rows(
     table: VectorTable, sentences: Sequence[str], how: How = "mean", rare: float = _SIF
 ) -> Float[NDArray[np.float32], "sentences dim"]:
-    """Words are separated by whitespace; a sentence without a known word has zeros.
+    """Words are separated by whitespace. A sentence without known words gives zeros.
 
-    `sif`: smooth inverse frequency (Arora et al. 2017, algorithm 1): a word of the frequency p weighs
+    `sif`: smooth inverse frequency (Arora et al. 2017, algorithm 1): a word of frequency p has the weight
     `rare` / (`rare` + p); the component along the first singular vector of all `sentences` is subtracted.
     """
     if how not in get_args(How):
@@ -40,7 +40,7 @@ def sentence_rows(
 def _weights(table: VectorTable, words: Sequence[str], rare: float) -> NDArray[np.float64]:
     if table.counts is None:
         raise RequestError(
-            "the frequency of the words is not known", where="sif", expected="vectors of a run, not of a file"
+            "the frequency of the words is unknown", where="sif", expected="vectors of a run, not of a file"
         )
     total = table.counts.sum()
     places = [table.place(word) for word in words]

@@ -37,7 +37,7 @@ class _EightModel(models.PrimitiveModel):
 
 
 def _make(result: Any, generate: Callable[..., Any], *kinds: Any) -> Any:
-    """An operation from eights to `result`; `generate` makes its instructions."""
+    """An operation on eights that returns `result`; `generate` emits its instructions."""
 
     def code(context: Any, builder: Any, signed: Any, arguments: Any) -> Any:  # noqa: ARG001
         return generate(builder, *arguments)
@@ -71,14 +71,14 @@ def _largest(builder: Any, a: Any, b: Any) -> Any:
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, place_kind: Any, place: Any) -> Any:
-    whole = context.make_array(kind)(context, builder, array)
+    array_struct = context.make_array(kind)(context, builder, array)
     index = context.cast(builder, place, place_kind, types.intp)
-    element = cgutils.get_item_pointer(context, builder, kind, whole, [index], wraparound=False)  # type: ignore[no-untyped-call]
+    element = cgutils.get_item_pointer(context, builder, kind, array_struct, [index], wraparound=False)  # type: ignore[no-untyped-call]
     return builder.bitcast(element, _FLOATS.as_pointer())
 
 
 def _load(typing_context: Any, array: Any, place: Any) -> Any:  # noqa: ARG001
-    """The eight numbers of a row of float32 that begin at `place`."""
+    """The eight numbers of a row of float32 from `place` on."""
 
     def code(context: Any, builder: Any, kinds: Any, arguments: Any) -> Any:
         kind, place_kind = kinds.args
@@ -88,7 +88,7 @@ def _load(typing_context: Any, array: Any, place: Any) -> Any:  # noqa: ARG001
 
 
 def _store(typing_context: Any, array: Any, place: Any, value: Any) -> Any:  # noqa: ARG001
-    """Puts eight numbers where those stand that begin at `place`."""
+    """Writes eight numbers from `place` on."""
 
     def code(context: Any, builder: Any, kinds: Any, arguments: Any) -> Any:
         kind, place_kind, _ = kinds.args
@@ -100,7 +100,7 @@ def _store(typing_context: Any, array: Any, place: Any, value: Any) -> Any:  # n
 
 
 def _splat(typing_context: Any, number: Any) -> Any:  # noqa: ARG001
-    """One float32, eight times."""
+    """One float32, repeated eight times."""
     return _make(_eight, _splat_of, number)
 
 
@@ -122,7 +122,7 @@ def _multiply(typing_context: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
 
 
 def _sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Any:  # noqa: ARG001
-    """The sums of six eights, side by side, and two zeros."""
+    """The sums of six eights, followed by two zeros."""
 
     def generate(builder: Any, *vectors: Any) -> Any:
         level = [*vectors, _constant(0.0), _constant(0.0)]
@@ -143,14 +143,14 @@ def _exp_of(builder: Any, x: Any) -> Any:
     """e^x for x <= 0, to 3e-7: 2^n times a polynomial; below -87 it is about 1e-38."""
     x = _largest(builder, x, _constant(-87.0))
     scaled = _times(builder, x, _constant(1.44269504))
-    whole = builder.fptosi(builder.fadd(scaled, _constant(-0.5)), _INTS)
-    n = builder.sitofp(whole, _FLOATS)
-    rest = _plus(builder, _times(builder, n, _constant(-0.693145752)), x)
-    rest = _plus(builder, _times(builder, n, _constant(-1.42860677e-6)), rest)
+    integer = builder.fptosi(builder.fadd(scaled, _constant(-0.5)), _INTS)
+    n = builder.sitofp(integer, _FLOATS)
+    remainder = _plus(builder, _times(builder, n, _constant(-0.693145752)), x)
+    remainder = _plus(builder, _times(builder, n, _constant(-1.42860677e-6)), remainder)
     total = _constant(_TAYLOR[0])
     for factor in _TAYLOR[1:]:
-        total = _plus(builder, _times(builder, total, rest), _constant(factor))
-    bits = builder.shl(builder.add(whole, ir.Constant(_INTS, [127] * LANES)), ir.Constant(_INTS, [23] * LANES))
+        total = _plus(builder, _times(builder, total, remainder), _constant(factor))
+    bits = builder.shl(builder.add(integer, ir.Constant(_INTS, [127] * LANES)), ir.Constant(_INTS, [23] * LANES))
     return _times(builder, total, builder.bitcast(bits, _FLOATS))
 
 

@@ -19,12 +19,14 @@ _BASIS, _PRIME, _MASK = 2166136261, 16777619, 2**32 - 1
 class SubwordSettings(Settings):
     longest: int = Field(0, ge=0, le=32, description="characters in the longest character n-gram; 6 is usual, 0: none")
     shortest: int = Field(3, ge=1, le=32, description="characters in the shortest character n-gram")
-    buckets: int = Field(200_000, gt=0, le=2**28, description="vectors that all character n-grams share, by their hash")
+    buckets: int = Field(
+        200_000, gt=0, le=2**28, description="number of vectors that character n-grams share by hashing"
+    )
 
 
 class WordRows(NamedTuple):
-    """Which input rows make up a word's vector, their mean: word i has `rows[starts[i]:starts[i + 1]]`. Without
-    character n-grams, row i is word i, and `starts` has one entry."""
+    """The input rows whose mean is a word's vector: word i has `rows[starts[i]:starts[i + 1]]`. Without character
+    n-grams, row i is word i, and `starts` has one entry."""
 
     starts: NDArray[np.int64]
     rows: NDArray[np.int64]
@@ -34,7 +36,7 @@ NO_SUBWORDS = WordRows(np.zeros(1, np.int64), np.zeros(0, np.int64))
 
 
 def fnv_1a(text: str) -> int:
-    """The 32-bit FNV-1a hash of the text in UTF-8. Bytes are taken as signed numbers, as in fastText."""
+    """The 32-bit FNV-1a hash of the text in UTF-8. Bytes are signed numbers, as in fastText."""
     value = _BASIS
     for byte in text.encode():
         value = ((value ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * _PRIME) & _MASK
@@ -42,7 +44,7 @@ def fnv_1a(text: str) -> int:
 
 
 def ngram_buckets(word: str, settings: SubwordSettings) -> list[int]:
-    """The bucket of each character n-gram of `<word>`; a single `<` or `>` is none."""
+    """The bucket of each character n-gram of `<word>`; a single `<` or `>` does not count."""
     marked = f"<{word}>"
     ends = ((0, 1), (len(marked) - 1, len(marked)))
     places = (
@@ -68,18 +70,18 @@ def word_rows(tokens: Sequence[str], settings: SubwordSettings) -> WordRows:
 
 @compiled
 def add_ngrams(marked: Array, ngrams: Array, shortest: int, longest: int, total: Array) -> Any:
-    """Adds the rows of the character n-grams of `<word>`, given as UTF-8, to `total`; returns how many there are. Equal
-    to `ngram_buckets`; the hash of an n-gram goes on from that of the n-gram one character shorter."""
+    """Adds the rows of the character n-grams of `<word>`, as UTF-8, to `total`; returns their number. Equal to
+    `ngram_buckets`; the hash of an n-gram continues that of the n-gram one character shorter."""
     size, count = marked.shape[0], 0
     for first in range(size):
         if marked[first] & 0xC0 == 0x80:
-            continue  # inside of a character
+            continue  # inside a character
         value, last = np.uint64(_BASIS), first
         for length in range(1, longest + 1):
             if last >= size:
                 break
             while True:
-                # Bytes from 128 on are negative numbers in fastText: their higher bits are set.
+                # fastText reads bytes from 128 on as negative numbers, whose higher bits are set.
                 byte = np.uint64(marked[last]) | np.uint64(0xFFFFFF00 if marked[last] >= 128 else 0)
                 value = ((value ^ byte) * np.uint64(_PRIME)) & np.uint64(_MASK)
                 last += 1

@@ -1,4 +1,4 @@
-"""Words and their vectors: exact nearest neighbours, many queries at a time. The matrix may be memory-mapped."""
+"""A table of words and their vectors, with exact nearest neighbours. The matrix may be memory-mapped."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from seqloom.models.word_vectors.subwords import SubwordSettings, ngram_buckets
 
 _ROWS_AT_ONCE = 1 << 14
 _NAMES_COMPARED = 20_000
-"""The frequent words that an unknown word is compared with, to suggest the nearest."""
+"""The number of frequent words among which the nearest is suggested for an unknown word."""
 
 
 class NGramVectors(NamedTuple):
-    """Vectors of character n-grams, which unseen words are composed of. `vectors`: (buckets, dim)."""
+    """Vectors of character n-grams, from which vectors of unseen words are composed. `vectors`: (buckets, dim)."""
 
     vectors: NDArray[np.float32]
     settings: SubwordSettings
@@ -31,8 +31,8 @@ class Neighbour(NamedTuple):
 
 
 class VectorTable:
-    """`words` and `matrix`: (words, dim). `counts`: (words,), how often each is in the training text; where that is not
-    known, the frequent ones are taken to stand first. `source`: the run or file that they come from."""
+    """`words`, and `matrix` (words, dim). `counts` (words,): the frequency of each word in the training text; if it is
+    unknown, words are assumed to be in order of decreasing frequency. `source`: the run or file of the vectors."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class VectorTable:
 
     @cached_property
     def _lengths(self) -> NDArray[np.float32]:
-        """(words,): of the vectors; 1 for those that are zero."""
+        """(words,): the lengths of the vectors; 1 for zero vectors."""
         lengths = np.empty(len(self), np.float32)
         for first in range(0, len(self), _ROWS_AT_ONCE):
             lengths[first : first + _ROWS_AT_ONCE] = np.linalg.norm(self.matrix[first : first + _ROWS_AT_ONCE], axis=1)
@@ -69,7 +69,7 @@ class VectorTable:
         return lengths
 
     def check_finite(self) -> None:
-        """Raises SeqloomError where a vector holds NaN or infinity."""
+        """Raises SeqloomError if a vector contains NaN or infinity."""
         for name, rows in (("words", self.matrix), ("n-grams", None if self.ngrams is None else self.ngrams.vectors)):
             if rows is None:
                 continue
@@ -77,22 +77,24 @@ class VectorTable:
                 is_finite = np.isfinite(rows[first : first + _ROWS_AT_ONCE]).all(1)
                 if not is_finite.all():
                     place = first + int(is_finite.argmin())
-                    got = f"that of {self.words[place]!r}" if name == "words" else f"that of {name} bucket {place}"
-                    raise SeqloomError("a vector is not of finite numbers", where=self.source or None, got=got)
+                    place_of_vector = (
+                        f"that of {self.words[place]!r}" if name == "words" else f"that of {name} bucket {place}"
+                    )
+                    raise SeqloomError("a vector is not finite", where=self.source or None, got=place_of_vector)
 
     def frequent(self, most_words: int = 0) -> NDArray[np.int64]:
-        """The places of the `most_words` most frequent words (0: all), these first."""
+        """The rows of the `most_words` most frequent words (0: of all), most frequent first."""
         order = np.arange(len(self)) if self.counts is None else np.argsort(-self.counts, kind="stable")
         return order[: most_words or None]
 
     def place(self, word: str) -> int | None:
-        """That of the word as it is written, or else in lowercase; None where neither is known."""
+        """The row of the word as written, or else of its lowercase form; None if neither is known."""
         place = self._places.get(word)
         return self._places.get(word.lower()) if place is None else place
 
     def find(self, word: str) -> NDArray[np.float32] | None:
-        """(dim,): the vector, or one composed of the character n-grams where there are any; None where neither is
-        known."""
+        """(dim,): the vector of a word, or one composed of its character n-grams if the table has any; None if neither
+        is known."""
         place = self.place(word)
         if place is not None:
             return np.array(self.matrix[place], np.float32)
@@ -102,7 +104,7 @@ class VectorTable:
         return self.ngrams.vectors[buckets].mean(0).astype(np.float32) if buckets else None
 
     def vector(self, word: str) -> NDArray[np.float32]:
-        """(dim,). Raises RequestError with the nearest known word where there is none."""
+        """(dim,): the vector of a word. Raises RequestError with the nearest known word if it is unknown."""
         vector = self.find(word)
         if vector is None:
             error = unknown_name("word", word, self.words[:_NAMES_COMPARED])
@@ -110,14 +112,14 @@ class VectorTable:
         return vector
 
     def unit(self, word: str) -> NDArray[np.float32]:
-        """The vector at length 1; zeros stay zeros."""
+        """The word's vector scaled to length 1; a zero vector stays zero."""
         return _units(self.vector(word)[None])[0]
 
     def nearest(
         self, queries: Float[NDArray[np.float32], "queries dim"], top: int, most_words: int = 0
     ) -> tuple[Int[NDArray[np.int64], "queries top"], Float[NDArray[np.float32], "queries top"]]:
-        """The places of the words whose cosine with each query is largest, and these, the largest first; of the
-        `most_words` most frequent ones (0: all). The matrix is read once, a part at a time."""
+        """The rows of the words with the largest cosine similarity to each query, and these similarities, largest
+        first, among the `most_words` most frequent words (0: all). The matrix is read once, part by part."""
         candidates = self.frequent(most_words) if most_words else np.arange(len(self))
         top = min(top, len(candidates))
         units = _units(queries)
@@ -135,16 +137,16 @@ class VectorTable:
         return places, best
 
     def similar(self, word: str | NDArray[np.float32], top: int = 10) -> list[Neighbour]:
-        """The words nearest to a word, which is left out, or to a vector."""
+        """The words nearest to a word, the word itself excluded, or nearest to a vector."""
         if isinstance(word, str):
             return self._near(self.vector(word), {self.place(word)}, top)
         return self._near(word, set(), top)
 
     def analogy(self, positive: Sequence[str], negative: Sequence[str] = (), top: int = 10) -> list[Neighbour]:
-        """The words nearest to the sum of the `positive` less the `negative`, all at length 1 (3CosAdd, Levy and
-        Goldberg 2014, equation 2); these are left out."""
+        """The words nearest to the sum of `positive` minus the sum of `negative`, all scaled to length 1 (3CosAdd, Levy
+        and Goldberg 2014, equation 2); the given words are excluded."""
         if not positive:
-            raise RequestError("an analogy is of words", expected="like: king - man + woman")
+            raise RequestError("an analogy needs words", expected="like: king - man + woman")
         sums = sum(self.unit(word) for word in positive) - sum((self.unit(word) for word in negative), np.float32(0))
         return self._near(np.asarray(sums), {self.place(word) for word in (*positive, *negative)}, top)
 
@@ -154,18 +156,18 @@ class VectorTable:
         return [Neighbour(self.words[place], cosine) for place, cosine in pairs if place not in without][:top]
 
     def similarity(self, word: str, other_word: str) -> float:
-        """The cosine of two words' vectors."""
+        """The cosine similarity of two words."""
         return float(self.unit(word) @ self.unit(other_word))
 
     def doesnt_match(self, words: Sequence[str]) -> str:
-        """The word that is farthest from the mean of all, each at length 1."""
+        """The word that is farthest from the mean of all words, each scaled to length 1."""
         if len(words) < 3:
-            raise RequestError("which word does not match takes several words", got=len(words), expected=3)
+            raise RequestError("doesnt_match needs several words", got=len(words), expected=3)
         units = np.stack([self.unit(word) for word in words])
         return words[int((units @ units.mean(0)).argmin())]
 
     def rows(self, words: Iterable[str]) -> Float[NDArray[np.float32], "words dim"]:
-        """The vector of each word; zeros where none is known."""
+        """The vector of each word; zeros if it is unknown."""
         zeros = np.zeros(self.dim, np.float32)
         vectors = [self.find(word) for word in words]
         return np.stack([zeros if row is None else row for row in vectors]) if vectors else zeros[None][:0]

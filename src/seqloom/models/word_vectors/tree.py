@@ -1,4 +1,4 @@
-"""Hierarchical softmax: the words as the leaves of a Huffman tree, each known by the branches on the path to it.
+"""Hierarchical softmax: the words are the leaves of a Huffman tree, each predicted by the branches on its path.
 
 p(word | input) is the product over the inner nodes of the path of sigmoid(branch * input . node) (Morin and Bengio
 2005; Mikolov et al. 2013, section 2.1), a distribution over the whole vocabulary.
@@ -15,8 +15,8 @@ from seqloom.data.tokenizer import SPECIALS
 
 
 class Tree(NamedTuple):
-    """The path to word i has the `nodes[begins[i]:begins[i + 1]]`, the root first, and takes their `branches`, +1 or
-    -1. Nodes are numbered from 1 on. Without a tree, `begins` has one entry."""
+    """The path to word i has the `nodes[begins[i]:begins[i + 1]]`, the root first, with their `branches`, +1 or -1.
+    Nodes are numbered from 1. Without a tree, `begins` has one entry."""
 
     begins: NDArray[np.int64]
     nodes: NDArray[np.int32]
@@ -27,7 +27,7 @@ NO_TREE = Tree(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.floa
 
 
 def huffman_tree(counts: NDArray[np.int64]) -> Tree:
-    """The tree of the words after the special ones; frequent words have short paths. Linear in the words, by two
+    """The tree of the words after the special tokens; frequent words have short paths. Takes linear time, with two
     queues."""
     first = len(SPECIALS)
     words = first + np.argsort(-counts[first:], kind="stable")

@@ -1,4 +1,4 @@
-"""An embedding of two channels: a trained vector of each token, and beside it a pretrained one that stays fixed."""
+"""An embedding with two channels: a trained vector of each token, and a fixed pretrained one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
 
 _MIN_COUNT = 2
-"""A token that occurs so often in the training data has a trained vector of its own; all others share that of
-`<unk>`."""
+"""A token with at least this many occurrences in the training data has its own trained vector; all others share that
+of `<unk>`."""
 
 
 class PretrainedTokens(NamedTuple):
-    """A source of tokens. `rows`: (vocab,), the row of each token in the trained channel; `vectors`: (vocab, dim), the
-    pretrained channel, zeros where a token has no vector."""
+    """Tokens with pretrained vectors. `rows` (vocab,): the row of each token in the trained channel; `vectors` (vocab,
+    dim): the pretrained channel, zeros if a token has no vector."""
 
     rows: Int[Tensor, " vocab"]
     vectors: Float[Tensor, "vocab dim"]
@@ -33,8 +33,8 @@ class PretrainedTokens(NamedTuple):
     def of(
         cls, tokens: Sequence[str], counts: NDArray[np.int64], vectors: VectorTable, setting: str
     ) -> PretrainedTokens:
-        """`counts`: (vocab,), how often each of the `tokens` occurs in the training data. The pretrained vectors are
-        scaled to a mean square of 1. Raises RequestError where no token has one."""
+        """`counts` (vocab,): the frequency of each of the `tokens` in the training data. The pretrained vectors are
+        scaled to a mean square of 1. Raises RequestError if no token has one."""
         ids, rows_found = token_vectors(tokens, vectors, setting)
         fixed = torch.zeros(len(tokens), rows_found.shape[1])
         fixed[ids] = rows_found / root_mean_square(rows_found)
@@ -45,15 +45,15 @@ class PretrainedTokens(NamedTuple):
 
     @classmethod
     def saved(cls, tensors: Mapping[str, Tensor], prefix: str) -> PretrainedTokens | None:
-        """Those of a saved `TwoChannelEmbedding`; None where there is none under the `prefix`."""
+        """The tokens of a saved `TwoChannelEmbedding`, or None if there is none under the `prefix`."""
         if f"{prefix}known" not in tensors:
             return None
         return cls(tensors[f"{prefix}rows"], tensors[f"{prefix}known"])
 
 
 class TwoChannelEmbedding(nn.Module):
-    """The trained and the pretrained vector of a token, concatenated: of the two channels one stays fixed, so that
-    words which training never saw are read as those that are like them (Kim 2014, section 3.1)."""
+    """The trained and the pretrained vector of a token, concatenated. One channel stays fixed, so that words which are
+    not in the training data are represented like similar words (Kim 2014, section 3.1)."""
 
     def __init__(self, source: PretrainedTokens, settings: EmbeddingSettings) -> None:
         super().__init__()

@@ -1,12 +1,12 @@
-"""One window: every input against every output, their loss, and one step of both along its gradient.
+"""The training step of one window: the loss of every input with every output, and an update of both.
 
-The inputs are the rows of the context's words (skip-gram) or their mean (CBOW). The outputs are the rows of the centre
+The inputs are the rows of the context words (skip-gram) or their mean (CBOW). The outputs are the rows of the centre
 (sign +1) and of the negative samples (-1), or those of the inner nodes on the centre's path in the tree. The loss of a
-pair is -log sigmoid(sign * input . output), in nats. With the outputs shared by a window all this is a few small
-products of matrices over rows that lie in the first cache (Ji et al. 2016, section III).
+pair is -log sigmoid(sign * input . output), in nats. Since the outputs are shared by a window, all this is a few small
+matrix products over rows that fit in the first-level cache (Ji et al. 2016, section III).
 
-Outputs are taken six at a time, as many as there are registers for. The place of one that is missing is 0, where a row
-of zeros stands, and its sign is 0.
+Outputs are processed six at a time, as many as there are registers for. A missing output has the position 0, where a
+row of zeros stands, and the sign 0.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from seqloom.models.word_vectors.simd import (
 )
 
 TOGETHER = 6
-"""Outputs that are taken together."""
+"""Outputs that are processed together."""
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
 _MOST_FACTORS = 100
-"""Each is from 1 to 2, so their product stays below float32's largest, 2^128."""
+"""The number of factors in a product. Each is from 1 to 2, so that the product stays below 2^128, float32's largest
+number."""
 
 
 @inlined
@@ -52,7 +53,8 @@ def learn_window(
     scores: Array,
     tally: Array,
 ) -> None:
-    """Adds to the `tally`, and where `rate` is not 0 changes the rows. `signs` has eight places for six outputs."""
+    """Adds the loss to the `tally` and, if `rate` is not 0, updates the rows. `signs` has eight entries for six
+    outputs."""
     place = 0
     for first in range(0, num_outputs, TOGETHER):
         score_outputs(
@@ -65,7 +67,8 @@ def learn_window(
 
 @inlined
 def new_tally() -> Array:
-    """0 to 7: sums of what is lost linearly; 8 to 15: products of factors from 1 to 2; 16: how many of these."""
+    """Entries 0 to 7: sums of the linear part of the loss; 8 to 15: products of factors from 1 to 2; 16: the number of
+    factors."""
     tally = np.zeros(24, np.float32)
     tally[8:16] = _ONE
     return tally
@@ -73,7 +76,7 @@ def new_tally() -> Array:
 
 @inlined
 def settled(tally: Array) -> float:
-    """The loss in the tally so far, in nats, which is taken out of it."""
+    """The loss in the tally, in nats; resets the tally."""
     total = 0.0
     for lane in range(8):
         total += np.float64(tally[lane]) + math.log(np.float64(tally[8 + lane]))
@@ -84,7 +87,7 @@ def settled(tally: Array) -> float:
 
 @inlined
 def is_full(tally: Array, num_inputs: int, num_outputs: int) -> bool:
-    """Whether the tally must be settled before another window of such a size."""
+    """Whether the tally must be settled before another window of this size."""
     return bool(tally[16] + num_inputs * (1 + num_outputs // TOGETHER) > _MOST_FACTORS)
 
 
@@ -103,7 +106,7 @@ def score_outputs(
     scores: Array,
     tally: Array,
 ) -> None:
-    """Six outputs: `scores[8 * c + o]` becomes rate * sign * sigmoid(-sign * input c . output o)."""
+    """Processes six outputs: `scores[8 * c + o]` becomes rate * sign * sigmoid(-sign * input c . output o)."""
     o0, o1, o2 = outputs_at[first], outputs_at[first + 1], outputs_at[first + 2]
     o3, o4, o5 = outputs_at[first + 3], outputs_at[first + 4], outputs_at[first + 5]
     sign, ones, zero = load(signs, place), splat(_ONE), splat(_ZERO)
@@ -168,7 +171,7 @@ def _update(
     width: int,
     scores: Array,
 ) -> None:
-    """input += score * output and output += score * input, of the rows as they were."""
+    """input += score * output and output += score * input, both with the rows before the update."""
     o0, o1, o2 = outputs_at[first], outputs_at[first + 1], outputs_at[first + 2]
     o3, o4, o5 = outputs_at[first + 3], outputs_at[first + 4], outputs_at[first + 5]
     for j in range(0, width, 8):
