@@ -94,6 +94,6 @@ def test_parts_that_do_not_fit_together(runs: dict[str, seqloom.Run]) -> None:
         mixture(runs, "ngram", "other")
     with pytest.raises(RequestError, match="at least two models"):
         mixture(runs, "ngram")
-    with pytest.raises(RequestError, match="a model of lines cannot be mixed"):
+    with pytest.raises(RequestError, match="a model of lines cannot be part of a mixture"):
         mixture(runs, "stream", "lines")
     assert mixture(runs, "stream", "lines", **{"data.mode": "lines"}).summary["finished"]
