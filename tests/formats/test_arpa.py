@@ -109,7 +109,7 @@ BROKEN = {
     "a bigram twice": ("-0.35	b c", "-0.35	a b", "twice"),
     "no end": ("\\end\\", "", "does not end"),
     "cut off": (SRILM[SRILM.index("-0.35") :], "", "missing"),
-    "orders out of order": ("ngram 2=3\nngram 3=1", "ngram 3=1\nngram 2=3", "not in order"),
+    "orders out of order": ("ngram 2=3\nngram 3=1", "ngram 3=1\nngram 2=3", "do not increase"),
     "a probability that is none": ("-0.25	a b", "nan	a b", "not a number"),
     "a probability above 1": ("-0.25	a b", "+5	a b", "above 0"),
     "a unigram above 1": ("-0.4	c	", "5	c	", "above 0"),

@@ -50,14 +50,14 @@ def test_forms_of_text(content: str, tmp_path: Path) -> None:
 
 
 def test_words_of_glove_that_hold_spaces(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="hold whitespace") as warned:
+    with pytest.warns(UserWarning, match="contain whitespace") as warned:
         table = opened(tmp_path / "glove.txt", "king 1 2 3\n. . . 4 5 6\n\u00a0 1 1 1\n")
     assert table.words == ["king", ". . .", "\u00a0"]
     assert "glove.txt:2" in str(warned[0].message)
 
 
 def test_duplicates_keep_the_first(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="come twice") as warned:
+    with pytest.warns(UserWarning, match="occur twice") as warned:
         table = opened(tmp_path / "vectors.txt", "3 3\nking 1 2 3\nking 9 9 9\nqueen 4 5 6\n")
     assert table.words == ["king", "queen"]
     np.testing.assert_array_equal(table.matrix, ROWS)
@@ -132,7 +132,7 @@ def test_some_of_the_words(name: str, tmp_path: Path) -> None:
     some = seqloom.Vectors.open(tmp_path / name, only=["ship", "king", "whale"])
     assert some.words == ["king", "ship"]
     np.testing.assert_array_equal(some.matrix, table.matrix[[0, 2]])
-    with pytest.raises(seqloom.RequestError, match="none of the words"):
+    with pytest.raises(seqloom.RequestError, match="none of the requested words"):
         seqloom.Vectors.open(tmp_path / name, only=["whale"])
 
 

@@ -154,8 +154,8 @@ def test_gensim_reads_and_writes_the_same(binary: bool, vectors: seqloom.Vectors
     [
         ("2 2\na 1 2\n", "not whole"),
         ("2 2\na 1 2\nb 1\n", "broken.txt:3"),
-        ("a 1 2\nb 1 x\n", "not of numbers"),
-        ("", "holds no vectors"),
+        ("a 1 2\nb 1 x\n", "is not a number"),
+        ("", "has no vectors"),
         ("a\n", "broken.txt:1"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Runs in the formats of other programs: one file a format, a function from a run to a file or a folder."""
+"""Exports of runs to the formats of other programs: one file for each format, from a run to a file or a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of n-gram models to ARPA files and back."""
+"""Exports n-gram models to ARPA files, and imports them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ from seqloom.training.progress import Budget
 
 @exporters.register("arpa", "The ARPA format of n-gram models, which KenLM and SRILM read.")
 def arpa(run: Run, file: Path, options: ExportOptions) -> None:
-    """An n-gram model as text: log10 probabilities and back-off weights; `.gz` is compressed."""
+    """Writes an n-gram model as text: log10 probabilities and back-off weights; a file `.gz` is compressed."""
     options.only(format_name="arpa")
     if not isinstance(run.model, NgramModel):
         raise RequestError(
-            "ARPA files hold n-gram models", where=str(run.folder), got=run.plan.model, expected="a run of ngram"
+            "only n-gram models can be written as ARPA files",
+            where=str(run.folder),
+            got=run.plan.model,
+            expected="a run of ngram",
         )
     write_model(run.model.store, run.codec.tokenizer.tokens(), file)
 
 
 def read_arpa(path: str | Path, out: str | Path | None = None) -> Run:
-    """The n-gram model of an ARPA file (`.gz` and `.xz` too) as a run in `out`, otherwise in a new folder under runs/.
+    """Makes a run of the n-gram model in an ARPA file (`.gz` and `.xz` too), in `out` or in a new folder under runs/.
 
-    Words are separated by whitespace. Raises SeqloomError with `file:line` where the file is broken.
+    Words are separated by whitespace. Raises SeqloomError with `file:line` if the file is broken.
     """
     model = read_model(path)
     settings = make_settings("language-model", "ngram", {"model.order": model.store.order})

@@ -1,4 +1,4 @@
-"""Runs of word vectors to fastText's binary files."""
+"""Exports word vectors to fastText's binary files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqloom.run.embeddings import Vectors
 
 @exporters.register("fasttext", "The binary format of fastText for vectors of words and of character n-grams.")
 def fasttext(run: Run, file: Path, options: ExportOptions) -> None:
-    """A vector for each word and, where there are any, for each bucket of character n-grams."""
+    """Writes a vector for each word and, if the run has character n-grams, for each of their buckets."""
     options.only(format_name="fasttext")
     vectors = Vectors.open(run.folder)
     written = write_fasttext(vectors, file)

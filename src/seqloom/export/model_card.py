@@ -1,4 +1,4 @@
-"""The model card: what the model is, how it was trained and scored, how it is run; with the metadata of model hubs."""
+"""The model card: what the model is, its training, scores and use, with the metadata of model hubs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PIPELINES = {
     "translate": "translation",
     "vectors": "feature-extraction",
 }
-"""What model hubs call the tasks."""
+"""The names of the tasks on model hubs."""
 
 _USES = {
     "algorithm": "probabilities, state = model.probabilities(inputs)",
@@ -44,7 +44,7 @@ def model_card(run: Run, parity: dict[str, Any], options: ExportOptions) -> str:
         "",
         "## Scores",
         "",
-        *(["| metric | value |", "|---|---|"] if scores else ["No scores are known."]),
+        *(["| metric | value |", "|---|---|"] if scores else ["No scores are available."]),
         *(f"| {name} | {value:,.4f} |" for name, value in scores.items()),
         "",
         "## Data",
@@ -60,8 +60,8 @@ def model_card(run: Run, parity: dict[str, Any], options: ExportOptions) -> str:
         _USES.get(plan.task, ""),
         "```",
         "",
-        "`manifest.json` has the names, types and shapes of what each graph takes and gives, and which outputs are fed",
-        "back as state, for programs in other languages.",
+        "`manifest.json` has the names, types and shapes of the inputs and outputs of each graph, and which outputs are",
+        "fed back as state, for programs in other languages.",
         "",
         "## Parity",
         "",
@@ -71,12 +71,12 @@ def model_card(run: Run, parity: dict[str, Any], options: ExportOptions) -> str:
 
 
 def scores_of(run: Run) -> dict[str, float]:
-    """The scores at the end of training, of the test data where there were any."""
+    """The scores at the end of training; those on the test data if there are any."""
     summary = run.summary
     for part in ("test", "valid"):
-        found = summary.get(part)
-        if isinstance(found, dict):
-            return {f"{part} {name}": value for name, value in found.items() if isinstance(value, int | float)}
+        split_scores = summary.get(part)
+        if isinstance(split_scores, dict):
+            return {f"{part} {name}": value for name, value in split_scores.items() if isinstance(value, int | float)}
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What can be asked of an export besides its format."""
+"""The options of an export besides its format."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from seqloom.errors import RequestError
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """`int8`: weights as 8-bit integers; refused where the score on held-out data gets worse by a larger share than
-    `max_loss`. `data`: the file with lines on which answers are compared; otherwise the run's own validation data.
-    `license`, `data_license`, `language`: what the model card says, which is never guessed.
+    """`int8`: weights as 8-bit integers; an error if the score on held-out data becomes worse by a larger share than
+    `max_loss`. `data`: a file of lines on which answers are compared; by default the run's own validation data.
+    `license`, `data_license`, `language`: facts for the model card, which are never guessed.
     """
 
     int8: bool = False
@@ -31,7 +31,7 @@ class ExportOptions:
             )
 
     def only(self, *names: str, format_name: str) -> None:
-        """Raises RequestError where something is asked that the format has no use for."""
+        """Raises RequestError if an option is set that the format does not have."""
         for field in fields(self):
             if field.name not in names and getattr(self, field.name) != field.default:
                 raise RequestError(

@@ -1,4 +1,4 @@
-"""What every exported folder has, whatever the format of its model: facts and papers; it is whole or not there."""
+"""The files that every exported folder has, whatever the format of its model; it is written atomically."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Facts = dict[str, Any]
 
 @contextmanager
 def new_export(out: Path, facts: Facts) -> Iterator[Path]:
-    """A folder that becomes `out` with a manifest of the `facts` when the block ends; nothing is left where it fails.
-    Raises RequestError where `out` is not empty."""
+    """A folder that becomes `out`, with a manifest of the `facts`, when the block ends; nothing is left if the block
+    fails. Raises RequestError if `out` is not empty."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RequestError("the folder is not empty", where=str(out), hint="give another one")
+        raise RequestError("the folder is not empty", where=str(out), hint="choose another folder")
     if out.exists():
         out.rmdir()
     with new_folder(out, facts) as folder:
@@ -35,7 +35,7 @@ def new_export(out: Path, facts: Facts) -> Iterator[Path]:
 
 
 def first_facts(run: Run, options: ExportOptions) -> Facts:
-    """What every manifest says."""
+    """The facts in every manifest."""
     plan = run.plan
     return {
         "format": FORMAT,
@@ -47,7 +47,7 @@ def first_facts(run: Run, options: ExportOptions) -> Facts:
 
 
 def open_unfinished(folder: Path, facts: Facts) -> Any:
-    """The model in a folder that has no manifest yet, as its user will open it."""
+    """Opens the model in a folder without a manifest, as its user will open it."""
     manifest = folder / MANIFEST
     write_atomic(manifest, json.dumps({"files": {}, "facts": facts}))
     portable = load_portable(folder)
@@ -56,7 +56,7 @@ def open_unfinished(folder: Path, facts: Facts) -> Any:
 
 
 def write_papers(run: Run, folder: Path, parity: Facts, options: ExportOptions) -> None:
-    """`parity.json`, `metrics.json`, `README.md` and `LICENSE`."""
+    """Writes `parity.json`, `metrics.json`, `README.md` and `LICENSE`."""
     write_atomic(folder / "parity.json", json.dumps(parity, indent=1) + "\n")
     write_atomic(folder / "metrics.json", json.dumps(run.summary, indent=1) + "\n")
     write_atomic(folder / "README.md", model_card(run, parity, options))

@@ -1,4 +1,4 @@
-"""Which models leave in which formats, and on what conditions; the table in the documents is made from it."""
+"""Which models can be exported in which formats, and under which conditions; the documents' table is made from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMATS = ("onnx", "ctranslate2", "web", "arpa", "word2vec")
 
 
 def condition(file_format: str, task: str, model: str) -> str | None:
-    """None where the model does not leave in the format; otherwise the settings that it needs, or an empty text."""
+    """The settings that a model needs for a format, empty if none; None if it cannot be exported in this format."""
     if file_format == "onnx":
         if task == "forecast" and model not in CLOSED_FORM:
             return "window.horizons=direct, window.distribution=quantiles or gaussian"
@@ -34,7 +34,7 @@ def condition(file_format: str, task: str, model: str) -> str | None:
 
 
 def exportable(file_format: str) -> Iterator[tuple[str, str]]:
-    """The task and the name of every model that leaves in the format."""
+    """The task and the name of every model that can be exported in the format."""
     for task in tasks:
         for model in tasks[task].models():
             if condition(file_format, task, model) is not None:

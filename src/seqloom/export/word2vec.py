@@ -1,4 +1,4 @@
-"""word2vec's formats, which gensim, fastText and most others read."""
+"""Exports word vectors to word2vec's formats, which gensim, fastText and most other programs read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqloom.run.embeddings import Vectors
 
 @exporters.register("word2vec", "The formats of word2vec for vectors of words, as text or binary.")
 def word2vec(run: Run, file: Path, options: ExportOptions) -> None:
-    """A vector for each word: binary where the file ends in `.bin`, otherwise text, which is fastText's `.vec` too."""
+    """Writes a vector for each word: binary if the file ends in `.bin`, otherwise text, as in fastText's `.vec`."""
     options.only(format_name="word2vec")
     vectors = Vectors.open(run.folder)
     written = vectors.save(file)

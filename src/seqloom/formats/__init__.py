@@ -1,1 +1,1 @@
-"""Files of models and of vectors that other programs read and write: no run, no folder of results."""
+"""Readers and writers of files that other programs use: ARPA, word2vec, fastText, ONNX, CTranslate2, tables."""

@@ -1,4 +1,4 @@
-"""fastText's binary files: words with counts, their vectors, and those of the character n-grams."""
+"""fastText's binary files: words with counts, word vectors, and vectors of character n-grams."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ROWS_AT_ONCE = 1 << 12
 
 
 class _Header(NamedTuple):
-    """`maxn` 0: words have no character n-grams."""
+    """The fixed fields at the start of a file. `maxn` 0: the model has no character n-grams."""
 
     dim: int
     buckets: int
@@ -37,22 +37,22 @@ class _Header(NamedTuple):
 
 
 def is_fasttext(path: str) -> bool:
-    """Whether a file begins as fastText's binary files do."""
+    """Whether a file begins like fastText's binary files."""
     with reading(path), opened(path) as stream:
         return stream.read(4) == MAGIC
 
 
 def fasttext_dim(path: str) -> int:
-    """The dimension, without the vectors being read."""
+    """The dimension of the vectors, from the header alone."""
     with reading(path), opened(path) as stream:
         return _read_header(_Source(stream, path)).dim
 
 
 def read_fasttext(path: str, selection: Selection = ALL) -> VectorTable:
-    """Reads a model that is not quantised, with its character n-grams, so that words which are not in it have vectors
-    too. A word's vector is the mean of its own and those of its n-grams (Bojanowski et al. 2017, section 3.2).
+    """Reads a model that is not quantised, with its character n-grams, so that unknown words have vectors too. A word's
+    vector is the mean of its own row and those of its n-grams (Bojanowski et al. 2017, section 3.2).
 
-    Raises SeqloomError where the file is broken, and RequestError where it is quantised.
+    Raises SeqloomError if the file is broken, and RequestError if it is quantised.
     """
     with reading(path), opened(path) as stream:
         source = _Source(stream, path)
@@ -92,14 +92,14 @@ def _table(
 
 
 def compose(words: list[bytes], rows: NDArray[np.float32], ngrams: NGramVectors) -> None:
-    """Makes of each word's own row, in place, the mean of it and of those of its character n-grams."""
+    """Replaces each word's row, in place, by the mean of this row and those of its character n-grams."""
     for word, row in zip(words, rows, strict=True):
         if word.decode(errors="replace") != _LINE_END:
             row /= np.float32(add_ngrams(np.frombuffer(b"<" + word + b">", np.uint8), *_arguments(ngrams), row) + 1)
 
 
 def own_rows(words: list[bytes], vectors: NDArray[np.float32], ngrams: NGramVectors) -> NDArray[np.float32]:
-    """The rows that `compose` makes the `vectors` of, to rounding."""
+    """The rows from which `compose` computes the `vectors`, up to rounding."""
     rows = np.empty_like(vectors)
     for place, word in enumerate(words):
         total = np.zeros(vectors.shape[1], np.float32)
@@ -118,12 +118,12 @@ def _subword_settings(header: _Header, path: str) -> SubwordSettings:
     try:
         return SubwordSettings(longest=header.maxn, shortest=max(header.minn, 1), buckets=header.buckets)
     except ValidationError as error:
-        got = f"n-grams of {header.minn} to {header.maxn} characters in {header.buckets} buckets"
-        raise SeqloomError("fastText's file is damaged", where=path, got=got) from error
+        subword_fields = f"n-grams of {header.minn} to {header.maxn} characters in {header.buckets} buckets"
+        raise SeqloomError("fastText's file is damaged", where=path, got=subword_fields) from error
 
 
 class _Source:
-    """The content of a file, as fixed structures and bytes."""
+    """Reads a file as fixed structures and bytes."""
 
     def __init__(self, stream: BinaryIO, path: str) -> None:
         self._stream, self.path = stream, path
@@ -131,14 +131,14 @@ class _Source:
     def read(self, size: int) -> bytes:
         content = self._stream.read(size)
         if len(content) < size:
-            raise SeqloomError("fastText's file is not whole", where=self.path)
+            raise SeqloomError("fastText's file is incomplete", where=self.path)
         return content
 
     def unpack(self, structure: struct.Struct) -> tuple[Any, ...]:
         return structure.unpack(self.read(structure.size))
 
     def word(self) -> bytes:
-        """Up to a NUL."""
+        """The bytes up to the next NUL."""
         word = bytearray()
         while (byte := self.read(1)) != b"\0":
             word += byte
@@ -160,8 +160,8 @@ def _read_header(source: _Source) -> _Header:
     if pruned > 0:
         raise _quantised(source.path)
     if labels:
-        got = f"{labels} labels"
-        raise RequestError("this is fastText's classifier, and vectors are wanted", where=source.path, got=got)
+        num_labels = f"{labels} labels"
+        raise RequestError("this is a classifier of fastText, not word vectors", where=source.path, got=num_labels)
     if (version == _VERSIONS[0] and model == _SUPERVISED) or not buckets:
         maxn = 0
     return _Header(dim, buckets, minn, maxn, words)
@@ -187,7 +187,7 @@ def _quantised(path: str) -> RequestError:
 
 
 def _read_rows(source: _Source, size: int, dim: int) -> NDArray[np.float32]:
-    """(size, dim); memory grows with what is read, since the file may be shorter than it says."""
+    """(size, dim). Memory grows with the bytes read, since the file may be shorter than its header says."""
     matrix = np.empty((0, dim), np.float32)
     for first in range(0, size, _ROWS_AT_ONCE):
         count = min(_ROWS_AT_ONCE, size - first)
@@ -201,12 +201,12 @@ def _read_rows(source: _Source, size: int, dim: int) -> NDArray[np.float32]:
 
 
 def write_fasttext(table: VectorTable, path: Path) -> int:
-    """Writes a skip-gram model of fastText, whole or not at all, frequent words first. The output vectors, which are
-    only needed to train on, are zeros. Returns the number of words: those that hold whitespace or NUL are left out."""
+    """Writes a skip-gram model of fastText atomically, frequent words first. The output vectors, which only further
+    training needs, are zeros. Returns the number of words; words with whitespace or NUL are left out."""
     ranked = ((place, table.words[place]) for place in table.frequent().tolist())
     places = [place for place, word in ranked if word and "\0" not in word and not any(map(str.isspace, word))]
     words, vectors = [table.words[place].encode() for place in places], np.asarray(table.matrix[places], "<f4")
-    # Where no counts are known, they fall from word to word, as fastText's own order has it.
+    # Without counts, they decrease from word to word, which keeps the order of the words.
     counts = np.arange(len(places), 0, -1) if table.counts is None else np.maximum(table.counts[places], 1)
     buckets, shortest, longest = 0, 0, 0
     if table.ngrams is not None:

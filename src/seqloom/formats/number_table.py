@@ -1,4 +1,4 @@
-"""Tables of results: CSV, JSON lines or Parquet, by the ending of a file's name."""
+"""Tables of results as CSV, JSON or Parquet, by the extension of the file."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ KINDS = (".csv", ".json", ".parquet")
 
 
 def check_kind(path: Path) -> None:
-    """Raises RequestError where the name of a table to write does not say its format."""
+    """Raises RequestError if the name of a table has no known extension."""
     if path.suffix not in KINDS:
         raise RequestError(
-            "a table's format is said by the ending of its name", where=str(path), got=path.suffix or "no ending",
+            "the extension of a table's name determines its format", where=str(path), got=path.suffix or "none",
             expected=", ".join(KINDS),
         )  # fmt: skip
 
 
 def print_table(rows: Iterable[Row], stream: TextIO, as_json: bool = False) -> None:
-    """Row by row as they come: CSV with a header, or a JSON object a line."""
+    """Prints rows as they arrive: CSV with a header, or one JSON object for each line."""
     stream.writelines(_json_lines(rows) if as_json else _csv_lines(rows))
 
 
 def write_table(rows: Iterable[Row], path: Path) -> None:
-    """The whole table or none. JSON is one list of objects."""
+    """Writes the whole table atomically. JSON is a list of objects."""
     check_kind(path)
     if path.suffix == ".parquet":
         import polars as pl

@@ -1,4 +1,4 @@
-"""Decimal numbers in the bytes of a text, parsed by compiled code."""
+"""Parses decimal numbers in the bytes of a text, in compiled code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqloom.compiling import Array, compiled
 
 @compiled
 def parse_number(text: Array, first: int, last: int) -> float:
-    """The decimal number `text[first:last]`, also `inf` and `-inf`; NaN where it is none."""
+    """The decimal number `text[first:last]`, also `inf` and `-inf`; NaN if it is not a number."""
     i, sign = first, 1.0
     if text[i] == 45 or text[i] == 43:
         sign = -1.0 if text[i] == 45 else 1.0
@@ -41,5 +41,5 @@ def parse_number(text: Array, first: int, last: int) -> float:
         scale += -exponent if below else exponent
     if i < last or not digits:
         return np.nan
-    # A division by an exact power of ten is rounded once; a product with an inexact one would be rounded twice.
+    # Division by an exact power of ten is rounded once; a product with an inexact one would be rounded twice.
     return sign * (value / 10.0**-scale if scale < 0 else value * 10.0**scale)

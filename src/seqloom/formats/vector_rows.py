@@ -1,4 +1,4 @@
-"""Words and vectors as they are read from a file: which are wanted, duplicates, numbers that are not finite."""
+"""Words and vectors as they are read from a file: selection, duplicates, and numbers that are not finite."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _FIRST_NUMBERS = 1 << 18
 
 
 class Selection(NamedTuple):
-    """Which words of a file are read. `first`: so many from its beginning, 0: all; `only`: these, None: all.
-    `unicode_errors`: of bytes that are not UTF-8, an error (`strict`), a replacement character or nothing."""
+    """The words to read from a file. `first`: this many from its beginning (0: all); `only`: these words (None: all).
+    `unicode_errors`: for bytes that are not UTF-8, an error (`strict`), a replacement character or nothing."""
 
     first: int = 0
     only: frozenset[str] | None = None
@@ -29,7 +29,7 @@ ALL = Selection()
 
 
 class VectorRows:
-    """Collects words and vectors; memory grows with what is read, whatever the file's header says."""
+    """Collects words and vectors. Memory grows with the lines read, whatever the header of the file says."""
 
     def __init__(self, path: str, dim: int, selection: Selection) -> None:
         self.path, self.dim, self._selection = path, dim, selection
@@ -39,8 +39,8 @@ class VectorRows:
         self._first_duplicate = self._first_with_whitespace = ("", "")
 
     def add(self, word: bytes, vector: NDArray[np.float32], where: str) -> bool:
-        """Returns whether the word is wanted and new. Raises SeqloomError where it is not UTF-8, or a number not
-        finite."""
+        """Adds a word and returns whether it is selected and new. Raises SeqloomError if it is not UTF-8 or a number is
+        not finite."""
         self._num_read += 1
         try:
             text = word.decode(errors=self._selection.unicode_errors)
@@ -49,12 +49,12 @@ class VectorRows:
                 "a word is not UTF-8 text",
                 where=where,
                 got=repr(word[:40]),
-                hint="a word may be cut inside a character: read it with unicode_errors=replace or ignore",
+                hint="words may be truncated inside a character: read the file with unicode_errors=replace or ignore",
             ) from error
         if self._selection.only is not None and text not in self._selection.only:
             return False
         if not np.isfinite(vector).all():
-            raise SeqloomError("a vector is not of finite numbers", where=where, got=f"that of {text!r}")
+            raise SeqloomError("a vector is not finite", where=where, got=f"that of {text!r}")
         if text in self._places:
             self._first_duplicate = self._first_duplicate if self._num_duplicates else (text, where)
             self._num_duplicates += 1
@@ -72,27 +72,27 @@ class VectorRows:
         return True
 
     def is_complete(self) -> bool:
-        """Whether no more words are wanted."""
+        """Whether all selected words have been read."""
         first, only = self._selection.first, self._selection.only
         return bool(first and self._num_read >= first) or (only is not None and len(self._places) == len(only))
 
     def table(self) -> VectorTable:
-        """What was read, with warnings of what is probably a mistake. Raises SeqloomError where there is nothing."""
+        """The words read, with warnings about probable mistakes. Raises SeqloomError if there are none."""
         if not self._places:
             if self._num_read:
-                raise RequestError("none of the words asked for has a vector", where=self.path)
-            raise SeqloomError("the file holds no vectors", where=self.path, expected="a word and numbers on each line")
+                raise RequestError("none of the requested words has a vector", where=self.path)
+            raise SeqloomError("the file has no vectors", where=self.path, expected="a word and numbers on each line")
         if self._num_duplicates:
             word, where = self._first_duplicate
             warn(
-                "words come twice in a file of vectors; the first vector of each is used",
+                "words occur twice in a file of vectors; the first vector of each is used",
                 where=where,
                 got=f"{word!r} again, {self._num_duplicates:,} words in all",
             )
         if self._num_with_whitespace:
             word, where = self._first_with_whitespace
             warn(
-                "words of a file of vectors hold whitespace; the last fields of a line are taken as its vector",
+                "words in a file of vectors contain whitespace; the last fields of a line are read as its vector",
                 where=where,
                 got=f"{word!r}, {self._num_with_whitespace:,} words in all",
                 expected=f"{self.dim} numbers after the word",
@@ -115,12 +115,12 @@ def check_size(size: int, where: str) -> None:
 
 
 def selected(first: int = 0, words: Iterable[str] | None = None, unicode_errors: UnicodeErrors = "strict") -> Selection:
-    """Raises RequestError where nothing can be selected so."""
+    """A checked selection. Raises RequestError if an argument is invalid."""
     if first < 0:
         raise RequestError("the number of words is out of range", where="first", got=first, expected="0 or more")
     if unicode_errors not in ("strict", "replace", "ignore"):
         raise RequestError(
-            "there is no such way with bytes that are not UTF-8",
+            "the handling of bytes that are not UTF-8 is unknown",
             where="unicode_errors",
             got=unicode_errors,
             expected="strict, replace or ignore",

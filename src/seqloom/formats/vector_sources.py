@@ -1,4 +1,4 @@
-"""Where vectors of words come from: a file, or the embedding of a run's network."""
+"""Opens word vectors from a file, or from the embedding of a run's network."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _TABLES = (
     ("embedding.table.weight", "target_tokenizer.json"),
     ("forms.words.weight", "vocabulary.json"),
 )
-"""Where runs have a vector for every token, and which file of theirs names the tokens."""
+"""The tables of runs with a vector for every token, and the file of the run that names the tokens."""
 
 
 def open_vectors(path: str | Path, selection: Selection = ALL) -> VectorTable:
     """The vectors of a run's folder, memory-mapped, or of a file, `.gz` and `.xz` too: fastText's binary format, which
-    is known by its content; word2vec's binary format, where the name ends in `.bin`; otherwise text.
+    is recognised by its content; word2vec's binary format if the name ends in `.bin`; otherwise text.
 
-    Raises SeqloomError, of a file with its line, where there are none or they are broken.
+    Raises SeqloomError, with the line of a file, if there are no vectors or they are broken.
     """
     if not Path(path).is_dir():
         return _of_file(str(path), selection)
@@ -49,7 +49,7 @@ def open_vectors(path: str | Path, selection: Selection = ALL) -> VectorTable:
 
 
 def dim_of(path: str) -> int:
-    """The dimension of what `open_vectors` opens; of a file, no more than its first vector is read."""
+    """The dimension of the vectors that `open_vectors` opens; reads at most the first vector of a file."""
     if Path(path).is_dir():
         return _of_run(Path(path)).dim
     return fasttext_dim(path) if is_fasttext(path) else _of_file(path, Selection(first=1)).dim
@@ -67,7 +67,7 @@ def _select(table: VectorTable, selection: Selection) -> VectorTable:
     if selection.only is not None:
         places = places[[table.words[place] in selection.only for place in places.tolist()]]
     if not len(places):
-        raise RequestError("none of the words asked for has a vector", where=table.source)
+        raise RequestError("none of the requested words has a vector", where=table.source)
     counts = None if table.counts is None else table.counts[places]
     words = [table.words[place] for place in places.tolist()]
     return VectorTable(words, table.matrix[places], counts, table.ngrams, table.source)
@@ -76,9 +76,9 @@ def _select(table: VectorTable, selection: Selection) -> VectorTable:
 def _of_run(folder: Path) -> VectorTable:
     where = folder / "model.safetensors"
     if not where.exists():
-        raise RequestError("the folder holds no trained run", where=str(folder), expected="a run, or a file of vectors")
-    wanted = {name for name, _ in _TABLES} | {"counts", "ngrams"}
-    arrays = map_arrays(where, wanted)
+        raise RequestError("the folder is not a trained run", where=str(folder), expected="a run, or a file of vectors")
+    names = {name for name, _ in _TABLES} | {"counts", "ngrams"}
+    arrays = map_arrays(where, names)
     for name, vocabulary in _TABLES:
         if name in arrays and (folder / vocabulary).exists():
             tokens, matrix = _tokens(folder, vocabulary), arrays[name]

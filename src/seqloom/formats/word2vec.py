@@ -1,4 +1,4 @@
-"""Files of word2vec: text, which fastText's `.vec` and GloVe's files are too, and binary."""
+"""word2vec's file formats: text, as in fastText's `.vec` and GloVe's files, and binary."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _TOO_FEW, _NOT_A_NUMBER = -1, -2
 
 
 def read_text(path: str, selection: Selection = ALL) -> VectorTable:
-    """Reads one line per word: the word and its numbers. The first line may have the number of words and the dimension.
-    Fields are separated by spaces or tabs; a word may hold some, since the last fields are its vector.
+    """Reads one line for each word: the word and its numbers. The first line may have the number of words and the
+    dimension. Fields are separated by spaces or tabs; a word may contain them, since the last fields are its vector.
 
-    Raises SeqloomError with `file:line` where a line is broken; warns of duplicates.
+    Raises SeqloomError with `file:line` if a line is broken; warns of duplicates.
     """
     with reading(path), opened(path) as stream:
         rows: VectorRows | None = None
@@ -48,7 +48,11 @@ def read_text(path: str, selection: Selection = ALL) -> VectorTable:
                     continue
             end = _split(np.frombuffer(line, np.uint8), vector)
             if end < 0:
-                what = "a vector is not of numbers" if end == _NOT_A_NUMBER else "a line is not a word and its vector"
+                what = (
+                    "a vector has a field that is not a number"
+                    if end == _NOT_A_NUMBER
+                    else "a line is not a word and its vector"
+                )
                 expected = f"a word and {rows.dim} numbers"
                 raise SeqloomError(what, where=where, got=_shown(line), expected=expected)
             rows.add(line[:end], vector, where)
@@ -56,22 +60,22 @@ def read_text(path: str, selection: Selection = ALL) -> VectorTable:
             if rows.is_complete():
                 return rows.table()
     if rows is None:
-        raise SeqloomError("the file holds no vectors", where=path, expected="a word and numbers on each line")
+        raise SeqloomError("the file has no vectors", where=path, expected="a word and numbers on each line")
     if size and count != size:
         _check_count(count, size, path)
     return rows.table()
 
 
 def _check_count(count: int, size: int, path: str) -> None:
-    """Fewer vectors than the header says are a file that was cut off; more are read, with a warning."""
+    """A file with fewer vectors than its header says was truncated; with more, all are read, with a warning."""
     got, expected = f"{count:,} vectors", f"{size:,}, as the first line says"
     if count < size:
-        raise SeqloomError("the file of vectors is not whole", where=path, got=got, expected=expected)
-    warn("the file holds more vectors than its first line says; all are used", where=path, got=got, expected=expected)
+        raise SeqloomError("the file of vectors is incomplete", where=path, got=got, expected=expected)
+    warn("the file has more vectors than its first line says; all are used", where=path, got=got, expected=expected)
 
 
 def _lines(stream: BinaryIO, path: str) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not empty, with their numbers."""
+    """The nonempty lines, with their numbers."""
     number = 0
     while line := stream.readline(_MAX_LINE_BYTES + 1):
         number += 1
@@ -84,7 +88,7 @@ def _lines(stream: BinaryIO, path: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _dim_of_line(line: bytes) -> int:
-    """How many fields at the end of a line are numbers; one at least is the word."""
+    """The number of fields at the end of a line that are numbers; at least one field is the word."""
     count = 0
     for field in reversed(line.split()[1:]):
         value = np.frombuffer(field, np.uint8)
@@ -96,7 +100,7 @@ def _dim_of_line(line: bytes) -> int:
 
 @compiled
 def _split(line: Array, vector: Array) -> int:
-    """Parses the last fields of a line into `vector`. Returns where the word before them ends, or what is wrong."""
+    """Parses the last fields of a line into `vector`. Returns the end of the word before them, or an error code."""
     end = line.shape[0]
     for place in range(vector.shape[0] - 1, -1, -1):
         first = end
@@ -123,15 +127,15 @@ def _shown(line: bytes) -> str:
 
 def read_binary(path: str, selection: Selection = ALL) -> VectorTable:
     """Reads a first line with the number of words and the dimension, then for each word the word, a space, and its
-    numbers as little-endian float32. Raises SeqloomError with the number of the word where the file is broken."""
+    numbers as little-endian float32. Raises SeqloomError with the number of the word if the file is broken."""
     with reading(path), opened(path) as stream:
         header = _HEADER.match(stream.readline(64))
         if header is None:
             raise SeqloomError(
-                "the file is not one of word2vec's binary format",
+                "the file is not in word2vec's binary format",
                 where=path,
                 expected="the number of words and the dimension in the first line",
-                hint="vectors as text are files of another ending than .bin",
+                hint="name a file of vectors as text without .bin",
             )
         size, dim = int(header[1]), int(header[2])
         check_size(size, f"{path}:1")
@@ -144,19 +148,19 @@ def read_binary(path: str, selection: Selection = ALL) -> VectorTable:
                 if word is None and content.has_more():
                     raise SeqloomError("a word is too long", where=where, expected=f"at most {_MAX_WORD_BYTES} bytes")
                 got, expected = f"{number - 1:,} vectors", f"{size:,}, as the first line says"
-                raise SeqloomError("the file of vectors is not whole", where=path, got=got, expected=expected)
+                raise SeqloomError("the file of vectors is incomplete", where=path, got=got, expected=expected)
             rows.add(word.lstrip(b"\r\n"), np.frombuffer(vector, "<f4"), where)
             if rows.is_complete():
                 return rows.table()
         if content.exactly(1) not in (b"\n", b"\r", None) or content.exactly(1) not in (b"\n", None):
             raise SeqloomError(
-                "the file holds more than its first line says", where=path, expected=f"{size:,} vectors of {dim}"
+                "the file continues after the last vector", where=path, expected=f"{size:,} vectors of {dim}"
             )
     return rows.table()
 
 
 class _Bytes:
-    """The content of a stream, read block by block."""
+    """Reads a stream block by block."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._block, self._at = stream, b"", 0
@@ -165,15 +169,15 @@ class _Bytes:
         return self._at < len(self._block)
 
     def until_space(self, most: int) -> bytes | None:
-        """What stands before the next space, which is skipped; None where there is none within `most` bytes."""
+        """The bytes before the next space, which is skipped; None if there is no space within `most` bytes."""
         while (end := self._block.find(b" ", self._at)) < 0:
             if len(self._block) - self._at > most or not self._read():
                 return None
-        found, self._at = self._block[self._at : end], end + 1
-        return found if len(found) <= most else None
+        word, self._at = self._block[self._at : end], end + 1
+        return word if len(word) <= most else None
 
     def exactly(self, size: int) -> bytes | None:
-        """The next `size` bytes; None where there are fewer."""
+        """The next `size` bytes; None if there are fewer."""
         while len(self._block) - self._at < size:
             if not self._read():
                 return None
@@ -187,8 +191,8 @@ class _Bytes:
 
 
 def write_vectors(table: VectorTable, path: Path, binary: bool) -> int:
-    """Writes the file, whole or not at all, frequent words first. Returns the number of words: those with whitespace in
-    them are left out."""
+    """Writes the file atomically, frequent words first. Returns the number of words; words with whitespace are left
+    out."""
     ranked = ((place, table.words[place]) for place in table.frequent().tolist())
     places = [place for place, word in ranked if word and not any(map(str.isspace, word))]
     with writing_atomic(path) as stream:
@@ -198,7 +202,7 @@ def write_vectors(table: VectorTable, path: Path, binary: bool) -> int:
 
 
 def _text_rows(table: VectorTable, places: Sequence[int]) -> Iterator[bytes]:
-    """Nine digits determine a float32."""
+    """Lines of words and numbers; nine digits determine a float32."""
     form = " ".join(["%.9g"] * table.dim)
     for place in places:
         yield f"{table.words[place]} {form % tuple(table.matrix[place].tolist())}\n".encode()

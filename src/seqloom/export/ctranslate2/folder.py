@@ -1,4 +1,4 @@
-"""Writes the folder of a Transformer for CTranslate2: compared with the run, or not there at all."""
+"""Writes the folder of a Transformer for CTranslate2, if its scores agree with the run's."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _RANDOM_LINES = (1, 2, 40, 9, 4)
 
 
 def write_folder(run: Run, out: Path, options: ExportOptions) -> None:
-    """The engine's files, tokenizers, `manifest.json`, `parity.json`, `metrics.json`, `README.md` and `LICENSE`.
+    """Writes the model, tokenizers, `manifest.json`, `parity.json`, `metrics.json`, `README.md` and `LICENSE`.
 
-    Raises RequestError where CTranslate2 does not have what the network has, and ParityError where scores differ.
+    Raises RequestError if CTranslate2 cannot represent the network, and ParityError if scores differ.
     """
     spec, kind = _spec_of(run)
     facts: Facts = {}
@@ -84,7 +84,7 @@ def _compare(run: Run, portable: Any, options: ExportOptions) -> Facts:
 
 
 def _compare_random_pairs(run: Run, portable: Any, gate: Gate) -> None:
-    """The log-probability of every token of random targets, ragged in one batch."""
+    """Compares the log-probability of every token of random targets of different lengths in one batch."""
     chance, codec, model = np.random.default_rng(1), run.codec, run.model
     sources = [[*_random_ids(chance, codec.source.vocab_size, n), EOS] for n in _RANDOM_LINES]
     targets = [_random_ids(chance, codec.target.vocab_size, n) for n in reversed(_RANDOM_LINES)]
@@ -93,9 +93,9 @@ def _compare_random_pairs(run: Run, portable: Any, gate: Gate) -> None:
     results = portable.engine.score_batch(source_tokens, target_tokens)
     for source, target, result in zip(sources, targets, results, strict=True):
         encoded = model.encode(torch.tensor([source]), torch.tensor([len(source)]))
-        read, wanted = torch.tensor([[SOS, *target]]), torch.tensor([[*target, EOS]])
-        expected = model.log_prob(encoded, read, wanted)[0]
-        gate.compare(f"log-probabilities of {len(wanted[0])} tokens", np.array(result.log_probs), expected)
+        read, expected_ids = torch.tensor([[SOS, *target]]), torch.tensor([[*target, EOS]])
+        expected = model.log_prob(encoded, read, expected_ids)[0]
+        gate.compare(f"log-probabilities of {len(expected_ids[0])} tokens", np.array(result.log_probs), expected)
 
 
 def _random_ids(chance: np.random.Generator, vocab_size: int, count: int) -> list[int]:
@@ -117,5 +117,5 @@ def _compare_greedy(run: Run, portable: Any, lines: list[str], gate: Gate, answe
 def _compare_scores(run: Run, portable: Any, lines: list[str], gate: Gate, answers: Answers) -> None:
     for ours, theirs in zip(portable.score(lines), run.score(lines), strict=True):
         difference = abs(ours.log_prob - theirs.log_prob) / theirs.tokens
-        gate.compare("log-probability of held-out lines, a token", np.array([difference]), np.zeros(1))
+        gate.compare("log-probability of held-out lines, per token", np.array([difference]), np.zeros(1))
         answers.add(ours.tokens == theirs.tokens, False, "number of tokens", ours.tokens, theirs.tokens)

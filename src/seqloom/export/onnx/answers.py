@@ -1,4 +1,4 @@
-"""The exported folder as a user has it, against the run: the same classes, tags, scores and greedy text on held-out
+"""Compares the exported folder with the run as a user would: classes, tags, scores and greedy text on held-out
 lines."""
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ LINES = 200
 _PROMPTS = 20
 _TOKENS = 10
 _WORDS = 20
-"""Of a long line no more is scored: exports should take seconds, and the gate has compared long rows."""
+"""Longer lines are truncated to this number of words, so that an export takes seconds; the gate compares long rows."""
 
 
 @dataclass
 class Answers:
-    """How many `lines` were answered alike by both; `ties`: those that were not, where two answers are as probable to
-    the run itself within the tolerance. `read_from`: the file of the lines."""
+    """The number of `lines`, how many of the answers are identical, and how many are `ties`: they differ, but the run
+    itself gives both the same probability within the tolerance. `read_from`: the file of the lines."""
 
     lines: int = 0
     identical: int = 0
@@ -40,7 +40,7 @@ class Answers:
     read_from: str = ""
 
     def add(self, same: bool, tie: bool, what: str, got: object, expected: object) -> None:
-        """Raises ParityError where an answer differs and is no tie."""
+        """Counts a compared answer. Raises ParityError if it differs and is not a tie."""
         self.lines += 1
         self.identical += same
         if not same:
@@ -55,8 +55,8 @@ class Answers:
 
 
 def held_out_inputs(run: Run, data: str) -> tuple[list[Any], str]:
-    """Inputs of held-out examples and the file they are from: of `data`, of the run's validation, test or training
-    data; none where no file is there."""
+    """Inputs of held-out examples, and their file: that of `data`, or the run's validation, test or training data; no
+    inputs if none of these files exists."""
     sources = run.plan.sources
     for path in (data, sources.valid, sources.test, sources.data):
         if path and Path(path).exists():
@@ -66,7 +66,7 @@ def held_out_inputs(run: Run, data: str) -> tuple[list[Any], str]:
 
 
 def _inputs(examples: Iterator[Any]) -> Iterator[Any]:
-    """An example without its target."""
+    """The examples without their targets."""
     for example in examples:
         if isinstance(example, str):
             if example.strip():
@@ -77,7 +77,7 @@ def _inputs(examples: Iterator[Any]) -> Iterator[Any]:
 
 @torch.no_grad()
 def compare_answers(run: Run, portable: Any, data: str, gate: Gate) -> Answers:
-    """Raises ParityError where the folder answers otherwise than the run."""
+    """Raises ParityError if an answer of the folder differs from the run's."""
     if run.plan.task in ("algorithm", "forecast"):
         return Answers()
     if run.plan.task == "vectors":
@@ -102,9 +102,9 @@ def _compare_classes(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate,
     for decisions in run.answers(inputs):
         by_name = {decision.text: decision.score for decision in decisions}
         expected.append([by_name[name] for name in names])
-    got, wanted = portable.log_probs(inputs), np.array(expected)
-    gate.compare("log-probabilities of classes, held-out lines", got, wanted)
-    for ours, theirs in zip(got, wanted, strict=True):
+    exported_log_probs, expected_log_probs = portable.log_probs(inputs), np.array(expected)
+    gate.compare("log-probabilities of classes, held-out lines", exported_log_probs, expected_log_probs)
+    for ours, theirs in zip(exported_log_probs, expected_log_probs, strict=True):
         first, second = np.sort(theirs)[::-1][:2]
         same = int(ours.argmax()) == int(theirs.argmax())
         answers.add(same, first - second <= 2 * gate.tolerance, "class", names[ours.argmax()], names[theirs.argmax()])
@@ -113,21 +113,21 @@ def _compare_classes(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate,
 def _compare_tags(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate, answers: Answers) -> None:
     pairs = zip(portable.answers(inputs), run.answers(inputs), strict=True)
     for ours, (theirs,) in pairs:
-        wanted: Any = theirs
-        same = list(ours.tags) == list(wanted.tags)
-        answers.add(same, False, "tag", " ".join(ours.tags), " ".join(wanted.tags))
+        of_run: Any = theirs
+        same = list(ours.tags) == list(of_run.tags)
+        answers.add(same, False, "tag", " ".join(ours.tags), " ".join(of_run.tags))
         gate.compare(
-            "probabilities of tags, held-out lines", np.array(ours.probabilities), np.array(wanted.probabilities)
+            "probabilities of tags, held-out lines", np.array(ours.probabilities), np.array(of_run.probabilities)
         )
 
 
 def _compare_text(run: Run, portable: Any, lines: Sequence[str], gate: Gate, answers: Answers) -> None:
-    """Scores, and what follows the first words of some lines when the most probable token is taken each time."""
+    """Compares scores, and the greedy continuations of the first words of some lines."""
     lines = [" ".join(line.split()[:_WORDS]) for line in lines]
     theirs = run.score(lines)
     for ours, expected in zip(portable.score(lines), theirs, strict=True):
         difference = abs(ours.log_prob - expected.log_prob) / expected.tokens
-        gate.compare("log-probability of held-out lines, a token", np.array([difference]), np.zeros(1))
+        gate.compare("log-probability of held-out lines, per token", np.array([difference]), np.zeros(1))
         same = ours.tokens == expected.tokens and ours.unknown == expected.unknown
         answers.add(same, False, "number of tokens", ours.tokens, expected.tokens)
     first = run.task.first_input(run.plan.settings)  # type: ignore[attr-defined]
@@ -140,22 +140,23 @@ def _compare_text(run: Run, portable: Any, lines: Sequence[str], gate: Gate, ans
     for line in lines[:_PROMPTS]:
         prompt = [first, *run.codec.tokenizer.encode([line])[0][:3]]
         greedy = generate(run.model, prompt, Sampling(temperature=0.0), never=never, seed=1)
-        own = portable_generate(step, portable.first_state(1), prompt, PortableSampling(temperature=0.0), never, 1)
-        expected_ids, got_ids = (list(itertools.islice(ids, _TOKENS)) for ids in (greedy, own))
-        tie = expected_ids != got_ids and _is_tie_after(run, prompt, got_ids, expected_ids, gate.tolerance)
-        answers.add(expected_ids == got_ids, tie, "text", got_ids, expected_ids)
+        exported = portable_generate(step, portable.first_state(1), prompt, PortableSampling(temperature=0.0), never, 1)
+        expected_ids, exported_ids = (list(itertools.islice(ids, _TOKENS)) for ids in (greedy, exported))
+        tie = expected_ids != exported_ids and _is_tie_after(run, prompt, exported_ids, expected_ids, gate.tolerance)
+        answers.add(expected_ids == exported_ids, tie, "text", exported_ids, expected_ids)
 
 
-def _first_difference(one: Sequence[int], other: Sequence[int]) -> int:
-    return next(place for place, pair in enumerate(itertools.zip_longest(one, other)) if pair[0] != pair[1])
+def _first_difference(exported: Sequence[int], expected: Sequence[int]) -> int:
+    pairs = enumerate(itertools.zip_longest(exported, expected))
+    return next(place for place, (token, expected_token) in pairs if token != expected_token)
 
 
-def _is_tie_after(run: Run, prompt: list[int], got: list[int], expected: list[int], tolerance: float) -> bool:
-    """Whether the run itself finds the two tokens as probable where the texts part."""
-    place = _first_difference(got, expected)
+def _is_tie_after(run: Run, prompt: list[int], exported: list[int], expected: list[int], tolerance: float) -> bool:
+    """Whether the run gives the first two tokens that differ the same probability."""
+    place = _first_difference(exported, expected)
     read = torch.tensor([[*prompt, *expected[:place]]])
     log_probs, _ = run.model.next_log_probs(read, run.model.initial_state(1))
-    return abs(float(log_probs[0, got[place]] - log_probs[0, expected[place]])) <= 2 * tolerance
+    return abs(float(log_probs[0, exported[place]] - log_probs[0, expected[place]])) <= 2 * tolerance
 
 
 def _compare_translations(run: Run, portable: Any, lines: Sequence[str], gate: Gate, answers: Answers) -> None:
@@ -164,24 +165,24 @@ def _compare_translations(run: Run, portable: Any, lines: Sequence[str], gate: G
     rows = [row for row in rows if len(row) > 1]
     never = (PAD, SOS, UNK)
     expected = list(transduce(model, rows, Search(beam_size=1, never=never)))
-    got = portable._search(rows, PortableSearch(beam_size=1, never=never), [])
-    for row, ours, theirs in zip(rows, got, expected, strict=True):
+    exported = portable._search(rows, PortableSearch(beam_size=1, never=never), [])
+    for row, ours, theirs in zip(rows, exported, expected, strict=True):
         same = ours[0].token_ids == theirs[0].token_ids
         tie = not same and is_tie(run, row, ours[0].token_ids, theirs[0].token_ids, gate.tolerance)
-        texts = (codec.target.decode(found[0].token_ids) for found in (ours, theirs))
+        texts = (codec.target.decode(hypotheses[0].token_ids) for hypotheses in (ours, theirs))
         answers.add(same, tie, "translation", *texts)
         if same:
             difference = (ours[0].log_prob - theirs[0].log_prob) / (len(ours[0].token_ids) + 1)
-            gate.compare("log-probability of greedy translations, a token", np.array([difference]), np.zeros(1))
+            gate.compare("log-probability of greedy translations, per token", np.array([difference]), np.zeros(1))
 
 
-def is_tie(run: Run, source: list[int], got: list[int], expected: list[int], tolerance: float) -> bool:
-    """Whether the run itself finds the two tokens as probable where the targets part."""
-    place = _first_difference([*got, EOS], [*expected, EOS])
+def is_tie(run: Run, source: list[int], exported: list[int], expected: list[int], tolerance: float) -> bool:
+    """Whether the run gives the first two tokens that differ the same probability."""
+    place = _first_difference([*exported, EOS], [*expected, EOS])
     encoded = run.model.encode(torch.tensor([source]), torch.tensor([len(source)]))
     inputs = torch.tensor([[SOS, *expected[:place]]])
     last = []
-    for token in ([*got, EOS][place], [*expected, EOS][place]):
+    for token in ([*exported, EOS][place], [*expected, EOS][place]):
         targets = torch.tensor([[*expected[:place], token]])
         last.append(float(run.model.log_prob(encoded, inputs, targets)[0, -1]))
     return abs(last[0] - last[1]) <= 2 * tolerance
@@ -193,9 +194,9 @@ def _compare_words(run: Run, portable: Any, gate: Gate) -> Answers:
     table, answers = Vectors.open(run.folder), Answers(read_from=str(run.folder))
     for word in list(table.words)[:LINES]:
         ours, theirs = portable.similar(word, 5), table.similar(word, 5)
-        cosines = [np.array([near.cosine for near in found]) for found in (ours, theirs)]
+        cosines = [np.array([near.cosine for near in neighbours]) for neighbours in (ours, theirs)]
         gate.compare("cosines of the nearest words", *cosines)
         same = [near.word for near in ours] == [near.word for near in theirs]
-        # Words with equal vectors may change places.
+        # Words with equal vectors may be in a different order.
         answers.add(same, True, "nearest word", ours, theirs)
     return answers

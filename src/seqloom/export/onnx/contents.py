@@ -1,4 +1,4 @@
-"""What the folder of each kind of model holds besides graphs, and what its manifest says of it."""
+"""The other files in the folder of each kind of model, and the facts in its manifest."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ from seqloom.tasks.classify_settings import cut_of
 
 Facts = dict[str, Any]
 Contents = Callable[[Run, Path], Facts]
-"""Writes what the kind of model needs into a folder, and gives what the manifest says of it."""
+"""Writes the files that a kind of model needs into a folder, and returns the facts for the manifest."""
 
 
 def write_contents(run: Run, folder: Path) -> Facts:
-    """The facts of the task, with the `kind` of the model; the files of the tokenizer and of a model without graphs."""
+    """Writes the tokenizer's files and those of a model without graphs. Returns the facts of the task and the `kind` of
+    the model."""
     for model, (kind, write) in _WITHOUT_GRAPHS.items():
         if isinstance(run.model, model):
             return {"kind": kind, **write(run, folder)}
@@ -52,11 +53,11 @@ def of_task(run: Run) -> Facts:
     if run.plan.task == "tag":
         return {"labels": list(run.codec.labels.names)}
     if run.plan.task == "translate":
-        own = settings.decoding
+        decoding = settings.decoding
         names = ("beam_size", "length_penalty", "max_length", "copy_unknown")
         sides = ("source", "target")
         files = {side: "tokenizer.json" if run.codec.shared else f"{side}_tokenizer.json" for side in sides}
-        return {"decoding": {name: getattr(own, name) for name in names}, "tokenizers": files}
+        return {"decoding": {name: getattr(decoding, name) for name in names}, "tokenizers": files}
     if isinstance(run.model, ForecastNetwork):
         sizes = run.model.own
         columns = {"past": sizes.past, "ahead": sizes.ahead, "static": sizes.static}
@@ -96,8 +97,8 @@ def _bag_of_words(run: Run, folder: Path) -> Facts:
 
 
 def _ngram(run: Run, folder: Path) -> Facts:
-    """The store without the links to shorter n-grams, which only fast scoring needs: 8 bytes for an n-gram of the
-    longest, 16 for a shorter one."""
+    """Writes the store without the links to shorter n-grams, which only fast scoring needs: 8 bytes for one of the
+    longest n-grams, 16 for a shorter one."""
     run.codec.save(folder)
     store = run.model.store
     names = ("sizes", "words", "log_probs", "backoffs", "begin")
@@ -134,4 +135,4 @@ _WITHOUT_GRAPHS: dict[type[Any], tuple[str, Contents]] = {
     NgramModel: ("n-gram language model", _ngram),
     WordVectors: ("word vectors", _word_vectors),
 }
-"""Models that are tables, not networks: no graph would make them smaller or faster."""
+"""Models that are tables instead of networks: a graph would make them neither smaller nor faster."""

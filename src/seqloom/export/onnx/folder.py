@@ -1,4 +1,4 @@
-"""Writes the folder of an exported run: whole and compared with the run, or not at all."""
+"""Writes the folder of an exported run, if the exported model agrees with the run."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from seqloom_portable.engine import Engine
 
 
 def write_folder(run: Run, out: Path, options: ExportOptions) -> None:
-    """Graphs, tokenizer, `manifest.json`, `parity.json`, `metrics.json`, `README.md` and `LICENSE` in the folder `out`.
+    """Writes graphs, tokenizer, `manifest.json`, `parity.json`, `metrics.json`, `README.md` and `LICENSE` to `out`.
 
-    Raises RequestError where the run cannot be exported or `out` is there already, and ParityError where what was
-    written does not do what the run does; then nothing is left of it.
+    Raises RequestError if the run cannot be exported or `out` exists, and ParityError if the exported model does not
+    agree with the run; then nothing is left of it.
     """
     facts: Facts = {}
     with new_export(out, facts) as folder:
@@ -44,7 +44,7 @@ def write_folder(run: Run, out: Path, options: ExportOptions) -> None:
 
 
 def _write_model(run: Run, folder: Path, gate: Gate, options: ExportOptions) -> Facts:
-    """What a program needs to run the model; gives the facts of the manifest."""
+    """Writes the files that a program needs to run the model; returns the facts for the manifest."""
     if options.int8 and not has_graphs(run):
         raise RequestError(
             "this model has no matrices that 8-bit integers would make smaller", got=run.plan.model, where="--int8"
@@ -65,16 +65,16 @@ def _write_model(run: Run, folder: Path, gate: Gate, options: ExportOptions) -> 
 
 
 def _write_parts(run: Run, folder: Path, gate: Gate) -> None:
-    """Each part of a mixture in a folder of its own."""
+    """Writes each part of a mixture into a folder of its own."""
     for number in range(len(run.model.parts)):
         part = load(run.folder / "parts" / str(number), device="cpu")
         facts: Facts = {}
-        with new_folder(folder / "parts" / str(number), facts) as own:
-            facts |= _write_model(part, own, gate, ExportOptions())
+        with new_folder(folder / "parts" / str(number), facts) as part_folder:
+            facts |= _write_model(part, part_folder, gate, ExportOptions())
 
 
 def _prove(run: Run, folder: Path, facts: Facts, gate: Gate, options: ExportOptions) -> Facts:
-    """Runs the folder as a user would."""
+    """Loads the folder as a user would, and compares its answers with the run's."""
     portable = open_unfinished(folder, facts)
     if options.int8:
         loss = check_loss(run, portable, options)

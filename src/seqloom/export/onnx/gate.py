@@ -1,4 +1,4 @@
-"""The parity gate: an exported graph is compared with its network, and refused where it differs."""
+"""The parity gate: compares an exported graph with its network, and raises an error if they differ."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from seqloom.formats.onnx.exported_graph import ExportedGraph
 from seqloom_portable.engine import Arrays, Engine
 
 TOLERANCE = 2e-5
-"""Nats by which log-probabilities may differ, at most."""
+"""The largest difference of log-probabilities that is allowed, in nats."""
 
 
 class ParityError(SeqloomError):
-    """The exported model does not do what the run's does; nothing is left of the export."""
+    """The exported model differs from the run's model; nothing is left of the export."""
 
 
 @dataclass
 class Gate:
-    """`checks`: the largest difference of each check, in nats."""
+    """`checks`: the largest difference in each check, in nats."""
 
     tolerance: float = TOLERANCE
     checks: dict[str, float] = field(default_factory=dict)
@@ -35,17 +35,17 @@ class Gate:
         return max(self.checks.values(), default=0.0)
 
     def compare(
-        self, check: str, got: NDArray[Any], expected: Tensor | NDArray[Any], real: NDArray[np.bool_] | None = None
+        self, check: str, exported: NDArray[Any], expected: Tensor | NDArray[Any], real: NDArray[np.bool_] | None = None
     ) -> None:
-        """Raises ParityError where they differ by more than the tolerance; `real` says which entries mean something."""
-        wanted = expected.detach().cpu().numpy() if isinstance(expected, Tensor) else expected
-        if got.shape != wanted.shape:
+        """Raises ParityError if they differ by more than the tolerance. `real` is False where values are undefined."""
+        reference = expected.detach().cpu().numpy() if isinstance(expected, Tensor) else expected
+        if exported.shape != reference.shape:
             raise ParityError(
-                "the exported model gives another shape", where=check, got=got.shape, expected=wanted.shape
+                "the exported model returns another shape", where=check, got=exported.shape, expected=reference.shape
             )
         if real is not None:
-            got, wanted = got[real], wanted[real]
-        difference = largest_difference(got, wanted)
+            exported, reference = exported[real], reference[real]
+        difference = largest_difference(exported, reference)
         self.checks[check] = max(self.checks.get(check, 0.0), difference)
         if not difference <= self.tolerance:
             raise ParityError(
@@ -57,18 +57,18 @@ class Gate:
             )
 
 
-def largest_difference(got: NDArray[Any], expected: NDArray[Any]) -> float:
-    """Equal infinities do not differ; what is not a number on one side differs without end."""
-    if not got.size:
+def largest_difference(exported: NDArray[Any], expected: NDArray[Any]) -> float:
+    """The largest absolute difference. Equal infinities count as equal; NaN on one side counts as infinite."""
+    if not exported.size:
         return 0.0
-    one, other = got.astype(np.float64), expected.astype(np.float64)
+    values, reference = exported.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        differences = np.where(one == other, 0.0, np.abs(one - other))
+        differences = np.where(values == reference, 0.0, np.abs(values - reference))
     return float(np.nan_to_num(differences, nan=np.inf, posinf=np.inf).max())
 
 
 def check_inputs_are_used(exported: ExportedGraph) -> None:
-    """Raises ParityError where an output can be had without some input: it was made a constant."""
+    """Raises ParityError if an output does not depend on some input, which was then turned into a constant."""
     graph = exported.graph.proto(exported.name)
     needed = {output.name for output in graph.output}
     for node in reversed(graph.node):
@@ -77,7 +77,7 @@ def check_inputs_are_used(exported: ExportedGraph) -> None:
     unused = [info.name for info in graph.input if info.name not in needed]
     if unused or not graph.input:
         raise ParityError(
-            "the exported graph does not use what it is given",
+            "the exported graph does not use all its inputs",
             where=exported.name,
             got=f"unused inputs: {', '.join(unused)}" if unused else "no inputs at all",
             expected="outputs that depend on every input",
@@ -85,7 +85,7 @@ def check_inputs_are_used(exported: ExportedGraph) -> None:
 
 
 def _names_used(node: onnx.NodeProto) -> set[str]:
-    """The values that a node takes, those that the body of a `Scan` takes from around it too."""
+    """The values that a node uses, including those that the body of a `Scan` uses from the graph around it."""
     names = set(node.input)
     for attribute in node.attribute:
         for inner in attribute.g.node:
@@ -96,8 +96,8 @@ def _names_used(node: onnx.NodeProto) -> set[str]:
 def check_inputs_matter(
     engine: Engine, feeds: Arrays, others: Mapping[str, NDArray[Any]], silent: Collection[str] = ()
 ) -> None:
-    """Raises ParityError where another value of an input changes no output. `others` has other ids; numbers and lengths
-    are changed here. `silent`: inputs whose effect depends on the weights."""
+    """Raises ParityError if a different value of an input changes no output. `others` has other ids; numbers and
+    lengths are changed here. `silent`: inputs whose effect depends on the weights."""
     before = engine(**feeds)
     for name in engine.inputs:
         if name in silent:
@@ -105,7 +105,7 @@ def check_inputs_matter(
         changed = others[name] if name in others else _changed(feeds[name])
         after = engine(**{**feeds, name: changed})
         pairs = [(part, after[side][key]) for side in (0, 1) for key, part in before[side].items()]
-        if all(one.shape == other.shape and np.array_equal(one, other) for one, other in pairs):
+        if all(first.shape == second.shape and np.array_equal(first, second) for first, second in pairs):
             raise ParityError(
                 "an input of the exported graph changes nothing", where=engine.description["file"], got=name
             )
@@ -116,5 +116,5 @@ def _changed(values: NDArray[Any]) -> NDArray[Any]:
         return ~values
     if values.dtype.kind == "i":
         return values - 1
-    # Not the same everywhere: a softmax does not see what is added to all.
+    # Not the same everywhere, since a softmax ignores a constant that is added to all logits.
     return values + np.random.default_rng(1).standard_normal(values.shape).astype(values.dtype)

@@ -1,4 +1,4 @@
-"""What the manifest says of graphs: names, types and shapes of what goes in and out, and the state's first value."""
+"""The manifest's description of graphs: names, types and shapes of inputs and outputs, and the first state."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _values(infos: Sequence[onnx.ValueInfoProto]) -> list[dict[str, Any]]:
 
 
 def _state(part: StateTensor, started_elsewhere: bool) -> dict[str, Any]:
-    """`start`: the value of one row before the first element, its little-endian bytes in base 64."""
+    """`start`: the state of one row before the first element, as little-endian bytes in base 64."""
     plain: dict[str, Any] = {"name": part.name, "output": part.name + AFTER, "dtype": part.dtype}
     if started_elsewhere:
         return plain

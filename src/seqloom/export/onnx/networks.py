@@ -1,4 +1,4 @@
-"""Which graphs a run's model becomes."""
+"""Chooses the graphs of a run's model."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ BUILDERS: dict[type[Any], tuple[str, Any]] = {
     LanguageModel: ("network language model", language_model_graphs),
     Tagger: ("tagger", tagger_graphs),
 }
-"""For each class of network, the kind that the manifest names and the function that makes its graphs."""
+"""For each class of network, its kind in the manifest and the function that makes its graphs."""
 
 
 def graphs_of(model: Any, int8: bool = False) -> tuple[str, list[ExportedGraph]]:
-    """The kind and the graphs. Raises RequestError for a network that has no builder."""
+    """The kind and the graphs. Raises RequestError for a network without a builder."""
     for network, (kind, build) in BUILDERS.items():
         if isinstance(model, network):
             return kind, build(model, int8)

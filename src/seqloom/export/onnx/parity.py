@@ -1,5 +1,5 @@
-"""Each kind of network against its graphs, at sizes that no graph was built for: a row and ragged rows; one element,
-two, many; from an empty state and from one that is carried."""
+"""Compares each kind of network with its graphs, at sizes that no graph was built for: one row and rows of different
+lengths; one, two and many elements; an empty state and a carried one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LanguageModelParity:
         self.chance = np.random.default_rng(1)
 
     def ids(self, lengths: Lengths) -> NDArray[np.int64]:
-        """Padding holds ids too, which must change nothing."""
+        """Random ids, also in padding, where they must change nothing."""
         return self.chance.integers(0, self.model.output.softmax.vocab_size, (len(lengths), max(lengths)))
 
     def expected(self, ids: NDArray[np.int64], state: Any, lengths: Lengths) -> tuple[Tensor, Any]:
@@ -82,7 +82,7 @@ class LanguageModelParity:
 
 
 def compare_reading(gate: Gate, engine: Engine, model: Any, source: NDArray[Any], lengths: Lengths) -> None:
-    """What a network makes of sequences, before its answer."""
+    """Compares the encoded sequences: embeddings, outputs and summary."""
     expected = model.reading(torch.from_numpy(source), torch.tensor(list(lengths)))
     outputs, _ = engine(source=source, lengths=_sizes(lengths))
     real = real_places(lengths)
@@ -92,7 +92,7 @@ def compare_reading(gate: Gate, engine: Engine, model: Any, source: NDArray[Any]
 
 
 def random_source(graph_input: Mapping[str, Any], vocab: int, lengths: Lengths, seed: int = 1) -> NDArray[Any]:
-    """Ids, or frames, for the input of a graph; padding holds numbers too."""
+    """Random ids or frames for the input of a graph, also in padding."""
     chance, shape = np.random.default_rng(seed), (len(lengths), max(lengths))
     if graph_input["dtype"] == "float32":
         return chance.standard_normal((*shape, graph_input["shape"][2])).astype(np.float32)
@@ -100,7 +100,7 @@ def random_source(graph_input: Mapping[str, Any], vocab: int, lengths: Lengths, 
 
 
 def vocab_of(read: torch.nn.Module) -> int:
-    """How many ids what reads a source knows; 0 of what reads frames."""
+    """The number of ids that an input layer knows; 0 if it reads frames."""
     rows = getattr(read, "rows", None)
     if isinstance(rows, Tensor):
         return len(rows)
@@ -140,7 +140,7 @@ def bit_predictor_parity(model: BitPredictor, engines: Engines, gate: Gate) -> N
 
 
 def forecast_parity(model: ForecastNetwork, engines: Engines, gate: Gate) -> None:
-    """Quantiles of random walks, short ones too. Differences are shares of the largest value."""
+    """Compares quantiles of random walks, short ones too. Differences are shares of the largest value."""
     engine, chance, sizes = engines["model"], np.random.default_rng(1), model.own
     shape = (9, 2 * sizes.context)
     walks = 100 + np.cumsum(chance.standard_normal(shape), axis=1) * np.geomspace(0.01, 3, 9)[:, None]
@@ -212,8 +212,8 @@ class TaggerParity:
             feeds = self.forms(1)
             forms = Forms(*(torch.from_numpy(part) for part in feeds.values()))
             tag_before = np.array([self.tags if before is None else before], np.int64)
-            given = {"tag_before": tag_before} if "tag_before" in engine.inputs else {}
-            outputs, state = engine(**feeds, **given, **state)
+            tag_input = {"tag_before": tag_before} if "tag_before" in engine.inputs else {}
+            outputs, state = engine(**feeds, **tag_input, **state)
             before, carried = self.model.tag_next(forms, carried, before)
             differs = np.array([float(int(outputs["tag"][0]) != before)])
             self.gate.compare(f"tag of word {number + 1}, one by one", differs, np.zeros(1))
@@ -250,7 +250,7 @@ class EncoderDecoderParity:
         return outputs, first or self.step.first_state(len(lengths) * rows)
 
     def _compare(self, source: NDArray[Any], lengths: Lengths, rows: int, steps: int) -> None:
-        """Some steps of `rows` hypotheses a source, which change places as in a beam."""
+        """Compares some steps of `rows` hypotheses for each source, which change places as in a beam."""
         encoded, state = self._begin(source, lengths, rows)
         read = self.model.encode(torch.from_numpy(source), torch.tensor(list(lengths)))
         carried = self.model.initial_state(read, rows)
@@ -266,7 +266,7 @@ class EncoderDecoderParity:
 
 @torch.no_grad()
 def check_parity(model: Any, engines: Engines, gate: Gate) -> None:
-    """Raises ParityError where a network and its graphs differ."""
+    """Raises ParityError if a network and its graphs differ."""
     if isinstance(model, LanguageModel):
         LanguageModelParity(model, engines, gate).run()
     elif isinstance(model, Classifier):

@@ -1,4 +1,4 @@
-"""Runs as one web page that works without a network."""
+"""Exports runs to a web page that works without a network."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from seqloom.run import Run
 
 @exporters.register("web", "One web page that holds the model, and runs it without a network.")
 def web(run: Run, file: Path, options: ExportOptions) -> None:
-    """A page: the graphs of the format onnx, tokenizer, ONNX Runtime, and a form to try the model."""
+    """Writes a page with the graphs of the format onnx, tokenizer, ONNX Runtime, and a form to try the model."""
     try:
         from seqloom.export.web.page import write_page  # ONNX Runtime is an extra, and slow to import
     except ModuleNotFoundError as error:
         where = "./web" if error.name == "seqloom_web" else "'seqloom[export]'"
         raise RequestError(
-            "a package that exports need is not installed", got=error.name, hint=f"pip install {where}"
+            "a package that this export needs is not installed", got=error.name, hint=f"pip install {where}"
         ) from None
     write_page(run, file, options)

@@ -1,4 +1,4 @@
-"""Writes the web page of an exported run: everything in one file."""
+"""Writes the web page of an exported run, one file with everything."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from seqloom.run import Run
 from seqloom_portable.folder import Folder
 
 LARGEST_BYTES = 30_000_000
-"""A page that is larger is refused: browsers take long to open it."""
+"""Larger pages are refused, since browsers take long to open them."""
 
 _SCRIPTS = ("tokenizer.js", "engine.js", "models.js", "page.js")
 _TEXTS = ("tokenizer.json", "source_tokenizer.json", "target_tokenizer.json", "vocabulary.json")
 
 
 class Words(NamedTuple):
-    """What the page says to its reader."""
+    """The texts of a page for its reader."""
 
     description: str
     label: str
@@ -42,16 +42,18 @@ _TEMPERATURE = (
 )
 WORDS = {
     "network language model": Words(
-        "A language model: it continues your text. At temperature 0 it takes the most probable token each time.",
+        "A language model: it continues your text. At temperature 0 it always takes the most probable token.",
         "Your text",
-        "Go on",
+        "Continue",
         "Call me",
         _TEMPERATURE,
     ),
-    "classifier": Words("A classifier: it names the class of your text.", "Your text", "Classify", "a line of text"),
-    "tagger": Words("A tagger: it gives every word a tag.", "Your sentence", "Tag", "words, separated by spaces"),
+    "classifier": Words("A classifier: it predicts the class of your text.", "Your text", "Classify", "a line of text"),
+    "tagger": Words(
+        "A tagger: it predicts a tag for every word.", "Your sentence", "Tag", "words, separated by spaces"
+    ),
     "translator": Words(
-        "A translator: it writes one sequence given another, and takes the most probable token each time.",
+        "A translator: it generates one sequence given another, and always takes the most probable token.",
         "Your text",
         "Translate",
         "a line of text",
@@ -61,7 +63,8 @@ _GRAPHS = {"translator": ("encoder", "step")}
 
 
 def write_page(run: Run, file: Path, options: ExportOptions) -> None:
-    """One HTML file. Raises RequestError for a kind of model that has no page, and ParityError as `write_folder`."""
+    """Writes one HTML file. Raises RequestError for a kind of model without a page, and ParityError as
+    `write_folder`."""
     if file.suffix != ".html":
         raise RequestError("a web page is one file", where=str(file), expected="a name that ends in .html")
     make_folder(file.parent)
@@ -79,7 +82,7 @@ def write_page(run: Run, file: Path, options: ExportOptions) -> None:
             where=str(file),
             got=f"{len(content) / 1e6:.0f} MB",
             expected=f"at most {LARGEST_BYTES / 1e6:.0f} MB",
-            hint="--int8 makes a quarter of the weights",
+            hint="--int8 makes the weights four times smaller",
         )
     write_atomic(file, content)
 
@@ -89,8 +92,8 @@ def _page(folder: Folder, parity: dict[str, Any], options: ExportOptions) -> byt
     words, runtime = WORDS[facts["kind"]], seqloom_web.runtime()
     if facts["kind"] == "classifier" and not facts["reading"]["text"]:
         words = words._replace(
-            description="A classifier: it names the class of a sequence of numbers.",
-            label="Your numbers, a step a line, its channels separated by commas",
+            description="A classifier: it predicts the class of a sequence of numbers.",
+            label="Your numbers, one step per line, its channels separated by commas",
             placeholder="0.5, 1.2, -3",
         )
     template = (here / "page.html").read_text(encoding="utf-8")
@@ -121,7 +124,7 @@ def _about(parity: dict[str, Any], options: ExportOptions) -> str:
 
 
 def _data(folder: Folder, runtime: seqloom_web.Runtime) -> Iterator[str]:
-    """Elements that hold the files: JSON as it is, all else as gzip in base 64."""
+    """HTML elements with the files: JSON as text, all others as gzip in base 64."""
     facts = folder.manifest
     graphs = _GRAPHS.get(facts["kind"], ("model",))
     yield _json("facts", facts)

@@ -1,4 +1,4 @@
-"""A store assembled from n-grams in any order; prefixes and suffixes that the file left out are filled in."""
+"""Assembles a store from n-grams in any order, and adds the prefixes and suffixes that the file left out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seqloom.models.ngram.trie import NONE, Trie, find_child, link_suffixes
 
 
 class Grams(NamedTuple):
-    """n-grams of one order. `rows`: (n-grams, order) ids; `log_probs`, `backoffs`: log10. A probability of NaN is the
-    one that backing off gives."""
+    """n-grams of one order. `rows`: (n-grams, order) ids; `log_probs` and `backoffs`: log10. NaN as a probability means
+    the one that backing off gives."""
 
     rows: NDArray[np.uint32]
     log_probs: NDArray[np.float32]
@@ -36,8 +36,8 @@ class Grams(NamedTuple):
 def assemble(levels: list[Grams], vocab_size: int) -> Store:
     """The store of the n-grams; `levels[0]` has the whole vocabulary, in order of ids.
 
-    Where the n-gram without its last word (prefix) or without its first one (suffix) is missing, it is added with the
-    probability that backing off to it would have given, so that no distribution changes.
+    If the n-gram without its last word (prefix) or without its first word (suffix) is missing, it is added with the
+    probability that backing off would have given it, so that no distribution changes.
     """
     levels = list(levels)
     trie = Trie([np.arange(vocab_size, dtype=np.uint32)], [], [])
@@ -47,7 +47,7 @@ def assemble(levels: list[Grams], vocab_size: int) -> Store:
         if len(rows):
             missing = Grams(rows, np.full(len(rows), np.nan, np.float32), np.zeros(len(rows), np.float32))
             levels[n - 1] = levels[n - 1].concatenated(missing)
-            n -= 1  # the n-grams that were added may miss a prefix or a suffix in turn
+            n -= 1  # the added n-grams may themselves lack a prefix or a suffix
             trie.words, trie.begin = trie.words[:n], trie.begin[: n - 1]
         else:
             levels[n] = _add_level(trie, levels[n])
@@ -79,7 +79,7 @@ def _add_level(trie: Trie, grams: Grams) -> Grams:
         keys, grams = keys[order], grams.reordered(order)
         num_duplicates = int((keys[1:] == keys[:-1]).sum())
         if num_duplicates:
-            raise SeqloomError("an n-gram comes twice", got=f"order {rows.shape[1]}, {num_duplicates} times")
+            raise SeqloomError("an n-gram occurs twice", got=f"order {rows.shape[1]}, {num_duplicates} times")
     children = np.bincount((keys >> np.uint64(32)).astype(np.int64), minlength=len(trie.words[-1]))
     trie.begin.append(np.append(0, children.cumsum()).astype(np.uint32))
     trie.words.append((keys & np.uint64(2**32 - 1)).astype(np.uint32))
@@ -87,7 +87,7 @@ def _add_level(trie: Trie, grams: Grams) -> Grams:
 
 
 def _find(trie: Trie, rows: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """The node of each row; NONE where it is not in the trie."""
+    """The node of each row; NONE if it is not in the trie."""
     nodes = rows[:, 0].copy()
     for n in range(1, rows.shape[1]):
         _descend(trie.begin[n - 1], trie.words[n], np.ascontiguousarray(rows[:, n]), nodes)

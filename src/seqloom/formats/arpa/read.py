@@ -1,4 +1,5 @@
-"""Reads ARPA files as KenLM, SRILM and others write them: compressed or not, lines in any order, gaps filled in."""
+"""Reads ARPA files of KenLM, SRILM and other programs, compressed or not, with lines in any order and gaps filled
+in."""
 
 from __future__ import annotations
 
@@ -23,18 +24,18 @@ from seqloom.models.ngram.store import MAX_NODES, MAX_ORDER, Store
 _BLOCK_BYTES = 1 << 24
 _MAX_LINE_BYTES = 1 << 20
 _SHORTEST_NGRAM = 6
-"""Bytes of the shortest line of an n-gram: `0 a b` and its end."""
+"""The number of bytes in the shortest line of an n-gram: `0 a b` and the line end."""
 _IDS = {"<unk>": UNK, "<UNK>": UNK, "<s>": SOS, "</s>": EOS}
 _SIZE = re.compile(rb"ngram\s+(\d{1,3})\s*=\s*(\d{1,18})$")
 _SECTION = re.compile(rb"\\(\d{1,3})-grams:$")
 _FIELDS = re.compile(rb"[^ \t\r\n]+")
 _ROUNDING = 1e-5
-"""A log10 probability so little above 0 is 0."""
+"""A log10 probability above 0 but below this is a rounding error and read as 0."""
 _NOT_A_NUMBER, _TOO_FEW, _TOO_MANY, _UNKNOWN, _POSITIVE, _INFINITE = range(1, 7)
 _FAULTS = {
     _NOT_A_NUMBER: "a probability or back-off weight is not a number",
     _TOO_FEW: "there are too few words",
-    _TOO_MANY: "there is more than an n-gram has",
+    _TOO_MANY: "there are more fields than an n-gram has",
     _UNKNOWN: "a word is not among the unigrams",
     _POSITIVE: "the log10 of a probability is above 0",
     _INFINITE: "a back-off weight is infinite",
@@ -51,8 +52,8 @@ class ArpaModel(NamedTuple):
 def read_model(path: str | Path) -> ArpaModel:
     """Reads an ARPA file (`.gz` and `.xz` too).
 
-    Missing back-off weights are log10 1; n-grams whose prefix or suffix is missing get it, with the probability that
-    backing off gives. Raises SeqloomError with `file:line` where the file is broken.
+    Missing back-off weights are log10 1. Missing prefixes and suffixes of n-grams are added, with the probability that
+    backing off gives. Raises SeqloomError with `file:line` if the file is broken.
     """
     with reading(path):
         return _Reader(str(path)).read()
@@ -75,16 +76,16 @@ class _Reader:
                 levels.append(self._grams(n))
             line = self._next_line()
             if line != b"\\end\\":
-                raise self.error("the file does not end as it should", _shown(line), "\\end\\")
-            while stream.read(_BLOCK_BYTES):  # a compressed file that is cut off shows it at its very end
+                raise self.error("the file does not end with \\end\\", _shown(line), "\\end\\")
+            while stream.read(_BLOCK_BYTES):  # a truncated compressed file raises an error only at its end
                 pass
         try:
             return ArpaModel(assemble(levels, len(self._tokens)), self._tokens)
-        except SeqloomError as error:  # rows of ids do not know which file they are from
+        except SeqloomError as error:  # `assemble` does not know the file
             raise SeqloomError(error.what, where=self.path, got=error.got) from None
 
     def _next_line(self) -> bytes:
-        """The next line that is not empty, without whitespace around it; nothing at the end of the file."""
+        """The next line that is not empty, stripped of whitespace; empty at the end of the file."""
         while raw := self._stream.readline(_MAX_LINE_BYTES + 1):
             self.line += 1
             self._check_length(raw)
@@ -104,12 +105,12 @@ class _Reader:
         sizes: list[int] = []
         while match := _SIZE.match(line := self._next_line()):
             if int(match[1]) != len(sizes) + 1:
-                raise self.error("the orders are not in order", _shown(line), f"ngram {len(sizes) + 1}=..")
+                raise self.error("the orders do not increase by one", _shown(line), f"ngram {len(sizes) + 1}=..")
             sizes.append(int(match[2]))
             if sum(sizes) > MAX_NODES:
                 raise self.error("there are too many n-grams", f"{sum(sizes):,}", f"at most {MAX_NODES:,}")
         if not sizes or not sizes[0]:
-            raise self.error("the file says of no n-grams how many there are", _shown(line), "ngram 1=..")
+            raise self.error("the numbers of n-grams are missing", _shown(line), "ngram 1=..")
         if len(sizes) > MAX_ORDER:
             raise self.error("the n-grams are too long", f"order {len(sizes)}", f"at most {MAX_ORDER}")
         self._check_section(line, 1)
@@ -118,7 +119,7 @@ class _Reader:
     def _check_section(self, line: bytes, order: int) -> None:
         match = _SECTION.match(line)
         if not match or int(match[1]) != order:
-            what = "the section of an order does not begin where its size says"
+            what = "the section of an order does not begin where expected from the number of n-grams"
             raise self.error(what, _shown(line), f"\\{order}-grams:")
 
     def _unigrams(self) -> Grams:
@@ -130,13 +131,15 @@ class _Reader:
             line = self._next_line()
             fields = _FIELDS.findall(line)
             if not 2 <= len(fields) <= 3 or line.startswith(b"\\"):
-                raise self.error("a line of unigrams has other fields", _shown(line), "log10 p, word, log10 back-off")
+                raise self.error(
+                    "a line of unigrams does not have these fields", _shown(line), "log10 p, word, log10 back-off"
+                )
             number = ids.get(fields[1])
             if number is None:
                 number = ids[fields[1]] = len(self._tokens)
                 self._tokens.append(self._decoded(fields[1]))
             elif number in values or number >= len(SPECIALS):
-                raise self.error("a word comes twice", self._decoded(fields[1]))
+                raise self.error("a word occurs twice", self._decoded(fields[1]))
             values[number] = self._values(fields, line)
         self._words = WordTable.of([word.decode() for word in ids])
         self._ids = np.array(list(ids.values()), np.uint32)
@@ -170,7 +173,7 @@ class _Reader:
         rows, values = np.empty((0, n + 1), np.uint32), np.empty((0, 2), np.float32)
         table, filled = self._words, 0
         for block in self._blocks(size):
-            # Memory follows what is read, since the size that the file gives may be wrong.
+            # Memory grows with the lines read, since the size in the header may be wrong.
             needed = min(size, filled + len(block) // _SHORTEST_NGRAM + 1)
             if needed > len(rows):
                 capacity = min(size, max(needed, 2 * len(rows)))
@@ -189,16 +192,16 @@ class _Reader:
         return Grams(rows, values[:, 0].copy(), values[:, 1].copy())
 
     def _blocks(self, lines: int) -> Iterator[bytes]:
-        """Blocks of whole lines that hold so many lines which are not empty."""
+        """Blocks of whole lines that together have this number of nonempty lines."""
         while lines > 0:
-            # Never more bytes than the n-grams that are still to come have at least.
+            # At most as many bytes as the remaining n-grams need at least.
             block = self._stream.read(min(_BLOCK_BYTES, _SHORTEST_NGRAM * lines))
             if not block:
                 return
             if not block.endswith(b"\n"):
-                rest = self._stream.readline(_MAX_LINE_BYTES + 1)
-                self._check_length(rest)
-                block += rest
+                line_end = self._stream.readline(_MAX_LINE_BYTES + 1)
+                self._check_length(line_end)
+                block += line_end
             lines -= sum(not line.isspace() and len(line) > 0 for line in block.split(b"\n"))
             yield block
 
@@ -217,8 +220,8 @@ def _shown(line: bytes) -> str:
 def _parse(
     text: Array, words: Array, ends: Array, slots: Array, ids: Array, rows: Array, values: Array
 ) -> tuple[int, int, int]:
-    """Parses the lines of a block: a number, words, and a second number where there is one. Returns how many lines and
-    n-grams were read, and the fault of the last line (0: none)."""
+    """Parses the lines of a block: a number, words, and optionally a second number. Returns the number of lines and of
+    n-grams that were read, and the fault of the last line (0: none)."""
     order, size = rows.shape[1], text.shape[0]
     i, lines, num_ngrams = 0, 0, 0
     while i < size:
@@ -263,7 +266,7 @@ def _parse(
 
 @compiled
 def _fault(value: float, is_prob: bool) -> int:
-    """What is wrong with the log10 of a probability or of a back-off weight; 0: nothing."""
+    """What is wrong with the log10 of a probability or of a back-off weight; 0 if nothing."""
     if value != value:
         return _NOT_A_NUMBER
     if is_prob:
@@ -273,5 +276,5 @@ def _fault(value: float, is_prob: bool) -> int:
 
 @compiled
 def _clipped(value: float, is_prob: bool) -> float:
-    """log10 0 is what ARPA files write as -99."""
+    """The value, but log10 0 for -99, which ARPA files use for it."""
     return max(min(value, 0.0) if is_prob else value, float(LOG_ZERO))

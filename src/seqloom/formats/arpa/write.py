@@ -1,4 +1,4 @@
-"""ARPA files out: lines of probability, words and back-off weight, formatted by compiled code on several threads."""
+"""Writes ARPA files: lines of probability, words and back-off weight, formatted by compiled code on several threads."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from seqloom.models.ngram.store import Store
 from seqloom.processors import num_threads
 
 NAMES = {UNK: "<unk>", SOS: "<s>", EOS: "</s>"}
-"""What ARPA files call the special tokens."""
+"""The names of the special tokens in ARPA files."""
 
 _ROWS_AT_ONCE = 1 << 16
 
 
 def write_model(store: Store, tokens: Sequence[str], path: Path) -> None:
-    """Writes the model; `.gz` is compressed. `tokens` is the vocabulary in order of ids.
+    """Writes a model; a file `.gz` is compressed. `tokens` is the vocabulary in order of ids.
 
-    Numbers have seven decimals, as many as a float32 tells apart. <pad> is no word and left out.
+    Numbers have seven decimals, enough to distinguish all float32 values. <pad> is not a word and is left out.
     """
     words = WordTable.of(_arpa_words(tokens))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -59,18 +59,18 @@ def _header(store: Store) -> bytes:
 
 
 def _arpa_words(tokens: Sequence[str]) -> list[str]:
-    """ARPA's fields are separated by whitespace: that in a token (of characters) is written by its numbers."""
+    """The words as ARPA files have them. Whitespace, which separates fields, is replaced by its code points."""
     words = ["".join(f"<U+{ord(c):04X}>" if c.isspace() else c for c in token) for token in tokens]
     words = [NAMES.get(i, word) for i, word in enumerate(words)]
     if len(set(words)) < len(words):
         seen: set[str] = set()
-        twice = next(word for word in words if word in seen or seen.add(word))  # type: ignore[func-returns-value]
-        raise RequestError("two words of the vocabulary would look the same in an ARPA file", got=twice)
+        duplicate = next(word for word in words if word in seen or seen.add(word))  # type: ignore[func-returns-value]
+        raise RequestError("two words of the vocabulary would look the same in an ARPA file", got=duplicate)
     return words
 
 
 def _blocks(store: Store, words: WordTable, level: int) -> Iterator[NDArray[np.uint8]]:
-    """The lines of a level in blocks, formatted ahead of the writing."""
+    """Blocks with the lines of a level, formatted ahead of writing."""
     starts = np.array(store.starts())
     first, last = int(starts[level]) + (PAD + 1 if level == 0 else 0), int(starts[level + 1])
     arrays = (store.words, store.log_probs, store.backoffs, store.begin, starts, words.text, words.ends)
@@ -97,11 +97,11 @@ def _lines(
     first: int,
     last: int,
 ) -> Array:
-    """The nodes `first` to `last` of a level as lines of text."""
+    """The nodes `first` to `last` of a level, as lines of text."""
     path = np.empty(level + 1, np.int64)
     path[level] = first
     for n in range(level - 1, -1, -1):
-        # The last node whose children begin at or before the one below.
+        # The last node whose children begin at or before the node below.
         low, high = starts[n], starts[n + 1]
         while high - low > 1:
             middle = (low + high) >> 1
@@ -111,7 +111,7 @@ def _lines(
                 high = middle
         path[n] = low
     out = np.empty((last - first) * (48 + 16 * (level + 1)), np.uint8)
-    above = np.empty(64, np.uint8)  # the words before the last one, which many lines share
+    above = np.empty(64, np.uint8)  # the words before the last one, shared by many lines
     size, length = 0, -1
     for node in range(first, last):
         path[level] = node
@@ -163,28 +163,28 @@ def _larger(array: Array, least: int) -> Array:
 
 @inlined
 def _decimal(number: Any, out: Array, at: int) -> int:
-    """Writes the number with up to seven decimals; returns where it ends."""
+    """Writes the number with up to seven decimals; returns the position of its end."""
     value = np.float64(number)
     if value < 0:
         value = -value
         out[at] = 45
         at += 1
     scaled = np.uint64(value * 1e7 + 0.5)
-    whole, rest = scaled // np.uint64(10_000_000), scaled % np.uint64(10_000_000)
-    digits, left = 1, whole
+    integer, fraction = scaled // np.uint64(10_000_000), scaled % np.uint64(10_000_000)
+    digits, left = 1, integer
     while left >= np.uint64(10):
         left //= np.uint64(10)
         digits += 1
     for i in range(digits - 1, -1, -1):
-        out[at + i] = 48 + whole % np.uint64(10)
-        whole //= np.uint64(10)
+        out[at + i] = 48 + integer % np.uint64(10)
+        integer //= np.uint64(10)
     at += digits
-    if not rest:
+    if not fraction:
         return at
     out[at] = 46
     for i in range(7, 0, -1):
-        out[at + i] = 48 + rest % np.uint64(10)
-        rest //= np.uint64(10)
+        out[at + i] = 48 + fraction % np.uint64(10)
+        fraction //= np.uint64(10)
     at += 7
     while out[at] == 48:
         at -= 1
@@ -193,5 +193,5 @@ def _decimal(number: Any, out: Array, at: int) -> int:
 
 @compiled
 def decimal(number: float, out: Array) -> int:
-    """For tests: `number` as it is written."""
+    """Writes `number` as `write_model` does; for tests."""
     return _decimal(number, out, 0)

@@ -1,1 +1,1 @@
-"""Transformers in the format of CTranslate2, an engine in C++ for translation and text generation."""
+"""Transformers in the format of CTranslate2, a C++ engine for translation and text generation."""

@@ -1,4 +1,4 @@
-"""Specifications of Transformers for CTranslate2, from the parameters of a network."""
+"""CTranslate2's specifications of Transformers, built from the parameters of a network."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ _COMMON: dict[str, Any] = {
     "rotary_dim": 0,
     "rotary_interleave": False,
 }
-"""Our blocks normalise before, and turn the first half of a vector against the second."""
+"""The options of our blocks: pre-norm, and rotary positions that rotate the first half of a vector with the second."""
 
 
 def translator_spec(
     model: EncoderDecoder, source_tokens: Sequence[str], target_tokens: Sequence[str]
 ) -> transformer_spec.TransformerSpec:
-    """Raises RequestError where CTranslate2 has not what the network has; it says which setting helps."""
+    """The specification of a translator. Raises RequestError if CTranslate2 cannot represent the network; the message
+    names a setting that helps."""
     decoder, layer = model.decoder, model.encoder.layer
     if not isinstance(decoder, TransformerDecoder) or not isinstance(layer, BidirectionalTransformer):
         raise _no_transformer(type(decoder).__name__)
     if not isinstance(model.encoder.read, TokenEmbedding):
-        raise RequestError("CTranslate2 reads tokens", got="frames of numbers")
+        raise RequestError("CTranslate2 needs token ids as input", got="frames of numbers")
     _check(decoder.stack, model.output)
     heads = decoder.stack.num_heads
     encoder_spec = transformer_spec.TransformerEncoderSpec(len(layer.blocks), _heads_of(layer), **_COMMON)
@@ -69,7 +70,8 @@ def translator_spec(
 def language_model_spec(
     model: LanguageModel, tokens: Sequence[str], first_input: int
 ) -> transformer_spec.TransformerDecoderModelSpec:
-    """`first_input`: the id that stands before a text. Raises RequestError as above."""
+    """The specification of a language model. `first_input`: the id that precedes a text. Raises RequestError as
+    `translator_spec`."""
     layer = model.layer
     if not isinstance(layer, Transformer):
         raise _no_transformer(type(layer).__name__)
@@ -86,7 +88,8 @@ def language_model_spec(
 
 
 def write_spec(spec: Any, folder: Path, int8: bool) -> None:
-    """Writes `model.bin`, `config.json` and vocabularies. A spec is written once: this changes it."""
+    """Writes `model.bin`, `config.json` and the vocabularies. Writing changes the spec, so it can be written only
+    once."""
     spec.validate()
     spec.optimize(quantization="int8" if int8 else None)
     spec.save(str(folder))
@@ -112,7 +115,7 @@ def _check(stack: Transformer, output: OutputLayer) -> None:
         )
     if stack.window:
         raise RequestError(
-            "the window of CTranslate2 is not the same as ours",
+            "the window of CTranslate2 differs from the network's",
             where="model.window",
             got=stack.window,
             expected=0,
@@ -127,12 +130,12 @@ def _heads_of(stack: BlockStack) -> int:
 
 
 def _array(tensor: Tensor) -> Array:
-    """A copy: the converter writes over what it is given."""
+    """A copy, since the converter overwrites its input."""
     return tensor.detach().cpu().float().numpy().copy()
 
 
 def _embedding(embedding: TokenEmbedding, stack: BlockStack) -> Array:
-    """The table, with the linear map after it, where there is one: both in one are a table too."""
+    """The embedding table, multiplied by the linear map after it, if there is one."""
     table, project = _array(embedding.table.weight), stack.project
     if isinstance(project, nn.Identity):
         return table
@@ -140,7 +143,7 @@ def _embedding(embedding: TokenEmbedding, stack: BlockStack) -> Array:
 
 
 def _projection(output: OutputLayer) -> Array:
-    """The matrix of the softmax, with the linear map before it, where there is one."""
+    """The matrix of the softmax, multiplied by the linear map before it, if there is one."""
     weight = _array(output.softmax.weight)
     if isinstance(output.project, nn.Identity):
         return weight
@@ -166,7 +169,7 @@ def _set_blocks(spec: Any, stack: BlockStack) -> None:
 
 
 def _set_attention(spec: Any, attention: SelfAttention) -> None:
-    """Queries, keys and values are one matrix in both."""
+    """Both formats keep queries, keys and values in one matrix."""
     spec.linear[0].weight = _array(attention.project_in.weight)
     spec.linear[1].weight = _array(attention.project_out.weight)
 

@@ -1,4 +1,4 @@
-"""The scores of attention over the outputs of an encoder: dot, general and additive."""
+"""The attention scores over the outputs of an encoder: dot, general and additive."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from seqloom.nn.attention.alignment import AdditiveScore, AlignmentScore, DotSco
 
 
 def keys_of(score: AlignmentScore, graph: Graph, outputs: Value) -> Value:
-    """(batch, source, key): what is made of the source alone."""
+    """(batch, source, key): the part of the score that depends on the source alone."""
     if isinstance(score, DotScore):
         return outputs
     if isinstance(score, GeneralScore):
         return linear(graph, outputs, score.project)
     if isinstance(score, AdditiveScore):
         return linear(graph, outputs, score.project_source)
-    raise RequestError(f"a score of attention of the class {type(score).__name__} cannot be exported")
+    raise RequestError(f"an attention score of the class {type(score).__name__} cannot be exported")
 
 
 def scores_of(score: AlignmentScore, graph: Graph, queries: Value, keys: Value) -> Value:
-    """(batch, queries, source)."""
+    """(batch, queries, source): the scores of the queries with the `keys`."""
     if isinstance(score, AdditiveScore):
         projected = graph.unsqueeze(linear(graph, queries, score.project_query), 2)
         hidden = graph.op("Tanh", graph.op("Add", projected, graph.unsqueeze(keys, 1)))

@@ -1,4 +1,4 @@
-"""The graph of a predictor of bits, synchronous with its inputs."""
+"""The graph of a network that predicts bits, one output for each input."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from seqloom.models.bit_predictor import BitPredictor
 
 
 def bit_predictor_graphs(model: BitPredictor, int8: bool = False) -> list[ExportedGraph]:
-    """`model`: vectors of numbers, lengths and state to logits of bits and state (no state where the layer needs the
-    future)."""
+    """`model`: frames, lengths and state to logits of bits and state (no state if the layer needs the whole
+    sequence)."""
     graph = Graph(int8)
     exported = ExportedGraph("model", graph)
     inputs = graph.input("inputs", "float32", ["batch", "time", model.layer.input_size])

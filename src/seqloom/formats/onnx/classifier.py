@@ -1,4 +1,4 @@
-"""The graphs of a classifier: a class for a whole sequence, and vectors of sequences."""
+"""The graphs of a classifier: class probabilities of a sequence, and sentence vectors."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from seqloom.models.classifier import Classifier
 
 
 def classifier_graphs(model: Classifier, int8: bool = False) -> list[ExportedGraph]:
-    """`model`: the source and its lengths to log-probabilities of the classes (and attention, where the model pools by
-    it); `embed`: the same to what is made of it, the vector that decides last."""
+    """`model`: the source and its lengths to log-probabilities of the classes (and attention weights, if the model
+    pools by attention); `embed`: the same inputs to the encoded sequence and the vector that is classified."""
     graph = Graph(int8)
     encoded = _encoded(graph, model)
     pooled, weights = _pooled(graph, model, encoded)
@@ -51,7 +51,7 @@ def _pooled(graph: Graph, model: Classifier, encoded: Encoded) -> tuple[Value, V
 
 
 def _net(graph: Graph, net: nn.Module, vectors: Value) -> Value:
-    """Hidden layers with GELU, or nothing."""
+    """Hidden layers with GELU, or the identity."""
     for module in net.children():
         if isinstance(module, nn.Linear):
             vectors = graph.op("Gelu", linear(graph, vectors, module))

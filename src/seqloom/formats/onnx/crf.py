@@ -1,4 +1,4 @@
-"""A conditional random field as `Scan`s, in float64: the best path, and the probability of each tag."""
+"""A conditional random field as `Scan`s in float64: the best path, and the probability of each tag."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ChainScan:
         self.sequences = [(by_step, "float64"), (real, "bool"), (is_first, "bool")]
 
     def _rows(self, scores: Tensor) -> Value:
-        """(batch, tags): the scores for each row."""
+        """(batch, tags): the scores, repeated for each row."""
         return repeated(self.graph, _double(self.graph, scores[None]), self.rows.batch, 1)
 
     def best_path(self, chain: Chain) -> Value:

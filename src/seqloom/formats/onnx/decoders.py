@@ -1,4 +1,4 @@
-"""What decoders take of a source, how they start, and one step of them."""
+"""Decoders in a graph: what they need of a source, their first state, and one step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from seqloom.models.transformer_decoder import SourceAttention, TransformerDecod
 
 
 class SourceTensor(NamedTuple):
-    """What a decoder takes of a source, batch first."""
+    """A tensor that a decoder needs of a source, batch first."""
 
     name: str
     dtype: str
@@ -31,7 +31,7 @@ class SourceTensor(NamedTuple):
 
 
 class Stepped(NamedTuple):
-    """`vectors`: (batch, rows, output); `attention`: (batch, rows, source), where there is any."""
+    """`vectors`: (batch, rows, output); `attention`: (batch, rows, source), if the decoder has attention."""
 
     vectors: Value
     after: list[Value]
@@ -40,13 +40,13 @@ class Stepped(NamedTuple):
 
 @singledispatch
 def source_of(decoder: Decoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
-    """The tensors that `read` gives and `step` takes."""
+    """The tensors that `read` returns and `step` takes."""
     raise RequestError(f"a decoder of the class {type(decoder).__name__} cannot be exported")
 
 
 @singledispatch
 def read(decoder: Decoder, graph: Graph, encoded: Encoded) -> list[Value]:
-    """What the steps need of a source."""
+    """What the steps need of a source, as in `source_of`."""
     raise RequestError(f"a decoder of the class {type(decoder).__name__} cannot be exported")
 
 
@@ -57,30 +57,30 @@ def step(decoder: Decoder, graph: Graph, inputs: Value, state: Sequence[Value], 
 
 
 def decoder_state(decoder: Decoder) -> list[StateTensor]:
-    """The tensors that are carried from step to step."""
+    """The tensors that are carried from one step to the next."""
     stack = decoder.stack
     assert isinstance(decoder, RecurrentDecoder | TransformerDecoder)
-    found = state_of(stack)  # type: ignore[arg-type]
+    tensors = state_of(stack)  # type: ignore[arg-type]
     if isinstance(decoder, InputFeedingDecoder):
-        found = [*found, StateTensor("vector", np.zeros((1, decoder.output_size), np.float32))]
-    return found
+        tensors = [*tensors, StateTensor("vector", np.zeros((1, decoder.output_size), np.float32))]
+    return tensors
 
 
 def first_state(decoder: Decoder, graph: Graph, encoded: Encoded) -> list[Value]:
-    """The state of one hypothesis a source before the first step; empty where it does not depend on the source."""
+    """The state of one hypothesis for each source before the first step; empty if it does not depend on the source."""
     if not isinstance(decoder, RecurrentDecoder) or not decoder.bridged:
         return []
-    found = [graph.op("Tanh", linear(graph, encoded.summary, bridge)) for bridge in decoder.bridge]  # type: ignore[arg-type]
+    initial = [graph.op("Tanh", linear(graph, encoded.summary, bridge)) for bridge in decoder.bridge]  # type: ignore[arg-type]
     if isinstance(decoder, InputFeedingDecoder):
         nothing = graph.weight(np.zeros((1, decoder.output_size), np.float32))
-        found.append(repeated(graph, nothing, encoded.rows.batch, 1))
-    return found
+        initial.append(repeated(graph, nothing, encoded.rows.batch, 1))
+    return initial
 
 
 def _one_step(
     decoder: RecurrentDecoder, graph: Graph, inputs: Value, state: Sequence[Value]
 ) -> tuple[Value, list[Value]]:
-    """The recurrent layer for one element of each hypothesis: outputs (batch, rows, size)."""
+    """One step of the recurrent layer for every hypothesis: outputs (batch, rows, size)."""
     flat = graph.op("Reshape", inputs, graph.ints(-1, 1, decoder.stack.input_size))
     outputs, after = run_layer(decoder.stack, graph, flat, state, _single(graph, flat))
     shape = graph.concat(graph.op("Shape", inputs, start=0, end=2), graph.ints(-1), axis=0)
@@ -88,7 +88,7 @@ def _one_step(
 
 
 def _single(graph: Graph, elements: Value) -> Rows:
-    """Rows of one element."""
+    """Rows of one element each."""
     return Rows.of(graph, elements, repeated(graph, graph.ints(1), graph.dim(elements, 0), 0))
 
 
@@ -152,23 +152,23 @@ def _attentions(decoder: TransformerDecoder) -> list[SourceAttention]:
 @source_of.register
 def _transformer_source(decoder: TransformerDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
     heads, size = decoder.stack.num_heads, decoder.stack.head_dim
-    found = [
+    tensors = [
         SourceTensor(f"source_{kind}_{block}", "float32", ["batch", "source", heads, size])
         for block in range(len(decoder.to_source))
         for kind in ("keys", "values")
     ]
-    return [*found, SourceTensor("source_real", "bool", ["batch", "source"])]
+    return [*tensors, SourceTensor("source_real", "bool", ["batch", "source"])]
 
 
 @read.register
 def _read_transformer(decoder: TransformerDecoder, graph: Graph, encoded: Encoded) -> list[Value]:
     shape = graph.ints(0, 0, decoder.stack.num_heads, decoder.stack.head_dim)
-    found = [
+    key_values = [
         graph.op("Reshape", linear(graph, encoded.outputs, project), shape)
         for attention in _attentions(decoder)
         for project in (attention.attention.project_key, attention.attention.project_value)
     ]
-    return [*found, encoded.rows.real]
+    return [*key_values, encoded.rows.real]
 
 
 @step.register
@@ -180,8 +180,8 @@ def _step_transformer(
     bias = graph.op("Where", real, graph.constant(0.0), graph.constant(-np.inf))
 
     def between(block: int, hidden: Value) -> Value:
-        own, cross = attentions[block], attentions[block].attention
-        normal = layer_norm(graph, hidden, own.norm.weight, own.norm.bias, own.norm.eps)
+        attention, cross = attentions[block], attentions[block].attention
+        normal = layer_norm(graph, hidden, attention.norm.weight, attention.norm.bias, attention.norm.eps)
         by_source = graph.concat(graph.op("Shape", inputs, start=0, end=2), graph.ints(-1), axis=0)
         queries = graph.op("Reshape", linear(graph, normal, cross.project_query), by_source)
         queries = graph.op("Reshape", queries, graph.ints(0, 0, stack.num_heads, stack.head_dim))

@@ -1,4 +1,4 @@
-"""From elements to vectors: token embeddings, pretrained embeddings beside them, linear maps of frames."""
+"""The first layer of a network: token embeddings, two-channel embeddings, or a linear map of frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqloom.nn.embedding import TokenEmbedding
 
 
 def reads_frames(read: nn.Module) -> int:
-    """The numbers a frame of what the module reads; 0 where it reads token ids."""
+    """The dimension of the frames that a module reads; 0 if it reads token ids."""
     linears = [module for module in read.modules() if isinstance(module, nn.Linear)]
     tables = [module for module in read.modules() if isinstance(module, nn.Embedding)]
     return linears[0].in_features if linears and not tables else 0
@@ -28,7 +28,7 @@ def source_input(graph: Graph, read: nn.Module) -> Value:
 
 
 def embed(graph: Graph, read: nn.Module, source: Value, rows: Rows, table: Table | None = None) -> Value:
-    """(batch, time, size). `table`: that of the embedding, where the graph has it already."""
+    """(batch, time, size). `table`: the embedding's table, if the graph already has it."""
     if isinstance(read, TokenEmbedding):
         return (table or Table(graph, read.table.weight)).take(source)
     if isinstance(read, nn.Embedding):
@@ -43,4 +43,4 @@ def embed(graph: Graph, read: nn.Module, source: Value, rows: Rows, table: Table
         return linear(graph, frames, read[0])
     if isinstance(read, nn.Identity):
         return source
-    raise RequestError(f"what reads the source cannot be exported: {type(read).__name__}")
+    raise RequestError(f"an input layer of the class {type(read).__name__} cannot be exported")

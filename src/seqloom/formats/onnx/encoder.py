@@ -1,4 +1,4 @@
-"""What reads a source, whole: embedding, layer, summary, pooling."""
+"""Encoders in a graph: embedding, layer, summary and pooling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqloom.nn.pooling import AttentionPool
 
 
 class Encoded(NamedTuple):
-    """`elements`: (batch, time, dim), each on its own; `outputs`: (batch, time, size); `summary`: (batch, summary)."""
+    """`elements`: (batch, time, dim), the embeddings; `outputs`: (batch, time, size); `summary`: (batch, summary)."""
 
     elements: Value
     outputs: Value
@@ -27,7 +27,7 @@ class Encoded(NamedTuple):
 
 
 def at_least_one(graph: Graph, lengths: Value) -> Value:
-    """A row without elements is read as one element of padding."""
+    """The lengths, but at least 1: a row without elements is read as one element of padding."""
     return graph.op("Max", lengths, graph.constant(1, "int64"))
 
 
@@ -44,7 +44,7 @@ def encode(graph: Graph, encoder: Encoder, source: Value, lengths: Value, table:
 
 
 def _last_hidden(graph: Graph, layer: SequenceLayer, after: list[Value]) -> Value:
-    """The hidden state of the last layer, of both ways where there are two."""
+    """The hidden state of the last layer, of both directions if there are two."""
     assert isinstance(layer, RecurrentStack)
     last = layer.stack[-1]
     ways = [last.forward_layer, last.backward_layer] if isinstance(last, Bidirectional) else [last]
@@ -54,19 +54,19 @@ def _last_hidden(graph: Graph, layer: SequenceLayer, after: list[Value]) -> Valu
 
 
 def mean_pool(graph: Graph, vectors: Value, rows: Rows) -> Value:
-    """The mean of each row's real vectors, of which there is one at least."""
+    """The mean of each row's real vectors; every row has at least one."""
     total = graph.op("ReduceSum", rows.without_padding(graph, vectors), graph.ints(1), keepdims=0)
     return graph.op("Div", total, graph.unsqueeze(graph.cast(rows.lengths, "float32"), 1))
 
 
 def max_pool(graph: Graph, vectors: Value, rows: Rows) -> Value:
-    """The largest of each number over a row's real vectors."""
+    """The elementwise maximum of each row's real vectors."""
     real = graph.op("Where", graph.unsqueeze(rows.real, 2), vectors, graph.constant(float("-inf")))
     return graph.op("ReduceMax", real, graph.ints(1), keepdims=0)
 
 
 def attention_pool(graph: Graph, pool: AttentionPool, vectors: Value, rows: Rows) -> tuple[Value, Value]:
-    """The weighted sum of a row's real vectors (Yang et al. 2016), and the weights (batch, time)."""
+    """The weighted sum of each row's real vectors (Yang et al. 2016), and the weights (batch, time)."""
     hidden = graph.op("Tanh", linear(graph, vectors, pool.project))
     scores = graph.op("MatMul", hidden, graph.weight(pool.query))
     real = graph.op("Where", rows.real, scores, graph.constant(float("-inf")))

@@ -1,4 +1,4 @@
-"""The graphs of an encoder-decoder: the encoder, which runs once a source, one step of the decoder, and vectors."""
+"""The graphs of an encoder-decoder: the encoder, one step of the decoder, and sentence vectors."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from seqloom.models.encoder_decoder import EncoderDecoder
 
 
 def encoder_decoder_graphs(model: EncoderDecoder, int8: bool = False) -> list[ExportedGraph]:
-    """`encoder`: the source and its lengths to what the steps need of it; `step`: the last token of some hypotheses of
-    each source, the state and what the encoder gave, to log-probabilities, the state and attention; `embed`."""
+    """`encoder`: the source and its lengths to the tensors that the steps need; `step`: the last token of the
+    hypotheses of each source, the state and the encoder's outputs to log-probabilities, state and attention; `embed`:
+    sentence vectors."""
     return [_encoder(model, int8), _step(model, int8), _embed(model, int8)]
 
 

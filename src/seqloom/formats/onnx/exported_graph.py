@@ -1,4 +1,4 @@
-"""A graph of a network with the names by which it is run."""
+"""A graph of a network, with the names of its inputs, outputs and state."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from seqloom.formats.onnx.graph import Graph, Value
 from seqloom.formats.onnx.layers import StateTensor
 
 AFTER = "_after"
-"""A state goes in under its name, and what becomes of it comes out under its name and this."""
+"""A tensor of the state has its own name as input, and its name with this suffix as output."""
 
 
 @dataclass
 class ExportedGraph:
-    """`state`: what is fed back from call to call. `started_by`: the graph that gives the first state, under the same
-    names; without one, it is the `start` of each part."""
+    """`state`: the tensors that are carried from call to call. `started_by`: the graph that computes the first state,
+    under the same names; without one, the first state is the `start` of each tensor."""
 
     name: str
     graph: Graph

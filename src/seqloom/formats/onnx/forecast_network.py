@@ -1,4 +1,4 @@
-"""The graph of a network that forecasts: a window of a series to the quantiles of the steps after it."""
+"""The graph of a forecasting network: from a window of a series to quantiles of the next steps."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from seqloom.models.forecasting.forecast import LEVELS, MEDIAN
 from seqloom.models.forecasting.network import LEAST_LOG_SCALE, LEAST_SCALE, LEAST_UNIT, ForecastNetwork
 
 _LARGEST_LOG = 88.0
-"""Of which the exponential is a number of 32 bits."""
+"""The largest number whose exponential is a float32."""
 
 
 def forecast_graphs(model: ForecastNetwork, int8: bool = False) -> list[ExportedGraph]:
-    """`model`: windows (and the covariates of the steps ahead, where there are any) to calibrated quantiles. Raises
-    RequestError where quantiles are not those of one pass; it says which setting helps."""
+    """`model`: windows (and the covariates of the steps ahead, if there are any) to calibrated quantiles. Raises
+    RequestError if the quantiles cannot be computed in one pass; the message names a setting that helps."""
     if model.recursive:
         raise RequestError(
-            "a forecast along sample paths is no one graph",
+            "forecasts along sample paths cannot be exported as one graph",
             where="window.horizons",
             got="recursive",
             expected="direct",
@@ -69,7 +69,7 @@ def _mean_deviation(graph: Graph, differences: Value) -> Value:
 
 
 def _scaled(graph: Graph, model: ForecastNetwork, windows: Value) -> tuple[Value, Value, Value, Value]:
-    """The values (batch, context) less the level and over the scale; level, scale and unit (batch, 1)."""
+    """The values (batch, context) minus the level and divided by the scale; level, scale and unit (batch, 1)."""
     values = graph.squeeze(graph.slice(windows, 0, 1, 2), 2)
     if model.own.log:
         values = graph.op("Log", graph.op("Max", values, graph.constant(1e-12)))
@@ -90,12 +90,12 @@ def _scaled(graph: Graph, model: ForecastNetwork, windows: Value) -> tuple[Value
 
 
 def _last_output(graph: Graph, model: ForecastNetwork, values: Value, windows: Value) -> Value:
-    """(batch, output): what the layer gives at the end of the window."""
+    """(batch, output): the layer's output at the end of the window."""
     sizes = model.own
-    elements, rest = sizes.context // sizes.segment, sizes.context % sizes.segment
+    elements, surplus = sizes.context // sizes.segment, sizes.context % sizes.segment
     sequence = graph.concat(graph.unsqueeze(values, 2), graph.slice(windows, 1, None, 2), axis=2)
-    if rest:
-        sequence = graph.slice(sequence, rest, None, 1)
+    if surplus:
+        sequence = graph.slice(sequence, surplus, None, 1)
     inputs = graph.op("Reshape", sequence, graph.ints(-1, elements, model.layer.input_size))
     lengths = repeated(graph, graph.ints(elements), graph.dim(inputs, 0), 0)
     rows = Rows.of(graph, inputs, lengths)
@@ -104,7 +104,7 @@ def _last_output(graph: Graph, model: ForecastNetwork, values: Value, windows: V
 
 
 def _with_shortcut(graph: Graph, model: ForecastNetwork, raw: Value, shortcut: Value) -> Value:
-    """The linear map moves every quantile, or the location of a distribution."""
+    """Adds the linear map to every quantile, or to the location of a distribution."""
     moved = graph.unsqueeze(shortcut, 2)
     if model.distribution.size == len(LEVELS):
         return graph.op("Add", raw, moved)
@@ -127,7 +127,7 @@ def _quantiles(graph: Graph, model: ForecastNetwork, raw: Value) -> Value:
 
 
 def _calibrated(graph: Graph, model: ForecastNetwork, quantiles: Value) -> Value:
-    """Quantiles moved from the median or to it, as the validation data asked for."""
+    """Moves the quantiles away from the median or towards it, as fitted to the validation data."""
     if (model.factors == NEUTRAL).all():
         return quantiles
     median = graph.slice(quantiles, MEDIAN, MEDIAN + 1, 2)

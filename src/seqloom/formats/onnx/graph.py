@@ -1,4 +1,4 @@
-"""An ONNX graph under construction: nodes, weights that are kept once, typed inputs and outputs."""
+"""An ONNX graph under construction: nodes, weights that are stored once, typed inputs and outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 OPSET = 20
 IR_VERSION = 10
 _COMPARED_BYTES = 4096
-"""Larger arrays are not compared with those that are there already."""
+"""Larger arrays are not compared with the arrays that the graph already has."""
 
 MICROSOFT = "com.microsoft"
 """The domain of ONNX Runtime's own operators, which int8 needs."""
@@ -28,17 +28,17 @@ TYPES = {
 }
 
 Value = str
-"""The name of what a node gives, or of an input or a weight."""
+"""The name of a node's output, of an input or of a weight."""
 
 Dims = Sequence[int | str]
-"""A shape: a name stands for a size that may differ from call to call."""
+"""A shape; a name stands for a size that may change from call to call."""
 
 
 class Graph:
-    """Nodes in the order in which they run. The body of a `Scan` is a graph too, which sees the values of the graph
+    """Nodes in the order in which they run. The body of a `Scan` is a graph too, which can use the values of the graph
     around it.
 
-    `int8`: matrices are kept as 8-bit integers, and what is multiplied with them is quantized as it comes.
+    `int8`: matrices are stored as 8-bit integers, and their inputs are quantized at run time.
     """
 
     def __init__(self, int8: bool = False, around: Graph | None = None) -> None:
@@ -49,7 +49,7 @@ class Graph:
         self._outermost: Graph = self if around is None else around._outermost
         self.weights: dict[str, NDArray[Any]] = {}
         self._names: dict[tuple[Any, ...], str] = {}
-        self._alive: list[Tensor] = []  # so that no other tensor gets the address of one that is known by it
+        self._alive: list[Tensor] = []  # so that no later tensor gets the address of a known one
         self._count = 0
 
     def _name(self, kind: str) -> str:
@@ -66,7 +66,7 @@ class Graph:
         self.outputs.append(helper.make_tensor_value_info(name, TYPES[dtype], dims))
 
     def ops(self, kind: str, inputs: Sequence[Value | None], outputs: int, **attributes: Any) -> list[Value]:
-        """The values that a node with several outputs gives."""
+        """The outputs of a node with several outputs."""
         names = [self._name(kind) for _ in range(outputs)]
         self.nodes.append(helper.make_node(kind, [name or "" for name in inputs], names, **attributes))
         return names
@@ -75,15 +75,16 @@ class Graph:
         return self.ops(kind, inputs, 1, **attributes)[0]
 
     def constant(self, numbers: NDArray[Any] | Sequence[Any] | float, dtype: str = "float32") -> Value:
-        """Equal constants are one."""
+        """A constant; equal constants are stored once."""
         return self.weight(np.array(numbers, dtype))
 
     def ints(self, *numbers: int) -> Value:
-        """(numbers,) int64: what shapes and axes are given as."""
+        """(numbers,) int64, for shapes and axes."""
         return self.constant(np.array(numbers, np.int64), "int64")
 
     def weight(self, numbers: Tensor | NDArray[Any]) -> Value:
-        """A parameter, as float32 where it is a floating-point number; the same tensor, or equal small ones, once."""
+        """A parameter, as float32 if it is a floating-point number; the same tensor, or equal small ones, are stored
+        once."""
         outermost = self._outermost
         if isinstance(numbers, Tensor):
             key: tuple[Any, ...] = (numbers.data_ptr(), tuple(numbers.shape), tuple(numbers.stride()), numbers.dtype)
@@ -110,23 +111,23 @@ class Graph:
         outputs: Sequence[str] = ("float32",),
         backward: bool = False,
     ) -> tuple[list[Value], list[Value]]:
-        """`step(body, state, elements) -> (state, outputs)` along the first axis of the `sequences`; each value comes
-        with its type. Gives the last state, and the sequences of the `outputs`, which are of these types."""
+        """Runs `step(body, state, elements) -> (state, outputs)` along the first axis of the `sequences`; each value
+        comes with its type. Returns the last state, and the sequences of the `outputs`, which have these types."""
         body = Graph(self.int8, self)
         before = [body.input(self._name("state"), dtype) for _, dtype in state]
         elements = [body.input(self._name("element"), dtype) for _, dtype in sequences]
-        after, given = step(body, before, elements)
+        after, step_outputs = step(body, before, elements)
         for value, (_, dtype) in zip(after, state, strict=True):
             body.output(value, self._name("after"), dtype)
-        for value, dtype in zip(given, outputs, strict=True):
+        for value, dtype in zip(step_outputs, outputs, strict=True):
             body.output(value, self._name("given"), dtype)
         proto = helper.make_graph(body.nodes, self._name("body"), body.inputs, body.outputs)
         attributes: dict[str, Any] = {"body": proto, "num_scan_inputs": len(sequences)}
         if backward:
             attributes |= {"scan_input_directions": [1] * len(sequences), "scan_output_directions": [1] * len(outputs)}
         values = [value for value, _ in (*state, *sequences)]
-        found = self.ops("Scan", values, len(state) + len(outputs), **attributes)
-        return found[: len(state)], found[len(state) :]
+        results = self.ops("Scan", values, len(state) + len(outputs), **attributes)
+        return results[: len(state)], results[len(state) :]
 
     def dim(self, value: Value, axis: int) -> Value:
         """(1,) int64: the size of an axis."""

@@ -1,4 +1,4 @@
-"""The graphs of a language model: one for a step and for whole sequences, and one for vectors of texts."""
+"""The graphs of a language model: one for single steps and whole sequences, and one for sentence vectors."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from seqloom.models.language_model import LanguageModel
 
 
 def language_model_graphs(model: LanguageModel, int8: bool = False) -> list[ExportedGraph]:
-    """`model`: token ids, lengths and state to log-probabilities and state; `embed`: token ids and lengths to what is
-    made of them."""
+    """`model`: token ids, lengths and state to log-probabilities and state; `embed`: token ids and lengths to the
+    encoded sequence."""
     return [_model(model, int8), _embed(model, int8)]
 
 
@@ -45,13 +45,13 @@ def _embed(model: LanguageModel, int8: bool) -> ExportedGraph:
 
 
 def give_reading(graph: Graph, elements: Value, outputs: Value, summary: Value) -> None:
-    """What was made of a sequence, as outputs: of each element on its own, of each in its place, of the whole."""
+    """Declares the outputs of an encoded sequence: embeddings, outputs of the layer, and summary."""
     graph.output(elements, "elements", "float32", ["batch", "time", "dim"])
     graph.output(outputs, "outputs", "float32", ["batch", "time", "size"])
     graph.output(summary, "summary", "float32", ["batch", "summary_size"])
 
 
 def _last_real(graph: Graph, outputs: Value, rows: Rows) -> Value:
-    """Each row's last real output; the first of a row without any."""
+    """Each row's last real output; the first output of a row without elements."""
     last = graph.op("Max", graph.op("Sub", rows.lengths, graph.constant(1, "int64")), graph.constant(0, "int64"))
     return graph.op("GatherND", outputs, graph.unsqueeze(last, 1), batch_dims=1)

@@ -1,4 +1,4 @@
-"""What every layer is in a graph: its state, and what it makes of a sequence. A file a family adds to both."""
+"""The contract of layers in a graph: their state, and their outputs for a sequence; `builders` implements it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from seqloom.nn.layer import SequenceLayer
 
 
 class StateTensor(NamedTuple):
-    """One tensor of a state. `start` (1, ...): that of a row before its first element. `grows`: the axis that is longer
-    after every element, if any is."""
+    """A tensor of a state. `start` (1, ...): the state of a row before its first element. `grows`: the axis that
+    becomes longer with every element, if there is one."""
 
     name: str
     start: NDArray[np.generic]
@@ -29,7 +29,7 @@ class StateTensor(NamedTuple):
 
     @property
     def dims(self) -> Dims:
-        """`batch` rows, `seen` elements where it grows."""
+        """`batch` rows; `seen` elements on the axis that grows."""
         sizes: list[int | str] = ["batch", *self.start.shape[1:]]
         if self.grows is not None:
             sizes[self.grows] = "seen"
@@ -38,10 +38,10 @@ class StateTensor(NamedTuple):
 
 @singledispatch
 def state_of(layer: SequenceLayer) -> list[StateTensor]:
-    """The tensors that a layer carries from element to element; those without numbers are left out."""
+    """The tensors that a layer carries from element to element, without empty ones."""
     raise RequestError(
         f"a layer of the class {type(layer).__name__} cannot be exported: it has no builder of ONNX graphs",
-        hint="seqloom.formats.onnx.layers says what a builder is",
+        hint="seqloom.formats.onnx.layers describes builders",
     )
 
 
@@ -55,7 +55,7 @@ def run_layer(
 
 
 def start(layer: SequenceLayer, graph: Graph, batch: Value) -> list[Value]:
-    """The state before the first element, in the graph."""
+    """The state before the first element, as values of the graph."""
     return [
         repeated(graph, graph.weight(np.ascontiguousarray(tensor.start)), batch, tensor.start.ndim - 1)
         for tensor in state_of(layer)

@@ -1,4 +1,4 @@
-"""Products with matrices of weights, in float32 or in 8-bit integers."""
+"""Products with weight matrices, in float32 or in 8-bit integers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from seqloom.formats.onnx.graph import Graph, Value
 
 _LARGEST = 63
-"""Weights take seven of the eight bits: processors without instructions for 8-bit products add two of them in 16 bits,
-which would overflow."""
+"""Weights use seven of eight bits: processors without 8-bit product instructions add two products in 16 bits, which
+would overflow otherwise."""
 
 
 class Quantized(NamedTuple):
-    """`numbers` (rows, columns) int8 times `scales`, one a row, are the weights but for rounding."""
+    """`numbers` (rows, columns) int8 times `scales`, one for each row, are the weights up to rounding."""
 
     numbers: NDArray[np.int8]
     scales: NDArray[np.float32]
@@ -33,26 +33,26 @@ def linear(graph: Graph, values: Value, module: nn.Linear | nn.Identity) -> Valu
 
 
 def product(graph: Graph, values: Value, matrix: Tensor, bias: Tensor | None = None) -> Value:
-    """The same with `matrix` (outputs, inputs) and `bias` (outputs,)."""
+    """x W^T + b along the last axis, with `matrix` (outputs, inputs) and `bias` (outputs,)."""
     weights: NDArray[np.float32] = matrix.detach().cpu().float().numpy()
     if graph.int8:
         quantized = Quantized.of(weights)
         numbers = graph.weight(np.ascontiguousarray(quantized.numbers.T))
-        found = integer_product(graph, values, numbers, quantized.scales)
+        products = integer_product(graph, values, numbers, quantized.scales)
     else:
-        found = graph.op("MatMul", values, graph.weight(np.ascontiguousarray(weights.T)))
-    return found if bias is None else graph.op("Add", found, graph.weight(bias))
+        products = graph.op("MatMul", values, graph.weight(np.ascontiguousarray(weights.T)))
+    return products if bias is None else graph.op("Add", products, graph.weight(bias))
 
 
 def integer_product(graph: Graph, values: Value, numbers: Value, scales: NDArray[np.float32]) -> Value:
-    """`values` are quantized with a scale and a zero point of their own each time; `numbers` are (inputs, outputs)."""
+    """`values` are quantized at run time with their own scale and zero point; `numbers` are (inputs, outputs)."""
     quantized, scale, zero = graph.ops("DynamicQuantizeLinear", [values], 3)
-    whole = graph.cast(graph.op("MatMulInteger", quantized, numbers, zero), "float32")
-    return graph.op("Mul", whole, graph.op("Mul", scale, graph.weight(scales)))
+    integers = graph.cast(graph.op("MatMulInteger", quantized, numbers, zero), "float32")
+    return graph.op("Mul", integers, graph.op("Mul", scale, graph.weight(scales)))
 
 
 class Table:
-    """Vectors of tokens (vocab, size), from which rows are taken and with which vectors are multiplied: kept once."""
+    """A table of token vectors (vocab, size), stored once, for look-ups and for products."""
 
     def __init__(self, graph: Graph, weight: Tensor) -> None:
         self.graph, self.weight = graph, weight
@@ -64,7 +64,7 @@ class Table:
             self.rows = graph.weight(weight)
 
     def take(self, ids: Value) -> Value:
-        """(*ids, size)."""
+        """(*ids, size): the vectors of token ids."""
         graph = self.graph
         rows = graph.op("Gather", self.rows, ids)
         if not graph.int8:
@@ -83,6 +83,6 @@ class Table:
 
 def layer_norm(graph: Graph, values: Value, gain: Tensor, bias: Tensor | None = None, epsilon: float = 1e-5) -> Value:
     """Layer normalisation over the last axis (Ba et al. 2016)."""
-    # The operator can do without a bias, but ONNX Runtime 1.32 crashes where it optimizes one that does.
+    # The operator's bias is optional, but ONNX Runtime 1.32 crashes when it optimizes one without.
     offset = graph.weight(np.zeros(gain.shape, np.float32) if bias is None else bias)
     return graph.op("LayerNormalization", values, graph.weight(gain), offset, axis=-1, epsilon=epsilon)

@@ -1,4 +1,4 @@
-"""Graphs as files: several may share one file of weights, in which equal weights are kept once."""
+"""Writes graphs as ONNX files, which may share one file of weights with equal weights stored once."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _INLINE_BYTES = 1024
 """Smaller weights stay in the graph's own file."""
 
 _ALIGNED_TO = 64
-"""Bytes, so that weights can be used where the file is mapped."""
+"""Alignment in bytes, so that weights can be used in the memory-mapped file."""
 
 
 def write_graphs(graphs: Mapping[str, Graph], folder: Path) -> list[str]:
-    """Writes `NAME.onnx` for each graph, and their weights into `weights.bin`. Gives the names of the files."""
+    """Writes `NAME.onnx` for each graph, and their weights into `weights.bin`. Returns the names of the files."""
     places: dict[bytes, tuple[int, int]] = {}
     end = 0
     with writing_atomic(folder / WEIGHTS) as stream:
@@ -47,7 +47,7 @@ def write_graphs(graphs: Mapping[str, Graph], folder: Path) -> list[str]:
 
 
 def model_bytes(graph: Graph) -> bytes:
-    """One graph with its weights."""
+    """One graph with its weights, as a file in memory."""
     model = _model("graph", graph)
     model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in graph.weights.items())
     return model.SerializeToString()

@@ -15,15 +15,15 @@ def log_probs(graph: Graph, output: OutputLayer, hidden: Value, embedding: Table
     table = embedding if embedding is not None and embedding.weight is softmax.weight else Table(graph, softmax.weight)
     logits = table.multiply(flat, graph.weight(softmax.bias))
     if isinstance(softmax, AdaptiveSoftmax):
-        found = _adaptive(graph, softmax, flat, logits)
+        log_probs_of_rows = _adaptive(graph, softmax, flat, logits)
     else:
-        found = graph.op("LogSoftmax", logits, axis=1)
+        log_probs_of_rows = graph.op("LogSoftmax", logits, axis=1)
     shape = graph.concat(graph.op("Shape", hidden, start=0, end=2), graph.ints(-1), axis=0)
-    return graph.op("Reshape", found, shape)
+    return graph.op("Reshape", log_probs_of_rows, shape)
 
 
 def _adaptive(graph: Graph, softmax: AdaptiveSoftmax, vectors: Value, logits: Value) -> Value:
-    """All of the distribution at once: a cluster's probability times that of a token in it (Grave et al. 2017)."""
+    """The log-probabilities of all tokens: a cluster's probability times that of a token in it (Grave et al. 2017)."""
     clusters = product(graph, vectors, softmax.cluster_weight, softmax.cluster_bias)
     frequent, *rare = graph.split(logits, softmax.sizes, axis=1)
     head = graph.op("LogSoftmax", graph.concat(frequent, clusters, axis=1), axis=1)

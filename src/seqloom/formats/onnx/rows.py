@@ -1,4 +1,4 @@
-"""Rows of unequal length in a graph: which elements are real."""
+"""Rows of different lengths in a graph, and which of their elements are real."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ class Rows(NamedTuple):
 
     @classmethod
     def of(cls, graph: Graph, like: Value, lengths: Value) -> Rows:
-        """`like`: (batch, time, ...)."""
+        """The rows of `like` (batch, time, ...)."""
         time = graph.dim(like, 1)
         places = arange(graph, time)
         real = graph.op("Less", graph.unsqueeze(places, 0), graph.unsqueeze(lengths, 1))
         return cls(lengths, graph.dim(like, 0), time, real)
 
     def without_padding(self, graph: Graph, values: Value) -> Value:
-        """(batch, time, size) with zeros after each row's last real element."""
+        """(batch, time, size), with zeros in padding."""
         return graph.op("Where", graph.unsqueeze(self.real, 2), values, graph.constant(0.0))
 
 
 def arange(graph: Graph, size: Value) -> Value:
-    """0 .. size - 1; `size` is (1,) int64."""
-    # By way of NonZero: where the size is known, ONNX Runtime's shape inference does not take it as the end of a Range.
+    """0 .. size - 1, where `size` is (1,) int64."""
+    # With NonZero: for a known size, ONNX Runtime's shape inference does not accept it as the end of a Range.
     ones = graph.op("ConstantOfShape", size, value=numpy_helper.from_array(np.ones(1, np.int64)))
     return graph.squeeze(graph.op("NonZero", ones), 0)
 
 
 def last_rows(graph: Graph, known: Value, lengths: Value, count: int) -> Value:
-    """(batch, count, size): of each row of `known` (batch, count + time, size) the last `count` real elements, the
-    first `count` of which came before those that `lengths` counts."""
+    """(batch, count, size): for each row of `known` (batch, count + time, size) the last `count` real elements. The
+    first `count` elements precede those that `lengths` counts."""
     places = graph.op("Add", graph.unsqueeze(lengths, 1), graph.weight(np.arange(count, dtype=np.int64)[None]))
     return graph.op("GatherND", known, graph.unsqueeze(places, 2), batch_dims=1)
 
 
 def repeated(graph: Graph, row: Value, batch: Value, dims: int) -> Value:
-    """(batch, ...): one `row` (1, ...) with `dims` axes after the first, for each row of a batch."""
+    """(batch, ...): a `row` (1, ...) with `dims` axes after the first, repeated for each row of a batch."""
     shape = graph.concat(batch, *([graph.ints(*[1] * dims)] if dims else []), axis=0)
     return graph.op("Expand", row, shape)

@@ -1,4 +1,4 @@
-"""The graphs of a tagger: tags of whole sentences, the tag of one more word, and vectors of sentences."""
+"""The graphs of a tagger: tags of whole sentences, the tag of the next word, and sentence vectors."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from seqloom.nn.crf.crf import CRF, ILLEGAL, NEVER
 
 
 def tagger_graphs(model: Tagger, int8: bool = False) -> list[ExportedGraph]:
-    """`model`: the different words of some sentences and the sentences as numbers of these words, to tags and their
-    probabilities; `embed`: to what is made of the sentences; `step`, of a model that reads forward alone: one word, the
-    tag before it and the state, to its tag and the state."""
-    found = [_model(model, int8), _embed(model, int8)]
-    return [*found, _step(model, int8)] if model.encoder.layer.causal else found
+    """`model`: the distinct words of some sentences and the sentences as indices of these words, to tags and their
+    probabilities; `embed`: the same inputs to encoded sentences; `step`, for a causal model: one word, the previous tag
+    and the state, to the word's tag and the new state."""
+    graphs = [_model(model, int8), _embed(model, int8)]
+    return [*graphs, _step(model, int8)] if model.encoder.layer.causal else graphs
 
 
 def _forms(graph: Graph, model: Tagger) -> Value:
-    """(forms, size): a vector for each of the different words."""
+    """(forms, size): a vector for each distinct word."""
     word_ids = graph.input("word_ids", "int64", ["forms"])
     characters = graph.input("characters", "int64", ["forms", "letters"])
     letters = encode(graph, model.forms.letters, characters, graph.input("character_lengths", "int64", ["forms"]))
@@ -62,7 +62,7 @@ def _embed(model: Tagger, int8: bool) -> ExportedGraph:
 
 
 def _step(model: Tagger, int8: bool) -> ExportedGraph:
-    """`before` is the tag of the word before, or the number of tags at the first word."""
+    """`tag_before` is the tag of the previous word, or the number of tags at the first word."""
     graph = Graph(int8)
     exported = ExportedGraph("step", graph)
     words = graph.unsqueeze(_forms(graph, model), 1)

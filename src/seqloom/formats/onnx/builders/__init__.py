@@ -1,4 +1,4 @@
-"""The graphs of layers, a file a family; importing this makes them known to `run_layer`."""
+"""The graphs of layers, one file for each family; importing this package registers them with `run_layer`."""
 
 from seqloom.formats.onnx.builders import convolution, ntm, recurrent, transformer, window
 

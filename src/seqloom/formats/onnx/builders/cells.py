@@ -1,4 +1,4 @@
-"""One step of each recurrent cell, as the nodes in the body of a `Scan`: the equations of `nn/cells`."""
+"""One step of each recurrent cell as nodes in the body of a `Scan`, with the equations of `nn/cells`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Memories = list[Value]
 
 
 class CellStep(NamedTuple):
-    """`project(graph, cell, sequence)`: what does not wait for the memory, bias included, for all elements at once.
-    `step(graph, cell, projected, memories)`: the memories after one of them."""
+    """`project(graph, cell, sequence)`: the part that does not depend on the hidden state, bias included, for all
+    elements at once. `step(graph, cell, projected, memories)`: the states after one element."""
 
     project: Callable[[Graph, Any, Value], Value]
     step: Callable[[Graph, Any, Value, Memories], Memories]
 
 
 def cell_step(cell: Cell) -> CellStep:
-    """Raises RequestError for a cell that is not one of the project's."""
+    """The step of a cell. Raises RequestError if the cell has no builder."""
     for kind, step in _STEPS.items():
         if type(cell) is kind:
             return step
     raise RequestError(
-        f"a cell of the class {type(cell).__name__} cannot be exported: its step is not known as an ONNX graph",
+        f"a cell of the class {type(cell).__name__} cannot be exported: it has no builder of ONNX graphs",
         expected=", ".join(kind.__name__ for kind in _STEPS),
     )
 
@@ -62,15 +62,15 @@ def _gru(graph: Graph, cell: GRU, projected: Value, memories: Memories) -> Memor
     else:
         gates = graph.op("Add", for_gates, product(graph, hidden, cell.recurrent_weight[: 2 * size]))
         r, z = graph.split(graph.op("Sigmoid", gates), [size, size])
-        seen = product(graph, graph.op("Mul", r, hidden), cell.recurrent_weight[2 * size :])
-        n = graph.op("Tanh", graph.op("Add", for_new, seen))
+        recurrent_term = product(graph, graph.op("Mul", r, hidden), cell.recurrent_weight[2 * size :])
+        n = graph.op("Tanh", graph.op("Add", for_new, recurrent_term))
     return [graph.op("Add", n, graph.op("Mul", z, graph.op("Sub", hidden, n)))]
 
 
 def _mingru(graph: Graph, cell: MinGRU, projected: Value, memories: Memories) -> Memories:
     z, n = graph.split(projected, [cell.output_size, cell.output_size])
-    kept = graph.op("Mul", graph.op("Sigmoid", z), graph.op("Sub", memories[0], n))
-    return [graph.op("Add", n, kept)]
+    z_times_change = graph.op("Mul", graph.op("Sigmoid", z), graph.op("Sub", memories[0], n))
+    return [graph.op("Add", n, z_times_change)]
 
 
 def _lstm(graph: Graph, cell: LSTM, projected: Value, memories: Memories) -> Memories:
@@ -89,10 +89,10 @@ def _lstm(graph: Graph, cell: LSTM, projected: Value, memories: Memories) -> Mem
     state = graph.op("Add", graph.op("Mul", f, state), written)
     if cell.peepholes is not None:
         for_out = _peep(graph, for_out, cell.peepholes[-1], state)
-    seen = state
+    normalised = state
     if cell.cell_gain is not None:
-        seen = layer_norm(graph, state, cell.cell_gain, cell.cell_bias)
-    hidden = graph.op("Mul", graph.op("Sigmoid", for_out), graph.op("Tanh", seen))
+        normalised = layer_norm(graph, state, cell.cell_gain, cell.cell_bias)
+    hidden = graph.op("Mul", graph.op("Sigmoid", for_out), graph.op("Tanh", normalised))
     return [hidden if cell.projection is None else product(graph, hidden, cell.projection), state]
 
 

@@ -57,14 +57,14 @@ def _run_tcn(
 
 
 def _convolved(graph: Graph, module: Convolution, known: Value, elements: Value, zeros: tuple[int, int]) -> Value:
-    """`zeros`: how many elements of zeros are added before and after `known`."""
+    """`zeros`: the number of zero elements that are added before and after `known`."""
     conv = module.conv
     assert conv.bias is not None
     by_channel = graph.op("Transpose", known, perm=[0, 2, 1])
     weights = graph.weight(conv.weight), graph.weight(conv.bias)
-    made = graph.op("Conv", by_channel, *weights, dilations=list(conv.dilation), pads=list(zeros))
+    outputs = graph.op("Conv", by_channel, *weights, dilations=list(conv.dilation), pads=list(zeros))
     normal = layer_norm(
-        graph, graph.op("Transpose", made, perm=[0, 2, 1]), module.norm.weight, module.norm.bias, module.norm.eps
+        graph, graph.op("Transpose", outputs, perm=[0, 2, 1]), module.norm.weight, module.norm.bias, module.norm.eps
     )
     new = graph.op("Gelu", normal)
     return graph.op("Add", elements, new) if module.residual else new

@@ -41,22 +41,22 @@ def _run(layer: NTM, graph: Graph, inputs: Value, state: Sequence[Value], rows: 
 
 
 def _step(graph: Graph, layer: NTM, projected: Value, before: Sequence[Value]) -> tuple[Value, list[Value]]:
-    """The controller's hidden state, and the state after one step."""
+    """The controller's hidden state, and the new state, after one step."""
     memory, weights, reads, *controller = before
-    seen = graph.concat(reads, controller[0], axis=1) if layer.is_lstm else reads
-    gates = graph.op("Add", projected, product(graph, seen, layer.recurrent_weight))
+    recurrent_input = graph.concat(reads, controller[0], axis=1) if layer.is_lstm else reads
+    gates = graph.op("Add", projected, product(graph, recurrent_input, layer.recurrent_weight))
     after: list[Value] = []
     if layer.is_lstm:
         into, forget, new, out = graph.split(gates, [layer.hidden_size] * 4)
-        kept = graph.op("Mul", graph.op("Sigmoid", forget), controller[1])
-        cell = graph.op("Add", kept, graph.op("Mul", graph.op("Sigmoid", into), graph.op("Tanh", new)))
+        kept_cell = graph.op("Mul", graph.op("Sigmoid", forget), controller[1])
+        cell = graph.op("Add", kept_cell, graph.op("Mul", graph.op("Sigmoid", into), graph.op("Tanh", new)))
         hidden = graph.op("Mul", graph.op("Sigmoid", out), graph.op("Tanh", cell))
         after = [hidden, cell]
     else:
         hidden = graph.op("Tanh", gates)
     heads = layer.heads
-    said = linear(graph, hidden, layer.head)
-    where, what = graph.split(said, [heads.all * heads.address_size, heads.write * 2 * heads.width])
+    parameters = linear(graph, hidden, layer.head)
+    where, what = graph.split(parameters, [heads.all * heads.address_size, heads.write * 2 * heads.width])
     weights = _addressed(graph, layer, where, memory, weights)
     of_readers, of_writers = graph.split(weights, [heads.read, heads.write], axis=1)
     memory = _written(graph, layer, what, memory, of_writers)
@@ -96,7 +96,7 @@ def _shifted(graph: Graph, layer: NTM, weights: Value, shifts: Value) -> Value:
     """Circular convolution (equation 8)."""
     half, moved = layer.heads.shifts // 2, []
     for step in range(-half, half + 1):
-        by = step % layer.locations  # the last `by` locations come first
+        by = step % layer.locations  # the last `by` locations move to the front
         turned = weights
         if by:
             parts = graph.split(weights, [layer.locations - by, by], axis=2)
@@ -107,13 +107,13 @@ def _shifted(graph: Graph, layer: NTM, weights: Value, shifts: Value) -> Value:
 
 
 def _written(graph: Graph, layer: NTM, what: Value, memory: Value, weights: Value) -> Value:
-    """What the write heads erase, one after the other (equation 3), and then add (equation 4)."""
+    """The memory after the write heads erase, one after the other (equation 3), and add (equation 4)."""
     heads = layer.heads
     parts = graph.split(graph.op("Reshape", what, graph.ints(0, heads.write, 2 * heads.width)), [heads.width] * 2)
     erase, add = graph.op("Sigmoid", parts[0]), graph.op("Tanh", parts[1])
     erases = graph.split(erase, [1] * heads.write, axis=1)
-    for head, own in enumerate(graph.split(weights, [1] * heads.write, axis=1)):
+    for head, head_weights in enumerate(graph.split(weights, [1] * heads.write, axis=1)):
         of_head = graph.op("Transpose", erases[head], perm=[0, 2, 1])
-        left = graph.op("Sub", graph.constant(1.0), graph.op("Mul", of_head, own))
+        left = graph.op("Sub", graph.constant(1.0), graph.op("Mul", of_head, head_weights))
         memory = graph.op("Mul", memory, left)
     return graph.op("Add", memory, graph.op("MatMul", graph.op("Transpose", add, perm=[0, 2, 1]), weights))

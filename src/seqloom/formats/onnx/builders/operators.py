@@ -1,4 +1,4 @@
-"""The recurrent operators of ONNX, for the cells of which they do exactly the same."""
+"""ONNX's recurrent operators, for the cells that they compute exactly."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from seqloom.nn.cells.rnn import RNN
 from seqloom.nn.recurrence.cell import Cell
 
 Operator = Callable[[Graph, Any, Value, Memories, Rows, bool], tuple[Value, Memories]]
-"""Gives the outputs (time, batch, size) of a cell along a sequence (time, batch, input), and its memories."""
+"""Returns the outputs (time, batch, size) of a cell along a sequence (time, batch, input), and its states."""
 
 _IOFG = (0, 3, 1, 2)
-"""ONNX has an LSTM's gates as i, o, f, g; ours are i, f, g, o."""
+"""The order of an LSTM's gates is i, o, f, g in ONNX, and i, f, g, o here."""
 
 _ZRN = (1, 0, 2)
-"""ONNX has a GRU's gates as z, r, n; ours are r, z, n."""
+"""The order of a GRU's gates is z, r, n in ONNX, and r, z, n here."""
 
 
 def operator_of(cell: Cell) -> Operator | None:
-    """None where no operator does the same."""
+    """The operator that computes a cell, or None if there is none."""
     if type(cell) is RNN:
         return _rnn
     if type(cell) is GRU:
@@ -82,7 +82,8 @@ def _int8_lstm(
     rows: Rows,
     attributes: dict[str, Any],
 ) -> tuple[Value, Memories]:
-    """ONNX Runtime's operator takes matrices (1, inputs, gates) of 8 bits, with a scale and a zero point a gate."""
+    """ONNX Runtime's own operator takes 8-bit matrices (1, inputs, gates), with a scale and a zero point for each
+    gate."""
     numbers, scales = [], []
     for matrix in matrices:
         quantized = Quantized.of(matrix[0])

@@ -1,5 +1,5 @@
-"""Stacks of recurrent layers: the operators of ONNX where they do exactly the same, and otherwise a `Scan` of the
-cell's step."""
+"""Stacks of recurrent layers: ONNX's recurrent operators where they compute the same, otherwise a `Scan` of the cell's
+step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqloom.nn.recurrence.recurrent_layer import RecurrentLayer
 
 
 def _depths(stack: RecurrentStack) -> list[list[RecurrentLayer]]:
-    """The layers of each depth: one, or one each way."""
+    """The layers of each depth: one, or one for each direction."""
     return [
         [depth.forward_layer, depth.backward_layer] if isinstance(depth, Bidirectional) else [depth]
         for depth in stack.iter_layers()
@@ -25,13 +25,13 @@ def _depths(stack: RecurrentStack) -> list[list[RecurrentLayer]]:
 
 @state_of.register
 def _state(layer: RecurrentStack) -> list[StateTensor]:
-    found = []
+    tensors = []
     for number, depth in enumerate(_depths(layer)):
         for way, along in zip(("", "backward_"), depth, strict=False):
             for memory, tensor in enumerate(along.initial_states(1)):
                 name = f"{way}{'cell' if memory else 'hidden'}_{number}"
-                found.append(StateTensor(name, tensor.detach().cpu().float().numpy()))
-    return found
+                tensors.append(StateTensor(name, tensor.detach().cpu().float().numpy()))
+    return tensors
 
 
 @run_layer.register
@@ -44,25 +44,25 @@ def _run(
         outputs = []
         for along in depth:
             memories = [waiting.pop(0) for _ in along.cell.state_sizes]
-            given, left = _along(graph, along, sequence, memories, rows)
-            outputs.append(given)
+            direction_outputs, left = _along(graph, along, sequence, memories, rows)
+            outputs.append(direction_outputs)
             after += left
-        given, width = graph.concat(*outputs, axis=2), sum(along.output_size for along in depth)
+        depth_outputs, width = graph.concat(*outputs, axis=2), sum(along.output_size for along in depth)
         adds = layer.residual and number and width == size
-        sequence, size = (graph.op("Add", sequence, given) if adds else given), width
+        sequence, size = (graph.op("Add", sequence, depth_outputs) if adds else depth_outputs), width
     return graph.op("Transpose", sequence, perm=[1, 0, 2]), after
 
 
 def _along(
     graph: Graph, layer: RecurrentLayer, sequence: Value, memories: Memories, rows: Rows
 ) -> tuple[Value, Memories]:
-    """The outputs (time, batch, size) of one layer, and its memories after each row's last element (its first, where it
-    runs backward)."""
+    """The outputs (time, batch, size) of one layer, and its states after each row's last element (its first if it runs
+    backward)."""
     cell: Any = layer.cell
     operator = None if any(cell.zoneout) else operator_of(cell)
     if operator is not None:
         outputs, after = operator(graph, cell, sequence, memories, rows, layer.runs_backward)
-        # A row without elements keeps its memories, whatever the operator makes of it.
+        # A row without elements keeps its states, whatever the operator computes for it.
         some = graph.unsqueeze(graph.op("Greater", rows.lengths, graph.constant(0, "int64")), 1)
         return outputs, [graph.op("Where", some, new, old) for new, old in zip(after, memories, strict=True)]
     return _scanned(graph, layer, cell_step(cell), sequence, memories, rows)
@@ -78,9 +78,9 @@ def _scanned(
     def body(inside: Graph, before: list[Value], elements: list[Value]) -> tuple[list[Value], list[Value]]:
         element, is_real = elements
         new = step.step(inside, cell, element, before)
-        kept = [_zoned(inside, *pair) for pair in zip(cell.zoneout, before, new, strict=True)]
-        after = [inside.op("Where", is_real, value, old) for value, old in zip(kept, before, strict=True)]
-        return after, [inside.op("Identity", kept[0])]
+        mixed = [_zoned(inside, *pair) for pair in zip(cell.zoneout, before, new, strict=True)]
+        after = [inside.op("Where", is_real, value, old) for value, old in zip(mixed, before, strict=True)]
+        return after, [inside.op("Identity", mixed[0])]
 
     after, (outputs,) = graph.scan(
         body,
@@ -92,8 +92,8 @@ def _scanned(
 
 
 def _zoned(graph: Graph, rate: float, before: Value, new: Value) -> Value:
-    """rate * before + (1 - rate) * new: what zoneout is after training (Krueger et al. 2017, section 3)."""
+    """rate * before + (1 - rate) * new: zoneout after training (Krueger et al. 2017, section 3)."""
     if not rate:
         return new
-    kept = graph.op("Mul", graph.op("Sub", before, new), graph.constant(rate))
-    return graph.op("Add", new, kept)
+    change = graph.op("Mul", graph.op("Sub", before, new), graph.constant(rate))
+    return graph.op("Add", new, change)

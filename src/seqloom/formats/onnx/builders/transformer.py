@@ -1,4 +1,4 @@
-"""Transformers: keys and values of what was seen are the state."""
+"""Transformers; their state is the keys and values of the previous elements."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from seqloom.formats.onnx.rows import Rows, arange
 from seqloom.nn.layers.transformer import BidirectionalTransformer, Block, Transformer
 
 Between = Callable[[int, Value], Value]
-"""`between(block, hidden)`: what comes between a block's attention and its net."""
+"""`between(block, hidden)`: the part between a block's attention and its feed-forward network."""
 
 
 class Keys(NamedTuple):
-    """(batch, seen, heads, head_dim) both."""
+    """Keys and values, both (batch, seen, heads, head_dim)."""
 
     keys: Value
     values: Value
@@ -27,14 +27,14 @@ class Keys(NamedTuple):
 
 @state_of.register
 def _state(layer: Transformer) -> list[StateTensor]:
-    """A window of one element remembers nothing, and its position turns nothing against anything."""
+    """The state; with a window of one element it is empty, since no keys are carried and the position has no effect."""
     if layer.window == 1:
         return []
     nothing = np.zeros((1, 0, layer.num_heads, layer.head_dim), np.float32)
     blocks = range(len(layer.blocks))
-    found = [StateTensor(f"{kind}_{block}", nothing, grows=1) for block in blocks for kind in ("keys", "values")]
+    key_values = [StateTensor(f"{kind}_{block}", nothing, grows=1) for block in blocks for kind in ("keys", "values")]
     real, position = np.zeros((1, 0), np.bool_), np.zeros((1,), np.int64)
-    return [*found, StateTensor("real", real, grows=1), StateTensor("position", position)]
+    return [*key_values, StateTensor("real", real, grows=1), StateTensor("position", position)]
 
 
 @state_of.register
@@ -86,10 +86,10 @@ def _run_both_ways(
     rows: Rows,
 ) -> tuple[Value, list[Value]]:
     steps = graph.unsqueeze(arange(graph, rows.time), 0)
-    # A row without elements sees its first: its outputs mean nothing, but must be numbers.
+    # A row without elements attends to its first one: its outputs mean nothing, but must be numbers.
     lengths = graph.op("Max", rows.lengths, graph.constant(1, "int64"))
-    seen = graph.op("Less", steps, graph.unsqueeze(lengths, 1))
-    bias = _mask_bias(graph, graph.unsqueeze(seen, 1, 2))
+    is_visible = graph.op("Less", steps, graph.unsqueeze(lengths, 1))
+    bias = _mask_bias(graph, graph.unsqueeze(is_visible, 1, 2))
     rotation = _rotation(graph, steps, layer.head_dim)
     hidden = linear(graph, rows.without_padding(graph, inputs), layer.project)
     for block in layer.iter_blocks():
@@ -99,10 +99,10 @@ def _run_both_ways(
 
 
 def _visible(graph: Graph, window: int, before: Value | None, real: Value, steps: Value) -> Value:
-    """(batch, 1, time, seen): True where a query may look: at real elements, none later than itself, within the window;
-    and always at itself, so that what stands in padding is a number too."""
+    """(batch, 1, time, seen): True where a query may attend: to real elements, none later than itself, within the
+    window; and always to itself, so that outputs in padding are numbers too."""
     ones = graph.cast(real, "int64")
-    order = graph.op("CumSum", ones, graph.constant(1, "int64"))  # a real element's place among the row's real ones
+    order = graph.op("CumSum", ones, graph.constant(1, "int64"))  # the rank of a real element among those of its row
     place = graph.op("Add", steps, graph.constant(1, "int64"))
     width = graph.constant([0], "int64")
     if before is not None:
@@ -114,8 +114,8 @@ def _visible(graph: Graph, window: int, before: Value | None, real: Value, steps
     if window:
         visible = graph.op("And", visible, graph.op("Less", distance, graph.constant(window, "int64")))
     all_places = graph.unsqueeze(arange(graph, graph.dim(real, 1)), 0)
-    own = graph.op("Equal", graph.unsqueeze(graph.op("Add", steps, width), 2), graph.unsqueeze(all_places, 1))
-    return graph.unsqueeze(graph.op("Or", visible, own), 1)
+    is_itself = graph.op("Equal", graph.unsqueeze(graph.op("Add", steps, width), 2), graph.unsqueeze(all_places, 1))
+    return graph.unsqueeze(graph.op("Or", visible, is_itself), 1)
 
 
 def _mask_bias(graph: Graph, visible: Value) -> Value:
@@ -132,7 +132,7 @@ def _rotation(graph: Graph, positions: Value, head_dim: int) -> tuple[Value, Val
 
 
 def _rotated(graph: Graph, vectors: Value, rotation: tuple[Value, Value], head_dim: int) -> Value:
-    """Pairs (first half, second half) of each vector, turned by its position's angles (Su et al. 2021, eq. 34)."""
+    """Rotates the pairs (first half, second half) of each vector by its position's angles (Su et al. 2021, eq. 34)."""
     first, second = graph.split(vectors, [head_dim // 2, head_dim // 2])
     turned = graph.op("Mul", graph.concat(second, first, axis=3), rotation[1])
     return graph.op("Add", graph.op("Mul", vectors, rotation[0]), turned)
@@ -156,7 +156,7 @@ def _attend(
 
 
 def attend(graph: Graph, query: Value, source: Keys, head_dim: int, bias: Value) -> tuple[Value, Value]:
-    """softmax(q k^T / sqrt(head_dim) + bias) v, the heads side by side (batch, queries, model), and the softmax
+    """softmax(q k^T / sqrt(head_dim) + bias) v, with the heads concatenated (batch, queries, model), and the softmax
     (batch, heads, queries, seen)."""
     scaled = graph.op("Mul", query, graph.constant(head_dim**-0.5))
     by_head = graph.op("Transpose", scaled, perm=[0, 2, 1, 3])
@@ -177,18 +177,18 @@ def _net(graph: Graph, block: Block, hidden: Value) -> Value:
 
 
 def _remember(graph: Graph, window: int, presents: Sequence[Keys], real: Value, rows: Rows) -> list[Value]:
-    """The keys and values of each block and what of them is real: in each row the real ones moved to the end, columns
-    that no row needs left out, and what a window no longer reaches forgotten."""
+    """The keys and values of each block, and which of them are real. In each row the real elements are moved to the
+    end; columns that no row needs and elements outside the window are removed."""
     width = graph.dim(real, 1)
-    # What is real ends as far before the end as the row has padding: a turn by so many places.
+    # The real elements end before the end by the padding of the row: rotate the row by this number.
     padding = graph.unsqueeze(graph.op("Sub", rows.time, rows.lengths), 1)
     places = graph.unsqueeze(arange(graph, width), 0)
-    turned = graph.op("Mod", graph.op("Sub", graph.op("Add", places, width), padding), width)
+    rotated = graph.op("Mod", graph.op("Sub", graph.op("Add", places, width), padding), width)
     longest = graph.op("ReduceMax", graph.op("ReduceSum", graph.cast(real, "int64"), graph.ints(1), keepdims=0))
     longest = graph.op("Reshape", longest, graph.ints(1))
     if window:
         longest = graph.op("Min", longest, graph.ints(window - 1))
-    kept = graph.op("Slice", turned, graph.op("Sub", width, longest), width, graph.ints(1))
-    index = graph.unsqueeze(kept, 2)
+    recent = graph.op("Slice", rotated, graph.op("Sub", width, longest), width, graph.ints(1))
+    index = graph.unsqueeze(recent, 2)
     moved = [graph.op("GatherND", part, index, batch_dims=1) for present in presents for part in present]
     return [*moved, graph.op("GatherND", real, index, batch_dims=1)]

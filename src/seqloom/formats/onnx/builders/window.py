@@ -41,9 +41,9 @@ def _run_feed_forward(
     layer: FeedForward, graph: Graph, inputs: Value, state: Sequence[Value], rows: Rows
 ) -> tuple[Value, list[Value]]:
     def hidden_layers(windows: Value) -> Value:
-        first, *rest = (cast(nn.Linear, module) for module in layer.hidden)
+        first, *later_layers = (cast(nn.Linear, module) for module in layer.hidden)
         hidden = graph.op("Gelu", linear(graph, windows, first))
-        for norm, module in zip(layer.norms, rest, strict=True):
+        for norm, module in zip(layer.norms, later_layers, strict=True):
             assert isinstance(norm, nn.LayerNorm)
             normal = layer_norm(graph, hidden, norm.weight, norm.bias, norm.eps)
             hidden = graph.op("Add", hidden, graph.op("Gelu", linear(graph, normal, module)))
@@ -59,6 +59,6 @@ def _windowed(
     if not before:
         return of_windows(elements), []
     known = graph.concat(state[0], elements, axis=1)
-    # Of width - 1 + time elements, each slice leaves out as many at its two ends.
+    # Of width - 1 + time elements, each slice omits width - 1 at its ends.
     slices = [graph.slice(known, k, k - before if k < before else None, 1) for k in range(layer.width)]
     return of_windows(graph.concat(*slices, axis=2)), [last_rows(graph, known, rows.lengths, before)]
