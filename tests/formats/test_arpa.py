@@ -102,7 +102,7 @@ BROKEN = {
     "a size too small": ("ngram 2=3", "ngram 2=2", "does not begin"),
     "a size too large": ("ngram 2=3", "ngram 2=4", "too few|not a number"),
     "a word too few": ("-0.25	a b", "-0.25	a", "too few words"),
-    "a word too many": ("-0.25	a b", "-0.25	a b 0.1 c", "more than"),
+    "a word too many": ("-0.25	a b", "-0.25	a b 0.1 c", "more fields than"),
     "no number": ("-0.25	a b", "-0.x5	a b", "not a number"),
     "an unknown word": ("-0.25	a b", "-0.25	a z", "not among"),
     "a unigram twice": ("-0.4	c	", "-0.4	b	", "twice"),

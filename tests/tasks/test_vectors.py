@@ -152,7 +152,7 @@ def test_gensim_reads_and_writes_the_same(binary: bool, vectors: seqloom.Vectors
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("2 2\na 1 2\n", "not whole"),
+        ("2 2\na 1 2\n", "incomplete"),
         ("2 2\na 1 2\nb 1\n", "broken.txt:3"),
         ("a 1 2\nb 1 x\n", "is not a number"),
         ("", "has no vectors"),
