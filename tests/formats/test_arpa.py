@@ -117,7 +117,7 @@ BROKEN = {
     "an infinite back-off": ("-0.2	<s> a	-0.1", "-0.2	<s> a	inf", "infinite"),
     "a size that no file has": ("ngram 3=1", "ngram 3=900000000000", "too many n-grams"),
     "a size that is wrong": ("ngram 3=1", "ngram 3=4000000000", "too few|not a number"),
-    "no unigrams": ("ngram 1=5", "ngram 1=0", "how many"),
+    "no unigrams": ("ngram 1=5", "ngram 1=0", "numbers of n-grams"),
     "a line without an end": ("-0.25	a b", "-0.25	a b" + " " * (2 << 20), "too long"),
     "a special name": ("-0.4	c	", "-0.4	<pad>	", "special"),
 }
