@@ -232,7 +232,7 @@ def test_discounts_that_cannot_be_estimated_are_said(capsys: pytest.CaptureFixtu
     fitted(token_file([[4, 5, 6]]), 8, order=2)
     errors = capsys.readouterr().err
     assert "the discounts of 2-grams cannot be estimated" in errors
-    assert "0.5, 1.0, 1.5 instead" in errors
+    assert "using 0.5, 1.0, 1.5" in errors
 
 
 @pytest.mark.parametrize("lines", [[[]], [[4]], [[4], [4]], [[], [], []]])
