@@ -102,7 +102,7 @@ def test_what_may_not_be_read_is_named(tmp_path: Path, suffix: str) -> None:
         (errno.ENOENT, RequestError, "does not exist"),
         (errno.ENOTDIR, RequestError, "does not exist"),
         (errno.EISDIR, RequestError, "this is a folder"),
-        (errno.EACCES, RequestError, "may not be read"),
+        (errno.EACCES, RequestError, "cannot be read"),
         (errno.EIO, SeqloomError, "could not be read"),
     ],
 )
@@ -116,12 +116,12 @@ def test_refused_reads_say_what_is_wrong(number: int, kind: type[SeqloomError], 
 @pytest.mark.parametrize(
     ("number", "kind", "what"),
     [
-        (errno.ENOSPC, SeqloomError, "no room left"),
-        (errno.EDQUOT, SeqloomError, "no room left"),
-        (errno.EFBIG, SeqloomError, "no room left"),
-        (errno.EACCES, RequestError, "may not be written to"),
-        (errno.EROFS, RequestError, "may not be written to"),
-        (errno.ENOTDIR, RequestError, "a file stands where a folder is wanted"),
+        (errno.ENOSPC, SeqloomError, "no space left"),
+        (errno.EDQUOT, SeqloomError, "no space left"),
+        (errno.EFBIG, SeqloomError, "no space left"),
+        (errno.EACCES, RequestError, "cannot be written to"),
+        (errno.EROFS, RequestError, "cannot be written to"),
+        (errno.ENOTDIR, RequestError, "there is a file where a folder should be"),
         (errno.EIO, SeqloomError, "could not be written"),
     ],
 )
@@ -155,7 +155,7 @@ except SeqloomError as error:
     print(error.what)
 """
     result = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "there is no room left to write"
+    assert result.stdout.strip() == "there is no space left on the disk"
     assert path.read_text() == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["file"]
 
@@ -167,7 +167,7 @@ def test_a_rename_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: py
         raise PermissionError(errno.EACCES, "refused", str(self), str(target))
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(RequestError, match="may not be written to"):
+    with pytest.raises(RequestError, match="cannot be written to"):
         write_atomic(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["file"]
@@ -180,7 +180,7 @@ def test_a_file_in_place_of_the_folder_is_said(tmp_path: Path) -> None:
         lambda: make_folder(tmp_path / "occupied"),
         lambda: make_folder(tmp_path / "occupied" / "folder"),
     ):
-        with pytest.raises(RequestError, match="a file stands where a folder is wanted"):
+        with pytest.raises(RequestError, match="there is a file where a folder should be"):
             attempt()
 
 

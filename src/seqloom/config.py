@@ -1,4 +1,4 @@
-"""Settings: frozen, named with dots, the same in TOML and in `--set`; an unknown name gets the nearest one."""
+"""Settings: immutable groups of values with dotted names, the same in TOML files and in `--set`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseModel):
-    """A group of settings. Groups nest; a leaf's dotted name is its path from the root."""
+    """A group of settings. Groups nest; the dotted name of a setting is its path from the root."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, populate_by_name=True
@@ -27,28 +27,28 @@ class Settings(BaseModel):
 
 
 def leaves(group: type[Settings], prefix: str = "") -> dict[str, type[Settings]]:
-    """Every leaf's dotted name under `group`, with the group class it stands in."""
-    found: dict[str, type[Settings]] = {}
+    """The dotted names of all settings under `group`, each with the class that it is a field of."""
+    groups: dict[str, type[Settings]] = {}
     for name, field in group.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, Settings):
-            found |= leaves(inner, f"{prefix}{name}.")
+            groups |= leaves(inner, f"{prefix}{name}.")
         else:
-            found[prefix + (field.alias or name)] = group
-    return found
+            groups[prefix + (field.alias or name)] = group
+    return groups
 
 
 def field_of(group: type[Settings], name: str) -> FieldInfo:
-    """The field of a leaf, by the last part of its dotted name: its alias, where it has one (`from` is a word of
-    Python's, so no attribute can have that name)."""
-    return next(field for own, field in group.model_fields.items() if (field.alias or own) == name)
+    """The field with the last part of a dotted name. That is the alias, if the field has one: `from` is a keyword of
+    Python, so no attribute can have this name."""
+    return next(field for attribute, field in group.model_fields.items() if (field.alias or attribute) == name)
 
 
 def full_name(group: type[Settings], name: str) -> str:
-    """The dotted name that `name` stands for: itself, or the one leaf it ends (`order` for `model.order`,
-    `subwords.longest` for `model.subwords.longest`, `layers` for `model.num_layers`).
+    """The dotted name that `name` abbreviates: `name` itself, or the only setting that ends with it (`order` for
+    `model.order`, `subwords.longest` for `model.subwords.longest`, `layers` for `model.num_layers`).
 
-    Raises RequestError where there is none, or more than one.
+    Raises RequestError where no setting matches, or more than one.
     """
     known = leaves(group)
     if name in known:
@@ -57,32 +57,32 @@ def full_name(group: type[Settings], name: str) -> str:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise RequestError(f"the setting {name!r} could be any of several", expected=", ".join(matches))
+        raise RequestError(f"the setting {name!r} is ambiguous", expected=", ".join(matches))
     raise unknown_name("setting", name, known)
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Value]:
-    """`["model.num_layers=2"]` as `{"model.num_layers": 2}`: values are TOML, and plain text where they are not."""
+    """`["model.num_layers=2"]` as `{"model.num_layers": 2}`. Values are TOML; what is not TOML is plain text."""
     parsed: dict[str, Value] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
-            raise RequestError("a setting is given as name=value", got=assignment, where="--set")
+            raise RequestError("a setting is written as name=value", got=assignment, where="--set")
         try:
             content = tomllib.loads(f"value = {text}")
             value = content["value"] if len(content) == 1 else text.strip()
         except tomllib.TOMLDecodeError:
             value = text.strip()
-        except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists in lists
+        except (ValueError, RecursionError):  # thousands of digits, or lists nested too deep
             raise RequestError("a setting's value cannot be read", where=name.strip(), got=text[:40] + "...") from None
         parsed[name.strip()] = value
     return parsed
 
 
 def build(group: type[S], *layers: Mapping[str, Value]) -> S:
-    """The settings that result when the dotted `layers` are laid over the defaults, later ones over earlier ones.
+    """The defaults with the values of the `layers`, which map dotted names to values; later layers override earlier.
 
-    Raises RequestError naming the setting, the value got and what is expected.
+    Raises RequestError with the setting, its value and what is expected.
     """
     nested: dict[str, Any] = {}
     for layer in layers:
@@ -97,7 +97,7 @@ def build(group: type[S], *layers: Mapping[str, Value]) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         raise RequestError(
-            "a setting's value is not possible",
+            "the value of a setting is not valid",
             where=".".join(str(part) for part in first["loc"]),
             got=_shown(first["input"]),
             expected=first["msg"].removeprefix("Value error, "),
@@ -105,7 +105,7 @@ def build(group: type[S], *layers: Mapping[str, Value]) -> S:
 
 
 def _shown(value: Any) -> str:
-    """As Python writes it, the beginning of what is long."""
+    """The value as Python writes it, shortened."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):
@@ -114,7 +114,7 @@ def _shown(value: Any) -> str:
 
 
 def flatten(settings: Settings, prefix: str = "") -> dict[str, Value]:
-    """Every leaf's dotted name and value."""
+    """The dotted names and values of all settings."""
     flat: dict[str, Value] = {}
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
@@ -128,9 +128,9 @@ def write_toml(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Raises RequestError where the file is missing or is not TOML."""
+    """The content of a TOML file. Raises RequestError where the file is missing or not TOML."""
     try:
         with reading(path):
             return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # what is not UTF-8 or not TOML, and integers of thousands of digits
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or integers of thousands of digits
         raise RequestError("the file is not TOML", where=str(path), got=str(error)) from None

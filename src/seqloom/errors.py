@@ -1,4 +1,4 @@
-"""Errors that a user can cause, and warnings of what is probably a mistake: what, where, got, expected, what to do."""
+"""Errors that a user can cause, and warnings of probable mistakes: what, where, got, expected and a hint."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ _PACKAGE = str(Path(__file__).parent) + os.sep
 class SeqloomError(Exception):
     """The work failed (exit status 1): a full disk, a broken file, a loss that is no longer finite.
 
-    `where` is `file:line` or a setting's dotted name; `got` and `expected` are shown as they are; `hint` says what
-    to do.
+    `where`: `file:line` or the dotted name of a setting. `got`, `expected`: shown as they are. `hint`: what to do.
     """
 
     exit_status = 1
@@ -41,14 +40,14 @@ class SeqloomError(Exception):
 
 
 class RequestError(SeqloomError):
-    """The request was wrong (exit status 2): an unknown name, an impossible setting, a file that is not there."""
+    """The request was wrong (exit status 2): an unknown name, an invalid setting, a missing file."""
 
     exit_status = 2
 
 
 def _likeness(name: str, choice: str) -> float:
-    """From 0 to 1. Of dotted names the last part counts most: `model.cel_type` is more like `encoder.cell_type` than
-    like `model.type_size`."""
+    """How similar two names are, from 0 to 1. The last part of a dotted name counts most: `model.cel_type` is more
+    similar to `encoder.cell_type` than to `model.type_size`."""
     whole = difflib.SequenceMatcher(None, name, choice).ratio()
     if "." not in choice:
         return whole
@@ -69,9 +68,9 @@ def unknown_name(kind: str, name: str, choices: Iterable[str], where: str | None
 
 
 class SeqloomWarning(UserWarning):
-    """What is probably a mistake in a user's data or request, and what Seqloom assumes instead.
+    """A probable mistake in a user's data or request, and what Seqloom assumes instead.
 
-    The command line prints it once on standard error. From Python it is a warning like any other: see `warnings`.
+    The command line prints it once on standard error. In Python it is an ordinary warning: see `warnings`.
     """
 
 
@@ -84,14 +83,14 @@ def warn(
 
 
 def warn_again(messages: Iterable[str]) -> None:
-    """Repeats warnings that `collected_warnings` gave."""
+    """Repeats warnings that `collected_warnings` collected."""
     for message in messages:
         _warn_outside(message)
 
 
 @contextlib.contextmanager
 def collected_warnings() -> Iterator[list[str]]:
-    """The texts of the warnings within the block, which are given all the same."""
+    """Collects the texts of the warnings within the block. The warnings are shown as usual."""
     messages: list[str] = []
     _collectors.append(messages)
     try:
@@ -114,6 +113,6 @@ def _warn_outside(message: str) -> None:
 
 
 def _described(what: str, **parts: object) -> str:
-    """A line for each part. Control characters, which could steer a terminal, are shown as escapes."""
+    """A line for each part. Control characters, which could control a terminal, are shown as escapes."""
     lines = (f"  {name + ':':<10}{text}" for name, text in parts.items() if text is not None)
     return _CONTROL_CHARACTER.sub(lambda match: repr(match[0])[1:-1], "\n".join([what, *lines]))

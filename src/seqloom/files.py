@@ -1,4 +1,4 @@
-"""Reading and writing files: compressed text in, whole files or none out."""
+"""Reading text files, also compressed ones, and writing files atomically."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STANDARD_INPUT = "-"
 
 
 LONGEST_UNPACKED_LINE = 128 << 20
-"""Bytes. A compressed file can hold a thousand times its own size, and a line is held in memory."""
+"""In bytes. A compressed file can expand to a thousand times its size, and each line is held in memory."""
 
 
 @contextlib.contextmanager
@@ -50,7 +50,7 @@ def _buffered(file: io.FileIO, path: str) -> BinaryIO:
 
 @contextlib.contextmanager
 def hashed_reads(path: str) -> Iterator[list[str]]:
-    """The SHA-256 of the file `path` as each pass within the block read it from its beginning to its end."""
+    """Collects the SHA-256 of the file `path` for each complete pass over it within the block."""
     hashes = _hashed_paths[path] = []
     try:
         yield hashes
@@ -62,7 +62,7 @@ _hashed_paths: dict[str, list[str]] = {}
 
 
 class _HashedFile(io.RawIOBase):
-    """A file that is read in order; where that comes to its end, the hash of the content is added to `hashes`."""
+    """A file that is read in order. At its end, the hash of its content is added to `hashes`."""
 
     def __init__(self, file: io.FileIO, hashes: list[str]) -> None:
         self._file, self._hashes, self._digest, self._is_at_end = file, hashes, hashlib.sha256(), False
@@ -89,7 +89,7 @@ def _lines_of(path: str) -> Iterator[Iterable[bytes]]:
 
 
 def _bounded_lines(stream: BinaryIO, path: str) -> Iterator[bytes]:
-    """Raises SeqloomError at a line that is too long to be held."""
+    """Yields the lines. Raises SeqloomError at a line that is too long for memory."""
     for number in itertools.count(1):
         line = stream.readline(LONGEST_UNPACKED_LINE + 1)
         if not line:
@@ -99,22 +99,22 @@ def _bounded_lines(stream: BinaryIO, path: str) -> Iterator[bytes]:
                 "a line of a compressed file is too long",
                 where=f"{path}:{number}",
                 got=f"more than {LONGEST_UNPACKED_LINE >> 20} MiB",
-                hint="if the file is what it should be, unpack it first",
+                hint="if the file is correct, unpack it first",
             )
         yield line
 
 
 @contextlib.contextmanager
 def reading(path: str | Path) -> Iterator[None]:
-    """Turns the operating system's refusals to read `path` into errors that say what is wrong."""
+    """Turns the errors of the operating system when it reads `path` into SeqloomErrors that say what is wrong."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise RequestError("the file does not exist", where=str(path)) from None
     except IsADirectoryError:
-        raise RequestError("a file is wanted and this is a folder", where=str(path)) from None
+        raise RequestError("a file is expected, and this is a folder", where=str(path)) from None
     except PermissionError:
-        raise RequestError("the file may not be read", where=str(path)) from None
+        raise RequestError("the file cannot be read: permission denied", where=str(path)) from None
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise SeqloomError("the compressed file is broken", where=str(path), got=str(error)) from None
     except OSError as error:
@@ -126,9 +126,10 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Yields the lines of a UTF-8 text file (`.gz` and `.xz` as they are, `-` is standard input) without line ends.
+    """Yields the lines of a UTF-8 text file without line ends. `.gz` and `.xz` files are unpacked; `-` is standard
+    input.
 
-    Raises SeqloomError with `file:line` where a line is not UTF-8 text, and where a compressed file is broken.
+    Raises SeqloomError with `file:line` where a line is not UTF-8 text or a compressed file is broken.
     """
     path = str(path)
     number, is_warned = 0, False
@@ -152,7 +153,8 @@ T = TypeVar("T")
 def read_blocks(items: Iterator[T], path: str, most: int) -> Iterator[list[T]]:
     """Yields the `items` that are read from `path`, up to `most` at a time.
 
-    Of standard input, those that are there: whoever writes a line and waits for the answer gets it.
+    Items of standard input are yielded as soon as no more are waiting, so that a program that writes a line and waits
+    for the answer gets it.
     """
     block: list[T] = []
     for item in items:
@@ -165,7 +167,7 @@ def read_blocks(items: Iterator[T], path: str, most: int) -> Iterator[list[T]]:
 
 
 class _Arriving:
-    """The lines of a stream as they are written to it; `ahead` of them are whole and not yet taken."""
+    """The lines of a stream as they arrive. `ahead`: how many complete lines have arrived and are not yet taken."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self.ahead = cast(io.BufferedReader, stream), 0
@@ -188,12 +190,12 @@ class _Arriving:
 
 @functools.lru_cache(maxsize=1)
 def _standard_input(stream: BinaryIO) -> _Arriving:
-    """A process has one, so who reads its lines and who asks what is ahead share it."""
+    """The reader of standard input; there is only one in a process."""
     return _Arriving(stream)
 
 
 def _decoded(raw: bytes, path: str, number: int) -> str:
-    """A line without its end."""
+    """A line as text, without its line end."""
     if number == 1:
         if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise _not_utf8(path, number, "the byte order mark of UTF-16", "utf-16")
@@ -210,11 +212,11 @@ def _decoded(raw: bytes, path: str, number: int) -> str:
 
 def _warn_of_carriage_return(line: str, where: str) -> None:
     warn(
-        "a line holds a carriage return, which ends no line here",
+        "a line contains a carriage return, which does not end a line",
         where=where,
         got=repr(line[:40]),
-        expected="lines that end in a line feed, with or without a carriage return before it",
-        hint="of a file with the line ends of old Macs, make lines with: tr '\\r' '\\n'",
+        expected="lines that end with a line feed, or with a carriage return and a line feed",
+        hint="if the file has the line ends of old Macs, convert them: tr '\\r' '\\n'",
     )
 
 
@@ -230,21 +232,23 @@ def _not_utf8(path: str, number: int, got: str, encoding: str | None) -> Seqloom
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals to write at `path` into errors that say what to do."""
+    """Turns the errors of the operating system when it writes to `path` into SeqloomErrors that say what to do."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise SeqloomError(
-                "there is no room left to write",
+                "there is no space left on the disk",
                 where=str(path),
                 got=error.strerror,
-                hint="what was saved before is whole; free some space, then go on with --resume",
+                hint="what was saved before is complete; free some space, then continue with --resume",
             ) from None
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise RequestError("the folder may not be written to", where=str(path), got=error.strerror) from None
+            raise RequestError(
+                "the folder cannot be written to: permission denied", where=str(path), got=error.strerror
+            ) from None
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
-            raise RequestError("a file stands where a folder is wanted", where=str(path)) from None
+            raise RequestError("there is a file where a folder should be", where=str(path)) from None
         raise SeqloomError("the file could not be written", where=str(path), got=str(error)) from None
 
 
@@ -256,8 +260,8 @@ def make_folder(path: Path) -> Path:
 
 @contextlib.contextmanager
 def writing_atomic(path: Path) -> Iterator[BinaryIO]:
-    """A stream whose content becomes the whole file, or leaves what was there where anything fails: a temporary file
-    beside it, flushed, then renamed over it."""
+    """A stream for the complete new content of a file. It is written to a temporary file, flushed to the disk and then
+    renamed; if anything fails, the old file stays as it was."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     with writing(path):
         try:
@@ -271,6 +275,6 @@ def writing_atomic(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Writes the whole file or leaves what was there."""
+    """Writes the complete file, or leaves the old one as it was."""
     with writing_atomic(path) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)

@@ -1,5 +1,5 @@
-"""The memory of this process: how much it took, how freed memory is kept or given back, and what to say when there is
-too little."""
+"""The memory of this process: its peak, whether freed memory is kept or returned, and errors when there is too
+little."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seqloom.errors import SeqloomError
 
 
 def peak_memory_bytes() -> int:
-    """The most memory that this process has held."""
+    """The peak resident memory of this process."""
     status = Path("/proc/self/status")
     if status.exists():  # ru_maxrss would count what the parent held when it started us
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
@@ -29,18 +29,18 @@ def peak_memory_bytes() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Lets this process keep what it frees, where the C library is glibc.
+    """Makes this process keep the memory that it frees, if the C library is glibc.
 
-    Each training step of a network frees tens of megabytes and takes them again at the next one. Given back in between,
-    every page is cleared anew by the kernel: up to a quarter of the time of a step (LOG.md).
+    Each training step of a network frees tens of megabytes and allocates them again in the next step. If they were
+    returned in between, the kernel would clear every page again: up to a quarter of the time of a step (LOG.md).
     """
-    _tune(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that every version takes
+    _tune(_M_MMAP_THRESHOLD, 32 << 20)  # the largest value that every version accepts
     _tune(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def give_back_freed_memory() -> None:
-    """Lets this process give back every array when it is freed, where the C library is glibc, which by itself keeps
-    some as soon as it has seen that they come and go. For work that makes large arrays once."""
+    """Makes this process return every array to the system when it is freed, if the C library is glibc, which otherwise
+    keeps some of them for reuse. For work that makes large arrays once."""
     _tune(_M_MMAP_THRESHOLD, 1 << 17)
 
 
@@ -53,9 +53,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def give_back_pages(array: NDArray[Any]) -> None:
-    """Gives the pages of a memory-mapped file through which `array` was read back to the system, whose cache of files
-    keeps them as long as nobody needs the room. Of an array that is not mapped, and elsewhere than on Linux, it does
-    nothing."""
+    """Returns the pages of the memory-mapped file behind `array` to the system, whose file cache keeps them as long as
+    nothing else needs the memory. Does nothing for other arrays, and on other systems than Linux."""
     base: object = array
     while isinstance(base, np.ndarray | memoryview):
         base = base.obj if isinstance(base, memoryview) else base.base
@@ -64,8 +63,8 @@ def give_back_pages(array: NDArray[Any]) -> None:
 
 
 @contextlib.contextmanager
-def within_memory(asked: Mapping[str, object]) -> Iterator[None]:
-    """Turns a failure to find memory into an error that says what was `asked` for: settings by their dotted names."""
+def within_memory(sizes: Mapping[str, object]) -> Iterator[None]:
+    """Turns a failed allocation into a SeqloomError that shows the `sizes`: settings by their dotted names."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -73,34 +72,34 @@ def within_memory(asked: Mapping[str, object]) -> Iterator[None]:
             raise
         raise SeqloomError(
             "there is not enough memory",
-            got=", ".join(f"{name}={value}" for name, value in asked.items()) or None,
+            got=", ".join(f"{name}={value}" for name, value in sizes.items()) or None,
             hint="smaller sizes need less",
         ) from None
 
 
-def check_memory(wanted_bytes: int, asked: Mapping[str, object]) -> None:
-    """Raises SeqloomError where so much memory is not available, before it is taken; `asked` says what for. Where the
-    system does not say what is available, it does nothing."""
+def check_memory(wanted_bytes: int, sizes: Mapping[str, object]) -> None:
+    """Raises SeqloomError if less memory than `wanted_bytes` is available; the error shows the `sizes` that need it.
+    Does nothing where the system does not tell how much is available."""
     available = _available_bytes()
     if available is not None and wanted_bytes > available:
         raise SeqloomError(
             "there is not enough memory",
-            got=", ".join(f"{name}={value}" for name, value in asked.items()),
+            got=", ".join(f"{name}={value}" for name, value in sizes.items()),
             expected=f"what fits into {available / 1e9:.1f} GB; this takes about {wanted_bytes / 1e9:.1f}",
             hint="smaller sizes need less",
         )
 
 
 def _available_bytes() -> int | None:
-    """Of the machine, or of the container that this process runs in."""
-    found = []
+    """The memory available on the machine or, if that is less, in the container of this process."""
+    limits = []
     with contextlib.suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024)
+        limits.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024)
     with contextlib.suppress(OSError, ValueError):
         limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        found.append(int(limit) - int(used))
-    return min(found, default=None)
+        limits.append(int(limit) - int(used))
+    return min(limits, default=None)
 
 
 _MEMORY_REFUSED = (
@@ -109,4 +108,4 @@ _MEMORY_REFUSED = (
     "out of memory",
     "Storage size calculation overflowed",
 )
-"""What torch's errors say of it."""
+"""Parts of the messages of torch's errors."""

@@ -1,4 +1,5 @@
-"""The processors of this process: the number of threads, loops over several threads, and the share that it got."""
+"""The processors of this process: the number of threads, loops over several threads, and the share of processor
+time."""
 
 from __future__ import annotations
 
@@ -13,30 +14,31 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _PIECES_PER_THREAD = 8
-"""More pieces than threads: some ranges hold more work than others."""
+"""More pieces than threads, because some ranges hold more work than others."""
 
-_asked_for = 0
+_set_threads = 0
 
 
 def set_num_threads(number: int) -> None:
-    """That compiled loops run on in this process; 0 is the default. Torch has a number of its own: see `Runtime`."""
-    global _asked_for
-    _asked_for = number
+    """Sets the number of threads of compiled loops in this process; 0 restores the default. Torch has its own number of
+    threads: see `Runtime`."""
+    global _set_threads
+    _set_threads = number
 
 
 def num_threads() -> int:
-    """What was set, else what `OMP_NUM_THREADS` says, as it does for torch, else a thread for every processor that
-    this process may use."""
-    if _asked_for:
-        return _asked_for
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    if told.isdecimal() and int(told):
-        return int(told)
+    """The number of threads of compiled loops: what was set, else `OMP_NUM_THREADS` (as for torch), else one thread for
+    each processor that this process may use."""
+    if _set_threads:
+        return _set_threads
+    variable = os.environ.get("OMP_NUM_THREADS", "")
+    if variable.isdecimal() and int(variable):
+        return int(variable)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_all(work: Callable[[T], R], pieces: Iterable[T]) -> list[R]:
-    """Does the work of every piece, on all threads; what came of it, in order."""
+    """`work` of every piece, on all threads; the results in the order of the pieces."""
     threads = num_threads()
     if threads == 1:
         return [work(piece) for piece in pieces]
@@ -45,7 +47,8 @@ def run_all(work: Callable[[T], R], pieces: Iterable[T]) -> list[R]:
 
 
 def over_ranges(size: int, work: Callable[[int, int], R], least: int = 1 << 14) -> list[R]:
-    """`work(first, last)` over ranges that cover 0 to `size`; of less than `least` it is one, on this thread."""
+    """The results of `work(first, last)` over ranges that cover 0 to `size`. A size below `least` is one range, on this
+    thread."""
     threads = num_threads()
     if threads == 1 or size < least:
         return [work(0, size)]
@@ -54,12 +57,11 @@ def over_ranges(size: int, work: Callable[[int, int], R], least: int = 1 << 14) 
 
 
 class ProcessorShare:
-    """How much of the processors this process got of what it asked for, which is less on a busy machine. The clock
-    starts when the object is made.
+    """The share of processor time that this process received of what it could have used; it is below 1 on a busy
+    machine. Measured from the creation of the object.
 
-    On Linux the share is running / (running + waiting for a processor), over all threads, so that a program that could
-    not use more processors is not taken for one that was kept from them. Elsewhere it is processor time by wall time
-    and threads.
+    On Linux the share is running / (running + waiting for a processor), over all threads, so that a program that cannot
+    use more processors does not look like one that had to wait. Elsewhere it is processor time / (wall time * threads).
     """
 
     def __init__(self) -> None:
@@ -67,11 +69,11 @@ class ProcessorShare:
 
     @property
     def seconds(self) -> float:
-        """Processor time of all threads."""
+        """The processor time of all threads."""
         return time.process_time() - self._running
 
     def share(self, threads: int) -> float:
-        """Between 0 and 1."""
+        """The share, between 0 and 1."""
         waiting = _waiting_seconds()
         if waiting is None or self._waiting is None:
             wall = max(time.monotonic() - self._wall, 1e-9)
@@ -81,7 +83,7 @@ class ProcessorShare:
 
 
 def _waiting_seconds() -> float | None:
-    """That this process's threads stood in the run queue; None where the system does not tell."""
+    """The time that the threads of this process spent waiting in the run queue; None if the system does not tell."""
     total, folder = 0, Path(f"/proc/{os.getpid()}/task")
     try:
         for thread in folder.iterdir():

@@ -1,4 +1,4 @@
-"""Registries: things found by name, because their module lies in the registry's folder."""
+"""Registries: entries looked up by name, discovered because their module is in the folder of the registry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Description(NamedTuple):
-    """What an entry is, in one full sentence of at most 90 characters, and the paper that it comes from, if any."""
+    """What an entry is, in one sentence of at most 90 characters, and the paper that it comes from, if any."""
 
     text: str
     source: str = ""
@@ -25,11 +25,13 @@ class Description(NamedTuple):
 
 
 class Registry(Generic[T]):
-    """Maps names to things of one kind. The modules of `package` are imported when they are first looked for: the one
-    that bears the name, and all of them where it has none such, or where the names are listed.
+    """Maps names to entries of one kind, which the modules of `package` register.
 
-    A newcomer adds a file to the folder and decorates what is in it with `@registry.register("name")`. A class has the
-    attributes `description` and `source`; a function's description is an argument of `register`.
+    A look-up imports only the module that has the name of the entry; if there is none, or the names are listed, all
+    modules of the package are imported.
+
+    To add an entry, put a file into the folder and decorate what is in it with `@registry.register("name")`. A class
+    has the attributes `description` and `source`; the description of a function is an argument of `register`.
     """
 
     def __init__(self, kind: str, package: str) -> None:
@@ -60,7 +62,7 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         module = name.replace("-", "_")
         if name not in self._entries and module in self._modules():
-            importlib.import_module(f"{self.package}.{module}")  # what the others import may be slow and large
+            importlib.import_module(f"{self.package}.{module}")  # the imports of the others may be slow
         if name in self._entries:
             return self._entries[name]
         entries = self._discover()
@@ -69,7 +71,7 @@ class Registry(Generic[T]):
         return entries[name]
 
     def describe(self, name: str) -> Description:
-        """The description of an entry. Raises RequestError with the nearest name where there is none."""
+        """The description of an entry. Raises RequestError with the nearest name if there is no such entry."""
         _ = self[name]
         return self._descriptions[name]
 

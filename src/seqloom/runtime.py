@@ -1,6 +1,6 @@
 """Where and how computation runs: device, precision, threads, ranks, seed. An object passed in, never a global.
 
-Torch is imported where a network is to run, and not for models that compiled loops fit.
+Torch is imported only where a network runs, not for models that compiled loops fit.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def cache_folder() -> Path:
-    """Where tokenized corpora are kept: `$SEQLOOM_CACHE`, or `seqloom` in the user's cache folder."""
-    if chosen := os.environ.get("SEQLOOM_CACHE"):
-        return Path(chosen)
+    """The folder of tokenized corpora: `$SEQLOOM_CACHE`, or `seqloom` in the user's cache folder."""
+    if folder := os.environ.get("SEQLOOM_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqloom"
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """One process's place in the work. `device` is what torch calls it, `cpu` or `cuda:1`. `world_size` processes,
-    `local_world_size` of them on this machine, share every global batch."""
+    """Where one process computes, and its rank. `device` is torch's name for it, such as `cpu` or `cuda:1`.
+    `world_size` processes share every global batch; `local_world_size` of them run on this machine."""
 
     device: str = "cpu"
     bfloat16: bool = False
@@ -61,9 +61,9 @@ class Runtime:
 
     @classmethod
     def of_loops(cls, *, device: str = "auto", threads: int = 0, seed: int = 1) -> Runtime:
-        """Sets the process up for models that compiled loops fit, on the processor. `threads=0`: see `num_threads`."""
+        """Prepares the process for models that compiled loops fit, on the CPU. `threads=0`: see `num_threads`."""
         if device not in ("auto", "cpu"):
-            raise RequestError("this model runs on the processor", where="--device", got=device, expected="auto or cpu")
+            raise RequestError("this model runs on the CPU", where="--device", got=device, expected="auto or cpu")
         _check(threads, seed)
         if threads:
             set_num_threads(threads)
@@ -71,14 +71,14 @@ class Runtime:
 
     @classmethod
     def start(cls, *, device: str = "auto", precision: Precision = "auto", threads: int = 0, seed: int = 1) -> Runtime:
-        """Sets the process up for networks (threads, flushed denormals, seed) and says where it runs.
+        """Prepares the process for networks: threads, flushed denormals, seed, device and precision.
 
-        Under `torchrun` the ranks come from its environment variables. `threads=0` leaves torch's own choice.
-        `precision="auto"` takes bfloat16 where the processor multiplies it natively and float32 elsewhere.
+        Under `torchrun` the ranks come from its environment variables. `threads=0` leaves the choice to torch.
+        `precision="auto"` is bfloat16 if the device multiplies it natively, otherwise float32.
         """
         import torch
 
-        # cuDNN wants all weights of a recurrence in one piece and copies them together; that costs next to nothing.
+        # cuDNN needs all weights of a recurrence in one piece of memory and copies them; the cost is negligible.
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
         _check(threads, seed)
         if threads:
@@ -95,7 +95,7 @@ class Runtime:
         if kind not in ("cpu", "cuda"):
             raise RequestError("the device is not supported", got=device, expected="auto, cpu, cuda")
         if kind == "cuda" and not torch.cuda.is_available():
-            raise RequestError("no GPU is to be had here", got=device, expected="auto or cpu")
+            raise RequestError("no GPU is available", got=device, expected="auto or cpu")
         if precision == "bfloat16" and kind == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
             raise RequestError(
                 "this processor cannot train in bfloat16",
@@ -129,7 +129,7 @@ def _ranks() -> tuple[int, int, int]:
 
 
 def is_first_on_machine() -> bool:
-    """Whether this process speaks for those of `torchrun` or `srun` on this machine."""
+    """Whether this process prints messages for all processes of `torchrun` or `srun` on this machine."""
     return os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")) in ("0", "")
 
 

@@ -1,4 +1,6 @@
-"""The contract of layers as checks, for layers that are not part of Seqloom; they need no more than torch.
+"""The contract of layers as checks, for layers outside of Seqloom. The checks need only torch.
+
+In a test:
 
 @pytest.mark.parametrize("check", LAYER_CHECKS, ids=lambda check: check.__name__)
 def test_my_layer(check):
@@ -21,7 +23,7 @@ _TOLERANCE = 1e-10
 
 
 def check_layer(make: MakeLayer) -> None:
-    """Raises AssertionError, and says which check failed, where a layer breaks the contract of `SequenceLayer`."""
+    """Raises AssertionError with the name of the failed check if a layer breaks the contract of `SequenceLayer`."""
     for check in LAYER_CHECKS:
         try:
             check(make)
@@ -30,7 +32,7 @@ def check_layer(make: MakeLayer) -> None:
 
 
 def prepared(make: MakeLayer, dtype: torch.dtype = torch.float64) -> SequenceLayer:
-    """The layer as the checks take it: every parameter, learned initial states too, away from zero, no noise."""
+    """The layer as the checks need it: no dropout, and no parameter (learned initial states included) equal to zero."""
     torch.manual_seed(1)
     layer = make().to(dtype)
     with torch.no_grad():
@@ -40,7 +42,7 @@ def prepared(make: MakeLayer, dtype: torch.dtype = torch.float64) -> SequenceLay
 
 
 def in_chunks(layer: SequenceLayer, inputs: Tensor, sizes: Sequence[int]) -> tuple[Tensor, State]:
-    """The outputs of a sequence given in chunks of these sizes, and the state after the last."""
+    """The outputs of a sequence that is processed in chunks of these sizes, and the state after the last chunk."""
     parts: list[Tensor] = []
     state: State | None = None
     for chunk in torch.split(inputs, list(sizes), dim=1):
@@ -49,12 +51,12 @@ def in_chunks(layer: SequenceLayer, inputs: Tensor, sizes: Sequence[int]) -> tup
     return torch.cat(parts, dim=1), state
 
 
-def assert_close(got: Tensor, expected: Tensor, tolerance: float = _TOLERANCE) -> None:
-    torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance)
+def assert_close(actual: Tensor, expected: Tensor, tolerance: float = _TOLERANCE) -> None:
+    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
 
 
 def chunks_equal_the_whole(make: MakeLayer) -> None:
-    """A sequence in chunks, down to single elements, gives what the whole gives, and leaves the same state."""
+    """A sequence in chunks, down to single elements, gives the outputs and the state of the whole sequence."""
     layer = prepared(make)
     if not layer.causal:
         return
@@ -74,7 +76,7 @@ def no_state_is_the_initial_state(make: MakeLayer) -> None:
 
 
 def ragged_chunks_equal_rows_alone(make: MakeLayer) -> None:
-    """Each row of each chunk equals that row run alone over its real elements, and so does a full chunk afterwards."""
+    """Each row of each chunk equals this row alone without padding, and so does a full chunk afterwards."""
     layer = prepared(make)
     if not layer.causal:
         return
@@ -105,7 +107,8 @@ def _check_ragged_chunks(layer: SequenceLayer, chunks: list[list[int]]) -> None:
 
 
 def ragged_rows_equal_rows_alone(make: MakeLayer) -> None:
-    """Rows of unequal length in one call, an empty one among them; the states too, where the layer is not causal."""
+    """Rows of unequal length in one call, one of them empty, equal the rows alone; so do the states of a layer that is
+    not causal."""
     layer = prepared(make)
     lengths = torch.tensor([3, 0, 6, 1, 6])
     inputs = _inputs(layer, 5, 6)
@@ -136,7 +139,7 @@ def a_row_without_elements_keeps_its_state(make: MakeLayer) -> None:
 
 
 def padding_changes_nothing(make: MakeLayer) -> None:
-    """Whatever stands after a row's last element reaches neither outputs, nor states, nor gradients: NaN, infinity."""
+    """The values after a row's last element, even NaN and infinity, change no output, no state and no gradient."""
     layer = prepared(make)
     inputs, more, lengths = _inputs(layer, 4, 5), _inputs(layer, 4, 2), torch.tensor([2, 5, 0, 3])
     real = torch.arange(5) < lengths[:, None]
@@ -155,12 +158,12 @@ def padding_changes_nothing(make: MakeLayer) -> None:
     for state in (None, carried):
         expected = run(0.0, state)
         for garbage in (float("nan"), float("inf"), 1e30, -1e3):
-            for got, wanted in zip(run(garbage, state), expected, strict=True):
-                assert_close(got, wanted)
+            for actual, wanted in zip(run(garbage, state), expected, strict=True):
+                assert_close(actual, wanted)
 
 
 def the_future_changes_nothing(make: MakeLayer) -> None:
-    """The output at a step depends on that step's input and earlier ones alone, where the layer says so."""
+    """The output of a causal layer at a step depends only on the inputs up to this step."""
     layer = prepared(make)
     if not layer.causal:
         return
@@ -168,8 +171,8 @@ def the_future_changes_nothing(make: MakeLayer) -> None:
     output, _ = layer(inputs)
     for step in (0, 3, 5):
         (gradient,) = torch.autograd.grad(output[:, step].sum(), inputs, retain_graph=True)
-        assert not gradient[:, step + 1 :].any(), f"step {step} sees what comes later"
-        assert gradient[:, step].any(), f"step {step} does not see its own input"
+        assert not gradient[:, step + 1 :].any(), f"step {step} depends on later inputs"
+        assert gradient[:, step].any(), f"step {step} does not depend on its own input"
 
 
 def rows_do_not_see_each_other(make: MakeLayer) -> None:
@@ -188,7 +191,7 @@ def gradients_reach_every_parameter(make: MakeLayer) -> None:
 
 
 def gradients_are_those_of_the_function(make: MakeLayer) -> None:
-    """By finite differences, of ragged rows and through the state."""
+    """The gradients equal finite differences, for rows of unequal length and through the state."""
     layer = prepared(make)
     lengths = torch.tensor([3, 1])
     weights = torch.randn(2, 3, layer.output_size, dtype=torch.float64)
@@ -224,7 +227,7 @@ def saved_weights_give_the_same_outputs(make: MakeLayer) -> None:
 
 
 def states_are_batch_first_and_keep_their_shape(make: MakeLayer) -> None:
-    """Every tensor of a state has a row for each row of the batch; a state can be taken apart and put together."""
+    """Every tensor of a state has a row for each row of the batch; a state can be split into tensors and restored."""
     layer = prepared(make)
     _, state = layer(_inputs(layer, 3, 5))
     assert all(tensor.shape[0] == 3 for tensor in state_tensors(state) + state_tensors(layer.initial_state(3)))
@@ -253,7 +256,7 @@ def a_call_changes_neither_inputs_nor_state(make: MakeLayer) -> None:
 
 
 def mixed_precision_is_close(make: MakeLayer) -> None:
-    """Under autocast to bfloat16, in two chunks with lengths, to the whole in float32."""
+    """Two chunks with lengths under autocast to bfloat16 are close to the whole sequence in float32."""
     layer = prepared(make, torch.float32)
     if not layer.causal:
         return
@@ -288,4 +291,4 @@ LAYER_CHECKS: tuple[Callable[[MakeLayer], None], ...] = (
     a_call_changes_neither_inputs_nor_state,
     mixed_precision_is_close,
 )
-"""The checks, each for itself, so that a test can be parametrised with them."""
+"""All checks, for a parametrised test."""

@@ -27,7 +27,7 @@ def text(tmp_path: Path) -> str:
     [
         (["--model", "lsmt"], ["no model named 'lsmt'", "did you mean 'lstm'?"]),
         (["--set", "model.hiden_size=3"], ["no setting named 'model.hiden_size'", "did you mean 'model.hidden_size'?"]),
-        (["--set", "dropout=0.1"], ["could be any of several", "model.dropout", "output.dropout"]),
+        (["--set", "dropout=0.1"], ["is ambiguous", "model.dropout", "output.dropout"]),
         (["--set", "model.hidden_size"], ["--set", "name=value", "model.hidden_size"]),
         (["--set", "=3"], ["--set", "name=value"]),
         (["--set", "model.hidden_size=0"], ["model.hidden_size", "0", "greater than 0"]),
@@ -52,8 +52,8 @@ def text(tmp_path: Path) -> str:
         (["--device", "abacus"], ["device", "abacus", "cpu"]),
         (["--device", "meta"], ["device", "meta", "cpu"]),
         (["--valid", "nowhere.txt"], ["nowhere.txt", "does not exist"]),
-        (["--out", "text.txt"], ["text.txt", "file stands where"]),
-        (["--out", "text.txt/below"], ["text.txt/below", "file stands where"]),
+        (["--out", "text.txt"], ["text.txt", "there is a file where"]),
+        (["--out", "text.txt/below"], ["text.txt/below", "there is a file where"]),
         (["--resume"], ["--resume", "--out"]),
         (["--no-such-option"], ["--no-such-option"]),
     ],
@@ -166,7 +166,7 @@ def test_an_out_that_cannot_be_made(cli: CommandLine, text: str) -> None:
 def test_not_a_run(command: list[str], cli: CommandLine, tmp_path: Path) -> None:
     status, _, errors = cli(*[tmp_path if part == "RUN" else part for part in command])
     assert status == 2
-    assert "not the folder of a run" in errors
+    assert "the folder holds no run" in errors
     assert str(tmp_path) in errors
 
 

@@ -136,3 +136,10 @@ def test_python_says_what_can_be_asked(pairs_run: seqloom.Run) -> None:
     assert {"beam_size"} < of_texts.keys() < of_answers.keys()
     with pytest.raises(RequestError, match="no option named 'proba'"):
         pairs_run.answers(["a b"], proba=True)
+
+
+def test_a_misspelt_option_is_refused(pairs_run: seqloom.Run) -> None:
+    options: dict[str, Any] = {"beam_sise": 3}
+    for method in (pairs_run.predict, pairs_run.answers):
+        with pytest.raises(RequestError, match="did you mean 'beam_size'"):
+            method(["a b"], **options)

@@ -258,8 +258,8 @@ class TestWhatCanBeWrong:
         assert self.error(text_file / "x", cache).what == "the file does not exist"
 
     def test_a_folder(self, tmp_path: Path, cache: Path) -> None:
-        assert self.error(tmp_path, cache).what == "a file is wanted and this is a folder"
+        assert self.error(tmp_path, cache).what == "a file is expected, and this is a folder"
 
     def test_a_file_where_the_cache_is_wanted(self, text_file: Path, tmp_path: Path) -> None:
         (tmp_path / "occupied").touch()
-        assert self.error(text_file, tmp_path / "occupied").what == "a file stands where a folder is wanted"
+        assert self.error(text_file, tmp_path / "occupied").what == "there is a file where a folder should be"

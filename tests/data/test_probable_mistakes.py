@@ -203,7 +203,7 @@ TS = "@univariate true\n@equalLength true\n@classLabel true up down\n@data\n"
         ("x.tsv.xz", lzma.compress(os.urandom(4000).hex().encode())[:-30], "compressed file is broken", None),
     ],
 )
-@pytest.mark.filterwarnings("ignore:a line holds a carriage return")
+@pytest.mark.filterwarnings("ignore:a line contains a carriage return")
 def test_what_cannot_be_read_is_named(
     tmp_path: Path, name: str, content: str | bytes, what: str, line: int | None
 ) -> None:

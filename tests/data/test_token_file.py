@@ -77,7 +77,7 @@ def test_large_vocabularies_take_four_bytes(tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
     (tmp_path / "cache").write_text("in the way")
-    with pytest.raises(RequestError, match="a file stands where a folder is wanted"):
+    with pytest.raises(RequestError, match="there is a file where a folder should be"):
         TokenFileWriter(tmp_path / "cache" / "tokens", tokenizer)
 
 
@@ -104,7 +104,7 @@ def test_a_full_disk_is_said_and_leaves_no_token_file(tmp_path: Path, words: int
     text.write_text("".join(" ".join([f"w{i % 50}"] * words) + "\n" for i in range(10_000)))
     command = [sys.executable, "-c", FULL_DISK, str(text), str(cache)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.stdout.strip() == "there is no room left to write", result.stderr
+    assert result.stdout.strip() == "there is no space left on the disk", result.stderr
     assert sorted(path.name for path in cache.glob("*/*")) == ["manifest.json", "tokenizer.json"]
 
 

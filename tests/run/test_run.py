@@ -219,7 +219,7 @@ def test_training_twice_gives_the_same_model(tmp_path: Path) -> None:
         ("tokenizer.json", "{}", "tokenizer could not be read"),
         ("model.safetensors", "not tensors", "saved tensors could not be read"),
         ("model.safetensors", None, "no model yet"),
-        ("config.toml", None, "not the folder of a run"),
+        ("config.toml", None, "the folder holds no run"),
     ],
 )
 def test_damaged_runs_are_refused(

@@ -70,7 +70,7 @@ def test_damage_is_seen(tmp_path: Path, damage: str) -> None:
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "folder"):
-        with pytest.raises(RequestError, match="a file stands where a folder is wanted"):
+        with pytest.raises(RequestError, match="there is a file where a folder should be"):
             write(folder)
 
 

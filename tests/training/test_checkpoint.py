@@ -53,7 +53,7 @@ def test_a_save_that_fails_leaves_the_one_before(
 
     def write(path: Path, entries: dict[str, Entry], metadata: dict[str, str]) -> None:
         if path.stem == broken_at:
-            raise SeqloomError("there is no room left to write")
+            raise SeqloomError("there is no space left on the disk")
         write_entries(path, entries, metadata)
 
     monkeypatch.setattr(module, "write_entries", write)

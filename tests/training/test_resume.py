@@ -93,5 +93,5 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(seqloom.RequestError, match="settings it has") as refused:
         seqloom.train("language-model", text, settings={**SMALL, "embedding.dim": 10}, resume=True, **options)
     assert "embedding.dim" in str(refused.value)
-    with pytest.raises(seqloom.RequestError, match="holds a run already"):
+    with pytest.raises(seqloom.RequestError, match="already holds a run"):
         seqloom.train("language-model", text, settings=SMALL, **options)

@@ -1,4 +1,4 @@
-"""Runs: what a training depends on, how it is started or gone on with, and what can be asked of it afterwards."""
+"""Runs: what a training depends on, how it is started or resumed, and how its trained model is used."""
 
 from seqloom.run.plan import make_settings, settings_type
 from seqloom.run.run import Run, load

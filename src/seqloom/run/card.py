@@ -68,19 +68,19 @@ def _training(run: Run, summary: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("seed", str(run.plan.seed)),
         ("time", f"{summary['seconds']:,.0f} s"),
-        ("finished", "yes" if summary["finished"] else "no: it was stopped, and can be resumed"),
+        ("finished", "yes" if summary["finished"] else "no: it was stopped and can be resumed"),
         ("peak memory", f"{summary['peak_memory_bytes'] / 1e6:,.0f} MB"),
         ("versions", ", ".join([*_versions(), f"Python {platform.python_version()}", platform.system()])),
     ]
 
 
 def _versions() -> list[str]:
-    """Of what is installed; nothing is imported for it."""
-    found = []
+    """The versions of the packages that matter, without importing them."""
+    versions = []
     for package in ("seqloom", "torch", "numpy"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{package} {importlib.metadata.version(package)}")
-    return found
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+    return versions
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Vectors of words, of any run or file: nearest neighbours, evaluation, saving."""
+"""Word vectors of any run or file: nearest neighbours, analogies, evaluation, saving."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AT_ONCE = 1_024
 
 
 class AnalogyScores(NamedTuple):
-    """`total` of all questions, and of each section's."""
+    """The share of questions answered correctly: `total` for all, and one for each section."""
 
     total: Share
     sections: dict[str, Share]
@@ -58,18 +58,18 @@ class Vectors(VectorTable):
         only: Iterable[str] | None = None,
         unicode_errors: UnicodeErrors = "strict",
     ) -> Vectors:
-        """Those of a run's folder (of any task whose model has a vector for each token), memory-mapped, or of a file:
-        word2vec's text and binary (`.bin`) formats, fastText's `.vec`, GloVe's; `.gz` and `.xz` too.
+        """Opens the vectors of a run (of any task whose model has a vector for each token; memory-mapped) or of a file:
+        word2vec's text and binary (`.bin`) formats, fastText's `.vec` and `.bin`, GloVe's; also `.gz` and `.xz`.
 
-        `first`: the so many first words of a file, the most frequent ones of a run; 0: all. `only`: these words.
-        `unicode_errors`: of a word that is not UTF-8, `strict` is an error, `replace` and `ignore` are those of
-        `bytes.decode`."""
+        `first`: read only so many words, the first ones of a file, the most frequent ones of a run; 0: all.
+        `only`: read only these words. `unicode_errors`: what happens at a word that is not UTF-8: `strict` raises
+        SeqloomError, `replace` and `ignore` do what they do in `bytes.decode`."""
         table = open_vectors(path, selected(first, only, unicode_errors))
         return cls(table.words, table.matrix, table.counts, table.ngrams, table.source)
 
     def save(self, path: str | Path) -> int:
-        """Writes word2vec's format, binary where the name ends in `.bin`, otherwise text. Returns the number of words:
-        those with whitespace in them are left out."""
+        """Writes word2vec's format: binary if the name ends in `.bin`, otherwise text. Words that contain whitespace
+        are skipped. Returns the number of words written."""
         return write_vectors(self, Path(path), binary=str(path).endswith(".bin"))
 
     def sentence(self, sentences: Sequence[str], how: How = "mean") -> Float[NDArray[np.float32], "sentences dim"]:
@@ -84,9 +84,9 @@ class Vectors(VectorTable):
         return similarity(first, second, [pair.score for pair in rated], where=path)
 
     def evaluate_analogies(self, path: str, most_words: int = 30_000) -> AnalogyScores:
-        """From a file of `man king woman queen`: how often the word nearest to king - man + woman is queen (3CosAdd),
-        among the `most_words` most frequent words (0: all) without the three. A word that is not known as it is written
-        is looked up in lowercase."""
+        """Analogies from a file of lines such as `man king woman queen`: how often queen is the word nearest to
+        king - man + woman (3CosAdd; Mikolov et al. 2013). Candidates are the `most_words` most frequent words (0: all)
+        without the three of the question. A word that is not known is looked up in lowercase."""
         is_candidate = np.zeros(len(self), bool)
         is_candidate[self.frequent(most_words)] = True
         correct, answered, skipped = Counter[str](), Counter[str](), Counter[str]()
@@ -106,18 +106,20 @@ class Vectors(VectorTable):
                 correct[section] += answer == self.words[known_places[3]].lower()
         sections = {name: Share.of(correct[name], answered[name], skipped[name]) for name in answered | skipped}
         if not answered.total():
-            raise SeqloomError("no analogy is of known words", where=path, got=f"{skipped.total()} that are not")
+            raise SeqloomError(
+                "no analogy consists of known words", where=path, got=f"{skipped.total()} with unknown words"
+            )
         return AnalogyScores(Share.of(correct.total(), answered.total(), skipped.total()), sections)
 
     def _solve(self, questions: Sequence[Sequence[int]], most_words: int) -> list[str]:
-        """The answer to each, in lowercase."""
+        """The answer to each question, in lowercase."""
         if not questions:
             return []
         places = np.array(questions)
         units = self.matrix[places[:, :3]] / self._lengths[places[:, :3], None]
-        near, _ = self.nearest((units[:, 1] - units[:, 0] + units[:, 2]).astype(np.float32), 4, most_words)
+        nearest_words, _ = self.nearest((units[:, 1] - units[:, 0] + units[:, 2]).astype(np.float32), 4, most_words)
         answers = []
-        for candidates, question in zip(near.tolist(), places[:, :3].tolist(), strict=True):
+        for candidates, question in zip(nearest_words.tolist(), places[:, :3].tolist(), strict=True):
             answers.append(next((self.words[place].lower() for place in candidates if place not in question), ""))
         return answers
 

@@ -1,4 +1,4 @@
-"""What a training depends on, and the folder that it may have."""
+"""What a training depends on, and checks of the folder that it writes to."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a training depends on; `config.toml` is this. `contents` are the hashes of the files by their roles,
-    since a path may hold other data later; runs of older versions have none."""
+    """All that a training depends on, as `config.toml` holds it. `contents`: the hash of each data file by its role,
+    because a path may hold other data later; empty for runs of older versions."""
 
     task: str
     model: str
@@ -77,57 +77,58 @@ class Plan:
 
 @functools.cache
 def settings_type(task: str, model: str) -> type[Settings]:
-    """The class of all settings of a training: the task's own, the model's, the optimizer's where there is one."""
-    own = tasks[task].settings(model)
-    if issubclass(own, FittedSettings):
-        return own
-    return create_model("RunSettings", __base__=own, training=(TrainingSettings, TrainingSettings()))
+    """The class of all settings of a training: those of the task, of the model and, for a network, of the training."""
+    task_settings = tasks[task].settings(model)
+    if issubclass(task_settings, FittedSettings):
+        return task_settings
+    return create_model("RunSettings", __base__=task_settings, training=(TrainingSettings, TrainingSettings()))
 
 
-def make_settings(task: str, model: str, asked: Mapping[str, Any], data: str | None = None) -> Settings:
-    """The defaults, under the model's preset, under what is `asked` (names may be short). An embedding that begins with
-    vectors has their size.
+def make_settings(task: str, model: str, overrides: Mapping[str, Any], data: str | None = None) -> Settings:
+    """The defaults, changed by the model's preset and then by `overrides` (names may be short). An embedding that is
+    initialised from pretrained vectors gets their dimension.
 
-    `data`: the path of what it will be trained on, whose name may say what kind of data it is; the file is not read.
+    `data`: the path of the training data, whose name may say what kind of data it is; the file is not read.
     """
     kind = settings_type(task, model)
-    asked = {full_name(kind, name): value for name, value in asked.items()}
-    chosen = tasks[task]
-    if data is not None and isinstance(chosen, PresetByData):
-        preset = chosen.preset_for(model, asked, data)
+    overrides = {full_name(kind, name): value for name, value in overrides.items()}
+    definition = tasks[task]
+    if data is not None and isinstance(definition, PresetByData):
+        preset = definition.preset_for(model, overrides, data)
     else:
-        preset = chosen.preset(model, asked)
-    known = {full_name(kind, name): value for name, value in preset.items()}
-    for name, source in asked.items():
+        preset = definition.preset(model, overrides)
+    defaults = {full_name(kind, name): value for name, value in preset.items()}
+    for name, source in overrides.items():
         if name.endswith(".from") and source:
-            known[f"{name.removesuffix('from')}dim"] = dim_of(str(source))
-    return build(kind, known, asked)
+            defaults[f"{name.removesuffix('from')}dim"] = dim_of(str(source))
+    return build(kind, defaults, overrides)
 
 
 def sizes(settings: Settings) -> dict[str, Any]:
     """The settings that say how large the network and its batches are."""
-    asked = ("size", "dim", "num_layers", "horizon", "tokens_per_batch", "order")
-    return {name: value for name, value in flatten(settings).items() if name.endswith(asked)}
+    endings = ("size", "dim", "num_layers", "horizon", "tokens_per_batch", "order")
+    return {name: value for name, value in flatten(settings).items() if name.endswith(endings)}
 
 
 def contents_of(sources: Sources) -> dict[str, str]:
-    """The hash of each file's content, by its role; data that is drawn has none."""
+    """The hash of each data file by its role; synthetic data has none."""
     files = {role: path for role, path in asdict(sources).items() if path is not None and Path(path).is_file()}
     return {role: content_hash(path) for role, path in files.items()}
 
 
 def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
-    """Refuses to write over a run, and to resume one with other settings than it has."""
+    """Raises RequestError where a new training would overwrite a run, and where a run would be resumed with other
+    settings or data than it has."""
     config = folder / "config.toml"
     if not config.exists():
         if resume and not folder.exists():
             return
         if folder.exists() and not folder.is_dir():
-            raise RequestError("a file stands where the run's folder is wanted", where=str(folder))
+            raise RequestError("there is a file where the run's folder should be", where=str(folder))
         return
     if not resume:
         raise RequestError(
-            "the folder holds a run already", where=str(folder), hint="go on with it by --resume, or give another --out"
+            "the folder already holds a run", where=str(folder), hint="resume it with --resume, or give another --out"
         )
     before = Plan.from_toml(read_toml(config), config)
     if before.contents and plan.contents and before.contents != plan.contents:

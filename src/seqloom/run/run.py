@@ -1,4 +1,4 @@
-"""A trained model and its folder: evaluated, asked for scores, answers and text, copied."""
+"""A trained model and its folder: metrics, answers, log-probabilities, text, forecasts and vectors from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from seqloom.memory import within_memory
 from seqloom.metrics.similarity import Similarity, similarity
 from seqloom.models.fitted import PARTS, Fitted, check_vocabulary
 from seqloom.models.pooling_names import AUTO, check_pooling
+from seqloom.run.answer_options import AnswerOptions, SearchOptions, names_options
 from seqloom.run.plan import Plan, sizes, trainer_for
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
@@ -53,14 +54,19 @@ if TYPE_CHECKING:
 
 
 def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
-    """Opens a run folder. Nothing in it is executed."""
+    """Loads the run in a folder. Nothing in the folder is executed.
+
+    Raises RequestError where the folder holds no run, or one whose training has not saved a model yet.
+    """
     folder = Path(folder)
     if not (folder / "config.toml").exists():
-        raise RequestError("this is not the folder of a run", where=str(folder), expected="a folder with config.toml")
+        raise RequestError("the folder holds no run", where=str(folder), expected="a folder with config.toml")
     plan = Plan.from_toml(read_toml(folder / "config.toml"), folder / "config.toml")
     if not (folder / "model.safetensors").exists():
         raise RequestError(
-            "the run has no model yet", where=str(folder), hint="its training was killed early; go on with --resume"
+            "the run has no model yet",
+            where=str(folder),
+            hint="its training was stopped early; continue it with --resume",
         )
     task = tasks[plan.task]
     codec = task.recipe(plan.settings).load(folder)
@@ -94,7 +100,7 @@ class Run:
         return f"<table>{rows}</table>"
 
     def _facts(self) -> dict[str, Any]:
-        """What tells this run from others, its score on held-out data among it where the training has ended."""
+        """Task, model, size and folder, and the score on held-out data if the training has ended."""
         facts = {"task": self.plan.task, "model": self.plan.model, "parameters": f"{self.num_parameters():,}"}
         summary = self.summary
         for part in ("test", "valid"):
@@ -104,7 +110,7 @@ class Run:
 
     @property
     def model(self) -> Any:
-        """A network, an `nn.Module`, or what else the task's models are."""
+        """The network (an `nn.Module`), or the fitted model of a task without networks."""
         return self.trained.model
 
     @property
@@ -113,18 +119,18 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What was measured when training ended: scores, rate, parameters, peak memory."""
+        """What was measured when the training ended: scores, speed, parameters, peak memory."""
         return read_summary(self.folder)
 
     def num_parameters(self) -> int:
-        """Those of a network; of a fitted model, the numbers that it holds."""
+        """The parameters of a network; the numbers that a fitted model stores."""
         if isinstance(self.model, Fitted):
             return self.model.num_parameters()
         return sum(p.numel() for p in self.model.parameters())
 
     def read(self, data: Given) -> Any:
-        """Other data as this run's codec encodes it: what `evaluate`, `evaluate_by_length` and `diagnose` take, so that
-        it is read once for all of them. `data` is what `seqloom.train` takes."""
+        """Encodes other data with this run's codec. `evaluate`, `evaluate_by_length` and `diagnose` take the result, so
+        that the data is read once for all of them. `data`: as for `seqloom.train`."""
         path = path_of(data, cache_folder())
         encoded = encode(path, self.task.recipe(self.plan.settings), self.codec, cache_folder())
         if not len(encoded):
@@ -132,32 +138,32 @@ class Run:
         return encoded
 
     def evaluate(self, data: Given | Data) -> dict[str, Any]:
-        """The task's metrics on other data, by their plain names."""
+        """The metrics of the task on other data, by name."""
         return measure(self.task, self.trained, self._encoded(data), self.runtime.device)
 
     def evaluate_by_length(self, data: Given | Data) -> list[LengthScores]:
-        """The scores on other data in buckets of the source's length: what is lost on long sources."""
+        """The metrics on other data by the length of the source, which show what is lost on long sources."""
         task = self._able(ScoresByLength, "be scored by length")
         return task.scores_by_length(self.trained, self._encoded(data))
 
     def diagnose(self, data: Given | Data) -> Diagnosis:
-        """The confusion matrix on other data, and where the model was confident and wrong."""
+        """The confusion matrix on other data, and the examples on which the model was confident and wrong."""
         return self._able(Diagnoses, "be diagnosed").diagnose(self.trained, self._encoded(data))
 
     def _encoded(self, data: Given | Data) -> Any:
         return data if isinstance(data, Data) else self.read(data)
 
     def score(self, examples: Iterable[Any]) -> LineScores:
-        """The log-probability of each example on its own, in nats, in the order given: a line of text for a language
-        model, a pair (source, target) for a translator."""
+        """The log-probability of each example in nats, in the order of `examples`. An example is a line of text for a
+        language model and a pair (source, target) for a translator."""
         return self._able(ScoresExamples, "score").score_examples(self.trained, checked_inputs(examples))
 
     def score_tokens(self, examples: Iterable[Any]) -> list[list[TokenScore]]:
-        """The tokens of each example with their log-probabilities, the end included; they add up to its `score`."""
+        """The tokens of each example, `<eos>` included, with their log-probabilities, which add up to its `score`."""
         return self._able(ScoresTokens, "score tokens").score_tokens(self.trained, checked_inputs(examples))
 
     def examples(self, path: str) -> Iterator[Any]:
-        """What `score` takes, of each line of a file."""
+        """Yields the examples of a file as `score` takes them."""
         return self._able(ScoresExamples, "score").examples(path, self.plan.settings)
 
     def generate(
@@ -175,11 +181,11 @@ class Run:
     ) -> Iterator[str]:
         """Yields the text that follows `prompt`, piece by piece, at most `max_tokens` tokens.
 
-        `temperature` 0 takes the most probable token each time; `top_k` draws from the k most probable tokens (0: all),
-        `top_p` from the fewest tokens that hold this probability; equal `seed`s draw equal texts; `unknown` allows
-        `<unk>`; no n-gram of `no_repeat_ngrams` tokens occurs twice, prompt included (0: all may); `repetition_penalty`
-        above 1 makes tokens that occurred less probable. A model of lines stops at the end of the line; a model of a
-        stream does not stop by itself.
+        `temperature`: 0 takes the most probable token at each step. `top_k`: sample from the k most probable tokens
+        (0: all). `top_p`: sample from the most probable tokens that together have this probability. `seed`: equal seeds
+        give equal texts. `unknown`: allow the token `<unk>`. `no_repeat_ngrams`: no n-gram of so many tokens occurs
+        twice, the prompt included (0: any may). `repetition_penalty`: above 1, tokens that occurred before become less
+        probable. A model of lines stops at the end of the line; a model of a stream does not stop by itself.
         """
         task = self._able(Generates, "generate")
         from seqloom.decoding.continuation import Continuation
@@ -192,105 +198,52 @@ class Run:
         return task.generate(self.trained, prompt, options)
 
     def inputs(self, path: str) -> Iterator[Any]:
-        """What `predict`, `answers` and `embed` take, of a file in order: lines of text, or the task's own inputs."""
+        """Yields the inputs of a file in order, as `predict`, `answers` and `embed` take them: lines of text, or the
+        sequences that the task reads."""
         return self._able(TakesInputs, "take inputs").inputs(path, self.plan.settings)
 
-    def predict(
-        self,
-        inputs: Iterable[Any],
-        *,
-        beam_size: int | None = None,
-        length_penalty: float | None = None,
-        max_length: int | None = None,
-        prefix: str | None = None,
-        copy_unknown: bool | None = None,
-        require: Sequence[str] | None = None,
-        forbid: Sequence[str] | None = None,
-        no_repeat_ngrams: int | None = None,
-        min_ratio: float | None = None,
-        max_ratio: float | None = None,
-        ensemble: Sequence[Run] | None = None,
-        mbr: int | None = None,
-        sample: bool | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-    ) -> list[str]:
-        """The best answer to each input as text; `answers` has the options, and all that is known of the answers."""
-        named = {name: value for name, value in locals().items() if name not in ("self", "inputs")}
-        return [best.text for best, *_ in self.answers(inputs, **named)]
+    @names_options(SearchOptions)
+    def predict(self, inputs: Iterable[Any], **options: Unpack[SearchOptions]) -> list[str]:
+        """The best answer to each input, as text. `SearchOptions` describes the options; `answers` returns more."""
+        return [best.text for best, *_ in self.answers(inputs, **options)]
 
-    def answers(
-        self,
-        inputs: Iterable[Any],
-        *,
-        n_best: int | None = None,
-        proba: bool | None = None,
-        attention: bool | None = None,
-        beam_size: int | None = None,
-        length_penalty: float | None = None,
-        max_length: int | None = None,
-        prefix: str | None = None,
-        copy_unknown: bool | None = None,
-        require: Sequence[str] | None = None,
-        forbid: Sequence[str] | None = None,
-        no_repeat_ngrams: int | None = None,
-        min_ratio: float | None = None,
-        max_ratio: float | None = None,
-        ensemble: Sequence[Run] | None = None,
-        mbr: int | None = None,
-        sample: bool | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-    ) -> Iterator[Sequence[Prediction]]:
-        """Yields the answers to each input, the best first. What is None is as the run was set up.
+    @names_options(AnswerOptions)
+    def answers(self, inputs: Iterable[Any], **options: Unpack[AnswerOptions]) -> Iterator[Sequence[Prediction]]:
+        """Yields the answers to each input, the best first. `AnswerOptions` describes the options.
 
-        `n_best`: how many answers an input. `proba`: every class with its probability; of a tagger, probabilities in
-        the text. `attention`: the answers have alignments. For `translate`: `beam_size` hypotheses are kept a source, 1
-        is greedy; `length_penalty` ranks them by log-probability / length to this power; `max_length` in tokens;
-        `prefix` is how every answer begins; `copy_unknown` writes source words for `<unk>`; every answer has the terms
-        in `require` and none in `forbid`; no n-gram of `no_repeat_ngrams` tokens occurs twice; an answer has at least
-        `min_ratio` and, where there is no `max_length`, at most about `max_ratio` tokens per token of the source;
-        `ensemble`: runs whose probabilities are averaged with this one's; `sample` samples answers instead, with
-        `temperature`, `top_k`, `top_p` and `seed`; of `mbr` samples, the one most like the others is the answer (by
-        chrF).
-        Raises RequestError for an option that the task has no use for.
+        Raises RequestError at once for an option that the task does not have.
         """
-        options = {name: value for name, value in locals().items() if name not in ("self", "inputs")}
-        given = {name: value for name, value in options.items() if value is not None}
-        if ensemble is not None:
-            given["ensemble"] = [run.trained for run in ensemble]
-        return self._able(Predicts, "predict").predict(self.trained, checked_inputs(inputs), given)
+        changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+        if "ensemble" in changes:
+            changes["ensemble"] = [run.trained for run in changes["ensemble"]]
+        return self._able(Predicts, "predict").predict(self.trained, checked_inputs(inputs), changes)
 
     def forecast(
         self, data: Given | None = None, *, horizon: int = 0, paths: int = 0, seed: int = 1
     ) -> Iterator[ForecastRow]:
-        """Yields what follows each series of `data`, step by step; without `data`, of what the run was trained on.
+        """Yields the forecast of each series of `data`, step by step; without `data`, of the training data.
 
-        `horizon`: steps ahead, 0: as in training. `paths`: sample paths beside the quantiles."""
+        `horizon`: steps ahead; 0: as in training. `paths`: how many sample paths are added to the quantiles."""
         task = self._able(Forecasts, "forecast")
         return task.forecast(self.trained, self._panel(task, data), horizon, paths, seed)
 
     def anomalies(self, data: Given | None = None) -> Iterator[Anomaly]:
-        """Yields how likely each value of each series was, given those before it."""
+        """Yields how probable each value of each series was, given the values before it."""
         task = self._able(Forecasts, "forecast")
         return task.anomalies(self.trained, self._panel(task, data))
 
     def backtest(
         self, data: Given | Data, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
     ) -> ForecastScores:
-        """Scores forecasts from rolling origins: the last `origins` of each series, `step` steps apart; 0: as the run
-        was set up. `refit`: a model of one series is fitted anew at each."""
+        """Scores forecasts from rolling origins: the last `origins` of each series, `step` steps apart (0: as the run
+        was set up). `refit`: fit a model of one series again at each origin."""
         task, encoded = self._able(Forecasts, "forecast"), self._encoded(data)
         return task.backtest(self.trained, encoded, horizon=horizon, origins=origins, step=step, refit=refit)
 
     def study(
         self, data: Given | Data, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
     ) -> ForecastStudy:
-        """What a page of forecasts shows: the scores of `backtest`, and some of the series."""
+        """The contents of a page of forecasts: the scores of `backtest` and some of the series."""
         task, encoded = self._able(Forecasts, "forecast"), self._encoded(data)
         return task.study(self.trained, encoded, horizon=horizon, origins=origins, step=step, refit=refit)
 
@@ -298,18 +251,20 @@ class Run:
         return task.panel(self.trained, path_of(self.plan.sources.data if data is None else data, cache_folder()))
 
     def online(self) -> Callable[[str], str]:
-        """What takes the next element of a new sequence and answers it at once."""
+        """A function that answers the next element of a new sequence at once."""
         return self._able(PredictsOnline, "answer element by element").online(self.trained)
 
     def embed(self, inputs: Iterable[Any], pooling: str = AUTO) -> NDArray[np.float32]:
-        """A vector for each input, (inputs, dimension); zeros where nothing of it is known. See
-        `models.sentence_vectors.poolings`; `auto` is what does well with the task's models."""
+        """A vector for each input, (inputs, dimension); zeros if all tokens of the input are unknown.
+
+        `pooling`: `word-mean`, `word-sum`, `last`, `mean` or `max` (see `seqloom embed`); `auto` takes the one that
+        does well with the models of the task."""
         check_pooling(pooling)
         vectors = list(self._able(Embeds, "embed").embed(self.trained, checked_inputs(inputs), pooling))
         return np.stack(vectors) if vectors else np.zeros((0, 0), dtype=np.float32)
 
     def similarity(self, path: str, pooling: str = AUTO) -> Similarity:
-        """How well the cosines of texts correlate with people's scores, of a file of `text TAB text TAB score`."""
+        """The correlation of cosines with human ratings, from a file of `text TAB text TAB score`."""
         rated = list(readers["rated-pairs"](path))
         texts = {text: place for place, text in enumerate(dict.fromkeys(text for pair in rated for text in pair[:2]))}
         vectors = self.embed(list(texts), pooling)
@@ -317,7 +272,7 @@ class Run:
         return similarity(first, second, [pair.score for pair in rated], where=path)
 
     def save(self, folder: str | Path) -> None:
-        """Copies the run (not what is needed to resume it) to another folder."""
+        """Copies the run to another folder, without the checkpoint that `resume` needs."""
         target = Path(folder)
         if target.exists() and any(target.iterdir()):
             raise RequestError("the folder is not empty", where=str(target))
@@ -329,7 +284,7 @@ class Run:
             shutil.copytree(self.folder / PARTS, target / PARTS)
 
     def _able(self, capability: Any, what: str) -> Any:
-        """The task, where it has the capability."""
+        """The task. Raises RequestError if it does not have the capability."""
         if not isinstance(self.task, capability):
             able = ", ".join(name for name in tasks if isinstance(tasks[name], capability))
             raise RequestError(

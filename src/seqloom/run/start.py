@@ -46,25 +46,27 @@ def train(
     quiet: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Trains a model and gives the run, the best weights loaded.
+    """Trains a model and returns the run with the best weights loaded.
 
-    `task` and `model` are names (see `seqloom list`); without `model` it is the task's default model. `data`, `valid`,
-    `test` are paths (`.gz`, `.xz` and `-` too), or iterables of lines, which are kept in a file of the cache folder, or
-    what else the task takes.
-    Exactly one of `minutes`, `epochs`, `sequences`, `updates` says how long; with none of them it is 10 minutes.
-    A count-based model takes what its one pass takes, whatever is given. `settings` are dotted names with values.
-    `resume` continues the run in `out` as if it had never stopped.
+    `task` and `model` are names (see `seqloom list`); without `model`, the default model of the task is trained.
+    `data`, `valid` and `test` are paths (also of `.gz` and `.xz` files; `-` is standard input) or iterables of lines,
+    which are copied to a file in the cache folder.
+    At most one of `minutes`, `epochs`, `sequences` and `updates` sets the budget; without any it is 10 minutes.
+    A count-based model needs one pass and ignores the budget. `settings` maps dotted names to values.
+    `resume` continues the training in `out` as if it had never been interrupted.
+
+    Raises RequestError for what cannot be asked, SeqloomError where the data or the training fails.
     """
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
     model = model or tasks[task].default_model
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
-    held_out = (None if given is None else path_of(given, cache_folder()) for given in (valid, test))
+    held_out = (None if part is None else path_of(part, cache_folder()) for part in (valid, test))
     sources = Sources(path_of(data, cache_folder()), *held_out)
     plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}, sources.data))
     Runtime.check_launcher()
     if out is not None:
-        check_folder(Path(out), plan, resume)  # refused before anything is started, and once more when it is locked
+        check_folder(Path(out), plan, resume)  # before anything starts, and again when the folder is locked
     trainer = trainer_for(tasks[task], model, plan.settings)
     with ExitStack() as stack:
         stack.enter_context(StopOnSignal(at_once=True))
@@ -75,7 +77,7 @@ def train(
 
 
 def _files_for_all(sources: Sources, trainer: Trainer) -> Sources:
-    """Where every process finds the data: the first one keeps a copy of what can be read only once."""
+    """The paths at which every process finds the data. The first process copies what can be read only once."""
     paths = {role: path for role, path in asdict(sources).items() if path is not None}
     if trainer.runtime.rank == 0:
         paths = {role: rereadable(path, cache_folder()) for role, path in paths.items()}
@@ -85,7 +87,7 @@ def _files_for_all(sources: Sources, trainer: Trainer) -> Sources:
 def _claim_folder(
     out: Path | None, plan: Plan, files: Sources, trainer: Trainer, resume: bool, stack: ExitStack
 ) -> tuple[Path, Plan]:
-    """The run's folder, locked by the first process until `stack` is closed, and the plan with the contents of its
+    """The run's folder, which the first process locks until `stack` is closed, and the plan with the hashes of the
     data."""
     folder = out
     if trainer.runtime.rank == 0:
@@ -126,7 +128,7 @@ def _train(plan: Plan, files: Sources, folder: Path, trainer: Trainer, resume: b
 
 
 def _check_codec(folder: Path, recipe: Recipe[Any, Any] | SyntheticSource, corpus: Corpus[Any, Any]) -> None:
-    """Refuses to resume with another codec than the run has. (Old runs do not have the hashes of their data.)"""
+    """Raises RequestError where the codec is not that of the run. (Old runs have no hashes of their data.)"""
     if (folder / "config.toml").exists() and recipe.load(folder).fingerprint() != corpus.codec.fingerprint():
         raise RequestError(
             "the data is no longer what the run was trained on", where=str(folder), hint="give another --out"
@@ -134,8 +136,8 @@ def _check_codec(folder: Path, recipe: Recipe[Any, Any] | SyntheticSource, corpu
 
 
 def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any], used: Mapping[str, float]) -> None:
-    """Scores the best weights on the validation and test text, and writes `summary.json`; `used` is what the training
-    had of the processors."""
+    """Scores the best weights on the validation and test data and writes `summary.json` and the card. `used`: the
+    processor time and share of the training."""
     score = run.task.score(corpus.valid)
     valid, test = run.evaluate(corpus.valid), run.evaluate(corpus.test) if corpus.test is not None else None
     summary = {

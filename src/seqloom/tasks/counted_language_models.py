@@ -63,7 +63,7 @@ def open_part(folder: Path, load: Callable[[Path, str, Mapping[str, Any]], Any])
 def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.toml"
     if not path.exists():
-        raise RequestError("this is not the folder of a run", where=str(folder), expected="a folder with config.toml")
+        raise RequestError("the folder holds no run", where=str(folder), expected="a folder with config.toml")
     config = read_toml(path)
     if config.get("task") != "language-model":
         raise RequestError(
