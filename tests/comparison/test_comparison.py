@@ -96,12 +96,12 @@ def test_a_comparison_from_start_to_end(text: Path, tmp_path: Path, monkeypatch:
     as_json = CliRunner().invoke(app, [*command, "--json"])
     assert json.loads(as_json.stdout)["rows"] == report["rows"]
 
-    with pytest.raises(RequestError, match="other terms") as refused:
+    with pytest.raises(RequestError, match="another comparison") as refused:
         small(text, out, updates=7, seeds=3)
     assert "seeds: 2 then, 3 now" in str(refused.value)
     assert "budget: {'updates': 6} then, {'updates': 7} now" in str(refused.value)
     text.write_text("another text\n" * 50, encoding="utf-8")
-    with pytest.raises(RequestError, match="text of a file has changed"):
+    with pytest.raises(RequestError, match="content of a file has changed"):
         small(text, out)
 
 

@@ -1,1 +1,1 @@
-"""Charts and the pages that hold them: one look, light or dark, readable without a mouse and without a network."""
+"""Charts and the pages that hold them: one style, light and dark, readable without a mouse and without a network."""

@@ -48,7 +48,7 @@ def line_chart(
     if any(line.band for line in lines):
         band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.18)
         layers.append(band.encode(alt.Y("low:Q", **altair_axis(y)), alt.Y2("high:Q")))
-    layers += [_rule(place, said, across) for place, said in rules]
+    layers += [_rule(place, text, across) for place, text in rules]
     dash = alt.StrokeDash("dashed:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [5, 4]]), legend=None)
     layers.append(base.mark_line(opacity=0.85).encode(dash))
     marked = base.transform_filter("datum.marks").mark_point(size=22).encode(_shape(lines))
@@ -101,8 +101,8 @@ def _shape(lines: Sequence[Line]) -> alt.Shape:
     return alt.Shape("name:N", scale=alt.Scale(domain=list(series), range=shapes), legend=None)
 
 
-def _rule(place: float, said: str, across: alt.X) -> alt.LayerChart:
-    data = alt.Chart(alt.InlineData(values=[{"x": place, "about": said}])).encode(across)
+def _rule(place: float, words: str, across: alt.X) -> alt.LayerChart:
+    data = alt.Chart(alt.InlineData(values=[{"x": place, "about": words}])).encode(across)
     text = data.mark_text(align="left", dx=5, baseline="top", color="var(--soft)").encode(
         y=alt.value(0), text="about:N"
     )

@@ -1,4 +1,4 @@
-"""Where names stand in a chart, so that none covers another."""
+"""The positions of names in a chart, so that none covers another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAME_SIZE = 13
 """Pixels of a name's font, which is bold."""
 
 LINE_HEIGHT = 17.0
-_CHARACTER_WIDTH = 7.6  # on the generous side
+_CHARACTER_WIDTH = 7.6  # an upper estimate
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels."""
@@ -35,8 +35,8 @@ def spread(places: Sequence[float], floor: float) -> list[float]:
     return moved
 
 
-def free_offset(x: float, y: float, name: str, taken: list[Box], width: float, height: float) -> tuple[float, float]:
-    """How far from its point a name stands, so that it covers neither points nor other names; its box is then taken.
+def free_offset(x: float, y: float, name: str, occupied: list[Box], width: float, height: float) -> tuple[float, float]:
+    """The offset of a name from its point, so that it covers no point and no other name. Adds its box to `occupied`.
 
     To the right of the point at its height, or as little above or below as possible, or to its left.
     """
@@ -48,8 +48,8 @@ def free_offset(x: float, y: float, name: str, taken: list[Box], width: float, h
         number
         for number, (left, top, right, bottom) in enumerate(boxes)
         if left >= 0 and right <= width and top >= 0 and bottom <= height
-        if all(right <= l or left >= r or bottom <= t or top >= b for l, t, r, b in taken)  # noqa: E741
+        if all(right <= l or left >= r or bottom <= t or top >= b for l, t, r, b in occupied)  # noqa: E741
     ]
     best = free[0] if free else 0
-    taken.append(boxes[best])
+    occupied.append(boxes[best])
     return offsets[best]

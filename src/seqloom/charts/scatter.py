@@ -38,14 +38,14 @@ def scatter_chart(
     if joined:
         line = alt.Chart(alt.InlineData(values=[{"x": point.x, "y": point.y} for point in joined])).encode(across, down)
         layers.append(line.mark_line(interpolate="step-after", strokeDash=[4, 4], color="var(--soft)", opacity=0.7))
-    taken: list[Box] = [_around(point, x, y) for point in points]
+    occupied: list[Box] = [_around(point, x, y) for point in points]
     for point in points:
-        layers += _drawn(point, x, y, across, down, taken)
+        layers += _drawn(point, x, y, across, down, occupied)
     chart = alt.layer(*layers).properties(width=WIDTH - 120, height=HEIGHT)
     return AltairFigure(name, label, _table(points, x, y), described(chart))
 
 
-def _drawn(point: Point, x: Axis, y: Axis, across: alt.X, down: alt.Y, taken: list[Box]) -> list[alt.Chart]:
+def _drawn(point: Point, x: Axis, y: Axis, across: alt.X, down: alt.Y, occupied: list[Box]) -> list[alt.Chart]:
     """The interval, the point and its name."""
     colour, interval = series_colour(point.colour), ""
     if point.low is not None and point.high is not None:
@@ -66,7 +66,7 @@ def _drawn(point: Point, x: Axis, y: Axis, across: alt.X, down: alt.Y, taken: li
     dot = chart.mark_point(size=95, color=colour, shape=series_shape(point.colour))
     layers.append(dot.encode(alt.Tooltip("about:N")))
     place = (x.share(point.x) * _NARROW, (1 - y.share(point.y)) * HEIGHT)
-    dx, dy = free_offset(*place, point.name, taken, _NARROW + name_width(point.name) + 14, float(HEIGHT))
+    dx, dy = free_offset(*place, point.name, occupied, _NARROW + name_width(point.name) + 14, float(HEIGHT))
     text = chart.mark_text(align="left", dx=dx, dy=dy, fontWeight=600, fontSize=NAME_SIZE, color=colour)
     return [*layers, text.encode(text="name:N")]
 

@@ -1,1 +1,1 @@
-"""Several models on equal terms: one split, tokenizer, budget and number of threads, several seeds, one verdict."""
+"""Models compared on equal terms: the same split, tokenizer, budget and number of threads, and several seeds."""

@@ -1,4 +1,4 @@
-"""`compare`: trains every model with every seed, one after the other, and gathers what they reached."""
+"""`compare`: trains every model with every seed and collects the results."""
 
 from __future__ import annotations
 
@@ -36,16 +36,20 @@ from seqloom.training.records import MetricsFile, read_json, read_summary
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows, best first; the folder with `report.json` and `report.html`; `report` is the former's content."""
+    """The result: `rows` of the scoreboard, the best first; `report`, the content of `report.json`; `folder`, which
+    holds `report.json` and `report.html`."""
 
     folder: Path
     rows: list[Row]
     report: dict[str, Any]
 
     def __str__(self) -> str:
-        below = [self.report["verdict"], *self.report["notes"]]
+        sentences = [self.report["verdict"], *self.report["notes"]]
         return "\n\n".join(
-            [scoreboard(self.rows, self.report["score"]), "\n".join(textwrap.fill(line, 100) for line in below)]
+            [
+                scoreboard(self.rows, self.report["score"]),
+                "\n".join(textwrap.fill(sentence, 100) for sentence in sentences),
+            ]
         )
 
 
@@ -66,13 +70,13 @@ def compare(
     quiet: bool = False,
     figures: str | Path | None = None,
 ) -> Comparison:
-    """Trains `models` on equal terms and gives the scoreboard; what is already in `out` is not trained again.
+    """Trains `models` on equal terms and returns the scoreboard; trainings that are finished in `out` are not repeated.
 
-    `data`, `valid`, `test` are what `seqloom.train` takes: paths, lines, or pairs.
+    `data`, `valid`, `test` are what `seqloom.train` accepts: paths, lines, or pairs.
 
-    Exactly one of `minutes`, `epochs`, `updates` says how long each training is. `settings` go to every model, those
-    named `model:setting` to one of them. `figures` is a folder for the report's charts as SVG files. Raises
-    RequestError where the terms are impossible, or others than in `out`.
+    Exactly one of `minutes`, `epochs`, `updates` is the budget of each training. `settings` are for every model, those
+    named `model:setting` for one of them. `figures` is a folder for the charts as SVG files. Raises RequestError if
+    the request is impossible or `out` holds another comparison.
     """
     budget = {"minutes": minutes, "epochs": epochs, "updates": updates}
     paths = [None if part is None else path_of(part, cache_folder()) for part in (data, valid, test)]
@@ -94,12 +98,12 @@ def compare(
 
 
 def _seeds(terms: ComparisonSpec, model: str) -> range:
-    """Of the trainings of a model: one, where the seed plays no part."""
+    """The seeds that a model is trained with: one if the model does not depend on the seed."""
     return range(1, 2 if _has_no_seed(terms, model) else terms.seeds + 1)
 
 
 def _has_no_seed(terms: ComparisonSpec, model: str) -> bool:
-    """Whether every training gives the same model, as counting does."""
+    """Whether every seed gives the same model, as for count-based models."""
     task = tasks[terms.task]
     settings = make_settings(terms.task, model, terms.settings_of(model))
     fitted = task.fitted(model, settings) if isinstance(task, FitsWithoutGradients) else None
@@ -111,11 +115,11 @@ def run_folder(folder: Path, model: str, seed: int) -> Path:
 
 
 def _train(terms: ComparisonSpec, model: str, seed: int, folder: Path, number: str, quiet: bool) -> None:
-    """Trains, or resumes a training that was interrupted; a finished one is left as it is."""
+    """Trains a model, or resumes an interrupted training; does nothing if the training is finished."""
     run = run_folder(folder, model, seed)
     if run.exists():
         with locked_folder(run, wait_seconds=SECONDS_TO_SAVE):
-            pass  # the training of a comparison that was killed has saved and stopped
+            pass  # a training whose comparison was killed saves its checkpoint and stops
     if (run / "summary.json").exists() and read_summary(run)["finished"]:
         return
     resume = (run / "config.toml").exists()
@@ -131,7 +135,7 @@ def _train(terms: ComparisonSpec, model: str, seed: int, folder: Path, number: s
 
 
 def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comparison:
-    """Gathers the finished runs, and writes `report.json` and `report.html`."""
+    """Collects the finished runs, and writes `report.json` and `report.html`."""
     online = _measure_online(terms, folder)
     runs: list[dict[str, Any]] = [
         {
@@ -155,17 +159,17 @@ def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comp
     score = f"{rows[0].split} {metric}"
     # Only a budget of time depends on what a training got of the processors.
     left_out = unfairly_slow([row for row in rows if not row.deterministic]) if "minutes" in terms.budget else []
-    judged = [scores[row.model] for row in rows if row.model not in left_out]
-    found = differences(judged, lower_is_better)
-    special = _apart(terms) or _of_forecasts(terms, folder)
+    ranked = [scores[row.model] for row in rows if row.model not in left_out]
+    tested = differences(ranked, lower_is_better)
+    special = _incomparable(terms) or _of_forecasts(terms, folder)
     report = {
         "task": terms.task,
         "score": score,
         "lower_is_better": lower_is_better,
-        "verdict": special or verdict(judged, found, score, lower_is_better, unit),
+        "verdict": special or verdict(ranked, tested, score, lower_is_better, unit),
         "notes": notes(rows, unit, left_out),
-        "leader": judged[0].model,
-        "differences": [] if _apart(terms) else [difference.to_json() for difference in found],
+        "leader": ranked[0].model,
+        "differences": [] if _incomparable(terms) else [difference.to_json() for difference in tested],
         "examples": {"number": examples, "unit": unit},
         "terms": asdict(terms),
         "command": shlex.join(terms.command(str(folder))),
@@ -180,7 +184,7 @@ def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comp
         "rows": [row.to_json() for row in rows],
         "runs": runs,
     }
-    report = json.loads(json.dumps(report))  # what is returned is what is read back
+    report = json.loads(json.dumps(report))  # the same as reading the file gives
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
     _write_page(report, folder, figures)
     return Comparison(folder, rows, report)
@@ -189,23 +193,23 @@ def _conclude(terms: ComparisonSpec, folder: Path, figures: Path | None) -> Comp
 def _scores(
     terms: ComparisonSpec, folder: Path, runs: Sequence[Mapping[str, Any]], metric: str
 ) -> tuple[dict[str, ModelScores], str, int | None]:
-    """The scores of each model; what an example of the test data is, and how many there are."""
-    found, unit, number = {}, "example", None
+    """The scores of each model; the unit of the test data (line, sentence, ...), and the number of these units."""
+    scores_of_models, unit, number = {}, "example", None
     for model in terms.models:
-        own = [run for run in runs if run["model"] == model]
-        kept = [folder / "examples" / f"{model}-seed{run['seed']}.npz" for run in own]
+        trainings = [run for run in runs if run["model"] == model]
+        files = [folder / "examples" / f"{model}-seed{run['seed']}.npz" for run in trainings]
         examples = [
-            example_scores(Path(run["folder"]), path, terms.threads) for run, path in zip(own, kept, strict=True)
+            example_scores(Path(run["folder"]), file, terms.threads) for run, file in zip(trainings, files, strict=True)
         ]
-        summaries = [run["summary"] for run in own]
+        summaries = [run["summary"] for run in trainings]
         scores = [summary["valid" if summary["test"] is None else "test"][metric] for summary in summaries]
-        found[model] = model_scores(model, scores, examples)
+        scores_of_models[model] = model_scores(model, scores, examples)
         if _has_no_seed(terms, model):
-            found[model] = replace(found[model], deterministic=True)
+            scores_of_models[model] = replace(scores_of_models[model], deterministic=True)
         for seed in examples:
             if seed is not None:
                 unit, number = seed.unit, len(seed.sums)
-    return found, unit, number
+    return scores_of_models, unit, number
 
 
 def _write_page(report: dict[str, Any], folder: Path, figures: Path | None) -> None:
@@ -214,15 +218,15 @@ def _write_page(report: dict[str, Any], folder: Path, figures: Path | None) -> N
     report_page(report).write(folder / "report.html", figures)
 
 
-def _apart(terms: ComparisonSpec) -> str:
-    """Why the scores do not say which model is better; empty where they do."""
+def _incomparable(terms: ComparisonSpec) -> str:
+    """Why the scores of these models cannot be compared; empty if they can."""
     task = tasks[terms.task]
     return task.apart(terms.models) if isinstance(task, Incomparable) else ""
 
 
 def _of_forecasts(terms: ComparisonSpec, folder: Path) -> str:
-    """The verdict on models that forecast, paired over series or origins; empty of other tasks. Of each model it is the
-    run with the first seed."""
+    """The verdict on forecasting models, paired over series or origins; empty for other tasks. It uses the run of each
+    model with the first seed."""
     if not isinstance(tasks[terms.task], Forecasts):
         return ""
     runs = {model: load(run_folder(folder, model, 1), threads=terms.threads) for model in terms.models}
@@ -230,17 +234,17 @@ def _of_forecasts(terms: ComparisonSpec, folder: Path) -> str:
 
 
 def _measure_online(terms: ComparisonSpec, folder: Path) -> dict[str, float | None]:
-    """Milliseconds a token of each model's first run; kept in `online.json`, so that a second look finds the same."""
+    """Milliseconds per token of each model's first run. `online.json` keeps them, so that the report stays the same."""
     path = folder / "online.json"
     if path.exists():
         return read_json(path)
-    taken = {model: online_milliseconds(run_folder(folder, model, 1), terms.threads) for model in terms.models}
-    write_atomic(path, json.dumps(taken, indent=2) + "\n")
-    return taken
+    latencies = {model: online_milliseconds(run_folder(folder, model, 1), terms.threads) for model in terms.models}
+    write_atomic(path, json.dumps(latencies, indent=2) + "\n")
+    return latencies
 
 
 def _processor() -> str:
-    """The processor's name where the system tells it, else its architecture."""
+    """The name of the processor if the system reports it, otherwise its architecture."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():

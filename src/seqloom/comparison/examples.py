@@ -1,4 +1,4 @@
-"""The scores of single test examples of each training, kept so that a second look finds the same."""
+"""The score of every test example under each training, computed once and saved in the folder of the comparison."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from seqloom.runtime import cache_folder
 from seqloom.tasks.capabilities import ScoresEachExample
 
 
-def example_scores(run: Path, kept: Path, threads: int) -> ExampleScores | None:
-    """Of a run on the test part of its data, the validation part where there is none; `kept` is their file. None where
-    the task does not give them."""
-    if kept.exists():
-        with np.load(kept, allow_pickle=False) as content:
+def example_scores(run: Path, file: Path, threads: int) -> ExampleScores | None:
+    """The scores of a run on the test split of its data, or on the validation split if there is no test split. They are
+    read from `file` if it exists, and saved there otherwise. None if the task has no scores of single examples."""
+    if file.exists():
+        with np.load(file, allow_pickle=False) as content:
             return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"])
-    before, of_loops = torch.get_num_threads(), num_threads()
+    torch_threads, loop_threads = torch.get_num_threads(), num_threads()
     try:
         scores = _score(load(run, device="cpu", threads=threads))
     finally:
-        torch.set_num_threads(before)
-        set_num_threads(of_loops)
+        torch.set_num_threads(torch_threads)
+        set_num_threads(loop_threads)
     if scores is not None:
-        make_folder(kept.parent)
-        with writing_atomic(kept) as file:
-            np.savez_compressed(file, metric=scores.metric, unit=scores.unit, sums=scores.sums)
+        make_folder(file.parent)
+        with writing_atomic(file) as stream:
+            np.savez_compressed(stream, metric=scores.metric, unit=scores.unit, sums=scores.sums)
     return scores
 
 

@@ -1,4 +1,4 @@
-"""Whether one forecasting model is better than another: paired over series or origins, and said in sentences."""
+"""The verdict on forecasting models: tests paired over series or origins (Diebold and Mariano 1995), in sentences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECURRENT = ("rnn", "gru", "lstm", "mingru", "ntm")
 
 class Paired(NamedTuple):
     """Two models on the same forecasts: the mean difference of their scaled errors (negative: the first is better), its
-    two-sided p-value, and over how many series or origins."""
+    two-sided p-value, and the number of `pairs` of what it is paired `over`: series or origins."""
 
     difference: float
     p: float
@@ -32,8 +32,8 @@ class Paired(NamedTuple):
 
 def diebold_mariano(differences: NDArray[np.float64], horizon: int) -> float:
     """The two-sided p-value that the mean loss difference of forecasts `horizon` steps ahead, from consecutive origins,
-    is zero (Diebold and Mariano 1995), with the correction for few of them and Student's t (Harvey, Leybourne and
-    Newbold 1997). NaN where they do not differ."""
+    is zero (Diebold and Mariano 1995), with the correction for small samples and Student's t (Harvey, Leybourne and
+    Newbold 1997). NaN if the losses do not differ."""
     count = len(differences)
     centred = differences - differences.mean()
     lags = range(1, min(horizon, count))
@@ -51,7 +51,7 @@ def diebold_mariano(differences: NDArray[np.float64], horizon: int) -> float:
 
 
 def paired(first: ForecastScores, second: ForecastScores) -> Paired:
-    """Over series where there are ten or more, otherwise over the origins of each."""
+    """Compares two models over series if there are at least ten, otherwise over the origins of each."""
     losses = [{(series, origin): loss for series, origin, loss, _ in scores.origins} for scores in (first, second)]
     common = sorted(key for key in losses[0].keys() & losses[1].keys() if np.isfinite(losses[0][key] + losses[1][key]))
     gaps = np.array([losses[0][key] - losses[1][key] for key in common])
@@ -72,28 +72,28 @@ def _or_one(p: float) -> float:
 
 
 def forecast_verdict(scores: Mapping[str, ForecastScores]) -> str:
-    """Which model forecasts best and against which that is sure, and what the field asks: whether anything beats a
-    naive forecast, a recurrent network an autoregression, one model of all series one for each."""
+    """Which model forecasts best and which differences are significant; then whether a model beats the naive forecasts,
+    a recurrent network an autoregression, and one global model one local model for each series."""
     ranked = sorted(scores, key=lambda model: scores[model].metrics()["mase"])
     return " ".join(part for part in (_leader(ranked, scores), *_questions(ranked, scores)) if part)
 
 
 def _leader(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> str:
-    first, others = ranked[0], ranked[1:]
+    first, followers = ranked[0], ranked[1:]
     mase = plain(scores[first].metrics()["mase"])
-    if not others:
-        return f"{first} stands alone, with a MASE of {mase}."
-    tests = _holm({model: paired(scores[first], scores[model]) for model in others})
-    level = [model for model in others if tests[model] >= _SIGNIFICANT]
-    how = paired(scores[first], scores[others[0]])
-    test = f"paired over {how.pairs} {how.over}, corrected for {len(others)} comparisons"
+    if not followers:
+        return f"There is only one model, {first}, with a MASE of {mase}."
+    tests = _holm({model: paired(scores[first], scores[model]) for model in followers})
+    level = [model for model in followers if tests[model] >= _SIGNIFICANT]
+    how = paired(scores[first], scores[followers[0]])
+    test = f"paired over {how.pairs} {how.over}, corrected for {len(followers)} comparisons"
     if not level:
         return f"{first} forecasts best, with a MASE of {mase}, and better than each of the others ({test})."
     return f"{first} came first, with a MASE of {mase}, but cannot be told from {listed(level, 'or')} ({test})."
 
 
 def _holm(tests: Mapping[str, Paired]) -> dict[str, float]:
-    """p-values corrected for their number (Holm 1979)."""
+    """Adjusted p-values (Holm 1979)."""
     corrected, before = {}, 0.0
     for place, model in enumerate(sorted(tests, key=lambda name: tests[name].p)):
         before = max(before, min(1.0, tests[model].p * (len(tests) - place)))
@@ -103,16 +103,16 @@ def _holm(tests: Mapping[str, Paired]) -> dict[str, float]:
 
 def _questions(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> list[str]:
     naive = [model for model in ranked if model in NAIVE]
-    others = [model for model in ranked if model not in NAIVE]
-    found = []
-    if naive and others:
-        found.append(
-            _question(others[0], naive[0], scores, "{a} beats the naive forecasts ({b})", "nothing beats {b} for sure")
+    trained = [model for model in ranked if model not in NAIVE]
+    sentences = []
+    if naive and trained:
+        sentences.append(
+            _question(trained[0], naive[0], scores, "{a} beats the naive forecasts ({b})", "nothing beats {b} for sure")
         )
     recurrent = [model for model in ranked if model in RECURRENT]
     linear = [model for model in ranked if model in LINEAR]
     if recurrent and linear:
-        found.append(
+        sentences.append(
             _question(
                 recurrent[0], linear[0], scores,
                 "a recurrent network ({a}) earns its keep over an autoregression ({b})",
@@ -122,17 +122,17 @@ def _questions(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> l
     shared = [model for model in ranked if model not in ONE_FOR_EACH]
     single = [model for model in ranked if model in ONE_FOR_EACH and model not in NAIVE]
     if shared and single and len(scores[ranked[0]].sums) > 1:
-        found.append(
+        sentences.append(
             _question(
                 shared[0], single[0], scores, "one model of all series ({a}) beats one for each ({b})",
                 "one model of all series ({a}) does not beat one for each ({b})",
             )
         )  # fmt: skip
-    return found
+    return sentences
 
 
 def _question(a: str, b: str, scores: Mapping[str, ForecastScores], yes: str, no: str) -> str:
-    """`yes` where the first is better for sure, otherwise `no`, with what it rests on."""
+    """`yes` if the first is significantly better, otherwise `no`, with the numbers."""
     test = paired(scores[a], scores[b])
     sentence = (yes if test.difference < 0 and test.p < _SIGNIFICANT else no).format(a=a, b=b)
     means = f"MASE {plain(scores[a].metrics()['mase'])} against {plain(scores[b].metrics()['mase'])}"

@@ -1,4 +1,4 @@
-"""`report.html`: the scoreboard, its verdict and charts on one page that needs nothing else."""
+"""`report.html`: the verdict, the scoreboard and the charts on one page that opens offline."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ def report_page(report: dict[str, Any]) -> Page:
     learning = _learning_curves(rows, colours, f"validation {metric}, {better} is better")
     size = _quality_by_size(rows, colours, f"{score}, {better} is better")
     several = terms["seeds"] > 1
-    found = [Difference.from_json(difference) for difference in report.get("differences", [])]
-    behind = _behind(found, colours, score) if any(difference.p is not None for difference in found) else None
+    differences = [Difference.from_json(content) for content in report.get("differences", [])]
+    tested = any(difference.p is not None for difference in differences)
+    behind = _difference_chart(differences, colours, score) if tested else None
     corner = f"{'down' if report['lower_is_better'] else 'up'} and to the left"
     body = f"""<h1>{len(rows)} model{"s" if len(rows) > 1 else ""} on {escape(Path(terms["data"]).name)}</h1>
 <p class="soft">{escape(terms["task"])} · {escape(_budget(terms))} a training · {_count(terms["seeds"], "seed")} ·
@@ -63,28 +64,32 @@ def report_page(report: dict[str, Any]) -> Page:
     return Page(f"{terms['task']}: {', '.join(terms['models'])}", body, figures, _STYLE)
 
 
-def _behind(found: list[Difference], colours: dict[str, int], score: str) -> Figure:
-    bars = [Bar(each.model, each.difference, colours[each.model], each.low, each.high) for each in found]
+def _difference_chart(differences: list[Difference], colours: dict[str, int], score: str) -> Figure:
+    bars = [Bar(d.model, d.difference, colours[d.model], d.low, d.high) for d in differences]
     return bar_chart(
         "differences", f"how far each model is behind the first, {score}", bars, f"{score}, behind the first"
     )
 
 
 def _differences(report: dict[str, Any], score: str, figure: Figure | None) -> str:
-    """The paired differences to the leader, as a chart and as a table; empty where nothing was tested."""
+    """The paired differences to the leader, as a chart and as a table; empty if nothing was tested."""
     if figure is None:
         return ""
     unit = report["examples"]["unit"]
     head = ["model", "behind by", "95 % interval", "p (Holm)", "verdict", "enough to tell"]
     lines = []
-    for each in (Difference.from_json(difference) for difference in report["differences"]):
-        interval = "–" if each.low is None or each.high is None else f"{plain(each.low)} to {plain(each.high)}"
-        p = "–" if each.p is None else "< 0.001" if each.p < 0.001 else f"{each.p:.2g}"
-        seeds, examples = each.enough
+    for difference in (Difference.from_json(content) for content in report["differences"]):
+        interval = (
+            "–"
+            if difference.low is None or difference.high is None
+            else f"{plain(difference.low)} to {plain(difference.high)}"
+        )
+        p = "–" if difference.p is None else "< 0.001" if difference.p < 0.001 else f"{difference.p:.2g}"
+        seeds, examples = difference.enough
         choices = [f"{seeds} seeds" if seeds else "", f"{examples:,} {many(unit)}" if examples else ""]
-        enough = "–" if each.told_apart else " or ".join(choice for choice in choices if choice) or "more of both"
-        told = "worse" if each.told_apart else "tie"
-        cells = [each.model, plain(each.difference), interval, p, told, enough]
+        enough = "–" if difference.told_apart else " or ".join(choice for choice in choices if choice) or "more of both"
+        result = "worse" if difference.told_apart else "tie"
+        cells = [difference.model, plain(difference.difference), interval, p, result, enough]
         lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     return f"""<h2>Differences to {escape(report["leader"])}</h2>

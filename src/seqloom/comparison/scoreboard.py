@@ -1,4 +1,4 @@
-"""The table of a comparison, and the sentences that it allows."""
+"""The scoreboard: a row for each model, as text, and the notes below it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Curve = list[tuple[float, float]]
 """(seconds of training, validation score)"""
 
 FAIR_SHARE = 0.8
-"""Of the best share of the processors: who got less was not trained on equal terms."""
+"""The smallest fair share of the processors, relative to the best training: with less, terms are not equal."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one model reached, over its seeds."""
+    """The results of one model over its seeds."""
 
     model: str
     split: str
@@ -44,7 +44,7 @@ class Row:
     def of(
         cls, scores: ModelScores, score: str, runs: Sequence[dict[str, Any]], online: float | None, examples: int | None
     ) -> Row:
-        """`runs`: of each seed the `summary` and the `metrics` along training. `examples`: those of the test data."""
+        """`runs`: the `summary` and the `metrics` of each seed. `examples`: the number of test examples."""
         summaries = [run["summary"] for run in runs]
         split = "test" if summaries[0]["test"] is not None else "valid"
         bits = [summary[split].get("bits_per_byte") for summary in summaries]
@@ -62,7 +62,7 @@ class Row:
             peak_memory_bytes=max(summary["peak_memory_bytes"] for summary in summaries),
             epochs=statistics.median(epochs) if epochs else None,
             threads=summaries[0]["threads"],
-            # A model that is not trained step by step has one place in time: where it was done.
+            # A model that is not trained step by step has one point: the end of its training.
             curves=[
                 [(row["seconds"], row[f"valid_{score}"]) for row in run["metrics"]]
                 or [(run["summary"]["seconds"], run["summary"]["valid"][score])]
@@ -97,11 +97,11 @@ class Row:
 
 
 def model_scores(model: str, scores: Sequence[float], examples: Sequence[ExampleScores | None]) -> ModelScores:
-    """Of all its trainings. Where they agree on every example, the seed plays no part."""
+    """The scores of a model over its seeds. If all seeds agree on every example, the model is deterministic."""
     sums = [seed.sums for seed in examples if seed is not None]
     if len(sums) < len(scores):
         return ModelScores(model, scores, None)
-    same = len(sums) > 1 and all(np.array_equal(sums[0], other) for other in sums)
+    same = len(sums) > 1 and all(np.array_equal(sums[0], array) for array in sums)
     values = np.stack([seed.pseudo_values() for seed in examples if seed is not None])
     return ModelScores(model, scores, values, deterministic=same)
 
@@ -115,7 +115,7 @@ def interval(scores: ModelScores) -> Estimate:
 
 
 def headings(score: str) -> list[str]:
-    """The columns' names, of up to two lines."""
+    """The names of the columns, in one or two lines."""
     split, _, metric = score.rpartition(" ")
     return [
         "model",
@@ -150,7 +150,7 @@ def _short(number: int) -> str:
 
 
 def scoreboard(rows: Sequence[Row], score: str) -> str:
-    """The table as plain text: names to the left, numbers to the right."""
+    """The table as plain text: names aligned left, numbers right."""
     split = [(heading if "\n" in heading else f"\n{heading}").split("\n") for heading in headings(score)]
     table = [[top for top, _ in split], [bottom for _, bottom in split], *(row.cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -163,27 +163,27 @@ def scoreboard(rows: Sequence[Row], score: str) -> str:
 
 
 def notes(rows: Sequence[Row], unit: str, left_out: Sequence[str] = ()) -> list[str]:
-    """What stands below the table. `unit` is what an example of the test data is."""
+    """The notes below the table. `unit` is the unit of the test data: line, sentence, ..."""
     seeds, examples = max(len(row.scores) for row in rows), rows[0].examples
-    said = []
+    sentences = []
     if examples is None:
-        said.append("±: the task gives no scores of single examples, so there are no intervals.")
+        sentences.append("±: the task has no scores of single examples, so there are no intervals.")
     elif all(row.score.half_width is None for row in rows):
-        said.append("±: one seed tells no spread over seeds.")
+        sentences.append("±: with one seed, the spread over seeds is unknown.")
     else:
-        said.append(f"±: 95 % interval over seeds (up to {seeds}) and {examples:,} test {many(unit)}.")
+        sentences.append(f"±: 95 % interval over seeds (up to {seeds}) and {examples:,} test {many(unit)}.")
     if without_seed := [row.model for row in rows if row.deterministic]:
-        said.append(f"No seed: {', '.join(without_seed)}; every training gives the same model.")
+        sentences.append(f"No seed: {', '.join(without_seed)}; every training gives the same model.")
     if left_out:
-        said.append(
+        sentences.append(
             f"Left out of the verdict: {', '.join(left_out)} got less than {FAIR_SHARE:.0%} of the processor time that "
             "the best got, since the machine was busy. Remove these runs and compare again."
         )
-    return said
+    return sentences
 
 
 def unfairly_slow(rows: Sequence[Row]) -> list[str]:
-    """The models that a busy machine kept from training for as long as the others."""
+    """The models that got less processor time than the others, because the machine was busy."""
     shares = {row.model: row.processor_share for row in rows if row.processor_share is not None}
     best = max(shares.values(), default=1.0)
     return [model for model, share in shares.items() if share < FAIR_SHARE * best]

@@ -1,4 +1,4 @@
-"""What every model of a comparison is held to, and that a folder holds one comparison only."""
+"""The specification of a comparison: data, models, seeds, budget and settings. A folder holds one comparison."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from seqloom.training.progress import Budget
 
 @dataclass(frozen=True)
 class ComparisonSpec:
-    """`comparison.json` is this. `budget` has one entry; `contents` are the hashes of the files by their roles, since a
-    path may hold another text later; `settings` named `model:setting` are for that model alone."""
+    """The content of `comparison.json`. `budget` has one entry. `contents` are the hashes of the files by their roles,
+    since a file may change later. `settings` named `model:setting` are for that model only."""
 
     task: str
     data: str
@@ -36,18 +36,18 @@ class ComparisonSpec:
     settings: dict[str, Any]
 
     def settings_of(self, model: str) -> dict[str, Any]:
-        """The settings that reach `model`: those for all, under its own."""
-        chosen = {name: value for name, value in self.settings.items() if ":" not in name}
+        """The settings of `model`: those for all models, overridden by those for this model."""
+        settings = {name: value for name, value in self.settings.items() if ":" not in name}
         for name, value in self.settings.items():
-            of, colon, own = name.partition(":")
-            if colon and of == model:
-                kind = settings_type(self.task, model)  # the same setting may go by a short and by its full name
-                full = full_name(kind, own)
-                chosen = {n: v for n, v in chosen.items() if full_name(kind, n) != full} | {full: value}
-        return chosen
+            target, colon, setting = name.partition(":")
+            if colon and target == model:
+                kind = settings_type(self.task, model)  # a setting may be named by its short or its full name
+                full = full_name(kind, setting)
+                settings = {n: v for n, v in settings.items() if full_name(kind, n) != full} | {full: value}
+        return settings
 
     def command(self, out: str) -> list[str]:
-        """The words that ask for this comparison."""
+        """The command line of this comparison."""
         words = ["seqloom", "compare", self.task, self.data, "--models", ",".join(self.models)]
         for name, value in {**self.budget, "seeds": self.seeds, "out": out}.items():
             words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
@@ -59,7 +59,7 @@ class ComparisonSpec:
 
 
 def assignments(settings: Mapping[str, Any]) -> list[str]:
-    """The settings as `--set` takes them. JSON's numbers, strings, booleans and lists are TOML's."""
+    """The settings as arguments of `--set`. Numbers, strings, booleans and lists are the same in JSON and in TOML."""
     return [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in settings.items()]
 
 
@@ -74,21 +74,23 @@ def make_terms(
     threads: int,
     settings: Mapping[str, Any],
 ) -> ComparisonSpec:
-    """Raises RequestError where they are impossible, before anything is trained."""
+    """Checks a request before anything is trained. Raises RequestError if it is impossible."""
     known = tasks[task].models()
-    chosen_budget = build(Budget, budget).model_dump(exclude_defaults=True)
+    full_budget = build(Budget, budget).model_dump(exclude_defaults=True)
     names = tuple(dict.fromkeys(models))
     if not names:
         raise RequestError("a comparison needs models", where="--models", expected=", ".join(known))
     if seeds < 1:
         raise RequestError("a comparison needs a seed", where="--seeds", got=seeds, expected="1 or more")
     if threads < 0:
-        raise RequestError("there are no negative threads", where="--threads", got=threads, expected="0 or more")
+        raise RequestError(
+            "the number of threads cannot be negative", where="--threads", got=threads, expected="0 or more"
+        )
     _check_settings(task, names, settings)
-    data = rereadable(data, cache_folder())  # each training reads it anew
+    data = rereadable(data, cache_folder())  # every training reads it again
     sources = {"data": data, "valid": valid, "test": test}
     contents = {role: _content(task, names[0], path) for role, path in sources.items() if path is not None}
-    terms = ComparisonSpec(task, data, valid, test, contents, names, seeds, chosen_budget, threads, dict(settings))
+    terms = ComparisonSpec(task, data, valid, test, contents, names, seeds, full_budget, threads, dict(settings))
     for model in names:
         try:
             make_settings(task, model, terms.settings_of(model))
@@ -104,49 +106,49 @@ def make_terms(
 
 
 def _content(task: str, model: str, data: str) -> str:
-    """The same for the same data."""
+    """A hash of the data."""
     recipe = tasks[task].recipe(make_settings(task, model, {}))
     return content_hash(data) if isinstance(recipe, Recipe) else recipe.fingerprint(data)
 
 
 def _check_settings(task: str, models: Sequence[str], settings: Mapping[str, Any]) -> None:
-    """Refuses settings for models that are not there, and tokenizers that differ."""
+    """Raises RequestError for settings of models that are not compared, and for tokenizers that differ."""
     for model in models:
         settings_type(task, model)
     for name in settings:
-        of, colon, own = name.partition(":")
-        if colon and of not in models:
+        model, colon, setting = name.partition(":")
+        if colon and model not in models:
             raise RequestError(
                 "a setting is for a model that is not compared", where="--set", got=name, expected=", ".join(models)
             )
-        if colon and full_name(settings_type(task, of), own).startswith("tokenizer."):
+        if colon and full_name(settings_type(task, model), setting).startswith("tokenizer."):
             raise RequestError(
-                "the tokenizer is the same for all models", where="--set", got=name, hint=f"set {own} for all"
+                "the tokenizer is the same for all models", where="--set", got=name, hint=f"set {setting} for all"
             )
 
 
 def claim_folder(folder: Path, terms: ComparisonSpec) -> None:
-    """Writes the terms into a new folder; raises RequestError where it holds a comparison on others."""
+    """Writes the specification into a new folder. Raises RequestError if the folder holds another comparison."""
     make_folder(folder)
-    path, wanted = folder / "comparison.json", json.loads(json.dumps(asdict(terms)))
+    path, content = folder / "comparison.json", json.loads(json.dumps(asdict(terms)))
     if not path.exists():
-        write_atomic(path, json.dumps(wanted, indent=2) + "\n")
+        write_atomic(path, json.dumps(content, indent=2) + "\n")
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SeqloomError("the file is not JSON", where=str(path), got=str(error)) from None
-    changed = [name for name in wanted if before.get(name) != wanted[name]]
+    changed = [name for name in content if before.get(name) != content[name]]
     if changed:
         raise RequestError(
-            "the folder holds a comparison on other terms",
+            "the folder holds another comparison",
             where=str(folder),
             got="; ".join(
-                "the text of a file has changed"
+                "the content of a file has changed"
                 if name == "contents"
-                else f"{name}: {before.get(name)} then, {wanted[name]} now"
+                else f"{name}: {before.get(name)} then, {content[name]} now"
                 for name in changed
-                # A change of path says it already.
+                # Another path already explains other content.
                 if name != "contents" or len(changed) == 1
             ),
             hint="give another --out",

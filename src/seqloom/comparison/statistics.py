@@ -1,4 +1,4 @@
-"""Intervals and tests that hold both sources of chance: the seeds of the trainings and the examples of the test data.
+"""Intervals and tests over two sources of variation: the seeds of the trainings and the examples of the test data.
 
 A score of one training on one example varies for three reasons: the seed, the example, and their interaction (a seed
 answers other examples right). Seeds and examples are crossed, so the variance of a mean over both is
@@ -23,10 +23,10 @@ from scipy import stats
 Array = NDArray[np.float64]
 
 LEVEL = 0.95
-"""Of every interval."""
+"""The coverage of every interval."""
 
 ALPHA = 0.05
-"""The chance of any wrong claim on a board, after Holm's correction."""
+"""The probability of any false claim on a scoreboard, after the correction (Holm)."""
 
 _POWER = 0.8
 _MOST_SEEDS, _MOST_TIMES = 200, 1e6
@@ -34,15 +34,15 @@ _TINY = 1e-300
 
 
 class Estimate(NamedTuple):
-    """A mean and half the width of its 95 % interval; None where seeds or examples are too few to tell."""
+    """A mean and half the width of its 95 % interval; None if there are too few seeds or examples."""
 
     mean: float
     half_width: float | None
 
 
 class Spread(NamedTuple):
-    """The variance of an estimate by its sources. `seeds` and `examples` both hold the `interaction`: with each their
-    degrees of freedom."""
+    """The variance of an estimate by its sources, with their degrees of freedom. `seeds` and `examples` each include
+    the `interaction`."""
 
     seeds: Array
     seeds_freedom: Array
@@ -52,12 +52,12 @@ class Spread(NamedTuple):
 
     @property
     def total(self) -> Array:
-        """The variance, which is at least that of either source.
+        """The total variance, at least that of either source.
 
-        The interaction is in both and so counts once, but where two seeds are all there is: it is then so uncertain
-        that taking it off calls equal models different in 6 to 8 boards of 100 instead of 5.
+        The interaction is part of both sources, so it is subtracted once, except with two seeds: it is then so
+        uncertain that subtracting it calls equal models different on 6 to 8 scoreboards of 100 instead of 5.
         """
-        of_seeds = np.maximum(self.seeds, self.interaction)  # which it is at least
+        of_seeds = np.maximum(self.seeds, self.interaction)  # the lower bound of it
         twice = of_seeds + self.examples
         once = np.maximum(twice - self.interaction, of_seeds)
         return np.where(self.seeds_freedom <= 2, twice, once)
@@ -69,7 +69,7 @@ class Spread(NamedTuple):
         return np.maximum(self.total**2 / np.maximum(parts, _TINY), 1.0)
 
     def at(self, seeds: float = 1.0, examples: float = 1.0) -> Spread:
-        """What it would be with so many times the seeds and the examples."""
+        """The variance with `seeds` times as many seeds and `examples` times as many examples."""
         interaction = self.interaction / (seeds * examples)
         return Spread(
             np.maximum(self.seeds - self.interaction, 0.0) / seeds + interaction,
@@ -82,13 +82,13 @@ class Spread(NamedTuple):
 
 class _Parts(NamedTuple):
     by_example: Array  # (.., examples), the mean over seeds
-    seeds: Array  # the variance of the mean over seeds, interaction included
-    interaction: Array  # what of it is interaction
+    seeds: Array  # the variance of the mean due to seeds, interaction included
+    interaction: Array  # the part of it that is interaction
     freedom: int
 
 
 def _parts(scores: Array) -> _Parts:
-    """Of (.., seeds, examples). One seed has no spread: the model is deterministic, or the caller makes no claim."""
+    """`scores`: (.., seeds, examples). One seed has no spread: the model is deterministic, or nothing is tested."""
     seeds, examples = scores.shape[-2:]
     by_example, by_seed = scores.mean(-2), scores.mean(-1)
     if seeds < 2:
@@ -100,15 +100,15 @@ def _parts(scores: Array) -> _Parts:
 
 
 def spread(scores: Array) -> Spread:
-    """Of the mean of (.., seeds, examples)."""
+    """The variance of the mean of `scores` (.., seeds, examples)."""
     parts = _parts(scores)
     return _spread(parts.by_example, parts)
 
 
 def difference_spread(first: Array, second: Array) -> Spread:
-    """Of the difference of the means of two models over the same examples, each (.., seeds, examples)."""
-    one, other = _parts(first), _parts(second)
-    return _spread(one.by_example - other.by_example, one, other)
+    """The variance of the difference of two means over the same examples; each model is (.., seeds, examples)."""
+    parts = _parts(first), _parts(second)
+    return _spread(parts[0].by_example - parts[1].by_example, *parts)
 
 
 def _spread(by_example: Array, *models: _Parts) -> Spread:
@@ -124,7 +124,7 @@ def _spread(by_example: Array, *models: _Parts) -> Spread:
 
 def half_width(spread: Spread) -> Array:
     """Half the width of the 95 % interval: each source with its own quantile, added as squares (Howe 1974; Graybill and
-    Wang 1980). With few seeds that is wider than by the total's degrees of freedom, which a lucky draw makes many."""
+    Wang 1980). With few seeds this is wider, and safer, than an interval from the degrees of freedom of the total."""
     of_seeds = stats.t.ppf((1 + LEVEL) / 2, spread.seeds_freedom)
     of_examples = stats.t.ppf((1 + LEVEL) / 2, spread.examples_freedom)
     added = np.maximum(spread.seeds - spread.interaction, 0.0)
@@ -132,13 +132,13 @@ def half_width(spread: Spread) -> Array:
 
 
 def p_value(difference: ArrayLike, spread: Spread) -> Array:
-    """That chance alone makes a difference as large, two-sided; NaN where there is no spread to judge by."""
+    """The two-sided p-value that the true difference is 0; NaN if there is no spread."""
     total = np.where(spread.total > 0, spread.total, np.nan)
     return 2 * stats.t.sf(np.abs(difference) / np.sqrt(total), spread.freedom)
 
 
 def holm(p: ArrayLike) -> Array:
-    """Adjusted p-values along the last axis (Holm 1979); one that could not be computed counts as 1."""
+    """Adjusted p-values along the last axis (Holm 1979); NaN counts as 1."""
     values = np.where(np.isnan(p), 1.0, p)
     tests, order = values.shape[-1], np.argsort(values, axis=-1, kind="stable")
     stepped = np.take_along_axis(values, order, -1) * np.arange(tests, 0, -1)
@@ -149,21 +149,21 @@ def holm(p: ArrayLike) -> Array:
 
 
 class Enough(NamedTuple):
-    """What would probably show a difference as large as the one that was seen: so many `seeds` with the same test data,
-    or so many `examples` with the same seeds; None where no number of them alone would."""
+    """The number of `seeds` with the same test data, or of `examples` with the same seeds, that would probably show the
+    observed difference; None if no number of them alone would."""
 
     seeds: int | None
     examples: int | None
 
 
 def enough(difference: float, spread: Spread, seeds: int, pairs: int) -> Enough:
-    """For a chance of 80 % to tell it apart, among so many `pairs`; `seeds` is how many each model has now."""
+    """Enough for a power of 80 % among `pairs` tested pairs; `seeds` is the present number of seeds of each model."""
     examples = int(spread.examples_freedom) + 1
     alpha, distance = ALPHA / pairs, abs(difference)
     beyond = float(stats.norm.ppf(_POWER))
 
-    def shows(times: Spread) -> bool:
-        return bool((stats.t.isf(alpha / 2, times.freedom) + beyond) * np.sqrt(times.total) <= distance)
+    def shows(larger: Spread) -> bool:
+        return bool((stats.t.isf(alpha / 2, larger.freedom) + beyond) * np.sqrt(larger.total) <= distance)
 
     if not distance or not np.isfinite(spread.examples):
         return Enough(None, None)

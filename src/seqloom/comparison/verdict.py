@@ -1,4 +1,4 @@
-"""What the scores of a comparison allow to be said: who won, who ties, and what would be enough to tell."""
+"""The verdict of a comparison: which model won, which models tie, and how much more data or seeds would decide."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from seqloom.comparison.statistics import (
 
 @dataclass(frozen=True)
 class ModelScores:
-    """`scores`: the metric of each seed. `examples`: (seeds, examples) pseudo-values of it, None where the task gives
-    no scores of examples. A `deterministic` model has one training, which stands for all seeds."""
+    """`scores`: the metric of each seed. `examples`: (seeds, examples) pseudo-values of the metric, None if the
+    task has no scores of single examples. A `deterministic` model is trained once, for all seeds."""
 
     model: str
     scores: Sequence[float]
@@ -38,8 +38,8 @@ class ModelScores:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of a model to the leader, in the metric's own unit: 0 or more is worse. `low` and `high` are the ends of its
-    95 % interval, `p` is after Holm's correction over all pairs; None where there is nothing to compute them from."""
+    """The difference of a model to the leader, in the unit of the metric: positive is worse. `low` and `high` are the
+    ends of its 95 % interval, `p` is corrected over all pairs (Holm); None if they cannot be computed."""
 
     model: str
     difference: float
@@ -62,7 +62,7 @@ class Difference:
 
 
 def why_only_an_order(models: Sequence[ModelScores]) -> str:
-    """Why the scores give an order and no more; empty where differences can be tested."""
+    """Why the scores give an order only; empty if differences can be tested."""
     if any(scores.examples is None for scores in models):
         return "the task gives no scores of single examples, so chance cannot be ruled out"
     if any(len(scores.scores) < 2 and not scores.deterministic for scores in models):
@@ -71,9 +71,9 @@ def why_only_an_order(models: Sequence[ModelScores]) -> str:
 
 
 def differences(models: Sequence[ModelScores], lower_is_better: bool) -> list[Difference]:
-    """Of every other model to the first of `models`, which are sorted, the best first.
+    """The difference of every other model to the first of `models`, which are sorted, the best first.
 
-    All pairs are tested and corrected for together, since the data itself chose which model leads.
+    The correction is over all pairs, since the data decides which model leads.
     """
     tested = not why_only_an_order(models)
     sign = 1.0 if lower_is_better else -1.0
@@ -87,23 +87,23 @@ def differences(models: Sequence[ModelScores], lower_is_better: bool) -> list[Di
         ]
     spreads = [difference_spread(_examples(models[b]), _examples(models[a])) for a, b in pairs]
     raw = np.array([float(p_value(gap, spread)) for gap, spread in zip(gaps, spreads, strict=True)])
-    found = []
+    result = []
     for number, adjusted in enumerate(holm(raw)[: len(models) - 1]):  # the pairs of the first come first
-        gap, spread, other = gaps[number], spreads[number], models[number + 1]
-        judged = not np.isnan(raw[number])
-        half = float(half_width(spread)) if judged else None
-        seeds = max(len(models[0].scores), len(other.scores))
-        found.append(
+        gap, spread, follower = gaps[number], spreads[number], models[number + 1]
+        testable = not np.isnan(raw[number])
+        half = float(half_width(spread)) if testable else None
+        seeds = max(len(models[0].scores), len(follower.scores))
+        result.append(
             Difference(
-                model=other.model,
+                model=follower.model,
                 difference=gap,
                 low=None if half is None else gap - half,
                 high=None if half is None else gap + half,
-                p=float(adjusted) if judged else None,
-                enough=enough(gap, spread, seeds, len(pairs)) if judged else Enough(None, None),
+                p=float(adjusted) if testable else None,
+                enough=enough(gap, spread, seeds, len(pairs)) if testable else Enough(None, None),
             )
         )
-    return found
+    return result
 
 
 def _examples(scores: ModelScores) -> Array:
@@ -112,13 +112,13 @@ def _examples(scores: ModelScores) -> Array:
 
 
 def verdict(
-    models: Sequence[ModelScores], found: Sequence[Difference], score: str, lower_is_better: bool, unit: str
+    models: Sequence[ModelScores], tested: Sequence[Difference], score: str, lower_is_better: bool, unit: str
 ) -> str:
-    """In sentences. `models` are sorted, the best first; `unit` is what an example of the test data is."""
+    """The verdict in sentences. `models` are sorted, the best first; `unit` is the unit of the test data: line, ..."""
     first = models[0]
     if len(models) < 2:
-        return f"{first.model} stands alone: there is nothing to compare it with."
-    second, nearest = models[1], found[0]
+        return f"There is only one model, {first.model}: nothing to compare it with."
+    second, nearest = models[1], tested[0]
     if nearest.difference == 0 and list(first.scores) == list(second.scores):
         return f"{first.model} and {second.model} tie: they reached the same {score}, {plain(first.mean)}."
     ahead = _ahead(first, second, nearest, score, lower_is_better)
@@ -126,8 +126,8 @@ def verdict(
         return f"{first.model} came first: {ahead}. That is an order and no more: {reason}." + (
             " Train more: --seeds 3 or more." if "seed" in reason else ""
         )
-    tied = [difference for difference in found if not difference.told_apart]
-    worse = [difference for difference in found if difference.told_apart]
+    tied = [difference for difference in tested if not difference.told_apart]
+    worse = [difference for difference in tested if difference.told_apart]
     pairs = len(models) * (len(models) - 1) // 2
     test = f"corrected for {pairs} pairs (Holm)" if pairs > 1 else "paired over the same examples"
     if not tied:
@@ -143,8 +143,8 @@ def verdict(
 
 
 def _ahead(first: ModelScores, second: ModelScores, nearest: Difference, score: str, lower_is_better: bool) -> str:
-    gap, other = abs(nearest.difference), abs(second.mean)
-    share = f", {100 * gap / other:.2g} %" if other else ""
+    gap, reference = abs(nearest.difference), abs(second.mean)
+    share = f", {100 * gap / reference:.2g} %" if reference else ""
     interval = ""
     if nearest.low is not None and nearest.high is not None:
         interval = f"; 95 % interval {plain(nearest.low)} to {plain(nearest.high)}"
@@ -155,10 +155,10 @@ def _ahead(first: ModelScores, second: ModelScores, nearest: Difference, score: 
 
 
 def _evidence(tied: Sequence[Difference], test: str) -> str:
-    judged = [difference.p for difference in tied if difference.p is not None]
-    if not judged:
-        return "their scores do not vary, so there is nothing to judge by"
-    return f"{_p(min(judged))}{' or more' if len(judged) > 1 else ''}, {test}"
+    p_values = [difference.p for difference in tied if difference.p is not None]
+    if not p_values:
+        return "their scores do not vary, so no test is possible"
+    return f"{_p(min(p_values))}{' or more' if len(p_values) > 1 else ''}, {test}"
 
 
 def _what_is_enough(leader: str, difference: Difference, unit: str) -> str:
@@ -178,7 +178,7 @@ def _what_is_enough(leader: str, difference: Difference, unit: str) -> str:
 
 
 def _rounded(number: int) -> str:
-    """Two digits: it is a rough estimate."""
+    """Rounded to two digits, since it is a rough estimate."""
     return f"{int(float(f'{number:.2g}')):,}"
 
 
@@ -192,7 +192,7 @@ def listed(names: Sequence[str], last: str) -> str:
 
 
 def plain(number: float) -> str:
-    """A score with three decimals at most, fewer where it is large."""
+    """A score as text: three decimals, fewer for large numbers."""
     size = abs(number)
     if size >= 1e7:
         return f"{number:.3g}"
@@ -200,5 +200,5 @@ def plain(number: float) -> str:
 
 
 def many(unit: str) -> str:
-    """The plural of what an example is."""
+    """The plural of a unit."""
     return unit if unit.endswith("s") else f"{unit}s"
