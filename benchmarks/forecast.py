@@ -43,17 +43,17 @@ def peer(name: str, period: int) -> Answer:
     from scipy.special import ndtri
     from statsforecast import models
 
-    def answer(histories: Sequence[History], horizon: int) -> Iterator[Forecast]:
+    def forecasts(histories: Sequence[History], horizon: int) -> Iterator[Forecast]:
         for history in histories:
             model = getattr(models, name)(season_length=period)
-            found = model.forecast(history.values, horizon, level=[80])
-            point = np.asarray(found["mean"], np.float64)
-            yield Forecast.normal(point, np.maximum(np.asarray(found["hi-80"]) - point, 0) / ndtri(0.9))
+            answer = model.forecast(history.values, horizon, level=[80])
+            point = np.asarray(answer["mean"], np.float64)
+            yield Forecast.normal(point, np.maximum(np.asarray(answer["hi-80"]) - point, 0) / ndtri(0.9))
 
-    return answer
+    return forecasts
 
 
-def own(model: Any, period: int) -> Answer:
+def ours(model: Any, period: int) -> Answer:
     model.period = period
     return lambda histories, horizon: model.forecasts(histories, horizon)
 
@@ -71,24 +71,26 @@ def scored(answer: Answer, panel: Panel, horizon: int, pairs: Sequence[tuple[int
 def compared(panel: Panel, horizon: int, pairs: Sequence[tuple[int, int]], peers: Sequence[str]) -> Rows:
     period = panel.period
     answers = {
-        "naive": own(Naive(NaiveSettings(), False), period),
-        "seasonal-naive": own(SeasonalNaive(NaiveSettings(), False), period),
-        "ar": own(Autoregressive(AutoregressionSettings(), False), period),
-        "ar, the best kind alone": own(Autoregressive(AutoregressionSettings(combine=False), False), period),
+        "naive": ours(Naive(NaiveSettings(), False), period),
+        "seasonal-naive": ours(SeasonalNaive(NaiveSettings(), False), period),
+        "ar": ours(Autoregressive(AutoregressionSettings(), False), period),
+        "ar, the best candidate alone": ours(Autoregressive(AutoregressionSettings(combine=False), False), period),
         **{name: peer(name, period) for name in peers},
     }
     warm_up = panel.select([0])
     rows = {}
     for name, answer in answers.items():
-        list(answer([warm_up.history(0, int(warm_up.lengths[0]) - horizon)], horizon))  # what is compiled is compiled
+        list(
+            answer([warm_up.history(0, int(warm_up.lengths[0]) - horizon)], horizon)
+        )  # compiles what is compiled at first use
         rows[name] = scored(answer, panel, horizon, pairs)
         print(f"  {name:28s}", {k: round(v, 3) for k, v in rows[name].items()}, flush=True)
     return rows
 
 
 def classics() -> Rows:
-    """Rolling origins, each model chosen and fitted anew at each."""
-    found = {}
+    """Rolling origins; at each all models are selected and fitted again."""
+    rows = {}
     quick = ["AutoETS", "AutoTheta", "AutoCES"]
     for file, settings, horizon, origins, step, peers in (
         ("airline", {}, 6, 31, 1, [*quick, "AutoARIMA"]),
@@ -99,12 +101,12 @@ def classics() -> Rows:
         last = int(panel.lengths[0]) - horizon
         print(file)
         pairs = [(0, last - step * back) for back in reversed(range(origins))]
-        found[file] = compared(panel, horizon, pairs, peers)
-    return found
+        rows[file] = compared(panel, horizon, pairs, peers)
+    return rows
 
 
 def trained(data: Path, model: str, settings: dict[str, Any], threads: int = 1, step: int = 0, **budget: Any) -> Rows:
-    """What a run of the command line says of its test data, in a process of its own. `step` 1: from every origin."""
+    """Test scores of a run by the command line, in a separate process. `step` 1: from every origin."""
     with tempfile.TemporaryDirectory() as folder:
         words = ["train", "forecast", str(data), "--model", model, "--out", f"{folder}/run", "--threads", str(threads)]
         words += [part for name, value in budget.items() for part in (f"--{name}", str(value))]
@@ -114,8 +116,8 @@ def trained(data: Path, model: str, settings: dict[str, Any], threads: int = 1, 
         test = row["test"]
         if step:
             words = ["evaluate", f"{folder}/run", str(data), "--step", str(step), "--json", "--threads", str(threads)]
-            said = subprocess.run([sys.executable, "-m", "seqloom", *words], check=True, stdout=subprocess.PIPE)
-            test = json.loads(said.stdout)
+            output = subprocess.run([sys.executable, "-m", "seqloom", *words], check=True, stdout=subprocess.PIPE)
+            test = json.loads(output.stdout)
     row = test | {"mse": test["rmse"] ** 2, **{n: row[n] for n in ("seconds", "parameters", "peak_memory_bytes")}}
     print(f"  {model}", {k: round(v, 4) for k, v in row.items()}, flush=True)
     return row
@@ -164,18 +166,18 @@ def order() -> Rows:
     """AR(2), 400 series: coverage of 90 %, the order that AICc finds, and coefficients."""
     rows = {}
     for steps in (60, 200, 1_000):
-        chance, inside, orders, off = np.random.default_rng(steps), [], [], []
+        rng, inside, orders, off = np.random.default_rng(steps), [], [], []
         automatic = Autoregressive(AutoregressionSettings(), False)
         plain = Autoregressive(AutoregressionSettings(transform="none", differences=0, trend=False), False)
         for _ in range(400):
-            noise, values = chance.standard_normal(steps + 110), np.zeros(steps + 110)
+            noise, values = rng.standard_normal(steps + 110), np.zeros(steps + 110)
             for t in range(2, len(values)):
                 values[t] = 1.2 * values[t - 1] - 0.5 * values[t - 2] + noise[t]
             past, ahead = values[100:-10], values[-10:]
-            found, simple = automatic.combine(past, 10), plain.combine(past, 10)
-            assert found is not None
+            combination, simple = automatic.combine(past, 10), plain.combine(past, 10)
+            assert combination is not None
             assert simple is not None
-            low, high = np.quantile(found.paths(past, 10, 800, chance)[1], [0.05, 0.95], axis=0)
+            low, high = np.quantile(combination.paths(past, 10, 800, rng)[1], [0.05, 0.95], axis=0)
             inside.append(((low <= ahead) & (ahead <= high)).mean())
             orders.append(simple.fits[0].order == 2)
             phi = np.append(simple.fits[0].autoregressive(), [0.0, 0.0])[:2]
@@ -192,8 +194,8 @@ def panel() -> Rows:
     """100,000 series of 100 steps, a GRU for a minute: seconds and peak memory."""
     CACHE.mkdir(exist_ok=True)
     path, count, steps = CACHE / "panel.parquet", 100_000, 100
-    chance = np.random.default_rng(0)
-    values = np.cumsum(chance.standard_normal((count, steps), dtype=np.float32), axis=1)
+    rng = np.random.default_rng(0)
+    values = np.cumsum(rng.standard_normal((count, steps), dtype=np.float32), axis=1)
     names = np.repeat(np.arange(count), steps)
     pl.DataFrame({"series": names, "step": np.tile(np.arange(steps), count), "value": values.ravel()}).write_parquet(
         path

@@ -21,11 +21,11 @@ _ENDS = ("--set", "data.period=4", "--set", "data.horizon=4")
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     """A seasonal series with noise and a trend, and a shorter one of the same kind."""
-    chance, path = np.random.default_rng(0), tmp_path / "sales.csv"
+    rng, path = np.random.default_rng(0), tmp_path / "sales.csv"
     lines = ["shop,step,value"]
     for shop, steps in (("north", 80), ("south", 60)):
         for t in range(steps):
-            value = 50 + 0.3 * t + 10 * math.sin(math.pi * t / 2) + chance.standard_normal()
+            value = 50 + 0.3 * t + 10 * math.sin(math.pi * t / 2) + rng.standard_normal()
             lines.append(f"{shop},{t},{value:.3f}")
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -44,12 +44,12 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_a_run_forecasts_its_own_series_and_others(cli: CommandLine, folder: Path, tmp_path: Path) -> None:
-    found = rows(cli("predict", folder).output)
-    assert [(row["series"], row["time"]) for row in found[:5]] == [
+    table_rows = rows(cli("predict", folder).output)
+    assert [(row["series"], row["time"]) for row in table_rows[:5]] == [
         ("north", "80"), ("north", "81"), ("north", "82"), ("north", "83"), ("south", "60"),
     ]  # fmt: skip
     expected = 50 + 0.3 * 81 + 10
-    assert float(found[1]["q0.025"]) < expected < float(found[1]["q0.975"])
+    assert float(table_rows[1]["q0.025"]) < expected < float(table_rows[1]["q0.975"])
     other = tmp_path / "new.csv"
     other.write_text("shop,step,value\n" + "".join(f"east,{t},{t % 4}\n" for t in range(30)))
     json_rows = [
@@ -75,9 +75,11 @@ def test_rolling_origins_with_and_without_a_new_fit(cli: CommandLine, folder: Pa
     scores = json.loads(cli("evaluate", folder, table, "--origins", 5, "--step", 2, "--json").output)
     assert scores["forecasts"] == 10
     assert scores["mase"] < 0.9
-    kept = json.loads(cli("evaluate", folder, table, "--origins", 5, "--step", 2, "--no-refit", "--json").output)
-    assert kept["mase"] == pytest.approx(scores["mase"], rel=0.3)
-    assert kept["mase"] != scores["mase"]
+    without_refit = json.loads(
+        cli("evaluate", folder, table, "--origins", 5, "--step", 2, "--no-refit", "--json").output
+    )
+    assert without_refit["mase"] == pytest.approx(scores["mase"], rel=0.3)
+    assert without_refit["mase"] != scores["mase"]
     by_step = rows(cli("evaluate", folder, table, "--by", "horizon").output)
     assert [row["step"] for row in by_step] == ["1", "2", "3", "4"]
     assert {row["series"] for row in rows(cli("evaluate", folder, table, "--by", "series").output)} == {
@@ -90,10 +92,10 @@ def test_an_outlier_is_improbable_and_the_rest_is_not(cli: CommandLine, folder: 
     lines = table.read_text().splitlines()
     lines[50] = "north,49,200"
     table.write_text("\n".join(lines) + "\n")
-    found = rows(cli("predict", folder, table, "--anomalies").output)
-    odd = next(row for row in found if row["time"] == "49" and row["series"] == "north")
+    table_rows = rows(cli("predict", folder, table, "--anomalies").output)
+    odd = next(row for row in table_rows if row["time"] == "49" and row["series"] == "north")
     assert float(odd["probability"]) < 1e-6
-    assert np.median([float(row["probability"]) for row in found]) > 0.1
+    assert np.median([float(row["probability"]) for row in table_rows]) > 0.1
 
 
 def test_one_value_at_a_time_is_answered_at_once(cli: CommandLine, folder: Path) -> None:

@@ -14,11 +14,11 @@ from seqloom.models.forecasting.forecast import LEVELS, Forecast
 
 def scores(errors: NDArray[np.float64]) -> ForecastScores:
     """Of forecasts that are wrong by `errors` (series, origins)."""
-    past, found = np.tile([0.0, 1.0], 10), ForecastScores(LEVELS, 1, 1)
+    past, results = np.tile([0.0, 1.0], 10), ForecastScores(LEVELS, 1, 1)
     for (series, origin), error in np.ndenumerate(errors):
         forecast = Forecast.normal(np.array([float(error)]), np.ones(1))
-        found.add(series, origin, past, np.zeros(1), forecast.point, forecast.quantiles)
-    return found
+        results.add(series, origin, past, np.zeros(1), forecast.point, forecast.quantiles)
+    return results
 
 
 def test_one_step_ahead_it_is_the_paired_t_test_but_for_the_divisor() -> None:
@@ -29,16 +29,16 @@ def test_one_step_ahead_it_is_the_paired_t_test_but_for_the_divisor() -> None:
 
 def test_equal_models_are_called_different_about_as_often_as_the_test_says() -> None:
     """Of forecasts four steps ahead, differences go together over three origins."""
-    chance, wrong = np.random.default_rng(1), 0
+    rng, wrong = np.random.default_rng(1), 0
     for _ in range(400):
-        noise = chance.standard_normal(63)
+        noise = rng.standard_normal(63)
         wrong += diebold_mariano(np.convolve(noise, np.ones(4), "valid"), 4) < 0.05
     assert 0.02 <= wrong / 400 <= 0.11
 
 
 def test_pairs_are_series_where_there_are_many_and_origins_where_not() -> None:
-    chance = np.random.default_rng(2)
-    errors = np.abs(chance.standard_normal((20, 3))) + 1
+    rng = np.random.default_rng(2)
+    errors = np.abs(rng.standard_normal((20, 3))) + 1
     many = paired(scores(errors), scores(errors + 0.5))
     assert (many.over, many.pairs) == ("series", 20)
     assert many.difference == pytest.approx(-0.5)
@@ -47,18 +47,18 @@ def test_pairs_are_series_where_there_are_many_and_origins_where_not() -> None:
 
 
 def test_the_verdict_answers_the_questions_of_the_field() -> None:
-    chance = np.random.default_rng(3)
-    base = np.abs(chance.standard_normal((30, 2))) + 1
+    rng = np.random.default_rng(3)
+    base = np.abs(rng.standard_normal((30, 2))) + 1
 
     def noisy(shift: float) -> ForecastScores:
-        return scores(base + shift + 0.1 * chance.standard_normal((30, 2)))
+        return scores(base + shift + 0.1 * rng.standard_normal((30, 2)))
 
-    said = forecast_verdict({"seasonal-naive": noisy(1.0), "ar": noisy(0.5), "gru": noisy(0.0)})
-    assert "gru forecasts best" in said
-    assert "gru beats the naive forecasts (seasonal-naive)" in said
-    assert "A recurrent network (gru) earns its keep over an autoregression (ar)" in said
-    assert "One model of all series (gru) beats one for each (ar)" in said
-    said = forecast_verdict({"naive": noisy(0.0), "ar": noisy(0.0), "gru": noisy(0.0)})
-    assert "cannot be told from" in said
-    assert "Nothing beats naive for sure" in said
-    assert "does not earn its keep" in said
+    verdict = forecast_verdict({"seasonal-naive": noisy(1.0), "ar": noisy(0.5), "gru": noisy(0.0)})
+    assert "gru forecasts best" in verdict
+    assert "gru beats the naive forecasts (seasonal-naive)" in verdict
+    assert "A recurrent network (gru) earns its keep over an autoregression (ar)" in verdict
+    assert "One model of all series (gru) beats one for each (ar)" in verdict
+    verdict = forecast_verdict({"naive": noisy(0.0), "ar": noisy(0.0), "gru": noisy(0.0)})
+    assert "cannot be told from" in verdict
+    assert "Nothing beats naive for sure" in verdict
+    assert "does not earn its keep" in verdict

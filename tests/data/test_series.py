@@ -114,20 +114,20 @@ def test_gaps_are_filled_as_asked_within_each_series(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what", "where"),
     [
-        (rows(["2020-01-01", "2020-01-02", "2020-01-02"]), "two rows of a series have one time", ":4"),
-        (rows(["2020-01-01", "2020-01-02", "03.01.2020"]), "dates are written in two forms", ":4"),
+        (rows(["2020-01-01", "2020-01-02", "2020-01-02"]), "two rows of a series have the same time", ":4"),
+        (rows(["2020-01-01", "2020-01-02", "03.01.2020"]), "dates have two formats", ":4"),
         (rows(["2020-01-01", "2020-01-02", "soon"]), "a time is not a date", ":4"),
-        (rows(["01/02/2020", "02/02/2020", "03/02/2020"]), "it is not clear whether the day or the month", ":2"),
+        (rows(["01/02/2020", "02/02/2020", "03/02/2020"]), "dates are ambiguous: the day or the month", ":2"),
         ("date,y\n2020-01-01,1\n2020-01-02,inf\n", "a value is infinite", ":3"),
         ("date,value\n2020-01-01,1\n2020-01-02,much\n", "a value is not a number", ":3"),
         ("date,sold\n" + "".join(f"2020-01-0{day},{day}\n" for day in range(1, 9)) + "2020-01-09,none\n",
          "a value is not a number", ":10"),
-        ("date,shop\n2020-01-01,north\n", "no column can be taken for the values", ""),
+        ("date,shop\n2020-01-01,north\n", "no column is recognised as the values", ""),
         ("date,y\n2020-01-01,1\n,2\n", "a time is missing", ":3"),
         ("date,y\n2020-01-01 00:00:00,1\n2020-01-01 01:00:00,2\n2020-01-01 02:00:00,3\n2020-01-01 02:30:00,4\n",
-         "a time does not lie on the grid", ":5"),
-        ("y,z\n1,2\n", "no column can be taken for the times", ""),
-        ("date,y\n2020-01-01,\n2020-01-02,\n", "a column has no value at all", ""),
+         "a time is not on the grid", ":5"),
+        ("y,z\n1,2\n", "no column is recognised as the times", ""),
+        ("date,y\n2020-01-01,\n2020-01-02,\n", "a column has no values", ""),
         ("date,y\n", "there are no rows", ""),
         ("", "the file is empty", ""),
     ],
@@ -158,7 +158,7 @@ def test_splits_follow_one_another_in_time(tmp_path: Path) -> None:
     assert splits.train.last.tolist() == splits.valid.first.tolist() == [20, 3]
     assert splits.valid.last.tolist() == splits.test.first.tolist() == [25, 8]
     assert list(splits.valid.origins(3)) == [(0, 20), (0, 21), (0, 22), (1, 3), (1, 4), (1, 5)]
-    assert list(splits.valid.origins(3, step=2, most=1)) == [(0, 22), (1, 5)]
+    assert list(splits.valid.origins(3, step=2, max_origins=1)) == [(0, 22), (1, 5)]
 
 
 def test_a_codec_reads_what_it_saved(tmp_path: Path) -> None:
@@ -180,6 +180,6 @@ def test_series_no_longer_than_the_horizon_are_refused_or_said(
     assert (caught.value.what, caught.value.got) == ("the series are too short", "1 value")
     path.write_text("id,t,y\n" + "".join(f"a,{t},{t % 5}\n" for t in range(40)) + "b,0,1\nb,1,1\nb,2,1\n")
     recipe.prepare(Sources(str(path)))
-    said = capsys.readouterr().err
-    assert "1 series are not longer than the horizon of 6" in said
-    assert "1 series never change, b the first" in said
+    messages = capsys.readouterr().err
+    assert "1 series are not longer than the horizon of 6" in messages
+    assert "1 series are constant (the first is b)" in messages

@@ -16,11 +16,11 @@ from seqloom.metrics.forecasting import ForecastScores
 pytestmark = pytest.mark.slow
 
 
-def write(path: Path, series: Sequence[Sequence[float]], asked: Sequence[Sequence[float]] | None = None) -> Path:
-    lines = ["series,step,value" + (",ask" if asked is not None else "")]
+def write(path: Path, series: Sequence[Sequence[float]], announced: Sequence[Sequence[float]] | None = None) -> Path:
+    lines = ["series,step,value" + (",ask" if announced is not None else "")]
     for number, values in enumerate(series):
         for step, value in enumerate(values):
-            ask = f",{asked[number][step]:g}" if asked is not None else ""
+            ask = f",{asked[number][step]:g}" if announced is not None else ""
             lines.append(f"s{number},{step},{value:.5f}{ask}")
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -36,30 +36,30 @@ def scores(path: Path, folder: Path, model: str, updates: int = 600, **settings:
 
 
 def test_a_season_is_found_and_beats_the_last_value(tmp_path: Path) -> None:
-    chance = np.random.default_rng(0)
-    values = 20 + 6 * np.sin(np.arange(300) * np.pi / 6) + chance.standard_normal(300)
+    rng = np.random.default_rng(0)
+    values = 20 + 6 * np.sin(np.arange(300) * np.pi / 6) + rng.standard_normal(300)
     path = write(tmp_path / "season.csv", [values.tolist()])
     settings = {"data__period": 12, "data__horizon": 6, "data__test_steps": 72, "data__origins": 60}
-    said = forecast_verdict({m: scores(path, tmp_path, m, **settings) for m in ("naive", "ar")})
-    assert "ar forecasts best" in said
-    assert "ar beats the naive forecasts" in said
+    verdict = forecast_verdict({m: scores(path, tmp_path, m, **settings) for m in ("naive", "ar")})
+    assert "ar forecasts best" in verdict
+    assert "ar beats the naive forecasts" in verdict
 
 
 def test_nothing_beats_the_last_value_of_a_random_walk(tmp_path: Path) -> None:
-    chance = np.random.default_rng(1)
-    walks = [np.cumsum(chance.standard_normal(120)).tolist() for _ in range(40)]
+    rng = np.random.default_rng(1)
+    walks = [np.cumsum(rng.standard_normal(120)).tolist() for _ in range(40)]
     path = write(tmp_path / "walk.csv", walks)
-    found = {m: scores(path, tmp_path, m, data__horizon=3) for m in ("naive", "ar", "gru")}
-    assert "Nothing beats naive for sure" in forecast_verdict(found)
+    results = {m: scores(path, tmp_path, m, data__horizon=3) for m in ("naive", "ar", "gru")}
+    assert "Nothing beats naive for sure" in forecast_verdict(results)
 
 
 def test_a_memory_longer_than_a_window_needs_a_recurrent_network(tmp_path: Path) -> None:
     """Every 40 steps a cue of 4 or -4 comes; the last five steps before the next repeat it, and are announced."""
-    chance, series, asks = np.random.default_rng(2), [], []
+    rng, series, asks = np.random.default_rng(2), [], []
     for _ in range(40):
-        values, ask = 0.3 * chance.standard_normal(400), np.zeros(400)
+        values, ask = 0.3 * rng.standard_normal(400), np.zeros(400)
         for start in range(0, 400, 40):
-            cue = 4.0 * chance.choice([-1, 1])
+            cue = 4.0 * rng.choice([-1, 1])
             values[start] = cue
             values[start + 35 : start + 40] += cue
             ask[start + 35 : start + 40] = 1
@@ -73,25 +73,23 @@ def test_a_memory_longer_than_a_window_needs_a_recurrent_network(tmp_path: Path)
     window = scores(path, tmp_path, "ffnn", 1_500, window__context=32, **settings)
     memory = scores(path, tmp_path, "gru", 1_500, window__context=80, **settings)
     linear = scores(path, tmp_path, "ar", **{n: v for n, v in settings.items() if not n.startswith("window")})
-    said = forecast_verdict({"ffnn": window, "gru": memory, "ar": linear})
-    assert "gru forecasts best" in said
-    assert "A recurrent network (gru) earns its keep over an autoregression (ar)" in said
+    verdict = forecast_verdict({"ffnn": window, "gru": memory, "ar": linear})
+    assert "gru forecasts best" in verdict
+    assert "A recurrent network (gru) earns its keep over an autoregression (ar)" in verdict
 
 
 def test_a_pattern_that_short_series_share_is_learnt_by_one_model_of_all(tmp_path: Path) -> None:
-    chance = np.random.default_rng(3)
-    shape = np.cumsum(chance.standard_normal(60))
+    rng = np.random.default_rng(3)
+    shape = np.cumsum(rng.standard_normal(60))
     series = []
     for _ in range(200):
-        start = int(chance.integers(0, 30))
-        series.append(
-            (5 + chance.lognormal() * (shape[start : start + 30] + 0.1 * chance.standard_normal(30))).tolist()
-        )
+        start = int(rng.integers(0, 30))
+        series.append((5 + rng.lognormal() * (shape[start : start + 30] + 0.1 * rng.standard_normal(30))).tolist())
     path = write(tmp_path / "shared.csv", series)
-    found = {
+    results = {
         model: scores(path, tmp_path, model, 2_000, data__horizon=5, **settings)
         for model, settings in (("naive", {}), ("ar", {}), ("ffnn", {"window__context": 12}))
     }
-    said = forecast_verdict(found)
-    assert "ffnn forecasts best" in said
-    assert "One model of all series (ffnn) beats one for each (ar)" in said
+    verdict = forecast_verdict(results)
+    assert "ffnn forecasts best" in verdict
+    assert "One model of all series (ffnn) beats one for each (ar)" in verdict

@@ -32,13 +32,13 @@ def test_the_scale_is_the_seasonal_naive_error_of_the_past() -> None:
 
 
 def scored(count: int = 400) -> ForecastScores:
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     scores = ForecastScores(LEVELS, 1, 3, ["a", "b", "flat"])
     for series in range(2):
         for origin in range(count):
-            past = chance.standard_normal(30)
+            past = rng.standard_normal(30)
             forecast = Forecast.normal(np.zeros(3), np.ones(3))
-            scores.add(series, origin, past, chance.standard_normal(3), forecast.point, forecast.quantiles)
+            scores.add(series, origin, past, rng.standard_normal(3), forecast.point, forecast.quantiles)
     return scores
 
 

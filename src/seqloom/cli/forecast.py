@@ -1,4 +1,4 @@
-"""What `seqloom predict` and `seqloom evaluate` do with a run of `forecast`."""
+"""`seqloom predict` and `seqloom evaluate` for runs of `forecast`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def print_forecast(
     loaded: Run, file: str | None, horizon: int, paths: int, seed: int, past: bool, out: Path | None, json: bool
 ) -> None:
-    """A table of what follows the series of a file, or of the training data; `past`: of how likely its values were."""
+    """Prints or writes a table of forecasts for a file or the training data; `past`: a table of anomaly scores."""
     from seqloom.formats.number_table import check_kind, print_table, write_table
 
     if out is not None:
@@ -52,16 +52,16 @@ def _anomalies(loaded: Run, file: str | None) -> Iterator[dict[str, Any]]:
 
 
 def write_page(loaded: Run, data: Any, path: Path, figures: Path | None, name: str, rolling: dict[str, Any]) -> None:
-    """`forecast.html`."""
+    """Writes `forecast.html`."""
     from seqloom.explain.forecast_page import forecast_page
 
     about = f"{loaded.plan.model} · {name} · run {loaded.folder.resolve().name}"
-    forecast_page(loaded.study(data, **rolling), "Forecasts and what came", about).write(path, figures)
+    forecast_page(loaded.study(data, **rolling), "Forecasts and actual values", about).write(path, figures)
     print(f"report: {path}", file=sys.stderr)
 
 
 def print_scores(scores: ForecastScores, by: str | None, json: bool) -> None:
-    """All metrics, or a table of them by step ahead or by series."""
+    """Prints all metrics, or a table of them by step ahead or by series."""
     from seqloom.cli.options import print_metrics, to_json
     from seqloom.errors import unknown_name
     from seqloom.formats.number_table import print_table

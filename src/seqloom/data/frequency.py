@@ -1,4 +1,4 @@
-"""Times of series: parsed from text, and laid on a grid of equal steps."""
+"""Frequencies of series: grids of equal steps, their inference, names and date formats."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _PERIODS = {"1h": 24, "30m": 48, "15m": 96, "10m": 144, "5m": 288, "1d": 7, "1b"
 
 @dataclass(frozen=True)
 class Frequency:
-    """`count` units lie between a step and the next. A step has a number, `index(time)`, counted from one origin for
-    all series; `offset` is what times are after a whole number of steps (a day of the month, seconds)."""
+    """A grid with `count` units between two steps. `index(time)` numbers the steps from one origin for all series;
+    `offset` is the distance of the grid from that origin (months, seconds)."""
 
     unit: Unit
     count: int
@@ -37,7 +37,7 @@ class Frequency:
 
     @property
     def text(self) -> str:
-        """As it is written in settings: 1, 15m, 1h, 1d, 1b, 1w, 1mo, 1q, 1y."""
+        """As in the settings: 1, 15m, 1h, 1d, 1b, 1w, 1mo, 1q, 1y."""
         if self.unit == "step":
             return str(self.count)
         if self.unit == "business day":
@@ -52,11 +52,11 @@ class Frequency:
 
     @property
     def period(self) -> int:
-        """The steps of the season that is usual for it; 1 where there is none."""
+        """The usual season in steps; 1 if there is none."""
         return _PERIODS.get(self.text, 1)
 
     def index(self, times: Times) -> tuple[Indices, NDArray[np.bool_]]:
-        """The number of each time's step, and whether it lies on the grid."""
+        """The number of each time's step, and whether the time is on the grid."""
         units = _units(times, self.unit) - self.offset
         on_grid = units % self.count == 0
         if self.unit == "business day":
@@ -78,7 +78,7 @@ class Frequency:
         return units.astype("datetime64[M]").astype("datetime64[s]")
 
     def to_text(self, indices: Indices) -> list[str]:
-        """The times as they are written in tables."""
+        """The times as text in tables."""
         times = self.times(indices)
         if self.unit == "step":
             return [str(time) for time in times.tolist()]
@@ -90,7 +90,7 @@ class Frequency:
         match = re.fullmatch(r"(\d*)(s|min|m|h|d|b|w|mo|q|y)?", text.strip().lower())
         if match is None or not text.strip() or match[1] == "0":
             raise RequestError(
-                "this is no frequency", where="data.frequency", got=text,
+                "not a frequency", where="data.frequency", got=text,
                 expected="a number and a unit: 1, 30s, 15m, 1h, 1d, 1b (business day), 1w, 1mo, 1q, 1y",
             )  # fmt: skip
         count, unit = int(match[1] or 1), match[2]
@@ -105,7 +105,7 @@ class Frequency:
 
 
 def _units(times: Times, unit: Unit) -> Indices:
-    """Whole units since 1970-01-01, or the numbers as they are."""
+    """Whole units since 1970-01-01, or numbers of steps as they are."""
     if unit == "step":
         return times.astype(np.int64)
     if unit == "month":
@@ -116,9 +116,9 @@ def _units(times: Times, unit: Unit) -> Indices:
 
 
 def infer_frequency(times: Times, first_of_series: NDArray[np.bool_]) -> Frequency:
-    """The frequency of ascending times, series after series; `first_of_series` marks where each begins.
+    """The frequency of ascending times, series after series; `first_of_series` marks the first time of each series.
 
-    Months where all times fall on one day of the month or on its last one; otherwise the most common distance.
+    Months if all times are on the same day of the month or on its last one; otherwise the most common distance.
     """
     ahead = ~first_of_series[1:] & (times[1:] > times[:-1])
     if not ahead.any():
@@ -156,12 +156,12 @@ FORMATS = (
     "%d.%m.%Y", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y",
     "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y",
 )  # fmt: skip
-"""Those of whole dates, as `strptime` of the library takes them."""
+"""Formats of whole dates, for `strptime`."""
 
 FORMATS_OF_MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%Y %b", "%Y %B", "%YM%m", "%Ym%m", "%b-%y")
-"""Those without a day."""
+"""Formats without a day."""
 
 
 def contradictory(formats: Sequence[str]) -> bool:
-    """Whether texts that fit all of these formats mean different days: the day first, or the month."""
+    """Whether some of these formats have the day first and others the month."""
     return len({form.index("%d") < form.index("%m") for form in formats if "%d" in form and "%m" in form}) > 1

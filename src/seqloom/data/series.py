@@ -1,4 +1,4 @@
-"""Many series of numbers in time, in flat arrays, and the parts of them that are learnt from and scored."""
+"""Many series of numbers in time, in flat arrays, and their training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Ints = NDArray[np.int64]
 
 
 class History(NamedTuple):
-    """What is known of one series at an origin: `values` (steps,) up to there, the first of them at the step `start` of
-    the grid; `past` (steps, columns) covariates known as far; `ahead` (steps + horizon or more, columns) those known
-    ahead, none where there are no columns; `static` (columns,)."""
+    """The known part of one series at an origin: `values` (steps,) up to there, the first of them at the step `start`
+    of the grid; `past` (steps, columns) covariates known as far; `ahead` (steps + horizon or more, columns) those known
+    ahead; `static` (columns,)."""
 
     name: str
     start: int
@@ -35,7 +35,7 @@ class Panel:
 
     Series i has the steps `starts[i]`, `starts[i] + 1`, .. of the grid. `values` (steps of all,) and `past` (steps of
     all, columns) lie series after series between `offsets`; `ahead` (.., columns) between `ahead_offsets`, since it may
-    go on after the values; `static` (series, columns).
+    continue after the values; `static` (series, columns).
     """
 
     names: Sequence[str]
@@ -61,7 +61,7 @@ class Panel:
         return self.values[self.offsets[series] : self.offsets[series + 1]]
 
     def history(self, series: int, origin: int | None = None) -> History:
-        """All that is known of a series before the step `origin` of its own; None: all."""
+        """The history of a series before its step number `origin`; None: all of it."""
         first, last = int(self.offsets[series]), int(self.offsets[series + 1])
         end = last if origin is None else first + origin
         ahead = self.ahead[self.ahead_offsets[series] : self.ahead_offsets[series + 1]]
@@ -70,26 +70,26 @@ class Panel:
             self.static[series],
         )  # fmt: skip
 
-    def select(self, chosen: Sequence[int] | Ints) -> Panel:
+    def select(self, indices: Sequence[int] | Ints) -> Panel:
         """The series with these numbers."""
 
         def rows(array: NDArray[np.float64], offsets: Ints) -> tuple[NDArray[np.float64], Ints]:
-            parts = [array[offsets[i] : offsets[i + 1]] for i in chosen]
+            parts = [array[offsets[i] : offsets[i + 1]] for i in indices]
             return (np.concatenate(parts) if parts else array[:0]), np.cumsum([0, *map(len, parts)]).astype(np.int64)
 
-        index = np.asarray(chosen, np.int64)
+        index = np.asarray(indices, np.int64)
         (values, offsets), (past, _) = rows(self.values, self.offsets), rows(self.past, self.offsets)
         ahead, ahead_offsets = rows(self.ahead, self.ahead_offsets)
         return replace(
-            self, names=[self.names[i] for i in chosen], starts=self.starts[index], offsets=offsets, values=values,
+            self, names=[self.names[i] for i in indices], starts=self.starts[index], offsets=offsets, values=values,
             past=past, ahead=ahead, ahead_offsets=ahead_offsets, static=self.static[index],
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class SeriesData:
-    """The part of a panel that one split scores: of series i the steps `first[i]` to `last[i]`, its own counted from 0.
-    What comes before them is known, what comes after is not."""
+    """One split of a panel: of series i the steps from `first[i]` to `last[i]`, counted from 0. The steps before are
+    known; the steps after are not."""
 
     panel: Panel
     first: Ints
@@ -102,13 +102,13 @@ class SeriesData:
     def num_lines(self) -> int:
         return len(self.panel)
 
-    def origins(self, horizon: int, step: int = 1, most: int = 0) -> Iterator[tuple[int, int]]:
-        """Yields (series, origin) for every origin whose `horizon` steps are all to be scored: the last one, and those
-        `step` steps earlier each, at `most` so many (0: all). The earliest comes first."""
+    def origins(self, horizon: int, step: int = 1, max_origins: int = 0) -> Iterator[tuple[int, int]]:
+        """Yields (series, origin) for all origins whose whole horizon lies in the split: the last one and every
+        `step`-th before it, at most `max_origins` of each series (0: all), the earliest first."""
         for series in range(len(self.panel)):
             first = max(int(self.first[series]), 1)
             origins = range(int(self.last[series]) - horizon, first - 1, -step)
-            for origin in reversed(origins[:most] if most else origins):
+            for origin in reversed(origins[:max_origins] if max_origins else origins):
                 yield series, origin
 
 
@@ -124,9 +124,9 @@ class Splits(NamedTuple):
 
 
 def split_in_time(panel: Panel, valid_steps: int, test_steps: int, every: int = 1) -> Splits:
-    """Each series in three: its last `test_steps` are tested on, the `valid_steps` before are validated on, and what
-    comes first is learnt from. A series too short for a part of its own has none of it, the test's going first. Of
-    many series, each `every`-th is validated on, and more is learnt from the others."""
+    """Splits each series in three: the last `test_steps` are the test part, the `valid_steps` before them the
+    validation part, the rest the training part. A series that is too short has no validation part, or neither. Of many
+    series only each `every`-th has a validation part, which leaves more of the others to train on."""
     lengths = panel.lengths
     test_first = np.where(lengths > valid_steps + test_steps, lengths - test_steps, lengths)
     validates = (test_first > valid_steps) & (np.arange(len(panel)) % every == 0)

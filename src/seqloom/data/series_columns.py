@@ -1,4 +1,4 @@
-"""Which columns of a table hold the times, the series' names, the values and the covariates."""
+"""The roles of a table's columns: time, series name, values, covariates."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _VALUES = ("value", "y", "target", "values")
 
 
 class ColumnSettings(Settings):
-    """What a user says of the columns; what is not said is recognised by names and types."""
+    """Settings about the columns; what is not set is recognised by names and types."""
 
     time: str = Field("", description="the column of times; otherwise one named date, time, ds, step, year or such")
     series: str = Field(
         "", description="the column of the series' names; otherwise one named series, unique_id or such"
     )
     target: tuple[str, ...] = Field(
-        (), description="the column of values, or several: each is a series then; otherwise value, y or all numbers"
+        (), description="the column of values; several columns are one series each; otherwise value, y or all numbers"
     )
     past: tuple[str, ...] = Field((), description="columns of covariates that are known up to the present only")
     ahead: tuple[str, ...] = Field((), description="columns of covariates that are known ahead, such as holidays")
-    static: tuple[str, ...] = Field((), description="columns that are the same at all times of a series")
-    date_format: str = Field("", description="how dates are written, such as %d/%m/%Y, where that is not clear")
+    static: tuple[str, ...] = Field((), description="columns that are constant within a series")
+    date_format: str = Field("", description="the format of dates, such as %d/%m/%Y, if it is ambiguous")
     frequency: str = Field(
-        "", description="steps: 1, 15m, 1h, 1d, 1b, 1w, 1mo, 1q, 1y; coarser than the data: it is aggregated"
+        "", description="1, 15m, 1h, 1d, 1b, 1w, 1mo, 1q or 1y; coarser than the data: values are aggregated"
     )
     aggregate: Literal["mean", "sum", "last"] = Field(
-        "mean", description="what several values become in a coarser step"
+        "mean", description="how the values of a coarser step are aggregated"
     )
     gaps: Literal["interpolate", "previous", "zero", "refuse"] = Field(
-        "interpolate", description="what stands for values that are missing between others"
+        "interpolate", description="how missing values between others are filled"
     )
     period: int = Field(0, ge=0, le=100_000, description="steps of a season; 0: the usual one of the frequency")
 
@@ -61,7 +61,7 @@ def recognise(
 ) -> Columns:
     """The roles of the columns called `names`, `numeric` and `dates` among them.
 
-    Raises RequestError where a column that was named is not there, or none can be taken for the values.
+    Raises RequestError if a named column does not exist, or no column can be recognised as the values.
     """
     named = [settings.time, settings.series, *settings.target, *settings.past, *settings.ahead, *settings.static]
     for name in named:
@@ -71,7 +71,7 @@ def recognise(
     time = settings.time or _first(names, _TIMES, taken) or next((n for n in dates if n not in taken), "")
     if not time:
         raise RequestError(
-            "no column can be taken for the times", where=where, got=", ".join(names),
+            "no column is recognised as the times", where=where, got=", ".join(names),
             expected=f"a column named {', '.join(_TIMES[:6])} or such", hint="--set data.time=NAME",
         )  # fmt: skip
     taken.add(time)
@@ -84,7 +84,7 @@ def recognise(
     target = target or tuple(name for name in numeric if name not in taken)
     if not target or (series and len(target) > 1):
         raise RequestError(
-            "it is not clear which column holds the values" if target else "no column can be taken for the values",
+            "it is not clear which column holds the values" if target else "no column is recognised as the values",
             where=where, got=", ".join(names), expected="a column named value, y or target",
             hint="--set data.target=NAME",
         )  # fmt: skip
@@ -94,7 +94,7 @@ def recognise(
 
 
 def _first(names: Sequence[str], known: Sequence[str], taken: set[str]) -> str:
-    """The first of the `known` names that stands there, in letters of any case."""
+    """The first of the `known` names among `names`, regardless of case."""
     lower: dict[str, Any] = {}
     for name in names:
         if name not in taken:

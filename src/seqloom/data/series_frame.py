@@ -24,7 +24,7 @@ def read_frame(path: str) -> pl.DataFrame:
         with opened(path) as stream:
             content = stream.read()
     if not content.strip():
-        raise RequestError("the file is empty", where=path, expected="a header and a row a time")
+        raise RequestError("the file is empty", where=path, expected="a header and one row for each time")
     header = content[: content.find(b"\n")]
     separator = max((b",", b";", b"\t"), key=header.count).decode()
     return _parsed(
@@ -37,7 +37,7 @@ def read_frame(path: str) -> pl.DataFrame:
 
 
 def _parsed(read: Any, path: str) -> pl.DataFrame:
-    """An index that was written without a name is called so."""
+    """Reads a frame; a column without a name is named `index`."""
     import polars as pl
 
     try:

@@ -1,4 +1,4 @@
-"""Numbers of series on a grid of equal steps: aggregated, placed, carried forward, and panels joined."""
+"""Arrays on a grid of equal steps: aggregating, placing rows, carrying values forward, joining panels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqloom.data.series import Ints, Matrix, Panel, Vector
 
 
 def aggregated(column: Vector, group: Ints, count: int, how: str) -> Vector:
-    """The mean, sum or last of the numbers of each group, NaN where there is none."""
+    """The mean, sum or last number of each group; NaN if it has none."""
     real = ~np.isnan(column)
     if how == "last":
         result = np.full(count, np.nan)
@@ -32,7 +32,7 @@ def placed(rows: Matrix, places: Ints, length: int) -> Matrix:
 
 
 def carried_forward(grid: Matrix, offsets: Ints) -> Matrix:
-    """Missing covariates are as at the step before, within a series; before the first, as the first is."""
+    """Fills missing covariates with the value before, within a series, or with the first value."""
     if not np.isnan(grid).any():
         return grid
     for first, last in itertools.pairwise(offsets.tolist()):

@@ -1,4 +1,4 @@
-"""How files of series become data: the roles of their columns, a grid of times, and splits in order of time."""
+"""From files of series to data: roles of columns, a grid of times, chronological splits."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ _FILE = "series.json"
 _SHORTEST_HORIZON = 6
 
 _VERY_MANY = 200
-"""From so many series on, some of them are enough to validate on."""
+"""From this number of series on, validation uses only some of them."""
 
 _MANY = 10
-"""From so many series on, a test on the last horizon of each says enough; of fewer, more of their past is tested on."""
+"""From this number of series on, the test part is one horizon of each; with fewer it is longer."""
 
 
 class SeriesSettings(ColumnSettings):
-    horizon: int = Field(0, ge=0, le=10_000, description="steps that are forecast; 0: a season, at least 6")
+    horizon: int = Field(0, ge=0, le=10_000, description="steps to forecast; 0: a season, at least 6")
     valid_steps: int = Field(
-        0, ge=0, description="steps at the end of each series to validate on; 0: a horizon, of few series a tenth"
+        0, ge=0, description="steps of each series for validation; 0: a horizon, with few series a tenth"
     )
-    test_steps: int = Field(0, ge=0, description="steps after those to test on; 0: a horizon, of few series a fifth")
+    test_steps: int = Field(
+        0, ge=0, description="steps of each series for the test; 0: a horizon, with few series a fifth"
+    )
     valid_every: int = Field(
-        0, ge=0, le=1_000_000, description="validate on every n-th series; 0: on all, of 200 and more on every fifth"
+        0, ge=0, le=1_000_000, description="validate on every n-th series; 0: on all, from 200 series on every fifth"
     )
-    origins: int = Field(
-        0, ge=0, description="origins of a series from which a split is forecast; 0: up to 24, fewer of many series"
-    )
+    origins: int = Field(0, ge=0, description="origins of each series in a split; 0: up to 24, fewer with many series")
 
 
 @dataclass(frozen=True)
 class SeriesCodec:
-    """What a run keeps of its data: how its table is read, its grid of times, and how far it forecasts."""
+    """What a run saves about its data: how tables are read, the grid of times, the horizon."""
 
     columns: Columns
     categories: Categories
@@ -59,7 +59,7 @@ class SeriesCodec:
     past: int
     ahead: int
     static: int
-    """How many covariates of each kind there are, words counted as one each."""
+    """The number of columns of each kind of covariate; each word of a column of words is one column."""
 
     @classmethod
     def of(cls, table: SeriesTable, horizon: int) -> SeriesCodec:
@@ -101,7 +101,7 @@ class SeriesCodec:
 
 @dataclass(frozen=True)
 class SeriesRecipe:
-    """`settings` say how tables are read and split. Every split knows what comes before it."""
+    """Reads and splits tables by `settings`. Each split knows the steps before it."""
 
     settings: SeriesSettings
 
@@ -113,8 +113,8 @@ class SeriesRecipe:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def prepare(self, sources: Sources) -> Corpus[Any, Any]:
-        """The end of each series in `data` is held out. A file of its own for validation or test holds series whole,
-        of which the end is scored."""
+        """The end of each series in `data` is held out. A separate file for validation or test has whole series, whose
+        end is scored."""
         table = self._read(sources.data, None)
         codec = SeriesCodec.of(table, self.horizon(table.panel))
         panel = table.panel
@@ -134,14 +134,14 @@ class SeriesRecipe:
         return Corpus(codec, splits.train, valid, test)
 
     def encode(self, name: str, codec: SeriesCodec) -> SeriesData:
-        """Other series, of which the end is scored as a test is."""
+        """Other series, whose end is scored like a test part."""
         panel = self.panel(name, codec)
         _, test_steps = self.steps(panel, codec.horizon)
         splits = split_in_time(panel, 0, test_steps)
         return splits.test if splits.test is not None else SeriesData(panel, panel.lengths, panel.lengths)
 
     def panel(self, name: str, codec: SeriesCodec) -> Panel:
-        """The series of another file, read as those of the training were."""
+        """The series of another file, read in the same way as the training data."""
         table = self._read(name, codec)
         for note in table.notes:
             print(note, file=sys.stderr)
@@ -157,34 +157,35 @@ class SeriesRecipe:
         return self.settings.horizon or max(panel.period, _SHORTEST_HORIZON)
 
     def steps(self, panel: Panel, horizon: int) -> tuple[int, int]:
-        """Steps of each series to validate and to test on."""
+        """Steps of each series in the validation and the test part."""
         typical = 0 if len(panel) >= _MANY else int(np.median(panel.lengths))
         valid = self.settings.valid_steps or max(horizon, typical // 10)
         return valid, self.settings.test_steps or max(horizon, typical // 5)
 
     def origin_step(self, data: SeriesData, horizon: int) -> int:
-        """Steps between two origins of a split, so that there are about as many as the settings say."""
-        most = self.settings.origins or max(1, min(24, 2_000 // max(len(data.panel), 1)))
+        """Steps between two origins of a split, for about the number of origins that is set."""
+        max_origins = self.settings.origins or max(1, min(24, 2_000 // max(len(data.panel), 1)))
         spare = int(np.median(data.last - data.first)) - horizon
-        return max(1, -(-spare // max(most - 1, 1)) if most > 1 else spare + 1)
+        return max(1, -(-spare // max(max_origins - 1, 1)) if max_origins > 1 else spare + 1)
 
     def _check(self, panel: Panel, horizon: int, where: str) -> None:
-        """Refuses or says what no forecast can be made or judged of."""
+        """Refuses or warns of series that cannot be forecast or scored."""
         lengths = panel.lengths
         if lengths.max() <= horizon:
             raise _too_short(panel, horizon, 0, where)
         short = np.flatnonzero(lengths <= horizon)
         if len(short):
             print(
-                f"{len(short)} series are not longer than the horizon of {horizon} and are neither learnt from nor "
-                f"scored, {panel.names[int(short[0])]} the first, of {int(lengths[short[0]])} values",
+                f"{len(short)} series are not longer than the horizon of {horizon} and are neither trained on nor "
+                f"scored; the first is {panel.names[int(short[0])]}, with {int(lengths[short[0]])} values",
                 file=sys.stderr,
             )
         constant = [i for i in range(len(panel)) if lengths[i] > 1 and np.ptp(panel.of(i)) == 0]
         if constant:
             which = panel.names[constant[0]] or "the series"
             print(
-                f"{len(constant)} series never change, {which} the first: no scaled score counts them", file=sys.stderr
+                f"{len(constant)} series are constant (the first is {which}): scaled scores leave them out",
+                file=sys.stderr,
             )
 
 
@@ -195,12 +196,12 @@ def _too_short(panel: Panel, horizon: int, held_out: int, where: str) -> Request
         got=f"{longest} value{'' if longest == 1 else 's'}" + (" in the longest" if len(panel) > 1 else ""),
         expected=f"more than the horizon of {horizon}"
         + (f" and the {held_out} steps that are held out" if held_out else ""),
-        hint="--set data.horizon=.., data.valid_steps=.. and data.test_steps=.. say how many",
+        hint="--set data.horizon=.., data.valid_steps=.. or data.test_steps=..",
     )  # fmt: skip
 
 
 def _describe(panel: Panel, horizon: int, notes: list[str]) -> None:
-    """Says on standard error what was read, and what was inferred."""
+    """Prints to standard error what was read and inferred."""
     lengths = panel.lengths
     span = panel.frequency.to_text(np.array([panel.starts.min(), (panel.starts + lengths).max() - 1]))
     count = f"{lengths.min()} to {lengths.max()}" if lengths.min() < lengths.max() else f"{lengths[0]}"

@@ -1,4 +1,4 @@
-"""From a table to a panel: rows laid on the grid of times, gaps filled or refused, doubtful numbers said."""
+"""From a table to a panel: rows are placed on the grid of times, gaps are filled or refused."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from seqloom.errors import RequestError, SeqloomError
 if TYPE_CHECKING:
     import polars as pl
 
-_SPARSE = 20
-"""Steps of the grid for each row, at most: with more, it is the wrong grid."""
+_MAX_SPARSITY = 20
+"""The most steps of the grid for each row: with more, the frequency is wrong."""
 
 Categories = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
 class SeriesTable:
-    """A panel, the roles of the columns it is from, the words of those that hold words, and what a reader should know
-    of it."""
+    """A panel, the roles of its columns, the categories of columns of words, and notes for the user."""
 
     panel: Panel
     columns: Columns
@@ -51,7 +50,7 @@ def table_of(
 ) -> SeriesTable:  # fmt: skip
     """The series of a frame. Raises SeqloomError with `file:line` for what cannot be a series of numbers."""
     if not len(frame):
-        raise RequestError("there are no rows", where=where, expected="a row a time")
+        raise RequestError("there are no rows", where=where, expected="one row for each time")
     if columns is None:
         numeric = [name for name in frame.columns if _mostly_numbers(frame[name])]
         dates = [name for name in frame.columns if looks_like_dates(frame[name])]
@@ -62,7 +61,7 @@ def table_of(
 
 
 _NUMBERS = 0.8
-"""The share of a column of words that must be numbers for the others to be mistakes in a column of numbers."""
+"""A text column with at least this share of numbers is a column of numbers with mistakes."""
 
 
 def _mostly_numbers(column: pl.Series) -> bool:
@@ -84,7 +83,7 @@ def _with_columns(frame: pl.DataFrame, columns: Columns, where: str) -> pl.DataF
 
 
 class _Reader:
-    """Makes a panel of a frame whose columns are known."""
+    """Makes a panel from a frame whose columns are known."""
 
     def __init__(
         self, frame: pl.DataFrame, where: str, settings: ColumnSettings, columns: Columns, categories: Categories | None
@@ -106,7 +105,11 @@ class _Reader:
         wanted = Frequency.parse(settings.frequency) if settings.frequency else inferred
         coarser = bool(settings.frequency)
         if wanted.unit == "step" and times.dtype.kind == "M":
-            raise RequestError("dates have no numbered steps", where="data.frequency", got=settings.frequency)
+            raise RequestError(
+                "the times are dates, and the frequency is a number of steps",
+                where="data.frequency",
+                got=settings.frequency,
+            )
         if coarser:
             steps = wanted.floor(times)
         else:
@@ -131,9 +134,7 @@ class _Reader:
         column = self.frame[self.columns.series].cast(pl.String)
         if column.null_count():
             row = int(np.argmax(column.is_null().to_numpy()))
-            raise SeqloomError(
-                "a row does not say of which series it is", where=f"{self.where}:{row + self.first_line}"
-            )
+            raise SeqloomError("a row has no series name", where=f"{self.where}:{row + self.first_line}")
         names = column.unique(maintain_order=True)
         codes = column.replace_strict(names, pl.Series(range(len(names))), return_dtype=pl.Int64)
         return codes.to_numpy(), names.to_list()
@@ -146,9 +147,9 @@ class _Reader:
     ) -> SeqloomError:
         place = int(np.argmin(on_grid))
         return SeqloomError(
-            "a time does not lie on the grid of the others", where=self._line(order, place), got=str(times[place]),
+            "a time is not on the grid of the others", where=self._line(order, place), got=str(times[place]),
             expected=f"{wanted.description} ({wanted.text})",
-            hint="--set data.frequency=.. takes the values of a coarser step together",
+            hint="--set data.frequency=.. aggregates values to a coarser step",
         )  # fmt: skip
 
     def _refuse_duplicates(self, order: Ints, codes: Ints, steps: Ints) -> None:
@@ -156,14 +157,14 @@ class _Reader:
         if same.any():
             place = int(np.argmax(same)) + 1
             raise SeqloomError(
-                "two rows of a series have one time", where=self._line(order, place),
-                got=f"{self.frame[self.columns.time][int(order[place])]}, which line "
-                f"{int(order[place - 1]) + self.first_line} has too",
-                expected="a row a time; several series in one table need a column of their names (data.series)",
+                "two rows of a series have the same time", where=self._line(order, place),
+                got=f"{self.frame[self.columns.time][int(order[place])]}, also in line "
+                f"{int(order[place - 1]) + self.first_line}",
+                expected="one row for each time; a table of several series needs a column of names (data.series)",
             )  # fmt: skip
 
     def _numbers(self, name: str) -> Vector:
-        """A column as numbers, NaN where there is none."""
+        """A column as numbers, NaN for missing ones."""
         import polars as pl
 
         column = self.frame[name]
@@ -182,12 +183,12 @@ class _Reader:
             row = int(np.argmax(infinite))
             raise SeqloomError(
                 "a value is infinite", where=f"{self.where}:{row + self.first_line}", got=f"{name}: {values[row]}",
-                expected="finite numbers, or an empty cell where none is known",
+                expected="finite numbers, or an empty cell for a missing value",
             )  # fmt: skip
         return values
 
     def _covariates(self, names: Sequence[str]) -> Matrix:
-        """(rows, columns): numbers as they are, words as a column of 0 and 1 each."""
+        """(rows, columns): numbers as they are, words one-hot."""
         import polars as pl
 
         parts = []
@@ -206,25 +207,25 @@ class _Reader:
         self, values: Vector, codes: Ints, steps: Ints, order: Ints, names: Sequence[str], frequency: Frequency,
         coarser: bool,
     ) -> Panel:  # fmt: skip
-        """The panel of one column of values, rows in `order`."""
+        """The panel of one column of values, with rows in `order`."""
         columns = self.columns
         past, ahead, static = (self._covariates(part)[order] for part in (columns.past, columns.ahead, columns.static))
         if coarser:
             values, past, ahead, static, codes, steps = self._aggregate(values, past, ahead, static, codes, steps)
         known = np.flatnonzero(~np.isnan(values))
         if not len(known):
-            raise SeqloomError("a column has no value at all", where=self.where, got=names[0])
+            raise SeqloomError("a column has no values", where=self.where, got=names[0])
         present, first_row = np.unique(codes[known], return_index=True)
         last_row = np.concatenate([first_row[1:], [len(known)]]) - 1
         starts, ends = steps[known[first_row]], steps[known[last_row]] + 1
         lengths = ends - starts
-        if lengths.sum() > _SPARSE * len(known) + 1_000:
+        if lengths.sum() > _MAX_SPARSITY * len(known) + 1_000:
             raise RequestError(
                 "nearly all steps of the series are missing", where=self.where,
                 got=f"{len(known):,} values on {int(lengths.sum()):,} steps, {frequency.description}",
-                hint="say the frequency with --set data.frequency=..",
+                hint="--set data.frequency=.. sets the frequency",
             )  # fmt: skip
-        self._say_absent(names, present)
+        self._note_empty(names, present)
         place = np.full(len(names), -1, np.int64)
         place[present] = np.arange(len(present))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -265,32 +266,37 @@ class _Reader:
         ]
         return columns[0], matrices[0], matrices[1], static[first], codes[first], steps[first]
 
-    def _say_absent(self, names: Sequence[str], present: Ints) -> None:
-        absent = sorted(set(range(len(names))) - set(present.tolist()))
-        if absent:
-            self.notes.append(f"{len(absent)} series without a value left out, {names[absent[0]]} the first")
+    def _note_empty(self, names: Sequence[str], present: Ints) -> None:
+        empty = sorted(set(range(len(names))) - set(present.tolist()))
+        if empty:
+            self.notes.append(f"{len(empty)} series without values are left out; the first is {names[empty[0]]}")
 
     def _fill(self, grid: Vector, offsets: Ints, names: Sequence[str], frequency: Frequency, starts: Ints) -> None:
-        """Puts numbers where values are missing between others, or refuses to."""
-        gone = np.isnan(grid)
-        if not gone.any():
+        """Fills missing values between others, or refuses them."""
+        missing = np.isnan(grid)
+        if not missing.any():
             return
-        first = int(np.argmax(gone))
+        first = int(np.argmax(missing))
         series = int(np.searchsorted(offsets, first, side="right")) - 1
         time = frequency.to_text(np.array([starts[series] + first - offsets[series]]))[0]
         which = f"{names[series]} at {time}" if names[series] else time
         rule = self.settings.gaps
         if rule == "refuse":
             raise SeqloomError(
-                "values are missing between others", where=self.where, got=f"{int(gone.sum()):,}, the first of {which}",
+                "values are missing between others", where=self.where,
+                got=f"{int(missing.sum()):,}, the first of {which}",
                 hint="--set data.gaps=interpolate, previous or zero",
             )  # fmt: skip
-        places = np.flatnonzero(~gone)
+        places = np.flatnonzero(~missing)
         if rule == "zero":
-            grid[gone] = 0.0
+            grid[missing] = 0.0
         elif rule == "previous":
             grid[:] = grid[places[np.searchsorted(places, np.arange(len(grid)), side="right") - 1]]
         else:  # no series begins or ends with a gap, so none reaches into another
-            grid[gone] = np.interp(np.flatnonzero(gone), places, grid[places])
-        said = {"zero": "set to zero", "previous": "set to the one before", "interpolate": "interpolated"}[rule]
-        self.notes.append(f"{int(gone.sum()):,} of {len(grid):,} values are missing and were {said}, {which} the first")
+            grid[missing] = np.interp(np.flatnonzero(missing), places, grid[places])
+        action = {"zero": "set to zero", "previous": "filled with the value before", "interpolate": "interpolated"}[
+            rule
+        ]
+        self.notes.append(
+            f"{int(missing.sum()):,} of {len(grid):,} values are missing and were {action}; the first is {which}"
+        )

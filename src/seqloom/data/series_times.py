@@ -1,4 +1,4 @@
-"""The column of times of a table: text, dates or numbers, as what a `Frequency` takes."""
+"""Parses the column of times of a table: text, dates or numbers of steps."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def parse_times(column: pl.Series, date_format: str, where: str, first_line: int) -> Times:
-    """datetime64[s], or int64 where times are numbers of steps. Dates may be written in any usual form, in one only.
+    """datetime64[s], or int64 for numbers of steps. Dates may have any usual format, but all the same.
 
-    Raises SeqloomError with the line where a time is missing or is none.
+    Raises SeqloomError with the line of a time that is missing or cannot be parsed.
     """
     import polars as pl
 
@@ -35,7 +35,7 @@ def parse_times(column: pl.Series, date_format: str, where: str, first_line: int
         odd = (whole.cast(pl.Float64) != column).fill_null(True).arg_true()
         if len(odd):
             raise SeqloomError(
-                "a number of a step is not whole", where=f"{where}:{odd[0] + first_line}", got=column[odd[0]]
+                "a step number is not a whole number", where=f"{where}:{odd[0] + first_line}", got=column[odd[0]]
             )
         return whole.to_numpy()
     if column.dtype.is_temporal():
@@ -44,7 +44,7 @@ def parse_times(column: pl.Series, date_format: str, where: str, first_line: int
 
 
 def looks_like_dates(column: pl.Series) -> bool:
-    """Whether a column can be taken for that of the times, by its type and first values."""
+    """Whether a column may hold the times, by its type and first values."""
     import polars as pl
 
     if column.dtype.is_temporal():
@@ -58,7 +58,7 @@ def looks_like_dates(column: pl.Series) -> bool:
 
 
 def _are_days(column: pl.Series) -> bool:
-    """Whether whole numbers are days written as 20240131."""
+    """Whether whole numbers are dates such as 20240131."""
     numbers = column.drop_nulls().to_numpy()
     months, days = numbers // 100 % 100, numbers % 100
     inside = (numbers >= 18000101) & (numbers <= 22001231) & (months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)
@@ -69,7 +69,7 @@ _Parser = Callable[["pl.Series"], "pl.Series"]
 
 
 def _parsers(date_format: str) -> dict[str, _Parser]:
-    """What reads dates of each form, and gives null for a text of another form."""
+    """A parser for each date format; it gives null for text in another format."""
     import polars as pl
 
     def of(form: str) -> _Parser:
@@ -99,7 +99,7 @@ def _dates(column: pl.Series, date_format: str, where: str, first_line: int) -> 
         raise _no_form(column, parsings, date_format, where, first_line)
     if contradictory([form for form, _ in whole]) and any((whole[0][1] != other).any() for _, other in whole[1:]):
         raise RequestError(
-            "it is not clear whether the day or the month comes first", where=f"{where}:{first_line}", got=column[0],
+            "dates are ambiguous: the day or the month may come first", where=f"{where}:{first_line}", got=column[0],
             hint="--set data.date_format=%d/%m/%Y, or %m/%d/%Y",
         )  # fmt: skip
     return whole[0][1].to_numpy().astype("datetime64[s]")
@@ -108,7 +108,7 @@ def _dates(column: pl.Series, date_format: str, where: str, first_line: int) -> 
 def _no_form(
     column: pl.Series, parsings: list[tuple[str, pl.Series]], date_format: str, where: str, first_line: int
 ) -> SeqloomError:
-    """The error for a column that no form of dates fits as a whole."""
+    """The error for a column that no single date format fits."""
     if not parsings:
         return RequestError(
             "the times are not dates", where=f"{where}:{first_line}", got=column[0],
@@ -119,6 +119,6 @@ def _no_form(
     row = int(np.argmax(best.is_null().to_numpy()))
     other = any(parsed[row] is not None for _, parsed in parsings)
     return SeqloomError(
-        "dates are written in two forms" if other else "a time is not a date",
-        where=f"{where}:{row + first_line}", got=column[row], expected=f"the form of the others, {form}",
+        "dates have two formats" if other else "a time is not a date",
+        where=f"{where}:{row + first_line}", got=column[row], expected=f"the format of the others, {form}",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Windows of series for networks: what is known up to an origin, and the steps after it."""
+"""Windows of series for networks: the steps before an origin as inputs, those after it as targets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class WindowLoader:
-    """Windows of `context` known steps and `horizon` steps to forecast, from every `step`-th origin of a series whose
-    horizon lies in what is scored. A shorter past is filled from the left by its first value.
+    """Windows of `context` steps before and `horizon` steps after every `step`-th origin of a split. A shorter history
+    is padded on the left with its first value.
 
-    The order of an epoch depends on `seed` and the epoch alone; None: as they lie.
+    The order of an epoch depends only on `seed` and the epoch; None: windows in order of series and time.
     """
 
     data: SeriesData
@@ -30,16 +30,16 @@ class WindowLoader:
     batch_size: int
     seed: int | None
     step: int = 1
-    least: int = 2
-    """Values that are known at an origin, at least."""
+    min_history: int = 2
+    """The fewest known values at an origin."""
 
     @cached_property
     def _first_origins(self) -> Ints:
-        return np.maximum(self.data.first, self.least)
+        return np.maximum(self.data.first, self.min_history)
 
     @cached_property
     def _ends(self) -> Ints:
-        """The number of windows of all series up to each one."""
+        """The cumulative number of windows of the series."""
         spare = self.data.last - self.horizon - self._first_origins
         return np.cumsum(np.where(spare >= 0, spare // self.step + 1, 0))
 
@@ -50,11 +50,11 @@ class WindowLoader:
         return -(-len(self) // self.batch_size)
 
     def batch(self, epoch: int, step: int) -> Batch:
-        chosen = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        series = np.searchsorted(self._ends, chosen, side="right")
+        windows = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        series = np.searchsorted(self._ends, windows, side="right")
         before = np.concatenate([[0], self._ends])[series]
         return window_batch(
-            self.data.panel, series, self._first_origins[series] + (chosen - before) * self.step, self.context,
+            self.data.panel, series, self._first_origins[series] + (windows - before) * self.step, self.context,
             self.horizon,
         )  # fmt: skip
 
@@ -70,8 +70,8 @@ class WindowLoader:
 
 
 def window_batch(panel: Panel, series: Ints, origins: Ints, context: int, horizon: int) -> Batch:
-    """`inputs` (rows, context, 2 + past + ahead + static): the value, whether it is real, and the covariates, those
-    known ahead too; `source` (rows, horizon, ahead), none without such; `targets` (rows, horizon)."""
+    """`inputs` (rows, context, 2 + past + ahead + static): the value, 1 or 0 for padding, and all
+    covariates; `source` (rows, horizon, ahead): covariates known ahead, None without; `targets` (rows, horizon)."""
     first = panel.offsets[series]
     steps = np.maximum(origins[:, None] + np.arange(-context, 0), 0)
     real = origins[:, None] + np.arange(-context, 0) >= 0
@@ -92,13 +92,13 @@ def window_batch(panel: Panel, series: Ints, origins: Ints, context: int, horizo
 
 
 def _ahead(panel: Panel, series: Ints, origins: Ints, horizon: int) -> Ints:
-    """The places of the covariates of the steps after each origin; where they are not known any more, the last one."""
+    """The places of the covariates known ahead after each origin; after the last known one, that one."""
     places = panel.ahead_offsets[series][:, None] + origins[:, None] + np.arange(horizon)
     return np.minimum(places, panel.ahead_offsets[series + 1][:, None] - 1)
 
 
 def history_batch(histories: Sequence[History], context: int, horizon: int) -> Batch:
-    """The same of histories, from their ends; `targets` are zeros."""
+    """As `window_batch`, with the origins at the ends of the histories; `targets` are zeros."""
     rows, ahead_rows = [], []
     for history in histories:
         steps = np.arange(len(history.values) - context, len(history.values))

@@ -1,4 +1,4 @@
-"""`forecast.html`: forecasts beside what came, scores by step ahead, errors and their autocorrelation, coefficients."""
+"""`forecast.html`: forecasts and actual values, scores by step ahead, residuals, coefficients of autoregressions."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(-
 th { font-weight: 600; color: var(--soft); font-size: .8rem } th:first-child, td:first-child { text-align: left }
 """
 
-_MOST_LAGS = 24
+_MAX_LAG = 24
 _BINS = 25
 
 
 def forecast_page(study: ForecastStudy, title: str, about: str = "") -> Page:
-    """The page. Everything in it is escaped; it loads nothing from anywhere. `about` is a line below the title."""
+    """The page; all text is escaped, and it loads nothing from the network. `about` is a line below the title."""
     figures: list[Figure] = []
     parts = [f'<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>', _scores(study)]
     parts.append(_by_horizon(study, figures))
@@ -68,84 +68,97 @@ def _series(series: SeriesStudy, number: int, figures: list[Figure]) -> str:
     parts = [
         f"<h2>{escape(name)}</h2>",
         f'<p class="soft">Forecast from {escape(series.origin_time)} on; MASE {series.mase:.3f} over {series.origins} '
-        f"origins. The bands are the intervals of 80 % and 95 %.</p>",
+        f"origin{'' if series.origins == 1 else 's'}. The bands are the 80 % and 95 % intervals.</p>",
         chart.html(),
     ]
     if len(series.errors) >= 8:
         spread = _errors(series, number)
         figures += spread
-        parts += ["<h3>Errors one step ahead</h3>", *(figure.html() for figure in spread), f"<p>{_verdict(series)}</p>"]
+        parts += [
+            "<h3>Residuals: errors one step ahead</h3>",
+            *(figure.html() for figure in spread),
+            f"<p>{_verdict(series)}</p>",
+        ]
     if series.coefficients is not None:
         parts.append(_coefficients(series.coefficients))
     return "\n".join(parts)
 
 
 def _forecast(series: SeriesStudy, number: int) -> Figure:
-    """History, what came, and the median with two bands."""
+    """History, actual values, and the median with two intervals."""
     begin = series.origin - len(series.history)
     past = [(float(begin + step), float(value)) for step, value in enumerate(series.history)]
     ahead = [float(series.origin + step) for step in range(len(series.median))]
     joined = past[-1:]
-    came = joined + list(zip(ahead, series.actual.tolist(), strict=True))
+    actual = joined + list(zip(ahead, series.actual.tolist(), strict=True))
     median = list(zip(ahead, series.median.tolist(), strict=True))
     bands = [list(zip(low.tolist(), high.tolist(), strict=True)) for low, high in (series.wide, series.narrow)]
     lines = [
         Line("history", past, colour=7, marks=False),
         Line("95 %", median, colour=0, band=bands[0], marks=False),
         Line("forecast", median, colour=0, band=bands[1], marks=False),
-        Line("what came", came, colour=2, marks=False),
+        Line("actual", actual, colour=2, marks=False),
     ]
-    values = [v for _, v in past + came] + [v for band in bands for pair in band for v in pair]
+    values = [v for _, v in past + actual] + [v for band in bands for pair in band for v in pair]
     x = Axis(float(begin), ahead[-1], False, f"step, {series.first_time} to {series.last_time}")
     return line_chart(
         f"forecast-{number}", f"forecast of {series.name or 'the series'}", lines, x, Axis.over(values, "value", False)
     )
 
 
-def autocorrelation(errors: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]], most: int) -> list[float]:
-    """At the lags 1 to `most`, fewer of a short series."""
+def autocorrelation(
+    errors: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]], max_lag: int
+) -> list[float]:
+    """At the lags 1 to `max_lag`, or to half the length of a short series."""
     centred = np.asarray(errors, np.float64) - np.mean(errors)
     total = float(centred @ centred)
-    lags = range(1, min(most, len(centred) // 2) + 1)
+    lags = range(1, min(max_lag, len(centred) // 2) + 1)
     return [float(centred[lag:] @ centred[:-lag]) / total if total else 0.0 for lag in lags]
 
 
 def _errors(series: SeriesStudy, number: int) -> list[Figure]:
     counts, edges = np.histogram(series.errors, _BINS)
-    found = autocorrelation(series.errors, _MOST_LAGS)
-    bars = [Bar(str(lag), value, colour=int(abs(value) > _chance(series))) for lag, value in enumerate(found, 1)]
+    correlations = autocorrelation(series.errors, _MAX_LAG)
+    bars = [Bar(str(lag), value, colour=int(abs(value) > _bound(series))) for lag, value in enumerate(correlations, 1)]
     return [
         histogram(f"errors-{number}", "errors one step ahead", counts, edges, "error"),
-        bar_chart(f"autocorrelation-{number}", "autocorrelation of the errors", bars, "autocorrelation"),
+        bar_chart(f"autocorrelation-{number}", "autocorrelation of the residuals", bars, "autocorrelation"),
     ]
 
 
-def _chance(series: SeriesStudy) -> float:
-    """What 95 % of the autocorrelations of independent errors are below."""
+def _bound(series: SeriesStudy) -> float:
+    """The 95 % limit of the autocorrelations of independent errors (Bartlett 1946)."""
     return 1.96 / float(np.sqrt(len(series.errors)))
 
 
 def _verdict(series: SeriesStudy) -> str:
-    found = autocorrelation(series.errors, _MOST_LAGS)
-    beyond = [lag for lag, value in enumerate(found, 1) if abs(value) > _chance(series)]
-    if len(beyond) <= max(1, round(0.05 * len(found))):
-        return "The errors look independent: nothing in the past is left that a linear model would use."
+    correlations = autocorrelation(series.errors, _MAX_LAG)
+    beyond = [lag for lag, value in enumerate(correlations, 1) if abs(value) > _bound(series)]
+    if len(beyond) <= max(1, round(0.05 * len(correlations))):
+        return "The residuals look independent: no linear dependence on the past is left."
     lags = ", ".join(map(str, beyond[:6]))
-    return f"Errors at the lags {lags} go together (beyond ± {_chance(series):.2f}): something is left to be learnt."
+    bound = f"± {_bound(series):.2f}"
+    return f"The residuals are correlated at the lags {lags} (beyond {bound}): a better model could use that."
 
 
-def _coefficients(found: Coefficients) -> str:
+def _coefficients(autoregression: Coefficients) -> str:
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{value:.4f}</td><td>{'–' if np.isnan(error) else f'{error:.4f}'}</td></tr>"
-        for name, value, error in found.terms
+        for name, value, error in autoregression.terms
     )
     roots = "".join(
         f"<tr><td>{size:.3f}</td><td>{'–' if cycle is None else f'{cycle:.1f}'}</td></tr>"
-        for size, cycle in found.roots
+        for size, cycle in autoregression.roots
     )
-    kinds = "".join(f"<tr><td>{escape(kind)}</td><td>{weight:.3f}</td></tr>" for kind, weight in found.kinds)
-    return f"""<h3>Coefficients of the heaviest autoregression: {escape(found.kind)}, order {found.order}</h3>
+    specifications = "".join(
+        f"<tr><td>{escape(specification)}</td><td>{weight:.3f}</td></tr>"
+        for specification, weight in autoregression.specifications
+    )
+    name = f"{escape(autoregression.specification)}, order {autoregression.order}"
+    return f"""<h3>The autoregression with the largest weight: {name}</h3>
 <div class="wide"><table><tr><th>term</th><th>coefficient</th><th>standard error</th></tr>{rows}</table></div>
-<h3>Characteristic roots</h3><p class="soft">Below 1 in size the memory fades; a cycle has a length in steps.</p>
-<div class="wide"><table><tr><th>size</th><th>cycle</th></tr>{roots}</table></div>
-<h3>Kinds, by weight</h3><div class="wide"><table><tr><th>kind</th><th>weight</th></tr>{kinds}</table></div>"""
+<h3>Characteristic roots</h3>
+<p class="soft">Stationary if all moduli are below 1. A complex pair is a cycle; its period is in steps.</p>
+<div class="wide"><table><tr><th>modulus</th><th>period of the cycle</th></tr>{roots}</table></div>
+<h3>Weights of all specifications</h3>
+<div class="wide"><table><tr><th>specification</th><th>weight</th></tr>{specifications}</table></div>"""

@@ -32,19 +32,19 @@ _SUMS = (
 
 
 ENOUGH_SERIES = 10
-"""From so many series on, they are what is counted as drawn independently; of fewer, the origins."""
+"""From this number of series on, series are the independent units of tests; with fewer, origins are."""
 
 
 class Scale(NamedTuple):
     """The mean absolute and the mean squared error of the seasonal naive forecast, one season ahead, over a series'
-    past: what errors are divided by (Hyndman and Koehler 2006). NaN where the past is constant or of one value."""
+    past, by which errors are divided (Hyndman and Koehler 2006). NaN if the past is constant or has one value."""
 
     absolute: float
     squared: float
 
     @classmethod
     def of(cls, past: Vector, period: int) -> Scale:
-        """A past that is no longer than a season is scaled by the naive forecast of one step."""
+        """If the past is no longer than a season, the naive forecast one step ahead is used."""
         lag = period if len(past) > period else 1
         errors = past[lag:] - past[:-lag] if len(past) > lag else np.zeros(0)
         absolute = float(np.abs(errors).mean()) if len(errors) else 0.0
@@ -52,8 +52,8 @@ class Scale(NamedTuple):
 
 
 class SeriesStudy(NamedTuple):
-    """One series as it is shown. `history` ends before the step `origin`; `median`, `actual` and the ends of the `wide`
-    (95 %) and `narrow` (80 %) intervals are of the steps from there on; `errors` are of one step ahead."""
+    """One series on the forecast page. `history` ends before the step `origin`; `median`, `actual` and the ends of the
+    `wide` (95 %) and `narrow` (80 %) intervals are of the steps from there on; `errors` are of one step ahead."""
 
     name: str
     origin: int
@@ -72,7 +72,7 @@ class SeriesStudy(NamedTuple):
 
 
 class ForecastStudy(NamedTuple):
-    """Scores of forecasts on a split, by step ahead too, and some of its series."""
+    """Scores of forecasts on a split, in total and by step ahead, and some of its series."""
 
     scores: dict[str, float]
     by_horizon: list[dict[str, float]]
@@ -81,8 +81,8 @@ class ForecastStudy(NamedTuple):
 
 
 class ForecastRow(NamedTuple):
-    """One step ahead of one series. `quantiles` at the levels of the model; `paths`, where asked for, the samples
-    at this step."""
+    """One step ahead of one series. `quantiles` (levels,); `paths` (paths,): the values of the sample paths at this
+    step, None unless requested."""
 
     series: str
     time: str
@@ -92,8 +92,7 @@ class ForecastRow(NamedTuple):
 
 
 class Anomaly(NamedTuple):
-    """How likely a value was, from what came before it: the ends of the interval of 95 %, and the probability of one at
-    least as far out on either side."""
+    """The anomaly score of a value: the ends of its one-step 95 % interval, and the two-sided tail probability."""
 
     series: str
     time: str
@@ -121,14 +120,14 @@ def crps(
     levels: Sequence[float],
 ) -> Float[NDArray[np.float64], " horizon"]:
     """The continuous ranked probability score by nine quantiles: twice the mean pinball loss over the deciles."""
-    chosen = [levels.index(level) for level in DECILES]
-    return 2 * pinball(actual, quantiles[:, chosen], DECILES).mean(1)
+    deciles = [levels.index(level) for level in DECILES]
+    return 2 * pinball(actual, quantiles[:, deciles], DECILES).mean(1)
 
 
 @dataclass
 class ForecastScores:
-    """Scores of forecasts, added one after the other and averaged over series: each series counts alike, within it each
-    origin and step."""
+    """Scores of forecasts, averaged over series: all series have equal weight, and within a series all origins and
+    steps."""
 
     levels: Sequence[float]
     period: int
@@ -138,14 +137,14 @@ class ForecastScores:
     """By series: (scores, horizon) sums over origins."""
     counts: dict[int, int] = field(default_factory=dict)
     origins: list[tuple[int, int, float, float]] = field(default_factory=list)
-    """(series, origin, scaled absolute error, scaled CRPS) of each forecast, for tests of two models."""
+    """(series, origin, scaled absolute error, scaled CRPS) of each forecast, for tests between two models."""
     unscaled: int = 0
-    """Forecasts left out of the scaled scores, since the past is constant."""
+    """Forecasts that have no scaled scores, since the past is constant."""
 
     def add(
         self, series: int, origin: int, past: Vector, actual: Vector, point: Vector, quantiles: NDArray[Any]
     ) -> None:
-        """A forecast of the steps after `past`, which is what is known of series number `series` at `origin`."""
+        """Adds a forecast of series number `series`; `past` are its values before `origin`."""
         scale = Scale.of(past, self.period)
         error, size = np.abs(actual - point), np.abs(actual) + np.abs(point)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -173,12 +172,12 @@ class ForecastScores:
         return np.stack([self.sums[series] / self.counts[series] for series in self.sums])
 
     def metrics(self) -> dict[str, float]:
-        """By plain names. `mase` and `rmsse` are scaled by the seasonal naive errors of each series' own past at the
-        origin, `crps` likewise; `mae` and `rmse` are in the data's units."""
+        """All metrics by name. `mase` and `rmsse` are scaled by the seasonal naive errors of each series' own past at
+        the origin, `crps` likewise; `mae` and `rmse` are in the data's units."""
         return _named(_mean(self._by_series(), (0, 2)), self.origins)
 
     def example_scores(self) -> ExampleScores:
-        """MASE by series; where they are few, by the single forecasts, of which each series has equally much weight."""
+        """MASE of each series; with few series, of each forecast, such that all series have equal weight."""
         rows = [
             (series, error / self.counts[series], 1 / self.counts[series])
             for series, _, error, _ in self.origins
@@ -208,7 +207,7 @@ class ForecastScores:
 
 
 def _mean(values: NDArray[np.float64], axes: tuple[int, ...]) -> NDArray[np.float64]:
-    """Without what is NaN; NaN where all is."""
+    """The mean without NaN; NaN if all values are."""
     real = np.isfinite(values)
     count = real.sum(axes)
     with np.errstate(invalid="ignore", divide="ignore"):

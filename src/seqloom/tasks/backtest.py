@@ -1,4 +1,4 @@
-"""Forecasts of a trained model: calibrated, from rolling origins, step by step, and what they say of the past."""
+"""Forecasts of a trained model: calibrated, from rolling origins, one value at a time; and anomaly scores."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast
 from seqloom.tasks.capabilities import Trained
 
 _AT_ONCE = 512
-"""Forecasts that are made before they are scored."""
+"""Forecasts in a block."""
 
 
 def forecast_histories(
     trained: Trained, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True
 ) -> Iterator[Forecast]:
-    """Of each, in the order given, calibrated. What was never negative is not forecast to be."""
+    """A calibrated forecast of each history, in order. Forecasts of series without negative values are at least 0."""
     raw = trained.model.forecasts(histories, horizon, seed=seed, paths=paths, refit=refit)
     for history, forecast in zip(histories, raw, strict=True):
         adjusted = calibrated(forecast, trained.model.factors)
@@ -40,8 +40,8 @@ def _never_negative(forecast: Forecast) -> Forecast:
 def backtest(
     trained: Trained, data: SeriesData, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
 ) -> ForecastScores:
-    """Scores of forecasts from rolling origins: at each, what comes after is not known. `origins`: of each series, the
-    last so many; `step`: steps between two of them. 0: as the run was set up."""
+    """Scores of forecasts from rolling origins; a forecast uses only the values before its origin. `origins`: the
+    number of last origins of each series; `step`: steps between two of them. 0: the settings of the run."""
     codec: SeriesCodec = trained.codec
     horizon = horizon or codec.horizon
     if origins:
@@ -66,14 +66,14 @@ def backtest(
 
 
 _SHOWN = 6
-"""Series on a page: the worst, the best and some between."""
+"""Series on a page: the worst, the best, and some between."""
 
 _ERRORS = 200
-"""Steps whose one-step errors are looked at."""
+"""Steps whose one-step errors are shown."""
 
 
 def study(trained: Trained, data: SeriesData, **rolling: Any) -> ForecastStudy:
-    """What a page shows of forecasts; `rolling` as `backtest` takes it."""
+    """The contents of the forecast page; `rolling` are options of `backtest`."""
     scores = backtest(trained, data, **rolling)
     horizon = scores.horizon
     last = {series: (origin, mase) for series, origin, mase, _ in scores.origins}
@@ -95,7 +95,7 @@ def _series_study(
     times = panel.frequency.to_text(panel.starts[series] + np.array([begin, origin, origin + horizon - 1]))
     first = max(2 * panel.period, 8, len(values) - _ERRORS)
     origins = [panel.history(series, step) for step in range(first, len(values))]
-    expected = [one.point[0] for one in forecast_histories(trained, origins, 1, refit=False)]
+    expected = [forecast.point[0] for forecast in forecast_histories(trained, origins, 1, refit=False)]
     explain = getattr(trained.model, "coefficients", None)
     return SeriesStudy(
         panel.names[series], origin, scores.counts[series], times[1], times[0], times[2],
@@ -108,8 +108,7 @@ def _series_study(
 def forecast_rows(
     trained: Trained, panel: Panel, horizon: int = 0, paths: int = 0, seed: int = 1
 ) -> Iterator[ForecastRow]:
-    """What follows each series, step by step. `mean` is that of the sample paths where the model has some, otherwise
-    the point forecast."""
+    """The forecast of each series, one row for each step ahead. `mean` is the point forecast."""
     horizon = horizon or trained.codec.horizon
     for first in range(0, len(panel), _AT_ONCE):
         histories = [panel.history(series) for series in range(first, min(first + _AT_ONCE, len(panel)))]
@@ -124,12 +123,12 @@ def forecast_rows(
 
 
 def anomalies(trained: Trained, panel: Panel, last: int = 0) -> Iterator[Anomaly]:
-    """Of each value of each series that can be forecast, or of the `last` so many. A model of one series keeps the
-    coefficients that it has."""
-    least = max(2 * trained.codec.period, 8)
+    """Anomaly scores: of each value that has enough history, or of the `last` values of each series. Models of single
+    series keep their coefficients."""
+    min_history = max(2 * trained.codec.period, 8)
     for series in range(len(panel)):
         values = panel.of(series)
-        first = max(least, len(values) - last) if last else least
+        first = max(min_history, len(values) - last) if last else min_history
         histories = [panel.history(series, origin) for origin in range(first, len(values))]
         times = panel.frequency.to_text(panel.starts[series] + np.arange(first, len(values)))
         forecasts = forecast_histories(trained, histories, 1, refit=False)
@@ -143,7 +142,7 @@ def anomalies(trained: Trained, panel: Panel, last: int = 0) -> Iterator[Anomaly
 
 
 def cumulative(value: float, quantiles: NDArray[np.float64]) -> float:
-    """P(Y <= value) of a distribution with these quantiles: normal between two of them and beyond the last."""
+    """P(Y <= value) of the distribution with these quantiles; normal between two of them and beyond the last."""
     normal = ndtri(np.array(LEVELS))
     distinct = np.concatenate([[True], np.diff(quantiles) > 0])
     q, z = quantiles[distinct], normal[distinct]
@@ -154,8 +153,8 @@ def cumulative(value: float, quantiles: NDArray[np.float64]) -> float:
 
 
 def online(trained: Trained) -> Callable[[str], str]:
-    """What takes the next value of one series and gives the next step's forecast: its point and the ends of its
-    interval of 80 %, separated by tabs. Nothing is known before the first value."""
+    """A function from the next value of one series to the forecast of the step after it: the point and the ends of the
+    80 % interval, separated by tabs. It begins without any history."""
     known: list[float] = []
     codec: SeriesCodec = trained.codec
     if codec.past or codec.ahead or codec.static:

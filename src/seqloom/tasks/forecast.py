@@ -1,6 +1,6 @@
-"""Series of numbers in time, forecast with intervals: from naive forecasts and autoregressions to recurrent networks.
+"""The task `forecast`: series of numbers in time, from naive forecasts and autoregressions to recurrent networks.
 
-Nothing here imports torch: the models in closed form do without.
+This module does not import torch, which the models in closed form do not need.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from seqloom.tasks.capabilities import Trained, TrainedModel
 from seqloom.tasks.forecast_settings import FittedForecastSettings, ForecastSettings
 from seqloom.tasks.task import Score
 
-if TYPE_CHECKING:  # what these are of imports torch
+if TYPE_CHECKING:  # these modules import torch
     from torch import Tensor, nn
 
     from seqloom.data.batches import Batch, Loader
@@ -47,7 +47,7 @@ CLOSED_FORM: dict[str, type[LocalForecaster]] = {
 
 
 class ForecastTask:
-    """Say what follows series of numbers, with intervals: MASE, sMAPE, RMSSE, CRPS, coverage."""
+    """Forecasts series of numbers with intervals; metrics are MASE, sMAPE, RMSSE, CRPS, coverage."""
 
     name = "forecast"
     description = "Forecast series of numbers, with intervals that cover."
@@ -103,7 +103,7 @@ class ForecastTask:
         return backtest(trained, data).metrics()
 
     def calibrate(self, trained: Trained, valid: SeriesData) -> None:
-        """Of a network; the models in closed form calibrate themselves when they are fitted."""
+        """Calibrates a network; models in closed form are calibrated when they are fitted."""
         if trained.settings.calibrate:
             _networks().calibrate(trained, valid)
 
@@ -125,7 +125,7 @@ class ForecastTask:
 
 
 def _networks() -> Any:
-    """What trains networks; it imports torch."""
+    """The module of the networks, which imports torch."""
     from seqloom.tasks import forecast_networks
 
     return forecast_networks

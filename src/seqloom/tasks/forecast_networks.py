@@ -1,4 +1,4 @@
-"""The networks of the task `forecast`: their settings and presets, how they are built, trained and scored."""
+"""The networks of the task `forecast`: settings, presets, building, loaders and loss."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from seqloom.tasks.forecast_settings import ForecastSettings
 from seqloom.tasks.network_task import Loss
 
 _ROWS = 512
-_MOST_VALID = 4_000
-"""Windows of the validation data whose loss is looked at during training."""
+_MAX_VALID_WINDOWS = 4_000
+"""The approximate number of validation windows whose loss is computed during training."""
 
 _TRAINING: dict[str, Any] = {
     "training.learning_rate": 3e-3,
@@ -48,8 +48,7 @@ _RECURRENT: dict[str, Any] = {"model.hidden_size": 96, "model.num_layers": 1}
 
 
 def networks() -> list[str]:
-    """Every layer that does not see the future. That which is linear in its window has the name of the model in closed
-    form."""
+    """All causal layers but `ar`, which is the name of the model in closed form."""
     return [name for name in layers if layers[name].causal and name != "ar"]
 
 
@@ -95,24 +94,24 @@ def train_loader(corpus: Corpus[Any, Any], settings: Any, seed: int) -> WindowLo
 
 
 def exact_loader(data: SeriesData, settings: Any) -> WindowLoader:
-    """Of much data, every few origins."""
+    """All origins, or every few of much data."""
     horizon = SeriesRecipe(settings.data).horizon(data.panel)
     spare = int(np.maximum(data.last - data.first - horizon + 1, 0).sum())
-    return _loader(data, settings, _ROWS, None, max(1, spare // _MOST_VALID))
+    return _loader(data, settings, _ROWS, None, max(1, spare // _MAX_VALID_WINDOWS))
 
 
 def _loader(data: SeriesData, settings: Any, batch_size: int, seed: int | None, step: int) -> WindowLoader:
     horizon, context = SeriesRecipe(settings.data).horizon(data.panel), context_of(settings.window, data.panel.period)
-    # A window of a few values tells nothing of the scale, and its loss would outweigh all others.
-    for least in (min(context, max(2 * data.panel.period, 8)), 2):
-        loader = WindowLoader(data, context, horizon, batch_size, seed, step, least)
+    # The scale of a window with few values is unreliable, and its loss would outweigh all others.
+    for min_history in (min(context, max(2 * data.panel.period, 8)), 2):
+        loader = WindowLoader(data, context, horizon, batch_size, seed, step, min_history)
         if len(loader):
             return loader
-    raise RequestError("no series has a whole horizon to learn from", got=f"a horizon of {horizon}")
+    raise RequestError("no series has a whole horizon to train on", got=f"a horizon of {horizon}")
 
 
 def loss(model: ForecastNetwork, batch: Batch) -> Loss:
-    """Counted by the step ahead."""
+    """Counted in steps ahead."""
     rows = model.loss(batch)
     if batch.scored is not None:
         rows = rows[batch.scored[:, 0]]

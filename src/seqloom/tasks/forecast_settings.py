@@ -1,4 +1,4 @@
-"""The settings that all models of the task `forecast` share."""
+"""The settings of all models of the task `forecast`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from seqloom.tasks.capabilities import FittedSettings
 
 class ForecastSettings(Settings):
     data: SeriesSettings = SeriesSettings()
-    calibrate: bool = Field(
-        True, description="move quantiles by what the validation data show, so that intervals cover"
-    )
+    calibrate: bool = Field(True, description="conformal calibration on the validation data, so that intervals cover")
 
 
 class FittedForecastSettings(FittedSettings, ForecastSettings):
-    """Those of a model in closed form."""
+    """The settings of models in closed form."""

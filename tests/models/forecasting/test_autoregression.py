@@ -43,31 +43,31 @@ def panel_of(*series: NDArray[np.float64], period: int = 1) -> Panel:
 
 
 def model(period: int = 1, **settings: object) -> Autoregressive:
-    made = Autoregressive(AutoregressionSettings.model_validate(settings), calibrate=True)
-    made.period = period
-    return made
+    forecaster = Autoregressive(AutoregressionSettings.model_validate(settings), calibrate=True)
+    forecaster.period = period
+    return forecaster
 
 
 def test_coefficients_and_errors_are_those_of_plain_least_squares() -> None:
     values = second_order(300, 3, level=7.0)
-    found = fit(values, Candidate(), 1, 4, NONE, 2)
-    assert found is not None
-    lagged = np.stack([np.ones(298), values[1:-1] - found.center, values[:-2] - found.center], axis=1)
-    targets = values[2:] - found.center
+    fitted = fit(values, Candidate(), 1, 4, NONE, 2)
+    assert fitted is not None
+    lagged = np.stack([np.ones(298), values[1:-1] - fitted.center, values[:-2] - fitted.center], axis=1)
+    targets = values[2:] - fitted.center
     expected, (residual,), *_ = np.linalg.lstsq(lagged, targets)
-    assert found.coefficients == pytest.approx(expected, abs=1e-6)
-    assert found.variance == pytest.approx(residual / (298 - 3), rel=1e-6)
-    assert found.errors() == pytest.approx(
-        np.sqrt(found.variance * np.diag(np.linalg.inv(lagged.T @ lagged))), rel=1e-5
+    assert fitted.coefficients == pytest.approx(expected, abs=1e-6)
+    assert fitted.variance == pytest.approx(residual / (298 - 3), rel=1e-6)
+    assert fitted.errors() == pytest.approx(
+        np.sqrt(fitted.variance * np.diag(np.linalg.inv(lagged.T @ lagged))), rel=1e-5
     )
 
 
 def test_forecasts_continue_the_recursion_and_undo_differences() -> None:
     values = np.exp(0.02 * np.arange(60) + np.tile([0.0, 0.3, -0.2, 0.1], 15))
-    found = fit(values, Candidate(power=0.0, differences=1, seasonal_differences=1), 4, 8, NONE, 0)
-    assert found is not None
+    fitted = fit(values, Candidate(power=0.0, differences=1, seasonal_differences=1), 4, 8, NONE, 0)
+    assert fitted is not None
     expected = np.exp(0.02 * np.arange(60, 68) + np.tile([0.0, 0.3, -0.2, 0.1], 2))
-    assert found.forecast(values, 8) == pytest.approx(expected, rel=1e-6)
+    assert fitted.forecast(values, 8) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_polynomial_of_differences_is_what_differences_do() -> None:
@@ -88,14 +88,14 @@ def test_rolling_forecasts_are_those_of_fits_that_end_earlier() -> None:
 
 
 def test_aicc_finds_the_order_and_roots_tell_the_cycle() -> None:
-    made = model(**PLAIN)
+    forecaster = model(**PLAIN)
     orders = []
     for seed in range(60):
-        found = made.combine(second_order(60, seed), 5)
-        assert found is not None
-        orders.append(found.fits[0].order)
+        fitted = forecaster.combine(second_order(60, seed), 5)
+        assert fitted is not None
+        orders.append(fitted.fits[0].order)
     assert np.mean(np.array(orders) == 2) >= 0.75
-    long = made.combine(second_order(4_000, 9), 5)
+    long = forecaster.combine(second_order(4_000, 9), 5)
     assert long is not None
     roots = long.fits[0].roots()
     assert np.abs(roots[:2]) == pytest.approx(np.sqrt(0.5), abs=0.05)
@@ -103,12 +103,12 @@ def test_aicc_finds_the_order_and_roots_tell_the_cycle() -> None:
 
 @pytest.mark.parametrize("steps", [60, 200])
 def test_an_interval_of_ninety_per_cent_covers_about_as_much(steps: int) -> None:
-    made, inside = model(), []
+    forecaster, inside = model(), []
     for seed in range(60):
         values = second_order(steps + 10, 1_000 + seed)
-        found = made.combine(values[:steps], 10)
-        assert found is not None
-        _, paths = found.paths(values[:steps], 10, 400, np.random.default_rng(seed))
+        fitted = forecaster.combine(values[:steps], 10)
+        assert fitted is not None
+        _, paths = fitted.paths(values[:steps], 10, 400, np.random.default_rng(seed))
         low, high = np.quantile(paths, [0.05, 0.95], axis=0)
         inside.append(((low <= values[steps:]) & (values[steps:] <= high)).mean())
     assert 0.85 <= np.mean(inside) <= 0.95
@@ -116,10 +116,10 @@ def test_an_interval_of_ninety_per_cent_covers_about_as_much(steps: int) -> None
 
 def test_a_combination_is_exact_where_a_kind_is() -> None:
     season = np.tile([3.0, 5.0, 4.0, 8.0], 12)
-    made = model(4)
-    found = made.combine(season, 8)
-    assert found is not None
-    assert found.forecast(season, 8) == pytest.approx(season[:8], rel=1e-3)
+    forecaster = model(4)
+    fitted = forecaster.combine(season, 8)
+    assert fitted is not None
+    assert fitted.forecast(season, 8) == pytest.approx(season[:8], rel=1e-3)
 
 
 @pytest.mark.parametrize("values", [[5.0], [5.0, 7.0], [4.0] * 30, [0.0] * 30, [1.0, -2.0, 3.0], list(range(9))])
@@ -140,27 +140,27 @@ def test_short_and_constant_series_have_finite_forecasts(values: list[float]) ->
 
 def test_a_saved_model_forecasts_new_values_with_its_coefficients(tmp_path: Path) -> None:
     values = second_order(150, 4, level=30.0)
-    panel, made = panel_of(values), model()
-    made.learn(whole(panel_of(values[:120])), 5)
-    made.save(tmp_path)
+    panel, forecaster = panel_of(values), model()
+    forecaster.learn(whole(panel_of(values[:120])), 5)
+    forecaster.save(tmp_path)
     opened = model()
     opened.open(tmp_path)
-    assert opened.num_parameters() == made.num_parameters() > 0
-    (first,), (second,) = (m.forecasts([panel.history(0)], 5, refit=False) for m in (made, opened))
+    assert opened.num_parameters() == forecaster.num_parameters() > 0
+    (first,), (second,) = (m.forecasts([panel.history(0)], 5, refit=False) for m in (forecaster, opened))
     assert first.point == pytest.approx(second.point)
-    (anew,) = made.forecasts([panel.history(0)], 5)
+    (anew,) = forecaster.forecasts([panel.history(0)], 5)
     assert not np.allclose(anew.point, first.point)
 
 
 def test_calibration_makes_narrow_intervals_cover() -> None:
-    chance = np.random.default_rng(2)
-    actual = 3.0 * chance.standard_normal((2_000, 4))
+    rng = np.random.default_rng(2)
+    actual = 3.0 * rng.standard_normal((2_000, 4))
     narrow = Forecast.normal(np.zeros(4), np.ones(4))
-    found = factors(actual, np.repeat(narrow.quantiles[None], 2_000, axis=0), 2_000.0)
-    wide = calibrated(narrow, found)
+    fitted = factors(actual, np.repeat(narrow.quantiles[None], 2_000, axis=0), 2_000.0)
+    wide = calibrated(narrow, fitted)
     low, high = wide.quantiles[:, LEVELS.index(0.1)], wide.quantiles[:, LEVELS.index(0.9)]
     assert ((low <= actual) & (actual <= high)).mean() == pytest.approx(0.8, abs=0.02)
     few = factors(actual[:2], np.repeat(narrow.quantiles[None], 2, axis=0), 2.0)
-    assert np.abs(np.log(few)).max() < np.abs(np.log(found)).max()
-    assert found[MEDIAN] == 1
+    assert np.abs(np.log(few)).max() < np.abs(np.log(fitted)).max()
+    assert fitted[MEDIAN] == 1
     assert calibrated(narrow, NEUTRAL) is narrow

@@ -53,40 +53,40 @@ def test_an_epoch_has_every_window_once_in_an_order_of_its_seed() -> None:
 
 @pytest.mark.parametrize("name", networks())
 def test_every_layer_forecasts_series_of_any_scale_alike(name: str) -> None:
-    chance = np.random.default_rng(0)
-    values = np.cumsum(chance.standard_normal(12))
-    panel, made = panel_of(values, 1e6 + 1e4 * values, 1e-5 * values), network(name, shortcut=False)
-    forecasts = list(made.forecasts([panel.history(number) for number in range(3)], 3))
+    rng = np.random.default_rng(0)
+    values = np.cumsum(rng.standard_normal(12))
+    panel, forecaster = panel_of(values, 1e6 + 1e4 * values, 1e-5 * values), network(name, shortcut=False)
+    forecasts = list(forecaster.forecasts([panel.history(number) for number in range(3)], 3))
     first = forecasts[0].quantiles - values[-1]
     assert forecasts[1].quantiles == pytest.approx(1e6 + 1e4 * (values[-1] + first), rel=1e-4)
     assert forecasts[2].quantiles == pytest.approx(1e-5 * (values[-1] + first), rel=1e-2, abs=1e-7)
 
 
 def test_an_untrained_network_with_a_shortcut_is_near_the_seasonal_naive_forecast() -> None:
-    made = network()
-    torch.nn.init.zeros_(made.output.weight)
-    torch.nn.init.zeros_(made.output.bias)
+    forecaster = network()
+    torch.nn.init.zeros_(forecaster.output.weight)
+    torch.nn.init.zeros_(forecaster.output.bias)
     values = np.array([1.0, 5.0, 2.0, 9.0, 1.5, 5.5, 2.5, 9.5])
-    (forecast,) = made.forecasts([panel_of(values).history(0)], 3)
+    (forecast,) = forecaster.forecasts([panel_of(values).history(0)], 3)
     assert forecast.point == pytest.approx([1.5, 5.5, 2.5], abs=1e-4)
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_distributions_have_ascending_quantiles_and_a_loss_that_the_truth_makes_small(name: str) -> None:
-    made = DISTRIBUTIONS[name]()
+    forecaster = DISTRIBUTIONS[name]()
     targets = torch.full((200, 1), 4.0)
-    outputs = torch.zeros(200, 1, made.size, requires_grad=True)
+    outputs = torch.zeros(200, 1, forecaster.size, requires_grad=True)
     optimizer = torch.optim.Adam([outputs], 0.1)
-    before = float(made.loss(outputs, targets).detach().mean())
+    before = float(forecaster.loss(outputs, targets).detach().mean())
     for _ in range(150):
         optimizer.zero_grad()
-        made.loss(outputs, targets).mean().backward()
+        forecaster.loss(outputs, targets).mean().backward()
         optimizer.step()
-    assert float(made.loss(outputs, targets).detach().mean()) < before
-    quantiles = made.quantiles(outputs.detach())
+    assert float(forecaster.loss(outputs, targets).detach().mean()) < before
+    quantiles = forecaster.quantiles(outputs.detach())
     assert (np.diff(quantiles, axis=-1) >= 0).all()
     assert quantiles[:, 0, MEDIAN] == pytest.approx(np.full(200, 4.0), abs=1.0)
-    assert made.sample(outputs.detach(), np.random.default_rng(0)).shape == (200, 1)
+    assert forecaster.sample(outputs.detach(), np.random.default_rng(0)).shape == (200, 1)
 
 
 def test_a_direct_network_refuses_to_look_further_and_a_recursive_one_does_not() -> None:
@@ -100,12 +100,12 @@ def test_a_direct_network_refuses_to_look_further_and_a_recursive_one_does_not()
 
 
 def seasonal(folder: Path, series: int = 6, steps: int = 60) -> Path:
-    chance, path = np.random.default_rng(3), folder / "series.csv"
+    rng, path = np.random.default_rng(3), folder / "series.csv"
     lines = ["id,t,value,promo"]
     for number in range(series):
         for t in range(steps):
-            promo = int(chance.random() < 0.3)
-            value = 20 + 5 * np.sin(t * np.pi / 2) + 8 * promo + chance.standard_normal()
+            promo = int(rng.random() < 0.3)
+            value = 20 + 5 * np.sin(t * np.pi / 2) + 8 * promo + rng.standard_normal()
             lines.append(f"s{number},{t},{value:.3f},{promo}")
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -59,7 +59,7 @@ def of_task(run: Run) -> Facts:
         files = {side: "tokenizer.json" if run.codec.shared else f"{side}_tokenizer.json" for side in sides}
         return {"decoding": {name: getattr(decoding, name) for name in names}, "tokenizers": files}
     if isinstance(run.model, ForecastNetwork):
-        sizes = run.model.own
+        sizes = run.model.dimensions
         columns = {"past": sizes.past, "ahead": sizes.ahead, "static": sizes.static}
         return {"levels": list(LEVELS), "context": sizes.context, "horizon": sizes.horizon, **columns}
     return {}

@@ -141,7 +141,7 @@ def bit_predictor_parity(model: BitPredictor, engines: Engines, gate: Gate) -> N
 
 def forecast_parity(model: ForecastNetwork, engines: Engines, gate: Gate) -> None:
     """Compares quantiles of random walks, short ones too. Differences are shares of the largest value."""
-    engine, chance, sizes = engines["model"], np.random.default_rng(1), model.own
+    engine, chance, sizes = engines["model"], np.random.default_rng(1), model.dimensions
     shape = (9, 2 * sizes.context)
     walks = 100 + np.cumsum(chance.standard_normal(shape), axis=1) * np.geomspace(0.01, 3, 9)[:, None]
     histories = []

@@ -15,7 +15,7 @@ from seqloom.formats.onnx.rows import Rows, repeated
 from seqloom.models.forecasting.calibration import NEUTRAL
 from seqloom.models.forecasting.distributions import Gaussian, Quantiles
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN
-from seqloom.models.forecasting.network import LEAST_LOG_SCALE, LEAST_SCALE, LEAST_UNIT, ForecastNetwork
+from seqloom.models.forecasting.network import MIN_LOG_SCALE, MIN_SCALE, MIN_UNIT, ForecastNetwork
 
 _LARGEST_LOG = 88.0
 """The largest number whose exponential is a float32."""
@@ -40,7 +40,7 @@ def forecast_graphs(model: ForecastNetwork, int8: bool = False) -> list[Exported
             expected="quantiles or gaussian",
             hint="train with --set window.distribution=quantiles",
         )
-    graph, sizes = Graph(int8), model.own
+    graph, sizes = Graph(int8), model.dimensions
     channels = 2 + sizes.past + sizes.ahead + sizes.static
     windows = graph.input("windows", "float32", ["batch", sizes.context, channels])
     ahead = graph.input("ahead", "float32", ["batch", sizes.horizon, sizes.ahead]) if sizes.ahead else None
@@ -71,19 +71,19 @@ def _mean_deviation(graph: Graph, differences: Value) -> Value:
 def _scaled(graph: Graph, model: ForecastNetwork, windows: Value) -> tuple[Value, Value, Value, Value]:
     """The values (batch, context) minus the level and divided by the scale; level, scale and unit (batch, 1)."""
     values = graph.squeeze(graph.slice(windows, 0, 1, 2), 2)
-    if model.own.log:
+    if model.dimensions.log:
         values = graph.op("Log", graph.op("Max", values, graph.constant(1e-12)))
     mean = graph.op("ReduceMean", values, graph.ints(1), keepdims=1)
-    if model.own.log:
-        floor = graph.constant(LEAST_LOG_SCALE)
+    if model.dimensions.log:
+        floor = graph.constant(MIN_LOG_SCALE)
     else:
-        share = graph.op("Mul", graph.op("Abs", mean), graph.constant(LEAST_SCALE))
+        share = graph.op("Mul", graph.op("Abs", mean), graph.constant(MIN_SCALE))
         floor = graph.op("Add", share, graph.constant(1e-12))
     scale = graph.op("Add", _mean_deviation(graph, graph.op("Sub", values, mean)), floor)
-    season = model.own.season if model.own.season < model.own.context else 1
+    season = model.dimensions.season if model.dimensions.season < model.dimensions.context else 1
     later, earlier = graph.slice(values, season, None, 1), graph.slice(values, 0, -season, 1)
     differences = _mean_deviation(graph, graph.op("Sub", later, earlier))
-    unit = graph.op("Max", differences, graph.op("Mul", scale, graph.constant(LEAST_UNIT)))
+    unit = graph.op("Max", differences, graph.op("Mul", scale, graph.constant(MIN_UNIT)))
     kinds = {"last": graph.slice(values, -1, None, 1), "mean": mean}
     level = kinds.get(model.options.level) or graph.op("Mul", mean, graph.constant(0.0))
     return graph.op("Div", graph.op("Sub", values, level), scale), level, scale, unit
@@ -91,7 +91,7 @@ def _scaled(graph: Graph, model: ForecastNetwork, windows: Value) -> tuple[Value
 
 def _last_output(graph: Graph, model: ForecastNetwork, values: Value, windows: Value) -> Value:
     """(batch, output): the layer's output at the end of the window."""
-    sizes = model.own
+    sizes = model.dimensions
     elements, surplus = sizes.context // sizes.segment, sizes.context % sizes.segment
     sequence = graph.concat(graph.unsqueeze(values, 2), graph.slice(windows, 1, None, 2), axis=2)
     if surplus:

@@ -1,4 +1,4 @@
-"""The model `ar`: autoregressions in closed form, one combination for each series."""
+"""The model `ar`: autoregressions in closed form, a weighted average of several for each series."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import seasonal_naive
 
 _PATHS = 800
-"""Sample paths from which quantiles are read."""
+"""Sample paths from which quantiles are computed."""
 
 
 class Autoregressive(LocalForecaster):
-    """y_t = c + trend + season + sum over k of phi_k y_{t-k} + e_t, of the values or their logarithms or square roots,
-    differenced or not; coefficients by least squares, order by AICc, kinds weighed by their errors in the past."""
+    """y_t = c + trend + season + sum over k of phi_k y_{t-k} + e_t, of the values, their logarithms or square roots,
+    differenced or not; coefficients by least squares, order by AICc, averaged by past forecast errors."""
 
-    description = "Autoregressions in closed form, one combination for each series."
+    description = "Autoregressions in closed form, averaged for each series."
     source = "Box and Jenkins 1970"
 
     settings: ClassVar[type[Settings]] = AutoregressionSettings
@@ -36,39 +36,39 @@ class Autoregressive(LocalForecaster):
 
     def learn(self, data: SeriesData, horizon: int) -> None:
         for series, name in enumerate(data.panel.names):
-            found = self.combine(data.panel.of(series)[: data.last[series]], horizon)
-            if found is not None:
-                self.fitted[name] = found
+            combination = self.combine(data.panel.of(series)[: data.last[series]], horizon)
+            if combination is not None:
+                self.fitted[name] = combination
 
     def combine(self, values: NDArray[np.float64], horizon: int) -> Combination | None:
         return Combination.of(values, self.period, horizon, self.options)
 
     def num_parameters(self) -> int:
-        return sum(len(fit.coefficients) + 1 for found in self.fitted.values() for fit in found.fits)
+        return sum(len(fit.coefficients) + 1 for combination in self.fitted.values() for fit in combination.fits)
 
     def forecasts(
         self, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True
     ) -> Iterator[Forecast]:
         for history in histories:
-            kept = None if refit else self.fitted.get(history.name)
-            if kept is None or max(fit.window for fit in kept.fits) >= len(history.values):
-                kept = self.combine(history.values, horizon)
-            yield self.forecast(history, horizon, kept, seed, paths)
+            combination = None if refit else self.fitted.get(history.name)
+            if combination is None or max(fit.window for fit in combination.fits) >= len(history.values):
+                combination = self.combine(history.values, horizon)
+            yield self.forecast(history, horizon, combination, seed, paths)
 
     def forecast(self, history: History, horizon: int, fitted: Combination | None, seed: int, paths: int) -> Forecast:
-        """A series that is too short for any autoregression goes on as the season before did."""
+        """A series that is too short for any autoregression gets the seasonal naive forecast."""
         if fitted is None:
             forecast = seasonal_naive(history.values, self.period, horizon)
             return forecast._replace(paths=normal_paths(forecast, paths, seed)) if paths else forecast
-        chance = np.random.default_rng((seed, zlib.crc32(history.name.encode()), len(history.values)))
-        point, drawn = fitted.paths(history.values, horizon, max(_PATHS, paths), chance)
-        forecast = Forecast.of_paths(point, drawn)
-        return forecast._replace(paths=drawn[:paths] if paths else None)
+        rng = np.random.default_rng((seed, zlib.crc32(history.name.encode()), len(history.values)))
+        point, samples = fitted.paths(history.values, horizon, max(_PATHS, paths), rng)
+        forecast = Forecast.of_paths(point, samples)
+        return forecast._replace(paths=samples[:paths] if paths else None)
 
     def coefficients(self, history: History, horizon: int) -> Coefficients | None:
         """What a reader is told of the autoregressions of a series."""
-        found = self.combine(history.values, horizon)
-        return None if found is None else found.report()
+        combination = self.combine(history.values, horizon)
+        return None if combination is None else combination.report()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return _packed(self.fitted)
@@ -79,7 +79,7 @@ class Autoregressive(LocalForecaster):
 
 def _packed(fitted: dict[str, Combination]) -> dict[str, NDArray[Any]]:
     """All fits as arrays, one after the other."""
-    fits = [fit for found in fitted.values() for fit in found.fits]
+    fits = [fit for combination in fitted.values() for fit in combination.fits]
     text = "\0".join(fitted).encode()
 
     def flat(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
@@ -87,8 +87,8 @@ def _packed(fitted: dict[str, Combination]) -> dict[str, NDArray[Any]]:
 
     return {
         "names": np.frombuffer(text, np.uint8).copy(),
-        "fits": np.array([len(found.fits) for found in fitted.values()], np.int64),
-        "weights": flat([found.weights for found in fitted.values()], np.float64),
+        "fits": np.array([len(combination.fits) for combination in fitted.values()], np.int64),
+        "weights": flat([combination.weights for combination in fitted.values()], np.float64),
         "candidates": np.array([fit.candidate for fit in fits], np.float64).reshape(len(fits), len(Candidate._fields)),
         "sizes": np.array([(fit.steps, fit.columns, len(fit.lags)) for fit in fits], np.int64).reshape(len(fits), 3),
         "numbers": np.array([(fit.center, fit.variance, fit.aicc) for fit in fits], np.float64).reshape(len(fits), 3),

@@ -1,4 +1,4 @@
-"""Intervals that cover: quantiles moved from or to the median by what the validation data show."""
+"""Conformal calibration: quantiles are scaled around the median so that intervals cover the validation data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from seqloom.data.series import SeriesData
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast, Forecaster
 
 _PRIOR_FORECASTS = 20.0
-"""Independent forecasts that the uncalibrated quantiles are worth."""
+"""Weight of the uncalibrated quantiles, as a number of independent forecasts."""
 
-_MOST = 4.0
-"""Times that a quantile is moved from the median, or to it, at most."""
+_MAX_FACTOR = 4.0
+"""The largest factor; the smallest is its inverse."""
 
 Factors = Float[NDArray[np.float64], " levels"]
 
@@ -27,9 +27,9 @@ def factors(
     quantiles: Float[NDArray[np.float64], "forecasts horizon levels"],
     independent: float,
 ) -> Factors:
-    """By what the distance of each quantile from the median is to be multiplied, so that as many of the actual values
-    lie below it as its level says: split conformal prediction with normalised residuals (Lei et al. 2018, section 5.2),
-    one side at a time. `independent`: how many forecasts do not overlap; the fewer, the nearer are factors to 1.
+    """Factors for the distance of each quantile from the median, such that the share of the actual values below the
+    quantile is its level: split conformal prediction with normalised residuals (Lei et al. 2018, section 5.2), one side
+    at a time. `independent`: the number of forecasts that do not overlap; the fewer, the closer the factors are to 1.
     """
     result = NEUTRAL.copy()
     error = actual - quantiles[:, :, MEDIAN]
@@ -41,33 +41,34 @@ def factors(
         usable = (width > 0) if level > 0.5 else (width < 0)
         if usable.any():
             ratio = np.quantile(error[usable] / width[usable], max(level, 1 - level))
-            result[number] = np.exp(trust * np.log(np.clip(ratio, 1 / _MOST, _MOST)))
+            result[number] = np.exp(trust * np.log(np.clip(ratio, 1 / _MAX_FACTOR, _MAX_FACTOR)))
     return result
 
 
 _ORIGINS = 4_000
-"""Forecasts of the validation data that are looked at, about."""
+"""Approximate number of forecasts on the validation data."""
 
 
 def factors_on(model: Forecaster, valid: SeriesData, horizon: int) -> Factors:
-    """The factors that the model's forecasts of the validation data ask for; 1 of data without a whole horizon."""
+    """Factors from the model's forecasts on the validation data; 1 if no series has a whole horizon there."""
     spare = int(np.maximum(valid.last - valid.first - horizon + 1, 0).sum())
     pairs = list(valid.origins(horizon, max(1, spare // _ORIGINS)))
     if not pairs:
         return NEUTRAL
     histories = [valid.panel.history(series, origin) for series, origin in pairs]
-    found = [forecast.quantiles for forecast in model.forecasts(histories, horizon)]
+    quantiles = [forecast.quantiles for forecast in model.forecasts(histories, horizon)]
     actual = np.stack([valid.panel.of(series)[origin : origin + horizon] for series, origin in pairs])
     independent = float(np.maximum((valid.last - valid.first) // horizon, 0).sum())
-    return factors(actual, np.stack(found), independent)
+    return factors(actual, np.stack(quantiles), independent)
 
 
-def calibrated(forecast: Forecast, by: Factors) -> Forecast:
-    """The forecast with its quantiles moved. Sample paths are moved likewise, each by its own level at each step."""
-    if (by == 1).all():
+def calibrated(forecast: Forecast, scale: Factors) -> Forecast:
+    """The forecast with scaled quantiles. Sample paths are mapped the same way, each by its quantile level at each
+    step."""
+    if (scale == 1).all():
         return forecast
     median = forecast.quantiles[:, MEDIAN, None]
-    moved = np.sort(median + (forecast.quantiles - median) * by, axis=1)
+    moved = np.sort(median + (forecast.quantiles - median) * scale, axis=1)
     paths = forecast.paths
     if paths is not None:
         steps: Sequence[NDArray[np.float64]] = [

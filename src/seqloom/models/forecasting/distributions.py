@@ -1,4 +1,4 @@
-"""What a network says of each step ahead: quantiles, or a Gaussian, Student t or negative binomial distribution."""
+"""Output distributions of forecasting networks: quantiles, Gaussian, Student t, negative binomial."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SMALL = 1e-4
 
 
 class Distribution(nn.Module):
-    """Turns `size` numbers for each step ahead into a distribution on the scale of the window."""
+    """A distribution on the scale of the window, with `size` parameters for each step ahead."""
 
     size: ClassVar[int]
     of_counts: ClassVar[bool] = False
-    """Whether it is of the values themselves, whole numbers, and not of the scaled ones."""
+    """Whether it is a distribution of the unscaled values, which are whole numbers."""
 
     @abstractmethod
     def loss(
@@ -34,10 +34,10 @@ class Distribution(nn.Module):
     def quantiles(self, outputs: Float[Tensor, "*batch steps size"]) -> NDArray[np.float64]:
         """(.., steps, levels), at `LEVELS`."""
 
-    def sample(self, outputs: Float[Tensor, "*batch steps size"], chance: np.random.Generator) -> NDArray[np.float64]:
-        """(.., steps): one draw of each, by its quantiles."""
+    def sample(self, outputs: Float[Tensor, "*batch steps size"], rng: np.random.Generator) -> NDArray[np.float64]:
+        """(.., steps): one sample of each, from its quantiles."""
         quantiles = self.quantiles(outputs)
-        levels = chance.uniform(LEVELS[0], LEVELS[-1], quantiles.shape[:-1])
+        levels = rng.uniform(LEVELS[0], LEVELS[-1], quantiles.shape[:-1])
         place = np.clip(np.searchsorted(LEVELS, levels) - 1, 0, len(LEVELS) - 2)
         low, high = (np.take_along_axis(quantiles, (place + k)[..., None], -1)[..., 0] for k in (0, 1))
         bounds = np.array(LEVELS)

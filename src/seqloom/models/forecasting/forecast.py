@@ -1,4 +1,4 @@
-"""What a forecast is: a point and quantiles for each step ahead; and what every model that gives some can do."""
+"""The result of a forecast: a point, quantiles and sample paths; and the interface of forecasting models."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MEDIAN = LEVELS.index(0.5)
 
 
 class Forecast(NamedTuple):
-    """`point` (horizon,): the forecast that is scored by its absolute error, near the median. `quantiles` (horizon,
-    levels): ascending, at `LEVELS`. `paths` (paths, horizon): samples of what may follow, none where not asked for."""
+    """`point` (horizon,): the point forecast, near the median, since absolute errors are scored. `quantiles` (horizon,
+    levels): ascending, at `LEVELS`. `paths` (paths, horizon): sample paths, None unless requested."""
 
     point: Float[NDArray[np.float64], " horizon"]
     quantiles: Float[NDArray[np.float64], "horizon levels"]
@@ -28,7 +28,7 @@ class Forecast(NamedTuple):
 
     @classmethod
     def normal(cls, point: NDArray[np.float64], deviation: NDArray[np.float64]) -> Forecast:
-        """With normal errors of these standard deviations, one a step ahead."""
+        """With normally distributed errors; one standard deviation for each step ahead."""
         return cls(point, point[:, None] + deviation[:, None] * ndtri(np.array(LEVELS)))
 
     @classmethod
@@ -38,7 +38,7 @@ class Forecast(NamedTuple):
 
 @runtime_checkable
 class Forecaster(Protocol):
-    """A model that says what follows what is known of a series."""
+    """A model that forecasts a series from its history."""
 
     factors: Float[NDArray[np.float64], " levels"]
     """See `calibration.factors`."""
@@ -46,17 +46,17 @@ class Forecaster(Protocol):
     def forecasts(
         self, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True
     ) -> Iterator[Forecast]:
-        """Of each, in the order given, not yet calibrated. `paths`: sample paths beside them. `refit`: a model that is
-        fitted to each series by itself is fitted to the history; otherwise it keeps the coefficients that it has."""
+        """One forecast for each history, in order, not yet calibrated. `paths`: the number of sample paths. `refit`: a
+        model that is fitted to each series separately is fitted to the history; otherwise it keeps its coefficients."""
         ...
 
 
 def normal_paths(forecast: Forecast, count: int, seed: int) -> NDArray[np.float64]:
-    """(count, horizon): samples with the forecast's quantiles at each step, and the dependence between steps of a
-    Gaussian random walk, where a model knows of none."""
-    chance = np.random.default_rng(seed)
+    """(count, horizon): samples with the forecast's quantiles at each step, for models without sample paths of their
+    own. The dependence between steps is that of a Gaussian random walk."""
+    rng = np.random.default_rng(seed)
     horizon = len(forecast.point)
-    walk = chance.standard_normal((count, horizon)).cumsum(1) / np.sqrt(np.arange(1, horizon + 1))
+    walk = rng.standard_normal((count, horizon)).cumsum(1) / np.sqrt(np.arange(1, horizon + 1))
     levels = ndtri(np.array(LEVELS))
     steps = (np.interp(walk[:, h], levels, forecast.quantiles[h]) for h in range(horizon))
     return np.stack(list(steps), axis=1)

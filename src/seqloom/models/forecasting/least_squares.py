@@ -13,7 +13,7 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 _JITTER = 1e-9
-"""Share of a regressor's own square that is added to it, so that equal regressors do not break the factorisation."""
+"""Relative increase of the diagonal of the Gram matrix, so that collinear regressors do not break the factorisation."""
 
 
 @compiled
@@ -170,7 +170,7 @@ def roll(
     gram, moment, total = np.zeros((size, size)), np.zeros(size), 0.0
     forecasts = np.empty((len(origins), horizon))
     order, factor, coefficients, variance, aicc = 0, np.zeros((0, 0)), np.zeros(0), 0.0, np.inf
-    done, silence = start, np.zeros(horizon)
+    done, no_noise = start, np.zeros(horizon)
     for i in range(len(origins)):
         known = origins[i] - lost
         matrix, targets = regress(series, lags, fixed, done, known), series[done:known]
@@ -186,7 +186,7 @@ def roll(
             fixed[known : known + horizon],
             lags,
             coefficients,
-            silence,
+            no_noise,
         )
     return forecasts, order, factor, coefficients, variance, aicc
 
@@ -194,12 +194,15 @@ def roll(
 @compiled
 def simulate(
     levels: Vector, series: Vector, polynomial: Vector, fixed: Matrix, lags: NDArray[np.int64], coefficients: Vector,
-    factor: Matrix, spread: Vector, directions: Matrix, noise: Matrix,
+    factor: Matrix, noise_scale: Vector, directions: Matrix, noise: Matrix,
 ) -> Matrix:  # fmt: skip
-    """(paths, horizon) levels. A path has coefficients of its own, beta + s L'^-1 u with the factor L of the Gram
-    matrix, the scale s from `spread` and u from `directions`; and noise of that scale from `noise` (paths, horizon)."""
+    """(paths, horizon) levels. Each path draws its own coefficients, beta + s L'^-1 u, with the factor L of the
+    Gram matrix, the scale s from `noise_scale` and u from `directions`; its noise is s times `noise` (paths,
+    horizon)."""
     result = np.empty(noise.shape)
     for path in range(len(noise)):
-        drawn = coefficients + spread[path] * back_substitute(factor, directions[path])
-        result[path] = extend(series, levels, polynomial, fixed, lags, drawn, spread[path] * noise[path])
+        path_coefficients = coefficients + noise_scale[path] * back_substitute(factor, directions[path])
+        result[path] = extend(
+            series, levels, polynomial, fixed, lags, path_coefficients, noise_scale[path] * noise[path]
+        )
     return result

@@ -1,4 +1,4 @@
-"""Models that are fitted to each series by itself, at the origin that they forecast from."""
+"""Base classes of models in closed form: fitted to each series, or recomputed at each origin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seqloom.storage.arrays import map_arrays, write_arrays
 
 
 class LocalForecaster(FittedInOnePass):
-    """Its training fits what is shown of the model, and calibrates the intervals on the validation data."""
+    """A model in closed form, whose intervals are calibrated on the validation data."""
 
     settings: ClassVar[type[Settings]]
 
@@ -36,7 +36,7 @@ class LocalForecaster(FittedInOnePass):
             self.factors = factors_on(self, valid, codec.horizon)
 
     def learn(self, data: SeriesData, horizon: int) -> None:
-        """Fits the series as far as `data` reaches."""
+        """Fits each series up to the end of its part of `data`."""
 
     @abstractmethod
     def forecasts(
@@ -44,7 +44,7 @@ class LocalForecaster(FittedInOnePass):
     ) -> Iterator[Forecast]: ...
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What `learn` found."""
+        """The fitted numbers, as they are saved."""
         return {}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None: ...
@@ -53,8 +53,8 @@ class LocalForecaster(FittedInOnePass):
         return 0
 
     def save(self, folder: Path) -> None:
-        own = {"period": np.array([self.period], np.int64), "factors": self.factors}
-        write_arrays(folder / "model.safetensors", own | self.arrays(), {})
+        shared = {"period": np.array([self.period], np.int64), "factors": self.factors}
+        write_arrays(folder / "model.safetensors", shared | self.arrays(), {})
 
     def open(self, folder: Path) -> None:
         arrays = map_arrays(folder / "model.safetensors")
@@ -63,7 +63,7 @@ class LocalForecaster(FittedInOnePass):
 
 
 class RefittedForecaster(LocalForecaster):
-    """A model that is computed anew from the values before each origin, so that there is nothing to refit."""
+    """A model that is always computed from the values before the origin, and so has no parameters to keep."""
 
     def forecasts(
         self,

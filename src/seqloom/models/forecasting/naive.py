@@ -1,4 +1,4 @@
-"""Forecasts without a model: the last value, the last season's, or the line through the first and the last value."""
+"""Naive forecasts: the last value, the value one season before, or the line through the first and the last value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Vector = NDArray[np.float64]
 
 
 class NaiveSettings(Settings):
-    """There is nothing to set."""
+    """Naive models have no settings."""
 
 
 class Naive(RefittedForecaster):
@@ -32,9 +32,9 @@ class Naive(RefittedForecaster):
 
 
 class SeasonalNaive(Naive):
-    """y_{T+h} is the last known value of the same place in the season; sigma sqrt(seasons ahead)."""
+    """y_{T+h} is the last known value from the same place in the season; sigma sqrt(seasons ahead)."""
 
-    description = "The last value of the same place in the season."
+    description = "The last value from the same place in the season."
 
     def forecast(self, values: Vector, horizon: int) -> Forecast:
         return seasonal_naive(values, self.period, horizon)
@@ -53,7 +53,7 @@ class Drift(Naive):
 
 
 def seasonal_naive(values: Vector, period: int, horizon: int) -> Forecast:
-    """Of a series shorter than a season: its last value."""
+    """The seasonal naive forecast; of a series shorter than a season, its last value."""
     period = period if len(values) >= period else 1
     ahead = np.arange(horizon)
     deviation = _deviation(values[period:] - values[:-period]) * np.sqrt(ahead // period + 1)
@@ -61,5 +61,5 @@ def seasonal_naive(values: Vector, period: int, horizon: int) -> Forecast:
 
 
 def _deviation(errors: Vector) -> float:
-    """The root of the mean square; 0 of none."""
+    """The root mean square; 0 if there are no errors."""
     return float(np.sqrt((errors**2).mean())) if len(errors) else 0.0

@@ -1,4 +1,4 @@
-"""Networks that forecast: any layer along a window, level and scale taken out first and put back at the end."""
+"""Forecasting networks: any layer over a window, whose level and scale are removed first and restored at the end."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ from seqloom.nn.matrix_product import Linear
 _ROWS = 1_024
 _PATHS = 200
 _CONTEXT = 36
-LEAST_UNIT = 0.1
-"""Of the scale: what repeats exactly counts no more than that."""
+MIN_UNIT = 0.1
+"""The smallest unit, relative to the scale, for windows that repeat exactly."""
 
-LEAST_LOG_SCALE, LEAST_SCALE = 1e-2, 1e-5
-"""What is added to the scale of a window, of logarithms, or as a share of its mean."""
+MIN_LOG_SCALE, MIN_SCALE = 1e-2, 1e-5
+"""Added to the scale of a window: of logarithms as it is, otherwise relative to the window's mean."""
 
 
 class WindowSettings(Settings):
     context: int = Field(0, ge=0, le=10_000, description="steps of a window; 0: three seasons, or 36")
     segment: int = Field(
-        1, ge=0, le=10_000, description="steps that the layer takes at once as one element; 0: a season"
+        1, ge=0, le=10_000, description="consecutive steps that are one element of the layer's input; 0: a season"
     )
     level: Literal["last", "mean", "none"] = Field(
-        "mean", description="what is taken out of a window: its mean or last value"
+        "mean", description="what is subtracted from a window: its mean or its last value"
     )
     transform: Literal["auto", "none", "log"] = Field(
-        "auto", description="of the values; auto: logarithms of what is positive"
+        "auto", description="transformation of the values; auto: logarithms of positive series"
     )
     horizons: Literal["direct", "recursive"] = Field(
-        "direct", description="all steps at once, or each from the one before, along sample paths"
+        "direct", description="forecast all steps at once, or step by step along sample paths"
     )
     shortcut: bool = Field(True, description="a linear map from the window to the steps ahead beside the layer")
     distribution: Literal["quantiles", "gaussian", "student-t", "negative-binomial"] = Field(
-        "quantiles", description="what is learnt of each step ahead"
+        "quantiles", description="distribution of each step ahead"
     )
-    batch_size: int = Field(128, gt=0, le=2**20, description="windows of a batch")
-    dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout before the output")
+    batch_size: int = Field(128, gt=0, le=2**20, description="windows in a batch")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the output")
 
 
 class Sizes(NamedTuple):
-    """What a network is built for; kept in its buffer `sizes`."""
+    """The sizes of a network, saved in its buffer `sizes`."""
 
     horizon: int
     context: int
@@ -69,8 +69,8 @@ class Sizes(NamedTuple):
 
 
 class Scaled(NamedTuple):
-    """Windows without level and scale: `values` (rows, context); `level`, `scale` and `unit` (rows, 1). Targets are
-    less the level, over the unit."""
+    """Windows without level and scale: `values` (rows, context); `level`, `scale` and `unit` (rows, 1). A target is
+    (value - level) / unit."""
 
     values: Tensor
     level: Tensor
@@ -81,13 +81,13 @@ class Scaled(NamedTuple):
 class ForecastNetwork(nn.Module):
     """outputs = W layer(window) [+ V window] + b for all steps ahead, on the scale of the window.
 
-    A window is seen less its level and over its scale; of positive series the logarithms are. So one network serves
-    series of any size.
+    The level is subtracted from a window, which is then divided by its scale; positive series are first replaced by
+    their logarithms. So one network serves series of any scale.
     """
 
     def __init__(self, layer: type[SequenceLayer], settings: Settings, window: WindowSettings, sizes: Sizes) -> None:
         super().__init__()
-        self.options, self.own = window, sizes
+        self.options, self.dimensions = window, sizes
         self.recursive = window.horizons == "recursive"
         self.distribution = DISTRIBUTIONS[window.distribution]()
         if self.recursive and self.distribution.of_counts:
@@ -132,39 +132,39 @@ class ForecastNetwork(nn.Module):
         self.factors_held.copy_(torch.from_numpy(values))
 
     def scaled(self, values: Float[Tensor, "rows context"]) -> Scaled:
-        """All are of the window alone. The scale is its mean absolute deviation, so that what the layer sees is near 1;
-        the unit the mean absolute difference between steps a season apart, so that a loss is as large for a series that
-        can be forecast well. Along sample paths, which are fed back, the unit is the scale."""
-        if self.own.log:
+        """Level, scale and unit are computed from the window alone. The scale is its mean absolute deviation, so that
+        the inputs of the layer are near 1. The unit is the mean absolute seasonal difference, so that the loss of
+        series that are easy to forecast counts as much. For sample paths, which are fed back, the unit is the scale."""
+        if self.dimensions.log:
             values = values.clamp(min=1e-12).log()
         elif self.distribution.of_counts:
             values = values.clamp(min=0).log1p()
         mean = values.mean(1, keepdim=True)
-        logs = self.own.log or self.distribution.of_counts
-        floor = LEAST_LOG_SCALE if logs else LEAST_SCALE * mean.abs() + 1e-12
+        logs = self.dimensions.log or self.distribution.of_counts
+        floor = MIN_LOG_SCALE if logs else MIN_SCALE * mean.abs() + 1e-12
         scale = (values - mean).abs().mean(1, keepdim=True) + floor
-        season = self.own.season if self.own.season < values.shape[1] else 1
+        season = self.dimensions.season if self.dimensions.season < values.shape[1] else 1
         differences = (values[:, season:] - values[:, :-season]).abs().mean(1, keepdim=True)
-        unit = scale if self.recursive else torch.maximum(differences, LEAST_UNIT * scale)
-        kinds = {"last": values[:, -1:], "mean": mean, "none": torch.zeros_like(mean)}
-        level = kinds[self.options.level]
+        unit = scale if self.recursive else torch.maximum(differences, MIN_UNIT * scale)
+        levels = {"last": values[:, -1:], "mean": mean, "none": torch.zeros_like(mean)}
+        level = levels[self.options.level]
         return Scaled((values - level) / scale, level, scale, unit)
 
     def _elements(self, batch: Batch, scaled: Scaled) -> Tensor:
-        """(rows, elements, segment * channels): the real values first, a first segment that is not whole left out."""
+        """(rows, elements, segment * channels): an incomplete first segment is left out."""
         sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
-        segment = 1 if self.recursive else self.own.segment
+        segment = 1 if self.recursive else self.dimensions.segment
         rest = sequence.shape[1] % segment
         return sequence[:, rest:].reshape(len(sequence), -1, segment * sequence.shape[2])
 
     def outputs(self, batch: Batch) -> tuple[Tensor, Scaled]:
-        """(rows, horizon, size) numbers for the distribution of each step ahead, on the scale of the window."""
+        """(rows, horizon, size): the parameters of the distribution of each step ahead, on the scale of the window."""
         scaled = self.scaled(batch.inputs[:, :, 0])
         hidden = self.layer(self._elements(batch, scaled))[0][:, -1]
         if batch.source is not None:
             hidden = torch.cat([hidden, batch.source.flatten(1)], dim=1)
-        raw = self.output(self.dropout(hidden)).view(len(hidden), self.own.horizon, -1)
-        if self.distribution.of_counts:  # in proportion to the window's mean
+        raw = self.output(self.dropout(hidden)).view(len(hidden), self.dimensions.horizon, -1)
+        if self.distribution.of_counts:  # relative to the window's mean
             offset = (batch.inputs[:, :, 0].clamp(min=0).mean(1) + 0.5).log()
             raw = torch.cat([raw[:, :, :1] + offset[:, None, None], raw[:, :, 1:]], dim=2)
         if self.shortcut is None:
@@ -184,22 +184,22 @@ class ForecastNetwork(nn.Module):
     def _targets(self, targets: Tensor, scaled: Scaled) -> Tensor:
         if self.distribution.of_counts:
             return targets
-        values = targets.clamp(min=1e-12).log() if self.own.log else targets
+        values = targets.clamp(min=1e-12).log() if self.dimensions.log else targets
         return (values - scaled.level) / scaled.unit
 
     def _recursive_loss(self, batch: Batch) -> Float[Tensor, " rows"]:
-        """Teacher forcing: each step of the horizon from the true ones before."""
+        """Teacher forcing: each step of the horizon from the true values before it."""
         scaled = self.scaled(batch.inputs[:, :, 0])
         targets = self._targets(batch.targets, scaled)
         sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
         further = self._next_elements(targets[:, :-1], sequence)
         hidden, _ = self.layer(torch.cat([sequence, further], dim=1))
-        raw = self.output(self.dropout(hidden[:, self.own.context - 1 :]))
+        raw = self.output(self.dropout(hidden[:, self.dimensions.context - 1 :]))
         return self.distribution.loss(raw.float(), targets).sum(1)
 
     @staticmethod
     def _next_elements(values: Tensor, sequence: Tensor) -> Tensor:
-        """Elements for known or drawn `values` (rows, steps); other channels are as in the last known step."""
+        """Elements for known or sampled `values` (rows, steps); the other channels are those of the last known step."""
         others = sequence[:, -1:, 1:].expand(-1, values.shape[1], -1)
         return torch.cat([values[:, :, None], others], dim=2)
 
@@ -212,19 +212,19 @@ class ForecastNetwork(nn.Module):
         paths: int = 0,
         refit: bool = True,  # noqa: ARG002
     ) -> Iterator[Forecast]:
-        """Of a direct network at most as far as it was trained for."""
-        if horizon > self.own.horizon and not self.recursive:
+        """Raises RequestError if a direct network is asked for a horizon longer than that of its training."""
+        if horizon > self.dimensions.horizon and not self.recursive:
             raise RequestError(
                 "the network forecasts all steps at once, no more than it was trained for", got=horizon,
-                expected=self.own.horizon, hint="train with --set data.horizon=.., or window.horizons=recursive",
+                expected=self.dimensions.horizon, hint="train with --set data.horizon=.., or window.horizons=recursive",
             )  # fmt: skip
         was_training = self.training
         self.eval()
         try:
             for first in range(0, len(histories), _ROWS):
                 block = histories[first : first + _ROWS]
-                batch = history_batch(block, self.own.context, self.own.horizon).to(self.sizes.device)
-                answers = self._drawn(batch, horizon, seed, paths) if self.recursive else self._direct(batch, horizon)
+                batch = history_batch(block, self.dimensions.context, self.dimensions.horizon).to(self.sizes.device)
+                answers = self._sampled(batch, horizon, seed, paths) if self.recursive else self._direct(batch, horizon)
                 for number, forecast in enumerate(answers):
                     if paths and forecast.paths is None:
                         forecast = forecast._replace(paths=normal_paths(forecast, paths, seed + first + number))
@@ -233,11 +233,11 @@ class ForecastNetwork(nn.Module):
             self.train(was_training)
 
     def _restored(self, values: NDArray[np.float64], scaled: Scaled) -> NDArray[np.float64]:
-        """(rows, ..) numbers of the window's scale as values of the series."""
+        """(rows, ..) numbers on the scale of the window as values of the series."""
         shape = (-1,) + (1,) * (values.ndim - 1)
         level, unit = (part.double().cpu().numpy().reshape(shape) for part in (scaled.level, scaled.unit))
         values = values * unit + level
-        return np.exp(np.minimum(values, 700.0)) if self.own.log else values
+        return np.exp(np.minimum(values, 700.0)) if self.dimensions.log else values
 
     @torch.no_grad()
     def _direct(self, batch: Batch, horizon: int) -> list[Forecast]:
@@ -248,9 +248,9 @@ class ForecastNetwork(nn.Module):
         return [Forecast(row[:, MEDIAN], row) for row in quantiles]
 
     @torch.no_grad()
-    def _drawn(self, batch: Batch, horizon: int, seed: int, paths: int) -> list[Forecast]:
-        """By sample paths: each step is drawn and fed back."""
-        count, chance = max(_PATHS, paths), np.random.default_rng(seed)
+    def _sampled(self, batch: Batch, horizon: int, seed: int, paths: int) -> list[Forecast]:
+        """By sample paths: each step is sampled and fed back."""
+        count, rng = max(_PATHS, paths), np.random.default_rng(seed)
         scaled = self.scaled(batch.inputs[:, :, 0])
         sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
         hidden, state = self.layer(sequence)
@@ -258,10 +258,10 @@ class ForecastNetwork(nn.Module):
         hidden = hidden[:, -1:].repeat_interleave(count, dim=0)
         wide, steps = sequence[:, -1:].repeat_interleave(count, dim=0), []
         for step in range(horizon):
-            drawn = torch.from_numpy(self.distribution.sample(self.output(hidden), chance)).to(hidden)
-            steps.append(drawn)
+            sampled = torch.from_numpy(self.distribution.sample(self.output(hidden), rng)).to(hidden)
+            steps.append(sampled)
             if step + 1 < horizon:
-                hidden, state = self.layer(self._next_elements(drawn, wide), state)
+                hidden, state = self.layer(self._next_elements(sampled, wide), state)
         values = torch.cat(steps, dim=1).double().cpu().numpy().reshape(len(sequence), count, horizon)
         values = self._restored(values, scaled)
         return [
@@ -271,12 +271,12 @@ class ForecastNetwork(nn.Module):
 
 
 def context_of(window: WindowSettings, period: int) -> int:
-    """The steps of a window of series with this `period`."""
+    """The window length for series with this `period`."""
     return window.context or (3 * period if period > 1 else _CONTEXT)
 
 
 def sizes_of(window: WindowSettings, codec: SeriesCodec, positive: bool) -> Sizes:
-    """The sizes of a network for series all values of which are `positive` or not."""
+    """The sizes of a network. `positive`: whether all values of the series are."""
     context = context_of(window, codec.period)
     log = {"auto": positive and window.distribution != "negative-binomial", "none": False, "log": True}[
         window.transform

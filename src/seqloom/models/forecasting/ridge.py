@@ -21,32 +21,32 @@ from seqloom.models.forecasting.local import LocalForecaster
 Matrix = NDArray[np.float64]
 
 _PERIODS = (1, 2, 3, 4, 8, 14, 21)
-"""Periods in the windows that are compared."""
+"""Lengths of the windows that are compared, in periods."""
 
 _STEPS = (4, 8, 12, 24, 48)
-"""Steps in them where there is no season."""
+"""Lengths of the windows, in steps, for series without a season."""
 
 _STRENGTHS = (1e-4, 3e-3, 3e-2, 0.15, 0.6)
-"""Strengths of the penalty that are compared, as shares of the regressors' mean square."""
+"""Penalties that are compared, relative to the mean square of the regressors."""
 
-_CLOSE = 1.005
-"""Windows whose error on the validation data is at most so many times the least are averaged."""
+_TOLERANCE = 1.005
+"""Maps whose validation error is at most this many times the lowest are averaged."""
 
 _ROWS = 4_096
-_LEAST = 2
+_MIN_HISTORY = 2
 
 
 class RidgeSettings(Settings):
-    context: int = Field(
-        0, ge=0, le=10_000, description="steps in a window; 0: those that do best on the validation data"
+    context: int = Field(0, ge=0, le=10_000, description="steps in a window; 0: selected on the validation data")
+    transform: Literal["auto", "none", "log"] = Field(
+        "auto", description="transformation of the values; auto: selected on the validation data"
     )
-    transform: Literal["auto", "none", "log"] = Field("auto", description="of the values; auto: what does best")
     covariate_steps: int = Field(0, ge=0, le=10_000, description="steps of past covariates; 0: two periods")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a map takes and gives. `log`: it works on logarithms."""
+    """Sizes of a map. `log`: it works on logarithms."""
 
     context: int
     horizon: int
@@ -65,9 +65,9 @@ class Map:
 
 
 class Ridge(LocalForecaster):
-    """y_{T+1..T+H} = W x_T + b on windows less their last value, over the scale of the series.
+    """y_{T+1..T+H} = W x_T + b on windows minus their last value, divided by the scale of the series.
 
-    Window, transformation and penalty by the validation data, then fitted to all that is known.
+    Window, transformation and penalty are selected on the validation data; then the map is fitted to both parts.
     """
 
     description = "One linear map from window to horizon for all series, in closed form."
@@ -80,38 +80,38 @@ class Ridge(LocalForecaster):
 
     def fit(self, train: SeriesData, valid: SeriesData, codec: SeriesCodec) -> None:
         self.period = codec.period
-        chosen = self._choose(train, valid, codec)
-        self.maps = [fitted for fitted, _, _ in chosen]
+        selected = self._select(train, valid, codec)
+        self.maps = [fitted for fitted, _, _ in selected]
         if self.calibrate:
             self.factors = factors_on(self, valid, codec.horizon)
         if valid.panel is train.panel:
             self.maps = [
-                replace(fitted, weights=self._anew(valid, fitted.shape, totals, strength))
-                for fitted, totals, strength in chosen
+                replace(fitted, weights=self._refitted(valid, fitted.shape, totals, strength))
+                for fitted, totals, strength in selected
             ]
 
-    def _anew(self, valid: SeriesData, shape: Shape, totals: tuple[Matrix, Matrix], strength: float) -> Matrix:
-        """The weights for the training and the validation data, with the sums that are known of the former."""
+    def _refitted(self, valid: SeriesData, shape: Shape, totals: tuple[Matrix, Matrix], strength: float) -> Matrix:
+        """The weights fitted to the training and the validation data; `totals` are the sums over the training data."""
         squares, moments = gram(valid, shape, self.period)
         return solve(totals[0] + squares, totals[1] + moments, strength)
 
-    def _choose(
+    def _select(
         self, train: SeriesData, valid: SeriesData, codec: SeriesCodec
     ) -> list[tuple[Map, tuple[Matrix, Matrix], float]]:
-        """The best penalty for each window and transformation, and of these the best and those that come close: maps
-        fitted to the training data, the sums that they are from, and their penalties."""
+        """For each window and transformation the best penalty, and of these the maps with an error near the lowest:
+        maps fitted to the training data, their sums, and their penalties."""
         best: list[tuple[float, Map, tuple[Matrix, Matrix], float]] = []
         for shape in self._shapes(train, codec):
-            totals, tried = gram(train, shape, self.period), []
+            totals, by_strength = gram(train, shape, self.period), []
             for strength in _STRENGTHS:
                 fitted = Map(shape, solve(*totals, strength), np.zeros(0))
                 error, deviation = _error(fitted, valid, self.period)
-                tried.append((error, replace(fitted, deviation=deviation), totals, strength))
-            best.append(min(tried, key=lambda entry: entry[0]))
-        least = min(entry[0] for entry in best)
-        if not np.isfinite(least):
+                by_strength.append((error, replace(fitted, deviation=deviation), totals, strength))
+            best.append(min(by_strength, key=lambda entry: entry[0]))
+        lowest = min(entry[0] for entry in best)
+        if not np.isfinite(lowest):
             raise RequestError("no series has a window and a horizon to learn from", expected="longer series")
-        return [entry[1:] for entry in best if entry[0] <= _CLOSE * least]
+        return [entry[1:] for entry in best if entry[0] <= _TOLERANCE * lowest]
 
     def _shapes(self, train: SeriesData, codec: SeriesCodec) -> Iterator[Shape]:
         values = np.concatenate([train.panel.of(i)[: train.last[i]] for i in range(len(train.panel))])
@@ -119,9 +119,9 @@ class Ridge(LocalForecaster):
         logs = {"auto": (False, True) if positive else (False,), "none": (False,), "log": (True,)}[
             self.options.transform
         ]
-        most = int(np.quantile(train.last, 0.9)) // 2
+        longest = int(np.quantile(train.last, 0.9)) // 2
         sizes = [n * codec.period for n in _PERIODS] if codec.period > 1 else list(_STEPS)
-        contexts = [self.options.context] if self.options.context else [s for s in sizes if s <= most] or [sizes[0]]
+        contexts = [self.options.context] if self.options.context else [s for s in sizes if s <= longest] or [sizes[0]]
         covariates = (self.options.covariate_steps or 2 * codec.period) if codec.past else 0
         for context in contexts:
             for log in logs:
@@ -136,7 +136,7 @@ class Ridge(LocalForecaster):
         paths: int = 0,
         refit: bool = True,  # noqa: ARG002
     ) -> Iterator[Forecast]:
-        """A longer horizon than that of the training is refused."""
+        """Raises RequestError for a horizon longer than that of the training."""
         trained = self.maps[0].shape.horizon
         if horizon > trained:
             raise RequestError(
@@ -148,7 +148,7 @@ class Ridge(LocalForecaster):
             yield forecast._replace(paths=normal_paths(forecast, paths, seed + number)) if paths else forecast
 
     def _forecast(self, history: History, horizon: int) -> Forecast:
-        """The mean of the quantiles of all maps."""
+        """The quantiles are averaged over the maps."""
         parts = []
         for fitted in self.maps:
             window = history.values[None, -fitted.shape.context :]
@@ -177,7 +177,7 @@ class Ridge(LocalForecaster):
 
 def features(values: Matrix, past: NDArray[np.float64], shape: Shape, unit: float) -> tuple[Matrix, Matrix, float]:
     """From (rows, steps) values and (rows, steps, columns) covariates of a series with the scale `unit`: the regressors
-    (rows, regressors), what is to be added to a forecast (rows, 1), and what it is to be multiplied by before."""
+    (rows, regressors), the level (rows, 1) and the scale: forecast = prediction * scale + level."""
     values = np.log(np.maximum(values, 1e-12)) if shape.log else values
     if values.shape[1] < shape.context:
         first = np.repeat(values[:, :1], shape.context - values.shape[1], axis=1)
@@ -195,17 +195,17 @@ def features(values: Matrix, past: NDArray[np.float64], shape: Shape, unit: floa
 
 
 def unit_of(values: NDArray[np.float64], period: int) -> float:
-    """The scale of a series: its mean absolute difference over a period; 1 of one that does not change."""
+    """The scale of a series: its mean absolute seasonal difference; 1 if it is constant."""
     lag = period if len(values) > period else 1
     return float(np.abs(values[lag:] - values[:-lag]).mean()) or 1.0 if len(values) > lag else 1.0
 
 
 def _windows(data: SeriesData, shape: Shape, period: int) -> Iterator[tuple[Matrix, ...]]:
-    """Blocks of regressors, scaled targets, levels, scales, and the mean absolute seasonal difference of the series, of
-    all origins whose horizon is to be scored."""
+    """Blocks of regressors, scaled targets, levels, scales, and the mean absolute seasonal difference of the series,
+    for all origins of `data`."""
     for series in range(len(data.panel)):
         end = int(data.last[series])
-        begin = max(int(data.first[series]), _LEAST)
+        begin = max(int(data.first[series]), _MIN_HISTORY)
         if end - shape.horizon < begin:
             continue
         values = data.panel.of(series)[:end]
@@ -238,7 +238,7 @@ def gram(data: SeriesData, shape: Shape, period: int) -> tuple[Matrix, Matrix]:
 
 
 def _joined(blocks: Iterator[tuple[Matrix, ...]]) -> Iterator[tuple[Matrix, ...]]:
-    """Fewer blocks with more rows: short series have few windows each."""
+    """Concatenates small blocks, since short series have few windows each."""
     held: list[tuple[Matrix, ...]] = []
     for block in blocks:
         held.append(block)
@@ -255,9 +255,9 @@ def solve(squares: Matrix, moments: Matrix, strength: float) -> Matrix:
 
 
 def _error(fitted: Map, valid: SeriesData, period: int) -> tuple[float, NDArray[np.float64]]:
-    """The mean absolute error on the validation data over each series' scale, and the deviation of the errors on the
-    scale of the map at each step: half of what lies between their quantiles of 16 % and 84 %, which a few series that
-    are unlike all others do not move."""
+    """The mean absolute error on the validation data, relative to each series' scale; and the standard deviation of the
+    errors at each step, on the map's scale: half the distance between their 16 % and 84 % quantiles, which is robust to
+    a few outlying series."""
     distances, errors = [], []
     for x, y, level, scale, unit in _joined(_windows(valid, fitted.shape, period)):
         forecast = x @ fitted.weights

@@ -1,4 +1,4 @@
-"""The models `ets` and `theta`, of the library statsforecast: baselines from the classic methods."""
+"""The models `ets` and `theta` of the library statsforecast: classical baselines."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _INTERVAL = 80
 
 
 class Statistical(RefittedForecaster):
-    """A model of statsforecast, chosen and fitted anew at each origin. Its quantiles are those of a normal distribution
-    with its own interval of 80 %."""
+    """A model of statsforecast, selected and fitted at each origin. Its quantiles are those of the normal distribution
+    with the same 80 % interval."""
 
     settings: ClassVar[type[Settings]] = NaiveSettings
 
     def forecast(self, values: NDArray[np.float64], horizon: int) -> Forecast:
-        """A series that the library refuses (it is too short, or constant) gets the forecast of `seasonal-naive`."""
+        """A series that the library refuses (too short, or constant) gets the seasonal naive forecast."""
         period = self.period if len(values) >= 2 * self.period else 1
         if len(values) < 4 or np.ptp(values) == 0:
             return seasonal_naive(values, period, horizon)
@@ -42,13 +42,13 @@ class Statistical(RefittedForecaster):
 
     @abstractmethod
     def model(self, period: int) -> Any:
-        """The library's object."""
+        """The model of statsforecast."""
 
 
 class ETS(Statistical):
-    """Exponential smoothing with error, trend and season, its form chosen by AICc (Hyndman et al. 2002)."""
+    """Exponential smoothing with error, trend and season, its form selected by AICc (Hyndman et al. 2002)."""
 
-    description = "Exponential smoothing, its form chosen by AICc, by the library statsforecast."
+    description = "Exponential smoothing, its form selected by AICc, from the library statsforecast."
     source = "Hyndman et al. 2002"
 
     def model(self, period: int) -> Any:
@@ -59,7 +59,7 @@ class Theta(Statistical):
     """The theta method and its dynamic and optimised forms (Assimakopoulos and Nikolopoulos 2000; Fiorucci et al.
     2016)."""
 
-    description = "The theta method, its form chosen automatically, by the library statsforecast."
+    description = "The theta method, its form selected automatically, from the library statsforecast."
     source = "Assimakopoulos and Nikolopoulos 2000"
 
     def model(self, period: int) -> Any:
