@@ -33,7 +33,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "moby_dick.txt"
 def estimate(text: Path, order: int, arpa: Path, threads: int) -> dict[str, Any]:
     """What the child process does: from the text to the ARPA file."""
     from seqloom.data.readers import readers
-    from seqloom.data.text import train_tokenizer
+    from seqloom.data.text_codec import train_tokenizer
     from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
     from seqloom.data.tokenizer import TokenizerSettings
     from seqloom.formats.arpa.write import write_model

@@ -17,7 +17,7 @@ import torch
 
 from seqloom.data.corpus import Corpus, Sources, prepare
 from seqloom.data.readers import readers
-from seqloom.data.text import text_recipe
+from seqloom.data.text_codec import text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.runtime import cache_folder

@@ -17,7 +17,7 @@ from seqloom.data.readers import readers
 from seqloom.data.readers.tagged import tagged
 from seqloom.data.spelling import VocabularySettings
 from seqloom.data.tagged import tag_recipe
-from seqloom.data.text import text_recipe
+from seqloom.data.text_codec import text_recipe
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import SeqloomError, SeqloomWarning
 from tests.support.labelled import write_labelled, write_series

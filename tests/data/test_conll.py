@@ -114,12 +114,12 @@ def test_words_without_tags(write: Write) -> None:
 @pytest.mark.parametrize(
     ("content", "target", "what", "line"),
     [
-        ("a X\nb X\n\nc\n", "auto", "have not all as many columns", 4),
+        ("a X\nb X\n\nc\n", "auto", "differ in the number of columns", 4),
         ("a\nb\n", "auto", "there is no column 2", 1),
         ("a X\n", 3, "there is no column 3", 1),
         ("a\tX\nb\t\n", "auto", "column 2 is empty", 2),
         (TREE + "4\tgo\n", "auto", "ten columns", 12),
-        (TREE.replace("3\tgo", "x\tgo"), "auto", "begins with a word's number", 7),
+        (TREE.replace("3\tgo", "x\tgo"), "auto", "begins with the number of a word", 7),
         ("a X\n\xff", "auto", "not UTF-8", 2),
     ],
 )

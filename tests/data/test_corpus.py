@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from seqloom.data.corpus import Corpus, Sources, clear, encode, prepare, split_of
 from seqloom.data.readers import readers
-from seqloom.data.text import text_recipe
+from seqloom.data.text_codec import text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError, SeqloomError

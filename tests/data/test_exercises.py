@@ -144,11 +144,11 @@ def test_the_optimal_predictor_loses_less_than_a_coin() -> None:
     ("text", "said"),
     [
         ("copi", "did you mean 'copy'"),
-        ("copy:length=0", "a number from 1 on"),
-        ("copy:length=20-10", "a number from 1 on"),
+        ("copy:length=0", "a number from 1 to 10,000"),
+        ("copy:length=20-10", "a number from 1 to 10,000"),
         ("copy:lenth=3", "did you mean 'length'"),
         ("copy:length", "name=value"),
-        ("associative-recall:items=1-3", "two items or more"),
+        ("associative-recall:items=1-3", "at least two items"),
         ("priority-sort:outputs=21", "no more outputs than inputs"),
     ],
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seqloom.data.example import Labelled, content
 from seqloom.data.readers import readers
 from seqloom.data.readers.labelled import parse_labelled, unlabelled
-from seqloom.data.readers.time_series import cases
+from seqloom.data.readers.ts_format import cases
 from seqloom.errors import SeqloomError
 
 HEADER = "# a comment\n@problemName made-up\n@timeStamps false\n@classLabel true\n@data\n"
@@ -149,11 +149,11 @@ def test_labels_are_left_out_where_they_can_be_told(tmp_path: Path, table: str, 
         ("x.ts", f"{HEADER}1,2:a\n1,x:b\n", "not a number", 7),
         ("x.ts", f"{HEADER}1,2:3,4:a\n1,2:b\n", "another number of channels", 7),
         ("x.ts", f"{HEADER}1,2:3:a\n", "differ in length", 6),
-        ("x.ts", f"{HEADER}?,?:a\n", "no value at all", 6),
+        ("x.ts", f"{HEADER}?,?:a\n", "all values of a channel are missing", 6),
         ("x.ts", f"{HEADER}1,2:\n", "no label", 6),
-        ("x.ts", "@univariate true\n1,2:a\n", "not a line of a header", 2),
+        ("x.ts", "@univariate true\n1,2:a\n", "not a header line", 2),
         ("x.ts", "@timeStamps true\n@data\n", "time stamps", 1),
-        ("x.ts", "@univariate true\n", "header has no end", 1),
+        ("x.ts", "@univariate true\n", "header does not end", 1),
     ],
 )
 def test_mistakes_are_said_with_their_line(tmp_path: Path, name: str, text: str, what: str, line: int) -> None:

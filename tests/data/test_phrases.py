@@ -71,6 +71,6 @@ def test_a_run_of_phrases(tmp_path: Path) -> None:
     assert "new_york" in seqloom.Vectors.open(run.folder)
     assert run.summary["phrases"] > 0
     assert seqloom.load(run.folder).embed(["new york"]).any()
-    with pytest.raises(seqloom.RequestError, match="whitespace separates"):
+    with pytest.raises(seqloom.RequestError, match="separated by whitespace"):
         seqloom.train("vectors", str(tmp_path / "text.txt"), model="cbow", epochs=1, out=tmp_path / "other", quiet=True,
                       settings={"phrases.passes": 1, "tokenizer.kind": "bpe"})  # fmt: skip

@@ -17,7 +17,7 @@ from seqloom.data.readers import readers
 from seqloom.data.readers.conll import Sentence, conll
 from seqloom.data.readers.tagged import tagged, words_of
 from seqloom.data.span_tags import Span, legal_transitions, mark_spans, scheme_of, spans
-from seqloom.data.text import text_recipe, train_tokenizer
+from seqloom.data.text_codec import text_recipe, train_tokenizer
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import SeqloomError, SeqloomWarning
 from seqloom.files import read_lines
@@ -172,7 +172,7 @@ class TestTexts:
         assert f"{path}:2" in warning
 
     def test_two_forms_of_one_word(self) -> None:
-        with pytest.warns(SeqloomWarning, match="looks the same"):
+        with pytest.warns(SeqloomWarning, match="two words look the same"):
             train_tokenizer(["caf\u00e9 cafe\u0301"], TokenizerSettings(min_count=1))
 
     @pytest.mark.parametrize(("one", "other"), [("Good", "good"), ("very good", "very  good"), ("\u00e9", "e\u0301")])

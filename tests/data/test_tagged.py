@@ -132,7 +132,7 @@ def test_a_file_without_sentences(tmp_path: Path) -> None:
     with pytest.raises(SeqloomError, match="nothing to train on"):
         prepare(Sources(str(path)), recipe, tmp_path / "cache")
     path.write_text("a X\nb X\n")
-    with pytest.raises(SeqloomError, match="no classes to tell apart"):
+    with pytest.raises(SeqloomError, match="no classes to distinguish"):
         prepare(Sources(str(path)), recipe, tmp_path / "cache")
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import train_tokenizer
+from seqloom.data.text_codec import train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer, TokenizerSettings
 from seqloom.errors import RequestError
@@ -86,9 +86,9 @@ import resource, sys
 from pathlib import Path
 from seqloom.data.corpus import Sources, prepare
 from seqloom.data.readers import readers
-from seqloom.data.text import text_recipe
+from seqloom.data.text_codec import text_recipe
 from seqloom.data.tokenizer import TokenizerSettings
-from seqloom.data.text import train_tokenizer
+from seqloom.data.text_codec import train_tokenizer
 from seqloom.errors import SeqloomError
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:

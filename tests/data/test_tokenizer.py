@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import load_tokenizer, train_tokenizer
+from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.tokenizer import EOS, PAD, SOS, SPECIALS, UNK, Tokenizer, TokenizerSettings, swap_lookalikes
 from seqloom.errors import RequestError, SeqloomError
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from seqloom.data.library_tokenizer import LibraryTokenizer
-from seqloom.data.text import train_tokenizer
+from seqloom.data.text_codec import train_tokenizer
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 from seqloom_portable.continuation import TextStream
 

@@ -15,7 +15,7 @@ SAMPLES: dict[str, list[tuple[str, bytes]]] = {
         ("y.csv", b"id,x,label\n1,2,a\n1,3,a\n2,3,b\n"),
     ],
     "table": [("x.csv", b'x,y,label\n1,2,a\n"3",4.5,b\n')],
-    "time-series": [("x.ts", SERIES)],
+    "ts-format": [("x.ts", SERIES)],
     "conll": [("x.conll", b"-DOCSTART- O\n\n# id 7\ten\nAda\tB-PER\nwent\tO\n\n# O\n")],
     "conllu": [("x.conllu", CONLLU)],
     "tagged": [("x.txt", b"Ada B-PER\nwent O\n\nHome O\n"), ("y.txt", CONLLU)],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqloom.data.text import load_tokenizer, train_tokenizer
+from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.tokenizer import EOS, PAD, SOS, TokenizerSettings
 from tests.faults.campaign import campaign, rounds
 from tests.faults.mutation import mutated

@@ -23,7 +23,7 @@ from seqloom.comparison.scoreboard import Row, model_scores, notes, scoreboard, 
 from seqloom.comparison.spec import ComparisonSpec, assignments, claim_folder, make_terms
 from seqloom.comparison.training_process import SECONDS_TO_SAVE, run_training
 from seqloom.comparison.verdict import ModelScores, differences, verdict
-from seqloom.data.input_source import Given, path_of
+from seqloom.data.input_source import DataSource, path_of
 from seqloom.files import write_atomic
 from seqloom.models.fitted import FittedByPasses
 from seqloom.run import load, make_settings
@@ -55,7 +55,7 @@ class Comparison:
 
 def compare(
     task: str,
-    data: Given,
+    data: DataSource,
     *,
     models: Sequence[str],
     out: str | Path,
@@ -63,8 +63,8 @@ def compare(
     epochs: float = 0.0,
     updates: int = 0,
     seeds: int = 1,
-    valid: Given | None = None,
-    test: Given | None = None,
+    valid: DataSource | None = None,
+    test: DataSource | None = None,
     threads: int = 0,
     settings: Mapping[str, Any] | None = None,
     quiet: bool = False,

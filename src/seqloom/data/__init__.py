@@ -1,1 +1,1 @@
-"""Text in, batches out."""
+"""From files of text, tags, pairs, numbers and sound to batches."""

@@ -1,8 +1,8 @@
 """Batches of sequences, and the loaders that make them.
 
 An epoch is a list of steps; the batch of step i is a function of (seed, epoch, i) alone, so that runs resume exactly.
-There are two ways through a text: parallel streams with the state carried from batch to batch (truncated
-back-propagation through time), and independent lines in batches of similar length under a token budget.
+A text is read in one of two ways: as parallel streams whose state is carried from batch to batch (truncated
+back-propagation through time), or as independent lines in batches of similar length under a token budget.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from seqloom.data.tokenizer import EOS, PAD, SOS
 
 
 class Forms(NamedTuple):
-    """The different words of a batch. `word_ids`: (forms,) ids in the vocabulary; `characters`: (forms, longest) ids,
-    and `lengths`: (forms,) how many of them are real."""
+    """The distinct words of a batch. `word_ids`: (forms,) ids in the vocabulary; `characters`: (forms, longest) ids;
+    `lengths`: (forms,) real characters of each word."""
 
     word_ids: Tensor
     characters: Tensor
@@ -30,15 +30,15 @@ class Forms(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows of token ids and what is to be predicted at each step.
+    """Rows of inputs and the targets at each step.
 
     `inputs`, `targets`: (batch, time) ids, or (batch, time, size) numbers. `lengths`: (batch,) real elements of
-    each row, None where all are real.
-    `scored`: (batch, time), True where the target counts; None where all real ones do. `source`, `source_lengths`:
-    what the targets are given, where they are given something: (batch, source) ids or (batch, source, size) numbers.
-    `continues`: the rows go on where the state of the batch before was carried from. `carry`: the steps after which
-    that is; None is after all of them. `forms`: where words are read by their letters too, what `inputs` are numbers
-    of; all rows share them.
+    each row; None if all are real.
+    `scored`: (batch, time), True where the target counts; None if all real ones do. `source`, `source_lengths`: the
+    source that the targets depend on, if there is one: (batch, source) ids or (batch, source, size) numbers.
+    `continues`: the rows start from the state that the previous batch carried. `carry`: the number of steps after which
+    the state is carried to the next batch; None: after all. `forms`: if words are also read by their characters, the
+    distinct words that `inputs` number; all rows share them.
     """
 
     inputs: Tensor
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
         return self.inputs.shape[0]
 
     def mask(self) -> Tensor | None:
-        """(batch, time), True where a target counts; None where every one does."""
+        """(batch, time), True where a target counts; None if all count."""
         if self.lengths is None:
             return self.scored
         steps = torch.arange(self.inputs.shape[1], device=self.inputs.device)
@@ -64,7 +64,7 @@ class Batch(NamedTuple):
         return real if self.scored is None else real & self.scored
 
     def steps(self, start: int, stop: int) -> Batch:
-        """The steps `start` to `stop` of a batch whose rows are all real."""
+        """The steps `start` to `stop` of a batch without padding."""
         assert self.lengths is None
         return self._map(lambda part: part[:, start:stop])._replace(carry=None)
 
@@ -73,8 +73,8 @@ class Batch(NamedTuple):
         return self._map(lambda part: part[rows])
 
     def shard(self, rank: int, world_size: int) -> Batch:
-        """The rows of one rank. The shards of all ranks are the batch; a rank left without rows gets one that does
-        not count, since every rank takes part in every step."""
+        """The rows of one rank. Together, the shards of all ranks are the batch. A rank without rows gets one that does
+        not count, because every rank takes part in every step."""
         if world_size == 1:
             return self
         rows = torch.tensor_split(torch.arange(self.num_rows), world_size)[rank]
@@ -100,7 +100,7 @@ Row = Sequence[int] | NDArray[np.integer[Any]]
 
 
 def padded(rows: Sequence[Row], padding: int = PAD) -> NDArray[np.int64]:
-    """(rows, longest): token ids, and `padding` after each row's end."""
+    """(rows, longest): token ids, with `padding` after the end of each row."""
     ids = np.full((len(rows), max(map(len, rows))), padding, dtype=np.int64)
     for target, row in zip(ids, rows, strict=True):
         target[: len(row)] = row
@@ -114,12 +114,14 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class StreamLoader:
-    """`batch_size` parallel streams through the text, `advance` new steps a batch, each row going on where it ended.
+    """`batch_size` parallel streams through the text with `advance` new steps per batch; each row continues where it
+    ended in the previous batch.
 
     Truncated back-propagation through time (Williams and Peng 1990, BPTT(h; h')): `advance` is k1, the steps between
-    two updates, and `horizon` k2, those that gradients reach back. Where it is more, a batch begins with steps that
-    were in the one before; they are not scored again. The first batch of an epoch is shorter by a random amount, so
-    that the cuts fall elsewhere each time; the fewer than `batch_size` tokens that do not fill a row are left out.
+    two updates, and `horizon` is k2, the steps that gradients flow back. If `horizon` is larger, a batch begins with
+    steps of the previous batch, which are not scored again. The first batch of an epoch is shorter by a random amount,
+    so that the cuts differ between epochs; the last tokens (fewer than `batch_size`) that do not fill a row are left
+    out.
     """
 
     tokens: TokenFile
@@ -139,13 +141,13 @@ class StreamLoader:
         return self._advance() - int(np.random.default_rng((self.seed, epoch)).integers(self._advance()))
 
     def _new_steps(self, epoch: int, step: int) -> tuple[int, int]:
-        """Where what a batch scores begins and ends."""
+        """The first step that a batch scores, and the end of the batch."""
         first, advance = self._first_length(epoch), self._advance()
         start = 0 if step == 0 else first + (step - 1) * advance
         return start, min(first + step * advance, self._rows()[1])
 
     def _begin(self, epoch: int, step: int) -> int:
-        """Where a batch begins: as far before its new steps as gradients reach beyond them."""
+        """The first step of a batch: before its new steps are those through which gradients still flow."""
         return max(0, self._new_steps(epoch, step)[0] - (self.horizon - self._advance()))
 
     def num_steps(self, epoch: int) -> int:
@@ -163,15 +165,15 @@ class StreamLoader:
         return Batch(inputs, targets, None, scored, step > 0, self._carry(epoch, step, stop - begin))
 
     def _carry(self, epoch: int, step: int, width: int) -> int | None:
-        """After how many steps of a batch the next one begins; None after all."""
+        """The number of steps of a batch after which the next one begins; None: all."""
         ahead = self._begin(epoch, step + 1) - self._begin(epoch, step)
         return ahead if ahead < width else None
 
 
 @dataclass(frozen=True)
 class ExactStreamLoader:
-    """The whole text as parallel streams, each token scored once, with `context` unscored tokens before each row's
-    first one, so that the cut into rows costs nothing to what is measured."""
+    """The whole text as parallel streams in which each token is scored once. Each row begins with `context` unscored
+    tokens, so that cutting the text into rows does not change what is measured."""
 
     tokens: TokenFile
     batch_size: int
@@ -179,7 +181,7 @@ class ExactStreamLoader:
     context: int = 64
 
     def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Each row's first position, first scored position, and end."""
+        """The first position, the first scored position and the end of each row."""
         rows = max(1, min(self.batch_size, len(self.tokens) // max(1, 2 * self.context)))
         scored_each = max(1, -(-len(self.tokens) // rows))
         first_scored = np.arange(0, len(self.tokens), scored_each, dtype=np.int64)
@@ -216,8 +218,8 @@ class ExactStreamLoader:
 
 
 class LineLoader:
-    """Independent lines, `<sos>` first, those of like length together: a batch holds at most `tokens_per_batch`
-    elements, padding included (a single longer line is a batch of its own). `seed=None` keeps one order.
+    """Independent lines, each after `<sos>`, in batches of similar length with at most `tokens_per_batch` elements,
+    padding included (a single longer line is a batch of its own). `seed=None`: the same order in every epoch.
     """
 
     def __init__(self, tokens: TokenFile, tokens_per_batch: int, seed: int | None) -> None:
@@ -238,7 +240,7 @@ class LineLoader:
 
 
 def with_lengths(rows: Sequence[Row]) -> tuple[Tensor, Tensor | None]:
-    """(rows, longest) ids, and the rows' lengths where they differ."""
+    """(rows, longest) ids, and the lengths of the rows if they differ."""
     ids, lengths = padded(rows), np.array([len(row) for row in rows])
     ragged = bool((lengths < ids.shape[1]).any())
     return torch.from_numpy(ids), torch.from_numpy(lengths) if ragged else None
@@ -256,8 +258,8 @@ def line_batch(rows: Sequence[Row]) -> Batch:
 
 
 def _window(tokens: TokenFile, rows: NDArray[np.int64], start: int, stop: int) -> tuple[Tensor, Tensor]:
-    """Inputs and targets for the steps `start` to `stop` after each row's first position. A stream's first input is
-    `<eos>`: a text begins where another ended. Past the end of the text there is padding."""
+    """Inputs and targets for the steps `start` to `stop` after the first position of each row. The first input of a
+    stream is `<eos>`, as at the start of a new text. After the end of the text there is padding."""
     window = np.full((len(rows), stop - start + 1), PAD, dtype=np.int64)
     for i, row in enumerate(rows):
         first = row + start - 1
@@ -274,9 +276,9 @@ Rows = NDArray[np.int64]
 class Buckets:
     """Batches of rows whose padded sides hold at most `elements` each (a single longer row is a batch of its own).
 
-    `lengths` are one array a side, the one to sort by first. The batches of an epoch are a function of `seed` and the
-    epoch: rows are shuffled, sorted by length within stretches of about a hundred batches, cut, and the batches
-    shuffled again. `seed=None` keeps one order.
+    `lengths`: an array for each side, first the one to sort by. The batches of an epoch are a function of `seed` and
+    the epoch: rows are shuffled, sorted by length within groups of about a hundred batches, cut into batches, and the
+    batches are shuffled. `seed=None`: the same order in every epoch.
     """
 
     def __init__(self, lengths: tuple[NDArray[np.int64], ...], elements: int, seed: int | None) -> None:
@@ -303,7 +305,7 @@ class Buckets:
         return [plan[i] for i in random.permutation(len(plan))] if random else plan
 
     def _cut(self, rows: Rows) -> list[Rows]:
-        """Cuts sorted rows into batches under the budget."""
+        """Cuts sorted rows into batches within the budget."""
         longest = np.max([side[rows] for side in self._lengths], axis=0)
         cuts, first = [], 0
         while first < len(rows):

@@ -1,4 +1,4 @@
-"""An example of classification: a label, and the text or the numbers that bear it."""
+"""An example of classification: a label, and the text or numbers that it belongs to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Frames = NDArray[np.float32]
-"""(time, channels): numbers along time; a single vector is one step of many channels."""
+"""(time, channels): a sequence of numbers. A single vector is one step with many channels."""
 
 Source = str | Frames
 
@@ -20,7 +20,7 @@ class Labelled(NamedTuple):
 
 
 def content(source: Source) -> str:
-    """The same for equal sources, whatever their labels: what the split of a file goes by."""
+    """A text that is equal for equal sources, whatever their labels. The split of a file depends on it."""
     if isinstance(source, str):
         return source
     return f"{source.shape} {hashlib.sha256(source.tobytes()).hexdigest()}"

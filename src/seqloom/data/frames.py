@@ -1,4 +1,4 @@
-"""Sequences of numbers on disk, memory-mapped and scaled, and what they were scaled by."""
+"""Sequences of numbers on disk, memory-mapped and standardised, and the scales that do it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 def is_number(cell: str) -> bool:
-    """Whether it is a finite one in single precision."""
+    """Whether the cell is a finite number in single precision."""
     try:
         return abs(float(cell)) <= _LARGEST
     except ValueError:
@@ -28,20 +28,20 @@ def is_number(cell: str) -> bool:
 
 
 def parse_numbers(cells: Sequence[str], where: str) -> NDArray[np.float64]:
-    """Raises SeqloomError at the first that is none."""
+    """The cells as numbers. Raises SeqloomError at the first cell that is not a finite number."""
     try:
-        found = np.array(cells, dtype=np.float64)
+        numbers = np.array(cells, dtype=np.float64)
     except ValueError:
-        found = np.full(1, np.nan)
-    if not (np.abs(found) <= _LARGEST).all():  # nor is NaN
-        got = next((cell for cell in cells if not is_number(cell)), "")
-        raise SeqloomError("this is not a number", where=where, got=repr(got[:40]), expected="numbers, none missing")
-    return found
+        numbers = np.full(1, np.nan)
+    if not (np.abs(numbers) <= _LARGEST).all():  # false for NaN too
+        wrong = next((cell for cell in cells if not is_number(cell)), "")
+        raise SeqloomError("this is not a number", where=where, got=repr(wrong[:40]), expected="numbers, none missing")
+    return numbers
 
 
 @dataclass(frozen=True)
 class FrameFile:
-    """`values` (memory-mapped) holds the steps of all sequences, (steps, channels), scaled; sequence i is
+    """`values` (steps, channels; memory-mapped) holds the scaled steps of all sequences; sequence i is
     `values[offsets[i]:offsets[i + 1]]`."""
 
     values: NDArray[np.float32]
@@ -65,8 +65,8 @@ class FrameFile:
 
 @dataclass(frozen=True)
 class FrameCodec:
-    """Scales each channel to mean 0 and standard deviation 1 over the training data; kept as `frames.json`. `length`:
-    the steps of a sequence where all had as many, else 0."""
+    """Scales each channel to mean 0 and standard deviation 1 over the training data; saved as `frames.json`. `length`:
+    the number of steps if it is the same for all training sequences, otherwise 0."""
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
@@ -74,15 +74,15 @@ class FrameCodec:
 
     @classmethod
     def learn(cls, sequences: Iterable[Frames]) -> FrameCodec:
-        """A channel that never changes keeps its scale. `sequences` must hold one or more."""
+        """Learns the scales. A constant channel is only centred. `sequences` must not be empty."""
         count, lengths = 0, set()
         mean = squares = np.zeros(1)
         for frames in sequences:
-            # Chan et al. 1979: the moments of parts give those of the whole, without cancellation.
-            own = frames.mean(0, dtype=np.float64)
-            total, apart = count + len(frames), own - mean
-            squares = squares + ((frames - own) ** 2).sum(0) + apart**2 * (count * len(frames) / total)
-            mean = mean + apart * (len(frames) / total)
+            # Chan et al. 1979: the moments of the parts give the moments of the whole without cancellation.
+            sequence_mean = frames.mean(0, dtype=np.float64)
+            total, difference = count + len(frames), sequence_mean - mean
+            squares = squares + ((frames - sequence_mean) ** 2).sum(0) + difference**2 * (count * len(frames) / total)
+            mean = mean + difference * (len(frames) / total)
             count = total
             lengths.add(len(frames))
         deviation = np.sqrt(squares / count)
@@ -114,7 +114,7 @@ class FrameCodec:
         return {"channels": self.channels}
 
     def scale(self, frames: Frames) -> Frames:
-        """Raises SeqloomError where there are other channels than in training."""
+        """The scaled frames. Raises SeqloomError if the number of channels is not that of the training data."""
         if frames.ndim != 2 or not len(frames) or frames.shape[1] != self.channels:
             raise SeqloomError(
                 "the numbers do not fit the model",
@@ -155,7 +155,7 @@ class FrameFileWriter:
 
 
 def padded_frames(rows: Sequence[Frames]) -> Frames:
-    """(rows, longest, channels), with zeros after each one's end."""
+    """(rows, longest, channels), with zeros after the end of each row."""
     frames = np.zeros((len(rows), max(map(len, rows)), rows[0].shape[1]), np.float32)
     for target, row in zip(frames, rows, strict=True):
         target[: len(row)] = row

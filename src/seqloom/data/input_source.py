@@ -14,20 +14,20 @@ from seqloom.data.input_checks import check_text, shown
 from seqloom.errors import RequestError
 from seqloom.files import STANDARD_INPUT, make_folder, reading, writing
 
-Given = str | Path | Iterable[str | Sequence[str]]
-"""A path (`-` is standard input), or lines as they would stand in a file: whole, or as their columns, such as pairs; of
-series, a frame of polars or pandas too."""
+DataSource = str | Path | Iterable[str | Sequence[str]]
+"""A path (`-` is standard input), or the lines of a file as strings or tuples of columns, such as pairs; for series
+also a frame of polars or pandas."""
 
 _BYTES_AT_ONCE = 1 << 20
 
 
 def rereadable(path: str, cache: Path) -> str:
-    """`path` of a file on disk; of standard input (`-`), a pipe or a device, that of a copy in `cache`."""
+    """`path` if it is a file on disk; for standard input (`-`), a pipe or a device, the path of a copy in `cache`."""
     if path == STANDARD_INPUT:
         return _copy(_blocks(sys.stdin.buffer), "stdin", "", cache)
     with reading(path):
         if not Path(path).exists() or Path(path).is_file() or Path(path).is_dir():
-            return path  # whoever reads it says what is wrong
+            return path  # the reader reports a missing file
         with Path(path).open("rb") as stream:
             return _copy(_blocks(stream), "pipe", "".join(PurePath(path).suffixes), cache)
 
@@ -36,17 +36,18 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: stream.read(_BYTES_AT_ONCE), b"")
 
 
-def path_of(given: Given, cache: Path) -> str:
-    """`given`, or where its lines are kept. Raises RequestError for what is not a line of text."""
-    if isinstance(given, str | Path):
-        return str(given)
-    if hasattr(given, "columns") and hasattr(given, "to_numpy"):
-        return _copy(_parquet(given), "frame", ".parquet", cache)
-    return _copy(_encoded(given), "lines", "", cache)
+def path_of(data: DataSource, cache: Path) -> str:
+    """The path of the data; lines and frames are copied to a file in `cache`. Raises RequestError for an item that is
+    not a line of text."""
+    if isinstance(data, str | Path):
+        return str(data)
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
+        return _copy(_parquet(data), "frame", ".parquet", cache)
+    return _copy(_encoded(data), "lines", "", cache)
 
 
 def _parquet(frame: Any) -> Iterator[bytes]:
-    """A frame of polars or of pandas, with the index where it has a name or holds dates, as Parquet."""
+    """A frame of polars or pandas as Parquet, with the index if it has a name or holds dates."""
     import polars as pl
 
     if not isinstance(frame, pl.DataFrame):
@@ -64,19 +65,21 @@ def _encoded(lines: Iterable[str | Sequence[str]]) -> Iterator[bytes]:
         columns = [item] if isinstance(item, str) else list(item) if isinstance(item, tuple | list) else []
         if not columns or not all(isinstance(column, str) for column in columns):
             expected = "a line of text, or its columns as a tuple"
-            raise RequestError("data is given as lines of text", where=where, got=shown(item), expected=expected)
+            raise RequestError(
+                "data from Python consists of lines of text", where=where, got=shown(item), expected=expected
+            )
         check_text(columns, where)
         if isinstance(item, str):
             columns = [item.rstrip("\n")]
         elif any("\t" in column for column in columns):
-            raise RequestError("a column holds a tab", where=where, got=shown(item), expected="text without tabs")
+            raise RequestError("a column contains a tab", where=where, got=shown(item), expected="text without tabs")
         if any("\n" in column for column in columns):
             raise RequestError("an item is one line of text", where=where, got=shown(item), expected="no line break")
         yield "\t".join(columns).encode() + b"\n"
 
 
 def _copy(content: Iterable[bytes], name: str, suffix: str, cache: Path) -> str:
-    """The path of a file named by its content, written whole. `suffix` may say what format it has."""
+    """Writes the content to a file that is named by its hash and returns the path. `suffix` tells the format."""
     temporary = make_folder(cache) / f".{name}.{os.getpid()}.part"
     digest = hashlib.sha256()
     try:

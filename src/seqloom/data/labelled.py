@@ -1,4 +1,4 @@
-"""Labelled texts or sequences of numbers as data: what is read in one file, the labels beside it."""
+"""Labelled texts or sequences of numbers as data: the inputs in one file, the class ids in another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqloom.data.corpus import Recipe
 from seqloom.data.example import Frames, Labelled, Source, content
 from seqloom.data.frames import FrameCodec, FrameFile
 from seqloom.data.labels import Labels
-from seqloom.data.text import TextCodec, train_tokenizer
+from seqloom.data.text_codec import TextCodec, train_tokenizer
 from seqloom.data.token_file import TokenFile, UnknownTokens
 from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings
 from seqloom.errors import RequestError, SeqloomError
@@ -27,8 +27,8 @@ _LABELS = "labels.json"
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Example i is row i of `sources`; `class_ids[i]` is its label's id, or `UNSEEN`. `text` has a line an example: its
-    label, a tab, and its text, which is empty for numbers."""
+    """Example i is row i of `sources`; `class_ids[i]` is the id of its label, or `UNSEEN`. `text`: a file with a line
+    for each example: the label, a tab and the text, which is empty for numbers."""
 
     sources: TokenFile | FrameFile
     class_ids: NDArray[np.int64]
@@ -47,7 +47,7 @@ class LabelledData:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens, `<eos>` included, or steps."""
+        """The length of each example: tokens, `<eos>` included, or steps."""
         return np.diff(self.sources.offsets)
 
     @cached_property
@@ -60,14 +60,15 @@ class LabelledData:
         return [label for label, _ in self._lines]
 
     def shown(self, number: int) -> str:
-        """An example for a reader: its text, or which one it is."""
+        """An example as a person reads it: its text, or its number and length."""
         if isinstance(self.sources, TokenFile):
             return self._lines[number][1]
         return f"sequence {number + 1} of {len(self)}, {self.lengths[number]} steps"
 
 
 class ExtraVocabulary(NamedTuple):
-    """Words that are known besides those of the training data, given by `read`; `mark` is the same for the same."""
+    """Words that are known besides those of the training data. `read` returns them; equal words have an equal
+    `mark`."""
 
     mark: str
     read: Callable[[], Sequence[str]]
@@ -75,7 +76,7 @@ class ExtraVocabulary(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelledCodec:
-    """The labels (`labels.json`), and what makes numbers of the sources: a tokenizer, or the scales of channels."""
+    """The labels (`labels.json`), and the tokenizer or the channel scales that turn sources into numbers."""
 
     labels: Labels
     sources: TextCodec | FrameCodec
@@ -97,7 +98,7 @@ class LabelledCodec:
 
     @property
     def tokenizer(self) -> Tokenizer | None:
-        """Where texts are read."""
+        """The tokenizer, if the sources are texts."""
         return self.sources.tokenizer if isinstance(self.sources, TextCodec) else None
 
     @property
@@ -109,7 +110,7 @@ class LabelledCodec:
         return self.sources.channels if isinstance(self.sources, FrameCodec) else 0
 
     def check(self, source: Source) -> None:
-        """Raises RequestError where the source is text and the model reads numbers, or the other way round."""
+        """Raises RequestError if the source is text and the model reads numbers, or the other way round."""
         if self.reads_text != isinstance(source, str):
             names = "text", "sequences of numbers"
             raise RequestError(
@@ -119,8 +120,8 @@ class LabelledCodec:
             )
 
     def rows(self, sources: Sequence[Source], by_steps: bool) -> list[NDArray[Any]]:
-        """What a model reads of each: ids, `<eos>` last, or scaled frames. A vector that has one number more than those
-        of the training data ends in its label, which is left out. `by_steps`: see `along`."""
+        """The input of a model for each source: ids with `<eos>`, or scaled frames. If a vector has one number more
+        than those of the training data, its last number is the label, which is left out. `by_steps`: see `along`."""
         for source in sources:
             self.check(source)
         if isinstance(self.sources, TextCodec):
@@ -136,13 +137,13 @@ class LabelledCodec:
         return along(numbers) if by_steps else numbers
 
     def shown(self, row: NDArray[Any]) -> list[str]:
-        """What stands for each element of a row for a reader: its token, or the number of the step."""
+        """A name for each element of a row: its token, or the number of the step."""
         if isinstance(self.sources, TextCodec):
             return [self.sources.tokenizer.token(int(i)) for i in row]
         return [str(step) for step in range(1, len(row) + 1)]
 
     def says_something(self, row: NDArray[Any]) -> bool:
-        """Whether there is more in it than special tokens."""
+        """Whether the row contains more than special tokens."""
         return len(row) > 0 and (not self.reads_text or bool((row >= len(SPECIALS)).any()))
 
     def writer(self, folder: Path) -> LabelledWriter:
@@ -186,8 +187,8 @@ def labelled_recipe(
     by_steps: bool = False,
     more: ExtraVocabulary | None = None,
 ) -> Recipe[Labelled, LabelledData]:
-    """How the examples that `read` yields become data; `settings` are for texts, and `more` for those read by words.
-    `by_steps`: see `along`."""
+    """How the examples that `read` yields become data. `settings`: the tokenizer of texts; `more`: words added to the
+    vocabulary of a word tokenizer. `by_steps`: see `along`."""
 
     def read_along(path: str) -> Iterator[Labelled]:
         for label, source in read(path):
@@ -211,5 +212,5 @@ def labelled_recipe(
 
 
 def along(frames: Frames) -> Frames:
-    """A single vector as a sequence of one number a step; sequences stay as they are."""
+    """A single vector as a sequence with one number per step; sequences stay as they are."""
     return frames.reshape(-1, 1) if len(frames) == 1 else frames

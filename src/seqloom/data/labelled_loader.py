@@ -1,4 +1,4 @@
-"""Labelled examples in batches of like length: what is read is the `source`, the class is the one target of a row."""
+"""Labelled examples in batches of similar length: the input is the `source`, the class is the only target of a row."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from seqloom.data.truncation import Truncation
 
 
 class LabelledLoader:
-    """A batch holds at most `examples` rows and `elements` tokens or steps, padding included (a single longer row is a
-    batch of its own), of what `cut` leaves. `seed=None` keeps one order."""
+    """A batch holds at most `examples` rows and, padding included, `elements` tokens or steps after truncation by `cut`
+    (a single longer row is a batch of its own). `seed=None`: the same order in every epoch."""
 
     def __init__(self, data: LabelledData, cut: Truncation, elements: int, examples: int, seed: int | None) -> None:
         self.data, self.cut = data, cut

@@ -1,4 +1,4 @@
-"""Names of classes and tags to numbers and back."""
+"""The names of classes and tags, and their ids."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from seqloom.errors import RequestError, warn
 from seqloom.files import write_atomic
 
 UNSEEN = -1
-"""The id of a label that is not in the training data: never predicted, always counted as wrong."""
+"""The id of a label that is not in the training data. It is never predicted and always counts as wrong."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of the training data in alphabetical order; a label's id is its place."""
+    """The labels of the training data in alphabetical order; the id of a label is its position."""
 
     names: tuple[str, ...]
 
     @classmethod
     def learn(cls, labels: Iterable[str], where: str) -> Labels:
-        """Raises RequestError where there are fewer than two."""
+        """The distinct labels. Raises RequestError if there are fewer than two."""
         names = tuple(sorted(set(labels)))
         if len(names) < 2:
             raise RequestError(
-                "there are no classes to tell apart",
+                "there are no classes to distinguish",
                 where=where,
                 got=f"only the label {names[0]!r}" if names else "no label at all",
                 expected="two different labels or more",
@@ -54,12 +54,12 @@ class Labels:
         return {name: i for i, name in enumerate(self.names)}
 
     def ids(self, labels: Sequence[str]) -> list[int]:
-        """The id of each, `UNSEEN` for those that are not known."""
+        """The id of each label, `UNSEEN` for unknown ones."""
         return [self._ids.get(label, UNSEEN) for label in labels]
 
 
 def warn_of_similar_labels(labels: Iterable[str], where: str) -> None:
-    """Warns where two labels differ in case, in whitespace or in the form of Unicode alone."""
+    """Warns if two labels differ only in case, whitespace or Unicode normalisation."""
     seen: dict[str, str] = {}
     for label in labels:
         composed = " ".join(unicodedata.normalize("NFC", label).split())
@@ -67,9 +67,9 @@ def warn_of_similar_labels(labels: Iterable[str], where: str) -> None:
         other = seen.setdefault(composed.casefold() if len(composed) > 1 else composed, label)
         if other != label:
             warn(
-                "two labels differ in case, whitespace or the form of Unicode alone",
+                "two labels differ only in case, whitespace or Unicode normalisation",
                 where=where,
                 got=f"{other!r} and {label!r}",
-                expected="one name for each class; they are kept apart",
+                expected="one name for each class; they are treated as different classes",
             )
             return

@@ -1,4 +1,4 @@
-"""The different words of a text, each once: its id in the vocabulary and those of its letters."""
+"""The distinct words of a text: the id of each word in the vocabulary and the ids of its characters."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from seqloom.data.tokenizer import PAD
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Different words. `word_ids`: (forms,); the letters of word i are
-    `characters[offsets[i]:offsets[i + 1]]`."""
+    """Distinct words. `word_ids`: (forms,); the characters of word i are `characters[offsets[i]:offsets[i + 1]]`."""
 
     word_ids: NDArray[np.int64]
     characters: NDArray[np.int64]
@@ -25,9 +24,9 @@ class Lexicon:
 
     @classmethod
     def of(cls, forms: Sequence[str], spelling: Spelling) -> Lexicon:
-        letters = [spelling.characters.ids(form) for form in forms]
-        offsets = np.cumsum([0, *map(len, letters)], dtype=np.int64)
-        flat = np.fromiter((i for ids in letters for i in ids), dtype=np.int64, count=int(offsets[-1]))
+        characters = [spelling.characters.ids(form) for form in forms]
+        offsets = np.cumsum([0, *map(len, characters)], dtype=np.int64)
+        flat = np.fromiter((i for ids in characters for i in ids), dtype=np.int64, count=int(offsets[-1]))
         word_ids = spelling.words.ids(map(spelling.entry, forms))
         return cls(np.array(word_ids, dtype=np.int64), flat, offsets)
 
@@ -35,7 +34,7 @@ class Lexicon:
         return len(self.word_ids)
 
     def forms(self, numbers: NDArray[np.int64]) -> Forms:
-        """The words of these numbers, ready for a network."""
+        """The words with these numbers, as tensors for a network."""
         starts, lengths = self.offsets[numbers], self.offsets[numbers + 1] - self.offsets[numbers]
         place = np.arange(max(int(lengths.max()), 1))
         real = place < lengths[:, None]
@@ -46,7 +45,7 @@ class Lexicon:
 
 
 class Numbering:
-    """Words to numbers, in the order in which they first come."""
+    """Numbers words in the order of their first occurrence."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}

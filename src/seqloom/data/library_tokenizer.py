@@ -1,4 +1,4 @@
-"""Tokenizers of the tokenizers library: characters, byte-pair and unigram pieces, and words of a changed text."""
+"""Tokenizers of the tokenizers library: characters, byte-pair and unigram subwords, and words of normalised text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LOOKED_UP_SPECIALS = tuple(map(swap_lookalikes, SPECIALS))
 
 
 class LibraryTokenizer(Tokenizer):
-    """`inner` has the names of the vocabulary by which texts are looked up: see `swap_lookalikes`."""
+    """`inner`: the tokenizer of the library, whose vocabulary has the names after `swap_lookalikes`."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
@@ -42,7 +42,7 @@ class LibraryTokenizer(Tokenizer):
     def train(
         cls, lines: Iterable[str], settings: TokenizerSettings, ranked_by: Iterable[str] | None = None
     ) -> LibraryTokenizer:
-        """Learns the vocabulary; ids by the frequency in `ranked_by`, or in the beginning of the text."""
+        """Learns the vocabulary. Ids are ordered by frequency in `ranked_by`, or else in the beginning of the text."""
         settings.check_room()
         stream = iter(lines)
         sample = list(itertools.islice(stream, LINES_TO_RANK_BY))
@@ -57,7 +57,8 @@ class LibraryTokenizer(Tokenizer):
 
     @classmethod
     def parsed(cls, description: dict[str, Any]) -> LibraryTokenizer:
-        """Of what `to_json` gives. Raises ValueError where the special tokens are not the first of the vocabulary."""
+        """The tokenizer that `to_json` described. Raises ValueError if the special tokens are not the first ones of the
+        vocabulary."""
         vocabulary = description["model"]["vocab"]
         if description["model"]["type"] == "Unigram":
             first = tuple(token for token, _ in vocabulary[: len(SPECIALS)])
@@ -79,8 +80,8 @@ class LibraryTokenizer(Tokenizer):
     def encode_lines(self, lines: Sequence[str]) -> EncodedLines:
         encoded = self.encode(lines)
         offsets = np.fromiter(itertools.accumulate((len(ids) + 1 for ids in encoded), initial=0), dtype=np.int64)
-        every = itertools.chain.from_iterable((*ids, EOS) for ids in encoded)
-        return EncodedLines(np.fromiter(every, dtype=np.uint32, count=int(offsets[-1])), offsets)
+        flat = itertools.chain.from_iterable((*ids, EOS) for ids in encoded)
+        return EncodedLines(np.fromiter(flat, dtype=np.uint32, count=int(offsets[-1])), offsets)
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._inner.decode([i for i in ids if i not in (PAD, SOS, EOS)], skip_special_tokens=False)
@@ -97,7 +98,7 @@ class LibraryTokenizer(Tokenizer):
         for word in words:
             if len(vocabulary) >= most:
                 break
-            if not is_lowercase or word == word.lower():  # no other occurs in what is looked up
+            if not is_lowercase or word == word.lower():  # other words never occur in lowercased text
                 vocabulary.setdefault(word, len(vocabulary))
         return LibraryTokenizer.parsed(description)
 
@@ -116,7 +117,7 @@ def _untrained(settings: TokenizerSettings, min_count: int) -> tuple[tokenizers.
     options: dict[str, Any] = {"vocab_size": size, "special_tokens": list(_LOOKED_UP_SPECIALS), "show_progress": False}
     if settings.kind in ("bpe", "unigram") and size < len(SPECIALS) + len(alphabet):
         raise RequestError(
-            "a vocabulary of pieces holds every byte",
+            "a vocabulary of subwords contains every byte",
             where="tokenizer.vocab_size",
             got=size,
             expected=f"{len(SPECIALS) + len(alphabet)} or more",
@@ -139,9 +140,9 @@ def _untrained(settings: TokenizerSettings, min_count: int) -> tuple[tokenizers.
         trainer = trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **options)
     else:
         inner = tokenizers.Tokenizer(models.Unigram())
-        # A piece is of one word and the space before it. Of bytes, so that every text comes back as it was.
+        # A subword is a part of one word and the space before it. Of bytes, every text can be decoded.
         words = pre_tokenizers.Split(" ", "merged_with_next")
-        # The model makes one of several <unk> that follow each other, so each is a part of its own.
+        # The model merges consecutive <unk>, so each is split off.
         unknown = pre_tokenizers.Split("<unk>", "isolated")
         as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         inner.pre_tokenizer = pre_tokenizers.Sequence([unknown, words, as_bytes])
@@ -155,7 +156,7 @@ def _untrained(settings: TokenizerSettings, min_count: int) -> tuple[tokenizers.
 def _ranked_by_frequency(inner: tokenizers.Tokenizer, sample: Sequence[str]) -> tokenizers.Tokenizer:
     """The same tokenizer with the ids after the specials in order of falling frequency in `sample`."""
     description = json.loads(inner.to_str())
-    # The specials are plain entries of the vocabulary, not patterns cut out of the user's text wherever they occur.
+    # The special tokens are plain entries of the vocabulary, not patterns that are cut out of the user's text.
     description["added_tokens"] = []
     inner = tokenizers.Tokenizer.from_str(json.dumps(description))
     model = description["model"]
@@ -165,7 +166,7 @@ def _ranked_by_frequency(inner: tokenizers.Tokenizer, sample: Sequence[str]) -> 
     for start in range(0, len(sample), _LINES_AT_ONCE):
         encodings = inner.encode_batch_fast(list(sample[start : start + _LINES_AT_ONCE]), add_special_tokens=False)
         counts += np.bincount(np.fromiter((i for e in encodings for i in e.ids), dtype=np.int64), minlength=len(counts))
-    # A text that writes <unk> itself has the trainer count it as a word; it is the special token all the same.
+    # The trainer counts an <unk> in the text as a word, but it is the special token.
     others = old_ids.keys() - set(_LOOKED_UP_SPECIALS)
     tokens = [*_LOOKED_UP_SPECIALS, *sorted(others, key=lambda token: (-counts[old_ids[token]], old_ids[token]))]
     if unigram:

@@ -1,4 +1,4 @@
-"""Pairs of texts as data: a source and a target token file, line by line, with one vocabulary for both or one each."""
+"""Pairs of texts as data: a source and a target token file, line by line, with one shared vocabulary or two."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqloom.config import Settings
 from seqloom.data.batches import Batch, Buckets, line_batch, with_lengths
 from seqloom.data.corpus import Recipe
 from seqloom.data.readers.pairs import Pair
-from seqloom.data.text import load_tokenizer, train_tokenizer
+from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 from seqloom.errors import SeqloomError
@@ -37,13 +37,15 @@ class PairTokenizerSettings(Settings):
         "different ones (letters, phonemes, digits), else bpe",
     )
     target_kind: Literal["same", "auto", "character", "word", "bpe", "unigram"] = Field(
-        "same", description="the target's kind, where it is another than the source's"
+        "same", description="the kind of the target, if it differs from the source"
     )
     vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (bpe: 8,000)")
-    target_vocab_size: int = Field(0, ge=0, le=2**24, description="the target's, where it has its own; 0 is the same")
-    shared: bool = Field(True, description="one vocabulary for both sides, where they are of one kind")
+    target_vocab_size: int = Field(
+        0, ge=0, le=2**24, description="largest vocabulary of the target; 0 is that of the source"
+    )
+    shared: bool = Field(True, description="one vocabulary for both sides, if they are of the same kind")
     min_count: int = Field(0, ge=0, description="rarer words and characters become <unk>; 0 is 2")
-    lowercase: bool = Field(False, description="lower-case both sides first")
+    lowercase: bool = Field(False, description="lowercase both sides first")
 
     def side(self, kind: Kind, size: int) -> TokenizerSettings:
         return TokenizerSettings(kind=kind, vocab_size=size, min_count=self.min_count, lowercase=self.lowercase)
@@ -51,7 +53,7 @@ class PairTokenizerSettings(Settings):
 
 @dataclass(frozen=True)
 class Pairs:
-    """Line i of `source` and line i of `target` are a pair; `text` is the file of both as they were read."""
+    """Line i of `source` and line i of `target` are a pair. `text`: the file of the pairs as they were read."""
 
     source: TokenFile
     target: TokenFile
@@ -66,7 +68,7 @@ class Pairs:
         return self.target.num_lines
 
     def unknown(self) -> UnknownTokens:
-        """Of the side that has the larger share of them."""
+        """The unknown tokens of the side with the larger share of them."""
         return max(self.source.unknown(), self.target.unknown(), key=lambda side: side.unknown / max(side.tokens, 1))
 
     @cached_property
@@ -76,7 +78,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class PairCodec:
-    """The tokenizers of both sides: `tokenizer.json` where they are one, else a file each."""
+    """The tokenizers of both sides, saved as `tokenizer.json` if they are the same, otherwise as a file each."""
 
     source: Tokenizer
     target: Tokenizer
@@ -149,7 +151,7 @@ def pair_recipe(
     def learn(pairs: Callable[[], Iterable[Pair]], where: str) -> PairCodec:
         return learn_tokenizers(pairs, settings, where)
 
-    # Equal sources stay together: with several targets each, they would otherwise be known from training.
+    # Equal sources stay in one split: with several targets each, a test source would otherwise be known from training.
     key = f"{settings.model_dump_json()} {reverse}"
     return Recipe(read_this_way, learn, PairCodec.load, key, identity=lambda pair: pair.source)
 
@@ -157,13 +159,13 @@ def pair_recipe(
 def learn_tokenizers(
     pairs: Callable[[], Iterable[Pair]], settings: PairTokenizerSettings, where: str | None = None
 ) -> PairCodec:
-    """Ids are ranked by frequency in the targets, since those are what a softmax predicts."""
+    """The tokenizers of both sides. Ids are ranked by frequency in the targets, which the softmax predicts."""
     sample = list(itertools.islice(pairs(), _SAMPLE))
     if not sample:
         raise SeqloomError("there is nothing to train on", where=where, expected="at least one pair")
-    asked = settings.kind if settings.target_kind == "same" else settings.target_kind
+    target_setting = settings.kind if settings.target_kind == "same" else settings.target_kind
     source_kind = settings.kind if settings.kind != "auto" else kind_for([pair.source for pair in sample])
-    target_kind = asked if asked != "auto" else kind_for([pair.target for pair in sample])
+    target_kind = target_setting if target_setting != "auto" else kind_for([pair.target for pair in sample])
     source = settings.side(source_kind, settings.vocab_size)
     target = settings.side(target_kind, settings.target_vocab_size or settings.vocab_size)
     if settings.shared and source == target:
@@ -177,7 +179,7 @@ def learn_tokenizers(
 
 
 def kind_for(lines: Sequence[str]) -> Kind:
-    """Characters where lines are single words, words where few are different, else byte pairs."""
+    """character if nearly all lines are single words, word if there are few distinct words, otherwise bpe."""
     words = [line.split() for line in lines]
     if sum(len(line) == 1 for line in words) >= _SINGLE_WORDS * len(words):
         return "character"
@@ -185,8 +187,8 @@ def kind_for(lines: Sequence[str]) -> Kind:
 
 
 class PairLoader:
-    """Pairs, those of like target length together: either side of a batch holds at most `tokens_per_batch` elements,
-    padding included. A source stands with its `<eos>`, a target as a line of `LineLoader`."""
+    """Batches of pairs of similar target length: each side holds at most `tokens_per_batch` elements, padding included.
+    A source ends with `<eos>`; a target is prepared as by `line_batch`."""
 
     def __init__(self, source: TokenFile, target: TokenFile, tokens_per_batch: int, seed: int | None) -> None:
         self.source, self.target = source, target

@@ -1,6 +1,6 @@
-"""Phrases: pairs of words that stand together far more often than chance has it become one word, `new_york`.
+"""Phrases: pairs of words that occur together far more often than by chance become one word, such as `new_york`.
 
-Learnt from the training text as Mikolov et al. (2013, section 4) do, as a step of reading before words are looked up.
+They are learned from the training text (Mikolov et al. 2013, section 4) and joined before words are looked up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.corpus import Recipe
-from seqloom.data.text import TextCodec, train_tokenizer
+from seqloom.data.text_codec import TextCodec, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.data.words import WordCounter, WordTable, encode_lines
@@ -34,15 +34,17 @@ Pairs = frozenset[tuple[str, str]]
 
 class PhraseSettings(Settings):
     passes: int = Field(
-        0, ge=0, le=8, description="times that pairs are joined: 1 finds new_york, 2 new_york_city; 0: none"
+        0, ge=0, le=8, description="how often pairs are joined: 1 gives new_york, 2 also new_york_city; 0: no phrases"
     )
     threshold: float = Field(100.0, gt=0, le=1e9, description="how many times as often as by chance a pair occurs")
-    discount: int = Field(5, gt=0, description="is taken off the count of each pair, so that rare ones are not joined")
+    discount: int = Field(
+        5, gt=0, description="subtracted from the count of each pair, so that rare ones are not joined"
+    )
 
 
 @dataclass(frozen=True)
 class PhraseCodec(TextCodec):
-    """A tokenizer of words, and the pairs that each pass joins before it; kept as `phrases.json` beside it."""
+    """A word tokenizer, and the pairs that each pass joins before it; saved as `phrases.json` beside it."""
 
     phrases: tuple[Pairs, ...] = ()
 
@@ -52,8 +54,8 @@ class PhraseCodec(TextCodec):
         phrases: tuple[Pairs, ...] = ()
         if path.exists():
             try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-                phrases = tuple(frozenset((str(one), str(other)) for one, other in pairs) for pairs in found)
+                passes = json.loads(path.read_text(encoding="utf-8"))
+                phrases = tuple(frozenset((str(left), str(right)) for left, right in pairs) for pairs in passes)
             except (ValueError, TypeError) as error:
                 raise RequestError("the phrases could not be read", where=str(path), got=repr(error)) from None
         return cls(TextCodec.load(folder).tokenizer, phrases)
@@ -73,7 +75,7 @@ class PhraseCodec(TextCodec):
         return {**super().facts(), **({"phrases": sum(map(len, self.phrases))} if self.phrases else {})}
 
     def joined(self, lines: Sequence[str]) -> Sequence[str]:
-        """The lines with their phrases as words."""
+        """The lines with each phrase as one word."""
         for pairs in self.phrases:
             lines = [join(line, pairs) for line in lines]
         return lines
@@ -83,7 +85,7 @@ class PhraseCodec(TextCodec):
 
 
 class _Joining(TokenFileWriter):
-    """Joins before it looks up."""
+    """Joins phrases before it looks up words."""
 
     def __init__(self, folder: Path, codec: PhraseCodec) -> None:
         super().__init__(folder, codec.tokenizer)
@@ -94,17 +96,17 @@ class _Joining(TokenFileWriter):
 
 
 def join(line: str, pairs: Pairs) -> str:
-    """Joins from left to right; no word is in two pairs."""
-    found: list[str] = []
-    free = False
+    """Joins pairs from left to right; no word is in two pairs."""
+    words: list[str] = []
+    may_join = False
     for word in line.split():
-        if free and (found[-1], word) in pairs:
-            found[-1] += _JOINT + word
-            free = False
+        if may_join and (words[-1], word) in pairs:
+            words[-1] += _JOINT + word
+            may_join = False
         else:
-            found.append(word)
-            free = True
-    return " ".join(found)
+            words.append(word)
+            may_join = True
+    return " ".join(words)
 
 
 def phrase_recipe(
@@ -113,24 +115,23 @@ def phrase_recipe(
     """How the lines that `read` yields become a token file of words and phrases."""
     if phrases.passes and (settings.kind != "word" or settings.punctuation or settings.lowercase):
         raise RequestError(
-            "phrases are of words that whitespace separates", where="phrases.passes",
+            "phrases need words that are separated by whitespace", where="phrases.passes",
             expected="tokenizer.kind=word without lowercase and punctuation",
             hint="convert the text to lowercase first",
         )  # fmt: skip
 
     def learn(lines: Callable[[], Iterable[str]], where: str) -> PhraseCodec:
-        found: tuple[Pairs, ...] = ()
+        passes: tuple[Pairs, ...] = ()
         for _ in range(phrases.passes):
-            so_far = found
-            found = (*so_far, _pairs(partial(_read, lines, so_far), phrases))
-        return PhraseCodec(train_tokenizer(_read(lines, found), settings, where), found)
+            passes = (*passes, _pairs(partial(_read, lines, passes), phrases))
+        return PhraseCodec(train_tokenizer(_read(lines, passes), settings, where), passes)
 
     dependent = phrases.model_dump_json() if phrases.passes else ""
     return Recipe(read, learn, PhraseCodec.load, settings.model_dump_json() + dependent, identity=str)
 
 
 def _read(lines: Callable[[], Iterable[str]], phrases: Sequence[Pairs]) -> Iterable[str]:
-    """The lines, joined as they come."""
+    """The lines with phrases joined, as a stream."""
     read = lines()
     for pairs in phrases:
         read = map(join, read, itertools.repeat(pairs))
@@ -138,31 +139,31 @@ def _read(lines: Callable[[], Iterable[str]], phrases: Sequence[Pairs]) -> Itera
 
 
 def _pairs(lines: Callable[[], Iterable[str]], settings: PhraseSettings) -> Pairs:
-    """The pairs ab with (count(ab) - discount) / (count(a) count(b)) times the words of the text above the threshold
-    (Mikolov et al. 2013, equation 6, times the text's length, so that it does not depend on that)."""
+    """The pairs ab for which (count(ab) - discount) / (count(a) count(b)) * number of words exceeds the threshold
+    (Mikolov et al. 2013, equation 6, multiplied by the number of words to be independent of it)."""
     counter = WordCounter()
     for block in batches(lines(), _LINES_AT_ONCE):
         counter.add(block)
-    every = counter.counts()
-    words = [word for word, count in every.items() if count >= settings.discount]
+    word_counts = counter.counts()
+    words = [word for word, count in word_counts.items() if count >= settings.discount]
     if not words:
         return frozenset()
-    counts = np.array([every[word] for word in words], np.float64)
+    counts = np.array([word_counts[word] for word in words], np.float64)
     keys, times = _neighbours(lines(), words)
     first, second = keys // len(words), keys % len(words)
-    score = (times - settings.discount) / (counts[first] * counts[second]) * sum(every.values())
-    chosen = score > settings.threshold
-    return frozenset((words[a], words[b]) for a, b in zip(first[chosen].tolist(), second[chosen].tolist(), strict=True))
+    score = (times - settings.discount) / (counts[first] * counts[second]) * sum(word_counts.values())
+    joined = score > settings.threshold
+    return frozenset((words[a], words[b]) for a, b in zip(first[joined].tolist(), second[joined].tolist(), strict=True))
 
 
 def _neighbours(lines: Iterable[str], words: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of `words` that follow one another in a line, as first * len(words) + second, and how often they do."""
+    """The pairs of `words` that are neighbours in a line, as first * len(words) + second, and their counts."""
     table, size = WordTable.of(words), len(words)
     keys, times = np.zeros(0, np.int64), np.zeros(0, np.int64)
     for block in batches(lines, _LINES_AT_ONCE):
         ids = encode_lines(table, block, size, size).ids.astype(np.int64)
         both = (ids[:-1] < size) & (ids[1:] < size)
-        own, counts = np.unique(ids[:-1][both] * size + ids[1:][both], return_counts=True)
-        keys, places = np.unique(np.concatenate([keys, own]), return_inverse=True)
+        block_keys, counts = np.unique(ids[:-1][both] * size + ids[1:][both], return_counts=True)
+        keys, places = np.unique(np.concatenate([keys, block_keys]), return_inverse=True)
         times = np.bincount(places, np.concatenate([times, counts]), len(keys)).astype(np.int64)
     return keys, times

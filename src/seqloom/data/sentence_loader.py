@@ -1,4 +1,4 @@
-"""Batches of sentences whose words are read by their letters too: each different word of a batch once."""
+"""Batches of sentences whose words are also read by their characters; each distinct word occurs once in a batch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seqloom.data.tagged import TaggedFile
 
 
 class SentenceLoader:
-    """Sentences of like length together: a batch holds at most `tokens_per_batch` words, padding included. `seed=None`
-    keeps one order."""
+    """Sentences of similar length together: a batch holds at most `tokens_per_batch` words, padding included.
+    `seed=None`: the same order in every epoch."""
 
     def __init__(self, data: TaggedFile, tokens_per_batch: int, seed: int | None) -> None:
         self.data = data
@@ -32,8 +32,8 @@ class SentenceLoader:
 
 
 def sentence_batch(rows: Sequence[NDArray[np.int64]], lexicon: Lexicon) -> Batch:
-    """Sentences as numbers of the lexicon's words, in a batch whose `inputs` are numbers of its own forms; none of its
-    targets is known."""
+    """A batch of sentences given as numbers of words in `lexicon`. Its `inputs` number the distinct words of the batch
+    (`forms`); all targets are `UNSEEN`."""
     distinct, places = np.unique(np.concatenate(rows), return_inverse=True)
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     real = np.arange(lengths.max()) < lengths[:, None]

@@ -1,6 +1,6 @@
-"""Tags that mark spans of words: `B-X` begins a span of the kind X, `I-X` continues it, `O` is outside (Ramshaw and
-Marcus 1995; Tjong Kim Sang and Veenstra 1999). Where they are used, `E-X` ends a span and `S-X` is a whole one; `L` and
-`U` mean the same, and `M` (of BMES) means `I`."""
+"""Tags that mark spans of words: `B-X` begins a span of kind X, `I-X` continues it, `O` is outside (Ramshaw and Marcus
+1995; Tjong Kim Sang and Veenstra 1999). In schemes that use them, `E-X` or `L-X` ends a span, `S-X` or `U-X` is a span
+of one word, and `M-X` (of BMES) means `I-X`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqloom.errors import warn
 _STANDARD_PLACE = {"L": "E", "U": "S", "M": "I"}
 _BARE_KIND = "span"
 _ODD_TOKENS = 0.05
-"""Up to this share of the tokens, tags that are not of the scheme of all others are probably mistakes."""
+"""Tags outside the scheme of the others are probably mistakes if at most this share of the tokens has them."""
 
 
 class SpanTag(NamedTuple):
@@ -28,7 +28,7 @@ class SpanTag(NamedTuple):
     kind: str
 
     def continues(self, before: SpanTag) -> bool:
-        """Whether it continues the span that `before` is in, as the schemes have it."""
+        """Whether the tag continues the span that `before` is in."""
         return self.place in "IE" and before.place in "BI" and self.kind == before.kind
 
 
@@ -42,7 +42,7 @@ class TagScheme:
     pattern: re.Pattern[str]
 
     def parse(self, tag: str) -> SpanTag:
-        """What is not of the scheme is outside."""
+        """The parsed tag; a tag outside the scheme is `OUTSIDE`."""
         match = self.pattern.fullmatch(tag)
         if match is None:
             return OUTSIDE
@@ -53,7 +53,7 @@ class TagScheme:
         return self.pattern.fullmatch(tag) is not None
 
     def fits(self, inside: Collection[str], has_outside: bool) -> bool:
-        """Whether all the tags `inside` of spans are of the scheme, and use it as such tags do."""
+        """Whether all tags `inside` spans follow the scheme and use its places as such schemes do."""
         if not inside or not all(map(self.matches, inside)):
             return False
         places = {match["place"].upper() for tag in inside if (match := self.pattern.fullmatch(tag))}
@@ -82,7 +82,7 @@ _LOWERCASE = tuple(
 
 
 def scheme_of(names: Iterable[str]) -> TagScheme | None:
-    """The scheme that all these tags follow, None where they mark no spans. Besides `B-X` it may be `b-X`, `B_X`,
+    """The scheme that all these tags follow, None if they do not mark spans. Besides `B-X` it may be `b-X`, `B_X`,
     `X-B`, `X_B` or a bare `B`, each with `O` (`o`) outside."""
     tags = set(names)
     for schemes, outside in ((_SCHEMES, "O"), (_LOWERCASE, "o")):
@@ -93,12 +93,12 @@ def scheme_of(names: Iterable[str]) -> TagScheme | None:
 
 
 def mark_spans(names: Iterable[str]) -> bool:
-    """Whether tags mark spans, all of them in one scheme."""
+    """Whether the tags mark spans, all of them in one scheme."""
     return scheme_of(names) is not None
 
 
 class TagSurvey:
-    """Counts the tags of a file as they are read, to find the few that are not of the scheme of all the others."""
+    """Counts the tags of a file while it is read, to find the few that do not follow the scheme of the others."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -106,7 +106,7 @@ class TagSurvey:
         self._lines: dict[str, int] = {}
 
     def add(self, tags: Sequence[str], lines: Iterable[int]) -> None:
-        """The tags of a sentence, and the numbers of their lines."""
+        """Adds the tags of a sentence and the numbers of their lines."""
         self._counts.update(tags)
         for tag, line in zip(tags, lines, strict=True):
             if tag not in self._lines:
@@ -127,7 +127,7 @@ class TagSurvey:
     def _warn(self, odd: Sequence[str], others: int) -> None:
         first = min(odd, key=self._lines.__getitem__)
         warn(
-            "a tag does not mark spans, as the others do; so the model has no CRF, and spans are not scored",
+            "a tag does not mark spans as the others do, so the model has no CRF, and spans are not scored",
             where=f"{self._path}:{self._lines[first]}",
             got=", ".join(map(repr, odd[:5])),
             expected=f"tags such as {', '.join(sorted(self._counts.keys() - set(odd))[:3])}: {others:,} words have one",
@@ -143,8 +143,8 @@ class Span(NamedTuple):
 
 
 def spans(tags: Sequence[str], scheme: TagScheme = PREFIX) -> list[Span]:
-    """The spans that a sentence's tags mark, whether the tags are legal or not: `I-X` begins a span where none of its
-    kind is open, and an open one ends before what does not continue it."""
+    """The spans that the tags of a sentence mark, also if the tags are not legal: `I-X` begins a span if no span of its
+    kind is open, and an open span ends before a tag that does not continue it."""
     marked: list[Span] = []
     before, start = OUTSIDE, 0
     for place, tag in enumerate([*map(scheme.parse, tags), OUTSIDE]):
@@ -158,11 +158,12 @@ def spans(tags: Sequence[str], scheme: TagScheme = PREFIX) -> list[Span]:
 
 
 def legal_transitions(names: Sequence[str], counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(tags + 1, tags + 1): which tag may follow which. The last row is what may come first, the last column what may
-    come last. All may where tags mark no spans.
+    """(tags + 1, tags + 1): whether tag j may follow tag i. The last row says which tags may come first, the last
+    column which may come last. Everything is legal if the tags do not mark spans.
 
-    `counts` (tags + 1, tags), with the same last row, is how often they do in the training data. It says whether the
-    scheme is that in which `I-X` begins a span too (IOB1): most of them do. Single mistakes of annotation do not count.
+    `counts` (tags + 1, tags), with the same last row: how often tag j follows tag i in the training data. They tell
+    whether `I-X` may begin a span (IOB1), which is so if most spans begin that way; single annotation mistakes do not
+    change the answer.
     """
     legal = np.ones((len(names) + 1, len(names) + 1), dtype=np.bool_)
     scheme = scheme_of(names)

@@ -1,4 +1,4 @@
-"""How words are looked up and spelt: vocabularies of words and of their characters."""
+"""How words are looked up: the vocabularies of words and of their characters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ANY_DIGIT = "0"
 
 
 class VocabularySettings(Settings):
-    min_count: int = Field(2, gt=0, description="rarer words are <unk>, and known by their characters alone")
+    min_count: int = Field(2, gt=0, description="rarer words are <unk>, known only by their characters")
     vocab_size: int = Field(0, ge=0, le=2**24, description="most words in the vocabulary; 0 is no limit")
     lowercase: bool = Field(True, description="words are looked up in lowercase; their characters stay as they are")
     zero_digits: bool = Field(
@@ -31,7 +31,7 @@ class VocabularySettings(Settings):
 
 @dataclass(frozen=True)
 class Spelling:
-    """How a word is looked up, and how it is spelt: the vocabularies of words and of characters."""
+    """The vocabularies of words and of characters, and how a word is changed before it is looked up."""
 
     words: Vocabulary
     characters: Vocabulary
@@ -40,7 +40,7 @@ class Spelling:
 
     @classmethod
     def learn(cls, counts: Counter[str], settings: VocabularySettings) -> Spelling:
-        """`counts`: how often each word occurs. A character is known that is in two words or more."""
+        """`counts`: how often each word occurs. A character is known if it occurs in at least two words."""
         characters: Counter[str] = Counter()
         for form in counts:
             characters.update(set(form))

@@ -1,4 +1,5 @@
-"""Examples of an algorithm: what a user names, the codec that a run keeps of it, and batches, new each time."""
+"""Synthetic examples of an algorithm: its name and settings, the codec that a run saves, and batches of new
+examples."""
 
 from __future__ import annotations
 
@@ -22,15 +23,16 @@ from seqloom.files import write_atomic
 
 _FILE = "algorithm.json"
 _STEPS = 1_000
-"""Batches that are called an epoch: examples never end."""
+"""Batches of an epoch; there are always new examples."""
 
 _VALID, _TEST = 1, 2
-"""Seeds of held-out examples. Those of training have another form, so that none is drawn alike but by chance."""
+"""Seeds of the held-out examples. The seeds of training have another form, so that equal examples occur only by
+chance."""
 
 
 @dataclass(frozen=True)
 class SyntheticData:
-    """`sequences` examples of an algorithm, the same whenever they are looked at."""
+    """`sequences` examples of an algorithm, the same ones at every access."""
 
     algorithm: Algorithm
     sequences: int
@@ -51,19 +53,19 @@ class SyntheticData:
 
 @dataclass(frozen=True)
 class AlgorithmCodec:
-    """What `NAME` or `NAME:setting=value,setting=value` stands for; kept as `algorithm.json`."""
+    """The algorithm that `NAME` or `NAME:setting=value,setting=value` denotes; saved as `algorithm.json`."""
 
     name: str
     settings: Settings
 
     @classmethod
     def parse(cls, text: str, like: AlgorithmCodec | None = None) -> AlgorithmCodec:
-        """What is not said is as in `like`, where that is the same algorithm, or the paper's."""
+        """Settings that `text` leaves out are those of `like`, if that is the same algorithm, otherwise the paper's."""
         name, _, assignments = text.partition(":")
         kind = algorithms[name].settings
-        asked = parse_assignments(part for part in assignments.split(",") if part)
-        before = flatten(like.settings) if like is not None and like.name == name else {}
-        return cls(name, build(kind, before, asked))
+        changes = parse_assignments(part for part in assignments.split(",") if part)
+        defaults = flatten(like.settings) if like is not None and like.name == name else {}
+        return cls(name, build(kind, defaults, changes))
 
     @classmethod
     def load(cls, folder: Path) -> AlgorithmCodec:
@@ -92,7 +94,8 @@ class AlgorithmCodec:
 
 @dataclass(frozen=True)
 class SyntheticRecipe:
-    """How what a user names becomes data: it is drawn, not read. `held_out`: sequences of a validation or test."""
+    """How the name of an algorithm becomes data: examples are drawn, not read. `held_out`: the number of sequences to
+    validate or test on."""
 
     held_out: int
 
@@ -113,20 +116,22 @@ class SyntheticRecipe:
         return self._held_out(name, codec, _TEST)
 
     def _held_out(self, name: str, codec: AlgorithmCodec, seed: int) -> SyntheticData:
-        algorithm, own = AlgorithmCodec.parse(name, codec).algorithm(), codec.algorithm()
-        sizes = [(one.input_size, one.target_size) for one in (algorithm, own)]
-        if sizes[0] != sizes[1] or type(algorithm) is not type(own):
+        algorithm, trained = AlgorithmCodec.parse(name, codec).algorithm(), codec.algorithm()
+        sizes, trained_sizes = (
+            f"{size.input_size} numbers in and {size.target_size} out" for size in (algorithm, trained)
+        )
+        if sizes != trained_sizes or type(algorithm) is not type(trained):
             raise RequestError(
-                "the exercises do not fit the model",
-                got=f"{name}, {sizes[0][0]} numbers in and {sizes[0][1]} out",
-                expected=f"{codec.name}, {sizes[1][0]} numbers in and {sizes[1][1]} out, as in training",
+                "the examples do not fit the model",
+                got=f"{name}, {sizes}",
+                expected=f"{codec.name}, {trained_sizes}, as in training",
             )
         return SyntheticData(algorithm, self.held_out, seed)
 
 
 @dataclass(frozen=True)
 class SyntheticTrainLoader:
-    """Batches of new examples without end: that of a step depends on the seed, the epoch and the step alone."""
+    """Endless batches of new examples; a batch depends only on the seed, the epoch and the step."""
 
     algorithm: Algorithm
     batch_size: int
@@ -142,7 +147,7 @@ class SyntheticTrainLoader:
 
 @dataclass(frozen=True)
 class SyntheticLoader:
-    """The same examples in an order of their own, those of like length side by side."""
+    """The same examples sorted by length."""
 
     data: SyntheticData
     batch_size: int
@@ -158,12 +163,12 @@ class SyntheticLoader:
 
     @cached_property
     def _sorted(self) -> Sequence[SyntheticExample]:
-        return sorted(self.data.exercises, key=lambda one: len(one.inputs))
+        return sorted(self.data.exercises, key=lambda example: len(example.inputs))
 
 
 def exercise_batch(exercises: Sequence[SyntheticExample]) -> Batch:
-    """Rows of numbers, zeros in padding."""
-    lengths = np.array([len(one.inputs) for one in exercises])
+    """The examples as rows of a batch, padded with zeros."""
+    lengths = np.array([len(example.inputs) for example in exercises])
     longest = int(lengths.max())
 
     def rows(parts: Sequence[np.ndarray[Any, Any]]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Sentences with a tag a word as data: numbers of a lexicon's words and of labels, memory-mapped."""
+"""Sentences with a tag for each word as data: numbers of words and tags, memory-mapped."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _TABLES = ("word_ids", "characters", "offsets")
 
 @dataclass(frozen=True)
 class TaggedFile:
-    """Sentences as numbers. Sentence i is what `tokens` (numbers of words in `lexicon`) and `tags` (places in `names`)
-    have from `starts[i]` to `starts[i + 1]`.
+    """Sentences as numbers. Sentence i has the words `tokens[starts[i]:starts[i + 1]]` (numbers of words in `lexicon`)
+    and the tags `tags[starts[i]:starts[i + 1]]` (positions in `names`).
 
-    `names` are the labels of the training data, in the order of their ids, then those that are in this file alone;
+    `names`: the labels of the training data in the order of their ids, then those that occur only in this file.
     `forms.txt` in `folder` has the words of the lexicon.
     """
 
@@ -64,9 +64,9 @@ class TaggedFile:
         return [self.tokens[self.starts[i] : self.starts[i + 1]].astype(np.int64) for i in numbers]
 
     def targets(self, numbers: Iterable[int] | NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """The label ids of these sentences' tags, `UNSEEN` for those that are not in the training data."""
-        found = [self.tags[self.starts[i] : self.starts[i + 1]].astype(np.int64) for i in numbers]
-        return [np.where(tags < len(self.labels), tags, UNSEEN) for tags in found]
+        """The label ids of these sentences' tags, `UNSEEN` for tags that are not in the training data."""
+        rows = [self.tags[self.starts[i] : self.starts[i + 1]].astype(np.int64) for i in numbers]
+        return [np.where(tags < len(self.labels), tags, UNSEEN) for tags in rows]
 
     def sentence(self, number: int) -> Sentence:
         place = slice(self.starts[number], self.starts[number + 1])
@@ -79,8 +79,8 @@ class TaggedFile:
         return np.bincount(self.lexicon.word_ids, weights=forms, minlength=vocab_size).astype(np.int64)
 
     def transitions(self) -> NDArray[np.int64]:
-        """(labels + 1, labels): how often each label follows each, and in the last row how often it comes first. Of the
-        training data, whose tags are all known."""
+        """(labels + 1, labels): how often label j follows label i; the last row counts the first labels of sentences.
+        Only for training data, in which all tags are known."""
         counts = np.zeros((len(self.labels) + 1, len(self.labels)), dtype=np.int64)
         before = np.concatenate([[0], self.tags]).astype(np.int64)[:-1]
         before[self.starts[:-1]] = len(self.labels)
@@ -98,7 +98,7 @@ class TaggedFile:
 
 @dataclass(frozen=True)
 class TagCodec:
-    """How words are looked up and spelt, and the labels: `vocabulary.json` and `labels.json`."""
+    """The vocabularies of words and characters (`vocabulary.json`) and the labels (`labels.json`)."""
 
     spelling: Spelling
     labels: Labels
@@ -162,7 +162,7 @@ class TaggedWriter:
 def tag_recipe(
     read: Callable[[str], Iterator[Sentence]], vocabulary: VocabularySettings, target: object
 ) -> Recipe[Sentence, TaggedFile]:
-    """How the sentences that `read` yields become numbers; `target` says which tags it takes."""
+    """How the sentences that `read` yields become numbers. `target`: the column of the tags, part of the cache key."""
 
     def learn(sentences: Callable[[], Iterable[Sentence]], where: str) -> TagCodec:
         words: Counter[str] = Counter()
@@ -174,6 +174,6 @@ def tag_recipe(
             raise SeqloomError("there is nothing to train on", where=where, expected="at least one sentence")
         return TagCodec(Spelling.learn(words, vocabulary), Labels.learn(tags, where))
 
-    # Equal sentences stay together, whatever is said of them.
+    # Equal sentences stay in one split, whatever their tags are.
     key = f"tag {vocabulary.model_dump_json()} {target!r}"
     return Recipe(read, learn, TagCodec.load, key, identity=lambda sentence: "\t".join(sentence.words))

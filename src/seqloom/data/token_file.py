@@ -1,4 +1,4 @@
-"""Token ids on disk, memory-mapped: a corpus larger than memory trains. Knows nothing of how text is split or read."""
+"""Token ids on disk, memory-mapped, so that a corpus may be larger than memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Example = TypeVar("Example")
 
 
 class UnknownTokens(NamedTuple):
-    """How many tokens of a text are not in the vocabulary, of how many; the ends of lines do not count."""
+    """How many of the `tokens` of a text are not in the vocabulary; `<eos>` is not counted."""
 
     unknown: int
     tokens: int
@@ -51,20 +51,20 @@ class TokenFile:
         return UnknownTokens(self.num_unknown, len(self) - self.num_lines)
 
     def counts(self, vocab_size: int) -> NDArray[np.int64]:
-        """How often each id occurs, in a pass that holds a little of the file at a time."""
+        """How often each id occurs, counted in one pass that holds only a part of the file in memory."""
         total = np.zeros(vocab_size, dtype=np.int64)
         for start in range(0, len(self.ids), _IDS_AT_ONCE):
             total += np.bincount(self.read(start, start + _IDS_AT_ONCE), minlength=vocab_size)
         return total
 
     def read(self, first: int, last: int) -> NDArray[np.uint16] | NDArray[np.uint32]:
-        """A copy of `ids[first:last]`: who goes through the text once holds no more of the file than this."""
+        """A copy of `ids[first:last]`. A single pass over the text keeps no more of the file than this in memory."""
         part = self.ids[first:last].copy().view(np.ndarray)
         give_back_pages(self.ids)
         return part
 
     def stretches(self, tokens: int) -> Iterator[NDArray[np.uint16] | NDArray[np.uint32]]:
-        """The ids of whole lines, at most so many `tokens` at a time; a longer line is a stretch of its own."""
+        """Yields the ids of whole lines, at most so many `tokens` at a time; a longer line is yielded alone."""
         first = 0
         while first < self.num_lines:
             last = int(np.searchsorted(self.offsets, self.offsets[first] + tokens, side="right")) - 1
@@ -73,7 +73,7 @@ class TokenFile:
             first = last
 
     def rows(self, numbers: Iterable[int] | NDArray[np.int64]) -> list[NDArray[np.uint16] | NDArray[np.uint32]]:
-        """The ids of these lines, `<eos>` last."""
+        """The ids of these lines, each with its `<eos>`."""
         return [self.ids[self.offsets[i] : self.offsets[i + 1]] for i in numbers]
 
     @classmethod

@@ -1,7 +1,8 @@
-"""Text to token ids and back: what every tokenizer has, its settings, and the tokenizer of words between whitespace.
+"""Text to token ids and back: the contract of a tokenizer, its settings, and the tokenizer of whitespace-separated
+words.
 
-Ids 0 to 3 are `<pad> <unk> <sos> <eos>`; from 4 on, ids stand in order of falling frequency in the training text, which
-the adaptive softmax builds on. What makes tokenizers is in `data.text`.
+Ids 0 to 3 are `<pad> <unk> <sos> <eos>`; the others are in order of falling frequency in the training text, which the
+adaptive softmax relies on. `data.text_codec` trains and loads tokenizers.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK, swap_lookali
 __all__ = ["EOS", "PAD", "SOS", "SPECIALS", "UNK", "Tokenizer", "TokenizerSettings", "swap_lookalikes"]
 
 LINES_TO_RANK_BY = 200_000
-"""Of the text's beginning, in which tokens are counted for the order of their ids."""
+"""The first lines of the text, in which tokens are counted to order their ids."""
 
 _DEFAULT_SIZES = {"character": 10_000, "word": 50_000, "bpe": 8_000, "unigram": 8_000}
 
@@ -36,7 +37,9 @@ class TokenizerSettings(Settings):
     kind: Literal["character", "word", "bpe", "unigram"] = Field(
         "word", description="character, word (as separated by whitespace), bpe or unigram (pieces of bytes)"
     )
-    vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (word: 50,000)")
+    vocab_size: int = Field(
+        0, ge=0, le=2**24, description="largest vocabulary; 0 is the default of the kind (word: 50,000)"
+    )
     min_count: int = Field(
         0, ge=0, description="rarer words and characters become <unk>; 0: 1 where the text marks its own <unk>, else 2"
     )
@@ -79,8 +82,7 @@ class TokenizerSettings(Settings):
 
 
 class Tokenizer(ABC):
-    """A trained tokenizer. `separates_words`: whitespace between tokens is not encoded, and `decode` puts a space
-    there."""
+    """A trained tokenizer. `separates_words`: whitespace is not encoded, and `decode` puts a space between tokens."""
 
     vocab_size: int
     separates_words: bool
@@ -91,7 +93,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode_lines(self, lines: Sequence[str]) -> EncodedLines:
-        """The ids of all lines in one row, each line with its `<eos>`."""
+        """The ids of all lines in one array, each line with its `<eos>`."""
 
     @abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
@@ -108,12 +110,12 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def with_words(self, words: Iterable[str], most: int) -> Tokenizer:
-        """The same with other `words` after its own, until there are `most` tokens. Only of whole words: pieces know
-        every text."""
+        """A tokenizer with more `words` at the end of the vocabulary, up to `most` tokens. Only for tokenizers of
+        words; subwords can encode every text."""
 
     @abstractmethod
     def to_json(self) -> str:
-        """All of it, in the format of the tokenizers library."""
+        """The tokenizer in the format of the tokenizers library."""
 
     def save(self, path: Path) -> None:
         write_atomic(path, self.to_json())
@@ -125,7 +127,7 @@ def marks_unknowns(lines: Iterable[str]) -> bool:
 
 
 def warn_of_two_forms(words: Iterable[str]) -> None:
-    """Warns where a vocabulary has a word twice, with a composed character (NFC) and with its parts (NFD)."""
+    """Warns if a vocabulary has a word twice, with a composed character (NFC) and with a decomposed one (NFD)."""
     words = list(words)
     known = set(words)
     for word in words:
@@ -133,9 +135,9 @@ def warn_of_two_forms(words: Iterable[str]) -> None:
             continue
         if (composed := unicodedata.normalize("NFC", word)) in known:
             warn(
-                "a word looks the same as another and is not: accents are in one character or in one of their own",
+                "two words look the same but differ: an accented character is written as one character and as two",
                 got=f"{composed!a} and {word!a} ({composed})",
-                expected="one form of Unicode in all data, best NFC",
+                expected="one Unicode normalisation in all data, preferably NFC",
                 hint="convert the text, for example with: uconv -x any-nfc",
             )
             return
@@ -152,7 +154,7 @@ _FORM: dict[str, Any] = {
     "post_processor": None,
     "decoder": None,
 }
-"""What the tokenizers library writes of such a tokenizer, its model aside."""
+"""What the tokenizers library writes for such a tokenizer, except for its model."""
 
 
 class WordTokenizer(Tokenizer):
@@ -168,8 +170,8 @@ class WordTokenizer(Tokenizer):
     def train(
         cls, lines: Iterable[str], settings: TokenizerSettings, ranked_by: Iterable[str] | None = None
     ) -> WordTokenizer:
-        """The most frequent words, of equals the first in the alphabet; their ids by their frequency in `ranked_by`, or
-        in the beginning of the text. Of the text no more than a few lines are held at a time."""
+        """Takes the most frequent words (ties in alphabetical order) and orders their ids by frequency in `ranked_by`,
+        or else in the beginning of the text. Only a few lines of the text are in memory at a time."""
         settings.check_room()
         stream, counter, has_unknowns = iter(lines), WordCounter(), False
         sample = itertools.islice(stream, LINES_TO_RANK_BY)
@@ -190,7 +192,7 @@ class WordTokenizer(Tokenizer):
         else:
             frequency = _frequencies(words, itertools.islice(ranked_by, LINES_TO_RANK_BY))
         order = order[np.argsort(-frequency[order], kind="stable")]
-        # A text that writes <unk> itself has it counted as a word; it is the special token all the same.
+        # A text that contains <unk> has it counted as a word, but it is the special token.
         names = [swap_lookalikes(words[i]) for i in order.tolist() if words[i] != SPECIALS[UNK]]
         settings.check_frequent(len(names), least_count)
         warn_of_two_forms(names)
@@ -198,7 +200,7 @@ class WordTokenizer(Tokenizer):
 
     @classmethod
     def parsed(cls, description: Mapping[str, Any]) -> WordTokenizer | None:
-        """Of what `to_json` gives; None where it is another tokenizer's."""
+        """The tokenizer that `to_json` described; None if the description is of another kind of tokenizer."""
         model = description.get("model") or {}
         if any(description.get(name) != value for name, value in _FORM.items()) or model.get("type") != "WordLevel":
             return None
@@ -237,7 +239,7 @@ class WordTokenizer(Tokenizer):
 
 
 def _frequencies(words: Sequence[str], lines: Iterable[str]) -> NDArray[np.int64]:
-    """(words,): how often each stands in the lines."""
+    """(words,): how often each word occurs in the lines."""
     counter = WordCounter()
     counter.add(list(lines))
     counts = counter.counts()

@@ -1,4 +1,4 @@
-"""Which part of a long sequence is read."""
+"""Truncation of long sequences: the first elements, the last, or both."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Truncation(NamedTuple):
         return np.concatenate([row[:first], row[last:]])  # type: ignore[return-value]
 
     def lengths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What is left of each."""
+        """The lengths after truncation."""
         return np.minimum(lengths, self.most) if self.most else lengths
 
     def count(self, lengths: NDArray[np.int64]) -> int:
-        """How many are longer."""
+        """How many sequences are truncated."""
         return int((lengths > self.most).sum()) if self.most else 0

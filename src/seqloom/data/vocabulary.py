@@ -1,4 +1,4 @@
-"""Known tokens, whatever they are, as ids. Knows nothing of how text is split."""
+"""The ids of known tokens, which may be words or characters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Vocabulary:
 
     @classmethod
     def learn(cls, counts: Counter[str], min_count: int, size: int) -> Vocabulary:
-        """The tokens that occur `min_count` times or more, at most so many that there are `size` ids (0: no limit)."""
+        """The tokens that occur at least `min_count` times, the most frequent ones up to `size` ids (0: no limit)."""
         ranked = sorted((token for token, count in counts.items() if count >= min_count), key=lambda t: (-counts[t], t))
         return cls(tuple(ranked[: max(size - len(SPECIALS), 0)] if size else ranked))
 
@@ -30,5 +30,5 @@ class Vocabulary:
         return {token: i for i, token in enumerate(self.tokens, len(SPECIALS))}
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
-        """The id of each, `<unk>`'s for those that are not known."""
+        """The id of each token, that of `<unk>` for unknown ones."""
         return [self._ids.get(token, UNK) for token in tokens]

@@ -1,4 +1,4 @@
-"""Words separated by whitespace, found, counted and looked up by compiled code."""
+"""Compiled code that finds, counts and looks up words separated by whitespace."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _LINES_WORTH_A_THREAD = 1 << 10
 
 
 class WordTable(NamedTuple):
-    """Words in one row of bytes; word i is `text[ends[i - 1]:ends[i]]`. `slots`: an open-addressing hash table of word
-    numbers, -1 where it is empty."""
+    """Words in one array of bytes; word i is `text[ends[i - 1]:ends[i]]`. `slots`: an open-addressing hash table of
+    word numbers, -1 in empty slots."""
 
     text: NDArray[np.uint8]
     ends: NDArray[np.int64]
@@ -27,21 +27,23 @@ class WordTable(NamedTuple):
 
     @classmethod
     def of(cls, words: Sequence[str]) -> WordTable:
-        """The numbers are places in `words`, which are all different."""
+        """The table of distinct `words`; the number of a word is its position."""
         encoded = [word.encode() for word in words]
-        text = np.frombuffer(bytearray().join(encoded), np.uint8)  # one that could change, as a counter's does
+        text = np.frombuffer(
+            bytearray().join(encoded), np.uint8
+        )  # writable, so that compiled code sees the same type as for a counter
         ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
         slots = np.full(1 << max(4, int(2 * len(words)).bit_length()), _EMPTY, np.int32)
         _fill(text, ends, slots)
         return cls(text, ends, slots)
 
     def words(self, numbers: NDArray[np.int64]) -> list[str]:
-        """Those of these numbers."""
+        """The words with these numbers."""
         return _words(self.text, self.ends, numbers)
 
 
 class WordCounter:
-    """Counts words as they come; each is kept once, in the order of first sight."""
+    """Counts words; they are numbered in the order of their first occurrence."""
 
     def __init__(self) -> None:
         self._text = np.empty(1 << 16, np.uint8)
@@ -59,18 +61,18 @@ class WordCounter:
             self._grow()
 
     def frequencies(self) -> NDArray[np.int64]:
-        """(words,): how often each has come so far."""
+        """(words,): how often each word has occurred so far."""
         return self._counts[: self._size].copy()
 
     def words(self, numbers: NDArray[np.int64]) -> list[str]:
-        """Those of these numbers, which are their places in `frequencies`."""
+        """The words with these numbers, which are positions in `frequencies`."""
         return _words(self._text, self._ends, numbers)
 
     def counts(self) -> dict[str, int]:
         return dict(zip(self.words(np.arange(self._size)), self.frequencies().tolist(), strict=True))
 
     def _grow(self) -> None:
-        """Twice the room; a word that is longer yet comes here again."""
+        """Doubles the arrays; called again if a word still does not fit."""
         self._text = np.concatenate([self._text, np.empty_like(self._text)])
         self._ends = np.concatenate([self._ends, np.empty_like(self._ends)])
         self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
@@ -85,14 +87,14 @@ def _words(text: NDArray[np.uint8], ends: NDArray[np.int64], numbers: NDArray[np
 
 
 class EncodedLines(NamedTuple):
-    """Line i is `ids[offsets[i]:offsets[i + 1]]`, its end included."""
+    """Line i is `ids[offsets[i]:offsets[i + 1]]`, its end symbol included."""
 
     ids: NDArray[np.uint32]
     offsets: NDArray[np.int64]
 
 
 def encode_lines(table: WordTable, lines: Sequence[str], unknown: int, end: int) -> EncodedLines:
-    """The numbers of the words of each line, `unknown` for those that are not in the table, and `end` at its end."""
+    """The numbers of the words of each line (`unknown` for words that are not in the table), then `end`."""
 
     def encode(first: int, last: int) -> EncodedLines:
         text = np.frombuffer(_bytes_of(lines[first:last]), np.uint8)
@@ -119,8 +121,8 @@ def _bytes_of(lines: Sequence[str]) -> bytes:
 
 
 @inlined
-def blank_width(text: Array, i: int) -> int:
-    """How many bytes the blank at `i` takes: Unicode's White_Space, in UTF-8; 0 where there is none."""
+def whitespace_width(text: Array, i: int) -> int:
+    """The bytes of the whitespace character at `i` (Unicode's White_Space in UTF-8); 0 if there is none."""
     byte = text[i]
     if byte <= 32:
         return 1 if byte == 32 or 9 <= byte <= 13 else 0
@@ -151,11 +153,11 @@ def word_hash(text: Array, first: int, last: int) -> Any:
 
 @inlined
 def word_from(text: Array, first: int) -> Any:
-    """Where the word that begins at `first` ends, and its hash."""
+    """The end of the word that begins at `first`, and its hash."""
     i, value = first, _BASIS
     while True:
         byte = text[i]
-        if (byte <= 32 or byte >= 0xC2) and blank_width(text, i):
+        if (byte <= 32 or byte >= 0xC2) and whitespace_width(text, i):
             return i, value ^ (value >> np.uint64(32))
         value = (value ^ np.uint64(byte)) * _PRIME
         i += 1
@@ -163,7 +165,7 @@ def word_from(text: Array, first: int) -> Any:
 
 @inlined
 def find_hashed(text: Array, first: int, last: int, value: Any, words: Array, ends: Array, slots: Array) -> int:
-    """The number of the word `text[first:last]`, whose hash is `value`; -1 where there is none."""
+    """The number of the word `text[first:last]`, whose hash is `value`; -1 if it is not in the table."""
     mask = np.uint64(slots.shape[0] - 1)
     slot = value & mask
     while True:
@@ -196,12 +198,12 @@ def _fill(text: Array, ends: Array, slots: Array) -> None:
 
 
 _WORDS_AT_ONCE = 64
-"""Their look-ups are begun together: the table is larger than a processor's cache, and reads that wait can overlap."""
+"""Look-ups that start together: the table is larger than the processor's cache, and waiting reads can overlap."""
 
 
 @inlined
 def _read_ahead(hashes: Array, waiting: int, words: Array, ends: Array, slots: Array) -> None:
-    """Begins to read what the words with these hashes are compared with; their slots are on the way."""
+    """Prefetches the entries that the words with these hashes are compared with; their slots are already prefetched."""
     mask = np.uint64(slots.shape[0] - 1)
     for word in range(waiting):
         number = slots[np.int64(hashes[word] & mask)]
@@ -219,13 +221,13 @@ def _encode(
 ) -> int:
     size, line, i, length = 0, 0, 0, text.shape[0]
     mask = np.uint64(slots.shape[0] - 1)
-    # Of the words that are waiting: where they begin and end, their hashes, and where their ids belong.
+    # For each waiting word: its start, its end and the position of its id; its hash.
     span = np.empty((_WORDS_AT_ONCE, 3), np.int64)
     hashes = np.empty(_WORDS_AT_ONCE, np.uint64)
     while i < length:
         waiting = 0
         while i < length and waiting < _WORDS_AT_ONCE:
-            width = blank_width(text, i)
+            width = whitespace_width(text, i)
             if width:
                 if text[i] == _NEWLINE:
                     ids[size] = end
@@ -242,20 +244,21 @@ def _encode(
             size += 1
         _read_ahead(hashes, waiting, words, ends, slots)
         for word in range(waiting):
-            found = find_hashed(text, span[word, 0], span[word, 1], hashes[word], words, ends, slots)
-            ids[span[word, 2]] = unknown if found < 0 else found
+            number = find_hashed(text, span[word, 0], span[word, 1], hashes[word], words, ends, slots)
+            ids[span[word, 2]] = unknown if number < 0 else number
     return size
 
 
 @compiled
 def _count(text: Array, i: int, size: int, words: Array, ends: Array, counts: Array, slots: Array) -> Any:
-    """Goes on from byte `i` with `size` words known; stops before a word that there is no room for. Returns both."""
+    """Counts words from byte `i` on, with `size` words known. Returns the position and the number of known words at the
+    end, or before a word that does not fit into the arrays."""
     mask, length = np.uint64(slots.shape[0] - 1), text.shape[0]
     span, hashes = np.empty((_WORDS_AT_ONCE, 2), np.int64), np.empty(_WORDS_AT_ONCE, np.uint64)
     while i < length:
         waiting = 0
         while i < length and waiting < _WORDS_AT_ONCE:
-            width = blank_width(text, i)
+            width = whitespace_width(text, i)
             if width:
                 i += width
                 continue
@@ -267,9 +270,9 @@ def _count(text: Array, i: int, size: int, words: Array, ends: Array, counts: Ar
         _read_ahead(hashes, waiting, words, ends, slots)
         for word in range(waiting):
             first, last, value = span[word, 0], span[word, 1], hashes[word]
-            found = find_hashed(text, first, last, value, words, ends, slots)
-            if found >= 0:
-                counts[found] += 1
+            number = find_hashed(text, first, last, value, words, ends, slots)
+            if number >= 0:
+                counts[number] += 1
                 continue
             start = ends[size - 1] if size else 0
             if size == ends.shape[0] or start + last - first > words.shape[0]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seqloom.config import write_toml
 from seqloom.data.corpus import Sources
-from seqloom.data.text import TextCodec
+from seqloom.data.text_codec import TextCodec
 from seqloom.data.tokenizer import WordTokenizer
 from seqloom.errors import RequestError
 from seqloom.export import exporters

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqloom.config import read_toml
 from seqloom.data.spelling import Spelling
-from seqloom.data.text import TextCodec, load_tokenizer
+from seqloom.data.text_codec import TextCodec, load_tokenizer
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import STANDARD_INPUT

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqloom.data.text import TextCodec
+from seqloom.data.text_codec import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.models.fitted import FittedInOnePass
 from seqloom.nn.layer import State

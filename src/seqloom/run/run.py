@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from seqloom.config import read_toml
 from seqloom.data.corpus import Data, encode
 from seqloom.data.input_checks import checked_inputs
-from seqloom.data.input_source import Given, path_of
+from seqloom.data.input_source import DataSource, path_of
 from seqloom.data.readers import readers
-from seqloom.data.text import TextCodec
+from seqloom.data.text_codec import TextCodec
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
 from seqloom.memory import within_memory
@@ -128,7 +128,7 @@ class Run:
             return self.model.num_parameters()
         return sum(p.numel() for p in self.model.parameters())
 
-    def read(self, data: Given) -> Any:
+    def read(self, data: DataSource) -> Any:
         """Encodes other data with this run's codec. `evaluate`, `evaluate_by_length` and `diagnose` take the result, so
         that the data is read once for all of them. `data`: as for `seqloom.train`."""
         path = path_of(data, cache_folder())
@@ -137,20 +137,20 @@ class Run:
             raise SeqloomError("there is nothing to evaluate on", where=path, expected="at least one line of text")
         return encoded
 
-    def evaluate(self, data: Given | Data) -> dict[str, Any]:
+    def evaluate(self, data: DataSource | Data) -> dict[str, Any]:
         """The metrics of the task on other data, by name."""
         return measure(self.task, self.trained, self._encoded(data), self.runtime.device)
 
-    def evaluate_by_length(self, data: Given | Data) -> list[LengthScores]:
+    def evaluate_by_length(self, data: DataSource | Data) -> list[LengthScores]:
         """The metrics on other data by the length of the source, which show what is lost on long sources."""
         task = self._able(ScoresByLength, "be scored by length")
         return task.scores_by_length(self.trained, self._encoded(data))
 
-    def diagnose(self, data: Given | Data) -> Diagnosis:
+    def diagnose(self, data: DataSource | Data) -> Diagnosis:
         """The confusion matrix on other data, and the examples on which the model was confident and wrong."""
         return self._able(Diagnoses, "be diagnosed").diagnose(self.trained, self._encoded(data))
 
-    def _encoded(self, data: Given | Data) -> Any:
+    def _encoded(self, data: DataSource | Data) -> Any:
         return data if isinstance(data, Data) else self.read(data)
 
     def score(self, examples: Iterable[Any]) -> LineScores:
@@ -219,7 +219,7 @@ class Run:
         return self._able(Predicts, "predict").predict(self.trained, checked_inputs(inputs), changes)
 
     def forecast(
-        self, data: Given | None = None, *, horizon: int = 0, paths: int = 0, seed: int = 1
+        self, data: DataSource | None = None, *, horizon: int = 0, paths: int = 0, seed: int = 1
     ) -> Iterator[ForecastRow]:
         """Yields the forecast of each series of `data`, step by step; without `data`, of the training data.
 
@@ -227,13 +227,13 @@ class Run:
         task = self._able(Forecasts, "forecast")
         return task.forecast(self.trained, self._panel(task, data), horizon, paths, seed)
 
-    def anomalies(self, data: Given | None = None) -> Iterator[Anomaly]:
+    def anomalies(self, data: DataSource | None = None) -> Iterator[Anomaly]:
         """Yields how probable each value of each series was, given the values before it."""
         task = self._able(Forecasts, "forecast")
         return task.anomalies(self.trained, self._panel(task, data))
 
     def backtest(
-        self, data: Given | Data, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
+        self, data: DataSource | Data, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
     ) -> ForecastScores:
         """Scores forecasts from rolling origins: the last `origins` of each series, `step` steps apart (0: as the run
         was set up). `refit`: fit a model of one series again at each origin."""
@@ -241,13 +241,13 @@ class Run:
         return task.backtest(self.trained, encoded, horizon=horizon, origins=origins, step=step, refit=refit)
 
     def study(
-        self, data: Given | Data, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
+        self, data: DataSource | Data, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
     ) -> ForecastStudy:
         """The contents of a page of forecasts: the scores of `backtest` and some of the series."""
         task, encoded = self._able(Forecasts, "forecast"), self._encoded(data)
         return task.study(self.trained, encoded, horizon=horizon, origins=origins, step=step, refit=refit)
 
-    def _panel(self, task: Forecasts, data: Given | None) -> Panel:
+    def _panel(self, task: Forecasts, data: DataSource | None) -> Panel:
         return task.panel(self.trained, path_of(self.plan.sources.data if data is None else data, cache_folder()))
 
     def online(self) -> Callable[[str], str]:

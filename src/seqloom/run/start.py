@@ -11,7 +11,7 @@ from typing import Any
 
 from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, Recipe, Sources, SyntheticSource, prepare
-from seqloom.data.input_source import Given, path_of, rereadable
+from seqloom.data.input_source import DataSource, path_of, rereadable
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
@@ -29,11 +29,11 @@ from seqloom.training.trainer import Trainer
 
 def train(
     task: str,
-    data: Given,
+    data: DataSource,
     *,
     model: str | None = None,
-    valid: Given | None = None,
-    test: Given | None = None,
+    valid: DataSource | None = None,
+    test: DataSource | None = None,
     minutes: float = 0.0,
     epochs: float = 0.0,
     sequences: int = 0,

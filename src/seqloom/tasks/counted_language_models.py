@@ -11,7 +11,7 @@ from pydantic import create_model
 from seqloom.config import Settings, build, read_toml
 from seqloom.data.corpus import Recipe
 from seqloom.data.readers import readers
-from seqloom.data.text import TextCodec, text_recipe
+from seqloom.data.text_codec import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError

@@ -17,7 +17,7 @@ from seqloom.config import Settings
 from seqloom.data.batches import Batch, ExactStreamLoader, LineLoader, Loader, StreamLoader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.readers import readers
-from seqloom.data.text import TextCodec, text_recipe
+from seqloom.data.text_codec import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.decoding.continuation import Continuation, continue_text

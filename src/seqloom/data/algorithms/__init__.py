@@ -1,4 +1,4 @@
-"""Algorithms that a model is to learn from examples, one file each: what goes in, and what is to come out."""
+"""Algorithms that a model learns from examples, one file each: the inputs and the expected outputs."""
 
 from __future__ import annotations
 

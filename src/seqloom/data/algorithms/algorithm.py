@@ -1,4 +1,4 @@
-"""What an algorithm is to its task: a maker of examples, as many as are wanted. Knows none by name."""
+"""The contract of an algorithm: it draws examples, as many as are needed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Numbers = NDArray[np.float32]
 
 
 class SyntheticExample(NamedTuple):
-    """One example. `inputs` (time, in); `targets` (time, out), zeros and ones; `scored` (time,), True where an answer
-    is expected."""
+    """One example. `inputs` (time, in); `targets` (time, out), zeros and ones; `scored` (time,), True at the steps that
+    are scored."""
 
     inputs: Numbers
     targets: Numbers
@@ -36,16 +36,16 @@ class Range(NamedTuple):
         return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
 
 
-def _range(given: Any) -> Range:
-    """`20` or `"1-20"`."""
-    low, dash, high = str(given).partition("-")
+def _range(value: Any) -> Range:
+    """`20` or `"1-20"` as a range."""
+    low, dash, high = str(value).partition("-")
     try:
-        found = Range(int(low), int(high if dash else low))
+        parsed = Range(int(low), int(high if dash else low))
     except ValueError:
-        found = Range(0, 0)
-    if not 1 <= found.low <= found.high <= 10_000:
-        raise ValueError("a number from 1 on, or two with a dash, such as 1-20")
-    return found
+        parsed = Range(0, 0)
+    if not 1 <= parsed.low <= parsed.high <= 10_000:
+        raise ValueError("a number from 1 to 10,000, or two such numbers with a dash, such as 1-20")
+    return parsed
 
 
 Span = Annotated[Range, BeforeValidator(_range), PlainSerializer(str)]
@@ -53,7 +53,7 @@ Span = Annotated[Range, BeforeValidator(_range), PlainSerializer(str)]
 
 
 class Algorithm(ABC):
-    """Built as `Kind(settings)`; `draw` gives one example after the other."""
+    """A source of examples, built from its settings; each call of `draw` returns a new example."""
 
     settings: ClassVar[type[Settings]]
 
@@ -64,12 +64,12 @@ class Algorithm(ABC):
     def draw(self, chance: np.random.Generator) -> SyntheticExample: ...
 
     def optimal_nats(self, exercise: SyntheticExample) -> float | None:  # noqa: ARG002
-        """What the best possible predictor would lose on it, where that is not nothing."""
+        """The loss of the best possible predictor on the example, in nats; None if it is zero."""
         return None
 
 
 def blank(time: int, input_size: int, target_size: int) -> SyntheticExample:
-    """One of zeros, in which nothing is expected."""
+    """An example of zeros, in which no step is scored."""
     return SyntheticExample(
         np.zeros((time, input_size), np.float32), np.zeros((time, target_size), np.float32), np.zeros(time, np.bool_)
     )

@@ -1,4 +1,5 @@
-"""Associative recall: items, then one of them; the next one is asked for (Graves et al. 2014, section 4.3)."""
+"""Associative recall: items are shown, then one of them again; its successor is the answer (Graves et al. 2014,
+4.3)."""
 
 from __future__ import annotations
 
@@ -13,19 +14,19 @@ from seqloom.data.algorithms.algorithm import Algorithm, Range, Span, SyntheticE
 class RecallSettings(Settings):
     bits: int = Field(6, gt=0, le=1_000, description="of a vector")
     vectors: int = Field(3, gt=0, le=1_000, description="of an item")
-    items: Span = Field(Range(2, 6), description="shown before one of them is asked about")
+    items: Span = Field(Range(2, 6), description="items shown before the question")
 
     @field_validator("items")
     @classmethod
     def _has_a_next(cls, items: Range) -> Range:
         if items.low < 2:
-            raise ValueError("two items or more: the last has none after it")
+            raise ValueError("at least two items, because the last one has no successor")
         return items
 
 
 @algorithms.register("associative-recall")
 class AssociativeRecall(Algorithm):
-    """Say the item that came after the one that is shown."""
+    """Recall the item that followed the item in question."""
 
     settings = RecallSettings
 
@@ -36,14 +37,14 @@ class AssociativeRecall(Algorithm):
     def draw(self, chance: np.random.Generator) -> SyntheticExample:
         items, size = self.items.draw(chance), self.vectors
         shown = random_bits(chance, items, size, self.bits)
-        asked = int(chance.integers(items - 1))
+        question = int(chance.integers(items - 1))
         exercise = blank((items + 1) * (size + 1) + 1 + size, self.input_size, self.target_size)
         rows = exercise.inputs[: (items + 1) * (size + 1)].reshape(items + 1, size + 1, self.input_size)
         rows[:items, 0, self.bits] = 1  # an item begins
-        rows[items, 0, self.bits + 1] = 1  # the question begins, and below ends
+        rows[items, 0, self.bits + 1] = 1  # the question begins here; it ends below
         rows[:items, 1:, : self.bits] = shown
-        rows[items, 1:, : self.bits] = shown[asked]
+        rows[items, 1:, : self.bits] = shown[question]
         exercise.inputs[-size - 1, self.bits + 1] = 1
-        exercise.targets[-size:] = shown[asked + 1]
+        exercise.targets[-size:] = shown[question + 1]
         exercise.scored[-size:] = True
         return exercise

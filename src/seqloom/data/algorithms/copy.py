@@ -1,4 +1,4 @@
-"""Copy: a sequence of bits, then the same once more (Graves et al. 2014, section 4.1)."""
+"""Copy: repeat a sequence of bit vectors (Graves et al. 2014, section 4.1)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CopySettings(Settings):
 
 @algorithms.register("copy")
 class Copy(Algorithm):
-    """Say a sequence of bit vectors again."""
+    """Repeat a sequence of bit vectors."""
 
     settings = CopySettings
 

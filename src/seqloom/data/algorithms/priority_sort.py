@@ -1,4 +1,4 @@
-"""Priority sort: vectors with priorities; those with the highest are asked for in order (Graves et al. 2014, 4.5)."""
+"""Priority sort: order the vectors with the highest priorities (Graves et al. 2014, section 4.5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqloom.data.algorithms.algorithm import Algorithm, SyntheticExample, blank
 class PrioritySortSettings(Settings):
     bits: int = Field(8, gt=0, le=1_000, description="of a vector")
     inputs: int = Field(20, gt=0, le=10_000, description="vectors that are shown, each with its priority")
-    outputs: int = Field(16, gt=0, le=10_000, description="of the highest priorities, to be said from the highest on")
+    outputs: int = Field(16, gt=0, le=10_000, description="vectors of the answer, from the highest priority down")
 
     @model_validator(mode="after")
     def _outputs_are_inputs(self) -> PrioritySortSettings:
@@ -24,20 +24,20 @@ class PrioritySortSettings(Settings):
 
 @algorithms.register("priority-sort")
 class PrioritySort(Algorithm):
-    """Say the vectors of the highest priorities, the highest first."""
+    """Output the vectors with the highest priorities, the highest first."""
 
     settings = PrioritySortSettings
 
     def __init__(self, settings: PrioritySortSettings) -> None:
-        self.bits, self.shown, self.said = settings.bits, settings.inputs, settings.outputs
+        self.bits, self.num_inputs, self.num_outputs = settings.bits, settings.inputs, settings.outputs
         self.input_size, self.target_size = settings.bits + 2, settings.bits
 
     def draw(self, chance: np.random.Generator) -> SyntheticExample:
-        exercise = blank(self.shown + 1 + self.said, self.input_size, self.target_size)
-        vectors, priorities = random_bits(chance, self.shown, self.bits), chance.uniform(-1, 1, self.shown)
-        exercise.inputs[: self.shown, : self.bits] = vectors
-        exercise.inputs[: self.shown, self.bits] = priorities
-        exercise.inputs[self.shown, self.bits + 1] = 1
-        exercise.targets[-self.said :] = vectors[np.argsort(-priorities, kind="stable")[: self.said]]
-        exercise.scored[-self.said :] = True
+        exercise = blank(self.num_inputs + 1 + self.num_outputs, self.input_size, self.target_size)
+        vectors, priorities = random_bits(chance, self.num_inputs, self.bits), chance.uniform(-1, 1, self.num_inputs)
+        exercise.inputs[: self.num_inputs, : self.bits] = vectors
+        exercise.inputs[: self.num_inputs, self.bits] = priorities
+        exercise.inputs[self.num_inputs, self.bits + 1] = 1
+        exercise.targets[-self.num_outputs :] = vectors[np.argsort(-priorities, kind="stable")[: self.num_outputs]]
+        exercise.scored[-self.num_outputs :] = True
         return exercise

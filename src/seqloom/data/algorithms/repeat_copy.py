@@ -1,4 +1,4 @@
-"""Repeat copy: a sequence of bits, the same as often as asked for, and an end (Graves et al. 2014, section 4.2)."""
+"""Repeat copy: repeat a sequence of bit vectors a given number of times (Graves et al. 2014, section 4.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqloom.data.algorithms import algorithms
 from seqloom.data.algorithms.algorithm import Algorithm, Range, Span, SyntheticExample, blank, random_bits
 
 _TRAINED = Range(1, 10)
-"""Of the paper. Its mean and deviation scale the number of repeats whatever is drawn, so that 20 means the same to a
+"""The range of the paper. Its mean and deviation always scale the number of repeats, so that 20 means the same to a
 model that was trained on 1 to 10."""
 
 _MEAN = (_TRAINED.low + _TRAINED.high) / 2
@@ -20,12 +20,12 @@ _DEVIATION = (((_TRAINED.high - _TRAINED.low + 1) ** 2 - 1) / 12) ** 0.5
 class RepeatCopySettings(Settings):
     bits: int = Field(8, gt=0, le=1_000, description="of a vector")
     length: Span = Field(Range(1, 10), description="vectors to be copied")
-    repeats: Span = Field(_TRAINED, description="times that they are")
+    repeats: Span = Field(_TRAINED, description="how often they are repeated")
 
 
 @algorithms.register("repeat-copy")
 class RepeatCopy(Algorithm):
-    """Say a sequence of bit vectors as often as asked for, then that it is over."""
+    """Repeat a sequence of bit vectors a given number of times, then mark the end."""
 
     settings = RepeatCopySettings
 

@@ -1,4 +1,4 @@
-"""Readers: one file a format. A reader yields examples from a path; `readers` finds them by name."""
+"""Readers, one file for each format. A reader yields the examples of a path; `readers` finds it by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Analogies: four words a line, `man king woman queen`, under headings that begin with a colon."""
+"""Analogies: lines of four words such as `man king woman queen`, in sections whose headings begin with a colon."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Analogy(NamedTuple):
 
 @readers.register("analogies", "Analogies of four words a line, in sections that begin with a colon.")
 def analogies(path: str) -> Iterator[Analogy]:
-    """Yields the questions of each section. Raises SeqloomError with `file:line` where there are not four words."""
+    """Yields the questions of each section. Raises SeqloomError with `file:line` at a line without exactly four
+    words."""
     section = ""
     for number, line in enumerate(read_lines(path), 1):
         words = line.split()

@@ -1,4 +1,4 @@
-"""CoNLL columns: a line for each word with its annotations in columns; a blank line ends a sentence."""
+"""CoNLL columns: a line for each word with its annotations in columns; an empty line ends a sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import read_lines
 
 Target = int | str
-"""The column that is to be predicted: its number, from 1 on; its name, where columns have names; or `auto`."""
+"""The column of the tags: its number, counted from 1, its name if columns have names, or `auto`."""
 
 NumberedLine = tuple[int, str]
 
@@ -29,18 +29,18 @@ class Sentence(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A word's columns, and the number of the line where they stand."""
+    """The columns of a word and the number of its line."""
 
     line: int
     columns: list[str]
 
 
 def conll(path: str, target: Target = "auto") -> Iterator[Sentence]:
-    """Yields the sentences of columns separated by spaces or tabs: the word is in the first, its tag in `target`.
+    """Yields the sentences of a file of columns separated by spaces or tabs. The word is in the first column, its tag
+    in the column `target`.
 
-    Lines that begin with `-DOCSTART-` are skipped, as are comments above a sentence and, with a warning, a first row
-    that names the columns. Raises SeqloomError with `file:line` where a line has not as many columns as the first, or
-    there is no column `target`.
+    Lines that begin with `-DOCSTART-`, comments above a sentence and, with a warning, a header row are skipped. Raises
+    SeqloomError with `file:line` if a line has another number of columns than the first, or no column `target`.
     """
     if target != "auto" and isinstance(target, str):
         raise RequestError(
@@ -48,7 +48,9 @@ def conll(path: str, target: Target = "auto") -> Iterator[Sentence]:
         )
     survey = TagSurvey(path)
     for rows in conll_rows(numbered(path), path):
-        number = target if isinstance(target, int) else max(len(rows[0].columns), 2)  # the last, not the only one
+        number = (
+            target if isinstance(target, int) else max(len(rows[0].columns), 2)
+        )  # the last column, but never the word
         words, tags = column_of(rows, 1, path), column_of(rows, number, path)
         survey.add(tags, (row.line for row in rows))
         yield Sentence(words, tags)
@@ -60,7 +62,7 @@ def numbered(path: str) -> Iterator[NumberedLine]:
 
 
 def sentence_lines(lines: Iterable[NumberedLine]) -> Iterator[list[NumberedLine]]:
-    """Yields the lines between blank ones."""
+    """Yields the lines of each sentence, which empty lines separate."""
     sentence: list[NumberedLine] = []
     for line in lines:
         if line[1].strip():
@@ -73,7 +75,7 @@ def sentence_lines(lines: Iterable[NumberedLine]) -> Iterator[list[NumberedLine]
 
 
 def conll_rows(lines: Iterable[NumberedLine], path: str) -> Iterator[list[Row]]:
-    """Yields the rows of each sentence, all with as many columns, without comments and the names of columns."""
+    """Yields the rows of each sentence, without comments and header. Raises SeqloomError if rows differ in width."""
     width, is_first = 0, True
     for numbered_lines in sentence_lines(lines):
         rows = [Row(number, split_columns(line)) for number, line in numbered_lines if not line.startswith(_DOCUMENT)]
@@ -84,7 +86,7 @@ def conll_rows(lines: Iterable[NumberedLine], path: str) -> Iterator[list[Row]]:
             width = width or len(row.columns)
             if len(row.columns) != width:
                 raise SeqloomError(
-                    "the lines have not all as many columns",
+                    "the lines differ in the number of columns",
                     where=f"{path}:{row.line}",
                     got=len(row.columns),
                     expected=f"{width}, as in the first line",
@@ -94,8 +96,8 @@ def conll_rows(lines: Iterable[NumberedLine], path: str) -> Iterator[list[Row]]:
 
 
 def _without_comments(rows: list[Row], lines: Mapping[int, str], width: int) -> list[Row]:
-    """The rows from the first that is no comment on. A comment stands above a sentence, begins with `#`, and is a key
-    with a value (`# sent_id = 3`, `# id 7 TAB domain=en`) or has not as many columns as the words."""
+    """The rows without the comments above them. A comment begins with `#`; it is a key with a value (`# sent_id = 3`,
+    `# id 7 TAB domain=en`) or has another number of columns than the words."""
     width = width or next((len(row.columns) for row in rows if not row.columns[0].startswith("#")), 0)
     for place, row in enumerate(rows):
         line, columns = lines[row.line], row.columns
@@ -116,7 +118,8 @@ def _without_header(rows: list[Row], path: str) -> list[Row]:
 
 
 def split_columns(line: str) -> list[str]:
-    """By tabs where there are any, so that a word may hold a space; else by spaces."""
+    """The columns of a line, separated by tabs if it contains any (so that a word may contain a space), else by
+    spaces."""
     if "\t" in line:
         return [column.strip(" ") for column in line.split("\t")]
     return [column for column in line.split(" ") if column]
@@ -130,8 +133,8 @@ def column_of(rows: list[Row], number: int, path: str) -> tuple[str, ...]:
             f"there is no column {number}",
             where=f"{path}:{first.line}",
             got=f"{len(first.columns)} column{'' if len(first.columns) == 1 else 's'}",
-            expected="a word, and a tag in a column of its own",
-            hint="--set data.target=NUMBER says which column it is",
+            expected="a word, and a tag in another column",
+            hint="choose the column with --set data.target=NUMBER",
         )
     for row in rows:
         if not row.columns[number - 1]:

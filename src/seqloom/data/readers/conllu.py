@@ -1,4 +1,4 @@
-"""CoNLL-U: ten columns separated by tabs, as Universal Dependencies have them; a blank line ends a sentence."""
+"""CoNLL-U: the ten columns of Universal Dependencies, separated by tabs; an empty line ends a sentence."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _NO_WORD = re.compile(r"\d+[-.]\d+")
 
 
 def conllu(path: str, target: Target = "auto") -> Iterator[Sentence]:
-    """Yields the sentences of a CoNLL-U file: words are the forms, tags by default the universal parts of speech.
+    """Yields the sentences of a CoNLL-U file. Words are the forms; tags are by default the universal parts of speech.
 
     Comments, ranges such as `1-2` (several words written as one) and empty nodes such as `1.1` are skipped. Raises
-    SeqloomError with `file:line` where a line has not ten columns or no id.
+    SeqloomError with `file:line` if a line does not have ten columns, or no id.
     """
     number = column_number(target)
     survey = TagSurvey(path)
@@ -33,7 +33,7 @@ def conllu(path: str, target: Target = "auto") -> Iterator[Sentence]:
 
 
 def column_number(target: Target) -> int:
-    """The number of a column, which may be given by its name; `auto` is upos."""
+    """The number of the column `target`, which may be a name; `auto` is upos."""
     if isinstance(target, int):
         if target > len(COLUMNS):
             raise RequestError(
@@ -47,7 +47,7 @@ def column_number(target: Target) -> int:
 
 
 def conllu_rows(lines: Iterable[NumberedLine], path: str) -> Iterator[list[Row]]:
-    """Yields the rows of each sentence's words."""
+    """Yields the rows of the words of each sentence."""
     for sentence in sentence_lines(lines):
         rows = [
             Row(number, _columns(line, f"{path}:{number}")) for number, line in sentence if not line.startswith("#")
@@ -61,7 +61,9 @@ def _columns(line: str, where: str) -> list[str]:
     if len(columns) != len(COLUMNS):
         raise SeqloomError("CoNLL-U has ten columns separated by tabs", where=where, got=len(columns), expected=10)
     if not (_WORD.fullmatch(columns[0]) or _NO_WORD.fullmatch(columns[0])):
-        raise SeqloomError("a line begins with a word's number", where=where, got=columns[0], expected="1, 1-2, 1.1")
+        raise SeqloomError(
+            "a line begins with the number of a word", where=where, got=columns[0], expected="1, 1-2, 1.1"
+        )
     return columns
 
 

@@ -1,4 +1,4 @@
-"""Header rows: the first row of a file of columns that names them, in files that need none."""
+"""Recognition of header rows in files whose columns normally have no names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TAG_NAMES = {"tag", "tags", "label", "labels", "ner", "ner_tag", "pos", "pos_tag
 
 
 def names_columns(cells: Sequence[str], *names: Collection[str]) -> bool:
-    """Whether each cell is one of the names that its column may have, and no two are the same."""
+    """Whether each cell is one of the `names` of its column, and no two cells are equal."""
     lowercase = [cell.strip().lower() for cell in cells]
     fits = len(cells) == len(names) and all(cell in allowed for cell, allowed in zip(lowercase, names, strict=True))
     return fits and len(set(lowercase)) == len(lowercase)

@@ -1,4 +1,4 @@
-"""Labelled examples by a file's name: `.ts` archives of series, `.csv` tables of numbers, else `label TAB text`."""
+"""Labelled examples: `.ts` files of series, `.csv` tables of numbers, and `label TAB text` in all other files."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from seqloom.data.example import Labelled, Source
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import LABEL_NAMES, TEXT_NAMES, names_columns, warn_of_header
 from seqloom.data.readers.table import rows, table
-from seqloom.data.readers.time_series import cases, time_series
+from seqloom.data.readers.ts_format import cases, time_series
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines
 
 
-@readers.register("labelled", "A label, a tab and a text a line; or labelled sequences of numbers (.ts, .csv).")
+@readers.register("labelled", "Lines of: label TAB text; or labelled sequences of numbers (.ts, .csv).")
 def labelled(path: str) -> Iterator[Labelled]:
-    """A label, a tab and a text a line, blank lines skipped; `.ts` and `.csv` files are sequences of numbers.
+    """Yields the examples of lines `label TAB text` (empty lines are skipped), or of `.ts` and `.csv` files of numbers.
 
-    A first row that names the columns is skipped with a warning, and says which of them is the label. Raises
-    SeqloomError with `file:line` where a line is something else.
+    A header row is skipped with a warning; its names tell which column is the label. Raises SeqloomError with
+    `file:line` at a line of another form.
     """
     kind = _kind(path)
     if kind == ".ts":
@@ -32,7 +32,7 @@ def labelled(path: str) -> Iterator[Labelled]:
 
 
 _ROWS_AHEAD = 1_000
-"""In which the label of the first row does not occur again where that is a header."""
+"""Rows in which the label of the first row does not occur again if that row is a header."""
 
 
 def _labelled_texts(path: str) -> Iterator[Labelled]:
@@ -62,10 +62,10 @@ def _is_header(row: Labelled, others: Sequence[Labelled]) -> bool:
 
 
 def unlabelled(path: str) -> Iterator[Source]:
-    """What is to be classified: every line, blank ones too; of `.ts` and `.csv` files the sequences, without the labels
-    that they may have.
+    """Yields the inputs to classify: every line, also empty ones, or the sequences of `.ts` and `.csv` files without
+    their labels.
 
-    A row of a table of which it cannot be said whether its last number is a label is given with it.
+    If it is not clear whether the last number of a table row is a label, the row is yielded with it.
     """
     kind = _kind(path)
     if kind == ".ts":
@@ -77,12 +77,12 @@ def unlabelled(path: str) -> Iterator[Source]:
 
 
 def holds_numbers(path: str) -> bool:
-    """Whether the file's name says that it holds sequences of numbers, not texts."""
+    """Whether the name of the file says that it contains sequences of numbers, not texts."""
     return _kind(path) in (".ts", ".csv")
 
 
 def _kind(path: str) -> str:
-    """The end of the file's name, beneath that of its compression."""
+    """The suffix of the file, without that of its compression."""
     name = PurePath(path.lower())
     return name.with_suffix("").suffix if name.suffix in (".gz", ".xz") else name.suffix
 
@@ -100,5 +100,5 @@ def parse_labelled(line: str, where: str) -> Labelled:
     label, text = columns
     if not label or not text:
         side = "text" if label else "label"
-        raise SeqloomError(f"the {side} is empty", where=where, expected="something on both sides of the tab")
+        raise SeqloomError(f"the {side} is empty", where=where, expected="text on both sides of the tab")
     return Labelled(label, text)

@@ -1,4 +1,4 @@
-"""Plain text, a sentence or paragraph a line; blank lines are skipped."""
+"""Plain text with a sentence or paragraph on each line; empty lines are skipped."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _LINES_TO_LOOK_AT = 20
 
 @readers.register("lines", "Text, one sentence or paragraph a line; empty lines are skipped.")
 def lines(path: str) -> Iterator[str]:
-    """Yields each line that is not blank, without the whitespace at its ends.
+    """Yields each line that is not empty, without whitespace at its ends.
 
-    Warns where every line is written between `<s>` and `</s>` or the like, which make a text easier to predict.
+    Warns if every line is enclosed in `<s>` and `</s>` or the like, which make a text easier to predict.
     """
     texts = (text for line in read_lines(path) if (text := line.strip()))
     first = list(itertools.islice(texts, _LINES_TO_LOOK_AT))
     for begin, end in _MARKS:
         if len(first) > 1 and all(text.split()[-1] == end and text.startswith(begin) for text in first):
             warn(
-                "every line has marks of its begin and end, which are scored as words of the text",
+                "every line has marks at its beginning and end, which are scored as words of the text",
                 where=f"{path}:1",
                 got=repr(first[0] if len(first[0]) < 60 else f"{first[0][:30]} ... {first[0][-20:]}"),
-                expected="the text alone: the end of each line is predicted without a mark",
-                hint=f"remove {' and '.join(filter(None, (begin, end)))} for figures that can be compared",
+                expected="only the text: the end of each line is predicted without a mark",
+                hint=f"remove {' and '.join(filter(None, (begin, end)))} for comparable scores",
             )
             break
     yield from first

@@ -1,4 +1,4 @@
-"""Pairs: a source and its target a line, separated by a tab; blank lines are skipped."""
+"""Pairs: lines of a source and its target, separated by a tab; empty lines are skipped."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Pair(NamedTuple):
     target: str
 
 
-@readers.register("pairs", "A source, a tab and a target a line.")
+@readers.register("pairs", "Lines of: source TAB target.")
 def pairs(path: str) -> Iterator[Pair]:
-    """Yields (source, target) of each line that is not blank, without the whitespace at their ends.
+    """Yields (source, target) of each line that is not empty, without whitespace at their ends.
 
-    A first row that names the columns is skipped with a warning. Raises SeqloomError with `file:line` where there are
-    not two columns, or one is empty.
+    A header row is skipped with a warning. Raises SeqloomError with `file:line` if there are not two columns, or one is
+    empty.
     """
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():

@@ -1,4 +1,4 @@
-"""Rated pairs: two texts and how similar people find them, separated by tabs; blank lines and comments are skipped."""
+"""Rated pairs: two texts and a human rating of their similarity, separated by tabs; comments are skipped."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class RatedPair(NamedTuple):
     score: float
 
 
-@readers.register("rated-pairs", "Two texts and a score of how similar they are, separated by tabs.")
+@readers.register("rated-pairs", "Lines of: text TAB text TAB score of their similarity.")
 def rated_pairs(path: str) -> Iterator[RatedPair]:
-    """Yields (text, text, score), without the whitespace at the texts' ends.
+    """Yields (text, text, score), without whitespace at the ends of the texts.
 
-    A first row that names the columns is skipped with a warning. Raises SeqloomError with `file:line` where there are
-    not three columns, or the third is not a number.
+    Empty lines and comments are skipped, and a header row with a warning. Raises SeqloomError with `file:line` if there
+    are not three columns, or the third is not a number.
     """
     is_first = True
     for number, line in enumerate(read_lines(path), 1):

@@ -1,4 +1,4 @@
-"""Tables of numbers (CSV): a vector and its label a row, or the steps of sequences, row after row."""
+"""Tables of numbers (CSV): each row is a labelled vector, or one step of a labelled sequence."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ _SERIES = ("id", "series", "sequence")
 
 
 class Columns(NamedTuple):
-    """What the columns of a table are: the places of the numbers, of the label and of the sequence's name; `width` is
-    how many there are in all."""
+    """The positions of the numbers, of the label and of the name of the sequence; `width` is the number of columns."""
 
     width: int
     numbers: tuple[int, ...]
@@ -36,11 +35,11 @@ class Row(NamedTuple):
 
 @readers.register("table", "Rows of numbers and a label, separated by commas (.csv).")
 def table(path: str) -> Iterator[Labelled]:
-    """Numbers and a label a row, separated by commas, with or without a header.
+    """Yields the sequences of a table with or without a header, in which commas separate numbers and a label.
 
-    The label stands in the column named label, class or target, else in the last one. With a column named id, series
-    or sequence, the rows that follow each other with one name are the steps of one sequence; without, each row is a
-    sequence of one step. Raises SeqloomError with `file:line`.
+    The label is in the column named label, class or target, else in the last one. If there is a column named id, series
+    or sequence, consecutive rows with the same name are the steps of one sequence; otherwise each row is a sequence of
+    one step. Raises SeqloomError with `file:line`.
     """
     for label, frames in rows(path, labelled=True):
         assert label is not None
@@ -48,8 +47,8 @@ def table(path: str) -> Iterator[Labelled]:
 
 
 def rows(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
-    """The label and the numbers of each sequence. Not `labelled`: a last column that is not named as the label, and
-    holds numbers, is taken for one of them, and labels are None."""
+    """Yields the label and the numbers of each sequence. If not `labelled`, a last column of numbers that is not named
+    as the label belongs to the numbers, and labels are None."""
     stream = _cells(path)
     first = next(stream, None)
     if first is None:
@@ -87,7 +86,7 @@ def _columns(header: Row | None, first: Row, labelled: bool) -> Columns:
     names = [name.lower() for name in header.cells] if header else []
     series = next((i for i, name in enumerate(names) if name in _SERIES), None)
     label = next((i for i, name in enumerate(names) if name in _LABELS), None)
-    # Where no name tells, the last column is the label; of rows that need none, it is one where it is no number.
+    # Without a name, the last column is the label; where no label is needed, only if it is not a number.
     if label is None and (labelled or (len(first.cells) == width and not is_number(first.cells[-1]))):
         label = width - 1
     numbers = tuple(i for i in range(width) if i not in (label, series))
@@ -114,7 +113,7 @@ def _of_one_width(body: Iterator[Row], width: int) -> Iterator[Row]:
 
 
 def _sequences(body: Iterator[Row], series: int) -> Iterator[list[Row]]:
-    """The rows of each sequence."""
+    """Yields the rows of each sequence."""
     seen: set[str] = set()
     for name, group in itertools.groupby(body, key=lambda row: row.cells[series]):
         steps = list(group)
@@ -123,14 +122,14 @@ def _sequences(body: Iterator[Row], series: int) -> Iterator[list[Row]]:
                 "the steps of a sequence do not follow each other",
                 where=steps[0].where,
                 got=f"{name} again",
-                expected="the rows of one sequence together",
+                expected="the rows of a sequence next to each other",
             )
         seen.add(name)
         yield steps
 
 
 def _label(steps: Sequence[Row], columns: Columns) -> str | None:
-    """The one label of all steps."""
+    """The label that all steps share."""
     if columns.label is None:
         return None
     label = steps[0].cells[columns.label]

@@ -1,4 +1,4 @@
-"""Sentences with a tag a word, in CoNLL columns or CoNLL-U, and sentences without: which of them a file holds."""
+"""Sentences with or without tags, in CoNLL columns, CoNLL-U or plain text; the format is recognised."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _SPAN_TAG = re.compile(r"O|[BIESLUM][-_]\S+")
 
 
 def tagged(path: str, target: Target = "auto") -> Iterator[Sentence]:
-    """CoNLL-U where the file's name ends in `.conllu` or its lines are such, CoNLL columns otherwise."""
+    """Yields the sentences of a CoNLL-U file, which is recognised by its name or content, or of CoNLL columns."""
     kind, _ = recognise(numbered(path), path)
     return conllu(path, target) if kind == "conllu" else conll(path, target)
 
 
 def words_of(path: str) -> Iterator[Words]:
-    """Yields the words of each sentence of a CoNLL or CoNLL-U file, or of each line of plain text (which may have
-    none), where whitespace separates them."""
+    """Yields the words of each sentence of a CoNLL or CoNLL-U file, or of each line of plain text, where whitespace
+    separates the words and a line may be empty."""
     kind, lines = recognise(numbered(path), path)
     if kind == "lines":
         yield from (tuple(line.split()) for _, line in lines)
@@ -46,9 +46,9 @@ def words_of(path: str) -> Iterator[Words]:
 
 
 def recognise(lines: Iterable[NumberedLine], path: str) -> tuple[Format, Iterator[NumberedLine]]:
-    """The format of a file, and all its lines. Its name says it (`.conllu`, `.conll`, compressed or not), or its first
-    sentence: ten columns with tabs, the first a number, are CoNLL-U; other columns with tabs, or two lines and more
-    that all end in `O`, `B-X` and the like, are CoNLL columns. The rest is plain text."""
+    """The format of a file, and all its lines. The format follows from the name (`.conllu`, `.conll`, also compressed)
+    or from the first sentence: ten tab-separated columns that begin with a number are CoNLL-U; other tab-separated
+    columns, or at least two lines that all end in `O`, `B-X` or the like, are CoNLL columns. All else is plain text."""
     stream = iter(lines)
     named = PurePath(path.removesuffix(".gz").removesuffix(".xz")).suffix.lower()
     if named in (".conllu", ".conll"):
@@ -67,7 +67,7 @@ def recognise(lines: Iterable[NumberedLine], path: str) -> tuple[Format, Iterato
 
 
 def _by_line(line: str) -> Format | None:
-    """The format, where a single line says it; None of a comment, which may hold anything."""
+    """The format, if this line alone tells it; None for a comment, which may contain anything."""
     if line.startswith("#"):
         return None
     if "\t" in line:
@@ -81,4 +81,4 @@ def _ends_in_tag(line: str) -> bool:
     return len(columns) > 1 and _SPAN_TAG.fullmatch(columns[-1]) is not None
 
 
-readers.register("tagged", "Tagged sentences, CoNLL or CoNLL-U, whichever the file is.")(tagged)
+readers.register("tagged", "Tagged sentences in CoNLL columns or CoNLL-U; the format is recognised.")(tagged)

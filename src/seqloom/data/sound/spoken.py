@@ -23,7 +23,7 @@ from seqloom.data.sound.frame_pipeline import FeatureSettings, FramePipeline
 from seqloom.data.sound.log_mel import LogMel
 from seqloom.data.sound.sound_file import Sound, SoundFile, decode, digest, resampled
 from seqloom.data.sound.transcripts import TranscriptSettings
-from seqloom.data.text import load_tokenizer
+from seqloom.data.text_codec import load_tokenizer
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer
 from seqloom.errors import RequestError, SeqloomError, collected_warnings, warn, warn_again
 from seqloom.files import make_folder, write_atomic, writing

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.text import train_tokenizer
+from seqloom.data.text_codec import train_tokenizer
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 
 _FEW_WORDS, _OFTEN = 500, 8

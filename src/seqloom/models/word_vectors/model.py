@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.text import TextCodec
+from seqloom.data.text_codec import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS
 from seqloom.errors import SeqloomError

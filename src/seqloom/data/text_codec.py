@@ -1,4 +1,4 @@
-"""Plain text as data: the tokenizer is trained or loaded, and lines become one token file."""
+"""Plain text as data: training and loading of tokenizers, and the codec that turns lines into a token file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FILE = "tokenizer.json"
 
 @dataclass(frozen=True)
 class TextCodec:
-    """A tokenizer, kept as `tokenizer.json`."""
+    """A tokenizer, saved as `tokenizer.json`."""
 
     tokenizer: Tokenizer
 
@@ -57,9 +57,9 @@ def train_tokenizer(
     where: str | None = None,
     ranked_by: Iterable[str] | None = None,
 ) -> Tokenizer:
-    """Learns the vocabulary from `lines`, which are read once, as a stream. `where` is where they come from.
+    """Learns the vocabulary from `lines`, which are read once, as a stream. `where`: their origin, for errors.
 
-    Ids are ranked by frequency in `ranked_by`, where it is given: the text that a softmax is to predict.
+    Ids are ranked by frequency in `ranked_by`, if it is set: the text that a softmax predicts.
     """
     stream = iter(lines)
     if (first := next(stream, None)) is None:
@@ -73,7 +73,7 @@ def train_tokenizer(
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """Raises RequestError where there is none, or it is broken."""
+    """Loads a tokenizer. Raises RequestError if the file is missing or broken."""
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         words = WordTokenizer.parsed(description)

@@ -1,4 +1,4 @@
-"""Time series for classification in the archives' `.ts` format (timeseriesclassification.com)."""
+"""Labelled time series in the `.ts` format of the UEA and UCR archives (timeseriesclassification.com)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MISSING = {"?", "nan"}
 
 
 class Header(NamedTuple):
-    """What stands above `@data`: the class labels (empty where they are not listed), how many channels a case has (0:
-    not said), and whether all cases have as many steps."""
+    """The lines above `@data`: whether cases have labels, the labels (empty if they are not listed), the number of
+    channels (0: not stated), and whether all cases have the same number of steps."""
 
     labelled: bool
     labels: tuple[str, ...]
@@ -29,13 +29,12 @@ class Header(NamedTuple):
     equal_length: bool
 
 
-@readers.register("time-series", "Labelled time series in the .ts format of the UEA and UCR archives.")
+@readers.register("ts-format", "Labelled time series in the .ts format of the UEA and UCR archives.")
 def time_series(path: str) -> Iterator[Labelled]:
     """Comments (`#`), a header (`@`), then a case a line: channels separated by `:`, the class label last.
 
-    Lengths may differ from case to case, unless the header says otherwise. Missing values (`?`) are interpolated
-    linearly; before the first and after the last known value they are equal to it. Raises SeqloomError with
-    `file:line`.
+    Cases may differ in length, unless the header says otherwise. Missing values (`?`) are interpolated linearly; those
+    before the first and after the last known value are set to it. Raises SeqloomError with `file:line`.
     """
     for label, frames in cases(path):
         if label is None:
@@ -44,7 +43,7 @@ def time_series(path: str) -> Iterator[Labelled]:
 
 
 def cases(path: str) -> Iterator[tuple[str | None, Frames]]:
-    """The label of each case, None where the file has none, and its numbers."""
+    """Yields the label of each case (None if the file has no labels) and its numbers."""
     lines = enumerate(read_lines(path), 1)
     header = _header(lines, path)
     channels, steps = header.dimensions, 0
@@ -72,7 +71,7 @@ def cases(path: str) -> Iterator[tuple[str | None, Frames]]:
 
 
 def _header(lines: Iterator[tuple[int, str]], path: str) -> Header:
-    said: dict[str, list[str]] = {}
+    entries: dict[str, list[str]] = {}
     number = 0
     for number, line in lines:
         words = line.split()
@@ -82,32 +81,37 @@ def _header(lines: Iterator[tuple[int, str]], path: str) -> Header:
         if not name.startswith("@"):
             where = f"{path}:{number}"
             raise SeqloomError(
-                "this is not a line of a header", where=where, got=words[0][:40], expected="# or @, and @data last"
+                "this is not a header line",
+                where=where,
+                got=words[0][:40],
+                expected="a line that begins with # or @, the last of them @data",
             )
         if name == "@data":
-            return _checked(said, path)
-        said[name] = words[1:]
-        if name == "@timestamps" and _is_true(said, name):
+            return _checked(entries, path)
+        entries[name] = words[1:]
+        if name == "@timestamps" and _is_true(entries, name):
             raise SeqloomError(
-                "series with time stamps are not read",
+                "series with time stamps are not supported",
                 where=f"{path}:{number}",
                 got=line.strip(),
-                expected="@timeStamps false: values at equal distances",
+                expected="@timeStamps false: values at equal intervals",
             )
-    raise SeqloomError("the header has no end", where=f"{path}:{number}", expected="a line @data, and cases after it")
+    raise SeqloomError(
+        "the header does not end", where=f"{path}:{number}", expected="a line @data followed by the cases"
+    )
 
 
-def _is_true(said: dict[str, list[str]], name: str) -> bool:
-    return [word.lower() for word in said.get(name, [])[:1]] == ["true"]
+def _is_true(entries: dict[str, list[str]], name: str) -> bool:
+    return [word.lower() for word in entries.get(name, [])[:1]] == ["true"]
 
 
-def _checked(said: dict[str, list[str]], path: str) -> Header:
-    dimensions = said.get("@dimensions", ["1" if _is_true(said, "@univariate") else "0"])
+def _checked(entries: dict[str, list[str]], path: str) -> Header:
+    dimensions = entries.get("@dimensions", ["1" if _is_true(entries, "@univariate") else "0"])
     if len(dimensions) != 1 or not re.fullmatch("[0-9]{1,9}", dimensions[0]):
         raise SeqloomError("@dimensions is not a number", where=path, got=" ".join(dimensions), expected="1 or more")
-    labelled = _is_true(said, "@classlabel")
-    labels = tuple(said["@classlabel"][1:]) if labelled else ()
-    return Header(labelled, labels, int(dimensions[0]), _is_true(said, "@equallength"))
+    labelled = _is_true(entries, "@classlabel")
+    labels = tuple(entries["@classlabel"][1:]) if labelled else ()
+    return Header(labelled, labels, int(dimensions[0]), _is_true(entries, "@equallength"))
 
 
 def _case(line: str, header: Header, where: str) -> tuple[str | None, Frames]:
@@ -131,7 +135,7 @@ def _case(line: str, header: Header, where: str) -> tuple[str | None, Frames]:
             "the channels of a case differ in length",
             where=where,
             got=f"{lengths[0]} to {lengths[-1]} values",
-            expected="as many values in each",
+            expected="the same number of values in each",
         )
     return label, np.stack(values, axis=1).astype(np.float32)
 
@@ -142,6 +146,6 @@ def _channel(text: str, where: str) -> NDArray[np.float64]:
     if not missing.any():
         return parse_numbers(cells, where)
     if missing.all():
-        raise SeqloomError("a channel has no value at all", where=where, got=text[:40])
+        raise SeqloomError("all values of a channel are missing", where=where, got=text[:40])
     known = parse_numbers([cell for cell, gone in zip(cells, missing, strict=True) if not gone], where)
     return np.interp(np.arange(len(cells)), np.flatnonzero(~missing), known)
