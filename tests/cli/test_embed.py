@@ -79,8 +79,8 @@ def test_similarity(cli: CommandLine, run: seqloom.Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "status", "says"),
     [
-        ("", 1, "too few pairs are known"),
-        ("nowhere\tw1\t2\n" * 9, 1, "too few pairs are known"),
+        ("", 1, "knows too few of the pairs"),
+        ("nowhere\tw1\t2\n" * 9, 1, "knows too few of the pairs"),
         ("w1\tw2\t3\n" * 9, 1, "nothing to correlate"),
         ("w1\tw2\n", 1, "rated.tsv:1"),
         ("# words\nw1\tw2\thigh\n", 1, "rated.tsv:2"),

@@ -69,9 +69,9 @@ def test_a_translator_writes_what_is_required(pairs_run: seqloom.Run) -> None:
     for terms in (["f"], ["f a", "c"], ["a", "b", "c d"]):
         for text in pairs_run.predict(["a b c d", "a", "e"], require=terms):
             assert all(f" {term} " in f" {text} " for term in terms)
-    with pytest.raises(RequestError, match="cannot write a term"):
+    with pytest.raises(RequestError, match="cannot generate a term"):
         pairs_run.answers(["a"], require=["unheard"])
-    with pytest.raises(RequestError, match="samples cannot"):
+    with pytest.raises(RequestError, match="cannot be combined with sampling"):
         pairs_run.answers(["a"], require=["f"], sample=True)
 
 

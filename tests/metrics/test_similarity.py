@@ -67,8 +67,8 @@ def test_what_is_unknown_is_skipped() -> None:
 @pytest.mark.parametrize(
     ("degrees", "scores", "says"),
     [
-        ([], [], "too few pairs"),
-        ([1, 2, 3], [1, 2, 3], "too few pairs"),
+        ([], [], "too few of the pairs"),
+        ([1, 2, 3], [1, 2, 3], "too few of the pairs"),
         ([1, 2, 3, 4], [5, 5, 5, 5], "nothing to correlate"),
         ([9, 9, 9, 9], [1, 2, 3, 4], "nothing to correlate"),
     ],

@@ -219,7 +219,7 @@ def test_the_rows_of_a_loss_that_is_not_finite_are_named(tmp_path: Path, monkeyp
     assert "learning rate" in str(stopped.value)
     saved = load_checkpoint(tmp_path / "run" / "training")
     assert (saved.progress.updates if saved else 0) == len(given) - 1
-    assert ("checkpoint before is whole" in str(stopped.value)) == (len(given) > 1)
+    assert ("previous checkpoint is complete" in str(stopped.value)) == (len(given) > 1)
 
 
 def test_divergence_stops_the_training(tmp_path: Path) -> None:

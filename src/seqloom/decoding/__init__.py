@@ -1,1 +1,1 @@
-"""What is asked of a trained model without targets: the next tokens; and what it thinks of given ones."""
+"""Answers of a trained model: generated tokens, classes, tags, vectors, and scores of given texts."""

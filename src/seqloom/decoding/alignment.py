@@ -1,4 +1,4 @@
-"""Which source tokens a model attended to when it wrote each target token."""
+"""The attention of each target token to the source tokens."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from seqloom.errors import SeqloomError
 
 @dataclass(frozen=True)
 class Alignment:
-    """How much of the attention each source token had when each target token was written: (target, source), rows of
-    sum 1 but for rounding."""
+    """The attention weights of each source token for each target token: (target, source), rows with sum 1 up to
+    rounding."""
 
     source: Sequence[str]
     target: Sequence[str]
     weights: ArrayLike
 
     def matrix(self) -> NDArray[np.float64]:
-        """The weights, (target, source). Raises SeqloomError where they do not fit the tokens."""
+        """The weights, (target, source). Raises SeqloomError if their shape does not fit the tokens."""
         weights = np.asarray(self.weights, dtype=np.float64)
         shape = (len(self.target), len(self.source))
         if weights.size == 0 and 0 in shape:
@@ -34,10 +34,10 @@ class Alignment:
                 expected=f"target × source tokens, {shape[0]} × {shape[1]}",
             )
         if not np.isfinite(weights).all() or (weights < 0).any():
-            raise SeqloomError("a weight of attention is no share", got=float(weights.min()), expected="0 to 1")
+            raise SeqloomError("an attention weight is out of range", got=float(weights.min()), expected="0 to 1")
         return weights
 
     def to_json(self) -> dict[str, Any]:
-        """The `source` and `target` tokens, and the `weights` with four decimals, a list a target token."""
+        """The `source` and `target` tokens, and the `weights` with four decimals, one list for each target token."""
         weights = [[round(weight, 4) for weight in row] for row in self.matrix().tolist()]
         return {"source": list(self.source), "target": list(self.target), "weights": weights}

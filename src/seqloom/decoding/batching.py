@@ -1,4 +1,4 @@
-"""Sources of unequal length as one padded tensor."""
+"""Sources of different lengths as one padded tensor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Source = Sequence[int] | NDArray[np.number]
 def padded_source(
     sources: Sequence[Source],
 ) -> tuple[Int[Tensor, "batch source"] | Float[Tensor, "batch source size"], Int[Tensor, " batch"]]:
-    """The sources in one, with `<pad>` or zeros after each one's end, and their lengths."""
+    """The sources in one tensor, padded with `<pad>` or zeros, and their lengths."""
     lengths = np.array([len(source) for source in sources])
     first = sources[0]
     if isinstance(first, np.ndarray) and first.ndim == 2:

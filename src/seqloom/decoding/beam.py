@@ -1,4 +1,4 @@
-"""Beam search: of all ways to go on, the few most probable, for all sources and hypotheses of a batch at once."""
+"""Beam search: keeps the most probable hypotheses, for all sources of a batch at once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from seqloom.decoding.search import Search
 
 
 class Ended(NamedTuple):
-    """The hypotheses of each source that have ended: the `n_best` scores, -inf where there are fewer; `number` in all.
-    `longest`: length^α of the longest target allowed, which bounds what a hypothesis alive can still score. In float64,
-    since a length to the power of α overflows float32."""
+    """The ended hypotheses of each source: the `n_best` scores, -inf if there are fewer; their `number`. `longest`:
+    length^α of the longest target allowed, which bounds the score of active hypotheses. In float64, since length to the
+    power of α overflows float32."""
 
     scores: Float[Tensor, "batch n_best"]
     number: Int[Tensor, " batch"]
@@ -25,16 +25,17 @@ class Ended(NamedTuple):
 
 
 class BeamSearch:
-    """Keeps `beam_size` hypotheses alive. A hypothesis that ends must be among the `beam_size` most probable ways to go
-    on; the others alive close ranks behind it. The `n_best` that ended have the best length-normalised scores.
+    """Keeps `beam_size` active hypotheses. A hypothesis ends only if it is among the `beam_size` most probable
+    extensions; the active hypotheses below it move up. The `n_best` ended hypotheses have the best length-normalised
+    scores.
 
-    A source is done when as many have ended as the beam is wide and nothing alive is winning. The first alone lets
-    improbable early ends crowd out what is better and longer, the second alone favours the short (LOG.md). The `exact`
-    bound is that a log-probability only falls and the longest target divides it by the most; with it, and a beam that
-    holds every prefix alive, the search is exhaustive.
+    A source is finished when `beam_size` hypotheses have ended and no active one ranks above the best. The first
+    condition alone lets improbable early ends displace better, longer targets; the second alone favours short ones
+    (LOG.md). The `exact` bound uses that a log-probability only falls and that the longest target divides it by the
+    most; with it and a beam that keeps every prefix, the search is exhaustive.
     """
 
-    first_rows = 1  # equal hypotheses would be found as often as there are of them
+    first_rows = 1  # several equal hypotheses would be extended in the same way
 
     def __init__(self, search: Search) -> None:
         self.search, self.rows = search, search.beam_size
@@ -50,7 +51,7 @@ class BeamSearch:
     def pruning_threshold(
         self, log_probs: Float[Tensor, "batch rows some"], totals: Float[Tensor, "batch rows"]
     ) -> Float[Tensor, "batch rows"]:
-        log_probs[:, :, EOS] = -torch.inf  # an end is chosen beside the others, not instead of one
+        log_probs[:, :, EOS] = -torch.inf  # an end does not take the place of an active hypothesis
         width = min(self.search.beam_size, log_probs[0].numel())
         return most_probable(log_probs, totals, width).log_probs[:, -1:] - totals
 

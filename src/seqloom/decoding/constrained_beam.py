@@ -1,7 +1,7 @@
-"""Beam search for targets that must have certain terms: the beam is shared among hypotheses with more and fewer.
+"""Beam search for targets that must contain given terms; hypotheses with more and with fewer terms share the beam.
 
 The allocation is that of Post and Vilar (2018, "Fast lexically constrained decoding with dynamic beam allocation"),
-section 3: candidates are grouped into banks by the tokens of terms that they have, and each bank keeps its best.
+section 3: candidates are grouped into banks by the number of term tokens they contain, and each bank keeps its best.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from seqloom.decoding.decode_loop import Choice, Sources, Strategy
 from seqloom.decoding.search import Search, Term
 
 _IMPROBABLE = -1e4
-"""The log-probability of a token that a term needs and the model, or a rule, excludes."""
+"""The log-probability of a token of a term that the model, or a rule, excludes."""
 
 
 class Written(NamedTuple):
-    """Of each source: the tokens of its hypotheses, -1 after them; the `n_best` scores of those that ended; how many
-    ended; the tokens after which its targets are cut."""
+    """For each source: the tokens of its hypotheses, padded with -1; the `n_best` scores of ended hypotheses; how many
+    ended; the length at which its targets are truncated."""
 
     tokens: Int[Tensor, "batch rows longest"]
     scores: Float[Tensor, "batch n_best"]
@@ -32,8 +32,8 @@ class Written(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A way to extend a hypothesis: its log-probability, the row it extends, the new token, the tokens of terms that it
-    then has."""
+    """An extension of a hypothesis: its log-probability, the row that it extends, the new token, and the number of term
+    tokens that it then contains."""
 
     log_prob: float
     row: int
@@ -42,8 +42,9 @@ class Candidate(NamedTuple):
 
 
 class ConstrainedBeam(Strategy):
-    """Keeps `beam_size` hypotheses alive; one can end only when it has every term of `search.required`. Where the space
-    that is left is what the missing terms take, only their tokens are written, so that no target lacks one."""
+    """Keeps `beam_size` active hypotheses. A hypothesis ends only if it contains every term of `search.required`. When
+    the remaining length is just enough for the missing terms, only their tokens are generated, so every target is
+    complete."""
 
     first_rows = 1
 
@@ -94,9 +95,9 @@ class ConstrainedBeam(Strategy):
     def _candidates(
         self, log_probs: Tensor, totals: Tensor, written: Written, source: int, length: int
     ) -> tuple[list[Candidate], list[Candidate]]:
-        """The ways to extend the hypotheses of a source, and those that end, the best first."""
+        """The extensions of the hypotheses of a source, and those that end, best first."""
         extended, ends = [], []
-        space = int(written.longest[source]) - (length - 1)  # this token and the end included
+        space = int(written.longest[source]) - (length - 1)  # including this token and the end
         for row, total in enumerate(totals.tolist()):
             if total == -torch.inf:
                 continue
@@ -113,25 +114,27 @@ class ConstrainedBeam(Strategy):
     def _next_tokens(
         self, log_probs: Tensor, before: list[int], missing: Sequence[Term], space: int
     ) -> Iterable[tuple[int, float]]:
-        """The most probable tokens of a hypothesis and those that bring it nearer to a term; only these where the space
-        that is left is just enough."""
+        """The most probable next tokens of a hypothesis and those that continue a term; only the latter if the
+        remaining length is just enough for the missing terms."""
         probable = log_probs.clone()
         probable[EOS] = -torch.inf
         best = probable.topk(min(self.search.beam_size, len(probable)))
         probable_tokens = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        found = {token: log_prob for token, log_prob in probable_tokens if log_prob > -torch.inf}
-        if len(found) <= 1 and int((probable > -torch.inf).sum()) == 1:
-            return found.items()  # a token of the prefix
-        wanted = [(form[_begun(before, form)], _begun(before, form)) for form in (_form(before, t) for t in missing)]
+        candidates = {token: log_prob for token, log_prob in probable_tokens if log_prob > -torch.inf}
+        if len(candidates) <= 1 and int((probable > -torch.inf).sum()) == 1:
+            return candidates.items()  # a token of the prefix
+        continuations = [
+            (form[_begun(before, form)], _begun(before, form)) for form in (_form(before, t) for t in missing)
+        ]
         if missing and sum(len(_form(before, term)) for term in missing) + 1 >= space:
-            most = max(begun for _, begun in wanted)
-            found, wanted = {}, [pair for pair in wanted if pair[1] == most]
-        return (found | {token: max(float(log_probs[token]), _IMPROBABLE) for token, _ in wanted}).items()
+            most = max(begun for _, begun in continuations)
+            candidates, continuations = {}, [pair for pair in continuations if pair[1] == most]
+        return (candidates | {token: max(float(log_probs[token]), _IMPROBABLE) for token, _ in continuations}).items()
 
 
 def _shared_among_banks(candidates: Sequence[Candidate], beam: int) -> list[Candidate]:
-    """The best of each bank, then the second best of each, from the bank with most tokens of terms on. Of `candidates`,
-    the best first."""
+    """The best candidate of each bank, then the second best of each, beginning with the bank with most term tokens.
+    `candidates` are in order, best first."""
     banks: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         banks.setdefault(candidate.met, []).append(candidate)
@@ -141,12 +144,12 @@ def _shared_among_banks(candidates: Sequence[Candidate], beam: int) -> list[Cand
 
 
 def _form(before: Sequence[int], term: Term) -> tuple[int, ...]:
-    """The tokens of a term at the beginning of a text, or after something."""
+    """The tokens of a term, at the beginning of a text or after other tokens."""
     return term.within if before else term.first
 
 
 def _begun(before: Sequence[int], form: Sequence[int]) -> int:
-    """How many tokens of `form` stand at the end of what was written."""
+    """How many of the first tokens of `form` are at the end of `before`."""
     lengths = range(min(len(form) - 1, len(before)), 0, -1)
     return next((length for length in lengths if tuple(before[-length:]) == tuple(form[:length])), 0)
 
@@ -159,6 +162,6 @@ def _has(tokens: Sequence[int], term: Term) -> bool:
 
 
 def _met(tokens: Sequence[int], terms: Sequence[Term]) -> int:
-    """The tokens of terms that a hypothesis has: of whole ones, and of the one that it has begun."""
-    whole = sum(len(term.within) for term in terms if _has(tokens, term))
-    return whole + max((_begun(tokens, term.within) for term in terms if not _has(tokens, term)), default=0)
+    """The number of term tokens in a hypothesis: those of complete terms, and of the term that it has begun."""
+    complete = sum(len(term.within) for term in terms if _has(tokens, term))
+    return complete + max((_begun(tokens, term.within) for term in terms if not _has(tokens, term)), default=0)

@@ -1,4 +1,4 @@
-"""Generates the text after a prompt, piece by piece as it comes."""
+"""Generates the text after a prompt, piece by piece."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqloom_portable.continuation import prompt_ids, text_of
 
 @dataclass(frozen=True)
 class Continuation:
-    """How a prompt is continued: by at most `max_tokens`, by `sampling` with `seed`; `unknown` allows `<unk>`."""
+    """How a prompt is continued: at most `max_tokens`, `sampling` with `seed`; `unknown` allows `<unk>`."""
 
     max_tokens: int = 200
     sampling: Sampling = field(default_factory=Sampling)
@@ -34,7 +34,7 @@ def continue_text(
 ) -> Iterator[str]:
     """Yields the text after `prompt`, piece by piece.
 
-    `first_input` is what stands before a text. A model of lines, for which it is `<sos>`, stops at the end of the
+    `first_input` is the id that precedes a text. A model of lines, for which it is `<sos>`, stops at the end of the
     line; a model of a stream, for which it is `<eos>`, continues after it.
     """
     of_lines = first_input == SOS

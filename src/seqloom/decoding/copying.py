@@ -1,4 +1,4 @@
-"""Unknown words of a target, copied from its source."""
+"""Replaces unknown words of a target by words of its source."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from seqloom.data.tokenizer import SPECIALS, UNK
 def copy_unknown(
     words: Sequence[str], attention: Float[NDArray[np.float32], "target source"], source: Sequence[str]
 ) -> list[str]:
-    """`words` with the most attended word of `source` for each `<unk>` (Luong et al. 2015b, with attention where
-    they align).
+    """The `words`, with each `<unk>` replaced by the source word with the most attention (Luong et al. 2015b, but with
+    attention instead of alignments).
 
-    `attention` has a row for each word, and may have one for `<eos>`; a column for each source word, and one for
+    `attention` has a row for each word, and may have one for `<eos>`; and a column for each source word, and one for
     `<eos>`, which is not copied.
     """
     if not source:

@@ -1,4 +1,4 @@
-"""A class for each of many sequences, those of like length read together; how sure a model may be."""
+"""Classifies many sequences in batches of similar length, and fits the temperature of their probabilities."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from seqloom.models.class_model import ClassModel
 from seqloom_portable.batching import group_by_length
 
 _ELEMENTS_AT_ONCE = 16_000
-"""Padding included, that are read together."""
+"""The number of elements in a batch, padding included."""
 
 _WINDOW = 4_096
-"""Sequences that are brought into order of length at a time: enough for full batches, and a stream still flows."""
+"""The number of sequences that are sorted by length at a time: enough for full batches, with little delay."""
 
 _COLDEST, _HOTTEST = 0.05, 20.0
 
 
 class Decision(NamedTuple):
-    """A class. `text` is its label, `score` the log of its `probability`; `alignment` where attention was asked for and
-    the model pools by it: how much each element counted."""
+    """A class. `text` is its label, `score` the log of its `probability`; `alignment`: the weight of each element, if
+    attention was requested and the model pools by it."""
 
     text: str
     probability: float
@@ -41,14 +41,14 @@ class Decision(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """Of one sequence. `log_probs`: (classes,), in nats; `attention`: (length,), where there is any."""
+    """The result for one sequence. `log_probs`: (classes,), in nats; `attention`: (length,), if the model has it."""
 
     log_probs: NDArray[np.float32]
     attention: NDArray[np.float32] | None
 
 
 def decide(model: ClassModel, rows: Sequence[Source], device: torch.device) -> Iterator[Decided]:
-    """Yields what the model makes of each row of token ids or frames, in the order given."""
+    """Yields the result for each row of token ids or frames, in the order of the rows."""
     numbers = iter(range(len(rows)))
     while window := list(itertools.islice(numbers, _WINDOW)):
         by_place: dict[int, Decided] = {}
@@ -73,11 +73,11 @@ def _decide_batch(model: ClassModel, rows: Sequence[Source], device: torch.devic
 
 
 def fit_temperature(log_probs: Tensor, class_ids: Tensor) -> float:
-    """What logits are to be divided by so that the classes of held-out examples are most probable (Guo et al. 2017).
+    """The temperature that maximises the likelihood of held-out examples when it divides the logits (Guo et al. 2017).
 
-    `log_probs`: (examples, classes), or logits; `class_ids`: (examples,). The logarithm of the temperature is held near
-    0 as by a normal distribution of variance 1, so that a few examples, all of them right, do not make it certain of
-    everything. Golden-section search in the logarithm, in which the loss has one minimum.
+    `log_probs`: (examples, classes), or logits; `class_ids`: (examples,). A normal prior with variance 1 keeps the
+    logarithm of the temperature near 0, so that a few examples, all of them right, do not make every probability 1.
+    Golden-section search over the logarithm, in which the loss has one minimum.
     """
 
     def loss(log_temperature: float) -> float:

@@ -1,4 +1,4 @@
-"""Decodes targets one token at a time, for all sources of a batch at once; a strategy chooses the tokens."""
+"""Generates targets one token at a time, for all sources of a batch at once; a strategy chooses the tokens."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.nn.layer import State, map_state, select_rows
 
 _DROPPED_TOGETHER = 1 / 8
-"""The part of a batch that is done before its rows are dropped: dropping copies what the others have read."""
+"""Rows of finished sources are removed from the batch when they are this fraction of it; a removal copies the state."""
 
 
 _COPIES = 3
-"""Arrays of the size of all log-probabilities that a step holds at a time."""
+"""Arrays of the size of all log-probabilities that are in memory in a step."""
 
 
 class Sources(NamedTuple):
-    """A batch of encoded sources. `lengths` in elements; `longest` the tokens after which each target is cut; `forced`
-    the tokens each begins with, -1 after them; `keys` a number for each source, equal for equal ones; `shortest` the
-    tokens before which no target ends."""
+    """A batch of encoded sources. `lengths`: in elements; `longest`: the length at which each target is truncated;
+    `forced`: the tokens that each target begins with, padded with -1; `keys`: a number for each source, equal for equal
+    sources; `shortest`: the length before which no target ends."""
 
     encoded: State
     lengths: NDArray[np.int64]
@@ -42,9 +42,9 @@ class Sources(NamedTuple):
 class Choice(NamedTuple):
     """The tokens that a step of the search chose.
 
-    `tokens`: the new last token of each hypothesis alive; `parents`: the hypothesis it extends (None: itself);
-    `totals`: its log-probability, -inf where none is alive. `ended`: the log-probability of each that ended with this
-    step, -inf where none did; `ended_rows`: the hypothesis it extended.
+    `tokens`: the new last token of each active hypothesis; `parents`: the hypothesis that it extends (None: itself);
+    `totals`: its log-probability, -inf for an inactive one. `ended`: the log-probability of each hypothesis that ended
+    in this step, -inf if none did; `ended_rows`: the hypothesis that it extended.
     """
 
     tokens: Int[Tensor, "batch width"]
@@ -55,7 +55,7 @@ class Choice(NamedTuple):
 
 
 class SearchStep(NamedTuple):
-    """A choice, the places in the batch of the sources it was made for, and the attention (batch, rows, source)."""
+    """A choice, the positions in the batch of its sources, and the attention (batch, rows, source)."""
 
     sources: NDArray[np.int64]
     choice: Choice
@@ -63,21 +63,21 @@ class SearchStep(NamedTuple):
 
 
 class Strategy(Protocol):
-    """Chooses tokens; what it remembers of each source is a state, batch first."""
+    """Chooses tokens. Its own state of each source is a state (tensors, batch first)."""
 
     first_rows: int
-    """Hypotheses per source that the first step extends."""
+    """The number of hypotheses for each source that the first step extends."""
 
     rows: int
-    """The most hypotheses per source that are alive at a time."""
+    """The largest number of active hypotheses for each source."""
 
     def start(self, sources: Sources) -> State: ...
 
     def pruning_threshold(
         self, log_probs: Float[Tensor, "batch rows some"], totals: Float[Tensor, "batch rows"]
     ) -> Float[Tensor, "batch rows"]:
-        """Given the log-probabilities of some tokens: under which one no other token of a row can be chosen. A strategy
-        that may choose any token leaves this as it is."""
+        """Given the log-probabilities of some tokens: the value below which no other token of a row can be chosen. A
+        strategy that may choose any token does not override this."""
         del log_probs
         return torch.full_like(totals, -torch.inf)
 
@@ -88,15 +88,16 @@ class Strategy(Protocol):
         strategy_state: State,
         length: int,
     ) -> tuple[Choice, State, Bool[Tensor, " batch"]]:
-        """The choice at the step that makes targets `length` long, what to remember, and which sources are done.
+        """The choice at the step that makes targets `length` long, the strategy's new state, and which sources are
+        finished.
 
         `log_probs` may be overwritten."""
         ...
 
 
 def decode(model: DecodesNext, sources: Sources, strategy: Strategy, search: Search) -> list[SearchStep]:
-    """The steps until every source is done or cut. `search` says which tokens are never written, which rules hold and
-    whether attention is kept."""
+    """The steps until every source is finished or truncated. `search` has the tokens that are never generated, the
+    rules, and whether attention is kept."""
     encoded, batch = sources.encoded, len(sources.lengths)
     device = sources.forced.device
     state = model.initial_state(encoded, strategy.first_rows)
@@ -122,9 +123,9 @@ def decode(model: DecodesNext, sources: Sources, strategy: Strategy, search: Sea
         steps.append(SearchStep(active, choice, attention if search.attention else None))
         history = _written(history, choice) if search.rules else history
         done = done | (longest <= place + 1)
-        # A source that is done stays for a while, with nothing alive.
+        # A finished source stays in the batch for some steps, without active hypotheses.
         tokens, totals = choice.tokens, choice.totals.masked_fill(done[:, None], -torch.inf)
-        going_on = ~done.cpu().numpy()  # the one time a step that the host waits for the device
+        going_on = ~done.cpu().numpy()  # the only time in a step that the host waits for the device
         if not going_on.any():
             break
         kept_rows = None
@@ -140,29 +141,29 @@ def decode(model: DecodesNext, sources: Sources, strategy: Strategy, search: Sea
 
 
 def _written(history: Int[Tensor, "batch rows time"], choice: Choice) -> Int[Tensor, "batch width longer"]:
-    """The tokens of each hypothesis alive after a choice."""
+    """The tokens of each active hypothesis after a choice."""
     if choice.parents is not None:
         history = history.gather(1, choice.parents[:, :, None].expand(-1, -1, history.shape[2]))
     return torch.cat([history, choice.tokens[:, :, None]], dim=2)
 
 
 def _check_memory(strategy: Strategy, log_probs: Float[Tensor, "batch rows vocab"]) -> None:
-    """Refuses a search whose hypotheses do not fit into memory, once the size of the vocabulary is known."""
+    """Raises an error if the hypotheses do not fit into memory, once the size of the vocabulary is known."""
     batch, _, vocab = log_probs.shape
-    wanted = batch * strategy.rows * vocab * log_probs.element_size() * _COPIES
+    num_bytes = batch * strategy.rows * vocab * log_probs.element_size() * _COPIES
     if not log_probs.is_cuda:
-        check_memory(wanted, {"hypotheses a source": strategy.rows, "vocabulary": vocab})
+        check_memory(num_bytes, {"hypotheses a source": strategy.rows, "vocabulary": vocab})
 
 
 def _threshold(strategy: Strategy, totals: Tensor, excluded: Tensor, log_probs: Tensor) -> Float[Tensor, " rows"]:
-    """The pruning threshold of an output layer: that of the strategy, over the tokens that are allowed."""
+    """The pruning threshold for the output layer: that of the strategy, over the allowed tokens."""
     some = log_probs.view(*totals.shape, -1)
     allowed = some.index_fill(2, excluded[excluded < some.shape[2]], -torch.inf)
     return strategy.pruning_threshold(allowed, totals).flatten()
 
 
 def _state_of_choice(state: State, rows: int, parents: Tensor | None, kept_rows: Tensor | None) -> State:
-    """The state of each hypothesis alive, from that of the `rows` a source which they went on from."""
+    """The state of each active hypothesis, from the states of the `rows` hypotheses of each source that they extend."""
     if parents is None:
         if kept_rows is None:
             return state

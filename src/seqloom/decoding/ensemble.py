@@ -1,4 +1,4 @@
-"""Several models as one: their probabilities of the next token are averaged."""
+"""An ensemble of models, whose probabilities of the next token are averaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqloom.nn.output import PruningThreshold
 
 
 class Ensemble:
-    """A `DecodesNext` of models with the same tokenizers; its states are tuples of theirs."""
+    """A `DecodesNext` of models with the same tokenizers; its states are tuples of their states."""
 
     def __init__(self, models: Sequence[DecodesNext]) -> None:
         self.models = models
@@ -30,7 +30,7 @@ class Ensemble:
         token_ids: Tensor,
         state: State,
         encoded: State,
-        threshold: PruningThreshold | None = None,  # noqa: ARG002  # what one model finds improbable another may not
+        threshold: PruningThreshold | None = None,  # noqa: ARG002  # another model may find the token probable
     ) -> tuple[Tensor, State, Tensor | None]:
         steps = [
             model.decode_next(token_ids, own_state, own_encoded)
@@ -46,5 +46,5 @@ class Ensemble:
 
 
 def _mean(log_probs: Sequence[Tensor]) -> Tensor:
-    """The logarithm of the mean of probabilities."""
+    """The logarithm of the mean of the probabilities."""
     return torch.stack(list(log_probs)).logsumexp(0) - math.log(len(log_probs))

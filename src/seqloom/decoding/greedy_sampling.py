@@ -1,4 +1,4 @@
-"""One token after another without competition: the most probable (greedy), or one drawn (ancestral sampling)."""
+"""Decoding strategies without competition: the most probable token (greedy), or a sample (ancestral sampling)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqloom.nn.layer import State
 
 
 class _Independent(Strategy):
-    """Hypotheses that each go on from themselves until they end."""
+    """Hypotheses that are extended independently until they end."""
 
     first_rows = rows = 1
 
@@ -30,7 +30,7 @@ class _Independent(Strategy):
 
 
 class Greedy(_Independent):
-    """The most probable token at each step: a beam of one, without the bookkeeping."""
+    """The most probable token at each step, as a beam of one, but without its bookkeeping."""
 
     def start(self, sources: Sources) -> State:  # noqa: ARG002
         return ()
@@ -55,10 +55,10 @@ class Greedy(_Independent):
 
 
 class AncestralSampling(_Independent):
-    """Draws each token from the distribution that `sampling` leaves; `samples` independent targets a source.
+    """Samples each token from the distribution of `sampling`; `samples` independent targets for each source.
 
-    Every sample has random numbers of its own, which hang on the seed, its source and its number, and not on what
-    stands beside it in the batch.
+    Every sample has its own random numbers, which depend on the seed, its source and its number, but not on the rest of
+    the batch.
     """
 
     def __init__(self, sampling: Sampling, samples: int, seed: int) -> None:
@@ -66,7 +66,7 @@ class AncestralSampling(_Independent):
         self.first_rows = self.rows = samples
 
     def start(self, sources: Sources) -> Int[Tensor, "batch samples longest"]:
-        """A key for each token that may be written."""
+        """A random key for each possible token."""
         keys = np.zeros((len(sources.keys), self.first_rows, sources.longest.max()), np.int64)
         for rows, key, longest in zip(keys, sources.keys, sources.longest, strict=True):
             for sample, row in enumerate(rows):

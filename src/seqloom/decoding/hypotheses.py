@@ -1,4 +1,4 @@
-"""The hypotheses of a search: ranked, then read back from their last tokens to their first."""
+"""Ranks the hypotheses of a search, and reads them back from their last tokens to their first."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from seqloom.decoding.search import Hypothesis, Search
 
 
 class HypothesisTable(NamedTuple):
-    """Hypotheses of all sources in one. `written`: tokens without the end; `row`: its place among the hypotheses alive
-    after them; `length`: tokens with the end."""
+    """The hypotheses of all sources. `written`: the number of tokens without the end; `row`: the row among the active
+    hypotheses after them; `length`: the number of tokens with the end."""
 
     source: Int[NDArray[np.int64], " hypotheses"]
     written: Int[NDArray[np.int64], " hypotheses"]
@@ -32,7 +32,7 @@ class HypothesisTable(NamedTuple):
 
 
 def hypotheses(steps: list[SearchStep], sources: Sources, search: Search) -> list[list[Hypothesis]]:
-    """The `n_best` of each source, best first; those that were cut come after those that ended."""
+    """The `n_best` hypotheses of each source, best first; truncated ones come after those that ended."""
     tables = [table for place, step in enumerate(steps) for table in _finished(place, step, sources)]
     finished = HypothesisTable(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
     best, scores = _best(finished, search)
@@ -52,7 +52,7 @@ def hypotheses(steps: list[SearchStep], sources: Sources, search: Search) -> lis
 
 
 def _finished(place: int, step: SearchStep, sources: Sources) -> tuple[HypothesisTable, HypothesisTable]:
-    """What ended with the step after `place` tokens, and what was cut by it."""
+    """The hypotheses that ended with the step after `place` tokens, and those that it truncates."""
     choice = step.choice
     log_probs = _host(choice.ended)
     source, rank = np.nonzero(log_probs > -np.inf)
@@ -77,13 +77,13 @@ def _best(table: HypothesisTable, search: Search) -> tuple[HypothesisTable, NDAr
 def _read_back(
     steps: list[SearchStep], table: HypothesisTable, batch: int
 ) -> tuple[Int[NDArray[np.int64], "hypotheses time"], Int[NDArray[np.int64], "hypotheses time"]]:
-    """The tokens, and at each step the row that the token was written after."""
+    """The tokens, and for each token the row of the hypothesis that it extended."""
     tokens = np.zeros((len(table.source), len(steps)), np.int64)
     rows = np.zeros_like(tokens)
     row = table.row.copy()
     for place in reversed(range(len(steps))):
         step = steps[place]
-        # A hypothesis that ends here is read by the row that it ends.
+        # A hypothesis that ends here is read from the row that it ended.
         rows[:, place] = row
         alive = np.flatnonzero(table.written > place)
         places = _places(step, batch)[table.source[alive]]
@@ -97,7 +97,7 @@ def _read_back(
 def _attention(
     steps: list[SearchStep], table: HypothesisTable, rows: Int[NDArray[np.int64], "hypotheses time"], batch: int
 ) -> Float[NDArray[np.float32], "hypotheses time source"] | None:
-    """The attention of each step of each hypothesis; None where the model has no attention."""
+    """The attention of each step of each hypothesis; None if the model has no attention."""
     first = steps[0].attention
     if first is None:
         return None
@@ -110,7 +110,7 @@ def _attention(
 
 
 def _places(step: SearchStep, batch: int) -> Int[NDArray[np.int64], " batch"]:
-    """Where each source of the batch stands in the step's tensors; those that were done before stand nowhere."""
+    """The position of each source of the batch in the step's tensors; finished sources have none."""
     places = np.zeros(batch, np.int64)
     places[step.sources] = np.arange(len(step.sources))
     return places

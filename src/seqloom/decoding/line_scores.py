@@ -1,4 +1,4 @@
-"""What scores of many lines are: rows of numbers, read as one object a line."""
+"""Scores of many lines: arrays that can be read as one object for each line."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 
 class LineScore(NamedTuple):
-    """Of a line, or of a target given its source. `log_prob` in nats, the end of the line included; `tokens` counts
-    that end; `unknown` the unknown words."""
+    """The score of a line, or of a target given its source. `log_prob` in nats, the end of the line included; `tokens`
+    counts that end; `unknown`: the number of unknown words."""
 
     log_prob: float
     tokens: int
@@ -19,15 +19,15 @@ class LineScore(NamedTuple):
 
 
 class TokenScore(NamedTuple):
-    """Of a token, as a reader knows it: its log-probability in nats, given what comes before it."""
+    """A token as text for a reader, and its log-probability in nats given the tokens before it."""
 
     token: str
     log_prob: float
 
 
 class LineScores(Sequence[LineScore]):
-    """Of many lines, in their order; all (lines,). An object a line takes as long to make as some models take to score
-    it, so there are none before they are asked for."""
+    """The scores of lines, in order; all arrays are (lines,). Making an object for each line can take as long as
+    scoring it, so objects are made on demand."""
 
     def __init__(self, log_probs: NDArray[np.float64], tokens: NDArray[np.int64], unknown: NDArray[np.int64]) -> None:
         self.log_probs, self.tokens, self.unknown = log_probs, tokens, unknown
@@ -53,7 +53,7 @@ class LineScores(Sequence[LineScore]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]  # its arrays can change
+    __hash__ = None  # type: ignore[assignment]  # the arrays are mutable
 
     def __repr__(self) -> str:
         return f"LineScores({list(self)})"

@@ -1,4 +1,4 @@
-"""Checks of the options of decoding: each refusal names the option, its value and what is possible."""
+"""Checks of the options of decoding; errors name the option, its value and the valid values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MOST_SEED = 2**32 - 1
 
 
 def check_option(name: str, value: object, possible: bool, expected: str) -> None:
-    """Raises RequestError where the value of an option is not possible."""
+    """Raises RequestError if the value of an option is invalid."""
     if not possible:
         raise RequestError(f"{name} is out of range", where=name, got=value, expected=expected)
 

@@ -1,4 +1,4 @@
-"""Greedy choice and sampling with temperature, top-k and top-p, one token at a time with the state carried."""
+"""Generates tokens one at a time, greedily or by sampling with temperature, top-k and top-p."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from seqloom.nn.layer import State, state_tensors
 from seqloom_portable import sampling as portable
 
 HOTTEST = 1_000
-"""The highest temperature, at which all tokens are as good as equally probable."""
+"""The highest temperature; all tokens are almost equally probable."""
 
 _GREEDY_BELOW = 1e-6
-"""A temperature this low leaves one token, and dividing by it overflows."""
+"""A temperature below this is treated as 0: only one token would remain, and the division would overflow."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """`temperature` 0 is greedy. `top_k` keeps the k most probable tokens (0: all), `top_p` the fewest that hold that
-    much probability (Holtzman et al. 2020)."""
+    """`temperature` 0 is greedy. `top_k` keeps the k most probable tokens (0: all); `top_p` keeps the fewest tokens
+    that together have this probability (Holtzman et al. 2020)."""
 
     temperature: float = 1.0
     top_k: int = 0
@@ -41,7 +41,7 @@ class Sampling:
         check_option("top_p", self.top_p, 0 < self.top_p <= 1, "more than 0, at most 1")
 
     def distribution(self, log_probs: Float[Tensor, "*rows vocab"]) -> Float[Tensor, "*rows vocab"]:
-        """The probabilities that a token is drawn from."""
+        """The probabilities from which a token is sampled."""
         if self.temperature < _GREEDY_BELOW:
             return torch.nn.functional.one_hot(log_probs.argmax(-1), log_probs.shape[-1]).to(log_probs.dtype)
         probs = ((log_probs - log_probs.amax(-1, keepdim=True)) / self.temperature).softmax(-1)
@@ -66,14 +66,14 @@ def generate(
     seed: int,
     rules: TokenRules = NO_RULES,
 ) -> Iterator[int]:
-    """Yields token ids after `prompt` (not empty), without end; the tokens `never` are not drawn, and `rules` say what
-    may follow the tokens before."""
+    """Yields token ids after `prompt` (not empty) without end. The tokens in `never` are not generated, and `rules` say
+    which tokens may follow."""
     first, history = model.initial_state(1), torch.zeros((1, 1, 0), dtype=torch.long)
     device = state_tensors(first)[0].device
 
-    drawn = portable.Sampling(sampling.temperature, sampling.top_k, sampling.top_p)
-    # The most probable token is found without the clusters of rare tokens that are less probable as a whole.
-    prunes = drawn.is_greedy and not rules and isinstance(model, LanguageModel)
+    portable_sampling = portable.Sampling(sampling.temperature, sampling.top_k, sampling.top_p)
+    # The greedy choice skips clusters of rare tokens that are less probable as a whole than the best token.
+    prunes = portable_sampling.is_greedy and not rules and isinstance(model, LanguageModel)
     options = {"threshold": partial(_most_probable, torch.tensor(list(never), device=device))} if prunes else {}
 
     def next_log_probs(ids: NDArray[np.int64], state: State) -> tuple[NDArray[np.float32], State]:
@@ -85,9 +85,9 @@ def generate(
             next_tokens = rules.apply(next_tokens.clone()[None, None], history, EOS)[0, 0]
         return next_tokens.numpy(), state
 
-    yield from portable.generate(next_log_probs, first, prompt, drawn, never, seed)
+    yield from portable.generate(next_log_probs, first, prompt, portable_sampling, never, seed)
 
 
 def _most_probable(never: Tensor, log_probs: Float[Tensor, "rows frequent"]) -> Float[Tensor, " rows"]:
-    """The log-probability of the most probable of the first tokens that are allowed."""
+    """The log-probability of the most probable allowed token among the first tokens."""
     return log_probs.index_fill(1, never[never < log_probs.shape[1]], -torch.inf).amax(1)

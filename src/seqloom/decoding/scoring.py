@@ -1,4 +1,4 @@
-"""The log-probability of given texts, and of given targets of given sources."""
+"""Log-probabilities of given texts, and of given targets with their sources."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from seqloom.nn.layer import State, state_tensors
 from seqloom_portable.batching import group_by_length
 
 LogProb = Callable[[list[int], Tensor, Tensor, Tensor], Tensor]
-"""The log-probability of each token of some targets: which they are, their inputs, tokens and lengths."""
+"""Computes the log-probability of each token of some targets, given their indices, inputs, tokens and lengths."""
 
 _TOKENS_AT_ONCE = 4_096
 
 
 def score_lines(model: PredictsNext, lines: Sequence[Sequence[int]], first_input: int) -> LineScores:
-    """Each line's score on its own, in the order given; lines of like length are computed together."""
+    """The score of each line by itself, in the given order; lines of similar length are computed together."""
     return _score(lines, [len(line) + 1 for line in lines], first_input, _of_lines(model))
 
 
 def score_tokens_of_lines(
     model: PredictsNext, lines: Sequence[Sequence[int]], first_input: int
 ) -> list[NDArray[np.float64]]:
-    """The log-probability of each token of each line and of its end, (tokens + 1,) each, in the order given."""
+    """The log-probability of each token of each line and of its end, (tokens + 1,) each, in the given order."""
     return _by_token(lines, [len(line) + 1 for line in lines], first_input, _of_lines(model))
 
 
@@ -42,7 +42,8 @@ def _of_lines(model: PredictsNext) -> LogProb:
         state, parts = model.initial_state(len(places)), []
         device = state_tensors(state)[0].device
         inputs, targets, lengths = inputs.to(device), targets.to(device), lengths.to(device)
-        # A line longer than a batch is read in parts, with the state carried, so that memory does not grow with it.
+        # A line longer than a batch is read in parts with the state carried along, so that memory does not grow with
+        # it.
         steps = max(_TOKENS_AT_ONCE // len(places), 1)
         for first in range(0, inputs.shape[1], steps):
             part = slice(first, first + steps)
@@ -57,8 +58,8 @@ def _of_lines(model: PredictsNext) -> LogProb:
 def score_pairs(
     model: DecodesNext, pairs: Sequence[tuple[Source, Sequence[int]]], device: torch.device | None = None
 ) -> LineScores:
-    """The score of each target (without `<sos>` and `<eos>`) given its source (with `<eos>`), in the order given; pairs
-    of like length are computed together. `device` is the model's; None is the CPU."""
+    """The score of each target (without `<sos>` and `<eos>`) given its source (with `<eos>`), in the given order; pairs
+    of similar length are computed together. `device` is the model's; None is the CPU."""
     return _score([target for _, target in pairs], _sizes(pairs), SOS, _of_pairs(model, pairs, device))
 
 
@@ -70,7 +71,7 @@ def score_tokens_of_pairs(
 
 
 def _sizes(pairs: Sequence[tuple[Source, Sequence[int]]]) -> list[int]:
-    """By the longer of the two sides, so that neither is more than the budget."""
+    """The longer of the two sides of each pair, so that neither exceeds the budget."""
     return [max(len(source), len(target) + 1) for source, target in pairs]
 
 
@@ -105,7 +106,7 @@ def named_scores(tokenizer: Tokenizer, token_ids: Sequence[int], log_probs: NDAr
 
 @torch.inference_mode()
 def known_nats(model: PredictsNext, loader: Loader) -> tuple[float, int]:
-    """The cross-entropy in nats of all targets that are not <unk>, and how many they are."""
+    """The cross-entropy in nats of all targets except <unk>, and their number."""
     nats, count = 0.0, 0
     for _, targets, log_probs, counted in _log_probs_by_batch(model, loader):
         known = counted & (targets != UNK)
@@ -115,14 +116,14 @@ def known_nats(model: PredictsNext, loader: Loader) -> tuple[float, int]:
 
 
 class LocatesTargets(Loader, Protocol):
-    """A loader that says which token of the text each target of a batch is."""
+    """A loader that also returns the position in the text of each target of a batch."""
 
     def positions(self, step: int) -> NDArray[np.int64]: ...
 
 
 @torch.inference_mode()
 def token_nats(model: PredictsNext, loader: LocatesTargets, tokens: int) -> NDArray[np.float64]:
-    """(tokens,): the cross-entropy in nats of each token of a text, as `loader` goes through it."""
+    """(tokens,): the cross-entropy in nats of each token of a text, in the batches of `loader`."""
     nats = np.zeros(tokens)
     for step, _, log_probs, counted in _log_probs_by_batch(model, loader):
         nats[loader.positions(step)[counted]] = -log_probs[counted]
@@ -132,7 +133,7 @@ def token_nats(model: PredictsNext, loader: LocatesTargets, tokens: int) -> NDAr
 def _log_probs_by_batch(
     model: PredictsNext, loader: Loader
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]]:
-    """Yields for each batch its step, and (batch, time) each its targets, their log-probabilities, and which of them
+    """Yields for each batch its step, and as (batch, time) its targets, their log-probabilities, and which of them
     count."""
     state: State | None = None
     for step in range(loader.num_steps(0)):
@@ -151,8 +152,9 @@ def _score(
     first_input: int,
     log_prob: LogProb,
 ) -> LineScores:
-    """The scores of `targets`, in order. `log_prob` gives the log-probability of each token of some of them: which they
-    are, their inputs and targets (places, time), and their lengths. `sizes`: the tokens that each takes of a batch."""
+    """The scores of `targets`, in order. `log_prob` computes the log-probability of each token of some targets: it
+    takes their indices, inputs and targets (places, time), and lengths. `sizes`: the tokens that each takes in a
+    batch."""
     totals, unknown = np.zeros(len(targets)), np.zeros(len(targets), np.int64)
     for places, log_probs, expected, real in _token_log_probs(targets, sizes, first_input, log_prob):
         totals[places] = np.where(real, log_probs, 0.0).sum(1)
@@ -166,8 +168,8 @@ def _token_log_probs(
     first_input: int,
     log_prob: LogProb,
 ) -> Iterator[tuple[list[int], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]]:
-    """Yields the places of some targets, the log-probabilities of their tokens and the tokens, (places, time), the end
-    included, and which of them are no padding."""
+    """Yields the indices of some targets, the log-probabilities of their tokens and the tokens, (places, time), the end
+    included, and a mask without padding."""
     for places in group_by_length(sizes, _TOKENS_AT_ONCE):
         lengths = np.array([len(targets[i]) + 1 for i in places])
         expected = padded([[*targets[i], EOS] for i in places])

@@ -1,4 +1,4 @@
-"""The options of a search for targets, and the hypotheses that it gives."""
+"""The options of a search for targets, and its hypotheses."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MOST_LENGTH_PENALTY = 10
 MOST_LENGTH = 2**20
 
 _LENGTH_OF_THE_SHORTEST = 20
-"""Tokens that even a source of nothing may become, unless `max_length` says otherwise."""
+"""The automatic `max_length` for an empty source, and the constant part of it for any other."""
 
 
 class Term(NamedTuple):
-    """The tokens of a term that a target must have: at its beginning, and within it."""
+    """The tokens of a term that a target must contain: at its beginning, and within it."""
 
     first: tuple[int, ...]
     within: tuple[int, ...]
@@ -32,20 +32,18 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True)
 class Search:
-    """How targets are searched. Lengths are in target tokens, `<eos>` included.
+    """The options of a search. Lengths are in target tokens, `<eos>` included.
 
-    `beam_size` hypotheses per source are alive at a time; 1 is greedy. `n_best` are given back.
+    `beam_size`: the number of active hypotheses for each source; 1 is greedy. `n_best`: how many are returned.
     `length_penalty` α ranks hypotheses by log p / length^α: 0 by probability, 1 by the mean per token (the family of Wu
-    et al. 2016, eq. 14, without its constant 5).
-    `max_length` cuts; 0 is `max_ratio` * source length + 20.
-    A source is done once `beam_size` hypotheses have ended and none alive ranks, as long as it is, above the `n_best`
-    of them; `exact` waits until none can, however long it may become.
-    `sampling` samples `n_best` independent targets instead; `beam_size` and `exact` then mean nothing. A sample
-    depends on `seed` and the source alone: an equal source gets an equal answer.
-    `never`: token ids that are not written; `<pad>` and `<sos>` never are.
-    `attention`: whether hypotheses come with theirs.
-    `min_ratio`: no target ends before it has this many tokens per token of the source (`<eos>` left out on both sides).
-    `rules`: what may follow what was written. `required`: terms that every target has.
+    et al. 2016, eq. 14, without its constant 5). `max_length`: targets are truncated at this length; 0 is `max_ratio` *
+    source length + 20. A source is finished once `beam_size` hypotheses have ended and no active one, at its current
+    length, ranks above the `n_best` of them; with `exact`, once no active one can at any length. `sampling` samples
+    `n_best` independent targets instead; `beam_size` and `exact` then have no effect. A sample depends only on `seed`
+    and the source: equal sources have equal samples. `never`: token ids that are not generated; `<pad>` and `<sos>`
+    never are. `attention`: whether hypotheses include their attention. `min_ratio`: no target ends before it has this
+    many tokens per token of the source (`<eos>` not counted on either side). `rules`: restrictions on the next token.
+    `required`: terms that every target contains.
     """
 
     beam_size: int = 5
@@ -76,34 +74,36 @@ class Search:
             check_option(name, getattr(self, name), possible, expected)
         check_seed(self.seed)
         if self.required and self.sampling is not None:
-            raise RequestError("samples cannot be made to have terms", where="require", hint="leave out --sample")
+            raise RequestError(
+                "required terms cannot be combined with sampling", where="require", hint="leave out --sample"
+            )
         object.__setattr__(self, "never", tuple(sorted({PAD, SOS, *self.never})))
 
     @property
     def rows(self) -> int:
-        """Hypotheses a source that are alive at a time."""
+        """The number of active hypotheses for each source."""
         return self.beam_size if self.sampling is None else self.n_best
 
     @property
     def required_tokens(self) -> int:
-        """The tokens of all required terms."""
+        """The number of tokens of all required terms."""
         return sum(len(term.within) for term in self.required)
 
     def longest(self, source_length: int, prefix_length: int = 0) -> int:
-        """The tokens after which a target is cut. What must be written, and an end, fit always."""
+        """The length at which a target is truncated. There is always room for the prefix, the terms and an end."""
         automatic = int(self.max_ratio * source_length) + _LENGTH_OF_THE_SHORTEST
         return max(self.max_length or automatic, prefix_length + self.required_tokens + 1)
 
     def shortest(self, source_length: int) -> int:
-        """The tokens, `<eos>` left out, before which no target ends; it is within the longest length."""
+        """The length, `<eos>` not counted, before which no target ends; at most the longest length."""
         return min(int(self.min_ratio * (source_length - 1)), self.longest(source_length) - 1)
 
 
 class Hypothesis(NamedTuple):
-    """A target found: it `ended`, or was cut at the longest length.
+    """A complete target: it `ended`, or was truncated at the longest length.
 
-    `token_ids` without `<sos>` and `<eos>`; `log_prob` in nats, the end included; `score` is what it is ranked by;
-    `attention`: a row for each token, and one for the end where it ended.
+    `token_ids` without `<sos>` and `<eos>`; `log_prob` in nats, the end included; `score`, by which hypotheses are
+    ranked; `attention`: a row for each token, and one for the end if it ended.
     """
 
     token_ids: list[int]

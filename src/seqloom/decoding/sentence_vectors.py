@@ -1,4 +1,4 @@
-"""A vector for each of many sequences, those of like length read together. It knows no model and no task."""
+"""Sentence vectors of many sequences, computed in batches of similar length, for any model."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from seqloom.models.sentence_vectors import pooled
 from seqloom_portable.batching import group_by_length
 
 _ELEMENTS_AT_ONCE = 8_000
-"""Padding included, that are read together."""
+"""The number of elements in a batch, padding included."""
 
 _WINDOW = 4_096
-"""Sequences that are brought into order of length at a time: enough for full batches, and a stream still flows."""
+"""The number of sequences that are sorted by length at a time: enough for full batches, with little delay."""
 
 
 def sentence_vectors(
     model: Reads, rows: Sequence[Source], pooling: str, device: torch.device | None = None
 ) -> Iterator[NDArray[np.float32]]:
-    """Yields the vector of each row of token ids or frames, (size,), in the order given.
+    """Yields the vector of each row of token ids or frames, (size,), in the given order.
 
-    Zeros stand for a row of which nothing is known: one without elements, or of special tokens alone. `pooling` is a
-    name of `models.sentence_vectors.poolings`; `device` is the model's, None is the CPU.
+    An empty row, or one of unknown and special tokens only, gives zeros. `pooling` is a name in
+    `models.sentence_vectors.poolings`; `device` is the model's, None is the CPU.
     """
     there = device or torch.device("cpu")
 
@@ -42,8 +42,8 @@ def sentence_vectors(
 def vectors_in_batches(
     read: Callable[[list[int]], EncodedSequence], lengths: Sequence[int], known: Sequence[bool], pooling: str
 ) -> Iterator[NDArray[np.float32]]:
-    """Yields the vector of each sequence, (size,), in order, where a model takes more than rows: `read` encodes the
-    sequences at some places; `known` says of each whether it holds anything known."""
+    """Yields the vector of each sequence, (size,), in order, for models whose input is more than rows. `read` encodes
+    the sequences at some positions; `known[i]` is False where sequence i gives zeros."""
     numbers = iter(range(len(lengths)))
     while window := list(itertools.islice(numbers, _WINDOW)):
         by_place: dict[int, NDArray[np.float32]] = {}
@@ -60,13 +60,13 @@ def _vectors(read: Callable[[list[int]], EncodedSequence], places: list[int], po
 
 
 def _is_known(row: Source) -> bool:
-    """Whether a row says anything."""
+    """Whether a row has a known element."""
     frames = isinstance(row, np.ndarray) and row.ndim == 2
     return len(row) > 0 if frames else bool((np.asarray(row) >= len(SPECIALS)).any())
 
 
 def _not_empty(row: Source) -> Source:
-    """The row, or one element of padding, which any layer can read."""
+    """The row; an empty row becomes one element of padding, which any layer can read."""
     if len(row):
         return row
     return np.zeros((1, row.shape[1]), np.float32) if isinstance(row, np.ndarray) and row.ndim == 2 else [PAD]

@@ -1,4 +1,4 @@
-"""Tags the words of many sentences; sentences of like length are tagged together."""
+"""Tags the words of many sentences, in batches of similar length."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from seqloom.data.span_tags import Span
 from seqloom_portable.batching import group_by_length
 
 _WORDS_AT_ONCE = 4_000
-"""Padding included, that are tagged together."""
+"""The number of words in a batch, padding included."""
 
 _WINDOW = 4_096
-"""Sentences that are brought into order of length at a time: enough for full batches, and a stream still flows."""
+"""The number of sentences that are sorted by length at a time: enough for full batches, with little delay."""
 
 WordIds = NDArray[np.int64]
 
 
 class Tags(Protocol):
-    """A network that finds the tags of sentences."""
+    """A network that tags sentences."""
 
     def tag(
         self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
@@ -40,8 +40,8 @@ class Tags(Protocol):
 def tag_rows(
     model: Tags, rows: Iterable[WordIds], lexicon: Lexicon, device: torch.device
 ) -> Iterator[tuple[WordIds, NDArray[np.float32]]]:
-    """Yields the label ids of each sentence's words and how probable each of them is, in the order given. A row is
-    numbers of the lexicon's words, one or more."""
+    """Yields the label ids of each sentence's words and their probabilities, in the given order. A row has the indices
+    of one or more words in the lexicon."""
     stream = iter(rows)
     while window := list(itertools.islice(stream, _WINDOW)):
         by_place: dict[int, tuple[WordIds, NDArray[np.float32]]] = {}
@@ -58,8 +58,8 @@ def tag_rows(
 
 @dataclass(frozen=True)
 class TaggedWords:
-    """A sentence's words, the tag of each and its probability; `spans`: what the tags mark, where they mark any;
-    `proba`: probabilities stand in the text too."""
+    """The words of a sentence, the tag of each and its probability; `spans`: the spans that the tags mark, if any;
+    `proba`: whether the text includes probabilities."""
 
     words: Sequence[str]
     tags: Sequence[str]
@@ -69,18 +69,18 @@ class TaggedWords:
 
     @property
     def text(self) -> str:
-        """Columns, a word a line, and an empty line, so that sentence after sentence is a CoNLL file."""
+        """Columns, one word a line, and an empty line at the end: the texts of several sentences form a CoNLL file."""
         columns = zip(self.words, self.tags, self.probabilities, strict=True)
         lines = (f"{word}\t{tag}\t{p:.4f}" if self.proba else f"{word}\t{tag}" for word, tag, p in columns)
         return "".join(f"{line}\n" for line in lines)
 
     @property
     def score(self) -> float:
-        """The logs of the tags' probabilities, in nats, summed."""
+        """The sum of the log-probabilities of the tags, in nats."""
         return sum(math.log(max(p, 1e-300)) for p in self.probabilities)
 
     def to_json(self) -> dict[str, Any]:
-        """All that is known; `end` of a span is no longer one of its words."""
+        """All fields; the `end` of a span is the index after its last word."""
         probabilities = [round(p, 6) for p in self.probabilities]
         plain: dict[str, Any] = {"words": list(self.words), "tags": list(self.tags), "probabilities": probabilities}
         if self.spans is None:

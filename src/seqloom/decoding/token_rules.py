@@ -1,4 +1,4 @@
-"""Rules about which tokens may follow those that were written: forbidden sequences, repeated n-grams, repetitions."""
+"""Rules about the next token: forbidden sequences, repeated n-grams, repetition penalty."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seqloom.decoding.option_checks import check_option
 @dataclass(frozen=True)
 class TokenRules:
     """`forbidden`: sequences of token ids that are never completed. `no_repeat_ngrams`: no n-gram of this length occurs
-    twice (Paulus et al. 2018, section 2.5); 0 allows all. `repetition_penalty`: tokens that occurred lose probability:
-    their log-probability is multiplied by it (Keskar et al. 2019, section 4.1); 1 is none."""
+    twice (Paulus et al. 2018, section 2.5); 0 allows all. `repetition_penalty`: the log-probability of tokens that
+    already occurred is multiplied by it (Keskar et al. 2019, section 4.1); 1 has no effect."""
 
     forbidden: tuple[tuple[int, ...], ...] = ()
     no_repeat_ngrams: int = 0
@@ -27,7 +27,7 @@ class TokenRules:
         check_option("repetition_penalty", self.repetition_penalty, 1 <= self.repetition_penalty <= 100, "1 to 100")
 
     def __bool__(self) -> bool:
-        """Whether there is any rule to follow."""
+        """Whether there is any rule."""
         return bool(self.forbidden) or self.no_repeat_ngrams > 0 or self.repetition_penalty != 1
 
     def apply(

@@ -1,4 +1,4 @@
-"""Searches the targets of many sources: batches sources of like length, and keeps their order."""
+"""Generates the targets of many sources, in batches of similar length, in the given order."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from seqloom.models.encoder_decoder import DecodesNext
 from seqloom_portable.batching import group_by_length
 
 _BUDGET = 8_000
-"""Source tokens, padding included, times hypotheses, that are decoded at once."""
+"""The largest product of source tokens (padding included) and hypotheses in one batch."""
 
 _WINDOW = 4_096
-"""Sources that are brought into order of length at a time: enough for full batches, and a stream still flows."""
+"""The number of sources that are sorted by length at a time: enough for full batches, with little delay."""
 
 
 def transduce(
@@ -36,10 +36,10 @@ def transduce(
     prefixes: Iterable[Sequence[int]] | None = None,
     device: torch.device | None = None,
 ) -> Iterator[list[Hypothesis]]:
-    """Yields the hypotheses of each source, best first, in the order given.
+    """Yields the hypotheses of each source, best first, in the given order.
 
-    `prefixes`: the tokens that each target must begin with. `device` is the model's; None is the CPU.
-    Sources are read some thousands ahead. Raises a RequestError where one is empty or a prefix cannot be continued.
+    `prefixes`: the tokens that each target must begin with. `device` is the model's; None is the CPU. Sources are read
+    some thousands ahead. Raises a RequestError if a source is empty or a prefix contains special tokens.
     """
     pairs = zip(sources, itertools.repeat(()) if prefixes is None else prefixes, strict=prefixes is not None)
     numbered = enumerate(pairs, 1)
@@ -54,7 +54,7 @@ def _check(number: int, source: Source, prefix: Sequence[int]) -> None:
         raise RequestError("a source is empty", where=f"source {number}", expected="one element or more")
     if not {PAD, SOS, EOS}.isdisjoint(prefix):
         raise RequestError(
-            "a prefix holds a token that cannot be continued",
+            "a prefix contains a special token",
             where=f"prefix {number}",
             got=list(prefix),
             expected="no <pad>, <sos> or <eos>",
@@ -65,7 +65,7 @@ def _transduce_window(
     model: DecodesNext, pairs: list[tuple[Source, Sequence[int]]], search: Search, device: torch.device
 ) -> list[list[Hypothesis]]:
     by_place: list[list[Hypothesis]] = [[] for _ in pairs]
-    # The longest first: what memory it takes is known before the work is half done.
+    # The longest first, so that a lack of memory shows early.
     for places in reversed(group_by_length([len(source) for source, _ in pairs], _BUDGET // search.rows)):
         together = _transduce_batch(model, [pairs[place] for place in places], search, device)
         for place, hypotheses_of_source in zip(places, together, strict=True):

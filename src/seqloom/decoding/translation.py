@@ -1,4 +1,4 @@
-"""Translates lines of text: tokens of a source, a search, and the text of its hypotheses."""
+"""Translates lines of text: encodes them, searches targets, and decodes these to text."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from seqloom.models.encoder_decoder import DecodesNext
 
 
 class Translation(NamedTuple):
-    """A target for a source. `log_prob` in nats, the end included; `score` is what it was ranked by; `alignment` where
-    attention was asked for and the model has any, `<eos>` on both sides included."""
+    """A target for a source. `log_prob` in nats, the end included; `score`, by which it was ranked; `alignment`, if
+    attention was requested and the model has it, with `<eos>` on both sides."""
 
     text: str
     log_prob: float
@@ -32,7 +32,7 @@ class Translation(NamedTuple):
 
 
 class Translator(NamedTuple):
-    """A model between two tokenizers."""
+    """A model with its source and target tokenizers."""
 
     model: DecodesNext
     source: Tokenizer
@@ -42,10 +42,11 @@ class Translator(NamedTuple):
     def translate(
         self, lines: Sequence[str], search: Search, prefixes: Sequence[str] | None = None, copy: bool = False
     ) -> Iterator[list[Translation]]:
-        """Yields the translations of each line, best first, in the order given; that of an empty line is empty.
+        """Yields the translations of each line, best first, in the given order; an empty line gives an empty
+        translation.
 
-        `prefixes`: how each must begin. `copy`: source words stand for what the target's vocabulary has not; both sides
-        are words then.
+        `prefixes`: the beginning of each translation. `copy`: source words replace words that the target's vocabulary
+        lacks; both tokenizers must be word tokenizers.
         """
         if copy and not (self.source.separates_words and self.target.separates_words):
             raise RequestError("only unknown words can be copied", where="copy_unknown", expected="tokenizer.kind=word")
@@ -82,32 +83,32 @@ class Translator(NamedTuple):
 
 
 def _shown(tokenizer: Tokenizer, token_id: int) -> str:
-    """A token as a reader knows it; a piece that is not a whole character as the tokenizer has it."""
+    """A token as text for a reader; a token that is part of a character keeps the tokenizer's notation."""
     token = tokenizer.token(token_id)
     text = tokenizer.decode([token_id]).strip()
     return text if text and "\ufffd" not in text else token
 
 
 def ids_within_text(tokenizer: Tokenizer, term: str, option: str) -> set[tuple[int, ...]]:
-    """The token ids of a term, at the beginning of a text and after a space, where those differ; none where the
-    vocabulary lacks one of its tokens. Raises RequestError for an empty term; `option` says where it was given."""
+    """The token ids of a term, at the beginning of a text and after a space, if those differ; none if the vocabulary
+    lacks one of its tokens. Raises RequestError for an empty term; `option` names the option with the term."""
     first, after = tokenizer.encode([term, f"{_ANY} {term}"])
     if not first:
         raise RequestError("a term is empty", where=option, got=repr(term), expected="a word or more")
     lead = tokenizer.encode([_ANY])[0]
     forms = {tuple(first)}
-    # Of a tokenizer of characters, what follows a space has the space as a token of its own.
+    # With a character tokenizer, the space before the term is a token of its own.
     if after[: len(lead)] == lead and len(first) != len(term):
         forms.add(tuple(after[len(lead) :]))
     return {ids for ids in forms if UNK not in ids}
 
 
 def required_term(tokenizer: Tokenizer, term: str) -> Term:
-    """Raises RequestError for a term with tokens that the vocabulary lacks."""
+    """The tokens of a term. Raises RequestError if the vocabulary lacks one of them."""
     forms = sorted(ids_within_text(tokenizer, term, "require"), key=lambda ids: tokenizer.decode(list(ids)) != term)
     if not forms:
         expected = "a term of tokens that the target vocabulary has"
-        raise RequestError("the model cannot write a term", where="require", got=repr(term)[:80], expected=expected)
+        raise RequestError("the model cannot generate a term", where="require", got=repr(term)[:80], expected=expected)
     first = tuple(tokenizer.encode([term])[0])
     within = next((ids for ids in forms if ids != first), first)
     return Term(first, within)

@@ -1,1 +1,1 @@
-"""Scores of what a model has put out against what was wanted: text in, numbers out. Knows no model."""
+"""Scores of a model's outputs against references, independent of models."""

@@ -9,8 +9,8 @@ _NORMAL_95 = 1.959964
 
 
 class Share(NamedTuple):
-    """`correct` of `questions`, which is the `accuracy`, between `low` and `high` with 95 % confidence; `skipped`
-    questions have a word that is not known."""
+    """`correct` of `questions`; `accuracy` is their ratio, between `low` and `high` with 95 % confidence; `skipped`
+    questions contain an unknown word."""
 
     accuracy: float
     low: float
@@ -31,7 +31,7 @@ class Share(NamedTuple):
 
 
 def wilson_interval(correct: int, questions: int) -> tuple[float, float]:
-    """Of 95 % confidence for a share (Wilson 1927)."""
+    """The 95 % confidence interval of a share (Wilson 1927)."""
     if not questions:
         return 0.0, 1.0
     share, z2 = correct / questions, _NORMAL_95**2

@@ -1,6 +1,6 @@
-"""Scores by the length of the source: what a model loses on long ones, which an average hides.
+"""Scores by the length of the source, which show losses on long sources that an average hides.
 
-An encoder-decoder without attention hands over one vector whatever the length, and falls with it (Cho et al. 2014,
+An encoder-decoder without attention passes on one vector for any length, and gets worse with it (Cho et al. 2014,
 "On the properties of neural machine translation", figure 4).
 """
 
@@ -16,13 +16,13 @@ from seqloom.metrics.transduction import Tokens, transduction_scores
 
 _LONG = (5, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640, 960)
 _LADDERS = (_LONG, tuple(range(2, 41, 2)), tuple(range(1, 41)))
-"""Ends of buckets, coarse ones first: sentences differ by tens of tokens, words by a few characters."""
+"""Possible ends of buckets, coarse ones first: sentences differ by tens of tokens, words by a few characters."""
 _FEW_BUCKETS = 4
 _SMALLEST_SHARE, _SMALLEST_COUNT = 0.02, 5
 
 
 class LengthScores(NamedTuple):
-    """The scores of the lines whose sources have `from_length` to `to_length` tokens, both included."""
+    """The scores of the lines whose sources have `from_length` to `to_length` tokens, inclusive."""
 
     from_length: int
     to_length: int
@@ -40,15 +40,15 @@ def scores_by_length(
     source_lengths: Sequence[int],
     tokens: Tokens = str.split,
 ) -> list[LengthScores]:
-    """`transduction_scores` of every line once, in buckets of its source's length in tokens, short ones first.
+    """`transduction_scores` of every line, in buckets of the source's length in tokens, short ones first.
 
-    Buckets end at round lengths; each holds 2 % of the lines, and five, where there are as many.
+    Buckets end at round lengths. Each has at least 2 % of the lines, and at least five, if there are as many.
     """
     if len(source_lengths) != len(sources) or not sources:
         raise SeqloomError(
             "each source needs a length",
             got=f"{len(source_lengths)} lengths of {len(sources)} sources",
-            expected="equally many, and one or more",
+            expected="equal numbers, at least one",
         )
     rows = []
     for low, high in buckets(source_lengths):
@@ -61,7 +61,7 @@ def scores_by_length(
 
 
 def buckets(lengths: Sequence[int]) -> list[tuple[int, int]]:
-    """(shortest, longest) of each bucket; they follow on each other and cover all the lengths."""
+    """(shortest, longest) of each bucket; together they cover all lengths without gaps."""
     counts = Counter(lengths)
     smallest = max(_SMALLEST_COUNT, math.ceil(_SMALLEST_SHARE * len(lengths)))
     candidates = [_split(counts, ladder, smallest) for ladder in _LADDERS]
@@ -69,23 +69,24 @@ def buckets(lengths: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _split(counts: Counter[int], ladder: Sequence[int], smallest: int) -> list[tuple[int, int]]:
-    """Buckets that end on the ladder; one too small is joined with the next, the last with the one before."""
+    """Buckets with ends from the ladder. A bucket that is too small is joined with the next, the last with its
+    predecessor."""
     shortest, longest = min(counts), max(counts)
     ends: list[int] = []
-    held, rest = 0, sum(counts.values())
+    in_bucket, remaining = 0, sum(counts.values())
     low = shortest
     for end in ladder:
         here = sum(counts[length] for length in range(low, end + 1))
-        held, rest, low = held + here, rest - here, max(low, end + 1)
-        if held >= smallest and rest >= smallest:
+        in_bucket, remaining, low = in_bucket + here, remaining - here, max(low, end + 1)
+        if in_bucket >= smallest and remaining >= smallest:
             ends.append(end)
-            held = 0
+            in_bucket = 0
     starts = [shortest, *(end + 1 for end in ends)]
     return list(zip(starts, [*ends, longest], strict=True))
 
 
 def table(rows: Sequence[LengthScores]) -> str:
-    """The rows as plain text, for people."""
+    """The rows as a table in plain text."""
     heads = ("source length", "lines", "BLEU", "chrF", "exact match", "token error rate")
     cells = [
         (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 class ClassScores(NamedTuple):
-    """Of one label: `expected` and `predicted` are how often each was; `f1` is 0 where nothing was right."""
+    """The scores of a label: how often it was `expected` and `predicted`; `f1` is 0 if no prediction was right."""
 
     label: str
     precision: float
@@ -42,7 +42,7 @@ class Confusion:
 
     @property
     def macro_f1(self) -> float:
-        """The mean of the F1 of all labels that were expected or predicted; 0 where there are none, as the accuracy."""
+        """The mean F1 of all labels that were expected or predicted; 0 without labels, like the accuracy."""
         return float(np.mean([scores.f1 for scores in self.classes()] or [0.0]))
 
     def classes(self) -> list[ClassScores]:
@@ -56,13 +56,13 @@ class Confusion:
 
 
 def class_scores(label: str, right: int, expected: int, predicted: int) -> ClassScores:
-    """Precision is right of predicted, recall right of expected, F1 their harmonic mean."""
+    """Precision is right / predicted, recall is right / expected, F1 is their harmonic mean."""
     precision, recall = right / max(predicted, 1), right / max(expected, 1)
     return ClassScores(label, precision, recall, 2 * right / max(expected + predicted, 1), expected, predicted)
 
 
 class CalibrationBin(NamedTuple):
-    """The answers whose probability is in one interval: its mean, the share that is right, and how many they are."""
+    """The answers with a probability in one interval: its mean, the share of right answers, and their number."""
 
     probability: float
     accuracy: float
@@ -70,8 +70,8 @@ class CalibrationBin(NamedTuple):
 
 
 def calibration(probabilities: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[CalibrationBin]:
-    """Answers by their probability, in `bins` intervals of equal width; empty ones are left out. A probability on an
-    edge is in the lower interval: bin m is ((m - 1) / M, m / M] (Guo et al. 2017, section 2)."""
+    """Answers by their probability, in `bins` intervals of equal width, without empty ones. A probability on an edge
+    belongs to the lower interval: bin m is ((m - 1) / M, m / M] (Guo et al. 2017, section 2)."""
     confidence, hits = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
     bin_of = np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
     return [
@@ -82,13 +82,13 @@ def calibration(probabilities: Sequence[float], right: Sequence[bool], bins: int
 
 
 def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
-    """The mean distance between probability and accuracy (Guo et al. 2017, equation 3)."""
+    """The mean difference between probability and accuracy (Guo et al. 2017, equation 3)."""
     total = sum(interval.answers for interval in bins)
     return sum(part.answers * abs(part.probability - part.accuracy) for part in bins) / max(total, 1)
 
 
 class Mistake(NamedTuple):
-    """A wrong answer: what was read, what it is, what was said, and how sure that was."""
+    """A wrong answer: the input, the expected and the predicted label, and the probability of the prediction."""
 
     text: str
     expected: str
@@ -98,8 +98,8 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a model gets right and wrong. `scores` by plain names; `classes`: of labels, or of kinds of spans;
-    `mistakes`: the surest first; `bins` is empty where there are no probabilities."""
+    """What a model gets right and wrong. `scores` by name; `classes`: labels, or types of spans; `mistakes`: the most
+    confident first; `bins` is empty without probabilities."""
 
     scores: dict[str, float]
     classes: list[ClassScores]

@@ -1,4 +1,4 @@
-"""How many insertions, deletions and substitutions lead from one sequence to another."""
+"""The number of insertions, deletions and substitutions between two sequences."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Hashable, Sequence
 
 
 def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
-    """Levenshtein's distance, each edit at a cost of 1.
+    """The Levenshtein distance: every edit costs 1.
 
-    A whole column of the table of distances is one integer of differences between neighbours, a bit a row (Myers 1999
-    in the form of Hyyrö 2003), so that an element costs a dozen operations whatever the length of the other sequence:
-    Python's integers have as many bits as are wanted.
+    A column of the distance table is one integer, with a bit per row for the difference between neighbours (Myers 1999,
+    in the form of Hyyrö 2003). An element then costs a dozen operations for any length of the other sequence, since
+    Python's integers have any number of bits.
     """
     if not a or not b:
         return len(a) + len(b)
@@ -18,12 +18,12 @@ def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
     for row, element in enumerate(a):
         places[element] = places.get(element, 0) | 1 << row
     every, last = (1 << len(a)) - 1, 1 << len(a) - 1
-    # Where the next row of a column is one more, and where it is one less; the first column counts 0, 1, 2, ..
+    # Where the next row of a column is one more, and where it is one less; the first column is 0, 1, 2, ..
     more, less, distance = every, 0, len(a)
     for element in b:
         equal = places.get(element, 0)
         diagonal = (((equal & more) + more) ^ more) | equal
-        # The same along the rows, from the column before.
+        # The same for neighbours in a row, from the previous column.
         up, down = less | (every & ~(diagonal | more)), more & diagonal
         if up & last:
             distance += 1

@@ -1,4 +1,4 @@
-"""What each example of the test data contributes to a metric, so that its uncertainty can be told."""
+"""The contribution of each test example to a metric, from which the metric's uncertainty is computed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Sums = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ExampleScores:
-    """`sums` (examples, columns): the metric of all examples is a function of the columns' totals.
+    """`sums` (examples, columns): the metric of all examples is a function of the totals of the columns.
 
-    `metric` says which function; `unit` is what an example is, in the singular: line, sentence, source.
+    `metric` names the function; `unit` is the singular name of an example: line, sentence, source.
     """
 
     metric: str
@@ -32,7 +32,7 @@ class ExampleScores:
         """(examples,) numbers whose mean is the metric and whose spread is that of the metric.
 
         The metric plus each example's influence on it (Hampel 1974; the infinitesimal jackknife): the derivative of the
-        metric by its totals, times what the example contributes, times the number of examples. For a mean, such as
+        metric by its totals, times the example's contribution, times the number of examples. For a mean, such as
         accuracy over equally weighted examples, they are the values themselves.
         """
         totals = self.sums.sum(0)
@@ -42,7 +42,7 @@ class ExampleScores:
 
 @dataclass(frozen=True)
 class _Metric:
-    """From totals (columns,) to the metric and to its derivative by each total."""
+    """Functions from totals (columns,) to the metric and to its derivative by each total."""
 
     value: Callable[[Sums], float]
     gradient: Callable[[Sums], Sums]
@@ -61,7 +61,7 @@ def _perplexity(totals: Sums) -> float:
 
 
 def _f1(totals: Sums) -> float:
-    """Columns: spans that are right, expected, predicted."""
+    """Columns: the numbers of spans that are right, expected and predicted."""
     right, expected, predicted = totals
     return float(2 * right / max(expected + predicted, 1))
 
@@ -72,8 +72,9 @@ def _f1_gradient(totals: Sums) -> Sums:
 
 
 def _bleu(totals: Sums) -> float:
-    """Papineni et al. 2002, of sacrebleu's statistics: length of the hypotheses and of the references, n-grams of one
-    to four tokens that are right, and all of them. Orders without a match are smoothed as sacrebleu does (exp)."""
+    """BLEU (Papineni et al. 2002) from sacrebleu's statistics: the lengths of hypotheses and references, and for
+    n-grams of one to four tokens the matches and their number. Orders without a match are smoothed as in sacrebleu
+    (exp)."""
     ours, theirs = totals[:2]
     right, every = totals[2:6], totals[6:10]
     if not ours or not right.any():

@@ -1,4 +1,4 @@
-"""How well the similarities of vectors correlate with the scores of people: Pearson and Spearman, with intervals."""
+"""Correlation of vector similarities with human scores: Pearson and Spearman, with intervals."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from seqloom.errors import SeqloomError
 
 _FEWEST = 4
-"""Pairs; the interval divides by three fewer."""
+"""The smallest number of pairs; the interval divides by three less."""
 
 _NORMAL_95 = 1.959964
 
 
 class Similarity(NamedTuple):
-    """Of the cosines of pairs of vectors and their scores: `spearman` between `low` and `high` with 95 % confidence.
+    """The correlation of cosines and scores of pairs: `spearman` is between `low` and `high` with 95 % confidence.
 
-    `pairs` were compared; `skipped` were not, since one of them was unknown.
+    `pairs` were compared; `skipped` pairs have an unknown element.
     """
 
     spearman: float
@@ -38,13 +38,13 @@ def similarity(
     scores: Sequence[float],
     where: str | None = None,
 ) -> Similarity:
-    """A vector of zeros stands for what is unknown. Raises SeqloomError where nothing can be compared; `where` says in
-    what file."""
+    """A vector of zeros marks an unknown element. Raises SeqloomError if there is nothing to compare; `where` names the
+    file."""
     known = np.logical_and(np.any(first, axis=1), np.any(second, axis=1))
     pairs, skipped = int(known.sum()), int((~known).sum())
     if pairs < _FEWEST:
-        expected = f"{_FEWEST} or more"
-        raise SeqloomError("too few pairs are known to the model", where=where, got=pairs, expected=expected)
+        expected = f"at least {_FEWEST}"
+        raise SeqloomError("the model knows too few of the pairs", where=where, got=pairs, expected=expected)
     rated = np.asarray(scores, dtype=np.float64)[known]
     alike = cosines(first[known], second[known])
     if np.ptp(rated) == 0 or np.ptp(alike) == 0:
@@ -56,26 +56,26 @@ def similarity(
 def cosines(
     first: Float[NDArray[np.float32], "pairs size"], second: Float[NDArray[np.float32], "pairs size"]
 ) -> Float[NDArray[np.float64], " pairs"]:
-    """Of the angle between the vectors of each pair, none of which is zero."""
+    """The cosine of the angle between the vectors of each pair; no vector is zero."""
     a, b = first.astype(np.float64), second.astype(np.float64)
     return (a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
 
 
 def ranks(values: ArrayLike) -> Float[NDArray[np.float64], " values"]:
-    """From 1 for the smallest; equal values share the mean of their ranks."""
+    """The ranks, 1 for the smallest; equal values have the mean of their ranks."""
     _, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[place]
 
 
 def pearson(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """The correlation of two rows of numbers, neither of which is all equal."""
+    """The correlation of two rows of numbers, neither of which is constant."""
     a, b = first - first.mean(), second - second.mean()
     return float(np.clip(a @ b / math.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
 
 
 def spearman_interval(correlation: float, pairs: int) -> tuple[float, float]:
-    """Of 95 % confidence, by Fisher's z with the variance of Bonett and Wright (2000), (1 + r² / 2) / (n - 3)."""
+    """The 95 % interval, by Fisher's z with the variance of Bonett and Wright (2000), (1 + r² / 2) / (n - 3)."""
     if abs(correlation) == 1:
         return correlation, correlation
     half = _NORMAL_95 * math.sqrt((1 + correlation**2 / 2) / (pairs - 3))

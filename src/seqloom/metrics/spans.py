@@ -1,7 +1,7 @@
-"""Precision, recall and F1 of spans of words, counted as conlleval does (Tjong Kim Sang and Buchholz 2000).
+"""Precision, recall and F1 of spans of words, counted as in conlleval (Tjong Kim Sang and Buchholz 2000).
 
-Where spans have ends and single words (E and S, or L and U), which conlleval does not know, they are counted as seqeval
-does by default: tags that break the scheme are read leniently, where seqeval's strict mode would ignore such spans.
+Spans with ends and single words (E and S, or L and U), which conlleval does not support, are counted as in seqeval's
+default mode: tags that break the scheme are read leniently, whereas its strict mode would ignore such spans.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from seqloom.metrics.classification import ClassScores, class_scores
 
 
 class SpanScores(NamedTuple):
-    """Of all spans, whatever their kind, and of each kind."""
+    """The scores of all spans, and of each type."""
 
     precision: float
     recall: float
@@ -24,15 +24,15 @@ class SpanScores(NamedTuple):
 
 
 def span_counts(expected: Sequence[str], predicted: Sequence[str], scheme: TagScheme = PREFIX) -> tuple[int, int, int]:
-    """The spans of one sentence that are right, expected and predicted."""
-    gold, found = spans(expected, scheme), spans(predicted, scheme)
-    return len({*gold} & {*found}), len(gold), len(found)
+    """The numbers of right, expected and predicted spans of a sentence."""
+    gold, answered = spans(expected, scheme), spans(predicted, scheme)
+    return len({*gold} & {*answered}), len(gold), len(answered)
 
 
 def span_scores(
     expected: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]], scheme: TagScheme = PREFIX
 ) -> SpanScores:
-    """The tags of sentences, compared by the spans that they mark: one is right where its kind and both ends are."""
+    """The scores of tag sequences. A span is right if its type and both ends are."""
     right: Counter[str] = Counter()
     expected_counts: Counter[str] = Counter()
     predicted_counts: Counter[str] = Counter()

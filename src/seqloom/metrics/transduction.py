@@ -1,8 +1,8 @@
-"""Scores of sequences into sequences: BLEU, chrF, exact match, token error rate. Text in, so that no tokenizer counts.
+"""Scores of generated sequences: BLEU, chrF, exact match, token error rate; on texts, independent of tokenizers.
 
-BLEU and chrF are sacrebleu's (Post 2018), 0 to 100, over lines as they stand: one reference a line, cased, 13a.
-Exact match and token error rate are shares, over distinct sources: where a source stands on several lines, each with a
-reference of its own (a word's pronunciations), any of them counts. The hypothesis is then that of the first line.
+BLEU and chrF are sacrebleu's (Post 2018), 0 to 100, over the unchanged lines: one reference for each line, cased, 13a.
+Exact match and token error rate are shares over distinct sources: if a source has several lines, each with its own
+reference (such as the pronunciations of a word), any of them counts. The hypothesis is that of the first line.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
 
 Tokens = Callable[[str], Sequence[str]]
-"""From a line to what is counted in it: `str.split` for what whitespace separates, `list` for characters."""
+"""Splits a line into the units that are counted: `str.split` for words, `list` for characters."""
 
 
 class Edits(NamedTuple):
-    """From the hypothesis to the nearest of its references, and that reference's length, in tokens."""
+    """The number of edits from a hypothesis to its nearest reference, and the length of this reference in tokens."""
 
     edits: int
     length: int
 
     @property
     def share(self) -> float:
-        """Of a reference without tokens, an edit counts as for one with a single token."""
+        """Edits divided by the length of the reference, at least 1."""
         return self.edits / max(self.length, 1)
 
 
 def transduction_scores(
     sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], tokens: Tokens = str.split
 ) -> dict[str, float]:
-    """`bleu` and `chrf`, 0 to 100, `exact_match`, 0 to 1, and `token_error_rate`, 0 upwards, of lines that belong
-    together; `tokens` is for the last two. Raises SeqloomError where there are none, or not equally many."""
+    """`bleu` and `chrf`, 0 to 100, `exact_match`, 0 to 1, and `token_error_rate`, at least 0, of parallel lines;
+    `tokens` is for the last two. Raises SeqloomError if there are no lines, or unequal numbers of them."""
     nearest = nearest_references(sources, hypotheses, references, tokens)
     return {
         "bleu": bleu(hypotheses, references),
@@ -49,27 +49,27 @@ def transduction_scores(
 
 
 def signatures() -> dict[str, str]:
-    """How `bleu` and `chrf` were computed, in sacrebleu's words, which go with every number that is published."""
+    """The signatures of `bleu` and `chrf` in sacrebleu's format, which belong to every published number."""
     measures = {"bleu": _bleu(), "chrf": _chrf()}
     for measure in measures.values():
-        measure.corpus_score(["a"], [["a"]])  # the number of references is known from what was scored
+        measure.corpus_score(["a"], [["a"]])  # the signature needs the number of references of a scored corpus
     return {name: str(measure.get_signature()) for name, measure in measures.items()}
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """BLEU of the corpus (Papineni et al. 2002), 0 to 100: cased, 13a, one reference a line."""
+    """Corpus BLEU (Papineni et al. 2002), 0 to 100: cased, 13a, one reference for each line."""
     _check(hypotheses=hypotheses, references=references)
     return float(_bleu().corpus_score(hypotheses, [references]).score)
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """chrF2 of the corpus (Popović 2015), 0 to 100: an F score over n-grams of up to six characters."""
+    """Corpus chrF2 (Popović 2015), 0 to 100: an F score over character n-grams of up to six characters."""
     _check(hypotheses=hypotheses, references=references)
     return float(_chrf().corpus_score(hypotheses, [references]).score)
 
 
 def sentence_chrf(hypothesis: str, reference: str) -> float:
-    """chrF2 of one line against another, 0 to 100; equal lines, empty ones too, have 100."""
+    """chrF2 of a line and a reference, 0 to 100; equal lines, also empty ones, have 100."""
     return 100.0 if hypothesis == reference else float(_sentence_chrf().sentence_score(hypothesis, [reference]).score)
 
 
@@ -83,7 +83,7 @@ def exact_match(
 def token_error_rate(
     sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], tokens: Tokens = str.split
 ) -> float:
-    """Edits to the nearest references by the tokens in these, over all distinct sources: a share that may exceed 1."""
+    """Edits to the nearest references divided by their tokens, over all distinct sources: a share that may exceed 1."""
     return _error_rate(nearest_references(sources, hypotheses, references, tokens))
 
 
@@ -106,8 +106,8 @@ def nearest_references(
 
 
 def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> list[list[int]]:
-    """Of each line what BLEU is computed from: the lengths of the hypothesis and of the reference, the n-grams of one
-    to four tokens that are right, and all of the hypothesis."""
+    """The statistics of BLEU for each line: the lengths of hypothesis and reference, and for n-grams of one to four
+    tokens the matches and the n-grams of the hypothesis."""
     return _bleu()._extract_corpus_statistics(hypotheses, [references])
 
 
@@ -120,7 +120,7 @@ def _error_rate(nearest: Sequence[Edits]) -> float:
 
 
 def _bleu() -> BLEU:
-    # Imported here: it takes a while, and much else does without. `force`: no advice in the log about detokenizing.
+    # Imported here, since it is slow. `force` silences the warning about detokenization.
     from sacrebleu.metrics.bleu import BLEU
 
     return BLEU(force=True)
@@ -144,7 +144,7 @@ def _check(**lines: Sequence[str]) -> None:
         raise SeqloomError("there is nothing to score", got=f"no {' and no '.join(empty)}", expected="a line or more")
     if len(set(counts.values())) > 1:
         raise SeqloomError(
-            "the lines do not belong together",
+            "the numbers of lines differ",
             got=", ".join(f"{count} {name}" for name, count in counts.items()),
-            expected="equally many",
+            expected="equal numbers",
         )

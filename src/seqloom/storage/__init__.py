@@ -1,1 +1,1 @@
-"""Arrays and tensors on disk: memory-mapped, whole or not at all, nothing pickled."""
+"""Arrays, tensors and folders on disk: memory-mapped, written atomically, without pickle."""

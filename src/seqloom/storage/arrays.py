@@ -1,4 +1,4 @@
-"""Arrays in a safetensors file: written one after the other, whole or not at all; memory-mapped, not read."""
+"""Arrays in a safetensors file: written one after the other, atomically, and memory-mapped."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _BYTES_AT_ONCE = 1 << 20
 
 
 class Entry(NamedTuple):
-    """An array for a file: the format's name of its type, how many bytes a number takes, its shape, and the array, or
-    what else has the same bytes row by row."""
+    """An array for a file: the format's name of its type, the number of bytes of an element, its shape, and the array
+    or an object with the same bytes row by row."""
 
     kind: str
     itemsize: int
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """A safetensors file, written array by array beside where it will stand; whole or not at all."""
+    """Writes a safetensors file, array by array and atomically."""
     write_entries(path, array_entries(arrays), metadata)
 
 
@@ -50,7 +50,7 @@ def array_entries(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Entry]:
 
 
 def write_entries(path: Path, entries: Mapping[str, Entry], metadata: Mapping[str, str]) -> None:
-    """The same, of entries."""
+    """Writes a safetensors file of entries, one after the other and atomically."""
     names = sorted(entries, key=lambda name: (-entries[name].itemsize, name))  # so that every array is aligned
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     at = 0
@@ -77,8 +77,8 @@ def _pieces(array: NDArray[Any]) -> Iterable[memoryview]:
 
 
 def map_arrays(path: Path, names: Container[str] | None = None, changeable: bool = False) -> dict[str, NDArray[Any]]:
-    """The arrays of a safetensors file, or those with one of the `names`, memory-mapped. Where they are `changeable`,
-    what is written into them stays in this process."""
+    """The arrays of a safetensors file, or those whose names are in `names`, memory-mapped. Changes of `changeable`
+    arrays stay in this process."""
     access = mmap.ACCESS_COPY if changeable else mmap.ACCESS_READ
     with reading(path), path.open("rb") as stream:
         try:
@@ -86,21 +86,21 @@ def map_arrays(path: Path, names: Container[str] | None = None, changeable: bool
             (length,) = struct.unpack("<Q", content[:8])
             header = json.loads(content[8 : 8 + length])
             header.pop("__metadata__", None)
-            found = {}
+            arrays = {}
             for name, entry in header.items():
                 if names is not None and name not in names:
                     continue
                 start, stop = entry["data_offsets"]
                 dtype: np.dtype[Any] = _DTYPES[entry["dtype"]]
                 size = (stop - start) // dtype.itemsize
-                found[name] = np.frombuffer(content, dtype, size, 8 + length + start).reshape(entry["shape"])
-            return found
+                arrays[name] = np.frombuffer(content, dtype, size, 8 + length + start).reshape(entry["shape"])
+            return arrays
         except (ValueError, KeyError, TypeError, struct.error) as error:
             raise SeqloomError("the saved tensors could not be read", where=str(path), got=repr(error)) from None
 
 
 def copy_into(target: NDArray[Any], source: NDArray[Any]) -> None:
-    """Copies one flat array into another; of one that is memory-mapped, no more than a part is held at a time."""
+    """Copies a flat array into another. A memory-mapped array is copied in parts, so that little of it is in memory."""
     numbers = _BYTES_AT_ONCE // source.itemsize
     for first in range(0, len(source), numbers):
         target[first : first + numbers] = source[first : first + numbers]

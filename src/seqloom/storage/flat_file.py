@@ -1,4 +1,4 @@
-"""Files without a header, written part by part: numbers of one type, memory-mapped when read, or lines."""
+"""Files without a header, written part by part: numbers of one type, which are memory-mapped when read, or lines."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _Appended:
             self._stream.close()
 
     def discard(self) -> None:
-        """Closes the file, whatever becomes of what was written."""
-        with contextlib.suppress(OSError):  # closing writes what is buffered, which a full disk refuses
+        """Closes the file without an error, when its content is no longer needed."""
+        with contextlib.suppress(OSError):  # closing writes buffered bytes, which fails on a full disk
             self._stream.close()
 
 
@@ -43,7 +43,7 @@ class FlatFileWriter(_Appended):
         self._dtype = np.dtype(dtype)
 
     def add(self, numbers: ArrayLike) -> None:
-        self._append(np.ascontiguousarray(numbers, self._dtype).tobytes())  # not tofile: its errors hide a full disk
+        self._append(np.ascontiguousarray(numbers, self._dtype).tobytes())  # tofile would not report a full disk
 
 
 class LineFileWriter(_Appended):
@@ -54,5 +54,6 @@ class LineFileWriter(_Appended):
 
 
 def map_flat_file(path: Path, dtype: DTypeLike) -> NDArray[Any]:
-    """The numbers of a file, memory-mapped and read-only; an empty file, which cannot be mapped, is an empty array."""
+    """The numbers of a file, memory-mapped and read-only. An empty file, which cannot be mapped, gives an empty
+    array."""
     return np.memmap(path, dtype=dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype=dtype)

@@ -1,7 +1,7 @@
-"""Folders that are there whole or not at all, with a manifest of sizes and checksums that tells whether they still are;
-and folders that one process owns, locked as long as it works there.
+"""Folders that are written atomically, with a manifest of sizes and checksums to verify them, and folders that one
+process locks while it works in them.
 
-A whole folder is written under a temporary name beside the place where it will stand, synced, and renamed.
+An atomic folder is written under a temporary name beside its final path, synced, and renamed.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _POLL_SECONDS = 0.1
 
 @contextlib.contextmanager
 def new_folder(folder: Path, facts: dict[str, Any] | None = None) -> Iterator[Path]:
-    """An empty temporary folder, which becomes `folder` when the block ends, and is removed where the block fails.
+    """An empty temporary folder, which becomes `folder` when the block ends, and is removed if the block fails.
 
-    `facts` are written into the manifest; the block may still change them. Where `folder` is there by then, because
-    another process finished first, that one stays.
+    `facts` are written into the manifest; the block may still change them. If `folder` exists by then, because another
+    process finished first, that one is kept.
     """
     make_folder(folder.parent)
     _remove_abandoned(folder.parent)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{next(_NUMBERS)}{_TEMPORARY}")
-    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed and had the same number
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a killed process with the same number
     make_folder(temporary)
     try:
         yield temporary
@@ -57,7 +57,7 @@ def new_folder(folder: Path, facts: dict[str, Any] | None = None) -> Iterator[Pa
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether all files that were written into `folder` have the size and the checksum that they had then."""
+    """Whether all files of `folder` still have the size and the checksum in its manifest."""
     try:
         files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["files"]
         return all(
@@ -69,7 +69,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
-    """What `new_folder` was given to write into the manifest of a folder that is whole."""
+    """The `facts` in the manifest of a complete folder."""
     return json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["facts"]
 
 
@@ -91,7 +91,7 @@ def _checksum(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    """Has the system write a file, or the names in a folder, to the disk."""
+    """Makes the system write a file, or the entries of a folder, to the disk."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -100,7 +100,7 @@ def _sync(path: Path) -> None:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Removes what processes that were killed left here, a day after they last wrote."""
+    """Removes the temporary folders that killed processes left here, a day after their last change."""
     for path in parent.glob(f".*{_TEMPORARY}"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
@@ -109,10 +109,10 @@ def _remove_abandoned(parent: Path) -> None:
 
 @contextlib.contextmanager
 def locked_folder(folder: Path, wait_seconds: float = 0.0) -> Iterator[Path]:
-    """`folder`, made if it is not there, and locked until the block ends or the process dies. A folder that was made
-    for the block and is still empty after it goes again.
+    """Locks `folder` until the block ends or the process dies, and creates it if necessary. A folder that was created
+    for the block and is still empty after it is removed again.
 
-    Raises RequestError that names the owner if another process has locked the folder for longer than `wait_seconds`.
+    Raises RequestError, which names the owner, if another process holds the lock for longer than `wait_seconds`.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     make_folder(folder)
@@ -120,31 +120,31 @@ def locked_folder(folder: Path, wait_seconds: float = 0.0) -> Iterator[Path]:
         with _locked(folder, wait_seconds):
             yield folder
     finally:
-        with contextlib.suppress(OSError):  # not empty: this is what was wanted
+        with contextlib.suppress(OSError):  # not empty, so it stays
             for path in missing:
                 path.rmdir()
 
 
 @contextlib.contextmanager
-def locked_new_folder(wanted: Path) -> Iterator[Path]:
-    """The first of `wanted`, `wanted-2`, `wanted-3`, .. that is not there: made by this process alone, and locked."""
-    missing = [path for path in wanted.parents if not path.exists()]
-    make_folder(wanted.parent)
-    number, folder = 1, wanted
+def locked_new_folder(path: Path) -> Iterator[Path]:
+    """The first of `path`, `path-2`, `path-3`, .. that does not exist: created by this process, and locked."""
+    missing = [parent for parent in path.parents if not parent.exists()]
+    make_folder(path.parent)
+    number, folder = 1, path
     while True:
         try:
             folder.mkdir()
             break
         except FileExistsError:
             number += 1
-            folder = wanted.with_name(f"{wanted.name}-{number}")
+            folder = path.with_name(f"{path.name}-{number}")
         except OSError:
-            make_folder(folder)  # says what is wrong
+            make_folder(folder)  # raises an error that explains the cause
     try:
         with _locked(folder, 0.0):
             yield folder
     finally:
-        with contextlib.suppress(OSError):  # not empty: this is what was wanted
+        with contextlib.suppress(OSError):  # not empty, so it stays
             for path in (folder, *missing):
                 path.rmdir()
 
@@ -170,7 +170,7 @@ def _locked(folder: Path, wait_seconds: float) -> Iterator[None]:
             warn("the file system cannot lock the folder: do not use it twice", where=str(folder), got=error.strerror)
         if _is_still(path, stream):
             break
-        stream.close()  # the owner before removed the file between our opening and locking it
+        stream.close()  # the previous owner removed the file between our opening and locking it
     try:
         stream.truncate(0)
         facts = {"process": os.getpid(), "machine": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
@@ -182,7 +182,7 @@ def _locked(folder: Path, wait_seconds: float) -> Iterator[None]:
         stream.close()
 
 
-_HINT = "wait until it has ended, or give another --out"
+_HINT = "wait until it has ended, or choose another --out"
 
 
 def _is_still(path: Path, stream: IO[Any]) -> bool:
@@ -198,4 +198,4 @@ def _owner(stream: IO[str]) -> str:
         facts = json.load(stream)
         return f"process {facts['process']} on {facts['machine']}, since {facts['since']}"
     except (ValueError, KeyError, TypeError):
-        return "a process that has just begun"
+        return "a process that has just started"

@@ -1,4 +1,4 @@
-"""A matrix written row by row as a .npy file, without being held."""
+"""Writes a matrix row by row as a .npy file, with one row in memory at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def write_matrix(stream: BinaryIO, rows: Iterable[NDArray[np.float32]]) -> None:
-    """Writes (rows, size) at the start of an empty stream; all rows are of one size, and there is one at least."""
+    """Writes (rows, size) at the start of an empty stream. All rows have the same size; at least one is required."""
     count, size = 0, 0
     for row in rows:
         if not count:
@@ -21,7 +21,7 @@ def write_matrix(stream: BinaryIO, rows: Iterable[NDArray[np.float32]]) -> None:
         stream.write(np.ascontiguousarray(row, np.float32).tobytes())
         count += 1
     stream.seek(0)
-    _write_header(stream, count, size)  # as long as the first, since numpy leaves room for the number of rows
+    _write_header(stream, count, size)  # as long as the first header, since numpy reserves space for the number of rows
     assert stream.tell() == start
 
 

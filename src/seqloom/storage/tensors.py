@@ -1,4 +1,4 @@
-"""The tensors of a network in a safetensors file: written whole or not at all, loaded where names and shapes agree."""
+"""The tensors of a network in a safetensors file: written atomically, and loaded if names and shapes agree."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ _KINDS = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-"""What safetensors calls the types of numbers."""
+"""The names of number types in safetensors."""
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Every parameter once, by its first name (tied ones are one tensor), and every buffer."""
+    """Every parameter once, under its first name (tied parameters are one tensor), and every buffer."""
     named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
 
 
 def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
-    """Raises SeqloomError where names or shapes differ."""
-    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    if own.keys() != tensors.keys():
+    """Copies tensors into a model. Raises SeqloomError if names or shapes differ."""
+    model_tensors_by_name = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    if model_tensors_by_name.keys() != tensors.keys():
         raise SeqloomError(
-            "the saved weights are of another network",
+            "the saved weights belong to a different network",
             where=str(where),
-            got=", ".join(sorted(tensors.keys() - own.keys())) or None,
-            expected=", ".join(sorted(own.keys() - tensors.keys())) or None,
+            got=", ".join(sorted(tensors.keys() - model_tensors_by_name.keys())) or None,
+            expected=", ".join(sorted(model_tensors_by_name.keys() - tensors.keys())) or None,
         )
     with torch.no_grad():
-        for name, tensor in own.items():
+        for name, tensor in model_tensors_by_name.items():
             if tensor.shape != tensors[name].shape:
                 raise SeqloomError(
-                    f"the saved weight {name} has another shape",
+                    f"the saved weight {name} has a different shape",
                     where=str(where),
                     got=tuple(tensors[name].shape),
                     expected=tuple(tensor.shape),
@@ -55,7 +55,8 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: P
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """One after the other, so that no second copy of all is in memory. Raises SeqloomError where that fails."""
+    """Writes one tensor after the other, so that there is no second copy of all in memory. Raises SeqloomError on
+    failure."""
     write_entries(path, tensor_entries(tensors), {})
 
 
@@ -65,13 +66,15 @@ def tensor_entries(tensors: Mapping[str, Tensor]) -> dict[str, Entry]:
 
 def _entry(tensor: Tensor) -> Entry:
     flat = tensor.detach().reshape(-1)
-    content = (flat.contiguous() if len(flat) else flat.new_empty(0)).view(torch.uint8).numpy()  # an odd stride of none
+    content = (
+        (flat.contiguous() if len(flat) else flat.new_empty(0)).view(torch.uint8).numpy()
+    )  # an empty one's stride is odd
     return Entry(_KINDS[tensor.dtype], tensor.element_size(), tensor.shape, content)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        # Copies: a kernel's last bit may depend on where in memory a tensor begins, and in a file it begins anywhere.
+        # Copies: a kernel's last bit may depend on a tensor's alignment in memory, and in a file it has any alignment.
         return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(path).items()}
     except FileNotFoundError:
         raise RequestError("the file does not exist", where=str(path)) from None

@@ -1,1 +1,1 @@
-"""The only training loop, and what it needs. Knows no task by name."""
+"""The training loop and its trainers; they know no task by name."""

@@ -1,4 +1,4 @@
-"""Checkpoints of a network in training: weights, optimizer, random generators and carried states."""
+"""Checkpoints of a network in training: weights, optimizer, random number generators and carried states."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from seqloom.training.progress import Progress
 
 @dataclass
 class Checkpoint:
-    """All that training resumes from. `average`: the averaged weights, where there are any. `ranks[r]` holds what is
-    rank r's own: the generator's state and the carried state's tensors."""
+    """All that resuming needs besides the progress. `average`: the averaged weights, if there are any. `ranks[r]`: the
+    state of rank r's generator, and the tensors of its carried state."""
 
     model: dict[str, Tensor]
     average: list[Tensor]
     optimizer: dict[str, Tensor]
     ranks: list[list[Tensor]]
     progress: Progress = field(default_factory=Progress)
-    """A file of its own, beside `files()`."""
+    """A separate file, beside those of `files()`."""
 
     def files(self) -> dict[str, dict[str, Entry]]:
-        """What `write_checkpoint` takes."""
+        """The files as `write_checkpoint` takes them."""
         average = {str(i): tensor.cpu() for i, tensor in enumerate(self.average)}
         ranks = {f"{rank}.{i}": t for rank, tensors in enumerate(self.ranks) for i, t in enumerate(tensors)}
         named = {"model": self.model, "average": average, "optimizer": self.optimizer, "ranks": ranks}
@@ -42,19 +42,19 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Raises ValueError where they are of other parameters."""
+    """Loads an optimizer's state. Raises ValueError if it belongs to other parameters."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
         if value.numel() > 1 and value.shape != parameters[int(index)].shape:
-            raise ValueError(f"the optimizer's {key} has another shape than its parameter")
+            raise ValueError(f"the optimizer's {key} has a different shape than its parameter")
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def read_checkpoint(checkpoint: Path) -> Checkpoint:
-    """Raises SeqloomError where it is damaged."""
+    """Reads a checkpoint. Raises SeqloomError if it is damaged."""
     try:
         average = read_tensors(checkpoint / "average.safetensors")
         ranks: dict[int, dict[int, Tensor]] = {}
@@ -73,19 +73,19 @@ def read_checkpoint(checkpoint: Path) -> Checkpoint:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """The last whole checkpoint under `folder`, or None where there is none."""
+    """The last complete checkpoint under `folder`, or None."""
     current = current_checkpoint(folder)
     return None if current is None else read_checkpoint(current)
 
 
 def generator_state(device: str) -> Tensor:
-    """The state of the generator that dropout draws from on this device."""
+    """The state of the random number generator of this device, which dropout uses."""
     return torch.cuda.get_rng_state(device) if device.startswith("cuda") else torch.get_rng_state()
 
 
 def set_generator_state(device: str, state: Tensor) -> None:
     if len(state) != len(generator_state(device)):
-        return  # saved on another kind of device, where no resuming could be exact
+        return  # saved on another kind of device, where an exact continuation is impossible
     if device.startswith("cuda"):
         torch.cuda.set_rng_state(state, device)
     else:

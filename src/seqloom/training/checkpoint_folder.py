@@ -1,7 +1,7 @@
-"""The folder of checkpoints: safetensors and JSON, whole or not at all, nothing pickled.
+"""The folder of checkpoints: safetensors and JSON, written atomically, without pickle.
 
-`training/current` names the folder of the last whole checkpoint. A new one is written beside it, then `current` is
-replaced in one step, then the old one goes: a crash at any moment leaves a whole checkpoint.
+`training/current` names the folder of the last complete checkpoint. A new one is written beside it, then `current` is
+replaced atomically, then the old one is removed: after a crash at any moment, there is a complete checkpoint.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from seqloom.training.progress import Progress
 
 
 def write_checkpoint(folder: Path, progress: Progress, files: Mapping[str, Mapping[str, Entry]]) -> None:
-    """Writes a checkpoint under `folder`, with a safetensors file for each name of `files`, and removes the one
-    before."""
+    """Writes a checkpoint under `folder`, with a safetensors file for each entry of `files`, and removes the previous
+    checkpoint."""
     name = f"update-{progress.updates:09d}"
     new = make_folder(folder) / name
     if _current(folder) == name:
@@ -36,7 +36,7 @@ def write_checkpoint(folder: Path, progress: Progress, files: Mapping[str, Mappi
         write_atomic(new / "progress.json", json.dumps(asdict(progress)))
         write_atomic(folder / "current", name)
     except BaseException:
-        if _current(folder) != name:  # an interrupt may come just after it was named
+        if _current(folder) != name:  # an interrupt may arrive just after `current` was replaced
             shutil.rmtree(new, ignore_errors=True)
         raise
     for old in folder.glob("update-*"):
@@ -45,7 +45,8 @@ def write_checkpoint(folder: Path, progress: Progress, files: Mapping[str, Mappi
 
 
 def _current(folder: Path) -> str | None:
-    """The name of the last whole checkpoint under `folder`. Raises SeqloomError where it names anything else."""
+    """The name of the last complete checkpoint under `folder`. Raises SeqloomError if `current` contains anything
+    else."""
     pointer = folder / "current"
     if not pointer.exists():
         return None
@@ -59,13 +60,14 @@ def _current(folder: Path) -> str | None:
 
 
 def current_checkpoint(folder: Path) -> Path | None:
-    """The folder of the last whole checkpoint under `folder`, or None where there is none."""
+    """The folder of the last complete checkpoint under `folder`, or None."""
     name = _current(folder)
     return None if name is None else folder / name
 
 
 def read_progress(checkpoint: Path, num_steps: Callable[[int], int] | None = None) -> Progress:
-    """Where a training stands; `num_steps` says how many steps an epoch has. Raises SeqloomError if it is damaged."""
+    """The progress in a checkpoint; `num_steps` returns the number of steps of an epoch. Raises SeqloomError if it is
+    damaged."""
     path = checkpoint / "progress.json"
     try:
         with reading(path):

@@ -1,4 +1,4 @@
-"""Training of networks by gradients. It knows no task by name: a task gives the loss of a batch, a sum and a count.
+"""The trainer of networks, by gradients. It knows no task by name: a task returns the sum and the count of a loss.
 
 One update: the gradients of the summed losses of all micro-batches and ranks, divided once by the number of targets.
 """
@@ -45,22 +45,22 @@ if TYPE_CHECKING:
 
 
 class BatchAndState:
-    """The input of a forward pass, as an object that Fabric does not look into: in half precision it would round every
-    number that it finds, those of the carried state too."""
+    """The input of a forward pass, hidden from Fabric, which in half precision would convert every floating-point
+    tensor, the carried state included."""
 
     def __init__(self, batch: Batch, state: State | None) -> None:
         self.batch, self.state = batch, state
 
 
 class Objective(nn.Module):
-    """The model and the task's loss as one module, so that what distributes a forward pass distributes this."""
+    """The model and the task's loss as one module, which can be wrapped for distributed training."""
 
     def __init__(self, task: NetworkTask, model: nn.Module) -> None:
         super().__init__()
         self.task, self.model = task, model
 
     def forward(self, inputs: BatchAndState) -> tuple[Tensor, Tensor, State | None]:
-        """The loss's sum and count, and the state, through which no gradient flows."""
+        """The sum and the count of the loss, and the new state, detached from the graph."""
         loss, state = self.task.loss(self.model, inputs.batch, inputs.state)
         return loss.sum, loss.count, None if state is None else detach(state)
 
@@ -115,8 +115,8 @@ class GradientTrainer(Trainer):
         rate = self._set_learning_rate(fraction)
         loss, targets, sequences = 0.0, 0, 0
         for micro_batch in range(self.options.accumulate):
-            whole = self._next_batch(progress)
-            batch = whole.shard(self.runtime.rank, self.runtime.world_size).to(self.runtime.device)
+            shared_batch = self._next_batch(progress)
+            batch = shared_batch.shard(self.runtime.rank, self.runtime.world_size).to(self.runtime.device)
             state = self._state_before(batch)
             is_last = micro_batch == self.options.accumulate - 1
             with self.fabric.no_backward_sync(self.objective, enabled=not is_last):
@@ -124,7 +124,7 @@ class GradientTrainer(Trainer):
                 value = float(total.detach())
                 self._check_finite("loss", value, rate, progress, batch, state)
                 self.fabric.backward(total)
-            loss, targets, sequences = loss + value, targets + int(count), sequences + whole.num_rows
+            loss, targets, sequences = loss + value, targets + int(count), sequences + shared_batch.num_rows
         loss, all_targets = self.processes.sum([loss, float(targets)])
         # Summed gradients were averaged over the ranks; dividing by this makes them the mean over all targets.
         norm = scale_and_clip(self.parameters, self.runtime.world_size / max(all_targets, 1), self.options.clip_norm)
@@ -146,18 +146,18 @@ class GradientTrainer(Trainer):
         return batch
 
     def _state_before(self, batch: Batch) -> State | None:
-        """The state from which the rows of the batch continue; after resuming, the one that the checkpoint carried."""
+        """The initial state for the batch; after resuming, the one in the checkpoint."""
         if not batch.continues:
             self._resumed_state = []
             return None
         if self._resumed_state:
             generator = generator_state(self.runtime.device)
             with torch.no_grad():
-                like = self.task.loss(self.network, batch, None)[1]  # for its nesting alone
+                like = self.task.loss(self.network, batch, None)[1]  # only for its structure
             set_generator_state(self.runtime.device, generator)
-            # Rows alone: what a Transformer remembers grows with the number of elements that it has seen.
+            # Only the number of rows: a Transformer's cache grows with the number of elements that it has seen.
             if [t.shape[:1] for t in state_tensors(like)] != [t.shape[:1] for t in self._resumed_state]:
-                raise SeqloomError("the checkpoint carries the states of other rows", where=str(self.folder))
+                raise SeqloomError("the checkpoint has states of a different number of rows", where=str(self.folder))
             self.state_of_rows, self._resumed_state = restore_state(like, self._resumed_state), []
         return self.state_of_rows
 
@@ -171,7 +171,7 @@ class GradientTrainer(Trainer):
 
     @torch.no_grad()
     def measure(self) -> dict[str, Any]:
-        """Each rank takes its rows of every batch; the model's own output is worked out by every rank alike."""
+        """Each rank computes the loss on its rows of every batch; every rank computes the output metrics in full."""
         model, valid = self.trained.model, self.corpus.valid
         model.eval()
         try:
@@ -198,8 +198,8 @@ class GradientTrainer(Trainer):
 
     def state(self) -> Mapping[str, Mapping[str, Entry]]:
         carried = state_tensors(self.state_of_rows) if self.state_of_rows is not None else []
-        own = [tensor.detach().cpu().clone() for tensor in (generator_state(self.runtime.device), *carried)]
-        ranks = self.processes.gather(own)
+        rank_tensors = [tensor.detach().cpu().clone() for tensor in (generator_state(self.runtime.device), *carried)]
+        ranks = self.processes.gather(rank_tensors)
         if self.runtime.rank:
             return {}
         optimizer = optimizer_tensors(self.optimizer.optimizer)
@@ -209,7 +209,7 @@ class GradientTrainer(Trainer):
         saved = read_checkpoint(checkpoint)
         if len(saved.ranks) != self.runtime.world_size:
             raise RequestError(
-                "a run is resumed with as many processes as it had",
+                "a run must be resumed with its number of processes",
                 where=str(self.folder),
                 got=self.runtime.world_size,
                 expected=len(saved.ranks),
@@ -229,7 +229,7 @@ class GradientTrainer(Trainer):
         return self.network.to(self.runtime.device).eval()
 
     def finish(self, folder: Path) -> nn.Module:
-        """Also fits what is fitted after training, on the validation data; every rank alike."""
+        """Also fits what is fitted after training, on the validation data; every rank does the same."""
         network: nn.Module = super().finish(folder)
         if isinstance(self.task, Calibrates):
             self.task.calibrate(self.trained, self.corpus.valid)
@@ -239,7 +239,7 @@ class GradientTrainer(Trainer):
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Matrices decay, vectors and learned initial states do not. On an update all parameters go through one kernel."""
+    """Matrices decay; vectors and learned initial states do not. An update of all parameters runs in one kernel."""
     named = list(model.named_parameters())
     decayed = [p for name, p in named if p.dim() > 1 and not name.endswith("start")]
     others = [p for name, p in named if not (p.dim() > 1 and not name.endswith("start"))]
@@ -251,7 +251,7 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
 
 
 def rate_factor(fraction: float, settings: TrainingSettings) -> float:
-    """The learning rate's share of its highest value, `fraction` of the budget in: up in a line, then down to 0."""
+    """The learning rate divided by its highest value at `fraction` of the budget: a linear rise, then a fall to 0."""
     fraction = min(max(fraction, 0.0), 1.0)
     if fraction < settings.warmup:
         return fraction / settings.warmup
@@ -262,7 +262,7 @@ def rate_factor(fraction: float, settings: TrainingSettings) -> float:
 
 
 def scale_and_clip(parameters: Sequence[Tensor], scale: float, clip_norm: float) -> float:
-    """Multiplies the gradients by `scale`, then shortens them to norm `clip_norm`; gives the norm before shortening."""
+    """Multiplies the gradients by `scale`, then clips them to norm `clip_norm`; returns the norm before clipping."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     norms = torch._foreach_norm(gradients)
     norm = float(torch.linalg.vector_norm(torch.stack([n.float() for n in norms]))) * scale
@@ -273,9 +273,10 @@ def scale_and_clip(parameters: Sequence[Tensor], scale: float, clip_norm: float)
 
 
 class WeightAverage:
-    """An exponential moving average of `parameters` (Polyak and Juditsky 1992), `decay` of it kept at each update.
+    """An exponential moving average of `parameters` (Polyak and Juditsky 1992) that keeps `decay` of itself per update.
 
-    It begins as the mean of all weights so far, until that is the longer memory. `decay` 0 is the weights themselves.
+    It begins as the mean of all weights so far, until `decay` gives the longer memory. With `decay` 0 it is the
+    weights.
     """
 
     def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
@@ -284,7 +285,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def add(self, updates: int) -> None:
-        """Adds the weights after so many `updates`."""
+        """Adds the weights after this number of `updates`."""
         if self.tensors:
             torch._foreach_lerp_(self.tensors, self._parameters, 1 - min(self.decay, (1 + updates) / (10 + updates)))
 
@@ -294,7 +295,7 @@ class WeightAverage:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """While entered, the model has the averaged weights."""
+        """A context in which the model has the averaged weights."""
         self._swap()
         try:
             yield

@@ -1,4 +1,4 @@
-"""The training loop: one for networks, for models fitted by passes and for models fitted in one pass."""
+"""The training loop, the only one: for networks, for models fitted by passes and for models fitted in one pass."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from seqloom.training.records import MetricsFile
 from seqloom.training.trainer import Trainer
 
 _EVALUATION_SHARE = 1 / 30
-"""Of a budget in minutes, at most about this share goes to validation."""
+"""The largest share of a budget in minutes that validation takes."""
 
 
 class TrainingLoop:
-    """Trains until the budget is spent, nothing more is gained or a signal asks to stop.
+    """Trains until the budget is spent, patience runs out or a signal asks to stop.
 
-    Keeps the run's folder: `model.safetensors` (the best weights), `metrics.jsonl`, and `training/` for resuming.
+    Writes into the run's folder: `model.safetensors` (the best weights), `metrics.jsonl`, and `training/` for resuming.
     """
 
     def __init__(self, trainer: Trainer, budget: Budget, folder: Path, display: Display) -> None:
@@ -36,7 +36,7 @@ class TrainingLoop:
         self._saved_at = 0.0
 
     def resume(self) -> None:
-        """Takes up the last checkpoint of the folder, where there is one."""
+        """Resumes from the last checkpoint in the folder, if there is one."""
         checkpoint = current_checkpoint(self.folder / "training")
         if checkpoint is None or not self.trainer.resumable:
             return
@@ -44,8 +44,8 @@ class TrainingLoop:
         try:
             self.trainer.restore(checkpoint)
         except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            got = f"{type(error).__name__}: {error}"[:300]
-            raise SeqloomError("the checkpoint is damaged", where=str(checkpoint), got=got) from None
+            message = f"{type(error).__name__}: {error}"[:300]
+            raise SeqloomError("the checkpoint is damaged", where=str(checkpoint), got=message) from None
         self.progress, self._saved_at = progress, progress.seconds
         if self.is_first:
             self._metrics.keep_until(progress.updates)
@@ -66,7 +66,7 @@ class TrainingLoop:
                 self.checkpoint(force=progress.finished or stop)
         if (
             progress.best is None and self.is_first
-        ):  # stopped before the first evaluation: the run is usable all the same
+        ):  # stopped before the first evaluation: evaluate now, so that the run is usable
             self.trainer.save(self.folder)
         return progress
 
@@ -77,18 +77,19 @@ class TrainingLoop:
         self._clock += seconds
 
     def fraction(self) -> float:
-        """How much of the budget is spent: 1 and more is all of it."""
+        """The share of the budget that is spent; 1 or more if all of it is."""
         epoch_share = self.progress.step / self.trainer.num_steps(self.progress.epoch)
         return self.schedule.budget.fraction(self.progress, epoch_share)
 
     def evaluation_is_due(self) -> bool:
-        """At the end, and evenly along the budget or after each epoch; not so often that it takes much of the time."""
+        """At the end, and evenly along the budget or after each epoch; rarely enough that it takes only a small
+        share."""
         fraction, progress = self.fraction(), self.progress
         if fraction >= 1:
             return True
         if not self.schedule.evaluations:
             return progress.step == 0
-        marks = self.schedule.evaluations * (1 + 1e-9)  # so that 2/6 of a budget counts as the second of six marks
+        marks = self.schedule.evaluations * (1 + 1e-9)  # so that 2/6 of a budget reaches the second of six marks
         if int(fraction * marks) <= int(progress.evaluated_at * marks):
             return False
         minutes = self.schedule.budget.minutes
@@ -97,12 +98,12 @@ class TrainingLoop:
         return (fraction - progress.evaluated_at) * 60 * minutes * _EVALUATION_SHARE > progress.evaluation_seconds
 
     def evaluate(self) -> None:
-        """Measures, keeps the model if it is the best so far, and writes the metrics."""
+        """Evaluates, saves the model if it is the best so far, and writes a row of metrics."""
         started, fraction, progress, score = time.monotonic(), self.fraction(), self.progress, self.trainer.score
         scores = self.trainer.measure()
         value = scores[score.name]
         gain = progress.best is None or math.isnan(progress.best) or score.better(value, progress.best)
-        if gain or value == progress.best:  # of equals, the one that has seen more
+        if gain or value == progress.best:  # of equal models, the later one has seen more data
             if self.is_first:
                 self.trainer.save(self.folder)
             progress.best, progress.best_updates = value, progress.updates
@@ -133,7 +134,7 @@ class TrainingLoop:
         return 0 < self.schedule.patience <= self.progress.evaluations_without_gain
 
     def checkpoint(self, force: bool) -> None:
-        """Saves all that resuming needs, if it is time or `force` says so."""
+        """Saves all that resuming needs, if it is time or `force` is True."""
         due = self.progress.seconds - self._saved_at >= self.schedule.checkpoint_seconds
         if not self.trainer.resumable or not (force or due):
             return
@@ -143,7 +144,7 @@ class TrainingLoop:
         self._saved_at = self.progress.seconds
 
     def first_clock(self, seconds: float) -> float:
-        """The first process's time, so that all of them take the same decisions."""
+        """The first process's time, so that all processes make the same decisions."""
         return self.trainer.processes.sum([seconds if self.is_first else 0.0])[0]
 
     def any_process(self, condition: bool) -> bool:
@@ -151,10 +152,10 @@ class TrainingLoop:
 
 
 class StopOnSignal:
-    """While entered, the first SIGINT or SIGTERM sets `stop_requested`; the next SIGINT raises KeyboardInterrupt. With
-    `at_once`, the first one raises it.
+    """A context in which the first SIGINT or SIGTERM sets `stop_requested`, and the next SIGINT raises
+    KeyboardInterrupt. With `at_once`, the first signal raises it.
 
-    In a thread other than the main one, where signals cannot be caught, it does nothing.
+    Does nothing outside the main thread, where signals cannot be caught.
     """
 
     def __init__(self, at_once: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Whose fault it is when a loss or a gradient is no longer a number."""
+"""Finds the cause of a loss or gradient that is not finite: weights, or rows of the batch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def not_finite(
     state: State | None,
     saved: bool,
 ) -> SeqloomError:
-    """The error for a `what` that is not finite: where, and which weights or rows it comes from."""
+    """The error for a `what` that is not finite, with the update and the weights or rows that cause it."""
     broken = [name for name, weight in model.named_parameters() if not bool(torch.isfinite(weight).all())]
     rows = [] if broken else [i for i in range(batch.num_rows) if not _row_is_finite(task, model, batch, state, i)]
     whose = f"weights not finite: {', '.join(broken)}" if broken else f"rows of the batch: {rows or 'all together'}"
@@ -33,12 +33,12 @@ def not_finite(
         where=f"update {progress.updates + 1}, epoch {progress.epoch + 1}",
         got=f"learning rate {rate:.3g}; {whose}",
         hint="a lower training.learning_rate or training.clip_norm may help"
-        + ("; the checkpoint before is whole" if saved else ""),
+        + ("; the previous checkpoint is complete" if saved else ""),
     )
 
 
 @torch.no_grad()
 def _row_is_finite(task: NetworkTask, model: nn.Module, batch: Batch, state: State | None, row: int) -> bool:
-    chosen = torch.tensor([row], device=batch.inputs.device)
-    before = None if state is None else select_rows(state, chosen)
-    return math.isfinite(float(task.loss(model, batch.select(chosen), before)[0].sum))
+    row_index = torch.tensor([row], device=batch.inputs.device)
+    before = None if state is None else select_rows(state, row_index)
+    return math.isfinite(float(task.loss(model, batch.select(row_index), before)[0].sum))

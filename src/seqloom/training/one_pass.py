@@ -1,4 +1,4 @@
-"""Training of models that are fitted in one pass or in closed form, such as n-grams."""
+"""The trainer of models that are fitted in one pass or in closed form, such as n-grams."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from seqloom.training.trainer import Schedule, Trainer
 
 
 class OnePassTrainer(Trainer):
-    """Fits `model` in a single step, whatever the budget is. Interrupted, it leaves no model and starts anew.
+    """Fits `model` in a single step, whatever the budget. If interrupted, it leaves no model and has to start again.
 
-    The first process fits and saves; then every process opens what was saved, so that memory-mapped arrays are in
-    memory once.
+    The first process fits and saves; then every process opens the saved model, so that memory-mapped arrays are in
+    memory only once.
     """
 
     resumable: ClassVar[bool] = False
@@ -64,7 +64,7 @@ class OnePassTrainer(Trainer):
         return measure(self.task, self.trained, self.corpus.valid, self.runtime.device, brief=True)
 
     def save(self, folder: Path) -> None:
-        """`step` has saved the model."""
+        """Does nothing, since `step` has saved the model."""
 
     def open(self, folder: Path) -> FittedInOnePass:
         self.model.open(folder)

@@ -1,4 +1,5 @@
-"""Training of models that compiled loops fit by several passes over the data, such as word vectors; without torch."""
+"""The trainer of models that compiled loops fit by several passes over the data, such as word vectors; without
+torch."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ class PassTrainer(Trainer):
         self.trained = Trained(self.model, corpus.codec, self.settings)
         self.score = self.task.score(self.valid)
         self.model.begin(corpus.train, corpus.codec, seed)
-        give_back_compiler()  # the loops of the data and of the model have been loaded
+        give_back_compiler()  # all loops are compiled now
         return self.model
 
     def schedule(self, budget: Budget) -> Schedule:
@@ -53,7 +54,7 @@ class PassTrainer(Trainer):
 
     def step(self, progress: Progress, fraction: float) -> None:
         if not progress.step:
-            progress.recent_loss = [0.0, 0.0]  # of this pass
+            progress.recent_loss = [0.0, 0.0]  # the loss of this pass
         loss, count = self.model.step(progress.epoch, progress.step, fraction)
         if not math.isfinite(loss):
             raise SeqloomError(
@@ -66,7 +67,8 @@ class PassTrainer(Trainer):
         self._count(progress)
 
     def _count(self, progress: Progress) -> None:
-        """One more step. What it read is a share of the pass, since steps have parts of equal size but for the last."""
+        """Counts a step. The share of the pass that it read follows from the steps' equal sizes, except for the
+        last."""
         steps, targets = self.model.num_steps(), len(self.train)
         progress.targets = progress.epoch * targets + min(-(-targets // steps) * (progress.step + 1), targets)
         progress.updates += 1

@@ -1,4 +1,4 @@
-"""One process, or several that train one model together: how they wait for one another and share numbers."""
+"""The processes that train one model together, or a single one: waiting for each other, sums and gathered values."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 class Processes(Protocol):
     def barrier(self) -> None:
-        """Waits until every process is here."""
+        """Waits until every process has reached this point."""
         ...
 
     def rank_zero_first(self) -> AbstractContextManager[None]:
-        """What the first process does within, the others find done."""
+        """A context that the first process runs first; the others enter it when the first has left it."""
         ...
 
     def sum(self, values: Sequence[float]) -> list[float]:
@@ -33,7 +33,7 @@ class Processes(Protocol):
 
 
 class SingleProcess:
-    """There is nobody to wait for."""
+    """The only process, which waits for no other."""
 
     def barrier(self) -> None: ...
 
@@ -48,7 +48,7 @@ class SingleProcess:
 
 
 class TorchrunProcesses:
-    """Those that `torchrun` started."""
+    """The processes that `torchrun` started."""
 
     def __init__(self, fabric: Fabric, runtime: Runtime) -> None:
         self._fabric, self._runtime = fabric, runtime
@@ -75,21 +75,21 @@ class TorchrunProcesses:
 
 
 def make_fabric(runtime: Runtime) -> Fabric:
-    """Fabric for this process: alone, or one of those that `torchrun` started. Its import is slow and large, so it is
-    imported only where a network is trained."""
+    """Fabric for this process, alone or started by `torchrun`. Its import is slow and large, so only the training of
+    networks imports it."""
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from lightning_fabric.strategies.ddp import DDPStrategy
 
-    # Its banners would come once a process, and above every error.
+    # Its banners would appear once for each process, and above every error.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     for text in ("broadcast_buffers", "find_unused_parameters"):
         warnings.filterwarnings("ignore", f"(?s).*{text}")
     strategy: Any = "auto"
     if runtime.world_size > 1:
-        # In a step, an output cluster may have no target and so no gradient.
+        # A step may have no target in an output cluster, whose parameters then have no gradient.
         strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
     fabric = Fabric(
         accelerator="cuda" if runtime.on_gpu else "cpu",
@@ -97,7 +97,7 @@ def make_fabric(runtime: Runtime) -> Fabric:
         num_nodes=runtime.world_size // runtime.local_world_size,
         strategy=strategy,
         precision="bf16-mixed" if runtime.bfloat16 else "32-true",
-        # Given explicitly: Fabric would take every allocation of SLURM for processes that SLURM has started.
+        # Explicitly: Fabric would assume that SLURM started the processes whenever there is an allocation.
         plugins=[TorchElasticEnvironment() if runtime.world_size > 1 else LightningEnvironment()],
     )
     if runtime.world_size > 1:

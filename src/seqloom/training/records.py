@@ -1,4 +1,4 @@
-"""The records of a training for people and reports: `metrics.jsonl` and `summary.json`, checked when they are read."""
+"""The records of a training: `metrics.jsonl` and `summary.json`, checked when they are read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from seqloom.files import reading, write_atomic, writing
 
 
 class MetricsFile:
-    """`metrics.jsonl`: one line for each evaluation. On resuming, lines from after the checkpoint are removed again."""
+    """`metrics.jsonl`: one line for each evaluation. Resuming removes the lines after the checkpoint."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "metrics.jsonl"
 
     def rows(self) -> list[dict[str, Any]]:
-        """Raises SeqloomError with `file:line` where the file is damaged. A last line that was not written whole, when
-        the process was killed, is left out."""
+        """The rows. An incomplete last line, from a process that was killed, is left out. Raises SeqloomError with
+        `file:line` if the file is damaged."""
         if not self._path.exists():
             return []
         lines = _text(self._path).split("\n")
@@ -42,7 +42,7 @@ class MetricsFile:
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """The content of `summary.json`; empty where there is none. Raises SeqloomError where it is damaged."""
+    """The content of `summary.json`; empty if there is none. Raises SeqloomError if it is damaged."""
     path = folder / "summary.json"
     if not path.exists():
         return {}
@@ -75,7 +75,7 @@ _SUMMARY: dict[str, type | tuple[type, ...]] = {
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises SeqloomError where it holds anything else."""
+    """The JSON object in a file. Raises SeqloomError if it contains anything else."""
     return _object(_text(path), str(path))
 
 
@@ -93,7 +93,7 @@ def _object(text: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise _damaged(where, str(error)) from None
     if not isinstance(content, dict):
-        raise _damaged(where, f"{type(content).__name__}, not an object of JSON")
+        raise _damaged(where, f"{type(content).__name__}, not a JSON object")
     return content
 
 

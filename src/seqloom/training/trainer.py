@@ -1,4 +1,4 @@
-"""What the training loop asks of a trainer: a step, a measurement, its state."""
+"""The contract of trainers: what the training loop needs of them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Schedule(NamedTuple):
 
     budget: Budget
     evaluations: int = 0
-    """The most along the budget; 0: one after each epoch."""
+    """The largest number along the budget; 0: one after each epoch."""
     patience: int = 0
-    """Evaluations without a gain before training stops; 0: it never stops early."""
+    """Evaluations without a gain before training stops; 0: never."""
     checkpoint_seconds: float = 0.0
-    """The least time between checkpoints."""
+    """The smallest time between checkpoints."""
 
 
 class Trainer(ABC):
-    """One way to train a model. `TrainingLoop` decides when to step, evaluate, save and stop; a trainer knows how.
+    """One way to train a model. `TrainingLoop` decides when to step, evaluate, save and stop; a trainer does it.
 
-    For training: `start`, `build`, what the loop calls, `finish`. For use of a trained model: `start`, `open`.
+    To train: `start`, `build`, the calls of the loop, `finish`. To use a trained model: `start`, `open`.
     """
 
     resumable: ClassVar[bool] = True
@@ -47,14 +47,14 @@ class Trainer(ABC):
 
     @abstractmethod
     def build(self, corpus: Corpus[Any, Any], seed: int, folder: Path) -> Any:
-        """The model as it is before its first step. `folder`: the run's, which need not be there yet."""
+        """The model before its first step. `folder` is the run's, which need not exist yet."""
 
     @abstractmethod
     def schedule(self, budget: Budget) -> Schedule: ...
 
     @abstractmethod
     def num_steps(self, epoch: int) -> int:
-        """How many steps an epoch has."""
+        """The number of steps of an epoch."""
 
     @abstractmethod
     def step(self, progress: Progress, fraction: float) -> None:
@@ -62,18 +62,19 @@ class Trainer(ABC):
 
     @abstractmethod
     def measure(self) -> dict[str, Any]:
-        """The metrics of the model as it is on the validation data, the score among them."""
+        """The metrics of the current model on the validation data, including the score."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Writes the weights that `measure` measures; only the first process calls it."""
+        """Writes the weights that `measure` evaluates; only the first process calls it."""
 
     def state(self) -> Mapping[str, Mapping[str, Entry]]:
-        """All that resuming needs beside the progress: the arrays of each file of a checkpoint. Every rank calls it."""
+        """All that resuming needs besides the progress: the arrays of each file of a checkpoint. Every rank calls
+        it."""
         raise NotImplementedError
 
     def restore(self, checkpoint: Path) -> None:
-        """Takes up the state that was written into the folder `checkpoint`."""
+        """Restores the state in the folder `checkpoint`."""
         raise NotImplementedError
 
     @abstractmethod
