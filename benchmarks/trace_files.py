@@ -88,7 +88,7 @@ def fused_update(folder: Path) -> list[str]:
     """One whole update of a training whose recurrence runs in a fused kernel: batch, forward, backward, optimizer. The
     lines of a batch are of unequal lengths, which torch's own LSTM does not take."""
     import seqloom
-    from seqloom.training.progress import Silent
+    from seqloom.training.reports import Silent
 
     text = folder / "lines.txt"
     text.write_text("".join(f"a{i} {'b c d ' * (i % 11)}\n" for i in range(200)))

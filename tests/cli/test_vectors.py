@@ -91,7 +91,7 @@ WITHOUT_TORCH = """
 import signal, sys
 sys.modules["torch"] = None  # whoever imports it now fails
 from seqloom.cli.main import main
-from seqloom.training.progress import Terminal
+from seqloom.training.reports import Terminal
 if sys.argv[-1] == "STOPPED":
     Terminal.step = lambda *_: signal.raise_signal(signal.SIGTERM)
     sys.argv.pop()

@@ -16,7 +16,7 @@ from seqloom.errors import RequestError
 from seqloom.nn.kernels.exponential import exp, log
 from seqloom.nn.layers.ntm import NTM, NTMSettings, NTMState
 from seqloom.nn.ntm.addressing import Heads, Instructions, address, content_weights, read, sharpen, shift, write
-from seqloom.nn.ntm.weight_record import record_weights
+from seqloom.nn.ntm.head_weights import record_weights
 
 SMALL = {"hidden_size": 7, "memory_size": 9, "memory_width": 4}
 KINDS: list[dict[str, Any]] = [

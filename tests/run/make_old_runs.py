@@ -106,7 +106,7 @@ def interrupt_once() -> Any:
 
 def main(target: Path) -> None:
     import seqloom
-    from seqloom.training.progress import Silent
+    from seqloom.training.reports import Silent
 
     target.mkdir(parents=True, exist_ok=True)
     os.chdir(target)

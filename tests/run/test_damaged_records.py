@@ -13,7 +13,7 @@ import torch
 
 import seqloom
 from seqloom.storage.tensors import read_tensors, write_tensors
-from seqloom.training.records import MetricsFile, read_summary
+from seqloom.training.reports import MetricsFile, read_summary
 from tests.support.small_runs import shared_run, train_small
 
 

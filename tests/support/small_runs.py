@@ -14,7 +14,7 @@ import torch
 import seqloom
 from seqloom.storage.tensors import read_tensors
 from seqloom.training.checkpoint import load_checkpoint
-from seqloom.training.progress import Silent
+from seqloom.training.reports import Silent
 from tests.support.shared import shared
 from tests.support.texts import SMALL, write_text
 

@@ -11,8 +11,8 @@ from seqloom.errors import SeqloomError
 from seqloom.storage.arrays import Entry, write_entries
 from seqloom.storage.tensors import read_tensors, write_tensors
 from seqloom.training import checkpoint_folder as module
+from seqloom.training.budget import Progress
 from seqloom.training.checkpoint import Checkpoint, load_checkpoint
-from seqloom.training.progress import Progress
 
 
 def made(updates: int) -> Checkpoint:

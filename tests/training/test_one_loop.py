@@ -45,7 +45,7 @@ def test_only_the_checkpoint_folder_names_the_current_checkpoint() -> None:
 
 
 def test_reports_only_read_metrics() -> None:
-    assert files_that_write("metrics.jsonl") == {"training/records.py"}
+    assert files_that_write("metrics.jsonl") == {"training/reports.py"}
     readers = files_that_call("MetricsFile") - {"training/loop.py"}
     for path in readers:
         assert not re.search(r"\.(add|keep_until|remove)\(", (SOURCE / path).read_text()), path

@@ -13,8 +13,8 @@ from torch import nn
 
 from seqloom.config import build
 from seqloom.errors import RequestError
+from seqloom.training.budget import Budget, Progress
 from seqloom.training.gradients import make_optimizer, rate_factor, scale_and_clip
-from seqloom.training.progress import Budget, Progress
 from seqloom.training.settings import TrainingSettings
 
 

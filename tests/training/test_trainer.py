@@ -20,9 +20,9 @@ from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import TrainedModel
 from seqloom.tasks.language_model import LanguageModelTask
 from seqloom.tasks.network_task import Loss
+from seqloom.training.budget import Progress
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.gradients import GradientTrainer
-from seqloom.training.progress import Progress
 from tests.support.small_runs import assert_same_run, rows, signal_after, train_small
 
 PLAIN = {
@@ -82,7 +82,7 @@ def test_a_second_interrupt_stops_at_once(tmp_path: Path, monkeypatch: pytest.Mo
         signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)  # a job in the background is started with it ignored
-    monkeypatch.setattr("seqloom.training.progress.Silent.step", twice)
+    monkeypatch.setattr("seqloom.training.reports.Silent.step", twice)
     with pytest.raises(KeyboardInterrupt):
         train_small(tmp_path / "run")
     assert signal.getsignal(signal.SIGINT) is before

@@ -31,7 +31,7 @@ from seqloom.runtime import cache_folder
 from seqloom.storage.folder import locked_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FitsWithoutGradients, Forecasts, Incomparable
-from seqloom.training.records import MetricsFile, read_json, read_summary
+from seqloom.training.reports import MetricsFile, read_json, read_summary
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from seqloom.files import make_folder, write_atomic
 from seqloom.run import make_settings, settings_type
 from seqloom.runtime import cache_folder
 from seqloom.tasks import tasks
-from seqloom.training.progress import Budget
+from seqloom.training.budget import Budget
 
 
 @dataclass(frozen=True)

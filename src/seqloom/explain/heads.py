@@ -19,7 +19,7 @@ from seqloom.charts.heat_map import visible
 from seqloom.charts.page import Page
 from seqloom.data.batches import Batch
 from seqloom.errors import RequestError
-from seqloom.nn.ntm.weight_record import RecordsWeights, record_weights
+from seqloom.nn.ntm.head_weights import RecordsWeights, record_weights
 from seqloom.tasks.capabilities import Band, ShowsSteps, Steps, Trained
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.tasks.task import Task

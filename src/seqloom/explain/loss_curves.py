@@ -12,7 +12,7 @@ from seqloom.charts.figure import AltairFigure
 from seqloom.charts.lines import Line, Points, line_chart
 from seqloom.charts.page import Page
 from seqloom.errors import RequestError
-from seqloom.training.records import MetricsFile, read_summary
+from seqloom.training.reports import MetricsFile, read_summary
 
 
 def loss_page(folder: Path) -> Page:

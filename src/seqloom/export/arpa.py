@@ -17,7 +17,7 @@ from seqloom.models.ngram.model import NgramModel
 from seqloom.run import Run, load
 from seqloom.run.plan import Plan, check_folder, make_settings
 from seqloom.storage.folder import locked_folder, locked_new_folder
-from seqloom.training.progress import Budget
+from seqloom.training.budget import Budget
 
 
 @exporters.register("arpa", "The ARPA format of n-gram models, which KenLM and SRILM read.")

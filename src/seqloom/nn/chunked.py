@@ -1,4 +1,4 @@
-"""A causal layer along a long sequence, one chunk at a time."""
+"""Runs a causal layer along a long sequence, one chunk at a time."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class OutputSettings(Settings):
 
 
 PruningThreshold = Callable[[Float[Tensor, "rows frequent"]], Float[Tensor, " rows"]]
-"""From the log-probabilities of the frequent tokens to one for each row, below which tokens are not needed."""
+"""Maps the log-probabilities of the frequent tokens to a value for each row below which tokens are not needed."""
 
 
 class Output(nn.Module):
@@ -71,7 +71,7 @@ class Output(nn.Module):
     def log_probs(
         self, hidden: Float[Tensor, "rows hidden"], threshold: PruningThreshold | None = None
     ) -> Float[Tensor, "rows vocab"]:
-        """The logarithms of the whole distribution, in nats, without gradients; -inf may stand below `threshold`."""
+        """The log-probabilities of all tokens, in nats, without gradients; those below `threshold` may be -inf."""
 
 
 class FullSoftmax(Output):
@@ -143,11 +143,11 @@ class AdaptiveSoftmax(Output):
         head, parts = self._parts()
         in_head = _log_softmax(hidden, *head)
         log_probs = in_head.new_empty(len(hidden), self.vocab_size)
-        frequent, *rest = torch.split(log_probs, self.sizes, dim=1)
+        frequent, *in_clusters = torch.split(log_probs, self.sizes, dim=1)
         in_frequent, *clusters = torch.split(in_head, [self.sizes[0], *[1] * len(parts)], dim=1)
         frequent.copy_(in_frequent)
         limit = None if threshold is None else threshold(in_frequent)
-        for columns, cluster, part in zip(rest, clusters, parts, strict=True):
+        for columns, cluster, part in zip(in_clusters, clusters, parts, strict=True):
             # No token of a cluster is more probable than the cluster.
             rows = None if limit is None else (cluster[:, 0] >= limit).nonzero()[:, 0]
             if rows is None or len(rows) == len(hidden):

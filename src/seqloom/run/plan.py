@@ -18,7 +18,7 @@ from seqloom.models.fitted import FittedByPasses, FittedInOnePass
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FitsWithoutGradients, FittedSettings
 from seqloom.tasks.task import PresetByData, Task
-from seqloom.training.progress import Budget
+from seqloom.training.budget import Budget
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.trainer import Trainer
 

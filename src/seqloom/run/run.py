@@ -43,7 +43,7 @@ from seqloom.tasks.capabilities import (
 )
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
-from seqloom.training.records import read_summary
+from seqloom.training.reports import read_summary
 
 if TYPE_CHECKING:
     from seqloom.data.series import Panel

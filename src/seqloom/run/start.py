@@ -22,8 +22,9 @@ from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.storage.folder import locked_folder, locked_new_folder
 from seqloom.tasks import tasks
+from seqloom.training.budget import Budget, Progress
 from seqloom.training.loop import StopOnSignal, TrainingLoop
-from seqloom.training.progress import Budget, Display, Progress, Silent, Terminal
+from seqloom.training.reports import Display, Silent, Terminal
 from seqloom.training.trainer import Trainer
 
 

@@ -1,4 +1,4 @@
-"""Tasks, one file each: what is read, which networks are built, what the loss is, how it is scored."""
+"""Tasks, one file each: the data, the networks, the loss, the metrics."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _NTM: dict[str, Any] = {"training.clip_norm": 1.0}
 
 
 def _feed_forward(heads: int, batch_size: int) -> dict[str, Any]:
-    """Of a Neural Turing Machine whose controller remembers nothing itself, with so many heads of each kind."""
+    """The settings of a Neural Turing Machine with a feed-forward controller and this number of heads of each kind."""
     return {
         "model.controller": "feed-forward",
         "model.hidden_size": 256,
@@ -67,22 +67,22 @@ _NTM_FOR: dict[str, dict[str, Any]] = {
     "priority-sort": _feed_forward(heads=5, batch_size=8),
     "dynamic-n-grams": {"data.batch_size": 16, "training.learning_rate": 3e-3},
 }
-"""What a Neural Turing Machine has otherwise for an algorithm. With these, most seeds learn to look items up and to
-repeat, where with an LSTM controller and one head most stay for long on a plateau; and sorting is learnt faster.
-Controller, heads and batch were not told apart (LOG.md has the figures)."""
+"""The other settings of a Neural Turing Machine for each algorithm. With these, most seeds learn look-up and
+repetition, where with an LSTM controller and one head most stay on a plateau for long; and sorting is learnt faster.
+The effects of controller, heads and batch size were not separated (LOG.md has the figures)."""
 _RECURRENT: dict[str, Any] = {"model.hidden_size": 256, "model.num_layers": 3, "data.batch_size": 4}
 _TRANSFORMER: dict[str, Any] = {"model.model_dim": 128, "model.num_layers": 4, "data.batch_size": 16}
 
 
 class AlgorithmTask:
-    """Learn to copy, repeat, recall, predict or sort, from examples drawn as they are needed: bits a sequence."""
+    """Learn to copy, repeat, recall, predict or sort from generated examples: bits per sequence."""
 
     name = "algorithm"
     description = "Learn to copy, repeat, recall, predict or sort, from generated examples."
     default_model = "ntm"
 
     def models(self) -> Sequence[str]:
-        """Every layer that does not see the future."""
+        """Every causal layer."""
         return [name for name in layers if layers[name].causal]
 
     def describe(self, model: str) -> Description:
@@ -94,7 +94,7 @@ class AlgorithmTask:
         model_settings = layers[model].settings
         return create_model("AlgorithmSettings", __base__=AlgorithmSettings, model=(model_settings, model_settings()))
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         fields = layers[model].settings.model_fields
         if "memory_size" in fields:
             return _TRAINING | _NTM
@@ -102,8 +102,8 @@ class AlgorithmTask:
             return _TRAINING | _TRANSFORMER
         return _TRAINING if "order" in fields else _TRAINING | _RECURRENT
 
-    def preset_for(self, model: str, asked: Mapping[str, Any], data: str) -> Mapping[str, Any]:
-        preset = self.preset(model, asked)
+    def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
+        preset = self.preset(model, overrides)
         if "memory_size" not in layers[model].settings.model_fields:
             return preset
         return {**preset, **_NTM_FOR.get(data.partition(":")[0], {})}
@@ -129,7 +129,7 @@ class AlgorithmTask:
         return SyntheticLoader(data, _SEQUENCES_AT_ONCE)
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
-        """Counted by the sequence."""
+        """The loss per sequence."""
         assert batch.scored is not None
         total = model.loss(batch.inputs, batch.targets, batch.scored, batch.lengths)
         return Loss(total, batch.scored.any(1).sum()), state
@@ -142,7 +142,7 @@ class AlgorithmTask:
         return {"bits_per_sequence": bits, "sequences": len(data)}
 
     def output_metrics(self, trained: Trained, data: SyntheticData, brief: bool) -> dict[str, float]:  # noqa: ARG002
-        """Bits that are wrong, sequences of which none is; where a predictor cannot know, what the best would lose."""
+        """The wrong bits, the share of sequences without any, and the loss of the best predictor if it cannot be 0."""
         wrong = np.array([count for batch in _answered(self, trained, data) for count in batch])
         scores = {
             "bit_errors_per_sequence": float(wrong.mean()),
@@ -158,7 +158,7 @@ class AlgorithmTask:
         return ExampleScores("ratio", "sequence", np.column_stack([bits, np.ones(len(bits))]))
 
     def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
-        """What goes in, what is to come out, and the probabilities that do."""
+        """The inputs, the targets and the predicted probabilities."""
         assert batch.scored is not None
         model: BitPredictor = trained.model
         with torch.no_grad():

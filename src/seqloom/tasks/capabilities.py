@@ -1,4 +1,4 @@
-"""What can be asked of a trained model, task by task; a task has those of these contracts that make sense for it."""
+"""The capabilities of tasks beyond training: predict, score, generate, embed and others; a task implements some."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqloom.config import Settings
 from seqloom.errors import unknown_name
 from seqloom.models.fitted import Fitted
 
-if TYPE_CHECKING:  # what these import is for tasks that use it
+if TYPE_CHECKING:  # these imports are only needed by tasks that implement the capability
     from seqloom.data.batches import Batch
     from seqloom.data.series import Panel
     from seqloom.decoding.alignment import Alignment
@@ -24,11 +24,11 @@ if TYPE_CHECKING:  # what these import is for tasks that use it
     from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
 
 TrainedModel = Any
-"""A task's network, an nn.Module that also has what the task's own contract asks for; or what it fits."""
+"""A task's network, an nn.Module with the methods that the task needs; or the model that it fits."""
 
 
 class Trained(NamedTuple):
-    """What is left of a training: all that its use needs."""
+    """A trained model, with all that its use needs."""
 
     model: TrainedModel
     codec: Any
@@ -36,7 +36,7 @@ class Trained(NamedTuple):
 
 
 class Prediction(Protocol):
-    """An answer: as a line of text, what it was ranked by (higher is better), and with all that is known of it."""
+    """An answer: its text, the score by which answers are ranked (higher is better), and all its fields as JSON."""
 
     @property
     def text(self) -> str: ...
@@ -48,39 +48,39 @@ class Prediction(Protocol):
 
 
 class FittedSettings(Settings):
-    """Those of a model that is fitted: there are none of training beside them."""
+    """The settings of a fitted model, which has no settings of gradient training."""
 
 
 @runtime_checkable
 class FitsWithoutGradients(Protocol):
-    """Has models that are fitted, without gradients of torch's."""
+    """Has models that are fitted without gradients."""
 
     def fitted(self, model: str, settings: Any) -> Fitted | None:
-        """The model, not yet fitted or opened; None where `model` is a network that is trained."""
+        """The model, not yet fitted or opened; None if `model` is a network that is trained by gradients."""
         ...
 
 
 @runtime_checkable
 class ScoresWithoutBatches(Protocol):
-    """Scores its models without gradients itself, without batches and losses of a network."""
+    """Scores its models without gradients itself, without batches and the loss of a network."""
 
     def measure(self, trained: Trained, data: Any) -> dict[str, float]:
-        """All metrics on `data`, `score` among them."""
+        """All metrics on `data`, including the score."""
         ...
 
 
 @runtime_checkable
 class Incomparable(Protocol):
-    """Has models whose scores are of different questions, so that they say nothing of which model is better."""
+    """Has models whose scores measure different things, so that they do not tell which model is better."""
 
     def apart(self, models: Sequence[str]) -> str:
-        """Why that is so of these models, as a sentence; empty where it is not."""
+        """Why the scores of these models cannot be compared, as a sentence; empty if they can."""
         ...
 
 
 @runtime_checkable
 class Probable(Protocol):
-    """A prediction that is one of several, and how probable it is among them."""
+    """A prediction out of several, with its probability."""
 
     @property
     def probability(self) -> float: ...
@@ -88,14 +88,14 @@ class Probable(Protocol):
 
 @runtime_checkable
 class Aligned(Protocol):
-    """A prediction that knows what was attended to for it, where that was asked for and the model has attention."""
+    """A prediction with its attention, if attention was requested and the model has it."""
 
     @property
     def alignment(self) -> Alignment | None: ...
 
 
 def refuse_unknown(options: Iterable[str], known: Iterable[str], task: str) -> None:
-    """Raises RequestError for the first of the `options` that `predict` of the task has no use for."""
+    """Raises RequestError for the first of the `options` that the task's `predict` does not have."""
     known = set(known)
     for name in options:
         if name not in known:
@@ -104,150 +104,151 @@ def refuse_unknown(options: Iterable[str], known: Iterable[str], task: str) -> N
 
 @runtime_checkable
 class ScoresExamples(Protocol):
-    """Says how probable given examples are."""
+    """Computes the probability of given examples."""
 
     def examples(self, path: str, settings: Any) -> Iterator[Any]:
-        """Those of a file, one a line."""
+        """The examples of a file, one for each line."""
         ...
 
     def score_examples(self, trained: Trained, examples: Sequence[Any]) -> LineScores:
-        """In the order given."""
+        """The score of each example, in the given order."""
         ...
 
 
 @runtime_checkable
 class ScoresTokens(Protocol):
-    """Says how probable each token of given examples is."""
+    """Computes the probability of each token of given examples."""
 
     def score_tokens(self, trained: Trained, examples: Sequence[Any]) -> list[list[TokenScore]]:
-        """The tokens of each example, the end included, in the order given; their sum is the example's score."""
+        """The tokens of each example with the end, in the given order; their sum is the example's score."""
         ...
 
 
 @runtime_checkable
 class Generates(Protocol):
-    """Goes on from a prompt."""
+    """Continues a prompt."""
 
     def generate(self, trained: Trained, prompt: str, options: Continuation) -> Iterator[str]:
-        """Yields the text as it comes."""
+        """Yields the text piece by piece."""
         ...
 
 
 @runtime_checkable
 class ScoresEachExample(Protocol):
-    """Says what each example contributes to the task's score, so that the uncertainty of the score can be told."""
+    """Computes each example's contribution to the task's score, from which the score's uncertainty is estimated."""
 
     def example_scores(self, trained: Trained, data: Any) -> ExampleScores:
-        """In the order of `data`, the same for all models. An example is what is drawn independently: a line, a
-        sentence, a pair, a series; never a token."""
+        """In the order of `data`, the same for all models. An example is an independent draw: a line, a sentence, a
+        pair, a series; never a token."""
         ...
 
 
 @runtime_checkable
 class ScoresByLength(Protocol):
-    """Scores what its models put out by the length of what they were given."""
+    """Scores its models by the length of their inputs."""
 
     def scores_by_length(self, trained: Trained, data: Any) -> list[LengthScores]: ...
 
 
 @runtime_checkable
 class TakesInputs(Protocol):
-    """Reads what is to be answered or embedded: examples without their targets. A line of text is one as it is."""
+    """Reads the inputs of predictions or embeddings: examples without targets. A line of text is an input as it is."""
 
     def inputs(self, path: str, settings: Any) -> Iterator[Any]:
-        """Those of a file, in order; none is left out, so that answers can be laid beside the lines."""
+        """The inputs in a file, in order; none is left out, so that answers can be matched with lines."""
         ...
 
 
 @runtime_checkable
 class Predicts(TakesInputs, Protocol):
-    """Answers inputs."""
+    """Predicts answers for inputs."""
 
     def predict(
         self, trained: Trained, inputs: Sequence[Any], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Prediction]]:
-        """The answers to each, the best first, in the order given. `options` of `Run.answers` that were given override
-        how the run was set up.
+        """The answers for each input, best first, in the given order. The `options` of `Run.answers` override the
+        settings of the run.
 
-        Raises RequestError at once, not at the first answer, for an option that the task does not know.
+        Raises RequestError immediately, not at the first answer, for an option that the task does not have.
         """
         ...
 
 
 @runtime_checkable
 class PredictsOnline(Protocol):
-    """Answers every element as it comes, before the next one is known."""
+    """Answers every element before the next one is known."""
 
     def online(self, trained: Trained) -> Callable[[str], str]:
-        """What takes the next element of a sequence and gives its answer. Raises RequestError where the model needs the
-        future."""
+        """A function that takes the next element of a sequence and returns its answer. Raises RequestError if the model
+        needs later elements."""
         ...
 
 
 @runtime_checkable
 class Forecasts(Protocol):
-    """Says what follows series of numbers in time."""
+    """Forecasts series of numbers in time."""
 
     def panel(self, trained: Trained, path: str) -> Panel:
-        """The series of a file, read as those of the training were."""
+        """The series of a file, read as in training."""
         ...
 
     def forecast(self, trained: Trained, panel: Panel, horizon: int, paths: int, seed: int) -> Iterator[ForecastRow]:
-        """What follows each series. `horizon` 0: as in training. `paths`: sample paths beside the quantiles."""
+        """The forecast of each series. `horizon` 0: as in training. `paths`: the number of sample paths besides
+        quantiles."""
         ...
 
     def backtest(
         self, trained: Trained, data: Any, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
     ) -> ForecastScores:
-        """Scores from rolling origins; 0: as the run was set up."""
+        """Scores of forecasts from rolling origins; 0 means the settings of the run."""
         ...
 
     def study(
         self, trained: Trained, data: Any, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
     ) -> ForecastStudy:
-        """What a page shows: the scores of `backtest` and some of the series."""
+        """The content of a page: the scores of `backtest` and some of the series."""
         ...
 
     def anomalies(self, trained: Trained, panel: Panel) -> Iterator[Anomaly]:
-        """How likely each value was, given those before it."""
+        """The probability of each value given those before it."""
         ...
 
 
 @runtime_checkable
 class Embeds(TakesInputs, Protocol):
-    """Gives a vector of one length for each input."""
+    """Computes a vector of fixed size for each input."""
 
     def embed(self, trained: Trained, inputs: Sequence[Any], pooling: str) -> Iterator[NDArray[np.float32]]:
-        """(size,) each, in the order given. `pooling` is a name of `models.sentence_vectors.poolings`, or `auto`."""
+        """(size,) each, in the given order. `pooling` is a name of `models.sentence_vectors.poolings`, or `auto`."""
         ...
 
 
 @runtime_checkable
 class Diagnoses(Protocol):
-    """Says what is confused with what, and where the model was sure and wrong."""
+    """Reports which classes are confused, and confident mistakes."""
 
     def diagnose(self, trained: Trained, data: Any) -> Diagnosis: ...
 
 
 @runtime_checkable
 class Calibrates(Protocol):
-    """Fits what is fitted after training, on held-out data: how sharp probabilities are."""
+    """Fits what is fitted after training, on held-out data: the sharpness of probabilities."""
 
     def calibrate(self, trained: Trained, valid: Any) -> None:
-        """Changes buffers of the model; they are saved with it."""
+        """Changes buffers of the model, which are saved with it."""
         ...
 
 
 class Band(NamedTuple):
-    """`values` (rows, time) from 0 to 1, to be shown along time under a `name`."""
+    """`values` (rows, time) from 0 to 1, to be plotted over time under a `name`."""
 
     name: str
     values: NDArray[np.floating[Any]]
 
 
 class Steps(NamedTuple):
-    """What went on in a sequence, to be shown beside what a model did at each step: the `names` of the steps where
-    they have any, else none."""
+    """The contents of a sequence, to be plotted beside the model's behaviour at each step: the `names` of the steps, or
+    none."""
 
     names: Sequence[str]
     bands: Sequence[Band]
@@ -255,8 +256,8 @@ class Steps(NamedTuple):
 
 @runtime_checkable
 class ShowsSteps(Protocol):
-    """Says what its sequences are, step by step."""
+    """Describes its sequences step by step."""
 
     def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
-        """Of one row of a batch, padding included."""
+        """The steps of one row of a batch, padding included."""
         ...

@@ -46,16 +46,16 @@ from seqloom.tasks.task import Score
 
 _MISTAKES = 50
 _FEWEST, _MOST = 8, 32
-"""Examples in a batch, where it is not said how many: as few as make .."""
+"""Examples in a batch by default: as few as make .."""
 _UPDATES_AN_EPOCH = 20
-""".. so many updates of an epoch. A few dozen examples are then learnt in as many epochs as thousands are."""
+""".. this number of updates per epoch. A few dozen examples then take as many epochs to learn as thousands."""
 
 
 class ClassifyTask:
-    """Name the class of a text or of a sequence of numbers: accuracy, macro F1, calibration."""
+    """Classify texts or sequences of numbers: accuracy, macro F1, calibration."""
 
     name = "classify"
-    description = "Name the class of a text or of a sequence of numbers."
+    description = "Predict the class of a text or of a sequence of numbers."
     default_model = "lstm"
 
     def models(self) -> Sequence[str]:
@@ -67,12 +67,12 @@ class ClassifyTask:
     def settings(self, model: str) -> type[ClassifySettings]:
         return settings_of(model)
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        data: Literal["characters", "text"] = "characters" if asked.get("tokenizer.kind") == "character" else "text"
-        return preset_of(model, data, with_vectors=bool(asked.get("embedding.from")))
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+        data: Literal["characters", "text"] = "characters" if overrides.get("tokenizer.kind") == "character" else "text"
+        return preset_of(model, data, with_vectors=bool(overrides.get("embedding.from")))
 
-    def preset_for(self, model: str, asked: Mapping[str, Any], data: str) -> Mapping[str, Any]:
-        return preset_of(model, "numbers") if holds_numbers(data) else self.preset(model, asked)
+    def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
+        return preset_of(model, "numbers") if holds_numbers(data) else self.preset(model, overrides)
 
     def recipe(self, settings: ClassifySettings) -> Recipe[Labelled, LabelledData]:
         more = _vocabulary_of_vectors(_vectors_source(settings))
@@ -107,13 +107,13 @@ class ClassifyTask:
         return Score("accuracy", lower_is_better=False)
 
     def metrics(self, total: Loss, data: LabelledData) -> dict[str, float]:
-        """Nats are of the examples whose label is known from training; without one there are none."""
+        """The loss in nats, over the examples whose label is in the training data; absent if there are none."""
         count = int(total.count)
         nats = {"nats_per_example": float(total.sum) / count} if count else {}
         return {**nats, "examples": len(data)}
 
     def output_metrics(self, trained: Trained, data: LabelledData, brief: bool) -> dict[str, Any]:  # noqa: ARG002
-        """Of all examples; a label that was not seen in training is never predicted, and so always wrong."""
+        """Over all examples; a label that is not in the training data is never predicted, and so always wrong."""
         return _scores(trained, data, *_answers(trained, data))
 
     def example_scores(self, trained: Trained, data: LabelledData) -> ExampleScores:
@@ -127,15 +127,15 @@ class ClassifyTask:
     def predict(
         self, trained: Trained, inputs: Sequence[Source], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Decision]]:
-        """Every class, the most probable first, or the first `n_best` of them; with `proba` all the same. `attention`:
-        with what was attended to."""
+        """Every class, most probable first, or the first `n_best` classes; `proba` changes nothing. `attention`:
+        include the attention weights."""
         refuse_unknown(options, ("n_best", "attention", "proba"), self.name)
         codec, most = cast(LabelledCodec, trained.codec), options.get("n_best")
         if most is not None and most < 1:
             raise RequestError("n_best is out of range", where="n_best", got=most, expected="1 or more")
         if options.get("proba"):
             most = None
-        rows = _rows(trained, inputs)  # which refuses what the model does not read now, not with the first answer
+        rows = _rows(trained, inputs)  # raises an error for a wrong input now, not with the first answer
 
         def answers() -> Iterator[Sequence[Decision]]:
             for row, decided in zip(rows, decide(trained.model, rows, _device(trained)), strict=True):
@@ -161,7 +161,7 @@ class ClassifyTask:
         )
 
     def calibrate(self, trained: Trained, valid: LabelledData) -> None:
-        """Fits the temperature on the examples whose label is known from training."""
+        """Fits the temperature on the examples whose label is in the training data."""
         model: ClassModel = trained.model
         model.temperature.fill_(1.0)
         known = np.flatnonzero(valid.class_ids != UNSEEN)
@@ -171,7 +171,7 @@ class ClassifyTask:
         model.temperature.fill_(fit_temperature(torch.from_numpy(log_probs), torch.from_numpy(valid.class_ids[known])))
 
     def embed(self, trained: Trained, inputs: Sequence[Source], pooling: str) -> Iterator[NDArray[np.float32]]:
-        """`auto` is the vector that the model itself decides by."""
+        """`auto` is the vector that the model classifies."""
         check_pooling(pooling)
         model = trained.model
         if not isinstance(model, Classifier):
@@ -186,7 +186,7 @@ class ClassifyTask:
             return reading._replace(summary=model.pooled(model.encoder(source, lengths))[0])
 
         known = [codec.says_something(row) for row in rows]
-        # The model's own vector takes the place of the summary, which is what "last" gives.
+        # The model's own vector replaces the summary, which is what "last" returns.
         return vectors_in_batches(read, [len(row) for row in rows], known, "last" if pooling == AUTO else pooling)
 
 
@@ -202,13 +202,13 @@ def _bag(train: LabelledData, weights: Tensor, settings: ClassifySettings) -> Ba
 
 
 def _vectors_source(settings: ClassifySettings) -> str:
-    """The run or the file of pretrained vectors; empty where there is none, or the model has no embedding."""
+    """The run or the file of pretrained vectors; empty if there is none, or the model has no embedding."""
     embedding = getattr(settings, "embedding", None)
     return "" if embedding is None else cast(EmbeddingSettings, embedding).from_
 
 
 def _vocabulary_of_vectors(source: str) -> ExtraVocabulary | None:
-    """The words that have pretrained vectors, the frequent ones first."""
+    """The words with pretrained vectors, most frequent first."""
     if not source:
         return None
     path = Path(source)
@@ -233,7 +233,7 @@ def _source(train: LabelledData, settings: ClassifySettings) -> Tokens | Pretrai
 
 
 def _class_weights(class_ids: NDArray[np.int64], classes: int, kind: str) -> Tensor:
-    """(classes,): 1 on the mean over the examples."""
+    """(classes,): weights with mean 1 over the examples."""
     if kind == "none":
         return torch.ones(classes)
     counts = np.bincount(class_ids, minlength=classes)
@@ -253,7 +253,7 @@ def _device(trained: Trained) -> torch.device:
 
 
 def _rows(trained: Trained, inputs: Sequence[Source]) -> list[NDArray[Any]]:
-    """What is read of each input."""
+    """The input of the network for each text or sequence."""
     codec: LabelledCodec = trained.codec
     cut = cut_of(trained.settings, codec.reads_text)
     return [cut(row) for row in codec.rows(inputs, trained.settings.data.vector == "steps")]
@@ -265,7 +265,7 @@ def _decided(trained: Trained, data: LabelledData, numbers: NDArray[np.int64]) -
 
 
 def _answers(trained: Trained, data: LabelledData) -> tuple[list[str], NDArray[np.float64]]:
-    """The best label of each example, and its probability."""
+    """The most probable label of each example, and its probability."""
     best, probabilities = [], []
     for decided in _decided(trained, data, np.arange(len(data))):
         best.append(int(decided.log_probs.argmax()))

@@ -1,4 +1,4 @@
-"""The settings of the task `classify`, and what its models start from."""
+"""The settings of the task `classify`, and the presets of its models."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ BOW: Final = "bow"
 
 class TextSettings(TokenizerSettings):
     lowercase: bool = Field(True, description="convert the text to lowercase")
-    punctuation: bool = Field(True, description="word tokenizer: punctuation marks are tokens of their own")
+    punctuation: bool = Field(True, description="word tokenizer: punctuation marks are separate tokens")
 
 
 class DataSettings(Settings):
     tokens_per_batch: int = Field(
-        8_000, gt=0, le=2**31, description="most tokens, or steps of numbers, in a batch, padding included"
+        8_000, gt=0, le=2**31, description="largest number of tokens, or steps of numbers, in a batch with padding"
     )
     examples_per_batch: int = Field(
-        0, ge=0, le=2**20, description="most examples in a batch; 0: a twentieth of the training data, from 8 to 32"
+        0, ge=0, le=2**20, description="largest number of examples in a batch; 0: a twentieth of the data, from 8 to 32"
     )
-    max_length: int = Field(0, ge=0, description="the most tokens of a text that are read; 0: all")
-    max_steps: int = Field(0, ge=0, description="the most steps of a sequence of numbers that are read; 0: all")
+    max_length: int = Field(0, ge=0, description="largest number of tokens of a text that are read; 0: all")
+    max_steps: int = Field(0, ge=0, description="largest number of steps of a sequence that are read; 0: all")
     long: Literal["start", "end", "both", "stream"] = Field(
         "both",
-        description="what is read of a longer sequence: its start, its end, half of each; stream: all of it, in chunks "
-        "of that length, the memory carried and gradients cut in between",
+        description="the part of a longer sequence that is read: its start, its end, half of each; stream: all of it, "
+        "in chunks of that length, with the state carried along and gradients truncated between chunks",
     )
     vector: Literal["channels", "steps"] = Field(
         "channels", description="a row of a table is one step of many channels, or many steps of one number"
@@ -50,13 +50,13 @@ class ClassifySettings(Settings):
 
 
 class WholeSettings(ClassifySettings):
-    """Of a model that must have the whole sequence at once."""
+    """The settings of a model that needs the whole sequence at once."""
 
     @model_validator(mode="after")
     def _is_not_streamed(self) -> WholeSettings:
         if self.data.long == "stream":
             raise RequestError(
-                "a model that reads a sequence as a whole cannot be streamed",
+                "a model that needs the whole sequence at once cannot be streamed",
                 where="data.long",
                 got="stream",
                 expected="start, end or both; or a model that reads forward in time: gru, lstm, mingru, rnn",
@@ -134,14 +134,14 @@ _BAG: dict[str, Any] = {
 }
 _BAG_OF_CHARACTERS: dict[str, Any] = {
     "model.order": 4,
-    # A step of the optimizer goes over every weight, and many classes have many: few large steps.
+    # A step of the optimizer changes all weights, of which many classes have many: few large steps.
     "data.tokens_per_batch": 80_000,
     "data.examples_per_batch": 512,
 }
 
 
 def settings_of(model: str) -> type[ClassifySettings]:
-    """The class of all settings of a model, but for those of training."""
+    """The settings class of a model, without those of training."""
     if model == BOW:
         return create_model("ClassifySettings", __base__=WholeSettings, model=(BagSettings, BagSettings()))
     if model not in layouts():
@@ -155,8 +155,8 @@ def settings_of(model: str) -> type[ClassifySettings]:
 def preset_of(
     model: str, data: Literal["text", "characters", "numbers"], with_vectors: bool = False
 ) -> Mapping[str, Any]:
-    """The settings that do well with a model. `characters`: texts are read character by character, where uppercase
-    carries information. `with_vectors`: the embedding is pretrained."""
+    """The preset of a model. `characters`: texts are read character by character, where uppercase carries information.
+    `with_vectors`: the embedding is pretrained."""
     written: dict[str, Any] = {"tokenizer.lowercase": False} if data == "characters" else {}
     if model == BOW:
         return _BAG | written | (_BAG_OF_CHARACTERS if data == "characters" else {})
@@ -173,7 +173,7 @@ def preset_of(
 
 
 def cut_of(settings: ClassifySettings, text: bool) -> Truncation:
-    """What is read of what is long."""
+    """The part of long sequences that is read."""
     data = settings.data
     if data.long == "stream":
         return Truncation()
@@ -181,6 +181,6 @@ def cut_of(settings: ClassifySettings, text: bool) -> Truncation:
 
 
 def chunk_size_of(settings: ClassifySettings, text: bool) -> int:
-    """The elements that are read at a time; 0 is all."""
+    """The number of elements that are read at a time; 0 is all."""
     data = settings.data
     return (data.max_length if text else data.max_steps) if data.long == "stream" else 0

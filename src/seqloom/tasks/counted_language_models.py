@@ -1,4 +1,4 @@
-"""Count-based language models as models of a task: settings, presets, the parts of a mixture."""
+"""Count-based language models and mixtures in the task `language-model`: settings, presets, parts of a mixture."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ COUNTED: dict[str, type[NgramModel] | type[Mixture]] = {"mix": Mixture, "ngram":
 
 
 def counted_settings(model: str, data: type[Settings]) -> type[Settings]:
-    """The class of all settings: none of a network."""
+    """The settings class, without settings of a network."""
     model_settings = COUNTED[model].settings
     fields: dict[str, Any] = {"tokenizer": (TokenizerSettings, TokenizerSettings()), "data": (data, data())}
     return create_model("CountedSettings", __base__=FittedSettings, **fields, model=(model_settings, model_settings()))
 
 
-def counted_preset(model: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """An n-gram model is one of lines. A mixture goes along a stream where a part was trained on one."""
+def counted_preset(model: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """An n-gram model reads lines. A mixture reads a stream if one of its parts was trained on one."""
     modes = []
     if model == "mix":
-        parts = build(MixtureSettings, {"parts": asked.get("model.parts", ())}).parts
+        parts = build(MixtureSettings, {"parts": overrides.get("model.parts", ())}).parts
         modes = [mode_of(_config(Path(name))) for name in parts]
     return {"data.mode": "stream" if "stream" in modes else "lines"}
 
@@ -47,12 +47,12 @@ def make_counted(model: str, settings: Any, open_part: Callable[[Path], Part]) -
 
 
 def mode_of(config: Mapping[str, Any]) -> Mode | None:
-    """How a run reads its text; None of an n-gram, for which the end of a line begins the next."""
+    """How a run reads its text; None for an n-gram model, in which the end of a line begins the next."""
     return None if config["model"] == "ngram" else config["settings"]["data"]["mode"]
 
 
 def open_part(folder: Path, load: Callable[[Path, str, Mapping[str, Any]], Any]) -> Part:
-    """A run as part of a mixture. `load` opens the network in a folder, of a model with its settings."""
+    """A run as a part of a mixture. `load` opens the network in a folder, given its model and settings."""
     config = _config(folder)
     network = load(folder, config["model"], {k: v for k, v in config["settings"].items() if k != "training"})
     codec = TextCodec.load(folder)
@@ -67,13 +67,13 @@ def _config(folder: Path) -> dict[str, Any]:
     config = read_toml(path)
     if config.get("task") != "language-model":
         raise RequestError(
-            "a mixture is of language models", where=str(folder), got=config.get("task"), expected="language-model"
+            "only language models can be mixed", where=str(folder), got=config.get("task"), expected="language-model"
         )
     return config
 
 
 def mixture_recipe(settings: Any) -> Recipe[str, TokenFile]:
-    """The text is read with the tokenizer of the parts."""
+    """Reads the text with the tokenizer of the parts."""
     plain = text_recipe(readers["lines"], settings.tokenizer)
     parts = settings.model.parts
     first = Path(parts[0]) if parts else Path()

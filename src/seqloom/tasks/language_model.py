@@ -61,14 +61,14 @@ TextCorpus = Corpus[str, TokenFile]
 
 
 _FEWEST_LINES, _MOST_LINES, _PASSAGES = 20, 2_000, 100
-"""Of a text whose lines are its examples; and into how many passages another is cut."""
+"""The smallest number of lines that count as examples; and the number of passages into which other texts are cut."""
 
 
 class LanguageModelTask:
     """Predicts the next token of a text, scored by perplexity, bits per byte and bits per token."""
 
     name = "language-model"
-    description = "Predict the next token of a text, score texts and write new ones."
+    description = "Predict the next token of a text, score texts and generate new ones."
     default_model = "lstm"
 
     def models(self) -> Sequence[str]:
@@ -87,14 +87,14 @@ class LanguageModelTask:
             "LanguageModelSettings", __base__=LanguageModelSettings, model=(model_settings, model_settings())
         )
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
         if model in COUNTED:
-            return counted_preset(model, asked)
+            return counted_preset(model, overrides)
         preset = dict(PRESETS[model])
-        if asked.get("tokenizer.kind") == "character":
+        if overrides.get("tokenizer.kind") == "character":
             preset |= CHARACTERS.get(model, {})
-        if model == "transformer" and asked.get("data.mode") != "lines":
-            # Carried along a stream, a memory of everything would grow without end.
+        if model == "transformer" and overrides.get("data.mode") != "lines":
+            # The cache of a Transformer would grow without end along a stream.
             preset["model.window"] = STREAM_WINDOW
         return preset
 
@@ -154,7 +154,8 @@ class LanguageModelTask:
     def _loss_in_two(
         self, model: TrainedModel, batch: Batch, carry: int, state: State | None
     ) -> tuple[Loss, State | None]:
-        """The state is that after `carry` steps; gradients go on through it."""
+        """The loss of a batch, and the state after its first `carry` steps, through which gradients flow to the
+        rest."""
         if not carry:
             return self.loss(model, batch._replace(carry=None), state)[0], state
         first, carried = self.loss(model, batch.steps(0, carry), state)
@@ -162,7 +163,7 @@ class LanguageModelTask:
         return Loss(first.sum + second.sum, first.count + second.count), carried
 
     def steps(self, trained: Trained, batch: Batch, row: int) -> Steps:
-        """The tokens that are read."""
+        """The tokens of the inputs."""
         tokenizer = cast(TextCodec, trained.codec).tokenizer
         return Steps([tokenizer.token(i) for i in batch.inputs[row].tolist()], [])
 
@@ -180,14 +181,14 @@ class LanguageModelTask:
         }
 
     def output_metrics(self, trained: Trained, data: TokenFile, brief: bool) -> dict[str, float]:
-        """The perplexity over the words that are known; what is unknown is read all the same."""
+        """The perplexity over the known words; unknown words are read but not counted."""
         if brief:
             return {}
         nats, count = known_nats(trained.model, self.exact_loader(data, trained.settings))
         return {"perplexity_excluding_unknown": math.exp(min(nats / count, 700.0)) if count else math.nan}
 
     def example_scores(self, trained: Trained, data: TokenFile) -> ExampleScores:
-        """By line. In a long text by passages of consecutive lines, since lines that follow each other are alike."""
+        """By line; in a long text by passages of consecutive lines, since neighbouring lines are similar."""
         nats = token_nats(trained.model, self.exact_loader(data, trained.settings), len(data))
         starts, unit = _passages(data)
         tokens = np.diff(starts, append=len(data))
@@ -197,7 +198,7 @@ class LanguageModelTask:
         return (line.strip() for line in read_lines(path))
 
     def score_examples(self, trained: Trained, examples: Sequence[str]) -> LineScores:
-        """The log-probability of each line on its own, in nats."""
+        """The log-probability of each line by itself, in nats."""
         if isinstance(trained.model, NgramModel):
             ids, offsets = trained.codec.tokenizer.encode_lines(examples)
             return LineScores(*trained.model.line_scores(ids, offsets))
@@ -219,8 +220,8 @@ class LanguageModelTask:
         return self.examples(path, settings)
 
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
-        """`auto` is the mean of the words' own vectors, which of most models say more of what is meant than what the
-        layer, whose eyes are on the next word, makes of them (LOG.md)."""
+        """`auto` is the mean of the token embeddings, which for most models represents the meaning better than the
+        outputs, which are trained to predict the next token (LOG.md)."""
         if isinstance(trained.model, CountBased):
             raise RequestError("a count-based model has no vectors", where="embed", expected="a run of a network")
         first, device = self.first_input(trained.settings), next(trained.model.parameters()).device
@@ -228,14 +229,14 @@ class LanguageModelTask:
         return sentence_vectors(trained.model, rows, "word-mean" if pooling == AUTO else pooling, device)
 
     def first_input(self, settings: LanguageModelSettings) -> int:
-        """The id that stands before a text: `<sos>` before a line, and in a stream the `<eos>` of what came before."""
+        """The id that precedes a text: `<sos>` before a line, and in a stream the `<eos>` of the previous line."""
         return SOS if settings.data.mode == "lines" else EOS
 
 
 def _passages(data: TokenFile) -> tuple[NDArray[np.int64], str]:
-    """Where the examples of a text begin, by token, and what they are."""
+    """Where the examples of a text begin, by token, and the name of such an example."""
     lines = data.offsets[:-1][np.diff(data.offsets) > 0]
-    if len(lines) < _FEWEST_LINES:  # a text of one long line, or of a few
+    if len(lines) < _FEWEST_LINES:  # one long line, or a few
         return np.unique(np.linspace(0, len(data), _PASSAGES, endpoint=False).astype(np.int64)), "passage"
     if len(lines) <= _MOST_LINES:
         return lines, "line"

@@ -1,4 +1,4 @@
-"""The settings of the task `language-model`, and those that do well with its models."""
+"""The settings of the task `language-model`, and the presets of its models."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from seqloom.nn.output import OutputSettings
 
 class DataSettings(Settings):
     mode: Literal["stream", "lines"] = Field(
-        "stream", description="stream: one long text with the state carried on; lines: each line on its own"
+        "stream", description="stream: one long text with the state carried along; lines: each line by itself"
     )
     batch_size: int = Field(20, gt=0, le=2**20, description="stream: parallel streams")
     horizon: int = Field(35, gt=0, le=2**20, description="stream: steps that gradients reach back (k2)")
-    advance: int = Field(0, ge=0, le=2**20, description="stream: new steps a batch (k1); 0: as many as the horizon")
-    tokens_per_batch: int = Field(1_000, gt=0, le=2**31, description="lines: most tokens in a batch, padding included")
+    advance: int = Field(0, ge=0, le=2**20, description="stream: new steps per batch (k1); 0: as many as the horizon")
+    tokens_per_batch: int = Field(1_000, gt=0, le=2**31, description="lines: largest number of tokens in a batch")
 
 
 class LanguageModelSettings(Settings):
@@ -45,7 +45,7 @@ class LanguageModelSettings(Settings):
     def _memory_is_bounded(self) -> LanguageModelSettings:
         if self.data.mode == "stream" and getattr(self.model, "window", None) == 0:
             raise RequestError(
-                "along a stream, a memory of everything seen would grow without end",
+                "along a stream, the cache of all previous elements would grow without end",
                 where="model.window",
                 got=0,
                 expected="1 or more",
@@ -80,7 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "training.learning_rate": 1e-3,
     },
 }
-"""What a model starts from. The LSTM's were found on Penn Treebank words (LOG.md has what failed); others follow."""
+"""The presets of the models. The LSTM's was found on Penn Treebank words (LOG.md has what failed); others follow it."""
 
 CHARACTERS: dict[str, dict[str, Any]] = {
     name: {
@@ -97,6 +97,6 @@ CHARACTERS: dict[str, dict[str, Any]] = {
     "ffnn": {"embedding.dim": 64, "output.tied": False, "model.order": 17},
     "nnlm": {"embedding.dim": 64, "model.order": 17},
 }
-"""What is otherwise with characters: few of them, so vectors are small and memory is what counts."""
+"""Changes of the preset for character tokenizers: few tokens, so embeddings are small and the hidden state is large."""
 
 STREAM_WINDOW = 64

@@ -1,4 +1,4 @@
-"""All metrics of a trained model on data, whatever kind of model it is."""
+"""Computes all metrics of a trained model, whatever kind of model it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqloom.tasks.capabilities import ScoresWithoutBatches, Trained
 
 
 def measure(task: Any, trained: Trained, data: Any, device: str, brief: bool = False) -> dict[str, Any]:
-    """All metrics of a trained model on `data`, the score among them. `brief`: those of part of its output, as during
+    """All metrics of a trained model on `data`, including the score. `brief`: those of part of its output, as during
     training. A model without gradients is scored by the task itself, if the task can."""
     if isinstance(trained.model, Fitted) and isinstance(task, ScoresWithoutBatches):
         return task.measure(trained, data)

@@ -1,4 +1,4 @@
-"""A task whose models are networks: what is asked of it to train one and to score it. Knows no task by name."""
+"""The contract of tasks whose models are networks, for training and scoring; independent of any task."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from seqloom.tasks.task import Task
 
 
 class Loss(NamedTuple):
-    """`sum`: nats (or squared error) over the targets that count; `count`: how many. Averages of averages are wrong on
-    ragged batches, so whoever divides does it once, at the end."""
+    """`sum`: nats (or squared error) over the targets that count; `count`: their number. The caller divides once at the
+    end, since averages of averages are wrong for batches of different sizes."""
 
     sum: Tensor
-    count: Tensor  # type: ignore[assignment]  # tuple.count is not missed
+    count: Tensor  # type: ignore[assignment]  # hides tuple.count
 
 
 @runtime_checkable
@@ -28,35 +28,35 @@ class NetworkTask(Task, Protocol):
     def build(self, corpus: Corpus[Any, Any], model: str, settings: Any) -> nn.Module: ...
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: Any) -> nn.Module:
-        """The network that `tensors` were saved from; they are loaded into it by the caller."""
+        """An untrained network with the sizes of the saved `tensors`, which the caller loads into it."""
         ...
 
     def train_loader(self, corpus: Corpus[Any, Any], settings: Any, seed: int) -> Loader: ...
 
     def exact_loader(self, data: Any, settings: Any) -> Loader:
-        """Every target once, in an order that does not change."""
+        """Every target once, in a fixed order."""
         ...
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]: ...
 
     def metrics(self, total: Loss, data: Any) -> dict[str, float]:
-        """What the loss over all of `data` says, by plain names."""
+        """The metrics that follow from the loss over all of `data`, by name."""
         ...
 
     def output_metrics(self, trained: Trained, data: Any, brief: bool) -> dict[str, Any]:
-        """What the model's own output on `data` says, by plain names; `brief`: of part of it, as during training."""
+        """The metrics of the model's output on `data`, by name; `brief`: on part of it, as during training."""
         ...
 
 
 def evaluate(task: NetworkTask, trained: Trained, data: Any, device: str, brief: bool = False) -> dict[str, Any]:
-    """All metrics on `data`, `score` among them."""
+    """All metrics on `data`, including the score."""
     total = total_loss(task, trained.model, task.exact_loader(data, trained.settings), device)
     return task.metrics(total, data) | task.output_metrics(trained, data, brief)
 
 
 @torch.no_grad()
 def total_loss(task: NetworkTask, model: nn.Module, loader: Loader, device: str) -> Loss:
-    """The loss over everything that the loader holds, with the model in evaluation mode for the time."""
+    """The loss over all batches of the loader, with the model in evaluation mode meanwhile."""
     was_training = model.training
     model.eval()
     total, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""The task `tag`, many to many, synchronous: a tag for every word. Parts of speech, chunks, named entities."""
+"""The task `tag`: a tag for every word. Parts of speech, chunks, named entities."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from seqloom.tasks.task import Score
 
 Words = Sequence[str]
 Input = str | Words
-"""A line, whose words are separated by whitespace, or the words."""
+"""A line with words separated by whitespace, or the words."""
 
 _CONTEXT = 6
 _MISTAKES = 50
@@ -52,16 +52,16 @@ _MISTAKES = 50
 class DataSettings(Settings):
     target: Target = Field(
         "auto",
-        description="which column is predicted: its number from 1 on or, in CoNLL-U, its name; auto: the last, in "
+        description="the column that is predicted: its number, from 1, or its name in CoNLL-U; auto: the last, in "
         "CoNLL-U upos",
     )
-    tokens_per_batch: int = Field(800, gt=0, le=2**31, description="most words in a batch, padding included")
+    tokens_per_batch: int = Field(800, gt=0, le=2**31, description="largest number of words in a batch with padding")
 
     @field_validator("target")
     @classmethod
     def _counts_from_one(cls, target: Target) -> Target:
         if isinstance(target, int) and target < 1:
-            raise ValueError("the number of a column, from 1 on")
+            raise ValueError("the number of a column, from 1")
         return target
 
 
@@ -90,14 +90,14 @@ _CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1
 
 
 class TagTask:
-    """A tag for every word, scored by accuracy, and by span F1 where the tags mark spans."""
+    """A tag for every word, scored by accuracy, and by span F1 if the tags mark spans."""
 
     name = "tag"
-    description = "Give every word a tag: part of speech, chunk or named entity."
+    description = "Predict a tag for every word: part of speech, chunk or named entity."
     default_model = "bilstm"
 
     def models(self) -> Sequence[str]:
-        """Every layer there is."""
+        """Every layer."""
         return list(layers)
 
     def describe(self, model: str) -> Description:
@@ -109,7 +109,7 @@ class TagTask:
         model_settings = layers[model].settings
         return create_model("TagSettings", __base__=TagSettings, model=(model_settings, model_settings()))
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         fields = layers[model].settings.model_fields
         if "model_dim" in fields:
             return _TRANSFORMER
@@ -145,7 +145,7 @@ class TagTask:
         return SentenceLoader(data, settings.data.tokens_per_batch, seed=None)
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
-        """Tags that the training data does not have are not scored."""
+        """The loss; tags that are not in the training data do not count."""
         known, mask = batch.targets != UNSEEN, batch.mask()
         known = known if mask is None else known & mask
         total = model.loss(batch.inputs, batch.forms, batch.targets, known, batch.lengths)
@@ -167,7 +167,7 @@ class TagTask:
         return scores | _plain(_span_scores(data, predicted)) if mark_spans(data.labels.names) else scores
 
     def example_scores(self, trained: Trained, data: TaggedFile) -> ExampleScores:
-        """By sentence: the words whose tag is right, or the spans that are right, expected and predicted."""
+        """By sentence: the number of right tags, or the numbers of right, expected and predicted spans."""
         rows: list[tuple[int, ...]] = []
         scheme = scheme_of(data.labels.names)
         for number, (tags, _) in enumerate(_tagged(trained, data)):
@@ -180,26 +180,28 @@ class TagTask:
         return ExampleScores(metric, "sentence", np.array(rows, dtype=np.float64))
 
     def inputs(self, path: str, settings: TagSettings) -> Iterator[Words]:  # noqa: ARG002
-        """The words of each sentence of a CoNLL or CoNLL-U file, whatever else it has, or of each line of a text."""
+        """The words of each sentence of a CoNLL or CoNLL-U file, ignoring its tags, or of each line of a text."""
         return words_of(path)
 
     def predict(
         self, trained: Trained, inputs: Sequence[Input], options: Mapping[str, Any]
     ) -> Iterator[Sequence[TaggedWords]]:
-        """One answer each, empty where there are no words. The option `proba` has the text show probabilities."""
+        """One answer for each sentence, empty without words. With the option `proba`, the text includes
+        probabilities."""
         refuse_unknown(options, ["n_best", "proba"], self.name)
         if options.get("n_best", 1) != 1:
             raise RequestError("a sentence has one answer", where="n_best", got=options["n_best"], expected=1)
-        # What is wrong is said now, not when the first answer is fetched.
+        # Errors are raised now, not when the first answer is fetched.
         return _answered(trained, [_words(sentence) for sentence in inputs], bool(options.get("proba")))
 
     def online(self, trained: Trained) -> Callable[[str], str]:
-        """Takes a sentence's words one after the other; with a CRF, the tag decided before says what may follow."""
+        """A function that takes the words of a sentence one by one; with a CRF, the previous tag restricts the next
+        one."""
         model: Tagger = trained.model
         codec, device = cast(TagCodec, trained.codec), _device(trained)
         if not model.encoder.layer.causal:
             raise RequestError(
-                "the model needs the whole sentence", hint="train one that reads forward alone, such as lstm"
+                "the model needs the whole sentence", hint="train a model that reads forward only, such as lstm"
             )
         state: State | None = None
         before: int | None = None
@@ -214,7 +216,7 @@ class TagTask:
         return answer
 
     def embed(self, trained: Trained, inputs: Sequence[Input], pooling: str) -> Iterator[NDArray[np.float32]]:
-        """By default the mean of what the layer gives at each word; zeros for a line without words."""
+        """By default, the mean of the layer's outputs; zeros for a line without words."""
         check_pooling(pooling)
         rows, lexicon = _numbered([_words(sentence) or ("",) for sentence in inputs], trained)
         model, device = trained.model, _device(trained)
@@ -227,7 +229,7 @@ class TagTask:
         return vectors_in_batches(read, [len(row) for row in rows], known, "mean" if pooling == AUTO else pooling)
 
     def diagnose(self, trained: Trained, data: TaggedFile) -> Diagnosis:
-        """Classes are the kinds of spans, where tags mark any; else the tags."""
+        """The classes are the types of spans, if tags mark spans; otherwise the tags."""
         answers = list(_tagged(trained, data))
         predicted, probabilities = (np.concatenate(parts) for parts in zip(*answers, strict=True))
         names = np.array(data.names, dtype=object)
@@ -269,7 +271,7 @@ def _words(sentence: Input) -> tuple[str, ...]:
 
 
 def _numbered(sentences: Sequence[Words], trained: Trained) -> tuple[list[NDArray[np.int64]], Lexicon]:
-    """The sentences as numbers of the words that are in them."""
+    """The sentences as indices of their distinct words."""
     numbering = Numbering()
     rows = [np.array(numbering.of(words), dtype=np.int64) for words in sentences]
     return rows, Lexicon.of(list(numbering.numbers), trained.codec.spelling)
@@ -298,7 +300,7 @@ def _plain(scores: SpanScores) -> dict[str, float]:
 
 
 def _mistake(data: TaggedFile, place: int, predicted: str, probability: float) -> Mistake:
-    """What is wrong at `place` among all words, the word in brackets between those around it."""
+    """The mistake at `place` among all words, with the word in brackets among its neighbours."""
     number = int(np.searchsorted(data.starts, place, side="right")) - 1
     words, tags = data.sentence(number)
     here = place - int(data.starts[number])

@@ -1,4 +1,4 @@
-"""What a task is to the command line, the comparison and a run. Knows no task by name, and no network."""
+"""The contract of tasks for the command line, comparisons and runs; independent of any task and network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqloom.registry import Description
 
 
 class Score(NamedTuple):
-    """The metric by which runs are compared, and the best weights of one are chosen."""
+    """The metric by which runs are compared and the best weights of a run are chosen."""
 
     name: str
     lower_is_better: bool
@@ -21,42 +21,42 @@ class Score(NamedTuple):
 
 
 class Task(Protocol):
-    """What every task has. Beside it, a task whose models are networks is a `NetworkTask`, one with models that are
-    fitted is `FitsWithoutGradients`; what can be asked of its runs are the contracts in `capabilities.py`."""
+    """What every task has. A task whose models are networks is also a `NetworkTask`, one with fitted models
+    `FitsWithoutGradients`; what its runs can do are the contracts in `capabilities.py`."""
 
     name: str
     description: str
-    """What the task is, in one sentence of at most 90 characters."""
+    """The task in one sentence of at most 90 characters."""
     default_model: str
-    """The model that is trained where none is named: one of `models`."""
+    """The model that is trained by default: one of `models`."""
 
     def models(self) -> Sequence[str]: ...
 
     def describe(self, model: str) -> Description:
-        """What a model is, in one sentence of at most 90 characters, and the paper that it comes from."""
+        """A model in one sentence of at most 90 characters, and the paper that introduced it."""
         ...
 
     def settings(self, model: str) -> type[Settings]:
-        """The class of all the task's settings for this model, but for those of training."""
+        """The settings class of the task for this model, without those of training."""
         ...
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The dotted settings that do well with this model, given what the user `asked` for."""
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The dotted settings that do well with this model, given the user's `overrides`."""
         ...
 
     def recipe(self, settings: Any) -> Recipe[Any, Any] | SyntheticSource:
-        """How the user's files, or what else DATA names, become data."""
+        """How the user's files, or another source named by DATA, become data."""
         ...
 
     def score(self, data: Any) -> Score:
-        """One of the metrics."""
+        """The metric that is the score on this data."""
         ...
 
 
 @runtime_checkable
 class PresetByData(Protocol):
-    """A task whose models start from other settings for other kinds of data."""
+    """A task whose presets depend on the kind of data."""
 
-    def preset_for(self, model: str, asked: Mapping[str, Any], data: str) -> Mapping[str, Any]:
-        """What `preset` gives, for the kind of data that the name of the file `data` says it holds."""
+    def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
+        """As `preset`, for the kind of data that the name of the file `data` indicates."""
         ...

@@ -1,4 +1,4 @@
-"""Sequences into sequences: translation, and all that is shaped like it (pronunciation, inflection, spelling)."""
+"""The task `translate`, sequence to sequence: translation, pronunciation, inflection, spelling."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ from seqloom.tasks.task import Score
 from seqloom.tasks.translate_settings import RECURRENT, TRANSFORMER, TranslateSettings
 
 _FEW_TOKENS = 1_000
-"""Up to so many different ones, a target is right or wrong as a whole; beyond, it is text."""
+"""With at most this number of distinct targets, a target is right or wrong as a whole; with more, it is text."""
 
 
 class TranslateTask:
-    """Write one sequence given another: BLEU, chrF, exact match and token error rate."""
+    """Generate one sequence given another: BLEU, chrF, exact match and token error rate."""
 
     name = "translate"
-    description = "Write one sequence given another: translate, inflect, pronounce, spell."
+    description = "Generate one sequence given another: translate, inflect, pronounce, spell."
     default_model = "lstm+attention"
 
     def models(self) -> Sequence[str]:
@@ -78,7 +78,7 @@ class TranslateTask:
     def settings(self, model: str) -> type[TranslateSettings]:
         return create_model("TranslateSettings", __base__=TranslateSettings, **setting_fields(architecture(model)))
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         return TRANSFORMER if model == "transformer" else RECURRENT
 
     def recipe(self, settings: TranslateSettings) -> Recipe[Pair, Pairs]:
@@ -120,7 +120,7 @@ class TranslateTask:
         return {"nats_per_token": nats / count, "tokens": count, "pairs": data.num_lines}
 
     def output_metrics(self, trained: Trained, data: Pairs, brief: bool) -> dict[str, Any]:
-        """The scores of what is decoded: greedily of part of the sources where `brief`, else as the settings say."""
+        """The scores of decoded targets: if `brief`, greedily for part of the sources, else by the settings."""
         if brief:
             pairs = _part(data.pairs, trained.settings.decoding.validation_examples)
             return transduction_scores(*self._decoded(trained, pairs, {"beam_size": 1}))
@@ -128,13 +128,13 @@ class TranslateTask:
         return transduction_scores(*self._decoded(trained, data.pairs, {})) | named
 
     def scores_by_length(self, trained: Trained, data: Pairs) -> list[LengthScores]:
-        """The scores in buckets of the source's length in its tokens, `<eos>` left out."""
+        """The scores in buckets of the source's length in tokens, without `<eos>`."""
         lengths = (np.diff(data.source.offsets) - 1).tolist()
         sources, hypotheses, references, tokens = self._decoded(trained, data.pairs, {})
         return scores_by_length(sources, hypotheses, references, lengths, tokens)
 
     def example_scores(self, trained: Trained, data: Pairs) -> ExampleScores:
-        """By distinct source: lines of one source share their hypothesis."""
+        """By distinct source: all lines of a source share their hypothesis."""
         sources, hypotheses, references, tokens = self._decoded(trained, data.pairs, {})
         if self.score(data).name == "exact_match":
             nearest = nearest_references(sources, hypotheses, references, tokens)
@@ -147,13 +147,13 @@ class TranslateTask:
     def _decoded(
         self, trained: Trained, pairs: Sequence[Pair], options: Mapping[str, Any]
     ) -> tuple[list[str], list[str], list[str], Callable[[str], Sequence[str]]]:
-        """The source, the hypothesis and the reference of each pair, and how to cut these into what is counted."""
+        """The source, the hypothesis and the reference of each pair, and a function that splits them into units."""
         sources = [pair.source for pair in pairs]
         distinct = list(dict.fromkeys(sources))
         answers = self.predict(trained, distinct, options)
         decoded = {source: best[0].text for source, best in zip(distinct, answers, strict=True)}
         references = [pair.target for pair in pairs]
-        # Where targets are single words, their characters are what is counted.
+        # If targets are single words, their characters are the units.
         tokens: Callable[[str], Sequence[str]] = list if kind_for(references) == "character" else str.split
         return sources, [decoded[source] for source in sources], references, tokens
 
@@ -190,7 +190,7 @@ class TranslateTask:
         return (_least_risk(samples)[:n_best] for samples in answers) if mbr else answers
 
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
-        """Of the encoder. `auto` is the mean of its outputs."""
+        """Of the encoder; `auto` is the mean of its outputs."""
         rows = [[*ids, EOS] for ids in cast(PairCodec, trained.codec).source.encode(inputs)]
         device = next(trained.model.parameters()).device
         return sentence_vectors(trained.model, rows, "mean" if pooling == AUTO else pooling, device)
@@ -210,41 +210,44 @@ class TranslateTask:
         return [named_scores(tokenizer, target, row) for (_, target), row in zip(pairs, scores, strict=True)]
 
     def _encoded(self, trained: Trained, examples: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
-        """The token ids of each source, `<eos>` last, and of its target. Raises RequestError for what is no pair."""
+        """The token ids of each source, `<eos>` last, and of its target. Raises RequestError if an example is not a
+        pair."""
         codec: PairCodec = trained.codec
         for number, pair in enumerate(examples, 1):
             if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(side, str) for side in pair):
                 expected = "(source, target)"
-                raise RequestError("an example is a pair", where=f"input {number}", got=shown(pair), expected=expected)
+                raise RequestError(
+                    "an example is not a pair", where=f"input {number}", got=shown(pair), expected=expected
+                )
         sources = codec.source.encode([pair[0] for pair in examples])
         targets = codec.target.encode([pair[1] for pair in examples])
         return [([*source, EOS], target) for source, target in zip(sources, targets, strict=True)]
 
 
 def _sampling(options: dict[str, Any]) -> Sampling | None:
-    """How answers are drawn, taken out of `options`; None where they are searched for."""
+    """The sampling options, removed from `options`; None for a search."""
     sample = options.pop("sample", False)
     values = {option.name: options.pop(option.name) for option in fields(Sampling) if option.name in options}
     if values and not sample:
         raise RequestError(
-            "answers are not sampled unless that is asked for", where=next(iter(values)), hint="add sample (--sample)"
+            "the options of sampling need sample", where=next(iter(values)), hint="add sample (--sample)"
         )
     return Sampling(**values) if sample else None
 
 
 def _ensemble(trained: Trained, others: Sequence[Trained]) -> DecodesNext:
-    """The model, or several as one. Raises RequestError where their tokenizers are not the same."""
+    """The model, or an ensemble. Raises RequestError if the tokenizers differ."""
     for number, other in enumerate(others, 1):
         if not isinstance(other.codec, PairCodec) or other.codec.fingerprint() != trained.codec.fingerprint():
             hint = "train them on the same data with the same tokenizer settings and other seeds"
             where = f"ensemble, run {number}"
-            raise RequestError("the runs of an ensemble share their tokenizers", where=where, hint=hint)
+            raise RequestError("the runs of an ensemble must share their tokenizers", where=where, hint=hint)
     return Ensemble([trained.model, *(other.model for other in others)]) if others else cast(DecodesNext, trained.model)
 
 
 def _least_risk(samples: Sequence[Translation]) -> list[Translation]:
-    """The samples in order of their expected chrF, the samples themselves taken for references (minimum Bayes risk;
-    Eikema and Aziz 2020); equal ones once. `score` is that chrF."""
+    """The distinct samples in order of their expected chrF, with the samples as references (minimum Bayes risk; Eikema
+    and Aziz 2020). `score` is that chrF."""
     counts = Counter(sample.text for sample in samples)
     utility = {
         text: sum(sentence_chrf(text, other) * count for other, count in counts.items()) / counts.total()
@@ -256,7 +259,7 @@ def _least_risk(samples: Sequence[Translation]) -> list[Translation]:
 
 
 def _part(pairs: Sequence[Pair], sources: int) -> Sequence[Pair]:
-    """All pairs of so many sources, spread evenly over the file; 0 is every one."""
+    """All pairs of this number of sources, spread evenly over the file; 0 is all."""
     distinct = list(dict.fromkeys(pair.source for pair in pairs))
     if not sources or len(distinct) <= sources:
         return pairs

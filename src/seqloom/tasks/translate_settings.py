@@ -1,4 +1,4 @@
-"""The settings of the task `translate`, and those that do well with its models."""
+"""The settings of the task `translate`, and the presets of its models."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from seqloom.models.architecture import EncoderDecoderSettings
 
 class DataSettings(Settings):
     tokens_per_batch: int = Field(
-        2_000, gt=0, le=2**31, description="most tokens on either side of a batch, padding included"
+        2_000, gt=0, le=2**31, description="largest number of tokens on either side of a batch, padding included"
     )
     reverse: bool = Field(False, description="the second column is the source")
 
 
 class DecodingSettings(Settings):
-    beam_size: int = Field(5, gt=0, le=10_000, description="hypotheses part a source; 1 is greedy")
+    beam_size: int = Field(5, gt=0, le=10_000, description="hypotheses for each source; 1 is greedy")
     length_penalty: float = Field(
         1.0, ge=0, le=10, description="hypotheses are ranked by log-probability / length to this power"
     )
     max_length: int = Field(
-        0, ge=0, description="the most tokens of a target; 0: twice the length of the source, plus 20"
+        0, ge=0, description="largest number of tokens of a target; 0: twice the length of the source, plus 20"
     )
     copy_unknown: bool = Field(False, description="replace <unk> by the source word with the most attention")
     validation_examples: int = Field(
@@ -64,4 +64,4 @@ TRANSFORMER: dict[str, Any] = {
     "training.learning_rate": 1.5e-3,
     "training.warmup": 0.1,
 }
-"""For minutes on a processor: many small updates of a narrow network, where a wide one is not half trained (LOG.md)."""
+"""For minutes on a CPU: many small updates of a narrow network; a wide one would not finish learning (LOG.md)."""

@@ -1,4 +1,4 @@
-"""Word vectors: a text in, a vector for every frequent word out; watched by the loss on held-out lines."""
+"""The task `vectors`: word vectors from a text, scored by the loss on held-out lines."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class VectorsSettings(FittedSettings):
 _POOLINGS = ("word-mean", "word-sum")
 _PRESET = {"tokenizer.vocab_size": 1_000_000, "tokenizer.min_count": 5}
 _CORRECTED_RATE = 0.075
-"""CBOW with its true gradient takes longer steps (İrsoy et al. 2021, section 3; LOG.md has the figures)."""
+"""CBOW with its true gradient takes larger steps (İrsoy et al. 2021, section 3; LOG.md has the figures)."""
 
 
 class VectorsTask:
-    """Find vectors of words by what stands around them: nats a pair on held-out lines; analogies, similarities."""
+    """Learn word vectors from the surrounding words: nats per pair on held-out lines; analogies, similarities."""
 
     name = "vectors"
     description = "Learn a vector for every frequent word from the words around it."
@@ -59,8 +59,8 @@ class VectorsTask:
         model_settings = KINDS[model].settings
         return create_model("VectorsSettings", __base__=VectorsSettings, model=(model_settings, model_settings()))
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        if model == "cbow" and asked.get("model.compat", "none") == "none":
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+        if model == "cbow" and overrides.get("model.compat", "none") == "none":
             return {**_PRESET, "model.learning_rate": _CORRECTED_RATE}
         return _PRESET
 
@@ -77,12 +77,12 @@ class VectorsTask:
         if len(set(models)) < 2:
             return ""
         return (
-            "No verdict: cbow is to know a word by all the words around it, skipgram by each of them, so their losses "
-            "do not say whose vectors are better. Ask the runs: seqloom vectors RUN evaluate FILE."
+            "No verdict: cbow predicts a word from all the words around it, skipgram from each of them, so their losses "
+            "do not tell whose vectors are better. Evaluate the runs: seqloom vectors RUN evaluate FILE."
         )
 
     def measure(self, trained: Trained, data: TokenFile) -> dict[str, float]:
-        """The loss of a word given another (CBOW: given the words around it), where both are known."""
+        """The loss of a word given another (CBOW: given the words around it), if both are in the vocabulary."""
         nats, pairs = trained.model.measure(data)
         mean = nats / pairs if pairs else float("inf")
         return {"nats_per_pair": mean, "pairs": pairs, "tokens": len(data), "unknown": data.num_unknown}

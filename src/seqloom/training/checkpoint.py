@@ -12,8 +12,8 @@ from torch import Tensor
 from seqloom.errors import SeqloomError
 from seqloom.storage.arrays import Entry
 from seqloom.storage.tensors import read_tensors, tensor_entries
+from seqloom.training.budget import Progress
 from seqloom.training.checkpoint_folder import current_checkpoint, read_progress
-from seqloom.training.progress import Progress
 
 
 @dataclass

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, reading, write_atomic
 from seqloom.storage.arrays import Entry, write_entries
-from seqloom.training.progress import Progress
+from seqloom.training.budget import Progress
 
 
 def write_checkpoint(folder: Path, progress: Progress, files: Mapping[str, Mapping[str, Entry]]) -> None:

@@ -25,6 +25,7 @@ from seqloom.storage.tensors import load_model_tensors, model_tensors, read_tens
 from seqloom.tasks.capabilities import Calibrates, Trained
 from seqloom.tasks.network_task import Loss, NetworkTask
 from seqloom.tasks.task import Task
+from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint import (
     Checkpoint,
     generator_state,
@@ -35,7 +36,6 @@ from seqloom.training.checkpoint import (
 )
 from seqloom.training.checkpoint_folder import current_checkpoint
 from seqloom.training.nonfinite import not_finite
-from seqloom.training.progress import Budget, Progress
 from seqloom.training.ranks import Processes, SingleProcess, make_fabric, processes_of
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.trainer import Schedule, Trainer

@@ -11,9 +11,9 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from seqloom.errors import SeqloomError
+from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
-from seqloom.training.progress import Budget, Display, Progress
-from seqloom.training.records import MetricsFile
+from seqloom.training.reports import Display, MetricsFile
 from seqloom.training.trainer import Trainer
 
 _EVALUATION_SHARE = 1 / 30

@@ -11,7 +11,7 @@ from seqloom.data.batches import Batch
 from seqloom.errors import SeqloomError
 from seqloom.nn.layer import State, select_rows
 from seqloom.tasks.network_task import NetworkTask
-from seqloom.training.progress import Progress
+from seqloom.training.budget import Progress
 
 
 def not_finite(

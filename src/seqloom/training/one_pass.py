@@ -11,7 +11,7 @@ from seqloom.runtime import Runtime
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
-from seqloom.training.progress import Budget, Progress
+from seqloom.training.budget import Budget, Progress
 from seqloom.training.ranks import Processes, SingleProcess, make_fabric, processes_of
 from seqloom.training.trainer import Schedule, Trainer
 

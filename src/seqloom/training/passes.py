@@ -18,7 +18,7 @@ from seqloom.storage.arrays import Entry, array_entries, map_arrays
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
-from seqloom.training.progress import Budget, Progress
+from seqloom.training.budget import Budget, Progress
 from seqloom.training.ranks import SingleProcess
 from seqloom.training.trainer import Schedule, Trainer
 

@@ -11,7 +11,7 @@ from seqloom.data.corpus import Corpus
 from seqloom.runtime import Runtime
 from seqloom.storage.arrays import Entry
 from seqloom.tasks.task import Score
-from seqloom.training.progress import Budget, Progress
+from seqloom.training.budget import Budget, Progress
 from seqloom.training.ranks import Processes
 
 

@@ -1,1 +1,1 @@
-"""The fused recurrences: forward and hand-written backward through time, element-wise parts compiled by numba."""
+"""The fused recurrences: forward and hand-written backward through time, with element-wise parts compiled by numba."""

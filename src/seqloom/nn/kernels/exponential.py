@@ -1,4 +1,4 @@
-"""Vectorised exp and log: the mathematical library's are one call for each number."""
+"""Vectorised exp and log; the mathematical library computes one number per call."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ of_bits: Any = intrinsic(_of_bits)
 
 
 def exp(x: float) -> float:
-    """Exact to rounding in float64; in float32 to 2e-7 of its value, and never below e^-87 or above e^88."""
+    """Exact up to rounding in float64; in float32 to 2e-7 of its value, and never below e^-87 or above e^88."""
     return math.exp(x)
 
 
@@ -69,7 +69,7 @@ def _exp(x: Any) -> Callable[[Any], Any]:
 
 
 def log(x: float) -> float:
-    """Of normal positive numbers: exact to rounding in float64, in float32 to 3e-7 of its value or of one."""
+    """For normal positive numbers: exact up to rounding in float64, in float32 to 3e-7 of its value or of one."""
     return math.log(x)
 
 

@@ -17,6 +17,7 @@ from seqloom.nn.kernels.addressing import (
     address_backward,
     inverse_norms,
 )
+from seqloom.nn.kernels.ntm_memory import read, read_backward, write, write_backward
 from seqloom.nn.kernels.numeric import ONE, ZERO, sigmoid, tanh
 
 
@@ -162,98 +163,6 @@ def _multiply_transposed(
                     out[row, j] += value * matrix[index, j]
 
 
-@inlined
-def _erase(memory: Array, weights: Array, erase: Array, out: Array) -> None:
-    for j in range(memory.shape[0]):
-        for i in range(memory.shape[1]):
-            out[j, i] = memory[j, i] * (ONE - erase[j] * weights[i])
-
-
-@inlined
-def _write(memory: Array, weights: Array, instructions: Array, out: Array) -> None:
-    """Erases, then adds (equations 3 and 4). `instructions` holds the erase vector and the add vector of each write
-    head, `weights` (heads, locations) its weights."""
-    width, size = memory.shape
-    for head in range(weights.shape[0]):
-        start = 2 * width * head
-        _erase(memory if head == 0 else out, weights[head], instructions[start : start + width], out)
-    for head in range(weights.shape[0]):
-        start = 2 * width * head + width
-        for j in range(width):
-            value = instructions[start + j]
-            for i in range(size):
-                out[j, i] += value * weights[head, i]
-
-
-@inlined
-def _write_backward(
-    memory: Array,
-    weights: Array,
-    instructions: Array,
-    grad_instructions: Array,
-    grad_weights: Array,
-    grad_memory: Array,
-    erased: Array,
-) -> None:
-    """Turns the gradient of the memory after writing into that before it, in place; adds to that of the weights, and
-    writes that of the instructions. `erased`: a buffer for the memory after each head's erasing."""
-    width, size = memory.shape
-    zero = memory.dtype.type(0)
-    heads = weights.shape[0]
-    for head in range(heads):
-        start = 2 * width * head + width
-        for j in range(width):
-            total, value = zero, instructions[start + j]
-            for i in range(size):
-                total += weights[head, i] * grad_memory[j, i]
-            grad_instructions[start + j] = total
-            for i in range(size):
-                grad_weights[head, i] += value * grad_memory[j, i]
-        if head + 1 < heads:
-            _erase(
-                memory if head == 0 else erased[head - 1],
-                weights[head],
-                instructions[start - width : start],
-                erased[head],
-            )
-    for head in range(heads - 1, -1, -1):
-        previous, start = memory if head == 0 else erased[head - 1], 2 * width * head
-        for j in range(width):
-            total, value = zero, instructions[start + j]
-            for i in range(size):
-                total -= weights[head, i] * previous[j, i] * grad_memory[j, i]
-            grad_instructions[start + j] = total
-            for i in range(size):
-                grad_weights[head, i] -= value * previous[j, i] * grad_memory[j, i]
-            for i in range(size):
-                grad_memory[j, i] *= ONE - value * weights[head, i]
-
-
-@inlined
-def _read(memory: Array, weights: Array, out: Array) -> None:
-    width, size = memory.shape
-    zero = memory.dtype.type(0)
-    for head in range(weights.shape[0]):
-        for j in range(width):
-            total = zero
-            for i in range(size):
-                total += weights[head, i] * memory[j, i]
-            out[head * width + j] = total
-
-
-@inlined
-def _read_backward(memory: Array, weights: Array, grad_reads: Array, grad_weights: Array, grad_memory: Array) -> None:
-    """Adds to the gradients of the weights and of the memory."""
-    width, size = memory.shape
-    for head in range(weights.shape[0]):
-        for j in range(width):
-            value = grad_reads[head * width + j]
-            for i in range(size):
-                grad_weights[head, i] += value * memory[j, i]
-            for i in range(size):
-                grad_memory[j, i] += value * weights[head, i]
-
-
 @compiled
 def forward(
     first: int, last: int, lengths: Array, num_shifts: int, write_heads: int, parameters: Parameters, tape: Tape
@@ -297,8 +206,8 @@ def forward(
                     cosines[row, step, head], contents[row, step, head], shifted[row, step, head], new_weights[head],
                     gated, ring,
                 )  # fmt: skip
-            _write(previous, new_weights[read_heads:], step_instructions[heads * address_size :], new)
-            _read(new, new_weights[:read_heads], reads[row, step + 1])
+            write(previous, new_weights[read_heads:], step_instructions[heads * address_size :], new)
+            read(new, new_weights[:read_heads], reads[row, step + 1])
 
 
 @compiled
@@ -339,8 +248,8 @@ def backward(
                 grad_instructions[row, step],
             )
             new_weights = weights[row, step + 1]
-            _read_backward(memories[row, step + 1], new_weights[:read_heads], grad_reads, grad_heads, grad_memory[row])
-            _write_backward(
+            read_backward(memories[row, step + 1], new_weights[:read_heads], grad_reads, grad_heads, grad_memory[row])
+            write_backward(
                 previous, new_weights[read_heads:], step_instructions[heads * address_size :],
                 grad_step_instructions[heads * address_size :], grad_heads[read_heads:], grad_memory[row], erased,
             )  # fmt: skip

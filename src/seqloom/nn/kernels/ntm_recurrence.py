@@ -1,4 +1,4 @@
-"""The Neural Turing Machine's kernels as one function of autograd over whole sequences."""
+"""The Neural Turing Machine's kernels as one autograd function over whole sequences."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _HALF, _NINE = np.float32(0.5), np.float32(9)
 
 
 def tanh(x: float) -> float:
-    """Exact to rounding in float64, to 4e-7 in float32."""
+    """Exact up to rounding in float64, to 4e-7 in float32."""
     return math.tanh(x)
 
 

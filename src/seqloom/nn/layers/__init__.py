@@ -1,1 +1,1 @@
-"""The layers, one file a family; each registers itself with `@layers.register`."""
+"""The layers, one file for each family; each registers itself with `@layers.register`."""

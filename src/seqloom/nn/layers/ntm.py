@@ -14,7 +14,7 @@ from seqloom.config import Settings
 from seqloom.nn.layer import SequenceLayer, layers, without_padding
 from seqloom.nn.matrix_product import Linear
 from seqloom.nn.ntm.addressing import Heads, Instructions, address, read, write
-from seqloom.nn.ntm.weight_record import RecordsWeights
+from seqloom.nn.ntm.head_weights import RecordsWeights
 from seqloom.nn.recurrence.initialization import input_matrix, recurrent_matrix
 
 _FOCUS = 8.0

@@ -124,9 +124,9 @@ class FeedForward(Window):
         self.dropout = nn.Dropout(settings.dropout)
 
     def map_elements(self, elements: Tensor) -> Tensor:
-        first, *rest = cast("Iterator[Linear]", iter(self.hidden))
+        first, *later_layers = cast("Iterator[Linear]", iter(self.hidden))
         hidden = self.dropout(nn.functional.gelu(self.over_windows(first, elements)))
-        for norm, linear in zip(self.norms, rest, strict=True):
+        for norm, linear in zip(self.norms, later_layers, strict=True):
             hidden = hidden + self.dropout(nn.functional.gelu(linear(norm(hidden))))
         return hidden
 

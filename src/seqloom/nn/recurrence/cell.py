@@ -117,11 +117,11 @@ class GatedCell(Cell):
     """What `native` calls, in words."""
 
     def native_unsupported(self) -> str:
-        """Why `native` cannot compute this cell; empty where it can."""
+        """Why `native` cannot compute this cell; empty if it can."""
         return f"torch has no {type(self).__name__}"
 
     def native_preferred(self, precision: torch.dtype) -> str:  # noqa: ARG002
-        """Why `native` is faster than the fused kernel on this CPU; empty where it is not."""
+        """Why `native` is faster than the fused kernel on this CPU; empty if it is not."""
         return ""
 
     def native(

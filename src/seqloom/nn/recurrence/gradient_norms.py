@@ -1,4 +1,4 @@
-"""The norms of the gradients of recurrent states, recorded step by step and row by row during the backward pass."""
+"""Records the norms of the gradients of recurrent states, step by step and row by row in the backward pass."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class RecurrentLayer(RecordsGradients):
         return Backend("native", f"one call of {cell.native_name}")
 
     def _native_unsupported(self, cell: GatedCell) -> str:
-        """Why the native backend cannot run the layer now; empty where it can."""
+        """Why the native backend cannot run the layer now; empty if it can."""
         if self.training and cell.recurrent_dropout:
             return "recurrent dropout has no native kernel"
         if any(cell.zoneout):

@@ -1,4 +1,5 @@
-"""One element of a few rows by compiled code, without gradients: a general backend would cost more than the step."""
+"""One step for a few rows in compiled code, without gradients, where the overhead of a general backend would
+dominate."""
 
 from __future__ import annotations
 

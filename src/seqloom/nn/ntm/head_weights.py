@@ -1,4 +1,4 @@
-"""The weights of the heads of a memory, recorded step by step and row by row during a pass."""
+"""Records the weights of an NTM's heads over the memory, step by step and row by row."""
 
 from __future__ import annotations
 

@@ -1,15 +1,102 @@
-"""The records of a training: `metrics.jsonl` and `summary.json`, checked when they are read."""
+"""What a training reports: the progress bar, and `metrics.jsonl` and `summary.json`, which are checked when read."""
 
 from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol
+
+from rich import progress as bars
+from rich.console import Console
 
 from seqloom.errors import SeqloomError
 from seqloom.files import reading, write_atomic, writing
+
+
+class Display(Protocol):
+    """What the training loop calls after each step and each evaluation."""
+
+    def step(self, fraction: float, targets_per_second: float, train_loss: float) -> None: ...
+    def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None: ...
+
+
+class Silent:
+    """Shows nothing: for all ranks but the first, and for calls from Python with `quiet`."""
+
+    def step(self, fraction: float, targets_per_second: float, train_loss: float) -> None: ...
+
+    def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None: ...
+
+
+class Terminal:
+    """A progress bar on standard error, if that is a terminal, and a line for each evaluation."""
+
+    def __init__(self, title: str) -> None:
+        self._console = Console(stderr=True)
+        self._bar = bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(),
+            bars.TextColumn("{task.percentage:>3.0f} %  {task.fields[rate]}  {task.fields[score]}"),
+            bars.TimeElapsedColumn(),
+            bars.TextColumn("{task.fields[left]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(title, total=1.0, rate="", score="", left="")
+        self._title, self._score, self._started, self._first, self._drawn = title, "", time.monotonic(), 0.0, 0.0
+
+    def __enter__(self) -> Terminal:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def step(self, fraction: float, targets_per_second: float, train_loss: float) -> None:
+        now = time.monotonic()
+        if now - self._drawn < 0.2:
+            return
+        if not self._drawn:
+            self._first, self._started = fraction, now
+        self._drawn = now
+        left = self._seconds_left(fraction)
+        self._bar.update(
+            self._task,
+            completed=fraction,
+            rate=f"{targets_per_second:,.0f} targets/s  train {train_loss:.3f}",
+            score=self._score,
+            left=f"{_clock(left)} left" if left else "",
+        )
+
+    def _seconds_left(self, fraction: float) -> float:
+        """An estimate from this session alone; 0 if nothing is known yet."""
+        done = fraction - self._first
+        return (time.monotonic() - self._started) * (1 - fraction) / done if self._drawn and done > 0 else 0.0
+
+    def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:
+        name, value = next(iter(scores.items()))
+        self._score = f"valid {name} {value:,.0f}" if abs(value) >= 10_000 else f"valid {name} {value:#.4g}"
+        train = (
+            f"train {row['train_loss']:.3f}  " if "train_loss" in row else ""
+        )  # a model that is fitted in one pass has none
+        self._console.print(
+            f"{self._title} {fraction:4.0%} {_clock(row['seconds']):>5} ({_clock(self._seconds_left(fraction))} left)  "
+            f"{row['targets_per_second']:,.0f} targets/s  {train}{self._score}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _clock(seconds: float) -> str:
+    """`4:05`, or `1:04:05`."""
+    minutes, seconds_left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"
 
 
 class MetricsFile:

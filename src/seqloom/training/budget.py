@@ -1,0 +1,94 @@
+"""The budget of a training, and its progress: epoch, step, updates, time, and the best score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field, model_validator
+
+from seqloom.config import Settings
+from seqloom.errors import RequestError
+
+
+class Budget(Settings):
+    """How long to train: exactly one of the fields is not 0."""
+
+    minutes: float = Field(0.0, ge=0, le=60 * 24 * 365, description="minutes of training, validation included")
+    epochs: float = Field(0.0, ge=0, le=1e9, description="passes over the training data")
+    sequences: int = Field(0, ge=0, le=2**62, description="rows of batches seen")
+    updates: int = Field(0, ge=0, le=2**62, description="steps of the optimizer")
+
+    @model_validator(mode="after")
+    def _is_unique(self) -> Budget:
+        if sum(bool(x) for x in (self.minutes, self.epochs, self.sequences, self.updates)) != 1:
+            raise RequestError(
+                "how long to train must be set exactly once",
+                where="minutes, epochs, sequences, updates",
+                got=", ".join(f"{name}={value:g}" for name, value in self.model_dump(exclude_defaults=True).items()),
+                expected="exactly one of them, greater than 0",
+            )
+        return self
+
+    def fraction(self, progress: Progress, epoch_share: float) -> float:
+        """The share of the budget that is spent. `epoch_share`: the share of the current epoch that is done."""
+        if self.minutes:
+            return progress.seconds / (60 * self.minutes)
+        if self.epochs:
+            return (progress.epoch + epoch_share) / self.epochs
+        if self.sequences:
+            return progress.sequences / self.sequences
+        return progress.updates / self.updates
+
+
+_Count = Annotated[int, Field(ge=0, le=2**53)]
+_Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Sums = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
+
+
+@dataclass
+class Progress:
+    """The state of a training besides its tensors. `seconds`: the time spent training, over all sessions; `step`: the
+    next batch of `epoch`; `best`: the score of the saved weights."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
+    epoch: _Count = 0
+    step: _Count = 0
+    updates: _Count = 0
+    sequences: _Count = 0
+    targets: _Count = 0
+    seconds: _Seconds = 0.0
+    best: float | None = None
+    best_updates: _Count = 0
+    evaluations: _Count = 0
+    evaluations_without_gain: _Count = 0
+    evaluated_at: _Seconds = 0.0
+    """The fraction of the budget at the last evaluation."""
+    evaluation_seconds: _Seconds = 0.0
+    """The time that the last evaluation took."""
+    all_evaluations_seconds: _Seconds = 0.0
+    finished: bool = False
+    recent_loss: _Sums = field(default_factory=lambda: [0.0, 0.0])
+    """Exponentially decaying sums of the loss and of targets, whose ratio is the training loss that is shown."""
+
+    def next_step(self, num_steps: int) -> None:
+        """Moves on to the next step of an epoch that has `num_steps`, or to the next epoch."""
+        self.step += 1
+        if self.step >= num_steps:
+            self.epoch, self.step = self.epoch + 1, 0
+
+    def add_update(self, loss: float, targets: int, sequences: int) -> None:
+        """Counts an update of a network with its summed loss, targets and rows."""
+        self.updates += 1
+        self.sequences += sequences
+        self.targets += targets
+        decayed = [0.99 * part for part in self.recent_loss]
+        self.recent_loss = [decayed[0] + loss, decayed[1] + targets]
+
+    def train_loss(self) -> float:
+        return self.recent_loss[0] / self.recent_loss[1] if self.recent_loss[1] else float("nan")
+
+    def targets_per_second(self) -> float:
+        """The speed of training, without the time of validation."""
+        return self.targets / max(self.seconds - self.all_evaluations_seconds, 1e-9)
