@@ -77,8 +77,8 @@ class VectorsTask:
         if len(set(models)) < 2:
             return ""
         return (
-            "No verdict: cbow predicts a word from all the words around it, skipgram from each of them, so their losses "
-            "do not tell whose vectors are better. Evaluate the runs: seqloom vectors RUN evaluate FILE."
+            "No verdict: cbow predicts a word from all the words around it, skipgram from each of them, so their "
+            "losses do not tell whose vectors are better. Evaluate the runs: seqloom vectors RUN evaluate FILE."
         )
 
     def measure(self, trained: Trained, data: TokenFile) -> dict[str, float]:
