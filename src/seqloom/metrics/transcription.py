@@ -58,6 +58,6 @@ def scores_by_speaker(
     return sorted(rows, key=lambda row: -row.word_error_rate)
 
 
-def _of(references: Sequence[str], hypotheses: Sequence[str], chosen: Sequence[bool], group: str) -> TranscriptScores:
-    pairs = [(r, h) for r, h, is_chosen in zip(references, hypotheses, chosen, strict=True) if is_chosen]
+def _of(references: Sequence[str], hypotheses: Sequence[str], in_group: Sequence[bool], group: str) -> TranscriptScores:
+    pairs = [(r, h) for r, h, counts in zip(references, hypotheses, in_group, strict=True) if counts]
     return transcript_scores([r for r, _ in pairs], [h for _, h in pairs], group)
