@@ -28,7 +28,11 @@ def catch_all_names(source: str) -> list[tuple[int, str]]:
     for node in ast.walk(ast.parse(source)):
         for field in ("id", "arg", "attr", "name"):
             name = getattr(node, field, None)
-            if isinstance(name, str) and (name if name.isupper() else name.lower()) in CATCH_ALL and not isinstance(node, ast.keyword | ast.alias):
+            if (
+                isinstance(name, str)
+                and (name if name.isupper() else name.lower()) in CATCH_ALL
+                and not isinstance(node, ast.keyword | ast.alias)
+            ):
                 names.append((node.lineno, name))  # type: ignore[attr-defined]
     return names
 

@@ -69,7 +69,7 @@ class ForecastTask:
             raise unknown_name("model", model, self.models())
         return _networks().settings_of(model)
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         return {} if model in CLOSED_FORM else _networks().preset_of(model)
 
     def recipe(self, settings: ForecastSettings) -> SeriesRecipe:
