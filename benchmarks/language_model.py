@@ -28,7 +28,8 @@ def find_sources(folder: Path | None) -> Sources:
     paths = [folder / f"ptb.{split}.txt" for split in ("train", "valid", "test")]
     if missing := [str(path) for path in paths if not path.exists()]:
         raise SystemExit(f"not there: {', '.join(missing)}; without --data, examples/moby_dick.txt is used")
-    return Sources(*map(str, paths))
+    data, valid, test = map(str, paths)
+    return Sources(data, valid, test)
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ GOOD = b"a line of words\n" * 30
         ("folder", folder, 2, "this is a folder"),
         ("empty.txt", written(b""), 1, "no text"),
         ("blank.txt", written(b"\n\n  \n"), 1, "no text"),
-        ("one-line.txt", written(b"word word\n"), 1, "no text to validate on"),
+        ("one-line.txt", written(b"word word\n"), 1, "too few examples"),
         ("broken.txt", written(GOOD + b"caf\xe9\n" + GOOD), 1, ":31"),
         ("short.txt.gz", lambda path: written(gzip.compress(GOOD * 99)[:-20])(path), 1, "compressed file is broken"),
         ("not.txt.gz", written(GOOD), 1, "compressed file is broken"),

@@ -145,6 +145,7 @@ def test_an_interrupted_run_is_resumed(text: Path, tmp_path: Path, monkeypatch: 
         ({"models": ["ffnn", "rmm"]}, "no model named 'rmm'"),
         ({"models": []}, "needs models"),
         ({"seeds": 0}, "needs a seed"),
+        ({"valid": "valid.txt"}, "not ranked on the data that chooses their weights"),
         ({"updates": 0}, "greater than 0"),
         ({"minutes": 1.0}, "greater than 0"),
         ({"settings": {"lstm:model.hidden_size": 3}}, "a model that is not compared"),

@@ -6,21 +6,19 @@ import gzip
 import io
 import lzma
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seqloom.data.corpus import Corpus, Sources, clear, encode, prepare, split_of
+from seqloom.data.corpus import Corpus, Sources, clear, encode, prepare
 from seqloom.data.readers import readers
 from seqloom.data.text_codec import text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError, SeqloomError
 
-SHARES = Sources("any").shares()
 WORDS = TokenizerSettings(kind="word", min_count=1)
 
 
@@ -59,27 +57,13 @@ def prepare_words(path: Path | str, cache: Path, **more: str) -> Corpus:
 
 
 class TestSplits:
-    @given(st.text())
-    def test_a_split_is_a_function_of_content(self, example: str) -> None:
-        assert split_of(example, SHARES) == split_of(example, dict(SHARES))
-        assert split_of(example, {}) == "train"
-        assert split_of(example, {"valid": 1.0}) == "valid"
-
-    @given(st.text(), st.floats(0, 0.5), st.floats(0, 0.5))
-    def test_a_larger_share_only_adds(self, example: str, share: float, more: float) -> None:
-        if split_of(example, {"valid": share}) == "valid":
-            assert split_of(example, {"valid": share + more}) == "valid"
-
-    def test_shares_are_about_what_was_asked(self) -> None:
-        found = [split_of(f"line {i}", {"valid": 0.2, "test": 0.1}) for i in range(5_000)]
-        assert found.count("valid") / 5_000 == pytest.approx(0.2, abs=0.02)
-        assert found.count("test") / 5_000 == pytest.approx(0.1, abs=0.02)
-
     @pytest.mark.parametrize(
         ("sources", "held_out"),
         [
             (Sources("d"), {"valid": 0.05, "test": 0.05}),
             (Sources("d", valid="v"), {}),
+            (Sources("d", valid="v", fold=1, folds=4), {"test": 0.25}),
+            (Sources("d", fold=2, folds=5), {"valid": 0.05, "test": 0.2}),
             (Sources("d", test="t"), {"valid": 0.05}),
             (Sources("d", valid="v", test="t"), {}),
         ],
@@ -94,9 +78,9 @@ class TestSplits:
         path.write_text("\n".join(lines * 2), encoding="utf-8")
         corpus = prepare_words(path, cache)
         parts = [lines_of(part, corpus) for part in splits(corpus)]
-        found = [sorted(line for line in lines * 2 if split_of(line, SHARES) == s) for s in ("train", "valid", "test")]
-        assert [part.num_lines for part in splits(corpus)] == [len(part) for part in found]
-        assert sorted(parts[0]) == found[0]
+        assert sum(map(len, parts)) == 2 * len(lines)
+        assert set(Counter(parts[0]).values()) == {2}
+        assert set(parts[0]) <= set(lines)
         assert not set(parts[0]) & set(parts[1])
         assert sum(part.num_bytes for part in splits(corpus)) == sum(len(line) + 1 for line in lines) * 2
 
@@ -160,13 +144,13 @@ class TestCaching:
             nonlocal calls
             calls += 1
             for number, line in enumerate(readers["lines"](path)):
-                if calls > 1 and number == 50:
+                if calls > 2 and number == 50:
                     raise KeyboardInterrupt
                 yield line
 
         with pytest.raises(KeyboardInterrupt):
             prepare(Sources(str(text_file)), text_recipe(breaks, WORDS), cache)
-        assert sorted(path.name for path in cache.glob("*/*")) == ["manifest.json", "tokenizer.json"]
+        assert sorted(path.name for path in cache.glob("*/*")) == ["manifest.json", "splits.json", "tokenizer.json"]
         assert len(prepare_words(text_file, cache).train)
 
 
@@ -232,21 +216,17 @@ class TestWhatCanBeWrong:
         assert "no text" in error.what
         assert error.where == str(text_file)
 
-    @pytest.mark.parametrize("split", ["train", "valid", "test"])
-    def test_a_file_of_one_line(self, text_file: Path, cache: Path, split: str) -> None:
-        """Wherever the one line falls, what is missing is said."""
-        text_file.write_text(next(line for i in range(999) if split_of(line := f"line {i}", SHARES) == split))
+    def test_too_few_lines_to_hold_some_out(self, text_file: Path, cache: Path) -> None:
+        text_file.write_text("".join(f"line {number % 9}\n" for number in range(9)))
         error = self.error(text_file, cache)
-        assert error.what == ("there is no text to validate on" if split == "train" else "there is no text to train on")
+        assert error.what == "there are too few examples to hold some out"
         assert error.where == str(text_file)
-        assert error.exit_status == 1
-        if split == "train":
-            assert "--valid" in str(error.hint)
+        assert "--valid" in str(error.hint)
 
     def test_an_empty_file_to_validate_on(self, text_file: Path, tmp_path: Path, cache: Path) -> None:
         (tmp_path / "valid.txt").touch()
         error = self.error(text_file, cache, valid=str(tmp_path / "valid.txt"))
-        assert error.what == "there is no text to validate on"
+        assert error.what == "there is no line to validate on"
         assert error.where == str(tmp_path / "valid.txt")
 
     def test_a_missing_file(self, tmp_path: Path, cache: Path) -> None:

@@ -157,7 +157,10 @@ def test_every_example_once_in_batches_under_both_limits(tmp_path: Path, write: 
 
 
 def test_one_class_alone_and_an_empty_file_are_refused(tmp_path: Path) -> None:
-    for text, what in (("a\tb\na\tc\n", "no classes to distinguish"), ("", "nothing to train on")):
+    for text, what in (
+        ("".join(f"a\tb{i}\n" for i in range(20)), "no classes to distinguish"),
+        ("", "nothing to train on"),
+    ):
         path = tmp_path / "examples.tsv"
         path.write_text(text)
         with pytest.raises(SeqloomError, match=what) as refused:

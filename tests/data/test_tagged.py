@@ -131,7 +131,7 @@ def test_a_file_without_sentences(tmp_path: Path) -> None:
     path.write_text("\n\n")
     with pytest.raises(SeqloomError, match="nothing to train on"):
         prepare(Sources(str(path)), recipe, tmp_path / "cache")
-    path.write_text("a X\nb X\n")
+    path.write_text("".join(f"a{i} X\nb X\n\n" for i in range(20)))
     with pytest.raises(SeqloomError, match="no classes to distinguish"):
         prepare(Sources(str(path)), recipe, tmp_path / "cache")
 

@@ -105,7 +105,7 @@ def test_a_full_disk_is_said_and_leaves_no_token_file(tmp_path: Path, words: int
     command = [sys.executable, "-c", FULL_DISK, str(text), str(cache)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.stdout.strip() == "there is no space left on the disk", result.stderr
-    assert sorted(path.name for path in cache.glob("*/*")) == ["manifest.json", "tokenizer.json"]
+    assert sorted(path.name for path in cache.glob("*/*")) == ["manifest.json", "splits.json", "tokenizer.json"]
 
 
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 9))

@@ -33,6 +33,11 @@ Set = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(help="the seed of all random numbers; equal seeds give equal results")]
+SplitSeed = Annotated[int, typer.Option(min=0, help="draws other examples of DATA to validate and test on")]
+Folds = Annotated[
+    int, typer.Option(min=0, help="divide DATA into so many equal parts; --fold says which is the test part")
+]
+Fold = Annotated[int, typer.Option(min=0, help="the number of the fold to test on, from 1")]
 Threads = Annotated[int, typer.Option(help="processor threads; 0: as many as the machine has")]
 Device = Annotated[str, typer.Option(help="where to compute: auto, cpu or cuda")]
 Figures = Annotated[Path | None, typer.Option(help="a folder: write the page's charts there as well, as SVG files")]

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from seqloom.cli.options import Data, Device, Json, Seed, Set, Test, Threads, Valid, print_metrics
+from seqloom.cli.options import (
+    Data,
+    Device,
+    Fold,
+    Folds,
+    Json,
+    Seed,
+    Set,
+    SplitSeed,
+    Test,
+    Threads,
+    Valid,
+    print_metrics,
+)
 
 
 def train(
@@ -33,6 +46,9 @@ def train(
     reverse: Annotated[bool, typer.Option("--reverse", help="translate: the second column is the source")] = False,
     settings: Set = None,
     seed: Seed = 1,
+    split_seed: SplitSeed = 0,
+    fold: Fold = 0,
+    folds: Folds = 0,
     threads: Threads = 0,
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="continue the stopped training in --out")] = False,
@@ -62,6 +78,9 @@ def train(
             updates=updates,
             out=out,
             seed=seed,
+            split_seed=split_seed,
+            fold=fold,
+            folds=folds,
             device=device,
             threads=threads,
             resume=resume,

@@ -86,6 +86,12 @@ def make_terms(
         raise RequestError(
             "the number of threads cannot be negative", where="--threads", got=threads, expected="0 or more"
         )
+    if valid is not None and test is None:
+        raise RequestError(
+            "models are not ranked on the data that chooses their weights",
+            where="--test",
+            hint="give test data too, or leave out --valid: then parts of the data are held out for both",
+        )
     _check_settings(task, names, settings)
     data = rereadable(data, cache_folder())  # every training reads it again
     sources = {"data": data, "valid": valid, "test": test}

@@ -1,26 +1,25 @@
-"""From the user's files to numbers on disk: splits by content hash, one codec, all cached by what it depends on."""
+"""From the user's files to numbers on disk: splits, one codec, all cached by what it depends on."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from seqloom.data.input_source import rereadable
+from seqloom.data.splits import NEWEST_RULE, Split, SplitRule, Splits, check_split_options, draw_splits
 from seqloom.data.token_file import UnknownTokens, batches
-from seqloom.errors import SeqloomError, collected_warnings, warn, warn_again
+from seqloom.errors import RequestError, SeqloomError, collected_warnings, warn, warn_again
 from seqloom.files import hashed_reads, reading, writing
 from seqloom.storage.folder import facts_of, is_whole, new_folder
 
-Split = Literal["train", "valid", "test"]
-
+_SHARE = 0.05
 _MOST_UNKNOWN, _FEW_TOKENS = 0.2, 1_000
-_FORMAT = 3  # raised when the layout of cached files changes
+_FORMAT = 4  # raised when the layout of cached files changes
 
 
 @runtime_checkable
@@ -86,7 +85,9 @@ class Recipe(Generic[Example, Stored]):
 
     `read` yields the examples of a path. `learn` makes the codec: it is given what yields the training examples (as
     often as it is called) and where they are from. `load` finds a codec that was saved in a folder. `settings` says
-    all else that the outcome depends on. Examples of one `identity` fall on the same side of a split.
+    all else that the outcome depends on. Examples of one `identity` fall on the same side of a split, and each
+    `stratum`, such as a label, is held out in proportion. `cut` divides an example at a character of its identity,
+    where examples are lines of a running text: a text of few lines is split by position.
     """
 
     read: Callable[[str], Iterator[Example]]
@@ -94,6 +95,8 @@ class Recipe(Generic[Example, Stored]):
     load: Callable[[Path], Codec[Example, Stored]]
     settings: str
     identity: Callable[[Example], str]
+    stratum: Callable[[Example], str] = lambda _: ""
+    cut: Callable[[Example, int], tuple[Example, Example]] | None = None
 
 
 class SyntheticSource(Protocol):
@@ -110,21 +113,44 @@ class SyntheticSource(Protocol):
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the text is. A missing `valid` or `test` is cut from `data` by content hash, 5 % each; where only `valid`
-    is given, nothing is held out for a test."""
+    """Where the text is. A missing `valid` or `test` is held out of `data`, 5 % each; where only `valid` is given,
+    nothing is held out for a test. `split_seed` draws other parts; with `folds`, number `fold` of so many is the test
+    part; `split_rule`: see `SplitRule.version`."""
 
     data: str
     valid: str | None = None
     test: str | None = None
+    split_seed: int = 0
+    split_rule: int = NEWEST_RULE
+    fold: int = 0
+    folds: int = 0
+
+    def __post_init__(self) -> None:
+        check_split_options(self.split_seed, self.split_rule, self.fold, self.folds, has_test=self.test is not None)
+
+    def paths(self) -> dict[str, str]:
+        """The files by their roles, those that are given."""
+        roles = {"data": self.data, "valid": self.valid, "test": self.test}
+        return {role: path for role, path in roles.items() if path is not None}
 
     def shares(self) -> dict[Split, float]:
         """The parts of `data` that are held out."""
         shares: dict[Split, float] = {}
         if self.valid is None:
-            shares["valid"] = 0.05
-            if self.test is None:
-                shares["test"] = 0.05
+            shares["valid"] = _SHARE
+        if self.folds:
+            shares["test"] = 1 / self.folds
+        elif self.valid is None and self.test is None:
+            shares["test"] = _SHARE
         return shares
+
+    def check_nothing_drawn(self, how: str) -> None:
+        """Raises RequestError where the data is split in another way, `how`, and a draw is requested all the same."""
+        if self.folds or self.split_seed:
+            raise RequestError(f"{how}, not drawn", where="folds" if self.folds else "split_seed")
+
+    def rule(self) -> SplitRule:
+        return SplitRule(self.shares(), self.split_seed, self.split_rule, self.fold, self.folds)
 
 
 @dataclass(frozen=True)
@@ -137,18 +163,6 @@ class Corpus(Generic[Example, Stored]):
     test: Stored | None
 
 
-def split_of(identity: str, shares: Mapping[Split, float]) -> Split:
-    """The split that an example falls in: a function of its content alone, so equal examples fall on the same side."""
-    if not shares:
-        return "train"
-    position = int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest()) / 2**64
-    for split, share in shares.items():
-        if position < share:
-            return split
-        position -= share
-    return "train"
-
-
 def prepare(
     sources: Sources, recipe: Recipe[Example, Stored] | SyntheticSource, cache: Path
 ) -> Corpus[Example, Stored]:
@@ -158,38 +172,47 @@ def prepare(
     """
     if not isinstance(recipe, Recipe):
         return recipe.prepare(sources)
-    shares = sources.shares()
+    rule = sources.rule()
     data = rereadable(sources.data, cache)
     content = content_hash(data)
-    codec = recipe.load(_learn(data, content, recipe, shares, cache, where=sources.data))
-    parts = _encode_splits(data, content, recipe, shares, codec, cache)
+    learnt = _learn(data, content, recipe, rule, cache, where=sources.data)
+    codec, splits = recipe.load(learnt), Splits.load(learnt, rule)
+    parts = _encode_splits(data, content, recipe, splits, codec, cache)
     for split, path in (("valid", sources.valid), ("test", sources.test)):
         if path is not None:
             parts[split] = encode(path, recipe, codec, cache)  # type: ignore[index]
-    if not len(parts["valid"]):
-        raise SeqloomError(
-            "there is no text to validate on",
-            where=sources.valid or sources.data,
-            got=f"{sum(part.num_lines for part in parts.values())} lines in all",
-            expected="at least one line in every split",
-            hint="give more text, or a file of its own with --valid",
-        )
-    test = parts.get("test")
-    return Corpus(codec, parts["train"], parts["valid"], test if test is not None and len(test) else None)
+    check_parts(parts, sources)
+    return Corpus(codec, parts["train"], parts["valid"], parts.get("test"))
 
 
-def _learn(
-    data: str, content: str, recipe: Recipe[Example, Stored], shares: Mapping[Split, float], cache: Path, where: str
-) -> Path:
-    """The folder of the codec that is learnt from the training examples of `data`."""
+def check_parts(parts: Mapping[Split, Data], sources: Sources, unit: str = "line") -> None:
+    """Raises SeqloomError where a part to validate or to test on holds nothing; `unit` is what an example is called."""
+    roles: dict[Split, str] = {"valid": "validate", "test": "test"}
+    for split, verb in roles.items():
+        if split in parts and not len(parts[split]):
+            raise SeqloomError(
+                f"there is no {unit} to {verb} on",
+                where=getattr(sources, split) or sources.data,
+                got=f"{sum(part.num_lines for part in parts.values())} {unit}s in all",
+                expected=f"at least one {unit} in every split",
+                hint=f"give more data, or a file of its own with --{split}",
+            )
 
-    def training_examples() -> Iterator[Example]:
-        return (x for x in recipe.read(data) if split_of(recipe.identity(x), shares) == "train")
 
-    folder = cache / _key("codec", content, recipe.settings, json.dumps(shares))
+def _learn(data: str, content: str, recipe: Recipe[Example, Stored], rule: SplitRule, cache: Path, where: str) -> Path:
+    """The folder of the splits of `data`, and of the codec that is learnt from its training examples."""
+    folder = cache / _key("codec", content, recipe.settings, rule.to_json())
     with _cached(folder, data, content) as temporary:
         if temporary is not None:
+            examples = ((recipe.identity(example), recipe.stratum(example)) for example in recipe.read(data))
+            splits = draw_splits(examples, rule, where, by_position=recipe.cut is not None)
+
+            def training_examples() -> Iterator[Example]:
+                parts = splits.divide(recipe.read(data), recipe.identity, recipe.cut)
+                return (example for split, example in parts if split == "train")
+
             recipe.learn(training_examples, where).save(temporary)
+            splits.save(temporary)
     return folder
 
 
@@ -200,34 +223,34 @@ def encode(
     if not isinstance(recipe, Recipe):
         return recipe.encode(path, codec)
     path = rereadable(path, cache)
-    return _encode_splits(path, content_hash(path), recipe, {}, codec, cache)["train"]
+    return _encode_splits(path, content_hash(path), recipe, Splits(SplitRule({})), codec, cache)["train"]
 
 
 def _encode_splits(
     path: str,
     content: str,
     recipe: Recipe[Example, Stored],
-    shares: Mapping[Split, float],
+    splits: Splits,
     codec: Codec[Example, Stored],
     cache: Path,
 ) -> dict[Split, Stored]:
-    splits: list[Split] = ["train", *shares]
-    folder = cache / _key("data", content, recipe.settings, json.dumps(shares), codec.fingerprint())
+    parts: list[Split] = ["train", *splits.rule.shares]
+    folder = cache / _key("data", content, recipe.settings, splits.rule.to_json(), codec.fingerprint())
     with _cached(folder, path, content) as temporary, ExitStack() as open_writers:
         if temporary is not None:
-            writers = {split: codec.writer(temporary / split) for split in splits}
+            writers = {split: codec.writer(temporary / split) for split in parts}
             for writer in writers.values():
                 open_writers.callback(writer.discard)
-            for batch in batches(recipe.read(path)):
-                by_split: dict[Split, list[Example]] = {split: [] for split in splits}
-                for example in batch:
-                    by_split[split_of(recipe.identity(example), shares)].append(example)
+            for batch in batches(splits.divide(recipe.read(path), recipe.identity, recipe.cut)):
+                by_split: dict[Split, list[Example]] = {split: [] for split in parts}
+                for split, example in batch:
+                    by_split[split].append(example)
                 for split, examples in by_split.items():
                     writers[split].add(examples)
             for writer in writers.values():
                 writer.finish()
             _warn_of_unknown(codec.open(temporary / "train"), path)
-    return {split: codec.open(folder / split) for split in splits}
+    return {split: codec.open(folder / split) for split in parts}
 
 
 def _warn_of_unknown(data: Data, path: str) -> None:

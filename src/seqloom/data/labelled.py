@@ -208,7 +208,14 @@ def labelled_recipe(
         return LabelledCodec(labels, FrameCodec.learn(sources))  # type: ignore[arg-type]
 
     key = f"{settings.model_dump_json()} {by_steps} {more.mark if more is not None else ''}"
-    return Recipe(read_along, learn, LabelledCodec.load, key, identity=lambda example: content(example.source))
+    return Recipe(
+        read_along,
+        learn,
+        LabelledCodec.load,
+        key,
+        identity=lambda example: content(example.source),
+        stratum=lambda example: example.label,
+    )
 
 
 def along(frames: Frames) -> Frames:

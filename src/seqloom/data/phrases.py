@@ -18,6 +18,7 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.corpus import Recipe
+from seqloom.data.splits import cut_line
 from seqloom.data.text_codec import TextCodec, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
 from seqloom.data.tokenizer import TokenizerSettings
@@ -127,7 +128,7 @@ def phrase_recipe(
         return PhraseCodec(train_tokenizer(_read(lines, passes), settings, where), passes)
 
     dependent = phrases.model_dump_json() if phrases.passes else ""
-    return Recipe(read, learn, PhraseCodec.load, settings.model_dump_json() + dependent, identity=str)
+    return Recipe(read, learn, PhraseCodec.load, settings.model_dump_json() + dependent, identity=str, cut=cut_line)
 
 
 def _read(lines: Callable[[], Iterable[str]], phrases: Sequence[Pairs]) -> Iterable[str]:

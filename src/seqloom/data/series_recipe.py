@@ -115,6 +115,7 @@ class SeriesRecipe:
     def prepare(self, sources: Sources) -> Corpus[Any, Any]:
         """The end of each series in `data` is held out. A separate file for validation or test has whole series, whose
         end is scored."""
+        sources.check_nothing_drawn("the end of each series is held out")
         table = self._read(sources.data, None)
         codec = SeriesCodec.of(table, self.horizon(table.panel))
         panel = table.panel

@@ -106,6 +106,7 @@ class SyntheticRecipe:
         return AlgorithmCodec.parse(name).fingerprint()
 
     def prepare(self, sources: Sources) -> Corpus[SyntheticExample, SyntheticData]:
+        sources.check_nothing_drawn("exercises to validate and test on are generated")
         codec = AlgorithmCodec.parse(sources.data)
         valid, test = (self._held_out(name or sources.data, codec, seed) for name, seed in (
             (sources.valid, _VALID), (sources.test, _TEST)

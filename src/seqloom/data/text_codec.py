@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqloom.data.corpus import Recipe
+from seqloom.data.splits import cut_line
 from seqloom.data.token_file import TokenFile, TokenFileWriter
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings, WordTokenizer
 from seqloom.errors import RequestError, SeqloomError
@@ -48,7 +49,7 @@ def text_recipe(read: Callable[[str], Iterator[str]], settings: TokenizerSetting
     def learn(lines: Callable[[], Iterable[str]], where: str) -> TextCodec:
         return TextCodec(train_tokenizer(lines(), settings, where))
 
-    return Recipe(read, learn, TextCodec.load, settings.model_dump_json(), identity=str)
+    return Recipe(read, learn, TextCodec.load, settings.model_dump_json(), identity=str, cut=cut_line)
 
 
 def train_tokenizer(

@@ -12,6 +12,7 @@ from pydantic import create_model
 
 from seqloom.config import Settings, build, flatten, full_name, read_toml
 from seqloom.data.corpus import Sources, content_hash
+from seqloom.data.splits import FIRST_RULE, NEWEST_RULE
 from seqloom.errors import RequestError
 from seqloom.formats.vector_sources import dim_of
 from seqloom.models.fitted import FittedByPasses, FittedInOnePass
@@ -60,12 +61,13 @@ class Plan:
             kind = settings_type(content["task"], content["model"])
             if type(content["seed"]) is not int or not 0 <= content["seed"] < 2**32:
                 raise ValueError(f"seed = {content['seed']!r}")
-            if not all(isinstance(path, str) for path in content["sources"].values()):
+            sources = Sources(**{"split_rule": FIRST_RULE, **content["sources"]})
+            if not all(isinstance(path, str) for path in sources.paths().values()):
                 raise ValueError(f"sources = {content['sources']!r}")
             return cls(
                 task=content["task"],
                 model=content["model"],
-                sources=Sources(**content["sources"]),
+                sources=sources,
                 budget=build(Budget, content["budget"]),
                 seed=content["seed"],
                 settings=kind.model_validate(content["settings"]),
@@ -112,8 +114,14 @@ def sizes(settings: Settings) -> dict[str, Any]:
 
 def contents_of(sources: Sources) -> dict[str, str]:
     """The hash of each data file by its role; synthetic data has none."""
-    files = {role: path for role, path in asdict(sources).items() if path is not None and Path(path).is_file()}
+    files = {role: path for role, path in sources.paths().items() if Path(path).is_file()}
     return {role: content_hash(path) for role, path in files.items()}
+
+
+def split_rule_of(folder: Path) -> int:
+    """The rule by which the run in a folder held examples out; the newest where there is no run yet."""
+    config = folder / "config.toml"
+    return Plan.from_toml(read_toml(config), config).sources.split_rule if config.exists() else NEWEST_RULE
 
 
 def check_folder(folder: Path, plan: Plan, resume: bool) -> None:

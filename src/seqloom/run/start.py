@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, Recipe, Sources, SyntheticSource, prepare
 from seqloom.data.input_source import DataSource, path_of, rereadable
+from seqloom.data.splits import NEWEST_RULE
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
 from seqloom.processors import ProcessorShare, num_threads
 from seqloom.run.card import write_card
-from seqloom.run.plan import Plan, check_folder, contents_of, make_settings, sizes, trainer_for
+from seqloom.run.plan import Plan, check_folder, contents_of, make_settings, sizes, split_rule_of, trainer_for
 from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.storage.folder import locked_folder, locked_new_folder
@@ -41,6 +42,9 @@ def train(
     updates: int = 0,
     out: str | Path | None = None,
     seed: int = 1,
+    split_seed: int = 0,
+    fold: int = 0,
+    folds: int = 0,
     device: str = "auto",
     threads: int = 0,
     resume: bool = False,
@@ -54,6 +58,8 @@ def train(
     which are copied to a file in the cache folder.
     At most one of `minutes`, `epochs`, `sequences` and `updates` sets the budget; without any it is 10 minutes.
     A count-based model needs one pass and ignores the budget. `settings` maps dotted names to values.
+    `split_seed` draws what is held out of `data`; with `folds`, the data is divided into so many equal parts, and part
+    number `fold`, from 1, is the test part.
     `resume` continues the training in `out` as if it had never been interrupted.
 
     Raises RequestError for what cannot be asked, SeqloomError where the data or the training fails.
@@ -62,8 +68,9 @@ def train(
         minutes = 10.0
     model = model or tasks[task].default_model
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
-    held_out = (None if part is None else path_of(part, cache_folder()) for part in (valid, test))
-    sources = Sources(path_of(data, cache_folder()), *held_out)
+    valid_path, test_path = (None if part is None else path_of(part, cache_folder()) for part in (valid, test))
+    split_rule = split_rule_of(Path(out)) if resume and out is not None else NEWEST_RULE
+    sources = Sources(path_of(data, cache_folder()), valid_path, test_path, split_seed, split_rule, fold, folds)
     plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}, sources.data))
     Runtime.check_launcher()
     if out is not None:
@@ -79,10 +86,10 @@ def train(
 
 def _files_for_all(sources: Sources, trainer: Trainer) -> Sources:
     """The paths at which every process finds the data. The first process copies what can be read only once."""
-    paths = {role: path for role, path in asdict(sources).items() if path is not None}
+    paths = sources.paths()
     if trainer.runtime.rank == 0:
         paths = {role: rereadable(path, cache_folder()) for role, path in paths.items()}
-    return Sources(**trainer.processes.gather(paths)[0])
+    return replace(sources, **trainer.processes.gather(paths)[0])
 
 
 def _claim_folder(

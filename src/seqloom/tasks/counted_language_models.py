@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,4 +86,4 @@ def mixture_recipe(settings: Any) -> Recipe[str, TokenFile]:
         return TextCodec.load(first)
 
     fingerprint = TextCodec.load(first).fingerprint() if known.exists() else ""
-    return Recipe(plain.read, learn, plain.load, plain.settings + fingerprint, plain.identity)
+    return replace(plain, learn=learn, settings=plain.settings + fingerprint)

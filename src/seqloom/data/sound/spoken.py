@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.data.corpus import Corpus, Sources, split_of
+from seqloom.data.corpus import Corpus, Sources, check_parts
 from seqloom.data.example import Frames
 from seqloom.data.frames import FrameFile
 from seqloom.data.input_source import rereadable
@@ -23,6 +23,7 @@ from seqloom.data.sound.frame_pipeline import FeatureSettings, FramePipeline
 from seqloom.data.sound.log_mel import LogMel
 from seqloom.data.sound.sound_file import Sound, SoundFile, decode, digest, resampled
 from seqloom.data.sound.transcripts import TranscriptSettings
+from seqloom.data.splits import Split, draw_splits
 from seqloom.data.text_codec import load_tokenizer
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer
 from seqloom.errors import RequestError, SeqloomError, collected_warnings, warn, warn_again
@@ -161,24 +162,21 @@ class SpokenRecipe:
         if not features.rate:
             features = features.model_copy(update={"rate": self._common_rate(path)})
         frames, checked, digests = self._encoded(path, features)
-        shares = sources.shares()
-        splits: dict[str, list[_Checked]] = {split: [] for split in ("train", *shares)}
-        for item, identity in zip(checked, digests, strict=True):
-            splits[split_of(identity, shares)].append(item)
-        if not splits["train"]:
+        rule = sources.rule()
+        splits = draw_splits(((identity, "") for identity in digests), rule, sources.data)
+        recordings_of: dict[Split, list[_Checked]] = {"train": [], **{split: [] for split in rule.shares}}
+        for recording, identity in zip(checked, digests, strict=True):
+            recordings_of[splits.split_of(identity)].append(recording)
+        if not recordings_of["train"]:
             raise SeqloomError("there is nothing to train on", where=sources.data, expected="one recording or more")
-        codec = self._learn(features, frames, splits["train"], sources.data)
-        parts = {split: self._data(frames, items, codec) for split, items in splits.items()}
-        for split, other in (("valid", sources.valid), ("test", sources.test)):
-            if other is not None:
-                parts[split] = self.encode(other, codec)
-        if not parts["valid"].num_lines:
-            raise SeqloomError(
-                "there is no recording to validate on", where=sources.valid or sources.data,
-                got=f"{len(checked)} recordings in all", hint="give more, or a manifest of its own with --valid",
-            )  # fmt: skip
-        test = parts.get("test")
-        return Corpus(codec, parts["train"], parts["valid"], test if test is not None and test.num_lines else None)
+        codec = self._learn(features, frames, recordings_of["train"], sources.data)
+        parts = {split: self._data(frames, items, codec) for split, items in recordings_of.items()}
+        if sources.valid is not None:
+            parts["valid"] = self.encode(sources.valid, codec)
+        if sources.test is not None:
+            parts["test"] = self.encode(sources.test, codec)
+        check_parts(parts, sources, "recording")
+        return Corpus(codec, parts["train"], parts["valid"], parts.get("test"))
 
     def encode(self, name: str, codec: SpokenCodec) -> SpokenData:
         """Other recordings, as those of the training were read."""
