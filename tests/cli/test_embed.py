@@ -101,8 +101,8 @@ def test_files_that_cannot_be_compared(
     [
         (["--pooling", "word_mean"], ["no pooling named 'word_mean'", "did you mean 'word-mean'?"]),
         (["--out", "vectors.csv"], ["vectors.csv", ".npy or .tsv"]),
-        (["--out", "v.npy", "--similarity", "rated.tsv"], ["--similarity has its own file"]),
-        (["lines.txt", "--similarity", "rated.tsv"], ["--similarity has its own file"]),
+        (["--out", "v.npy", "--similarity", "rated.tsv"], ["--similarity reads its own file"]),
+        (["lines.txt", "--similarity", "rated.tsv"], ["--similarity reads its own file"]),
         (["--json"], ["--json", "--similarity"]),
         (["nowhere.txt"], ["nowhere.txt", "does not exist"]),
     ],

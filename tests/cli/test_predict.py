@@ -106,7 +106,7 @@ def test_a_report(cli: CommandLine, labeller: Labeller, tmp_path: Path) -> None:
     status, output, errors = cli("evaluate", "RUN", "data.tsv", "--report", tmp_path / "report.html")
     assert (status, output) == (0, "accuracy  0.5000\n"), errors
     page = (tmp_path / "report.html").read_text()
-    assert "What bow gets wrong" in page
+    assert "Mistakes of bow" in page
     assert "data.tsv" in page
     assert "a &lt;b&gt;" in page
 

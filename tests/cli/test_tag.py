@@ -66,7 +66,7 @@ def test_settings_are_listed(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("Ada B-PER\nwent\n", "as many columns"),
+        ("Ada B-PER\nwent\n", "differ in the number of columns"),
         ("", "nothing to evaluate"),
         ("Ada\nwent\n", "no column 2"),
     ],

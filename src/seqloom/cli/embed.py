@@ -1,4 +1,4 @@
-"""`seqloom embed`: a vector of one length for each line, and how well such vectors say what is alike."""
+"""`seqloom embed`: a vector for each line, and the correlation of such vectors with human ratings of similarity."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def embed(
     similarity: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="compare with people's scores of similarity, from a file of: text TAB text TAB score"
+            metavar="FILE", help="compare with human ratings of similarity, from a file of: text TAB text TAB score"
         ),
     ] = None,
     json: Json = False,
@@ -37,10 +37,10 @@ def embed(
 ) -> None:
     """Print a vector for each line.
 
-    Numbers are separated by tabs; a line of which nothing is known gives zeros.
-    --pooling word-mean and word-sum pool the embeddings of the tokens, mean and max the outputs of the layer; last is
-    the last state of the layer. With --similarity, print Spearman's correlation of cosines and scores, its
-    95 % interval, Pearson's, the pairs compared and those skipped as unknown.
+    Numbers are separated by tabs. The vector of a line without known tokens is zero.
+    --pooling word-mean and word-sum pool the embeddings of the tokens; mean and max pool the outputs of the layer;
+    last is the last state of the layer. With --similarity, print Spearman's correlation of cosines and ratings with
+    its 95 % interval, Pearson's correlation, the pairs compared and the pairs skipped as unknown.
     """
     from seqloom.run import load
 
@@ -56,19 +56,21 @@ def embed(
 
 
 def _check(file: str, out: Path | None, similarity: str | None, json: bool) -> None:
-    """Before any work is done."""
+    """Refuses options that contradict each other, before any work is done."""
     from seqloom.errors import RequestError
     from seqloom.files import STANDARD_INPUT
 
     if out is not None and out.suffix not in _KINDS:
         raise RequestError(
-            "vectors are written as a matrix or as text", where=str(out), got=out.suffix or "no ending",
+            "vectors are written as a matrix or as text", where=str(out), got=out.suffix or "no suffix",
             expected=" or ".join(_KINDS),
         )  # fmt: skip
     if similarity is not None and (out is not None or file != STANDARD_INPUT):
-        raise RequestError("--similarity has its own file and writes none", got=str(out or file))
+        raise RequestError("--similarity reads its own file and writes none", got=str(out or file))
     if json and similarity is None:
-        raise RequestError("vectors are printed as plain numbers", where="--json", hint="it goes with --similarity")
+        raise RequestError(
+            "vectors are printed as plain numbers", where="--json", hint="--json works with --similarity"
+        )
 
 
 def _vectors(loaded: Run, file: str, pooling: str) -> Iterator[Any]:
@@ -84,7 +86,7 @@ def _line(vector: Any) -> str:
 
 
 def _write(path: Path, vectors: Iterator[Any]) -> None:
-    """As they come, so that only a block of them is held at a time."""
+    """Writes the vectors block by block, so that only one block is in memory."""
     from seqloom.errors import SeqloomError
     from seqloom.files import writing_atomic
     from seqloom.storage.matrix_file import write_matrix

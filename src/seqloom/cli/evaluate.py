@@ -1,4 +1,4 @@
-"""`seqloom evaluate`, `score` and `generate`: what is done with a trained run."""
+"""`seqloom evaluate`, `score` and `generate`: metrics, log-probabilities and text of a trained run."""
 
 from __future__ import annotations
 
@@ -41,13 +41,15 @@ def evaluate(
         Path | None, typer.Option(help="ntm: write the attention of the memory heads to an .html file")
     ] = None,
     figures: Figures = None,
-    origins: Annotated[int, typer.Option(min=0, help="forecast: from the last so many origins of each series")] = 0,
+    origins: Annotated[
+        int, typer.Option(min=0, help="forecast: the number of origins of each series, the last ones")
+    ] = 0,
     step: Annotated[int, typer.Option(min=0, help="forecast: steps from one origin to the next")] = 0,
     horizon: Annotated[int, typer.Option(min=0, help="forecast: steps ahead; 0: as in training")] = 0,
     refit: Annotated[
-        bool, typer.Option("--refit/--no-refit", help="forecast: fit a model of one series anew at each origin")
+        bool, typer.Option("--refit/--no-refit", help="forecast: fit a model of one series again at each origin")
     ] = True,
-    by: Annotated[str | None, typer.Option(help="forecast: a table by horizon or by series")] = None,
+    by: Annotated[str | None, typer.Option(help="forecast: print a table by horizon or by series")] = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
@@ -63,11 +65,11 @@ def evaluate(
     from seqloom.tasks.capabilities import Forecasts
 
     if figures is not None and report is None and heads is None:
-        raise RequestError("there is no page whose charts to write", where="--figures", hint="add --report or --heads")
+        raise RequestError("there is no page with charts to write", where="--figures", hint="add --report or --heads")
     loaded = load(run, device=device, threads=threads)
     if not isinstance(loaded.task, Forecasts) and (origins or step or horizon or by or not refit):
         raise RequestError(
-            "only forecasts have origins and a horizon", where=str(run), got=f"a run of {loaded.plan.task}"
+            "only runs of forecast have origins and a horizon", where=str(run), got=f"a run of {loaded.plan.task}"
         )
     if by_length:
         rows = loaded.evaluate_by_length(data)
@@ -93,7 +95,7 @@ def evaluate(
 def _write_report(loaded: Run, data: Any, path: Path, figures: Path | None, name: str) -> None:
     from seqloom.explain.diagnosis import diagnosis_page
 
-    title = f"What {loaded.plan.model} gets wrong"
+    title = f"Mistakes of {loaded.plan.model}"
     about = f"{loaded.plan.task} · {name} · run {loaded.folder.resolve().name}"
     diagnosis_page(loaded.diagnose(data), title, about).write(path, figures)
     print(f"report: {path}", file=sys.stderr)
@@ -104,7 +106,7 @@ def _write_heads(loaded: Run, data: Any, path: Path, figures: Path | None, name:
 
     about = f"{loaded.plan.task} · {name} · run {loaded.folder.resolve().name}"
     traces = watch(loaded.task, loaded.trained, data)
-    heads_page(traces, "Where the heads looked", about).write(path, figures)
+    heads_page(traces, "Attention of the memory heads", about).write(path, figures)
     print(f"heads: {path}", file=sys.stderr)
 
 
@@ -112,15 +114,15 @@ def score(
     run: RunFolder,
     file: File = "-",
     tokens: Annotated[
-        bool, typer.Option("--tokens", help="print each token TAB its log-probability; an empty line ends a line")
+        bool, typer.Option("--tokens", help="print lines of: token TAB log-probability; an empty line after each line")
     ] = False,
     json: Json = False,
     threads: Threads = 0,
 ) -> None:
     """Print the log-probability of each line.
 
-    A row of output has the natural logarithm of the probability (the end of the line included), the number of tokens
-    and the number of unknown tokens; of translate, those of the target given its source.
+    The output has a line for each input line: the natural logarithm of its probability (its end included), the number
+    of tokens and the number of unknown tokens. For translate, it is the probability of the target given the source.
     """
     from seqloom.run import load
 
@@ -149,13 +151,13 @@ def generate(
     ] = 1.0,
     seed: Seed = 1,
     unknown: Annotated[bool, typer.Option("--unknown", help="allow the token <unk>")] = False,
-    no_repeat_ngrams: Annotated[int, typer.Option(help="no n-gram of so many tokens occurs twice; 0: any may")] = 0,
+    no_repeat_ngrams: Annotated[int, typer.Option(help="no n-gram of so many tokens occurs twice; 0: no limit")] = 0,
     repetition_penalty: Annotated[
         float, typer.Option(help="above 1, tokens that occurred before become less probable")
     ] = 1.0,
     threads: Threads = 0,
 ) -> None:
-    """Generate text from a prompt, printed as it comes."""
+    """Continue a prompt and print the text while it is generated."""
     from seqloom.run import load
 
     pieces = load(run, device="cpu", threads=threads).generate(

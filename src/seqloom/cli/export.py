@@ -1,4 +1,4 @@
-"""`seqloom export` and `seqloom import`: models from and for other programs."""
+"""`seqloom export` and `seqloom import`: models for and from other programs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def export(
     data_license: Annotated[str, typer.Option(help="the licence of the training data, for the model card")] = "",
     language: Annotated[str, typer.Option(help="the language of the text, for the model card: en, de ...")] = "",
 ) -> None:
-    """Write a model in the format of another program; refused where it would not give the same answers."""
+    """Write a model in the format of another program. Refused if the exported model would give other answers."""
     from seqloom.export import exporters
     from seqloom.export.options import ExportOptions
     from seqloom.run import load
@@ -37,10 +37,10 @@ def export(
 
 
 def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="an ARPA file; .gz and .xz as they are")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="an ARPA file (also .gz and .xz)")],
     out: Annotated[Path | None, typer.Option(help="the folder of the run; without it, a new one under runs/")] = None,
 ) -> None:
-    """Make a run from an ARPA file, an n-gram model of another program."""
+    """Make a run from an ARPA file, the n-gram model of another program."""
     from seqloom.export.arpa import read_arpa
 
     typer.echo(f"run  {read_arpa(file, out).folder}")

@@ -1,4 +1,4 @@
-"""`seqloom list`: the tasks, models, layers, cells, readers and settings there are."""
+"""`seqloom list`: the available tasks, models, layers, cells, readers and settings."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def list_(
     ] = "",
     json: Json = False,
     schema: Annotated[
-        bool, typer.Option("--schema", help="settings: print their JSON schema, which editors check config files by")
+        bool, typer.Option("--schema", help="settings: print their JSON schema, with which editors check config files")
     ] = False,
 ) -> None:
-    """List tasks, models, settings and the like.
+    """List tasks, models, layers, cells, readers or settings.
 
     Each name has a description, each setting its default. list models TASK lists the models of one task. list
     settings TASK MODEL lists the settings of a model; without MODEL, those of the task's default model.
@@ -82,7 +82,7 @@ def _entries(kind: str) -> list[dict[str, Any]]:
 
 
 def _models(only_task: str) -> list[dict[str, Any]]:
-    """A row for each model, and another where the model is something else in another task."""
+    """A row for each model; two rows if a model has different descriptions in different tasks."""
     from seqloom.tasks import tasks
 
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -108,8 +108,7 @@ def _settings(task: str, model: str) -> list[dict[str, Any]]:
 
 
 def _schema(task: str, model: str) -> dict[str, Any]:
-    """The JSON schema of the settings as they stand under [settings] in a run's `config.toml`; the defaults are those
-    of the model."""
+    """The JSON schema of the table [settings] in the `config.toml` of a run, with the defaults of the model."""
     from seqloom.run import make_settings
     from seqloom.tasks import tasks
 

@@ -1,4 +1,4 @@
-"""`seqloom`: the commands, and the one place where errors become messages and exit statuses."""
+"""`seqloom`: the commands, and the place where errors become messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ app.command(name="list")(listing.list_)
 
 
 _SECONDS_TO_SPEAK = 2.0
-"""What all processes of a training refuse, the first one says; the others wait as long as that takes."""
+"""If all processes of a training fail, the first one prints the error; the others wait this long before they exit."""
 
 
 def main() -> None:
     """Runs a command: exit status 0, 1 (the work failed), 2 (the request was wrong) or 130 (Ctrl-C)."""
-    if "LOCAL_RANK" in os.environ:  # under torchrun, torch would warn once a process; it reads this when it is imported
+    if "LOCAL_RANK" in os.environ:  # torch reads this at its import; under torchrun, every process would warn
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         with _warnings_on_standard_error():
@@ -69,10 +69,10 @@ def main() -> None:
             try:
                 app(prog_name="seqloom")
             finally:
-                sys.stdout.flush()  # a full disk is noticed here, not when the interpreter ends
+                sys.stdout.flush()  # notices a full disk here, not when the interpreter exits
     except RequestError as error:
         if not is_first_on_machine():
-            time.sleep(_SECONDS_TO_SPEAK)  # torchrun stops all processes as soon as one has ended
+            time.sleep(_SECONDS_TO_SPEAK)  # torchrun stops all processes as soon as one exits
             sys.exit(error.exit_status)
         print(f"seqloom: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -83,7 +83,7 @@ def main() -> None:
         if is_first_on_machine():
             print("seqloom: stopped", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         _drop_output()
         sys.exit(1)
     except OSError as error:
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def _check_arguments(arguments: list[str]) -> None:
-    """Refuses names that are not UTF-8 where they would be written into a run's folder."""
+    """Refuses arguments that are not UTF-8 in commands that write them into the folder of a run."""
     if arguments and arguments[0] in ("train", "compare", "import", "export"):
         for argument in arguments:
             if any("\ud800" <= character <= "\udfff" for character in argument):
@@ -103,14 +103,14 @@ def _check_arguments(arguments: list[str]) -> None:
 
 
 def _drop_output() -> None:
-    """Nothing that is left in buffers is written when the interpreter ends."""
+    """Discards what is left in output buffers, so that the interpreter does not write it at its exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager
 def _warnings_on_standard_error() -> Iterator[None]:
-    """Prints each warning about the user's data once, by the first process alone; other warnings are Python's."""
+    """Prints each SeqloomWarning once, by the first process only; other warnings are shown as usual."""
     show = warnings.showwarning
 
     def show_warning(message: Warning | str, category: type[Warning], *others: Any, **more: Any) -> None:

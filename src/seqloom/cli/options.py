@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share, and how results are printed."""
+"""Options and arguments that several commands share, and the printing of results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Test = Annotated[
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", help="change a setting (see: seqloom list settings TASK MODEL); repeat for more"
+        "--set", metavar="NAME=VALUE", help="change a setting (see: seqloom list settings TASK MODEL); can be repeated"
     ),
 ]
 Seed = Annotated[int, typer.Option(help="the seed of all random numbers; equal seeds give equal results")]
@@ -44,11 +44,11 @@ Figures = Annotated[Path | None, typer.Option(help="a folder: write the page's c
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 
 INPUTS_AT_ONCE = 1_000
-"""That are read before they are answered, scored or embedded together."""
+"""The inputs that are read before they are answered, scored or embedded together."""
 
 
 def to_json(value: Any) -> str:
-    """On one line, as every reader of JSON takes it: null stands for numbers that are not finite."""
+    """The value as one line of JSON; null replaces numbers that are not finite."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
@@ -59,12 +59,12 @@ def _without_infinities(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {name: _without_infinities(held) for name, held in value.items()}
-    return [_without_infinities(held) for held in value] if isinstance(value, list | tuple) else value
+        return {name: _without_infinities(item) for name, item in value.items()}
+    return [_without_infinities(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def print_metrics(metrics: Mapping[str, Any], as_json: bool) -> None:
-    """One JSON object, or a line a metric."""
+    """Prints one JSON object, or a line for each metric."""
     if as_json:
         typer.echo(to_json(metrics))
         return

@@ -1,4 +1,4 @@
-"""`seqloom predict`: lines in, answers out, in the same order."""
+"""`seqloom predict`: an answer for each line of input, in the same order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seqloom.tasks.capabilities import Prediction
 
 Shown = Callable[[int, Sequence["Prediction"]], Iterator[str]]
-"""The lines for the answers to the input of a number, from 1 on."""
+"""Formats the answers to the input with this number, counted from 1, as lines."""
 
 
 def predict(
@@ -28,7 +28,7 @@ def predict(
         typer.Argument(metavar="[FILE]", help="a text file; - is standard input; forecast: series", show_default="-"),
     ] = None,
     n_best: Annotated[
-        int | None, typer.Option(help="how many answers a line, printed as: line TAB score TAB answer")
+        int | None, typer.Option(help="how many answers for each line, printed as: line TAB score TAB answer")
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="classify, tag: print probabilities, as: label=0.93")] = False,
     online: Annotated[
@@ -50,10 +50,12 @@ def predict(
         bool, typer.Option("--copy-unknown", help="translate: replace <unk> by the source word with the most attention")
     ] = False,
     require: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="translate: a term that every answer has; repeat for more")
+        list[str] | None,
+        typer.Option(metavar="TERM", help="translate: a term that every answer contains; can be repeated"),
     ] = None,
     forbid: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="translate: a term that no answer has; repeat for more")
+        list[str] | None,
+        typer.Option(metavar="TERM", help="translate: a term that no answer contains; can be repeated"),
     ] = None,
     no_repeat_ngrams: Annotated[
         int | None, typer.Option(help="translate: no n-gram of so many tokens occurs twice in an answer")
@@ -66,7 +68,7 @@ def predict(
     ] = None,
     ensemble: Annotated[
         list[Path] | None,
-        typer.Option(metavar="RUN", help="translate: another run, whose probabilities are averaged; repeat for more"),
+        typer.Option(metavar="RUN", help="translate: another run, whose probabilities are averaged; can be repeated"),
     ] = None,
     mbr: Annotated[
         int | None, typer.Option(help="--sample: of so many samples, answer the one most like the others")
@@ -86,7 +88,8 @@ def predict(
     horizon: Annotated[int, typer.Option(min=0, help="forecast: steps ahead; 0: as in training")] = 0,
     paths: Annotated[int, typer.Option(min=0, help="forecast: sample paths beside the quantiles")] = 0,
     anomalies: Annotated[
-        bool, typer.Option("--anomalies", help="forecast: how likely each value was, given those before it")
+        bool,
+        typer.Option("--anomalies", help="forecast: print how probable each value was, given the values before it"),
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="forecast: write the table to a .csv, .json or .parquet file")
@@ -101,9 +104,9 @@ def predict(
 ) -> None:
     """Predict an answer for each line of input.
 
-    The answer is a translation, a class, the tags of the words, or what else the run was trained for. At a
-    terminal, each line is answered as you type. Options that are not given are as the run was set up. A run of
-    forecast prints a table of what follows each series of a file, without a file that of the training.
+    The answer is a translation, a class, the tags of the words, or whatever the run was trained for. At a
+    terminal, each line is answered as you type. Without an option, its value is that of the run. A run of
+    forecast prints a table of forecasts of the series in a file, or without a file of the training data.
     """
     from seqloom.errors import RequestError
     from seqloom.run import load
@@ -111,7 +114,7 @@ def predict(
 
     if figures is not None and (alignments is None or alignments.suffix != ".html"):
         raise RequestError(
-            "there is no page whose charts to write", where="--figures", hint="add --alignments FILE.html"
+            "there is no page with charts to write", where="--figures", hint="add --alignments FILE.html"
         )
 
     options = {
@@ -135,27 +138,27 @@ def predict(
         "seed": seed,
         "attention": True if alignments is not None else None,
     }
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     loaded = load(run, device=device, threads=threads)
     if ensemble:
-        given["ensemble"] = [load(other, device=device, threads=threads) for other in ensemble]
+        changes["ensemble"] = [load(other, device=device, threads=threads) for other in ensemble]
     if isinstance(loaded.task, Forecasts) and not online:
         from seqloom.cli.forecast import print_forecast
 
-        refuse_unknown(given, ("seed",), loaded.plan.task)
+        refuse_unknown(changes, ("seed",), loaded.plan.task)
         print_forecast(loaded, file, horizon, paths, seed or 1, anomalies, out, json)
         return
     if horizon or paths or anomalies or out is not None:
         raise RequestError(
-            "only forecasts have a horizon and tables", where=str(run), got=f"a run of {loaded.plan.task}"
+            "only runs of forecast have a horizon and tables", where=str(run), got=f"a run of {loaded.plan.task}"
         )
     file = file or "-"
     if online:
-        _answer_online(loaded, file, [*given, *(["json"] if json else [])])
+        _answer_online(loaded, file, [*changes, *(["json"] if json else [])])
         return
     shown = _as_json if json else _as_text(proba, n_best is not None and n_best > 1)
     aligned = []
-    for number, answers in enumerate(_answers(loaded, file, given), 1):
+    for number, answers in enumerate(_answers(loaded, file, changes), 1):
         for line in shown(number, answers):
             typer.echo(line)
         if alignments is not None and isinstance(answers[0], Aligned):
@@ -165,7 +168,7 @@ def predict(
 
 
 def _answers(loaded: Run, file: str, options: dict[str, Any]) -> Iterator[Sequence[Prediction]]:
-    """Yields the answers to each input; what was printed of them is on its way before more is read."""
+    """Yields the answers to each input. What was printed is flushed before more is read."""
     from seqloom.files import read_blocks
 
     inputs = loaded.inputs(file)
@@ -180,7 +183,9 @@ def _answer_online(loaded: Run, file: str, others: list[str]) -> None:
     from seqloom.files import read_lines
 
     if others:
-        raise RequestError("--online answers as it is, in plain text", got=", ".join(others), expected="no such option")
+        raise RequestError(
+            "--online prints plain text and has no other options", got=", ".join(others), expected="only --online"
+        )
     answer = loaded.online()
     for line in read_lines(file):
         element = line.strip()
@@ -197,7 +202,7 @@ def _at_terminal(file: str) -> bool:
 
 
 def _prompted(inputs: Iterator[Any]) -> Iterator[Any]:
-    print("a line at a time; Ctrl-D ends", file=sys.stderr)
+    print("type a line; Ctrl-D ends", file=sys.stderr)
     while True:
         print("> ", end="", file=sys.stderr, flush=True)
         try:

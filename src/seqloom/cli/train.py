@@ -64,7 +64,7 @@ def train(
     from seqloom.run import train as train_run
 
     if resume and out is None:
-        raise RequestError("--resume needs the run's folder", where="--out")
+        raise RequestError("--resume needs the folder of the run", where="--out")
     try:
         run = train_run(
             task,
@@ -87,7 +87,7 @@ def train(
             settings=parse_assignments([*(settings or []), *(["data.reverse=true"] if reverse else [])]),
         )
     except KeyboardInterrupt:
-        print(f"stopped at once; continue it with: --resume --out {out or 'RUN'}", file=sys.stderr)
+        print(f"stopped at once; continue with: --resume --out {out or 'RUN'}", file=sys.stderr)
         raise typer.Exit(130) from None
     if run.runtime.rank != 0:
         return
@@ -97,8 +97,8 @@ def train(
     print_metrics({**{f"{kind}_{name}": value for name, value in scores.items()}, "run": str(run.folder)}, json)
     best, updates = summary["best_updates"], summary["updates"]
     if updates and best < 0.7 * updates:
-        hint = "--set training.patience=5 stops such a training earlier"
+        hint = "--set training.patience=5 would have stopped earlier"
         print(f"no gain since update {best:,} of {updates:,}; {hint}", file=sys.stderr)
     if not summary["finished"]:
-        print(f"stopped before the end; continue it with: --resume --out {run.folder}", file=sys.stderr)
+        print(f"stopped before the end; continue with: --resume --out {run.folder}", file=sys.stderr)
         raise typer.Exit(130)

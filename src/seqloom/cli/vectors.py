@@ -1,4 +1,4 @@
-"""`seqloom vectors`: what is near what, how well vectors say it, and pages of them."""
+"""`seqloom vectors`: similar words, analogies, evaluation of vectors, and pages about them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,16 @@ def vectors(
         list[str] | None, typer.Argument(metavar="[WORDS]", help="words, or a file to evaluate")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="similar, analogy: how many words to print")] = 10,
-    most_words: Annotated[int, typer.Option(min=0, help="analogies, map: of so many frequent words; 0: all")] = 30_000,
+    most_words: Annotated[
+        int, typer.Option(min=0, help="analogies, map: only the so many most frequent words; 0: all")
+    ] = 30_000,
     first: Annotated[
-        int, typer.Option(min=0, help="read the so many first words of a file, the most frequent of a run; 0: all")
+        int,
+        typer.Option(min=0, help="read only so many words: the first of a file, the most frequent of a run; 0: all"),
     ] = 0,
-    only: Annotated[Path | None, typer.Option(metavar="FILE", help="read only the words of FILE, one a line")] = None,
+    only: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="read only the words in FILE, which has one on each line")
+    ] = None,
     unicode_errors: Annotated[
         str, typer.Option(help="words of a file that are not UTF-8: strict (an error), replace or ignore")
     ] = "strict",
@@ -50,8 +55,8 @@ def vectors(
 
     similar king; analogy king - man + woman; doesnt-match breakfast cereal dinner lunch; similarity cup mug.
     evaluate FILE: analogies, or rated pairs (word TAB word TAB score), with 95 % intervals and what was skipped.
-    map --out FILE: the words on a page, along the two directions in which they differ most. report --out FILE: the
-    running and the held-out loss, pass by pass.
+    map --out FILE: a page with the words on a plane, along the two directions in which they differ most.
+    report --out FILE: a page with the training and held-out loss of each epoch.
     """
     from seqloom.errors import RequestError, unknown_name
 
@@ -61,7 +66,7 @@ def vectors(
         expected = "--out FILE" if action in _PAGES else "no --out"
         raise RequestError(f"{action} {'writes' if action in _PAGES else 'does not write'} a page", expected=expected)
     if figures is not None and action not in _PAGES:
-        raise RequestError("there is no page whose charts to write", where="--figures", expected="map or report")
+        raise RequestError("there is no page with charts to write", where="--figures", expected="map or report")
     if action == "report" and out is not None:
         from seqloom.explain.loss_curves import loss_page
 
@@ -129,11 +134,11 @@ def _evaluate(vectors: Vectors, files: Arguments, top: int, most_words: int) -> 
     return {**scores.total._asdict(), **shares}
 
 
-def _expect(right: bool, action: str, what: str, got: Arguments) -> None:
+def _expect(right: bool, action: str, what: str, arguments: Arguments) -> None:
     from seqloom.errors import RequestError
 
     if not right:
-        raise RequestError(f"{action} is asked of {what}", got=" ".join(got) or "nothing")
+        raise RequestError(f"{action} takes {what}", got=" ".join(arguments) or "nothing")
 
 
 _QUESTIONS: dict[str, Callable[[Vectors, Arguments, int, int], Any]] = {
