@@ -1,4 +1,9 @@
-"""What a campaign of faults counts: inputs, kills, tracebacks, hangs, memory; a failure keeps its input."""
+"""The counts of a campaign of faults: inputs, kills, tracebacks, hangs, memory; the input of each failure is kept.
+
+`SEQLOOM_FAULT_SECONDS` is how long a campaign takes. Its inputs depend on a seed, the name of the test and the number
+of the input. Without `SEQLOOM_FAULT_SEED` the seed is new each time and the clock ends the campaign; with it, inputs
+are counted, so that they are the same on every machine. `SEQLOOM_FAULT_INPUT` is the number of the only input to try.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,6 @@ import contextlib
 import os
 import random
 import signal
-import sys
 import tempfile
 import time
 import traceback
@@ -18,8 +22,13 @@ from seqloom.errors import SeqloomError
 from seqloom.memory import peak_memory_bytes
 
 HANG_SECONDS = 10
+MOST_MEMORY = 500 << 20
+"""Bytes that an input may take, beside ten times its own size."""
 SECONDS = float(os.environ.get("SEQLOOM_FAULT_SECONDS", "60"))
-SEED = int(os.environ.get("SEQLOOM_FAULT_SEED") or time.time_ns() % 10**9)
+_SEED = os.environ.get("SEQLOOM_FAULT_SEED", "")
+SEED = int(_SEED or time.time_ns() % 10**9)
+IS_COUNTED = bool(_SEED)
+_INPUT = os.environ.get("SEQLOOM_FAULT_INPUT", "")
 
 
 class Hang(BaseException):
@@ -34,53 +43,63 @@ class Campaign:
         self.failures: dict[str, str] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="seqloom-faults-"))
 
-    def random(self, name: str) -> random.Random:
-        """Draws of a test's own; `SEQLOOM_FAULT_SEED` repeats them."""
-        return random.Random(f"{SEED} {name}")
-
-    def attempt(self, name: str, content: bytes, work: Callable[[], object]) -> None:
-        """Does the work on an input. A `SeqloomError` is what is wanted of a bad one."""
+    def attempt(self, name: str, number: int, content: bytes, work: Callable[[], object]) -> None:
+        """Does the work on an input. A `SeqloomError` is the right answer to a bad one."""
         self.counts["inputs"] += 1
         try:
-            with _alarm():
+            with alarm():
                 work()
         except SeqloomError:
             self.counts["refused"] += 1
         except Hang:
-            self.fail("hangs", f"{name}: more than {HANG_SECONDS} s", content)
+            self.fail("hangs", f"{name}: more than {HANG_SECONDS} s", number, content)
         except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{name}: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {error}"
-            self.fail("tracebacks", place[:300], content)
+            self.fail("tracebacks", f"{name}: {place_of(error)}", number, content)
 
-    def fail(self, kind: str, what: str, content: bytes) -> None:
+    def fail(self, kind: str, what: str, number: int, content: bytes) -> None:
+        """Counts a failure, and keeps the input of the first one in each place."""
         self.counts[kind] += 1
+        what = what[:300]
         if what not in self.failures and len(self.failures) < 50:
             path = self.folder / f"input-{len(self.failures)}"
             path.write_bytes(content)
-            self.failures[what] = str(path)
+            repeat = f"SEQLOOM_FAULT_SEED={SEED} SEQLOOM_FAULT_INPUT={number}"
+            self.failures[what] = f"input kept as {path}; repeat it with {repeat}"
 
     def check(self, before: int) -> None:
-        """Fails where more failures than `before` are known."""
-        found = list(self.failures.items())[before:]
-        assert not found, "\n".join(f"{what}\n  input: {path}; SEQLOOM_FAULT_SEED={SEED}" for what, path in found)
+        """Fails if there are more failures than `before`."""
+        new = list(self.failures.items())[before:]
+        assert not new, "\n".join(f"{what}\n  {how}" for what, how in new)
 
     def summary(self) -> str:
-        names = ("inputs", "refused", "kills", "full disks", "tracebacks", "hangs", "crashes")
-        counted = ", ".join(f"{self.counts[name]:,} {name}" for name in names)
-        return f"{counted}; peak memory {peak_memory_bytes() / 1e6:,.0f} MB; SEQLOOM_FAULT_SEED={SEED}"
+        names = ("inputs", "refused", "kills", "full disks", "tracebacks", "hangs", "crashes", "too much memory")
+        counts = ", ".join(f"{self.counts[name]:,} {name}" for name in names)
+        return f"{counts}; peak memory {peak_memory_bytes() / 1e6:,.0f} MB; SEQLOOM_FAULT_SEED={SEED}"
 
 
 campaign = Campaign()
 
 
+def random_for(name: str, number: int = 0) -> random.Random:
+    """The random numbers of one input: another input has others, whatever was tried before it."""
+    return random.Random(f"{SEED} {name} {number}")
+
+
+def place_of(error: BaseException) -> str:
+    """Where an error was raised, and its text."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}: {error}"
+
+
 @contextlib.contextmanager
-def _alarm() -> Iterator[None]:
+def alarm(seconds: int = HANG_SECONDS) -> Iterator[None]:
+    """Raises `Hang` in the block when it takes longer."""
+
     def ring(*_: object) -> None:
         raise Hang
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(HANG_SECONDS)
+    signal.alarm(seconds)
     try:
         yield
     finally:
@@ -88,36 +107,14 @@ def _alarm() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def rounds(share: float) -> Iterator[int]:
-    """Numbers from 0 on, for this share of the campaign's time, and 20 at least."""
-    until, number = time.monotonic() + share * SECONDS, 0
-    while number < 20 or time.monotonic() < until:
-        yield number
-        number += 1
-
-
-def in_child(work: Callable[[], int], seconds: float = 60, kill_after: float | None = None) -> int:
-    """The exit status of a process of its own that does the work, or minus the signal that ended it. It may be killed
-    after some seconds."""
-    assert "polars" not in sys.modules, "its threads do not survive a fork; run each file of tests/faults on its own"
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        status = 70
-        try:
-            os.setsid()
-            status = work()
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    until = time.monotonic() + (seconds if kill_after is None else kill_after)
-    while time.monotonic() < until:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
+def rounds(share: float, per_second: float, fewest: int = 20) -> Iterator[int]:
+    """The numbers of the inputs to try in this share of the campaign, of which a usual machine does `per_second`."""
+    if _INPUT:
+        yield int(_INPUT)
+    elif _SEED:
+        yield from range(max(fewest, int(share * SECONDS * per_second)))
+    else:
+        until, number = time.monotonic() + share * SECONDS, 0
+        while number < fewest or time.monotonic() < until:
+            yield number
+            number += 1

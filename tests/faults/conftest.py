@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.campaign import campaign
+from tests.faults.campaign import SECONDS, SEED, campaign
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/faults" in item.path.as_posix():
             item.add_marker(pytest.mark.faults)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Says the seed before the first input is tried."""
+    if any("faults" in item.keywords for item in session.items):
+        session.config.get_terminal_writer().line(f"SEQLOOM_FAULT_SEED={SEED} SEQLOOM_FAULT_SECONDS={SECONDS:g}")
 
 
 @pytest.fixture(autouse=True)

@@ -10,27 +10,27 @@ import pytest
 
 from seqloom.data.readers import readers
 from seqloom.memory import peak_memory_bytes
-from tests.faults.campaign import campaign, rounds
+from tests.faults.campaign import MOST_MEMORY, campaign, random_for, rounds
 from tests.faults.mutation import mutated
-from tests.faults.samples import ALL, samples_of
+from tests.faults.samples import ALL_CONTENTS, SAMPLES
 
 NAMES = list(readers)
-MOST_MEMORY = 500 << 20
+_PACK = {".gz": gzip.compress, ".xz": lzma.compress}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_broken_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
-    chance, before = campaign.random(name), len(campaign.failures)
-    others, largest, memory = [content for _, content in ALL], 0, peak_memory_bytes()
-    for _ in rounds(0.4 / len(NAMES)):
-        file, content = chance.choice(samples_of(name))
-        content = mutated(content, chance, others)
+    before, largest, memory = len(campaign.failures), 0, peak_memory_bytes()
+    for number in rounds(0.4 / len(NAMES), per_second=700):
+        chance = random_for(name, number)
+        file, content = chance.choice(SAMPLES[name])
+        content = mutated(content, chance, ALL_CONTENTS)
         largest = max(largest, len(content))
         packed = chance.choice(("", "", "", "", ".gz", ".xz"))
         if packed:
-            content = mutated({".gz": gzip.compress, ".xz": lzma.compress}[packed](content), chance, others)
+            content = mutated(_PACK[packed](content), chance, ALL_CONTENTS)
         path = tmp_path / (file + packed)
         path.write_bytes(content)
-        campaign.attempt(f"reader {name}", content, lambda path=str(path): sum(1 for _ in readers[name](path)))
+        campaign.attempt(f"reader {name}", number, content, lambda path=str(path): sum(1 for _ in readers[name](path)))
     campaign.check(before)
     assert peak_memory_bytes() - memory < MOST_MEMORY + 10 * largest

@@ -1,86 +1,106 @@
-"""Broken files of runs, asked by the commands that read them: an answer, or one message and an exit status."""
+"""Broken files of runs, asked by every command that reads them: an answer, or one message and an exit status."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 import shutil
-import signal
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from seqloom.cli.main import main
-from seqloom.tasks import tasks
-from tests.faults.campaign import HANG_SECONDS, campaign, in_child, rounds
+from tests.faults.campaign import campaign, random_for, rounds
+from tests.faults.children import Answer, answer_to, in_child, try_inputs
+from tests.faults.commands import COMMANDS, call, silence
+from tests.faults.kinds import KINDS
 from tests.faults.mutation import mutated
-from tests.support.small_tasks import SMALL_TASKS
+from tests.support.small_runs import signal_after
+from tests.support.small_tasks import SMALL_TASKS, task_of
 
-NAMES = list(tasks)
-COMMANDS = {
-    "language-model": [
-        "evaluate RUN DATA",
-        "score RUN DATA",
-        "generate RUN --max-tokens 5",
-        "embed RUN DATA --out OUT",
-    ],
-    "translate": ["evaluate RUN DATA", "score RUN DATA", "predict RUN DATA --beam-size 2"],
-    "classify": ["evaluate RUN DATA", "predict RUN DATA --proba", "embed RUN DATA --out OUT"],
-    "tag": ["evaluate RUN DATA", "predict RUN DATA"],
-    "vectors": ["evaluate RUN DATA", "vectors RUN similar w1", "embed RUN DATA --out OUT"],
-    "algorithm": ["evaluate RUN copy:length=4"],
-}
-_STATUSES = (0, 1, 2, 130)
+TEMPLATES = [template for templates in COMMANDS.values() for template in templates]
+_answered: dict[str, list[str]] = {}
 
 
-def command(text: str, places: dict[str, object], errors: Path) -> int:
-    """Runs `seqloom` in this process, which is one of its own."""
-    places = {name: str(place) for name, place in places.items()}
-    sys.argv = ["seqloom", *(str(places.get(word, word)) for word in text.split())]
-    with errors.open("w") as stream, open(os.devnull, "w") as nothing:  # noqa: PTH123
-        os.dup2(stream.fileno(), 2)
-        os.dup2(nothing.fileno(), 1)
-        signal.alarm(3 * HANG_SECONDS)
-        with contextlib.redirect_stdout(nothing), contextlib.redirect_stderr(stream):
-            try:
-                main()
-            except SystemExit as left:
-                return int(left.code or 0)
-    return 0
+class Asked(NamedTuple):
+    """A file of the run, what is in it instead, and the command."""
+
+    file: Path
+    content: bytes
+    command: str
 
 
-@pytest.mark.parametrize("name", NAMES)
+class BrokenRun:
+    """A run of a small task, a copy of it in which one file is broken, and the commands that the whole one answers."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder, self.small = name, folder, SMALL_TASKS[name]
+        self.data, self.good = self.small.data(folder), folder / "good"
+        assert in_child(self._train) == 0
+        self.files = sorted(path.relative_to(self.good) for path in self.good.rglob("*") if path.is_file())
+        self.contents = [(self.good / path).read_bytes() for path in self.files]
+        self.commands = self._answered()
+
+    def _answered(self) -> list[str]:
+        answered = self.folder / "answered"
+
+        def ask() -> int:
+            silence(self.folder / "errors")
+            with answered.open("w") as stream:
+                stream.writelines(f"{template}\n" for template in TEMPLATES if self._ask(template) == 0)
+            return 0
+
+        assert in_child(ask, seconds=300) == 0
+        return answered.read_text().splitlines()
+
+    def asked(self, number: int) -> Asked:
+        """The input of a number."""
+        chance = random_for(f"run {self.name}", number)
+        place = chance.randrange(len(self.files))
+        return Asked(
+            self.files[place], mutated(self.contents[place], chance, self.contents), chance.choice(self.commands)
+        )
+
+    def answer(self, number: int) -> Answer:
+        """What comes of an input, in this process, which is one of its own."""
+        asked, errors = self.asked(number), self.folder / "errors"
+        silence(errors)
+        kind, what = answer_to(lambda: self._ask(asked.command, asked), sum(map(len, self.contents)))
+        text = errors.read_text(errors="replace")
+        if not kind and "Traceback" in text:
+            kind, what = "tracebacks", text.strip().splitlines()[-1]
+        return kind, f"{asked.command} with {asked.file}: {what}"
+
+    def _ask(self, template: str, asked: Asked | None = None) -> int:
+        broken, folder = self.folder / "broken", self.folder / "out"
+        for path in (broken, folder):
+            shutil.rmtree(path, ignore_errors=True)
+        folder.mkdir()
+        shutil.copytree(self.good, broken)
+        if asked is not None:
+            (broken / asked.file).write_bytes(asked.content)
+        places = {"RUN": broken, "DATA": self.data, "FOLDER": folder, "PAGE": folder / "page.html"}
+        places |= {"MATRIX": folder / "out.npy", "TASK": task_of(self.name), "MODEL": self.small.model}
+        return call(template, places | {"OPTIONS": self.small.options(self.data)})
+
+    def _train(self) -> int:
+        """Stopped before its end, if it takes steps, so that there is something to resume."""
+        with pytest.MonkeyPatch.context() as patch:
+            signal_after(patch, updates=3)
+            self.small.train(self.name, self.data, self.good)
+        return 0
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_broken_runs_are_answered_or_refused(name: str, tmp_path: Path) -> None:
-    small, chance, before = SMALL_TASKS[name], campaign.random(f"run {name}"), len(campaign.failures)
-    data, good, broken = small.data(tmp_path), tmp_path / "good", tmp_path / "broken"
-    assert in_child(lambda: int(not small.train(name, data, good).folder.exists())) == 0
-    files = sorted(path.relative_to(good) for path in good.rglob("*") if path.is_file())
-    contents = [(good / path).read_bytes() for path in files]
-    resume = [f"train {name} DATA --model {small.model} --resume --out RUN"]
-    for _ in rounds(0.35 / len(NAMES)):
-        shutil.rmtree(broken, ignore_errors=True)
-        shutil.copytree(good, broken)
-        number = chance.randrange(len(files))
-        content = mutated(contents[number], chance, contents)
-        (broken / files[number]).write_bytes(content)
-        asked = chance.choice(COMMANDS.get(name, ["evaluate RUN DATA"]) + resume)
-        errors = tmp_path / "errors"
-        places = {"RUN": broken, "DATA": data, "OUT": tmp_path / "out.npy"}
-        status = in_child(lambda asked=asked, places=places, to=errors: command(asked, places, to), 3 * HANG_SECONDS)
-        text = errors.read_text(errors="replace") if errors.exists() else ""
-        _count(f"{asked} with {files[number]}", status, text, content)
+    before, run = len(campaign.failures), BrokenRun(name, tmp_path)
+    _answered[name] = run.commands
+    assert len(run.commands) >= 2
+    numbers = rounds(0.35 / len(KINDS), per_second=8)
+    try_inputs(name, numbers, lambda number: run.asked(number).content, run.answer)
     campaign.check(before)
 
 
-def _count(what: str, status: int, text: str, content: bytes) -> None:
-    campaign.counts["inputs"] += 1
-    campaign.counts["refused"] += status in (1, 2)
-    if status in (-signal.SIGALRM, -signal.SIGKILL):
-        campaign.fail("hangs", what, content)
-    elif "Traceback" in text or status not in _STATUSES:
-        places = re.findall(r'File "([^"]+)", line (\d+)', text)
-        last = text.strip().splitlines()[-1:] or [""]
-        place = f"{Path(places[-1][0]).name}:{places[-1][1]}" if places else ""
-        campaign.fail("crashes" if status < 0 else "tracebacks", f"{what}: {status} {place} {last[0]}"[:300], content)
+def test_every_command_was_answered_by_a_run() -> None:
+    if set(_answered) != set(SMALL_TASKS):
+        pytest.skip("not every kind of run was tried: the campaign is short")
+    answered = {command for commands in _answered.values() for command in commands}
+    assert set(TEMPLATES) - answered == set()

@@ -8,9 +8,9 @@ import pytest
 
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.tokenizer import EOS, PAD, SOS, TokenizerSettings
-from tests.faults.campaign import campaign, rounds
+from tests.faults.campaign import campaign, random_for, rounds
 from tests.faults.mutation import mutated
-from tests.faults.samples import ALL
+from tests.faults.samples import ALL_CONTENTS
 
 KINDS = ("character", "word", "bpe", "unigram")
 SETTINGS = [TokenizerSettings(kind=kind, lowercase=low) for kind in KINDS for low in (False, True)]  # type: ignore[arg-type]
@@ -22,7 +22,7 @@ NAMES = [f"{settings.kind} {'lowercase' if settings.lowercase else 'as it is'}" 
 def test_odd_texts(settings: TokenizerSettings) -> None:
     """Whatever a text holds, it is encoded without the special tokens, and pieces give it back."""
     tokenizer = train_tokenizer(TEXT, settings)
-    chance, before, others = campaign.random(repr(settings)), len(campaign.failures), [content for _, content in ALL]
+    before = len(campaign.failures)
     is_exact = settings.kind in ("bpe", "unigram") and not settings.lowercase
 
     def work(line: str) -> None:
@@ -31,10 +31,10 @@ def test_odd_texts(settings: TokenizerSettings) -> None:
         text = tokenizer.decode(ids)
         assert text == line or not is_exact
 
-    for _ in rounds(0.1 / len(SETTINGS)):
-        content = mutated("\n".join(TEXT).encode(), chance, others)
+    for number in rounds(0.1 / len(SETTINGS), per_second=3000):
+        content = mutated("\n".join(TEXT).encode(), random_for(repr(settings), number), ALL_CONTENTS)
         line = content.decode("utf-8", "replace").replace("\n", " ")
-        campaign.attempt(f"tokenizer {settings.kind}", content, lambda line=line: work(line))
+        campaign.attempt(f"tokenizer {settings.kind}", number, content, lambda line=line: work(line))
     campaign.check(before)
 
 
@@ -43,7 +43,7 @@ def test_broken_files_of_tokenizers(settings: TokenizerSettings, tmp_path: Path)
     path = tmp_path / "tokenizer.json"
     train_tokenizer(TEXT, settings).save(path)
     content = path.read_bytes()
-    chance, before = campaign.random(f"files of {settings.kind}"), len(campaign.failures)
+    before = len(campaign.failures)
 
     def work() -> None:
         tokenizer = load_tokenizer(path)
@@ -51,8 +51,8 @@ def test_broken_files_of_tokenizers(settings: TokenizerSettings, tmp_path: Path)
             tokenizer.decode(ids)
         tokenizer.tokens()
 
-    for _ in rounds(0.1 / len(KINDS)):
-        broken = mutated(content, chance, [content])
+    for number in rounds(0.1 / len(KINDS), per_second=1000):
+        broken = mutated(content, random_for(f"files of {settings.kind}", number), [content])
         path.write_bytes(broken)
-        campaign.attempt(f"tokenizer.json of {settings.kind}", broken, work)
+        campaign.attempt(f"tokenizer.json of {settings.kind}", number, broken, work)
     campaign.check(before)

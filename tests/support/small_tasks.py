@@ -1,4 +1,5 @@
-"""A small training of every task: its data, a model, and settings with which it takes a second."""
+"""Small trainings: their data, model and settings, with which they take a second. There is one of every task, and more
+of the tasks whose runs hold other files with another model."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 import seqloom
 from tests.support.labelled import SMALL_NETWORK as SMALL_CLASSIFIER
-from tests.support.labelled import write_labelled
+from tests.support.labelled import write_labelled, write_series
 from tests.support.pairs import SMALL_NETWORK as SMALL_TRANSLATOR
 from tests.support.pairs import write_pairs
 from tests.support.sentences import SMALL_NETWORK as SMALL_TAGGER
@@ -17,19 +18,23 @@ from tests.support.texts import SMALL, write_text
 
 
 class SmallTask(NamedTuple):
+    """`more_settings` are those that name files in the folder of the data."""
+
     write: Callable[[Path], str]
     model: str
     settings: Mapping[str, Any]
     updates: int = 0
     epochs: int = 0
+    more_settings: Callable[[Path], Mapping[str, Any]] = lambda _: {}
 
     def data(self, folder: Path) -> str:
         """What it is trained on, in this folder."""
         return self.write(folder / "data.tsv")
 
-    def train(self, task: str, data: str, out: Path, resume: bool = False) -> seqloom.Run:
+    def train(self, name: str, data: str, out: Path, resume: bool = False) -> seqloom.Run:
+        """`name` is that in `SMALL_TASKS`."""
         return seqloom.train(
-            task,
+            task_of(name),
             data,
             model=self.model,
             updates=self.updates,
@@ -38,8 +43,22 @@ class SmallTask(NamedTuple):
             resume=resume,
             quiet=True,
             threads=1,
-            settings=self.settings,
+            settings=self.all_settings(data),
         )
+
+    def all_settings(self, data: str) -> dict[str, Any]:
+        return {**self.settings, **self.more_settings(Path(data).parent)}
+
+    def options(self, data: str) -> list[str]:
+        """Those of the command line for the same training."""
+        settings = [f"{name}={value}" for name, value in self.all_settings(data).items()]
+        budget = ["--updates", str(self.updates), "--epochs", str(self.epochs)]
+        return [*budget, *(word for setting in settings for word in ("--set", setting))]
+
+
+def task_of(name: str) -> str:
+    """The task of an entry of `SMALL_TASKS`: its first word."""
+    return name.partition(" ")[0]
 
 
 def write_numbers(path: Path) -> str:
@@ -47,6 +66,20 @@ def write_numbers(path: Path) -> str:
     path.write_text("time,value\n" + "".join(f"{i},{(i % 12) + 0.1 * (i % 7)}\n" for i in range(240)))
     return str(path)
 
+
+def _parts(folder: Path) -> dict[str, str]:
+    """The runs that a mixture takes its models from, trained if they are not there."""
+    parts = {name: folder / f"part-{name.partition(' ')[2] or 'network'}" for name in ("language-model", NGRAM)}
+    for name, part in parts.items():
+        if not (part / "summary.json").exists():
+            SMALL_TASKS[name].train(name, str(folder / "data.tsv"), part, resume=True)
+    return {"model.parts": ",".join(map(str, parts.values()))}
+
+
+NGRAM = "language-model ngram"
+_COPY = {"data.held_out": 10, "data.batch_size": 3, "training.evaluations": 3, "training.checkpoint_seconds": 0}
+_PASSES = {"dim": 8, "tokenizer.min_count": 1, "passes.checkpoint_seconds": 1e-6}
+_TRANSFORMER = {"model_dim": 8, "num_heads": 2, "num_layers": 1}
 
 SMALL_TASKS = {
     "language-model": SmallTask(write_text, "lstm", {**SMALL, "model.hidden_size": 8}, updates=25),
@@ -58,13 +91,34 @@ SMALL_TASKS = {
         write_labelled, "gru", {**SMALL_CLASSIFIER, "embedding.dim": 6, "model.hidden_size": 8}, updates=25
     ),
     "tag": SmallTask(write_sentences, "gru", {**SMALL_TAGGER, "model.hidden_size": 8}, updates=25),
-    "vectors": SmallTask(
-        write_text, "cbow", {"dim": 8, "tokenizer.min_count": 1, "passes.checkpoint_seconds": 1e-6}, epochs=3
-    ),
-    "algorithm": SmallTask(
-        lambda _: "copy:length=3", "lstm",
-        {"data.held_out": 10, "data.batch_size": 3, "model.hidden_size": 8, "training.evaluations": 3,
-         "training.checkpoint_seconds": 0}, updates=25,
-    ),
+    "vectors": SmallTask(write_text, "cbow", _PASSES, epochs=3),
+    "algorithm": SmallTask(lambda _: "copy:length=3", "lstm", {**_COPY, "model.hidden_size": 8}, updates=25),
     "forecast": SmallTask(write_numbers, "ar", {}, epochs=1),
+    NGRAM: SmallTask(write_text, "ngram", {"model.order": 3}),
+    "language-model mix": SmallTask(write_text, "mix", {}, more_settings=_parts),
+    "language-model transformer": SmallTask(
+        write_text, "transformer", {**SMALL, **{f"model.{name}": size for name, size in _TRANSFORMER.items()}},
+        updates=25,
+    ),
+    "translate transformer": SmallTask(
+        write_pairs, "transformer",
+        {**SMALL_TRANSLATOR, **{f"{side}.{name}": size for side in ("encoder", "decoder")
+                                for name, size in _TRANSFORMER.items()}}, updates=25,
+    ),
+    "classify bow": SmallTask(write_labelled, "bow", {"model.min_count": 1}, updates=25),
+    "classify series": SmallTask(
+        lambda path: write_series(path.with_suffix(".ts")), "gru", {"model.hidden_size": 8, "embedding.dim": 6},
+        updates=25,
+    ),
+    "tag bilstm": SmallTask(write_sentences, "bilstm", {**SMALL_TAGGER, "model.hidden_size": 8}, updates=25),
+    "vectors skipgram": SmallTask(
+        write_text, "skipgram", {**_PASSES, "subwords.longest": 4, "subwords.buckets": 50}, epochs=3
+    ),
+    "vectors softmax": SmallTask(write_text, "skipgram", {**_PASSES, "objective": "hierarchical-softmax"}, epochs=3),
+    "algorithm ntm": SmallTask(
+        lambda _: "copy:length=3", "ntm",
+        {**_COPY, "model.hidden_size": 8, "model.memory_size": 6, "model.memory_width": 4}, updates=25,
+    ),
+    "forecast gru": SmallTask(write_numbers, "gru", {"model.hidden_size": 8}, updates=25),
+    "forecast ridge": SmallTask(write_numbers, "ridge", {}),
 }  # fmt: skip
