@@ -15,6 +15,7 @@ import typer
 
 from seqloom import __version__
 from seqloom.cli import compare, embed, evaluate, export, listing, predict, train, vectors
+from seqloom.cli.terminal import escaped_terminal
 from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 from seqloom.runtime import is_first_on_machine
 
@@ -64,10 +65,10 @@ def main() -> None:
     if "LOCAL_RANK" in os.environ:  # torch reads this at its import; under torchrun, every process would warn
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
-        with _warnings_on_standard_error():
+        with _warnings_on_standard_error(), escaped_terminal():
             _check_arguments(sys.argv[1:])
             try:
-                app(prog_name="seqloom")
+                app(prog_name="seqloom", color=True)  # otherwise, pipes would get lines without their escape codes
             finally:
                 sys.stdout.flush()  # notices a full disk here, not when the interpreter exits
     except RequestError as error:
