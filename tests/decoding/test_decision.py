@@ -29,7 +29,7 @@ class Sums(ClassModel):
 
 def test_decisions_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decision, "_ELEMENTS_AT_ONCE", 12)
-    monkeypatch.setattr(decision, "_WINDOW", 7)
+    monkeypatch.setattr("seqloom.decoding.batching._WINDOW", 7)
     rows = [np.arange(n % 5 + 1) * (-1) ** n for n in range(20)]
     model = Sums(torch.ones(3), 0.0)
     model.temperature.fill_(2.0)

@@ -111,7 +111,7 @@ def test_the_order_is_kept_through_windows_and_batches(monkeypatch: pytest.Monke
     model, chance = language_model("gru"), np.random.default_rng(1)
     rows = [[SOS, *chance.integers(4, 30, chance.integers(0, 9)).tolist()] for _ in range(60)]
     whole = np.stack(list(sentence_vectors(model, rows, "mean")))
-    monkeypatch.setattr(driver, "_WINDOW", 7)
+    monkeypatch.setattr("seqloom.decoding.batching._WINDOW", 7)
     monkeypatch.setattr(driver, "_ELEMENTS_AT_ONCE", 20)
     np.testing.assert_allclose(np.stack(list(sentence_vectors(model, rows, "mean"))), whole, atol=1e-6)
 

@@ -51,7 +51,7 @@ def test_batched_is_one_by_one_in_order(way: str, monkeypatch: pytest.MonkeyPatc
     assert len(together) == 25
     assert_same([everything(model, [source], WAYS[way])[0] for source in sources], together)
     monkeypatch.setattr(module, "_BUDGET", 60)
-    monkeypatch.setattr(module, "_WINDOW", 13)
+    monkeypatch.setattr("seqloom.decoding.batching._WINDOW", 13)
     assert_same(everything(model, sources, WAYS[way]), together)
 
 
@@ -116,7 +116,7 @@ def test_what_is_drawn_is_as_frequent_as_it_is_probable() -> None:
 
 
 def test_a_stream_flows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_WINDOW", 8)
+    monkeypatch.setattr("seqloom.decoding.batching._WINDOW", 8)
     read = []
 
     def stream() -> Iterator[list[int]]:

@@ -1,9 +1,10 @@
-"""Sources of different lengths as one padded tensor."""
+"""Sequences of different lengths: batches of similar length, and one padded tensor for a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -12,9 +13,33 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.batches import padded
+from seqloom_portable.batching import group_by_length
 
 Source = Sequence[int] | NDArray[np.number]
 """Token ids with `<eos>`, or frames of numbers (time, size)."""
+
+_WINDOW = 4_096
+"""The number of sequences that are sorted by length at a time: enough for full batches, with little delay."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def run_in_batches(
+    items: Iterable[Item],
+    length: Callable[[Item], int],
+    budget: int,
+    run: Callable[[list[Item]], Iterable[Result]],
+) -> Iterator[Result]:
+    """Yields the result of each item, in the given order. `run` computes the results of items of similar `length`,
+    whose elements with padding are at most `budget` unless there is only one. Items are read some thousands ahead."""
+    stream = iter(items)
+    while window := list(itertools.islice(stream, _WINDOW)):
+        results: dict[int, Result] = {}
+        # The longest first, so that a lack of memory shows early.
+        for places in reversed(group_by_length([length(item) for item in window], budget)):
+            results |= zip(places, run([window[place] for place in places]), strict=True)
+        yield from (results[place] for place in range(len(window)))
 
 
 def padded_source(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -13,15 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.decoding.alignment import Alignment
-from seqloom.decoding.batching import Source, padded_source
+from seqloom.decoding.batching import Source, padded_source, run_in_batches
 from seqloom.models.class_model import ClassModel
-from seqloom_portable.batching import group_by_length
 
 _ELEMENTS_AT_ONCE = 16_000
 """The number of elements in a batch, padding included."""
-
-_WINDOW = 4_096
-"""The number of sequences that are sorted by length at a time: enough for full batches, with little delay."""
 
 _COLDEST, _HOTTEST = 0.05, 20.0
 
@@ -49,13 +44,7 @@ class Decided(NamedTuple):
 
 def decide(model: ClassModel, rows: Sequence[Source], device: torch.device) -> Iterator[Decided]:
     """Yields the result for each row of token ids or frames, in the order of the rows."""
-    numbers = iter(range(len(rows)))
-    while window := list(itertools.islice(numbers, _WINDOW)):
-        by_place: dict[int, Decided] = {}
-        for group in group_by_length([len(rows[number]) for number in window], _ELEMENTS_AT_ONCE):
-            places = [window[place] for place in group]
-            by_place |= zip(places, _decide_batch(model, [rows[place] for place in places], device), strict=True)
-        yield from (by_place[number] for number in window)
+    return run_in_batches(rows, len, _ELEMENTS_AT_ONCE, lambda batch: _decide_batch(model, batch, device))
 
 
 @torch.inference_mode()

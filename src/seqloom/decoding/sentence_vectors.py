@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -10,16 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from seqloom.data.tokenizer import PAD, SPECIALS
-from seqloom.decoding.batching import Source, padded_source
+from seqloom.decoding.batching import Source, padded_source, run_in_batches
 from seqloom.models.encoded_sequence import EncodedSequence, Reads
 from seqloom.models.sentence_vectors import pooled
-from seqloom_portable.batching import group_by_length
 
 _ELEMENTS_AT_ONCE = 8_000
 """The number of elements in a batch, padding included."""
-
-_WINDOW = 4_096
-"""The number of sequences that are sorted by length at a time: enough for full batches, with little delay."""
 
 
 def sentence_vectors(
@@ -44,19 +39,13 @@ def vectors_in_batches(
 ) -> Iterator[NDArray[np.float32]]:
     """Yields the vector of each sequence, (size,), in order, for models whose input is more than rows. `read` encodes
     the sequences at some positions; `known[i]` is False where sequence i gives zeros."""
-    numbers = iter(range(len(lengths)))
-    while window := list(itertools.islice(numbers, _WINDOW)):
-        by_place: dict[int, NDArray[np.float32]] = {}
-        for group in group_by_length([lengths[number] for number in window], _ELEMENTS_AT_ONCE):
-            places = [window[place] for place in group]
-            for place, vector in zip(places, _vectors(read, places, pooling), strict=True):
-                by_place[place] = vector if known[place] else np.zeros_like(vector)
-        yield from (by_place[number] for number in window)
 
+    @torch.inference_mode()
+    def vectors(places: list[int]) -> NDArray[np.float32]:
+        is_known = np.array([known[place] for place in places])
+        return np.where(is_known[:, None], pooled(read(places), pooling).float().cpu().numpy(), np.float32(0))
 
-@torch.inference_mode()
-def _vectors(read: Callable[[list[int]], EncodedSequence], places: list[int], pooling: str) -> NDArray[np.float32]:
-    return pooled(read(places), pooling).float().cpu().numpy()
+    return run_in_batches(range(len(lengths)), lengths.__getitem__, _ELEMENTS_AT_ONCE, vectors)
 
 
 def _is_known(row: Source) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +17,10 @@ from seqloom.data.batches import Forms
 from seqloom.data.lexicon import Lexicon
 from seqloom.data.sentence_loader import sentence_batch
 from seqloom.data.span_tags import Span
-from seqloom_portable.batching import group_by_length
+from seqloom.decoding.batching import run_in_batches
 
 _WORDS_AT_ONCE = 4_000
 """The number of words in a batch, padding included."""
-
-_WINDOW = 4_096
-"""The number of sentences that are sorted by length at a time: enough for full batches, with little delay."""
 
 WordIds = NDArray[np.int64]
 
@@ -42,18 +38,14 @@ def tag_rows(
 ) -> Iterator[tuple[WordIds, NDArray[np.float32]]]:
     """Yields the label ids of each sentence's words and their probabilities, in the given order. A row has the indices
     of one or more words in the lexicon."""
-    stream = iter(rows)
-    while window := list(itertools.islice(stream, _WINDOW)):
-        by_place: dict[int, tuple[WordIds, NDArray[np.float32]]] = {}
-        for places in group_by_length([len(row) for row in window], _WORDS_AT_ONCE):
-            batch = sentence_batch([window[place] for place in places], lexicon).to(device)
-            assert batch.forms is not None
-            tagged = model.tag(batch.inputs, batch.forms, batch.lengths)
-            tags, probabilities = (part.cpu().numpy() for part in tagged)
-            for row, place in enumerate(places):
-                length = len(window[place])
-                by_place[place] = tags[row, :length], probabilities[row, :length]
-        yield from (by_place[place] for place in range(len(window)))
+
+    def tag_batch(batch_rows: list[WordIds]) -> Iterator[tuple[WordIds, NDArray[np.float32]]]:
+        batch = sentence_batch(batch_rows, lexicon).to(device)
+        assert batch.forms is not None
+        tags, probabilities = (part.cpu().numpy() for part in model.tag(batch.inputs, batch.forms, batch.lengths))
+        return ((tags[i, : len(row)], probabilities[i, : len(row)]) for i, row in enumerate(batch_rows))
+
+    return run_in_batches(rows, len, _WORDS_AT_ONCE, tag_batch)
 
 
 @dataclass(frozen=True)

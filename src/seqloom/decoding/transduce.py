@@ -11,7 +11,7 @@ import torch
 
 from seqloom.data.batches import padded
 from seqloom.data.tokenizer import EOS, PAD, SOS
-from seqloom.decoding.batching import Source, padded_source
+from seqloom.decoding.batching import Source, padded_source, run_in_batches
 from seqloom.decoding.beam import BeamSearch
 from seqloom.decoding.constrained_beam import ConstrainedBeam
 from seqloom.decoding.decode_loop import Sources, Strategy, decode
@@ -20,13 +20,9 @@ from seqloom.decoding.hypotheses import hypotheses
 from seqloom.decoding.search import Hypothesis, Search
 from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import DecodesNext
-from seqloom_portable.batching import group_by_length
 
 _BUDGET = 8_000
 """The largest product of source tokens (padding included) and hypotheses in one batch."""
-
-_WINDOW = 4_096
-"""The number of sources that are sorted by length at a time: enough for full batches, with little delay."""
 
 
 def transduce(
@@ -42,14 +38,16 @@ def transduce(
     some thousands ahead. Raises a RequestError if a source is empty or a prefix contains special tokens.
     """
     pairs = zip(sources, itertools.repeat(()) if prefixes is None else prefixes, strict=prefixes is not None)
-    numbered = enumerate(pairs, 1)
-    while window := list(itertools.islice(numbered, _WINDOW)):
-        for number, (source, prefix) in window:
-            _check(number, source, prefix)
-        yield from _transduce_window(model, [pair for _, pair in window], search, device or torch.device("cpu"))
+    checked = (_checked(number, *pair) for number, pair in enumerate(pairs, 1))
+    return run_in_batches(
+        checked,
+        lambda pair: len(pair[0]),
+        _BUDGET // search.rows,
+        lambda batch: _transduce_batch(model, batch, search, device or torch.device("cpu")),
+    )
 
 
-def _check(number: int, source: Source, prefix: Sequence[int]) -> None:
+def _checked(number: int, source: Source, prefix: Sequence[int]) -> tuple[Source, Sequence[int]]:
     if not len(source):
         raise RequestError("a source is empty", where=f"source {number}", expected="one element or more")
     if not {PAD, SOS, EOS}.isdisjoint(prefix):
@@ -59,18 +57,7 @@ def _check(number: int, source: Source, prefix: Sequence[int]) -> None:
             got=list(prefix),
             expected="no <pad>, <sos> or <eos>",
         )
-
-
-def _transduce_window(
-    model: DecodesNext, pairs: list[tuple[Source, Sequence[int]]], search: Search, device: torch.device
-) -> list[list[Hypothesis]]:
-    by_place: list[list[Hypothesis]] = [[] for _ in pairs]
-    # The longest first, so that a lack of memory shows early.
-    for places in reversed(group_by_length([len(source) for source, _ in pairs], _BUDGET // search.rows)):
-        together = _transduce_batch(model, [pairs[place] for place in places], search, device)
-        for place, hypotheses_of_source in zip(places, together, strict=True):
-            by_place[place] = hypotheses_of_source
-    return by_place
+    return source, prefix
 
 
 @torch.inference_mode()

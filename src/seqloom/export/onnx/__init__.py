@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqloom.errors import RequestError
-from seqloom.export import exporters
+from seqloom.export import exporters, optional_packages
 from seqloom.export.options import ExportOptions
 from seqloom.run import Run
 
@@ -13,10 +12,6 @@ from seqloom.run import Run
 @exporters.register("onnx", "A folder with ONNX graphs, a tokenizer and a manifest, which seqloom-portable runs.")
 def onnx(run: Run, file: Path, options: ExportOptions) -> None:
     """Writes a folder with graphs that were compared with the network, tokenizer, manifest and model card."""
-    try:
+    with optional_packages():
         from seqloom.export.onnx.folder import write_folder  # ONNX Runtime is an extra, and slow to import
-    except ModuleNotFoundError as error:
-        raise RequestError(
-            "a package that this export needs is not installed", got=error.name, hint="pip install 'seqloom[export]'"
-        ) from None
     write_folder(run, file, options)

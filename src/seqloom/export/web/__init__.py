@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqloom.errors import RequestError
-from seqloom.export import exporters
+from seqloom.export import exporters, optional_packages
 from seqloom.export.options import ExportOptions
 from seqloom.run import Run
 
@@ -13,11 +12,6 @@ from seqloom.run import Run
 @exporters.register("web", "One web page that holds the model, and runs it without a network.")
 def web(run: Run, file: Path, options: ExportOptions) -> None:
     """Writes a page with the graphs of the format onnx, tokenizer, ONNX Runtime, and a form to try the model."""
-    try:
+    with optional_packages():
         from seqloom.export.web.page import write_page  # ONNX Runtime is an extra, and slow to import
-    except ModuleNotFoundError as error:
-        where = "./web" if error.name == "seqloom_web" else "'seqloom[export]'"
-        raise RequestError(
-            "a package that this export needs is not installed", got=error.name, hint=f"pip install {where}"
-        ) from None
     write_page(run, file, options)
