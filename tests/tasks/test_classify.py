@@ -16,7 +16,7 @@ from seqloom.data.readers import readers
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
-from seqloom.tasks.classify import _class_weights
+from seqloom.tasks.classify_models import class_weights
 from tests.support.labelled import LABELS, shared_labelled_run, sizes, train_labelled, write_labelled, write_series
 
 TASK = tasks["classify"]
@@ -204,11 +204,11 @@ def test_a_model_of_text_reads_no_numbers(run: seqloom.Run, tmp_path: Path) -> N
 
 def test_balanced_classes_weigh_one_on_the_mean() -> None:
     class_ids = np.array([0] * 90 + [1] * 9 + [2])
-    weights = _class_weights(class_ids, 3, "balanced")
+    weights = class_weights(class_ids, 3, "balanced")
     assert float(weights[class_ids].mean()) == pytest.approx(1)
     totals = [float(weights[i]) * int((class_ids == i).sum()) for i in range(3)]
     assert totals == pytest.approx([100 / 3] * 3)
-    assert _class_weights(class_ids, 3, "none").tolist() == [1, 1, 1]
+    assert class_weights(class_ids, 3, "none").tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("model", TASK.models())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -14,33 +13,29 @@ from torch import Tensor
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.example import Labelled, Source
-from seqloom.data.labelled import ExtraVocabulary, LabelledCodec, LabelledData, labelled_recipe
+from seqloom.data.labelled import LabelledCodec, LabelledData, labelled_recipe
 from seqloom.data.labelled_loader import LabelledLoader
 from seqloom.data.labels import UNSEEN
 from seqloom.data.readers import readers
 from seqloom.data.readers.labelled import holds_numbers, unlabelled
-from seqloom.data.token_file import TokenFile
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.batching import padded_source
 from seqloom.decoding.decision import Decided, Decision, decide, fit_temperature
 from seqloom.decoding.sentence_vectors import vectors_in_batches
 from seqloom.errors import RequestError
-from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.class_model import ClassModel
 from seqloom.models.classifier import Classifier, describe_layout, layout, layouts
 from seqloom.models.encoded_sequence import EncodedSequence
-from seqloom.models.encoder_decoder import Frames, Tokens
 from seqloom.models.pooling_names import AUTO, check_pooling
-from seqloom.models.word_vectors.two_channel_embedding import PretrainedTokens
-from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
-from seqloom.tasks.classify_settings import BOW, ClassifySettings, chunk_size_of, cut_of, preset_of, settings_of
+from seqloom.tasks.classify_models import build, rebuild, vocabulary_of_vectors
+from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
@@ -75,22 +70,14 @@ class ClassifyTask:
         return preset_of(model, "numbers") if holds_numbers(data) else self.preset(model, overrides)
 
     def recipe(self, settings: ClassifySettings) -> Recipe[Labelled, LabelledData]:
-        more = _vocabulary_of_vectors(_vectors_source(settings))
-        return labelled_recipe(readers["labelled"], settings.tokenizer, settings.data.vector == "steps", more)
+        words = vocabulary_of_vectors(settings)
+        return labelled_recipe(readers["labelled"], settings.tokenizer, settings.data.vector == "steps", words)
 
     def build(self, corpus: Corpus[Labelled, LabelledData], model: str, settings: ClassifySettings) -> ClassModel:
-        codec, train = cast(LabelledCodec, corpus.codec), corpus.train
-        weights = _class_weights(train.class_ids, len(codec.labels), settings.data.class_weights)
-        if model == BOW:
-            return _bag(train, weights, settings)
-        chunk_size = chunk_size_of(settings, codec.reads_text)
-        return Classifier.build(layout(model), cast(Any, settings), _source(train, settings), weights, chunk_size)
+        return build(corpus, model, settings)
 
     def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: ClassifySettings) -> ClassModel:
-        if model == BOW:
-            return BagOfWords.rebuild(cast(Any, settings).model, tensors)
-        chunk_size = chunk_size_of(settings, text="encoder.read.0.weight" not in tensors)
-        return Classifier.rebuild(layout(model), cast(Any, settings), tensors, chunk_size)
+        return rebuild(tensors, model, settings)
 
     def train_loader(self, corpus: Corpus[Labelled, LabelledData], settings: ClassifySettings, seed: int) -> Loader:
         return _loader(corpus.train, settings, seed)
@@ -188,56 +175,6 @@ class ClassifyTask:
         known = [codec.says_something(row) for row in rows]
         # The model's own vector replaces the summary, which is what "last" returns.
         return vectors_in_batches(read, [len(row) for row in rows], known, "last" if pooling == AUTO else pooling)
-
-
-def _bag(train: LabelledData, weights: Tensor, settings: ClassifySettings) -> BagOfWords:
-    if not isinstance(train.sources, TokenFile) or train.codec.tokenizer is None:
-        raise RequestError(
-            "there are no words in sequences of numbers", got=BOW, expected="ffnn, transformer or a recurrent model"
-        )
-    model_settings, vocab_size = cast(Any, settings).model, train.codec.tokenizer.vocab_size
-    return BagOfWords.learn(
-        train.sources.ids, train.sources.offsets, train.class_ids, vocab_size, weights, model_settings
-    )
-
-
-def _vectors_source(settings: ClassifySettings) -> str:
-    """The run or the file of pretrained vectors; empty if there is none, or the model has no embedding."""
-    embedding = getattr(settings, "embedding", None)
-    return "" if embedding is None else cast(EmbeddingSettings, embedding).from_
-
-
-def _vocabulary_of_vectors(source: str) -> ExtraVocabulary | None:
-    """The words with pretrained vectors, most frequent first."""
-    if not source:
-        return None
-    path = Path(source)
-    file = path / "model.safetensors" if path.is_dir() else path
-    mark = f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}" if file.exists() else source
-
-    def read() -> Sequence[str]:
-        vectors = open_vectors(source)
-        return [vectors.words[place] for place in vectors.frequent().tolist()]
-
-    return ExtraVocabulary(mark, read)
-
-
-def _source(train: LabelledData, settings: ClassifySettings) -> Tokens | PretrainedTokens | Frames:
-    tokenizer, vectors = train.codec.tokenizer, _vectors_source(settings)
-    if tokenizer is None:
-        return Frames(train.codec.channels)
-    if not vectors:
-        return Tokens(tokenizer.vocab_size)
-    counts = cast(TokenFile, train.sources).counts(tokenizer.vocab_size)
-    return PretrainedTokens.of(tokenizer.tokens(), counts, open_vectors(vectors), "embedding.from")
-
-
-def _class_weights(class_ids: NDArray[np.int64], classes: int, kind: str) -> Tensor:
-    """(classes,): weights with mean 1 over the examples."""
-    if kind == "none":
-        return torch.ones(classes)
-    counts = np.bincount(class_ids, minlength=classes)
-    return torch.from_numpy(counts.sum() / (classes * counts)).float()
 
 
 def _loader(data: LabelledData, settings: ClassifySettings, seed: int | None) -> Loader:

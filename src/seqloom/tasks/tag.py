@@ -8,19 +8,16 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, create_model, field_validator
 from torch import Tensor
 
-from seqloom.config import Settings
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.labels import UNSEEN
 from seqloom.data.lexicon import Lexicon, Numbering
-from seqloom.data.readers.conll import Sentence, Target
+from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged import tagged, words_of
 from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
 from seqloom.data.span_tags import PREFIX, legal_transitions, mark_spans, scheme_of, spans
-from seqloom.data.spelling import VocabularySettings
 from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.decoding.sentence_vectors import vectors_in_batches
@@ -32,13 +29,14 @@ from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.spans import SpanScores, span_counts, span_scores
 from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.pooling_names import AUTO, check_pooling
-from seqloom.models.tagger import Tagger, TaggerSettings
+from seqloom.models.tagger import Tagger
 from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
+from seqloom.tasks.tag_settings import TagSettings, preset_of, settings_of
 from seqloom.tasks.task import Score
 
 Words = Sequence[str]
@@ -47,46 +45,6 @@ Input = str | Words
 
 _CONTEXT = 6
 _MISTAKES = 50
-
-
-class DataSettings(Settings):
-    target: Target = Field(
-        "auto",
-        description="the column that is predicted: its number, from 1, or its name in CoNLL-U; auto: the last, in "
-        "CoNLL-U upos",
-    )
-    tokens_per_batch: int = Field(800, gt=0, le=2**31, description="largest number of words in a batch with padding")
-
-    @field_validator("target")
-    @classmethod
-    def _counts_from_one(cls, target: Target) -> Target:
-        if isinstance(target, int) and target < 1:
-            raise ValueError("the number of a column, from 1")
-        return target
-
-
-class TagSettings(TaggerSettings):
-    data: DataSettings = DataSettings()
-    vocabulary: VocabularySettings = VocabularySettings()
-
-
-_RECURRENT: dict[str, Any] = {
-    "model.hidden_size": 200,
-    "model.num_layers": 1,
-    "training.learning_rate": 3e-3,
-}
-_TRANSFORMER: dict[str, Any] = {
-    "model.model_dim": 128,
-    "model.num_layers": 2,
-    "model.dropout": 0.1,
-    "input_dropout": 0.2,
-    "output_dropout": 0.2,
-    "training.learning_rate": 1e-3,
-    "training.warmup": 0.1,
-}
-_MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "training.learning_rate": 2e-3}
-_WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
-_CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1, "training.learning_rate": 1e-3}
 
 
 class TagTask:
@@ -106,18 +64,10 @@ class TagTask:
     def settings(self, model: str) -> type[TagSettings]:
         if model not in self.models():
             raise unknown_name("model", model, self.models())
-        model_settings = layers[model].settings
-        return create_model("TagSettings", __base__=TagSettings, model=(model_settings, model_settings()))
+        return settings_of(model)
 
     def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
-        fields = layers[model].settings.model_fields
-        if "model_dim" in fields:
-            return _TRANSFORMER
-        if "kernel_size" in fields:
-            return _CONVOLUTIONAL
-        if "memory_size" in fields:
-            return _MEMORY
-        return _WINDOW if "order" in fields else _RECURRENT
+        return preset_of(model)
 
     def recipe(self, settings: TagSettings) -> Recipe[Sentence, TaggedFile]:
         target = settings.data.target

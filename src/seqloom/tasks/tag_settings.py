@@ -1,0 +1,72 @@
+"""The settings of the task `tag`, and the presets of its models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, create_model, field_validator
+
+from seqloom.config import Settings
+from seqloom.data.readers.conll import Target
+from seqloom.data.spelling import VocabularySettings
+from seqloom.models.tagger import TaggerSettings
+from seqloom.nn.layer import layers
+
+
+class DataSettings(Settings):
+    target: Target = Field(
+        "auto",
+        description="the column that is predicted: its number, from 1, or its name in CoNLL-U; auto: the last, in "
+        "CoNLL-U upos",
+    )
+    tokens_per_batch: int = Field(800, gt=0, le=2**31, description="largest number of words in a batch with padding")
+
+    @field_validator("target")
+    @classmethod
+    def _counts_from_one(cls, target: Target) -> Target:
+        if isinstance(target, int) and target < 1:
+            raise ValueError("the number of a column, from 1")
+        return target
+
+
+class TagSettings(TaggerSettings):
+    data: DataSettings = DataSettings()
+    vocabulary: VocabularySettings = VocabularySettings()
+
+
+_RECURRENT: dict[str, Any] = {
+    "model.hidden_size": 200,
+    "model.num_layers": 1,
+    "training.learning_rate": 3e-3,
+}
+_TRANSFORMER: dict[str, Any] = {
+    "model.model_dim": 128,
+    "model.num_layers": 2,
+    "model.dropout": 0.1,
+    "input_dropout": 0.2,
+    "output_dropout": 0.2,
+    "training.learning_rate": 1e-3,
+    "training.warmup": 0.1,
+}
+_MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "training.learning_rate": 2e-3}
+_WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
+_CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1, "training.learning_rate": 1e-3}
+
+
+def settings_of(model: str) -> type[TagSettings]:
+    """The settings class of a model, without those of training."""
+    model_settings = layers[model].settings
+    return create_model("TagSettings", __base__=TagSettings, model=(model_settings, model_settings()))
+
+
+def preset_of(model: str) -> Mapping[str, Any]:
+    """The preset of a model, by the kind of its layer."""
+    fields = layers[model].settings.model_fields
+    if "model_dim" in fields:
+        return _TRANSFORMER
+    if "kernel_size" in fields:
+        return _CONVOLUTIONAL
+    if "memory_size" in fields:
+        return _MEMORY
+    return _WINDOW if "order" in fields else _RECURRENT
