@@ -219,7 +219,7 @@ def test_what_is_asked_for_wins_over_the_preset(model: str) -> None:
 
 
 def test_attention_in_the_name_is_attention() -> None:
-    with pytest.raises(RequestError, match="not possible"):
+    with pytest.raises(RequestError, match="not valid"):
         make_settings("classify", "lstm+attention", {"output.pool": "max"})
     assert flatten(make_settings("classify", "lstm", {"pool": "last"}))["output.pool"] == "last"
 
