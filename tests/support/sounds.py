@@ -77,16 +77,17 @@ def train_sounds(
     manifest = out.parent / "recordings.tsv"
     if not manifest.exists():
         write_recordings(manifest)
-    sizes = {
-        "transformer": {"model.model_dim": 16},
-        "bitransformer": {"model.model_dim": 16},
-        "ar": {"model.output_size": 8},
-    }
-    kept = {n: v for n, v in SMALL_NETWORK.items() if not (model in sizes and n == "model.hidden_size")}
-    if model in ("ar", "ffnn", "nnlm", "ntm"):
-        kept.pop("model.num_layers")
+    kept = {n: v for n, v in SMALL_NETWORK.items() if "+" not in model or not n.startswith("model.")}
+    sizes: dict[str, Any] = {}
+    if "transformer" in model:
+        kept = {n: v for n, v in kept.items() if not n.startswith("model.")}
+        sizes = {f"{part}.model_dim": 8 for part in (("encoder", "decoder") if "+" in model else ("model",))}
+    elif "+" in model:
+        sizes = {"encoder.hidden_size": 8, "decoder.hidden_size": 8}
+    if "+" in model:
+        sizes["embedding.dim"] = 8
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
-    everything = {"training.checkpoint_seconds": 3600, **kept, **sizes.get(model, {}), **dotted}
+    everything = {"training.checkpoint_seconds": 3600, **kept, **sizes, **dotted}
     return seqloom.train(
         "transcribe", str(manifest), model=model, updates=updates, out=out, threads=1, quiet=True, resume=resume,
         settings=everything,

@@ -69,6 +69,12 @@ class SpokenData:
     def seconds(self) -> NDArray[np.float64]:
         return self.lengths * self.codec.features.hop_ms / 1_000
 
+    def token_counts(self) -> NDArray[np.int64]:
+        """(vocab,): how often each token occurs, the ends of transcripts among them."""
+        counts = np.bincount(np.concatenate([*self.token_ids, np.zeros(0, np.int64)]), minlength=self.codec.vocab_size)
+        counts[EOS] += self.num_lines
+        return counts
+
     def log_mel(self, number: int) -> Frames:
         row = self.rows[number]
         return self.frames.values[self.frames.offsets[row] : self.frames.offsets[row + 1]]
@@ -112,6 +118,10 @@ class SpokenCodec:
 
     def facts(self) -> dict[str, int]:
         return {"vocab_size": self.tokenizer.vocab_size, "rate": self.features.rate, "bands": self.features.bands}
+
+    @property
+    def vocab_size(self) -> int:
+        return self.tokenizer.vocab_size
 
     @cached_property
     def separator(self) -> NDArray[np.int64]:

@@ -104,20 +104,22 @@ class Store(NamedTuple):
         if kinds != {name: (dtype, 1) for name, dtype in _DTYPES.items()}:
             raise SeqloomError("this is not an n-gram model", where=str(path), got=", ".join(arrays) or "nothing")
         store = cls(**arrays)
-        sizes = store.sizes.tolist()
-        if not 1 <= len(sizes) <= MAX_ORDER or min(sizes) < 0 or sizes[0] < len(SPECIALS) or sum(sizes) > MAX_NODES:
-            raise SeqloomError("the n-gram model is damaged", where=str(path), got=f"sizes {sizes}")
-        total, contexts = sum(sizes), sum(sizes[:-1])
-        lengths = tuple(len(array) for array in store[1:])
-        if lengths != (total, total, total, contexts, contexts + 1):
-            raise SeqloomError("the n-gram model is damaged", where=str(path), got=f"arrays of {lengths}")
-        for level in range(store.order):
-            if (node := store._first_damaged(level)) >= 0:
-                problem = (
-                    f"n-gram {node} of order {level + 1} refers to a missing n-gram, or has an invalid probability"
-                )
-                raise SeqloomError("the n-gram model is damaged", where=str(path), got=problem)
+        store.check(str(path))
         return store
+
+    def check(self, where: str) -> None:
+        """Raises SeqloomError where an index is out of range, or a probability is none."""
+        sizes = self.sizes.tolist()
+        if not 1 <= len(sizes) <= MAX_ORDER or min(sizes) < 0 or sizes[0] < len(SPECIALS) or sum(sizes) > MAX_NODES:
+            raise SeqloomError("the n-gram model is damaged", where=where, got=f"sizes {sizes}")
+        total, contexts = sum(sizes), sum(sizes[:-1])
+        lengths = tuple(len(array) for array in self[1:])
+        if lengths != (total, total, total, contexts, contexts + 1):
+            raise SeqloomError("the n-gram model is damaged", where=where, got=f"arrays of {lengths}")
+        for level in range(self.order):
+            if (node := self._first_damaged(level)) >= 0:
+                got = f"n-gram {node} of order {level + 1} refers to a missing n-gram, or has an invalid probability"
+                raise SeqloomError("the n-gram model is damaged", where=where, got=got)
 
     def _first_damaged(self, level: int) -> int:
         starts = np.array([*self.starts(), 0])

@@ -1,0 +1,123 @@
+"""Transcribers with a decoder that attends to the sound, trained together with CTC of the encoder's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from pydantic import Field, create_model
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqloom.config import Settings
+from seqloom.models.architecture import Architecture, EncoderDecoderSettings, build_decoder, setting_fields
+from seqloom.models.encoder_decoder import EncoderDecoder
+from seqloom.models.transcriber import InputSettings, ctc_loss, frame_encoder, without_end
+from seqloom.nn.embedding import TokenEmbedding
+from seqloom.nn.layer import layers
+from seqloom.nn.matrix_product import Linear
+from seqloom.nn.output import OutputLayer
+
+ATTENTION = "+attention"
+_DECODER_OF_OTHERS = "gru"
+
+
+class CtcSettings(Settings):
+    weight: float = Field(
+        0.3, ge=0, lt=1, description="share of CTC's log-probability in the loss and in the score of a hypothesis; the "
+        "rest is the decoder's; 0: the decoder alone"
+    )  # fmt: skip
+
+
+class AttentionalTranscriberSettings(EncoderDecoderSettings):
+    """The settings of every such model besides `encoder`, `decoder` and `attention`."""
+
+    input: InputSettings = InputSettings()
+    ctc: CtcSettings = CtcSettings()
+
+
+def transcriber_architectures() -> Mapping[str, Architecture]:
+    """Of every layer as encoder: recurrent ones have a decoder of their own cell, other layers one of GRU."""
+    by_name = {}
+    for name in layers:
+        cell = name.removeprefix("bi")
+        if name == "bitransformer":
+            by_name[name + ATTENTION] = Architecture(name, "transformer")
+        elif f"bi{cell}" in layers and cell != "transformer":
+            by_name[name + ATTENTION] = Architecture(name, cell, attends=True)
+        elif name in ("cnn", "tcn"):
+            by_name[name + ATTENTION] = Architecture(name, _DECODER_OF_OTHERS, attends=True)
+    return by_name
+
+
+def attentional_settings(chosen: Architecture) -> type[AttentionalTranscriberSettings]:
+    return create_model(
+        "AttentionalTranscriberSettings", __base__=AttentionalTranscriberSettings, **setting_fields(chosen)
+    )
+
+
+class AttentionalTranscriber(EncoderDecoder):
+    """An encoder-decoder of sound (Chan et al. 2016), with CTC over the encoder's outputs beside the decoder (Watanabe
+    et al. 2017): loss = (1 - w) cross-entropy + w CTC."""
+
+    ctc_weight: float
+    ctc_output: nn.Module
+    training_batches: int
+    warned_of_blanks: bool
+
+    @classmethod
+    def of(
+        cls, chosen: Architecture, settings: Any, counts: NDArray[np.int64], frame_size: int
+    ) -> AttentionalTranscriber:
+        """`counts`: the frequency of each token in the training transcripts, which also gives the vocabulary's size."""
+        embedding = TokenEmbedding(len(counts), settings.embedding)
+        encoder = frame_encoder(frame_size, chosen.encoder, settings.encoder, settings.input)
+        decoder = build_decoder(chosen, embedding.dim, encoder, settings)
+        output = OutputLayer(decoder.output_size, settings.output, counts, cast(nn.Parameter, embedding.table.weight))
+        network = cls(embedding, encoder, decoder, output, counts, settings.decoder.scheduled_sampling)
+        network.ctc_weight = settings.ctc.weight
+        network.ctc_output = Linear(encoder.output_size, len(counts))
+        network.training_batches, network.warned_of_blanks = 0, False
+        return network
+
+    @classmethod
+    def reopened(cls, chosen: Architecture, settings: Any, tensors: Mapping[str, Tensor]) -> AttentionalTranscriber:
+        """An untrained network with the sizes of the saved `tensors`."""
+        frame_size = tensors["encoder.read.0.weight"].shape[1]
+        return cls.of(chosen, settings, tensors["token_counts"].numpy(), frame_size)
+
+    @property
+    def causal(self) -> bool:
+        return self.encoder.layer.causal
+
+    def ctc_log_probs(
+        self, frames: Float[Tensor, "batch time size"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch time vocab"]:
+        return F.log_softmax(self.ctc_output(self.encoder(frames, lengths).outputs).float(), dim=2)
+
+    def transcript_loss(
+        self,
+        frames: Float[Tensor, "batch time size"],
+        frame_lengths: Int[Tensor, " batch"] | None,
+        inputs: Int[Tensor, "batch tokens"],
+        targets: Int[Tensor, "batch tokens"],
+        lengths: Int[Tensor, " batch"] | None,
+    ) -> Float[Tensor, ""]:
+        """In nats, summed over the rows."""
+        self.training_batches += self.training
+        encoded = self.encoder(frames, frame_lengths)
+        vectors = self._vectors(self.decoder.read(encoded), inputs, lengths)
+        if lengths is None:
+            nats = self.output.softmax.loss(vectors.flatten(0, 1), targets.flatten())
+        else:
+            real = torch.arange(targets.shape[1], device=targets.device) < lengths[:, None]
+            nats = self.output.softmax.loss(vectors[real], targets[real])
+        if not self.ctc_weight:
+            return nats
+        log_probs = F.log_softmax(self.ctc_output(encoded.outputs).float(), dim=2)
+        ctc = ctc_loss(log_probs, frame_lengths, *without_end(targets, lengths))
+        return (1 - self.ctc_weight) * nats + self.ctc_weight * ctc

@@ -1,0 +1,67 @@
+"""An n-gram model of the words of transcripts, kept as buffers of the network that it helps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqloom.data.token_file import TokenFile
+from seqloom.data.tokenizer import EOS, SPECIALS, UNK
+from seqloom.models.ngram.model import NgramModel, NgramSettings
+from seqloom.models.ngram.store import Store
+
+_KINDS = {"words": np.uint32, "suffix": np.uint32, "begin": np.uint32, "log_probs": np.float32, "backoffs": np.float32}
+
+
+class WordNgram(nn.Module):
+    """The arrays of a `Store`, whose word ids are places in a list of words, the special tokens before them."""
+
+    def __init__(self, arrays: Mapping[str, Tensor], text: Tensor) -> None:
+        """`text`: the words as UTF-8 bytes, a line each."""
+        super().__init__()
+        self.text: Tensor
+        self.register_buffer("text", text)
+        for name, tensor in arrays.items():
+            self.register_buffer(name, tensor)
+
+    def known_words(self) -> list[str]:
+        return bytes(self.text.cpu().numpy()).decode("utf-8", errors="replace").split("\n")
+
+    @classmethod
+    def estimate(cls, texts: Sequence[str], words: Sequence[str], order: int) -> WordNgram:
+        """From texts, each a line; words that are not among `words` are unknown."""
+        ids = {word: number for number, word in enumerate(words, len(SPECIALS))}
+        lines = [[*(ids.get(word, UNK) for word in text.split()), EOS] for text in texts]
+        offsets = np.cumsum([0, *map(len, lines)], dtype=np.int64)
+        tokens = TokenFile(np.array([i for line in lines for i in line], np.uint32), offsets, 0, 0)
+        # Counts of transcripts are too few for the discounts of Kneser-Ney.
+        model = NgramModel(NgramSettings(order=order, smoothing="witten-bell"))
+        model.estimate(tokens, None, len(SPECIALS) + len(words))
+        return cls.of(model.store, words)
+
+    @classmethod
+    def of(cls, store: Store, words: Sequence[str]) -> WordNgram:
+        integers = {"words", "suffix", "begin", "sizes"}
+        return cls(
+            {
+                name: torch.from_numpy(np.array(array, np.int64 if name in integers else np.float32))
+                for name, array in store._asdict().items()
+            },
+            torch.from_numpy(np.frombuffer("\n".join(words).encode(), np.uint8).copy()),
+        )
+
+    @classmethod
+    def like(cls, tensors: Mapping[str, Tensor], prefix: str) -> WordNgram | None:
+        """One of the sizes of the saved `tensors`, to load them into; None where there is none among them."""
+        own = {name.removeprefix(prefix): torch.zeros_like(t) for name, t in tensors.items() if name.startswith(prefix)}
+        return cls({name: t for name, t in own.items() if name != "text"}, own["text"]) if "text" in own else None
+
+    def store(self, where: str = "the n-gram model of the run") -> Store:
+        """For compiled queries, every index of it checked."""
+        arrays = {name: getattr(self, name).cpu().numpy() for name in Store._fields}
+        store = Store(**{name: array.astype(_KINDS.get(name, array.dtype)) for name, array in arrays.items()})
+        store.check(where)
+        return store

@@ -1,0 +1,223 @@
+"""The task `transcribe`: sound into words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqloom.data.batches import Batch, Loader
+from seqloom.data.corpus import Corpus
+from seqloom.data.example import Frames
+from seqloom.data.readers.recordings import unlabelled_recordings
+from seqloom.data.sound.sound_file import Sound, SoundFile, decode
+from seqloom.data.sound.spoken import SpokenCodec, SpokenData, SpokenRecipe
+from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
+from seqloom.decoding.transcription import CtcDecoder, LogProbs, Transcript, log_probs_of
+from seqloom.errors import RequestError, unknown_name
+from seqloom.metrics.example_scores import ExampleScores
+from seqloom.metrics.transcription import (
+    TranscriptScores,
+    scores_by_speaker,
+    scores_by_words,
+    transcript_scores,
+    word_edits,
+)
+from seqloom.models.attentional_transcriber import ATTENTION, AttentionalTranscriber, transcriber_architectures
+from seqloom.models.transcriber import Transcriber
+from seqloom.nn.layer import State, layers
+from seqloom.registry import Description
+from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.network_task import Loss
+from seqloom.tasks.task import Score
+from seqloom.tasks.transcribe_language import Language, fit_weights, fusion_of, warn_of_blanks
+from seqloom.tasks.transcribe_settings import CommonSettings, preset_of, settings_of
+
+_EXACT_RECORDINGS = 64
+
+Input = SoundFile | str | Path | Sound | NDArray[np.floating[Any]]
+"""A recording: where it is, its sound, or its samples at the rate of the model."""
+
+
+class TranscribeTask:
+    """Sound into words, scored by word and character error rates."""
+
+    name = "transcribe"
+    description = "Write the words of recordings: commands, sentences, calls."
+    default_model = "bigru"
+
+    def models(self) -> Sequence[str]:
+        """Every layer with CTC, and with an attention decoder beside it."""
+        return sorted([*layers, *transcriber_architectures()])
+
+    def describe(self, model: str) -> Description:
+        if not model.endswith(ATTENTION):
+            return layers.describe(model)
+        chosen = transcriber_architectures()[model]
+        text = f"{chosen.encoder} reads the sound, {chosen.decoder} writes with attention, and CTC beside it."
+        return Description(text[0].upper() + text[1:], "Chan et al. 2016; Watanabe et al. 2017")
+
+    def settings(self, model: str) -> type[CommonSettings]:
+        if model not in self.models():
+            raise unknown_name("model", model, self.models())
+        return settings_of(model)
+
+    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+        return preset_of(model)
+
+    def recipe(self, settings: CommonSettings) -> SpokenRecipe:
+        data = settings.data
+        return SpokenRecipe(settings.features, settings.tokenizer, data.max_seconds, data.skip_bad)
+
+    def build(self, corpus: Corpus[Any, SpokenData], model: str, settings: Any) -> nn.Module:
+        codec = cast(SpokenCodec, corpus.codec)
+        if model.endswith(ATTENTION):
+            chosen = transcriber_architectures()[model]
+            return AttentionalTranscriber.of(chosen, settings, corpus.train.token_counts(), codec.features.size)
+        ngram = Language(settings.language, settings.tokenizer).ngram(corpus.train.texts)
+        return Transcriber.build(model, settings, codec.features.size, codec.tokenizer.vocab_size, ngram)
+
+    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: Any) -> nn.Module:
+        if model.endswith(ATTENTION):
+            return AttentionalTranscriber.reopened(transcriber_architectures()[model], settings, tensors)
+        return Transcriber.rebuild(model, settings, tensors)
+
+    def train_loader(self, corpus: Corpus[Any, SpokenData], settings: CommonSettings, seed: int) -> Loader:
+        data = settings.data
+        return AugmentedLoader(corpus.train, data.frames_per_batch, data.recordings_per_batch, settings.augment, seed)
+
+    def exact_loader(self, data: SpokenData, settings: CommonSettings) -> Loader:
+        return SpokenLoader(data, settings.data.frames_per_batch, _EXACT_RECORDINGS)
+
+    def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
+        """By token, the end of each transcript counted as one."""
+        mask = batch.mask()
+        kept = (
+            batch if batch.scored is None else batch.select(batch.scored[:, 0])
+        )  # a rank without rows has an idle one
+        total = model.transcript_loss(kept.source, kept.source_lengths, kept.inputs, kept.targets, kept.lengths)
+        return Loss(total, torch.tensor(batch.targets.numel()) if mask is None else mask.sum()), state
+
+    def score(self, data: SpokenData) -> Score:  # noqa: ARG002
+        return Score("word_error_rate", lower_is_better=True)
+
+    def metrics(self, total: Loss, data: SpokenData) -> dict[str, float]:
+        return {
+            "nats_per_token": float(total.sum) / max(int(total.count), 1),
+            "recordings": data.num_lines,
+            "seconds_of_sound": round(float(data.seconds.sum()), 2),
+        }
+
+    def output_metrics(self, trained: Trained, data: SpokenData, brief: bool) -> dict[str, Any]:
+        """Of greedy decoding where `brief`, else as the settings say."""
+        texts = self._texts(trained, data, {"beam_size": 1} if brief else {})
+        warn_of_blanks(trained.model, data.texts, texts, brief)
+        scores = transcript_scores(data.texts, texts)
+        return {name: value for name, value in scores._asdict().items() if name not in ("group", "recordings")}
+
+    def example_scores(self, trained: Trained, data: SpokenData) -> ExampleScores:
+        """By recording: its edits, and the words of its reference."""
+        pairs = zip(data.texts, self._texts(trained, data, {}), strict=True)
+        return ExampleScores("ratio", "recording", np.array([word_edits(*pair) for pair in pairs], np.float64))
+
+    def scores_by_group(self, trained: Trained, data: SpokenData) -> dict[str, list[TranscriptScores]]:
+        """By the number of words, and by speaker where these are known."""
+        texts = self._texts(trained, data, {})
+        return {
+            "length": scores_by_words(data.texts, texts),
+            "speaker": scores_by_speaker(data.texts, texts, data.speakers),
+        }
+
+    def _texts(self, trained: Trained, data: SpokenData, options: Mapping[str, Any]) -> list[str]:
+        rows = [data.codec.pipeline().whole(data.log_mel(i)) for i in range(data.num_lines)]
+        return [best.text for best, *_ in _transcripts(trained, rows, options)]
+
+    def inputs(self, path: str, settings: CommonSettings) -> Iterator[SoundFile]:  # noqa: ARG002
+        """Those of a manifest, a folder or an archive; a sound file is one."""
+        return unlabelled_recordings(path)
+
+    def predict(
+        self, trained: Trained, inputs: Sequence[Input], options: Mapping[str, Any]
+    ) -> Iterator[Sequence[Transcript]]:
+        """The options: `n_best`, `beam_size`."""
+        refuse_unknown(options, ("n_best", "beam_size", "proba"), self.name)
+        codec, known = cast(SpokenCodec, trained.codec), {n: v for n, v in options.items() if n != "proba"}
+        if not 1 <= known.get("n_best", 1) <= 1_000 or not 1 <= known.get("beam_size", 1) <= 1_000:
+            raise RequestError("n_best and beam_size are 1 to 1,000", where="predict", got=dict(known))
+
+        def answers() -> Iterator[Sequence[Transcript]]:
+            for number, recording in enumerate(inputs, 1):
+                yield next(_transcripts(trained, [codec.frames(_sound(recording, codec, number))], known))
+
+        return answers()
+
+    def calibrate(self, trained: Trained, valid: SpokenData) -> None:
+        """Fits the weights of the language model."""
+        if isinstance(trained.model, Transcriber):
+            rows = [valid.codec.pipeline().whole(valid.log_mel(i)) for i in range(valid.num_lines)]
+            fit_weights(trained, list(_log_probs(trained, rows)), valid.texts)
+
+
+def _sound(recording: Input, codec: SpokenCodec, number: int) -> Sound:
+    if isinstance(recording, str | Path):
+        recording = SoundFile(str(recording), "", str(recording))
+    if isinstance(recording, SoundFile):
+        return decode(recording.read(), recording.where)
+    if isinstance(recording, tuple) and len(recording) == 2:
+        recording = Sound(np.asarray(recording[0], np.float32), int(recording[1]))
+    if not isinstance(recording, Sound):
+        recording = Sound(np.asarray(recording, np.float32), codec.features.rate)
+    if recording.samples.ndim != 1 or not len(recording.samples) or recording.rate <= 0:
+        raise RequestError(
+            "a recording is a row of samples of one channel", where=f"input {number}",
+            got=f"{recording.samples.shape} at {recording.rate} Hz", expected="(samples,) and a rate, or a path",
+        )  # fmt: skip
+    return recording
+
+
+def _device(trained: Trained) -> torch.device:
+    return next(trained.model.parameters()).device
+
+
+def _log_probs(trained: Trained, rows: Sequence[Frames]) -> Iterator[LogProbs]:
+    """Of CTC's outputs, long recordings in pieces."""
+    settings, model = trained.settings.decoding, trained.model
+    step = trained.codec.features.step_seconds
+    was_training = model.training
+    model.eval()
+    try:
+        longest, overlap = (int(seconds / step) for seconds in (settings.segment_seconds, settings.overlap_seconds))
+        if model.causal:
+            longest = 0  # it carries all that it needs from step to step
+        yield from log_probs_of(model.ctc_log_probs, rows, _device(trained), longest, overlap)
+    finally:
+        model.train(was_training)
+
+
+def _transcripts(trained: Trained, rows: Sequence[Frames], options: Mapping[str, Any]) -> Iterator[list[Transcript]]:
+    decoder = _decoder(trained, options)
+    if isinstance(trained.model, AttentionalTranscriber):
+        from seqloom.decoding.attentional_transcription import attentional_transcripts
+
+        longest = int(trained.settings.decoding.segment_seconds / decoder.step_seconds)
+        yield from attentional_transcripts(trained.model, rows, decoder, _device(trained), longest)
+        return
+    for log_probs in _log_probs(trained, rows):
+        yield decoder.transcripts(log_probs)
+
+
+def _decoder(trained: Trained, options: Mapping[str, Any]) -> CtcDecoder:
+    n_best = options.get("n_best", 1)
+    beam_size = max(options.get("beam_size", trained.settings.decoding.beam_size), n_best)
+    fusion = None if beam_size == 1 or not isinstance(trained.model, Transcriber) else fusion_of(trained)
+    codec: SpokenCodec = trained.codec
+    return CtcDecoder(codec.tokenizer, codec.features.step_seconds, beam_size, n_best, fusion)
+
+
+tasks.register("transcribe")(TranscribeTask())
