@@ -17,6 +17,8 @@ from seqloom.tasks.capabilities import ScoresEachExample
 from tests.support.labelled import write_labelled
 from tests.support.pairs import SMALL_NETWORK, write_pairs
 from tests.support.sentences import write_sentences
+from tests.support.sounds import SMALL_NETWORK as SMALL_TRANSCRIBER
+from tests.support.sounds import write_recordings
 from tests.support.texts import SMALL, write_text
 
 LANGUAGE = {name: value for name, value in SMALL.items() if name != "data.tokens_per_batch"}
@@ -38,6 +40,7 @@ TINY: dict[str, tuple[str, str, Callable[[Path], str], dict[str, Any]]] = {
         {**SMALL_NETWORK, "encoder.hidden_size": 8, "decoder.hidden_size": 8},
     ),
     "spans": ("tag", "gru", write_sentences, HIDDEN),
+    "recordings": ("transcribe", "gru", write_recordings, {**SMALL_TRANSCRIBER, "decoding.beam_size": 4}),
     "bits": ("algorithm", "gru", lambda _: "copy", {**HIDDEN, "model.num_layers": 1, "data.held_out": 40}),
 }
 

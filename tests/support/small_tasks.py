@@ -14,6 +14,8 @@ from tests.support.pairs import SMALL_NETWORK as SMALL_TRANSLATOR
 from tests.support.pairs import write_pairs
 from tests.support.sentences import SMALL_NETWORK as SMALL_TAGGER
 from tests.support.sentences import write_sentences
+from tests.support.sounds import SMALL_NETWORK as SMALL_TRANSCRIBER
+from tests.support.sounds import write_recordings
 from tests.support.texts import SMALL, write_text
 
 
@@ -93,6 +95,10 @@ SMALL_TASKS = {
     "tag": SmallTask(write_sentences, "gru", {**SMALL_TAGGER, "model.hidden_size": 8}, updates=25),
     "vectors": SmallTask(write_text, "cbow", _PASSES, epochs=3),
     "algorithm": SmallTask(lambda _: "copy:length=3", "lstm", {**_COPY, "model.hidden_size": 8}, updates=25),
+    "transcribe": SmallTask(
+        write_recordings, "gru", {**SMALL_TRANSCRIBER, "training.checkpoint_seconds": 0, "training.evaluations": 3},
+        updates=25,
+    ),
     "forecast": SmallTask(write_numbers, "ar", {}, epochs=1),
     NGRAM: SmallTask(write_text, "ngram", {"model.order": 3}),
     "language-model mix": SmallTask(write_text, "mix", {}, more_settings=_parts),

@@ -49,7 +49,9 @@ def evaluate(
     refit: Annotated[
         bool, typer.Option("--refit/--no-refit", help="forecast: fit a model of one series again at each origin")
     ] = True,
-    by: Annotated[str | None, typer.Option(help="forecast: print a table by horizon or by series")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="a table; forecast: by horizon or series; transcribe: by length or speaker")
+    ] = None,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
@@ -62,11 +64,16 @@ def evaluate(
     from seqloom.errors import RequestError
     from seqloom.metrics.by_length import table
     from seqloom.run import load
-    from seqloom.tasks.capabilities import Forecasts
+    from seqloom.tasks.capabilities import Forecasts, ScoresByGroup
 
     if figures is not None and report is None and heads is None:
         raise RequestError("there is no page with charts to write", where="--figures", hint="add --report or --heads")
     loaded = load(run, device=device, threads=threads)
+    if isinstance(loaded.task, ScoresByGroup) and (by or by_length):
+        from seqloom.cli.transcribe import print_groups
+
+        print_groups(loaded.evaluate_by_group(data), by or "length", json)
+        return
     if not isinstance(loaded.task, Forecasts) and (origins or step or horizon or by or not refit):
         raise RequestError(
             "only runs of forecast have origins and a horizon", where=str(run), got=f"a run of {loaded.plan.task}"

@@ -25,7 +25,11 @@ def predict(
     run: RunFolder,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="a text file; - is standard input; forecast: series", show_default="-"),
+        typer.Argument(
+            metavar="[FILE]",
+            help="a text file; - is standard input; forecast: series; transcribe: a sound, a manifest, a folder",
+            show_default="-",
+        ),
     ] = None,
     n_best: Annotated[
         int | None, typer.Option(help="how many answers for each line, printed as: line TAB score TAB answer")
@@ -34,11 +38,17 @@ def predict(
     online: Annotated[
         bool,
         typer.Option(
-            "--online", help="tag: read one word a line and tag each at once; an empty line ends the sentence"
+            "--online",
+            help="tag: read one word a line and tag each at once; an empty line ends the sentence; transcribe: read "
+            "16-bit samples or a WAV stream",
         ),
     ] = False,
+    rate: Annotated[int, typer.Option(min=0, help="transcribe --online: samples a second; 0: as in training")] = 0,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="transcribe: an empty line for a recording that cannot be read")
+    ] = False,
     beam_size: Annotated[
-        int | None, typer.Option(help="translate: hypotheses of the beam search; 1 is greedy search")
+        int | None, typer.Option(help="translate, transcribe: hypotheses of the beam search; 1 is greedy search")
     ] = None,
     length_penalty: Annotated[
         float | None,
@@ -110,7 +120,7 @@ def predict(
     """
     from seqloom.errors import RequestError
     from seqloom.run import load
-    from seqloom.tasks.capabilities import Aligned, Forecasts, refuse_unknown
+    from seqloom.tasks.capabilities import Aligned, Forecasts, Listens, refuse_unknown
 
     if figures is not None and (alignments is None or alignments.suffix != ".html"):
         raise RequestError(
@@ -136,6 +146,7 @@ def predict(
         "top_k": top_k,
         "top_p": top_p,
         "seed": seed,
+        "skip_bad": skip_bad or None,
         "attention": True if alignments is not None else None,
     }
     changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -153,6 +164,12 @@ def predict(
             "only runs of forecast have a horizon and tables", where=str(run), got=f"a run of {loaded.plan.task}"
         )
     file = file or "-"
+    if online and isinstance(loaded.task, Listens):
+        from seqloom.cli.transcribe import print_online
+
+        refuse_unknown(given, (), f"{loaded.plan.task} --online")
+        print_online(loaded, file, rate, json)
+        return
     if online:
         _answer_online(loaded, file, [*changes, *(["json"] if json else [])])
         return

@@ -44,6 +44,9 @@ def train(
     ] = 0,
     out: Annotated[Path | None, typer.Option(help="the folder of the run; without it, a new one under runs/")] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="translate: the second column is the source")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="transcribe: skip recordings that cannot be read, with a count")
+    ] = False,
     settings: Set = None,
     seed: Seed = 1,
     split_seed: SplitSeed = 0,
@@ -65,6 +68,7 @@ def train(
 
     if resume and out is None:
         raise RequestError("--resume needs the folder of the run", where="--out")
+    aliases = [f"data.{name}=true" for name, is_set in (("reverse", reverse), ("skip_bad", skip_bad)) if is_set]
     try:
         run = train_run(
             task,
@@ -84,7 +88,7 @@ def train(
             device=device,
             threads=threads,
             resume=resume,
-            settings=parse_assignments([*(settings or []), *(["data.reverse=true"] if reverse else [])]),
+            settings=parse_assignments([*(settings or []), *aliases]),
         )
     except KeyboardInterrupt:
         print(f"stopped at once; continue with: --resume --out {out or 'RUN'}", file=sys.stderr)

@@ -23,8 +23,6 @@ LogProbs = NDArray[np.float32]
 """(steps, vocab): log p of the blank and of each token."""
 
 _STEPS_AT_ONCE = 6_000
-_PAUSE_SECONDS = 1.0
-"""A longer pause ends an utterance: nothing before it changes what is heard after it."""
 
 
 class SpokenWord(NamedTuple):
@@ -67,18 +65,20 @@ class Transcript(NamedTuple):
 @dataclass(frozen=True)
 class CtcDecoder:
     """How log-probabilities become transcripts. `beam_size` 1 is greedy, without `fusion`. `step_seconds`: from one
-    step to the next."""
+    step to the next; `pause_seconds`: a longer pause ends an utterance, and nothing before it changes what is heard
+    after it."""
 
     tokenizer: Tokenizer
     step_seconds: float
     beam_size: int = 8
     n_best: int = 1
     fusion: Fusion | None = None
+    pause_seconds: float = 0.5
 
     @property
     def pause(self) -> int:
         """Steps of a pause that ends an utterance."""
-        return max(1, round(_PAUSE_SECONDS / self.step_seconds))
+        return max(1, round(self.pause_seconds / self.step_seconds))
 
     def transcripts(self, log_probs: LogProbs) -> list[Transcript]:
         """The best of a recording first. Utterances are searched each on its own, and their best are joined."""

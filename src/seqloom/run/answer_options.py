@@ -16,7 +16,7 @@ class SearchOptions(TypedDict, total=False):
     """How the answers are searched for. An option that is left out or None is as the run was set up."""
 
     beam_size: int | None
-    """translate: hypotheses kept for each source; 1 is greedy search."""
+    """translate, transcribe: hypotheses kept for each source; 1 is greedy search."""
     length_penalty: float | None
     """translate: hypotheses are ranked by log-probability / length to this power."""
     max_length: int | None
@@ -58,6 +58,8 @@ class AnswerOptions(SearchOptions, total=False):
     """How many answers for each input."""
     proba: bool | None
     """Every class with its probability; of a tagger, the probability of each tag in the text."""
+    skip_bad: bool | None
+    """transcribe: an empty answer for a recording that cannot be read, and a warning with their number."""
     attention: bool | None
     """The answers have alignments."""
 

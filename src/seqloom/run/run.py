@@ -32,9 +32,11 @@ from seqloom.tasks.capabilities import (
     Embeds,
     Forecasts,
     Generates,
+    Listens,
     Prediction,
     Predicts,
     PredictsOnline,
+    ScoresByGroup,
     ScoresByLength,
     ScoresExamples,
     ScoresTokens,
@@ -48,9 +50,11 @@ from seqloom.training.reports import read_summary
 if TYPE_CHECKING:
     from seqloom.data.series import Panel
     from seqloom.decoding.line_scores import LineScores, TokenScore
+    from seqloom.decoding.listening import Listener
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
+    from seqloom.metrics.transcription import TranscriptScores
 
 
 def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
@@ -253,6 +257,14 @@ class Run:
     def online(self) -> Callable[[str], str]:
         """A function that answers the next element of a new sequence at once."""
         return self._able(PredictsOnline, "answer element by element").online(self.trained)
+
+    def listen(self, rate: int) -> Listener:
+        """Returns an object that transcribes sound as it comes, at `rate` samples a second."""
+        return self._able(Listens, "listen").listen(self.trained, rate)
+
+    def evaluate_by_group(self, data: Given | Data) -> dict[str, list[TranscriptScores]]:
+        """Returns the scores on other data by the number of words and by speaker, if the task has such groups."""
+        return self._able(ScoresByGroup, "be scored by group").scores_by_group(self.trained, self._encoded(data))
 
     def embed(self, inputs: Iterable[Any], pooling: str = AUTO) -> NDArray[np.float32]:
         """A vector for each input, (inputs, dimension); zeros if all tokens of the input are unknown.

@@ -16,10 +16,11 @@ from seqloom.data.corpus import Corpus
 from seqloom.data.example import Frames
 from seqloom.data.readers.recordings import unlabelled_recordings
 from seqloom.data.sound.sound_file import Sound, SoundFile, decode
-from seqloom.data.sound.spoken import SpokenCodec, SpokenData, SpokenRecipe
+from seqloom.data.sound.spoken import SpokenCodec, SpokenData, SpokenRecipe, warn_of_skipped
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
+from seqloom.decoding.listening import Listener
 from seqloom.decoding.transcription import CtcDecoder, LogProbs, Transcript, log_probs_of
-from seqloom.errors import RequestError, unknown_name
+from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.transcription import (
     TranscriptScores,
@@ -145,17 +146,41 @@ class TranscribeTask:
     def predict(
         self, trained: Trained, inputs: Sequence[Input], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Transcript]]:
-        """The options: `n_best`, `beam_size`."""
-        refuse_unknown(options, ("n_best", "beam_size", "proba"), self.name)
-        codec, known = cast(SpokenCodec, trained.codec), {n: v for n, v in options.items() if n != "proba"}
+        """The options: `n_best`, `beam_size`; `skip_bad`: what cannot be read has an empty transcript."""
+        refuse_unknown(options, ("n_best", "beam_size", "proba", "skip_bad"), self.name)
+        codec = cast(SpokenCodec, trained.codec)
+        known = {name: value for name, value in options.items() if name in ("n_best", "beam_size")}
         if not 1 <= known.get("n_best", 1) <= 1_000 or not 1 <= known.get("beam_size", 1) <= 1_000:
             raise RequestError("n_best and beam_size are 1 to 1,000", where="predict", got=dict(known))
 
         def answers() -> Iterator[Sequence[Transcript]]:
+            skipped: list[SeqloomError] = []
             for number, recording in enumerate(inputs, 1):
-                yield next(_transcripts(trained, [codec.frames(_sound(recording, codec, number))], known))
+                try:
+                    frames = codec.frames(_sound(recording, codec, number))
+                except SeqloomError as error:
+                    if not options.get("skip_bad"):
+                        raise
+                    skipped.append(error)
+                    yield [Transcript("", 0.0, 0.0, [])]
+                    continue
+                yield next(_transcripts(trained, [frames], known))
+            if skipped:
+                warn_of_skipped(skipped, len(inputs))
 
         return answers()
+
+    def listen(self, trained: Trained, rate: int) -> Listener:
+        """What takes sound as it comes. Raises RequestError where the model needs later sound."""
+        model, codec = trained.model, cast(SpokenCodec, trained.codec)
+        if not isinstance(model, Transcriber) or not model.causal or codec.features.normalise == "recording":
+            raise RequestError(
+                "the model needs the whole recording", where="--online",
+                hint="train one that reads forward alone, such as gru, lstm or tcn, with features.normalise=running",
+            )  # fmt: skip
+        if not 1_000 <= rate <= 768_000:
+            raise RequestError("the rate is out of range", where="--rate", got=rate, expected="1,000 to 768,000")
+        return Listener(model, codec.features, codec.pipeline(), _decoder(trained, {}), rate or codec.features.rate)
 
     def calibrate(self, trained: Trained, valid: SpokenData) -> None:
         """Fits the weights of the language model."""
@@ -217,7 +242,8 @@ def _decoder(trained: Trained, options: Mapping[str, Any]) -> CtcDecoder:
     beam_size = max(options.get("beam_size", trained.settings.decoding.beam_size), n_best)
     fusion = None if beam_size == 1 or not isinstance(trained.model, Transcriber) else fusion_of(trained)
     codec: SpokenCodec = trained.codec
-    return CtcDecoder(codec.tokenizer, codec.features.step_seconds, beam_size, n_best, fusion)
+    pause = trained.settings.decoding.pause_seconds
+    return CtcDecoder(codec.tokenizer, codec.features.step_seconds, beam_size, n_best, fusion, pause)
 
 
 tasks.register("transcribe")(TranscribeTask())

@@ -81,7 +81,8 @@ def fit_weights(trained: Trained, log_probs: Sequence[LogProbs], texts: Sequence
     def errors(ngram_weight: float, word_bonus: float) -> int:
         uses = ngram_weight or word_bonus or base.closed
         fusion = base._replace(ngram_weight=ngram_weight, word_bonus=word_bonus) if uses else None
-        decoder = CtcDecoder(codec.tokenizer, codec.features.step_seconds, max(settings.beam_size, 2), 1, fusion)
+        width = max(settings.beam_size, 2)
+        decoder = CtcDecoder(codec.tokenizer, codec.features.step_seconds, width, 1, fusion, settings.pause_seconds)
         heard = (decoder.transcripts(row)[0].text for row in log_probs)
         return sum(word_edits(text, hypothesis)[0] for text, hypothesis in zip(texts, heard, strict=True))
 

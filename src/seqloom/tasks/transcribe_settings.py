@@ -38,6 +38,7 @@ class DecodingSettings(Settings):
     beam_size: int = Field(
         8, gt=0, le=1_000, description="hypotheses of the search; 1 is greedy, without a language model"
     )
+    pause_seconds: float = Field(0.5, gt=0, description="a longer pause ends an utterance")
     segment_seconds: float = Field(
         20.0, gt=1, description="longer recordings are read in pieces, cut where they are quiet"
     )

@@ -109,4 +109,4 @@ class FramePipeline:
         if not count:
             return np.zeros((0, self._settings.size), np.float32)
         windows = np.lib.stride_tricks.sliding_window_view(waiting, stack, axis=0)[: count * stride : stride]
-        return np.ascontiguousarray(windows.transpose(0, 2, 1).reshape(count, -1))
+        return windows.transpose(0, 2, 1).reshape(count, -1).copy()

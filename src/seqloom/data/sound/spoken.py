@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -235,7 +235,7 @@ class SpokenRecipe:
                     checked.pop(), digests.pop()
                 skipped.append(error)
         if skipped:
-            _warn_of_skipped(skipped, len(items))
+            warn_of_skipped(skipped, len(items))
         return frames, checked, digests
 
     def _digest(self, recording: Recording) -> str:
@@ -340,7 +340,7 @@ class SpokenRecipe:
                 raise error
             skipped.append(error)
         if skipped:
-            _warn_of_skipped(skipped, len(items))
+            warn_of_skipped(skipped, len(items))
         return [items[i] for i in fitting], [texts[i] for i in fitting], [ids[i] for i in fitting]
 
 
@@ -370,7 +370,7 @@ def _analysis(features: FeatureSettings) -> str:
     return json.dumps([features.rate, features.bands, features.window_ms, features.hop_ms])
 
 
-def _warn_of_skipped(errors: Sequence[SeqloomError], total: int) -> None:
+def warn_of_skipped(errors: Sequence[SeqloomError], total: int) -> None:
     kinds = Counter(error.what for error in errors)
     warn(
         f"{len(errors)} of {total} recordings are skipped",
@@ -378,11 +378,6 @@ def _warn_of_skipped(errors: Sequence[SeqloomError], total: int) -> None:
         got="; ".join(f"{what}: {count}" for what, count in kinds.items()),
         hint="the first is named here" if len(errors) > 1 else None,
     )
-
-
-def read_sounds(sounds: Sequence[SoundFile]) -> Iterator[Sound]:
-    for sound in sounds:
-        yield decode(sound.read(), sound.where)
 
 
 def with_end(token_ids: NDArray[np.int64]) -> NDArray[np.int64]:
