@@ -262,7 +262,7 @@ class Run:
         """Returns an object that transcribes sound as it comes, at `rate` samples a second."""
         return self._able(Listens, "listen").listen(self.trained, rate)
 
-    def evaluate_by_group(self, data: DataInput | Data) -> dict[str, list[TranscriptScores]]:
+    def evaluate_by_group(self, data: DataSource | Data) -> dict[str, list[TranscriptScores]]:
         """Returns the scores on other data by the number of words and by speaker, if the task has such groups."""
         return self._able(ScoresByGroup, "be scored by group").scores_by_group(self.trained, self._encoded(data))
 
