@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from seqloom.data.text import train_tokenizer
 from torch.nn import functional as F
 
+from seqloom.data.text_codec import train_tokenizer
 from seqloom.data.tokenizer import EOS, SOS, SPECIALS, UNK, Tokenizer, TokenizerSettings
 from seqloom.decoding.ctc import CtcHypothesis, aligned, greedy, utterances
 from seqloom.decoding.ctc_beam import Fusion, prefix_beam
