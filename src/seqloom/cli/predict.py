@@ -167,7 +167,7 @@ def predict(
     if online and isinstance(loaded.task, Listens):
         from seqloom.cli.transcribe import print_online
 
-        refuse_unknown(given, (), f"{loaded.plan.task} --online")
+        refuse_unknown(changes, (), f"{loaded.plan.task} --online")
         print_online(loaded, file, rate, json)
         return
     if online:
