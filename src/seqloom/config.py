@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,6 +20,9 @@ S = TypeVar("S", bound="Settings")
 
 class Settings(BaseModel):
     """A group of settings. Groups nest; the dotted name of a setting is its path from the root."""
+
+    size_settings: ClassVar[tuple[str, ...]] = ()
+    """The fields that say how large the network is, the coarsest first: what `compare --equal parameters` varies."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, populate_by_name=True

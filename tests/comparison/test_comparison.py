@@ -13,9 +13,9 @@ from tests.support.pairs import write_pairs
 from typer.testing import CliRunner
 
 from seqloom.cli.main import app
-from seqloom.comparison import comparison, training_process
+from seqloom.comparison import training_process, trainings
 from seqloom.comparison.comparison import Comparison, compare
-from seqloom.comparison.spec import make_terms
+from seqloom.comparison.spec import make_spec
 from seqloom.errors import RequestError, SeqloomError
 
 TINY = {"model.hidden_size": 16, "embedding.dim": 16, "training.evaluations": 3}
@@ -66,9 +66,10 @@ def test_a_comparison_from_start_to_end(text: Path, tmp_path: Path, monkeypatch:
     out = tmp_path / "compared"
     small(text, out, seeds=2)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-    assert [(run["model"], run["seed"]) for run in report["runs"]] == [("ffnn", 1), ("ffnn", 2), ("rnn", 1), ("rnn", 2)]
+    trained = [("ffnn", 1), ("rnn", 1), ("ngram", 1), ("ffnn", 2), ("rnn", 2)]
+    assert [(run["model"], run["seed"]) for run in report["runs"]] == trained
     assert all(run["summary"]["finished"] and run["metrics"] for run in report["runs"])
-    ffnn, rnn = sorted(report["rows"], key=lambda row: row["model"])
+    ffnn, _, rnn = sorted(report["rows"], key=lambda row: row["model"])
     assert len(ffnn["scores"]) == len(rnn["curves"]) == 2
     assert ffnn["online_milliseconds"] > 0
     assert ffnn["parameters"] > rnn["parameters"]
@@ -80,7 +81,7 @@ def test_a_comparison_from_start_to_end(text: Path, tmp_path: Path, monkeypatch:
     assert "rnn" in (out / "report.html").read_text(encoding="utf-8")
 
     # Again: nothing is trained, all is as it was. From the command line, too.
-    monkeypatch.setattr(comparison, "run_training", lambda *_: pytest.fail("it was trained again"))
+    monkeypatch.setattr(trainings, "run_training", lambda *_: pytest.fail("it was trained again"))
     assert small(text, out).report["rows"] == report["rows"]
     command = ["compare", "language-model", str(text), "--models", "ffnn,rnn", "--out", str(out), "--updates", "6"]
     command += ["--seeds", "2", "--threads", "1", "--set", "rnn:hidden_size=8"]
@@ -91,7 +92,7 @@ def test_a_comparison_from_start_to_end(text: Path, tmp_path: Path, monkeypatch:
     assert "training" in shown.stdout
     assert "95 % interval over seeds (up to 2)" in shown.stdout
     assert {path.name for path in (out / "examples").iterdir()} == {
-        f"{m}-seed{s}.npz" for m in ("ffnn", "rnn") for s in (1, 2)
+        f"{model}-seed{seed}.npz" for model, seed in trained
     }
     as_json = CliRunner().invoke(app, [*command, "--json"])
     assert json.loads(as_json.stdout)["rows"] == report["rows"]
@@ -105,7 +106,7 @@ def test_a_comparison_from_start_to_end(text: Path, tmp_path: Path, monkeypatch:
         small(text, out)
 
 
-def test_a_model_that_counts_is_trained_once(text: Path, tmp_path: Path) -> None:
+def test_a_count_based_model_is_trained_once(text: Path, tmp_path: Path) -> None:
     """Its seed plays no part, and it is judged by the examples alone."""
     found = compare(
         "language-model",
@@ -122,6 +123,27 @@ def test_a_model_that_counts_is_trained_once(text: Path, tmp_path: Path) -> None
     assert found.rows[0].score.half_width is not None
 
 
+def test_models_with_settings_and_equal_parameters(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first model is the reference; the n-gram model has no size."""
+    trained: list[list[str]] = []
+
+    def interrupted(arguments: list[str], *_: object) -> None:
+        trained.append(arguments)
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainings, "run_training", interrupted)
+    models = ["lstm", "rnn:num_layers=2", "transformer", "ngram"]
+    with pytest.raises(KeyboardInterrupt):
+        small(text, tmp_path / "compared", models=models, equal="parameters", settings={"embedding.dim": 16})
+    sizes = json.loads((tmp_path / "compared" / "sizes.json").read_text(encoding="utf-8"))
+    assert sizes.keys() == {"rnn:num_layers=2", "transformer"}
+    assert "model.num_layers=2" in trained[1]
+    hidden_size = sizes["rnn:num_layers=2"]["model.hidden_size"]
+    assert trained[1][-1] == f"model.hidden_size={hidden_size}"
+    assert trained[1][trained[1].index("--out") + 1].endswith("rnn-num_layers=2-seed1")
+
+
 def test_an_interrupted_run_is_resumed(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
@@ -132,7 +154,7 @@ def test_an_interrupted_run_is_resumed(text: Path, tmp_path: Path, monkeypatch: 
         (run / "config.toml").touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(comparison, "run_training", interrupted)
+    monkeypatch.setattr(trainings, "run_training", interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             small(text, tmp_path / "compared")
@@ -144,6 +166,10 @@ def test_an_interrupted_run_is_resumed(text: Path, tmp_path: Path, monkeypatch: 
     [
         ({"models": ["ffnn", "rmm"]}, "no model named 'rmm'"),
         ({"models": []}, "needs models"),
+        ({"models": ["rnn:num_layers=2", "rnn:layers=2"]}, "two names stand for the same model"),
+        ({"models": ["ffnn", "rnn", "rnn:hidden_size=8"]}, "two names stand for the same model"),
+        ({"equal": "parameter"}, "parameters"),
+        ({"equal": "both"}, "budget in minutes"),
         ({"seeds": 0}, "needs a seed"),
         ({"valid": "valid.txt"}, "not ranked on the data that chooses their weights"),
         ({"updates": 0}, "greater than 0"),
@@ -152,7 +178,7 @@ def test_an_interrupted_run_is_resumed(text: Path, tmp_path: Path, monkeypatch: 
         ({"settings": {"rnn:tokenizer.kind": "bpe"}}, "tokenizer is the same"),
         ({"settings": {"rnn:vocab_size": 50}}, "tokenizer is the same"),
         ({"settings": {"model.order": 3}}, "rnn: there is no setting"),
-        ({"settings": {"ffnn:model.order": -3}}, "ffnn: a setting's value"),
+        ({"settings": {"ffnn:model.order": -3}}, "ffnn: the value of a setting"),
         ({"settings": {"nonsense": 1}}, "there is no setting"),
     ],
 )
@@ -171,7 +197,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_models_own_setting_goes_before_that_of_all(text: Path) -> None:
     settings = {"hidden_size": 32, "rnn:model.hidden_size": 8}
-    terms = make_terms("language-model", str(text), None, None, ["ffnn", "rnn"], 1, {"updates": 1}, 0, settings)
+    terms = make_spec("language-model", str(text), None, None, ["ffnn", "rnn"], 1, {"updates": 1}, 0, settings)
     assert terms.settings_of("ffnn") == {"hidden_size": 32}
     assert terms.settings_of("rnn") == {"model.hidden_size": 8}
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seqloom.comparison.differences import Difference, ModelScores, pairwise, to_leader
 from seqloom.comparison.report import report_page
-from seqloom.comparison.scoreboard import Row, notes, scoreboard, unfairly_slow
-from seqloom.comparison.verdict import Difference, ModelScores, differences, verdict
+from seqloom.comparison.scoreboard import Row, notes, scoreboard
+from seqloom.comparison.verdict import verdict
 
 EVIL = "<script>alert('&\"')</script>"
 
@@ -49,7 +50,7 @@ def row(model: str, scores: list[float], *, counts: bool = False, share: float =
 
 
 def said_of(*models: ModelScores, lower: bool = True) -> str:
-    return verdict(models, differences(models, lower), "test perplexity", lower, "line")
+    return verdict(models, to_leader(pairwise(models, lower), models), "test perplexity", lower, "line")
 
 
 def report(rows: list[Row]) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def report(rows: list[Row]) -> dict[str, Any]:
         "verdict": said_of(*models),
         "notes": notes(rows, "line"),
         "leader": rows[0].model,
-        "differences": [difference.to_json() for difference in differences(models, True)],
+        "differences": [difference.to_json() for difference in to_leader(pairwise(models, True), models)],
         "examples": {"number": 400, "unit": "line"},
         "terms": {
             "task": "language-model",
@@ -134,7 +135,7 @@ def test_scores_that_do_not_vary_are_no_evidence() -> None:
     one, other = (
         ModelScores(name, [value] * 2, np.full((2, 1), value)) for name, value in (("a", 100.0), ("b", 100.01))
     )
-    (difference,) = differences([one, other], True)
+    (difference,) = pairwise([one, other], True)
     assert difference.p is None
     assert not difference.told_apart
     assert "no test is possible" in said_of(one, other)
@@ -155,10 +156,8 @@ def test_equal_scores_and_a_single_model() -> None:
     assert "only one model" in said_of(scored("a", [5.0]))
 
 
-def test_a_model_kept_from_the_processors_is_left_out() -> None:
-    rows = [row("a", [5.0, 5.1], share=0.99), row("b", [6.0, 6.1], share=0.5), row("c", [7.0, 7.1], share=0.9)]
-    assert unfairly_slow(rows) == ["b"]
-    assert "b got less than 80%" in notes(rows, "line", ["b"])[-1]
+def test_a_model_with_too_little_processor_time_is_named() -> None:
+    assert "b got less than 80%" in notes([row("a", [5.0, 5.1]), row("b", [6.0, 6.1])], "line", ["b"])[-1]
 
 
 def test_five_identical_models_tie_on_whole_boards() -> None:
@@ -169,12 +168,14 @@ def test_five_identical_models_tie_on_whole_boards() -> None:
         values = [(rng.random((2, 50)) < ease).astype(float) for _ in range(5)]
         models = [ModelScores(f"m{i}", value.mean(1).tolist(), value) for i, value in enumerate(values)]
         models.sort(key=lambda scores: -scores.mean)
-        ties += not any(difference.told_apart for difference in differences(models, lower_is_better=False))
+        ties += not any(
+            difference.told_apart for difference in to_leader(pairwise(models, lower_is_better=False), models)
+        )
     assert ties >= 95
 
 
 def test_differences_come_back_from_json() -> None:
-    for difference in differences([scored("a", [5.0, 6.0]), scored("b", [7.0, 8.0])], True):
+    for difference in pairwise([scored("a", [5.0, 6.0]), scored("b", [7.0, 8.0])], True):
         assert Difference.from_json(json.loads(json.dumps(difference.to_json()))) == difference
 
 

@@ -98,6 +98,8 @@ def with_small_budget(words: list[str]) -> list[str]:
             place += 1
     if words[0] == "train" and not any(word in BUDGETS for word in words):
         small += ["--epochs", "1"] if words[1] == "vectors" else ["--updates", "2"]
+    if words[0] == "compare" and "--seeds" not in words:
+        small += ["--seeds", "1"]
     if words[:2] == ["train", "algorithm"] or words[:2] == ["compare", "algorithm"]:
         small += ["--set", "held_out=4"]
     return small

@@ -14,7 +14,13 @@ from seqloom.cli.options import Data, Figures, Json, Set, Test, Threads, Valid, 
 def compare(
     task: Annotated[str, typer.Argument(metavar="TASK", help="see: seqloom list tasks", show_default=False)],
     data: Data,
-    models: Annotated[str, typer.Option(help="names of models, separated by commas", show_default=False)],
+    models: Annotated[
+        str,
+        typer.Option(
+            help="names of models, separated by commas; with settings: lstm:num_layers=2:dropout=0.2",
+            show_default=False,
+        ),
+    ],
     out: Annotated[
         Path,
         typer.Option(help="the folder of the comparison; an interrupted one in it is continued", show_default=False),
@@ -26,7 +32,13 @@ def compare(
     updates: Annotated[
         int, typer.Option(help="budget instead of minutes: steps of the optimizer", show_default=False)
     ] = 0,
-    seeds: Annotated[int, typer.Option(help="how often each model is trained, each time with another seed")] = 1,
+    seeds: Annotated[int, typer.Option(help="the number of seeds that each model is trained with")] = 3,
+    equal: Annotated[
+        str,
+        typer.Option(
+            help="minutes: each model has its own size; parameters: all networks are as large as the first; both"
+        ),
+    ] = "minutes",
     valid: Valid = None,
     test: Test = None,
     settings: Set = None,
@@ -37,21 +49,23 @@ def compare(
     """Train several models on equal terms and compare them.
 
     The models train one after the other on the same data, split and budget; then the scoreboard is printed.
-    A setting is for every model, or for one: --set lstm:model.hidden_size=300. The same command continues a
-    comparison that was interrupted.
+    The task's baselines are always included. A setting is for every model, or for one: --models
+    lstm,lstm:num_layers=2 or --set lstm:model.hidden_size=300. The same command continues an interrupted comparison.
     """
     from seqloom.comparison.comparison import compare as compare_models
+    from seqloom.comparison.model_specs import split_names
     from seqloom.config import parse_assignments
 
     comparison = compare_models(
         task,
         data,
-        models=[name.strip() for name in models.split(",") if name.strip()],
+        models=split_names(models),
         out=out,
         minutes=minutes,
         epochs=epochs,
         updates=updates,
         seeds=seeds,
+        equal=equal,
         valid=valid,
         test=test,
         threads=threads,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,24 +23,42 @@ def example_scores(run: Path, file: Path, threads: int) -> ExampleScores | None:
     """The scores of a run on the test split of its data, or on the validation split if there is no test split. They are
     read from `file` if it exists, and saved there otherwise. None if the task has no scores of single examples."""
     if file.exists():
-        with np.load(file, allow_pickle=False) as content:
-            return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"])
-    torch_threads, loop_threads = torch.get_num_threads(), num_threads()
-    try:
-        scores = _score(load(run, device="cpu", threads=threads))
-    finally:
-        torch.set_num_threads(torch_threads)
-        set_num_threads(loop_threads)
+        return read_example_scores(file)
+    with opened(run, threads) as loaded:
+        scores = score_examples(loaded, held_out(loaded))
     if scores is not None:
-        make_folder(file.parent)
-        with writing_atomic(file) as stream:
-            np.savez_compressed(stream, metric=scores.metric, unit=scores.unit, sums=scores.sums)
+        save_example_scores(scores, file)
     return scores
 
 
-def _score(run: Run) -> ExampleScores | None:
-    if not isinstance(run.task, ScoresEachExample):
-        return None
+def read_example_scores(file: Path) -> ExampleScores:
+    with np.load(file, allow_pickle=False) as content:
+        return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"])
+
+
+def save_example_scores(scores: ExampleScores, file: Path) -> None:
+    make_folder(file.parent)
+    with writing_atomic(file) as stream:
+        np.savez_compressed(stream, metric=scores.metric, unit=scores.unit, sums=scores.sums)
+
+
+@contextmanager
+def opened(run: Path, threads: int) -> Iterator[Run]:
+    """A run on the CPU; restores this process's number of threads at the end."""
+    torch_threads, loop_threads = torch.get_num_threads(), num_threads()
+    try:
+        yield load(run, device="cpu", threads=threads)
+    finally:
+        torch.set_num_threads(torch_threads)
+        set_num_threads(loop_threads)
+
+
+def held_out(run: Run) -> Any:
+    """The test split of a run's data, or the validation split if there is no test split."""
     corpus = prepare(run.plan.sources, run.task.recipe(run.plan.settings), cache_folder())
-    data = corpus.valid if corpus.test is None else corpus.test
-    return run.task.example_scores(run.trained, data)
+    return corpus.valid if corpus.test is None else corpus.test
+
+
+def score_examples(run: Run, data: Any) -> ExampleScores | None:
+    """None if the task has no scores of single examples."""
+    return run.task.example_scores(run.trained, data) if isinstance(run.task, ScoresEachExample) else None

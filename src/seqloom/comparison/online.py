@@ -8,23 +8,16 @@ from pathlib import Path
 
 import torch
 
+from seqloom.comparison.examples import opened
 from seqloom.data.tokenizer import EOS
 from seqloom.models.language_model import PredictsNext
-from seqloom.processors import num_threads, set_num_threads
-from seqloom.run import load
 
 
 def online_milliseconds(run: Path, threads: int) -> float | None:
     """Milliseconds per token of a run on the CPU; None if its model does not predict the next token."""
-    torch_threads, loop_threads = torch.get_num_threads(), num_threads()
-    try:
-        model = load(run, device="cpu", threads=threads).model
-        if not hasattr(model, "next_log_probs"):
-            return None
-        return milliseconds_per_token(model)
-    finally:
-        torch.set_num_threads(torch_threads)
-        set_num_threads(loop_threads)
+    with opened(run, threads) as loaded:
+        model = loaded.model
+        return milliseconds_per_token(model) if hasattr(model, "next_log_probs") else None
 
 
 def milliseconds_per_token(model: PredictsNext, steps: int = 200, warm_up: int = 20) -> float:

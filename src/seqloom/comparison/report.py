@@ -14,8 +14,9 @@ from seqloom.charts.lines import Line, line_chart
 from seqloom.charts.page import Page
 from seqloom.charts.scatter import Point, scatter_chart
 from seqloom.charts.theme import series_colour
+from seqloom.comparison.differences import Difference
 from seqloom.comparison.scoreboard import Row, headings
-from seqloom.comparison.verdict import Difference, many, plain
+from seqloom.comparison.verdict import many, plain
 
 _STYLE = """
 .verdict { font-size: 1.1rem; background: var(--tint); border-left: 4px solid var(--soft); border-radius: 0 8px 8px 0;

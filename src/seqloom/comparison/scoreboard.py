@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from seqloom.comparison.differences import ModelScores
 from seqloom.comparison.statistics import Estimate, half_width, spread
-from seqloom.comparison.verdict import ModelScores, many, plain
+from seqloom.comparison.trainings import FAIR_SHARE
+from seqloom.comparison.verdict import many, plain
 from seqloom.metrics.example_scores import ExampleScores
 
 Curve = list[tuple[float, float]]
 """(seconds of training, validation score)"""
-
-FAIR_SHARE = 0.8
-"""The smallest fair share of the processors, relative to the best training: with less, terms are not equal."""
 
 
 @dataclass(frozen=True)
@@ -177,13 +176,6 @@ def notes(rows: Sequence[Row], unit: str, left_out: Sequence[str] = ()) -> list[
     if left_out:
         sentences.append(
             f"Left out of the verdict: {', '.join(left_out)} got less than {FAIR_SHARE:.0%} of the processor time that "
-            "the best got, since the machine was busy. Remove these runs and compare again."
+            "the best got, twice, since the machine was busy. Compare again in another folder when it is quiet."
         )
     return sentences
-
-
-def unfairly_slow(rows: Sequence[Row]) -> list[str]:
-    """The models that got less processor time than the others, because the machine was busy."""
-    shares = {row.model: row.processor_share for row in rows if row.processor_share is not None}
-    best = max(shares.values(), default=1.0)
-    return [model for model, share in shares.items() if share < FAIR_SHARE * best]

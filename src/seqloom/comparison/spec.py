@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
+from seqloom.comparison.model_specs import ModelSpec, folder_names, parse_model, refuse_equal_models
 from seqloom.config import build, full_name
 from seqloom.data.corpus import Recipe, content_hash
 from seqloom.data.input_source import rereadable
-from seqloom.errors import RequestError, SeqloomError
+from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.files import make_folder, write_atomic
 from seqloom.run import make_settings, settings_type
 from seqloom.runtime import cache_folder
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import HasBaselines
 from seqloom.training.budget import Budget
+
+Equal = Literal["minutes", "parameters", "both"]
 
 
 @dataclass(frozen=True)
 class ComparisonSpec:
     """The content of `comparison.json`. `budget` has one entry. `contents` are the hashes of the files by their roles,
-    since a file may change later. `settings` named `model:setting` are for that model only."""
+    since a file may change later. `models` are names, with settings or without, baselines included. `settings` named
+    `model:setting` are for that model only. `equal`: what is equal for all models, beside the data."""
 
     task: str
     data: str
@@ -34,25 +40,48 @@ class ComparisonSpec:
     budget: dict[str, float]
     threads: int
     settings: dict[str, Any]
+    equal: Equal = "minutes"
+    baselines: tuple[str, ...] = field(default=())
 
-    def settings_of(self, model: str) -> dict[str, Any]:
-        """The settings of `model`: those for all models, overridden by those for this model."""
-        settings = {name: value for name, value in self.settings.items() if ":" not in name}
-        for name, value in self.settings.items():
-            target, colon, setting = name.partition(":")
-            if colon and target == model:
-                kind = settings_type(self.task, model)  # a setting may be named by its short or its full name
-                full = full_name(kind, setting)
-                settings = {n: v for n, v in settings.items() if full_name(kind, n) != full} | {full: value}
-        return settings
+    @cached_property
+    def specs(self) -> dict[str, ModelSpec]:
+        """The models by their names."""
+        return {name: parse_model(name, self.task) for name in self.models}
+
+    @cached_property
+    def folders(self) -> dict[str, str]:
+        return folder_names(self.models)
+
+    def settings_of(self, name: str) -> dict[str, Any]:
+        """The settings of a model: those for all models, overridden by those for this model, and by those in its name.
+
+        A baseline ignores settings for all models that it does not have: n-gram models have no learning rate.
+        """
+        spec = self.specs[name]
+        kind = settings_type(self.task, spec.model)
+        shared = {setting: value for setting, value in self.settings.items() if ":" not in setting}
+        if spec.model in _baselines(self.task, self.data):
+            shared = {setting: value for setting, value in shared.items() if _has_setting(kind, setting)}
+        targeted: dict[str, Any] = {}
+        for setting, value in self.settings.items():
+            model, colon, setting_of_model = setting.partition(":")
+            if colon and model == spec.model:
+                targeted[full_name(kind, setting_of_model)] = value
+        targeted |= spec.settings
+        # A setting may be named by its short or its full name.
+        return (
+            {n: v for n, v in shared.items() if full_name(kind, n) not in targeted} | targeted if targeted else shared
+        )
 
     def command(self, out: str) -> list[str]:
         """The command line of this comparison."""
-        words = ["seqloom", "compare", self.task, self.data, "--models", ",".join(self.models)]
+        requested = [name for name in self.models if name not in self.baselines]
+        words = ["seqloom", "compare", self.task, self.data, "--models", ",".join(requested or self.models)]
         for name, value in {**self.budget, "seeds": self.seeds, "out": out}.items():
             words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
         for name, path in (("valid", self.valid), ("test", self.test), ("threads", self.threads or None)):
             words += [f"--{name}", str(path)] if path is not None else []
+        words += ["--equal", self.equal] if self.equal != "minutes" else []
         for assignment in assignments(self.settings):
             words += ["--set", assignment]
         return words
@@ -63,7 +92,7 @@ def assignments(settings: Mapping[str, Any]) -> list[str]:
     return [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in settings.items()]
 
 
-def make_terms(
+def make_spec(
     task: str,
     data: str,
     valid: str | None,
@@ -73,12 +102,11 @@ def make_terms(
     budget: Mapping[str, float],
     threads: int,
     settings: Mapping[str, Any],
+    equal: str = "minutes",
 ) -> ComparisonSpec:
     """Checks a request before anything is trained. Raises RequestError if it is impossible."""
     known = tasks[task].models()
-    full_budget = build(Budget, budget).model_dump(exclude_defaults=True)
-    names = tuple(dict.fromkeys(models))
-    if not names:
+    if not models:
         raise RequestError("a comparison needs models", where="--models", expected=", ".join(known))
     if seeds < 1:
         raise RequestError("a comparison needs a seed", where="--seeds", got=seeds, expected="1 or more")
@@ -92,23 +120,68 @@ def make_terms(
             where="--test",
             hint="give test data too, or leave out --valid: then parts of the data are held out for both",
         )
-    _check_settings(task, names, settings)
+    if equal not in get_args(Equal):
+        raise unknown_name("value of --equal", equal, get_args(Equal))
+    full_budget = build(Budget, budget).model_dump(exclude_defaults=True)
+    if equal == "both" and "minutes" not in full_budget:
+        raise RequestError(
+            "--equal both needs a budget in minutes", where="--equal", got=", ".join(full_budget), expected="--minutes"
+        )
+    requested = tuple(dict.fromkeys(models))
+    specs = [parse_model(name, task) for name in requested]
+    _check_settings(task, {spec.model for spec in specs}, settings)
     data = rereadable(data, cache_folder())  # every training reads it again
     sources = {"data": data, "valid": valid, "test": test}
-    contents = {role: _content(task, names[0], path) for role, path in sources.items() if path is not None}
-    terms = ComparisonSpec(task, data, valid, test, contents, names, seeds, full_budget, threads, dict(settings))
-    for model in names:
-        try:
-            make_settings(task, model, terms.settings_of(model))
-        except RequestError as error:
-            raise RequestError(
-                f"{model}: {error.what}",
-                where=error.where,
-                got=error.got,
-                expected=error.expected,
-                hint=error.hint or f"a setting for one model is written like --set {names[0]}:name=value",
-            ) from None
-    return terms
+    contents = {role: _content(task, specs[0].model, path) for role, path in sources.items() if path is not None}
+    baselines = tuple(name for name in _baselines(task, data) if name not in {spec.model for spec in specs})
+    names = (*requested, *baselines)
+    spec = ComparisonSpec(
+        task,
+        data,
+        valid,
+        test,
+        contents,
+        names,
+        seeds,
+        full_budget,
+        threads,
+        dict(settings),
+        cast(Equal, equal),
+        baselines,
+    )
+    for name in names:
+        _check_model(spec, name)
+    refuse_equal_models({name: (spec.specs[name].model, spec.settings_of(name)) for name in names}, task, data)
+    return spec
+
+
+def _baselines(task: str, data: str) -> Sequence[str]:
+    implementation = tasks[task]
+    return implementation.baselines(data) if isinstance(implementation, HasBaselines) else ()
+
+
+def _check_model(spec: ComparisonSpec, name: str) -> None:
+    """Raises RequestError, with the name of the model, if its settings are impossible."""
+    model = spec.specs[name].model
+    try:
+        make_settings(spec.task, model, spec.settings_of(name), spec.data)
+    except RequestError as error:
+        raise RequestError(
+            f"{name}: {error.what}",
+            where=error.where,
+            got=error.got,
+            expected=error.expected,
+            hint=error.hint
+            or f"a setting for one model is written like --set {spec.specs[spec.models[0]].model}:name=value",
+        ) from None
+
+
+def _has_setting(kind: Any, name: str) -> bool:
+    try:
+        full_name(kind, name)
+    except RequestError:
+        return False
+    return True
 
 
 def _content(task: str, model: str, data: str) -> str:
@@ -117,15 +190,16 @@ def _content(task: str, model: str, data: str) -> str:
     return content_hash(data) if isinstance(recipe, Recipe) else recipe.fingerprint(data)
 
 
-def _check_settings(task: str, models: Sequence[str], settings: Mapping[str, Any]) -> None:
+def _check_settings(task: str, models: set[str], settings: Mapping[str, Any]) -> None:
     """Raises RequestError for settings of models that are not compared, and for tokenizers that differ."""
-    for model in models:
-        settings_type(task, model)
     for name in settings:
         model, colon, setting = name.partition(":")
         if colon and model not in models:
             raise RequestError(
-                "a setting is for a model that is not compared", where="--set", got=name, expected=", ".join(models)
+                "a setting is for a model that is not compared",
+                where="--set",
+                got=name,
+                expected=", ".join(sorted(models)),
             )
         if colon and full_name(settings_type(task, model), setting).startswith("tokenizer."):
             raise RequestError(
@@ -133,10 +207,10 @@ def _check_settings(task: str, models: Sequence[str], settings: Mapping[str, Any
             )
 
 
-def claim_folder(folder: Path, terms: ComparisonSpec) -> None:
+def claim_folder(folder: Path, spec: ComparisonSpec) -> None:
     """Writes the specification into a new folder. Raises RequestError if the folder holds another comparison."""
     make_folder(folder)
-    path, content = folder / "comparison.json", json.loads(json.dumps(asdict(terms)))
+    path, content = folder / "comparison.json", json.loads(json.dumps(asdict(spec)))
     if not path.exists():
         write_atomic(path, json.dumps(content, indent=2) + "\n")
         return
@@ -144,7 +218,9 @@ def claim_folder(folder: Path, terms: ComparisonSpec) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SeqloomError("the file is not JSON", where=str(path), got=str(error)) from None
-    changed = [name for name in content if before.get(name) != content[name]]
+    # Comparisons of older versions lack the newer fields.
+    defaults = {"equal": "minutes", "baselines": []}
+    changed = [name for name in content if before.get(name, defaults.get(name)) != content[name]]
     if changed:
         raise RequestError(
             "the folder holds another comparison",

@@ -148,6 +148,14 @@ def holm(p: ArrayLike) -> Array:
     return result
 
 
+def detectable(spread: Spread, pairs: int) -> float | None:
+    """The smallest true difference that the test finds with a power of 80 %, among `pairs` tested pairs."""
+    if not np.isfinite(spread.total):
+        return None
+    quantiles = stats.t.isf(ALPHA / pairs / 2, spread.freedom) + stats.norm.ppf(_POWER)
+    return float(quantiles * np.sqrt(spread.total))
+
+
 class Enough(NamedTuple):
     """The number of `seeds` with the same test data, or of `examples` with the same seeds, that would probably show the
     observed difference; None if no number of them alone would."""

@@ -72,6 +72,15 @@ class ScoresWithoutBatches(Protocol):
 
 
 @runtime_checkable
+class HasBaselines(Protocol):
+    """Has simple models that every comparison includes, to show what the other models add."""
+
+    def baselines(self, data: str) -> Sequence[str]:
+        """The names of these models for the kind of data that the path `data` names."""
+        ...
+
+
+@runtime_checkable
 class Incomparable(Protocol):
     """Has models whose scores measure different things, so that they do not tell which model is better."""
 

@@ -56,6 +56,10 @@ class ClassifyTask:
     def models(self) -> Sequence[str]:
         return sorted([BOW, *layouts()])
 
+    def baselines(self, data: str) -> Sequence[str]:
+        """A bag of words for texts; there is none for sequences of numbers."""
+        return [] if holds_numbers(data) else [BOW]
+
     def describe(self, model: str) -> Description:
         return Description.of(BagOfWords) if model == BOW else describe_layout(layout(model))
 

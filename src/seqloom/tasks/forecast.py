@@ -56,6 +56,9 @@ class ForecastTask:
     def models(self) -> Sequence[str]:
         return sorted([*CLOSED_FORM, *_networks().networks()])
 
+    def baselines(self, data: str) -> Sequence[str]:  # noqa: ARG002
+        return ["naive", "seasonal-naive"]
+
     def describe(self, model: str) -> Description:
         return Description.of(CLOSED_FORM[model]) if model in CLOSED_FORM else _networks().describe(model)
 

@@ -74,6 +74,9 @@ class LanguageModelTask:
     def models(self) -> Sequence[str]:
         return sorted([*PRESETS, *COUNTED])
 
+    def baselines(self, data: str) -> Sequence[str]:  # noqa: ARG002
+        return ["ngram"]
+
     def describe(self, model: str) -> Description:
         return Description.of(COUNTED[model]) if model in COUNTED else layers.describe(model)
 

@@ -16,6 +16,8 @@ from seqloom.nn.layer import SequenceLayer, State, layers, without_padding
 
 
 class ConvolutionSettings(Settings):
+    size_settings: ClassVar = ("hidden_size",)
+
     hidden_size: int = Field(128, gt=0, le=2**16, description="channels of a convolution")
     num_layers: int = Field(3, gt=0, le=64, description="number of stacked convolutions")
     kernel_size: int = Field(5, gt=0, le=4096, description="elements in the kernel of a convolution")

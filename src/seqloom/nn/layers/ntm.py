@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -25,6 +25,8 @@ _SMALL = 1e-6
 
 
 class NTMSettings(Settings):
+    size_settings: ClassVar = ("hidden_size",)
+
     controller: Literal["lstm", "feed-forward"] = Field("lstm", description="the network that controls the heads")
     hidden_size: int = Field(100, gt=0, le=2**16, description="hidden units of the controller")
     memory_size: int = Field(128, gt=0, le=2**16, description="number of memory locations")

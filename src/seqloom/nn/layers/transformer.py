@@ -4,7 +4,7 @@ bidirectional."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,6 +19,8 @@ from seqloom.nn.matrix_product import Linear
 
 
 class BlockSettings(Settings):
+    size_settings: ClassVar = ("model_dim", "feed_forward_size")
+
     model_dim: int = Field(256, gt=0, le=2**16, description="dimension of the hidden vectors between blocks")
     num_layers: int = Field(4, gt=0, le=256, description="number of blocks")
     num_heads: int = Field(4, gt=0, le=1024, description="attention heads of a block; divides model_dim")

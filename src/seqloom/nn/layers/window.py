@@ -81,6 +81,8 @@ class Window(SequenceLayer):
 
 
 class ARSettings(WindowSettings):
+    size_settings: ClassVar = ("output_size",)
+
     output_size: int = Field(256, gt=0, le=2**16, description="dimension of the output")
 
 
@@ -102,6 +104,8 @@ class AR(Window):
 
 
 class FeedForwardSettings(WindowSettings):
+    size_settings: ClassVar = ("hidden_size",)
+
     hidden_size: int = Field(512, gt=0, le=2**16, description="units of a hidden layer")
     num_layers: int = Field(2, gt=0, le=64, description="number of hidden layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout after each hidden layer")
@@ -132,6 +136,8 @@ class FeedForward(Window):
 
 
 class NNLMSettings(WindowSettings):
+    size_settings: ClassVar = ("hidden_size",)
+
     hidden_size: int = Field(256, gt=0, le=2**16, description="tanh units")
     direct_connections: bool = Field(False, description="direct connections from the word vectors to the output")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of dropout on the tanh units")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 class CellSettings(Settings):
+    size_settings: ClassVar = ("hidden_size",)
+
     hidden_size: int = Field(256, gt=0, le=2**16, description="dimension of the hidden state of a layer")
 
 

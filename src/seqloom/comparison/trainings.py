@@ -1,0 +1,124 @@
+"""The trainings of a comparison: each model with each seed, one after the other, resumed if they were interrupted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seqloom.comparison.spec import ComparisonSpec, assignments
+from seqloom.comparison.training_process import SECONDS_TO_SAVE, run_training
+from seqloom.files import make_folder, writing
+from seqloom.models.fitted import FittedByPasses
+from seqloom.run import make_settings
+from seqloom.storage.folder import locked_folder
+from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import FitsWithoutGradients
+from seqloom.training.reports import read_summary
+
+FAIR_SHARE = 0.8
+"""The smallest fair share of processor time, relative to the best training: with less, terms are not equal."""
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""The settings of each model by its name."""
+
+
+class Training(NamedTuple):
+    """A model, by its name in the comparison, with a seed."""
+
+    name: str
+    seed: int
+    folder: Path
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.folder / "summary.json").exists() and bool(read_summary(self.folder)["finished"])
+
+
+def plan_trainings(spec: ComparisonSpec, folder: Path) -> list[Training]:
+    """Seed by seed, so that an interrupted comparison has compared all models with the first seeds."""
+    last_seed = {name: 1 if has_no_seed(spec, name) else spec.seeds for name in spec.models}
+    return [
+        Training(name, seed, folder / "runs" / f"{spec.folders[name]}-seed{seed}")
+        for seed in range(1, spec.seeds + 1)
+        for name in spec.models
+        if seed <= last_seed[name]
+    ]
+
+
+def has_no_seed(spec: ComparisonSpec, name: str) -> bool:
+    """Whether every seed gives the same model, as for count-based models."""
+    task, model = tasks[spec.task], spec.specs[name].model
+    settings = make_settings(spec.task, model, spec.settings_of(name), spec.data)
+    fitted = task.fitted(model, settings) if isinstance(task, FitsWithoutGradients) else None
+    return fitted is not None and not isinstance(fitted, FittedByPasses)
+
+
+def train_all(spec: ComparisonSpec, settings: Settings, trainings: Sequence[Training], quiet: bool) -> None:
+    """Trains what is not finished. With a budget in minutes, a training that got less than its fair share of processor
+    time is trained a second time."""
+    log = _silent if quiet else _to_standard_error
+    if "minutes" in spec.budget and any(not training.is_finished for training in trainings):
+        minutes = spec.budget["minutes"] * sum(not has_no_seed(spec, training.name) for training in trainings)
+        log(f"{len(trainings)} trainings, {spec.budget['minutes']:g} minutes each: about {minutes:.3g} minutes in all")
+    for number, training in enumerate(trainings, 1):
+        _train(spec, settings, training, f"{number} of {len(trainings)}", log, quiet)
+    if "minutes" not in spec.budget:
+        return
+    for training in slow_trainings([t for t in trainings if not has_no_seed(spec, t.name)]):
+        slow = training.folder.parent.parent / "slow" / training.folder.name
+        if slow.exists():
+            continue  # it was trained twice already
+        log(f"{training.name}, seed {training.seed}: it got too little processor time and is trained again")
+        make_folder(slow.parent)
+        with writing(slow):
+            training.folder.rename(slow)
+        _train(spec, settings, training, "again", log, quiet)
+
+
+def slow_trainings(trainings: Sequence[Training]) -> list[Training]:
+    """The trainings that got less processor time than the best one, because the machine was busy."""
+    shares = {training: processor_share(training) for training in trainings}
+    best = max((share for share in shares.values() if share is not None), default=1.0)
+    return [training for training, share in shares.items() if share is not None and share < FAIR_SHARE * best]
+
+
+def processor_share(training: Training) -> float | None:
+    """None for a training by an older version, which did not measure it."""
+    return read_summary(training.folder).get("processor_share")
+
+
+def _train(
+    spec: ComparisonSpec, settings: Settings, training: Training, number: str, log: Callable[[str], None], quiet: bool
+) -> None:
+    """Trains a model, or resumes an interrupted training; does nothing if the training is finished."""
+    run = training.folder
+    if run.exists():
+        with locked_folder(run, wait_seconds=SECONDS_TO_SAVE):
+            pass  # a training whose comparison was killed saves its checkpoint and stops
+    if training.is_finished:
+        return
+    resume = (run / "config.toml").exists()
+    log(f"{'resuming' if resume else 'training'} {training.name}, seed {training.seed} ({number})")
+    arguments = training_arguments(spec, settings, training) + (["--resume"] if resume else [])
+    run_training(arguments, f"{training.name} with seed {training.seed}", quiet)
+
+
+def training_arguments(spec: ComparisonSpec, settings: Settings, training: Training) -> list[str]:
+    """The arguments of `seqloom train`."""
+    model = spec.specs[training.name].model
+    arguments = [spec.task, spec.data, "--model", model, "--out", str(training.folder), "--seed", str(training.seed)]
+    arguments += ["--threads", str(spec.threads)]
+    for option, value in (("valid", spec.valid), ("test", spec.test), *spec.budget.items()):
+        arguments += [f"--{option}", str(value)] if value is not None else []
+    for assignment in assignments(settings[training.name]):
+        arguments += ["--set", assignment]
+    return arguments
+
+
+def _to_standard_error(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _silent(line: str) -> None: ...
