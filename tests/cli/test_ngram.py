@@ -56,7 +56,8 @@ def test_mistakes(cli: CommandLine, run: seqloom.Run, tmp_path: Path) -> None:
 def test_comparison_with_a_network(cli: CommandLine, tmp_path: Path) -> None:
     """The same tokens are scored, though one goes along a stream and the other line by line."""
     text = write_text(tmp_path / "text.txt", lines=80)
-    small = ["--set", "gru:model.hidden_size=8", "--set", "gru:embedding.dim=8", "--updates", "4", "--threads", "1", "--seeds", "1"]
+    small = ["--set", "gru:model.hidden_size=8", "--set", "gru:embedding.dim=8", "--updates", "4", "--threads", "1"]
+    small += ["--seeds", "1"]
     status, output, errors = cli(
         "compare", "language-model", text, "--models", "ngram,gru", *small, "--out", tmp_path / "compared", "--json"
     )

@@ -130,8 +130,8 @@ def test_vectors_run_on_the_processor(cli: CommandLine, tmp_path: Path) -> None:
 def test_compared(cli: CommandLine, tmp_path: Path) -> None:
     text = write_neighbours(tmp_path / "text.txt")
     status, output, errors = cli(
-        *("compare", "vectors", text, "--models", "cbow,skipgram", "--epochs", 2, "--threads", 1, "--seeds", 1, "--json"),
-        *("--out", tmp_path / "compared", "--set", "min_count=2", "--set", "dim=8"),
+        *("compare", "vectors", text, "--models", "cbow,skipgram", "--epochs", 2, "--threads", 1, "--json"),
+        *("--seeds", 1, "--out", tmp_path / "compared", "--set", "min_count=2", "--set", "dim=8"),
     )
     assert status == 0, errors
     report = json.loads(output)
