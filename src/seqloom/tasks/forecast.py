@@ -54,7 +54,7 @@ class ForecastTask:
     default_model = "ar"
 
     def models(self) -> Sequence[str]:
-        return sorted([*CLOSED_FORM, *_networks().networks()])
+        return sorted([*CLOSED_FORM, *_networks().models()])
 
     def baselines(self, data: str) -> Sequence[str]:  # noqa: ARG002
         return ["naive", "seasonal-naive"]
@@ -68,7 +68,7 @@ class ForecastTask:
             return create_model(
                 "ForecastSettings", __base__=FittedForecastSettings, model=(model_settings, model_settings())
             )
-        if model not in _networks().networks():
+        if model not in _networks().models():
             raise unknown_name("model", model, self.models())
         return _networks().settings_of(model)
 
@@ -106,9 +106,8 @@ class ForecastTask:
         return backtest(trained, data).metrics()
 
     def calibrate(self, trained: Trained, valid: SeriesData) -> None:
-        """Calibrates a network; models in closed form are calibrated when they are fitted."""
-        if trained.settings.calibrate:
-            _networks().calibrate(trained, valid)
+        """Calibrates a network, and weighs the parts of a mixture; models in closed form are calibrated when fitted."""
+        _networks().finish(trained, valid)
 
     def measure(self, trained: Trained, data: SeriesData) -> dict[str, float]:
         return backtest(trained, data).metrics()

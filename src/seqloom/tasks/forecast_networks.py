@@ -17,8 +17,9 @@ from seqloom.data.series_recipe import SeriesCodec, SeriesRecipe
 from seqloom.data.series_windows import WindowLoader
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.calibration import factors_on
-from seqloom.models.forecasting.network import ForecastNetwork, WindowSettings, context_of, sizes_of
-from seqloom.nn.layer import layers
+from seqloom.models.forecasting.mixture import ForecastMixture, MixtureSettings
+from seqloom.models.forecasting.network import ForecastNetwork, Sizes, WindowSettings, context_of, sizes_of
+from seqloom.nn.layer import SequenceLayer, layers
 from seqloom.registry import Description
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.forecast_settings import ForecastSettings
@@ -47,27 +48,41 @@ _BY_LAYER: dict[str, dict[str, Any]] = {
 _RECURRENT: dict[str, Any] = {"model.hidden_size": 96, "model.num_layers": 1}
 
 
+MIXTURE = "mix"
+"""The mixture of a GRU and classical models."""
+
+
 def networks() -> list[str]:
     """All causal layers but `ar`, which is the name of the model in closed form."""
     return [name for name in layers if layers[name].causal and name != "ar"]
 
 
+def models() -> list[str]:
+    return [MIXTURE, *networks()]
+
+
+def _layer(model: str) -> type[SequenceLayer]:
+    return layers["gru" if model == MIXTURE else model]
+
+
 def describe(model: str) -> Description:
-    return layers.describe(model)
+    return Description.of(ForecastMixture if model == MIXTURE else _layer(model))
 
 
 def settings_of(model: str) -> type[Settings]:
-    settings = layers[model].settings
+    settings = _layer(model).settings
+    mixture: dict[str, Any] = {"mixture": (MixtureSettings, MixtureSettings())} if model == MIXTURE else {}
     return create_model(
         "ForecastSettings",
         __base__=ForecastSettings,
         window=(WindowSettings, WindowSettings()),
         model=(settings, settings()),
+        **mixture,
     )
 
 
 def preset_of(model: str) -> Mapping[str, Any]:
-    fields = layers[model].settings.model_fields
+    fields = _layer(model).settings.model_fields
     values = _BY_LAYER.get(model, _RECURRENT)
     return _TRAINING | {name: value for name, value in values.items() if _has(name, fields)}
 
@@ -77,16 +92,21 @@ def _has(name: str, fields: Mapping[str, Any]) -> bool:
     return group != "model" or last in fields
 
 
-def build(corpus: Corpus[Any, Any], model: str, settings: Any) -> ForecastNetwork:
+def build(corpus: Corpus[Any, Any], model: str, settings: Any) -> ForecastNetwork | ForecastMixture:
     train: SeriesData = corpus.train
     codec: Any = corpus.codec
     known = (train.panel.of(series)[: train.last[series]] for series in range(len(train.panel)))
     sizes = sizes_of(settings.window, codec, all(values.min(initial=1.0) > 0 for values in known))
-    return ForecastNetwork(layers[model], settings.model, settings.window, sizes)
+    return _with_classics(ForecastNetwork(_layer(model), settings.model, settings.window, sizes), model, settings)
 
 
-def rebuild(tensors: Mapping[str, Tensor], model: str, settings: Any) -> ForecastNetwork:
-    return ForecastNetwork.rebuild(layers[model], settings.model, settings.window, tensors)
+def rebuild(tensors: Mapping[str, Tensor], model: str, settings: Any) -> ForecastNetwork | ForecastMixture:
+    sizes = Sizes(*tensors["network.sizes" if model == MIXTURE else "sizes"].tolist())
+    return _with_classics(ForecastNetwork(_layer(model), settings.model, settings.window, sizes), model, settings)
+
+
+def _with_classics(network: ForecastNetwork, model: str, settings: Any) -> ForecastNetwork | ForecastMixture:
+    return ForecastMixture(network, settings.mixture) if model == MIXTURE else network
 
 
 def train_loader(corpus: Corpus[Any, Any], settings: Any, seed: int) -> WindowLoader:
@@ -110,7 +130,7 @@ def _loader(data: SeriesData, settings: Any, batch_size: int, seed: int | None, 
     raise RequestError("no series has a whole horizon to train on", got=f"a horizon of {horizon}")
 
 
-def loss(model: ForecastNetwork, batch: Batch) -> Loss:
+def loss(model: ForecastNetwork | ForecastMixture, batch: Batch) -> Loss:
     """Counted in steps ahead."""
     rows = model.loss(batch)
     if batch.scored is not None:
@@ -118,6 +138,10 @@ def loss(model: ForecastNetwork, batch: Batch) -> Loss:
     return Loss(rows.sum(), rows.new_tensor(len(rows) * batch.targets.shape[1]).long())
 
 
-def calibrate(trained: Trained, valid: SeriesData) -> None:
+def finish(trained: Trained, valid: SeriesData) -> None:
+    """Fits the weights of a mixture and calibrates, on the validation data."""
     codec: SeriesCodec = trained.codec
-    trained.model.factors = factors_on(trained.model, valid, codec.horizon)
+    if isinstance(trained.model, ForecastMixture):
+        trained.model.fit_weights(valid, codec.horizon)
+    if trained.settings.calibrate:
+        trained.model.factors = factors_on(trained.model, valid, codec.horizon)

@@ -87,14 +87,34 @@ def test_rolling_forecasts_are_those_of_fits_that_end_earlier() -> None:
         assert past == pytest.approx(alone.forecast(values[:origin], 5), abs=1e-6)
 
 
-def test_aicc_finds_the_order_and_roots_tell_the_cycle() -> None:
-    forecaster = model(**PLAIN)
+@pytest.mark.parametrize(("criterion", "steps", "share"), [("hqc", 60, 0.75), ("hqc", 200, 0.75), ("bic", 200, 0.9)])
+def test_the_criterion_finds_the_order(criterion: str, steps: int, share: float) -> None:
+    forecaster = model(**PLAIN, criterion=criterion, origins=1)
     orders = []
     for seed in range(60):
-        fitted = forecaster.combine(second_order(60, seed), 5)
+        fitted = forecaster.combine(second_order(steps, seed), 5)
         assert fitted is not None
         orders.append(fitted.fits[0].order)
-    assert np.mean(np.array(orders) == 2) >= 0.75
+    assert np.mean(np.array(orders) == 2) >= share
+
+
+def test_the_order_is_that_with_the_least_value_of_the_criterion() -> None:
+    values = second_order(80, 5)
+    targets, rows, penalised = values[6:] - values.mean(), 74, []
+    for order in range(7):
+        lagged = [values[6 - k : -k] - values.mean() for k in range(1, order + 1)]
+        matrix = np.stack([np.ones(rows), *lagged], axis=1)
+        residual = targets - matrix @ np.linalg.lstsq(matrix, targets)[0]
+        k = order + 2
+        penalised.append(rows * np.log(residual @ residual / rows) + 2 * k * rows / (rows - k - 1))
+    fitted = fit(values, Candidate(), 1, 4, NONE, 6, "aicc")
+    assert fitted is not None
+    assert fitted.order == int(np.argmin(penalised))
+    assert fitted.criterion == pytest.approx(min(penalised), abs=1e-4)
+
+
+def test_roots_tell_the_cycle() -> None:
+    forecaster = model(**PLAIN)
     long = forecaster.combine(second_order(4_000, 9), 5)
     assert long is not None
     roots = long.fits[0].roots()

@@ -29,6 +29,7 @@ class Autoregressive(LocalForecaster):
     source = "Box and Jenkins 1970"
 
     settings: ClassVar[type[Settings]] = AutoregressionSettings
+    calibration_forecasts = 500
 
     def __init__(self, settings: AutoregressionSettings, calibrate: bool) -> None:
         super().__init__(settings, calibrate)
@@ -91,7 +92,9 @@ def _packed(fitted: dict[str, Combination]) -> dict[str, NDArray[Any]]:
         "weights": flat([combination.weights for combination in fitted.values()], np.float64),
         "candidates": np.array([fit.candidate for fit in fits], np.float64).reshape(len(fits), len(Candidate._fields)),
         "sizes": np.array([(fit.steps, fit.columns, len(fit.lags)) for fit in fits], np.int64).reshape(len(fits), 3),
-        "numbers": np.array([(fit.center, fit.variance, fit.aicc) for fit in fits], np.float64).reshape(len(fits), 3),
+        "numbers": np.array([(fit.center, fit.variance, fit.criterion) for fit in fits], np.float64).reshape(
+            len(fits), 3
+        ),
         "lags": flat([fit.lags for fit in fits], np.int64),
         "coefficients": flat([fit.coefficients for fit in fits], np.float64),
     }
@@ -104,12 +107,24 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]], period: int) -> dict[str, Comb
         arrays["candidates"].tolist(), arrays["sizes"].tolist(), arrays["numbers"].tolist(), strict=True
     ):
         candidate = Candidate(row[0], int(row[1]), int(row[2]), bool(row[3]), bool(row[4]), bool(row[5]))
-        (steps, columns, order), (center, variance, aicc) = sizes, numbers
+        (steps, columns, order), (center, variance, criterion) = sizes, numbers
         lags = np.array(arrays["lags"][at_lag : at_lag + order], np.int64)
         coefficients = np.array(arrays["coefficients"][at_coefficient : at_coefficient + columns + order], np.float64)
         at_lag, at_coefficient = at_lag + order, at_coefficient + columns + order
         fits.append(
-            Fit(candidate, period, steps, center, columns, lags, coefficients, None, variance, aicc, np.zeros((0, 0)))
+            Fit(
+                candidate,
+                period,
+                steps,
+                center,
+                columns,
+                lags,
+                coefficients,
+                None,
+                variance,
+                criterion,
+                np.zeros((0, 0)),
+            )
         )
     combined, first = {}, 0
     for name, count in zip(names, arrays["fits"].tolist(), strict=True):

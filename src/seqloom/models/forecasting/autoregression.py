@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.models.forecasting.least_squares import (
+    CRITERIA,
     difference,
     difference_polynomial,
     extend,
@@ -79,7 +80,7 @@ class Fit:
     coefficients: Vector
     factor: Matrix | None
     variance: float
-    aicc: float
+    criterion: float
     past: Matrix
 
     @property
@@ -171,7 +172,13 @@ def lags_of(candidate: Candidate, period: int, max_lags: int) -> NDArray[np.int6
 
 
 def fit(
-    values: Vector, candidate: Candidate, period: int, horizon: int, origins: NDArray[np.int64], max_lags: int
+    values: Vector,
+    candidate: Candidate,
+    period: int,
+    horizon: int,
+    origins: NDArray[np.int64],
+    max_lags: int,
+    criterion: str = "hqc",
 ) -> Fit | None:
     """None if the series is too short for the candidate. `origins`: ascending past origins, from which the fit also
     makes forecasts; at each it is fitted to the values before."""
@@ -185,10 +192,12 @@ def fit(
     lags = lags[lags < (rows - columns) // 2]
     ends = np.append(origins, len(values)).astype(np.int64)
     polynomial = difference_polynomial(candidate.differences, candidate.seasonal_differences, period)
-    past, order, factor, coefficients, variance, aicc = roll(levels, series, polynomial, fixed, lags, ends, horizon)
+    past, order, factor, coefficients, variance, value = roll(
+        levels, series, polynomial, fixed, lags, ends, horizon, CRITERIA.index(criterion)
+    )
     past = invert(past + center, candidate.power)
     if not np.isfinite(past).all():
         return None
     return Fit(
-        candidate, period, len(values), center, columns, lags[:order], coefficients, factor, variance, aicc, past[:-1]
+        candidate, period, len(values), center, columns, lags[:order], coefficients, factor, variance, value, past[:-1]
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
 from seqloom.data.series import SeriesData
-from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast, Forecaster
+from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast, Forecaster, mapped_paths
 
 _PRIOR_FORECASTS = 20.0
 """Weight of the uncalibrated quantiles, as a number of independent forecasts."""
@@ -45,14 +43,16 @@ def factors(
     return result
 
 
-_ORIGINS = 4_000
-"""Approximate number of forecasts on the validation data."""
+def validation_origins(valid: SeriesData, horizon: int, count: int) -> list[tuple[int, int]]:
+    """(series, origin) of about `count` evenly spaced forecasts on the validation data, at least one of each series; an
+    empty list if no series has a whole horizon there."""
+    spare = int(np.maximum(valid.last - valid.first - horizon + 1, 0).sum())
+    return list(valid.origins(horizon, max(1, spare // count)))
 
 
 def factors_on(model: Forecaster, valid: SeriesData, horizon: int) -> Factors:
     """Factors from the model's forecasts on the validation data; 1 if no series has a whole horizon there."""
-    spare = int(np.maximum(valid.last - valid.first - horizon + 1, 0).sum())
-    pairs = list(valid.origins(horizon, max(1, spare // _ORIGINS)))
+    pairs = validation_origins(valid, horizon, model.calibration_forecasts)
     if not pairs:
         return NEUTRAL
     histories = [valid.panel.history(series, origin) for series, origin in pairs]
@@ -68,12 +68,6 @@ def calibrated(forecast: Forecast, scale: Factors) -> Forecast:
     if (scale == 1).all():
         return forecast
     median = forecast.quantiles[:, MEDIAN, None]
-    moved = np.sort(median + (forecast.quantiles - median) * scale, axis=1)
-    paths = forecast.paths
-    if paths is not None:
-        steps: Sequence[NDArray[np.float64]] = [
-            paths[:, h] + np.interp(paths[:, h], forecast.quantiles[h], moved[h] - forecast.quantiles[h])
-            for h in range(len(forecast.point))
-        ]
-        paths = np.stack(steps, axis=1)
-    return Forecast(forecast.point, moved, paths)
+    scaled = np.sort(median + (forecast.quantiles - median) * scale, axis=1)
+    paths = None if forecast.paths is None else mapped_paths(forecast.paths, forecast.quantiles, scaled)
+    return Forecast(forecast.point, scaled, paths)

@@ -32,7 +32,10 @@ class AutoregressionSettings(Settings):
     seasonal_differences: Literal["auto", 0, 1] = Field("auto", description="order of seasonal differencing")
     trend: Literal["auto", True, False] = Field("auto", description="include a linear trend as a regressor")
     season: Literal["auto", True, False] = Field("auto", description="include seasonal effects as regressors")
-    max_lags: int = Field(0, ge=0, le=1_000, description="the most lags, of which AICc selects; 0: two seasons, or 20")
+    max_lags: int = Field(
+        0, ge=0, le=1_000, description="the most lags, of which the criterion selects; 0: two seasons, or 20"
+    )
+    criterion: Literal["aicc", "hqc", "bic"] = Field("hqc", description="the information criterion for the order")
     origins: int = Field(24, gt=0, le=1_000, description="past origins at which the candidates are compared")
 
     def lag_limit(self, period: int) -> int:
@@ -83,7 +86,9 @@ class Combination:
         origins = past_origins(len(values), period, horizon, settings.origins)
         max_lags = settings.lag_limit(period)
         candidates = settings.candidates(values, period)
-        attempts = (fit(values, candidate, period, horizon, origins, max_lags) for candidate in candidates)
+        attempts = (
+            fit(values, candidate, period, horizon, origins, max_lags, settings.criterion) for candidate in candidates
+        )
         fits = [fitted for fitted in attempts if fitted is not None]
         if not fits:
             return None

@@ -43,12 +43,28 @@ class Forecaster(Protocol):
     factors: Float[NDArray[np.float64], " levels"]
     """See `calibration.factors`."""
 
+    calibration_forecasts: int
+    """Forecasts on the validation data from which the factors are computed: fewer for models that are slow."""
+
     def forecasts(
         self, histories: Sequence[History], horizon: int, *, seed: int = 1, paths: int = 0, refit: bool = True
     ) -> Iterator[Forecast]:
         """One forecast for each history, in order, not yet calibrated. `paths`: the number of sample paths. `refit`: a
         model that is fitted to each series separately is fitted to the history; otherwise it keeps its coefficients."""
         ...
+
+
+def mapped_paths(
+    paths: Float[NDArray[np.float64], "paths horizon"],
+    quantiles: Float[NDArray[np.float64], "horizon levels"],
+    target: Float[NDArray[np.float64], "horizon levels"],
+) -> Float[NDArray[np.float64], "paths horizon"]:
+    """Sample paths of a forecast with `quantiles` as paths of one with the quantiles `target`: at each step a value
+    keeps its quantile level, so that the dependence between steps stays. Beyond the last quantiles values are shifted.
+    """
+    shifts = target - quantiles
+    steps = [paths[:, h] + np.interp(paths[:, h], quantiles[h], shifts[h]) for h in range(len(quantiles))]
+    return np.stack(steps, axis=1)
 
 
 def normal_paths(forecast: Forecast, count: int, seed: int) -> NDArray[np.float64]:

@@ -12,6 +12,9 @@ from seqloom.compiling import compiled
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
+CRITERIA = ("aicc", "hqc", "bic")
+"""Information criteria for the order, see `fit_nested`."""
+
 _JITTER = 1e-9
 """Relative increase of the diagonal of the Gram matrix, so that collinear regressors do not break the factorisation."""
 
@@ -66,13 +69,17 @@ def fixed_regressors(first: int, last: int, trend: bool, season: bool, period: i
 
 @compiled
 def fit_nested(
-    gram: Matrix, moment: Vector, total: float, rows: int, fixed: int
+    gram: Matrix, moment: Vector, total: float, rows: int, fixed: int, criterion: int
 ) -> tuple[int, Matrix, Vector, float, float]:
-    """Least squares on the `fixed` first regressors and on 0, 1, .. of the others; the number of those by AICc.
+    """Least squares on the `fixed` first regressors and on 0, 1, .. of the others, their number (the order) by an
+    information criterion, n log(RSS / n) + 2 c k n / (n - k - 1) for k parameters and n rows.
+
+    `criterion`: a place in `CRITERIA`. c = 1: AICc (Hurvich and Tsai 1989); log log n, at least 1: HQc (McQuarrie and
+    Tsai 1998); log(n) / 2: BIC with the same correction for few rows.
 
     From one Cholesky factorisation, since the residual sum of squares falls by the square of each element of the
     forward substitution. Gives the order, the factor of the Gram matrix, the coefficients, the variance of the noise
-    and the AICc (Hurvich and Tsai 1989).
+    and the value of the criterion.
     """
     size = len(gram)
     padded = gram.copy()
@@ -86,6 +93,11 @@ def fit_nested(
     floor = 1e-12 * total + 1e-300
     residual = total - np.sum(forward[:fixed] ** 2)
     order, best, variance = 0, np.inf, floor
+    weight = 1.0
+    if criterion == 1:
+        weight = max(np.log(max(np.log(rows), 1.0)), 1.0)
+    elif criterion == 2:
+        weight = 0.5 * np.log(rows)
     for p in range(size - fixed + 1):
         if p:
             residual -= forward[fixed + p - 1] ** 2
@@ -93,9 +105,10 @@ def fit_nested(
         if rows - parameters - 1 <= 0:
             break
         sum_of_squares = max(residual, floor)
-        aicc = rows * np.log(sum_of_squares / rows) + 2.0 * parameters * rows / (rows - parameters - 1)
-        if aicc < best:
-            order, best, variance = p, aicc, sum_of_squares / (rows - fixed - p)
+        penalty = 2.0 * weight * parameters * rows / (rows - parameters - 1)
+        value = rows * np.log(sum_of_squares / rows) + penalty
+        if value < best:
+            order, best, variance = p, value, sum_of_squares / (rows - fixed - p)
     used = fixed + order
     return order, factor[:used, :used].copy(), back_substitute(factor, forward[:used]), variance, best
 
@@ -154,13 +167,13 @@ def regress(
 @compiled
 def roll(
     levels: Vector, series: Vector, polynomial: Vector, fixed: Matrix, lags: NDArray[np.int64],
-    origins: NDArray[np.int64], horizon: int,
+    origins: NDArray[np.int64], horizon: int, criterion: int,
 ) -> tuple[Matrix, int, Matrix, Vector, float, float]:  # fmt: skip
     """Forecasts of `levels` from each of the ascending `origins` (the step that is not known any more), each of a model
     fitted to what is known there. Between two of them the Gram matrix takes in the new steps only.
 
     Gives them, (origins, horizon), and of the last model its order, the factor of its Gram matrix, its coefficients,
-    the variance of its noise and its AICc.
+    the variance of its noise and the value of the criterion.
     """
     lost, columns = len(levels) - len(series), fixed.shape[1]
     start = 0
@@ -169,7 +182,7 @@ def roll(
     size = columns + len(lags)
     gram, moment, total = np.zeros((size, size)), np.zeros(size), 0.0
     forecasts = np.empty((len(origins), horizon))
-    order, factor, coefficients, variance, aicc = 0, np.zeros((0, 0)), np.zeros(0), 0.0, np.inf
+    order, factor, coefficients, variance, value = 0, np.zeros((0, 0)), np.zeros(0), 0.0, np.inf
     done, no_noise = start, np.zeros(horizon)
     for i in range(len(origins)):
         known = origins[i] - lost
@@ -178,7 +191,9 @@ def roll(
         moment += matrix.T @ targets
         total += np.sum(targets**2)
         done = known
-        order, factor, coefficients, variance, aicc = fit_nested(gram, moment, total, known - start, columns)
+        order, factor, coefficients, variance, value = fit_nested(
+            gram, moment, total, known - start, columns, criterion
+        )
         forecasts[i] = extend(
             series[:known],
             levels[: origins[i]],
@@ -188,7 +203,7 @@ def roll(
             coefficients,
             no_noise,
         )
-    return forecasts, order, factor, coefficients, variance, aicc
+    return forecasts, order, factor, coefficients, variance, value
 
 
 @compiled

@@ -23,6 +23,7 @@ class LocalForecaster(FittedInOnePass):
     """A model in closed form, whose intervals are calibrated on the validation data."""
 
     settings: ClassVar[type[Settings]]
+    calibration_forecasts = 4_000
 
     def __init__(self, settings: Any, calibrate: bool) -> None:
         self.options, self.calibrate = settings, calibrate

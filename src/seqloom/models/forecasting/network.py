@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -115,12 +115,10 @@ class ForecastNetwork(nn.Module):
         self.register_buffer("sizes", torch.tensor(sizes))
         self.register_buffer("factors_held", torch.ones(len(LEVELS), dtype=torch.float64))
 
-    @classmethod
-    def rebuild(
-        cls, layer: type[SequenceLayer], settings: Settings, window: WindowSettings, tensors: Mapping[str, Tensor]
-    ) -> ForecastNetwork:
-        """A network of the sizes of the saved `tensors`."""
-        return cls(layer, settings, window, Sizes(*tensors["sizes"].tolist()))
+    @property
+    def calibration_forecasts(self) -> int:
+        """Sample paths take much longer than all steps at once."""
+        return 100 if self.recursive else 4_000
 
     @property
     def factors(self) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ class Statistical(RefittedForecaster):
     with the same 80 % interval."""
 
     settings: ClassVar[type[Settings]] = NaiveSettings
+    calibration_forecasts = 500
 
     def forecast(self, values: NDArray[np.float64], horizon: int) -> Forecast:
         """A series that the library refuses (too short, or constant) gets the seasonal naive forecast."""
