@@ -194,7 +194,8 @@ def order() -> Rows:
                     phi = np.append(simple.fits[0].autoregressive(), [0.0, 0.0])[:2]
                     off.append(np.abs(phi - [1.2, -0.5]).max() < 0.1)
         rows[str(steps)] = {
-            "coverage_90": float(np.mean(inside)), **{f"order_by_{name}": float(np.mean(right)) for name, right in orders.items()},
+            "coverage_90": float(np.mean(inside)),
+            **{f"order_by_{name}": float(np.mean(right)) for name, right in orders.items()},
             "coefficients_within_a_tenth": float(np.mean(off)),
         }  # fmt: skip
         print(f"  {steps}", rows[str(steps)], flush=True)
