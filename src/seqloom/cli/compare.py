@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqloom.cli.options import Data, Figures, Json, Set, Test, Threads, Valid, to_json
+from seqloom.cli.options import Figures, Json, Set, Test, Threads, Valid, to_json
+from seqloom.errors import RequestError
+
+if TYPE_CHECKING:
+    from seqloom.comparison.comparison import Comparison
 
 
 def compare(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="see: seqloom list tasks", show_default=False)],
-    data: Data,
-    models: Annotated[
-        str,
-        typer.Option(
-            help="names of models, separated by commas; with settings: lstm:num_layers=2:dropout=0.2",
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TASK DATA | RUN... DATA",
+            help="a task (see: seqloom list tasks) or the folders of finished runs, and the data",
             show_default=False,
         ),
     ],
@@ -25,6 +28,13 @@ def compare(
         Path,
         typer.Option(help="the folder of the comparison; an interrupted one in it is continued", show_default=False),
     ],
+    models: Annotated[
+        str,
+        typer.Option(
+            help="names of models, separated by commas; with settings: lstm:num_layers=2:dropout=0.2",
+            show_default=False,
+        ),
+    ] = "",
     minutes: Annotated[float, typer.Option(help="training time of each model and seed", show_default=False)] = 0.0,
     epochs: Annotated[
         float, typer.Option(help="budget instead of minutes: passes over the data", show_default=False)
@@ -51,10 +61,19 @@ def compare(
     The models train one after the other on the same data, split and budget; then the scoreboard is printed.
     The task's baselines are always included. A setting is for every model, or for one: --models
     lstm,lstm:num_layers=2 or --set lstm:model.hidden_size=300. The same command continues an interrupted comparison.
+    Finished runs are scored on the same data with the same tests, without training: compare RUN RUN RUN DATA.
     """
     from seqloom.comparison.comparison import compare as compare_models
+    from seqloom.comparison.finished_runs import compare_runs
     from seqloom.comparison.model_specs import split_names
     from seqloom.config import parse_assignments
+
+    *first, data = arguments
+    if len(first) != 1 or (Path(first[0]) / "config.toml").exists():
+        _check_runs(first, models)
+        _print(compare_runs(first, data, out=out, threads=threads, figures=figures), json)
+        return
+    (task,) = first
 
     comparison = compare_models(
         task,
@@ -72,5 +91,22 @@ def compare(
         settings=parse_assignments(settings or []),
         figures=figures,
     )
+    _print(comparison, json)
+
+
+def _check_runs(folders: list[str], models: str) -> None:
+    """Refuses arguments that are neither a task and data nor runs and data."""
+    if not folders:
+        raise RequestError("a comparison needs two arguments or more", expected="TASK DATA, or RUN RUN ... DATA")
+    for folder in folders:
+        if not (Path(folder) / "config.toml").exists():
+            raise RequestError(
+                "this is not the folder of a run", where=folder, expected="TASK DATA, or RUN RUN ... DATA"
+            )
+    if models:
+        raise RequestError("finished runs are compared as they are", where="--models", hint="leave it out")
+
+
+def _print(comparison: Comparison, json: bool) -> None:
     typer.echo(to_json(comparison.report) if json else str(comparison))
     print(f"report: {comparison.folder / 'report.html'}", file=sys.stderr)

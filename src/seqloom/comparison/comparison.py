@@ -86,7 +86,7 @@ def compare(
     folder = Path(out)
     try:
         with locked_folder(folder):
-            claim_folder(folder, spec)
+            claim_folder(folder, asdict(spec))
             sizes = equal_sizes(spec, folder) if equal != "minutes" else {}
             own_settings = {name: {**spec.settings_of(name), **sizes.get(name, {})} for name in spec.models}
             trainings = plan_trainings(spec, folder)

@@ -48,8 +48,7 @@ def report_page(report: dict[str, Any]) -> Page:
     behind = _difference_chart(differences, colours, score) if tested else None
     corner = f"{'down' if report['lower_is_better'] else 'up'} and to the left"
     body = f"""<h1>{len(rows)} model{"s" if len(rows) > 1 else ""} on {escape(Path(terms["data"]).name)}</h1>
-<p class="soft">{escape(terms["task"])} · {escape(_budget(terms))} a training · {_count(terms["seeds"], "seed")} ·
-{escape(report["date"][:10])}</p>
+<p class="soft">{escape(terms["task"])} · {escape(_training_terms(terms))} · {escape(report["date"][:10])}</p>
 <p class="verdict">{escape(report["verdict"])}</p>
 <div class="wide">{_table(rows, score, colours)}</div>
 <p class="soft">{escape(" ".join(report["notes"]))}</p>
@@ -143,16 +142,37 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def _training_terms(terms: dict[str, Any]) -> str:
+    """The budget and the seeds of a training, or that the runs were finished before."""
+    if not terms["budget"]:
+        return _count(len(terms["runs"]), "finished run")
+    equal = {"parameters": " · equal parameters", "both": " · equal parameters"}.get(terms.get("equal", ""), "")
+    return f"{_budget(terms)} a training · {_count(terms['seeds'], 'seed')}{equal}"
+
+
 def _budget(terms: dict[str, Any]) -> str:
     return ", ".join(f"{value:g} {name if value != 1 else name[:-1]}" for name, value in terms["budget"].items())
+
+
+def _equal_terms(report: dict[str, Any]) -> str:
+    terms, threads = report["terms"], _count(report["machine"]["threads"], "thread")
+    if not terms["budget"]:
+        return "the same test data for all runs, which were trained before: " + ", ".join(terms["runs"])
+    sizes = ""
+    if terms.get("sizes"):
+        changed = (f"{name}: {', '.join(f'{n}={v}' for n, v in s.items())}" for name, s in terms["sizes"].items())
+        sizes = f"; as many parameters as {terms['models'][0]}, within 2 %, by {'; '.join(changed)}"
+    return (
+        "one split and one tokenizer for all models, each training in a process of its own, one after the other, "
+        f"{_budget(terms)} each, {threads}{sizes}"
+    )
 
 
 def _terms(report: dict[str, Any]) -> str:
     terms, machine = report["terms"], report["machine"]
     held_out = "5 % of the data, by a hash of each line's content, so that equal lines never fall on both sides"
     about = {
-        "equal terms": "one split and one tokenizer for all models, each training in a process of its own, one after "
-        f"the other, {_budget(terms)} each, {_count(machine['threads'], 'thread')}",
+        "equal terms": _equal_terms(report),
         "data": terms["data"],
         "validation": terms["valid"] or held_out,
         "test": terms["test"] or (held_out if terms["valid"] is None else "none: scored on the validation text"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -207,10 +207,10 @@ def _check_settings(task: str, models: set[str], settings: Mapping[str, Any]) ->
             )
 
 
-def claim_folder(folder: Path, spec: ComparisonSpec) -> None:
-    """Writes the specification into a new folder. Raises RequestError if the folder holds another comparison."""
+def claim_folder(folder: Path, specification: Mapping[str, Any]) -> None:
+    """Writes a specification into a new folder. Raises RequestError if the folder holds another comparison."""
     make_folder(folder)
-    path, content = folder / "comparison.json", json.loads(json.dumps(asdict(spec)))
+    path, content = folder / "comparison.json", json.loads(json.dumps(specification))
     if not path.exists():
         write_atomic(path, json.dumps(content, indent=2) + "\n")
         return

@@ -49,8 +49,13 @@ def plan_trainings(spec: ComparisonSpec, folder: Path) -> list[Training]:
 
 def has_no_seed(spec: ComparisonSpec, name: str) -> bool:
     """Whether every seed gives the same model, as for count-based models."""
-    task, model = tasks[spec.task], spec.specs[name].model
-    settings = make_settings(spec.task, model, spec.settings_of(name), spec.data)
+    model = spec.specs[name].model
+    return is_deterministic(spec.task, model, make_settings(spec.task, model, spec.settings_of(name), spec.data))
+
+
+def is_deterministic(task_name: str, model: str, settings: Any) -> bool:
+    """Whether the training of a model does not depend on the seed."""
+    task = tasks[task_name]
     fitted = task.fitted(model, settings) if isinstance(task, FitsWithoutGradients) else None
     return fitted is not None and not isinstance(fitted, FittedByPasses)
 

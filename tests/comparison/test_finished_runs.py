@@ -1,0 +1,59 @@
+"""Finished runs are scored on the same data, and runs that cannot be compared are refused by name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.support.command_line import CommandLine
+from tests.support.texts import write_text
+
+import seqloom
+from seqloom.comparison.finished_runs import compare_runs
+from seqloom.errors import RequestError
+
+SMALL = {"model.hidden_size": 8, "embedding.dim": 8, "training.evaluations": 2}
+
+
+def train(text: str, folder: Path, model: str = "rnn", seed: int = 1, **settings: object) -> Path:
+    small = {} if model == "ngram" else SMALL
+    seqloom.train(
+        "language-model", text, model=model, updates=3, seed=seed, threads=1, out=folder, quiet=True,
+        settings={**small, **settings},
+    )  # fmt: skip
+    return folder
+
+
+def test_finished_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    text, other = write_text(tmp_path / "text.txt", lines=80), write_text(tmp_path / "other.txt", lines=30)
+    runs = [
+        train(text, tmp_path / "a", seed=1),
+        train(text, tmp_path / "b", seed=2),
+        train(text, tmp_path / "wide", **{"hidden_size": 12}),
+        train(text, tmp_path / "counts", model="ngram"),
+    ]
+    cli = CommandLine(monkeypatch, capsys)
+    arguments = ["compare", *map(str, runs), other, "--out", str(tmp_path / "compared"), "--threads", "1"]
+    outcome = cli(*arguments, "--json")
+    assert outcome.status == 0, outcome.errors
+    report = json.loads(outcome.output)
+    assert {row["model"]: len(row["scores"]) for row in report["rows"]} == {"rnn": 2, "rnn (wide)": 1, "ngram": 1}
+    for run in report["runs"]:
+        assert run["summary"]["test"]["perplexity"] == pytest.approx(
+            seqloom.load(run["folder"]).evaluate(other)["perplexity"]
+        )
+    assert "trained before" in report["notes"][-1]
+    assert json.loads(cli(*arguments, "--json").output)["rows"] == report["rows"]
+
+    characters = train(text, tmp_path / "characters", **{"tokenizer.kind": "character"})
+    copy = shutil.copytree(runs[0], tmp_path / "copy")
+    with pytest.raises(RequestError) as refused:
+        compare_runs([*runs, characters, copy], other, out=tmp_path / "refused", threads=1)
+    assert f"{characters}: its perplexity is over" in str(refused.value)
+    assert f"{copy}: another of the runs is the same training" in str(refused.value)
+    with pytest.raises(RequestError, match="it was trained on this data"):
+        compare_runs(runs[:2], text, out=tmp_path / "trained-on", threads=1)
+    assert "not the folder of a run" in cli("compare", str(runs[0]), "nothing", other, "--out", "x").errors
+    assert "as they are" in cli(*arguments, "--models", "rnn").errors
