@@ -103,7 +103,7 @@ GOOD = b"a line of words\n" * 30
     ("name", "make", "status", "says"),
     [
         ("missing.txt", lambda path: path, 2, "does not exist"),
-        ("folder", folder, 2, "this is a folder"),
+        ("folder", folder, 2, "the folder holds no data files"),
         ("empty.txt", written(b""), 1, "no text"),
         ("blank.txt", written(b"\n\n  \n"), 1, "no text"),
         ("one-line.txt", written(b"word word\n"), 1, "too few examples"),

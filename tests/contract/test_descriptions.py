@@ -38,7 +38,9 @@ def test_models_that_are_no_layers_are_described() -> None:
 
 
 def test_a_function_is_described_where_it_is_registered() -> None:
-    assert readers.describe("lines") == Description("Text, one sentence or paragraph a line; empty lines are skipped.")
+    assert readers.describe("lines") == Description(
+        "Text, a sentence or paragraph on each line; or a column of a table."
+    )
     assert layers.describe("gru").source == "Cho et al. 2014"
 
 

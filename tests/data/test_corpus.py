@@ -238,7 +238,7 @@ class TestWhatCanBeWrong:
         assert self.error(text_file / "x", cache).what == "the file does not exist"
 
     def test_a_folder(self, tmp_path: Path, cache: Path) -> None:
-        assert self.error(tmp_path, cache).what == "a file is expected, and this is a folder"
+        assert self.error(tmp_path, cache).what == "the folder holds no data files"
 
     def test_a_file_where_the_cache_is_wanted(self, text_file: Path, tmp_path: Path) -> None:
         (tmp_path / "occupied").touch()

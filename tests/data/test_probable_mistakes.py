@@ -195,7 +195,7 @@ TS = "@univariate true\n@equalLength true\n@classLabel true up down\n@data\n"
         ("x.ts", "@dimensions ²\n@data\n", "@dimensions is not a number", None),
         ("x.ts", f"@dimensions {'9' * 5000}\n@data\n", "@dimensions is not a number", None),
         ("x.csv", '1,2,a\n1,"b\rc"d,e\rf\n', "read as CSV", 2),
-        ("x.csv", f"1,2,a\n1,{'2' * 140_000},b\n", "read as CSV", 2),
+        ("x.csv", f"1,2,a\n1,{'2' * 140_000},b\n", "not a number", 2),
         ("x.tsv", "a\tb\n".encode("utf-16"), "UTF-16", 1),
         ("x.tsv", "a\tb\n".encode("utf-16-le"), "utf-16", 1),
         ("x.tsv", "fine\ta\nb\0c\td\n", "NUL", 2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import random
 import re
 import shlex
@@ -65,11 +67,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "rated.tsv").write_text("w1 w2\tw1 w3\t4\nw4\tw5 w6\t1\nw1\tw2\t2\n" * 2)
     (tmp_path / "wordsim353.tsv").write_text("king\tqueen\t8.6\nking\tcup\t1.2\nman\twoman\t8.3\ncup\tmug\t9\n")
     (tmp_path / "questions-words.txt").write_text(": family\nman king woman queen\nwoman queen man king\n")
+    write_tables(tmp_path)
     examples = tmp_path / "examples"
     shutil.copytree(ROOT / "examples", examples)
     book = (examples / "moby_dick.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     (examples / "moby_dick.txt").write_text("".join(book[:150]), encoding="utf-8")
     return tmp_path
+
+
+def write_tables(folder: Path) -> None:
+    """What `docs/data.md` reads."""
+    with (folder / "corpus.csv").open("w", newline="") as stream:
+        rows = [(number, f'"{number}"', f"a b, {number}", f"c {number}") for number in range(60)]
+        csv.writer(stream).writerows([("id", "note", "English", "German"), *rows])
+    tickets = [{"id": i, "message": f"text {i} {i % 2}", "team": f"team {i % 2}"} for i in range(60)]
+    (folder / "tickets.jsonl").write_text("".join(json.dumps(ticket) + "\n" for ticket in tickets))
+    (folder / "texts").mkdir()
+    for part in "ab":
+        write_text(folder / "texts" / f"{part}.txt")
 
 
 def other_data(document: Path, folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqloom.cli.options import Figures, Json, Set, Test, Threads, Valid, to_json
+from seqloom.cli.options import Columns, Figures, Json, Set, Test, Threads, Valid, to_json
 from seqloom.errors import RequestError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def compare(
             help="minutes: each model has its own size; parameters: all networks are as large as the first; both"
         ),
     ] = "minutes",
+    columns: Columns = None,
     valid: Valid = None,
     test: Test = None,
     settings: Set = None,
@@ -67,6 +68,8 @@ def compare(
     from seqloom.comparison.finished_runs import compare_runs
     from seqloom.comparison.model_specs import split_names
     from seqloom.config import parse_assignments
+    from seqloom.data.tables.columns import parse_columns
+    from seqloom.run.plan import column_settings
 
     *first, data = arguments
     if len(first) != 1 or (Path(first[0]) / "config.toml").exists():
@@ -88,7 +91,7 @@ def compare(
         valid=valid,
         test=test,
         threads=threads,
-        settings=parse_assignments(settings or []),
+        settings=parse_assignments(settings or []) | column_settings(task, parse_columns(columns or "")),
         figures=figures,
     )
     _print(comparison, json)

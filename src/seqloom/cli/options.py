@@ -16,11 +16,20 @@ RunFolder = Annotated[
 Data = Annotated[
     str,
     typer.Argument(
-        metavar="DATA", help="the data: a file (also .gz and .xz), or - for standard input", show_default=False
+        metavar="DATA",
+        help="the data: a file (also .gz and .xz), a folder, a glob pattern, or - for standard input",
+        show_default=False,
     ),
 ]
 File = Annotated[
     str, typer.Argument(metavar="[FILE]", help="the input: a file (also .gz and .xz), or - for standard input")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ROLE=COLUMN,...",
+        help="the columns of DATA by number or name: source=3,target=German; label=1,text=4; otherwise recognised",
+    ),
 ]
 Valid = Annotated[str | None, typer.Option(help="validation data; without it, 5 % of DATA, chosen by content")]
 Test = Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seqloom.cli.options import (
+    Columns,
     Data,
     Device,
     Fold,
@@ -43,6 +44,7 @@ def train(
         int, typer.Option(help="budget instead of minutes: steps of the optimizer", show_default=False)
     ] = 0,
     out: Annotated[Path | None, typer.Option(help="the folder of the run; without it, a new one under runs/")] = None,
+    columns: Columns = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="translate: the second column is the source")] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="transcribe: skip recordings that cannot be read, with a count")
@@ -63,6 +65,7 @@ def train(
     --resume continues it as if it had never stopped.
     """
     from seqloom.config import parse_assignments
+    from seqloom.data.tables.columns import parse_columns
     from seqloom.errors import RequestError
     from seqloom.run import train as train_run
 
@@ -88,6 +91,7 @@ def train(
             device=device,
             threads=threads,
             resume=resume,
+            columns=parse_columns(columns) if columns else None,
             settings=parse_assignments([*(settings or []), *aliases]),
         )
     except KeyboardInterrupt:

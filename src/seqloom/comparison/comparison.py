@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -25,7 +25,7 @@ from seqloom.comparison.scoreboard import Row, notes, scoreboard
 from seqloom.comparison.spec import ComparisonSpec, claim_folder, make_spec
 from seqloom.comparison.trainings import Training, has_no_seed, plan_trainings, slow_trainings, train_all
 from seqloom.comparison.verdict import verdict
-from seqloom.data.input_source import DataSource, path_of
+from seqloom.data.input_source import DataSource, paths_of
 from seqloom.files import write_atomic
 from seqloom.run import load
 from seqloom.runtime import cache_folder
@@ -79,10 +79,8 @@ def compare(
     as SVG files. Raises RequestError if the request is impossible or `out` holds another comparison.
     """
     budget = {"minutes": minutes, "epochs": epochs, "updates": updates}
-    paths = [None if part is None else path_of(part, cache_folder()) for part in (data, valid, test)]
-    spec = make_spec(
-        task, cast(str, paths[0]), paths[1], paths[2], models, seeds, budget, threads, settings or {}, equal
-    )
+    paths = paths_of(data, valid, test, cache_folder())
+    spec = make_spec(task, *paths, models, seeds, budget, threads, settings or {}, equal)
     folder = Path(out)
     try:
         with locked_folder(folder):

@@ -16,8 +16,8 @@ from seqloom.comparison.forecasts import forecast_verdict
 from seqloom.comparison.results import gather, measure_online, run_content
 from seqloom.comparison.spec import claim_folder
 from seqloom.comparison.trainings import Training, is_deterministic
-from seqloom.data.corpus import content_hash
 from seqloom.data.input_source import DataSource, path_of
+from seqloom.data.tables.several_files import content_hash
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.metrics.example_scores import ExampleScores

@@ -6,15 +6,16 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from seqloom.data.input_source import rereadable
 from seqloom.data.splits import NEWEST_RULE, Split, SplitRule, Splits, check_split_options, draw_splits
+from seqloom.data.tables.several_files import content_hash, files_of
 from seqloom.data.token_file import UnknownTokens, batches
 from seqloom.errors import RequestError, SeqloomError, collected_warnings, warn, warn_again
-from seqloom.files import hashed_reads, reading, writing
+from seqloom.files import hashed_reads, writing
 from seqloom.storage.folder import facts_of, is_whole, new_folder
 
 _SHARE = 0.05
@@ -97,6 +98,14 @@ class Recipe(Generic[Example, Stored]):
     identity: Callable[[Example], str]
     stratum: Callable[[Example], str] = lambda _: ""
     cut: Callable[[Example, int], tuple[Example, Example]] | None = None
+
+    def depending_on(self, columns: str) -> Recipe[Example, Stored]:
+        """The same recipe, of which `read` depends on the `columns` too."""
+        return replace(self, settings=f"{self.settings} {columns}") if columns else self
+
+    def examples(self, path: str) -> Iterator[Example]:
+        """Yields the examples of all files that a path denotes: see `files_of`."""
+        return (example for file in files_of(path) for example in self.read(file))
 
 
 class SyntheticSource(Protocol):
@@ -204,11 +213,11 @@ def _learn(data: str, content: str, recipe: Recipe[Example, Stored], rule: Split
     folder = cache / _key("codec", content, recipe.settings, rule.to_json())
     with _cached(folder, data, content) as temporary:
         if temporary is not None:
-            examples = ((recipe.identity(example), recipe.stratum(example)) for example in recipe.read(data))
+            examples = ((recipe.identity(example), recipe.stratum(example)) for example in recipe.examples(data))
             splits = draw_splits(examples, rule, where, by_position=recipe.cut is not None)
 
             def training_examples() -> Iterator[Example]:
-                parts = splits.divide(recipe.read(data), recipe.identity, recipe.cut)
+                parts = splits.divide(recipe.examples(data), recipe.identity, recipe.cut)
                 return (example for split, example in parts if split == "train")
 
             recipe.learn(training_examples, where).save(temporary)
@@ -241,7 +250,7 @@ def _encode_splits(
             writers = {split: codec.writer(temporary / split) for split in parts}
             for writer in writers.values():
                 open_writers.callback(writer.discard)
-            for batch in batches(splits.divide(recipe.read(path), recipe.identity, recipe.cut)):
+            for batch in batches(splits.divide(recipe.examples(path), recipe.identity, recipe.cut)):
                 by_split: dict[Split, list[Example]] = {split: [] for split in parts}
                 for split, example in batch:
                     by_split[split].append(example)
@@ -291,11 +300,6 @@ def _cached(folder: Path, path: str, content: str) -> Iterator[Path | None]:
             raise SeqloomError(
                 "the file changed while it was read", where=path, hint="try again when nothing writes to it"
             )
-
-
-def content_hash(path: str) -> str:
-    with reading(path), Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def clear(cache: Path) -> None:

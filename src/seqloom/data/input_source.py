@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from seqloom.data.input_checks import check_text, shown
+from seqloom.data.tables.folders import saved_splits
 from seqloom.errors import RequestError
 from seqloom.files import STANDARD_INPUT, make_folder, reading, writing
 
@@ -43,7 +46,52 @@ def path_of(data: DataSource, cache: Path) -> str:
         return str(data)
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
         return _copy(_parquet(data), "frame", ".parquet", cache)
-    return _copy(_encoded(data), "lines", "", cache)
+    if isinstance(data, Mapping):
+        raise RequestError(
+            "data is one table, not several by name",
+            got=shown(list(data)),
+            hint='take one of them, such as data["train"]',
+        )
+    items = iter(data)
+    first = next(items, None)
+    items = items if first is None else itertools.chain([first], items)
+    if isinstance(first, Mapping):
+        return _copy(_objects(items, class_names_of(data)), "rows", ".jsonl", cache)
+    return _copy(_encoded(cast(Iterable[str | Sequence[str]], items)), "lines", "", cache)
+
+
+def paths_of(
+    data: DataSource, valid: DataSource | None, test: DataSource | None, cache: Path
+) -> tuple[str, str | None, str | None]:
+    """The paths of the training, validation and test data. The splits of a saved `DatasetDict` are used unless others
+    are named."""
+    path = path_of(data, cache)
+    held_out = [None if part is None else path_of(part, cache) for part in (valid, test)]
+    splits = saved_splits(path)
+    if splits:
+        return splits["data"], held_out[0] or splits.get("valid"), held_out[1] or splits.get("test")
+    return path, held_out[0], held_out[1]
+
+
+def class_names_of(data: Any) -> dict[str, Sequence[str]]:
+    """The names of the classes by column, of a `datasets.Dataset`."""
+    features = getattr(data, "features", None) or {}
+    return {name: names for name, feature in features.items() if (names := getattr(feature, "names", None))}
+
+
+def _objects(items: Iterable[Any], class_names: Mapping[str, Sequence[str]]) -> Iterator[bytes]:
+    """Dictionaries as JSON Lines."""
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, Mapping):
+            raise RequestError("a row is not a dictionary", where=f"item {number}", got=shown(item))
+        named = {name: names[item[name]] for name, names in class_names.items() if isinstance(item.get(name), int)}
+        try:
+            yield json.dumps({**item, **named}, ensure_ascii=False).encode() + b"\n"
+        except (TypeError, ValueError) as error:
+            expected = "text, numbers and lists of them"
+            raise RequestError(
+                "a row cannot be read", where=f"item {number}", got=str(error), expected=expected
+            ) from None
 
 
 def _parquet(frame: Any) -> Iterator[bytes]:

@@ -141,18 +141,23 @@ class PairWriter:
 
 
 def pair_recipe(
-    read: Callable[[str], Iterator[Pair]], settings: PairTokenizerSettings, reverse: bool = False
+    read: Callable[[str, str], Iterator[Pair]],
+    settings: PairTokenizerSettings,
+    reverse: bool = False,
+    columns: str = "",
 ) -> Recipe[Pair, Pairs]:
-    """How the pairs that `read` yields become two token files. `reverse`: the second column is the source."""
+    """How the pairs that `read` yields of a path and `columns` become two token files. `reverse`: the second column is
+    the source."""
 
     def read_this_way(path: str) -> Iterator[Pair]:
-        return (Pair(pair.target, pair.source) for pair in read(path)) if reverse else read(path)
+        pairs = read(path, columns)
+        return (Pair(pair.target, pair.source) for pair in pairs) if reverse else pairs
 
     def learn(pairs: Callable[[], Iterable[Pair]], where: str) -> PairCodec:
         return learn_tokenizers(pairs, settings, where)
 
     # Equal sources stay in one split: with several targets each, a test source would otherwise be known from training.
-    key = f"{settings.model_dump_json()} {reverse}"
+    key = f"{settings.model_dump_json()} {reverse}" + (f" {columns}" if columns else "")
     return Recipe(read_this_way, learn, PairCodec.load, key, identity=lambda pair: pair.source)
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from pydantic import create_model
 
-from seqloom.config import Settings, build, flatten, full_name, read_toml
-from seqloom.data.corpus import Sources, content_hash
+from seqloom.config import Settings, build, flatten, full_name, leaves, read_toml
+from seqloom.data.corpus import Sources
 from seqloom.data.splits import FIRST_RULE, NEWEST_RULE
-from seqloom.errors import RequestError
+from seqloom.data.tables.columns import columns_text
+from seqloom.data.tables.several_files import content_hash, files_of
+from seqloom.errors import RequestError, unknown_name
 from seqloom.formats.vector_sources import dim_of
 from seqloom.models.fitted import FittedByPasses, FittedInOnePass
 from seqloom.tasks import tasks
@@ -106,6 +108,27 @@ def make_settings(task: str, model: str, overrides: Mapping[str, Any], data: str
     return build(kind, defaults, overrides)
 
 
+def column_settings(task: str, columns: Mapping[str, str | int]) -> dict[str, Any]:
+    """The settings that choose these columns: one for each role where the task has settings of the names of the roles,
+    as `forecast` has, otherwise the setting `columns`."""
+    if not columns:
+        return {}
+    known = leaves(settings_type(task, tasks[task].default_model))
+    name = next((leaf for leaf in known if leaf.rpartition(".")[2] == "columns"), None)
+    if name is not None:
+        return {name: columns_text(columns)}
+    roles = [leaf.removeprefix("data.") for leaf in known if leaf.startswith("data.") and leaf[5:] in _SERIES_ROLES]
+    for role in columns:
+        if role not in roles:
+            raise unknown_name("role of a column", role, roles, where="columns")
+    return {f"data.{role}": [str(c)] if role in _SEVERAL else str(c) for role, c in columns.items()}
+
+
+_SERIES_ROLES = ("time", "series", "target", "past", "ahead", "static")
+_SEVERAL = ("target", "past", "ahead", "static")
+"""Roles that several columns may have."""
+
+
 def sizes(settings: Settings) -> dict[str, Any]:
     """The settings that say how large the network and its batches are."""
     endings = ("size", "dim", "num_layers", "horizon", "tokens_per_batch", "order")
@@ -114,7 +137,7 @@ def sizes(settings: Settings) -> dict[str, Any]:
 
 def contents_of(sources: Sources) -> dict[str, str]:
     """The hash of each data file by its role; synthetic data has none."""
-    files = {role: path for role, path in sources.paths().items() if Path(path).is_file()}
+    files = {role: path for role, path in sources.paths().items() if Path(path).exists() or files_of(path) != [path]}
     return {role: content_hash(path) for role, path in files.items()}
 
 

@@ -16,6 +16,7 @@ from seqloom.data.corpus import Data, encode
 from seqloom.data.input_checks import checked_inputs
 from seqloom.data.input_source import DataSource, path_of
 from seqloom.data.readers import readers
+from seqloom.data.tables.several_files import files_of
 from seqloom.data.text_codec import TextCodec
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
@@ -168,7 +169,8 @@ class Run:
 
     def examples(self, path: str) -> Iterator[Any]:
         """Yields the examples of a file as `score` takes them."""
-        return self._able(ScoresExamples, "score").examples(path, self.plan.settings)
+        task = self._able(ScoresExamples, "score")
+        return (example for file in files_of(path) for example in task.examples(file, self.plan.settings))
 
     def generate(
         self,
@@ -204,7 +206,8 @@ class Run:
     def inputs(self, path: str) -> Iterator[Any]:
         """Yields the inputs of a file in order, as `predict`, `answers` and `embed` take them: lines of text, or the
         sequences that the task reads."""
-        return self._able(TakesInputs, "take inputs").inputs(path, self.plan.settings)
+        task = self._able(TakesInputs, "take inputs")
+        return (item for file in files_of(path) for item in task.inputs(file, self.plan.settings))
 
     @names_options(SearchOptions)
     def predict(self, inputs: Iterable[Any], **options: Unpack[SearchOptions]) -> list[str]:

@@ -11,14 +11,23 @@ from typing import Any
 
 from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, Recipe, Sources, SyntheticSource, prepare
-from seqloom.data.input_source import DataSource, path_of, rereadable
+from seqloom.data.input_source import DataSource, paths_of, rereadable
 from seqloom.data.splits import NEWEST_RULE
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.memory import peak_memory_bytes, within_memory
 from seqloom.processors import ProcessorShare, num_threads
 from seqloom.run.card import write_card
-from seqloom.run.plan import Plan, check_folder, contents_of, make_settings, sizes, split_rule_of, trainer_for
+from seqloom.run.plan import (
+    Plan,
+    check_folder,
+    column_settings,
+    contents_of,
+    make_settings,
+    sizes,
+    split_rule_of,
+    trainer_for,
+)
 from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.storage.folder import locked_folder, locked_new_folder
@@ -49,18 +58,20 @@ def train(
     threads: int = 0,
     resume: bool = False,
     quiet: bool = False,
+    columns: Mapping[str, str | int] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Run:
     """Trains a model and returns the run with the best weights loaded.
 
     `task` and `model` are names (see `seqloom list`); without `model`, the default model of the task is trained.
-    `data`, `valid` and `test` are paths (also of `.gz` and `.xz` files; `-` is standard input) or iterables of lines,
-    which are copied to a file in the cache folder.
-    At most one of `minutes`, `epochs`, `sequences` and `updates` sets the budget; without any it is 10 minutes.
-    A count-based model needs one pass and ignores the budget. `settings` maps dotted names to values.
-    `split_seed` draws what is held out of `data`; with `folds`, the data is divided into so many equal parts, and part
-    number `fold`, from 1, is the test part.
-    `resume` continues the training in `out` as if it had never been interrupted.
+    `data`, `valid` and `test` are paths, frames of polars or pandas, or iterables of lines, tuples or dictionaries,
+    which are copied to a file in the cache folder. A path may be a file (also `.gz` and `.xz`), a folder, a glob
+    pattern, a dataset on disk, or `-` for standard input. `columns` maps roles to columns by number or name, such as
+    `{"source": 3, "target": "German"}`. At most one of `minutes`, `epochs`, `sequences` and `updates` sets the budget;
+    without any it is 10 minutes. A count-based model needs one pass and ignores the budget. `settings` maps dotted
+    names to values. `split_seed` draws what is held out of `data`; with `folds`, the data is divided into so many equal
+    parts, and part number `fold`, from 1, is the test part. `resume` continues the training in `out` as if it had never
+    been interrupted.
 
     Raises RequestError for what cannot be asked, SeqloomError where the data or the training fails.
     """
@@ -68,10 +79,11 @@ def train(
         minutes = 10.0
     model = model or tasks[task].default_model
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
-    valid_path, test_path = (None if part is None else path_of(part, cache_folder()) for part in (valid, test))
+    paths = paths_of(data, valid, test, cache_folder())
     split_rule = split_rule_of(Path(out)) if resume and out is not None else NEWEST_RULE
-    sources = Sources(path_of(data, cache_folder()), valid_path, test_path, split_seed, split_rule, fold, folds)
-    plan = Plan(task, model, sources, budget, seed, make_settings(task, model, settings or {}, sources.data))
+    sources = Sources(*paths, split_seed, split_rule, fold, folds)
+    overrides = {**(settings or {}), **column_settings(task, columns or {})}
+    plan = Plan(task, model, sources, budget, seed, make_settings(task, model, overrides, sources.data))
     Runtime.check_launcher()
     if out is not None:
         check_folder(Path(out), plan, resume)  # before anything starts, and again when the folder is locked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -16,8 +17,7 @@ from seqloom.data.example import Labelled, Source
 from seqloom.data.labelled import LabelledCodec, LabelledData, labelled_recipe
 from seqloom.data.labelled_loader import LabelledLoader
 from seqloom.data.labels import UNSEEN
-from seqloom.data.readers import readers
-from seqloom.data.readers.labelled import holds_numbers, unlabelled
+from seqloom.data.readers.labelled import holds_numbers, labelled, unlabelled
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.batching import padded_source
 from seqloom.decoding.decision import Decided, Decision, decide, fit_temperature
@@ -71,11 +71,14 @@ class ClassifyTask:
         return preset_of(model, data, with_vectors=bool(overrides.get("embedding.from")))
 
     def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
-        return preset_of(model, "numbers") if holds_numbers(data) else self.preset(model, overrides)
+        columns = str(overrides.get("data.columns", ""))
+        return preset_of(model, "numbers") if holds_numbers(data, columns) else self.preset(model, overrides)
 
     def recipe(self, settings: ClassifySettings) -> Recipe[Labelled, LabelledData]:
+        columns, by_steps = settings.data.columns, settings.data.vector == "steps"
         words = vocabulary_of_vectors(settings)
-        return labelled_recipe(readers["labelled"], settings.tokenizer, settings.data.vector == "steps", words)
+        recipe = labelled_recipe(partial(labelled, columns=columns), settings.tokenizer, by_steps, words)
+        return recipe.depending_on(columns)
 
     def build(self, corpus: Corpus[Labelled, LabelledData], model: str, settings: ClassifySettings) -> ClassModel:
         return build(corpus, model, settings)
@@ -112,8 +115,8 @@ class ClassifyTask:
         right = [label == answer for label, answer in zip(data.labels, predicted, strict=True)]
         return ExampleScores("ratio", "example", np.column_stack([right, np.ones(len(right))]).astype(np.float64))
 
-    def inputs(self, path: str, settings: ClassifySettings) -> Iterator[Source]:  # noqa: ARG002
-        return unlabelled(path)
+    def inputs(self, path: str, settings: ClassifySettings) -> Iterator[Source]:
+        return unlabelled(path, settings.data.columns)
 
     def predict(
         self, trained: Trained, inputs: Sequence[Source], options: Mapping[str, Any]

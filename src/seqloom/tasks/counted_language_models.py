@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import create_model
 
 from seqloom.config import Settings, build, read_toml
 from seqloom.data.corpus import Recipe
-from seqloom.data.readers import readers
+from seqloom.data.readers.lines import lines
 from seqloom.data.text_codec import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
@@ -75,7 +76,8 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def mixture_recipe(settings: Any) -> Recipe[str, TokenFile]:
     """Reads the text with the tokenizer of the parts."""
-    plain = text_recipe(readers["lines"], settings.tokenizer)
+    columns = settings.data.columns
+    plain = text_recipe(partial(lines, columns=columns), settings.tokenizer).depending_on(columns)
     parts = settings.model.parts
     first = Path(parts[0]) if parts else Path()
     known = first / "tokenizer.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from seqloom.config import Settings
 from seqloom.data.batches import Batch, ExactStreamLoader, LineLoader, Loader, StreamLoader
 from seqloom.data.corpus import Corpus, Recipe
-from seqloom.data.readers import readers
+from seqloom.data.readers.lines import input_lines, lines
 from seqloom.data.text_codec import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
@@ -25,7 +26,6 @@ from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.decoding.scoring import known_nats, named_scores, score_lines, score_tokens_of_lines, token_nats
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
-from seqloom.files import read_lines
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.counted import CountBased
@@ -104,7 +104,8 @@ class LanguageModelTask:
     def recipe(self, settings: LanguageModelSettings) -> Recipe[str, TokenFile]:
         if isinstance(settings.model, MixtureSettings):
             return mixture_recipe(settings)
-        return text_recipe(readers["lines"], settings.tokenizer)
+        columns = settings.data.columns
+        return text_recipe(partial(lines, columns=columns), settings.tokenizer).depending_on(columns)
 
     def fitted(self, model: str, settings: Any) -> CountBased | None:
         if model not in COUNTED:
@@ -197,8 +198,8 @@ class LanguageModelTask:
         tokens = np.diff(starts, append=len(data))
         return ExampleScores("perplexity", unit, np.column_stack([np.add.reduceat(nats, starts), tokens]))
 
-    def examples(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:  # noqa: ARG002
-        return (line.strip() for line in read_lines(path))
+    def examples(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:
+        return input_lines(path, settings.data.columns)
 
     def score_examples(self, trained: Trained, examples: Sequence[str]) -> LineScores:
         """The log-probability of each line by itself, in nats."""

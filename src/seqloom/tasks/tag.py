@@ -70,8 +70,9 @@ class TagTask:
         return preset_of(model)
 
     def recipe(self, settings: TagSettings) -> Recipe[Sentence, TaggedFile]:
-        target = settings.data.target
-        return tag_recipe(lambda path: tagged(path, target), settings.vocabulary, target)
+        target, columns = settings.data.target, settings.data.columns
+        key = (target, columns) if columns else target
+        return tag_recipe(lambda path: tagged(path, target, columns), settings.vocabulary, key)
 
     def build(self, corpus: Corpus[Sentence, TaggedFile], model: str, settings: TagSettings) -> Tagger:
         codec, train = cast(TagCodec, corpus.codec), corpus.train
@@ -129,9 +130,9 @@ class TagTask:
         metric = "ratio" if scheme is None else "f1"
         return ExampleScores(metric, "sentence", np.array(rows, dtype=np.float64))
 
-    def inputs(self, path: str, settings: TagSettings) -> Iterator[Words]:  # noqa: ARG002
+    def inputs(self, path: str, settings: TagSettings) -> Iterator[Words]:
         """The words of each sentence of a CoNLL or CoNLL-U file, ignoring its tags, or of each line of a text."""
-        return words_of(path)
+        return words_of(path, settings.data.columns)
 
     def predict(
         self, trained: Trained, inputs: Sequence[Input], options: Mapping[str, Any]

@@ -10,11 +10,13 @@ from pydantic import Field, create_model, field_validator
 from seqloom.config import Settings
 from seqloom.data.readers.conll import Target
 from seqloom.data.spelling import VocabularySettings
+from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.models.tagger import TaggerSettings
 from seqloom.nn.layer import layers
 
 
 class DataSettings(Settings):
+    columns: ColumnChoice = columns_field(("word", "tag"))
     target: Target = Field(
         "auto",
         description="the column that is predicted: its number, from 1, or its name in CoNLL-U; auto: the last, in "

@@ -17,8 +17,7 @@ from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.input_checks import check_text, shown
 from seqloom.data.pairs import PairCodec, PairLoader, Pairs, kind_for, pair_recipe
-from seqloom.data.readers import readers
-from seqloom.data.readers.pairs import Pair
+from seqloom.data.readers.pairs import Pair, pairs, sources
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.ensemble import Ensemble
 from seqloom.decoding.line_scores import LineScores, TokenScore
@@ -30,7 +29,6 @@ from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.token_rules import TokenRules
 from seqloom.decoding.translation import Translation, Translator, ids_within_text, required_term
 from seqloom.errors import RequestError
-from seqloom.files import read_lines
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
 from seqloom.metrics.example_scores import ExampleScores
@@ -82,7 +80,7 @@ class TranslateTask:
         return TRANSFORMER if model == "transformer" else RECURRENT
 
     def recipe(self, settings: TranslateSettings) -> Recipe[Pair, Pairs]:
-        return pair_recipe(readers["pairs"], settings.tokenizer, settings.data.reverse)
+        return pair_recipe(pairs, settings.tokenizer, settings.data.reverse, settings.data.columns)
 
     def build(self, corpus: Corpus[Pair, Pairs], model: str, settings: TranslateSettings) -> EncoderDecoder:
         codec = cast(PairCodec, corpus.codec)
@@ -157,8 +155,8 @@ class TranslateTask:
         tokens: Callable[[str], Sequence[str]] = list if kind_for(references) == "character" else str.split
         return sources, [decoded[source] for source in sources], references, tokens
 
-    def inputs(self, path: str, settings: TranslateSettings) -> Iterator[str]:  # noqa: ARG002
-        return (line.strip() for line in read_lines(path))
+    def inputs(self, path: str, settings: TranslateSettings) -> Iterator[str]:
+        return sources(path, settings.data.columns)
 
     def predict(
         self, trained: Trained, inputs: Sequence[str], options: Mapping[str, Any]
@@ -196,7 +194,7 @@ class TranslateTask:
         return sentence_vectors(trained.model, rows, "mean" if pooling == AUTO else pooling, device)
 
     def examples(self, path: str, settings: TranslateSettings) -> Iterator[Pair]:
-        return self.recipe(settings).read(path)
+        return self.recipe(settings).examples(path)
 
     def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> LineScores:
         """The log-probability of each target given its source, in nats."""

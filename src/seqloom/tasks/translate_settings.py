@@ -8,6 +8,7 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.pairs import PairTokenizerSettings
+from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.models.architecture import EncoderDecoderSettings
 
 
@@ -15,6 +16,7 @@ class DataSettings(Settings):
     tokens_per_batch: int = Field(
         2_000, gt=0, le=2**31, description="largest number of tokens on either side of a batch, padding included"
     )
+    columns: ColumnChoice = columns_field(("source", "target"))
     reverse: bool = Field(False, description="the second column is the source")
 
 

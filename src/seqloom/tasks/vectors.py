@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from pydantic import create_model
 from seqloom.config import Settings
 from seqloom.data.corpus import Recipe
 from seqloom.data.phrases import PhraseSettings, phrase_recipe
-from seqloom.data.readers import readers
+from seqloom.data.readers.lines import input_lines, lines
+from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS, TokenizerSettings
 from seqloom.errors import RequestError, unknown_name
-from seqloom.files import read_lines
 from seqloom.models.fitted import PassSettings
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.word_vectors.model import KINDS, WordVectors, WordVectorSettings
@@ -28,6 +29,7 @@ from seqloom.tasks.task import Score
 
 
 class VectorsSettings(FittedSettings):
+    columns: ColumnChoice = columns_field(("text",))
     tokenizer: TokenizerSettings = TokenizerSettings()
     phrases: PhraseSettings = PhraseSettings()
     passes: PassSettings = PassSettings()
@@ -65,7 +67,9 @@ class VectorsTask:
         return _PRESET
 
     def recipe(self, settings: VectorsSettings) -> Recipe[str, TokenFile]:
-        return phrase_recipe(readers["lines"], settings.tokenizer, settings.phrases)
+        columns = settings.columns
+        recipe = phrase_recipe(partial(lines, columns=columns), settings.tokenizer, settings.phrases)
+        return recipe.depending_on(columns)
 
     def fitted(self, model: str, settings: Any) -> WordVectors:
         return KINDS[model](settings.model)
@@ -87,8 +91,8 @@ class VectorsTask:
         mean = nats / pairs if pairs else float("inf")
         return {"nats_per_pair": mean, "pairs": pairs, "tokens": len(data), "unknown": data.num_unknown}
 
-    def inputs(self, path: str, settings: VectorsSettings) -> Iterator[str]:  # noqa: ARG002
-        return read_lines(path)
+    def inputs(self, path: str, settings: VectorsSettings) -> Iterator[str]:
+        return input_lines(path, settings.columns)
 
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
         """The mean (`auto`) or the sum of the words' vectors."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from seqloom.registry import Registry
 
-Reader = Callable[[str], Iterator[Any]]
+Reader = Callable[..., Iterator[Any]]
+"""Takes a path and, for formats with columns, which of them to read."""
 
 readers: Registry[Reader] = Registry("reader", __name__)

@@ -35,8 +35,8 @@ class Row(NamedTuple):
     columns: list[str]
 
 
-def conll(path: str, target: Target = "auto") -> Iterator[Sentence]:
-    """Yields the sentences of a file of columns separated by spaces or tabs. The word is in the first column, its tag
+def conll(path: str, target: Target = "auto", word: int = 1) -> Iterator[Sentence]:
+    """Yields the sentences of a file of columns separated by spaces or tabs. The word is in the column `word`, its tag
     in the column `target`.
 
     Lines that begin with `-DOCSTART-`, comments above a sentence and, with a warning, a header row are skipped. Raises
@@ -51,7 +51,7 @@ def conll(path: str, target: Target = "auto") -> Iterator[Sentence]:
         number = (
             target if isinstance(target, int) else max(len(rows[0].columns), 2)
         )  # the last column, but never the word
-        words, tags = column_of(rows, 1, path), column_of(rows, number, path)
+        words, tags = column_of(rows, word, path), column_of(rows, number, path)
         survey.add(tags, (row.line for row in rows))
         yield Sentence(words, tags)
     survey.warn_of_odd_tags()

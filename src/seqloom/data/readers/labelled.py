@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
+from pathlib import Path
 
 from seqloom.data.example import Labelled, Source
+from seqloom.data.frames import is_number
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import LABEL_NAMES, TEXT_NAMES, names_columns, warn_of_header
 from seqloom.data.readers.table import rows, table
 from seqloom.data.readers.ts_format import cases, time_series
+from seqloom.data.tables.columns import Role, inputs_are_table, parse_columns, reads_as_table, texts_of
+from seqloom.data.tables.several_files import files_of
+from seqloom.data.tables.table import is_table, open_table, suffix_of
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines
 
+ROLES = (Role("label", frozenset(LABEL_NAMES)), Role("text", frozenset(TEXT_NAMES)))
+_INPUT_ROLES = (ROLES[0]._replace(is_optional=True), ROLES[1])
 
-@readers.register("labelled", "Lines of: label TAB text; or labelled sequences of numbers (.ts, .csv).")
-def labelled(path: str) -> Iterator[Labelled]:
-    """Yields the examples of lines `label TAB text` (empty lines are skipped), or of `.ts` and `.csv` files of numbers.
+
+@readers.register("labelled", "Lines of: label TAB text; or tables of labelled texts or sequences of numbers.")
+def labelled(path: str, columns: str = "") -> Iterator[Labelled]:
+    """Yields the examples of lines `label TAB text` (empty lines are skipped), of a table of texts, or of a `.ts` file
+    or table of numbers. `columns`: see `parse_columns`.
 
     A header row is skipped with a warning; its names tell which column is the label. Raises SeqloomError with
     `file:line` at a line of another form.
     """
-    kind = _kind(path)
-    if kind == ".ts":
+    chosen_columns = parse_columns(columns)
+    if suffix_of(path) == ".ts":
         yield from time_series(path)
-    elif kind == ".csv":
+    elif holds_numbers(path, columns):
         yield from table(path)
+    elif reads_as_table(path, chosen_columns, ROLES):
+        for texts in texts_of(open_table(path), chosen_columns, ROLES):
+            yield Labelled(texts["label"], texts["text"])
     else:
         yield from _labelled_texts(path)
 
@@ -61,30 +72,42 @@ def _is_header(row: Labelled, others: Sequence[Labelled]) -> bool:
     return (label in LABEL_NAMES or text in TEXT_NAMES) and all(other.label != row.label for other in others)
 
 
-def unlabelled(path: str) -> Iterator[Source]:
-    """Yields the inputs to classify: every line, also empty ones, or the sequences of `.ts` and `.csv` files without
+def unlabelled(path: str, columns: str = "") -> Iterator[Source]:
+    """Yields the inputs to classify: every line, also empty ones, the texts of a table, or sequences of numbers without
     their labels.
 
     If it is not clear whether the last number of a table row is a label, the row is yielded with it.
     """
-    kind = _kind(path)
-    if kind == ".ts":
+    chosen_columns = parse_columns(columns)
+    if suffix_of(path) == ".ts":
         yield from (frames for _, frames in cases(path))
-    elif kind == ".csv":
+    elif holds_numbers(path, columns):
         yield from (frames for _, frames in rows(path, labelled=False))
+    elif inputs_are_table(path, chosen_columns):
+        for texts in texts_of(open_table(path), chosen_columns, _INPUT_ROLES, keeps_empty=True):
+            yield texts["text"]
     else:
         yield from (line.strip() for line in read_lines(path))
 
 
-def holds_numbers(path: str) -> bool:
-    """Whether the name of the file says that it contains sequences of numbers, not texts."""
-    return _kind(path) in (".ts", ".csv")
-
-
-def _kind(path: str) -> str:
-    """The suffix of the file, without that of its compression."""
-    name = PurePath(path.lower())
-    return name.with_suffix("").suffix if name.suffix in (".gz", ".xz") else name.suffix
+def holds_numbers(path: str, columns: str = "") -> bool:
+    """Whether a file contains sequences of numbers, not texts: a `.ts` file, or a table whose first rows have numbers
+    in all columns but one, and no column of texts. Only the first rows are read; a file that does not exist is judged
+    by its name."""
+    path = files_of(path)[0]
+    if suffix_of(path) == ".ts" or not is_table(path) or parse_columns(columns):
+        return suffix_of(path) == ".ts"
+    if not Path(path).exists():
+        return suffix_of(path) == ".csv"
+    opened_table = open_table(path)
+    head = list(itertools.islice(opened_table.rows, 2))
+    first = [str(cell) for cell in opened_table.names or (head[0].cells if head else ())]
+    if TEXT_NAMES & {name.lower() for name in first} and len(first) > 1:
+        return False
+    is_typed = bool(opened_table.names)
+    body = head[:1] if is_typed else head[-1:]
+    numbers = [cell for row in body for cell in row.cells if isinstance(cell, int | float) or is_number(str(cell))]
+    return not is_typed if not numbers and len(first) != 2 else bool(numbers)
 
 
 def parse_labelled(line: str, where: str) -> Labelled:
@@ -95,7 +118,9 @@ def parse_labelled(line: str, where: str) -> Labelled:
             where=where,
             got=f"{len(columns)} column{'' if len(columns) == 1 else 's'}",
             expected="label TAB text",
-            hint="sequences of numbers are read from files named .ts or .csv" if len(columns) == 1 else None,
+            hint="sequences of numbers are read from files named .ts or .csv"
+            if len(columns) == 1
+            else "choose two of several columns: --columns label=1,text=2",
         )
     label, text = columns
     if not label or not text:

@@ -6,6 +6,9 @@ import itertools
 from collections.abc import Iterator
 
 from seqloom.data.readers import readers
+from seqloom.data.readers.header_row import TEXT_NAMES
+from seqloom.data.tables.columns import Role, inputs_are_table, parse_columns, texts_of
+from seqloom.data.tables.table import is_table, open_table
 from seqloom.errors import warn
 from seqloom.files import read_lines
 
@@ -13,12 +16,20 @@ _MARKS = (("<s>", "</s>"), ("<sos>", "<eos>"), ("<bos>", "<eos>"), ("", "</s>"),
 _LINES_TO_LOOK_AT = 20
 
 
-@readers.register("lines", "Text, one sentence or paragraph a line; empty lines are skipped.")
-def lines(path: str) -> Iterator[str]:
-    """Yields each line that is not empty, without whitespace at its ends.
+ROLES = (Role("text", frozenset(TEXT_NAMES)),)
+
+
+@readers.register("lines", "Text, a sentence or paragraph on each line; or a column of a table.")
+def lines(path: str, columns: str = "") -> Iterator[str]:
+    """Yields each line that is not empty, without whitespace at its ends; or the texts of a table. `columns`: see
+    `parse_columns`.
 
     Warns if every line is enclosed in `<s>` and `</s>` or the like, which make a text easier to predict.
     """
+    chosen_columns = parse_columns(columns)
+    if chosen_columns or is_table(path):
+        yield from (texts["text"] for texts in texts_of(open_table(path), chosen_columns, ROLES))
+        return
     texts = (text for line in read_lines(path) if (text := line.strip()))
     first = list(itertools.islice(texts, _LINES_TO_LOOK_AT))
     for begin, end in _MARKS:
@@ -33,3 +44,12 @@ def lines(path: str) -> Iterator[str]:
             break
     yield from first
     yield from texts
+
+
+def input_lines(path: str, columns: str = "") -> Iterator[str]:
+    """Yields each line of a file, also empty ones, or the texts of a table."""
+    chosen_columns = parse_columns(columns)
+    if inputs_are_table(path, chosen_columns):
+        yield from (texts["text"] for texts in texts_of(open_table(path), chosen_columns, ROLES, keeps_empty=True))
+    else:
+        yield from (line.strip() for line in read_lines(path))

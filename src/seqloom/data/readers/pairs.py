@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from seqloom.data.readers import readers
-from seqloom.data.readers.header_row import PAIR_NAMES, names_columns, warn_of_header
+from seqloom.data.readers.header_row import PAIR_NAMES, SOURCE_NAMES, TARGET_NAMES, names_columns, warn_of_header
+from seqloom.data.tables.columns import Role, inputs_are_table, parse_columns, reads_as_table, texts_of
+from seqloom.data.tables.table import open_table
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines
 
@@ -16,13 +18,23 @@ class Pair(NamedTuple):
     target: str
 
 
-@readers.register("pairs", "Lines of: source TAB target.")
-def pairs(path: str) -> Iterator[Pair]:
-    """Yields (source, target) of each line that is not empty, without whitespace at their ends.
+ROLES = (Role("source", frozenset(SOURCE_NAMES)), Role("target", frozenset(TARGET_NAMES)))
+_INPUT_ROLES = (ROLES[0], ROLES[1]._replace(is_optional=True))
+
+
+@readers.register("pairs", "Lines of: source TAB target; or two columns of a table (CSV, JSON Lines, Parquet).")
+def pairs(path: str, columns: str = "") -> Iterator[Pair]:
+    """Yields (source, target) of each line that is not empty, without whitespace at their ends; or of each row of a
+    table. `columns`: see `parse_columns`.
 
     A header row is skipped with a warning. Raises SeqloomError with `file:line` if there are not two columns, or one is
     empty.
     """
+    chosen_columns = parse_columns(columns)
+    if reads_as_table(path, chosen_columns, ROLES):
+        for texts in texts_of(open_table(path), chosen_columns, ROLES):
+            yield Pair(texts["source"], texts["target"])
+        return
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
             pair = parse_pair(line, f"{path}:{number}")
@@ -30,6 +42,16 @@ def pairs(path: str) -> Iterator[Pair]:
                 warn_of_header(pair, f"{path}:{number}")
             else:
                 yield pair
+
+
+def sources(path: str, columns: str = "") -> Iterator[str]:
+    """Yields the sources to answer: each line of a file, or the column of the source in a table."""
+    chosen_columns = parse_columns(columns)
+    if not inputs_are_table(path, chosen_columns):
+        yield from (line.strip() for line in read_lines(path))
+        return
+    for texts in texts_of(open_table(path), chosen_columns, _INPUT_ROLES, keeps_empty=True):
+        yield texts["source"]
 
 
 def parse_pair(line: str, where: str) -> Pair:
@@ -40,6 +62,7 @@ def parse_pair(line: str, where: str) -> Pair:
             where=where,
             got=f"{len(columns)} column{'' if len(columns) == 1 else 's'}",
             expected="source TAB target",
+            hint="choose two of several columns: --columns source=1,target=2" if len(columns) > 2 else None,
         )
     source, target = columns
     if not source or not target:

@@ -1,8 +1,7 @@
-"""Tables of numbers (CSV): each row is a labelled vector, or one step of a labelled sequence."""
+"""Tables of numbers: each row is a labelled vector, or one step of a labelled sequence."""
 
 from __future__ import annotations
 
-import csv
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -12,8 +11,8 @@ import numpy as np
 from seqloom.data.example import Frames, Labelled
 from seqloom.data.frames import is_number, parse_numbers
 from seqloom.data.readers import readers
+from seqloom.data.tables.table import Table, open_table
 from seqloom.errors import SeqloomError
-from seqloom.files import read_lines
 
 _LABELS = ("label", "class", "target")
 _SERIES = ("id", "series", "sequence")
@@ -49,7 +48,8 @@ def table(path: str) -> Iterator[Labelled]:
 def rows(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
     """Yields the label and the numbers of each sequence. If not `labelled`, a last column of numbers that is not named
     as the label belongs to the numbers, and labels are None."""
-    stream = _cells(path)
+    opened_table = open_table(path)
+    stream = _cells(opened_table)
     first = next(stream, None)
     if first is None:
         return
@@ -66,19 +66,12 @@ def rows(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
         yield _label(steps, columns), np.stack(frames).astype(np.float32)
 
 
-def _cells(path: str) -> Iterator[Row]:
-    reader = csv.reader(read_lines(path))
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield Row(f"{path}:{reader.line_num}", [cell.strip() for cell in cells])
-    except csv.Error as error:
-        raise SeqloomError(
-            "a row could not be read as CSV",
-            where=f"{path}:{reader.line_num}",
-            got=str(error).partition(" - ")[0],
-            expected="numbers and labels separated by commas, a row a line",
-        ) from None
+def _cells(opened_table: Table) -> Iterator[Row]:
+    """Yields the rows as text, first the names of the columns in formats that have names."""
+    if opened_table.names:
+        yield Row(opened_table.path, list(opened_table.names))
+    for row in opened_table.rows:
+        yield Row(row.where, ["" if cell is None else str(cell) for cell in row.cells])
 
 
 def _columns(header: Row | None, first: Row, labelled: bool) -> Columns:

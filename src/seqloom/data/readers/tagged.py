@@ -20,6 +20,10 @@ from seqloom.data.readers.conll import (
     split_columns,
 )
 from seqloom.data.readers.conllu import COLUMNS, FORM, conllu, conllu_rows
+from seqloom.data.readers.header_row import SENTENCE_NAMES, TAG_NAMES, WORD_NAMES
+from seqloom.data.tables.columns import Role, cell_text, parse_columns, select
+from seqloom.data.tables.table import TableRow, is_table, open_table
+from seqloom.errors import RequestError, SeqloomError
 
 Words = tuple[str, ...]
 Format = Literal["conll", "conllu", "lines"]
@@ -27,15 +31,92 @@ Format = Literal["conll", "conllu", "lines"]
 _SPAN_TAG = re.compile(r"O|[BIESLUM][-_]\S+")
 
 
-def tagged(path: str, target: Target = "auto") -> Iterator[Sentence]:
-    """Yields the sentences of a CoNLL-U file, which is recognised by its name or content, or of CoNLL columns."""
+ROLES = (
+    Role("word", frozenset(WORD_NAMES)),
+    Role("tag", frozenset(TAG_NAMES)),
+    Role("sentence", frozenset(SENTENCE_NAMES), is_optional=True),
+)
+_INPUT_ROLES = (ROLES[0], ROLES[1]._replace(is_optional=True), ROLES[2])
+
+
+def tagged(path: str, target: Target = "auto", columns: str = "") -> Iterator[Sentence]:
+    """Yields the sentences of a CoNLL-U file, which is recognised by its name or content, of CoNLL columns, or of a
+    table whose rows are sentences or, with a column for the sentence, words. `columns`: see `parse_columns`."""
+    chosen_columns = parse_columns(columns)
+    if is_table(path):
+        yield from (Sentence(words, tags) for words, tags in _table_sentences(path, chosen_columns, ROLES))
+        return
+    if chosen_columns:
+        word, tag = _column_numbers(chosen_columns)
+        yield from conll(path, tag, word)
+        return
     kind, _ = recognise(numbered(path), path)
-    return conllu(path, target) if kind == "conllu" else conll(path, target)
+    yield from conllu(path, target) if kind == "conllu" else conll(path, target)
 
 
-def words_of(path: str) -> Iterator[Words]:
+def _column_numbers(columns: dict[str, str]) -> tuple[int, int]:
+    """The columns of word and tag in a CoNLL file."""
+    numbers = {role: columns.get(role, default) for role, default in (("word", "1"), ("tag", "2"))}
+    if set(columns) - set(numbers) or not all(number.isdigit() and int(number) for number in numbers.values()):
+        raise RequestError(
+            "CoNLL columns are chosen by number", where="columns", got=columns, expected="such as word=1,tag=4"
+        )
+    return int(numbers["word"]), int(numbers["tag"])
+
+
+def _table_sentences(path: str, columns: dict[str, str], roles: tuple[Role, ...]) -> Iterator[tuple[Words, Words]]:
+    """Yields words and tags. A cell may be a list, or words separated by whitespace; in a table with a column for the
+    sentence, rows with the same name, or with an empty one, belong to the sentence above."""
+    places, rows = select(open_table(path), columns, roles)
+    if "sentence" in places:
+        yield from _grouped(rows, places)
+        return
+    for row in rows:
+        words, tags = (_items(row, places.get(role)) for role in ("word", "tag"))
+        if "tag" in places and len(words) != len(tags):
+            raise SeqloomError(
+                "a sentence has not one tag for each word", where=row.where,
+                got=f"{len(words)} words, {len(tags)} tags", expected="the same number of both",
+            )  # fmt: skip
+        if words or roles is _INPUT_ROLES:
+            yield words, tags
+
+
+def _grouped(rows: Iterator[TableRow], places: dict[str, int]) -> Iterator[tuple[Words, Words]]:
+    words: list[str] = []
+    tags: list[str] = []
+    name = ""
+    for row in rows:
+        row_name = cell_text(row, places["sentence"])
+        if words and row_name and row_name != name:
+            yield tuple(words), tuple(tags)
+            words, tags = [], []
+        name = row_name or name
+        word, tag = (cell_text(row, places[role]) if role in places else "" for role in ("word", "tag"))
+        if not word or ("tag" in places and not tag):
+            raise SeqloomError(
+                f"the {'tag' if word else 'word'} is empty", where=row.where, expected="text in each cell"
+            )
+        words.append(word)
+        tags.append(tag)
+    if words:
+        yield tuple(words), tuple(tags)
+
+
+def _items(row: TableRow, place: int | None) -> Words:
+    if place is None:
+        return ()
+    cell = row.cells[place] if place < len(row.cells) else None
+    items = cell if isinstance(cell, list | tuple) else cell_text(row, place).split()
+    return tuple("" if item is None else str(item) for item in items)
+
+
+def words_of(path: str, columns: str = "") -> Iterator[Words]:
     """Yields the words of each sentence of a CoNLL or CoNLL-U file, or of each line of plain text, where whitespace
     separates the words and a line may be empty."""
+    if is_table(path):
+        yield from (words for words, _ in _table_sentences(path, parse_columns(columns), _INPUT_ROLES))
+        return
     kind, lines = recognise(numbered(path), path)
     if kind == "lines":
         yield from (tuple(line.split()) for _, line in lines)
