@@ -19,19 +19,22 @@ import torch
 from seqloom.comparison.differences import pairwise, to_leader
 from seqloom.comparison.equal_size import equal_sizes
 from seqloom.comparison.examples import example_scores
+from seqloom.comparison.fairness import warnings
 from seqloom.comparison.forecasts import forecast_verdict
+from seqloom.comparison.leakage import leakage_warning
 from seqloom.comparison.results import Results, gather, measure_online, run_content
 from seqloom.comparison.scoreboard import Row, notes, scoreboard
 from seqloom.comparison.spec import ComparisonSpec, claim_folder, make_spec
 from seqloom.comparison.trainings import Training, has_no_seed, plan_trainings, slow_trainings, train_all
 from seqloom.comparison.verdict import verdict
+from seqloom.data.corpus import prepare
 from seqloom.data.input_source import DataSource, paths_of
 from seqloom.files import write_atomic
-from seqloom.run import load
+from seqloom.run import load, make_settings
 from seqloom.runtime import cache_folder
 from seqloom.storage.folder import locked_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Forecasts, Incomparable
+from seqloom.tasks.capabilities import Diagnoses, Forecasts, Incomparable
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Comparison:
     report: dict[str, Any]
 
     def __str__(self) -> str:
-        sentences = [self.report["verdict"], *self.report["notes"]]
+        warnings = [f"Warning: {warning}" for warning in self.report["warnings"]]
+        sentences = [self.report["verdict"], *warnings, *self.report["notes"]]
         return "\n\n".join(
             [scoreboard(self.rows, self.report["score"]), "\n".join(textwrap.fill(text, 100) for text in sentences)]
         )
@@ -118,6 +122,7 @@ def _conclude(
     terms = {**asdict(spec), "sizes": {name: dict(values) for name, values in sizes.items()}}
     special = _incomparable(spec) or _forecasts(spec, trainings)
     report = make_report(results, terms, shlex.join(spec.command(str(folder))), left_out, special)
+    report["warnings"] += [sentence for sentence in [_leakage(spec)] if sentence]
     if _incomparable(spec):
         report |= {"differences": [], "pairs": []}
     return write_report(results, report, folder, figures)
@@ -136,6 +141,7 @@ def make_report(
         "lower_is_better": results.lower_is_better,
         "verdict": special or verdict(models, differences, results.score, results.lower_is_better, results.unit),
         "notes": notes(results.rows, results.unit, left_out),
+        "warnings": warnings(results.rows, differences, results.unit, results.lower_is_better, terms["budget"]),
         "leader": models[0].model,
         "differences": [difference.to_json() for difference in differences],
         "pairs": [difference.to_json() for difference in pairs],
@@ -162,6 +168,14 @@ def write_report(results: Results, report: dict[str, Any], folder: Path, figures
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
     report_page(report).write(folder / "report.html", figures)
     return Comparison(folder, results.rows, report)
+
+
+def _leakage(spec: ComparisonSpec) -> str:
+    task, name = tasks[spec.task], spec.models[0]
+    if not isinstance(task, Diagnoses):
+        return ""
+    recipe = task.recipe(make_settings(spec.task, spec.specs[name].model, spec.settings_of(name), spec.data))
+    return leakage_warning(prepare(spec.sources(), recipe, cache_folder()).train)
 
 
 def _incomparable(spec: ComparisonSpec) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from seqloom.comparison.spec import ComparisonSpec
-from seqloom.config import Settings, flatten, leaves
-from seqloom.data.corpus import Corpus, Sources, prepare
+from seqloom.config import flatten, leaves
+from seqloom.data.corpus import Corpus, prepare
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.memory import within_memory
@@ -84,7 +84,7 @@ def _counter(spec: ComparisonSpec, name: str) -> Count | None:
         return None
     if not isinstance(task, NetworkTask):
         return None
-    corpus = _corpus(spec, settings)
+    corpus: Corpus[Any, Any] = prepare(spec.sources(), task.recipe(settings), cache_folder())
 
     def count(sizes: Mapping[str, int]) -> int:
         changed = make_settings(spec.task, model, {**own_settings, **sizes}, spec.data)
@@ -92,11 +92,6 @@ def _counter(spec: ComparisonSpec, name: str) -> Count | None:
             return sum(parameter.numel() for parameter in task.build(corpus, model, changed).parameters())
 
     return count
-
-
-def _corpus(spec: ComparisonSpec, settings: Settings) -> Corpus[Any, Any]:
-    sources = Sources(spec.data, spec.valid, spec.test)
-    return prepare(sources, tasks[spec.task].recipe(settings), cache_folder())
 
 
 def solve(count: Count, base: Sizes, steps: Sizes, target: int, where: str) -> Sizes:

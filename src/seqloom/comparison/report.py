@@ -21,6 +21,8 @@ from seqloom.comparison.verdict import many, plain
 _STYLE = """
 .verdict { font-size: 1.1rem; background: var(--tint); border-left: 4px solid var(--soft); border-radius: 0 8px 8px 0;
   padding: .85rem 1.1rem; margin: 1.4rem 0 }
+.warnings { margin: 1rem 0; padding: .7rem 1.1rem .7rem 2.2rem; border: 1px solid var(--rule); border-left: 4px solid
+  var(--c1); border-radius: 0 8px 8px 0; font-size: .95rem } .warnings li { margin: .25rem 0 }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { padding: .5rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
 th { font-weight: 600; color: var(--soft); font-size: .8rem; line-height: 1.25; vertical-align: bottom }
@@ -50,7 +52,7 @@ def report_page(report: dict[str, Any]) -> Page:
     body = f"""<h1>{len(rows)} model{"s" if len(rows) > 1 else ""} on {escape(Path(terms["data"]).name)}</h1>
 <p class="soft">{escape(terms["task"])} · {escape(_training_terms(terms))} · {escape(report["date"][:10])}</p>
 <p class="verdict">{escape(report["verdict"])}</p>
-<div class="wide">{_table(rows, score, colours)}</div>
+{_warnings(report)}<div class="wide">{_table(rows, score, colours)}</div>
 <p class="soft">{escape(" ".join(report["notes"]))}</p>
 {_differences(report, score, behind)}<h2>Learning against time</h2>
 <p class="soft">{"A line is one seed. " if several else ""}Each point is an evaluation on the validation text.</p>
@@ -62,6 +64,12 @@ def report_page(report: dict[str, Any]) -> Page:
 {_terms(report)}"""
     figures = [figure for figure in (behind, learning, size) if figure is not None]
     return Page(f"{terms['task']}: {', '.join(terms['models'])}", body, figures, _STYLE)
+
+
+def _warnings(report: dict[str, Any]) -> str:
+    """A list of what makes the result less certain; empty if there is nothing."""
+    items = "".join(f"<li>{escape(warning)}</li>" for warning in report.get("warnings", []))
+    return f'<ul class="warnings">{items}</ul>\n' if items else ""
 
 
 def _difference_chart(differences: list[Difference], colours: dict[str, int], score: str) -> Figure:

@@ -38,6 +38,8 @@ class Row:
     deterministic: bool = False
     examples: int | None = None
     processor_share: float | None = None
+    seconds: float = 0.0
+    processor_seconds: float | None = None
 
     @classmethod
     def of(
@@ -48,6 +50,7 @@ class Row:
         split = "test" if summaries[0]["test"] is not None else "valid"
         bits = [summary[split].get("bits_per_byte") for summary in summaries]
         rates = [summary["targets_per_second"] for summary in summaries if summary.get("targets_per_second")]
+        used = [summary["processor_seconds"] for summary in summaries if "processor_seconds" in summary]
         epochs = [run["metrics"][-1]["epoch"] for run in runs if run["metrics"]]
         return cls(
             model=scores.model,
@@ -72,6 +75,8 @@ class Row:
             processor_share=min(
                 (summary["processor_share"] for summary in summaries if "processor_share" in summary), default=None
             ),
+            seconds=statistics.median(summary["seconds"] for summary in summaries),
+            processor_seconds=statistics.median(used) if used else None,
         )
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast, get_args
 
 from seqloom.comparison.model_specs import ModelSpec, folder_names, parse_model, refuse_equal_models
 from seqloom.config import build, full_name
-from seqloom.data.corpus import Recipe
+from seqloom.data.corpus import Recipe, Sources
 from seqloom.data.input_source import rereadable
 from seqloom.data.tables.several_files import content_hash
 from seqloom.errors import RequestError, SeqloomError, unknown_name
@@ -52,6 +52,10 @@ class ComparisonSpec:
     @cached_property
     def folders(self) -> dict[str, str]:
         return folder_names(self.models)
+
+    def sources(self) -> Sources:
+        """The data of the trainings."""
+        return Sources(self.data, self.valid, self.test)
 
     def settings_of(self, name: str) -> dict[str, Any]:
         """The settings of a model: those for all models, overridden by those for this model, and by those in its name.

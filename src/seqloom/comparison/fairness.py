@@ -1,0 +1,139 @@
+"""Checks of a comparison: too little test data, models that still improve, budgets overrun, busy machines."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from seqloom.comparison.differences import Difference
+from seqloom.comparison.scoreboard import Curve, Row
+from seqloom.comparison.verdict import listed, many, plain
+
+_OVERRUN = 1.1
+_SECONDS_ALLOWED = 2.0
+"""A training ends with the step that it is in, and evaluates."""
+_LEAST_GAIN = 0.01
+"""Of the score: a model that would gain less by twice the time has converged."""
+_LEAST_EVALUATIONS = 4
+_BUSY = 0.8
+
+
+class Promise(NamedTuple):
+    """What the learning curves of a model promise for twice the time: the `gain` of the score, 0 if it has
+    converged."""
+
+    model: str
+    gain: float
+    score: float
+
+
+def warnings(
+    rows: Sequence[Row],
+    differences: Sequence[Difference],
+    unit: str,
+    lower_is_better: bool,
+    budget: Mapping[str, float],
+) -> list[str]:
+    """Sentences for the report. `differences` are those to the leader; `unit` is the unit of the test data."""
+    sentences = [_small_test_data(rows, differences, unit)]
+    sentences += _still_improving(rows, lower_is_better)
+    if "minutes" in budget:
+        sentences += [_overrun(rows, 60 * budget["minutes"]), _busy(rows)]
+    return [sentence for sentence in sentences if sentence]
+
+
+def promises(rows: Sequence[Row], lower_is_better: bool) -> list[Promise]:
+    """What each model would reach with twice the time, if its curves go on as in their last half; the best first."""
+    result = []
+    for row in rows:
+        gains = [extrapolated_gain(curve, lower_is_better) for curve in row.curves]
+        gain = statistics.fmean(gains) if gains and not row.deterministic else 0.0
+        if gain < _LEAST_GAIN * abs(row.score.mean):
+            gain = 0.0
+        score = row.score.mean - gain if lower_is_better else row.score.mean + gain
+        result.append(Promise(row.model, gain, score))
+    return sorted(result, key=lambda promise: promise.score if lower_is_better else -promise.score)
+
+
+def extrapolated_gain(curve: Curve, lower_is_better: bool) -> float:
+    """By how much a validation score would improve with twice the time: a straight line through the last half of the
+    curve, of the score against the logarithm of the time. Scores above 0 where lower is better (perplexity, scaled
+    errors) fall by equal factors, so their logarithm is taken; scores up to 1 (accuracy) end there."""
+    points = [(seconds, score) for seconds, score in curve if seconds > 0 and math.isfinite(score)]
+    if len(points) < _LEAST_EVALUATIONS:
+        return 0.0
+    last_half = [point for point in points if point[0] >= points[-1][0] / 2]
+    points = last_half if len(last_half) >= 3 else points[-3:]
+    times = np.log2([seconds for seconds, _ in points])
+    scores = np.array([score for _, score in points])
+    if np.ptp(times) == 0:
+        return 0.0
+    if lower_is_better and scores.min() > 0:
+        slope = float(np.polyfit(times, np.log(scores), 1)[0])
+        return max(float(scores[-1] * (1 - math.exp(slope))), 0.0)
+    slope = float(np.polyfit(times, scores, 1)[0])
+    if lower_is_better:
+        return max(-slope, 0.0)
+    room = 1.0 - scores[-1] if scores.min() >= 0 and scores.max() <= 1 else math.inf
+    return max(min(slope, float(room)), 0.0)
+
+
+def _still_improving(rows: Sequence[Row], lower_is_better: bool) -> list[str]:
+    promised = promises(rows, lower_is_better)
+    improving = {promise.model: promise for promise in promised if promise.gain}
+    if not improving:
+        return []
+    sign = "−" if lower_is_better else "+"
+    gains = [
+        f"{model} ({sign}{plain(improving[model].gain)})" for model in (r.model for r in rows) if model in improving
+    ]
+    sentence = (
+        f"Still improving when the budget ended: {listed(gains, 'and')}, extrapolated to twice the time from the last "
+        "half of the learning curves."
+    )
+    before, after = [row.model for row in rows], [promise.model for promise in promised]
+    if before[0] != after[0]:
+        order = listed([f"{p.model} (about {plain(p.score)})" for p in promised[:2]], "before")
+        return [sentence, f"With twice the time another model would probably come first: {order}."]
+    return [sentence, "With twice the time the same model would probably come first."]
+
+
+def _small_test_data(rows: Sequence[Row], differences: Sequence[Difference], unit: str) -> str:
+    """Where the first difference is smaller than what the test data can show."""
+    if not differences or differences[0].told_apart or rows[0].examples is None:
+        return ""
+    nearest = differences[0]
+    if nearest.detectable is None or nearest.difference >= nearest.detectable:
+        return ""
+    return (
+        f"The test data ({rows[0].examples:,} {many(unit)}) and the seeds are too few for the difference between "
+        f"{nearest.reference} and {nearest.model} ({plain(nearest.difference)}): they show differences of "
+        f"{plain(nearest.detectable)} or more, in four of five comparisons."
+    )
+
+
+def _overrun(rows: Sequence[Row], budget_seconds: float) -> str:
+    late = {
+        row.model: row.seconds
+        for row in rows
+        if not row.deterministic and row.seconds > _OVERRUN * budget_seconds + _SECONDS_ALLOWED
+    }
+    if not late:
+        return ""
+    listing = listed([f"{model} ({seconds:,.1f} s)" for model, seconds in late.items()], "and")
+    return f"Trained longer than the budget of {budget_seconds:,.0f} s, by long steps or evaluations: {listing}."
+
+
+def _busy(rows: Sequence[Row]) -> str:
+    """Where even the best training had to wait for a processor."""
+    shares = [row.processor_share for row in rows if row.processor_share is not None and not row.deterministic]
+    if not shares or max(shares) >= _BUSY:
+        return ""
+    return (
+        f"The machine was busy: the trainings got {min(shares):.0%} to {max(shares):.0%} of the processor time that "
+        "they could have used. On a quiet machine all of them would have seen more data."
+    )

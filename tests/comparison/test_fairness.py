@@ -1,0 +1,72 @@
+"""Warnings of a comparison: little test data, models still improving, budgets overrun, busy machines, leaked labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.comparison.test_scoreboard import row, scored
+
+from seqloom.comparison.differences import pairwise, to_leader
+from seqloom.comparison.fairness import extrapolated_gain, promises, warnings
+from seqloom.comparison.leakage import leakage_warning, telling_tokens
+from seqloom.comparison.scoreboard import Row
+from seqloom.data.corpus import Sources, prepare
+from seqloom.run import make_settings
+from seqloom.tasks import tasks
+
+
+def curve(end: float, slope: float) -> list[tuple[float, float]]:
+    """A perplexity that falls by `slope` nats with each doubling of the time, down to `end`."""
+    return [(second, end * math.exp(slope * math.log2(10 / second))) for second in range(1, 11)]
+
+
+def with_curve(original: Row, end: float, slope: float) -> Row:
+    return replace(original, curves=[curve(end, slope)])
+
+
+def test_the_gain_of_twice_the_time_is_that_of_the_curve() -> None:
+    assert extrapolated_gain(curve(100.0, 0.1), True) == pytest.approx(100 * (1 - math.exp(-0.1)))
+    assert extrapolated_gain(curve(100.0, 0.0), True) == pytest.approx(0, abs=1e-9)
+    assert extrapolated_gain(curve(100.0, -0.1), True) == 0  # it became worse
+    assert extrapolated_gain([(5.0, 100.0)], True) == 0
+    accuracy = [(second, 0.5 + 0.2 * math.log2(second)) for second in (1.0, 2.0, 3.0, 4.0)]
+    assert extrapolated_gain(accuracy, False) == pytest.approx(0.1)  # it cannot exceed 1
+
+
+def test_a_model_that_still_improves_is_named_and_whether_the_order_would_change() -> None:
+    first, second = with_curve(row("a", [100.0, 101.0]), 100, 0.0), with_curve(row("b", [102.0, 103.0]), 102, 0.2)
+    assert [promise.model for promise in promises([first, second], True)] == ["b", "a"]
+    said = " ".join(warnings([first, second], [], "line", True, {}))
+    assert "Still improving when the budget ended: b (−" in said
+    assert "another model would probably come first: b (about 84." in said
+    converged = with_curve(second, 102, 0.001)
+    assert warnings([first, converged], [], "line", True, {}) == []
+
+
+def test_too_little_test_data_overrun_and_a_busy_machine() -> None:
+    models = [scored("a", [90.0, 91.0, 89.5]), scored("b", [90.4, 91.3, 89.9])]
+    differences = to_leader(pairwise(models, True), models)
+    rows = [replace(row("a", [90.0], share=0.5), seconds=80.0), replace(row("b", [90.4], share=0.6), seconds=60.0)]
+    little, late, busy = warnings(rows, differences, "line", True, {"minutes": 1.0})
+    assert "400 lines" in little
+    assert "too few for the difference between a and b" in little
+    assert "budget of 60 s" in late
+    assert "a (80.0 s)" in late
+    assert "50% to 60%" in busy
+
+
+def test_a_class_told_by_one_token(tmp_path: Path) -> None:
+    lines = [f"ham\tgood {word}" for word in "abcdefghijkl" * 2] + [
+        f"spam\tbuy-now {word}" for word in "abcdefghijkl" * 2
+    ]
+    lines += ["other\tgood a"] * 2
+    path = tmp_path / "labelled.tsv"
+    path.write_text("".join(f"{line} {number}\n" for number, line in enumerate(lines)), encoding="utf-8")
+    recipe = tasks["classify"].recipe(make_settings("classify", "bow", {"tokenizer.punctuation": False}))
+    train = prepare(Sources(str(path)), recipe, tmp_path / "cache").train
+    assert telling_tokens(train) == {"spam": "buy-now"}
+    assert "spam by 'buy-now'" in leakage_warning(train)
+    assert telling_tokens(object()) == {}
