@@ -20,7 +20,7 @@ def write(path: Path, series: Sequence[Sequence[float]], announced: Sequence[Seq
     lines = ["series,step,value" + (",ask" if announced is not None else "")]
     for number, values in enumerate(series):
         for step, value in enumerate(values):
-            ask = f",{asked[number][step]:g}" if announced is not None else ""
+            ask = f",{announced[number][step]:g}" if announced is not None else ""
             lines.append(f"s{number},{step},{value:.5f}{ask}")
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -35,8 +35,9 @@ def scores(path: Path, folder: Path, model: str, updates: int = 600, **settings:
     return run.backtest(path)
 
 
-def test_a_season_is_found_and_beats_the_last_value(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_season_is_found_and_beats_the_last_value(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
     values = 20 + 6 * np.sin(np.arange(300) * np.pi / 6) + rng.standard_normal(300)
     path = write(tmp_path / "season.csv", [values.tolist()])
     settings = {"data__period": 12, "data__horizon": 6, "data__test_steps": 72, "data__origins": 60}
@@ -45,17 +46,19 @@ def test_a_season_is_found_and_beats_the_last_value(tmp_path: Path) -> None:
     assert "ar beats the naive forecasts" in verdict
 
 
-def test_nothing_beats_the_last_value_of_a_random_walk(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_beats_the_last_value_of_a_random_walk(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(10 + seed)
     walks = [np.cumsum(rng.standard_normal(120)).tolist() for _ in range(40)]
     path = write(tmp_path / "walk.csv", walks)
     results = {m: scores(path, tmp_path, m, data__horizon=3) for m in ("naive", "ar", "gru")}
     assert "Nothing beats naive for sure" in forecast_verdict(results)
 
 
-def test_a_memory_longer_than_a_window_needs_a_recurrent_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(3))
+def test_a_memory_longer_than_a_window_needs_a_recurrent_network(tmp_path: Path, seed: int) -> None:
     """Every 40 steps a cue of 4 or -4 comes; the last five steps before the next repeat it, and are announced."""
-    rng, series, asks = np.random.default_rng(2), [], []
+    rng, series, asks = np.random.default_rng(20 + seed), [], []
     for _ in range(40):
         values, ask = 0.3 * rng.standard_normal(400), np.zeros(400)
         for start in range(0, 400, 40):
@@ -78,8 +81,9 @@ def test_a_memory_longer_than_a_window_needs_a_recurrent_network(tmp_path: Path)
     assert "A recurrent network (gru) earns its keep over an autoregression (ar)" in verdict
 
 
-def test_a_pattern_that_short_series_share_is_learnt_by_one_model_of_all(tmp_path: Path) -> None:
-    rng = np.random.default_rng(3)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pattern_that_short_series_share_is_learnt_by_one_model_of_all(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(30 + seed)
     shape = np.cumsum(rng.standard_normal(60))
     series = []
     for _ in range(200):
