@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
+
+_NAMED_TICKS = 6
+"""The most ticks with names."""
 
 _MULTIPLES = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
 
 
 @dataclass(frozen=True)
 class Axis:
-    """`low` to `high`, linear or logarithmic."""
+    """`low` to `high`, linear or logarithmic. `names`: texts to show instead of values, such as dates of steps."""
 
     low: float
     high: float
     log: bool
     label: str
+    names: Mapping[float, str] = field(default_factory=dict)
 
     @classmethod
     def over(cls, values: Sequence[float], label: str, log: bool) -> Axis:
@@ -38,8 +43,14 @@ class Axis:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
+    def text(self, value: float) -> str:
+        return self.names.get(value) or f"{value:.4g}"
+
     def ticks(self) -> list[float]:
-        """About four to ten round values."""
+        """About four to ten round values, or evenly spaced ones of those that have names."""
+        if self.names:
+            named = sorted(value for value in self.names if self.low <= value <= self.high)
+            return named[:: max(1, -(-len(named) // _NAMED_TICKS))]
         if self.log:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             for multiples in _MULTIPLES:
@@ -66,12 +77,15 @@ _TICK_LABEL = "abs(datum.value) >= 10000 ? format(datum.value, '.3~s') : format(
 
 def altair_axis(axis: Axis) -> dict[str, Any]:
     """The arguments of `alt.X` or `alt.Y` for this axis: its scale, its title and its ticks."""
-    ends = [axis.low, axis.high]
+    ends, ticks = [axis.low, axis.high], axis.ticks()
+    label = _TICK_LABEL
+    if axis.names:
+        label = f"{json.dumps({f'{tick:g}': axis.text(tick) for tick in ticks})}[datum.value]"
     scale = (
         alt.Scale(type="log", domain=ends, nice=False) if axis.log else alt.Scale(domain=ends, nice=False, zero=False)
     )
     return {
         "title": f"{axis.label}, logarithmic" if axis.log else axis.label,
         "scale": scale,
-        "axis": alt.Axis(values=axis.ticks(), labelExpr=_TICK_LABEL),
+        "axis": alt.Axis(values=ticks, labelExpr=label),
     }

@@ -79,7 +79,7 @@ def _rows(line: Line, number: int, x: Axis, y: Axis) -> list[dict[str, Any]]:
             "high": high,
             "dashed": line.dashed,
             "marks": line.marks,
-            "about": f"{line.name}: {up:.4g} {y.label} at {across:.4g} {x.label}",
+            "about": f"{line.name}: {up:.4g} {y.label} at {x.text(across)} {x.label}",
         }
         for (across, up), (low, high) in zip(line.points, bands, strict=True)
     ]
@@ -139,5 +139,5 @@ def _table(lines: Sequence[Line], x: Axis, y: Axis) -> DataTable:
         for number, (across, up) in enumerate(line.points):
             low, high = line.band[number] if line.band else (None, None)
             interval = ["" if low is None else f"{low:.4g}", "" if high is None else f"{high:.4g}"] if bands else []
-            rows.append([line.name, f"{across:.4g}", f"{up:.5g}", *interval])
+            rows.append([line.name, x.text(across), f"{up:.5g}", *interval])
     return DataTable(["", x.label, y.label, *(["low", "high"] if bands else [])], rows)

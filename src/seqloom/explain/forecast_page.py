@@ -12,7 +12,7 @@ from seqloom.charts.bars import Bar, bar_chart, histogram
 from seqloom.charts.figure import Figure
 from seqloom.charts.lines import Line, line_chart
 from seqloom.charts.page import Page
-from seqloom.metrics.forecasting import ForecastStudy, SeriesStudy
+from seqloom.metrics.forecasting import INTERVALS, ForecastStudy, SeriesStudy
 from seqloom.models.forecasting.combination import Coefficients
 
 _STYLE = """
@@ -24,6 +24,12 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-to
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
 th { font-weight: 600; color: var(--soft); font-size: .8rem } th:first-child, td:first-child { text-align: left }
 """
+
+_NAMES = {
+    "mase": "MASE", "smape": "sMAPE, %", "rmsse": "RMSSE", "crps": "CRPS", "mae": "MAE", "rmse": "RMSE",
+    **{f"coverage_{p}": f"coverage, {p} %" for p in INTERVALS},
+}  # fmt: skip
+"""Names of the metrics on the page."""
 
 _MAX_LAG = 24
 _BINS = 25
@@ -39,9 +45,11 @@ def forecast_page(study: ForecastStudy, title: str, about: str = "") -> Page:
 
 
 def _scores(study: ForecastStudy) -> str:
-    shown = {name: f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" for name, value in study.scores.items()}
     tiles = "".join(
-        f"<div><b>{value}</b><span>{escape(name.replace('_', ' '))}</span></div>" for name, value in shown.items()
+        f"<div><b>{value:,}</b><span>{_NAMES.get(name, name)}</span></div>"
+        if isinstance(value, int)
+        else f"<div><b>{value:,.4g}</b><span>{_NAMES.get(name, name)}</span></div>"
+        for name, value in study.scores.items()
     )
     return (
         f'<div class="scores">{tiles}</div><p class="soft">MASE, RMSSE and CRPS are divided by the error of the '
@@ -56,19 +64,29 @@ def _by_horizon(study: ForecastStudy, figures: list[Figure]) -> str:
         return ""
     x = Axis(0.5, len(study.by_horizon) + 0.5, False, "steps ahead")
     y = Axis.over([0.0, *(value for _, value in steps)], "MASE", False)
-    figure = line_chart("by-horizon", "MASE by steps ahead", [Line("MASE", steps)], x, y)
-    figures.append(figure)
-    return f"<h2>How far ahead</h2>{figure.html()}"
+    coverage = [
+        Line(f"{p} %", [(float(row["step"]), row[f"coverage_{p}"]) for row in study.by_horizon], colour=number)
+        for number, p in enumerate(INTERVALS)
+    ]
+    shown = [
+        line_chart("by-horizon", "MASE by steps ahead", [Line("MASE", steps)], x, y),
+        line_chart(
+            "coverage", "coverage of the intervals by steps ahead", coverage, x, Axis(0.0, 1.02, False, "coverage")
+        ),
+    ]
+    figures += shown
+    return "<h2>By steps ahead</h2>" + "".join(figure.html() for figure in shown)
 
 
 def _series(series: SeriesStudy, number: int, figures: list[Figure]) -> str:
     name = series.name or "the series"
     chart = _forecast(series, number)
     figures.append(chart)
+    begin, plural = escape(series.times[len(series.history)]), "" if series.origins == 1 else "s"
     parts = [
         f"<h2>{escape(name)}</h2>",
-        f'<p class="soft">Forecast from {escape(series.origin_time)} on; MASE {series.mase:.3f} over {series.origins} '
-        f"origin{'' if series.origins == 1 else 's'}. The bands are the 80 % and 95 % intervals.</p>",
+        f'<p class="soft">Forecast from {begin} on; MASE {series.mase:.3f} over {series.origins} origin{plural}. '
+        "The bands are the 80 % and 95 % intervals.</p>",
         chart.html(),
     ]
     if len(series.errors) >= 8:
@@ -100,7 +118,9 @@ def _forecast(series: SeriesStudy, number: int) -> Figure:
         Line("actual", actual, colour=2, marks=False),
     ]
     values = [v for _, v in past + actual] + [v for band in bands for pair in band for v in pair]
-    x = Axis(float(begin), ahead[-1], False, f"step, {series.first_time} to {series.last_time}")
+    months = all(time.endswith("-01") for time in series.times)
+    names = {float(begin + step): time[:-3] if months else time for step, time in enumerate(series.times)}
+    x = Axis(float(begin), ahead[-1], False, "time", names)
     return line_chart(
         f"forecast-{number}", f"forecast of {series.name or 'the series'}", lines, x, Axis.over(values, "value", False)
     )

@@ -53,14 +53,13 @@ class Scale(NamedTuple):
 
 class SeriesStudy(NamedTuple):
     """One series on the forecast page. `history` ends before the step `origin`; `median`, `actual` and the ends of the
-    `wide` (95 %) and `narrow` (80 %) intervals are of the steps from there on; `errors` are of one step ahead."""
+    `wide` (95 %) and `narrow` (80 %) intervals are of the steps from there on; `times` are of the history and these
+    steps; `errors` are of one step ahead."""
 
     name: str
     origin: int
     origins: int
-    origin_time: str
-    first_time: str
-    last_time: str
+    times: Sequence[str]
     mase: float
     history: Vector
     actual: Vector

@@ -68,6 +68,9 @@ def backtest(
 _SHOWN = 6
 """Series on a page: the worst, the best, and some between."""
 
+_MIN_SHOWN = 24
+"""The fewest steps of history on a page."""
+
 _ERRORS = 200
 """Steps whose one-step errors are shown."""
 
@@ -91,14 +94,14 @@ def _series_study(
     values, history = panel.of(series), panel.history(series, origin)
     (forecast,) = forecast_histories(trained, [history], horizon)
     edges = [forecast.quantiles[:, LEVELS.index(level)] for level in (0.025, 0.975, 0.1, 0.9)]
-    begin = max(0, origin - max(4 * horizon, 60))
-    times = panel.frequency.to_text(panel.starts[series] + np.array([begin, origin, origin + horizon - 1]))
+    begin = max(0, origin - max(3 * horizon, 2 * panel.period, _MIN_SHOWN))
+    times = panel.frequency.to_text(panel.starts[series] + np.arange(begin, origin + horizon))
     first = max(2 * panel.period, 8, len(values) - _ERRORS)
     origins = [panel.history(series, step) for step in range(first, len(values))]
     expected = [forecast.point[0] for forecast in forecast_histories(trained, origins, 1, refit=False)]
     explain = getattr(trained.model, "coefficients", None)
     return SeriesStudy(
-        panel.names[series], origin, scores.counts[series], times[1], times[0], times[2],
+        panel.names[series], origin, scores.counts[series], times,
         float((scores.sums[series][0] / scores.counts[series]).mean()), values[begin:origin],
         values[origin : origin + horizon], forecast.quantiles[:, MEDIAN], (edges[0], edges[1]), (edges[2], edges[3]),
         values[first:] - np.array(expected), explain(history, horizon) if explain is not None else None,
