@@ -123,6 +123,31 @@ def test_a_count_based_model_is_trained_once(text: Path, tmp_path: Path) -> None
     assert found.rows[0].score.half_width is not None
 
 
+def test_folds_are_scored_together(tmp_path: Path) -> None:
+    """Every example is a test example once."""
+    path = tmp_path / "labelled.tsv"
+    lines = [f"{'yes' if number % 2 else 'no'}\tword{number % 2} text {number}" for number in range(40)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    compared = compare(
+        "classify",
+        str(path),
+        models=["bow"],
+        epochs=1,
+        seeds=1,
+        folds=2,
+        threads=1,
+        quiet=True,
+        out=tmp_path / "compared",
+    )
+    assert [(run["seed"], run["fold"]) for run in compared.report["runs"]] == [(1, 1), (1, 2)]
+    (row,) = compared.rows
+    assert row.examples == 40
+    tested = [run["summary"]["test"]["examples"] for run in compared.report["runs"]]
+    assert sum(tested) == 40
+    accuracy = [run["summary"]["test"]["accuracy"] for run in compared.report["runs"]]
+    assert row.score.mean == pytest.approx(sum(a * n for a, n in zip(accuracy, tested, strict=True)) / 40)
+
+
 def test_models_with_settings_and_equal_parameters(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first model is the reference; the n-gram model has no size."""
     trained: list[list[str]] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqloom.cli.options import Columns, Figures, Json, Set, Test, Threads, Valid, to_json
+from seqloom.cli.options import Columns, Figures, Json, Set, SplitSeed, Test, Threads, Valid, to_json
 from seqloom.errors import RequestError
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ def compare(
         ),
     ] = "minutes",
     columns: Columns = None,
+    split_seed: SplitSeed = 0,
+    folds: Annotated[
+        int,
+        typer.Option(min=0, help="for small data: divide DATA into so many parts, each of which is the test part once"),
+    ] = 0,
     valid: Valid = None,
     test: Test = None,
     settings: Set = None,
@@ -88,6 +93,8 @@ def compare(
         updates=updates,
         seeds=seeds,
         equal=equal,
+        split_seed=split_seed,
+        folds=folds,
         valid=valid,
         test=test,
         threads=threads,

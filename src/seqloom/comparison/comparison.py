@@ -65,6 +65,8 @@ def compare(
     updates: int = 0,
     seeds: int = 3,
     equal: str = "minutes",
+    split_seed: int = 0,
+    folds: int = 0,
     valid: DataSource | None = None,
     test: DataSource | None = None,
     threads: int = 0,
@@ -79,12 +81,14 @@ def compare(
 
     Exactly one of `minutes`, `epochs`, `updates` is the budget of each training. `equal`: "minutes", each model has its
     own size; "parameters", all networks have as many parameters as the first, within 2 %; "both" needs `minutes`.
+    `split_seed` draws other examples to validate and test on. With `folds`, the data is divided into so many parts, and
+    each model is trained once for each of them, which is then its test data: for small data.
     `settings` are for every model, those named `model:setting` for one of them. `figures` is a folder for the charts
     as SVG files. Raises RequestError if the request is impossible or `out` holds another comparison.
     """
     budget = {"minutes": minutes, "epochs": epochs, "updates": updates}
     paths = paths_of(data, valid, test, cache_folder())
-    spec = make_spec(task, *paths, models, seeds, budget, threads, settings or {}, equal)
+    spec = make_spec(task, *paths, models, seeds, budget, threads, settings or {}, equal, split_seed, folds)
     folder = Path(out)
     try:
         with locked_folder(folder):

@@ -155,7 +155,8 @@ def _training_terms(terms: dict[str, Any]) -> str:
     if not terms["budget"]:
         return _count(len(terms["runs"]), "finished run")
     equal = {"parameters": " · equal parameters", "both": " · equal parameters"}.get(terms.get("equal", ""), "")
-    return f"{_budget(terms)} a training · {_count(terms['seeds'], 'seed')}{equal}"
+    folds = f" · {terms['folds']} folds" if terms.get("folds") else ""
+    return f"{_budget(terms)} a training · {_count(terms['seeds'], 'seed')}{folds}{equal}"
 
 
 def _budget(terms: dict[str, Any]) -> str:
@@ -178,12 +179,16 @@ def _equal_terms(report: dict[str, Any]) -> str:
 
 def _terms(report: dict[str, Any]) -> str:
     terms, machine = report["terms"], report["machine"]
-    held_out = "5 % of the data, by a hash of each line's content, so that equal lines never fall on both sides"
+    held_out = f"5 % of the data, equal texts on one side, split seed {terms.get('split_seed', 0)}"
+    if terms.get("folds"):
+        tested = f"each of {terms['folds']} folds once, all test examples scored together"
+    else:
+        tested = terms["test"] or (held_out if terms["valid"] is None else "none: scored on the validation text")
     about = {
         "equal terms": _equal_terms(report),
         "data": terms["data"],
         "validation": terms["valid"] or held_out,
-        "test": terms["test"] or (held_out if terms["valid"] is None else "none: scored on the validation text"),
+        "test": tested,
         "settings": ", ".join(f"{name} = {value}" for name, value in terms["settings"].items()) or "each model's own",
         "score": "of the weights that were best on the validation text",
         "training tokens/s": "median over seeds, validation left out",

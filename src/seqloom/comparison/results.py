@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from seqloom.comparison.differences import ModelScores
 from seqloom.comparison.online import online_milliseconds
@@ -42,6 +45,7 @@ def run_content(training: Training, summary: Mapping[str, Any] | None = None) ->
     return {
         "model": training.name,
         "seed": training.seed,
+        "fold": training.fold,
         "folder": str(training.folder),
         "summary": read_summary(training.folder) if summary is None else summary,
         "metrics": MetricsFile(training.folder).rows(),
@@ -58,21 +62,39 @@ def gather(
     metric = runs[0]["summary"]["score"]
     scores: dict[str, ModelScores] = {}
     unit, number = "example", None
-    for scored in examples:
-        if scored is not None:
-            unit, number = scored.unit, len(scored.sums)
     rows = []
     for name in dict.fromkeys(run["model"] for run in runs):
-        places = [place for place, run in enumerate(runs) if run["model"] == name]
-        summaries = [runs[place]["summary"] for place in places]
-        values = [summary["valid" if summary["test"] is None else "test"][metric] for summary in summaries]
-        scores[name] = model_scores(name, values, [examples[place] for place in places])
+        runs_of_model = [run for run in runs if run["model"] == name]
+        values, examples_by_seed = [], []
+        for seed in dict.fromkeys(run["seed"] for run in runs_of_model):
+            places = [place for place, run in enumerate(runs) if run["model"] == name and run["seed"] == seed]
+            value, scored = _pool([runs[place]["summary"] for place in places], [examples[place] for place in places])
+            values.append(value)
+            examples_by_seed.append(scored)
+            if scored is not None:
+                unit, number = scored.unit, len(scored.sums)
+        scores[name] = model_scores(name, values, examples_by_seed)
         if name in without_seed:
             scores[name] = replace(scores[name], deterministic=True)
-        rows.append(Row.of(scores[name], metric, [runs[place] for place in places], online.get(name), number))
+        rows.append(Row.of(scores[name], metric, runs_of_model, online.get(name), number))
     lower_is_better = runs[0]["summary"]["lower_is_better"]
     rows.sort(key=lambda row: row.score.mean if lower_is_better else -row.score.mean)
     return Results(runs, scores, rows, unit, number)
+
+
+def _pool(
+    summaries: Sequence[Mapping[str, Any]], examples: Sequence[ExampleScores | None]
+) -> tuple[float, ExampleScores | None]:
+    """The score of one seed, over the test examples of all its folds together."""
+    metric = summaries[0]["score"]
+    values = [summary["valid" if summary["test"] is None else "test"][metric] for summary in summaries]
+    scored = [fold for fold in examples if fold is not None]
+    if len(scored) < len(examples):
+        return statistics.fmean(values), None
+    if len(scored) == 1:
+        return values[0], scored[0]
+    pooled = ExampleScores(scored[0].metric, scored[0].unit, np.concatenate([fold.sums for fold in scored]))
+    return pooled.value, pooled
 
 
 def measure_online(trainings: Sequence[Training], threads: int, folder: Path) -> dict[str, float | None]:

@@ -43,6 +43,8 @@ class ComparisonSpec:
     settings: dict[str, Any]
     equal: Equal = "minutes"
     baselines: tuple[str, ...] = field(default=())
+    split_seed: int = 0
+    folds: int = 0
 
     @cached_property
     def specs(self) -> dict[str, ModelSpec]:
@@ -53,9 +55,10 @@ class ComparisonSpec:
     def folders(self) -> dict[str, str]:
         return folder_names(self.models)
 
-    def sources(self) -> Sources:
-        """The data of the trainings."""
-        return Sources(self.data, self.valid, self.test)
+    def sources(self, fold: int = 1) -> Sources:
+        """The data of the trainings; `fold` if there are folds."""
+        fold = fold if self.folds else 0
+        return Sources(self.data, self.valid, self.test, self.split_seed, fold=fold, folds=self.folds)
 
     def settings_of(self, name: str) -> dict[str, Any]:
         """The settings of a model: those for all models, overridden by those for this model, and by those in its name.
@@ -87,6 +90,8 @@ class ComparisonSpec:
         for name, path in (("valid", self.valid), ("test", self.test), ("threads", self.threads or None)):
             words += [f"--{name}", str(path)] if path is not None else []
         words += ["--equal", self.equal] if self.equal != "minutes" else []
+        words += ["--split-seed", str(self.split_seed)] if self.split_seed else []
+        words += ["--folds", str(self.folds)] if self.folds else []
         for assignment in assignments(self.settings):
             words += ["--set", assignment]
         return words
@@ -108,6 +113,8 @@ def make_spec(
     threads: int,
     settings: Mapping[str, Any],
     equal: str = "minutes",
+    split_seed: int = 0,
+    folds: int = 0,
 ) -> ComparisonSpec:
     """Checks a request before anything is trained. Raises RequestError if it is impossible."""
     known = tasks[task].models()
@@ -119,7 +126,7 @@ def make_spec(
         raise RequestError(
             "the number of threads cannot be negative", where="--threads", got=threads, expected="0 or more"
         )
-    if valid is not None and test is None:
+    if valid is not None and test is None and not folds:
         raise RequestError(
             "models are not ranked on the data that chooses their weights",
             where="--test",
@@ -153,7 +160,10 @@ def make_spec(
         dict(settings),
         cast(Equal, equal),
         baselines,
+        split_seed,
+        folds,
     )
+    spec.sources()  # raises RequestError for folds that are impossible
     for name in names:
         _check_model(spec, name)
     refuse_equal_models({name: (spec.specs[name].model, spec.settings_of(name)) for name in names}, task, data)
@@ -224,7 +234,7 @@ def claim_folder(folder: Path, specification: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise SeqloomError("the file is not JSON", where=str(path), got=str(error)) from None
     # Comparisons of older versions lack the newer fields.
-    defaults = {"equal": "minutes", "baselines": []}
+    defaults = {"equal": "minutes", "baselines": [], "split_seed": 0, "folds": 0}
     changed = [name for name in content if before.get(name, defaults.get(name)) != content[name]]
     if changed:
         raise RequestError(

@@ -25,11 +25,12 @@ Settings = Mapping[str, Mapping[str, Any]]
 
 
 class Training(NamedTuple):
-    """A model, by its name in the comparison, with a seed."""
+    """A model, by its name in the comparison, with a seed; `fold`, from 1, is its test part if there are folds."""
 
     name: str
     seed: int
     folder: Path
+    fold: int = 0
 
     @property
     def is_finished(self) -> bool:
@@ -40,10 +41,11 @@ def plan_trainings(spec: ComparisonSpec, folder: Path) -> list[Training]:
     """Seed by seed, so that an interrupted comparison has compared all models with the first seeds."""
     last_seed = {name: 1 if has_no_seed(spec, name) else spec.seeds for name in spec.models}
     return [
-        Training(name, seed, folder / "runs" / f"{spec.folders[name]}-seed{seed}")
+        Training(name, seed, folder / "runs" / f"{spec.folders[name]}-seed{seed}{f'-fold{fold}' if fold else ''}", fold)
         for seed in range(1, spec.seeds + 1)
         for name in spec.models
         if seed <= last_seed[name]
+        for fold in (range(1, spec.folds + 1) if spec.folds else [0])
     ]
 
 
@@ -115,6 +117,8 @@ def training_arguments(spec: ComparisonSpec, settings: Settings, training: Train
     model = spec.specs[training.name].model
     arguments = [spec.task, spec.data, "--model", model, "--out", str(training.folder), "--seed", str(training.seed)]
     arguments += ["--threads", str(spec.threads)]
+    arguments += ["--split-seed", str(spec.split_seed)] if spec.split_seed else []
+    arguments += ["--folds", str(spec.folds), "--fold", str(training.fold)] if training.fold else []
     for option, value in (("valid", spec.valid), ("test", spec.test), *spec.budget.items()):
         arguments += [f"--{option}", str(value)] if value is not None else []
     for assignment in assignments(settings[training.name]):
