@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.decoding.candidates import most_probable, restrict
-from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.search_options import Hypothesis, Search
 from seqloom.decoding.transduce import transduce
 from tests.support.table_model import Source, TableModel, every_string, random_sources
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import seqloom
 from seqloom.decoding.ensemble import Ensemble
-from seqloom.decoding.search import Search, Term
+from seqloom.decoding.search_options import Search, Term
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from tests.support.command_line import CommandLine

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import seqloom
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.sampling import Sampling
-from seqloom.decoding.search import Search
+from seqloom.decoding.search_options import Search
 from seqloom.decoding.token_rules import TokenRules
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError

@@ -16,7 +16,7 @@ from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.decoding import transduce as module
 from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.scoring import score_pairs
-from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.search_options import Hypothesis, Search
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from seqloom.models.architecture import architecture, network_settings

@@ -11,7 +11,7 @@ from torch import Tensor
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.candidates import most_probable
 from seqloom.decoding.decode_loop import Choice, Sources
-from seqloom.decoding.search import Search
+from seqloom.decoding.search_options import Search
 
 
 class Ended(NamedTuple):

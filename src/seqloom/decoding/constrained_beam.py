@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.decode_loop import Choice, Sources, Strategy
-from seqloom.decoding.search import Search, Term
+from seqloom.decoding.search_options import Search, Term
 
 _IMPROBABLE = -1e4
 """The log-probability of a token of a term that the model, or a rule, excludes."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.decoding.candidates import restrict
-from seqloom.decoding.search import Search
+from seqloom.decoding.search_options import Search
 from seqloom.memory import check_memory
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.nn.layer import State, map_state, select_rows

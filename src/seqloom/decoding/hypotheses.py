@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.decoding.decode_loop import SearchStep, Sources
-from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.search_options import Hypothesis, Search
 
 
 class HypothesisTable(NamedTuple):

@@ -17,7 +17,7 @@ from seqloom.decoding.constrained_beam import ConstrainedBeam
 from seqloom.decoding.decode_loop import Sources, Strategy, decode
 from seqloom.decoding.greedy_sampling import AncestralSampling, Greedy
 from seqloom.decoding.hypotheses import hypotheses
-from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.search_options import Hypothesis, Search
 from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import DecodesNext
 

@@ -11,7 +11,7 @@ import torch
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.copying import copy_unknown
-from seqloom.decoding.search import Hypothesis, Search, Term
+from seqloom.decoding.search_options import Hypothesis, Search, Term
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import DecodesNext

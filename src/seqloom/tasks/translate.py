@@ -24,7 +24,7 @@ from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.decoding.option_checks import check_option
 from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.scoring import named_scores, score_pairs, score_tokens_of_pairs
-from seqloom.decoding.search import Search
+from seqloom.decoding.search_options import Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.token_rules import TokenRules
 from seqloom.decoding.translation import Translation, Translator, ids_within_text, required_term

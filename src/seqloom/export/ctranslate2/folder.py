@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from seqloom.data.tokenizer import EOS, PAD, SOS, SPECIALS, UNK
-from seqloom.decoding.search import Search
+from seqloom.decoding.search_options import Search
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from seqloom.export.int8_loss import check_loss

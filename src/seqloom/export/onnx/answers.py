@@ -14,7 +14,7 @@ import torch
 
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.decoding.sampling import Sampling, generate
-from seqloom.decoding.search import Search
+from seqloom.decoding.search_options import Search
 from seqloom.decoding.transduce import transduce
 from seqloom.export.onnx.gate import Gate, ParityError
 from seqloom.run import Run

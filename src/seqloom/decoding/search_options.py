@@ -1,4 +1,4 @@
-"""The options of a search for targets, and its hypotheses."""
+"""The options of a search for targets, and the hypotheses that it returns."""
 
 from __future__ import annotations
 
