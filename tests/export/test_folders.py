@@ -181,7 +181,7 @@ def test_8_bit_weights_are_smaller_and_measured(kind: str, tmp_path: Path) -> No
 def test_8_bit_weights_that_cost_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from seqloom.formats.onnx import matrices
 
-    run = RUNS["language-model lstm"](tmp_path)
+    run = RUNS["language-model transformer"](tmp_path)
     monkeypatch.setattr(matrices, "_LARGEST", 1)
     with pytest.raises(SeqloomError, match="loss of 8-bit weights"):
         exported(run, tmp_path / "out", int8=True, max_loss=0.0)

@@ -57,7 +57,7 @@ def test_a_save_that_fails_leaves_the_one_before(
         write_entries(path, entries, metadata)
 
     monkeypatch.setattr(module, "write_entries", write)
-    with pytest.raises(SeqloomError, match="no room"):
+    with pytest.raises(SeqloomError, match="no space"):
         save_checkpoint(tmp_path, made(2))
     loaded = load_checkpoint(tmp_path)
     assert loaded is not None

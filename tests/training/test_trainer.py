@@ -136,7 +136,7 @@ def test_a_full_disk_leaves_what_was_saved(tmp_path: Path, monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         signal_after(patch, 8)
         train_small(folder, updates=20)
-    with largest_file(3_000), pytest.raises(seqloom.SeqloomError, match="no room") as refused:
+    with largest_file(3_000), pytest.raises(seqloom.SeqloomError, match="no space") as refused:
         train_small(folder, updates=20, resume=True)
     assert refused.value.exit_status == 1
     assert "--resume" in str(refused.value)
