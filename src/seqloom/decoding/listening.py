@@ -67,9 +67,9 @@ class Listener:
             if not last and len(self._log_probs) - last_speech <= self._decoder.pause:
                 break
             ended.append(self._decoder.of_utterance(self._log_probs[part], self._first_step + part.start)[0])
-        rest = parts[len(ended) :]
+        unfinished = parts[len(ended) :]
         # Of what is over, the last step stays: the next utterance begins with the step before its first word.
-        over = rest[0].start if rest else max(len(self._log_probs) - 1, 0)
+        over = unfinished[0].start if unfinished else max(len(self._log_probs) - 1, 0)
         self._log_probs, self._first_step = self._log_probs[over:], self._first_step + over
-        partial = self._decoder.of_utterance(self._log_probs[: rest[0].stop - over])[0].text if rest else ""
+        partial = self._decoder.of_utterance(self._log_probs[: unfinished[0].stop - over])[0].text if unfinished else ""
         return Heard([transcript for transcript in ended if transcript.text], partial)

@@ -86,11 +86,13 @@ class CtcDecoder:
         if not parts:
             nothing = float(log_probs[:, 0].sum())
             return [Transcript("", nothing, nothing, [])]
-        found = [self.of_utterance(log_probs[part], part.start) for part in parts]
-        if len(found) == 1:
-            return found[0]
-        ranked = [[hypotheses[min(rank, len(hypotheses) - 1)] for hypotheses in found] for rank in range(self.n_best)]
-        return [joined(row) for rank, row in enumerate(ranked) if rank == 0 or any(len(h) > rank for h in found)]
+        by_utterance = [self.of_utterance(log_probs[part], part.start) for part in parts]
+        if len(by_utterance) == 1:
+            return by_utterance[0]
+        ranked = [
+            [hypotheses[min(rank, len(hypotheses) - 1)] for hypotheses in by_utterance] for rank in range(self.n_best)
+        ]
+        return [joined(row) for rank, row in enumerate(ranked) if rank == 0 or any(len(h) > rank for h in by_utterance)]
 
     def of_utterance(self, log_probs: LogProbs, first_step: int = 0) -> list[Transcript]:
         return [self.with_times(h, log_probs, first_step) for h in self._search(log_probs)]

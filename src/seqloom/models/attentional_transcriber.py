@@ -54,9 +54,9 @@ def transcriber_architectures() -> Mapping[str, Architecture]:
     return by_name
 
 
-def attentional_settings(chosen: Architecture) -> type[AttentionalTranscriberSettings]:
+def attentional_settings(architecture: Architecture) -> type[AttentionalTranscriberSettings]:
     return create_model(
-        "AttentionalTranscriberSettings", __base__=AttentionalTranscriberSettings, **setting_fields(chosen)
+        "AttentionalTranscriberSettings", __base__=AttentionalTranscriberSettings, **setting_fields(architecture)
     )
 
 
@@ -71,12 +71,12 @@ class AttentionalTranscriber(EncoderDecoder):
 
     @classmethod
     def of(
-        cls, chosen: Architecture, settings: Any, counts: NDArray[np.int64], frame_size: int
+        cls, architecture: Architecture, settings: Any, counts: NDArray[np.int64], frame_size: int
     ) -> AttentionalTranscriber:
         """`counts`: the frequency of each token in the training transcripts, which also gives the vocabulary's size."""
         embedding = TokenEmbedding(len(counts), settings.embedding)
-        encoder = frame_encoder(frame_size, chosen.encoder, settings.encoder, settings.input)
-        decoder = build_decoder(chosen, embedding.dim, encoder, settings)
+        encoder = frame_encoder(frame_size, architecture.encoder, settings.encoder, settings.input)
+        decoder = build_decoder(architecture, embedding.dim, encoder, settings)
         output = OutputLayer(decoder.output_size, settings.output, counts, cast(nn.Parameter, embedding.table.weight))
         network = cls(embedding, encoder, decoder, output, counts, settings.decoder.scheduled_sampling)
         network.ctc_weight = settings.ctc.weight
@@ -85,10 +85,12 @@ class AttentionalTranscriber(EncoderDecoder):
         return network
 
     @classmethod
-    def reopened(cls, chosen: Architecture, settings: Any, tensors: Mapping[str, Tensor]) -> AttentionalTranscriber:
+    def reopened(
+        cls, architecture: Architecture, settings: Any, tensors: Mapping[str, Tensor]
+    ) -> AttentionalTranscriber:
         """An untrained network with the sizes of the saved `tensors`."""
         frame_size = tensors["encoder.read.0.weight"].shape[1]
-        return cls.of(chosen, settings, tensors["token_counts"].numpy(), frame_size)
+        return cls.of(architecture, settings, tensors["token_counts"].numpy(), frame_size)
 
     @property
     def causal(self) -> bool:

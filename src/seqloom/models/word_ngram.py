@@ -56,8 +56,14 @@ class WordNgram(nn.Module):
     @classmethod
     def like(cls, tensors: Mapping[str, Tensor], prefix: str) -> WordNgram | None:
         """One of the sizes of the saved `tensors`, to load them into; None where there is none among them."""
-        own = {name.removeprefix(prefix): torch.zeros_like(t) for name, t in tensors.items() if name.startswith(prefix)}
-        return cls({name: t for name, t in own.items() if name != "text"}, own["text"]) if "text" in own else None
+        tensors_of_model = {
+            name.removeprefix(prefix): torch.zeros_like(t) for name, t in tensors.items() if name.startswith(prefix)
+        }
+        return (
+            cls({name: t for name, t in tensors_of_model.items() if name != "text"}, tensors_of_model["text"])
+            if "text" in tensors_of_model
+            else None
+        )
 
     def store(self, where: str = "the n-gram model of the run") -> Store:
         """For compiled queries, every index of it checked."""

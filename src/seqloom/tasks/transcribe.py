@@ -60,8 +60,10 @@ class TranscribeTask:
     def describe(self, model: str) -> Description:
         if not model.endswith(ATTENTION):
             return layers.describe(model)
-        chosen = transcriber_architectures()[model]
-        text = f"{chosen.encoder} reads the sound, {chosen.decoder} writes with attention, and CTC beside it."
+        architecture = transcriber_architectures()[model]
+        text = (
+            f"{architecture.encoder} reads the sound, {architecture.decoder} writes with attention, and CTC beside it."
+        )
         return Description(text[0].upper() + text[1:], "Chan et al. 2016; Watanabe et al. 2017")
 
     def settings(self, model: str) -> type[CommonSettings]:
@@ -69,7 +71,7 @@ class TranscribeTask:
             raise unknown_name("model", model, self.models())
         return settings_of(model)
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         return preset_of(model)
 
     def recipe(self, settings: CommonSettings) -> SpokenRecipe:
@@ -79,8 +81,8 @@ class TranscribeTask:
     def build(self, corpus: Corpus[Any, SpokenData], model: str, settings: Any) -> nn.Module:
         codec = cast(SpokenCodec, corpus.codec)
         if model.endswith(ATTENTION):
-            chosen = transcriber_architectures()[model]
-            return AttentionalTranscriber.of(chosen, settings, corpus.train.token_counts(), codec.features.size)
+            architecture = transcriber_architectures()[model]
+            return AttentionalTranscriber.of(architecture, settings, corpus.train.token_counts(), codec.features.size)
         ngram = Language(settings.language, settings.tokenizer).ngram(corpus.train.texts)
         return Transcriber.build(model, settings, codec.features.size, codec.tokenizer.vocab_size, ngram)
 
@@ -99,10 +101,12 @@ class TranscribeTask:
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
         """By token, the end of each transcript counted as one."""
         mask = batch.mask()
-        kept = (
+        real_rows = (
             batch if batch.scored is None else batch.select(batch.scored[:, 0])
         )  # a rank without rows has an idle one
-        total = model.transcript_loss(kept.source, kept.source_lengths, kept.inputs, kept.targets, kept.lengths)
+        total = model.transcript_loss(
+            real_rows.source, real_rows.source_lengths, real_rows.inputs, real_rows.targets, real_rows.lengths
+        )
         return Loss(total, torch.tensor(batch.targets.numel()) if mask is None else mask.sum()), state
 
     def score(self, data: SpokenData) -> Score:  # noqa: ARG002
@@ -136,7 +140,7 @@ class TranscribeTask:
         }
 
     def _texts(self, trained: Trained, data: SpokenData, options: Mapping[str, Any]) -> list[str]:
-        rows = [data.codec.pipeline().whole(data.log_mel(i)) for i in range(data.num_lines)]
+        rows = [data.codec.pipeline().all_frames(data.log_mel(i)) for i in range(data.num_lines)]
         return [best.text for best, *_ in _transcripts(trained, rows, options)]
 
     def inputs(self, path: str, settings: CommonSettings) -> Iterator[SoundFile]:  # noqa: ARG002
@@ -185,7 +189,7 @@ class TranscribeTask:
     def calibrate(self, trained: Trained, valid: SpokenData) -> None:
         """Fits the weights of the language model."""
         if isinstance(trained.model, Transcriber):
-            rows = [valid.codec.pipeline().whole(valid.log_mel(i)) for i in range(valid.num_lines)]
+            rows = [valid.codec.pipeline().all_frames(valid.log_mel(i)) for i in range(valid.num_lines)]
             fit_weights(trained, list(_log_probs(trained, rows)), valid.texts)
 
 

@@ -90,11 +90,11 @@ def fit_weights(trained: Trained, log_probs: Sequence[LogProbs], texts: Sequence
     for _ in range(2):
         before = (weight, bonus)
         for value in _NGRAM_WEIGHTS:
-            if (found := errors(value, bonus)) < best:
-                best, weight = found, value
+            if (num_errors := errors(value, bonus)) < best:
+                best, weight = num_errors, value
         for value in sorted(_WORD_BONUSES, key=abs):
-            if (found := errors(weight, value)) < best:
-                best, bonus = found, value
+            if (num_errors := errors(weight, value)) < best:
+                best, bonus = num_errors, value
         if (weight, bonus) == before:
             break
     model.ngram_weight.fill_(weight)

@@ -45,7 +45,7 @@ def test_frames_in_parts_are_stacked_as_the_whole_is(normalise: str, deltas: int
     settings = FeatureSettings(rate=RATE, bands=20, deltas=deltas, stack=stack, stride=stride, normalise=normalise)
     frames, random = LogMel(settings).frames(SOUND), np.random.default_rng(0)
     mean, deviation = frames.mean(0) + 1, frames.std(0)
-    whole = FramePipeline(settings, mean, deviation).whole(frames)
+    whole = FramePipeline(settings, mean, deviation).all_frames(frames)
     assert whole.shape == (settings.steps(np.array([len(frames)]))[0], settings.size)
     for sizes in (np.ones(len(frames), int), random.integers(1, 9, len(frames))):
         pipeline, at, parts = FramePipeline(settings, mean, deviation), 0, []
@@ -58,7 +58,7 @@ def test_frames_in_parts_are_stacked_as_the_whole_is(normalise: str, deltas: int
 def test_a_short_recording_has_one_step() -> None:
     settings = FeatureSettings(rate=RATE, bands=20, stack=8)
     frames = LogMel(settings).frames(SOUND[:300])
-    assert FramePipeline(settings, frames[0], frames[0]).whole(frames).shape == (1, 160)
+    assert FramePipeline(settings, frames[0], frames[0]).all_frames(frames).shape == (1, 160)
 
 
 def test_augmentation_is_a_function_of_the_seed() -> None:

@@ -70,7 +70,7 @@ class FramePipeline:
             return np.zeros((0, self._settings.size), np.float32)
         return self._stacked(self._with_deltas((log_mel - self._running_mean(log_mel)) / self._deviation))
 
-    def whole(self, log_mel: Frames) -> Frames:
+    def all_frames(self, log_mel: Frames) -> Frames:
         """All stacks of a recording, at least one: zeros fill it up where the recording is shorter."""
         if self._settings.normalise == "recording":
             normalised = (log_mel - log_mel.mean(0)) / self._deviation

@@ -135,7 +135,7 @@ class SpokenCodec:
     def frames(self, sound: Sound) -> Frames:
         """What a network reads of a recording, (steps, size)."""
         log_mel = LogMel(self.features).frames(resampled(sound, self.features.rate))
-        return self.pipeline().whole(log_mel)
+        return self.pipeline().all_frames(log_mel)
 
 
 class _Checked(NamedTuple):
