@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +21,6 @@ from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import SeqloomError, SeqloomWarning
 from seqloom.files import read_lines
 from seqloom.metrics.spans import span_scores
-
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def write(path: Path, content: str | bytes) -> str:
@@ -227,34 +223,3 @@ def test_control_characters_of_data_do_not_reach_the_terminal() -> None:
     error = SeqloomError("odd \x1b[31m label", where="a\x07b", got="\x9b2J", hint="a\tb")
     assert str(error).splitlines()[0] == r"odd \x1b[31m label"
     assert not {"\x1b", "\x07", "\x9b"} & set(str(error))
-
-
-def shared_files() -> list[tuple[str, Path]]:
-    """Each file of data for tests with its reader."""
-    folders = {"lm": "lines", "translate": "pairs", "g2p": "pairs", "morphology": "pairs", "classify": "labelled"}
-    named = [(reader, path) for folder, reader in folders.items() for path in sorted((SHARED / folder).glob("*"))]
-    named += [("tagged", path) for path in sorted((SHARED / "tag").glob("*"))]
-    named += [("labelled", path) for path in sorted((SHARED / "series").glob("*.ts"))]
-    named += [("rated-pairs", SHARED / "vectors" / name) for name in ("wordsim353.tsv", "simlex999.txt")]
-    named += [("analogies", SHARED / "vectors" / "questions-words.txt")]
-    known = (".txt", ".tsv", ".gz", ".xz", ".ts")
-    return [(reader, path) for reader, path in named if path.suffix in known and "LICENSE" not in path.name]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not SHARED.exists(), reason="no shared data beside this checkout")
-def test_real_data_is_read_without_a_warning() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for reader, path in shared_files():
-            assert next(iter(readers[reader](str(path))), None) is not None, path
-            for _ in readers[reader](str(path)):
-                pass
-
-
-def test_the_examples_are_read_without_a_warning() -> None:
-    found = [path for path in EXAMPLES.iterdir() if path.suffix in (".txt", ".conllu", ".ts")]
-    assert len(found) > 1
-    for path in found:
-        reader = {".txt": "lines", ".conllu": "tagged", ".ts": "labelled"}[path.suffix]
-        assert len(list(readers[reader](str(path))))

@@ -19,7 +19,7 @@ from seqloom.files import hashed_reads, writing
 from seqloom.storage.folder import facts_of, is_whole, new_folder
 
 _SHARE = 0.05
-_MOST_UNKNOWN, _FEW_TOKENS = 0.2, 1_000
+_FEW_TOKENS = 1_000
 _FORMAT = 4  # raised when the layout of cached files changes
 
 
@@ -88,7 +88,8 @@ class Recipe(Generic[Example, Stored]):
     often as it is called) and where they are from. `load` finds a codec that was saved in a folder. `settings` says
     all else that the outcome depends on. Examples of one `identity` fall on the same side of a split, and each
     `stratum`, such as a label, is held out in proportion. `cut` divides an example at a character of its identity,
-    where examples are lines of a running text: a text of few lines is split by position.
+    where examples are lines of a running text: a text of few lines is split by position. There
+    is a warning if more than the share `most_unknown` of the tokens is not in the vocabulary.
     """
 
     read: Callable[[str], Iterator[Example]]
@@ -98,6 +99,7 @@ class Recipe(Generic[Example, Stored]):
     identity: Callable[[Example], str]
     stratum: Callable[[Example], str] = lambda _: ""
     cut: Callable[[Example, int], tuple[Example, Example]] | None = None
+    most_unknown: float = 0.2
 
     def depending_on(self, columns: str) -> Recipe[Example, Stored]:
         """The same recipe, of which `read` depends on the `columns` too."""
@@ -258,20 +260,20 @@ def _encode_splits(
                     writers[split].add(examples)
             for writer in writers.values():
                 writer.finish()
-            _warn_of_unknown(codec.open(temporary / "train"), path)
+            _warn_of_unknown(codec.open(temporary / "train"), path, recipe.most_unknown)
     return {split: codec.open(folder / split) for split in parts}
 
 
-def _warn_of_unknown(data: Data, path: str) -> None:
+def _warn_of_unknown(data: Data, path: str, most_unknown: float) -> None:
     if not isinstance(data, CountsUnknown):
         return
     unknown, tokens = data.unknown()
-    if tokens >= _FEW_TOKENS and unknown > _MOST_UNKNOWN * tokens:
+    if tokens >= _FEW_TOKENS and unknown > most_unknown * tokens:
         warn(
             "many tokens of the text are not in the vocabulary; all of them count as one, <unk>",
             where=path,
             got=f"{unknown:,} of {tokens:,} tokens ({unknown / tokens:.0%})",
-            expected=f"up to {_MOST_UNKNOWN:.0%}",
+            expected=f"up to {most_unknown:.0%}",
             hint="tokenizer.kind=bpe knows every text, also one without whitespace between words",
         )
 

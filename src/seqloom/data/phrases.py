@@ -110,6 +110,10 @@ def join(line: str, pairs: Pairs) -> str:
     return " ".join(words)
 
 
+_MOST_RARE = 0.5
+"""The share of tokens without a vector. In a short text, many words are too rare for one."""
+
+
 def phrase_recipe(
     read: Callable[[str], Iterator[str]], settings: TokenizerSettings, phrases: PhraseSettings
 ) -> Recipe[str, TokenFile]:
@@ -128,7 +132,10 @@ def phrase_recipe(
         return PhraseCodec(train_tokenizer(_read(lines, passes), settings, where), passes)
 
     dependent = phrases.model_dump_json() if phrases.passes else ""
-    return Recipe(read, learn, PhraseCodec.load, settings.model_dump_json() + dependent, identity=str, cut=cut_line)
+    return Recipe(
+        read, learn, PhraseCodec.load, settings.model_dump_json() + dependent, identity=str, cut=cut_line,
+        most_unknown=_MOST_RARE,
+    )  # fmt: skip
 
 
 def _read(lines: Callable[[], Iterable[str]], phrases: Sequence[Pairs]) -> Iterable[str]:
