@@ -91,7 +91,7 @@ def answer_to(work: Callable[[], int], size: int) -> Answer:
     """What comes of the work on an input of `size` bytes; its result is an exit status."""
     before = _restart_peak()
     try:
-        with alarm():
+        with alarm(HANG_SECONDS):
             status = work()
     except SeqloomError:
         return "refused", ""

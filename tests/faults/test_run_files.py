@@ -21,10 +21,10 @@ _answered: dict[str, list[str]] = {}
 
 
 class Asked(NamedTuple):
-    """A file of the run, what is in it instead, and the command."""
+    """A file of the run, what is in it instead (None: it is removed), and the command."""
 
     file: Path
-    content: bytes
+    content: bytes | None
     command: str
 
 
@@ -54,10 +54,10 @@ class BrokenRun:
     def asked(self, number: int) -> Asked:
         """The input of a number."""
         chance = random_for(f"run {self.name}", number)
-        place = chance.randrange(len(self.files))
-        return Asked(
-            self.files[place], mutated(self.contents[place], chance, self.contents), chance.choice(self.commands)
-        )
+        place, command = chance.randrange(len(self.files)), chance.choice(self.commands)
+        is_removed = chance.random() < 0.05
+        content = None if is_removed else mutated(self.contents[place], chance, self.contents)
+        return Asked(self.files[place], content, command)
 
     def answer(self, number: int) -> Answer:
         """What comes of an input, in this process, which is one of its own."""
@@ -75,7 +75,9 @@ class BrokenRun:
             shutil.rmtree(path, ignore_errors=True)
         folder.mkdir()
         shutil.copytree(self.good, broken)
-        if asked is not None:
+        if asked is not None and asked.content is None:
+            (broken / asked.file).unlink()
+        elif asked is not None:
             (broken / asked.file).write_bytes(asked.content)
         places = {"RUN": broken, "DATA": self.data, "FOLDER": folder, "PAGE": folder / "page.html"}
         places |= {"MATRIX": folder / "out.npy", "TASK": task_of(self.name), "MODEL": self.small.model}
@@ -95,7 +97,7 @@ def test_broken_runs_are_answered_or_refused(name: str, tmp_path: Path) -> None:
     _answered[name] = run.commands
     assert len(run.commands) >= 2
     numbers = rounds(0.35 / len(KINDS), per_second=8)
-    try_inputs(name, numbers, lambda number: run.asked(number).content, run.answer)
+    try_inputs(name, numbers, lambda number: run.asked(number).content or b"", run.answer)
     campaign.check(before)
 
 

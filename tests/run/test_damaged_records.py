@@ -149,3 +149,14 @@ def test_a_wrong_configuration_is_named(before: str, after: str, run: Path) -> N
     path.write_text(path.read_text().replace(before, after, 1))
     with pytest.raises(seqloom.SeqloomError):
         seqloom.load(run)
+
+
+def test_weights_that_are_not_numbers_are_named(run: Path) -> None:
+    tensors = read_tensors(run / "model.safetensors")
+    for name in [name for name, tensor in tensors.items() if tensor.is_floating_point()]:
+        broken = tensors[name].clone()
+        broken.view(-1)[-1] = float("nan")
+        write_tensors(run / "model.safetensors", tensors | {name: broken})
+        with pytest.raises(seqloom.SeqloomError, match=name) as refused:
+            seqloom.load(run)
+        assert refused.value.got == "NaN"

@@ -95,11 +95,13 @@ class Mixture(CountBased):
         write_tensors(folder / "model.safetensors", {"weights": self.weights})
 
     def open(self, folder: Path) -> None:
+        """Raises SeqloomError if the weights are not those of the parts, or no distribution."""
         tensors = read_tensors(folder / "model.safetensors")
-        self._open_parts(sorted((folder / PARTS).iterdir(), key=lambda path: int(path.name)))
-        if tensors.keys() != {"weights"} or len(tensors["weights"]) != len(self.parts):
-            raise SeqloomError("the mixture is damaged", where=str(folder), got=f"{len(self.parts)} parts")
-        self.weights = tensors["weights"]
+        self._open_parts(_copies(folder))
+        weights = tensors.get("weights", torch.zeros(0))
+        if weights.shape != (len(self.parts),) or not _is_distribution(weights):
+            raise SeqloomError("the mixture is damaged", where=str(folder), got=f"weights {weights.tolist()}")
+        self.weights = weights
 
     def num_parameters(self) -> int:
         """The number of parameters of all parts, and of the weights."""
@@ -201,6 +203,17 @@ def em_weights(log_probs: NDArray[np.float64], tolerance: float, max_steps: int 
         weights = (weights[:, None] * probs / np.maximum(mixed, 1e-300)).mean(1)
         weights /= weights.sum()
     return weights
+
+
+def _copies(folder: Path) -> list[Path]:
+    """The folders of the parts in a mixture's folder, in their order."""
+    copies = folder / PARTS
+    paths = [path for path in copies.iterdir() if path.name.isdecimal()] if copies.is_dir() else []
+    return sorted(paths, key=lambda path: int(path.name))
+
+
+def _is_distribution(weights: Tensor) -> bool:
+    return bool((weights >= 0).all()) and abs(float(weights.sum()) - 1) < 1e-6
 
 
 def _size(model: Any) -> int:

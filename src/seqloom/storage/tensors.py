@@ -33,7 +33,7 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
-    """Copies tensors into a model. Raises SeqloomError if names or shapes differ."""
+    """Copies tensors into a model. Raises SeqloomError if names or shapes differ, or if a number is NaN."""
     model_tensors_by_name = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     if model_tensors_by_name.keys() != tensors.keys():
         raise SeqloomError(
@@ -51,6 +51,8 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: P
                     got=tuple(tensors[name].shape),
                     expected=tuple(tensor.shape),
                 )
+            if bool(tensors[name].isnan().any()):
+                raise SeqloomError(f"the saved weight {name} is damaged", where=str(where), got="NaN")
             tensor.copy_(tensors[name])
 
 

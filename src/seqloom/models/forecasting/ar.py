@@ -110,6 +110,8 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]], period: int) -> dict[str, Comb
         (steps, columns, order), (center, variance, criterion) = sizes, numbers
         lags = np.array(arrays["lags"][at_lag : at_lag + order], np.int64)
         coefficients = np.array(arrays["coefficients"][at_coefficient : at_coefficient + columns + order], np.float64)
+        if len(lags) != order or len(coefficients) != columns + order or min(steps, columns, *lags - 1) < 0:
+            raise ValueError(f"sizes {sizes}, lags {lags.tolist()}")
         at_lag, at_coefficient = at_lag + order, at_coefficient + columns + order
         fits.append(
             Fit(

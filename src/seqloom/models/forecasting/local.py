@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seqloom.config import Settings
 from seqloom.data.series import History, SeriesData
 from seqloom.data.series_recipe import SeriesCodec
+from seqloom.errors import SeqloomError
 from seqloom.models.fitted import FittedInOnePass
 from seqloom.models.forecasting.calibration import NEUTRAL, Factors, factors_on
 from seqloom.models.forecasting.forecast import Forecast, normal_paths
@@ -58,9 +59,16 @@ class LocalForecaster(FittedInOnePass):
         write_arrays(folder / "model.safetensors", shared | self.arrays(), {})
 
     def open(self, folder: Path) -> None:
-        arrays = map_arrays(folder / "model.safetensors")
-        self.period, self.factors = int(arrays["period"][0]), np.array(arrays["factors"], np.float64)
-        self.restore(arrays)
+        """Raises SeqloomError if the arrays are not those that `save` writes."""
+        path = folder / "model.safetensors"
+        arrays = map_arrays(path)
+        try:
+            if nan := [name for name, array in arrays.items() if np.isnan(array).any()]:
+                raise ValueError(f"NaN in {', '.join(nan)}")
+            self.period, self.factors = int(arrays["period"][0]), np.array(arrays["factors"], np.float64)
+            self.restore(arrays)
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise SeqloomError("the saved model is damaged", where=str(path), got=repr(error)) from None
 
 
 class RefittedForecaster(LocalForecaster):

@@ -172,7 +172,10 @@ class Ridge(LocalForecaster):
         self.maps = []
         for number, (context, horizon, log, covariates) in enumerate(arrays["shapes"].tolist()):
             shape = Shape(context, horizon, bool(log), covariates)
-            self.maps.append(Map(shape, np.array(arrays[f"weights.{number}"]), np.array(arrays["deviation"][number])))
+            weights, deviation = np.array(arrays[f"weights.{number}"]), np.array(arrays["deviation"][number])
+            if min(context, horizon) < 1 or weights.shape != (len(weights), horizon) or deviation.shape != (horizon,):
+                raise ValueError(f"weights of shape {weights.shape} for {shape}")
+            self.maps.append(Map(shape, weights, deviation))
 
 
 def features(values: Matrix, past: NDArray[np.float64], shape: Shape, unit: float) -> tuple[Matrix, Matrix, float]:
