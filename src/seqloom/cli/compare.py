@@ -55,6 +55,12 @@ def compare(
         int,
         typer.Option(min=0, help="for small data: divide DATA into so many parts, each of which is the test part once"),
     ] = 0,
+    tune: Annotated[
+        int,
+        typer.Option(
+            min=0, help="trials in which settings of each model are searched first, each as long as a training (Optuna)"
+        ),
+    ] = 0,
     valid: Valid = None,
     test: Test = None,
     settings: Set = None,
@@ -95,6 +101,7 @@ def compare(
         equal=equal,
         split_seed=split_seed,
         folds=folds,
+        tune=tune,
         valid=valid,
         test=test,
         threads=threads,

@@ -24,8 +24,9 @@ from seqloom.comparison.forecasts import forecast_verdict
 from seqloom.comparison.leakage import leakage_warning
 from seqloom.comparison.results import Results, gather, measure_online, run_content
 from seqloom.comparison.scoreboard import Row, notes, scoreboard
-from seqloom.comparison.spec import ComparisonSpec, claim_folder, make_spec
+from seqloom.comparison.spec import TUNED, ComparisonSpec, claim_folder, make_spec
 from seqloom.comparison.trainings import Training, has_no_seed, plan_trainings, slow_trainings, train_all
+from seqloom.comparison.tune import check_tuning_installed, tuned_spec, tuning_note
 from seqloom.comparison.verdict import verdict
 from seqloom.data.corpus import prepare
 from seqloom.data.input_source import DataSource, paths_of
@@ -35,6 +36,7 @@ from seqloom.runtime import cache_folder
 from seqloom.storage.folder import locked_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Diagnoses, Forecasts, Incomparable
+from seqloom.training.reports import read_json
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def compare(
     equal: str = "minutes",
     split_seed: int = 0,
     folds: int = 0,
+    tune: int = 0,
     valid: DataSource | None = None,
     test: DataSource | None = None,
     threads: int = 0,
@@ -83,18 +86,26 @@ def compare(
     own size; "parameters", all networks have as many parameters as the first, within 2 %; "both" needs `minutes`.
     `split_seed` draws other examples to validate and test on. With `folds`, the data is divided into so many parts, and
     each model is trained once for each of them, which is then its test data: for small data.
+    `tune` is the number of trials in which settings of each model are searched, each with the budget of a training; the
+    tuned models stand beside the others.
     `settings` are for every model, those named `model:setting` for one of them. `figures` is a folder for the charts
     as SVG files. Raises RequestError if the request is impossible or `out` holds another comparison.
     """
     budget = {"minutes": minutes, "epochs": epochs, "updates": updates}
     paths = paths_of(data, valid, test, cache_folder())
-    spec = make_spec(task, *paths, models, seeds, budget, threads, settings or {}, equal, split_seed, folds)
+    spec = make_spec(task, *paths, models, seeds, budget, threads, settings or {}, equal, split_seed, folds, tune)
+    if tune:
+        check_tuning_installed()
     folder = Path(out)
     try:
         with locked_folder(folder):
             claim_folder(folder, asdict(spec))
             sizes = equal_sizes(spec, folder) if equal != "minutes" else {}
             own_settings = {name: {**spec.settings_of(name), **sizes.get(name, {})} for name in spec.models}
+            if tune:
+                spec = tuned_spec(spec, own_settings, folder, quiet)
+                sizes = {name: sizes.get(name.removesuffix(TUNED), {}) for name in spec.models}
+                own_settings = {name: {**spec.settings_of(name), **sizes[name]} for name in spec.models}
             trainings = plan_trainings(spec, folder)
             train_all(spec, own_settings, trainings, quiet)
             return _conclude(spec, trainings, sizes, folder, None if figures is None else Path(figures))
@@ -126,6 +137,10 @@ def _conclude(
     terms = {**asdict(spec), "sizes": {name: dict(values) for name, values in sizes.items()}}
     special = _incomparable(spec) or _forecasts(spec, trainings)
     report = make_report(results, terms, shlex.join(spec.command(str(folder))), left_out, special)
+    if spec.tune:
+        tuning = read_json(folder / "tuning.json")
+        report |= {"tuning": tuning}
+        report["notes"].append(tuning_note(spec.tune, tuning))
     report["warnings"] += [sentence for sentence in [_leakage(spec)] if sentence]
     if _incomparable(spec):
         report |= {"differences": [], "pairs": []}

@@ -22,6 +22,9 @@ from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import HasBaselines
 from seqloom.training.budget import Budget
 
+TUNED = " (tuned)"
+"""Ends the name of a tuned model."""
+
 Equal = Literal["minutes", "parameters", "both"]
 
 
@@ -29,7 +32,9 @@ Equal = Literal["minutes", "parameters", "both"]
 class ComparisonSpec:
     """The content of `comparison.json`. `budget` has one entry. `contents` are the hashes of the files by their roles,
     since a file may change later. `models` are names, with settings or without, baselines included. `settings` named
-    `model:setting` are for that model only. `equal`: what is equal for all models, beside the data."""
+    `model:setting` are for that model only. `equal`: what is equal for all models, beside the data.
+    `tune`: the number of trials of each model; `tuned`: the settings that they found, by the name of the tuned
+    model."""
 
     task: str
     data: str
@@ -45,11 +50,17 @@ class ComparisonSpec:
     baselines: tuple[str, ...] = field(default=())
     split_seed: int = 0
     folds: int = 0
+    tune: int = 0
+    tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def specs(self) -> dict[str, ModelSpec]:
         """The models by their names."""
-        return {name: parse_model(name, self.task) for name in self.models}
+        specs = {name: parse_model(name, self.task) for name in self.models if name not in self.tuned}
+        for name, settings in self.tuned.items():
+            untuned = specs[name.removesuffix(TUNED)]
+            specs[name] = ModelSpec(name, untuned.model, {**untuned.settings, **settings})
+        return specs
 
     @cached_property
     def folders(self) -> dict[str, str]:
@@ -83,7 +94,7 @@ class ComparisonSpec:
 
     def command(self, out: str) -> list[str]:
         """The command line of this comparison."""
-        requested = [name for name in self.models if name not in self.baselines]
+        requested = [name for name in self.models if name not in self.baselines and name not in self.tuned]
         words = ["seqloom", "compare", self.task, self.data, "--models", ",".join(requested or self.models)]
         for name, value in {**self.budget, "seeds": self.seeds, "out": out}.items():
             words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
@@ -91,6 +102,7 @@ class ComparisonSpec:
             words += [f"--{name}", str(path)] if path is not None else []
         words += ["--equal", self.equal] if self.equal != "minutes" else []
         words += ["--split-seed", str(self.split_seed)] if self.split_seed else []
+        words += ["--tune", str(self.tune)] if self.tune else []
         words += ["--folds", str(self.folds)] if self.folds else []
         for assignment in assignments(self.settings):
             words += ["--set", assignment]
@@ -115,6 +127,7 @@ def make_spec(
     equal: str = "minutes",
     split_seed: int = 0,
     folds: int = 0,
+    tune: int = 0,
 ) -> ComparisonSpec:
     """Checks a request before anything is trained. Raises RequestError if it is impossible."""
     known = tasks[task].models()
@@ -125,6 +138,14 @@ def make_spec(
     if threads < 0:
         raise RequestError(
             "the number of threads cannot be negative", where="--threads", got=threads, expected="0 or more"
+        )
+    if tune < 0 or (tune and folds):
+        raise RequestError(
+            "settings are not tuned over folds: they would be chosen by test examples of other folds"
+            if folds
+            else "the number of trials cannot be negative",
+            where="--tune",
+            got=tune,
         )
     if valid is not None and test is None and not folds:
         raise RequestError(
@@ -162,6 +183,7 @@ def make_spec(
         baselines,
         split_seed,
         folds,
+        tune,
     )
     spec.sources()  # raises RequestError for folds that are impossible
     for name in names:
@@ -234,7 +256,7 @@ def claim_folder(folder: Path, specification: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise SeqloomError("the file is not JSON", where=str(path), got=str(error)) from None
     # Comparisons of older versions lack the newer fields.
-    defaults = {"equal": "minutes", "baselines": [], "split_seed": 0, "folds": 0}
+    defaults = {"equal": "minutes", "baselines": [], "split_seed": 0, "folds": 0, "tune": 0, "tuned": {}}
     changed = [name for name in content if before.get(name, defaults.get(name)) != content[name]]
     if changed:
         raise RequestError(

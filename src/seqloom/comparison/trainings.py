@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +70,9 @@ def train_all(spec: ComparisonSpec, settings: Settings, trainings: Sequence[Trai
         minutes = spec.budget["minutes"] * sum(not has_no_seed(spec, training.name) for training in trainings)
         log(f"{len(trainings)} trainings, {spec.budget['minutes']:g} minutes each: about {minutes:.3g} minutes in all")
     for number, training in enumerate(trainings, 1):
-        _train(spec, settings, training, f"{number} of {len(trainings)}", log, quiet)
+        if not training.is_finished:
+            log(f"{training.name}, seed {training.seed} ({number} of {len(trainings)})")
+        train_once(spec, settings, training, quiet)
     if "minutes" not in spec.budget:
         return
     for training in slow_trainings([t for t in trainings if not has_no_seed(spec, t.name)]):
@@ -81,7 +83,7 @@ def train_all(spec: ComparisonSpec, settings: Settings, trainings: Sequence[Trai
         make_folder(slow.parent)
         with writing(slow):
             training.folder.rename(slow)
-        _train(spec, settings, training, "again", log, quiet)
+        train_once(spec, settings, training, quiet)
 
 
 def slow_trainings(trainings: Sequence[Training]) -> list[Training]:
@@ -96,9 +98,7 @@ def processor_share(training: Training) -> float | None:
     return read_summary(training.folder).get("processor_share")
 
 
-def _train(
-    spec: ComparisonSpec, settings: Settings, training: Training, number: str, log: Callable[[str], None], quiet: bool
-) -> None:
+def train_once(spec: ComparisonSpec, settings: Settings, training: Training, quiet: bool) -> None:
     """Trains a model, or resumes an interrupted training; does nothing if the training is finished."""
     run = training.folder
     if run.exists():
@@ -107,7 +107,6 @@ def _train(
     if training.is_finished:
         return
     resume = (run / "config.toml").exists()
-    log(f"{'resuming' if resume else 'training'} {training.name}, seed {training.seed} ({number})")
     arguments = training_arguments(spec, settings, training) + (["--resume"] if resume else [])
     run_training(arguments, f"{training.name} with seed {training.seed}", quiet)
 
