@@ -74,3 +74,10 @@ def test_the_probability_of_a_value_is_that_of_its_distribution() -> None:
         assert cumulative(value, quantiles) == pytest.approx(ndtr((value - 2) / 3), rel=1e-6)
     assert cumulative(1.0, np.ones(len(LEVELS))) == 0.5
     assert cumulative(2.0, np.ones(len(LEVELS))) == 1.0
+
+
+def test_an_exact_forecast_without_width_covers_despite_rounding() -> None:
+    scores = ForecastScores(LEVELS, 1, 2)
+    point = np.array([0.1 + 0.2, 3.0])
+    scores.add(0, 2, np.array([1.0, 2.0]), np.array([0.3, 3.0]), point, np.repeat(point[:, None], len(LEVELS), axis=1))
+    assert scores.metrics()["coverage_80"] == 1.0

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Sized
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.data.corpus import Corpus, Sources
@@ -176,18 +178,30 @@ class SeriesRecipe:
             raise _too_short(panel, horizon, 0, where)
         short = np.flatnonzero(lengths <= horizon)
         if len(short):
+            first = int(short[0])
             print(
-                f"{len(short)} series are not longer than the horizon of {horizon} and are neither trained on nor "
-                f"scored; the first is {panel.names[int(short[0])]}, with {int(lengths[short[0]])} values",
+                f"{len(short)} series {_are(short)} not longer than the horizon of {horizon} and not used in training "
+                f"and scores; the first is {panel.names[first]}, with {int(lengths[first])} values",
                 file=sys.stderr,
             )
-        constant = [i for i in range(len(panel)) if lengths[i] > 1 and np.ptp(panel.of(i)) == 0]
+        constant = [i for i in range(len(panel)) if lengths[i] > 1 and _repeats(panel.of(i), panel.period)]
         if constant:
             which = panel.names[constant[0]] or "the series"
             print(
-                f"{len(constant)} series are constant (the first is {which}): scaled scores leave them out",
+                f"{len(constant)} series {_are(constant)} constant or exactly periodic (the first is {which}): the "
+                "seasonal naive error is 0, so scaled scores leave them out",
                 file=sys.stderr,
             )
+
+
+def _are(items: Sized) -> str:
+    return "is" if len(items) == 1 else "are"
+
+
+def _repeats(values: NDArray[np.float64], period: int) -> bool:
+    """Whether all seasonal differences are 0."""
+    lag = period if len(values) > period else 1
+    return bool((values[lag:] == values[:-lag]).all())
 
 
 def _too_short(panel: Panel, horizon: int, held_out: int, where: str) -> RequestError:

@@ -31,13 +31,17 @@ _SUMS = (
 )
 
 
+_ROUNDING = 1e-9
+"""Relative errors that are rounding: intervals of series without noise have no width."""
+
 ENOUGH_SERIES = 10
 """From this number of series on, series are the independent units of tests; with fewer, origins are."""
 
 
 class Scale(NamedTuple):
     """The mean absolute and the mean squared error of the seasonal naive forecast, one season ahead, over a series'
-    past, by which errors are divided (Hyndman and Koehler 2006). NaN if the past is constant or has one value."""
+    past, by which errors are divided (Hyndman and Koehler 2006). NaN if that is 0: the past is
+    constant, exactly periodic or has one value."""
 
     absolute: float
     squared: float
@@ -138,7 +142,7 @@ class ForecastScores:
     origins: list[tuple[int, int, float, float]] = field(default_factory=list)
     """(series, origin, scaled absolute error, scaled CRPS) of each forecast, for tests between two models."""
     unscaled: int = 0
-    """Forecasts that have no scaled scores, since the past is constant."""
+    """Forecasts that have no scaled scores, since the past is constant or exactly periodic."""
 
     def add(
         self, series: int, origin: int, past: Vector, actual: Vector, point: Vector, quantiles: NDArray[Any]
@@ -155,9 +159,10 @@ class ForecastScores:
                 error,
                 error**2,
             ]
+        slack = _ROUNDING * np.abs(actual)
         for low, high in INTERVALS.values():
             lower, upper = quantiles[:, self.levels.index(low)], quantiles[:, self.levels.index(high)]
-            rows.append(((lower <= actual) & (actual <= upper)).astype(np.float64))
+            rows.append(((lower - slack <= actual) & (actual <= upper + slack)).astype(np.float64))
         stacked = np.stack(rows)
         if np.isnan(scale.absolute):
             self.unscaled += 1
