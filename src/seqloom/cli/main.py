@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from seqloom import __version__
-from seqloom.cli import compare, embed, evaluate, export, listing, predict, train, vectors
+from seqloom.cli import compare, embed, evaluate, export, listing, look, predict, train, vectors
 from seqloom.cli.terminal import escaped_terminal
 from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 from seqloom.runtime import is_first_on_machine
@@ -43,6 +43,7 @@ def seqloom(
     """Train, compare, understand and ship sequence models on your own data."""
 
 
+app.command()(look.look)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(predict.predict)

@@ -10,7 +10,7 @@ from seqloom.data.example import Labelled, Source
 from seqloom.data.frames import is_number
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import LABEL_NAMES, TEXT_NAMES, names_columns, warn_of_header
-from seqloom.data.readers.table import rows, table
+from seqloom.data.readers.table import SERIES_NAMES, rows, table
 from seqloom.data.readers.ts_format import cases, time_series
 from seqloom.data.tables.columns import Role, inputs_are_table, parse_columns, reads_as_table, texts_of
 from seqloom.data.tables.several_files import files_of
@@ -104,10 +104,17 @@ def holds_numbers(path: str, columns: str = "") -> bool:
     first = [str(cell) for cell in opened_table.names or (head[0].cells if head else ())]
     if TEXT_NAMES & {name.lower() for name in first} and len(first) > 1:
         return False
-    is_typed = bool(opened_table.names)
-    body = head[:1] if is_typed else head[-1:]
-    numbers = [cell for row in body for cell in row.cells if isinstance(cell, int | float) or is_number(str(cell))]
-    return not is_typed if not numbers and len(first) != 2 else bool(numbers)
+    # Of a row of numbers, only the label and the name of the sequence may be something else.
+    others = 1 + bool(SERIES_NAMES & {name.lower() for name in first})
+    numbers = [sum(_may_be_number(cell) for cell in row.cells) for row in head]
+    if any(0 < count >= len(row.cells) - others for count, row in zip(numbers, head, strict=True)):
+        return True
+    is_short = len(head) < 2 and len(first) != 2  # a header alone, or one row that is not a label and a text
+    return not opened_table.names and (len(first) == 1 or is_short)
+
+
+def _may_be_number(cell: object) -> bool:
+    return isinstance(cell, int | float) or is_number(str(cell)) or cell == ""
 
 
 def parse_labelled(line: str, where: str) -> Labelled:

@@ -15,7 +15,7 @@ from seqloom.data.tables.table import Table, open_table
 from seqloom.errors import SeqloomError
 
 _LABELS = ("label", "class", "target")
-_SERIES = ("id", "series", "sequence")
+SERIES_NAMES = {"id", "series", "sequence"}
 
 
 class Columns(NamedTuple):
@@ -77,7 +77,7 @@ def _cells(opened_table: Table) -> Iterator[Row]:
 def _columns(header: Row | None, first: Row, labelled: bool) -> Columns:
     width = len((header or first).cells)
     names = [name.lower() for name in header.cells] if header else []
-    series = next((i for i, name in enumerate(names) if name in _SERIES), None)
+    series = next((i for i, name in enumerate(names) if name in SERIES_NAMES), None)
     label = next((i for i, name in enumerate(names) if name in _LABELS), None)
     # Without a name, the last column is the label; where no label is needed, only if it is not a number.
     if label is None and (labelled or (len(first.cells) == width and not is_number(first.cells[-1]))):

@@ -1,0 +1,146 @@
+"""Surveys of texts, pairs of texts, labelled texts or numbers, and tagged sentences."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from seqloom.data.example import Labelled, content
+from seqloom.data.readers.labelled import labelled
+from seqloom.data.readers.lines import lines
+from seqloom.data.readers.pairs import pairs
+from seqloom.data.readers.tagged import tagged
+from seqloom.data.span_tags import mark_spans
+from seqloom.data.survey.kinds import Kind
+from seqloom.data.survey.report import (
+    Suggestion,
+    Survey,
+    column_options,
+    count_of,
+    quoted,
+    read_examples,
+    split_of,
+    survey_labels,
+    survey_texts,
+    survey_unknown,
+)
+from seqloom.data.survey.texts import Lengths, text_facts
+from seqloom.data.tables.columns import columns_text
+
+
+def survey_text(path: str, kind: Kind, result: Survey) -> None:
+    texts: list[str] = read_examples(lambda file: lines(file, columns_text(kind.columns)), path, result)
+    if not texts:
+        return
+    result.facts["examples"] = count_of(texts, "lines")
+    survey_texts(texts, "lines", result)
+    parts = split_of(texts, str, lambda _: "", result, by_position=True)
+    rate = survey_unknown(parts["train"], parts["valid"], False, result)
+    options = ("--set", "tokenizer.kind=bpe") if rate > 0.08 else ()
+    result.suggestion = Suggestion(
+        "language-model", ("ngram", "lstm", "transformer"),
+        "text without labels: predict the next token" + ("; subwords, since many words are rare" if options else ""),
+        options,
+    )  # fmt: skip
+
+
+def survey_pairs(path: str, kind: Kind, result: Survey) -> None:
+    from seqloom.data.pairs import kind_for
+
+    examples = read_examples(lambda file: pairs(file, columns_text(kind.columns)), path, result)
+    if not examples:
+        return
+    result.facts["examples"] = count_of(examples, "pairs")
+    sources, targets = [pair.source for pair in examples], [pair.target for pair in examples]
+    for name, texts in (("source ", sources), ("target ", targets)):
+        result.facts[f"{name}length"] = text_facts(texts).words.in_words("words")
+    by_source: dict[str, set[str]] = defaultdict(set)
+    for pair in examples:
+        by_source[pair.source].add(pair.target)
+    several = sum(len(answers) > 1 for answers in by_source.values())
+    repeated = len(examples) - len(set(examples))
+    result.facts["duplicates"] = f"{repeated:,} pairs equal an earlier one; {several:,} sources have several targets"
+    if repeated > 0.2 * len(examples):
+        result.wrong.append(f"{100 * repeated / len(examples):.0f} % of the pairs equal an earlier one")
+    if (same := sum(pair.source == pair.target for pair in examples)) > 0.02 * len(examples):
+        result.wrong.append(f"{same:,} targets equal their source ({100 * same / len(examples):.0f} %)")
+    lengths = np.array([[len(side) for side in pair] for pair in examples], np.float64) + 1
+    ratio = np.log(lengths[:, 1] / lengths[:, 0])
+    odd = np.flatnonzero((np.abs(ratio - np.median(ratio)) > np.log(6)) & (lengths.max(1) > 40))
+    if len(odd):
+        result.wrong.append(
+            f"{len(odd):,} pairs differ in length far more than the others, the first one is number {odd[0] + 1:,}: "
+            f"{quoted(sources[odd[0]])} and {quoted(targets[odd[0]])}"
+        )
+    kinds = kind_for(sources[:20_000]), kind_for(targets[:20_000])
+    result.facts["tokens"] = f"{kinds[0]} for the source, {kinds[1]} for the target (tokenizer.kind=auto)"
+    parts = split_of(examples, lambda pair: pair.source, lambda _: "", result)
+    if "word" in kinds:
+        side = kinds.index("word")
+        train, valid = ([pair[side] for pair in parts[name]] for name in ("train", "valid"))
+        survey_unknown(train, valid, False, result)
+    result.suggestion = Suggestion(
+        "translate", ("lstm+attention", "gru", "transformer"), "one sequence for another: sources and targets",
+        column_options(kind),
+    )  # fmt: skip
+
+
+def survey_labelled(path: str, kind: Kind, result: Survey) -> None:
+    examples: list[Labelled] = read_examples(lambda file: labelled(file, columns_text(kind.columns)), path, result)
+    if not examples:
+        return
+    result.facts["examples"] = count_of(examples, "examples")
+    counts = survey_labels([example.label for example in examples], result)
+    texts = [example.source for example in examples if isinstance(example.source, str)]
+    steps = [len(example.source) for example in examples]
+    if texts:
+        survey_texts(texts, "texts", result)
+        if conflicting := _conflicts(examples):
+            result.wrong.append(
+                f"{conflicting:,} texts ({100 * conflicting / len(examples):.1f} %) occur with different labels, so no "
+                "model can be right about all of them"
+            )
+    else:
+        channels = {example.source.shape[1] for example in examples if not isinstance(example.source, str)}
+        result.facts["length"] = Lengths.of(steps).in_words("steps")
+        result.facts["channels"] = ", ".join(map(str, sorted(channels)))
+    parts = split_of(examples, lambda example: content(example.source), lambda example: example.label, result)
+    if texts:
+        train, valid = ([example.source for example in parts[name]] for name in ("train", "valid"))
+        survey_unknown(train, valid, True, result)
+        what, models = "a text", ("bow", "gru", "cnn")
+    elif max(steps) == 1:
+        what, models = "a vector", ("ffnn", "cnn", "gru")
+    else:
+        what, models = "a series of numbers", ("cnn", "gru", "ffnn")
+    reason = f"a label for {what}, one of {len(counts):,}"
+    result.suggestion = Suggestion("classify", models, reason, column_options(kind))
+
+
+def _conflicts(examples: Sequence[Labelled]) -> int:
+    """The examples whose source occurs with more than one label."""
+    by_source: dict[str, Counter[str]] = defaultdict(Counter)
+    for label, source in examples:
+        by_source[str(source)][label] += 1
+    return sum(counts.total() for counts in by_source.values() if len(counts) > 1)
+
+
+def survey_tagged(path: str, kind: Kind, result: Survey) -> None:
+    examples = read_examples(lambda file: tagged(file, columns=columns_text(kind.columns)), path, result)
+    if not examples:
+        return
+    result.facts["examples"] = count_of(examples, "sentences")
+    tags = [tag for sentence in examples for tag in sentence.tags]
+    survey_labels(tags, result, "tags")
+    result.facts["length"] = Lengths.of([len(sentence.words) for sentence in examples]).in_words("words")
+    texts = [" ".join(sentence.words) for sentence in examples]
+    repeated = text_facts(texts).duplicates
+    result.facts["duplicates"] = f"{repeated:,} sentences equal an earlier one"
+    has_spans = mark_spans(set(tags))
+    result.facts["spans"] = "the tags mark spans" if has_spans else "the tags do not mark spans"
+    parts = split_of(examples, lambda sentence: "\t".join(sentence.words), lambda _: "", result)
+    train, valid = ([" ".join(sentence.words) for sentence in parts[name]] for name in ("train", "valid"))
+    survey_unknown(train, valid, True, result)
+    result.suggestion = Suggestion("tag", ("bilstm", "lstm", "ffnn"), "a tag for every word", column_options(kind))

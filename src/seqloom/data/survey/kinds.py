@@ -1,0 +1,178 @@
+"""What kind of data a path holds, judged by its name and its first rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from seqloom.data.frames import is_number
+from seqloom.data.readers import labelled as labelled_reader
+from seqloom.data.readers import lines as lines_reader
+from seqloom.data.readers import pairs as pairs_reader
+from seqloom.data.readers import tagged as tagged_reader
+from seqloom.data.tables.columns import Role, select
+from seqloom.data.tables.several_files import files_of
+from seqloom.data.tables.table import COLUMNAR, JSON_LINES, is_table, open_table, suffix_of
+from seqloom.errors import RequestError
+from seqloom.files import read_lines
+
+Name = Literal[
+    "text", "pairs", "labelled texts", "labelled numbers", "tagged sentences", "series", "recordings", "analogies",
+    "rated pairs", "table",
+]  # fmt: skip
+
+_ROWS = 2_000
+"""The first rows, by which the kind is judged."""
+_SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+
+
+class Kind(NamedTuple):
+    """`layout`: the format and its columns in words. `columns`: the roles of columns that must be chosen, because they
+    would not be recognised."""
+
+    name: Name
+    layout: str
+    columns: Mapping[str, str] = MappingProxyType({})
+
+
+def recognise(path: str) -> Kind:
+    """The kind of the data at `path`. Raises SeqloomError where its first rows cannot be read."""
+    if _holds_recordings(path):
+        return Kind("recordings", "a zip archive" if path.lower().endswith(".zip") else "a folder of recordings")
+    files = files_of(path)
+    first = files[0]
+    several = f"{len(files):,} files, the first one: " if len(files) > 1 else ""
+    kind = _of_table(first) if is_table(first) else _of_text(first)
+    return kind._replace(layout=several + kind.layout)
+
+
+def _holds_recordings(path: str) -> bool:
+    if path.lower().endswith(".zip"):
+        return True
+    folder = Path(path)
+    return folder.is_dir() and any(
+        file.suffix.lower() in _SOUNDS for file in itertools.islice(folder.rglob("*"), _ROWS)
+    )
+
+
+_TABLES: tuple[tuple[Name, tuple[Role, ...]], ...] = (
+    ("tagged sentences", tagged_reader.ROLES),
+    ("labelled texts", labelled_reader.ROLES),
+    ("pairs", pairs_reader.ROLES),
+    ("text", lines_reader.ROLES),
+)
+
+
+def _of_table(path: str) -> Kind:
+    table = open_table(path)
+    names: Sequence[str] = table.names or [str(cell) for cell in next(table.rows, ((), ()))[1]]
+    layout = f"{_format_name(path)}, {len(names)} column{'' if len(names) == 1 else 's'}"
+    for name, roles in _TABLES:
+        if name == "tagged sentences" and not _has_names(names, roles):
+            continue
+        try:
+            places, rows = select(open_table(path), {}, roles)
+        except RequestError:
+            continue
+        if name != "text" and next(rows, None) is None:
+            continue
+        if name in ("pairs", "labelled texts") and labelled_reader.holds_numbers(path):
+            continue
+        used = ", ".join(f"{role} is {_column(names, place, path)}" for role, place in places.items())
+        if name == "labelled texts" and not _has_names(names, roles):
+            return _of_two_columns(path, layout)
+        return Kind(name, f"{layout}: {used}")
+    if suffix_of(path) in (".csv", ".parquet") and _is_series(path):
+        return Kind("series", f"{layout}: {_shortened(names)}")
+    if labelled_reader.holds_numbers(path):
+        return Kind("labelled numbers", layout)
+    return Kind("table", f"{layout}: {_shortened(names)}")
+
+
+def _column(names: Sequence[str], place: int, path: str) -> str:
+    return f"{place + 1}" if suffix_of(path) == ".csv" and is_number(str(names[place])) else f"{names[place]!r}"
+
+
+def _has_names(names: Sequence[str], roles: Sequence[Role]) -> bool:
+    lowercase = {name.strip().lower().rpartition(".")[2] for name in names}
+    return all(role.is_optional or role.names & lowercase for role in roles)
+
+
+def _format_name(path: str) -> str:
+    if Path(path).is_dir():
+        return "a dataset on disk" if (Path(path) / "state.json").exists() else "a folder for each label"
+    return {".csv": "CSV", ".parquet": "Parquet", **dict.fromkeys(JSON_LINES, "JSON Lines")}.get(
+        suffix_of(path), "Arrow" if suffix_of(path) in COLUMNAR else "TSV"
+    )
+
+
+def _is_series(path: str) -> bool:
+    from seqloom.data.series_columns import ColumnSettings, recognise
+    from seqloom.data.series_frame import read_frame
+    from seqloom.data.series_times import looks_like_dates
+
+    frame = read_frame(path)
+    numeric = [name for name, kind in frame.schema.items() if kind.is_numeric()]
+    dates = [name for name in frame.columns if looks_like_dates(frame[name])]
+    try:
+        recognise(ColumnSettings(), frame.columns, numeric, dates, path)
+    except RequestError:
+        return False
+    return True
+
+
+def _of_two_columns(path: str, layout: str) -> Kind:
+    """Two columns without names: labels and texts if one of them has few different values, otherwise pairs."""
+    rows = [[str(cell) for cell in row.cells] for row in itertools.islice(open_table(path).rows, _ROWS)]
+    cells = [row for row in rows if len(row) == 2]
+    first, second = (_are_labels([row[place] for row in cells]) for place in (0, 1))
+    if first:
+        return Kind("labelled texts", f"{layout}: the label, the text")
+    if second:
+        return Kind("labelled texts", f"{layout}: the text, the label", {"label": "2", "text": "1"})
+    return Kind("pairs", f"{layout}: the source, the target")
+
+
+def _are_labels(cells: Sequence[str]) -> bool:
+    """Whether a column has short values, few of them different. In a sorted file, all of the first rows may have
+    one."""
+    words = sum(len(cell.split()) for cell in cells) / max(len(cells), 1)
+    return len(set(cells)) <= max(0.1 * len(cells), min(10, len(cells) / 2)) and words <= 3
+
+
+def _of_text(path: str) -> Kind:
+    if suffix_of(path) == ".ts":
+        return Kind("labelled numbers", "series with labels, the .ts format of the UEA and UCR archives")
+    rows = list(itertools.islice(read_lines(path), _ROWS))
+    body = [line for line in rows if line.strip() and not line.startswith("#")]
+    if body and body[0].startswith(":") and all(len(line.split()) == 4 or line.startswith(":") for line in body):
+        return Kind("analogies", "four words on each line, in sections")
+    form, _ = tagged_reader.recognise(enumerate(rows, 1), path)
+    widths = Counter(line.count("\t") + 1 for line in body)
+    width = widths.most_common(1)[0][0] if widths else 1
+    has_sentences = sum(not line.strip() for line in rows[:-1]) > 0 and len(rows) > 2
+    if form == "conllu" or (form == "conll" and (width == 1 or (has_sentences and not _has_spaces(body)))):
+        return Kind("tagged sentences", "CoNLL-U" if form == "conllu" else f"CoNLL columns: {len(body[0].split())}")
+    if width == 3 and sum(is_number(line.split("\t")[2]) for line in body if line.count("\t") == 2) > 0.9 * len(body):
+        return Kind("rated pairs", "3 columns separated by tabs: two words or texts and a score")
+    if width > 2 and suffix_of(path) in (".tsv", ".tab") and (kind := _of_table(path)).name != "table":
+        return kind
+    if width == 2:
+        return _of_two_columns(path, "2 columns separated by tabs")
+    if width == 1:
+        return Kind("text", "a sentence or paragraph on each line")
+    cells = body[0].split("\t")
+    return Kind("table", f"{width} columns separated by tabs, such as {_shortened(cells)}")
+
+
+def _has_spaces(body: Sequence[str]) -> bool:
+    return sum(" " in line for line in body) > 0.1 * len(body)
+
+
+def _shortened(cells: Sequence[str]) -> str:
+    shown = [cell if len(cell) <= 20 else f"{cell[:18]}.." for cell in (str(cell) or "(no name)" for cell in cells[:8])]
+    return ", ".join(shown) + (", .." if len(cells) > 8 else "")

@@ -1,0 +1,67 @@
+"""The survey of data of any kind: what it is, facts about it, what looks wrong, and what to start with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from seqloom.data.survey.examples import survey_labelled, survey_pairs, survey_tagged, survey_text
+from seqloom.data.survey.kinds import Kind, recognise
+from seqloom.data.survey.other_kinds import (
+    survey_analogies,
+    survey_rated_pairs,
+    survey_recordings,
+    survey_series,
+    survey_unknown_table,
+)
+from seqloom.data.survey.report import Survey
+from seqloom.data.tables.several_files import files_of
+from seqloom.errors import SeqloomError, collected_warnings
+from seqloom.files import STANDARD_INPUT, opened, reading
+
+
+def survey(path: str) -> Survey:
+    """Reads the data at `path` and describes it. What cannot be read is part of the description.
+
+    Raises RequestError where there is no such file.
+    """
+    result = Survey(path)
+    with collected_warnings() as messages:
+        try:
+            kind = recognise(path)
+            result.facts["what it is"] = f"{kind.name}: {kind.layout}"
+            result.facts["encoding"] = _encoding(path)
+            _SURVEYS.get(kind.name, survey_unknown_table)(path, kind, result)
+        except SeqloomError as error:
+            if not result.facts:
+                raise
+            result.wrong.insert(0, str(error))
+    result.wrong += [message for message in messages if message not in result.wrong]
+    return result
+
+
+def _encoding(path: str) -> str:
+    """Of the first 64 KiB of the first file."""
+    first = Path(files_of(path)[0]) if path != STANDARD_INPUT and not path.lower().endswith(".zip") else None
+    if first is None or first.is_dir() or first.suffix in (".parquet", ".arrow", ".feather"):
+        return "binary"
+    with reading(first), opened(str(first)) as stream:
+        head = stream.read(1 << 16)
+    notes = ["UTF-8" if not head.isascii() else "ASCII, which is UTF-8 too"]
+    notes += ["with a byte order mark"] if head.startswith(b"\xef\xbb\xbf") else []
+    notes += ["lines end in CR LF"] if b"\r\n" in head else []
+    notes += [f"compressed ({first.suffix})"] if first.suffix in (".gz", ".xz") else []
+    return ", ".join(notes)
+
+
+_SURVEYS: dict[str, Callable[[str, Kind, Survey], None]] = {
+    "text": survey_text,
+    "pairs": survey_pairs,
+    "labelled texts": survey_labelled,
+    "labelled numbers": survey_labelled,
+    "tagged sentences": survey_tagged,
+    "series": survey_series,
+    "recordings": survey_recordings,
+    "analogies": survey_analogies,
+    "rated pairs": survey_rated_pairs,
+}
