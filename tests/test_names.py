@@ -16,9 +16,14 @@ CATCH_ALL = frozenset(
 
 ROOMS = (
     "seqloom/models", "seqloom/formats", "seqloom/export", "seqloom/nn", "seqloom/decoding", "seqloom/metrics",
-    "seqloom/tasks", "seqloom/training", "seqloom/storage", "seqloom_portable",
+    "seqloom/tasks", "seqloom/training", "seqloom/storage", "seqloom/run", "seqloom/cli", "seqloom/data",
+    "seqloom/config.py", "seqloom/errors.py", "seqloom/files.py", "seqloom/memory.py", "seqloom/processors.py",
+    "seqloom/registry.py", "seqloom/runtime.py", "seqloom/testing.py", "seqloom/compiling.py", "seqloom_portable",
 )  # fmt: skip
-EXCEPT = ("seqloom/models/forecasting",)
+EXCEPT = (
+    "seqloom/models/forecasting", "seqloom/data/sound", "seqloom/data/splits.py", "seqloom/data/series.py",
+    "seqloom/data/series_table.py", "seqloom/data/series_times.py",
+)  # fmt: skip
 
 
 def catch_all_names(source: str) -> list[tuple[int, str]]:
@@ -49,8 +54,8 @@ def test_catch_all_names_are_counted() -> None:
 def test_no_catch_all_names(room: str) -> None:
     refused = [
         f"{path.relative_to(SOURCE)}:{line} {name}"
-        for path in sorted((SOURCE / room).rglob("*.py"))
-        if not any((SOURCE / part) in path.parents for part in EXCEPT)
+        for path in sorted((SOURCE / room).rglob("*.py") if (SOURCE / room).is_dir() else [SOURCE / room])
+        if not any((SOURCE / part) in (path, *path.parents) for part in EXCEPT)
         for line, name in catch_all_names(path.read_text(encoding="utf-8"))
     ]
     assert not refused

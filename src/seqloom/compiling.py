@@ -68,9 +68,9 @@ def _prefetch(typing_context: Any, array: Any, place: Any) -> Any:  # noqa: ARG0
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind, place_kind = signature.args
-        whole = context.make_array(kind)(context, builder, arguments[0])
+        array_struct = context.make_array(kind)(context, builder, arguments[0])
         index = context.cast(builder, arguments[1], place_kind, types.intp)
-        element = cgutils.get_item_pointer(context, builder, kind, whole, [index], wraparound=False)  # type: ignore[no-untyped-call]
+        element = cgutils.get_item_pointer(context, builder, kind, array_struct, [index], wraparound=False)  # type: ignore[no-untyped-call]
         address, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         of = ir.FunctionType(ir.VoidType(), [address, number, number, number])
         function = builder.module.declare_intrinsic("llvm.prefetch", [address], of)

@@ -48,11 +48,11 @@ class RequestError(SeqloomError):
 def _likeness(name: str, choice: str) -> float:
     """How similar two names are, from 0 to 1. The last part of a dotted name counts most: `model.cel_type` is more
     similar to `encoder.cell_type` than to `model.type_size`."""
-    whole = difflib.SequenceMatcher(None, name, choice).ratio()
+    by_full_name = difflib.SequenceMatcher(None, name, choice).ratio()
     if "." not in choice:
-        return whole
+        return by_full_name
     last = difflib.SequenceMatcher(None, name.rpartition(".")[2], choice.rpartition(".")[2]).ratio()
-    return 0.3 * whole + 0.7 * last
+    return 0.3 * by_full_name + 0.7 * last
 
 
 def unknown_name(kind: str, name: str, choices: Iterable[str], where: str | None = None) -> RequestError:

@@ -175,13 +175,13 @@ class _Arriving:
     def __iter__(self) -> Iterator[bytes]:
         begun: list[bytes] = []
         while chunk := self._stream.read1(1 << 16):
-            *whole, rest = chunk.split(b"\n")
-            if whole:
-                whole[0] = b"".join([*begun, whole[0]])
+            *complete, incomplete = chunk.split(b"\n")
+            if complete:
+                complete[0] = b"".join([*begun, complete[0]])
                 begun.clear()
-            begun.append(rest)
-            self.ahead = len(whole)
-            for line in whole:
+            begun.append(incomplete)
+            self.ahead = len(complete)
+            for line in complete:
                 self.ahead -= 1
                 yield line
         if last := b"".join(begun):

@@ -61,11 +61,11 @@ def chunks_equal_the_whole(make: MakeLayer) -> None:
     if not layer.causal:
         return
     inputs, more = _inputs(layer, 3, 9), _inputs(layer, 3, 4)
-    whole, after = layer(inputs)
-    assert whole.shape == (3, 9, layer.output_size), f"outputs have the shape {tuple(whole.shape)}"
+    full_outputs, after = layer(inputs)
+    assert full_outputs.shape == (3, 9, layer.output_size), f"outputs have the shape {tuple(full_outputs.shape)}"
     for sizes in ([9], [4, 5], [1, 3, 2, 3], [1] * 9, [8, 1]):
         chunked, after_chunks = in_chunks(layer, inputs, sizes)
-        assert_close(chunked, whole)
+        assert_close(chunked, full_outputs)
         assert_close(layer(more, after_chunks)[0], layer(more, after)[0])
 
 
@@ -158,8 +158,8 @@ def padding_changes_nothing(make: MakeLayer) -> None:
     for state in (None, carried):
         expected = run(0.0, state)
         for garbage in (float("nan"), float("inf"), 1e30, -1e3):
-            for actual, wanted in zip(run(garbage, state), expected, strict=True):
-                assert_close(actual, wanted)
+            for actual, reference in zip(run(garbage, state), expected, strict=True):
+                assert_close(actual, reference)
 
 
 def the_future_changes_nothing(make: MakeLayer) -> None:

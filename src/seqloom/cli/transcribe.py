@@ -83,13 +83,13 @@ def _format(stream: BinaryIO, rate: int) -> tuple[int, int, bytes]:
 
 def _samples(stream: BinaryIO, channels: int, first: bytes) -> Iterator[Samples]:
     """The samples as they come, channels averaged."""
-    width, rest = 2 * channels, first
+    width, left_over = 2 * channels, first
     read: Any = getattr(stream, "read1", stream.read)
     while part := read(_BYTES_AT_ONCE):
-        content = rest + part
-        whole = len(content) - len(content) % width
-        rest = content[whole:]
-        frames = np.frombuffer(content[:whole], "<i2").reshape(-1, channels)
+        content = left_over + part
+        num_bytes = len(content) - len(content) % width
+        left_over = content[num_bytes:]
+        frames = np.frombuffer(content[:num_bytes], "<i2").reshape(-1, channels)
         yield (frames.mean(1) / 32_768).astype(np.float32)
 
 

@@ -151,8 +151,8 @@ class StreamLoader:
         return max(0, self._new_steps(epoch, step)[0] - (self.horizon - self._advance()))
 
     def num_steps(self, epoch: int) -> int:
-        rest = self._rows()[1] - self._first_length(epoch)
-        return 1 + max(0, -(-rest // self._advance()))
+        remaining = self._rows()[1] - self._first_length(epoch)
+        return 1 + max(0, -(-remaining // self._advance()))
 
     def batch(self, epoch: int, step: int) -> Batch:
         rows, length = self._rows()

@@ -173,10 +173,10 @@ def exercise_batch(exercises: Sequence[SyntheticExample]) -> Batch:
     longest = int(lengths.max())
 
     def rows(parts: Sequence[np.ndarray[Any, Any]]) -> torch.Tensor:
-        whole = np.zeros((len(parts), longest, *parts[0].shape[1:]), parts[0].dtype)
-        for row, part in zip(whole, parts, strict=True):
+        padded = np.zeros((len(parts), longest, *parts[0].shape[1:]), parts[0].dtype)
+        for row, part in zip(padded, parts, strict=True):
             row[: len(part)] = part
-        return torch.from_numpy(whole)
+        return torch.from_numpy(padded)
 
     inputs, targets, scored = (rows(parts) for parts in zip(*exercises, strict=True))
     ragged = bool((lengths < longest).any())

@@ -59,8 +59,8 @@ def rows(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
     if start is None:
         return
     columns = _columns(first if named else None, start, labelled)
-    whole = _of_one_width(itertools.chain([start], body), columns.width)
-    sequences = ([row] for row in whole) if columns.series is None else _sequences(whole, columns.series)
+    even_rows = _of_one_width(itertools.chain([start], body), columns.width)
+    sequences = ([row] for row in even_rows) if columns.series is None else _sequences(even_rows, columns.series)
     for steps in sequences:
         frames = [parse_numbers([row.cells[i] for i in columns.numbers], row.where) for row in steps]
         yield _label(steps, columns), np.stack(frames).astype(np.float32)
