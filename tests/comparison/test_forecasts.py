@@ -62,3 +62,16 @@ def test_the_verdict_answers_the_questions_of_the_field() -> None:
     assert "cannot be told from" in verdict
     assert "Nothing beats naive for sure" in verdict
     assert "does not earn its keep" in verdict
+
+
+def test_the_best_of_many_models_is_held_to_a_stricter_level() -> None:
+    rng = np.random.default_rng(4)
+    base = np.abs(rng.standard_normal((30, 1))) + 1
+    better = base - 0.06 + 0.17 * rng.standard_normal((30, 1))
+    few = {"naive": scores(base), "ar": scores(better)}
+    assert 0.01 < paired(few["ar"], few["naive"]).p < 0.05
+    assert "ar beats the naive forecasts" in forecast_verdict(few)
+    many = few | {name: scores(base + 0.5) for name in ("gru", "lstm", "tcn", "rnn")}
+    verdict = forecast_verdict(many)
+    assert "Nothing beats naive for sure" in verdict
+    assert "corrected for 5 comparisons" in verdict

@@ -107,14 +107,14 @@ def _questions(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> l
     sentences = []
     if naive and trained:
         sentences.append(
-            _question(trained[0], naive[0], scores, "{a} beats the naive forecasts ({b})", "nothing beats {b} for sure")
+            _question(trained, naive, scores, "{a} beats the naive forecasts ({b})", "nothing beats {b} for sure")
         )
     recurrent = [model for model in ranked if model in RECURRENT]
     linear = [model for model in ranked if model in LINEAR]
     if recurrent and linear:
         sentences.append(
             _question(
-                recurrent[0], linear[0], scores,
+                recurrent, linear, scores,
                 "a recurrent network ({a}) earns its keep over an autoregression ({b})",
                 "a recurrent network ({a}) does not earn its keep over an autoregression ({b})",
             )
@@ -124,18 +124,25 @@ def _questions(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> l
     if shared and single and len(scores[ranked[0]].sums) > 1:
         sentences.append(
             _question(
-                shared[0], single[0], scores, "one model of all series ({a}) beats one for each ({b})",
+                shared, single, scores, "one model of all series ({a}) beats one for each ({b})",
                 "one model of all series ({a}) does not beat one for each ({b})",
             )
         )  # fmt: skip
     return sentences
 
 
-def _question(a: str, b: str, scores: Mapping[str, ForecastScores], yes: str, no: str) -> str:
-    """`yes` if the first is significantly better, otherwise `no`, with the numbers."""
+def _question(
+    firsts: Sequence[str], seconds: Sequence[str], scores: Mapping[str, ForecastScores], yes: str, no: str
+) -> str:
+    """`yes` if the best of the first models is significantly better than the best of the second ones, otherwise `no`,
+    with the numbers. The p-value is multiplied by the number of first models, since the best is selected (Bonferroni).
+    """
+    a, b = firsts[0], seconds[0]
     test = paired(scores[a], scores[b])
+    test = test._replace(p=min(1.0, test.p * len(firsts)))
     sentence = (yes if test.difference < 0 and test.p < _SIGNIFICANT else no).format(a=a, b=b)
     means = f"MASE {plain(scores[a].metrics()['mase'])} against {plain(scores[b].metrics()['mase'])}"
     chance = "< 0.001" if test.p < 0.001 else f"= {test.p:.2g}"
     sentence = sentence if sentence.startswith(a) else sentence[0].upper() + sentence[1:]
-    return f"{sentence}: {means}, p {chance} over {test.pairs} {test.over}."
+    corrected = f", corrected for {len(firsts)} comparisons" if len(firsts) > 1 else ""
+    return f"{sentence}: {means}, p {chance} over {test.pairs} {test.over}{corrected}."
