@@ -76,5 +76,5 @@ def test_a_folder_forecasts_like_its_run(tmp_path: Path) -> None:
     got = model.forecast(values)
     assert got.quantiles.shape == (model.horizon, len(model.levels))
     np.testing.assert_allclose(got.point, expected.point, rtol=1e-5)
-    with pytest.raises(seqloom_portable.PortableError, match="none missing"):
+    with pytest.raises(seqloom_portable.PortableError, match="none of them missing"):
         model.forecast(np.array([1.0, np.nan]))
