@@ -22,6 +22,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["scoreboard.md"]
 myst_heading_anchors = 3
 default_role = "code"
+smartquotes = False  # dashes belong to options
 highlight_language = "text"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"

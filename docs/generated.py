@@ -56,6 +56,11 @@ def help_texts() -> str:
     return "\n\n".join(parts)
 
 
+def look(data: str) -> str:
+    """The screen of `seqloom look`, with its command."""
+    return f"```text\n$ seqloom look {data}\n{seqloom('look', data)}\n```"
+
+
 def table(header: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
     escaped = [tuple(cell.replace("|", "\\|") for cell in line) for line in lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in (header, ("---",) * len(header), *escaped))

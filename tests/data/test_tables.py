@@ -280,5 +280,9 @@ def test_a_run_remembers_its_columns(tmp_path: Path) -> None:
     assert again.plan.settings.data.columns == "label=kind,text=2"  # type: ignore[attr-defined]
     assert again.evaluate(path)["examples"] == 40
     assert list(again.inputs(str(path)))[:2] == ["red w0", "green w1"]
+    other = write_csv(tmp_path / "other.csv", [("k0", "red w0")], ("team", "message"))
+    columns = {"label": "team", "text": "message"}
+    assert again.evaluate(again.read(other, columns))["examples"] == 1
+    assert list(again.inputs(str(other), columns)) == ["red w0"]
     (tmp_path / "lines.txt").write_text("red w1\n")
     assert list(again.inputs(str(tmp_path / "lines.txt"))) == ["red w1"]

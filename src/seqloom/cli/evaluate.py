@@ -11,6 +11,7 @@ import typer
 
 from seqloom.cli.options import (
     INPUTS_AT_ONCE,
+    Columns,
     Data,
     Device,
     Figures,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 def evaluate(
     run: RunFolder,
     data: Data,
+    columns: Columns = None,
     by_length: Annotated[
         bool, typer.Option("--by-length", help="translate: print the scores by the length of the source")
     ] = False,
@@ -61,6 +63,7 @@ def evaluate(
     The metrics are those of the task: perplexity and bits per byte of a text; BLEU, chrF and exact match of pairs;
     accuracy and F1 of labels and tags; bits per sequence of an algorithm, such as copy:length=40.
     """
+    from seqloom.data.tables.columns import parse_columns
     from seqloom.errors import RequestError
     from seqloom.metrics.by_length import table
     from seqloom.run import load
@@ -79,10 +82,10 @@ def evaluate(
             "only runs of forecast have origins and a horizon", where=str(run), got=f"a run of {loaded.plan.task}"
         )
     if by_length:
-        rows = loaded.evaluate_by_length(data)
+        rows = loaded.evaluate_by_length(loaded.read(data, parse_columns(columns or "")))
         typer.echo(to_json([row._asdict() for row in rows]) if json else table(rows))
         return
-    prepared = loaded.read(data)
+    prepared = loaded.read(data, parse_columns(columns or ""))
     if isinstance(loaded.task, Forecasts) and heads is None:
         from seqloom.cli.forecast import print_scores, write_page
 

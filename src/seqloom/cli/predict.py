@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import INPUTS_AT_ONCE, Device, Figures, Json, RunFolder, Threads, to_json
+from seqloom.cli.options import INPUTS_AT_ONCE, Columns, Device, Figures, Json, RunFolder, Threads, to_json
 
 if TYPE_CHECKING:
     from seqloom.decoding.alignment import Alignment
@@ -31,6 +31,7 @@ def predict(
             show_default="-",
         ),
     ] = None,
+    columns: Columns = None,
     n_best: Annotated[
         int | None, typer.Option(help="how many answers for each line, printed as: line TAB score TAB answer")
     ] = None,
@@ -118,6 +119,7 @@ def predict(
     terminal, each line is answered as you type. Without an option, its value is that of the run. A run of
     forecast prints a table of forecasts of the series in a file, or without a file of the training data.
     """
+    from seqloom.data.tables.columns import parse_columns
     from seqloom.errors import RequestError
     from seqloom.run import load
     from seqloom.tasks.capabilities import Aligned, Forecasts, Listens, refuse_unknown
@@ -175,7 +177,7 @@ def predict(
         return
     shown = _as_json if json else _as_text(proba, n_best is not None and n_best > 1)
     aligned = []
-    for number, answers in enumerate(_answers(loaded, file, changes), 1):
+    for number, answers in enumerate(_answers(loaded, file, parse_columns(columns or ""), changes), 1):
         for line in shown(number, answers):
             typer.echo(line)
         if alignments is not None and isinstance(answers[0], Aligned):
@@ -184,11 +186,13 @@ def predict(
         _write_alignments(alignments, aligned, figures)
 
 
-def _answers(loaded: Run, file: str, options: dict[str, Any]) -> Iterator[Sequence[Prediction]]:
+def _answers(
+    loaded: Run, file: str, columns: dict[str, str], options: dict[str, Any]
+) -> Iterator[Sequence[Prediction]]:
     """Yields the answers to each input. What was printed is flushed before more is read."""
     from seqloom.files import read_blocks
 
-    inputs = loaded.inputs(file)
+    inputs = loaded.inputs(file, columns)
     for block in read_blocks(_prompted(inputs) if _at_terminal(file) else inputs, file, INPUTS_AT_ONCE):
         yield from loaded.answers(block, **options)
         sys.stdout.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,6 +22,7 @@ from seqloom.metrics.analogies import Share
 from seqloom.metrics.similarity import Similarity, similarity
 from seqloom.models.word_vectors.sentences import How, sentence_rows
 from seqloom.models.word_vectors.table import VectorTable
+from seqloom.run.notebook import fact_table
 
 _AT_ONCE = 1_024
 
@@ -43,11 +43,9 @@ class Vectors(VectorTable):
 
     def _repr_html_(self) -> str:
         """The number of words, their dimension and a few of the words, for notebooks."""
-        words = ", ".join(html.escape(word) for word in itertools.islice(self.words, 8))
-        facts = {"words": f"{len(self):,}", "dim": self.dim, "source": html.escape(self.source), "first words": words}
-        left = "style='text-align:left'"
-        rows = "".join(f"<tr><th {left}>{name}</th><td {left}>{value}</td></tr>" for name, value in facts.items())
-        return f"<table>{rows}</table>"
+        words = ", ".join(itertools.islice(self.words, 8))
+        facts = {"words": f"{len(self):,}", "dim": self.dim, "source": self.source, "first words": words}
+        return fact_table(facts)
 
     @classmethod
     def open(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from seqloom.data.splits import FIRST_RULE, NEWEST_RULE
 from seqloom.data.tables.columns import columns_text
 from seqloom.data.tables.several_files import content_hash, files_of
 from seqloom.errors import RequestError, unknown_name
+from seqloom.files import make_folder
 from seqloom.formats.vector_sources import dim_of
-from seqloom.models.fitted import FittedByPasses, FittedInOnePass
+from seqloom.models.fitted import PARTS, FittedByPasses, FittedInOnePass
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FitsWithoutGradients, FittedSettings
 from seqloom.tasks.task import PresetByData, Task
@@ -52,6 +54,14 @@ class Plan:
             "settings": self.settings.model_dump(),
             "contents": self.contents,
         }
+
+    def reading(self, columns: Mapping[str, str | int] | None) -> Settings:
+        """The settings, with other columns of the data if any are chosen. Raises RequestError for a task whose models
+        depend on the columns."""
+        changes = column_settings(self.task, columns or {})
+        if not all(name.rpartition(".")[2] == "columns" for name in changes):
+            raise RequestError("this run reads the columns that it was trained on", where="columns", got=columns)
+        return build(type(self.settings), flatten(self.settings), changes) if changes else self.settings
 
     @classmethod
     def from_toml(cls, content: Mapping[str, Any], where: Path) -> Plan:
@@ -181,6 +191,18 @@ def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
         got=f"other values of {', '.join(changed)}",
         hint="leave them as they were, or give another --out",
     )
+
+
+def copy_run(folder: Path, target: Path) -> None:
+    """Copies a run without its checkpoint. Raises RequestError if the folder `target` is not empty."""
+    if target.exists() and any(target.iterdir()):
+        raise RequestError("the folder is not empty", where=str(target))
+    make_folder(target)
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            shutil.copy2(path, target / path.name)
+    if (folder / PARTS).exists():
+        shutil.copytree(folder / PARTS, target / PARTS)
 
 
 def trainer_for(task: Task, model: str, settings: Any) -> Trainer:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -19,13 +17,13 @@ from seqloom.data.readers import readers
 from seqloom.data.tables.several_files import files_of
 from seqloom.data.text_codec import TextCodec
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import make_folder
 from seqloom.memory import within_memory
 from seqloom.metrics.similarity import Similarity, similarity
-from seqloom.models.fitted import PARTS, Fitted, check_vocabulary
+from seqloom.models.fitted import Fitted, check_vocabulary
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.run.answer_options import AnswerOptions, SearchOptions, names_options
-from seqloom.run.plan import Plan, sizes, trainer_for
+from seqloom.run.notebook import fact_table
+from seqloom.run.plan import Plan, copy_run, sizes, trainer_for
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import (
@@ -97,12 +95,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """A table of the same facts, for notebooks."""
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
-            for name, value in self._facts().items()
-        )
-        return f"<table>{rows}</table>"
+        return fact_table(self._facts())
 
     def _facts(self) -> dict[str, Any]:
         """Task, model, size and folder, and the score on held-out data if the training has ended."""
@@ -133,11 +126,12 @@ class Run:
             return self.model.num_parameters()
         return sum(p.numel() for p in self.model.parameters())
 
-    def read(self, data: DataSource) -> Any:
+    def read(self, data: DataSource, columns: Mapping[str, str | int] | None = None) -> Any:
         """Encodes other data with this run's codec. `evaluate`, `evaluate_by_length` and `diagnose` take the result, so
-        that the data is read once for all of them. `data`: as for `seqloom.train`."""
+        that the data is read once for all of them. `data`, `columns`: as for `seqloom.train`, by default the columns of
+        the training."""
         path = path_of(data, cache_folder())
-        encoded = encode(path, self.task.recipe(self.plan.settings), self.codec, cache_folder())
+        encoded = encode(path, self.task.recipe(self.plan.reading(columns)), self.codec, cache_folder())
         if not len(encoded):
             raise SeqloomError("there is nothing to evaluate on", where=path, expected="at least one line of text")
         return encoded
@@ -203,11 +197,12 @@ class Run:
         options = Continuation(max_tokens, Sampling(temperature, top_k, top_p), seed, unknown, rules)
         return task.generate(self.trained, prompt, options)
 
-    def inputs(self, path: str) -> Iterator[Any]:
+    def inputs(self, path: str, columns: Mapping[str, str | int] | None = None) -> Iterator[Any]:
         """Yields the inputs of a file in order, as `predict`, `answers` and `embed` take them: lines of text, or the
         sequences that the task reads."""
         task = self._able(TakesInputs, "take inputs")
-        return (item for file in files_of(path) for item in task.inputs(file, self.plan.settings))
+        settings = self.plan.reading(columns)
+        return (item for file in files_of(path) for item in task.inputs(file, settings))
 
     @names_options(SearchOptions)
     def predict(self, inputs: Iterable[Any], **options: Unpack[SearchOptions]) -> list[str]:
@@ -288,15 +283,7 @@ class Run:
 
     def save(self, folder: str | Path) -> None:
         """Copies the run to another folder, without the checkpoint that `resume` needs."""
-        target = Path(folder)
-        if target.exists() and any(target.iterdir()):
-            raise RequestError("the folder is not empty", where=str(target))
-        make_folder(target)
-        for path in sorted(self.folder.iterdir()):
-            if path.is_file() and not path.name.startswith("."):
-                shutil.copy2(path, target / path.name)
-        if (self.folder / PARTS).exists():
-            shutil.copytree(self.folder / PARTS, target / PARTS)
+        copy_run(self.folder, Path(folder))
 
     def _able(self, capability: Any, what: str) -> Any:
         """The task. Raises RequestError if it does not have the capability."""

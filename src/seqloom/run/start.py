@@ -73,7 +73,7 @@ def train(
     parts, and part number `fold`, from 1, is the test part. `resume` continues the training in `out` as if it had never
     been interrupted.
 
-    Raises RequestError for what cannot be asked, SeqloomError where the data or the training fails.
+    Raises RequestError for invalid requests, and SeqloomError if the data or the training fails.
     """
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
