@@ -105,7 +105,7 @@ def _random_ids(chance: np.random.Generator, vocab_size: int, count: int) -> lis
 
 def _compare_greedy(run: Run, portable: Any, lines: list[str], gate: Gate, answers: Answers) -> None:
     rows = [[*ids, EOS] for ids in run.codec.source.encode(lines) if ids]
-    longest = max((2 * len(row) + 20 for row in rows), default=1)
+    longest = run.plan.settings.decoding.max_length or max((2 * len(row) + 20 for row in rows), default=1)  # type: ignore[attr-defined]
     search = Search(beam_size=1, never=(PAD, SOS, UNK), max_length=longest)
     for row, ours, (theirs,) in zip(rows, portable.search(rows, 1), transduce(run.model, rows, search), strict=True):
         same = ours == theirs.token_ids
