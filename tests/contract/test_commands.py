@@ -18,6 +18,7 @@ from tests.support.sentences import train_tagger
 from tests.support.small_runs import train_small
 from tests.support.sounds import train_sounds
 from tests.support.texts import write_text
+from tests.support.vectors_with_texts import train_scenes
 
 
 def language_model(model: str) -> Callable[[Path], seqloom.Run]:
@@ -61,6 +62,7 @@ RUNS: dict[str, Callable[[Path], seqloom.Run]] = {
         folder / "run", updates=2, data=write_series(folder / "series.ts"), embedding__dim=6
     ),
     "tag": lambda folder: train_tagger(folder / "run", updates=2),
+    "describe": lambda folder: train_scenes(folder / "run", updates=2),
     "transcribe": lambda folder: train_sounds(folder / "run", updates=2),
     "algorithm": algorithm,
     "forecast": forecast,

@@ -20,6 +20,8 @@ from tests.support.sentences import write_sentences
 from tests.support.sounds import SMALL_NETWORK as SMALL_TRANSCRIBER
 from tests.support.sounds import write_recordings
 from tests.support.texts import SMALL, write_text
+from tests.support.vectors_with_texts import SMALL_NETWORK as SMALL_DESCRIBER
+from tests.support.vectors_with_texts import write_scenes
 
 LANGUAGE = {name: value for name, value in SMALL.items() if name != "data.tokens_per_batch"}
 HIDDEN = {"model.hidden_size": 8}
@@ -40,6 +42,7 @@ TINY: dict[str, tuple[str, str, Callable[[Path], str], dict[str, Any]]] = {
         {**SMALL_NETWORK, "encoder.hidden_size": 8, "decoder.hidden_size": 8},
     ),
     "spans": ("tag", "gru", write_sentences, HIDDEN),
+    "scenes": ("describe", "gru", write_scenes, SMALL_DESCRIBER),
     "recordings": ("transcribe", "gru", write_recordings, {**SMALL_TRANSCRIBER, "decoding.beam_size": 4}),
     "bits": ("algorithm", "gru", lambda _: "copy", {**HIDDEN, "model.num_layers": 1, "data.held_out": 40}),
 }

@@ -17,6 +17,8 @@ from tests.support.sentences import write_sentences
 from tests.support.sounds import SMALL_NETWORK as SMALL_TRANSCRIBER
 from tests.support.sounds import write_recordings
 from tests.support.texts import SMALL, write_text
+from tests.support.vectors_with_texts import SMALL_NETWORK as SMALL_DESCRIBER
+from tests.support.vectors_with_texts import write_scenes
 
 
 class SmallTask(NamedTuple):
@@ -95,6 +97,7 @@ SMALL_TASKS = {
     "tag": SmallTask(write_sentences, "gru", {**SMALL_TAGGER, "model.hidden_size": 8}, updates=25),
     "vectors": SmallTask(write_text, "cbow", _PASSES, epochs=3),
     "algorithm": SmallTask(lambda _: "copy:length=3", "lstm", {**_COPY, "model.hidden_size": 8}, updates=25),
+    "describe": SmallTask(write_scenes, "gru", {**SMALL_DESCRIBER, "training.checkpoint_seconds": 0}, updates=25),
     "transcribe": SmallTask(
         write_recordings, "gru", {**SMALL_TRANSCRIBER, "training.checkpoint_seconds": 0, "training.evaluations": 3},
         updates=25,

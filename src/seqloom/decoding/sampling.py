@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.option_checks import check_option
 from seqloom.decoding.token_rules import NO_RULES, TokenRules
+from seqloom.errors import RequestError
 from seqloom.models.language_model import LanguageModel, PredictsNext
 from seqloom.nn.layer import State, state_tensors
 from seqloom_portable import sampling as portable
@@ -91,3 +93,14 @@ def generate(
 def _most_probable(never: Tensor, log_probs: Float[Tensor, "rows frequent"]) -> Float[Tensor, " rows"]:
     """The log-probability of the most probable allowed token among the first tokens."""
     return log_probs.index_fill(1, never[never < log_probs.shape[1]], -torch.inf).amax(1)
+
+
+def sampling_of(options: dict[str, Any]) -> Sampling | None:
+    """The sampling options, removed from `options`; None for a search."""
+    sample = options.pop("sample", False)
+    values = {option.name: options.pop(option.name) for option in fields(Sampling) if option.name in options}
+    if values and not sample:
+        raise RequestError(
+            "the options of sampling need sample", where=next(iter(values)), hint="add sample (--sample)"
+        )
+    return Sampling(**values) if sample else None

@@ -22,7 +22,7 @@ from seqloom.data.tokenizer import EOS
 from seqloom.decoding.ensemble import Ensemble
 from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.decoding.option_checks import check_option
-from seqloom.decoding.sampling import Sampling
+from seqloom.decoding.sampling import Sampling, sampling_of
 from seqloom.decoding.scoring import named_scores, score_pairs, score_tokens_of_pairs
 from seqloom.decoding.search_options import Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
@@ -169,7 +169,7 @@ class TranslateTask:
         options = dict(options)
         prefix, copy = options.pop("prefix", ""), options.pop("copy_unknown", settings.copy_unknown)
         check_text(prefix, "prefix")
-        options["sampling"] = _sampling(options)
+        options["sampling"] = sampling_of(options)
         forbidden = [ids for term in options.pop("forbid", ()) for ids in ids_within_text(codec.target, term, "forbid")]
         options["required"] = tuple(required_term(codec.target, term) for term in options.pop("require", ()))
         options["rules"] = TokenRules(tuple(forbidden), options.pop("no_repeat_ngrams", 0))
@@ -220,17 +220,6 @@ class TranslateTask:
         sources = codec.source.encode([pair[0] for pair in examples])
         targets = codec.target.encode([pair[1] for pair in examples])
         return [([*source, EOS], target) for source, target in zip(sources, targets, strict=True)]
-
-
-def _sampling(options: dict[str, Any]) -> Sampling | None:
-    """The sampling options, removed from `options`; None for a search."""
-    sample = options.pop("sample", False)
-    values = {option.name: options.pop(option.name) for option in fields(Sampling) if option.name in options}
-    if values and not sample:
-        raise RequestError(
-            "the options of sampling need sample", where=next(iter(values)), hint="add sample (--sample)"
-        )
-    return Sampling(**values) if sample else None
 
 
 def _ensemble(trained: Trained, others: Sequence[Trained]) -> DecodesNext:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +45,7 @@ def table(path: str) -> Iterator[Labelled]:
         yield Labelled(label, frames)
 
 
-def rows(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
+def rows(path: str, labelled: bool, label_names: Collection[str] = _LABELS) -> Iterator[tuple[str | None, Frames]]:
     """Yields the label and the numbers of each sequence. If not `labelled`, a last column of numbers that is not named
     as the label belongs to the numbers, and labels are None."""
     opened_table = open_table(path)
@@ -58,7 +58,7 @@ def rows(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
     start = next(body, None)
     if start is None:
         return
-    columns = _columns(first if named else None, start, labelled)
+    columns = _columns(first if named else None, start, labelled, label_names)
     even_rows = _of_one_width(itertools.chain([start], body), columns.width)
     sequences = ([row] for row in even_rows) if columns.series is None else _sequences(even_rows, columns.series)
     for steps in sequences:
@@ -74,11 +74,11 @@ def _cells(opened_table: Table) -> Iterator[Row]:
         yield Row(row.where, ["" if cell is None else str(cell) for cell in row.cells])
 
 
-def _columns(header: Row | None, first: Row, labelled: bool) -> Columns:
+def _columns(header: Row | None, first: Row, labelled: bool, label_names: Collection[str]) -> Columns:
     width = len((header or first).cells)
     names = [name.lower() for name in header.cells] if header else []
     series = next((i for i, name in enumerate(names) if name in SERIES_NAMES), None)
-    label = next((i for i, name in enumerate(names) if name in _LABELS), None)
+    label = next((i for i, name in enumerate(names) if name in label_names), None)
     # Without a name, the last column is the label; where no label is needed, only if it is not a number.
     if label is None and (labelled or (len(first.cells) == width and not is_number(first.cells[-1]))):
         label = width - 1

@@ -1,0 +1,229 @@
+"""Vectors or sequences of vectors with their texts as data: a file of scaled numbers beside a file of tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from seqloom.config import Settings
+from seqloom.data.batches import Batch, Buckets, line_batch
+from seqloom.data.corpus import Recipe
+from seqloom.data.example import Frames, content
+from seqloom.data.frames import FrameCodec, FrameFile, padded_frames
+from seqloom.data.readers.described import Described
+from seqloom.data.text_codec import load_tokenizer, train_tokenizer
+from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
+from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
+from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import make_folder, read_lines, write_atomic
+from seqloom.storage.flat_file import LineFileWriter
+
+_FEW_WORDS = 1_000
+_MANY_CHANNELS = 16
+_LONGEST = "texts.json"
+
+
+class DescriptionTokenizerSettings(Settings):
+    kind: Literal["auto", "character", "word", "bpe", "unigram"] = Field(
+        "auto", description="auto: word where there are at most 1,000 different ones, else bpe"
+    )
+    vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (bpe: 8,000)")
+    min_count: int = Field(1, ge=1, description="rarer words and characters become <unk>")
+    lowercase: bool = Field(False, description="lowercase the texts")
+
+    def tokenizer(self, texts: Callable[[], Iterable[str]], where: str) -> Tokenizer:
+        kind = self.kind
+        if kind == "auto":
+            kind = "word" if len({word for text in texts() for word in text.split()}) <= _FEW_WORDS else "bpe"
+        options = {"vocab_size": self.vocab_size, "min_count": self.min_count, "lowercase": self.lowercase}
+        return train_tokenizer(texts(), TokenizerSettings(kind=kind, **options), where)
+
+
+class VectorSettings(Settings):
+    parts: int = Field(
+        1, gt=0, le=2**20, description="a vector is cut into so many steps, such as the rows of an image, which "
+        "attention can tell apart"
+    )  # fmt: skip
+    scale: Literal["auto", "each", "all"] = Field(
+        "auto",
+        description="what mean and deviation are taken over: each channel, or all of them, such as the pixels of an "
+        "image; auto: all from 16 channels on",
+    )
+    noise: float = Field(
+        0.0, ge=0, le=10, description="standard deviation of noise that is added to the scaled numbers in training"
+    )
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """Row i of `source` is described by line i of `target`; `text` is the file of the texts."""
+
+    source: FrameFile
+    target: TokenFile
+    text: Path
+    codec: DescriptionCodec
+
+    def __len__(self) -> int:
+        return self.target.num_lines
+
+    @property
+    def num_lines(self) -> int:
+        return self.target.num_lines
+
+    def unknown(self) -> UnknownTokens:
+        return self.target.unknown()
+
+    @cached_property
+    def texts(self) -> list[str]:
+        return list(read_lines(self.text))
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The same for equal sources, which share their references."""
+        return [content(frames) for frames in self.source.rows(range(self.num_lines))]
+
+
+@dataclass(frozen=True)
+class DescriptionCodec:
+    """The scales of channels (`frames.json`), the tokenizer, and the tokens of the longest text of the training data.
+    `parts`: the steps that a vector is cut into."""
+
+    frames: FrameCodec
+    tokenizer: Tokenizer
+    longest: int
+    parts: int
+
+    @classmethod
+    def load(cls, folder: Path) -> DescriptionCodec:
+        path = folder / _LONGEST
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            longest, parts = int(facts["longest"]), int(facts["parts"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RequestError("the description of the texts is damaged", where=str(path), got=repr(error)) from None
+        return cls(FrameCodec.load(folder), load_tokenizer(folder / "tokenizer.json"), longest, parts)
+
+    def save(self, folder: Path) -> None:
+        self.frames.save(folder)
+        self.tokenizer.save(folder / "tokenizer.json")
+        write_atomic(folder / _LONGEST, json.dumps({"longest": self.longest, "parts": self.parts}) + "\n")
+
+    def fingerprint(self) -> str:
+        return f"{self.frames.fingerprint()}{self.tokenizer.to_json()}{self.longest} {self.parts}"
+
+    def facts(self) -> dict[str, int]:
+        return {**self.frames.facts(), "vocab_size": self.tokenizer.vocab_size}
+
+    def rows(self, sources: Sequence[NDArray[Any]]) -> list[Frames]:
+        """What a network reads of vectors (channels,) or sequences of them (steps, channels)."""
+        frames = [np.asarray(source, np.float32) for source in sources]
+        return [self.frames.scale(in_parts(row[None] if row.ndim == 1 else row, self.parts)) for row in frames]
+
+    def writer(self, folder: Path) -> DescriptionWriter:
+        return DescriptionWriter(folder, self)
+
+    def open(self, folder: Path) -> Descriptions:
+        source, target = self.frames.open(folder / "source"), TokenFile.open(folder / "target")
+        return Descriptions(source, target, folder / "texts.txt", self)
+
+
+class DescriptionWriter:
+    """Writes numbers, tokens and texts into `folder`."""
+
+    def __init__(self, folder: Path, codec: DescriptionCodec) -> None:
+        make_folder(folder)
+        self._source = codec.frames.writer(folder / "source")
+        self._target = TokenFileWriter(folder / "target", codec.tokenizer)
+        self._text = LineFileWriter(folder / "texts.txt")
+
+    def add(self, examples: list[Described]) -> None:
+        self._source.add([example.frames for example in examples])
+        self._target.add([example.text for example in examples])
+        self._text.add(example.text for example in examples)
+
+    def finish(self) -> None:
+        self._source.finish()
+        self._target.finish()
+        self._text.close()
+
+    def discard(self) -> None:
+        self._source.discard()
+        self._target.discard()
+        self._text.discard()
+
+
+def in_parts(frames: Frames, parts: int) -> Frames:
+    """A vector cut into steps. Raises SeqloomError where it cannot be."""
+    if parts == 1:
+        return frames
+    if len(frames) != 1 or frames.shape[1] % parts:
+        raise SeqloomError(
+            "a vector cannot be cut into equal parts", where="data.parts", got=f"{parts} parts of {frames.shape}",
+            expected="single vectors of so many times as many numbers",
+        )  # fmt: skip
+    return frames.reshape(parts, -1)
+
+
+def description_recipe(
+    read: Callable[[str], Iterator[Described]], settings: DescriptionTokenizerSettings, vectors: VectorSettings
+) -> Recipe[Described, Descriptions]:
+    """How the examples that `read` yields become data."""
+
+    def read_parts(path: str) -> Iterator[Described]:
+        return (example._replace(frames=in_parts(example.frames, vectors.parts)) for example in read(path))
+
+    def learn(examples: Callable[[], Iterable[Described]], where: str) -> DescriptionCodec:
+        if next(iter(examples()), None) is None:
+            raise SeqloomError("there is nothing to train on", where=where, expected="at least one vector with a text")
+        tokenizer = settings.tokenizer(lambda: (example.text for example in examples()), where)
+        longest = max(len(ids) for ids in tokenizer.encode([example.text for example in examples()]))
+        frames = FrameCodec.learn(example.frames for example in examples())
+        if vectors.scale == "all" or (vectors.scale == "auto" and frames.channels * vectors.parts >= _MANY_CHANNELS):
+            frames = _of_all_channels(frames)
+        return DescriptionCodec(frames, tokenizer, longest, vectors.parts)
+
+    key = f"{settings.model_dump_json()} {vectors.parts} {vectors.scale}"
+    return Recipe(read_parts, learn, DescriptionCodec.load, key, identity=lambda example: content(example.frames))
+
+
+def _of_all_channels(frames: FrameCodec) -> FrameCodec:
+    """The mean and deviation of all numbers, for every channel."""
+    means, deviations = np.array(frames.mean), np.array(frames.deviation)
+    deviation = float(np.sqrt((deviations**2 + means**2).mean() - means.mean() ** 2)) or 1.0
+    channels = frames.channels
+    return replace(frames, mean=(float(means.mean()),) * channels, deviation=(deviation,) * channels)
+
+
+class DescriptionLoader:
+    """Examples of like length together: a batch holds at most `examples` rows and `elements` tokens or steps, padding
+    included. `noise` is a function of (seed, epoch, step); `seed=None` keeps one order, without noise."""
+
+    def __init__(self, data: Descriptions, elements: int, examples: int, noise: float, seed: int | None) -> None:
+        self.data, self._noise, self._seed = data, noise, seed
+        lengths = np.diff(data.target.offsets)
+        share = np.full_like(lengths, max(elements // examples, 1))
+        self._buckets = Buckets((lengths, np.diff(data.source.offsets), share), elements, seed)
+
+    def num_steps(self, epoch: int = 0) -> int:
+        return len(self._buckets.epoch(epoch))
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        numbers = self._buckets.epoch(epoch)[step]
+        rows = self.data.source.rows(numbers)
+        frames, lengths = padded_frames(rows), np.array([len(row) for row in rows])
+        if self._noise and self._seed is not None:
+            random = np.random.default_rng((self._seed, epoch, step))
+            frames += random.standard_normal(frames.shape, np.float32) * np.float32(self._noise)
+        ragged = bool((lengths < frames.shape[1]).any())
+        batch = line_batch(self.data.target.rows(numbers))
+        source_lengths = torch.from_numpy(lengths) if ragged else None
+        return batch._replace(source=torch.from_numpy(frames), source_lengths=source_lengths)

@@ -1,0 +1,167 @@
+"""Vectors, or sequences of them, with a text each: CSV, Parquet, NumPy archives and `.ts` files."""
+
+from __future__ import annotations
+
+import itertools
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.data.example import Frames
+from seqloom.data.readers import readers
+from seqloom.data.readers.table import rows
+from seqloom.data.readers.ts_format import cases
+from seqloom.errors import SeqloomError
+from seqloom.files import reading
+
+TEXT_NAMES = ("text", "texts", "caption", "captions", "description", "sentence", "name", "label", "class", "target")
+_SERIES_NAMES = ("id", "series", "sequence")
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class Described(NamedTuple):
+    """`frames`: (steps, channels), one step of many channels where it is a vector."""
+
+    frames: Frames
+    text: str
+
+
+@readers.register("described", "Vectors or sequences of vectors with a text each: .csv, .parquet, .npz, .ts.")
+def described(path: str) -> Iterator[Described]:
+    """Yields the examples of a file whose name says its format.
+
+    A table (`.csv`, `.parquet`) has the text in a column named text, caption, description or label, else in the last
+    one; the others are numbers, in Parquet also lists of numbers. With a column named id, series or sequence, the rows
+    that follow each other with one name are the steps of one sequence. A NumPy archive (`.npz`) has `texts` and
+    `vectors`, (examples, channels) or (examples, steps, channels), and with `lengths` the steps of each. A `.ts` file
+    has the text as the class of a case. Raises SeqloomError with `file:line`.
+    """
+    for number, (text, frames) in enumerate(_examples(path, labelled=True), 1):
+        if text is None or not text.split():
+            raise SeqloomError("an example has no text", where=f"{path}, example {number}", expected="a word or more")
+        yield Described(frames, " ".join(text.split()))
+
+
+def undescribed(path: str) -> Iterator[Frames]:
+    """What is to be described: the vectors of a file, without the texts that it may have."""
+    return (frames for _, frames in _examples(path, labelled=False))
+
+
+def _examples(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
+    name = PurePath(path.lower())
+    kind = name.with_suffix("").suffix if name.suffix in (".gz", ".xz") else name.suffix
+    if kind == ".npz":
+        return _of_archive(path, labelled)
+    if kind == ".parquet":
+        return _of_parquet(path, labelled)
+    if kind == ".ts":
+        return iter(cases(path))
+    return rows(path, labelled, TEXT_NAMES)
+
+
+def _of_archive(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
+    with reading(path):
+        try:
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except (ValueError, zipfile.BadZipFile, EOFError, KeyError, SyntaxError, MemoryError, OverflowError) as error:
+            raise SeqloomError(
+                "the archive could not be read",
+                where=path,
+                got=str(error)[:200],
+                expected="arrays written by numpy.savez",
+            ) from None
+    vectors, texts = arrays.get("vectors"), arrays.get("texts")
+    if vectors is None or vectors.ndim not in (2, 3) or vectors.dtype.kind not in "fiub":
+        raise SeqloomError(
+            "the archive has no vectors", where=path, got=", ".join(sorted(arrays)) or "nothing",
+            expected="an array `vectors` of numbers, (examples, channels) or (examples, steps, channels)",
+        )  # fmt: skip
+    if labelled and texts is None:
+        raise SeqloomError("the archive has no texts", where=path, got=", ".join(sorted(arrays)), expected="`texts`")
+    if texts is not None and (texts.ndim != 1 or len(texts) != len(vectors) or texts.dtype.kind != "U"):
+        raise SeqloomError(
+            "vectors and texts do not belong together", where=path, got=f"{texts.shape} texts, {len(vectors)} vectors",
+            expected="a text for each vector",
+        )  # fmt: skip
+    lengths = _lengths(arrays.get("lengths"), vectors, path)
+    for number, vector in enumerate(vectors):
+        frames = vector[None] if vector.ndim == 1 else vector[: lengths[number]]
+        yield None if texts is None else str(texts[number]), _checked(frames, f"{path}, example {number + 1}")
+
+
+def _lengths(lengths: NDArray[Any] | None, vectors: NDArray[Any], path: str) -> NDArray[np.int64]:
+    if vectors.ndim == 2:
+        return np.ones(len(vectors), np.int64)
+    if lengths is None:
+        return np.full(len(vectors), vectors.shape[1])
+    fits = lengths.shape == (len(vectors),) and lengths.dtype.kind in "iu"
+    if not fits or (len(lengths) and not 1 <= lengths.min() <= lengths.max() <= vectors.shape[1]):
+        raise SeqloomError(
+            "the lengths do not fit the vectors", where=path, got=f"{lengths.shape} of {lengths.dtype}",
+            expected=f"a whole number for each example, 1 to {vectors.shape[1]}",
+        )  # fmt: skip
+    return lengths.astype(np.int64)
+
+
+def _of_parquet(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
+    import polars as pl
+
+    with reading(path):
+        try:
+            table = pl.read_parquet(path)
+        except pl.exceptions.PolarsError as error:
+            raise SeqloomError("the table could not be read", where=path, got=str(error)[:200]) from None
+    names = {column.lower(): column for column in table.columns}
+    texts = [column for column, kind in table.schema.items() if kind == pl.String]
+    text = next((names[name] for name in TEXT_NAMES if names.get(name) in texts), texts[-1] if texts else None)
+    series = next((names[name] for name in _SERIES_NAMES if name in names), None)
+    if labelled and text is None:
+        raise SeqloomError("no column has the texts", where=path, got=", ".join(table.columns)[:80], expected="text")
+    numbers = table.drop([column for column in {text, series} if column is not None])
+    values = _numbers(numbers, path)
+    ends = [0, *range(1, len(table) + 1)]
+    if series is not None:
+        changes = table[series] != table[series].shift(1)
+        ends = [*(place for place, change in enumerate(changes) if change is not False), len(table)]
+    for number, (start, end) in enumerate(itertools.pairwise(ends), 1):
+        label = None if text is None else table[text][start]
+        yield label, _checked(values[start:end], f"{path}, example {number}")
+
+
+def _numbers(table: Any, path: str) -> NDArray[np.float64]:
+    """(rows, channels): columns of numbers, and of lists of numbers of one length."""
+    import polars as pl
+
+    parts = []
+    for column in table.columns:
+        values, kind = table[column], table.schema[column]
+        if isinstance(kind, pl.List | pl.Array):
+            widths = values.list.len().unique() if isinstance(kind, pl.List) else [kind.shape[0]]
+            if len(widths) != 1 or values.null_count():
+                raise SeqloomError(
+                    "the lists of a column differ in length", where=f"{path}, column {column}",
+                    got=f"{len(widths)} lengths", expected="as many numbers in each row",
+                )  # fmt: skip
+            values = np.array(values.to_list(), object)
+        try:
+            part = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values, np.float64)
+        except (TypeError, ValueError):
+            raise SeqloomError(
+                "a column holds no numbers", where=f"{path}, column {column}", got=str(kind), expected="numbers"
+            ) from None
+        parts.append(part[:, None] if part.ndim == 1 else part)
+    if not parts:
+        raise SeqloomError("a table has columns of numbers beside the text", where=path, got="none")
+    return np.concatenate(parts, axis=1)
+
+
+def _checked(frames: NDArray[Any], where: str) -> Frames:
+    values = np.asarray(frames, np.float64)
+    if values.size == 0 or not (np.abs(values) <= _LARGEST).all():
+        raise SeqloomError("a vector has numbers that are missing or too large", where=where)
+    return values.astype(np.float32)
