@@ -29,7 +29,7 @@ from seqloom.data.readers.described import Described, undescribed
 from seqloom.data.tokenizer import UNK
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.sampling import Sampling, sampling_of
-from seqloom.decoding.search import Hypothesis, Search
+from seqloom.decoding.search_options import Hypothesis, Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.token_rules import TokenRules
 from seqloom.decoding.transduce import transduce
