@@ -128,6 +128,36 @@ def _raced(part: dict[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
+def forecasts(*parts: str) -> str:
+    """The errors and seconds that `benchmarks/forecast.py` measured last, a table for all of `parts`."""
+    measured = _results("forecast")
+    rows = [entry for part in parts for entry in measured.get(part, {}).items()]
+    header = "model", "MASE", "MSE", "MAE", "CRPS", "coverage of 80 %", "seconds", "peak memory"
+    return table(header, [_forecast_row(model, scores) for model, scores in rows])
+
+
+def _forecast_row(model: str, scores: dict[str, Any]) -> tuple[str, ...]:
+    names = {"mase": ".3f", "mse": ".4g", "mae": ".4g", "crps": ".3f", "coverage_80": ".2f", "seconds": ",.1f"}
+    shown = scores | {"mse": scores["rmse"] ** 2}
+    memory = f"{scores['peak_memory_bytes'] / 1e6:,.0f} MB" if "peak_memory_bytes" in scores else ""
+    return (model, *(format(shown[name], form) for name, form in names.items()), memory)
+
+
+def forecasts_of_classics() -> str:
+    """MASE, coverage of 80 % and seconds on the three series of `benchmarks/forecast.py classics`."""
+    measured = _results("forecast")["classics"]
+    models = dict.fromkeys(model for scores in measured.values() for model in scores)
+    lines = []
+    for model in models:
+        cells = [
+            f"{part['mase']:.3f}, {part['coverage_80']:.2f}, {part['seconds']:.1f} s" if part else ""
+            for part in (scores.get(model) for scores in measured.values())
+        ]
+        lines.append((model, *cells))
+    header = "airline, 6 months, 31 origins", "CO2, 12 months, 17 origins", "sunspots, 5 years, 12 origins"
+    return table(("model", *header), lines)
+
+
 def algorithms() -> str:
     """What `benchmarks/algorithms.py` measured last: medians over seeds."""
     path = _ROOT / "benchmarks" / "results" / "algorithms.json"
