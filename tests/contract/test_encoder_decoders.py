@@ -35,16 +35,16 @@ class Case(NamedTuple):
 
 def cases() -> list[Any]:
     """Every name, with the adaptive softmax too, and with each option that it has a setting for."""
-    found = []
+    cases = []
     for name in architectures():
         groups = network_settings(architecture(name)).model_fields
         options = [("output", "kind", "adaptive")]
         options += [("attention", *option) for option in ATTENTION if "attention" in groups]
-        own = groups["decoder"].annotation.model_fields
-        options += [("decoder", *option) for option in DECODER if option[0] in own]
-        found.append(pytest.param(Case(name), id=name))
-        found += [pytest.param(Case(name, (o,)), id=f"{name}-{o[0]}.{o[1]}={o[2]}") for o in options]
-    return found
+        decoder_fields = groups["decoder"].annotation.model_fields
+        options += [("decoder", *option) for option in DECODER if option[0] in decoder_fields]
+        cases.append(pytest.param(Case(name), id=name))
+        cases += [pytest.param(Case(name, (o,)), id=f"{name}-{o[0]}.{o[1]}={o[2]}") for o in options]
+    return cases
 
 
 def settings(case: Case) -> Any:
@@ -92,9 +92,9 @@ class Pairs(NamedTuple):
     def alone(self, row: int) -> Pairs:
         """The pair without the padding of the others."""
         size, time = int(self.source_lengths[row]), int(self.lengths[row])
-        one = slice(row, row + 1)
-        source, inputs, targets = self.source[one, :size], self.inputs[one, :time], self.targets[one, :time]
-        return Pairs(source, self.source_lengths[one], inputs, targets, self.lengths[one])
+        rows = slice(row, row + 1)
+        source, inputs, targets = self.source[rows, :size], self.inputs[rows, :time], self.targets[rows, :time]
+        return Pairs(source, self.source_lengths[rows], inputs, targets, self.lengths[rows])
 
 
 @pytest.fixture
@@ -109,9 +109,9 @@ def loss(model: EncoderDecoder, pairs: Pairs) -> Tensor:
 
 
 def gradients(model: EncoderDecoder) -> dict[str, Tensor]:
-    found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    return found
+    return gradients
 
 
 def steps(model: EncoderDecoder, encoded: Any, token_ids: Tensor) -> tuple[list[Tensor], list[Tensor | None], Any]:
@@ -148,8 +148,8 @@ def test_what_stands_in_padding_changes_nothing(model: EncoderDecoder, pairs: Pa
     other = pairs._replace(source=longer, inputs=inputs)
     torch.testing.assert_close(loss(model, other), loss(model, pairs))
     first, second = model.encode(*pairs[:2]), model.encode(*other[:2])
-    for one, two in zip(*(steps(model, e, pairs.inputs[:, None])[0] for e in (first, second)), strict=True):
-        torch.testing.assert_close(one, two)
+    for step, other_step in zip(*(steps(model, e, pairs.inputs[:, None])[0] for e in (first, second)), strict=True):
+        torch.testing.assert_close(step, other_step)
 
 
 def test_single_steps_say_what_the_whole_says(model: EncoderDecoder, pairs: Pairs) -> None:
@@ -158,8 +158,8 @@ def test_single_steps_say_what_the_whole_says(model: EncoderDecoder, pairs: Pair
     for step, distribution in enumerate(steps(model, encoded, pairs.inputs[:, None])[0]):
         assert not distribution.requires_grad
         torch.testing.assert_close(distribution.exp().sum(2), torch.ones(3, 1, dtype=torch.float64))
-        chosen = distribution[:, 0].gather(1, pairs.targets[:, step, None]).squeeze(1)
-        torch.testing.assert_close(chosen, scores[:, step])
+        target_scores = distribution[:, 0].gather(1, pairs.targets[:, step, None]).squeeze(1)
+        torch.testing.assert_close(target_scores, scores[:, step])
 
 
 def test_hypotheses_of_one_source_are_each_as_if_alone(model: EncoderDecoder, pairs: Pairs) -> None:
@@ -183,10 +183,10 @@ def test_chosen_hypotheses_and_sources_go_on_where_they_were(model: EncoderDecod
     assert all(tensor.shape[0] == 6 for tensor in state_tensors(state))
     sources = torch.tensor([2, 0])
     rows = torch.tensor([5, 4, 1, 1])  # of the third source both, the other way round; of the first the second, twice
-    chosen, _, _ = model.decode_next(
+    next_scores, _, _ = model.decode_next(
         following.flatten()[rows].view(2, 2), select_rows(state, rows), select_rows(encoded, sources)
     )
-    torch.testing.assert_close(chosen.flatten(0, 1), whole.flatten(0, 1)[rows])
+    torch.testing.assert_close(next_scores.flatten(0, 1), whole.flatten(0, 1)[rows])
 
 
 def test_attention_is_shared_out_among_what_is_real(model: EncoderDecoder, pairs: Pairs) -> None:
@@ -233,19 +233,19 @@ def test_a_source_may_be_frames_and_their_padding_anything(plain: Case, pairs: P
     alone = sum(loss(model, pairs._replace(source=frames).alone(row)) for row in range(3))
     torch.testing.assert_close(expected, alone)
     noisy = frames.masked_fill(~real[:, :, None], float("nan"))
-    got = loss(model, pairs._replace(source=noisy))
-    got.backward()
-    torch.testing.assert_close(got, expected)
+    value = loss(model, pairs._replace(source=noisy))
+    value.backward()
+    torch.testing.assert_close(value, expected)
     assert all(torch.isfinite(gradient).all() for gradient in gradients(model).values())
 
 
 def test_a_shared_vocabulary_has_one_table(plain: Case, pairs: Pairs) -> None:
-    own, shared = build(plain), build(plain, SharedTokens())
+    separate, shared = build(plain), build(plain, SharedTokens())
     assert shared.encoder.read is shared.embedding
-    assert own.encoder.read is not own.embedding
+    assert separate.encoder.read is not separate.embedding
     assert shared.output.softmax.weight is shared.embedding.table.weight
     loss(shared, pairs).backward()
-    grown = sum(p.numel() for p in own.parameters()) - sum(p.numel() for p in shared.parameters())
+    grown = sum(p.numel() for p in separate.parameters()) - sum(p.numel() for p in shared.parameters())
     assert grown == SOURCE_VOCAB * 7
 
 
@@ -254,15 +254,15 @@ def test_a_network_is_built_again_from_its_tensors(plain: Case, source: Source, 
     model = build(plain, source)
     saved = dict(model.named_parameters()) | dict(model.named_buffers())  # a shared one once, by its first name
     other = EncoderDecoder.rebuild(architecture(plain.name), settings(plain), saved).double().eval()
-    own = dict(other.named_parameters()) | dict(other.named_buffers())
-    assert own.keys() == saved.keys()
+    other_tensors = dict(other.named_parameters()) | dict(other.named_buffers())
+    assert other_tensors.keys() == saved.keys()
     with torch.no_grad():
-        for name, tensor in own.items():
+        for name, tensor in other_tensors.items():
             tensor.copy_(saved[name])
-    given = pairs
+    inputs = pairs
     if isinstance(source, Frames):
-        given = pairs._replace(source=torch.randn(3, 5, FRAME_SIZE, dtype=torch.float64))
-    assert torch.equal(loss(other, given), loss(model, given))
+        inputs = pairs._replace(source=torch.randn(3, 5, FRAME_SIZE, dtype=torch.float64))
+    assert torch.equal(loss(other, inputs), loss(model, inputs))
 
 
 class TestScheduledSampling:
@@ -281,9 +281,9 @@ class TestScheduledSampling:
         predicted = torch.cat([d.argmax(2) for d in steps(model, encoded, pairs.inputs[:, None])[0]], dim=1)
         inputs = torch.cat([pairs.inputs[:, :1], predicted[:, :-1]], dim=1)
         expected = loss(model, pairs._replace(inputs=inputs))
-        got = loss(model.train(), pairs)
-        torch.testing.assert_close(got, expected)
-        got.backward()
+        value = loss(model.train(), pairs)
+        torch.testing.assert_close(value, expected)
+        value.backward()
         assert gradients(model)
 
 
@@ -299,9 +299,9 @@ def test_mixed_precision_is_close(name: str, pairs: Pairs) -> None:
     model = build(Case(name)).float()
     expected = loss(model, pairs)
     with torch.autocast("cpu", torch.bfloat16):
-        got = loss(model, pairs)
-        got.backward()
+        value = loss(model, pairs)
+        value.backward()
         encoded = model.encode(pairs.source, pairs.source_lengths)
         distributions, _, _ = steps(model, encoded, pairs.inputs[:, None])
-    torch.testing.assert_close(got, expected, rtol=0.05, atol=0.1)
+    torch.testing.assert_close(value, expected, rtol=0.05, atol=0.1)
     assert all(torch.isfinite(distribution).all() for distribution in distributions)

@@ -34,8 +34,8 @@ class Case(NamedTuple):
     output: str
 
     def settings(self, **changes: Any) -> Any:
-        asked = {**SMALL_NETWORK, **small_model(self.name), "output": self.output}
-        return make_settings("tag", self.name, {**asked, **{k.replace("__", "."): v for k, v in changes.items()}})
+        overrides = {**SMALL_NETWORK, **small_model(self.name), "output": self.output}
+        return make_settings("tag", self.name, {**overrides, **{k.replace("__", "."): v for k, v in changes.items()}})
 
     def build(self, **changes: Any) -> Tagger:
         """The network with every parameter away from zero; the second tag may not follow the first."""
@@ -85,9 +85,9 @@ def loss(model: Tagger, batch: Batch) -> Tensor:
 
 
 def gradients(model: Tagger) -> dict[str, Tensor]:
-    found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    return found
+    return gradients
 
 
 def test_sentences_are_as_if_alone(case: Case, batch: Batch) -> None:
@@ -101,10 +101,10 @@ def test_sentences_are_as_if_alone(case: Case, batch: Batch) -> None:
     torch.testing.assert_close(together, gradients(model))
     tags, probabilities = model.tag(batch.inputs, batch.forms, batch.lengths)
     for row, length in enumerate(LENGTHS.tolist()):
-        one = alone(batch, row)
-        own_tags, own_probabilities = model.tag(one.inputs, one.forms)
-        assert torch.equal(own_tags[0], tags[row, :length])
-        torch.testing.assert_close(own_probabilities[0], probabilities[row, :length])
+        row_alone = alone(batch, row)
+        tags_alone, probabilities_alone = model.tag(row_alone.inputs, row_alone.forms)
+        assert torch.equal(tags_alone[0], tags[row, :length])
+        torch.testing.assert_close(probabilities_alone[0], probabilities[row, :length])
 
 
 def test_padding_changes_nothing(case: Case, batch: Batch) -> None:
@@ -114,9 +114,9 @@ def test_padding_changes_nothing(case: Case, batch: Batch) -> None:
     forms = batch.forms._replace(characters=batch.forms.characters.where(letters, 6))
     other = batch._replace(inputs=batch.inputs.where(real, 2), forms=forms)
     torch.testing.assert_close(loss(model, other), loss(model, batch))
-    found, again = (model.tag(one.inputs, one.forms, one.lengths) for one in (batch, other))
-    assert torch.equal(found[0][real], again[0][real])
-    torch.testing.assert_close(found[1][real], again[1][real])
+    tagged, again = (model.tag(sentences.inputs, sentences.forms, sentences.lengths) for sentences in (batch, other))
+    assert torch.equal(tagged[0][real], again[0][real])
+    torch.testing.assert_close(tagged[1][real], again[1][real])
 
 
 def test_gradients_reach_every_parameter(case: Case, batch: Batch) -> None:
@@ -138,10 +138,10 @@ def test_a_batch_of_nothing_costs_nothing(case: Case, batch: Batch) -> None:
 def test_the_shards_of_all_ranks_are_the_batch(case: Case, batch: Batch) -> None:
     """A fourth rank has no row, and one that does not count."""
     model = case.build()
-    found = [TASK.loss(model, batch.shard(rank, 4), None)[0] for rank in range(4)]
+    losses = [TASK.loss(model, batch.shard(rank, 4), None)[0] for rank in range(4)]
     whole, _ = TASK.loss(model, batch, None)
-    torch.testing.assert_close(sum(loss.sum for loss in found), whole.sum)
-    assert sum(int(loss.count) for loss in found) == int(whole.count) == int(LENGTHS.sum())
+    torch.testing.assert_close(sum(loss.sum for loss in losses), whole.sum)
+    assert sum(int(loss.count) for loss in losses) == int(whole.count) == int(LENGTHS.sum())
 
 
 def test_a_network_is_built_again_from_its_tensors(case: Case, batch: Batch) -> None:
@@ -157,35 +157,35 @@ def test_a_reading_is_of_what_is_real(case: Case, batch: Batch) -> None:
     together = model.reading(batch.inputs, batch.forms, batch.lengths)
     assert not together.outputs.requires_grad
     for row, length in enumerate(LENGTHS.tolist()):
-        one = alone(batch, row)
-        own = model.reading(one.inputs, one.forms)
+        row_alone = alone(batch, row)
+        reading_alone = model.reading(row_alone.inputs, row_alone.forms)
         assert together.real[row].sum() == length
-        torch.testing.assert_close(own.elements[0], together.elements[row, :length])
-        torch.testing.assert_close(own.outputs[0], together.outputs[row, :length])
-        torch.testing.assert_close(own.summary[0], together.summary[row])
+        torch.testing.assert_close(reading_alone.elements[0], together.elements[row, :length])
+        torch.testing.assert_close(reading_alone.outputs[0], together.outputs[row, :length])
+        torch.testing.assert_close(reading_alone.summary[0], together.summary[row])
 
 
 @pytest.mark.parametrize("case", cases(CAUSAL))
 def test_word_by_word_is_the_whole_at_once(case: Case, batch: Batch) -> None:
     """With a softmax the tags are the same; with a CRF each is the best after the one decided before."""
-    model, one = case.build(), alone(batch, 0)
-    assert one.forms is not None
-    emissions = model(one.inputs, one.forms)[0].detach()
+    model, sentence = case.build(), alone(batch, 0)
+    assert sentence.forms is not None
+    emissions = model(sentence.inputs, sentence.forms)[0].detach()
     state, before, expected = None, None, []
-    for word, emission in zip(one.inputs[0], emissions, strict=True):
+    for word, emission in zip(sentence.inputs[0], emissions, strict=True):
         expected.append(model.output.step(emission, expected[-1] if expected else None))
-        before, state = model.tag_next(Forms(*(part[word][None] for part in one.forms)), state, before)
+        before, state = model.tag_next(Forms(*(part[word][None] for part in sentence.forms)), state, before)
         assert before == expected[-1]
     if case.output == "softmax":
-        assert expected == model.tag(one.inputs, one.forms)[0][0].tolist()
+        assert expected == model.tag(sentence.inputs, sentence.forms)[0][0].tolist()
 
 
 @pytest.mark.parametrize("case", cases(PARALLEL))
 def test_what_needs_the_future_does_not_decide_at_once(case: Case, batch: Batch) -> None:
-    one = alone(batch, 1)
-    assert one.forms is not None
+    sentence = alone(batch, 1)
+    assert sentence.forms is not None
     with pytest.raises(AssertionError, match="needs the later words"):
-        case.build().tag_next(one.forms, None, None)
+        case.build().tag_next(sentence.forms, None, None)
 
 
 def test_rare_words_become_unknown_in_training_alone(batch: Batch) -> None:
@@ -211,8 +211,8 @@ def test_mixed_precision_is_close(output: str, batch: Batch) -> None:
     model = Case("bilstm", output).build().float()
     expected = loss(model, batch)
     with torch.autocast("cpu", torch.bfloat16):
-        got = loss(model, batch)
-        got.backward()
+        value = loss(model, batch)
+        value.backward()
         _, probabilities = model.tag(batch.inputs, batch.forms, batch.lengths)
-    torch.testing.assert_close(got, expected, rtol=0.05, atol=0.1)
+    torch.testing.assert_close(value, expected, rtol=0.05, atol=0.1)
     assert torch.isfinite(probabilities).all()

@@ -46,14 +46,14 @@ def answers(exercise: SyntheticExample) -> np.ndarray:
 
 @pytest.mark.parametrize("name", list(algorithms))
 def test_every_algorithm_keeps_its_promises(name: str) -> None:
-    one, chance = algorithm(name), np.random.default_rng(1)
+    source, chance = algorithm(name), np.random.default_rng(1)
     if name in SIZES:  # of the paper
-        assert (one.input_size, one.target_size) == SIZES[name]
+        assert (source.input_size, source.target_size) == SIZES[name]
     for _ in range(20):
-        exercise = one.draw(chance)
+        exercise = source.draw(chance)
         time = len(exercise.inputs)
-        assert exercise.inputs.shape == (time, one.input_size)
-        assert exercise.targets.shape == (time, one.target_size)
+        assert exercise.inputs.shape == (time, source.input_size)
+        assert exercise.targets.shape == (time, source.target_size)
         assert exercise.scored.shape == (time,)
         assert exercise.scored.any()
         assert set(np.unique(exercise.targets)) <= {0.0, 1.0}
@@ -75,10 +75,10 @@ def test_repeat_copy_asks_for_it_as_often_as_said_and_for_an_end() -> None:
 
 
 def test_the_number_of_repeats_has_mean_0_and_variance_1() -> None:
-    said = np.array([draw(f"repeat-copy:length=1,repeats={n}").inputs[1, 9] for n in range(1, 11)])
-    assert abs(said.mean()) < 1e-6
-    assert abs(said.var() - 1) < 1e-6
-    assert draw("repeat-copy:repeats=20").inputs[:, 9].max() > said.max()
+    indicators = np.array([draw(f"repeat-copy:length=1,repeats={n}").inputs[1, 9] for n in range(1, 11)])
+    assert abs(indicators.mean()) < 1e-6
+    assert abs(indicators.var() - 1) < 1e-6
+    assert draw("repeat-copy:repeats=20").inputs[:, 9].max() > indicators.max()
 
 
 def test_recall_asks_for_the_item_after_the_one_shown() -> None:
@@ -88,9 +88,9 @@ def test_recall_asks_for_the_item_after_the_one_shown() -> None:
         assert np.flatnonzero(exercise.inputs[:, 6]).tolist() == [0, 4, 8, 12]
         assert np.flatnonzero(exercise.inputs[:, 7]).tolist() == [16, 20]
         items = [exercise.inputs[start : start + 3, :6] for start in (1, 5, 9, 13)]
-        asked = exercise.inputs[17:20, :6]
+        question = exercise.inputs[17:20, :6]
         pairs = itertools.pairwise(items)
-        assert any((asked == item).all() and (answers(exercise) == after).all() for item, after in pairs)
+        assert any((question == item).all() and (answers(exercise) == after).all() for item, after in pairs)
 
 
 def test_sorting_asks_for_the_highest_priorities_first() -> None:
@@ -103,9 +103,9 @@ def test_sorting_asks_for_the_highest_priorities_first() -> None:
 
 def test_bits_of_n_grams_follow_their_context() -> None:
     """With one bit of context, of a long sequence: how often a 1 follows each is what the source says."""
-    one = algorithm("dynamic-n-grams:order=2,length=4000")
+    source = algorithm("dynamic-n-grams:order=2,length=4000")
     chance = np.random.default_rng(2)
-    exercise = one.draw(chance)
+    exercise = source.draw(chance)
     assert len(exercise.inputs) == 3999
     assert exercise.scored.all()
     probabilities = np.random.default_rng(2)
@@ -118,30 +118,30 @@ def test_bits_of_n_grams_follow_their_context() -> None:
 
 def test_the_optimal_predictor_is_bayes() -> None:
     """Over all continuations of a context, its probabilities sum to one; and those of a first bit are even."""
-    one = algorithm("dynamic-n-grams:order=2,length=4")
+    source = algorithm("dynamic-n-grams:order=2,length=4")
     total = 0.0
     for bits in itertools.product((0, 1), repeat=3):
         row = np.array([0, *bits], np.float32)
         exercise = SyntheticExample(row[:-1, None], row[1:, None], np.ones(3, np.bool_))
-        nats = one.optimal_nats(exercise)
+        nats = source.optimal_nats(exercise)
         assert nats is not None
         total += math.exp(-nats)
     assert abs(total - 1) < 1e-12
     steady = SyntheticExample(np.zeros((2, 1), np.float32), np.zeros((2, 1), np.float32), np.ones(2, np.bool_))
-    nats = one.optimal_nats(steady)
+    nats = source.optimal_nats(steady)
     assert nats is not None
     assert abs(nats + math.log(1 / 2) + math.log(3 / 4)) < 1e-12  # (N1 + 1/2) / (N0 + N1 + 1), at 0 of 0 and 0 of 1
 
 
 def test_the_optimal_predictor_loses_less_than_a_coin() -> None:
-    one, chance = algorithm("dynamic-n-grams"), np.random.default_rng(0)
-    nats = [one.optimal_nats(one.draw(chance)) for _ in range(30)]
+    source, chance = algorithm("dynamic-n-grams"), np.random.default_rng(0)
+    nats = [source.optimal_nats(source.draw(chance)) for _ in range(30)]
     bits = float(np.mean(nats)) / math.log(2)  # type: ignore[arg-type]
     assert 110 < bits < 150 < 195
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "says"),
     [
         ("copi", "did you mean 'copy'"),
         ("copy:length=0", "a number from 1 to 10,000"),
@@ -152,10 +152,10 @@ def test_the_optimal_predictor_loses_less_than_a_coin() -> None:
         ("priority-sort:outputs=21", "no more outputs than inputs"),
     ],
 )
-def test_what_is_not_understood_is_refused(text: str, said: str) -> None:
+def test_what_is_not_understood_is_refused(text: str, says: str) -> None:
     with pytest.raises(RequestError) as error:
         AlgorithmCodec.parse(text)
-    assert said in str(error.value)
+    assert says in str(error.value)
 
 
 def test_a_codec_is_kept_and_says_what_is_left_unsaid(tmp_path: Path) -> None:
@@ -181,12 +181,12 @@ def test_exercises_that_do_not_fit_are_refused() -> None:
 
 
 def test_batches_are_new_each_time_and_the_same_again() -> None:
-    one = algorithm("copy")
-    loader = SyntheticTrainLoader(one, batch_size=3, seed=1)
+    source = algorithm("copy")
+    loader = SyntheticTrainLoader(source, batch_size=3, seed=1)
     first, other = loader.batch(0, 0), loader.batch(0, 1)
     assert torch.equal(loader.batch(0, 0).inputs, first.inputs)
     assert first.inputs.shape != other.inputs.shape or not torch.equal(first.inputs, other.inputs)
-    elsewhere = SyntheticTrainLoader(one, batch_size=3, seed=2).batch(0, 0)
+    elsewhere = SyntheticTrainLoader(source, batch_size=3, seed=2).batch(0, 0)
     assert first.inputs.shape != elsewhere.inputs.shape or not torch.equal(first.inputs, elsewhere.inputs)
 
 
@@ -195,9 +195,9 @@ def test_held_out_examples_are_always_the_same_and_all_are_seen() -> None:
     again = SyntheticRecipe(held_out=7).prepare(Sources("copy"))
     assert corpus.test is not None
     assert len(corpus.valid) == corpus.valid.num_lines == 7
-    assert all(len(one.inputs) == 61 for one in corpus.test.exercises)
-    for one, other in zip(corpus.valid.exercises, again.valid.exercises, strict=True):
-        assert np.array_equal(one.inputs, other.inputs)
+    assert all(len(exercise.inputs) == 61 for exercise in corpus.test.exercises)
+    for exercise, other in zip(corpus.valid.exercises, again.valid.exercises, strict=True):
+        assert np.array_equal(exercise.inputs, other.inputs)
     loader = SyntheticLoader(corpus.valid, batch_size=3)
     batches = [loader.batch(0, step) for step in range(loader.num_steps())]
     assert sum(batch.num_rows for batch in batches) == 7

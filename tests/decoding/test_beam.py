@@ -21,18 +21,22 @@ ALPHAS = st.sampled_from([0.0, 0.6, 1.0])
 
 def exhaustive(model: TableModel, source: Source, search: Search, prefix: tuple[int, ...] = ()) -> list[Hypothesis]:
     longest = search.longest(len(source), len(prefix))
-    found = [
+    hypotheses = [
         Hypothesis(tokens, log_prob, log_prob / (len(tokens) + ended) ** search.length_penalty, None, ended)
         for tokens, log_prob, ended in every_string(model, source, longest, search.never, prefix)
     ]
-    return sorted(found, key=lambda one: (not one.ended, -one.score))[: search.n_best]
+    return sorted(hypotheses, key=lambda hypothesis: (not hypothesis.ended, -hypothesis.score))[: search.n_best]
 
 
-def same(found: list[Hypothesis], wanted: list[Hypothesis]) -> None:
-    assert [one.token_ids for one in found] == [one.token_ids for one in wanted]
-    assert [one.ended for one in found] == [one.ended for one in wanted]
-    assert [one.log_prob for one in found] == pytest.approx([one.log_prob for one in wanted])
-    assert [one.score for one in found] == pytest.approx([one.score for one in wanted])
+def same(hypotheses: list[Hypothesis], expected: list[Hypothesis]) -> None:
+    assert [hypothesis.token_ids for hypothesis in hypotheses] == [hypothesis.token_ids for hypothesis in expected]
+    assert [hypothesis.ended for hypothesis in hypotheses] == [hypothesis.ended for hypothesis in expected]
+    assert [hypothesis.log_prob for hypothesis in hypotheses] == pytest.approx(
+        [hypothesis.log_prob for hypothesis in expected]
+    )
+    assert [hypothesis.score for hypothesis in hypotheses] == pytest.approx(
+        [hypothesis.score for hypothesis in expected]
+    )
 
 
 @given(st.integers(0, 10_000), ALPHAS, st.integers(5, 6), st.integers(1, 4), st.integers(1, 9))
@@ -47,8 +51,8 @@ def test_a_beam_that_holds_everything_is_exhaustive(
         max_length=longest,
         exact=True,
     )
-    for source, found in zip(sources, transduce(model, sources, search), strict=True):
-        same(found, exhaustive(model, source, search))
+    for source, hypotheses in zip(sources, transduce(model, sources, search), strict=True):
+        same(hypotheses, exhaustive(model, source, search))
 
 
 def by_definition(model: TableModel, source: Source, search: Search) -> list[Hypothesis]:
@@ -71,15 +75,17 @@ def by_definition(model: TableModel, source: Source, search: Search) -> list[Hyp
             if tokens[-1] == EOS
         ]
         alive = [way for way in ways if way[1][-1] != EOS][: search.beam_size]
-        kept = sorted((one.score for one in ended), reverse=True)[: search.n_best]
-        winning = alive[0][0] / length**search.length_penalty > kept[-1] if len(kept) == search.n_best else True
+        best_scores = sorted((hypothesis.score for hypothesis in ended), reverse=True)[: search.n_best]
+        winning = (
+            alive[0][0] / length**search.length_penalty > best_scores[-1] if len(best_scores) == search.n_best else True
+        )
         if not search.exact and len(ended) >= search.beam_size and not winning and length < longest:
             break
         if length == longest:
             cut = [
                 Hypothesis(tokens, total, total / length**search.length_penalty, None, False) for total, tokens in alive
             ]
-    return sorted([*ended, *cut], key=lambda one: (not one.ended, -one.score))[: search.n_best]
+    return sorted([*ended, *cut], key=lambda hypothesis: (not hypothesis.ended, -hypothesis.score))[: search.n_best]
 
 
 @given(st.integers(0, 10_000), ALPHAS, st.integers(1, 6), st.booleans(), st.data())
@@ -91,12 +97,12 @@ def test_a_beam_is_what_its_definition_says(
     n_best = data.draw(st.integers(1, beam_size))
     # A beam of one is greedy: it ends where it ends.
     search = Search(beam_size, n_best, alpha, max_length=8, exact=exact and beam_size > 1, never=(UNK,))
-    for source, found in zip(sources, transduce(model, sources, search), strict=True):
-        same(found, by_definition(model, source, search))
-        assert len(found) == n_best == len({tuple(one.token_ids) for one in found})
-        scores = [one.score for one in found if one.ended]
+    for source, hypotheses in zip(sources, transduce(model, sources, search), strict=True):
+        same(hypotheses, by_definition(model, source, search))
+        assert len(hypotheses) == n_best == len({tuple(hypothesis.token_ids) for hypothesis in hypotheses})
+        scores = [hypothesis.score for hypothesis in hypotheses if hypothesis.ended]
         assert scores == sorted(scores, reverse=True)
-        assert not {PAD, UNK, SOS, EOS} & {token for one in found for token in one.token_ids}
+        assert not {PAD, UNK, SOS, EOS} & {token for hypothesis in hypotheses for token in hypothesis.token_ids}
 
 
 @given(st.integers(0, 10_000), ALPHAS)
@@ -105,17 +111,17 @@ def test_a_prefix_is_kept_and_scored(seed: int, alpha: float) -> None:
     # An unknown word may be asked for where none is written.
     prefixes = [(), (4,), (UNK, 5), (5, 5, 4, 5)]
     search = Search(80, 5, alpha, max_length=4, exact=True, never=(UNK,))
-    for source, prefix, found in zip(sources, prefixes, transduce(model, sources, search, prefixes), strict=True):
-        same(found, exhaustive(model, source, search, prefix))
-        assert all(tuple(one.token_ids[: len(prefix)]) == prefix for one in found)
+    for source, prefix, hypotheses in zip(sources, prefixes, transduce(model, sources, search, prefixes), strict=True):
+        same(hypotheses, exhaustive(model, source, search, prefix))
+        assert all(tuple(hypothesis.token_ids[: len(prefix)]) == prefix for hypothesis in hypotheses)
 
 
 def test_a_small_beam_keeps_its_prefixes() -> None:
     model, sources = TableModel(40), random_sources(1, 30)
     prefixes = [tuple(range(4, 4 + i % 5)) for i in range(30)]
     for beam_size in (1, 3):
-        for prefix, found in zip(prefixes, transduce(model, sources, Search(beam_size), prefixes), strict=True):
-            assert tuple(found[0].token_ids[: len(prefix)]) == prefix
+        for prefix, hypotheses in zip(prefixes, transduce(model, sources, Search(beam_size), prefixes), strict=True):
+            assert tuple(hypotheses[0].token_ids[: len(prefix)]) == prefix
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
@@ -140,15 +146,15 @@ def test_where_nothing_ends_all_is_cut(beam_size: int) -> None:
 
     search = Search(beam_size, beam_size, max_ratio=1.5, attention=True)
     sources = [[4, EOS], [*range(4, 20), EOS]]
-    for source, length, found in zip(sources, (23, 45), transduce(Endless(6), sources, search), strict=True):
+    for source, length, hypotheses in zip(sources, (23, 45), transduce(Endless(6), sources, search), strict=True):
         assert length == search.longest(len(source))
-        assert len(found) == beam_size
-        for one in found:
-            assert not one.ended
-            assert len(one.token_ids) == length
-            assert one.attention is not None
-            assert one.attention.shape == (length, len(source))
-        assert found[0].token_ids == [4] * length
+        assert len(hypotheses) == beam_size
+        for hypothesis in hypotheses:
+            assert not hypothesis.ended
+            assert len(hypothesis.token_ids) == length
+            assert hypothesis.attention is not None
+            assert hypothesis.attention.shape == (length, len(source))
+        assert hypotheses[0].token_ids == [4] * length
 
 
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(20, 300), st.integers(1, 9))
@@ -157,11 +163,11 @@ def test_the_most_probable(seed: int, rows: int, vocab: int, width: int) -> None
     log_probs = torch.from_numpy(chance.normal(size=(3, rows, vocab)))
     log_probs[torch.from_numpy(chance.random((3, rows, vocab)) < 0.2)] = -torch.inf
     totals = torch.from_numpy(chance.normal(size=(3, rows)))
-    found = most_probable(log_probs, totals, width)
+    best = most_probable(log_probs, totals, width)
     flat = (log_probs + totals[:, :, None]).flatten(1)
-    torch.testing.assert_close(found.log_probs, flat.topk(width).values, rtol=0, atol=0)
-    torch.testing.assert_close(flat.gather(1, found.rows * vocab + found.tokens), found.log_probs, rtol=0, atol=0)
-    assert len(set((found.rows * vocab + found.tokens)[0].tolist())) == width
+    torch.testing.assert_close(best.log_probs, flat.topk(width).values, rtol=0, atol=0)
+    torch.testing.assert_close(flat.gather(1, best.rows * vocab + best.tokens), best.log_probs, rtol=0, atol=0)
+    assert len(set((best.rows * vocab + best.tokens)[0].tolist())) == width
 
 
 def test_restricting() -> None:

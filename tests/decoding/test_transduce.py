@@ -34,14 +34,14 @@ def everything(model: Any, sources: Any, search: Search, **options: Any) -> list
     return list(transduce(model, sources, search, **options))
 
 
-def assert_same(found: list[list[Hypothesis]], wanted: list[list[Hypothesis]]) -> None:
-    for one, other in zip(itertools.chain(*found), itertools.chain(*wanted), strict=True):
-        assert one.token_ids == other.token_ids
-        assert one.ended == other.ended
-        assert one.score == pytest.approx(other.score, rel=1e-4)
-        assert one.attention is not None
+def assert_same(hypotheses: list[list[Hypothesis]], expected: list[list[Hypothesis]]) -> None:
+    for hypothesis, other in zip(itertools.chain(*hypotheses), itertools.chain(*expected), strict=True):
+        assert hypothesis.token_ids == other.token_ids
+        assert hypothesis.ended == other.ended
+        assert hypothesis.score == pytest.approx(other.score, rel=1e-4)
+        assert hypothesis.attention is not None
         assert other.attention is not None
-        np.testing.assert_allclose(one.attention, other.attention, atol=1e-5)
+        np.testing.assert_allclose(hypothesis.attention, other.attention, atol=1e-5)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -58,37 +58,51 @@ def test_batched_is_one_by_one_in_order(way: str, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("way", WAYS)
 def test_scores_are_the_models(way: str) -> None:
     model, sources = TableModel(30, sharpness=2.0), random_sources(2, 30)
-    found = everything(model, sources, WAYS[way])
-    flat = [one for several in found for one in several if one.ended]
-    pairs = [(s, one.token_ids) for s, several in zip(sources, found, strict=True) for one in several if one.ended]
+    answers = everything(model, sources, WAYS[way])
+    flat = [hypothesis for several in answers for hypothesis in several if hypothesis.ended]
+    pairs = [
+        (s, hypothesis.token_ids)
+        for s, several in zip(sources, answers, strict=True)
+        for hypothesis in several
+        if hypothesis.ended
+    ]
     assert len(flat) > len(sources) // 2
-    assert [score.log_prob for score in score_pairs(model, pairs)] == pytest.approx([one.log_prob for one in flat])
-    assert [score.tokens for score in score_pairs(model, pairs)] == [len(one.token_ids) + 1 for one in flat]
-    assert [one.score for one in flat] == pytest.approx([one.log_prob / (len(one.token_ids) + 1) for one in flat])
+    assert [score.log_prob for score in score_pairs(model, pairs)] == pytest.approx(
+        [hypothesis.log_prob for hypothesis in flat]
+    )
+    assert [score.tokens for score in score_pairs(model, pairs)] == [
+        len(hypothesis.token_ids) + 1 for hypothesis in flat
+    ]
+    assert [hypothesis.score for hypothesis in flat] == pytest.approx(
+        [hypothesis.log_prob / (len(hypothesis.token_ids) + 1) for hypothesis in flat]
+    )
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_attention_is_that_of_each_tokens_own_history(way: str) -> None:
     model, sources = TableModel(30, sharpness=2.0), random_sources(3, 20)
-    for source, found in zip(sources, everything(model, sources, WAYS[way]), strict=True):
-        for one in found:
-            wanted = [model.attention(source, one.token_ids[:i]) for i in range(len(one.token_ids) + one.ended)]
-            assert one.attention is not None
-            np.testing.assert_allclose(one.attention, torch.stack(wanted), rtol=1e-5)
+    for source, hypotheses in zip(sources, everything(model, sources, WAYS[way]), strict=True):
+        for hypothesis in hypotheses:
+            expected = [
+                model.attention(source, hypothesis.token_ids[:i])
+                for i in range(len(hypothesis.token_ids) + hypothesis.ended)
+            ]
+            assert hypothesis.attention is not None
+            np.testing.assert_allclose(hypothesis.attention, torch.stack(expected), rtol=1e-5)
     assert everything(model, sources, Search(2))[0][0].attention is None
 
 
 @pytest.mark.parametrize("search", [Search(1), Search(n_best=1, sampling=Sampling(temperature=0))])
 def test_greedy_takes_the_most_probable(search: Search) -> None:
     model, sources = TableModel(200, sharpness=2.0), random_sources(4, 20)
-    for source, (found,) in zip(sources, everything(model, sources, search), strict=True):
+    for source, (answer,) in zip(sources, everything(model, sources, search), strict=True):
         tokens: list[int] = []
         while len(tokens) < search.longest(len(source)) and EOS not in tokens:
             log_probs = model.distribution(source, tokens)
             log_probs[[PAD, SOS]] = -math.inf
             tokens.append(int(log_probs.argmax()))
-        assert [*found.token_ids, EOS][: len(tokens)] == tokens
-        assert found.log_prob == pytest.approx(model.string_log_prob(source, tokens))
+        assert [*answer.token_ids, EOS][: len(tokens)] == tokens
+        assert answer.log_prob == pytest.approx(model.string_log_prob(source, tokens))
 
 
 def test_a_seed_decides_what_is_drawn() -> None:
@@ -101,18 +115,20 @@ def test_a_seed_decides_what_is_drawn() -> None:
 def test_what_is_drawn_is_as_frequent_as_it_is_probable() -> None:
     model, source = TableModel(6, sharpness=0.5), [4, EOS]
     search = Search(n_best=4_000, sampling=Sampling(), max_length=2, never=(UNK,), seed=3)
-    (found,) = everything(model, [source], search)
-    assert len(found) == 4_000
+    (hypotheses,) = everything(model, [source], search)
+    assert len(hypotheses) == 4_000
     allowed = [EOS, 4, 5]
     first = model.distribution(source, []).exp()[allowed]
-    for token, wanted in zip(allowed, (first / first.sum()).tolist(), strict=True):
-        count = sum([*one.token_ids, EOS][0] == token for one in found)
-        assert count / 4_000 == pytest.approx(wanted, abs=4 * math.sqrt(wanted * (1 - wanted) / 4_000))
+    for token, expected in zip(allowed, (first / first.sum()).tolist(), strict=True):
+        count = sum([*hypothesis.token_ids, EOS][0] == token for hypothesis in hypotheses)
+        assert count / 4_000 == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 4_000))
     # What is drawn second depends on what was drawn first.
-    after = [one for one in found if one.token_ids[:1] == [4]]
+    after = [hypothesis for hypothesis in hypotheses if hypothesis.token_ids[:1] == [4]]
     ends = model.distribution(source, [4]).exp()[allowed]
     share = float(ends[0] / ends.sum())
-    assert sum(one.ended for one in after) / len(after) == pytest.approx(share, abs=4 / math.sqrt(len(after)) / 2)
+    assert sum(hypothesis.ended for hypothesis in after) / len(after) == pytest.approx(
+        share, abs=4 / math.sqrt(len(after)) / 2
+    )
 
 
 def test_a_stream_flows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +140,8 @@ def test_a_stream_flows(monkeypatch: pytest.MonkeyPatch) -> None:
             read.append(source)
             yield source
 
-    found = transduce(TableModel(9), stream(), Search(2))
-    assert next(found)
+    answers = transduce(TableModel(9), stream(), Search(2))
+    assert next(answers)
     assert len(read) == 8
 
 
@@ -169,11 +185,11 @@ NETWORKS = ["lstm", "gru+attention", "transformer"]
 
 
 def network(name: str, frames: bool = False) -> EncoderDecoder:
-    chosen = architecture(name)
+    layout = architecture(name)
     size = {"model_dim": 16, "num_layers": 2, "num_heads": 2} if name == "transformer" else {"hidden_size": 16}
-    settings = network_settings(chosen)(embedding={"dim": 16}, encoder=size, decoder=size)
+    settings = network_settings(layout)(embedding={"dim": 16}, encoder=size, decoder=size)
     source = Frames(5) if frames else SharedTokens()
-    model = EncoderDecoder.build(chosen, settings, np.ones(30, dtype=np.int64), source).eval()
+    model = EncoderDecoder.build(layout, settings, np.ones(30, dtype=np.int64), source).eval()
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(3)
@@ -189,12 +205,17 @@ def test_a_network_batched_and_one_by_one(name: str, way: str, monkeypatch: pyte
     together = everything(model, sources, search)
     monkeypatch.setattr(module, "_BUDGET", 1)
     alone = everything(model, sources, search)
-    for one, other in zip(itertools.chain(*together), itertools.chain(*alone), strict=True):
-        assert one.token_ids == other.token_ids
-        assert one.log_prob == pytest.approx(other.log_prob, rel=1e-3, abs=1e-3)
-        assert (one.attention is None) == (name == "lstm")
-    pairs = [(s, one.token_ids) for s, several in zip(sources, together, strict=True) for one in several if one.ended]
-    forced = [one.log_prob for one in itertools.chain(*together) if one.ended]
+    for hypothesis, other in zip(itertools.chain(*together), itertools.chain(*alone), strict=True):
+        assert hypothesis.token_ids == other.token_ids
+        assert hypothesis.log_prob == pytest.approx(other.log_prob, rel=1e-3, abs=1e-3)
+        assert (hypothesis.attention is None) == (name == "lstm")
+    pairs = [
+        (s, hypothesis.token_ids)
+        for s, several in zip(sources, together, strict=True)
+        for hypothesis in several
+        if hypothesis.ended
+    ]
+    forced = [hypothesis.log_prob for hypothesis in itertools.chain(*together) if hypothesis.ended]
     assert [score.log_prob for score in score_pairs(model, pairs)] == pytest.approx(forced, rel=1e-3, abs=1e-3)
 
 
@@ -203,9 +224,9 @@ def test_sources_of_frames() -> None:
     chance = np.random.default_rng(1)
     sources = [chance.normal(size=(length, 5)) for length in (3, 9, 1)]
     together = everything(model, sources, Search(2))
-    for source, (found,) in zip(sources, together, strict=True):
+    for source, (answer,) in zip(sources, together, strict=True):
         (alone,) = everything(model, [source], Search(2))[0]
-        assert alone.token_ids == found.token_ids
+        assert alone.token_ids == answer.token_ids
     (score,) = score_pairs(model, [(sources[1], [5, 6])])
     assert score.tokens == 3
     assert score.log_prob < 0

@@ -58,23 +58,25 @@ def test_the_summed_loss_is_cross_entropy_in_value_and_gradients(scale: float) -
     *inputs, targets = arguments()
     loss, expected = summed_cross_entropy(*inputs, targets), plain(*inputs, targets)
     torch.testing.assert_close(loss, expected)
-    for got, wanted in zip(
+    for actual, wanted in zip(
         torch.autograd.grad(scale * loss, inputs), torch.autograd.grad(scale * expected, inputs), strict=True
     ):
-        torch.testing.assert_close(got, wanted)
+        torch.testing.assert_close(actual, wanted)
 
 
 @pytest.mark.usefixtures("_blocks")
 def test_the_summed_loss_passes_gradcheck() -> None:
     *inputs, targets = arguments(vocab=7)
-    assert torch.autograd.gradcheck(lambda *given: summed_cross_entropy(*given, targets), inputs)
+    assert torch.autograd.gradcheck(
+        lambda *arguments_of_loss: summed_cross_entropy(*arguments_of_loss, targets), inputs
+    )
 
 
 def test_equal_targets_add_up() -> None:
     *inputs, _ = arguments()
     targets = torch.full((ROWS,), 3)
-    got = torch.autograd.grad(summed_cross_entropy(*inputs, targets), inputs)
-    torch.testing.assert_close(got, torch.autograd.grad(plain(*inputs, targets), inputs))
+    actual = torch.autograd.grad(summed_cross_entropy(*inputs, targets), inputs)
+    torch.testing.assert_close(actual, torch.autograd.grad(plain(*inputs, targets), inputs))
 
 
 def test_large_logits_do_not_overflow() -> None:
@@ -92,9 +94,9 @@ def test_no_rows_cost_nothing() -> None:
 
 
 def test_without_gradients_the_loss_is_the_same() -> None:
-    given = arguments()
+    arguments_of_loss = arguments()
     with torch.no_grad():
-        torch.testing.assert_close(summed_cross_entropy(*given), plain(*given))
+        torch.testing.assert_close(summed_cross_entropy(*arguments_of_loss), plain(*arguments_of_loss))
 
 
 def test_bfloat16_hidden_vectors_are_close_to_float32() -> None:
@@ -103,10 +105,10 @@ def test_bfloat16_hidden_vectors_are_close_to_float32() -> None:
     loss, expected = summed_cross_entropy(rounded, weight, bias, targets), plain(hidden, weight, bias, targets)
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, expected, rtol=0.02, atol=0.0)
-    got = torch.autograd.grad(loss, [rounded, weight, bias])
+    actual = torch.autograd.grad(loss, [rounded, weight, bias])
     wanted = torch.autograd.grad(expected, [hidden, weight, bias])
-    assert [gradient.dtype for gradient in got] == [torch.bfloat16, torch.float32, torch.float32]
-    for a, b in zip(got, wanted, strict=True):
+    assert [gradient.dtype for gradient in actual] == [torch.bfloat16, torch.float32, torch.float32]
+    for a, b in zip(actual, wanted, strict=True):
         assert (a.float() - b).norm() < 0.03 * b.norm()
 
 
@@ -119,13 +121,15 @@ def test_label_smoothing_is_that_of_cross_entropy(smoothing: float) -> None:
         hidden @ weight.T + bias, targets, reduction="sum", label_smoothing=smoothing
     )
     torch.testing.assert_close(loss, expected)
-    got, wanted = (torch.autograd.grad(-0.3 * value, [hidden, weight, bias]) for value in (loss, expected))
-    torch.testing.assert_close(got, wanted)
+    actual, wanted = (torch.autograd.grad(-0.3 * value, [hidden, weight, bias]) for value in (loss, expected))
+    torch.testing.assert_close(actual, wanted)
 
 
 def test_label_smoothing_passes_gradcheck() -> None:
     *inputs, targets = arguments(vocab=7)
-    assert torch.autograd.gradcheck(lambda *given: summed_cross_entropy(*given, targets, 0.2), inputs)
+    assert torch.autograd.gradcheck(
+        lambda *arguments_of_loss: summed_cross_entropy(*arguments_of_loss, targets, 0.2), inputs
+    )
 
 
 def test_label_smoothing_with_bfloat16_hidden_vectors_is_close() -> None:
@@ -140,8 +144,8 @@ def test_label_smoothing_with_bfloat16_hidden_vectors_is_close() -> None:
         torch.autograd.grad(expected, [hidden, weight, bias]),
         strict=True,
     )
-    for got, wanted in pairs:
-        assert (got.float() - wanted).norm() < 0.03 * wanted.norm()
+    for actual, wanted in pairs:
+        assert (actual.float() - wanted).norm() < 0.03 * wanted.norm()
 
 
 def test_the_adaptive_softmax_smooths_the_head_and_the_tail_that_decide_a_token() -> None:
@@ -179,9 +183,9 @@ class TestADistribution:
     @pytest.mark.parametrize("targets", [torch.arange(0, VOCAB, 19), torch.arange(ROWS), torch.full((ROWS,), 199)])
     def test_the_loss_is_what_the_distribution_says(self, kind: type[Output], targets: Tensor) -> None:
         built, hidden = softmax(kind), torch.randn(len(targets), HIDDEN, dtype=torch.float64)
-        chosen = built.log_probs(hidden).gather(1, targets[:, None]).squeeze(1)
-        torch.testing.assert_close(built.log_prob(hidden, targets), chosen)
-        torch.testing.assert_close(built.loss(hidden, targets), -chosen.sum())
+        target_log_probs = built.log_probs(hidden).gather(1, targets[:, None]).squeeze(1)
+        torch.testing.assert_close(built.log_prob(hidden, targets), target_log_probs)
+        torch.testing.assert_close(built.loss(hidden, targets), -target_log_probs.sum())
 
     @pytest.mark.parametrize("targets", [torch.arange(0, VOCAB, 19), torch.arange(ROWS)], ids=["all tails", "no tail"])
     def test_gradients_are_those_of_the_loss(self, kind: type[Output], targets: Tensor) -> None:
@@ -204,8 +208,10 @@ class TestADistribution:
         built, targets = softmax(kind), torch.arange(0, VOCAB, 19)
         built.label_smoothing = 0.1
         hidden = torch.randn(len(targets), HIDDEN, dtype=torch.float64, requires_grad=True)
-        given = (hidden, *built.parameters())
-        assert torch.autograd.gradcheck(lambda hidden, *_: built.loss(hidden, targets), given, fast_mode=True)
+        arguments_of_loss = (hidden, *built.parameters())
+        assert torch.autograd.gradcheck(
+            lambda hidden, *_: built.loss(hidden, targets), arguments_of_loss, fast_mode=True
+        )
 
     def test_a_fresh_one_is_the_unigram(self, kind: type[Output]) -> None:
         built = kind(nn.Parameter(torch.zeros(VOCAB, HIDDEN)), COUNTS)

@@ -48,11 +48,11 @@ def test_every_model_trains_and_answers(model: str, tmp_path: Path) -> None:
 def test_sequences_of_numbers_are_classified(model: str, tmp_path: Path) -> None:
     path = write_series(tmp_path / "series.ts")
     run = train_labelled(tmp_path / "run", model=model, updates=3, data=path)
-    given = [source for _, source in readers["labelled"](path)]
+    sequences = [source for _, source in readers["labelled"](path)]
     read = list(run.inputs(path))
-    assert run.predict(read) == run.predict(given)
-    assert run.predict([given[3]]) == run.predict(given)[3:4]
-    assert set(run.predict(given)) <= {"rise", "fall", "still"}
+    assert run.predict(read) == run.predict(sequences)
+    assert run.predict([sequences[3]]) == run.predict(sequences)[3:4]
+    assert set(run.predict(sequences)) <= {"rise", "fall", "still"}
     assert run.summary["channels"] == 2
 
 
@@ -79,28 +79,28 @@ def test_answers_keep_the_order(run: seqloom.Run) -> None:
 
 def test_answers_are_all_classes_the_most_probable_first(run: seqloom.Run) -> None:
     for answers in run.answers(LINES):
-        given: list[Any] = list(answers)
-        assert sorted(answer.text for answer in given) == sorted(LABELS)
-        assert sum(answer.probability for answer in given) == pytest.approx(1, abs=1e-5)
-        assert [answer.score for answer in given] == sorted((answer.score for answer in given), reverse=True)
-        assert all(np.exp(answer.score) == pytest.approx(answer.probability) for answer in given)
+        decisions: list[Any] = list(answers)
+        assert sorted(answer.text for answer in decisions) == sorted(LABELS)
+        assert sum(answer.probability for answer in decisions) == pytest.approx(1, abs=1e-5)
+        assert [answer.score for answer in decisions] == sorted((answer.score for answer in decisions), reverse=True)
+        assert all(np.exp(answer.score) == pytest.approx(answer.probability) for answer in decisions)
     assert all(len(answers) == 2 for answers in run.answers(LINES, n_best=2))
     assert all(len(answers) == 3 for answers in run.answers(LINES, n_best=1, proba=True))
 
 
 def test_attention_is_over_what_is_read(run: seqloom.Run) -> None:
     (answers,) = run.answers(["so it is blue"], attention=True)
-    found = answers[0].to_json()["alignment"]
-    assert found["source"] == ["so", "it", "is", "blue", "<eos>"]
-    assert found["target"] == [answers[0].text]
-    assert sum(found["weights"][0]) == pytest.approx(1, abs=1e-3)
+    alignment = answers[0].to_json()["alignment"]
+    assert alignment["source"] == ["so", "it", "is", "blue", "<eos>"]
+    assert alignment["target"] == [answers[0].text]
+    assert sum(alignment["weights"][0]) == pytest.approx(1, abs=1e-3)
     json.dumps(answers[0].to_json())
 
 
-@pytest.mark.parametrize(("asked", "says"), [({"beam_size": 3}, "no option"), ({"n_best": 0}, "out of range")])
-def test_what_it_does_not_know_is_refused(run: seqloom.Run, asked: dict[str, int], says: str) -> None:
+@pytest.mark.parametrize(("options", "says"), [({"beam_size": 3}, "no option"), ({"n_best": 0}, "out of range")])
+def test_what_it_does_not_know_is_refused(run: seqloom.Run, options: dict[str, int], says: str) -> None:
     with pytest.raises(RequestError, match=says):
-        run.answers(["a"], **asked)
+        run.answers(["a"], **options)
 
 
 def test_evaluating_is_answering(run: seqloom.Run, tmp_path: Path) -> None:
@@ -124,13 +124,15 @@ def test_evaluating_is_answering(run: seqloom.Run, tmp_path: Path) -> None:
 def test_a_diagnosis_says_what_is_wrong_and_how_sure(run: seqloom.Run, tmp_path: Path) -> None:
     path = write_labelled(tmp_path / "other.tsv", examples=60, seed=9)
     data = run.read(path)
-    found = run.diagnose(data)
+    diagnosis = run.diagnose(data)
     metrics = run.evaluate(path)
-    assert found.scores.items() <= metrics.items()
-    assert found.confusion.counts.sum() == 60 == sum(one.answers for one in found.bins)
-    assert len(found.mistakes) == 60 - np.trace(found.confusion.counts)
-    assert [m.probability for m in found.mistakes] == sorted((m.probability for m in found.mistakes), reverse=True)
-    assert all(run.predict([m.text]) == [m.predicted] for m in found.mistakes)
+    assert diagnosis.scores.items() <= metrics.items()
+    assert diagnosis.confusion.counts.sum() == 60 == sum(bucket.answers for bucket in diagnosis.bins)
+    assert len(diagnosis.mistakes) == 60 - np.trace(diagnosis.confusion.counts)
+    assert [m.probability for m in diagnosis.mistakes] == sorted(
+        (m.probability for m in diagnosis.mistakes), reverse=True
+    )
+    assert all(run.predict([m.text]) == [m.predicted] for m in diagnosis.mistakes)
 
 
 def test_training_ends_with_a_fitted_temperature(run: seqloom.Run) -> None:
@@ -213,9 +215,9 @@ def test_balanced_classes_weigh_one_on_the_mean() -> None:
 
 @pytest.mark.parametrize("model", TASK.models())
 def test_what_is_asked_for_wins_over_the_preset(model: str) -> None:
-    asked: dict[str, Any] = {**sizes(model), "training.learning_rate": 0.5, "data.examples_per_batch": 3}
-    flat = flatten(make_settings("classify", model, asked))
-    assert {name: flat[name] for name in asked} == asked
+    overrides: dict[str, Any] = {**sizes(model), "training.learning_rate": 0.5, "data.examples_per_batch": 3}
+    flat = flatten(make_settings("classify", model, overrides))
+    assert {name: flat[name] for name in overrides} == overrides
 
 
 def test_attention_in_the_name_is_attention() -> None:

@@ -45,9 +45,9 @@ def test_every_model_trains_and_answers(model: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", TASK.models())
 def test_what_is_asked_for_wins_over_the_preset(model: str) -> None:
-    asked = {"words.dim": 7, "training.learning_rate": 0.5, "input_dropout": 0.0, "output": "crf"}
-    flat = flatten(make_settings("tag", model, asked))
-    assert {name: flat[name] for name in asked} == asked
+    overrides = {"words.dim": 7, "training.learning_rate": 0.5, "input_dropout": 0.0, "output": "crf"}
+    flat = flatten(make_settings("tag", model, overrides))
+    assert {name: flat[name] for name in overrides} == overrides
 
 
 def test_it_learns(run: seqloom.Run) -> None:
@@ -68,17 +68,17 @@ def test_answers_keep_the_order_and_empty_lines(run: seqloom.Run) -> None:
 def test_all_that_is_known_of_an_answer(run: seqloom.Run) -> None:
     ((answer,),) = run.answers(LINES[:1], proba=True)
     assert [line.split("\t")[2] for line in answer.text.splitlines()] == [f"{p:.4f}" for p in answer.probabilities]  # type: ignore[attr-defined]
-    found = json.loads(json.dumps(answer.to_json()))
-    assert found["words"] == LINES[0].split()
-    assert {"type": "PER", "start": 1, "end": 3, "text": "Ada Stone"} in found["spans"]
-    assert all(0 < p <= 1 for p in found["probabilities"])
+    answer_json = json.loads(json.dumps(answer.to_json()))
+    assert answer_json["words"] == LINES[0].split()
+    assert {"type": "PER", "start": 1, "end": 3, "text": "Ada Stone"} in answer_json["spans"]
+    assert all(0 < p <= 1 for p in answer_json["probabilities"])
     assert answer.score == pytest.approx(np.log(answer.probabilities).sum())  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("asked", "what"), [({"n_best": 3}, "one answer"), ({"beam_size": 2}, "no option named")])
-def test_what_cannot_be_asked_is_said(run: seqloom.Run, asked: dict[str, int], what: str) -> None:
+@pytest.mark.parametrize(("options", "what"), [({"n_best": 3}, "one answer"), ({"beam_size": 2}, "no option named")])
+def test_what_cannot_be_asked_is_said(run: seqloom.Run, options: dict[str, int], what: str) -> None:
     with pytest.raises(RequestError, match=what):
-        run.answers(["a"], **asked)
+        run.answers(["a"], **options)
 
 
 def test_inputs_of_a_file_are_its_sentences(run: seqloom.Run, tmp_path: Path) -> None:
@@ -97,10 +97,10 @@ def test_evaluating_is_predicting(run: seqloom.Run, tmp_path: Path) -> None:
     path.write_text(path.read_text() + "\nOslo B-NEW\nwent O\n\nAda B-PER\n")
     data = run.read(str(path))
     sentences = [data.sentence(i) for i in range(data.num_lines)]
-    found = [answers[0].to_json()["tags"] for answers in run.answers([sentence.words for sentence in sentences])]
+    predicted = [answers[0].to_json()["tags"] for answers in run.answers([sentence.words for sentence in sentences])]
     expected = [sentence.tags for sentence in sentences]
-    scores, spans = run.evaluate(data), span_scores(expected, found)
-    right = [a == b for a, b in zip(itertools.chain(*expected), itertools.chain(*found), strict=True)]
+    scores, spans = run.evaluate(data), span_scores(expected, predicted)
+    right = [a == b for a, b in zip(itertools.chain(*expected), itertools.chain(*predicted), strict=True)]
     assert not all(right)
     assert scores["accuracy"] == pytest.approx(np.mean(right))
     assert (scores["span_precision"], scores["span_recall"], scores["span_f1"]) == spans[:3]
@@ -114,12 +114,12 @@ def test_a_diagnosis_is_of_the_same_predictions(run: seqloom.Run, tmp_path: Path
     diagnosis, scores = run.diagnose(data), run.evaluate(data)
     assert diagnosis.scores["accuracy"] == scores["accuracy"] == diagnosis.confusion.accuracy
     assert diagnosis.scores["span_f1"] == scores["span_f1"]
-    assert {one.label for one in diagnosis.classes} >= {"PER", "NEW"}
-    assert {(one.text, one.expected) for one in diagnosis.mistakes} >= {
+    assert {kind.label for kind in diagnosis.classes} >= {"PER", "NEW"}
+    assert {(mistake.text, mistake.expected) for mistake in diagnosis.mistakes} >= {
         ("Ada [went] to", "B-LOC"),
         ("[Oslo]", "B-NEW"),
     }
-    assert sum(one.answers for one in diagnosis.bins) == 4
+    assert sum(bucket.answers for bucket in diagnosis.bins) == 4
 
 
 def test_tags_that_mark_no_spans_have_an_accuracy(tmp_path: Path) -> None:
@@ -131,18 +131,18 @@ def test_tags_that_mark_no_spans_have_an_accuracy(tmp_path: Path) -> None:
     assert "span_f1" not in run.summary["valid"]
     assert not isinstance(run.model.output, CRF)  # type: ignore[attr-defined]
     assert "spans" not in next(run.answers(["a b"]))[0].to_json()
-    assert {one.label for one in run.diagnose(run.read(str(data))).classes} >= {"O", "PER"}
+    assert {kind.label for kind in run.diagnose(run.read(str(data))).classes} >= {"O", "PER"}
 
 
 @pytest.mark.parametrize(("output", "is_crf"), [("auto", True), ("crf", True), ("softmax", False)])
 def test_the_output_is_a_setting(tmp_path: Path, output: str, is_crf: bool) -> None:
     run = train_tagger(tmp_path / "run", output=output, updates=1)
-    found = run.model.output  # type: ignore[attr-defined]
-    assert isinstance(found, CRF) == is_crf
+    output = run.model.output  # type: ignore[attr-defined]
+    assert isinstance(output, CRF) == is_crf
     if is_crf:
         names = run.codec.labels.names
         counts = np.zeros((len(names) + 1, len(names)), dtype=np.int64)
-        assert (found.legal.numpy() == legal_transitions(names, counts)).all()
+        assert (output.legal.numpy() == legal_transitions(names, counts)).all()
 
 
 def test_online_is_the_whole_at_once(causal: seqloom.Run) -> None:

@@ -61,17 +61,17 @@ def survey_pairs(path: str, kind: Kind, result: Survey) -> None:
         by_source[pair.source].add(pair.target)
     several = sum(len(answers) > 1 for answers in by_source.values())
     repeated = len(examples) - len(set(examples))
-    result.facts["duplicates"] = f"{repeated:,} pairs equal an earlier one; {several:,} sources have several targets"
+    result.facts["duplicates"] = f"{repeated:,} of the pairs; sources with several targets: {several:,}"
     if repeated > 0.2 * len(examples):
         result.wrong.append(f"{100 * repeated / len(examples):.0f} % of the pairs equal an earlier one")
     if (same := sum(pair.source == pair.target for pair in examples)) > 0.02 * len(examples):
-        result.wrong.append(f"{same:,} targets equal their source ({100 * same / len(examples):.0f} %)")
+        result.wrong.append(f"targets equal to their source: {same:,} ({100 * same / len(examples):.0f} %)")
     lengths = np.array([[len(side) for side in pair] for pair in examples], np.float64) + 1
     ratio = np.log(lengths[:, 1] / lengths[:, 0])
     odd = np.flatnonzero((np.abs(ratio - np.median(ratio)) > np.log(6)) & (lengths.max(1) > 40))
     if len(odd):
         result.wrong.append(
-            f"{len(odd):,} pairs differ in length far more than the others, the first one is number {odd[0] + 1:,}: "
+            f"pairs that differ in length far more than the others: {len(odd):,}; the first is number {odd[0] + 1:,}, "
             f"{quoted(sources[odd[0]])} and {quoted(targets[odd[0]])}"
         )
     kinds = kind_for(sources[:20_000]), kind_for(targets[:20_000])
@@ -99,8 +99,8 @@ def survey_labelled(path: str, kind: Kind, result: Survey) -> None:
         survey_texts(texts, "texts", result)
         if conflicting := _conflicts(examples):
             result.wrong.append(
-                f"{conflicting:,} texts ({100 * conflicting / len(examples):.1f} %) occur with different labels, so no "
-                "model can be right about all of them"
+                f"texts that occur with different labels: {conflicting:,} "
+                f"({100 * conflicting / len(examples):.1f} %); no model can be right about all of them"
             )
     else:
         channels = {example.source.shape[1] for example in examples if not isinstance(example.source, str)}
@@ -137,7 +137,7 @@ def survey_tagged(path: str, kind: Kind, result: Survey) -> None:
     result.facts["length"] = Lengths.of([len(sentence.words) for sentence in examples]).in_words("words")
     texts = [" ".join(sentence.words) for sentence in examples]
     repeated = text_facts(texts).duplicates
-    result.facts["duplicates"] = f"{repeated:,} sentences equal an earlier one"
+    result.facts["duplicates"] = f"{repeated:,} of the sentences"
     has_spans = mark_spans(set(tags))
     result.facts["spans"] = "the tags mark spans" if has_spans else "the tags do not mark spans"
     parts = split_of(examples, lambda sentence: "\t".join(sentence.words), lambda _: "", result)

@@ -37,9 +37,9 @@ def survey_series(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG00
         result.wrong.append("forecast reads one file; this is a survey of the first one")
     short = int((panel.lengths <= horizon + valid + test).sum())
     if short:
-        result.wrong.append(f"{short:,} series are too short for a horizon of {horizon} and both held-out parts")
+        result.wrong.append(f"series too short for a horizon of {horizon} and both held-out parts: {short:,}")
     if constant := sum(len(panel.of(i)) > 1 and np.ptp(panel.of(i)) == 0 for i in range(len(panel))):
-        result.wrong.append(f"{constant:,} series never change")
+        result.wrong.append(f"series that never change: {constant:,}")
     result.suggestion = Suggestion(
         "forecast", ("ar", "seasonal-naive", "gru"), f"numbers in time: forecast {horizon} steps with intervals"
     )
@@ -59,7 +59,7 @@ def survey_recordings(path: str, kind: Kind, result: Survey) -> None:  # noqa: A
     shown = ", ".join(f"{text!r} ({count:,})" for text, count in texts.most_common(8))
     result.facts["texts"] = f"{len(texts):,} different: {shown}"
     if empty := texts.get(""):
-        result.wrong.append(f"{empty:,} recordings have no text")
+        result.wrong.append(f"recordings without text: {empty:,}")
     result.suggestion = Suggestion("transcribe", ("bilstm", "lstm"), "recordings with their texts")
 
 

@@ -85,8 +85,8 @@ def survey_texts(texts: Sequence[str], noun: str, result: Survey, prefix: str = 
     result.facts[f"{prefix}length"] = facts.words.in_words("words")
     share = facts.near / len(texts)
     result.facts[f"{prefix}duplicates"] = (
-        f"{facts.duplicates:,} {noun} equal an earlier one"
-        + (f", {facts.near:,} but for case, whitespace or final punctuation" if facts.near > facts.duplicates else "")
+        f"{facts.duplicates:,} of the {noun}"
+        + (f"; {facts.near:,} without case, whitespace and final punctuation" if facts.near > facts.duplicates else "")
     )  # fmt: skip
     if share > 0.2:
         result.wrong.append(
@@ -101,7 +101,7 @@ def survey_texts(texts: Sequence[str], noun: str, result: Survey, prefix: str = 
     if facts.is_decomposed:
         result.wrong.append("accents are written in two ways (NFC and NFD); convert the text: uconv -x any-nfc")
     if facts.has_control:
-        result.wrong.append(f"{facts.has_control:,} {noun} contain control characters")
+        result.wrong.append(f"{noun} with control characters: {facts.has_control:,}")
 
 
 def survey_unknown(train: Sequence[str], held_out: Sequence[str], lowercase: bool, result: Survey) -> float:
@@ -121,7 +121,7 @@ def survey_labels(labels: Sequence[str], result: Survey, noun: str = "labels") -
     )
     rare = [label for label, count in counts.items() if count < 10]
     if rare:
-        result.wrong.append(f"{len(rare):,} {noun} occur less than 10 times: {', '.join(rare[:5])}")
+        result.wrong.append(f"{noun} that occur less than 10 times: {len(rare):,} ({', '.join(rare[:5])})")
     label, most = counts.most_common(1)[0]
     if most > 0.9 * len(labels) and len(counts) > 1:
         result.wrong.append(f"{100 * (most / len(labels)):.0f} % of the {noun} are {label!r}; look at macro F1")
