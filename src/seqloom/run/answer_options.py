@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import Any, Protocol, TypedDict, TypeVar
 
-if TYPE_CHECKING:
-    from seqloom.run.run import Run
+from seqloom.tasks.capabilities import Trained
 
 Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class HasTrained(Protocol):
+    """What an ensemble needs of a `Run`."""
+
+    trained: Trained
 
 
 class SearchOptions(TypedDict, total=False):
@@ -35,7 +40,7 @@ class SearchOptions(TypedDict, total=False):
     """translate: the fewest tokens of an answer per token of the source."""
     max_ratio: float | None
     """translate: the most tokens of an answer per token of the source, plus 20, where `max_length` is not set."""
-    ensemble: Sequence[Run] | None
+    ensemble: Sequence[HasTrained] | None
     """translate: runs whose probabilities are averaged with those of this run."""
     mbr: int | None
     """translate: of so many samples, answer the one most like the others (minimum Bayes risk by chrF)."""

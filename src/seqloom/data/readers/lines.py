@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import TEXT_NAMES
 from seqloom.data.tables.columns import Role, inputs_are_table, parse_columns, texts_of
-from seqloom.data.tables.table import is_table, open_table
+from seqloom.data.tables.formats import open_table
+from seqloom.data.tables.table import is_table
 from seqloom.errors import warn
 from seqloom.files import read_lines
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import PAIR_NAMES, SOURCE_NAMES, TARGET_NAMES, names_columns, warn_of_header
 from seqloom.data.tables.columns import Role, inputs_are_table, parse_columns, reads_as_table, texts_of
-from seqloom.data.tables.table import open_table
+from seqloom.data.tables.formats import open_table
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines
 

@@ -11,7 +11,8 @@ import numpy as np
 from seqloom.data.example import Frames, Labelled
 from seqloom.data.frames import is_number, parse_numbers
 from seqloom.data.readers import readers
-from seqloom.data.tables.table import Table, open_table
+from seqloom.data.tables.formats import open_table
+from seqloom.data.tables.table import Table
 from seqloom.errors import SeqloomError
 
 _LABELS = ("label", "class", "target")

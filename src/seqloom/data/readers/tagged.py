@@ -22,7 +22,8 @@ from seqloom.data.readers.conll import (
 from seqloom.data.readers.conllu import COLUMNS, FORM, conllu, conllu_rows
 from seqloom.data.readers.header_row import SENTENCE_NAMES, TAG_NAMES, WORD_NAMES
 from seqloom.data.tables.columns import Role, cell_text, parse_columns, select
-from seqloom.data.tables.table import TableRow, is_table, open_table
+from seqloom.data.tables.formats import open_table
+from seqloom.data.tables.table import TableRow, is_table
 from seqloom.errors import RequestError, SeqloomError
 
 Words = tuple[str, ...]

@@ -7,7 +7,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, Field
 
-from seqloom.data.tables.table import Table, TableRow, is_table, open_table, suffix_of
+from seqloom.data.tables.formats import open_table
+from seqloom.data.tables.table import Table, TableRow, is_table, suffix_of
 from seqloom.errors import RequestError, SeqloomError, unknown_name, warn
 
 

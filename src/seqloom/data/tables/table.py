@@ -1,4 +1,4 @@
-"""A table as a stream of rows, and the choice of the format by the name of the file."""
+"""A table as a stream of rows, and the suffixes of files that are tables."""
 
 from __future__ import annotations
 
@@ -48,23 +48,3 @@ def suffix_of(path: str) -> str:
 def is_table(path: str) -> bool:
     """Whether the name says that the file is a table in any case; `.tsv` files may also be plain pairs or labels."""
     return suffix_of(path) in (".csv", *JSON_LINES, *COLUMNAR) or Path(path).is_dir()
-
-
-def open_table(path: str) -> Table:
-    """The table in a file or folder. Files of other formats are read as columns separated by tabs."""
-    suffix = suffix_of(path)
-    if Path(path).is_dir():
-        from seqloom.data.tables.folders import folder_table
-
-        return folder_table(path)
-    if suffix in JSON_LINES:
-        from seqloom.data.tables.json_lines import json_lines_table
-
-        return json_lines_table(path)
-    if suffix in COLUMNAR:
-        from seqloom.data.tables.columnar import columnar_table
-
-        return columnar_table(path)
-    from seqloom.data.tables.delimited import comma_table, tab_table
-
-    return Table(path, (), comma_table(path) if suffix == ".csv" else tab_table(path))
