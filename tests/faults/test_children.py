@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def crash() -> int:
 
 
 def take_memory() -> int:
-    return int(np.ones(100 << 20, np.int64)[0]) - 1
+    return int(np.ones(600 << 20, np.uint8)[0]) - 1
 
 
 def hang() -> int:
@@ -42,19 +43,28 @@ def hang_deaf() -> int:
     return hang()
 
 
-WORK = [fail, refuse, crash, take_memory, lambda: 0, lambda: 130, lambda: 2, lambda: 3, hang, hang_deaf]
+WORK = [fail, refuse, crash, lambda: 0, lambda: 130, lambda: 2, lambda: 3, hang, hang_deaf]
+
+
+def try_all(work: list[Callable[[], int]], patch: pytest.MonkeyPatch) -> Campaign:
+    counted = Campaign()
+    patch.setattr(children, "campaign", counted)
+
+    def answer(number: int) -> Answer:
+        return answer_to(work[number], size=10)
+
+    try_inputs("planted", iter(range(len(work))), lambda number: bytes([number]), answer)
+    return counted
 
 
 def test_what_goes_wrong_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = Campaign()
-    monkeypatch.setattr(children, "campaign", counted)
-    monkeypatch.setattr(children, "HANG_SECONDS", 3)
-
-    def work(number: int) -> Answer:
-        return answer_to(WORK[number], size=10)
-
-    try_inputs("planted", iter(range(len(WORK))), lambda number: bytes([number]), work)
-    expected = {"inputs": len(WORK), "tracebacks": 2, "crashes": 1, "too much memory": 1, "refused": 2, "hangs": 2}
-    assert counted.counts == expected
+    monkeypatch.setattr(children, "HANG_SECONDS", 2)
+    counted = try_all(WORK, monkeypatch)
+    assert counted.counts == {"inputs": len(WORK), "tracebacks": 2, "crashes": 1, "refused": 2, "hangs": 2}
     with pytest.raises(AssertionError, match=r"ValueError at test_children.py:.*no number"):
         counted.check(0)
+
+
+def test_memory_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = try_all([take_memory], monkeypatch)
+    assert counted.counts == {"inputs": 1, "too much memory": 1}
