@@ -198,3 +198,18 @@ def test_unknown_lists(arguments: list[str], says: str, cli: CommandLine) -> Non
     status, _, errors = cli("list", *arguments)
     assert status == 2
     assert says in errors
+
+
+def test_a_warning_is_shown_once(cli: CommandLine, tmp_path: Path) -> None:
+    """Whatever the libraries do to the filters of warnings, and by all processes of a comparison together."""
+    text = tmp_path / "marks.txt"
+    text.write_text("".join(f"<s> the cat {number % 50} sat on the mat </s>\n" for number in range(300)))
+    settings = ["--set", "model.hidden_size=4", "--set", "embedding.dim=4", "--threads", "1", "--updates", "2"]
+    train = ["train", "language-model", text, "--model", "rnn", *settings, "--out", tmp_path / "run"]
+    status, _, errors = cli(*train)
+    assert status == 0, errors
+    assert errors.count("warning: every line has marks") == 1
+    compare = ["compare", "language-model", text, "--models", "rnn", *settings, "--out", tmp_path / "c"]
+    status, _, errors = cli(*compare)
+    assert status == 0, errors
+    assert errors.count("warning: every line has marks") == 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import sys
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +18,7 @@ import typer
 from seqloom import __version__
 from seqloom.cli import compare, embed, evaluate, export, listing, look, predict, train, vectors
 from seqloom.cli.terminal import escaped_terminal
+from seqloom.comparison.training_process import SHOWN_WARNINGS
 from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 from seqloom.runtime import is_first_on_machine
 
@@ -112,19 +115,41 @@ def _drop_output() -> None:
 
 @contextlib.contextmanager
 def _warnings_on_standard_error() -> Iterator[None]:
-    """Prints each SeqloomWarning once, by the first process only; other warnings are shown as usual."""
-    show = warnings.showwarning
+    """Prints each SeqloomWarning once, by the first process only; other warnings are shown as usual.
+
+    Python's own filter "once" forgets what it has shown whenever a library changes the filters.
+    """
+    show, shown = warnings.showwarning, set[str]()
 
     def show_warning(message: Warning | str, category: type[Warning], *others: Any, **more: Any) -> None:
         if not issubclass(category, SeqloomWarning):
             show(message, category, *others, **more)
-        elif os.environ.get("RANK", "0") == "0":
+        elif os.environ.get("RANK", "0") == "0" and _is_new(str(message), shown):
             print(f"seqloom: warning: {message}", file=sys.stderr)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("once", SeqloomWarning)
+        warnings.simplefilter("always", SeqloomWarning)
         warnings.showwarning = show_warning
-        yield
+        is_child = SHOWN_WARNINGS in os.environ
+        try:
+            yield
+        finally:
+            if not is_child:
+                os.environ.pop(SHOWN_WARNINGS, None)
+
+
+def _is_new(message: str, shown: set[str]) -> bool:
+    """Whether neither this process nor another one of the same comparison has shown the warning; it is shown now."""
+    digest = hashlib.sha256(message.encode()).hexdigest()
+    if SHOWN_WARNINGS in os.environ:
+        path = Path(os.environ[SHOWN_WARNINGS])
+        with contextlib.suppress(OSError):
+            shown.update(path.read_text().split())
+            with path.open("a") as stream:
+                stream.write(f"{digest}\n")
+    is_new = digest not in shown
+    shown.add(digest)
+    return is_new
 
 
 if __name__ == "__main__":

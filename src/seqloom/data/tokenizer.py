@@ -77,7 +77,7 @@ class TokenizerSettings(Settings):
                 where="tokenizer.min_count",
                 got=least_count,
                 expected="how often a token occurs",
-                hint="set tokenizer.min_count=1, or give more text",
+                hint="set tokenizer.min_count=1, or give more text; text without whitespace needs tokenizer.kind=bpe",
             )
 
 
