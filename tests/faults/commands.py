@@ -49,6 +49,7 @@ OF_OTHER_FILES = {
     "compare": "tests/faults/test_comparisons.py",
     "import": "tests/faults/test_model_files.py",
     "list": "it reads no file",
+    "look": "tests/faults/test_look.py",
 }
 """Commands that do not read a run, and where they are tried instead."""
 
