@@ -168,3 +168,13 @@ def test_all_shared_data_is_recognised() -> None:
         for path in sorted((SHARED_DATA / folder).iterdir()):
             if path.suffix not in (".md", ".LICENSE"):
                 assert survey(str(path)).facts["what it is"].startswith(kind), path
+
+
+@pytest.mark.parametrize("name", ["x.conll", "x.txt", "x.tsv"])
+def test_files_of_comments_or_nothing(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text("# a\n\n# b c\n")
+    assert survey(str(path)).facts
+    path.write_text("\n\n \n")
+    with pytest.raises(RequestError):
+        survey(str(path))

@@ -149,7 +149,10 @@ def _of_text(path: str) -> Kind:
     if suffix_of(path) == ".ts":
         return Kind("labelled numbers", "series with labels, the .ts format of the UEA and UCR archives")
     rows = list(itertools.islice(read_lines(path), _ROWS))
-    body = [line for line in rows if line.strip() and not line.startswith("#")]
+    lines = [line for line in rows if line.strip()]
+    body = [line for line in lines if not line.startswith("#")] or lines
+    if not body:
+        raise RequestError("there are no lines of text", where=path)
     if body and body[0].startswith(":") and all(len(line.split()) == 4 or line.startswith(":") for line in body):
         return Kind("analogies", "four words on each line, in sections")
     form, _ = tagged_reader.recognise(enumerate(rows, 1), path)
