@@ -176,6 +176,7 @@ def m3_networks() -> Rows:
     return {
         "ridge": trained(path, "ridge", data),
         "mix": trained(path, "mix", data, minutes=2),
+        "mix, with theta": trained(path, "mix", data | {"mixture.classics": ["ar", "theta"]}, minutes=2),
         "gru": trained(path, "gru", data, minutes=2),
     }
 
