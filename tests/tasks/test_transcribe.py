@@ -18,7 +18,15 @@ from seqloom.nn.layer import layers, select_rows
 from seqloom.tasks import tasks
 from seqloom.tasks.transcribe_language import warn_of_blanks
 from tests.support.small_runs import assert_same_run
-from tests.support.sounds import RATE, shared_sounds_run, spoken, train_sounds, write_wav
+from tests.support.sounds import (
+    RATE,
+    SMALL_NETWORK,
+    shared_sounds_run,
+    spoken,
+    train_sounds,
+    write_recordings,
+    write_wav,
+)
 
 pytest.importorskip("soundfile")
 TASK = tasks["transcribe"]
@@ -198,3 +206,16 @@ def test_that_ctc_is_stuck_at_blanks_is_said_once() -> None:
     network.training_batches, network.warned_of_blanks = 3, False
     warn_of_blanks(network, ["low"], [""], brief=True)
     warn_of_blanks(network, [""], [""], brief=False)
+
+
+def test_a_folder_of_recordings_is_one_source(tmp_path: Path) -> None:
+    """It is not read as several files of text, neither in training nor in answers."""
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    write_recordings(sounds / "manifest.tsv")
+    settings = {**SMALL_NETWORK, "training.checkpoint_seconds": 3600}
+    run = seqloom.train(
+        "transcribe", sounds, model="gru", updates=2, out=tmp_path / "run", threads=1, quiet=True, settings=settings
+    )
+    assert len(list(run.inputs(str(sounds)))) == 90
+    assert run.plan.contents == {}

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import create_model
 
 from seqloom.config import Settings, build, flatten, full_name, leaves, read_toml
-from seqloom.data.corpus import Sources
+from seqloom.data.corpus import Recipe, Sources
 from seqloom.data.splits import FIRST_RULE, NEWEST_RULE
 from seqloom.data.tables.columns import columns_text
 from seqloom.data.tables.several_files import content_hash, files_of
@@ -62,6 +62,19 @@ class Plan:
         if not all(name.rpartition(".")[2] == "columns" for name in changes):
             raise RequestError("this run reads the columns that it was trained on", where="columns", got=columns)
         return build(type(self.settings), flatten(self.settings), changes) if changes else self.settings
+
+    def files(self, path: str) -> list[str]:
+        """The files that a path denotes: see `files_of`. A task with a format of its own, such as recordings, takes a
+        folder as it is."""
+        return files_of(path) if self._reads_files() else [path]
+
+    def hashes(self, sources: Sources) -> dict[str, str]:
+        """The hash of the data by its role; synthetic data and folders of recordings have none."""
+        paths = sources.paths().items()
+        return {role: content_hash(path) for role, path in paths if self._reads_files() or Path(path).is_file()}
+
+    def _reads_files(self) -> bool:
+        return isinstance(tasks[self.task].recipe(self.settings), Recipe)
 
     @classmethod
     def from_toml(cls, content: Mapping[str, Any], where: Path) -> Plan:
@@ -143,12 +156,6 @@ def sizes(settings: Settings) -> dict[str, Any]:
     """The settings that say how large the network and its batches are."""
     endings = ("size", "dim", "num_layers", "horizon", "tokens_per_batch", "order")
     return {name: value for name, value in flatten(settings).items() if name.endswith(endings)}
-
-
-def contents_of(sources: Sources) -> dict[str, str]:
-    """The hash of each data file by its role; synthetic data has none."""
-    files = {role: path for role, path in sources.paths().items() if Path(path).exists() or files_of(path) != [path]}
-    return {role: content_hash(path) for role, path in files.items()}
 
 
 def split_rule_of(folder: Path) -> int:

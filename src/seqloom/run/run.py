@@ -14,7 +14,6 @@ from seqloom.data.corpus import Data, encode
 from seqloom.data.input_checks import checked_inputs
 from seqloom.data.input_source import DataSource, path_of
 from seqloom.data.readers import readers
-from seqloom.data.tables.several_files import files_of
 from seqloom.data.text_codec import TextCodec
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.memory import within_memory
@@ -164,7 +163,7 @@ class Run:
     def examples(self, path: str) -> Iterator[Any]:
         """Yields the examples of a file as `score` takes them."""
         task = self._able(ScoresExamples, "score")
-        return (example for file in files_of(path) for example in task.examples(file, self.plan.settings))
+        return (example for file in self.plan.files(path) for example in task.examples(file, self.plan.settings))
 
     def generate(
         self,
@@ -202,7 +201,7 @@ class Run:
         sequences that the task reads."""
         task = self._able(TakesInputs, "take inputs")
         settings = self.plan.reading(columns)
-        return (item for file in files_of(path) for item in task.inputs(file, settings))
+        return (item for file in self.plan.files(path) for item in task.inputs(file, settings))
 
     @names_options(SearchOptions)
     def predict(self, inputs: Iterable[Any], **options: Unpack[SearchOptions]) -> list[str]:

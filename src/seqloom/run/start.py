@@ -22,7 +22,6 @@ from seqloom.run.plan import (
     Plan,
     check_folder,
     column_settings,
-    contents_of,
     make_settings,
     sizes,
     split_rule_of,
@@ -113,7 +112,7 @@ def _claim_folder(
     if trainer.runtime.rank == 0:
         new = Path("runs") / f"{plan.task}-{plan.model}"
         folder = stack.enter_context(locked_new_folder(new) if out is None else locked_folder(out))
-        plan = replace(plan, contents=contents_of(files))
+        plan = replace(plan, contents=plan.hashes(files))
         check_folder(folder, plan, resume)
     return trainer.processes.gather(folder)[0], plan
 
