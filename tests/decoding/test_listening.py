@@ -136,3 +136,23 @@ def test_commands_on_recordings(
     assert len(out.splitlines()) == 3
     status, out, _ = command("evaluate", str(run.folder), data, "--by-length", "--json")
     assert [row["group"] for row in json.loads(out)] == ["1 word", "2 words", "3 words"]
+
+
+def test_the_page_of_the_worst_recordings_plays_them(
+    run: seqloom.Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "list.tsv").write_text("a.wav\t<b>mid\tann\nb.wav\tlow\tben\n")
+    write_wav(tmp_path / "a.wav", spoken("high low"))
+    write_wav(tmp_path / "b.wav", spoken("low"))
+    page = tmp_path / "page.html"
+    arguments = ("evaluate", str(run.folder), str(tmp_path / "list.tsv"), "--report", str(page))
+    status, _, errors = CommandLine(monkeypatch, capsys)(*arguments)
+    assert status == 0
+    assert "report: " in errors
+    content = page.read_text()
+    assert content.count("<audio ") == content.count("<img ") == 1
+    assert "data:audio/wav;base64,UklGR" in content
+    assert "data:image/png;base64,iVBOR" in content
+    assert "<b>mid" not in content
+    assert '<span class="wrong">high</span>' in content
+    assert "http" not in content.replace("http-equiv", "")

@@ -39,7 +39,7 @@ details th {{ position: sticky; top: 0; background: var(--tint); color: var(--so
 @media print {{ figure.chart, .plot, svg {{ break-inside: avoid }} details {{ display: none }} }}
 """
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; media-src data:"
 """The browser itself refuses whatever a page would load, and any code that is made of text."""
 
 # `ast` has Vega walk its expressions instead of compiling them, which the policy above would not allow.

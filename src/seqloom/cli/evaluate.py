@@ -37,7 +37,10 @@ def evaluate(
     ] = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="classify, tag: write the confusion matrix and the worst mistakes to an .html file"),
+        typer.Option(
+            help="write an .html file; classify, tag: the confusion matrix and the worst mistakes; transcribe: the "
+            "worst recordings"
+        ),
     ] = None,
     heads: Annotated[
         Path | None, typer.Option(help="ntm: write the attention of the memory heads to an .html file")
@@ -67,7 +70,7 @@ def evaluate(
     from seqloom.errors import RequestError
     from seqloom.metrics.by_length import table
     from seqloom.run import load
-    from seqloom.tasks.capabilities import Forecasts, ScoresByGroup
+    from seqloom.tasks.capabilities import Forecasts, ScoresByGroup, StudiesTranscripts
 
     if figures is not None and report is None and heads is None:
         raise RequestError("there is no page with charts to write", where="--figures", hint="add --report or --heads")
@@ -95,7 +98,11 @@ def evaluate(
         scores = loaded.backtest(prepared, **rolling)
         print_scores(scores, by, json)
         return
-    if report is not None:
+    if report is not None and isinstance(loaded.task, StudiesTranscripts):
+        from seqloom.cli.transcribe import write_report
+
+        write_report(loaded, prepared, report, figures, Path(data).name)
+    elif report is not None:
         _write_report(loaded, prepared, report, figures, Path(data).name)
     if heads is not None:
         _write_heads(loaded, prepared, heads, figures, Path(data).name)

@@ -93,6 +93,16 @@ def _samples(stream: BinaryIO, channels: int, first: bytes) -> Iterator[Samples]
         yield (frames.mean(1) / 32_768).astype(np.float32)
 
 
+def write_report(loaded: Run, data: Any, path: Path, figures: Path | None, name: str) -> None:
+    """Writes the page of the worst recordings."""
+    from seqloom.explain.transcripts_page import transcripts_page
+
+    about = f"{loaded.plan.task} · {name} · run {loaded.folder.resolve().name}"
+    page = transcripts_page(loaded.study_transcripts(data), f"What {loaded.plan.model} mishears", about)
+    page.write(path, figures)
+    print(f"report: {path}", file=sys.stderr)
+
+
 def print_groups(groups: dict[str, list[TranscriptScores]], by: str, json: bool) -> None:
     """Prints a table of scores by length or by speaker."""
     from seqloom.errors import RequestError, unknown_name

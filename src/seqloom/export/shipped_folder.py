@@ -34,8 +34,24 @@ def new_export(out: Path, facts: Facts) -> Iterator[Path]:
         yield folder
 
 
+_WITHOUT_PROGRAM = {
+    "transcribe": "nothing beside Seqloom makes frames of sound and searches the outputs of CTC",
+    "describe": "nothing beside Seqloom scales vectors and cuts them into steps",
+}
+"""Why runs of these tasks cannot leave: what runs exported models would have to do more than run a graph."""
+
+
+def check_task(task: str) -> None:
+    """Raises RequestError for a run of a task that cannot be exported yet, with the reason."""
+    if task in _WITHOUT_PROGRAM:
+        raise RequestError(
+            f"a run of {task} cannot be exported", got=_WITHOUT_PROGRAM[task], expected="a run of another task"
+        )
+
+
 def first_facts(run: Run, options: ExportOptions) -> Facts:
     """The facts in every manifest."""
+    check_task(run.plan.task)
     plan = run.plan
     return {
         "format": FORMAT,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from seqloom.data.example import Frames
+from seqloom.data.sound.sound_file import Sound
 from seqloom.metrics.by_length import buckets
 from seqloom.metrics.edit_distance import edit_distance
 
@@ -18,6 +20,27 @@ class TranscriptScores(NamedTuple):
     word_error_rate: float
     character_error_rate: float
     exact_match: float
+
+
+class WrongTranscript(NamedTuple):
+    """A recording with word errors, and all that is needed to hear and see it. `transcript`: a `Transcript`."""
+
+    name: str
+    speaker: str
+    reference: str
+    transcript: Any
+    edits: int
+    sound: Sound
+    log_mel: Frames
+
+
+class TranscriptStudy(NamedTuple):
+    """What a page of transcripts shows; `worst`: the recordings with the most word errors."""
+
+    scores: TranscriptScores
+    by_length: list[TranscriptScores]
+    by_speaker: list[TranscriptScores]
+    worst: list[WrongTranscript]
 
 
 def word_edits(reference: str, hypothesis: str) -> tuple[int, int]:

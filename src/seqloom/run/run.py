@@ -38,6 +38,7 @@ from seqloom.tasks.capabilities import (
     ScoresByLength,
     ScoresExamples,
     ScoresTokens,
+    StudiesTranscripts,
     TakesInputs,
     Trained,
 )
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
-    from seqloom.metrics.transcription import TranscriptScores
+    from seqloom.metrics.transcription import TranscriptScores, TranscriptStudy
 
 
 def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
@@ -258,6 +259,10 @@ class Run:
     def listen(self, rate: int) -> Listener:
         """Returns an object that transcribes sound as it comes, at `rate` samples a second."""
         return self._able(Listens, "listen").listen(self.trained, rate)
+
+    def study_transcripts(self, data: DataSource | Data) -> TranscriptStudy:
+        """Returns what a page of transcripts shows: scores by group and the worst recordings."""
+        return self._able(StudiesTranscripts, "be studied").study_transcripts(self.trained, self._encoded(data))
 
     def evaluate_by_group(self, data: DataSource | Data) -> dict[str, list[TranscriptScores]]:
         """Returns the scores on other data by the number of words and by speaker, if the task has such groups."""

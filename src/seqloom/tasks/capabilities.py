@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # these imports are only needed by tasks that implement the c
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.example_scores import ExampleScores
     from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
-    from seqloom.metrics.transcription import TranscriptScores
+    from seqloom.metrics.transcription import TranscriptScores, TranscriptStudy
 
 TrainedModel = Any
 """A task's network, an nn.Module with the methods that the task needs; or the model that it fits."""
@@ -203,6 +203,13 @@ class Listens(Protocol):
         """What takes samples at this rate, in parts, and gives the words heard in them. Raises RequestError where the
         model needs the future."""
         ...
+
+
+@runtime_checkable
+class StudiesTranscripts(Protocol):
+    """Says what a page of transcripts shows."""
+
+    def study_transcripts(self, trained: Trained, data: Any) -> TranscriptStudy: ...
 
 
 @runtime_checkable

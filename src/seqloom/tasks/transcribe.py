@@ -24,6 +24,8 @@ from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.transcription import (
     TranscriptScores,
+    TranscriptStudy,
+    WrongTranscript,
     scores_by_speaker,
     scores_by_words,
     transcript_scores,
@@ -41,6 +43,8 @@ from seqloom.tasks.transcribe_language import Language, fit_weights, fusion_of, 
 from seqloom.tasks.transcribe_settings import CommonSettings, preset_of, settings_of
 
 _EXACT_RECORDINGS = 64
+_WORST = 30
+"""Recordings on a page."""
 
 Input = SoundFile | str | Path | Sound | NDArray[np.floating[Any]]
 """A recording: where it is, its sound, or its samples at the rate of the model."""
@@ -139,9 +143,26 @@ class TranscribeTask:
             "speaker": scores_by_speaker(data.texts, texts, data.speakers),
         }
 
+    def study_transcripts(self, trained: Trained, data: SpokenData) -> TranscriptStudy:
+        answers = list(_transcripts(trained, self._rows(data), {}))
+        texts = [best.text for best, *_ in answers]
+        edits = [word_edits(*pair)[0] for pair in zip(data.texts, texts, strict=True)]
+        order = sorted((i for i, count in enumerate(edits) if count), key=lambda i: -edits[i])[:_WORST]
+        worst = [
+            WrongTranscript(
+                Path(data.sounds[i].name).name, data.speakers[i], data.texts[i], answers[i][0], edits[i],
+                decode(data.sounds[i].read(), data.sounds[i].where), data.log_mel(i),
+            )
+            for i in order
+        ]  # fmt: skip
+        by_words, by_speaker = scores_by_words(data.texts, texts), scores_by_speaker(data.texts, texts, data.speakers)
+        return TranscriptStudy(transcript_scores(data.texts, texts), by_words, by_speaker, worst)
+
+    def _rows(self, data: SpokenData) -> list[Frames]:
+        return [data.codec.pipeline().all_frames(data.log_mel(i)) for i in range(data.num_lines)]
+
     def _texts(self, trained: Trained, data: SpokenData, options: Mapping[str, Any]) -> list[str]:
-        rows = [data.codec.pipeline().all_frames(data.log_mel(i)) for i in range(data.num_lines)]
-        return [best.text for best, *_ in _transcripts(trained, rows, options)]
+        return [best.text for best, *_ in _transcripts(trained, self._rows(data), options)]
 
     def inputs(self, path: str, settings: CommonSettings) -> Iterator[SoundFile]:  # noqa: ARG002
         """Those of a manifest, a folder or an archive; a sound file is one."""
@@ -189,8 +210,7 @@ class TranscribeTask:
     def calibrate(self, trained: Trained, valid: SpokenData) -> None:
         """Fits the weights of the language model."""
         if isinstance(trained.model, Transcriber):
-            rows = [valid.codec.pipeline().all_frames(valid.log_mel(i)) for i in range(valid.num_lines)]
-            fit_weights(trained, list(_log_probs(trained, rows)), valid.texts)
+            fit_weights(trained, list(_log_probs(trained, self._rows(valid))), valid.texts)
 
 
 def _sound(recording: Input, codec: SpokenCodec, number: int) -> Sound:
