@@ -219,3 +219,54 @@ def test_a_folder_of_recordings_is_one_source(tmp_path: Path) -> None:
     )
     assert len(list(run.inputs(str(sounds)))) == 90
     assert run.plan.contents == {}
+
+
+def test_the_baseline_tells_words_apart(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    (tmp_path / "words").mkdir()
+    lines = []
+    for number in range(90):
+        word = ("low", "mid", "high")[number % 3]
+        write_wav(tmp_path / "words" / f"{number}.wav", spoken(word, number % 2, number))
+        lines.append(f"words/{number}.wav\t{word}")
+    (tmp_path / "words.tsv").write_text("\n".join(lines))
+    run = seqloom.train("transcribe", str(tmp_path / "words.tsv"), model="svm", out=tmp_path / "run", quiet=True)
+    again = seqloom.load(tmp_path / "run", threads=1)
+    words = ["low", "high", "mid"]
+    assert again.predict([spoken(word, seed=99) for word in words]) == words
+    assert run.summary["valid"]["word_error_rate"] == 0
+    ((best, second),) = again.answers([spoken("mid", seed=98)], n_best=2)
+    assert best.score > second.score
+
+
+def test_the_baseline_refuses_sentences(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    lines = []
+    for number in range(40):
+        write_wav(tmp_path / f"{number}.wav", spoken("low", seed=number))
+        lines.append(f"{number}.wav\tlow {number}")
+    (tmp_path / "x.tsv").write_text("\n".join(lines))
+    with pytest.raises(RequestError, match="whole texts"):
+        seqloom.train("transcribe", str(tmp_path / "x.tsv"), model="svm", out=tmp_path / "run", quiet=True)
+
+
+def test_the_votes_are_those_of_scikit_learn(tmp_path: Path) -> None:
+    svm = pytest.importorskip("sklearn.svm")
+    from seqloom.models.utterance_svm import SvmSettings, UtteranceSvm, pooled
+
+    random = np.random.default_rng(0)
+    sounds = [random.normal(size=(20, 4)).astype(np.float32) + 2 * np.eye(4)[number % 4][None] * np.arange(20)[:, None]
+              for number in range(60)]  # fmt: skip
+
+    class Data:
+        texts, num_lines = tuple("abcd"[number % 4] for number in range(60)), 60
+
+        def log_mel(self, number: int) -> np.ndarray:
+            return sounds[number]
+
+    model = UtteranceSvm(SvmSettings(segments=3, c=(1.0,)))
+    model.fit(Data(), Data(), None)  # type: ignore[arg-type]
+    rows = np.stack([pooled(sound, 3) for sound in sounds]).astype(float)
+    scaled = (rows - rows.mean(0)) / np.maximum(rows.std(0), 1e-6)
+    expected = svm.SVC(C=1.0, gamma="scale").fit(scaled, list(Data.texts)).predict(scaled)
+    assert [model.ranked(sound)[0][0] for sound in sounds] == list(expected)

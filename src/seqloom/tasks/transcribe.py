@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seqloom.config import Settings
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
 from seqloom.data.example import Frames
@@ -33,6 +35,7 @@ from seqloom.metrics.transcription import (
 )
 from seqloom.models.attentional_transcriber import ATTENTION, AttentionalTranscriber, transcriber_architectures
 from seqloom.models.transcriber import Transcriber
+from seqloom.models.utterance_svm import UtteranceSvm
 from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
@@ -40,7 +43,7 @@ from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 from seqloom.tasks.transcribe_language import Language, fit_weights, fusion_of, warn_of_blanks
-from seqloom.tasks.transcribe_settings import CommonSettings, preset_of, settings_of
+from seqloom.tasks.transcribe_settings import SVM, CommonSettings, preset_of, settings_of
 
 _EXACT_RECORDINGS = 64
 _WORST = 30
@@ -59,9 +62,11 @@ class TranscribeTask:
 
     def models(self) -> Sequence[str]:
         """Every layer with CTC, and with an attention decoder beside it."""
-        return sorted([*layers, *transcriber_architectures()])
+        return sorted([SVM, *layers, *transcriber_architectures()])
 
     def describe(self, model: str) -> Description:
+        if model == SVM:
+            return Description.of(UtteranceSvm)
         if not model.endswith(ATTENTION):
             return layers.describe(model)
         architecture = transcriber_architectures()[model]
@@ -70,7 +75,7 @@ class TranscribeTask:
         )
         return Description(text[0].upper() + text[1:], "Chan et al. 2016; Watanabe et al. 2017")
 
-    def settings(self, model: str) -> type[CommonSettings]:
+    def settings(self, model: str) -> type[Settings]:
         if model not in self.models():
             raise unknown_name("model", model, self.models())
         return settings_of(model)
@@ -81,6 +86,13 @@ class TranscribeTask:
     def recipe(self, settings: CommonSettings) -> SpokenRecipe:
         data = settings.data
         return SpokenRecipe(settings.features, settings.tokenizer, data.max_seconds, data.skip_bad)
+
+    def fitted(self, model: str, settings: Any) -> UtteranceSvm | None:
+        return UtteranceSvm(settings.model) if model == SVM else None
+
+    def measure(self, trained: Trained, data: SpokenData) -> dict[str, float]:
+        """Of the baseline, which has no loss."""
+        return {"recordings": data.num_lines, **self.output_metrics(trained, data, brief=False)}
 
     def build(self, corpus: Corpus[Any, SpokenData], model: str, settings: Any) -> nn.Module:
         codec = cast(SpokenCodec, corpus.codec)
@@ -126,7 +138,8 @@ class TranscribeTask:
     def output_metrics(self, trained: Trained, data: SpokenData, brief: bool) -> dict[str, Any]:
         """Of greedy decoding where `brief`, else as the settings say."""
         texts = self._texts(trained, data, {"beam_size": 1} if brief else {})
-        warn_of_blanks(trained.model, data.texts, texts, brief)
+        if not isinstance(trained.model, UtteranceSvm):
+            warn_of_blanks(trained.model, data.texts, texts, brief)
         scores = transcript_scores(data.texts, texts)
         return {name: value for name, value in scores._asdict().items() if name not in ("group", "recordings")}
 
@@ -144,7 +157,7 @@ class TranscribeTask:
         }
 
     def study_transcripts(self, trained: Trained, data: SpokenData) -> TranscriptStudy:
-        answers = list(_transcripts(trained, self._rows(data), {}))
+        answers = list(_transcripts(trained, self._recordings(data), {}))
         texts = [best.text for best, *_ in answers]
         edits = [word_edits(*pair)[0] for pair in zip(data.texts, texts, strict=True)]
         order = sorted((i for i, count in enumerate(edits) if count), key=lambda i: -edits[i])[:_WORST]
@@ -158,11 +171,11 @@ class TranscribeTask:
         by_words, by_speaker = scores_by_words(data.texts, texts), scores_by_speaker(data.texts, texts, data.speakers)
         return TranscriptStudy(transcript_scores(data.texts, texts), by_words, by_speaker, worst)
 
-    def _rows(self, data: SpokenData) -> list[Frames]:
-        return [data.codec.pipeline().all_frames(data.log_mel(i)) for i in range(data.num_lines)]
+    def _recordings(self, data: SpokenData) -> list[Frames]:
+        return [data.log_mel(i) for i in range(data.num_lines)]
 
     def _texts(self, trained: Trained, data: SpokenData, options: Mapping[str, Any]) -> list[str]:
-        return [best.text for best, *_ in _transcripts(trained, self._rows(data), options)]
+        return [best.text for best, *_ in _transcripts(trained, self._recordings(data), options)]
 
     def inputs(self, path: str, settings: CommonSettings) -> Iterator[SoundFile]:  # noqa: ARG002
         """Those of a manifest, a folder or an archive; a sound file is one."""
@@ -182,7 +195,7 @@ class TranscribeTask:
             skipped: list[SeqloomError] = []
             for number, recording in enumerate(inputs, 1):
                 try:
-                    frames = codec.frames(_sound(recording, codec, number))
+                    frames = codec.log_mel(_sound(recording, codec, number))
                 except SeqloomError as error:
                     if not options.get("skip_bad"):
                         raise
@@ -210,7 +223,11 @@ class TranscribeTask:
     def calibrate(self, trained: Trained, valid: SpokenData) -> None:
         """Fits the weights of the language model."""
         if isinstance(trained.model, Transcriber):
-            fit_weights(trained, list(_log_probs(trained, self._rows(valid))), valid.texts)
+            fit_weights(
+                trained,
+                list(_log_probs(trained, [valid.codec.frames(frames) for frames in self._recordings(valid)])),
+                valid.texts,
+            )
 
 
 def _sound(recording: Input, codec: SpokenCodec, number: int) -> Sound:
@@ -249,7 +266,16 @@ def _log_probs(trained: Trained, rows: Sequence[Frames]) -> Iterator[LogProbs]:
         model.train(was_training)
 
 
-def _transcripts(trained: Trained, rows: Sequence[Frames], options: Mapping[str, Any]) -> Iterator[list[Transcript]]:
+def _transcripts(
+    trained: Trained, log_mels: Sequence[Frames], options: Mapping[str, Any]
+) -> Iterator[list[Transcript]]:
+    """Yields those of recordings, given as log-mel frames."""
+    if isinstance(trained.model, UtteranceSvm):
+        for log_mel in log_mels:
+            ranked = trained.model.ranked(log_mel)[: options.get("n_best", 1)]
+            yield [Transcript(text, math.log(share), math.log(share), []) for text, share in ranked]
+        return
+    rows = [trained.codec.frames(log_mel) for log_mel in log_mels]
     decoder = _decoder(trained, options)
     if isinstance(trained.model, AttentionalTranscriber):
         from seqloom.decoding.attentional_transcription import attentional_transcripts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field, create_model
 
@@ -16,7 +16,9 @@ from seqloom.models.attentional_transcriber import (
     transcriber_architectures,
 )
 from seqloom.models.transcriber import TranscriberSettings
+from seqloom.models.utterance_svm import SvmSettings
 from seqloom.nn.layer import layers
+from seqloom.tasks.capabilities import FittedSettings
 
 
 class DataSettings(Settings):
@@ -55,6 +57,15 @@ class CommonSettings(Settings):
     decoding: DecodingSettings = DecodingSettings()
 
 
+class SvmTranscribeSettings(FittedSettings):
+    """Those of the baseline: there is nothing to train by gradients, to augment or to search."""
+
+    features: FeatureSettings = FeatureSettings()
+    tokenizer: TranscriptSettings = TranscriptSettings()
+    data: DataSettings = DataSettings()
+    model: SvmSettings = SvmSettings()
+
+
 class TranscribeSettings(CommonSettings, TranscriberSettings):
     language: LanguageSettings = LanguageSettings()
     model: Settings
@@ -68,8 +79,13 @@ _MEMORY: dict[str, Any] = {"hidden_size": 128, "memory_size": 32}
 _RATES = {"recurrent": 4e-3, "transformer": 1.5e-3, "convolutional": 3e-3, "memory": 2e-3, "window": 1e-3}
 
 
-def settings_of(model: str) -> type[CommonSettings]:
+SVM: Final = "svm"
+
+
+def settings_of(model: str) -> type[Settings]:
     """The class of all settings of a model, but for those of training."""
+    if model == SVM:
+        return SvmTranscribeSettings
     if model.endswith(ATTENTION):
         bases: Any = (CommonSettings, attentional_settings(transcriber_architectures()[model]))
         return create_model("TranscribeSettings", __base__=bases)
@@ -80,6 +96,8 @@ def settings_of(model: str) -> type[CommonSettings]:
 def preset_of(model: str) -> dict[str, Any]:
     """What a model starts from. A layer that reads forward hears no later frames: the mean that it subtracts is that of
     what it heard so far."""
+    if model == SVM:
+        return {}
     layer, attends = model.removesuffix(ATTENTION), model.endswith(ATTENTION)
     kind, sizes = _kind(layer)
     preset = {f"{'encoder' if attends else 'model'}.{name}": value for name, value in sizes.items()}

@@ -132,9 +132,12 @@ class SpokenCodec:
     def pipeline(self) -> FramePipeline:
         return FramePipeline(self.features, np.float32(self.mean), np.float32(self.deviation))  # type: ignore[arg-type]
 
-    def frames(self, sound: Sound) -> Frames:
-        """What a network reads of a recording, (steps, size)."""
-        log_mel = LogMel(self.features).frames(resampled(sound, self.features.rate))
+    def log_mel(self, sound: Sound) -> Frames:
+        """The log-mel frames of a recording, (time, bands)."""
+        return LogMel(self.features).frames(resampled(sound, self.features.rate))
+
+    def frames(self, log_mel: Frames) -> Frames:
+        """What a network reads of a recording's log-mel frames, (steps, size)."""
         return self.pipeline().all_frames(log_mel)
 
 

@@ -29,7 +29,7 @@ class SpokenLoader:
 
     def batch(self, epoch: int, step: int) -> Batch:
         numbers = self._buckets.epoch(epoch)[step]
-        rows = [self.data.codec.pipeline().all_frames(self.data.log_mel(i)) for i in numbers]
+        rows = [self.data.codec.frames(self.data.log_mel(i)) for i in numbers]
         return spoken_batch(rows, [self.data.token_ids[i] for i in numbers])
 
 
@@ -75,13 +75,13 @@ class AugmentedLoader:
         rows, targets = [], []
         for group in self._epoch(epoch)[step]:
             tokens = np.concatenate([self._separated(i, first=i == group[0]) for i in group])
-            rows.append(self.data.codec.pipeline().all_frames(self._log_mel(group, len(tokens), random)))
+            rows.append(self.data.codec.frames(self._log_mel(group, len(tokens), random)))
             targets.append(tokens if len(rows[-1]) >= fewest_steps(tokens) else tokens[:0])
         silent = random.binomial(len(rows), self._augmentation.settings.silence)
         for _ in range(silent):
             frames = max(int(random.choice(self.data.lengths)), 1)
             level = self.data.codec.quiet
-            rows.append(self.data.codec.pipeline().all_frames(self._augmentation.silence(frames, level, random)))
+            rows.append(self.data.codec.frames(self._augmentation.silence(frames, level, random)))
             targets.append(np.zeros(0, np.int64))
         return spoken_batch(rows, targets)
 
