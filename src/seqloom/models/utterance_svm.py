@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.example import Frames
-from seqloom.data.sound.spoken import SpokenCodec, SpokenData
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.models.fitted import FittedInOnePass
 from seqloom.storage.arrays import map_arrays, write_arrays
@@ -24,7 +24,7 @@ class SvmSettings(Settings):
     segments: int = Field(8, gt=0, le=64, description="stretches of a recording whose mean frames are its features")
     c: tuple[float, ...] = Field(
         (1.0, 10.0, 100.0),
-        description="costs of an error on the training data; the best on the validation data is kept",
+        description="costs of an error in training, of which validation data chooses",
     )
 
 
@@ -33,7 +33,8 @@ def pooled(log_mel: Frames, segments: int) -> NDArray[np.float32]:
     its length: (segments * bands + bands + 1,)."""
     centred = log_mel - log_mel.mean(0)
     edges = np.linspace(0, len(log_mel), segments + 1).astype(np.int64)
-    parts = [centred[min(a, len(log_mel) - 1) : max(b, a + 1)].mean(0) for a, b in zip(edges, edges[1:], strict=False)]
+    last = len(log_mel) - 1
+    parts = [centred[min(a, last) : max(b, a + 1)].mean(0) for a, b in itertools.pairwise(edges)]
     return np.concatenate([*parts, log_mel.std(0), [np.log(len(log_mel))]]).astype(np.float32)
 
 
@@ -49,8 +50,8 @@ class UtteranceSvm(FittedInOnePass):
         self.options = settings
         self._arrays: dict[str, NDArray[Any]] = {}
 
-    def fit(self, train: SpokenData, valid: SpokenData, codec: SpokenCodec) -> None:  # noqa: ARG002
-        """Raises RequestError where scikit-learn is not installed, or the texts are no closed set."""
+    def fit(self, train: Any, valid: Any, codec: Any) -> None:  # noqa: ARG002
+        """Of `SpokenData`. Raises RequestError where scikit-learn is not installed, or the texts are no closed set."""
         try:
             from sklearn.svm import SVC  # an extra, and slow to import
         except ModuleNotFoundError:
@@ -74,7 +75,7 @@ class UtteranceSvm(FittedInOnePass):
                 "mean": mean, "scale": scale, "vectors": machine.support_vectors_, "weights": machine._dual_coef_,
                 "intercepts": machine._intercept_, "gamma": np.array([machine._gamma]),
             }  # fmt: skip
-            arrays = {name: np.asarray(array, np.float64) for name, array in fitted.items()}
+            arrays: dict[str, NDArray[Any]] = {name: np.asarray(array, np.float64) for name, array in fitted.items()}
             arrays["support"] = np.asarray(machine.n_support_, np.int64)
             arrays["texts"] = np.frombuffer("\n".join(texts).encode(), np.uint8).copy()
             before, self._arrays = self._arrays, arrays
@@ -84,7 +85,7 @@ class UtteranceSvm(FittedInOnePass):
             else:
                 self._arrays = before
 
-    def _features(self, data: SpokenData) -> NDArray[np.float64]:
+    def _features(self, data: Any) -> NDArray[np.float64]:
         return np.stack([pooled(data.log_mel(i), self.options.segments) for i in range(data.num_lines)]).astype(float)
 
     def save(self, folder: Path) -> None:
@@ -114,7 +115,7 @@ class UtteranceSvm(FittedInOnePass):
         ends = np.concatenate([[0], np.cumsum(arrays["support"])])
         weighted = arrays["weights"] * kernel
         # (pairs' other side, class): what the support vectors of each class add in each of its machines.
-        sums = np.stack([weighted[:, a:b].sum(1) for a, b in zip(ends, ends[1:], strict=False)], axis=1)
+        sums = np.stack([weighted[:, a:b].sum(1) for a, b in itertools.pairwise(ends)], axis=1)
         votes, margins, pair = np.zeros(len(texts)), np.zeros(len(texts)), 0
         for i in range(len(texts)):
             for j in range(i + 1, len(texts)):
