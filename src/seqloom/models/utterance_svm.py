@@ -42,7 +42,7 @@ class UtteranceSvm(FittedInOnePass):
     """One against one, with a radial kernel (Boser et al. 1992; Cortes and Vapnik 1995). scikit-learn fits it; to use
     it, only its support vectors are needed."""
 
-    description = "A support vector machine over pooled frames: is a network needed at all?"
+    description = "A support vector machine over pooled frames: the baseline for networks."
     source = "Boser et al. 1992; Cortes and Vapnik 1995"
     settings = SvmSettings
 
