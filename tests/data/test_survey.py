@@ -39,6 +39,8 @@ REVERSED = "".join(f"it is a text {i}\t{'ab'[i % 2]}\n" for i in range(120))
 SORTED = "".join(f"{'en' if i < 3000 else 'de'}\ttext {i}\n" for i in range(6000))
 WIDE = "id\tlabel\ttext\n" + "".join(f"{i}\t{i % 2}\ta {i}\n" for i in range(120))
 
+VECTORS = "v1,v2,v3,text\n" + "".join(f"{i},{i % 7},{i % 3},a text {i} of {i % 7}\n" for i in range(120))
+
 KINDS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "x.txt": (write_text, "text", "language-model"),
     "pairs.tsv": (write_pairs, "pairs", "translate"),
@@ -53,6 +55,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "numbers.csv": (written(DIGITS), "labelled numbers", "classify"),
     "x.ts": (write_series, "labelled numbers", "classify"),
     "series.csv": (written("date,sales\n" + MONTHS), "series", "forecast"),
+    "vectors.csv": (written(VECTORS), "described vectors", "describe"),
     "questions.txt": (written(": family\nman king woman queen\n" * 5), "analogies", ""),
     "rated.tsv": (written("cup\tmug\t9.5\nking\tcup\t1\n" * 5), "rated pairs", ""),
     "odd.csv": (written("a,b,c\nx y,z,1\nu,v w,2\n"), "table", ""),

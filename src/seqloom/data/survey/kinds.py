@@ -23,7 +23,7 @@ from seqloom.files import read_lines
 
 Name = Literal[
     "text", "pairs", "labelled texts", "labelled numbers", "tagged sentences", "series", "recordings", "analogies",
-    "rated pairs", "table",
+    "rated pairs", "described vectors", "table",
 ]  # fmt: skip
 
 _ROWS = 2_000
@@ -79,8 +79,11 @@ def _of_table(path: str) -> Kind:
             places, rows = select(open_table(path), {}, roles)
         except RequestError:
             continue
-        if name != "text" and next(rows, None) is None:
+        row = next(rows, None)
+        if name != "text" and row is None:
             continue
+        if name == "text" and row is not None and _is_vector(row.cells):
+            return Kind("described vectors", f"{layout}: {_shortened(names)}")
         if name in ("pairs", "labelled texts") and labelled_reader.holds_numbers(path):
             continue
         used = ", ".join(f"{role} is {_column(names, place, path)}" for role, place in places.items())
@@ -92,6 +95,13 @@ def _of_table(path: str) -> Kind:
     if labelled_reader.holds_numbers(path):
         return Kind("labelled numbers", layout)
     return Kind("table", f"{layout}: {_shortened(names)}")
+
+
+def _is_vector(cells: Sequence[object]) -> bool:
+    """Whether all cells but the text, and perhaps a name, are numbers or lists of them, and there are several."""
+    lists = any(isinstance(cell, list) for cell in cells)
+    numbers = sum(isinstance(cell, int | float) or is_number(str(cell)) for cell in cells)
+    return lists or numbers >= max(3, len(cells) - 2)
 
 
 def _column(names: Sequence[str], place: int, path: str) -> str:
@@ -146,6 +156,8 @@ def _are_labels(cells: Sequence[str]) -> bool:
 
 
 def _of_text(path: str) -> Kind:
+    if suffix_of(path) == ".npz":
+        return Kind("described vectors", "a NumPy archive")
     if suffix_of(path) == ".ts":
         return Kind("labelled numbers", "series with labels, the .ts format of the UEA and UCR archives")
     rows = list(itertools.islice(read_lines(path), _ROWS))

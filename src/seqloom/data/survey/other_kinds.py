@@ -6,9 +6,10 @@ from collections import Counter
 
 import numpy as np
 
+from seqloom.data.example import content
 from seqloom.data.survey.kinds import Kind
-from seqloom.data.survey.report import Suggestion, Survey, count_of, read_examples
-from seqloom.data.survey.texts import Lengths
+from seqloom.data.survey.report import Suggestion, Survey, count_of, read_examples, split_of
+from seqloom.data.survey.texts import Lengths, text_facts
 from seqloom.data.tables.several_files import files_of
 
 
@@ -60,7 +61,22 @@ def survey_recordings(path: str, kind: Kind, result: Survey) -> None:  # noqa: A
     result.facts["texts"] = f"{len(texts):,} different: {shown}"
     if empty := texts.get(""):
         result.wrong.append(f"recordings without text: {empty:,}")
-    result.suggestion = Suggestion("transcribe", ("bilstm", "lstm"), "recordings with their texts")
+    result.suggestion = Suggestion("transcribe", ("bigru", "bigru+attention"), "recordings with their texts")
+
+
+def survey_described(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG001
+    from seqloom.data.readers.described import described
+
+    examples = read_examples(described, path, result)
+    if not examples:
+        return
+    texts = [example.text for example in examples]
+    result.facts["examples"] = count_of(examples, "vectors with texts")
+    result.facts["channels"] = ", ".join(map(str, sorted({example.frames.shape[1] for example in examples})))
+    result.facts["length"] = Lengths.of([len(example.frames) for example in examples]).in_words("steps")
+    result.facts["texts"] = f"{len(set(texts)):,} different, " + text_facts(texts).words.in_words("words")
+    split_of(examples, lambda example: content(example.frames), lambda _: "", result)
+    result.suggestion = Suggestion("describe", ("bigru+attention", "gru", "transformer"), "a text for each vector")
 
 
 def survey_analogies(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG001

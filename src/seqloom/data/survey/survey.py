@@ -9,6 +9,7 @@ from seqloom.data.survey.examples import survey_labelled, survey_pairs, survey_t
 from seqloom.data.survey.kinds import Kind, recognise
 from seqloom.data.survey.other_kinds import (
     survey_analogies,
+    survey_described,
     survey_rated_pairs,
     survey_recordings,
     survey_series,
@@ -43,7 +44,7 @@ def survey(path: str) -> Survey:
 def _encoding(path: str) -> str:
     """Of the first 64 KiB of the first file."""
     first = Path(files_of(path)[0]) if path != STANDARD_INPUT and not path.lower().endswith(".zip") else None
-    if first is None or first.is_dir() or first.suffix in (".parquet", ".arrow", ".feather"):
+    if first is None or first.is_dir() or first.suffix in (".parquet", ".arrow", ".feather", ".npz"):
         return "binary"
     with reading(first), opened(str(first)) as stream:
         head = stream.read(1 << 16)
@@ -64,4 +65,5 @@ _SURVEYS: dict[str, Callable[[str, Kind, Survey], None]] = {
     "recordings": survey_recordings,
     "analogies": survey_analogies,
     "rated pairs": survey_rated_pairs,
+    "described vectors": survey_described,
 }

@@ -11,7 +11,7 @@ from seqloom.data.tables.table import COLUMNAR, DELIMITED, JSON_LINES, suffix_of
 from seqloom.errors import RequestError
 from seqloom.files import STANDARD_INPUT, reading
 
-_SUFFIXES = (".txt", ".conll", ".conllu", ".ts", *DELIMITED, *JSON_LINES, *COLUMNAR)
+_SUFFIXES = (".txt", ".conll", ".conllu", ".ts", ".npz", *DELIMITED, *JSON_LINES, *COLUMNAR)
 
 
 def files_of(path: str) -> list[str]:
