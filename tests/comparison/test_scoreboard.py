@@ -11,7 +11,9 @@ import pytest
 
 from seqloom.comparison.differences import Difference, ModelScores, pairwise, to_leader
 from seqloom.comparison.report import report_page
+from seqloom.comparison.report_charts import pareto_front
 from seqloom.comparison.scoreboard import Row, notes, scoreboard
+from seqloom.comparison.tables import latex_table, markdown_table
 from seqloom.comparison.verdict import verdict
 
 EVIL = "<script>alert('&\"')</script>"
@@ -188,19 +190,46 @@ def test_a_row_comes_back_from_json() -> None:
 def test_the_page_escapes_everything(seeds: int) -> None:
     rows = [row(EVIL, [5.0 + k for k in range(seeds)]), row("b", [7.0] * seeds, counts=True)]
     page = report_page(report(rows))
-    assert [figure.name for figure in page.figures] == (["differences"] if seeds > 1 else []) + ["learning", "size"]
+    expected = (["differences"] if seeds > 1 else []) + ["learning", "time", "size", "memory", "latency"]
+    assert [figure.name for figure in page.figures] == expected
     html = page.html()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert" in html
 
 
 def test_the_learning_curves_hold_every_evaluation() -> None:
-    *_, learning, size = report_page(report([row("a", [5.0, 6.0]), row("b", [7.0, 8.0], counts=True)])).figures
-    assert len(learning.table.rows) == 2 * 2 + 2
-    assert [line[0] for line in size.table.rows] == ["a", "b"]
-    assert "seconds of training" in learning.label
+    page = report_page(report([row("a", [5.0, 6.0]), row("b", [7.0, 8.0], counts=True)]))
+    figures = {figure.name: figure for figure in page.figures}
+    assert len(figures["learning"].table.rows) == 2 * 2 + 2
+    assert [line[0] for line in figures["size"].table.rows] == ["a", "b"]
+    assert "seconds of training" in figures["learning"].label
 
 
 def test_the_interval_of_a_score_that_is_never_negative_stays_above_zero() -> None:
-    *_, size = report_page(report([row("a", [1.0, 9.0]), row("b", [5.0, 5.5])])).figures
-    assert size.table.rows[0][3] == "0"
+    figures = {f.name: f for f in report_page(report([row("a", [1.0, 9.0]), row("b", [5.0, 5.5])])).figures}
+    assert figures["size"].table.rows[0][3] == "0"
+
+
+def test_the_pareto_front() -> None:
+    costs, scores = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 1.0}, {"a": 9.0, "b": 9.5, "c": 5.0, "d": 9.9}
+    assert pareto_front(costs, scores, lower_is_better=True) == ["a", "c"]
+    assert pareto_front(costs, scores, lower_is_better=False) == ["d"]
+
+
+def test_tables_for_documents_escape_their_text() -> None:
+    rows = [row("lstm|x_1", [5.0, 6.0]), row("b", [7.0, 7.5])]
+    content = {**report(rows), "warnings": ["50 % of it"]}
+    assert "| lstm\\|x_1 |" in markdown_table(content, rows)
+    table = latex_table(content, rows)
+    assert r"lstm|x\_1 & 5.500 $\pm$" in table
+    assert table.count(r" \\") == 3
+
+
+def test_the_worst_examples_stand_beside_both_answers() -> None:
+    content = report([row("a", [5.0, 6.0]), row("b", [7.0, 7.5])])
+    answers = {"input": EVIL, "expected": "yes", "answers": ["no", "yes"], "losses": [1.0, 0.0]}
+    content["worst_examples"] = {"models": ["a", "b"], "metric": "accuracy", "rows": [answers]}
+    html = report_page(content).html()
+    assert "The worst examples of a" in html
+    assert "<td>no</td><td>yes</td>" in html
+    assert EVIL not in html

@@ -65,6 +65,10 @@ def compare(
     test: Test = None,
     settings: Set = None,
     threads: Threads = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="trainings at the same time; the processors are divided")] = 1,
+    cluster: Annotated[
+        str, typer.Option(help="the address of a Dask scheduler, such as tcp://host:8786: its workers train")
+    ] = "",
     figures: Figures = None,
     json: Json = False,
 ) -> None:
@@ -105,6 +109,8 @@ def compare(
         valid=valid,
         test=test,
         threads=threads,
+        jobs=jobs,
+        cluster=cluster,
         settings=parse_assignments(settings or []) | column_settings(task, parse_columns(columns or "")),
         figures=figures,
     )

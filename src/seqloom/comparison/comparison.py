@@ -16,21 +16,28 @@ from typing import Any
 
 import torch
 
-from seqloom.comparison.differences import pairwise, to_leader
+from seqloom.comparison.advice import next_steps, recommendations
+from seqloom.comparison.differences import Difference, pairwise, to_leader
 from seqloom.comparison.equal_size import equal_sizes
 from seqloom.comparison.examples import example_scores
 from seqloom.comparison.fairness import warnings
 from seqloom.comparison.forecasts import forecast_verdict
+from seqloom.comparison.jobs import check_jobs, machines_of, make_runner
 from seqloom.comparison.leakage import leakage_warning
+from seqloom.comparison.questions import ModelFacts, answers
 from seqloom.comparison.results import Results, gather, measure_online, run_content
 from seqloom.comparison.scoreboard import Row, notes, scoreboard
 from seqloom.comparison.spec import TUNED, ComparisonSpec, claim_folder, make_spec
+from seqloom.comparison.tables import latex_table, markdown_table
 from seqloom.comparison.trainings import Training, has_no_seed, plan_trainings, slow_trainings, train_all
 from seqloom.comparison.tune import check_tuning_installed, tuned_spec, tuning_note
 from seqloom.comparison.verdict import verdict
+from seqloom.comparison.worst_examples import worst_examples
+from seqloom.config import flatten
 from seqloom.data.corpus import prepare
 from seqloom.data.input_source import DataSource, paths_of
 from seqloom.files import write_atomic
+from seqloom.processors import num_threads
 from seqloom.run import load, make_settings
 from seqloom.runtime import cache_folder
 from seqloom.storage.folder import locked_folder
@@ -50,7 +57,10 @@ class Comparison:
 
     def __str__(self) -> str:
         warnings = [f"Warning: {warning}" for warning in self.report["warnings"]]
-        sentences = [self.report["verdict"], *warnings, *self.report["notes"]]
+        answers = [f"{answer['topic']}: {answer['text']}" for answer in self.report.get("answers", [])]
+        steps = [f"To try next: {step}." for step in self.report.get("next_steps", [])]
+        advice = [*self.report.get("recommendations", []), *steps]
+        sentences = [self.report["verdict"], *answers, *advice, *warnings, *self.report["notes"]]
         return "\n\n".join(
             [scoreboard(self.rows, self.report["score"]), "\n".join(textwrap.fill(text, 100) for text in sentences)]
         )
@@ -73,6 +83,8 @@ def compare(
     valid: DataSource | None = None,
     test: DataSource | None = None,
     threads: int = 0,
+    jobs: int = 1,
+    cluster: str = "",
     settings: Mapping[str, Any] | None = None,
     quiet: bool = False,
     figures: str | Path | None = None,
@@ -88,14 +100,18 @@ def compare(
     each model is trained once for each of them, which is then its test data: for small data.
     `tune` is the number of trials in which settings of each model are searched, each with the budget of a training; the
     tuned models stand beside the others.
+    `jobs` trainings run at the same time, or as many as `cluster`, the address of a Dask scheduler, has workers.
     `settings` are for every model, those named `model:setting` for one of them. `figures` is a folder for the charts
     as SVG files. Raises RequestError if the request is impossible or `out` holds another comparison.
     """
     budget = {"minutes": minutes, "epochs": epochs, "updates": updates}
     paths = paths_of(data, valid, test, cache_folder())
+    if jobs > 1 and not threads:
+        threads = max(num_threads() // jobs, 1)
     spec = make_spec(task, *paths, models, seeds, budget, threads, settings or {}, equal, split_seed, folds, tune)
     if tune:
         check_tuning_installed()
+    check_jobs(jobs, cluster)
     folder = Path(out)
     try:
         with locked_folder(folder):
@@ -107,8 +123,9 @@ def compare(
                 sizes = {name: sizes.get(name.removesuffix(TUNED), {}) for name in spec.models}
                 own_settings = {name: {**spec.settings_of(name), **sizes[name]} for name in spec.models}
             trainings = plan_trainings(spec, folder)
-            train_all(spec, own_settings, trainings, quiet)
-            return _conclude(spec, trainings, sizes, folder, None if figures is None else Path(figures))
+            run = make_runner(spec, own_settings, folder, jobs, cluster, quiet)
+            train_all(spec, trainings, run, quiet)
+            return _conclude(spec, trainings, own_settings, sizes, folder, None if figures is None else Path(figures))
     except KeyboardInterrupt:
         if not quiet:
             print("the same command resumes where this one stopped", file=sys.stderr)
@@ -118,6 +135,7 @@ def compare(
 def _conclude(
     spec: ComparisonSpec,
     trainings: Sequence[Training],
+    settings: Mapping[str, Mapping[str, Any]],
     sizes: Mapping[str, Mapping[str, int]],
     folder: Path,
     figures: Path | None,
@@ -137,6 +155,22 @@ def _conclude(
     terms = {**asdict(spec), "sizes": {name: dict(values) for name, values in sizes.items()}}
     special = _incomparable(spec) or _forecasts(spec, trainings)
     report = make_report(results, terms, shlex.join(spec.command(str(folder))), left_out, special)
+    facts = {
+        name: ModelFacts(
+            spec.specs[name].model, flatten(make_settings(spec.task, spec.specs[name].model, values, spec.data))
+        )
+        for name, values in settings.items()
+    }
+    report |= make_advice(results, report, facts, tasks[spec.task].models(), bool(spec.tune)) if not special else {}
+    report["worst_examples"] = worst_examples(results, trainings, examples, folder, spec.threads)
+    if "minutes" in spec.budget:
+        minutes, threads = spec.budget["minutes"], results.rows[0].threads
+        report["notes"].append(
+            f"The result is about {minutes:g} minutes of training on this machine, with {threads} "
+            f"thread{'s' if threads != 1 else ''}: a faster machine trains more in the same time."
+        )
+    machines = machines_of(folder)
+    report["machines"] = {training.folder.name: machines.get(training.folder.name, "") for training in trainings}
     if spec.tune:
         tuning = read_json(folder / "tuning.json")
         report |= {"tuning": tuning}
@@ -180,13 +214,40 @@ def make_report(
     }
 
 
+def make_advice(
+    results: Results,
+    report: Mapping[str, Any],
+    facts: Mapping[str, ModelFacts],
+    available: Sequence[str],
+    tuned: bool,
+) -> dict[str, Any]:
+    """The parts of the report that answer questions: `answers`, `recommendations`, `next_steps`. `facts`: the model and
+    the settings of each name; `available`: the models of the task."""
+    pairs = [Difference.from_json(content) for content in report["pairs"]]
+    differences = [Difference.from_json(content) for content in report["differences"]]
+    names = {report["leader"], *(difference.model for difference in differences)}
+    rows = [row for row in results.rows if row.model in names]
+    return {
+        "answers": [answer._asdict() for answer in answers(rows, pairs, facts, results.score)],
+        "recommendations": recommendations(rows, differences, results.score),
+        "next_steps": next_steps(rows, differences, facts, results.lower_is_better, available, tuned),
+    }
+
+
 def write_report(results: Results, report: dict[str, Any], folder: Path, figures: Path | None) -> Comparison:
     from seqloom.comparison.report import report_page  # charts take a third of a second to import
 
     report = json.loads(json.dumps(report))  # the same as reading the file gives
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
+    write_atomic(folder / "report.md", markdown_table(report, results.rows))
+    write_atomic(folder / "report.tex", latex_table(report, results.rows))
     report_page(report).write(folder / "report.html", figures)
     return Comparison(folder, results.rows, report)
+
+
+def _facts(spec: ComparisonSpec, name: str, settings: Mapping[str, Any]) -> ModelFacts:
+    model = spec.specs[name].model
+    return ModelFacts(model, flatten(make_settings(spec.task, model, settings, spec.data)))
 
 
 def _leakage(spec: ComparisonSpec) -> str:

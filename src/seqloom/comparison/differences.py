@@ -54,7 +54,8 @@ class Difference:
 
     @property
     def told_apart(self) -> bool:
-        return self.p is not None and self.p < ALPHA
+        """By the test and by the interval: with two seeds, the interval is the more cautious of the two."""
+        return self.p is not None and self.p < ALPHA and self.low is not None and self.low > 0
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "enough": self.enough._asdict(), "told_apart": self.told_apart}

@@ -98,8 +98,8 @@ def _still_improving(rows: Sequence[Row], lower_is_better: bool) -> list[str]:
     before, after = [row.model for row in rows], [promise.model for promise in promised]
     if before[0] != after[0]:
         order = listed([f"{p.model} (about {plain(p.score)})" for p in promised[:2]], "before")
-        return [sentence, f"With twice the time another model would probably come first: {order}."]
-    return [sentence, "With twice the time the same model would probably come first."]
+        return [f"{sentence} With twice the time another model would probably come first: {order}."]
+    return [f"{sentence} With twice the time the same model would probably come first."]
 
 
 def _small_test_data(rows: Sequence[Row], differences: Sequence[Difference], unit: str) -> str:

@@ -10,18 +10,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqloom.comparison.comparison import Comparison, make_report, write_report
+from seqloom.comparison.comparison import Comparison, make_advice, make_report, write_report
 from seqloom.comparison.examples import opened, read_example_scores, save_example_scores, score_examples
 from seqloom.comparison.forecasts import forecast_verdict
+from seqloom.comparison.questions import ModelFacts
 from seqloom.comparison.results import gather, measure_online, run_content
 from seqloom.comparison.spec import claim_folder
 from seqloom.comparison.trainings import Training, is_deterministic
+from seqloom.comparison.worst_examples import worst_examples
+from seqloom.config import flatten
 from seqloom.data.input_source import DataSource, path_of
 from seqloom.data.tables.several_files import content_hash
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.metrics.example_scores import ExampleScores
-from seqloom.run import Run
 from seqloom.runtime import cache_folder
 from seqloom.storage.folder import locked_folder
 from seqloom.tasks import tasks
@@ -43,6 +45,7 @@ class ScoredRun(NamedTuple):
     summary: dict[str, Any]
     examples: ExampleScores | None
     deterministic: bool
+    settings: Mapping[str, Any]
 
 
 def compare_runs(
@@ -97,12 +100,9 @@ def _score(folder: Path, data: str, file: Path, threads: int) -> ScoredRun:
             run.plan.contents,
             {**summary, "test": read_json(metrics)},
             read_example_scores(file) if file.exists() else None,
-            _is_deterministic(run),
+            is_deterministic(run.plan.task, run.plan.model, run.plan.settings),
+            flatten(run.plan.settings),
         )
-
-
-def _is_deterministic(run: Run) -> bool:
-    return is_deterministic(run.plan.task, run.plan.model, run.plan.settings)
 
 
 def _refuse_incomparable(runs: Sequence[ScoredRun], data: str) -> None:
@@ -167,6 +167,11 @@ def _conclude(runs: Sequence[ScoredRun], data: str, threads: int, folder: Path, 
     command = ["seqloom", "compare", *(str(run.folder) for run in runs), data, "--out", str(folder)]
     special = _special_verdict(runs, names, data, threads)
     report = make_report(results, terms, shlex.join(command), [], special)
+    if not special:
+        facts = {name: ModelFacts(run.model, run.settings) for name, run in zip(names, runs, strict=True)}
+        report |= make_advice(results, report, facts, tasks[runs[0].task].models(), tuned=True)
+    examples = [run.examples for run in runs]
+    report["worst_examples"] = worst_examples(results, trainings, examples, folder, threads, data)
     report["notes"] += _unequal_terms(runs, names)
     return write_report(results, report, folder, figures)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from seqloom.charts.axis import Axis
-from seqloom.charts.bars import Bar, bar_chart
 from seqloom.charts.figure import Figure
-from seqloom.charts.lines import Line, line_chart
 from seqloom.charts.page import Page
-from seqloom.charts.scatter import Point, scatter_chart
 from seqloom.charts.theme import series_colour
 from seqloom.comparison.differences import Difference
+from seqloom.comparison.report_charts import cost_charts, difference_chart, learning_curves
 from seqloom.comparison.scoreboard import Row, headings
 from seqloom.comparison.verdict import many, plain
 
@@ -27,6 +23,10 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: .5rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
 th { font-weight: 600; color: var(--soft); font-size: .8rem; line-height: 1.25; vertical-align: bottom }
 th:first-child, td:first-child { text-align: left; padding-left: 0 } tr.first td { font-weight: 650 }
+.grid { display: grid; gap: 1.5rem } .grid h3 { font-size: 1rem; margin: 1rem 0 0 } .grid section { min-width: 0 }
+@media (min-width: 800px) { .grid { grid-template-columns: 1fr 1fr } }
+.examples td { text-align: left; white-space: normal; vertical-align: top; min-width: 6rem; overflow-wrap: anywhere }
+.examples td:first-child { min-width: 14rem } .examples th { text-align: left }
 .key { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .55rem }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.25rem; margin: .75rem 0; font-size: .95rem }
 dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
@@ -42,41 +42,49 @@ def report_page(report: dict[str, Any]) -> Page:
     metric = score.rpartition(" ")[2]
     better = "lower" if report["lower_is_better"] else "higher"
     colours = {model: number for number, model in enumerate(terms["models"])}
-    learning = _learning_curves(rows, colours, f"validation {metric}, {better} is better")
-    size = _quality_by_size(rows, colours, f"{score}, {better} is better")
+    learning = learning_curves(rows, colours, f"validation {metric}, {better} is better")
+    costs = cost_charts(rows, colours, f"{score}, {better} is better", report["lower_is_better"])
     several = terms["seeds"] > 1
     differences = [Difference.from_json(content) for content in report.get("differences", [])]
     tested = any(difference.p is not None for difference in differences)
-    behind = _difference_chart(differences, colours, score) if tested else None
+    behind = difference_chart(differences, colours, score) if tested else None
+    sections = "".join(f"<section><h3>{escape(cost.title)}</h3>{c.html()}</section>" for cost, c in costs.items())
     corner = f"{'down' if report['lower_is_better'] else 'up'} and to the left"
     body = f"""<h1>{len(rows)} model{"s" if len(rows) > 1 else ""} on {escape(Path(terms["data"]).name)}</h1>
 <p class="soft">{escape(terms["task"])} · {escape(_training_terms(terms))} · {escape(report["date"][:10])}</p>
 <p class="verdict">{escape(report["verdict"])}</p>
-{_warnings(report)}<div class="wide">{_table(rows, score, colours)}</div>
+{_advice(report)}{_warnings(report)}<div class="wide">{_table(rows, score, colours)}</div>
 <p class="soft">{escape(" ".join(report["notes"]))}</p>
 {_differences(report, score, behind)}<h2>Learning against time</h2>
 <p class="soft">{"A line is one seed. " if several else ""}Each point is an evaluation on the validation text.</p>
 {learning.html()}
-<h2>Quality against size</h2>
-<p class="soft">{"Bars are the 95 % intervals. " if several else ""}Further {corner} is more for less.</p>
-{size.html()}
-<h2>How it was measured</h2>
+<h2>Quality against cost</h2>
+<p class="soft">{"Bars are the 95 % intervals. " if several else ""}Further {corner} is more for less. The dashed line
+is the Pareto front: it joins the models that no other model beats in both.</p>
+<div class="grid">{sections}</div>
+{_worst_examples(report)}<h2>How it was measured</h2>
 {_terms(report)}"""
-    figures = [figure for figure in (behind, learning, size) if figure is not None]
+    figures = [figure for figure in (behind, learning, *costs.values()) if figure is not None]
     return Page(f"{terms['task']}: {', '.join(terms['models'])}", body, figures, _STYLE)
+
+
+def _advice(report: dict[str, Any]) -> str:
+    """The questions that the comparison answers, what to use and what to try next; empty if it says nothing of it."""
+    entries = "".join(
+        f"<dt>{escape(answer['topic'])}</dt><dd>{escape(answer['text'][0].upper() + answer['text'][1:])}</dd>"
+        for answer in report.get("answers", [])
+    )
+    use = "".join(f"<li>{escape(sentence)}</li>" for sentence in report.get("recommendations", []))
+    steps = "".join(f"<li>{escape(step[0].upper() + step[1:])}.</li>" for step in report.get("next_steps", []))
+    parts = [f"<dl>{entries}</dl>" if entries else "", f"<ul>{use}</ul>" if use else ""]
+    parts.append(f'<p class="soft">To try next:</p><ul>{steps}</ul>' if steps else "")
+    return "".join(part for part in parts if part)
 
 
 def _warnings(report: dict[str, Any]) -> str:
     """A list of what makes the result less certain; empty if there is nothing."""
     items = "".join(f"<li>{escape(warning)}</li>" for warning in report.get("warnings", []))
     return f'<ul class="warnings">{items}</ul>\n' if items else ""
-
-
-def _difference_chart(differences: list[Difference], colours: dict[str, int], score: str) -> Figure:
-    bars = [Bar(d.model, d.difference, colours[d.model], d.low, d.high) for d in differences]
-    return bar_chart(
-        "differences", f"how far each model is behind the first, {score}", bars, f"{score}, behind the first"
-    )
 
 
 def _differences(report: dict[str, Any], score: str, figure: Figure | None) -> str:
@@ -109,30 +117,27 @@ would show such a difference in four of five comparisons.</p>
 """
 
 
-def _learning_curves(rows: list[Row], colours: dict[str, int], y_label: str) -> Figure:
-    """The validation score against the time of training, a line for each seed of each model."""
-    lines = [Line(row.model, curve, colours[row.model]) for row in rows for curve in row.curves]
-    seconds, scores = zip(*(point for line in lines for point in line.points), strict=True)
-    unit, length = ("minutes", 60.0) if max(seconds) >= 180 else ("seconds", 1.0)
-    x = Axis(0.0, max(max(seconds) / length, 1e-9) * 1.01, False, f"{unit} of training")
-    y = Axis.over(scores, y_label, log=min(scores) > 0 and max(scores) > 3 * min(scores))
-    lines = [replace(line, points=[(second / length, score) for second, score in line.points]) for line in lines]
-    return line_chart("learning", f"{y_label}, against {x.label}", lines, x, y)
-
-
-def _quality_by_size(rows: list[Row], colours: dict[str, int], y_label: str) -> Figure:
-    """The test score with its interval against the number of parameters."""
-    points = []
-    for row in rows:
-        mean, half = row.score
-        # Of a score that is never negative, the part of an interval below 0 means nothing.
-        low = None if half is None else max(mean - half, 0.0) if mean >= 0 else mean - half
-        high = None if half is None else mean + half
-        points.append(Point(row.model, float(row.parameters), mean, colours[row.model], low, high))
-    x = Axis.over([point.x for point in points], "parameters", log=True)
-    ends = [end for point in points for end in (point.y, point.low, point.high) if end is not None]
-    y = Axis.over(ends, y_label, log=False)
-    return scatter_chart("size", f"{y_label}, against {x.label}", points, x, y)
+def _worst_examples(report: dict[str, Any]) -> str:
+    """The test examples that the best model answers worst, with both answers; empty if the task shows none."""
+    worst = report.get("worst_examples") or {}
+    if not worst:
+        return ""
+    has_answers = any(answer for row in worst["rows"] for answer in row["answers"])
+    head = ["example", "expected", *worst["models"]] if has_answers else ["example", *worst["models"]]
+    lines = []
+    for row in worst["rows"]:
+        if has_answers:
+            cells = [row["input"], row["expected"], *row["answers"]]
+        else:
+            cells = [row["input"], *(f"{loss:.3f} nats per token" for loss in row["losses"])]
+        lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    first = worst["models"][0]
+    return f"""<h2>The worst examples of {escape(first)}</h2>
+<p class="soft">The test examples with the worst {"answers" if has_answers else "scores"} of {escape(first)} (first
+seed){", beside those of " + escape(worst["models"][1]) if len(worst["models"]) > 1 else ""}.</p>
+<div class="wide"><table class="examples"><thead><tr>{names}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>
+"""
 
 
 def _table(rows: list[Row], score: str, colours: dict[str, int]) -> str:
@@ -172,9 +177,19 @@ def _equal_terms(report: dict[str, Any]) -> str:
         changed = (f"{name}: {', '.join(f'{n}={v}' for n, v in s.items())}" for name, s in terms["sizes"].items())
         sizes = f"; as many parameters as {terms['models'][0]}, within 2 %, by {'; '.join(changed)}"
     return (
-        "one split and one tokenizer for all models, each training in a process of its own, one after the other, "
+        "one split and one tokenizer for all models, each training in a process of its own, "
         f"{_budget(terms)} each, {threads}{sizes}"
     )
+
+
+def _machines(report: dict[str, Any]) -> str:
+    """Which trainings ran on which machine."""
+    trainings: dict[str, list[str]] = {}
+    for training, machine in report.get("machines", {}).items():
+        trainings.setdefault(machine, []).append(training)
+    if len(trainings) < 2:
+        return next(iter(trainings), "") or "this machine"
+    return "; ".join(f"{machine or 'this machine'}: {', '.join(names)}" for machine, names in trainings.items())
 
 
 def _terms(report: dict[str, Any]) -> str:
@@ -196,6 +211,7 @@ def _terms(report: dict[str, Any]) -> str:
         "peak memory": "of the training process, the largest over seeds",
         "machine": f"{machine['processor']}, {_count(machine['cores'] or 1, 'core')}, torch {machine['torch']}, "
         f"Python {machine['python']}",
+        "trained on": _machines(report),
         "date": report["date"],
     }
     entries = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in about.items())

@@ -92,7 +92,7 @@ class Row:
             self.model,
             _with_interval(self.score),
             _or_dash(self.bits_per_byte, ".3f"),
-            _short(self.parameters),
+            short_number(self.parameters),
             _or_dash(self.targets_per_second, ",.0f"),
             _or_dash(self.online_milliseconds, ".2f"),
             f"{self.peak_memory_bytes / 1e6:,.0f} MB",
@@ -146,7 +146,7 @@ def _or_dash(number: float | None, form: str) -> str:
     return "–" if number is None else format(number, form)
 
 
-def _short(number: int) -> str:
+def short_number(number: int) -> str:
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             return f"{number / size:.{1 if number < 100 * size else 0}f} {suffix}"

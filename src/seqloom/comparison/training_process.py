@@ -48,7 +48,7 @@ def run_training(arguments: Sequence[str], title: str, quiet: bool = False) -> N
     )
     output = ""
     try:
-        with _terminated_as_interrupted():
+        with terminated_as_interrupted():
             try:
                 for text in _output_of(child):
                     output = (output + text)[-_LAST_CHARACTERS:]
@@ -127,7 +127,7 @@ def _error_message(output: str, status: int) -> str:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """While entered, SIGTERM raises KeyboardInterrupt, so that no child stays behind."""
     if threading.current_thread() is not threading.main_thread():
         yield

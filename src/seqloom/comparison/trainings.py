@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +37,10 @@ class Training(NamedTuple):
         return (self.folder / "summary.json").exists() and bool(read_summary(self.folder)["finished"])
 
 
+Runner = Callable[[Sequence[Training]], None]
+"""Finishes trainings: one after the other, several at a time, or on a cluster."""
+
+
 def plan_trainings(spec: ComparisonSpec, folder: Path) -> list[Training]:
     """Seed by seed, so that an interrupted comparison has compared all models with the first seeds."""
     last_seed = {name: 1 if has_no_seed(spec, name) else spec.seeds for name in spec.models}
@@ -62,19 +66,17 @@ def is_deterministic(task_name: str, model: str, settings: Any) -> bool:
     return fitted is not None and not isinstance(fitted, FittedByPasses)
 
 
-def train_all(spec: ComparisonSpec, settings: Settings, trainings: Sequence[Training], quiet: bool) -> None:
+def train_all(spec: ComparisonSpec, trainings: Sequence[Training], run: Runner, quiet: bool) -> None:
     """Trains what is not finished. With a budget in minutes, a training that got less than its fair share of processor
     time is trained a second time."""
-    log = _silent if quiet else _to_standard_error
+    log = _silent if quiet else to_standard_error
     if "minutes" in spec.budget and any(not training.is_finished for training in trainings):
         minutes = spec.budget["minutes"] * sum(not has_no_seed(spec, training.name) for training in trainings)
         log(f"{len(trainings)} trainings, {spec.budget['minutes']:g} minutes each: about {minutes:.3g} minutes in all")
-    for number, training in enumerate(trainings, 1):
-        if not training.is_finished:
-            log(f"{training.name}, seed {training.seed} ({number} of {len(trainings)})")
-        train_once(spec, settings, training, quiet)
+    run([training for training in trainings if not training.is_finished])
     if "minutes" not in spec.budget:
         return
+    again = []
     for training in slow_trainings([t for t in trainings if not has_no_seed(spec, t.name)]):
         slow = training.folder.parent.parent / "slow" / training.folder.name
         if slow.exists():
@@ -83,7 +85,8 @@ def train_all(spec: ComparisonSpec, settings: Settings, trainings: Sequence[Trai
         make_folder(slow.parent)
         with writing(slow):
             training.folder.rename(slow)
-        train_once(spec, settings, training, quiet)
+        again.append(training)
+    run(again)
 
 
 def slow_trainings(trainings: Sequence[Training]) -> list[Training]:
@@ -125,7 +128,7 @@ def training_arguments(spec: ComparisonSpec, settings: Settings, training: Train
     return arguments
 
 
-def _to_standard_error(line: str) -> None:
+def to_standard_error(line: str) -> None:
     print(line, file=sys.stderr)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqloom.comparison.differences import Difference, ModelScores, why_only_an_order
+from seqloom.comparison.statistics import ALPHA
 
 
 def verdict(
@@ -27,13 +28,13 @@ def verdict(
     pairs = len(models) * (len(models) - 1) // 2
     test = f"corrected for {pairs} pairs (Holm)" if pairs > 1 else "paired over the same examples"
     if not tied:
-        return f"{first.model} won: {ahead}; {_p(nearest.p)}, {test}."
+        return f"{first.model} won: {ahead}; {p_text(nearest.p)}, {test}."
     names = listed([first.model, *(difference.model for difference in tied)], "and")
     sentences = [f"{names} tie: there is not enough evidence to tell them apart ({_evidence(tied, test)})."]
     sentences += [f"{first.model} came first: {ahead}."] if nearest in tied else []
     if worse:
         behind = listed([difference.model for difference in worse], "and")
-        sentences.append(f"{first.model} is better than {behind} ({_p(max(d.p or 0.0 for d in worse))}).")
+        sentences.append(f"{first.model} is better than {behind} ({p_text(max(d.p or 0.0 for d in worse))}).")
     sentences.append(_what_is_enough(first.model, tied[0], unit))
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -54,7 +55,9 @@ def _evidence(tied: Sequence[Difference], test: str) -> str:
     p_values = [difference.p for difference in tied if difference.p is not None]
     if not p_values:
         return "their scores do not vary, so no test is possible"
-    return f"{_p(min(p_values))}{' or more' if len(p_values) > 1 else ''}, {test}"
+    if min(p_values) < ALPHA:
+        return f"the 95 % interval of their difference includes 0, {test}"
+    return f"{p_text(min(p_values))}{' or more' if len(p_values) > 1 else ''}, {test}"
 
 
 def _what_is_enough(leader: str, difference: Difference, unit: str) -> str:
@@ -78,7 +81,7 @@ def _rounded(number: int) -> str:
     return f"{int(float(f'{number:.2g}')):,}"
 
 
-def _p(p: float | None) -> str:
+def p_text(p: float | None) -> str:
     return "no p-value" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 

@@ -154,6 +154,24 @@ class ScoresEachExample(Protocol):
         ...
 
 
+class ShownExample(NamedTuple):
+    """An example as a person reads it: the input, the expected answer, and the answer of a model; empty where there is
+    none, as of a language model."""
+
+    input: str
+    expected: str
+    answer: str
+
+
+@runtime_checkable
+class ShowsExamples(ScoresEachExample, Protocol):
+    """Shows examples beside the answers of a model."""
+
+    def show_examples(self, trained: Trained, data: Any, numbers: Sequence[int]) -> list[ShownExample]:
+        """The examples with these `numbers`, in the order of `example_scores`."""
+        ...
+
+
 @runtime_checkable
 class ScoresByLength(Protocol):
     """Scores its models by the length of their inputs."""

@@ -33,7 +33,7 @@ from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.capabilities import ShownExample, Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.classify_models import build, rebuild, vocabulary_of_vectors
 from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of
 from seqloom.tasks.network_task import Loss
@@ -114,6 +114,11 @@ class ClassifyTask:
         predicted, _ = _answers(trained, data)
         right = [label == answer for label, answer in zip(data.labels, predicted, strict=True)]
         return ExampleScores("ratio", "example", np.column_stack([right, np.ones(len(right))]).astype(np.float64))
+
+    def show_examples(self, trained: Trained, data: LabelledData, numbers: Sequence[int]) -> list[ShownExample]:
+        names = data.codec.labels.names
+        answers = [names[int(decided.log_probs.argmax())] for decided in _decided(trained, data, np.array(numbers))]
+        return [ShownExample(data.shown(i), data.labels[i], answer) for i, answer in zip(numbers, answers, strict=True)]
 
     def inputs(self, path: str, settings: ClassifySettings) -> Iterator[Source]:
         return unlabelled(path, settings.data.columns)

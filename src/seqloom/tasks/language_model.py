@@ -38,7 +38,7 @@ from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.storage.tensors import load_model_tensors, read_tensors
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Steps, Trained, TrainedModel
+from seqloom.tasks.capabilities import ShownExample, Steps, Trained, TrainedModel
 from seqloom.tasks.counted_language_models import (
     COUNTED,
     counted_preset,
@@ -197,6 +197,14 @@ class LanguageModelTask:
         starts, unit = _passages(data)
         tokens = np.diff(starts, append=len(data))
         return ExampleScores("perplexity", unit, np.column_stack([np.add.reduceat(nats, starts), tokens]))
+
+    def show_examples(self, trained: Trained, data: TokenFile, numbers: Sequence[int]) -> list[ShownExample]:
+        """The text of lines or passages; a language model has no answer."""
+        starts, _ = _passages(data)
+        ends = np.append(starts[1:], len(data))
+        tokenizer = cast(TextCodec, trained.codec).tokenizer
+        texts = (tokenizer.decode(data.read(int(starts[i]), int(ends[i])).tolist()) for i in numbers)
+        return [ShownExample(text, "", "") for text in texts]
 
     def examples(self, path: str, settings: LanguageModelSettings) -> Iterator[str]:
         return input_lines(path, settings.data.columns)

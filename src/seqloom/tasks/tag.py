@@ -34,7 +34,7 @@ from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.capabilities import ShownExample, Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.tag_settings import TagSettings, preset_of, settings_of
 from seqloom.tasks.task import Score
@@ -129,6 +129,20 @@ class TagTask:
                 rows.append((int((tags == expected).sum()), len(expected)))
         metric = "ratio" if scheme is None else "f1"
         return ExampleScores(metric, "sentence", np.array(rows, dtype=np.float64))
+
+    def show_examples(self, trained: Trained, data: TaggedFile, numbers: Sequence[int]) -> list[ShownExample]:
+        """Words with their tags: `Paris/B-LOC`."""
+        rows = data.rows(numbers)
+        answers = tag_rows(trained.model.eval(), rows, data.lexicon, _device(trained))
+        shown = []
+        for number, row, (tags, _) in zip(numbers, rows, answers, strict=True):
+            words = [data.forms[word] for word in row]
+            expected = data.tags[data.starts[number] : data.starts[number + 1]]
+            tagged = (
+                " ".join(f"{w}/{data.names[t]}" for w, t in zip(words, ids, strict=True)) for ids in (expected, tags)
+            )
+            shown.append(ShownExample(" ".join(words), *tagged))
+        return shown
 
     def inputs(self, path: str, settings: TagSettings) -> Iterator[Words]:
         """The words of each sentence of a CoNLL or CoNLL-U file, ignoring its tags, or of each line of a text."""

@@ -51,7 +51,7 @@ from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.capabilities import ShownExample, Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 from seqloom.tasks.translate_settings import RECURRENT, TRANSFORMER, TranslateSettings
@@ -141,6 +141,17 @@ class TranslateTask:
         sums = np.zeros((len(numbers), 10))
         np.add.at(sums, [numbers[source] for source in sources], bleu_statistics(hypotheses, references))
         return ExampleScores("bleu", "source", sums)
+
+    def show_examples(self, trained: Trained, data: Pairs, numbers: Sequence[int]) -> list[ShownExample]:
+        references: dict[str, list[str]] = {}
+        for pair in data.pairs:
+            references.setdefault(pair.source, []).append(pair.target)
+        sources = [list(references)[number] for number in numbers]
+        answers = self.predict(trained, sources, {})
+        return [
+            ShownExample(source, " / ".join(dict.fromkeys(references[source])), best[0].text)
+            for source, best in zip(sources, answers, strict=True)
+        ]
 
     def _decoded(
         self, trained: Trained, pairs: Sequence[Pair], options: Mapping[str, Any]
