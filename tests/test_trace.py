@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LIMITS = {"train language-model to backward()": 46, "fused update": 20}
-"""The goal of the first is 40, which it had before tables and several files as data came (six files that it enters only
-to ask whether there is any of it). These limits may fall, not rise."""
+LIMITS = {"train language-model to backward()": 40, "fused update": 20}
+"""These limits may fall, not rise."""
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,12 @@ import polars as pl
 import pytest
 
 import seqloom
-from seqloom.data.input_source import path_of, paths_of
+from seqloom.data.input_source import content_hash, files_of, path_of, paths_of
 from seqloom.data.readers.labelled import holds_numbers, labelled, unlabelled
 from seqloom.data.readers.lines import input_lines, lines
 from seqloom.data.readers.pairs import pairs, sources
 from seqloom.data.readers.tagged import tagged, words_of
 from seqloom.data.tables.columns import columns_text, parse_columns
-from seqloom.data.tables.several_files import content_hash, files_of
 from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 from seqloom.run.plan import column_settings
 

@@ -14,11 +14,10 @@ from torch import nn
 
 import seqloom
 from seqloom.data.batches import Batch
-from seqloom.runtime import Runtime
+from seqloom.runtime import Runtime, make_fabric
 from seqloom.tasks.network_task import Loss
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.gradients import BatchAndState, Objective
-from seqloom.training.ranks import make_fabric
 from tests.support.texts import SMALL, write_text
 
 PLAIN_STEPS: dict[str, Any] = {

@@ -19,8 +19,7 @@ from seqloom.comparison.spec import claim_folder
 from seqloom.comparison.trainings import Training, is_deterministic
 from seqloom.comparison.worst_examples import worst_examples
 from seqloom.config import flatten
-from seqloom.data.input_source import DataSource, path_of
-from seqloom.data.tables.several_files import content_hash
+from seqloom.data.input_source import DataSource, content_hash, path_of
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.metrics.example_scores import ExampleScores

@@ -24,7 +24,7 @@ from seqloom.comparison.trainings import (
     training_arguments,
 )
 from seqloom.config import read_toml, write_toml
-from seqloom.data.tables.several_files import content_hash
+from seqloom.data.input_source import content_hash
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import write_atomic
 from seqloom.training.reports import read_json

@@ -12,8 +12,7 @@ from typing import Any, Literal, cast, get_args
 from seqloom.comparison.model_specs import ModelSpec, folder_names, parse_model, refuse_equal_models
 from seqloom.config import build, full_name
 from seqloom.data.corpus import Recipe, Sources
-from seqloom.data.input_source import rereadable
-from seqloom.data.tables.several_files import content_hash
+from seqloom.data.input_source import content_hash, rereadable
 from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.files import make_folder, write_atomic
 from seqloom.run import make_settings, settings_type

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from seqloom.data.input_source import rereadable
+from seqloom.data.input_source import content_hash, files_of, rereadable
 from seqloom.data.splits import NEWEST_RULE, Split, SplitRule, Splits, check_split_options, draw_splits
-from seqloom.data.tables.several_files import content_hash, files_of
 from seqloom.data.token_file import UnknownTokens, batches
 from seqloom.errors import RequestError, SeqloomError, collected_warnings, warn, warn_again
 from seqloom.files import hashed_reads, writing

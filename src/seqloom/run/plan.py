@@ -13,9 +13,9 @@ from pydantic import create_model
 
 from seqloom.config import Settings, build, flatten, full_name, leaves, read_toml
 from seqloom.data.corpus import Recipe, Sources
+from seqloom.data.input_source import content_hash, files_of
 from seqloom.data.splits import FIRST_RULE, NEWEST_RULE
 from seqloom.data.tables.columns import columns_text
-from seqloom.data.tables.several_files import content_hash, files_of
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import make_folder
 from seqloom.formats.vector_sources import dim_of

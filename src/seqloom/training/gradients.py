@@ -19,7 +19,7 @@ from seqloom.data.corpus import Corpus
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.memory import keep_freed_memory
 from seqloom.nn.layer import State, detach, restore_state, state_tensors
-from seqloom.runtime import Runtime
+from seqloom.runtime import Processes, Runtime, SingleProcess, make_fabric, processes_of
 from seqloom.storage.arrays import Entry
 from seqloom.storage.tensors import load_model_tensors, model_tensors, read_tensors, write_tensors
 from seqloom.tasks.capabilities import Calibrates, Trained
@@ -36,7 +36,6 @@ from seqloom.training.checkpoint import (
 )
 from seqloom.training.checkpoint_folder import current_checkpoint
 from seqloom.training.nonfinite import not_finite
-from seqloom.training.ranks import Processes, SingleProcess, make_fabric, processes_of
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.trainer import Schedule, Trainer
 

@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 from seqloom.data.corpus import Corpus
 from seqloom.models.fitted import FittedInOnePass
-from seqloom.runtime import Runtime
+from seqloom.runtime import Processes, Runtime, SingleProcess, make_fabric, processes_of
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.ranks import Processes, SingleProcess, make_fabric, processes_of
 from seqloom.training.trainer import Schedule, Trainer
 
 

@@ -13,13 +13,12 @@ from seqloom.data.corpus import Corpus
 from seqloom.errors import SeqloomError
 from seqloom.memory import give_back_freed_memory
 from seqloom.models.fitted import FittedByPasses, PassSettings
-from seqloom.runtime import Runtime
+from seqloom.runtime import Runtime, SingleProcess
 from seqloom.storage.arrays import Entry, array_entries, map_arrays
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.ranks import SingleProcess
 from seqloom.training.trainer import Schedule, Trainer
 
 

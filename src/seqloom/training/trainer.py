@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from seqloom.data.corpus import Corpus
-from seqloom.runtime import Runtime
+from seqloom.runtime import Processes, Runtime
 from seqloom.storage.arrays import Entry
 from seqloom.tasks.task import Score
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.ranks import Processes
 
 
 class Schedule(NamedTuple):

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from seqloom.data.example import Labelled, Source
 from seqloom.data.frames import is_number
+from seqloom.data.input_source import files_of, is_table, suffix_of
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import LABEL_NAMES, TEXT_NAMES, names_columns, warn_of_header
 from seqloom.data.readers.table import SERIES_NAMES, rows, table
 from seqloom.data.readers.ts_format import cases, time_series
 from seqloom.data.tables.columns import Role, inputs_are_table, parse_columns, reads_as_table, texts_of
 from seqloom.data.tables.formats import open_table
-from seqloom.data.tables.several_files import files_of
-from seqloom.data.tables.table import is_table, suffix_of
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from seqloom.data.input_source import is_table
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import TEXT_NAMES
 from seqloom.data.tables.columns import Role, inputs_are_table, parse_columns, texts_of
 from seqloom.data.tables.formats import open_table
-from seqloom.data.tables.table import is_table
 from seqloom.errors import warn
 from seqloom.files import read_lines
 
@@ -27,9 +27,8 @@ def lines(path: str, columns: str = "") -> Iterator[str]:
 
     Warns if every line is enclosed in `<s>` and `</s>` or the like, which make a text easier to predict.
     """
-    chosen_columns = parse_columns(columns)
-    if chosen_columns or is_table(path):
-        yield from (texts["text"] for texts in texts_of(open_table(path), chosen_columns, ROLES))
+    if columns or is_table(path):
+        yield from (texts["text"] for texts in texts_of(open_table(path), parse_columns(columns), ROLES))
         return
     texts = (text for line in read_lines(path) if (text := line.strip()))
     first = list(itertools.islice(texts, _LINES_TO_LOOK_AT))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Literal
 
+from seqloom.data.input_source import is_table
 from seqloom.data.readers import readers
 from seqloom.data.readers.conll import (
     NumberedLine,
@@ -23,7 +24,7 @@ from seqloom.data.readers.conllu import COLUMNS, FORM, conllu, conllu_rows
 from seqloom.data.readers.header_row import SENTENCE_NAMES, TAG_NAMES, WORD_NAMES
 from seqloom.data.tables.columns import Role, cell_text, parse_columns, select
 from seqloom.data.tables.formats import open_table
-from seqloom.data.tables.table import TableRow, is_table
+from seqloom.data.tables.table import TableRow
 from seqloom.errors import RequestError, SeqloomError
 
 Words = tuple[str, ...]

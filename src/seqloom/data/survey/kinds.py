@@ -10,14 +10,13 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from seqloom.data.frames import is_number
+from seqloom.data.input_source import COLUMNAR, JSON_LINES, files_of, is_table, suffix_of
 from seqloom.data.readers import labelled as labelled_reader
 from seqloom.data.readers import lines as lines_reader
 from seqloom.data.readers import pairs as pairs_reader
 from seqloom.data.readers import tagged as tagged_reader
 from seqloom.data.tables.columns import Role, select
 from seqloom.data.tables.formats import open_table
-from seqloom.data.tables.several_files import files_of
-from seqloom.data.tables.table import COLUMNAR, JSON_LINES, is_table, suffix_of
 from seqloom.errors import RequestError
 from seqloom.files import read_lines
 

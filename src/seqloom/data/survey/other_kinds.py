@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 
 from seqloom.data.example import content
+from seqloom.data.input_source import files_of
 from seqloom.data.survey.kinds import Kind
 from seqloom.data.survey.report import Suggestion, Survey, count_of, read_examples, split_of
 from seqloom.data.survey.texts import Lengths, text_facts
-from seqloom.data.tables.several_files import files_of
 
 
 def survey_series(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG001

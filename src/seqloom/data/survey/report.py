@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from seqloom.data.input_source import files_of
 from seqloom.data.splits import NEWEST_RULE, SplitRule, cut_line, draw_splits
 from seqloom.data.survey.kinds import Kind
 from seqloom.data.survey.texts import text_facts, unknown_rate
 from seqloom.data.tables.columns import columns_text
-from seqloom.data.tables.several_files import files_of
 from seqloom.errors import SeqloomError
 
 MOST_EXAMPLES = 200_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from seqloom.data.input_source import files_of
 from seqloom.data.survey.examples import survey_labelled, survey_pairs, survey_tagged, survey_text
 from seqloom.data.survey.kinds import Kind, recognise
 from seqloom.data.survey.other_kinds import (
@@ -16,7 +17,6 @@ from seqloom.data.survey.other_kinds import (
     survey_unknown_table,
 )
 from seqloom.data.survey.report import Survey
-from seqloom.data.tables.several_files import files_of
 from seqloom.errors import SeqloomError, collected_warnings
 from seqloom.files import STANDARD_INPUT, opened, reading
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqloom.data.tables.table import Table, TableRow, suffix_of
+from seqloom.data.input_source import suffix_of
+from seqloom.data.tables.table import Table, TableRow
 from seqloom.errors import SeqloomError
 from seqloom.files import reading
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from seqloom.data.input_source import is_table, suffix_of
 from seqloom.data.tables.formats import open_table
-from seqloom.data.tables.table import Table, TableRow, is_table, suffix_of
+from seqloom.data.tables.table import Table, TableRow
 from seqloom.errors import RequestError, SeqloomError, unknown_name, warn
 
 

@@ -7,46 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqloom.data.input_source import DATASET_STATE, is_label_folder
 from seqloom.data.tables.columnar import read_columnar, rows_of
 from seqloom.data.tables.table import Table, TableRow
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import read_lines
 
-_STATE, _INFO, _SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
-
-
-def is_one_table(folder: str) -> bool:
-    return (Path(folder) / _STATE).exists() or is_label_folder(Path(folder))
-
-
-def is_label_folder(folder: Path) -> bool:
-    """Whether the folder has only subfolders, at least two, with `.txt` files: a folder for each label."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    folders = [entry for entry in entries if entry.is_dir()]
-    return len(folders) > 1 and len(folders) == len(entries) and all(any(f.glob("*.txt")) for f in folders)
-
-
-def saved_splits(folder: str) -> dict[str, str]:
-    """The splits of a saved `DatasetDict` by the roles `data`, `valid` and `test`; empty for any other path."""
-    path = Path(folder) / _SPLITS
-    if not path.is_file():
-        return {}
-    try:
-        names = [str(name) for name in json.loads(path.read_text(encoding="utf-8"))["splits"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SeqloomError("the dataset could not be read", where=str(path), got=repr(error)) from None
-    roles = {"data": ("train",), "valid": ("validation", "valid", "dev"), "test": ("test",)}
-    paths = {role: next((n for n in choices if n in names), None) for role, choices in roles.items()}
-    if paths["data"] is None:
-        raise RequestError(
-            "the dataset has no split train", where=folder, got=", ".join(names), hint="name one of them"
-        )
-    return {role: str(Path(folder) / name) for role, name in paths.items() if name is not None}
+_INFO = "dataset_info.json"
 
 
 def folder_table(folder: str) -> Table:
     """The table of a dataset that `datasets.save_to_disk` wrote, or of a folder of texts for each label."""
-    if (Path(folder) / _STATE).exists():
+    if (Path(folder) / DATASET_STATE).exists():
         return _dataset_table(folder)
     if is_label_folder(Path(folder)):
         return Table(folder, ("label", "text"), _labelled_texts(Path(folder)))
@@ -65,7 +37,7 @@ def _labelled_texts(folder: Path) -> Iterator[TableRow]:
 
 def _dataset_table(folder: str) -> Table:
     try:
-        state = json.loads((Path(folder) / _STATE).read_text(encoding="utf-8"))
+        state = json.loads((Path(folder) / DATASET_STATE).read_text(encoding="utf-8"))
         files = [str(Path(folder) / part["filename"]) for part in state["_data_files"]]
         info = json.loads((Path(folder) / _INFO).read_text(encoding="utf-8"))
         features: dict[str, Any] = info.get("features") or {}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seqloom.data.input_source import COLUMNAR, JSON_LINES, suffix_of
 from seqloom.data.tables.columnar import columnar_table
 from seqloom.data.tables.delimited import comma_table, tab_table
 from seqloom.data.tables.folders import folder_table
 from seqloom.data.tables.json_lines import json_lines_table
-from seqloom.data.tables.table import COLUMNAR, JSON_LINES, Table, suffix_of
+from seqloom.data.tables.table import Table
 
 
 def open_table(path: str) -> Table:

@@ -1,14 +1,11 @@
-"""A table as a stream of rows, and the suffixes of files that are tables."""
+"""A table as a stream of rows."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
 from typing import Any, NamedTuple
-
-DELIMITED, JSON_LINES, COLUMNAR = (".csv", ".tsv", ".tab"), (".jsonl", ".ndjson"), (".parquet", ".arrow", ".feather")
 
 
 class TableRow(NamedTuple):
@@ -37,14 +34,3 @@ class Table:
         if is_header(first.cells):
             return tuple(str(cell) for cell in first.cells), self.rows
         return (), itertools.chain([first], self.rows)
-
-
-def suffix_of(path: str) -> str:
-    """The suffix of a file in lowercase, without that of its compression."""
-    name = PurePath(path.lower())
-    return name.with_suffix("").suffix if name.suffix in (".gz", ".xz") else name.suffix
-
-
-def is_table(path: str) -> bool:
-    """Whether the name says that the file is a table in any case; `.tsv` files may also be plain pairs or labels."""
-    return suffix_of(path) in (".csv", *JSON_LINES, *COLUMNAR) or Path(path).is_dir()
