@@ -33,6 +33,7 @@ def test_each_question_is_answered_by_the_best_models_that_differ_in_it_alone() 
         "bilstm": [60.0, 60.1, 60.2],
     }
     models = {name: facts(name) for name in scores} | {"deep": facts("lstm", 2)}
+    models["ffnn"] = facts("ffnn", **{"model.order": 5})
     said = answered(scores, models)
     assert said["Memory"].startswith(
         "a recurrent network beats a window of the last elements: deep is ahead of ffnn by 35"
@@ -44,6 +45,8 @@ def test_each_question_is_answered_by_the_best_models_that_differ_in_it_alone() 
     assert said["Recurrence"].startswith("not enough evidence that recurrence beats attention alone")
     assert said["Counting or learning"].startswith("a network learns more than counts tell: deep is ahead of ngram")
     assert "Attention" not in said
+    models["ffnn"] = facts("ffnn")  # as in classify, where it reads the mean of all tokens
+    assert "Memory" not in answered(scores, models)
 
 
 def test_one_seed_answers_with_an_order() -> None:
@@ -70,6 +73,6 @@ def test_what_to_use_and_what_to_try() -> None:
     assert "ms per token" in latency
     known = {s.model: facts(s.model, **{"training.learning_rate": 1e-3}) for s in models}
     steps = next_steps(rows, differences, known, True, ["lstm", "bilstm", "lstm+attention"], tuned=False)
-    assert steps[0].startswith("--seeds ")
-    assert steps[1] == "depth: --models lstm,lstm:model.num_layers=2"
-    assert steps[2] == "attention: --models lstm,lstm+attention"
+    steps = [step for step in steps if not step.startswith("--seeds ")]
+    assert steps[0] == "depth: --models lstm,lstm:model.num_layers=2"
+    assert steps[1] == "attention: --models lstm,lstm+attention"

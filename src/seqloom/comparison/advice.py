@@ -11,6 +11,7 @@ from seqloom.comparison.scoreboard import Row, short_number
 from seqloom.comparison.verdict import listed, plain
 
 _MOST_SUGGESTIONS = 3
+_MOST_SEEDS = 20
 
 
 def recommendations(rows: Sequence[Row], differences: Sequence[Difference], score: str) -> list[str]:
@@ -28,7 +29,7 @@ def recommendations(rows: Sequence[Row], differences: Sequence[Difference], scor
     choices: list[tuple[str, Callable[[Row], float | None], Callable[[float], str]]] = [
         ("size", lambda row: row.parameters, lambda value: f"{short_number(int(value))} parameters"),
         ("latency", lambda row: row.online_milliseconds, lambda value: f"{value:.2f} ms per token"),
-        ("training time", lambda row: row.processor_seconds, lambda value: f"{value:,.0f} processor seconds"),
+        ("training time", lambda row: row.processor_seconds, lambda value: f"{value:,.1f} processor seconds"),
     ]
     for what, cost, shown in choices:
         costs = {row.model: value for row in rows if (value := cost(row)) is not None}
@@ -73,8 +74,9 @@ def next_steps(
     improving = [promise.model for promise in promises(rows, lower_is_better) if promise.gain]
     if improving:
         suggestions.append(f"more time: {listed(improving, 'and')} still improved (twice the budget)")
-    if differences and not differences[0].told_apart and differences[0].enough.seeds:
-        suggestions.append(f"--seeds {differences[0].enough.seeds}, to tell {leader} from {differences[0].model}")
+    seeds = differences[0].enough.seeds if differences and not differences[0].told_apart else None
+    if seeds and seeds <= _MOST_SEEDS:
+        suggestions.append(f"--seeds {seeds}, to tell {leader} from {differences[0].model}")
     compared = {f.model for f in facts.values()}
     layers = [name for name in fact.settings if name.rsplit(".", 1)[-1] == "num_layers"]
     if len(layers) == 1 and not any(f.model == fact.model and f.layers > fact.layers for f in facts.values()):

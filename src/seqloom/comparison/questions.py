@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from seqloom.comparison.differences import Difference
 from seqloom.comparison.scoreboard import Row
+from seqloom.comparison.statistics import ALPHA
 from seqloom.comparison.verdict import p_text, plain
 
-_WINDOWS = ("ar", "ffnn", "nnlm", "cnn")
+_WINDOWS = ("ar", "ffnn", "nnlm")
 _GATED = ("gru", "lstm", "mingru")
 _RECURRENT = ("rnn", *_GATED, "ntm")
 _COUNTED = ("ngram", "mix")
@@ -27,6 +28,11 @@ class ModelFacts(NamedTuple):
         """The layer: `lstm` of `bilstm+attention`."""
         name = self.model.partition("+")[0]
         return name[2:] if name.startswith("bi") else name
+
+    @property
+    def is_window(self) -> bool:
+        """Whether the model reads a window of elements; the `ffnn` of `classify` reads the mean of all."""
+        return self.base == "cnn" or (self.base in _WINDOWS and "model.order" in self.settings)
 
     @property
     def layers(self) -> int:
@@ -63,7 +69,7 @@ def answers(
     result = answer(
         "Memory",
         best(lambda f: f.base in _RECURRENT),
-        best(lambda f: f.base in _WINDOWS),
+        best(lambda f: f.is_window),
         "a recurrent network beats a window of the last elements",
         "a window of the last elements beats a recurrent network",
     )
@@ -143,4 +149,5 @@ def _sentence(difference: Difference, claim: str, score: str) -> str:
         interval = f"95 % interval {plain(difference.low)} to {plain(difference.high)}, "
     if difference.told_apart:
         return f"{claim}: {size} ({interval}{p_text(difference.p)})."
-    return f"not enough evidence that {claim}: {size} ({interval}{p_text(difference.p)})."
+    chance = "which includes 0" if difference.p < ALPHA else p_text(difference.p)
+    return f"not enough evidence that {claim}: {size} ({interval}{chance})."

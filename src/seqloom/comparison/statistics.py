@@ -171,7 +171,8 @@ def enough(difference: float, spread: Spread, seeds: int, pairs: int) -> Enough:
     beyond = float(stats.norm.ppf(_POWER))
 
     def shows(larger: Spread) -> bool:
-        return bool((stats.t.isf(alpha / 2, larger.freedom) + beyond) * np.sqrt(larger.total) <= distance)
+        by_test = (stats.t.isf(alpha / 2, larger.freedom) + beyond) * np.sqrt(larger.total) <= distance
+        return bool(by_test and half_width(larger) <= distance)
 
     if not distance or not np.isfinite(spread.examples):
         return Enough(None, None)
