@@ -125,7 +125,7 @@ class DescribeTask:
     def settings(self, model: str) -> type[DescribeSettings]:
         return create_model("DescribeSettings", __base__=DescribeSettings, **setting_fields(architecture(model)))
 
-    def preset(self, model: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         return _TRANSFORMER if model == "transformer" else _RECURRENT
 
     def recipe(self, settings: DescribeSettings) -> Recipe[Described, Descriptions]:
