@@ -22,6 +22,8 @@ from seqloom.errors import SeqloomError
 from seqloom.memory import peak_memory_bytes
 
 HANG_SECONDS = 10
+"""Of the processor, which an input may take."""
+BUSY = 6
 MOST_MEMORY = 500 << 20
 """Bytes that an input may take, beside ten times its own size."""
 SECONDS = float(os.environ.get("SEQLOOM_FAULT_SECONDS", "60"))
@@ -47,7 +49,7 @@ class Campaign:
         """Does the work on an input. A `SeqloomError` is the right answer to a bad one."""
         self.counts["inputs"] += 1
         try:
-            with alarm():
+            with alarm(HANG_SECONDS):
                 work()
         except SeqloomError:
             self.counts["refused"] += 1
@@ -92,19 +94,23 @@ def place_of(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def alarm(seconds: int = HANG_SECONDS) -> Iterator[None]:
-    """Raises `Hang` in the block when it takes longer."""
+def alarm(seconds: float) -> Iterator[None]:
+    """Raises `Hang` in the block when it takes so many seconds of the processor, or `BUSY` times as many by the clock:
+    other processes may keep this one waiting."""
 
     def ring(*_: object) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
+    timers = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, BUSY * seconds))
+    before = [signal.signal(number, ring) for number, _, _ in timers]
+    for _, timer, limit in timers:
+        signal.setitimer(timer, limit)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for (number, timer, _), handler in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, handler)
 
 
 def rounds(share: float, per_second: float, fewest: int = 20) -> Iterator[int]:

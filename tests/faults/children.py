@@ -18,7 +18,7 @@ from signal import SIGKILL
 
 from seqloom.errors import SeqloomError
 from seqloom.memory import peak_memory_bytes
-from tests.faults.campaign import HANG_SECONDS, MOST_MEMORY, Hang, alarm, campaign, place_of
+from tests.faults.campaign import BUSY, HANG_SECONDS, MOST_MEMORY, Hang, alarm, campaign, place_of
 
 _INPUTS_OF_A_CHILD = 80
 _MOST_DATA = 3 << 30
@@ -28,7 +28,7 @@ Answer = tuple[str, str]
 """What the campaign counts (nothing, `refused`, or a kind of failure), and what happened."""
 
 
-def in_child(work: Callable[[], int], seconds: float = 120, kill_after: float | None = None) -> int:
+def in_child(work: Callable[[], int], seconds: float = 300, kill_after: float | None = None) -> int:
     """The exit status of a process of its own that does the work, or minus the signal that ended it. It is killed
     after `seconds`, and after `kill_after` seconds if that is given."""
     child = _start(work)
@@ -72,9 +72,10 @@ def _answers_of_child(numbers: deque[int], work: Callable[[int], Answer]) -> Ite
     os.close(writing)
     with open(reading, "rb") as stream:  # noqa: PTH123
         for _ in wanted:
-            if not select.select([stream], [], [], 3 * HANG_SECONDS)[0]:
+            seconds = (BUSY + 2) * HANG_SECONDS
+            if not select.select([stream], [], [], seconds)[0]:
                 _kill(child)
-                yield "hangs", f"no answer in {3 * HANG_SECONDS} s, and none to a signal"
+                yield "hangs", f"no answer in {seconds} s, and none to a signal"
                 return
             line = stream.readline()
             if not line:

@@ -48,7 +48,7 @@ class BrokenRun:
                 stream.writelines(f"{template}\n" for template in TEMPLATES if self._ask(template) == 0)
             return 0
 
-        assert in_child(ask, seconds=300) == 0
+        assert in_child(ask, seconds=600) == 0
         return answered.read_text().splitlines()
 
     def asked(self, number: int) -> Asked:
