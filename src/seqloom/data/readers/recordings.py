@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from seqloom.data.readers import readers
-from seqloom.data.sound.sound_file import SUFFIXES, SoundFile, open_zip
+from seqloom.data.sound.sound_file import SUFFIXES, ZIP_ERRORS, SoundFile, open_zip
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines, reading
 
@@ -184,7 +183,7 @@ def _of_archive(path: str, needs_text: bool) -> Iterator[Recording]:
     if (manifest := _manifest_among(names)) is not None:
         try:
             text = archive.read(manifest).decode("utf-8-sig")
-        except (UnicodeDecodeError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except ZIP_ERRORS as error:
             raise SeqloomError("the manifest could not be read", where=f"{path}/{manifest}", got=str(error)) from None
         place = _Place(str(PurePosixPath(manifest).parent), path)
         yield from _of_manifest(f"{path}/{manifest}", io.StringIO(text, newline=None), place, needs_text)
@@ -193,7 +192,7 @@ def _of_archive(path: str, needs_text: bool) -> Iterator[Recording]:
     def text_of(name: str) -> str:
         try:
             return archive.read(name).decode("utf-8-sig")
-        except (UnicodeDecodeError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except ZIP_ERRORS as error:
             raise SeqloomError("a text could not be read", where=f"{path}/{name}", got=str(error)) from None
 
     for name, words in _by_names(names, text_of, path, needs_text):

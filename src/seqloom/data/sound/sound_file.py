@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import lzma
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -27,6 +29,12 @@ MOST_SECONDS = 24 * 3600.0
 
 _CANCELLED = 0.05
 """Of the louder channel's level: what is left where channels of opposite phase are added."""
+
+ZIP_ERRORS = (
+    zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error,
+    lzma.LZMAError,
+)  # fmt: skip
+"""What Python's library raises for archives that are broken, encrypted or of an unknown kind."""
 
 
 class SoundFile(NamedTuple):
@@ -56,7 +64,7 @@ class SoundFile(NamedTuple):
                 got=self.member,
                 expected=f"a file in {self.path}",
             ) from None
-        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except ZIP_ERRORS as error:
             raise SeqloomError("the recording could not be read", where=self.where, got=str(error)) from None
         except RequestError as error:
             raise RequestError(
@@ -84,7 +92,7 @@ def open_zip(path: str) -> zipfile.ZipFile:
         facts = Path(path).stat()
     try:
         return _opened(path, facts.st_mtime_ns, facts.st_size)
-    except zipfile.BadZipFile as error:
+    except ZIP_ERRORS as error:
         raise SeqloomError("the archive is broken", where=path, got=str(error), expected="a zip file") from None
 
 
