@@ -1,0 +1,1 @@
+"""The server: models that programs ask over HTTP, and a page on which people try them."""

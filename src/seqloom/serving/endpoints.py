@@ -1,0 +1,324 @@
+"""What can be asked: for each path the request, the answer, and the function that makes one of the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from seqloom.serving import schema
+from seqloom.serving.hosted import Hosted
+from seqloom.serving.limits import Limits
+from seqloom.serving.response_error import ResponseError
+from seqloom.serving.worker import Worker
+
+_WORD = re.compile(r"\S+")
+_WORDS_WEIGHED = 100
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the functions of endpoints need: the models by name, the worker and the limits."""
+
+    models: Mapping[str, Hosted]
+    worker: Worker
+    limits: Limits
+
+    def model(self, name: str, ability: str) -> Hosted:
+        """The model of that name, or the first that is able where no name is given. Raises ResponseError where there is
+        none, or it is not able."""
+        if name:
+            if name not in self.models:
+                raise ResponseError(404, f"there is no model {name!r}; there is {', '.join(self.models)}", "model")
+            self.models[name].check_able(ability)
+            return self.models[name]
+        able = next((model for model in self.models.values() if ability in model.abilities), None)
+        if able is None:
+            raise ResponseError(404, f"no model of this server can be asked for {ability}", "model")
+        return able
+
+
+Respond = Callable[[Service, Any], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    path: str
+    summary: str
+    request: type[BaseModel]
+    answer: type[BaseModel]
+    respond: Respond
+
+    @property
+    def ability(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+ENDPOINTS: list[Endpoint] = []
+
+
+def endpoint(
+    path: str, summary: str, request: type[BaseModel], answer: type[BaseModel]
+) -> Callable[[Respond], Respond]:
+    def register(respond: Respond) -> Respond:
+        ENDPOINTS.append(Endpoint(path, summary, request, answer, respond))
+        return respond
+
+    return register
+
+
+def texts_of(limits: Limits, name: str, given: str | Sequence[str]) -> list[str]:
+    """One text or several as a list, within the limits."""
+    texts = [given] if isinstance(given, str) else list(given)
+    limits.check_items(name, texts)
+    for text in texts:
+        limits.check_text(name, text)
+    return texts
+
+
+@endpoint("/v1/next", "What may come next after a text", schema.NextRequest, schema.NextTokens)
+async def next_tokens(service: Service, request: schema.NextRequest) -> Mapping[str, Any]:
+    model = service.model(request.model, "next")
+    texts = texts_of(service.limits, "input", request.input)
+    service.limits.check("top", request.top, service.limits.answers)
+
+    def answer(items: Sequence[str]) -> Iterator[Any]:
+        for text in items:
+            candidates = model.tokens.next(text, request.top)
+            yield [{"text": text, "probability": float(np.exp(log_prob))} for text, log_prob in candidates]
+
+    results = await service.worker.answers((model.name, "next", request.top), answer, texts)
+    return {"model": model.name, "results": results}
+
+
+@endpoint("/v1/score", "How probable texts are, token by token", schema.ScoreRequest, schema.Scores)
+async def score(service: Service, request: schema.ScoreRequest) -> Mapping[str, Any]:
+    model = service.model(request.model, "score")
+    given = request.input if isinstance(request.input, list) else [request.input]
+    service.limits.check_items("input", given)
+    of_pairs = model.task == "translate"
+    for item in given:
+        if isinstance(item, str) == of_pairs:
+            expected = "objects with a source and a target" if of_pairs else "texts"
+            raise ResponseError(422, f"the model {model.name!r} scores {expected}", "input")
+        for text in (item,) if isinstance(item, str) else (item.source, item.target):
+            service.limits.check_text("input", text)
+
+    def answer(items: Sequence[Any]) -> Iterator[Any]:
+        rows: Iterable[list[tuple[str, float]]]
+        if of_pairs:
+            rows = model.score_pairs([(pair.source, pair.target) for pair in items])
+        else:
+            rows = ([(token.text, token.log_prob) for token in model.tokens.score(text, end=True)] for text in items)
+        for tokens in rows:
+            shown = [{"token": token, "log_prob": log_prob} for token, log_prob in tokens]
+            yield {"log_prob": sum(log_prob for _, log_prob in tokens), "tokens": shown}
+
+    return {"model": model.name, "results": await service.worker.answers((model.name, "score"), answer, given)}
+
+
+@endpoint("/v1/embeddings", "A vector for each text, as of OpenAI's API", schema.EmbeddingsRequest, schema.Embeddings)
+async def embeddings(service: Service, request: schema.EmbeddingsRequest) -> Mapping[str, Any]:
+    model = service.model(request.model, "embeddings")
+    texts = texts_of(service.limits, "input", request.input)
+
+    def answer(items: Sequence[str]) -> Iterator[Any]:
+        yield from model.embed(items)
+
+    vectors = await service.worker.answers((model.name, "embeddings"), answer, texts)
+    data = [
+        {"object": "embedding", "index": index, "embedding": _encoded(vector, request.encoding_format)}
+        for index, vector in enumerate(vectors)
+    ]
+    words = sum(len(text.split()) for text in texts)
+    usage = {"prompt_tokens": words, "total_tokens": words}
+    return {"model": model.name, "object": "list", "data": data, "usage": usage}
+
+
+def _encoded(vector: Any, encoding: str) -> list[float] | str:
+    if encoding == "float":
+        return [float(value) for value in vector]
+    import base64
+
+    return base64.b64encode(np.asarray(vector, "<f4").tobytes()).decode()
+
+
+@endpoint("/v1/translate", "Write one text given another", schema.TranslateRequest, schema.Translations)
+async def translate(service: Service, request: schema.TranslateRequest) -> Mapping[str, Any]:
+    model, limits = service.model(request.model, "translate"), service.limits
+    texts = texts_of(limits, "input", request.input)
+    limits.check("n_best", request.n_best, limits.answers)
+    limits.check("beam_size", request.beam_size or 1, limits.beam)
+    limits.check("max_length", request.max_length or 1, limits.tokens)
+    options = {
+        name: value
+        for name in ("n_best", "beam_size", "length_penalty", "max_length")
+        if (value := getattr(request, name)) is not None
+    }
+    if request.attention:
+        options["attention"] = True
+    key = (model.name, "translate", *sorted(options.items()))
+    results = await service.worker.answers(key, lambda items: model.answers(items, options), texts)
+    return {"model": model.name, "results": [[_translation(answer) for answer in answers] for answers in results]}
+
+
+def _translation(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: answer[name] for name in ("text", "log_prob", "score", "alignment") if name in answer}
+
+
+@endpoint("/v1/classify", "The classes of texts or of numbers", schema.ClassifyRequest, schema.Classes)
+async def classify(service: Service, request: schema.ClassifyRequest) -> Mapping[str, Any]:
+    model, limits = service.model(request.model, "classify"), service.limits
+    inputs: list[Any] = [request.input] if isinstance(request.input, str) else list(request.input)
+    limits.check_items("input", inputs)
+    for item in inputs:
+        if isinstance(item, str):
+            limits.check_text("input", item)
+        else:
+            limits.check("input", len(item), limits.characters, "numbers")
+    if request.words and not all(isinstance(item, str) for item in inputs):
+        raise ResponseError(422, "only texts have words", "words")
+    arrays = [item if isinstance(item, str) else _numbers(item) for item in inputs]
+
+    def answer(items: Sequence[Any]) -> Iterator[Any]:
+        for item, classes in zip(items, model.answers(items, {}), strict=True):
+            shown = [{"label": c["label"], "probability": c["probability"]} for c in classes[: request.n_best]]
+            yield {"classes": shown, "words": _word_weights(model, item, classes) if request.words else None}
+
+    key = (model.name, "classify", request.n_best, request.words)
+    return {"model": model.name, "results": await service.worker.answers(key, answer, arrays)}
+
+
+def _numbers(item: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    try:
+        return np.array(item, np.float64)
+    except ValueError:
+        raise ResponseError(422, "the steps of a sequence have unlike numbers of values", "input") from None
+
+
+def _word_weights(model: Hosted, text: str, classes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """How much less probable the first class is without each of the first words (occlusion; Li et al. 2016)."""
+    label, whole = classes[0]["label"], classes[0]["probability"]
+    words = list(_WORD.finditer(text))[:_WORDS_WEIGHED]
+    without = [text[: word.start()] + text[word.end() :] for word in words]
+    weights = []
+    for word, answers in zip(words, model.answers(without, {}), strict=True):
+        left = next(answer["probability"] for answer in answers if answer["label"] == label)
+        weight = float(np.log(max(whole, 1e-12)) - np.log(max(left, 1e-12)))
+        weights.append({"text": word[0], "start": word.start(), "end": word.end(), "weight": weight})
+    return weights
+
+
+@endpoint("/v1/tag", "A tag for each word, and the spans that the tags mark", schema.TagRequest, schema.Tags)
+async def tag(service: Service, request: schema.TagRequest) -> Mapping[str, Any]:
+    model = service.model(request.model, "tag")
+    texts = texts_of(service.limits, "input", request.input)
+
+    def answer(items: Sequence[str]) -> Iterator[Any]:
+        for text, answers in zip(items, model.answers(items, {}), strict=True):
+            yield _with_offsets(text, answers[0])
+
+    return {"model": model.name, "results": await service.worker.answers((model.name, "tag"), answer, texts)}
+
+
+def _with_offsets(text: str, tagged: Mapping[str, Any]) -> dict[str, Any]:
+    places = [(word.start(), word.end()) for word in _WORD.finditer(text)]
+    words = [
+        {"text": text[start:end], "start": start, "end": end, "tag": name, "probability": probability}
+        for (start, end), name, probability in zip(places, tagged["tags"], tagged["probabilities"], strict=True)
+    ]
+    if tagged.get("spans") is None:
+        return {"words": words, "spans": None}
+    ends = [(places[span["start"]][0], places[span["end"] - 1][1], span["type"]) for span in tagged["spans"]]
+    spans = [{"text": text[start:end], "start": start, "end": end, "label": kind} for start, end, kind in ends]
+    return {"words": words, "spans": spans}
+
+
+@endpoint("/v1/forecast", "What follows series of numbers", schema.ForecastRequest, schema.Forecasts)
+async def forecast(service: Service, request: schema.ForecastRequest) -> Mapping[str, Any]:
+    model, limits = service.model(request.model, "forecast"), service.limits
+    if (request.values is None) == (request.rows is None):
+        raise ResponseError(422, "a series is given as values, or as rows of a table", "values")
+    limits.check("horizon", request.horizon, limits.tokens, "steps")
+    if request.rows is not None:
+        lengths = {len(column) for column in request.rows.values()}
+        if len(lengths) != 1:
+            raise ResponseError(422, "the columns of the table have unlike lengths", "rows")
+        limits.check("rows", lengths.pop(), limits.characters, "rows")
+        items: list[Any] = [request.rows]
+    else:
+        values = request.values or []
+        items = list(values) if values and isinstance(values[0], list) else [values]
+        limits.check_items("values", items)
+        for series in items:
+            limits.check("values", len(series), limits.characters, "numbers")
+            if len(series) < 2:
+                raise ResponseError(422, "a series is two values or more", "values")
+
+    def answer(items: Sequence[Any]) -> Iterator[Any]:
+        for item in items:
+            yield model.forecast(item, request.horizon)
+
+    key = (model.name, "forecast", request.horizon)
+    return {"model": model.name, "results": await service.worker.answers(key, answer, items)}
+
+
+@endpoint("/v1/nearest", "The words with the nearest vectors", schema.NearestRequest, schema.Neighbours)
+async def nearest(service: Service, request: schema.NearestRequest) -> Mapping[str, Any]:
+    model = service.model(request.model, "nearest")
+    words = texts_of(service.limits, "input", request.input)
+    service.limits.check("top", request.top, 10 * service.limits.answers)
+
+    def answer(items: Sequence[str]) -> Iterator[Any]:
+        for word in items:
+            yield _mapped(model.vectors(), word, model.vectors().similar(word, request.top))
+
+    return {
+        "model": model.name,
+        "results": await service.worker.answers((model.name, "nearest", request.top), answer, words),
+    }
+
+
+def _mapped(vectors: Any, word: str, near: Sequence[Any]) -> list[dict[str, Any]]:
+    """Neighbours with their places on the first two principal components, the word itself at 0, 0."""
+    rows = np.stack([vectors.vector(item.word) for item in near]) - vectors.vector(word) if near else np.zeros((0, 2))
+    axes = np.linalg.svd(rows - rows.mean(0), full_matrices=False)[2][:2] if len(near) > 1 else np.zeros((2, 1))
+    places = rows @ axes.T if len(near) > 2 else np.zeros((len(near), 2))
+    return [
+        {"word": item.word, "cosine": float(item.cosine), "x": float(x), "y": float(y)}
+        for item, (x, y) in zip(near, places, strict=True)
+    ]
+
+
+@endpoint(
+    "/v1/analogy", "The word that is to others as they are to each other", schema.AnalogyRequest, schema.Neighbours
+)
+async def analogy(service: Service, request: schema.AnalogyRequest) -> Mapping[str, Any]:
+    model = service.model(request.model, "analogy")
+    words = texts_of(service.limits, "positive", request.positive)
+    without = texts_of(service.limits, "negative", request.negative)
+    service.limits.check("top", request.top, 10 * service.limits.answers)
+
+    def answer(items: Sequence[Any]) -> Iterator[Any]:
+        for positive, negative in items:
+            near = model.vectors().analogy(positive, negative, request.top)
+            yield [{"word": item.word, "cosine": float(item.cosine)} for item in near]
+
+    key = (model.name, "analogy", request.top)
+    return {"model": model.name, "results": await service.worker.answers(key, answer, [(words, without)])}
+
+
+@endpoint("/v1/memory", "Where the heads of a Neural Turing Machine look", schema.MemoryRequest, schema.Memory)
+async def memory(service: Service, request: schema.MemoryRequest) -> Mapping[str, Any]:
+    model = service.model(request.model, "memory")
+
+    def answer(items: Sequence[int]) -> Iterator[Any]:
+        for seed in items:
+            yield model.memory(seed)
+
+    (trace,) = await service.worker.answers((model.name, "memory"), answer, [request.seed])
+    return {"model": model.name, **trace}

@@ -1,0 +1,212 @@
+"""One thread that works on all requests: small batches of what can be answered together, streams step by step.
+
+The models use all processor threads for one batch, so that a second batch beside it would slow both down. Requests that
+arrive while a batch is computed make the next one; streams get a step each between batches, so that a long text does
+not hold up a short question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqloom.serving.response_error import ResponseError
+
+_GATHER_SECONDS = 0.003
+"""For how long a batch waits for others, where the one before it had several requests."""
+
+_STREAM_EVENTS_WAITING = 256
+"""Events that a slow client may leave unread before its stream waits."""
+
+Answer = Callable[[Sequence[Any]], Iterator[Any]]
+"""Yields a result for each of some items, in order."""
+
+
+@dataclass(eq=False)
+class _Job:
+    """What one request waits for. `is_cancelled` is set when nobody waits any more."""
+
+    loop: asyncio.AbstractEventLoop
+    is_cancelled: bool = False
+
+    def tell(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Calls a function in the event loop of the server, unless that has ended."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(function, *arguments)
+
+
+@dataclass(eq=False)
+class _BatchJob(_Job):
+    """Items that `answer` answers, together with those of other jobs of the same `key`."""
+
+    key: Hashable = None
+    answer: Answer = field(default=lambda items: iter(items))
+    items: Sequence[Any] = ()
+
+    def __post_init__(self) -> None:
+        self.result: asyncio.Future[list[Any]] = self.loop.create_future()
+
+    def finish(self, results: list[Any]) -> None:
+        self.tell(lambda: None if self.result.done() else self.result.set_result(results))
+
+    def fail(self, error: BaseException) -> None:
+        self.tell(lambda: None if self.result.done() else self.result.set_exception(error))
+
+
+_END = object()
+
+
+@dataclass(eq=False)
+class _StreamJob(_Job):
+    """Events that come one after the other."""
+
+    events: Iterator[Any] = field(default_factory=lambda: iter(()))
+    waiting: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+    unread: int = 0
+    """Events given and not yet taken; written by both threads, each of which only needs it to be nearly right."""
+
+    def put(self, event: Any) -> None:
+        self.unread += 1
+        self.tell(self.waiting.put_nowait, event)
+
+
+class Worker:
+    """`waiting`: jobs beside which no other is accepted. `items`: the most in a batch."""
+
+    def __init__(self, waiting: int, items: int) -> None:
+        self._most, self._items = waiting, items
+        self._batches: deque[_BatchJob] = deque()
+        self._streams: deque[_StreamJob] = deque()
+        self._wakes = threading.Condition()
+        self._stops = False
+        self._several = False
+        self.batch_sizes: Callable[[int], None] = lambda _: None
+        """Is told of the number of requests of each batch."""
+        self._thread = threading.Thread(target=self._work, name="seqloom-worker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """Ends the thread after the step that it is at; streams end where they are."""
+        with self._wakes:
+            self._stops = True
+            self._wakes.notify()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    @property
+    def load(self) -> int:
+        """The jobs that wait or are worked on."""
+        return len(self._batches) + len(self._streams)
+
+    async def answers(self, key: Hashable, answer: Answer, items: Sequence[Any]) -> list[Any]:
+        """The result for each item. Items of jobs with equal keys are answered together."""
+        job = _BatchJob(asyncio.get_running_loop(), key=key, answer=answer, items=items)
+        self._add(job, self._batches)
+        try:
+            return await job.result
+        finally:
+            job.is_cancelled = True
+
+    async def stream(self, events: Iterator[Any]) -> AsyncGenerator[Any, None]:
+        """Yields events as they come; the iterator is closed when the caller stops."""
+        job = _StreamJob(asyncio.get_running_loop(), events=events)
+        self._add(job, self._streams)
+        try:
+            while (event := await job.waiting.get()) is not _END:
+                job.unread -= 1
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:
+            job.is_cancelled = True
+
+    def _add(self, job: Any, jobs: deque[Any]) -> None:
+        with self._wakes:
+            if self.load >= self._most or self._stops:
+                raise ResponseError(503, f"too many requests wait: {self.load}; try again in a second")
+            jobs.append(job)
+            self._wakes.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._wakes:
+                while not (self._batches or self._streams or self._stops):
+                    self._wakes.wait()
+                if self._stops:
+                    break
+                jobs = self._next_batch()
+            if jobs:
+                self._answer(jobs)
+            for _ in range(len(self._streams)):
+                self._step(self._streams.popleft())
+            if not jobs and self._streams and all(job.unread >= _STREAM_EVENTS_WAITING for job in self._streams):
+                time.sleep(0.01)  # every stream waits for its reader
+        for stream in self._streams:
+            stream.put(_END)
+        for job in self._batches:
+            job.fail(ResponseError(503, "the server stops"))
+
+    def _next_batch(self) -> list[_BatchJob]:
+        """The job that came first and those that can be answered with it."""
+        if not self._batches:
+            return []
+        if self._several and len(self._batches) == 1 and not self._streams:
+            self._wakes.wait(_GATHER_SECONDS)
+        first = self._batches[0]
+        jobs: list[_BatchJob] = []
+        others: deque[_BatchJob] = deque()
+        size = 0
+        for job in self._batches:
+            if job.key == first.key and (not jobs or size + len(job.items) <= self._items):
+                jobs.append(job)
+                size += len(job.items)
+            else:
+                others.append(job)
+        self._batches = others
+        self._several = len(jobs) > 1
+        return jobs
+
+    def _answer(self, jobs: list[_BatchJob]) -> None:
+        jobs = [job for job in jobs if not job.is_cancelled]
+        if not jobs:
+            return
+        self.batch_sizes(len(jobs))
+        try:
+            results = []
+            for result in jobs[0].answer([item for job in jobs for item in job.items]):
+                results.append(result)
+                if all(job.is_cancelled for job in jobs):
+                    return
+        except Exception as error:  # whatever it is, it is of a request and must not end the thread
+            if len(jobs) == 1:
+                jobs[0].fail(error)
+            else:  # it is of one of them: the others are answered
+                for job in jobs:
+                    self._answer([job])
+            return
+        place = 0
+        for job in jobs:
+            job.finish(results[place : place + len(job.items)])
+            place += len(job.items)
+
+    def _step(self, job: _StreamJob) -> None:
+        """Goes on with a stream by one event, and puts it back into the row unless it has ended."""
+        if job.is_cancelled:
+            return
+        if job.unread < _STREAM_EVENTS_WAITING:
+            try:
+                job.put(next(job.events))
+            except StopIteration:
+                job.put(_END)
+                return
+            except Exception as error:
+                job.put(error)
+                return
+        self._streams.append(job)

@@ -1,0 +1,150 @@
+"""OpenAI's client, unmodified, and what a server does with clients that leave, wait or come in crowds."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from seqloom.run import Run
+from seqloom.serving.hosted import HostedRun
+from seqloom.serving.limits import Limits
+from seqloom.serving.response_error import ResponseError
+from seqloom.serving.worker import Worker
+from tests.support.served import serving
+
+
+def test_the_client_of_openai_gets_what_it_expects(address: str, runs: dict[str, Run]) -> None:
+    openai = pytest.importorskip("openai")
+    client = openai.OpenAI(base_url=f"{address}/v1", api_key="any")
+    assert {model.id for model in client.models.list()} == set(runs)
+    whole = client.completions.create(model="lstm", prompt="the", max_tokens=8, seed=5, logprobs=1, n=2)
+    assert [choice.index for choice in whole.choices] == [0, 1]
+    parts = client.completions.create(
+        model="lstm", prompt="the", max_tokens=8, seed=5, stream=True, stream_options={"include_usage": True}
+    )
+    text = ""
+    for part in parts:
+        text += part.choices[0].text if part.choices else ""
+        usage = part.usage
+    assert text == whole.choices[0].text
+    assert usage.completion_tokens <= 8
+    echoed = client.completions.create(model="lstm", prompt="the cat", max_tokens=0, echo=True, logprobs=0)
+    tokens = [token.log_prob for token in runs["lstm"].score_tokens(["the cat"])[0]]
+    np.testing.assert_allclose(echoed.choices[0].logprobs.token_logprobs, tokens[:-1], atol=1e-5)
+    vectors = client.embeddings.create(model="lstm", input=["a cat"]).data  # which asks for base64
+    np.testing.assert_allclose(vectors[0].embedding, runs["lstm"].embed(["a cat"])[0], rtol=1e-6)
+    with pytest.raises(openai.NotFoundError, match="there is no model"):
+        client.completions.create(model="none", prompt="a")
+
+
+def test_a_key_is_asked_for(runs: dict[str, Run]) -> None:
+    with serving([HostedRun("words", runs["words"])], key="secret") as address:
+        assert httpx.get(f"{address}/v1/models").status_code == 401
+        assert httpx.get(f"{address}/v1/models", headers={"authorization": "Bearer secret"}).status_code == 200
+        assert httpx.get(f"{address}/v1/models", headers={"authorization": "Bearer sécret".encode()}).status_code == 401
+        assert httpx.get(address).status_code == 200
+        assert httpx.get(f"{address}/metrics").status_code == 401
+
+
+class _Slow(HostedRun):
+    """A classifier that takes its time, and counts what it answered."""
+
+    seconds, answered = 0.2, 0
+
+    def answers(self, inputs: Sequence[Any], options: Any) -> Iterator[list[dict[str, Any]]]:  # noqa: ARG002
+        for _ in inputs:
+            time.sleep(self.seconds)
+            type(self).answered += 1
+            yield [{"label": "a", "probability": 1.0}]
+
+
+def test_work_that_takes_too_long_is_ended(runs: dict[str, Run]) -> None:
+    with serving([_Slow("slow", runs["bag"])], Limits(seconds=0.5)) as address:
+        response = httpx.post(f"{address}/v1/classify", json={"input": ["a"] * 100}, timeout=10)
+        assert response.status_code == 504
+        time.sleep(0.5)
+        answered = _Slow.answered
+        assert answered < 20
+        time.sleep(0.5)
+        assert _Slow.answered == answered
+
+
+def test_work_ends_when_the_client_has_gone(runs: dict[str, Run]) -> None:
+    with serving([_Slow("slow", runs["bag"])]) as address:
+        with pytest.raises(httpx.TimeoutException):
+            httpx.post(f"{address}/v1/classify", json={"input": ["a"] * 200}, timeout=0.5)
+        time.sleep(0.5)
+        answered = _Slow.answered
+        time.sleep(0.6)
+        assert _Slow.answered == answered
+
+
+def test_a_crowd_is_told_to_wait(runs: dict[str, Run]) -> None:
+    with serving([_Slow("slow", runs["bag"])], Limits(waiting=2, items=1)) as address:
+        statuses: list[int] = []
+
+        def ask() -> None:
+            response = httpx.post(f"{address}/v1/classify", json={"input": "a"}, timeout=20)
+            statuses.append(response.status_code)
+            if response.status_code == 503:
+                assert response.headers["retry-after"] == "1"
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert set(statuses) == {200, 503}
+
+
+def test_requests_are_answered_together_and_each_gets_its_own() -> None:
+    sizes: list[int] = []
+
+    def answer(items: Sequence[int]) -> Iterator[int]:
+        time.sleep(0.05)
+        if 7 in items:
+            raise ResponseError(422, "no sevens")
+        yield from (item * 10 for item in items)
+
+    async def ask() -> list[Any]:
+        worker = Worker(100, 100)
+        worker.batch_sizes = sizes.append
+        worker.start()
+        asked = [worker.answers("key", answer, [number, number + 100]) for number in range(10)]
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        worker.stop()
+        return results
+
+    results = asyncio.run(ask())
+    assert isinstance(results[7], ResponseError)
+    assert [result for place, result in enumerate(results) if place != 7] == [
+        [10 * number, 10 * number + 1_000] for number in range(10) if number != 7
+    ]
+    assert max(sizes) > 1
+
+
+def test_streams_take_turns() -> None:
+    async def ask() -> list[tuple[str, int]]:
+        worker, order = Worker(100, 100), []
+
+        async def read(name: str) -> None:
+            order.extend([(name, event) async for event in worker.stream(iter(range(20)))])
+
+        readers = [asyncio.create_task(read(name)) for name in "ab"]
+        await asyncio.sleep(0)
+        worker.start()
+        await asyncio.gather(*readers)
+        worker.stop()
+        return order
+
+    order = asyncio.run(ask())
+    assert [event for name, event in order if name == "a"] == list(range(20))
+    first_of_b = next(place for place, (name, _) in enumerate(order) if name == "b")
+    assert first_of_b < 20

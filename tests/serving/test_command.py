@@ -1,0 +1,96 @@
+"""`seqloom serve` as a process: it says where it is, finishes what it has begun, and ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from seqloom.export import exporters
+from seqloom.export.options import ExportOptions
+from seqloom.run import Run
+from seqloom.serving.hosted import HostedFolder, HostedRun, open_hosted
+from tests.support.command_line import CommandLine
+
+
+@contextmanager
+def _process(*folders: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "seqloom", "serve", *map(str, folders), "--port", "0", "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert process.stderr is not None
+    try:
+        yield process, process.stderr.readline().split()[2]
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_sigterm_lets_a_stream_end(runs: dict[str, Run]) -> None:
+    with _process(runs["lstm"].folder) as (process, address):
+        body = {"prompt": "", "max_tokens": 400, "stream": True, "seed": 1, "temperature": 1}
+        with httpx.stream("POST", f"{address}/v1/completions", json=body, timeout=60) as response:
+            lines = response.iter_lines()
+            first = next(line for line in lines if line)
+            assert json.loads(first.removeprefix("data: "))["model"] == "run"
+            process.send_signal(signal.SIGTERM)
+            rest = [line for line in lines if line]
+        assert rest[-1] == "data: [DONE]"
+        assert json.loads(rest[-2].removeprefix("data: "))["choices"][0]["finish_reason"] in ("stop", "length")
+        assert process.wait(20) == 0
+
+
+def test_ctrl_c_ends_it(runs: dict[str, Run]) -> None:
+    with _process(runs["words"].folder) as (process, address):
+        assert httpx.get(f"{address}/v2/health/ready").status_code == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
+def test_the_first_answer_is_quick(runs: dict[str, Run]) -> None:
+    """A second on a quiet machine; what is tested is that nothing is compiled or loaded only then."""
+    with _process(runs["classifier"].folder) as (_, address):
+        began = time.perf_counter()
+        assert httpx.post(f"{address}/v1/classify", json={"input": "a"}, timeout=60).status_code == 200
+        assert time.perf_counter() - began < 10
+
+
+def test_what_cannot_be_served_is_refused(
+    tmp_path: Path, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seqloom = CommandLine(monkeypatch, capsys)
+    answer = seqloom("serve", tmp_path)
+    assert answer.status == 2
+    assert "not the folder of a run" in answer.errors
+    with _process(runs["words"].folder) as (_, address):
+        answer = seqloom("serve", runs["words"].folder, "--port", address.rpartition(":")[2])
+    assert answer.status == 2
+    assert "cannot listen" in answer.errors
+
+
+def test_an_exported_folder_answers_as_the_run(tmp_path: Path, runs: dict[str, Run]) -> None:
+    pytest.importorskip("onnxruntime")
+    for name, ability in (("lstm", "next"), ("translator", "translate"), ("classifier", "classify"), ("tagger", "tag")):
+        exporters["onnx"](runs[name], tmp_path / name, ExportOptions())
+        folder, run = open_hosted(tmp_path / name, name), HostedRun(name, runs[name])
+        assert isinstance(folder, HostedFolder)
+        assert ability in folder.abilities
+        texts = ["a b c", "b"]
+        if name == "lstm":
+            assert [c.text for c in folder.tokens.next("the", 5)] == [c.text for c in run.tokens.next("the", 5)]
+            pairs = zip(folder.tokens.score("the cat"), run.tokens.score("the cat"), strict=True)
+            assert all(abs(a.log_prob - b.log_prob) < 2e-5 for a, b in pairs)
+        else:
+            first = "tags" if name == "tagger" else "label" if name == "classifier" else "text"
+            assert [answers[0][first] for answers in folder.answers(texts, {})] == [
+                answers[0][first] for answers in run.answers(texts, {})
+            ]

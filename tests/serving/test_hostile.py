@@ -1,0 +1,84 @@
+"""Requests that are broken on purpose: none is answered with 500, none leaves a traceback, and the server goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+import pytest
+
+from seqloom.serving.endpoints import ENDPOINTS
+
+_ODD = ["", "\x00", "\ud800", "a" * 5_000, "<unk> <sos>", "é\u0301\u202e", "\U0010ffff", " \t\n\r", "'; --", "%s%n"]
+_VALUES: list[Any] = [
+    None, True, -1, 0, 1, 2**70, 1e308, -0.5, [], {}, [[]], [None], ["a", 1], {"a": {"b": []}}, *_ODD, [*_ODD]
+]  # fmt: skip
+_FIELDS = [
+    "model", "input", "prompt", "top", "n_best", "beam_size", "max_tokens", "temperature", "values", "rows", "horizon",
+    "positive", "negative", "seed", "stop", "stream", "logprobs", "echo", "n", "words", "attention", "extra",
+]  # fmt: skip
+_PATHS = [endpoint.path for endpoint in ENDPOINTS] + ["/v1/completions", "/v1/transcribe"]
+
+
+def _hostile(chance: random.Random) -> bytes:
+    fields = {name: chance.choice(_VALUES) for name in chance.sample(_FIELDS, chance.randint(0, 5))}
+    for name in ("input", "prompt", "positive", "values"):
+        if chance.random() < 0.5:
+            fields[name] = chance.choice(_VALUES)
+    body = json.dumps(fields).encode()
+    kind = chance.random()
+    if kind < 0.1:
+        place = chance.randrange(len(body) + 1)
+        return body[:place] + bytes([chance.randrange(256)]) + body[place:]
+    if kind < 0.15:
+        return b"[" * 100_000
+    return body[: chance.randrange(len(body) + 1)] if kind < 0.2 else body
+
+
+def test_no_request_makes_the_server_fail(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    chance = random.Random(28)
+    with caplog.at_level(logging.ERROR), httpx.Client(timeout=60) as client:
+        for number in range(1_000):
+            path, body = chance.choice(_PATHS), _hostile(chance)
+            kind = "audio/wav" if path == "/v1/transcribe" else "application/json"
+            response = client.post(address + path, content=body, headers={"content-type": kind})
+            assert response.status_code in (200, 400, 404, 413, 415, 422, 503, 504), (number, path, body[:300])
+            if response.status_code != 200:
+                assert response.json()["error"]["message"]
+    assert not [record for record in caplog.records if record.exc_info], caplog.text
+
+
+def test_broken_connections_are_survived(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    head = b"POST /v1/next HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    for sent in (
+        b"\x00\xff" * 50, b"GET / HTTP/9.9\r\n\r\n", b"GET " + b"/a" * 70_000, head + b"content-length: 100\r\n\r\n{",
+        head + b"content-length: -1\r\n\r\n", head + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /../../etc/passwd HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"GET /%00%ff HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    ):  # fmt: skip
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(sent)
+            connection.settimeout(0.3)
+            try:
+                answer = connection.recv(4_096)
+            except OSError:
+                answer = b""
+            assert b"root:" not in answer
+            assert b" 500 " not in answer[:20]
+    assert httpx.get(f"{address}/v2/health/live").status_code == 200
+
+
+@pytest.mark.slow
+def test_the_description_holds(address: str) -> None:
+    """Schemathesis draws requests from the OpenAPI description and holds the answers against it."""
+    pytest.importorskip("schemathesis")
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--max-examples", "40"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]

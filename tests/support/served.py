@@ -1,0 +1,68 @@
+"""A server in this process, of a small run of each task."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from seqloom.run import Run
+from seqloom.serving.app import make_app
+from seqloom.serving.hosted import Hosted, HostedRun
+from seqloom.serving.limits import Limits
+from seqloom.serving.server import _Server, hosts_of
+from tests.support.small_tasks import NGRAM, SMALL_TASKS
+
+SERVED = {
+    "lstm": "language-model",
+    "ngram": NGRAM,
+    "translator": "translate",
+    "classifier": "classify",
+    "bag": "classify bow",
+    "tagger": "tag",
+    "words": "vectors",
+    "forecaster": "forecast",
+    "machine": "algorithm ntm",
+    "listener": "transcribe",
+}
+"""The names of the models, and the small tasks that they are of."""
+
+
+def train_served(folder: Path, names: Sequence[str] = tuple(SERVED)) -> dict[str, Run]:
+    runs = {}
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
+        patch.setenv("SEQLOOM_CACHE", str(folder / "cache"))
+        for name in names:
+            task = SMALL_TASKS[SERVED[name]]
+            (folder / name).mkdir()
+            runs[name] = task.train(SERVED[name], task.data(folder / name), folder / name / "run")
+    return runs
+
+
+@contextmanager
+def serving(models: Sequence[Hosted], limits: Limits | None = None, key: str = "") -> Iterator[str]:
+    """The address of a server that answers with the models, until the block ends."""
+    import uvicorn
+
+    app = make_app(models, limits or Limits(), key=key, hosts=hosts_of("127.0.0.1"))
+    server = _Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def hosted(runs: dict[str, Run]) -> list[Hosted]:
+    return [HostedRun(name, run) for name, run in runs.items()]
