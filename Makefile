@@ -26,11 +26,7 @@ help:
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-<<<<<<< HEAD
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev,export,jobs,tune]'
-=======
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev,export,serve,sound,tune]'
->>>>>>> 707a7d4 (Serve models over HTTP, with a page that shows what they think)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[baselines,dev,export,jobs,serve,sound,tune]'
 	@touch $@
 
 # A comparison that is finished prints its scoreboard again at once; remove runs/demo for a new one.

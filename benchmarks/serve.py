@@ -90,9 +90,8 @@ def main() -> None:
         for clients in CLIENTS:
             rate, took = statistics.median(rates[clients]), sorted(seconds[clients])
             late = took[int(0.99 * len(took))]
-            print(
-                f"{clients:>2} clients  {rate:8.1f} sentences a second, {rate / base:5.2f} times; p99 {1_000 * late:.0f} ms"
-            )
+            ratio = f"{rate / base:5.2f} times; p99 {1_000 * late:.0f} ms"
+            print(f"{clients:>2} clients  {rate:8.1f} sentences a second, {ratio}")
         sizes, answered = [], 0
         with httpx.Client(timeout=60) as client:
             for most in REQUESTS:
