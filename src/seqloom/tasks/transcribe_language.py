@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -69,8 +70,7 @@ def fusion_of(trained: Trained, ngram_weight: float | None = None, word_bonus: f
 
 
 def fit_weights(trained: Trained, log_probs: Sequence[LogProbs], texts: Sequence[str]) -> None:
-    """Takes the weights with the fewest word errors on these recordings, of equals the smallest: one after the other,
-    until neither changes."""
+    """Takes the weights with the fewest word errors on these recordings, of equals the smallest."""
     model: Transcriber = trained.model
     base = fusion_of(trained, 1.0, 0.0)
     if base is None or not any(texts):
@@ -87,16 +87,10 @@ def fit_weights(trained: Trained, log_probs: Sequence[LogProbs], texts: Sequence
         return sum(word_edits(text, hypothesis)[0] for text, hypothesis in zip(texts, heard, strict=True))
 
     best, weight, bonus = errors(0.0, 0.0), 0.0, 0.0
-    for _ in range(2):
-        before = (weight, bonus)
-        for value in _NGRAM_WEIGHTS:
-            if (num_errors := errors(value, bonus)) < best:
-                best, weight = num_errors, value
-        for value in sorted(_WORD_BONUSES, key=abs):
-            if (num_errors := errors(weight, value)) < best:
-                best, bonus = num_errors, value
-        if (weight, bonus) == before:
-            break
+    # Both at once: an n-gram model alone makes texts shorter, which only a bonus for words makes good.
+    for ngram_weight, word_bonus in itertools.product(_NGRAM_WEIGHTS, sorted(_WORD_BONUSES, key=abs)):
+        if (count := errors(ngram_weight, word_bonus)) < best:
+            best, weight, bonus = count, ngram_weight, word_bonus
     model.ngram_weight.fill_(weight)
     model.word_bonus.fill_(bonus)
 
