@@ -51,7 +51,8 @@ def watch(task: Task, trained: Trained, data: Any, most: int = 4) -> list[Trace]
     watched = [part for part in parts if isinstance(part, RecordsWeights)]
     if not watched or not isinstance(task, NetworkTask):
         raise RequestError("the model has no memory with heads", expected="a run of ntm")
-    loader, device, found = task.exact_loader(data, trained.settings), next(model.parameters()).device, []
+    loader, device = task.exact_loader(data, trained.settings), next(model.parameters()).device
+    traces: list[Trace] = []
     steps = loader.num_steps(0)
     for step in sorted({round(place) for place in np.linspace(0, steps - 1, min(most, steps))}):
         batch = loader.batch(0, step).to(device)
@@ -61,8 +62,8 @@ def watch(task: Task, trained: Trained, data: Any, most: int = 4) -> list[Trace]
         shown = task.steps(trained, batch, row) if isinstance(task, ShowsSteps) else Steps([], [])
         shown = Steps(shown.names[:length], [Band(name, values[:, :length]) for name, values in shown.bands])
         for part, name in zip(watched, record, strict=True):
-            found.append(Trace(shown, record[name][row, :length].cpu().numpy(), part.read_heads))
-    return found
+            traces.append(Trace(shown, record[name][row, :length].cpu().numpy(), part.read_heads))
+    return traces
 
 
 def _length(batch: Batch) -> int:

@@ -1,0 +1,181 @@
+"""What is wrong with a trained model, by rules over what was measured, the gravest first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from seqloom.explain.measured import Measured
+
+HEALTHY = "healthy"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`kind` is one word or two, `text` a plain sentence with its figures, `gravity` above 0 and up to 1."""
+
+    kind: str
+    text: str
+    gravity: float
+
+
+class Rule(NamedTuple):
+    kind: str
+    judge: Callable[[Measured], Finding | None]
+
+
+def findings(measured: Measured) -> list[Finding]:
+    """Of one run, the gravest first. Where nothing is wrong, the one finding is that it is healthy."""
+    judged = [rule(measured) for rule in _RULES]
+    wrong = sorted((finding for finding in judged if finding is not None), key=lambda finding: -finding.gravity)
+    if wrong:
+        return wrong
+    return [Finding(HEALTHY, "Nothing that was measured points to a problem of the training.", 0.0)]
+
+
+def _diverging(m: Measured) -> Finding | None:
+    """A learning rate that is too high: steps as large as the weights, and a training loss that rises again."""
+    health = m.health
+    if health is None or health.update_ratio is None:
+        return None
+    if health.update_ratio < _LARGE_STEP and not math.isinf(health.rises):
+        return None
+    return Finding(
+        "learning rate too high",
+        f"One step at the highest learning rate ({m.setting('training.learning_rate'):g}) moves a weight matrix by "
+        f"{health.update_ratio:.0%} of its norm; a healthy step is about 0.1 to 1 %.",
+        0.97,
+    )
+
+
+def _exploding(m: Measured) -> Finding | None:
+    """Gradients that grow from step to step, with nothing to clip them."""
+    health = m.health
+    if health is None or health.clip_norm or not m.reach:
+        return None
+    norms = [norm for norm in health.gradient_norms if math.isfinite(norm)]
+    largest = max(m.reach_before or m.reach, key=lambda reach: reach.decay if math.isfinite(reach.decay) else 0.0)
+    spread = max(norms) / max(sorted(norms)[len(norms) // 2], 1e-12) if norms else math.inf
+    grows = largest.decay > 1.02 or (m.dynamics and max(d.exponents[0] for d in m.dynamics) > 0.05)
+    if not grows and spread < 20 and len(norms) == len(health.gradient_norms):
+        return None
+    return Finding(
+        "exploding gradients",
+        f"Gradients grow by a factor of {largest.decay:.3g} a step back in time ({largest.layer}), and clip_norm is 0, "
+        "so that nothing limits a step.",
+        0.98,
+    )
+
+
+def _dead(m: Measured) -> Finding | None:
+    dead = max((gates.dead for gates in m.gates if gates.dead is not None), default=0.0)
+    if dead < 0.4:
+        return None
+    return Finding("dead units", f"{dead:.0%} of the ReLU units are zero at every step: they learn nothing.", 0.96)
+
+
+def _saturated(m: Measured) -> Finding | None:
+    if not m.gates:
+        return None
+    worst = max(m.gates, key=lambda gates: gates.saturation)
+    names = {name: worst.closed[name] + worst.open[name] for name in worst.closed}
+    gate = max(names, key=names.__getitem__) if names else "tanh"
+    share = names[gate] if names else worst.saturation
+    if share < _SATURATED:
+        return None
+    if names:
+        way = "closed" if worst.closed[gate] >= worst.open[gate] else "open"
+        text = f"{share:.0%} of the values of the {gate} ({worst.layer}) are saturated, most of them {way}: "
+    else:
+        text = f"{share:.0%} of the hidden values ({worst.layer}) are saturated: "
+    return Finding("saturated gates", text + "hardly any gradient passes through them.", 0.95)
+
+
+def _vanishing(m: Measured) -> Finding | None:
+    """Gradients that die out long before the beginning of what is read, where not more was learnt than chance."""
+    hidden = [reach for reach in m.reach if math.isfinite(reach.decay)]
+    if not hidden:
+        return None
+    best = max(hidden, key=lambda reach: reach.reach)
+    length = len(best.lags) - 1
+    if best.reach > 0.5 * length or length < 10 or not m.learns_little:
+        return None
+    half = "" if best.half_life is None else f"; they are halved every {best.half_life:.1f} steps"
+    return Finding(
+        "vanishing gradients",
+        f"The loss at the end reaches back {best.reach} of {length} steps (1 % of the gradient){half}. The model does "
+        "hardly better than the frequencies of the answers alone.",
+        0.9,
+    )
+
+
+def _short_horizon(m: Measured) -> Finding | None:
+    """Truncated back-propagation that ends where gradients are still large, and data that depend on more."""
+    horizon = m.horizon
+    if horizon is None or m.dependence is None or m.curve is None:
+        return None
+    needed = m.dependence.longest
+    if needed <= horizon or m.curve.memory_length >= needed:
+        return None
+    return Finding(
+        "horizon too short",
+        f"Gradients are cut after {horizon} steps, but tokens depend on each other over {needed} "
+        f"({m.dependence.at(needed):.2f} nats of mutual information); the model uses {m.curve.memory_length}.",
+        0.92,
+    )
+
+
+def _overfitting(m: Measured) -> Finding | None:
+    health = m.health
+    if health is None or health.overfit < 0.05 or health.gap < 0.2:
+        return None
+    lowest = health.updates[health.valid.index(min(health.valid))]
+    return Finding(
+        "over-fitting",
+        f"The validation loss was lowest after update {lowest:,} ({min(health.valid):.3g}) and rose by "
+        f"{health.overfit:.0%} to {health.valid[-1]:.3g}, while the training loss fell to {health.train[-1]:.3g}.",
+        0.8 if health.overfit > 0.1 else 0.5,
+    )
+
+
+def _bottleneck(m: Measured) -> Finding | None:
+    """An encoder-decoder without attention whose loss rises with the length of the source."""
+    by_length = m.by_length
+    if by_length is None or by_length.attends or by_length.ratio < 1.3:
+        return None
+    return Finding(
+        "bottleneck",
+        f"The whole source passes through one vector: sources of {by_length.begins} tokens and more cost "
+        f"{by_length.long:.2f} nats a target token, shorter ones {by_length.short:.2f}.",
+        0.85,
+    )
+
+
+def _undertrained(m: Measured) -> Finding | None:
+    health = m.health
+    if health is None or health.still_gaining < 0.1 or health.overfit > 0.01:
+        return None
+    return Finding(
+        "under-training",
+        f"The validation loss was still falling when the budget ended: {health.still_gaining:.0%} of all that was "
+        "gained came in the last quarter of the updates.",
+        0.7,
+    )
+
+
+_LARGE_STEP, _SATURATED = 0.1, 0.8
+_RULES = (
+    _diverging, _exploding, _dead, _saturated, _vanishing, _short_horizon, _overfitting, _bottleneck, _undertrained,
+)  # fmt: skip
+
+
+def sentences(names: Sequence[str], by_run: Sequence[list[Finding]]) -> list[str]:
+    """The verdict: a sentence for each finding, with the run's name before it where there are several runs."""
+    several = len(names) > 1
+    return [
+        f"{name}: {finding.text}" if several else finding.text
+        for name, of_run in zip(names, by_run, strict=True)
+        for finding in of_run
+    ]

@@ -1,0 +1,143 @@
+"""All that is measured of one run, for its verdict, its charts and its JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from seqloom.config import flatten
+from seqloom.data.token_file import TokenFile
+from seqloom.explain.measures.attention_heads import HeadMeans, attention_heads, has_self_attention
+from seqloom.explain.measures.attribution import Attribution, integrated_gradients
+from seqloom.explain.measures.dependence import Dependence, dependence
+from seqloom.explain.measures.dynamics import Dynamics, dynamics
+from seqloom.explain.measures.gates import Gates, gates
+from seqloom.explain.measures.gradient_reach import GradientReach, gradient_reach, input_gradient_reach
+from seqloom.explain.measures.health import Health, health
+from seqloom.explain.measures.memory_length import MemoryCurve, memory_curve
+from seqloom.explain.measures.recurrent_trace import recurrent_layers, traced_layers
+from seqloom.explain.measures.source_length import SourceLength, source_length
+from seqloom.explain.probes.make import make_probe
+from seqloom.explain.probes.probe import NetworkProbe, whole_sequences
+from seqloom.run import Run
+from seqloom.storage.tensors import read_tensors
+from seqloom.tasks.network_task import NetworkTask
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`reach_before`: of the untrained weights, which follow from the seed. `chance`: the loss of the frequencies of
+    the answers alone, where it is known. What a model does not have is empty or None."""
+
+    name: str
+    task: str
+    model: str
+    settings: dict[str, Any]
+    score: dict[str, Any]
+    curve: MemoryCurve | None = None
+    reach: list[GradientReach] = field(default_factory=list)
+    reach_before: list[GradientReach] = field(default_factory=list)
+    inputs: GradientReach | None = None
+    dynamics: list[Dynamics] = field(default_factory=list)
+    gates: list[Gates] = field(default_factory=list)
+    heads: list[HeadMeans] = field(default_factory=list)
+    attribution: Attribution | None = None
+    by_length: SourceLength | None = None
+    dependence: Dependence | None = None
+    health: Health | None = None
+    chance: float | None = None
+
+    def setting(self, name: str) -> Any:
+        return self.settings.get(name)
+
+    @property
+    def horizon(self) -> int | None:
+        """The steps that gradients reach back in training, where they are cut."""
+        if self.task == "language-model" and self.setting("data.mode") == "stream" and self.gates:
+            return self.setting("data.horizon")
+        return None
+
+    @property
+    def learns_little(self) -> bool:
+        """Whether the training loss ends within 10 % of the loss of the frequencies of the answers alone, or of its
+        first value, where these frequencies are not known."""
+        if self.health is None or not self.health.valid:
+            return False
+        least = min(self.health.valid)
+        return least > 0.9 * (self.chance if self.chance is not None else self.health.valid[0])
+
+
+def measure_run(run: Run, data: Any, name: str, example: int = 1, text: str | None = None) -> Measured:
+    """`data` is what `run.read` gives; `example` or `text` is what is looked into."""
+    facts: dict[str, Any] = {
+        "name": name,
+        "task": run.plan.task,
+        "model": run.plan.model,
+        "settings": flatten(run.plan.settings),
+        "score": {name: value for name, value in run.evaluate(data).items() if isinstance(value, int | float)},
+    }
+    probe = make_probe(run, data)
+    if probe is None:
+        return Measured(**facts)
+    facts["curve"] = memory_curve(probe)
+    facts["chance"] = _chance(probe)
+    if isinstance(data, TokenFile):
+        facts["dependence"] = dependence(data)
+    if isinstance(probe, NetworkProbe):
+        with whole_sequences(probe.network):
+            facts |= _of_network(run, probe, example, text)
+        if run.plan.task == "translate":
+            facts["by_length"] = source_length(probe, _attends(run.plan.model))  # type: ignore[arg-type]
+    if isinstance(run.model, nn.Module) and isinstance(run.task, NetworkTask) and run.plan.model != "ngram":
+        facts["health"] = health(run, data)
+    return Measured(**facts)
+
+
+def _of_network(run: Run, probe: NetworkProbe, example: int, text: str | None) -> dict[str, Any]:
+    with torch.no_grad(), traced_layers(probe.network) as traces:
+        probe.end_loss(probe.network)
+    return {
+        "reach": gradient_reach(probe),
+        "reach_before": gradient_reach(probe, untrained(run)) if recurrent_layers(probe.network) else [],
+        "inputs": input_gradient_reach(probe) if run.plan.task != "forecast" else None,
+        "dynamics": [dynamics(name, trace) for name, trace in traces.items()],
+        "gates": [gates(name, trace) for name, trace in traces.items()],
+        "heads": attention_heads(probe) if has_self_attention(probe.network) else [],
+        "attribution": integrated_gradients(probe.example(example, text)),
+    }
+
+
+def untrained(run: Run) -> nn.Module:
+    """The network as it was before its first update: its weights follow from the seed. Pretrained embeddings are left
+    out."""
+    assert isinstance(run.task, NetworkTask)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.plan.seed)
+        network = run.task.rebuild(read_tensors(run.folder / "model.safetensors"), run.plan.model, run.plan.settings)
+    encoder: Any = getattr(network, "encoder", None)
+    if hasattr(encoder, "chunk_size"):
+        encoder.chunk_size = 0
+    return network.to(run.runtime.device).eval()
+
+
+def _chance(probe: Any) -> float | None:
+    """The entropy of the classes of the examples, or of the tags, in nats."""
+    labels = getattr(probe, "class_ids", getattr(probe, "tags", None))
+    if labels is None:
+        return None
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return float(-(shares * np.log(shares)).sum())
+
+
+def _attends(model: str) -> bool:
+    return model.endswith("+attention") or model == "transformer"
+
+
+def finite(value: float) -> float | None:
+    """JSON has no infinities."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""What `explain` measures: gradients, contexts, gates, attention, attributions, the health of a training."""

@@ -1,0 +1,175 @@
+"""What to change, ranked: each with its reason, its evidence, and a command line that can be pasted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seqloom.config import flatten
+from seqloom.explain.findings import Finding
+from seqloom.run import Run, make_settings
+
+
+@dataclass(frozen=True)
+class Prescription:
+    """`changes`: dotted settings. `model` and `budget` are those of the run where they are not changed."""
+
+    reason: str
+    evidence: str
+    model: str
+    changes: dict[str, Any]
+    budget: dict[str, float | int]
+    command: str
+
+
+def prescriptions(run: Run, found: list[Finding]) -> list[Prescription]:
+    """For the findings in their order, the most promising change of each first."""
+    ranked: list[Prescription] = []
+    for finding in found:
+        for reason, model, changes, longer in _cures(run, finding.kind):
+            prescription = prescribe(run, reason, finding.text, model, changes, longer)
+            if prescription is not None and prescription.command not in {p.command for p in ranked}:
+                ranked.append(prescription)
+    return ranked
+
+
+def prescribe(
+    run: Run, reason: str, evidence: str, model: str, changes: Mapping[str, Any], longer: float = 1.0
+) -> Prescription | None:
+    """None where the model or one of the settings does not exist for the run's task."""
+    if model not in run.task.models():
+        return None
+    if not set(changes) <= set(flatten(make_settings(run.plan.task, model, {}))):
+        return None
+    budget = {name: value * longer for name, value in run.plan.budget.model_dump(exclude_defaults=True).items()}
+    budget = {name: int(value) if name in ("updates", "sequences") else value for name, value in budget.items()}
+    return Prescription(reason, evidence, model, dict(changes), budget, command(run, model, changes, budget))
+
+
+def settings_of(run: Run, model: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the run that are not the defaults and exist for `model`, under the `changes`."""
+    default = flatten(make_settings(run.plan.task, run.plan.model, {}, run.plan.sources.data))
+    kept = {name: value for name, value in flatten(run.plan.settings).items() if value != default.get(name)}
+    known = set(flatten(make_settings(run.plan.task, model, {})))
+    return {**{name: value for name, value in kept.items() if name in known}, **changes}
+
+
+def command(run: Run, model: str, changes: Mapping[str, Any], budget: Mapping[str, float | int]) -> str:
+    plan = run.plan
+    words = ["seqloom", "train", plan.task, plan.sources.data, "--model", model]
+    for option, value in (("valid", plan.sources.valid), ("test", plan.sources.test)):
+        words += [f"--{option}", value] if value is not None else []
+    for name, amount in budget.items():
+        words += [f"--{name}", f"{amount:g}" if isinstance(amount, float) else str(amount)]
+    for name, value in settings_of(run, model, changes).items():
+        text = (
+            str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value)
+        )
+        words += ["--set", f"{name}={text}"]
+    return shlex.join([*words, "--seed", str(plan.seed)])
+
+
+Cures = list[tuple[str, str, dict[str, Any], float]]
+
+
+def _gated(run: Run) -> str:
+    """The model with an LSTM in the place of a simple recurrent cell."""
+    return run.plan.model.replace("birnn", "bilstm").replace("rnn", "lstm")
+
+
+def _time_scale(run: Run) -> float:
+    horizon = flatten(run.plan.settings).get("data.horizon")
+    return float(max(horizon or 0, 200))
+
+
+def _vanishing(run: Run) -> Cures:
+    model, rate = run.plan.model, 3e-3
+    gated = _gated(run)
+    chrono = {"model.time_scale": _time_scale(run), "training.learning_rate": rate}
+    cures: Cures = [("a gated cell with chrono initialisation keeps its state over long times", gated, chrono, 1.0)]
+    if gated != model:
+        cures.append(("a gated cell carries gradients further", gated, {}, 1.0))
+    cures.append(("attention reaches every step at once", f"{model}+attention", {}, 1.0))
+    return cures
+
+
+def _horizon(run: Run) -> Cures:
+    return [
+        ("gradients reach as far as the data depend on", run.plan.model, {"data.horizon": horizon}, 1.0)
+        for horizon in (64, 128)
+        if horizon > flatten(run.plan.settings)["data.horizon"]
+    ]
+
+
+def _gates(run: Run) -> Cures:
+    model = run.plan.model
+    return [
+        ("gates that start open and unsaturated", model, {"model.forget_bias": 1.0}, 1.0),
+        ("smaller steps keep units in their linear range", model, {"training.learning_rate": 1e-3}, 1.0),
+    ]
+
+
+def _rate(run: Run) -> Cures:
+    rate = flatten(run.plan.settings)["training.learning_rate"]
+    model, clip = run.plan.model, {"training.clip_norm": 1.0}
+    return [
+        (f"steps {rate / lower:.0f} times smaller", model, {"training.learning_rate": lower, **clip}, 1.0)
+        for lower in (3e-3, 1e-3)
+        if lower < rate
+    ]
+
+
+def _clip(run: Run) -> Cures:
+    model = run.plan.model
+    return [
+        ("clipping bounds every step, and smaller ones stay in its range", model,
+         {"training.clip_norm": 1.0, "training.learning_rate": 1e-3}, 1.0),
+        ("the gates of an LSTM hold gradients near 1", _gated(run), {"training.clip_norm": 1.0}, 1.0),
+    ]  # fmt: skip
+
+
+def _regularise(run: Run) -> Cures:
+    model = run.plan.model
+    names = set(flatten(run.plan.settings))
+    dropout: dict[str, Any] = {
+        name: 0.5 for name in ("output.dropout", "embedding.dropout", "input_dropout") if name in names
+    }
+    return [
+        ("dropout holds back what fits single examples", model, dropout, 1.0),
+        ("stop when nothing is gained any more", model, {"training.patience": 3}, 1.0),
+    ]
+
+
+def _attend(run: Run) -> Cures:
+    return [("attention lets each target token read the source again", f"{run.plan.model}+attention", {}, 1.0)]
+
+
+def _longer(run: Run) -> Cures:
+    return [("more time: it was still getting better", run.plan.model, {}, 3.0)]
+
+
+def _revive(run: Run) -> Cures:
+    model = run.plan.model
+    return [
+        ("units of tanh cannot die", model, {"model.activation": "tanh", "training.learning_rate": 1e-3}, 1.0),
+        ("smaller steps do not push units below zero for good", model, {"training.learning_rate": 1e-3}, 1.0),
+    ]
+
+
+_CURES: dict[str, Any] = {
+    "vanishing gradients": _vanishing,
+    "exploding gradients": _clip,
+    "saturated gates": _gates,
+    "dead units": _revive,
+    "horizon too short": _horizon,
+    "over-fitting": _regularise,
+    "under-training": _longer,
+    "bottleneck": _attend,
+    "learning rate too high": _rate,
+}
+
+
+def _cures(run: Run, kind: str) -> Cures:
+    return _CURES[kind](run) if kind in _CURES else []

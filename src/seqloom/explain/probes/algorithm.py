@@ -1,0 +1,87 @@
+"""Contexts of generated exercises: what a model makes of a step given the last k steps."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqloom.data.synthetic import SyntheticData
+from seqloom.decoding.batching import padded_source
+from seqloom.errors import RequestError
+from seqloom.explain.probes.probe import (
+    EXAMPLES,
+    LONGEST,
+    Attributable,
+    EndLoss,
+    NetworkProbe,
+    example_number,
+    spread,
+)
+from seqloom.models.bit_predictor import BitPredictor
+from seqloom.tasks.capabilities import Trained
+
+_ROWS = 64
+
+
+class StepContexts(NetworkProbe):
+    """Of scored steps of exercises. Cut, an exercise keeps the last k steps up to and with the scored one."""
+
+    unit: ClassVar[str] = "steps"
+    score: str = "nats a step"
+    smallest = 1
+
+    def __init__(self, trained: Trained, data: SyntheticData) -> None:
+        self.network: BitPredictor = trained.model
+        self.device, self.data = self.network.sizes.device, data
+        exercises = [data.exercises[i] for i in spread(len(data.exercises), EXAMPLES)]
+        self.contexts: list[NDArray[np.float32]] = []
+        targets = []
+        for number, exercise in enumerate(exercises):
+            scored = np.flatnonzero(exercise.scored)
+            step = int(scored[number % len(scored)])
+            self.contexts.append(np.asarray(exercise.inputs[max(0, step + 1 - LONGEST) : step + 1], np.float32))
+            targets.append(exercise.targets[step])
+        self.targets = torch.from_numpy(np.array(targets, np.float32))
+        self.longest = max(map(len, self.contexts))
+
+    @torch.no_grad()
+    def losses(self, context: int) -> NDArray[np.float64]:
+        cut = [inputs[-max(context, 1) :] for inputs in self.contexts]
+        nats = _nats_of_end(self.network, cut, self.targets, self.device)[0]
+        return nats.double().numpy(force=True)
+
+    def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:  # noqa: ARG002
+        order = np.argsort([-len(inputs) for inputs in self.contexts], kind="stable")[:_ROWS]
+        rows = [self.contexts[i] for i in order]
+        nats, lengths = _nats_of_end(network, rows, self.targets[torch.from_numpy(order)], self.device)
+        return EndLoss(nats.sum(), {"": lengths})
+
+    def example(self, number: int, text: str | None) -> Attributable:
+        """The first bit of the last scored step of an exercise."""
+        if text is not None:
+            raise RequestError("exercises are numbers, not text", where="--text", expected="--example N")
+        exercise = self.data.exercises[example_number(number, len(self.data.exercises))]
+        step = int(np.flatnonzero(exercise.scored)[-1])
+        inputs = torch.from_numpy(np.asarray(exercise.inputs[: step + 1], np.float32))[None].to(self.device)
+
+        def score(rows: int) -> Tensor:
+            logits = self.network(inputs.expand(rows, -1, -1), None)[:, -1, 0]
+            return F.logsigmoid(logits).sum()
+
+        return self.attributable([str(i) for i in range(1, step + 2)], "log p(first bit = 1)", score)
+
+
+def _nats_of_end(
+    network: Any, rows: list[NDArray[np.float32]], targets: Tensor, device: torch.device
+) -> tuple[Tensor, NDArray[np.int64]]:
+    """(rows,) the loss of the last step of each, and the lengths."""
+    inputs, lengths = padded_source(rows)
+    logits = network(inputs.to(device), lengths.to(device))
+    last = logits[torch.arange(len(rows), device=device), (lengths - 1).to(device)].float()
+    nats = F.binary_cross_entropy_with_logits(last, targets.to(device), reduction="none").sum(1)
+    return nats, lengths.numpy()

@@ -1,0 +1,145 @@
+"""Contexts of tokens: what a language model, neural or count-based, makes of the next token given the last k."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqloom.data.text import TextCodec
+from seqloom.data.token_file import TokenFile
+from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.errors import RequestError
+from seqloom.explain.probes.probe import (
+    EXAMPLES,
+    LONGEST,
+    Attributable,
+    EndLoss,
+    NetworkProbe,
+    Probe,
+    example_number,
+    spread,
+)
+from seqloom.models.counted import CountBased
+from seqloom.models.language_model import LanguageModel, PredictsNext
+from seqloom.nn.layer import state_tensors
+from seqloom.tasks.capabilities import Trained
+
+_ROWS, _TOKENS_AT_ONCE, _SHOWN = 64, 8_192, 40
+
+
+class TokenContexts(Probe):
+    """Of a text: `contexts[i]` are the tokens before `targets[i]`, the last ones at the end; along a stream they go
+    beyond the line. Equal data give equal targets, whatever the model."""
+
+    def __init__(self, trained: Trained, data: TokenFile) -> None:
+        self.model: PredictsNext = trained.model
+        self.tokenizer = cast(TextCodec, trained.codec).tokenizer
+        self.data = data
+        self.by_line = trained.settings.data.mode == "lines" and not isinstance(trained.model, CountBased)
+        longest = min(LONGEST, max(len(data) // 4, 1))
+        ids = np.asarray(data.ids)
+        # A target at the beginning of the text has no context that could be cut.
+        positions = longest + spread(max(len(data) - longest, 1), EXAMPLES)
+        positions = positions[positions < len(data)]
+        starts = data.offsets[np.searchsorted(data.offsets, positions, side="right") - 1]
+        if self.by_line:
+            keeps = positions > starts  # the first token of a line has no context either
+            positions, starts = positions[keeps], starts[keeps]
+        firsts = np.maximum(starts, positions - longest) if self.by_line else positions - longest
+        self.contexts = [ids[a:b].astype(np.int64) for a, b in zip(firsts, positions, strict=True)]
+        self.targets = ids[positions].astype(np.int64)
+        if not len(self.targets):
+            raise RequestError("the text is too short to cut contexts from", got=f"{len(data)} tokens")
+        self.longest = max(map(len, self.contexts))
+
+    def losses(self, context: int) -> NDArray[np.float64]:
+        cut = [tokens[max(len(tokens) - context, 0) :] for tokens in self.contexts]
+        nats = np.empty(len(cut))
+        order = np.argsort([len(tokens) for tokens in cut], kind="stable")
+        at_once = max(1, _TOKENS_AT_ONCE // max(context, 1))
+        for first in range(0, len(order), at_once):
+            rows = order[first : first + at_once]
+            nats[rows] = -self._log_prob([cut[row] for row in rows], self.targets[rows])
+        return nats
+
+    def _log_prob(self, contexts: list[NDArray[np.int64]], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+        inputs, expected, lengths = _batch(self._inputs(contexts), targets)
+        state = self.model.initial_state(len(inputs))
+        device = state_tensors(state)[0].device
+        ragged = None if bool((lengths == inputs.shape[1]).all()) else lengths.to(device)
+        log_probs, _ = self.model.log_prob(inputs.to(device), expected.to(device), state, ragged)
+        last = log_probs[torch.arange(len(inputs)), (lengths - 1).to(log_probs.device)]
+        return last.double().numpy(force=True)
+
+    def _inputs(self, contexts: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+        """A network of lines reads `<sos>` first, however much is cut. A model without any context reads what stands
+        before every text."""
+        if self.by_line:
+            return [np.concatenate([[SOS], tokens]) for tokens in contexts]
+        # To an n-gram model padding is no context; a network along a stream has read the end of the text before.
+        nothing = np.array([PAD if isinstance(self.model, CountBased) else EOS])
+        return [tokens if len(tokens) else nothing for tokens in contexts]
+
+    def shown(self, ids: NDArray[np.int64]) -> list[str]:
+        return [self.tokenizer.token(int(i)) for i in ids]
+
+
+class NetworkTokenContexts(TokenContexts, NetworkProbe):
+    """The same of a network."""
+
+    def __init__(self, trained: Trained, data: TokenFile) -> None:
+        super().__init__(trained, data)
+        self.network: LanguageModel = trained.model
+        self.device = next(trained.model.parameters()).device
+
+    def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:  # noqa: ARG002
+        """At the last token alone; the layer of a language model never runs backward."""
+        longest_first = np.argsort([-len(tokens) for tokens in self.contexts], kind="stable")[:_ROWS]
+        inputs, _, lengths = _batch(self._inputs([self.contexts[row] for row in longest_first]), None)
+        targets = torch.from_numpy(self.targets[longest_first])
+        return EndLoss(self._last_loss(network, inputs, targets, lengths), {"": lengths.numpy()})
+
+    def _last_loss(self, network: Any, inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+        inputs, targets, lengths = (part.to(self.device) for part in (inputs, targets, lengths))
+        ragged = None if bool((lengths == inputs.shape[1]).all()) else lengths
+        vectors, _ = network(inputs, None, ragged)
+        last = vectors[torch.arange(len(inputs), device=self.device), lengths - 1]
+        return network.output.softmax.loss(last, targets)
+
+    def example(self, number: int, text: str | None) -> Attributable:
+        """The last token of a text, given those before; or of the example of the data."""
+        if text is not None:
+            ids = np.array(self.tokenizer.encode([text])[0], dtype=np.int64)
+            if len(ids) < 2:
+                raise RequestError("a text needs two tokens or more", where="--text", got=text)
+        else:
+            line = example_number(number, self.data.num_lines)
+            ids = np.asarray(self.data.rows([line])[0]).astype(np.int64)[:-1]
+            if len(ids) < 2:
+                raise RequestError("the line has fewer than two tokens", where=f"--example {number}")
+        ids = ids[-_SHOWN:]
+        (row,) = self._inputs([ids[:-1]])
+        inputs, target, lengths = torch.from_numpy(row)[None], torch.tensor(ids[-1:]), torch.tensor([len(row)])
+
+        def score(rows: int) -> Tensor:
+            copies = (part.expand(rows, *part.shape[1:]) for part in (inputs, target, lengths))
+            return -self._last_loss(self.network, *copies)
+
+        output = f"log p({self.shown(ids[-1:])[0]})"
+        return self.attributable(self.shown(row), output, score)
+
+
+def _batch(rows: list[NDArray[np.int64]], targets: NDArray[np.int64] | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs and targets (rows, longest), padded at the end, and lengths. Only the last target of a row is known."""
+    lengths = np.array([len(row) for row in rows])
+    inputs = np.full((len(rows), lengths.max()), PAD, np.int64)
+    for padded, row in zip(inputs, rows, strict=True):
+        padded[: len(row)] = row
+    expected = np.full_like(inputs, EOS)
+    if targets is not None:
+        expected[np.arange(len(rows)), lengths - 1] = targets
+    return torch.from_numpy(inputs), torch.from_numpy(expected), torch.from_numpy(lengths)

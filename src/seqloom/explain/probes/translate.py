@@ -1,0 +1,119 @@
+"""Contexts of pairs: what an encoder-decoder makes of a target given the last k elements of its source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqloom.data.batches import line_batch
+from seqloom.data.pairs import PairCodec, Pairs
+from seqloom.data.tokenizer import EOS, SOS
+from seqloom.decoding.batching import padded_source
+from seqloom.explain.probes.probe import EXAMPLES, Attributable, EndLoss, NetworkProbe, example_number, spread
+from seqloom.models.encoder_decoder import EncoderDecoder
+from seqloom.tasks.capabilities import Trained
+
+_ROWS = 64
+
+
+class SourceContexts(NetworkProbe):
+    """Of pairs. Cut, a source keeps its last k tokens before `<eos>`; the target is read as it is."""
+
+    score: str = "nats a target token"
+    input_name = "encoder"
+
+    def __init__(self, trained: Trained, data: Pairs) -> None:
+        self.network: EncoderDecoder = trained.model
+        self.data = data
+        self.codec: PairCodec = trained.codec
+        self.device = next(trained.model.parameters()).device
+        numbers = spread(data.num_lines, EXAMPLES)
+        self.sources = [np.asarray(row).astype(np.int64) for row in data.source.rows(numbers)]
+        self.targets = [np.asarray(row).astype(np.int64) for row in data.target.rows(numbers)]
+        self.longest = max(1, max(len(row) - 1 for row in self.sources))
+
+    def losses(self, context: int) -> NDArray[np.float64]:
+        return self._losses([np.append(row[:-1][max(len(row) - 1 - context, 0) :], EOS) for row in self.sources])
+
+    def losses_by_length(self) -> list[tuple[int, float]]:
+        """The length of each source in tokens, and the loss of its target with the whole source."""
+        losses = self._losses(self.sources)
+        return [(len(row) - 1, float(loss)) for row, loss in zip(self.sources, losses, strict=True)]
+
+    @torch.no_grad()
+    def _losses(self, sources: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+        nats = np.empty(len(sources))
+        order = np.argsort([len(row) for row in self.targets], kind="stable")
+        for first in range(0, len(order), _ROWS):
+            rows = order[first : first + _ROWS]
+            source, source_lengths = (part.to(self.device) for part in padded_source([sources[i] for i in rows]))
+            batch = line_batch([self.targets[i] for i in rows]).to(self.device)
+            encoded = self.network.encode(source, source_lengths)
+            log_probs = self.network.log_prob(encoded, batch.inputs, batch.targets, batch.lengths)
+            mask = batch.mask()
+            real = log_probs if mask is None else log_probs.masked_fill(~mask, 0.0)
+            lengths = np.array([len(self.targets[i]) for i in rows])
+            nats[rows] = -real.double().sum(1).numpy(force=True) / lengths
+        return nats
+
+    def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:  # noqa: ARG002
+        """The loss at the last token of the target: through the decoder back to its beginning, and into the encoder
+        from its end on. A backward layer of the encoder ends at the first token."""
+        order = np.argsort([-len(row) for row in self.sources], kind="stable")[:_ROWS]
+        order = np.array([i for i in order if len(self.targets[i]) > 1] or order)
+        source, source_lengths = padded_source([self.sources[i] for i in order])
+        batch = line_batch([self.targets[i] for i in order])
+        lengths = np.array([len(self.targets[i]) for i in order])
+        last = np.maximum(lengths - 2, 0)  # the token before <eos>
+        loss = _last_loss(network, self.device, source, source_lengths, batch.inputs, batch.targets, last)
+        return EndLoss(loss, {"encoder": source_lengths.numpy(), "decoder": last + 1})
+
+    def example(self, number: int, text: str | None) -> Attributable:
+        """The middle token of the target that the model writes by greedy search, given the source and the tokens before
+        it."""
+        if text is not None:
+            ids = np.array([*self.codec.source.encode([text])[0], EOS], dtype=np.int64)
+        else:
+            place = example_number(number, self.data.num_lines)
+            ids = np.asarray(self.data.source.rows([place])[0]).astype(np.int64)
+        source, source_lengths = padded_source([ids])
+        target = self._greedy(source, source_lengths)
+        middle = (len(target) - 1) // 2
+        inputs = torch.tensor([[SOS, *target[:middle]]])
+        targets, last = torch.tensor([target[: middle + 1]]), np.array([middle])
+
+        def score(rows: int) -> Tensor:
+            sources, lengths, read, written = (
+                part.expand(rows, *part.shape[1:]) for part in (source, source_lengths, inputs, targets)
+            )
+            return -_last_loss(self.network, self.device, sources, lengths, read, written, np.repeat(last, rows))
+
+        names = [self.codec.source.token(int(i)) for i in ids]
+        return self.attributable(names, f"log p({self.codec.target.token(target[middle])})", score)
+
+    def _greedy(self, source: Tensor, lengths: Tensor) -> list[int]:
+        encoded = self.network.encode(source.to(self.device), lengths.to(self.device))
+        state, token, target = self.network.initial_state(encoded, 1), SOS, []
+        for _ in range(2 * source.shape[1] + 10):
+            ids = torch.tensor([[token]], device=self.device)
+            log_probs, state, _ = self.network.decode_next(ids, state, encoded)
+            token = int(log_probs[0, 0].argmax())
+            target.append(token)
+            if token == EOS:
+                break
+        return target
+
+
+def _last_loss(
+    network: Any, device: torch.device, source: Tensor, source_lengths: Tensor, inputs: Tensor, targets: Tensor,
+    last: NDArray[np.int64],
+) -> Tensor:  # fmt: skip
+    places = torch.from_numpy(last).to(device)
+    source, source_lengths, inputs, targets = (p.to(device) for p in (source, source_lengths, inputs, targets))
+    vectors = network(source, source_lengths, inputs, places + 1)
+    rows = torch.arange(len(source), device=device)
+    return network.output.softmax.loss(vectors[rows, places], targets[rows, places])
