@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from seqloom import __version__
-from seqloom.cli import compare, embed, evaluate, export, listing, look, predict, serve, train, vectors
+from seqloom.cli import compare, embed, evaluate, explain, export, listing, look, predict, serve, train, vectors
 from seqloom.comparison.training_process import SHOWN_WARNINGS
 from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 from seqloom.runtime import is_first_on_machine
@@ -56,6 +56,7 @@ app.command()(evaluate.generate)
 app.command()(embed.embed)
 app.command()(vectors.vectors)
 app.command()(compare.compare)
+app.command()(explain.explain)
 app.command()(export.export)
 app.command(name="import")(export.import_)
 app.command()(serve.serve)

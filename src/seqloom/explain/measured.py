@@ -64,12 +64,11 @@ class Measured:
 
     @property
     def learns_little(self) -> bool:
-        """Whether the training loss ends within 10 % of the loss of the frequencies of the answers alone, or of its
-        first value, where these frequencies are not known."""
-        if self.health is None or not self.health.valid:
-            return False
-        least = min(self.health.valid)
-        return least > 0.9 * (self.chance if self.chance is not None else self.health.valid[0])
+        """Whether the lowest validation loss is within 10 % of that of the frequencies of the answers alone; where
+        these are not known, whether context makes the loss less than 5 % smaller."""
+        if self.chance is None:
+            return self.curve is not None and self.curve.gain < 0.05 * abs(self.curve.loss[0])
+        return self.health is not None and min(self.health.valid, default=0.0) > 0.9 * self.chance
 
 
 def measure_run(run: Run, data: Any, name: str, example: int = 1, text: str | None = None) -> Measured:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from seqloom.data.series import Panel
     from seqloom.decoding.line_scores import LineScores, TokenScore
     from seqloom.decoding.listening import Listener
+    from seqloom.explain.explanation import Explanation
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
@@ -284,6 +285,14 @@ class Run:
         vectors = self.embed(list(texts), pooling)
         first, second = (vectors[[texts[pair[side]] for pair in rated]] for side in (0, 1))
         return similarity(first, second, [pair.score for pair in rated], where=path)
+
+    def explain(self, data: Given, *, example: int = 1, text: str | None = None) -> Explanation:
+        """Why the model does, or does not, learn long dependencies: a verdict, what to change, and a page of charts
+        (`write`). `example`: the number of the example whose inputs are weighed, from 1 on, or `text`."""
+        # The one import that goes up: what explains a run is built on runs.
+        from seqloom.explain.explanation import explain
+
+        return explain([self], data, example=example, text=text)
 
     def save(self, folder: str | Path) -> None:
         """Copies the run to another folder, without the checkpoint that `resume` needs."""

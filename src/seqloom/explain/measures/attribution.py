@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqloom.explain.probes.probe import Attributable
 
-_FIRST_STEPS, _MOST_STEPS, _AT_ONCE = 32, 2_048, 64
+_FIRST_STEPS, _MOST_STEPS, _AT_ONCE = 32, 512, 64
 _COMPLETE = 0.01
 
 
@@ -30,7 +30,7 @@ class Attribution:
 def integrated_gradients(example: Attributable) -> Attribution:
     """Sundararajan et al. 2017: the gradients along the straight line from the baseline to the inputs, times their
     difference, by the midpoint rule. Steps are doubled until the weights sum to the difference of the scores within
-    1 %, up to 2,048 of them."""
+    1 %, up to 512 of them."""
     with torch.no_grad():
         difference = float(example.score(example.elements)) - float(example.score(example.baseline))
     steps = _FIRST_STEPS

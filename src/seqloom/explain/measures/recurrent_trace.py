@@ -15,8 +15,9 @@ from seqloom.nn.recurrence.types import States
 
 
 def recurrent_layers(network: nn.Module) -> dict[str, RecurrentLayer]:
-    """By their names among the modules of the network."""
-    return {name: part for name, part in network.named_modules() if isinstance(part, RecurrentLayer)}
+    """By their names among the modules of the network; without those that read the characters of single words."""
+    named = {name: part for name, part in network.named_modules() if isinstance(part, RecurrentLayer)}
+    return {name: layer for name, layer in named.items() if not name.startswith("forms.")}
 
 
 class LayerTrace(NamedTuple):

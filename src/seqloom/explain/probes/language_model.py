@@ -35,6 +35,9 @@ class TokenContexts(Probe):
     """Of a text: `contexts[i]` are the tokens before `targets[i]`, the last ones at the end; along a stream they go
     beyond the line. Equal data give equal targets, whatever the model."""
 
+    smallest = 1
+    """A model that has read nothing predicts the beginning of a text, which is another question."""
+
     def __init__(self, trained: Trained, data: TokenFile) -> None:
         self.model: PredictsNext = trained.model
         self.tokenizer = cast(TextCodec, trained.codec).tokenizer

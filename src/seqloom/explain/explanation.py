@@ -1,0 +1,153 @@
+"""`explain`: measures runs on the same data, judges them, and says what to change."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seqloom.charts.figure import AltairFigure
+from seqloom.charts.page import Page
+from seqloom.data.input_source import Given
+from seqloom.errors import RequestError
+from seqloom.explain.findings import Finding, findings, sentences
+from seqloom.explain.measured import Measured, measure_run
+from seqloom.explain.measures.count_models import BackOff, ClassWeights, back_off, class_weights
+from seqloom.explain.prescriptions import Prescription, prescriptions
+from seqloom.explain.trials import Trial, try_prescriptions
+from seqloom.files import make_folder, write_atomic
+from seqloom.models.bag_of_words import BagOfWords
+from seqloom.models.ngram.model import NgramModel
+from seqloom.run import Run
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`verdict`: plain sentences. `findings`: of each run, the gravest first. `prescriptions` are for the first run."""
+
+    verdict: list[str]
+    findings: list[list[Finding]]
+    prescriptions: list[Prescription]
+    measured: list[Measured]
+    back_off: dict[str, BackOff] = field(default_factory=dict)
+    class_weights: dict[str, list[ClassWeights]] = field(default_factory=dict)
+    trials: list[Trial] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        cures = [f"{i}. {p.reason}\n   {p.command}" for i, p in enumerate(self.prescriptions, 1)]
+        return "\n".join([*self.verdict, *cures, *(trial.text for trial in self.trials)])
+
+    def to_json(self) -> dict[str, Any]:
+        """All that was measured, and the numbers of every chart; null stands for what is not finite."""
+        from seqloom.explain.explanation_page import sections
+
+        charts = {}
+        for title, figure, about, limits in sections(self):
+            numbers = _inline_values(figure.spec) if isinstance(figure, AltairFigure) else []
+            charts[figure.name] = {"title": title, "about": about, "limits": limits, "numbers": numbers}
+        return _plain({**asdict(self), "charts": charts})
+
+    def page(self) -> Page:
+        from seqloom.explain.explanation_page import explanation_page
+
+        return explanation_page(self)
+
+    def write(self, folder: str | Path, figures: str | Path | None = None) -> None:
+        """`explain.html` and `explain.json` in a folder; each chart in `figures` as SVG."""
+        folder = make_folder(Path(folder))
+        self.page().write(folder / "explain.html", None if figures is None else Path(figures))
+        write_atomic(folder / "explain.json", json.dumps(self.to_json(), ensure_ascii=False, indent=1) + "\n")
+
+
+def explain(
+    runs: Sequence[Run],
+    data: Given,
+    *,
+    example: int = 1,
+    text: str | None = None,
+    tries: int = 0,
+    folder: str | Path | None = None,
+) -> Explanation:
+    """Explains runs of one task on the same data.
+
+    `example`: the number of the example, from 1 on, whose inputs are weighed, or `text`. `tries`: so many of the first
+    prescriptions are trained, with a repeat of the run's own settings as the control, in `folder`/trials. Raises
+    RequestError where the runs are of different tasks."""
+    tasks = {run.plan.task for run in runs}
+    if len(tasks) != 1:
+        raise RequestError("runs of one task can be explained together", got=", ".join(sorted(tasks)) or "no run")
+    names = _names(runs)
+    encoded = [run.read(data) for run in runs]
+    measured = [
+        measure_run(run, part, name, example, text) for run, part, name in zip(runs, encoded, names, strict=True)
+    ]
+    by_run = [findings(each) for each in measured]
+    cures = prescriptions(runs[0], by_run[0])
+    trials = []
+    if tries:
+        if folder is None:
+            raise RequestError("trials need a folder", where="tries", expected="the folder of the explanation")
+        trials = try_prescriptions(runs[0], cures[:tries], Path(folder) / "trials")
+    parts = list(zip(runs, encoded, names, strict=True))
+    return Explanation(
+        [*sentences(names, by_run), *_differences(measured), *_memories(measured)], by_run, cures, measured,
+        {name: back_off(run.model, part) for run, part, name in parts if isinstance(run.model, NgramModel)},
+        {name: class_weights(run) for run, _, name in parts if isinstance(run.model, BagOfWords)}, trials,
+    )  # fmt: skip
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """The models, or the folders where models are the same."""
+    models = [run.plan.model for run in runs]
+    return models if len(set(models)) == len(models) else [run.folder.resolve().name for run in runs]
+
+
+def _memories(measured: Sequence[Measured]) -> list[str]:
+    return [
+        f"{each.name} uses {each.curve.memory_length} {each.curve.unit} of context (95 % interval "
+        f"{each.curve.memory_low} to {each.curve.memory_high}), which gain {each.curve.gain:.3g} {each.curve.score}."
+        for each in measured
+        if each.curve is not None and each.curve.uses_context
+    ]
+
+
+def _differences(measured: Sequence[Measured]) -> list[str]:
+    """What the best model's curve is ahead of the others, in elements and in score."""
+    curves = [(each.name, each.curve) for each in measured if each.curve is not None]
+    if len(curves) < 2:
+        return []
+    best_name, best = min(curves, key=lambda pair: min(pair[1].loss))
+    return [
+        f"The data need about {best.memory_length} {best.unit} of context, which {best_name} uses; {name} uses "
+        f"{curve.memory_length} and loses {min(curve.loss) - min(best.loss):.3g} {curve.score}."
+        for name, curve in curves
+        if name != best_name
+    ]
+
+
+def _inline_values(spec: Any) -> list[Any]:
+    """The rows of all data that stand in a description of Vega-Lite."""
+    if isinstance(spec, Mapping):
+        own = _rows(spec.get("values")) + [row for named in _datasets(spec) for row in _rows(named)]
+        return own + [row for part in spec.values() for row in _inline_values(part)]
+    return [row for part in spec for row in _inline_values(part)] if isinstance(spec, list) else []
+
+
+def _datasets(spec: Mapping[str, Any]) -> list[Any]:
+    named = spec.get("datasets")
+    return list(named.values()) if isinstance(named, Mapping) else []
+
+
+def _rows(values: Any) -> list[Any]:
+    return [row for row in values if isinstance(row, Mapping)] if isinstance(values, list) else []
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

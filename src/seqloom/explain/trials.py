@@ -1,0 +1,87 @@
+"""Trials of prescriptions, with repeats of the run's own settings, so that a cure is told from chance."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqloom.explain.prescriptions import Prescription, settings_of
+from seqloom.run import Run, train
+
+_CONTROLS, _CURED = 3, 2
+"""Trainings with the run's own settings, and with those of a prescription, each with a seed of its own."""
+
+_DEVIATIONS = 2.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`scores` of the trainings with the prescription, `controls` of those without. `works`: every one of the former
+    is better than all of the latter, and by more than twice their standard deviation on the mean."""
+
+    reason: str
+    command: str
+    score: str
+    scores: list[float]
+    controls: list[float]
+    works: bool
+
+    @property
+    def text(self) -> str:
+        def shown(values: Sequence[float]) -> str:
+            return ", ".join(f"{value:.4g}" for value in values)
+
+        outcome = "It works" if self.works else "No cure beyond chance"
+        return (
+            f"{outcome}: {self.reason}: {self.score} {shown(self.scores)}, against {shown(self.controls)} of repeats "
+            "with the run's own settings and other seeds."
+        )
+
+
+def try_prescriptions(run: Run, cures: Sequence[Prescription], folder: Path) -> list[Trial]:
+    """Trains in `folder`. Every training has the budget of its prescription, the control that of the run."""
+    name, lower = run.summary["score"], run.summary["lower_is_better"]
+    own = run.plan.budget.model_dump(exclude_defaults=True)
+    seeds = [run.plan.seed + number for number in range(1, 1 + max(_CONTROLS, _CURED))]
+    control = Prescription("", "", run.plan.model, {}, own, "")
+    controls = [_score(run, control, seed, folder / f"control-{seed}") for seed in seeds[:_CONTROLS]]
+    trials = []
+    for number, cure in enumerate(cures, 1):
+        scores = [_score(run, cure, seed, folder / f"try-{number}-{seed}") for seed in seeds[:_CURED]]
+        trials.append(Trial(cure.reason, cure.command, name, scores, controls, works(scores, controls, lower)))
+    return trials
+
+
+def works(scores: Sequence[float], controls: Sequence[float], lower_is_better: bool) -> bool:
+    """Two of two above three of three comes by chance once in ten; the distance on the mean makes that rarer."""
+    sign = -1.0 if lower_is_better else 1.0
+    cured, repeated = [sign * value for value in scores], [sign * value for value in controls]
+    if not all(map(math.isfinite, cured)):
+        return False
+    repeated = [value for value in repeated if math.isfinite(value)] or [-math.inf]
+    if min(cured) <= max(repeated):
+        return False
+    if len(repeated) < 2:
+        return True
+    spread = max(statistics.stdev(repeated), statistics.stdev(cured) if len(cured) > 1 else 0.0)
+    return statistics.fmean(cured) - statistics.fmean(repeated) > _DEVIATIONS * spread
+
+
+def _score(run: Run, cure: Prescription, seed: int, folder: Path) -> float:
+    """The validation score of a training; not a number where the training broke down."""
+    from seqloom.errors import RequestError, SeqloomError
+
+    plan = run.plan
+    try:
+        trained = train(
+            plan.task, plan.sources.data, model=cure.model, valid=plan.sources.valid, test=plan.sources.test,
+            out=folder, seed=seed, quiet=True, settings=settings_of(run, cure.model, cure.changes), **cure.budget,  # type: ignore[arg-type]
+        )  # fmt: skip
+    except RequestError:
+        raise
+    except SeqloomError:
+        return math.nan
+    return float(trained.summary["valid"][trained.summary["score"]])

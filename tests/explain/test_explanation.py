@@ -1,0 +1,168 @@
+"""Explanations of small runs of every task: the page, the JSON, the commands, and what inputs are weighed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import seqloom
+from seqloom.config import parse_assignments
+from seqloom.explain.explanation import explain
+from seqloom.explain.findings import Finding
+from seqloom.explain.prescriptions import _CURES, prescriptions
+from seqloom.explain.trials import works
+from seqloom.run import make_settings
+from tests.support.command_line import CommandLine
+from tests.support.labelled import train_labelled, write_labelled, write_series
+from tests.support.page_elements import Elements, loads
+from tests.support.pairs import train_pairs, write_pairs
+from tests.support.ranks import write_neighbours
+
+
+def text_run(folder: Path, model: str = "lstm", **settings: object) -> tuple[seqloom.Run, str]:
+    data = write_neighbours(folder / "text.txt", 120)
+    small = {"tokenizer.min_count": 2, **settings}
+    if model != "ngram":
+        small["training.evaluations"] = 4
+        side = {"model.model_dim": 8, "model.num_heads": 2} if model == "transformer" else {"model.hidden_size": 8}
+        small |= {"embedding.dim": 8, **side}
+    run = seqloom.train(
+        "language-model",
+        data,
+        model=model,
+        out=folder / f"run-{model}",
+        updates=8,
+        threads=1,
+        quiet=True,
+        settings=small,
+    )
+    return run, data
+
+
+def labelled(folder: Path) -> tuple[seqloom.Run, str]:
+    data = write_labelled(folder / "labelled.tsv")
+    return train_labelled(folder / "run", model="bilstm+attention", data=data, updates=8), data
+
+
+def numbers(folder: Path) -> tuple[seqloom.Run, str]:
+    data = write_series(folder / "numbers.ts")
+    return train_labelled(folder / "run", model="gru", data=data, updates=8), data
+
+
+def pairs(folder: Path) -> tuple[seqloom.Run, str]:
+    write_pairs(folder / "pairs.tsv", 60)
+    return train_pairs(folder / "run", model="gru+attention", updates=8), str(folder / "pairs.tsv")
+
+
+def tagged(folder: Path) -> tuple[seqloom.Run, str]:
+    path = folder / "tagged.conll"
+    path.write_text("\n".join("the D\ndog N\nbarks V\n" if i % 2 else "a D\ncat N\nsleeps V\n" for i in range(40)))
+    small = {"words.dim": 6, "characters.dim": 4, "characters.hidden_size": 3, "model.hidden_size": 6}
+    run = seqloom.train(
+        "tag", str(path), valid=str(path), out=folder / "run", updates=8, threads=1, quiet=True, settings=small
+    )
+    return run, str(path)
+
+
+def forecast(folder: Path) -> tuple[seqloom.Run, str]:
+    path = folder / "series.csv"
+    rows = (f"2001-{1 + i // 28:02d}-{1 + i % 28:02d},{10 + (i % 7) + 0.1 * (i % 3)}" for i in range(300))
+    path.write_text("date,value\n" + "\n".join(rows) + "\n")
+    small = {"model.hidden_size": 8, "data.horizon": 3}
+    run = seqloom.train(
+        "forecast", str(path), model="gru", out=folder / "run", updates=8, threads=1, quiet=True, settings=small
+    )
+    return run, str(path)
+
+
+def algorithm(folder: Path) -> tuple[seqloom.Run, str]:
+    small = {"model.hidden_size": 8, "data.held_out": 12, "model.memory_size": 8}
+    run = seqloom.train(
+        "algorithm", "copy:length=4", model="ntm", out=folder / "run", updates=4, threads=1, quiet=True, settings=small
+    )
+    return run, "copy:length=4"
+
+
+@pytest.mark.parametrize(
+    "train", [text_run, labelled, numbers, pairs, tagged, forecast, algorithm], ids=lambda f: f.__name__
+)
+def test_every_task_is_explained(train: Callable[[Path], tuple[seqloom.Run, str]], tmp_path: Path) -> None:
+    run, data = train(tmp_path)
+    explanation = run.explain(data)
+    assert explanation.verdict
+    (measured,) = explanation.measured
+    assert measured.curve is not None
+    assert measured.attribution is not None
+    assert measured.attribution.error <= 0.02 or abs(measured.attribution.difference) < 1e-3
+    assert len(measured.attribution.weights) == len(measured.attribution.names)
+    charts = explanation.to_json()["charts"]
+    json.dumps(charts, allow_nan=False)
+    assert charts["memory"]["numbers"]
+    assert all(chart["limits"] for chart in charts.values())
+
+
+@pytest.mark.parametrize("model", ["ngram", "transformer", "ffnn"])
+def test_language_models_without_recurrence_have_a_memory_curve(model: str, tmp_path: Path) -> None:
+    run, data = text_run(tmp_path, model)
+    explanation = run.explain(data)
+    assert explanation.measured[0].curve is not None
+    assert bool(explanation.back_off) == (model == "ngram")
+    assert bool(explanation.measured[0].heads) == (model == "transformer")
+    if model == "ngram":
+        assert sum(explanation.back_off["ngram"].shares) == pytest.approx(1.0)
+
+
+def test_a_bag_of_words_shows_the_words_of_each_class(tmp_path: Path) -> None:
+    data = write_labelled(tmp_path / "labelled.tsv")
+    run = train_labelled(tmp_path / "run", model="bow", data=data, updates=60)
+    (classes,) = run.explain(data).class_weights.values()
+    best = {of_class.label: of_class.ngrams[:3] for of_class in classes}
+    assert any(word in " ".join(best["animal"]) for word in ("cat", "dog", "cow", "rat"))
+
+
+def test_runs_are_laid_over_each_other_by_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, data = text_run(tmp_path)
+    second, _ = text_run(tmp_path, "ngram")
+    outcome = CommandLine(monkeypatch, capsys)("explain", first.folder, second.folder, data, "--out", tmp_path / "out")
+    assert outcome.status == 0, outcome.errors
+    html = (tmp_path / "out" / "explain.html").read_text()
+    assert not Elements(html).open
+    assert not loads(html)
+    assert "The data need about" in outcome.output
+    names = {
+        row["name"]
+        for row in json.loads((tmp_path / "out" / "explain.json").read_text())["charts"]["memory"]["numbers"]
+        if "name" in row
+    }
+    assert names == {"lstm", "ngram"}
+
+
+def test_runs_of_two_tasks_are_refused(tmp_path: Path) -> None:
+    first, data = text_run(tmp_path)
+    second, _ = labelled(tmp_path)
+    with pytest.raises(seqloom.RequestError, match="one task"):
+        explain([first, second], data)
+
+
+def test_every_prescription_has_settings_that_exist(tmp_path: Path) -> None:
+    run, _ = text_run(tmp_path, "rnn")
+    found = [Finding(kind, "because", 0.5) for kind in _CURES]
+    for prescription in prescriptions(run, found):
+        words = shlex.split(prescription.command)
+        assert words[:3] == ["seqloom", "train", "language-model"]
+        changes = parse_assignments(words[i + 1] for i, word in enumerate(words) if word == "--set")
+        make_settings("language-model", words[words.index("--model") + 1], changes)
+
+
+def test_a_repeat_is_no_cure() -> None:
+    assert works([0.9, 0.92], [0.5, 0.52, 0.51], lower_is_better=False)
+    assert works([1.0, 1.1], [2.0, 2.2, float("nan")], lower_is_better=True)
+    assert not works([0.51, 0.53], [0.5, 0.52, 0.51], lower_is_better=False)
+    assert not works([0.53, 0.54], [0.5, 0.52, 0.48], lower_is_better=False)  # better than all, by chance
+    assert not works([float("nan"), 0.9], [0.5, 0.52, 0.51], lower_is_better=False)
