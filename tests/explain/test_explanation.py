@@ -105,7 +105,7 @@ def test_every_task_is_explained(train: Callable[[Path], tuple[seqloom.Run, str]
     assert all(chart["limits"] for chart in charts.values())
 
 
-@pytest.mark.parametrize("model", ["ngram", "transformer", "ffnn"])
+@pytest.mark.parametrize("model", ["ngram", pytest.param("ffnn", marks=pytest.mark.slow), "transformer"])
 def test_language_models_without_recurrence_have_a_memory_curve(model: str, tmp_path: Path) -> None:
     run, data = text_run(tmp_path, model)
     explanation = run.explain(data)

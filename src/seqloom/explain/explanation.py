@@ -11,7 +11,7 @@ from typing import Any
 
 from seqloom.charts.figure import AltairFigure
 from seqloom.charts.page import Page
-from seqloom.data.input_source import Given
+from seqloom.data.input_source import DataSource
 from seqloom.errors import RequestError
 from seqloom.explain.findings import Finding, findings, sentences
 from seqloom.explain.measured import Measured, measure_run
@@ -64,7 +64,7 @@ class Explanation:
 
 def explain(
     runs: Sequence[Run],
-    data: Given,
+    data: DataSource,
     *,
     example: int = 1,
     text: str | None = None,

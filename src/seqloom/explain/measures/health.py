@@ -14,7 +14,7 @@ from torch import nn
 from seqloom.run import Run
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.training.checkpoint_folder import current_checkpoint
-from seqloom.training.records import MetricsFile
+from seqloom.training.reports import MetricsFile
 from seqloom.training.settings import TrainingSettings
 
 _BATCHES = 8

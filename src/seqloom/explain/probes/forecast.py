@@ -63,7 +63,7 @@ class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
         super().__init__(trained, data)
         self.network: ForecastNetwork = trained.model
         self.device = self.network.sizes.device
-        self.longest = min(self.longest, self.network.own.context)
+        self.longest = min(self.longest, self.network.dimensions.context)
 
     def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:  # noqa: ARG002
         """The loss of all steps ahead, which the network reads from its last output; of a network that forecasts step
@@ -71,7 +71,11 @@ class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
         assert isinstance(network, ForecastNetwork)
         batch = self._batch(self.histories[:64])
         targets = torch.from_numpy(self.actual[:64].astype(np.float32)).to(self.device)
-        elements = network.own.context if network.recursive else network.own.context // network.own.segment
+        elements = (
+            network.dimensions.context
+            if network.recursive
+            else network.dimensions.context // network.dimensions.segment
+        )
         lengths = {"": np.full(len(targets), elements)}
         if not network.recursive:
             return EndLoss(network.loss(batch._replace(targets=targets)).sum(), lengths)
@@ -79,7 +83,9 @@ class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
         return EndLoss(first.sum(), lengths)
 
     def _batch(self, histories: Sequence[History]) -> Batch:
-        return history_batch(histories, self.network.own.context, self.network.own.horizon).to(self.device)
+        return history_batch(histories, self.network.dimensions.context, self.network.dimensions.horizon).to(
+            self.device
+        )
 
     def example(self, number: int, text: str | None) -> Attributable:
         """The median of the first step ahead, given the values of the window; what stands for their absence is a window
@@ -87,7 +93,9 @@ class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
         if text is not None:
             raise RequestError("series are numbers, not text", where="--text", expected="--example N")
         history = self.histories[example_number(number, len(self.histories))]
-        batch = history_batch([history], self.network.own.context, self.network.own.horizon).to(self.device)
+        batch = history_batch([history], self.network.dimensions.context, self.network.dimensions.horizon).to(
+            self.device
+        )
         elements = batch.inputs[:, :, :1]
 
         def score(values: Tensor) -> Tensor:
@@ -121,4 +129,4 @@ def _medians(network: ForecastNetwork, batch: Batch) -> Tensor:
     if network.distribution.of_counts:
         return middle.exp()
     restored = middle * scaled.unit[:, 0] + scaled.level[:, 0]
-    return restored.exp() if network.own.log else restored
+    return restored.exp() if network.dimensions.log else restored
