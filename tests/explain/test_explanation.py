@@ -87,9 +87,10 @@ def algorithm(folder: Path) -> tuple[seqloom.Run, str]:
     return run, "copy:length=4"
 
 
-@pytest.mark.parametrize(
-    "train", [text_run, labelled, numbers, pairs, tagged, forecast, algorithm], ids=lambda f: f.__name__
-)
+SLOW = [pytest.param(train, marks=pytest.mark.slow) for train in (numbers, tagged, forecast, algorithm)]
+
+
+@pytest.mark.parametrize("train", [text_run, labelled, pairs, *SLOW])
 def test_every_task_is_explained(train: Callable[[Path], tuple[seqloom.Run, str]], tmp_path: Path) -> None:
     run, data = train(tmp_path)
     explanation = run.explain(data)
