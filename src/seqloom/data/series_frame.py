@@ -44,5 +44,5 @@ def _parsed(read: Any, path: str) -> pl.DataFrame:
         frame: pl.DataFrame = read()
         frame = frame.rename({"": "index"}) if "" in frame.columns else frame
         return frame.cast({pl.Int128: pl.Float64})  # what numpy has no integers for
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as error:
         raise SeqloomError("the table could not be read", where=path, got=str(error).partition("\n")[0]) from None

@@ -114,7 +114,7 @@ def _of_parquet(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]
     with reading(path):
         try:
             table = pl.read_parquet(path)
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise SeqloomError("the table could not be read", where=path, got=str(error)[:200]) from None
     names = {column.lower(): column for column in table.columns}
     texts = [column for column, kind in table.schema.items() if kind == pl.String]

@@ -30,9 +30,9 @@ def read_columnar(path: str) -> pl.DataFrame:
                 return _unnested(pl.read_parquet(path))
             try:
                 return _unnested(pl.read_ipc(path))
-            except pl.exceptions.PolarsError:
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
                 return _unnested(pl.read_ipc_stream(path))
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise SeqloomError("the table could not be read", where=path, got=str(error).partition("\n")[0]) from None
 
 
