@@ -131,20 +131,25 @@ def test_requests_are_answered_together_and_each_gets_its_own() -> None:
 
 
 def test_streams_take_turns() -> None:
-    async def ask() -> list[tuple[str, int]]:
-        worker, order = Worker(100, 100), []
+    order: list[tuple[str, int]] = []
 
-        async def read(name: str) -> None:
-            order.extend([(name, event) async for event in worker.stream(iter(range(20)))])
+    def events(name: str) -> Iterator[int]:
+        for number in range(20):
+            order.append((name, number))
+            yield number
+
+    async def ask() -> list[list[int]]:
+        worker = Worker(100, 100)
+
+        async def read(name: str) -> list[int]:
+            return [event async for event in worker.stream(events(name))]
 
         readers = [asyncio.create_task(read(name)) for name in "ab"]
         await asyncio.sleep(0)
         worker.start()
-        await asyncio.gather(*readers)
+        read_events = await asyncio.gather(*readers)
         worker.stop()
-        return order
+        return read_events
 
-    order = asyncio.run(ask())
-    assert [event for name, event in order if name == "a"] == list(range(20))
-    first_of_b = next(place for place, (name, _) in enumerate(order) if name == "b")
-    assert first_of_b < 20
+    assert asyncio.run(ask()) == [list(range(20))] * 2
+    assert order == [(name, number) for number in range(20) for name in "ab"]

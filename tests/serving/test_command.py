@@ -70,7 +70,7 @@ def test_what_cannot_be_served_is_refused(
     seqloom = CommandLine(monkeypatch, capsys)
     answer = seqloom("serve", tmp_path)
     assert answer.status == 2
-    assert "not the folder of a run" in answer.errors
+    assert "the folder holds no run" in answer.errors
     with _process(runs["words"].folder) as (_, address):
         answer = seqloom("serve", runs["words"].folder, "--port", address.rpartition(":")[2])
     assert answer.status == 2
