@@ -74,8 +74,8 @@ class DrawnFigure(Figure):
     def svg(self) -> str:
         # Whatever stands in the style of pages for all of their SVG elements stands here once more.
         style = resolve(f"svg {{ font: 12px {FONT} }} .tick, .label {{ fill: var(--soft) }} {self.style}")
-        opening, rest = self.drawing.split(">", 1)
-        return f'{opening} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}'
+        opening, content = self.drawing.split(">", 1)
+        return f'{opening} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{content}'
 
 
 @dataclass(frozen=True)

@@ -92,18 +92,18 @@ def _ground(left: float, top: float, rows: int, columns: int, size: int) -> list
 
 def _above(names: Sequence[str], full: Sequence[str], left: float, top: float, size: int) -> list[str]:
     parts = []
-    for column, (name, whole) in enumerate(zip(names, full, strict=True)):
+    for column, (name, full_name) in enumerate(zip(names, full, strict=True)):
         x, y = left + (column + 0.6) * size, top - 8
         turned = f'transform="translate({x:.0f} {y:.0f}) rotate(-{_TURN})"'
-        parts.append(f'<text class="token" {turned}>{_whole(name, whole)}{escape(name)}</text>')
+        parts.append(f'<text class="token" {turned}>{_whole(name, full_name)}{escape(name)}</text>')
     return parts
 
 
 def _beside(names: Sequence[str], full: Sequence[str], left: float, top: float, size: int) -> list[str]:
     parts = []
-    for row, (name, whole) in enumerate(zip(names, full, strict=True)):
+    for row, (name, full_name) in enumerate(zip(names, full, strict=True)):
         place = f'x="{left - 8:.0f}" y="{top + (row + 0.5) * size:.0f}" dy=".35em" text-anchor="end"'
-        parts.append(f'<text class="token" {place}>{_whole(name, whole)}{escape(name)}</text>')
+        parts.append(f'<text class="token" {place}>{_whole(name, full_name)}{escape(name)}</text>')
     return parts
 
 

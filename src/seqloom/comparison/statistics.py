@@ -94,8 +94,8 @@ def _parts(scores: Array) -> _Parts:
     if seeds < 2:
         nothing = np.zeros(scores.shape[:-2])
         return _Parts(by_example, nothing, nothing, 0)
-    rest = scores - by_seed[..., None] - by_example[..., None, :] + by_seed.mean(-1)[..., None, None]
-    interaction = (rest**2).sum((-2, -1)) / ((seeds - 1) * max(examples - 1, 1)) / (seeds * examples)
+    residual = scores - by_seed[..., None] - by_example[..., None, :] + by_seed.mean(-1)[..., None, None]
+    interaction = (residual**2).sum((-2, -1)) / ((seeds - 1) * max(examples - 1, 1)) / (seeds * examples)
     return _Parts(by_example, by_seed.var(-1, ddof=1) / seeds, interaction, seeds - 1)
 
 

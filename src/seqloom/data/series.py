@@ -112,7 +112,7 @@ class SeriesData:
                 yield series, origin
 
 
-def whole(panel: Panel) -> SeriesData:
+def all_steps(panel: Panel) -> SeriesData:
     """All steps of all series."""
     return SeriesData(panel, np.zeros(len(panel), np.int64), panel.lengths.astype(np.int64))
 

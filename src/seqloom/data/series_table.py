@@ -102,24 +102,24 @@ class _Reader:
         times, codes = times[order], codes[order]
         starts_here = np.concatenate([[True], np.diff(codes) != 0])
         inferred = infer_frequency(times, starts_here) if frequency is None else frequency
-        wanted = Frequency.parse(settings.frequency) if settings.frequency else inferred
+        grid = Frequency.parse(settings.frequency) if settings.frequency else inferred
         coarser = bool(settings.frequency)
-        if wanted.unit == "step" and times.dtype.kind == "M":
+        if grid.unit == "step" and times.dtype.kind == "M":
             raise RequestError(
                 "the times are dates, and the frequency is a number of steps",
                 where="data.frequency",
                 got=settings.frequency,
             )
         if coarser:
-            steps = wanted.floor(times)
+            steps = grid.floor(times)
         else:
-            steps, on_grid = wanted.index(times)
+            steps, on_grid = grid.index(times)
             if not on_grid.all():
-                raise self._off_grid(order, times, on_grid, wanted)
+                raise self._off_grid(order, times, on_grid, grid)
             self._refuse_duplicates(order, codes, steps)
         panels = [
             self._panel(self._numbers(target)[order], codes, steps, order, names if self.columns.series else [target],
-                        wanted, coarser)
+                        grid, coarser)
             for target in self.columns.target
         ]  # fmt: skip
         panel = panels[0] if len(panels) == 1 else joined(panels)
@@ -143,12 +143,12 @@ class _Reader:
         return f"{self.where}:{int(order[place]) + self.first_line}"
 
     def _off_grid(
-        self, order: Ints, times: NDArray[np.generic], on_grid: NDArray[np.bool_], wanted: Frequency
+        self, order: Ints, times: NDArray[np.generic], on_grid: NDArray[np.bool_], grid: Frequency
     ) -> SeqloomError:
         place = int(np.argmin(on_grid))
         return SeqloomError(
             "a time is not on the grid of the others", where=self._line(order, place), got=str(times[place]),
-            expected=f"{wanted.description} ({wanted.text})",
+            expected=f"{grid.description} ({grid.text})",
             hint="--set data.frequency=.. aggregates values to a coarser step",
         )  # fmt: skip
 

@@ -31,13 +31,13 @@ def parse_times(column: pl.Series, date_format: str, where: str, first_line: int
             return _dates(column.cast(pl.String), "%Y%m%d", where, first_line)
         return column.cast(pl.Int64).to_numpy()
     if column.dtype.is_float():
-        whole = column.cast(pl.Int64, strict=False)
-        odd = (whole.cast(pl.Float64) != column).fill_null(True).arg_true()
+        numbers = column.cast(pl.Int64, strict=False)
+        odd = (numbers.cast(pl.Float64) != column).fill_null(True).arg_true()
         if len(odd):
             raise SeqloomError(
                 "a step number is not a whole number", where=f"{where}:{odd[0] + first_line}", got=column[odd[0]]
             )
-        return whole.to_numpy()
+        return numbers.to_numpy()
     if column.dtype.is_temporal():
         return column.cast(pl.Datetime("us")).to_numpy().astype("datetime64[s]")
     return _dates(column.cast(pl.String), date_format, where, first_line)
@@ -94,15 +94,17 @@ def _dates(column: pl.Series, date_format: str, where: str, first_line: int) -> 
     head = column.head(1_000)
     fitting = [parser for parser in _parsers(date_format).items() if parser[1](head).null_count() < len(head)]
     parsings = [(form, parse(column)) for form, parse in fitting]
-    whole = [(form, parsed) for form, parsed in parsings if not parsed.null_count()]
-    if not whole:
+    complete = [(form, parsed) for form, parsed in parsings if not parsed.null_count()]
+    if not complete:
         raise _no_form(column, parsings, date_format, where, first_line)
-    if contradictory([form for form, _ in whole]) and any((whole[0][1] != other).any() for _, other in whole[1:]):
+    if contradictory([form for form, _ in complete]) and any(
+        (complete[0][1] != other).any() for _, other in complete[1:]
+    ):
         raise RequestError(
             "dates are ambiguous: the day or the month may come first", where=f"{where}:{first_line}", got=column[0],
             hint="--set data.date_format=%d/%m/%Y, or %m/%d/%Y",
         )  # fmt: skip
-    return whole[0][1].to_numpy().astype("datetime64[s]")
+    return complete[0][1].to_numpy().astype("datetime64[s]")
 
 
 def _no_form(

@@ -117,16 +117,16 @@ class Splits:
         ends = [begin for begin, _ in self.stretches[1:]]
         position = stretch = 0
         for example in examples:
-            rest = example
-            while stretch < len(ends) and position + len(identity(rest)) > ends[stretch]:
-                before, rest = cut(rest, max(ends[stretch] - position, 0))
+            remainder = example
+            while stretch < len(ends) and position + len(identity(remainder)) > ends[stretch]:
+                before, remainder = cut(remainder, max(ends[stretch] - position, 0))
                 position += len(identity(before))
                 if identity(before):
                     yield self.stretches[stretch][1], before
                 stretch += 1
-            position += len(identity(rest))
-            if identity(rest):
-                yield self.stretches[stretch][1], rest
+            position += len(identity(remainder))
+            if identity(remainder):
+                yield self.stretches[stretch][1], remainder
 
     def save(self, folder: Path) -> None:
         held_out = None if self.held_out is None else list(self.held_out.items())
@@ -182,8 +182,8 @@ def draw_splits(examples: Iterable[tuple[str, str]], rule: SplitRule, where: str
             held_out |= {key: split for key, fold in folds.items() if fold == rule.fold}
             continue
         remaining = {name: [key for key in sorted(keys) if key not in held_out] for name, keys in strata.items()}
-        wanted = rule.least(split, total, LEAST_EXAMPLES)
-        held_out |= dict.fromkeys(_in_proportion(remaining, sizes, wanted), split)
+        size = rule.least(split, total, LEAST_EXAMPLES)
+        held_out |= dict.fromkeys(_in_proportion(remaining, sizes, size), split)
     _check_parts(held_out, sizes, rule, where)
     return Splits(rule, held_out)
 
@@ -238,14 +238,14 @@ def _check_parts(held_out: Mapping[int, Split], sizes: Mapping[int, int], rule: 
     )
 
 
-def _in_proportion(strata: Mapping[str, list[int]], sizes: Mapping[int, int], wanted: int) -> list[int]:
-    """Groups of `wanted` examples in all, of each stratum in proportion to its size."""
+def _in_proportion(strata: Mapping[str, list[int]], sizes: Mapping[int, int], size: int) -> list[int]:
+    """Groups of `size` examples in all, of each stratum in proportion to its size."""
     totals = {name: sum(sizes[key] for key in keys) for name, keys in strata.items()}
-    share = wanted / max(sum(totals.values()), 1)
+    share = size / max(sum(totals.values()), 1)
     exact = {name: share * total for name, total in totals.items()}
     quotas = {name: math.floor(number) for name, number in exact.items()}
     largest_remainders = sorted(exact, key=lambda name: (quotas[name] - exact[name], name))
-    for name in largest_remainders[: wanted - sum(quotas.values())]:
+    for name in largest_remainders[: size - sum(quotas.values())]:
         quotas[name] += 1
     groups = []
     for name, keys in strata.items():

@@ -152,8 +152,8 @@ def _band(name: str, values: NDArray[Any], top: float, numbers: Sequence[int], k
     for row, step in np.argwhere(values >= _FAINTEST).tolist():
         value = float(values[row, step])
         place = f'x="{_LEFT + step * _CELL}" y="{top + row * _CELL:.0f}" width="{_CELL}" height="{_CELL}"'
-        said = f"step {step}, {row_is} {numbers[row]}: {value:.2f}"
-        yield f'<rect class="{kind}" {place} fill-opacity="{min(value, 1):.2f}"><title>{said}</title></rect>'
+        title = f"step {step}, {row_is} {numbers[row]}: {value:.2f}"
+        yield f'<rect class="{kind}" {place} fill-opacity="{min(value, 1):.2f}"><title>{title}</title></rect>'
 
 
 def _names(names: Sequence[str], top: float) -> Iterator[str]:

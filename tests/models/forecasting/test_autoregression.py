@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seqloom.data.frequency import Frequency
-from seqloom.data.series import Panel, whole
+from seqloom.data.series import Panel, all_steps
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.autoregression import Candidate, fit
 from seqloom.models.forecasting.calibration import NEUTRAL, calibrated, factors
@@ -161,7 +161,7 @@ def test_short_and_constant_series_have_finite_forecasts(values: list[float]) ->
 def test_a_saved_model_forecasts_new_values_with_its_coefficients(tmp_path: Path) -> None:
     values = second_order(150, 4, level=30.0)
     panel, forecaster = panel_of(values), model()
-    forecaster.learn(whole(panel_of(values[:120])), 5)
+    forecaster.learn(all_steps(panel_of(values[:120])), 5)
     forecaster.save(tmp_path)
     opened = model()
     opened.open(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import seqloom
-from seqloom.data.series import whole
+from seqloom.data.series import all_steps
 from seqloom.data.series_windows import WindowLoader, history_batch, window_batch
 from seqloom.models.forecasting.distributions import DISTRIBUTIONS
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN
@@ -42,7 +42,7 @@ def test_windows_of_a_panel_and_of_a_history_are_the_same() -> None:
 
 
 def test_an_epoch_has_every_window_once_in_an_order_of_its_seed() -> None:
-    data = whole(panel_of(np.arange(20.0), np.arange(100.0, 109.0), np.zeros(3)))
+    data = all_steps(panel_of(np.arange(20.0), np.arange(100.0, 109.0), np.zeros(3)))
     loader = WindowLoader(data, 4, 3, 7, seed=1)
     seen = [target for step in range(loader.num_steps()) for target in loader.batch(0, step).targets[:, 0].tolist()]
     assert sorted(seen) == [*range(2, 18), *range(102, 107)]

@@ -106,9 +106,9 @@ class LogMelStream:
 
     def push(self, samples: Samples) -> Frames:
         """The frames whose windows are complete with these samples."""
-        whole = np.concatenate([self._rest, samples])
-        count = self._log_mel.count(len(whole))
-        self._rest = whole[count * self._log_mel.hop :]
+        sound = np.concatenate([self._rest, samples])
+        count = self._log_mel.count(len(sound))
+        self._rest = sound[count * self._log_mel.hop :]
         if not count:
             return np.zeros((0, self._log_mel.bands), np.float32)
-        return self._log_mel.frames(whole[: (count - 1) * self._log_mel.hop + self._log_mel.window])
+        return self._log_mel.frames(sound[: (count - 1) * self._log_mel.hop + self._log_mel.window])

@@ -213,10 +213,10 @@ class SpokenRecipe:
         items = [(recording, self._digest(recording)) for recording in recordings(path)]
         if not items:
             raise SeqloomError("there is no recording", where=path, expected="one or more")
-        whole = hashlib.sha256()
+        digest = hashlib.sha256()
         for part in (str(_FORMAT), _analysis(features), *(identity for _, identity in items)):
-            whole.update(part.encode() + b"\0")
-        folder = cache_folder() / f"sound-{whole.hexdigest()[:24]}"
+            digest.update(part.encode() + b"\0")
+        folder = cache_folder() / f"sound-{digest.hexdigest()[:24]}"
         if not is_whole(folder):
             self._write(folder, [recording for recording, _ in items], [d for _, d in items], features)
         facts = facts_of(folder)

@@ -95,8 +95,8 @@ class AugmentedLoader:
         features = self.data.codec.features
         shortest = features.stack + features.stride * tokens // max(len(group), 1)
         parts = [self._augmentation.changed(self.data.log_mel(i), random, shortest) for i in group]
-        whole = self._augmentation.joined(parts, random) if len(parts) > 1 else parts[0]
-        return self._augmentation.masked(whole, random)
+        frames = self._augmentation.joined(parts, random) if len(parts) > 1 else parts[0]
+        return self._augmentation.masked(frames, random)
 
 
 def spoken_batch(rows: list[Frames], targets: list[NDArray[np.int64]]) -> Batch:

@@ -119,10 +119,10 @@ def back_substitute(factor: Matrix, forward: Vector) -> Vector:
     size = len(forward)
     result = np.empty(size)
     for i in range(size - 1, -1, -1):
-        rest = forward[i]
+        remainder = forward[i]
         for j in range(i + 1, size):
-            rest -= factor[j, i] * result[j]
-        result[i] = rest / factor[i, i]
+            remainder -= factor[j, i] * result[j]
+        result[i] = remainder / factor[i, i]
     return result
 
 

@@ -152,8 +152,8 @@ class ForecastNetwork(nn.Module):
         """(rows, elements, segment * channels): an incomplete first segment is left out."""
         sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
         segment = 1 if self.recursive else self.dimensions.segment
-        rest = sequence.shape[1] % segment
-        return sequence[:, rest:].reshape(len(sequence), -1, segment * sequence.shape[2])
+        incomplete = sequence.shape[1] % segment
+        return sequence[:, incomplete:].reshape(len(sequence), -1, segment * sequence.shape[2])
 
     def outputs(self, batch: Batch) -> tuple[Tensor, Scaled]:
         """(rows, horizon, size): the parameters of the distribution of each step ahead, on the scale of the window."""
