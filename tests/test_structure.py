@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 import seqloom
@@ -43,6 +44,13 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
         left = {name: targets - ends for name, targets in left.items() if name not in ends}
 
 
+def exceptions() -> list[tuple[str, ...]]:
+    """The imports that `pyproject.toml` lets go up, with the reason: (module, imported module)."""
+    with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as stream:
+        contracts = tomllib.load(stream)["tool"]["importlinter"]["contracts"]
+    return [tuple(line.split(" -> ")) for contract in contracts for line in contract.get("ignore_imports", ())]
+
+
 def test_a_circle_is_found() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
     assert circles(graph) == [["b", "c"], ["c", "b"]]
@@ -55,6 +63,9 @@ def test_no_imports_form_a_circle() -> None:
     graph = {name: imports(path, modules) - {name} for name, path in modules.items()}
     assert "seqloom.nn.recurrence.pass_context" in graph["seqloom.nn.kernels.fused_recurrence"]
     assert "seqloom.nn.kernels.fused_recurrence" in graph["seqloom.nn.recurrence.cell"]
+    assert len(exceptions()) <= 1
+    for module, imported in exceptions():
+        graph[module].remove(imported)
     assert circles(graph) == []
 
 

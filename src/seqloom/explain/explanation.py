@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +13,24 @@ from seqloom.charts.figure import AltairFigure
 from seqloom.charts.page import Page
 from seqloom.data.input_source import DataSource
 from seqloom.errors import RequestError
-from seqloom.explain.findings import Finding, findings, sentences
+from seqloom.explain.explanation_page import explanation_page, sections
+from seqloom.explain.findings import findings, sentences
 from seqloom.explain.measured import Measured, measure_run
-from seqloom.explain.measures.count_models import BackOff, ClassWeights, back_off, class_weights
-from seqloom.explain.prescriptions import Prescription, prescriptions
-from seqloom.explain.trials import Trial, try_prescriptions
+from seqloom.explain.measures.count_models import back_off, class_weights
+from seqloom.explain.prescriptions import prescriptions
+from seqloom.explain.results import Results
+from seqloom.explain.trials import try_prescriptions
 from seqloom.files import make_folder, write_atomic
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.ngram.model import NgramModel
 from seqloom.run import Run
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """`verdict`: plain sentences. `findings`: of each run, the gravest first. `prescriptions` are for the first run."""
-
-    verdict: list[str]
-    findings: list[list[Finding]]
-    prescriptions: list[Prescription]
-    measured: list[Measured]
-    back_off: dict[str, BackOff] = field(default_factory=dict)
-    class_weights: dict[str, list[ClassWeights]] = field(default_factory=dict)
-    trials: list[Trial] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        cures = [f"{i}. {p.reason}\n   {p.command}" for i, p in enumerate(self.prescriptions, 1)]
-        return "\n".join([*self.verdict, *cures, *(trial.text for trial in self.trials)])
+class Explanation(Results):
+    """Results with their page and their JSON."""
 
     def to_json(self) -> dict[str, Any]:
         """All that was measured, and the numbers of every chart; null stands for what is not finite."""
-        from seqloom.explain.explanation_page import sections
-
         charts = {}
         for title, figure, about, limits in sections(self):
             numbers = _inline_values(figure.spec) if isinstance(figure, AltairFigure) else []
@@ -51,8 +38,6 @@ class Explanation:
         return _plain({**asdict(self), "charts": charts})
 
     def page(self) -> Page:
-        from seqloom.explain.explanation_page import explanation_page
-
         return explanation_page(self)
 
     def write(self, folder: str | Path, figures: str | Path | None = None) -> None:
@@ -131,8 +116,8 @@ def _differences(measured: Sequence[Measured]) -> list[str]:
 def _inline_values(spec: Any) -> list[Any]:
     """The rows of all data that stand in a description of Vega-Lite."""
     if isinstance(spec, Mapping):
-        own = _rows(spec.get("values")) + [row for named in _datasets(spec) for row in _rows(named)]
-        return own + [row for part in spec.values() for row in _inline_values(part)]
+        rows = _rows(spec.get("values")) + [row for named in _datasets(spec) for row in _rows(named)]
+        return rows + [row for part in spec.values() for row in _inline_values(part)]
     return [row for part in spec for row in _inline_values(part)] if isinstance(spec, list) else []
 
 

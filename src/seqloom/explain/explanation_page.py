@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from seqloom.charts.axis import Axis
 from seqloom.charts.bars import Bar, bar_chart
@@ -14,9 +13,7 @@ from seqloom.charts.lines import Line, line_chart
 from seqloom.charts.page import Page
 from seqloom.charts.scatter import Point, scatter_chart
 from seqloom.explain.measured import Measured
-
-if TYPE_CHECKING:
-    from seqloom.explain.explanation import Explanation
+from seqloom.explain.results import Results
 
 _STYLE = """
 .verdict { background: var(--tint); border-left: 4px solid var(--c0); padding: .8rem 1.1rem; margin: 1.2rem 0 }
@@ -27,7 +24,7 @@ ol li { margin: .9rem 0 } td, th { padding: .25rem .8rem .25rem 0; text-align: l
 _MOST_BARS = 40
 
 
-def explanation_page(explanation: Explanation) -> Page:
+def explanation_page(explanation: Results) -> Page:
     """All text is escaped; the page loads nothing."""
     parts, figures = [_head(explanation), _cures(explanation), _trials(explanation)], list[Figure]()
     for title, figure, about, limits in sections(explanation):
@@ -39,7 +36,7 @@ def explanation_page(explanation: Explanation) -> Page:
     return Page("Why the model learns, or does not", "\n".join(part for part in parts if part), figures, _STYLE)
 
 
-def _head(explanation: Explanation) -> str:
+def _head(explanation: Results) -> str:
     verdict = "".join(f"<p>{escape(sentence)}</p>" for sentence in explanation.verdict)
     rows = "".join(
         f"<tr><td>{escape(run.name)}</td><td>{escape(run.task)}</td><td>{escape(run.model)}</td>"
@@ -50,7 +47,7 @@ def _head(explanation: Explanation) -> str:
 <div class="wide"><table><tr><th>run</th><th>task</th><th>model</th><th>scores</th></tr>{rows}</table></div>"""
 
 
-def _cures(explanation: Explanation) -> str:
+def _cures(explanation: Results) -> str:
     if not explanation.prescriptions:
         return ""
     items = "".join(
@@ -61,7 +58,7 @@ def _cures(explanation: Explanation) -> str:
     return f"<h2>What to change</h2><ol>{items}</ol>"
 
 
-def _trials(explanation: Explanation) -> str:
+def _trials(explanation: Results) -> str:
     if not explanation.trials:
         return ""
     items = "".join(f"<li>{escape(trial.text)}</li>" for trial in explanation.trials)
@@ -71,7 +68,7 @@ def _trials(explanation: Explanation) -> str:
 Section = tuple[str, Figure, str, str]
 
 
-def sections(explanation: Explanation) -> Iterator[Section]:
+def sections(explanation: Results) -> Iterator[Section]:
     runs = explanation.measured
     yield from _memory(runs)
     yield from _reach(runs)
@@ -242,7 +239,7 @@ def _health(runs: Sequence[Measured]) -> Iterator[Section]:
         yield "Training", line_chart("training", about, lines, x, y), about, limits
 
 
-def _counted(explanation: Explanation) -> Iterator[Section]:
+def _counted(explanation: Results) -> Iterator[Section]:
     for number, (name, back_off) in enumerate(explanation.back_off.items()):
         bars = [Bar(f"{k} words", share, number) for k, share in zip(back_off.orders, back_off.shares, strict=True)]
         about = f"{name}: how many tokens got their probability from an n-gram of each length."

@@ -24,10 +24,10 @@ class Prescription:
     command: str
 
 
-def prescriptions(run: Run, found: list[Finding]) -> list[Prescription]:
+def prescriptions(run: Run, findings: list[Finding]) -> list[Prescription]:
     """For the findings in their order, the most promising change of each first."""
     ranked: list[Prescription] = []
-    for finding in found:
+    for finding in findings:
         for reason, model, changes, longer in _cures(run, finding.kind):
             prescription = prescribe(run, reason, finding.text, model, changes, longer)
             if prescription is not None and prescription.command not in {p.command for p in ranked}:
@@ -51,9 +51,9 @@ def prescribe(
 def settings_of(run: Run, model: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of the run that are not the defaults and exist for `model`, under the `changes`."""
     default = flatten(make_settings(run.plan.task, run.plan.model, {}, run.plan.sources.data))
-    kept = {name: value for name, value in flatten(run.plan.settings).items() if value != default.get(name)}
+    changed = {name: value for name, value in flatten(run.plan.settings).items() if value != default.get(name)}
     known = set(flatten(make_settings(run.plan.task, model, {})))
-    return {**{name: value for name, value in kept.items() if name in known}, **changes}
+    return {**{name: value for name, value in changed.items() if name in known}, **changes}
 
 
 def command(run: Run, model: str, changes: Mapping[str, Any], budget: Mapping[str, float | int]) -> str:

@@ -44,9 +44,9 @@ class Trial:
 def try_prescriptions(run: Run, cures: Sequence[Prescription], folder: Path) -> list[Trial]:
     """Trains in `folder`. Every training has the budget of its prescription, the control that of the run."""
     name, lower = run.summary["score"], run.summary["lower_is_better"]
-    own = run.plan.budget.model_dump(exclude_defaults=True)
+    budget = run.plan.budget.model_dump(exclude_defaults=True)
     seeds = [run.plan.seed + number for number in range(1, 1 + max(_CONTROLS, _CURED))]
-    control = Prescription("", "", run.plan.model, {}, own, "")
+    control = Prescription("", "", run.plan.model, {}, budget, "")
     controls = [_score(run, control, seed, folder / f"control-{seed}") for seed in seeds[:_CONTROLS]]
     trials = []
     for number, cure in enumerate(cures, 1):

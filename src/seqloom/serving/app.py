@@ -164,8 +164,8 @@ async def _until_gone(request: Request) -> None:
 
 def _handler(service: Service, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
-        asked = await _read(request, endpoint.request, service.limits)
-        return await _answered(request, endpoint.respond(service, asked), service.limits)
+        body = await _read(request, endpoint.request, service.limits)
+        return await _answered(request, endpoint.respond(service, body), service.limits)
 
     return handle
 
@@ -209,11 +209,11 @@ def _finite(value: Any) -> Any:
 
 def _completions(service: Service) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
-        asked = await _read(request, schema.CompletionRequest, service.limits)
-        check_stream(asked)
-        completing = Completing(service, asked)
-        if not asked.stream:
-            return await _answered(request, completing.whole(), service.limits)
+        body = await _read(request, schema.CompletionRequest, service.limits)
+        check_stream(body)
+        completing = Completing(service, body)
+        if not body.stream:
+            return await _answered(request, completing.response(), service.limits)
         return StreamingResponse(_events(completing, service.limits), media_type="text/event-stream")
 
     return handle
@@ -364,7 +364,7 @@ class _Guard:
         path = request.url.path
         if not self._key or path in OPEN_PATHS or path.startswith("/page/"):
             return None
-        given = request.headers.get("authorization", "")
-        if hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {self._key}".encode()):
+        header = request.headers.get("authorization", "")
+        if hmac.compare_digest(header.encode("utf-8", "replace"), f"Bearer {self._key}".encode()):
             return None
         return ResponseError(401, "the key is missing or wrong; expected the header Authorization: Bearer KEY")

@@ -21,7 +21,7 @@ _STOPS = 16
 
 
 @dataclass
-class _Chosen:
+class _SampledTokens:
     """The tokens of one text, in the order in which they are given out."""
 
     offset: int = 0
@@ -67,7 +67,7 @@ class _HeldBack:
         ready, self._text = self._text[: len(self._text) - waits], self._text[len(self._text) - waits :]
         return ready
 
-    def rest(self) -> str:
+    def remainder(self) -> str:
         ready, self._text = self._text, ""
         return ready
 
@@ -89,8 +89,8 @@ class Completing:
         limits.check("n", request.n, limits.answers)
         limits.check("prompt", len(self.prompts) * request.n, limits.items, "texts")
         limits.check("logprobs", request.logprobs or 0, limits.answers)
-        given = [request.stop] if isinstance(request.stop, str) else request.stop or []
-        self.stops = [stop for stop in given if stop]
+        stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
+        self.stops = [stop for stop in stops if stop]
         limits.check("stop", len(self.stops), _STOPS, "texts")
         for stop in self.stops:
             limits.check_text("stop", stop)
@@ -108,7 +108,7 @@ class Completing:
         if (self.request.stream_options or {}).get("include_usage"):
             yield self._chunk([]) | {"usage": self._usage()}
 
-    async def whole(self) -> Mapping[str, Any]:
+    async def response(self) -> Mapping[str, Any]:
         choices: dict[int, dict[str, Any]] = {}
         async for chunk in self.stream():
             for part in chunk["choices"]:
@@ -136,28 +136,28 @@ class Completing:
     def _choices(self, model: TokenModel, prompt: str, index: int, number: int) -> Iterator[dict[str, Any]]:
         """Runs on the worker's thread. Yields what is given out of one text."""
         request, top = self.request, self.request.logprobs or 0
-        chosen, held = _Chosen(), _HeldBack(self.stops)
+        sampled, held = _SampledTokens(), _HeldBack(self.stops)
 
         def choice(text: str, reason: str | None = None) -> dict[str, Any]:
-            log_probs = None if request.logprobs is None else chosen.take(top)
+            log_probs = None if request.logprobs is None else sampled.take(top)
             return {"text": text, "index": index, "logprobs": log_probs, "finish_reason": reason}
 
         if request.echo:
             for token in model.score(prompt, top if request.logprobs is not None else 0):
-                chosen.add(token)
+                sampled.add(token)
             yield choice(prompt)
         self.prompt_tokens += sum(map(len, model.tokenizer.encode([prompt])))
         sampling = Sampling(request.temperature, request.top_k, request.top_p)
         tokens = model.continuation(prompt, sampling, (self.seed + number) % 2**63, top)
         for token in itertools.islice(tokens, request.max_tokens):
             self.completion_tokens += 1
-            chosen.add(token)
+            sampled.add(token)
             ready = held.add(token.text)
             if token.is_end or held.has_stopped:
-                yield choice(ready + held.rest(), "stop")
+                yield choice(ready + held.remainder(), "stop")
                 return
             yield choice(ready)
-        yield choice(held.rest(), "length")
+        yield choice(held.remainder(), "length")
 
 
 def _joined(log_probs: dict[str, Any] | None, more: dict[str, Any] | None) -> dict[str, Any] | None:

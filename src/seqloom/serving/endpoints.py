@@ -71,9 +71,9 @@ def endpoint(
     return register
 
 
-def texts_of(limits: Limits, name: str, given: str | Sequence[str]) -> list[str]:
+def texts_of(limits: Limits, name: str, value: str | Sequence[str]) -> list[str]:
     """One text or several as a list, within the limits."""
-    texts = [given] if isinstance(given, str) else list(given)
+    texts = [value] if isinstance(value, str) else list(value)
     limits.check_items(name, texts)
     for text in texts:
         limits.check_text(name, text)
@@ -98,10 +98,10 @@ async def next_tokens(service: Service, request: schema.NextRequest) -> Mapping[
 @endpoint("/v1/score", "How probable texts are, token by token", schema.ScoreRequest, schema.Scores)
 async def score(service: Service, request: schema.ScoreRequest) -> Mapping[str, Any]:
     model = service.model(request.model, "score")
-    given = request.input if isinstance(request.input, list) else [request.input]
-    service.limits.check_items("input", given)
+    items = request.input if isinstance(request.input, list) else [request.input]
+    service.limits.check_items("input", items)
     of_pairs = model.task == "translate"
-    for item in given:
+    for item in items:
         if isinstance(item, str) == of_pairs:
             expected = "objects with a source and a target" if of_pairs else "texts"
             raise ResponseError(422, f"the model {model.name!r} scores {expected}", "input")
@@ -118,7 +118,7 @@ async def score(service: Service, request: schema.ScoreRequest) -> Mapping[str, 
             shown = [{"token": token, "log_prob": log_prob} for token, log_prob in tokens]
             yield {"log_prob": sum(log_prob for _, log_prob in tokens), "tokens": shown}
 
-    return {"model": model.name, "results": await service.worker.answers((model.name, "score"), answer, given)}
+    return {"model": model.name, "results": await service.worker.answers((model.name, "score"), answer, items)}
 
 
 @endpoint("/v1/embeddings", "A vector for each text, as of OpenAI's API", schema.EmbeddingsRequest, schema.Embeddings)
@@ -202,13 +202,13 @@ def _numbers(item: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def _word_weights(model: Hosted, text: str, classes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """How much less probable the first class is without each of the first words (occlusion; Li et al. 2016)."""
-    label, whole = classes[0]["label"], classes[0]["probability"]
+    label, full = classes[0]["label"], classes[0]["probability"]
     words = list(_WORD.finditer(text))[:_WORDS_WEIGHED]
     without = [text[: word.start()] + text[word.end() :] for word in words]
     weights = []
     for word, answers in zip(words, model.answers(without, {}), strict=True):
         left = next(answer["probability"] for answer in answers if answer["label"] == label)
-        weight = float(np.log(max(whole, 1e-12)) - np.log(max(left, 1e-12)))
+        weight = float(np.log(max(full, 1e-12)) - np.log(max(left, 1e-12)))
         weights.append({"text": word[0], "start": word.start(), "end": word.end(), "weight": weight})
     return weights
 

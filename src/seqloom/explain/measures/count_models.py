@@ -49,8 +49,8 @@ def _feature_names(run: Run) -> list[str]:
     names: list[str] = []
     for feature, token in enumerate(last.tolist()):
         parent = int(parents[feature])
-        own = tokenizer.token(int(token))
-        names.append(f"{names[parent]} {own}" if 0 <= parent < feature else own)
+        piece = tokenizer.token(int(token))
+        names.append(f"{names[parent]} {piece}" if 0 <= parent < feature else piece)
     return names
 
 

@@ -54,8 +54,8 @@ class TaggedContexts(NetworkProbe):
         emissions = self.network(batch.inputs, batch.forms, batch.lengths)
         probabilities = self.network.output.probabilities(emissions, batch.lengths)
         places = torch.from_numpy(self.words - firsts).to(self.device)
-        chosen = probabilities[torch.arange(len(rows), device=self.device), places, torch.from_numpy(self.tags)]
-        return -chosen.double().clamp(min=1e-12).log().numpy(force=True)
+        of_tags = probabilities[torch.arange(len(rows), device=self.device), places, torch.from_numpy(self.tags)]
+        return -of_tags.double().clamp(min=1e-12).log().numpy(force=True)
 
     def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:
         """The cross-entropy of the last word's tag (of the first one's, `at_start`), by the emissions alone."""
@@ -68,8 +68,8 @@ class TaggedContexts(NetworkProbe):
         rows = torch.arange(len(sizes))
         tags = torch.from_numpy(np.array([row[p] for row, p in zip(self.data.targets(numbers), places, strict=True)]))
         known = tags != UNSEEN
-        chosen = emissions[rows, places][known.to(self.device)]
-        return EndLoss(F.cross_entropy(chosen, tags[known].to(self.device), reduction="sum"), {"": sizes})
+        tagged = emissions[rows, places][known.to(self.device)]
+        return EndLoss(F.cross_entropy(tagged, tags[known].to(self.device), reduction="sum"), {"": sizes})
 
     def example(self, number: int, text: str | None) -> Attributable:
         """The tag of the word of a sentence whose tag is least certain."""
