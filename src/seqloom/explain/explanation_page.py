@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html import escape
 
 from seqloom.charts.axis import Axis
@@ -143,6 +144,10 @@ def _reach(runs: Sequence[Measured]) -> Iterator[Section]:
     if lines:
         x = Axis.over([p[0] for line in lines for p in line.points], "steps back", log=False)
         y = Axis.over([p[1] for line in lines for p in line.points], "norm of the gradient", log=True)
+        for place, line in enumerate(lines):  # the lowest percentiles may lie far below the means
+            if line.band:
+                band = [(max(low, y.low), max(high, y.low)) for low, high in line.band]
+                lines[place] = replace(line, band=band)
         about = "The norm of the gradient of the loss at the last step alone, by how many steps back the state lies."
         limits = (
             "a large gradient need not carry what matters, and a small one may be enough where all examples agree. "
