@@ -40,7 +40,7 @@ class Labeller:
     def __init__(self) -> None:
         self.asked: dict[str, Any] = {}
 
-    def inputs(self, path: str) -> Iterator[str]:
+    def inputs(self, path: str, columns: Any = None) -> Iterator[str]:  # noqa: ARG002
         return (line.strip() for line in read_lines(path))
 
     def answers(self, inputs: Sequence[str], **asked: Any) -> Iterator[list[Label]]:
@@ -53,7 +53,7 @@ class Labeller:
         seen: list[str] = []
         return lambda word: f"{word}/{seen.append(word) or len(seen)}"  # type: ignore[func-returns-value]
 
-    def read(self, path: str) -> str:
+    def read(self, path: str, columns: Any = None) -> str:  # noqa: ARG002
         return path
 
     def evaluate(self, data: str) -> dict[str, Any]:  # noqa: ARG002

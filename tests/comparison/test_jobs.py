@@ -56,6 +56,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
             process.wait()
 
 
+@pytest.mark.slow  # whether the worker is killed while it trains depends on the machine
 def test_a_cluster_repeats_the_training_of_a_killed_worker(
     cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason=f"there is no {SHA
 FILES: dict[str, Sequence[str]] = {
     "analogies": ["vectors/questions-words.txt"],
     "conll": ["tag/conll2000.train.txt.gz", "tag/conll2002.es.*.txt.gz"],
+    "described": [],  # none of the files has texts beside vectors
     "conllu": ["tag/ud_ewt.*.conllu.gz"],
     "labelled": ["classify/*.tsv*", "series/*.ts", "image/digits.csv.gz"],
     "lines": ["lm/*.txt*"],
@@ -84,7 +85,7 @@ OF_SHARED = [
     Training("forecast", "series/m3_monthly.csv.gz"),
     Training("transcribe", "speech/spoken_digits.train.zip"),
 ]  # fmt: skip
-WITHOUT_FILES = {"algorithm"}
+WITHOUT_FILES = {"algorithm", "describe"}
 
 
 def test_every_reader_and_task_is_here() -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "score": ["score RUN DATA", "score RUN DATA --tokens"],
     "generate": ["generate RUN --prompt w1 --max-tokens 5"],
     "embed": ["embed RUN DATA --out MATRIX"],
+    "explain": ["explain RUN DATA --out FOLDER/explained"],
     "vectors": [
         "vectors RUN similar w1",
         "vectors RUN similar the",
