@@ -1,4 +1,4 @@
-"""Sentences a second of a server, with 1, 8 and 64 clients, against one process that answers one by one; its memory.
+"""Sentences per second of a server, with 1, 8 and 64 clients, against one process that answers one by one; its memory.
 
     python benchmarks/serve.py RUN
 
@@ -36,7 +36,7 @@ def one_by_one(run: seqloom.Run, sentences: Sequence[str]) -> float:
 
 
 def served(address: str, path: str, sentences: Sequence[str], clients: int) -> tuple[float, list[float]]:
-    """Sentences a second, and the seconds that each took."""
+    """Sentences per second, and the seconds that each took."""
     took: list[float] = []
     end = time.perf_counter() + SECONDS
 
@@ -86,12 +86,12 @@ def main() -> None:
                 rates[clients].append(rate)
                 seconds[clients] += took
         base = statistics.median(rates[0])
-        print(f"{'one by one':<12}{base:8.1f} sentences a second")
+        print(f"{'one by one':<12}{base:8.1f} sentences per second")
         for clients in CLIENTS:
             rate, took = statistics.median(rates[clients]), sorted(seconds[clients])
             late = took[int(0.99 * len(took))]
             ratio = f"{rate / base:5.2f} times; p99 {1_000 * late:.0f} ms"
-            print(f"{clients:>2} clients  {rate:8.1f} sentences a second, {ratio}")
+            print(f"{clients:>2} clients  {rate:8.1f} sentences per second, {ratio}")
         sizes, answered = [], 0
         with httpx.Client(timeout=60) as client:
             for most in REQUESTS:

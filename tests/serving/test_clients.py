@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from seqloom.run import Run
-from seqloom.serving.hosted import HostedRun
+from seqloom.serving.hosted_run import HostedRun
 from seqloom.serving.limits import Limits
 from seqloom.serving.response_error import ResponseError
 from seqloom.serving.worker import Worker
@@ -102,6 +102,54 @@ def test_a_crowd_is_told_to_wait(runs: dict[str, Run]) -> None:
         for thread in threads:
             thread.join()
     assert set(statuses) == {200, 503}
+
+
+def test_no_request_is_lost_while_a_batch_is_taken() -> None:
+    """The second request comes when the worker takes the first from the row."""
+    worker, results = Worker(10, 8), []
+
+    def ask(number: int) -> None:
+        async def answer() -> list[Any]:
+            return await asyncio.wait_for(worker.answers("key", iter, [number]), timeout=10)
+
+        results.append(asyncio.run(answer()))
+
+    clients = [threading.Thread(target=ask, args=(number,)) for number in (1, 2)]
+    clients[0].start()
+    while not worker.load:
+        time.sleep(0.01)
+    with worker._wakes:
+        clients[1].start()
+        time.sleep(0.3)  # until it waits for the lock
+        first = worker._next_batch()
+    worker._answer(first)
+    worker.start()
+    for client in clients:
+        client.join()
+    worker.stop()
+    assert sorted(results) == [[1], [2]]
+
+
+def test_models_are_asked_everything_before_people_ask(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What compiles kernels or loads vectors is done when the server says that it is ready."""
+    called: set[str] = set()
+    for name in ("answers", "embed", "forecast", "memory", "score_pairs"):
+        method = getattr(HostedRun, name)
+
+        def noted(self: HostedRun, *arguments: Any, name: str = name, method: Any = method) -> Any:
+            called.add(f"{self.name} {name}")
+            return method(self, *arguments)
+
+        monkeypatch.setattr(HostedRun, name, noted)
+    for name, run in runs.items():
+        model = HostedRun(name, run)
+        model.warm_up()
+        assert ("tokens" in vars(model)) == ("next" in model.abilities)
+        assert ("vectors" in vars(model)) == ("nearest" in model.abilities)
+    assert called >= {
+        "translator answers", "translator score_pairs", "classifier answers", "tagger answers", "listener answers",
+        "forecaster forecast", "machine memory", "lstm embed",
+    }  # fmt: skip
 
 
 def test_requests_are_answered_together_and_each_gets_its_own() -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,9 @@ import pytest
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
 from seqloom.run import Run
-from seqloom.serving.hosted import HostedFolder, HostedRun, open_hosted
+from seqloom.serving.hosted_folder import HostedFolder
+from seqloom.serving.hosted_run import HostedRun
+from seqloom.serving.opening import open_hosted
 from tests.support.command_line import CommandLine
 
 
@@ -54,14 +55,6 @@ def test_ctrl_c_ends_it(runs: dict[str, Run]) -> None:
         assert httpx.get(f"{address}/v2/health/ready").status_code == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
-
-
-def test_the_first_answer_is_quick(runs: dict[str, Run]) -> None:
-    """A second on a quiet machine; what is tested is that nothing is compiled or loaded only then."""
-    with _process(runs["classifier"].folder) as (_, address):
-        began = time.perf_counter()
-        assert httpx.post(f"{address}/v1/classify", json={"input": "a"}, timeout=60).status_code == 200
-        assert time.perf_counter() - began < 10
 
 
 def test_what_cannot_be_served_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from seqloom.run import Run
 from seqloom.run.embeddings import Vectors
 from seqloom.serving.endpoints import ENDPOINTS
+from seqloom.serving.limits import Limits
 
 
 def post(address: str, path: str, **fields: Any) -> Any:
@@ -215,3 +217,13 @@ def test_health_and_counts(address: str) -> None:
     assert httpx.get(f"{address}/v2/health/ready").json() == {"ready": True}
     assert "seqloom_requests_total" in httpx.get(f"{address}/metrics").text
     assert set(httpx.get(f"{address}/openapi.json").json()["paths"]) >= {endpoint.path for endpoint in ENDPOINTS}
+
+
+def test_the_guide_says_the_limits() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
+    text, limits = " ".join(guide.split()), Limits()
+    assert f"{limits.body_bytes >> 20} MiB, {limits.items} items of {limits.characters:,} characters" in text
+    assert f"{limits.tokens:,} tokens to write and {limits.beam} hypotheses a beam" in text
+    assert f"beyond {limits.waiting} waiting requests" in text
+    paths = {endpoint.path for endpoint in ENDPOINTS} | {"/v1/completions", "/v1/transcribe", "/v1/models"}
+    assert all(f"`{path}`" in guide for path in paths)

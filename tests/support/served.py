@@ -13,9 +13,10 @@ import torch
 
 from seqloom.run import Run
 from seqloom.serving.app import make_app
-from seqloom.serving.hosted import Hosted, HostedRun
+from seqloom.serving.hosted import Hosted
+from seqloom.serving.hosted_run import HostedRun
 from seqloom.serving.limits import Limits
-from seqloom.serving.server import _Server, hosts_of
+from seqloom.serving.server import GracefulServer, hosts_of
 from tests.support.small_tasks import NGRAM, SMALL_TASKS
 
 SERVED = {
@@ -50,8 +51,7 @@ def serving(models: Sequence[Hosted], limits: Limits | None = None, key: str = "
     import uvicorn
 
     app = make_app(models, limits or Limits(), key=key, hosts=hosts_of("127.0.0.1"))
-    server = _Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server = GracefulServer(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

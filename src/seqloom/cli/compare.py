@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqloom.cli.options import Columns, Figures, Json, Set, SplitSeed, Test, Threads, Valid, to_json
+from seqloom.cli.options import Columns, Figures, Json, Set, SplitSeed, Test, Threads, Valid
 from seqloom.errors import RequestError
+from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
     from seqloom.comparison.comparison import Comparison

@@ -21,8 +21,8 @@ from seqloom.cli.options import (
     Seed,
     Threads,
     print_metrics,
-    to_json,
 )
+from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
     from seqloom.run import Run

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from seqloom.cli.options import Device, Figures, Json, Threads, to_json
+from seqloom.cli.options import Device, Figures, Json, Threads
+from seqloom.json_line import to_json
 
 
 def explain(

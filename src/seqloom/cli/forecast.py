@@ -62,9 +62,10 @@ def write_page(loaded: Run, data: Any, path: Path, figures: Path | None, name: s
 
 def print_scores(scores: ForecastScores, by: str | None, json: bool) -> None:
     """Prints all metrics, or a table of them by step ahead or by series."""
-    from seqloom.cli.options import print_metrics, to_json
+    from seqloom.cli.options import print_metrics
     from seqloom.errors import unknown_name
     from seqloom.formats.number_table import print_table
+    from seqloom.json_line import to_json
 
     if by not in (None, "horizon", "series"):
         raise unknown_name("table", by, ("horizon", "series"), where="--by")

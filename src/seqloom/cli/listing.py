@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import Json, to_json
+from seqloom.cli.options import Json
+from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
     from seqloom.registry import Registry

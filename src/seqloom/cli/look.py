@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from seqloom.cli.options import Data, Json, to_json
+from seqloom.cli.options import Data, Json
+from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
     from seqloom.data.survey.report import Suggestion, Survey

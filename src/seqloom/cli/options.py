@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from seqloom.json_line import to_json
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="the folder of a run (made by train or import)", show_default=False)
@@ -54,22 +54,6 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")
 
 INPUTS_AT_ONCE = 1_000
 """The inputs that are read before they are answered, scored or embedded together."""
-
-
-def to_json(value: Any) -> str:
-    """The value as one line of JSON; null replaces numbers that are not finite."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        return json.dumps(_without_infinities(value), ensure_ascii=False, allow_nan=False)
-
-
-def _without_infinities(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _without_infinities(item) for name, item in value.items()}
-    return [_without_infinities(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def print_metrics(metrics: Mapping[str, Any], as_json: bool) -> None:

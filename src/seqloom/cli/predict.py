@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import INPUTS_AT_ONCE, Columns, Device, Figures, Json, RunFolder, Threads, to_json
+from seqloom.cli.options import INPUTS_AT_ONCE, Columns, Device, Figures, Json, RunFolder, Threads
+from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
     from seqloom.decoding.alignment import Alignment

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +23,10 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     api_key: Annotated[
-        str, typer.Option(help="what requests must bring as Authorization: Bearer KEY; also SEQLOOM_API_KEY")
+        str,
+        typer.Option(
+            envvar="SEQLOOM_API_KEY", help="what requests must bring as Authorization: Bearer KEY; also SEQLOOM_API_KEY"
+        ),
     ] = "",
     seconds: Annotated[float, typer.Option(min=0.1, help="the longest that a request may take")] = 30.0,
     threads: Threads = 0,
@@ -33,14 +35,14 @@ def serve(
     with _packages_of_serve():
         from seqloom.serving.app import make_app
         from seqloom.serving.server import hosts_of, print_address, run
-    from seqloom.serving.hosted import names_of, open_hosted
     from seqloom.serving.limits import Limits
+    from seqloom.serving.opening import names_of, open_hosted
 
     models = [open_hosted(folder, name, threads) for folder, name in zip(folders, names_of(folders), strict=True)]
     for model in models:
         model.warm_up()
-    key = api_key or os.environ.get("SEQLOOM_API_KEY", "")
-    run(make_app(models, Limits(seconds=seconds), key=key, hosts=hosts_of(host)), host, port, print_address)
+    app = make_app(models, Limits(seconds=seconds), key=api_key, hosts=hosts_of(host))
+    run(app, host, port, print_address)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import typer
 
-from seqloom.cli.options import to_json
+from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
     from seqloom.data.sound.sound_file import Samples

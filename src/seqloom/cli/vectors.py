@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from seqloom.cli.options import Figures, Json, print_metrics, to_json
+from seqloom.cli.options import Figures, Json, print_metrics
+from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
     from seqloom.run.embeddings import Vectors

@@ -10,11 +10,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqloom.serving import schema
-from seqloom.serving.endpoints import Service, texts_of
+from seqloom.serving import openai_schema
 from seqloom.serving.hosted import Hosted
 from seqloom.serving.next_token import Token, TokenModel
 from seqloom.serving.response_error import ResponseError
+from seqloom.serving.service import Service, texts_of
 from seqloom_portable.sampling import Sampling
 
 _STOPS = 16
@@ -80,8 +80,10 @@ def _overlap(text: str, stop: str) -> int:
 class Completing:
     """One request for completions."""
 
-    def __init__(self, service: Service, request: schema.CompletionRequest) -> None:
+    def __init__(self, service: Service, request: openai_schema.CompletionRequest) -> None:
         limits = service.limits
+        if request.stream_options is not None and not request.stream:
+            raise ResponseError(422, "stream_options are of a stream", "stream_options")
         self.model: Hosted = service.model(request.model, "completions")
         self.request, self.worker = request, service.worker
         self.prompts = texts_of(limits, "prompt", request.prompt)
@@ -164,8 +166,3 @@ def _joined(log_probs: dict[str, Any] | None, more: dict[str, Any] | None) -> di
     if log_probs is None or more is None:
         return log_probs or more
     return {name: None if values is None else values + more[name] for name, values in log_probs.items()}
-
-
-def check_stream(request: schema.CompletionRequest) -> None:
-    if request.stream_options is not None and not request.stream:
-        raise ResponseError(422, "stream_options are of a stream", "stream_options")

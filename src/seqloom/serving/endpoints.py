@@ -1,83 +1,25 @@
-"""What can be asked: for each path the request, the answer, and the function that makes one of the other."""
+"""What can be asked of each task's models: the path, the request, the answer, and the function between them."""
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
 
-from seqloom.serving import schema
+from seqloom.serving import openai_schema, schema
 from seqloom.serving.hosted import Hosted
-from seqloom.serving.limits import Limits
 from seqloom.serving.response_error import ResponseError
-from seqloom.serving.worker import Worker
+from seqloom.serving.service import Endpoint, Service, register, texts_of
 
 _WORD = re.compile(r"\S+")
 _WORDS_WEIGHED = 100
 
-
-@dataclass(frozen=True)
-class Service:
-    """What the functions of endpoints need: the models by name, the worker and the limits."""
-
-    models: Mapping[str, Hosted]
-    worker: Worker
-    limits: Limits
-
-    def model(self, name: str, ability: str) -> Hosted:
-        """The model of that name, or the first that is able where no name is given. Raises ResponseError where there is
-        none, or it is not able."""
-        if name:
-            if name not in self.models:
-                raise ResponseError(404, f"there is no model {name!r}; there is {', '.join(self.models)}", "model")
-            self.models[name].check_able(ability)
-            return self.models[name]
-        able = next((model for model in self.models.values() if ability in model.abilities), None)
-        if able is None:
-            raise ResponseError(404, f"no model of this server can be asked for {ability}", "model")
-        return able
-
-
-Respond = Callable[[Service, Any], Awaitable[Mapping[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    path: str
-    summary: str
-    request: type[BaseModel]
-    answer: type[BaseModel]
-    respond: Respond
-
-    @property
-    def ability(self) -> str:
-        return self.path.rpartition("/")[2]
-
-
 ENDPOINTS: list[Endpoint] = []
-
-
-def endpoint(
-    path: str, summary: str, request: type[BaseModel], answer: type[BaseModel]
-) -> Callable[[Respond], Respond]:
-    def register(respond: Respond) -> Respond:
-        ENDPOINTS.append(Endpoint(path, summary, request, answer, respond))
-        return respond
-
-    return register
-
-
-def texts_of(limits: Limits, name: str, value: str | Sequence[str]) -> list[str]:
-    """One text or several as a list, within the limits."""
-    texts = [value] if isinstance(value, str) else list(value)
-    limits.check_items(name, texts)
-    for text in texts:
-        limits.check_text(name, text)
-    return texts
+endpoint = partial(register, ENDPOINTS)
 
 
 @endpoint("/v1/next", "What may come next after a text", schema.NextRequest, schema.NextTokens)
@@ -89,7 +31,7 @@ async def next_tokens(service: Service, request: schema.NextRequest) -> Mapping[
     def answer(items: Sequence[str]) -> Iterator[Any]:
         for text in items:
             candidates = model.tokens.next(text, request.top)
-            yield [{"text": text, "probability": float(np.exp(log_prob))} for text, log_prob in candidates]
+            yield [{"text": c.text, "probability": float(np.exp(c.log_prob))} for c in candidates]
 
     results = await service.worker.answers((model.name, "next", request.top), answer, texts)
     return {"model": model.name, "results": results}
@@ -121,8 +63,13 @@ async def score(service: Service, request: schema.ScoreRequest) -> Mapping[str, 
     return {"model": model.name, "results": await service.worker.answers((model.name, "score"), answer, items)}
 
 
-@endpoint("/v1/embeddings", "A vector for each text, as of OpenAI's API", schema.EmbeddingsRequest, schema.Embeddings)
-async def embeddings(service: Service, request: schema.EmbeddingsRequest) -> Mapping[str, Any]:
+@endpoint(
+    "/v1/embeddings",
+    "A vector for each text, as of OpenAI's API",
+    openai_schema.EmbeddingsRequest,
+    openai_schema.Embeddings,
+)
+async def embeddings(service: Service, request: openai_schema.EmbeddingsRequest) -> Mapping[str, Any]:
     model = service.model(request.model, "embeddings")
     texts = texts_of(service.limits, "input", request.input)
 
@@ -142,8 +89,6 @@ async def embeddings(service: Service, request: schema.EmbeddingsRequest) -> Map
 def _encoded(vector: Any, encoding: str) -> list[float] | str:
     if encoding == "float":
         return [float(value) for value in vector]
-    import base64
-
     return base64.b64encode(np.asarray(vector, "<f4").tobytes()).decode()
 
 
@@ -275,7 +220,7 @@ async def nearest(service: Service, request: schema.NearestRequest) -> Mapping[s
 
     def answer(items: Sequence[str]) -> Iterator[Any]:
         for word in items:
-            yield _mapped(model.vectors(), word, model.vectors().similar(word, request.top))
+            yield _mapped(model.vectors, word, model.vectors.similar(word, request.top))
 
     return {
         "model": model.name,
@@ -305,7 +250,7 @@ async def analogy(service: Service, request: schema.AnalogyRequest) -> Mapping[s
 
     def answer(items: Sequence[Any]) -> Iterator[Any]:
         for positive, negative in items:
-            near = model.vectors().analogy(positive, negative, request.top)
+            near = model.vectors.analogy(positive, negative, request.top)
             yield [{"word": item.word, "cosine": float(item.cosine)} for item in near]
 
     key = (model.name, "analogy", request.top)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.types import Scope
 
 
 class Measured:
@@ -26,9 +25,7 @@ class Measured:
             "seqloom_waiting_requests", "Requests that wait or are worked on.", registry=self._registry
         )
 
-    def request(self, scope: Scope, status: int, seconds: float) -> None:
-        route = scope.get("route")
-        path = "other" if route is None else str(route.path)
+    def request(self, path: str, status: int, seconds: float) -> None:
         self._requests.labels(path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
 

@@ -57,7 +57,7 @@ class TokenModel:
     def score(self, text: str, top: int = 0, end: bool = False) -> Iterator[Token]:
         """The tokens of `text`, each with the `top` most probable ones in its place; `end`: the end of the text too.
 
-        A model of lines reads a text as one line; one of a stream goes on after the end of a line."""
+        A model of lines reads a text as one line; one of a stream continues after the end of a line."""
         ids, _ = prompt_ids(self.tokenizer, text, self.of_lines, self.first_input)
         targets = [*ids[1:], *([EOS] if end else [])]
         if not targets:

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from seqloom import __version__
-from seqloom.serving import schema
-from seqloom.serving.endpoints import Endpoint
+from seqloom.serving import openai_schema, schema
+from seqloom.serving.limits import Limits
+from seqloom.serving.service import Endpoint
 
 _PROBLEMS = {
     "400": "The request is no JSON.",
@@ -25,12 +26,22 @@ _PROBLEMS = {
 }
 
 
-def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+def openapi(endpoints: Sequence[Endpoint], limits: Limits) -> dict[str, Any]:
     posts = [(e.path, e.summary, e.request, e.answer) for e in endpoints]
     posts.append(
-        ("/v1/completions", "Texts after prompts, as of OpenAI's API", schema.CompletionRequest, schema.Completion)
+        (
+            "/v1/completions",
+            "Texts after prompts, as of OpenAI's API",
+            openai_schema.CompletionRequest,
+            openai_schema.Completion,
+        )
     )
-    kinds: list[type[BaseModel]] = [schema.ErrorAnswer, schema.Models, schema.ModelCard, schema.Transcripts]
+    kinds: list[type[BaseModel]] = [
+        schema.ErrorAnswer,
+        openai_schema.Models,
+        openai_schema.ModelCard,
+        schema.Transcripts,
+    ]
     kinds += [kind for _, _, request, answer in posts for kind in (request, answer)]
     modes = [(kind, "validation") for kind in dict.fromkeys(kinds)]
     _, definitions = models_json_schema(modes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
@@ -48,13 +59,17 @@ def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
             "requestBody": recording,
             "parameters": [
                 {"name": "model", "in": "query", "schema": {"type": "string"}},
-                {"name": "n_best", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 20}},
+                {
+                    "name": "n_best",
+                    "in": "query",
+                    "schema": {"type": "integer", "minimum": 1, "maximum": limits.answers},
+                },
             ],
         }
     }
-    paths["/v1/models"] = {"get": _operation("/v1/models", "The models of this server", schema.Models, ("401",))}
+    paths["/v1/models"] = {"get": _operation("/v1/models", "The models of this server", openai_schema.Models, ("401",))}
     paths["/v1/models/{name}"] = {
-        "get": _operation("/v1/models/{name}", "One model", schema.ModelCard, ("401", "404"))
+        "get": _operation("/v1/models/{name}", "One model", openai_schema.ModelCard, ("401", "404"))
         | {
             "parameters": [
                 {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}

@@ -17,7 +17,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _GRACE_SECONDS = 10
 
 
-class _Server(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """Stops at SIGTERM and Ctrl-C when what has begun is answered, and says which of them it was."""
 
     stopped_by: int | None = None
@@ -48,7 +48,7 @@ def run(app: ASGIApp, host: str, port: int, announce: Callable[[str], None]) -> 
             ) from None  # fmt: skip
         shown = f"[{host}]" if ":" in host else host
         announce(f"http://{shown}:{listening.getsockname()[1]}")
-        server = _Server(config)
+        server = GracefulServer(config)
         server.run(sockets=[listening])
     if server.stopped_by == signal.SIGINT:
         raise KeyboardInterrupt

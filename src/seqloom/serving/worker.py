@@ -32,7 +32,7 @@ class _Job:
     """What one request waits for. `is_cancelled` is set when nobody waits any more."""
 
     loop: asyncio.AbstractEventLoop
-    is_cancelled: bool = False
+    is_cancelled: bool = field(default=False, init=False)
 
     def tell(self, function: Callable[..., None], *arguments: Any) -> None:
         """Calls a function in the event loop of the server, unless that has ended."""
@@ -44,9 +44,9 @@ class _Job:
 class _BatchJob(_Job):
     """Items that `answer` answers, together with those of other jobs of the same `key`."""
 
-    key: Hashable = None
-    answer: Answer = field(default=lambda items: iter(items))
-    items: Sequence[Any] = ()
+    key: Hashable
+    answer: Answer
+    items: Sequence[Any]
 
     def __post_init__(self) -> None:
         self.result: asyncio.Future[list[Any]] = self.loop.create_future()
@@ -65,9 +65,9 @@ _END = object()
 class _StreamJob(_Job):
     """Events that come one after the other."""
 
-    events: Iterator[Any] = field(default_factory=lambda: iter(()))
-    waiting: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
-    unread: int = 0
+    events: Iterator[Any]
+    waiting: asyncio.Queue[Any] = field(default_factory=asyncio.Queue, init=False)
+    unread: int = field(default=0, init=False)
     """Events given and not yet taken; written by both threads, each of which only needs it to be nearly right."""
 
     def put(self, event: Any) -> None:
@@ -107,7 +107,7 @@ class Worker:
 
     async def answers(self, key: Hashable, answer: Answer, items: Sequence[Any]) -> list[Any]:
         """The result for each item. Items of jobs with equal keys are answered together."""
-        job = _BatchJob(asyncio.get_running_loop(), key=key, answer=answer, items=items)
+        job = _BatchJob(asyncio.get_running_loop(), key, answer, items)
         self._add(job, self._batches)
         try:
             return await job.result
@@ -116,7 +116,7 @@ class Worker:
 
     async def stream(self, events: Iterator[Any]) -> AsyncGenerator[Any, None]:
         """Yields events as they come; the iterator is closed when the caller stops."""
-        job = _StreamJob(asyncio.get_running_loop(), events=events)
+        job = _StreamJob(asyncio.get_running_loop(), events)
         self._add(job, self._streams)
         try:
             while (event := await job.waiting.get()) is not _END:
@@ -127,10 +127,14 @@ class Worker:
         finally:
             job.is_cancelled = True
 
+    def check_room(self) -> None:
+        """Raises the ResponseError of a request beyond those that may wait."""
+        if self.load >= self._most or self._stops:
+            raise ResponseError(503, f"too many requests wait: {self.load}; try again in a second")
+
     def _add(self, job: Any, jobs: deque[Any]) -> None:
         with self._wakes:
-            if self.load >= self._most or self._stops:
-                raise ResponseError(503, f"too many requests wait: {self.load}; try again in a second")
+            self.check_room()
             jobs.append(job)
             self._wakes.notify()
 
@@ -159,17 +163,15 @@ class Worker:
             return []
         if self._several and len(self._batches) == 1 and not self._streams:
             self._wakes.wait(_GATHER_SECONDS)
-        first = self._batches[0]
         jobs: list[_BatchJob] = []
-        others: deque[_BatchJob] = deque()
         size = 0
-        for job in self._batches:
-            if job.key == first.key and (not jobs or size + len(job.items) <= self._items):
+        for _ in range(len(self._batches)):
+            job = self._batches.popleft()
+            if not jobs or (job.key == jobs[0].key and size + len(job.items) <= self._items):
                 jobs.append(job)
                 size += len(job.items)
             else:
-                others.append(job)
-        self._batches = others
+                self._batches.append(job)
         self._several = len(jobs) > 1
         return jobs
 
@@ -197,7 +199,7 @@ class Worker:
             place += len(job.items)
 
     def _step(self, job: _StreamJob) -> None:
-        """Goes on with a stream by one event, and puts it back into the row unless it has ended."""
+        """Takes one event of a stream, and puts the stream back into the row unless it has ended."""
         if job.is_cancelled:
             return
         if job.unread < _STREAM_EVENTS_WAITING:

@@ -1,0 +1,39 @@
+"""Opens the folders that a server answers from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqloom.errors import SeqloomError
+from seqloom.serving.hosted import Hosted
+from seqloom_portable.errors import PortableError
+from seqloom_portable.folder import MANIFEST
+
+
+def open_hosted(folder: Path, name: str, threads: int = 0) -> Hosted:
+    """The model of a run's folder or of an exported one. Raises SeqloomError where it is neither."""
+    if (folder / MANIFEST).exists():
+        from seqloom.serving.hosted_folder import HostedFolder
+
+        try:
+            return HostedFolder(name, folder, max(threads, 1))
+        except PortableError as error:
+            raise SeqloomError(str(error), where=str(folder)) from None
+    from seqloom.run import load
+    from seqloom.serving.hosted_run import HostedRun
+
+    return HostedRun(name, load(folder, threads=threads))
+
+
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """A name for each model: that of its folder, with a number where two have the same."""
+    names: list[str] = []
+    for folder in folders:
+        plain = re.sub(r"[^\w.+-]+", "-", folder.resolve().name) or "model"
+        name, number = plain, 2
+        while name in names:
+            name, number = f"{plain}-{number}", number + 1
+        names.append(name)
+    return names
