@@ -35,6 +35,7 @@ from tests.support.labelled import train_labelled, write_series
 from tests.support.pairs import train_pairs
 from tests.support.sentences import train_tagger
 from tests.support.small_runs import train_small
+from tests.support.texts import write_text
 
 LINES = ["the cat sat", "a b c", "w1 <sos> w2 <pad>", "the zebra", "a"]
 
@@ -165,6 +166,26 @@ def test_a_mixture_leaves_with_its_parts(tmp_path: Path) -> None:
     model = exported(run, tmp_path / "out")
     for ours, theirs in zip(model.score(LINES), run.score(LINES), strict=True):
         assert ours.log_prob == pytest.approx(theirs.log_prob, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["parts", "parts/*.txt", "parts/a.txt,parts/b.txt"])
+def test_answers_are_compared_on_data_of_several_files(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("parts").mkdir()
+    for part in "ab":
+        write_text(Path("parts") / f"{part}.txt", lines=40)
+    run = seqloom.train("language-model", name, model="ngram", out="run", quiet=True, settings={"model.order": 2})
+    exported(run, Path("out"))
+    answers = json.loads(Path("out/parity.json").read_text())["answers"]
+    assert (answers["read_from"], answers["lines"]) == (name, 100)  # 80 scores and 20 continuations
+
+
+def test_data_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="does not exist"):
+        exported(ngram(tmp_path), tmp_path / "out", data=str(tmp_path / "nowhere.txt"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("kind", ["language-model lstm", "classify text", "tag", "translate transformer"])

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from typer.main import get_command
 
+from seqloom.cli.main import app
+from seqloom.export import exporters
 from seqloom.export.supported import FORMATS, condition, exportable
 from seqloom.formats.onnx import builders  # noqa: F401
 from seqloom.formats.onnx.layers import run_layer, state_of
 from seqloom.nn.layer import SequenceLayer, layers
 from seqloom.tasks import tasks
+
+
+def test_the_table_and_the_help_have_every_format() -> None:
+    assert set(FORMATS) == set(exporters)
+    (help_text,) = (option.help for option in get_command(app).commands["export"].params if option.name == "to")  # type: ignore[attr-defined]
+    assert [name for name in exporters if name not in help_text] == []
 
 
 @pytest.mark.parametrize("name", list(layers))

@@ -16,13 +16,15 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            help="arpa (of an ngram; .gz is compressed), word2vec (.bin is binary), onnx (a folder that runs without "
-            "torch), ctranslate2 (of a transformer), web (a page, OUT.html)"
+            help="arpa (of an ngram; .gz is compressed), word2vec (.bin is binary), fasttext (binary), onnx (a folder "
+            "that runs without torch), ctranslate2 (of a transformer), web (a page, OUT.html)"
         ),
     ] = "arpa",
     int8: Annotated[bool, typer.Option("--int8", help="weights as 8-bit integers: a quarter of the size")] = False,
     max_loss: Annotated[float, typer.Option(help="--int8: the largest share of the score that may be lost")] = 0.01,
-    data: Annotated[str, typer.Option(help="lines to compare answers on; otherwise the run's validation data")] = "",
+    data: Annotated[
+        str, typer.Option(help="lines to compare answers on; otherwise the run's validation, test or training data")
+    ] = "",
     license_: Annotated[str, typer.Option("--license", help="the model's licence, for the model card")] = "",
     data_license: Annotated[str, typer.Option(help="the licence of the training data, for the model card")] = "",
     language: Annotated[str, typer.Option(help="the language of the text, for the model card: en, de ...")] = "",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqloom.errors import RequestError, SeqloomError
+from seqloom.export.held_out import held_out_examples
 from seqloom.export.options import ExportOptions
 from seqloom.run import Run
 
@@ -26,7 +26,7 @@ def check_loss(run: Run, portable: Any, options: ExportOptions) -> dict[str, Any
             where="--int8",
             expected=", ".join(_SCORES),
         )
-    examples, path = _held_out(run, options.data)
+    examples, path = _first_examples(run, options.data)
     name, higher, original, exported, identical = _SCORES[run.plan.task](run, portable, examples)
     lost = original - exported if higher else exported - original
     share = lost / original if original else 0.0
@@ -50,17 +50,15 @@ def check_loss(run: Run, portable: Any, options: ExportOptions) -> dict[str, Any
     }
 
 
-def _held_out(run: Run, data: str) -> tuple[list[Any], str]:
-    sources = run.plan.sources
-    for path in (data, sources.valid, sources.test, sources.data):
-        if path and Path(path).exists():
-            read = run.task.recipe(run.plan.settings).read(path)  # type: ignore[union-attr]
-            return list(itertools.islice((example for example in read if example), _EXAMPLES)), path
-    raise RequestError(
-        "the loss of 8-bit weights needs held-out data, and the run's data no longer exists",
-        where=str(sources.data),
-        hint="--data FILE",
-    )
+def _first_examples(run: Run, data: str) -> tuple[list[Any], str]:
+    examples, path = held_out_examples(run, data)
+    if not path:
+        raise RequestError(
+            "the loss of 8-bit weights needs held-out data, and the run's data no longer exists",
+            where=run.plan.sources.data,
+            hint="--data FILE",
+        )
+    return list(itertools.islice(filter(None, examples), _EXAMPLES)), path
 
 
 Scores = tuple[str, bool, float, float, int]

@@ -10,8 +10,8 @@ from seqloom.errors import RequestError
 @dataclass(frozen=True)
 class ExportOptions:
     """`int8`: weights as 8-bit integers; an error if the score on held-out data becomes worse by a larger share than
-    `max_loss`. `data`: a file of lines on which answers are compared; by default the run's own validation data.
-    `license`, `data_license`, `language`: facts for the model card, which are never guessed.
+    `max_loss`. `data`: where the lines are on which answers are compared; by default in the run's validation, test or
+    training data. `license`, `data_license`, `language`: facts for the model card, which are never guessed.
     """
 
     int8: bool = False

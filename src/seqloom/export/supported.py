@@ -11,7 +11,7 @@ _NETWORKS = ("algorithm", "classify", "language-model", "tag", "translate")
 _WITH_PAGE = ("classify", "language-model", "tag", "translate")
 _COUNTED = ("mix", "ngram")
 
-FORMATS = ("onnx", "ctranslate2", "web", "arpa", "word2vec")
+FORMATS = ("onnx", "ctranslate2", "web", "arpa", "word2vec", "fasttext")
 
 
 def condition(file_format: str, task: str, model: str) -> str | None:
@@ -27,7 +27,7 @@ def condition(file_format: str, task: str, model: str) -> str | None:
         return "" if task in _WITH_PAGE and model not in (*_COUNTED, "bow") else None
     if file_format == "arpa":
         return "" if model == "ngram" else None
-    if file_format == "word2vec":
+    if file_format in ("word2vec", "fasttext"):
         has_words = task in ("vectors", "translate", "tag") or (task == "language-model" and model not in _COUNTED)
         return "" if has_words or (task == "classify" and model != "bow") else None
     return None

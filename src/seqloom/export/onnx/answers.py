@@ -6,7 +6,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.decoding.sampling import Sampling, generate
 from seqloom.decoding.search_options import Search
 from seqloom.decoding.transduce import transduce
+from seqloom.export.held_out import held_out_examples
 from seqloom.export.onnx.gate import Gate, ParityError
 from seqloom.run import Run
 from seqloom_portable.sampling import Sampling as PortableSampling
@@ -55,14 +55,9 @@ class Answers:
 
 
 def held_out_inputs(run: Run, data: str) -> tuple[list[Any], str]:
-    """Inputs of held-out examples, and their file: that of `data`, or the run's validation, test or training data; no
-    inputs if none of these files exists."""
-    sources = run.plan.sources
-    for path in (data, sources.valid, sources.test, sources.data):
-        if path and Path(path).exists():
-            examples = run.task.recipe(run.plan.settings).read(path)  # type: ignore[union-attr]
-            return list(itertools.islice(_inputs(examples), LINES)), path
-    return [], ""
+    """Inputs of `held_out_examples`, and the path of their data."""
+    examples, path = held_out_examples(run, data)
+    return list(itertools.islice(_inputs(examples), LINES)), path
 
 
 def _inputs(examples: Iterator[Any]) -> Iterator[Any]:
