@@ -1,7 +1,7 @@
 """Claim: the Neural Turing Machine learns the algorithms of Graves et al. 2014 from few sequences with every seed, and
 what it learnt holds for longer ones.
 
-Trains on the algorithms, several seeds each, and prints the medians: after how many sequences the bits a sequence on
+Trains on the algorithms, several seeds each, and prints the medians: after how many sequences the bits per sequence on
 held-out data first were below 1 and below 0.1, those of the best weights, and those beyond the training lengths. An
 LSTM (3 x 256) sees as many sequences. All of it takes many hours; `--only copy --models ntm --seeds 1` takes minutes.
 Every seed is written as soon as it is done, beside those of before.
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="1,2,3,4,5", help="separated by commas")
     parser.add_argument("--sequences", type=int, default=0, help="other than each algorithm's own count")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--out", type=Path, help="keeps the runs there, and goes on with those that were stopped")
+    parser.add_argument("--out", type=Path, help="keep the runs there, and resume those that were stopped")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.out or Path(temporary)

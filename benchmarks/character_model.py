@@ -40,10 +40,12 @@ def main() -> None:
             assert summary["valid"]["tokens"] == len(corpus.valid), "both are scored on every character once"
             for name, result in (("plain Transformer", peer[-1]), ("Seqloom lstm", ours[-1])):
                 rate, score = result["targets_per_second"], result["bits_per_character"]
-                print(f"round {seed}  {name:<17}  {rate:9,.0f} characters/s  {score:.4f} bits a character", flush=True)
+                print(
+                    f"round {seed}  {name:<17}  {rate:9,.0f} characters/s  {score:.4f} bits per character", flush=True
+                )
     ratio = median(ours, "bits_per_character") / median(peer, "bits_per_character")
     print(
-        f"{median(ours, 'bits_per_character'):.4f} bits a character against {median(peer, 'bits_per_character'):.4f} "
+        f"{median(ours, 'bits_per_character'):.4f} bits per character against {median(peer, 'bits_per_character'):.4f} "
         f"after {options.minutes:g} minutes each: {ratio:.3f} times"
     )
     write_results(

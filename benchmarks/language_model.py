@@ -1,4 +1,4 @@
-"""Claim: twice the training tokens a second of a plain PyTorch script of the same model, at no worse a perplexity.
+"""Claim: twice the training tokens per second of a plain PyTorch script of the same model, at no worse a perplexity.
 
 Embedding 200, two LSTM layers of 200, about 10,000 words. Both read the same token ids, train for the same minutes
 with the same threads, in turns, each in a process of its own, and are scored on every token of the validation text.
@@ -60,7 +60,7 @@ def main() -> None:
                 )
     ratio = median(ours, "targets_per_second") / median(peer, "targets_per_second")
     print(
-        f"{ratio:.2f} times the tokens a second; validation perplexity {median(ours, 'perplexity'):.2f} "
+        f"{ratio:.2f} times the tokens per second; validation perplexity {median(ours, 'perplexity'):.2f} "
         f"against {median(peer, 'perplexity'):.2f} after {options.minutes:g} minutes each"
     )
     write_results(

@@ -107,7 +107,7 @@ def median_seconds(work: Callable[[], Any], times: int = 5) -> float:
 
 
 def scoring(text: Path, arpa: Path, sentences: int) -> dict[str, Any]:
-    """Tokens a second of both by the same file, and how far their scores are apart."""
+    """Tokens per second of both by the same file, and how far their scores are apart."""
     import math
     import random
 

@@ -1,4 +1,4 @@
-"""Claim: a Neural Turing Machine trains at least ten times as many sequences a second on copy as the straightforward
+"""Claim: a Neural Turing Machine trains at least ten times as many sequences per second on copy as the straightforward
 way, one sequence at a time with a loop over the steps and a shift of each sample by itself.
 
 Both train (forward, backward, clipping, a step of Adam) on the same sequences of 1 to 20 vectors, with a memory of

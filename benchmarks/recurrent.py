@@ -109,7 +109,7 @@ def seconds(run: Run) -> float:
 
 
 def roof() -> float:
-    """Floating-point operations a second of one large multiplication."""
+    """Floating-point operations per second of one large multiplication."""
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     return 2 * 1024**3 / median(seconds(lambda: product(a, b)) for _ in range(15))
 

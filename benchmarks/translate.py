@@ -1,13 +1,13 @@
-"""Claim: 1.5 times the training target tokens a second of JoeyNMT with the same model, and 3 times the sentences a
+"""Claim: 1.5 times the training target tokens per second of JoeyNMT with the same model, and 3 times the sentences per
 second with a beam of 5.
 
 A bidirectional LSTM of 256 with an attentional LSTM decoder of 256, and a Transformer of 4 + 4 layers of 128; tied
 embeddings of a joint byte-pair vocabulary of 8,000, float32. In turns, each trains for the same minutes on the same
-token ids, with as many target tokens an update on average, then translates the validation sentences.
+token ids, with as many target tokens per update on average, then translates the validation sentences.
 
 A peer that has learnt little writes too little or never ends, which its BLEU and the length of its sentences show:
 train it longer then (--peer-minutes; on two cores half an hour). So its decoding is timed twice: as it is, and held to
-as many tokens a sentence as ours has on average. The latter flatters it, since a beam goes on until all its hypotheses
+as many tokens per sentence as ours has on average. The latter flatters it: a beam continues until all its hypotheses
 have ended, and a batch until all its sentences have. It runs by a Python of its own:
 
     python -m venv PEER
@@ -167,7 +167,7 @@ def run_model(race: Race, model: str, rounds: int) -> Result:
             print(
                 f"{model}  round {seed}  {name}  {one['targets_per_second']:7,.0f} target tokens/s  "
                 f"{one['sentences_per_second']:6.1f} sentences/s  BLEU {one['bleu']:5.2f} "
-                f"({one['tokens_per_sentence']:.1f} tokens a sentence)  {one['parameters']:,} parameters  "
+                f"({one['tokens_per_sentence']:.1f} tokens per sentence)  {one['parameters']:,} parameters  "
                 f"load {one['load']:.1f}",
                 flush=True,
             )
@@ -178,8 +178,8 @@ def run_model(race: Race, model: str, rounds: int) -> Result:
         / median(peer, "sentences_per_second_equal_lengths"),
     }
     print(
-        f"{model}: {ratios['targets_per_second']:.2f} times the training target tokens a second; "
-        f"{ratios['sentences_per_second']:.2f} times the sentences a second with a beam of {BEAM_SIZE}, "
+        f"{model}: {ratios['targets_per_second']:.2f} times the training target tokens per second; "
+        f"{ratios['sentences_per_second']:.2f} times the sentences per second with a beam of {BEAM_SIZE}, "
         f"{ratios['sentences_per_second_equal_lengths']:.2f} times where the peer's have the length of ours",
         flush=True,
     )

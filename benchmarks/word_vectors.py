@@ -1,4 +1,4 @@
-"""Claims: skip-gram at 2.5 times gensim's words a second, CBOW at 1.5 times, vectors no worse, and no more memory.
+"""Claims: skip-gram at 2.5 times gensim's words per second, CBOW at 1.5 times, vectors no worse, and no more memory.
 
 The same text (lowercased; letters, digits and apostrophes), the same settings: window 5, 5 negatives, sample 1e-3, min
 count 5. Our loops are compiled beforehand, as a wheel of gensim's is; it takes memory and seconds once on a machine. In
@@ -128,7 +128,7 @@ def concluded(model: str, dim: int, ours: Sequence[Result], peer: Sequence[Resul
     rate = [statistics.median(float(one["words_per_second"]) for one in side) for side in (ours, peer)]
     memory = [max(float(one["peak_megabytes"]) for one in side) for side in (ours, peer)]
     found: Result = {"model": model, "dim": dim, "ratio": rate[0] / rate[1], "ours": list(ours), "peer": list(peer)}
-    print(f"{model} {dim}: {found['ratio']:.2f} times the words a second (wanted: {WANTED[model]})")
+    print(f"{model} {dim}: {found['ratio']:.2f} times the words per second (wanted: {WANTED[model]})")
     print(f"  peak memory {memory[0]:,.0f} MB, gensim's {memory[1]:,.0f} MB")
     for name in ("analogies", "similarity"):
         (own, own_error), (other, error) = mean_and_error(ours, name), mean_and_error(peer, name)

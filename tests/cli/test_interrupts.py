@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at a real training: exit status 130, how to go on, a run that is usable and resumes exactly."""
+"""Ctrl-C and SIGTERM at a real training: exit status 130, how to resume, a run that is usable and resumes exactly."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_beam_that_holds_everything_is_exhaustive(
 
 
 def by_definition(model: TableModel, source: Source, search: Search) -> list[Hypothesis]:
-    """Beam search in plain Python, one source at a time, that goes on while one alive is winning, or can."""
+    """Beam search in plain Python, one source at a time, that continues while one alive is winning, or can."""
     alive: list[tuple[float, list[int]]] = [(0.0, [])]
     ended: list[Hypothesis] = []
     cut: list[Hypothesis] = []

@@ -1,4 +1,4 @@
-"""A disk that is full at any moment: what was saved before is whole, and the training goes on when there is room."""
+"""A disk that is full at any moment: what was saved before is whole, and the training resumes when there is room."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def count_writes(die_at: int = 0) -> Callable[[], int]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_killed_training_goes_on_to_the_same_bits(name: str, tmp_path: Path) -> None:
+def test_a_killed_training_resumes_to_the_same_bits(name: str, tmp_path: Path) -> None:
     """Killed at a random moment, or at a random write, which a seed repeats."""
     small, out, cache, writes = SMALL_TASKS[name], tmp_path / "run", tmp_path / "cache", tmp_path / "writes"
     data = small.data(tmp_path)

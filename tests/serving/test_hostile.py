@@ -1,4 +1,4 @@
-"""Requests that are broken on purpose: none is answered with 500, none leaves a traceback, and the server goes on."""
+"""Requests that are broken on purpose: none is answered with 500, none leaves a traceback, and the server continues."""
 
 from __future__ import annotations
 

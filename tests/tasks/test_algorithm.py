@@ -1,5 +1,5 @@
 """The task `algorithm`: every model learns from the same exercises, what is scored is what is asked for, and a run that
-was stopped goes on as if it had not been."""
+was stopped resumes as if it had not been."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def predict(
             "16-bit samples or a WAV stream",
         ),
     ] = False,
-    rate: Annotated[int, typer.Option(min=0, help="transcribe --online: samples a second; 0: as in training")] = 0,
+    rate: Annotated[int, typer.Option(min=0, help="transcribe --online: samples per second; 0: as in training")] = 0,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="transcribe: an empty line for a recording that cannot be read")
     ] = False,

@@ -47,7 +47,7 @@ def warnings(
 
 
 def promises(rows: Sequence[Row], lower_is_better: bool) -> list[Promise]:
-    """What each model would reach with twice the time, if its curves go on as in their last half; the best first."""
+    """What each model would reach with twice the time, if its curves continue as in their last half; the best first."""
     result = []
     for row in rows:
         gains = [extrapolated_gain(curve, lower_is_better) for curve in row.curves]

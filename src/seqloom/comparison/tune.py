@@ -83,7 +83,7 @@ def _suggest(
     ranges: Mapping[str, Range], trials: Sequence[Trial], lower_is_better: bool, number: int
 ) -> dict[str, float]:
     """The next point, by a tree-structured Parzen estimator (Bergstra et al. 2011). It depends on the trials and their
-    number only, so that an interrupted search goes on as if it had not been."""
+    number only, so that an interrupted search resumes as if it had not been."""
     optuna = _optuna()
     distributions = {n: optuna.distributions.FloatDistribution(r.low, r.high, log=r.log) for n, r in ranges.items()}
     sampler = optuna.samplers.TPESampler(seed=number, n_startup_trials=4)

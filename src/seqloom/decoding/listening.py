@@ -33,7 +33,7 @@ class Listener:
     def __init__(
         self, model: Transcriber, features: LogMelSettings, pipeline: FramePipeline, decoder: CtcDecoder, rate: int
     ) -> None:
-        """`rate`: of the sound that will come, in samples a second."""
+        """`rate`: of the sound that will come, in samples per second."""
         self._model, self._pipeline, self._decoder = model, pipeline, decoder
         self._resampler = ResampledStream(rate, features.rate)
         self._log_mel = LogMel(features).stream()

@@ -1,4 +1,4 @@
-"""Words as paths of tokens: which word a search has come to, and which tokens can go on."""
+"""Words as paths of tokens: which word a search has come to, and which tokens can follow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqloom.data.tokenizer import SPECIALS, UNK, Tokenizer
 
 INSIDE, BEGINS, SEPARATES, WHOLE = range(4)
-"""What a token does: it goes on with a word; it begins one, which ends the word before it; it is a space, which ends a
+"""What a token does: it continues a word; it begins one, which ends the word before it; it is a space, which ends a
 word; it is a word."""
 
 

@@ -258,7 +258,7 @@ class Run:
         return self._able(PredictsOnline, "answer element by element").online(self.trained)
 
     def listen(self, rate: int) -> Listener:
-        """Returns an object that transcribes sound as it comes, at `rate` samples a second."""
+        """Returns an object that transcribes sound as it comes, at `rate` samples per second."""
         return self._able(Listens, "listen").listen(self.trained, rate)
 
     def study_transcripts(self, data: DataSource | Data) -> TranscriptStudy:

@@ -1,4 +1,4 @@
-"""Log-mel frames of sound: the logarithm of its energy in bands of frequency, a hundred times a second."""
+"""Log-mel frames of sound: the logarithm of its energy in bands of frequency, 100 times per second."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FRAMES_AT_ONCE = 4_096
 
 class LogMelSettings(Settings):
     rate: int = Field(
-        0, ge=0, le=192_000, description="samples a second that sound is resampled to; 0: that of most recordings, "
+        0, ge=0, le=192_000, description="samples per second that sound is resampled to; 0: that of most recordings, "
         "at most 16,000"
     )  # fmt: skip
     bands: int = Field(40, gt=0, le=256, description="mel bands of a frame")

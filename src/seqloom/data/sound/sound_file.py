@@ -76,7 +76,7 @@ class SoundFile(NamedTuple):
 
 
 class Sound(NamedTuple):
-    """Decoded sound. `rate`: samples a second."""
+    """Decoded sound. `rate`: samples per second."""
 
     samples: Samples
     rate: int

@@ -32,7 +32,7 @@ LOSSES = {
 @dataclass(frozen=True)
 class Health:
     """`updates`, `train`, `valid`: the losses at each evaluation. `overfit`: how much the last validation loss is above
-    the lowest, as a share of the latter, where training went on after it. `still_gaining`: the share of all the gain
+    the lowest, as a share of the latter, where training continued after it. `still_gaining`: the share of all the gain
     that came in the last quarter of the updates. `rises`: the largest rise of the training loss over its lowest so
     far, as a share. `gradient_norms`: of probe batches before clipping; `clip_rate`: the share of them above the limit.
     `update_ratio`: the norm of a step at the highest learning rate over that of the weights, the median over matrices.
