@@ -1,7 +1,7 @@
 """Claim: 3 times the training words per second of Flair with the same tagger.
 
-Word vectors of 100 that are learned, a bidirectional LSTM of 25 and 25 along the characters, one of 200 and 200 along the
-words, a CRF; dropout 0.5, AdamW, float32. In turns, each trains for the same minutes on the same sentences, with as
+Word vectors of 100 that are learned, a bidirectional LSTM of 25 and 25 along the characters, one of 200 and 200 along
+the words, a CRF; dropout 0.5, AdamW, float32. In turns, each trains for the same minutes on the same sentences, with as
 many words per update on average. Rates are of updates, validation left out; the F1 of both shows that both learn. The
 peer runs by a Python of its own:
 
