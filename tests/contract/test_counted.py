@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import seqloom
-from seqloom.data.batches import Batch, line_batch
+from seqloom.data.batches import Batch
+from seqloom.data.line_batches import line_batch
 from seqloom.models.counted import CountBased
 from seqloom.models.mixture import Mixture
 from seqloom.tasks.counted_language_models import COUNTED

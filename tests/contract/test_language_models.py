@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from seqloom.data.batches import Batch, line_batch
+from seqloom.data.batches import Batch
+from seqloom.data.line_batches import line_batch
 from seqloom.models.language_model import LanguageModel
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import layers

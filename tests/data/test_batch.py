@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seqloom.data.batches import Batch, line_batch
+from seqloom.data.batches import Batch
+from seqloom.data.line_batches import line_batch
 
 ROWS = [[5, 6, 3], [7, 3], [3], [8, 9, 4, 3]]
 

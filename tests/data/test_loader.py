@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqloom.data.batches import Batch, ExactStreamLoader, LineLoader, Loader, StreamLoader
+from seqloom.data.batches import Batch, ExactStreamLoader, Loader, StreamLoader
+from seqloom.data.line_batches import LineLoader
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.batches import padded
+from seqloom.data.line_batches import padded
 from seqloom.decoding.batching import padded_source
 from seqloom_portable.batching import group_by_length
 

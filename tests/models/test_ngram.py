@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqloom.data.batches import line_batch
+from seqloom.data.line_batches import line_batch
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.errors import RequestError
 from seqloom.models.ngram import counting

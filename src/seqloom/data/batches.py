@@ -1,15 +1,15 @@
 """Batches of sequences, and the loaders that make them.
 
 An epoch is a list of steps; the batch of step i is a function of (seed, epoch, i) alone, so that runs resume exactly.
-A text is read in one of two ways: as parallel streams whose state is carried from batch to batch (truncated
-back-propagation through time), or as independent lines in batches of similar length under a token budget.
+A text is read here as parallel streams whose state is carried from batch to batch (truncated back-propagation through
+time); `line_batches` has the batches of independent lines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.token_file import TokenFile
-from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.data.tokenizer import EOS, PAD
 
 
 class Forms(NamedTuple):
@@ -94,17 +94,6 @@ class Batch(NamedTuple):
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with `function` applied to every tensor of rows."""
         return Batch._make(function(part) if isinstance(part, Tensor) else part for part in self)
-
-
-Row = Sequence[int] | NDArray[np.integer[Any]]
-
-
-def padded(rows: Sequence[Row], padding: int = PAD) -> NDArray[np.int64]:
-    """(rows, longest): token ids, with `padding` after the end of each row."""
-    ids = np.full((len(rows), max(map(len, rows))), padding, dtype=np.int64)
-    for target, row in zip(ids, rows, strict=True):
-        target[: len(row)] = row
-    return ids
 
 
 class Loader(Protocol):
@@ -217,46 +206,6 @@ class ExactStreamLoader:
         return starts[:, None] + begin + np.arange(width)
 
 
-class LineLoader:
-    """Independent lines, each after `<sos>`, in batches of similar length with at most `tokens_per_batch` elements,
-    padding included (a single longer line is a batch of its own). `seed=None`: the same order in every epoch.
-    """
-
-    def __init__(self, tokens: TokenFile, tokens_per_batch: int, seed: int | None) -> None:
-        self.tokens = tokens
-        self._buckets = Buckets((np.diff(tokens.offsets),), tokens_per_batch, seed)
-
-    def num_steps(self, epoch: int = 0) -> int:
-        return len(self._buckets.epoch(epoch))
-
-    def batch(self, epoch: int, step: int) -> Batch:
-        return line_batch(self.tokens.rows(self._buckets.epoch(epoch)[step]))
-
-    def positions(self, step: int) -> NDArray[np.int64]:
-        """(batch, time): which token of the text each target of a batch is."""
-        rows = np.asarray(self._buckets.epoch(0)[step])
-        width = int(np.diff(self.tokens.offsets)[rows].max())
-        return self.tokens.offsets[rows][:, None] + np.arange(width)
-
-
-def with_lengths(rows: Sequence[Row]) -> tuple[Tensor, Tensor | None]:
-    """(rows, longest) ids, and the lengths of the rows if they differ."""
-    ids, lengths = padded(rows), np.array([len(row) for row in rows])
-    ragged = bool((lengths < ids.shape[1]).any())
-    return torch.from_numpy(ids), torch.from_numpy(lengths) if ragged else None
-
-
-def line_batch(rows: Sequence[Row]) -> Batch:
-    """Rows that end in `<eos>` as a padded batch: inputs `<sos> w1 .. wn`, targets `w1 .. wn <eos>`."""
-    targets, lengths = with_lengths(rows)
-    inputs = torch.full_like(targets, PAD)
-    inputs[:, 0] = SOS
-    inputs[:, 1:] = targets[:, :-1]
-    if lengths is not None:
-        inputs.masked_fill_(torch.arange(inputs.shape[1]) >= lengths[:, None], PAD)
-    return Batch(inputs, targets, lengths)
-
-
 def _window(tokens: TokenFile, rows: NDArray[np.int64], start: int, stop: int) -> tuple[Tensor, Tensor]:
     """Inputs and targets for the steps `start` to `stop` after the first position of each row. The first input of a
     stream is `<eos>`, as at the start of a new text. After the end of the text there is padding."""
@@ -268,49 +217,3 @@ def _window(tokens: TokenFile, rows: NDArray[np.int64], start: int, stop: int) -
         if first < 0:
             window[i, 0] = EOS
     return torch.from_numpy(np.ascontiguousarray(window[:, :-1])), torch.from_numpy(window[:, 1:].copy())
-
-
-Rows = NDArray[np.int64]
-
-
-class Buckets:
-    """Batches of rows whose padded sides hold at most `elements` each (a single longer row is a batch of its own).
-
-    `lengths`: an array for each side, first the one to sort by. The batches of an epoch are a function of `seed` and
-    the epoch: rows are shuffled, sorted by length within groups of about a hundred batches, cut into batches, and the
-    batches are shuffled. `seed=None`: the same order in every epoch.
-    """
-
-    def __init__(self, lengths: tuple[NDArray[np.int64], ...], elements: int, seed: int | None) -> None:
-        self._lengths, self._elements, self._seed = lengths, elements, seed
-        self._plan: tuple[int, list[Rows]] = (-1, [])
-
-    def epoch(self, number: int) -> list[Rows]:
-        number = number if self._seed is not None else 0
-        if self._plan[0] != number:
-            self._plan = (number, self._make(number))
-        return self._plan[1]
-
-    def _make(self, epoch: int) -> list[Rows]:
-        order = np.arange(len(self._lengths[0]))
-        random = None if self._seed is None else np.random.default_rng((self._seed, epoch))
-        if random:
-            random.shuffle(order)
-        mean = max(1.0, float(self._lengths[0].mean())) if len(order) else 1.0
-        stretch = max(1, int(100 * self._elements / mean))
-        plan: list[Rows] = []
-        for start in range(0, len(order), stretch):
-            rows = order[start : start + stretch]
-            plan += self._cut(rows[np.lexsort([side[rows] for side in reversed(self._lengths)])])
-        return [plan[i] for i in random.permutation(len(plan))] if random else plan
-
-    def _cut(self, rows: Rows) -> list[Rows]:
-        """Cuts sorted rows into batches within the budget."""
-        longest = np.max([side[rows] for side in self._lengths], axis=0)
-        cuts, first = [], 0
-        while first < len(rows):
-            widths = np.maximum.accumulate(longest[first:])
-            fit = int(np.searchsorted(widths * np.arange(1, len(widths) + 1), self._elements, side="right"))
-            cuts.append(rows[first : first + max(1, fit)])
-            first += max(1, fit)
-        return cuts

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.batches import Batch, Buckets, line_batch
+from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
 from seqloom.data.example import Frames, content
-from seqloom.data.frames import FrameCodec, FrameFile, padded_frames
+from seqloom.data.frames import FrameCodec, FrameFile
+from seqloom.data.line_batches import Buckets, frames_with_lengths, line_batch
 from seqloom.data.readers.described import Described
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
@@ -209,21 +210,18 @@ class DescriptionLoader:
 
     def __init__(self, data: Descriptions, elements: int, examples: int, noise: float, seed: int | None) -> None:
         self.data, self._noise, self._seed = data, noise, seed
-        lengths = np.diff(data.target.offsets)
-        share = np.full_like(lengths, max(elements // examples, 1))
-        self._buckets = Buckets((lengths, np.diff(data.source.offsets), share), elements, seed)
+        lengths = np.diff(data.target.offsets), np.diff(data.source.offsets)
+        self._buckets = Buckets(lengths, elements, seed, examples)
 
     def num_steps(self, epoch: int = 0) -> int:
         return len(self._buckets.epoch(epoch))
 
     def batch(self, epoch: int, step: int) -> Batch:
         numbers = self._buckets.epoch(epoch)[step]
-        rows = self.data.source.rows(numbers)
-        frames, lengths = padded_frames(rows), np.array([len(row) for row in rows])
+        frames, lengths = frames_with_lengths(self.data.source.rows(numbers))
         if self._noise and self._seed is not None:
             random = np.random.default_rng((self._seed, epoch, step))
-            frames += random.standard_normal(frames.shape, np.float32) * np.float32(self._noise)
-        ragged = bool((lengths < frames.shape[1]).any())
+            noise = random.standard_normal(tuple(frames.shape), np.float32) * np.float32(self._noise)
+            frames += torch.from_numpy(noise)
         batch = line_batch(self.data.target.rows(numbers))
-        source_lengths = torch.from_numpy(lengths) if ragged else None
-        return batch._replace(source=torch.from_numpy(frames), source_lengths=source_lengths)
+        return batch._replace(source=frames, source_lengths=lengths)

@@ -152,11 +152,3 @@ class FrameFileWriter:
 
     def discard(self) -> None:
         self._values.discard()
-
-
-def padded_frames(rows: Sequence[Frames]) -> Frames:
-    """(rows, longest, channels), with zeros after the end of each row."""
-    frames = np.zeros((len(rows), max(map(len, rows)), rows[0].shape[1]), np.float32)
-    for target, row in zip(frames, rows, strict=True):
-        target[: len(row)] = row
-    return frames

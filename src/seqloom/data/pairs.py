@@ -13,8 +13,9 @@ import numpy as np
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.batches import Batch, Buckets, line_batch, with_lengths
+from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
+from seqloom.data.line_batches import Buckets, line_batch, with_lengths
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens

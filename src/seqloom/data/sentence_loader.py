@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqloom.data.batches import Batch, Buckets, padded
+from seqloom.data.batches import Batch
 from seqloom.data.labels import UNSEEN
 from seqloom.data.lexicon import Lexicon
+from seqloom.data.line_batches import Buckets, padded
 from seqloom.data.tagged import TaggedFile
 
 

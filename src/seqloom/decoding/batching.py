@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batches import padded
+from seqloom.data.line_batches import padded
 from seqloom_portable.batching import group_by_length
 
 Source = Sequence[int] | NDArray[np.number]

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batches import Loader, padded
+from seqloom.data.batches import Loader
+from seqloom.data.line_batches import padded
 from seqloom.data.tokenizer import EOS, SOS, UNK, Tokenizer
 from seqloom.decoding.batching import Source, padded_source
 from seqloom.decoding.line_scores import LineScores, TokenScore

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
-from seqloom.data.batches import padded
+from seqloom.data.line_batches import padded
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.decoding.batching import Source, padded_source, run_in_batches
 from seqloom.decoding.beam import BeamSearch

@@ -18,7 +18,8 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from seqloom.config import Settings
-from seqloom.data.batches import ExactStreamLoader, LineLoader, Loader
+from seqloom.data.batches import ExactStreamLoader, Loader
+from seqloom.data.line_batches import LineLoader
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.errors import RequestError, SeqloomError

@@ -15,8 +15,9 @@ from pydantic import create_model
 from torch import Tensor
 
 from seqloom.config import Settings
-from seqloom.data.batches import Batch, ExactStreamLoader, LineLoader, Loader, StreamLoader
+from seqloom.data.batches import Batch, ExactStreamLoader, Loader, StreamLoader
 from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.line_batches import LineLoader
 from seqloom.data.readers.lines import input_lines, lines
 from seqloom.data.text_codec import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile

@@ -381,7 +381,3 @@ def warn_of_skipped(errors: Sequence[SeqloomError], total: int) -> None:
         got="; ".join(f"{what}: {count}" for what, count in kinds.items()),
         hint="the first is named here" if len(errors) > 1 else None,
     )
-
-
-def with_end(token_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.append(token_ids, EOS)

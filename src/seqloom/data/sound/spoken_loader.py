@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from seqloom.data.batches import Batch, Buckets, line_batch
+from seqloom.data.batches import Batch
 from seqloom.data.example import Frames
-from seqloom.data.frames import padded_frames
+from seqloom.data.line_batches import Buckets, frames_with_lengths, line_batch
 from seqloom.data.sound.augmentation import Augmentation, AugmentSettings
-from seqloom.data.sound.spoken import SpokenData, fewest_steps, with_end
+from seqloom.data.sound.spoken import SpokenData, fewest_steps
+from seqloom.data.tokenizer import EOS
 
 _JOINED_WORDS = 4
 
@@ -21,8 +21,7 @@ class SpokenLoader:
 
     def __init__(self, data: SpokenData, frames: int, recordings: int, seed: int | None = None) -> None:
         self.data = data
-        share = np.full_like(data.lengths, max(frames // max(recordings, 1), 1))
-        self._buckets = Buckets((data.lengths, share), frames, seed)
+        self._buckets = Buckets((data.lengths,), frames, seed, recordings)
 
     def num_steps(self, epoch: int = 0) -> int:
         return len(self._buckets.epoch(epoch))
@@ -57,8 +56,7 @@ class AugmentedLoader:
             random = np.random.default_rng((self._seed, epoch))
             groups = [group for numbers in self._speakers for group in self._groups(numbers, random)]
             lengths = np.array([self.data.lengths[group].sum() for group in groups])
-            share = np.full_like(lengths, max(self._frames // max(self._recordings, 1), 1))
-            plan = Buckets((lengths, share), self._frames, self._seed).epoch(epoch)
+            plan = Buckets((lengths,), self._frames, self._seed, self._recordings).epoch(epoch)
             self._plan = (epoch, [[groups[i] for i in rows] for rows in plan])
         return self._plan[1]
 
@@ -101,8 +99,6 @@ class AugmentedLoader:
 
 def spoken_batch(rows: list[Frames], targets: list[NDArray[np.int64]]) -> Batch:
     """Targets end in `<eos>`, as a decoder writes them."""
-    frames, lengths = padded_frames(rows), np.array([len(row) for row in rows])
-    batch = line_batch([with_end(tokens) for tokens in targets])
-    ragged = bool((lengths < frames.shape[1]).any())
-    source_lengths = torch.from_numpy(lengths) if ragged else None
-    return batch._replace(source=torch.from_numpy(frames), source_lengths=source_lengths)
+    source, lengths = frames_with_lengths(rows)
+    batch = line_batch([np.append(tokens, EOS) for tokens in targets])
+    return batch._replace(source=source, source_lengths=lengths)

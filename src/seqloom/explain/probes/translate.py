@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seqloom.data.batches import line_batch
+from seqloom.data.line_batches import line_batch
 from seqloom.data.pairs import PairCodec, Pairs
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.decoding.batching import padded_source
