@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import seqloom
+from seqloom.files import make_folder
 from tests.support.command_line import CommandLine
 
 _ENDS = ("--set", "data.period=4", "--set", "data.horizon=4")
@@ -57,6 +58,20 @@ def test_a_run_forecasts_its_own_series_and_others(cli: CommandLine, folder: Pat
     ]
     assert [(row["series"], row["time"]) for row in json_rows] == [("east", "30"), ("east", "31")]
     assert json_rows[0]["mean"] == pytest.approx(2, abs=0.1)
+
+
+def test_from_another_folder_a_relative_path_of_the_training_data_is_explained(
+    cli: CommandLine, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(table.parent)
+    assert cli("train", "forecast", table.name, "--out", tmp_path / "run", "--model", "naive", *_ENDS).status == 0
+    assert cli("predict", tmp_path / "run").status == 0
+    monkeypatch.chdir(make_folder(tmp_path / "elsewhere"))
+    outcome = cli("predict", tmp_path / "run")
+    assert outcome.status == 2
+    assert str(tmp_path / "elsewhere" / table.name) in outcome.errors
+    assert "seqloom predict RUN FILE" in outcome.errors
+    assert cli("predict", tmp_path / "run", table).status == 0
 
 
 def test_tables_are_written_as_the_ending_says(cli: CommandLine, folder: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from seqloom.data.input_source import DataSource, path_of
 from seqloom.data.readers import readers
 from seqloom.data.text_codec import TextCodec
 from seqloom.errors import RequestError, SeqloomError
+from seqloom.files import STANDARD_INPUT
 from seqloom.memory import within_memory
 from seqloom.metrics.similarity import Similarity, similarity
 from seqloom.models.fitted import Fitted, check_vocabulary
@@ -251,7 +252,16 @@ class Run:
         return task.study(self.trained, encoded, horizon=horizon, origins=origins, step=step, refit=refit)
 
     def _panel(self, task: Forecasts, data: DataSource | None) -> Panel:
-        return task.panel(self.trained, path_of(self.plan.sources.data if data is None else data, cache_folder()))
+        if data is None:
+            data = self.plan.sources.data
+            if data != STANDARD_INPUT and not Path(data).exists():
+                raise RequestError(
+                    "the run's training data is not found",
+                    where=data,
+                    got=f"no file {Path(data).absolute()}",
+                    hint="name the file with the series: seqloom predict RUN FILE",
+                )
+        return task.panel(self.trained, path_of(data, cache_folder()))
 
     def online(self) -> Callable[[str], str]:
         """A function that answers the next element of a new sequence at once."""
