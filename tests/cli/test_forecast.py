@@ -162,3 +162,16 @@ def test_a_frame_of_pandas_with_dates_as_its_index_is_data(tmp_path: Path) -> No
     run = seqloom.train("forecast", frame, model="seasonal-naive", out=tmp_path / "run", quiet=True)
     assert run.summary["period"] == 7
     assert [(row.time, row.mean) for row in run.forecast()][:2] == [("2024-03-01", 9.0), ("2024-03-02", 10.0)]
+
+
+def test_the_page_shows_the_series_with_the_largest_error_first(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "series.csv"
+    values = {"noise": rng.standard_normal(120), "parabola": np.arange(24.0) ** 2}
+    lines = [f"{name},{t},{value}\n" for name, series in values.items() for t, value in enumerate(series)]
+    path.write_text("series,step,value\n" + "".join(lines))
+    settings = {"data.period": 1, "data.horizon": 4, "data.test_steps": 4}
+    run = seqloom.train("forecast", path, model="naive", out=tmp_path / "run", quiet=True, settings=settings)
+    series = run.study(path, origins=200).series
+    assert [entry.name for entry in series] == ["parabola", "noise"]
+    assert series[0].mase > series[1].mase
+    assert series[0].origins < series[1].origins

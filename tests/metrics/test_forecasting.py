@@ -59,6 +59,16 @@ def test_a_constant_past_counts_in_no_scaled_score() -> None:
     assert scores.by_series()[-1]["series"] == "flat"
 
 
+def test_a_forecast_whose_past_has_no_scale_is_left_out_and_not_its_series() -> None:
+    scores = ForecastScores(LEVELS, 1, 1)
+    for past in ([5.0], [5.0, 6.0]):
+        scores.add(0, len(past), np.array(past), np.array([8.0]), np.array([past[-1]]), np.ones((1, len(LEVELS))))
+    assert scores.metrics()["mase"] == 2
+    assert scores.metrics()["mae"] == 2.5
+    assert scores.by_series()[0]["mase"] == scores.mase_of(0) == 2
+    assert scores.example_scores().sums.tolist() == [[2, 1]]
+
+
 def test_tables_by_horizon_and_by_series_average_to_the_whole() -> None:
     scores = scored(20)
     whole = scores.metrics()

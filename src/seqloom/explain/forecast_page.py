@@ -46,9 +46,7 @@ def forecast_page(study: ForecastStudy, title: str, about: str = "") -> Page:
 
 def _scores(study: ForecastStudy) -> str:
     tiles = "".join(
-        f"<div><b>{value:,}</b><span>{_NAMES.get(name, name)}</span></div>"
-        if isinstance(value, int)
-        else f"<div><b>{value:,.4g}</b><span>{_NAMES.get(name, name)}</span></div>"
+        f"<div><b>{value:{',' if isinstance(value, int) else ',.4g'}}</b><span>{_NAMES.get(name, name)}</span></div>"
         for name, value in study.scores.items()
     )
     return (

@@ -29,7 +29,7 @@ _SUMS = (
     "squared",
     *(f"within_{p}" for p in INTERVALS),
 )
-
+_SCALED = [_SUMS.index(name) for name in ("scaled_absolute", "scaled_squared", "crps")]
 
 _ROUNDING = 1e-9
 """Relative errors that are rounding: intervals of series without noise have no width."""
@@ -137,12 +137,13 @@ class ForecastScores:
     horizon: int
     names: Sequence[str] = ()
     sums: dict[int, NDArray[np.float64]] = field(default_factory=dict)
-    """By series: (scores, horizon) sums over origins."""
+    """By series: (scores, horizon) sums over origins, without the scaled scores of a past that has no scale."""
     counts: dict[int, int] = field(default_factory=dict)
+    """By series: the number of origins."""
+    scaled_counts: dict[int, int] = field(default_factory=dict)
+    """By series: the number of origins whose past has a scale."""
     origins: list[tuple[int, int, float, float]] = field(default_factory=list)
     """(series, origin, scaled absolute error, scaled CRPS) of each forecast, for tests between two models."""
-    unscaled: int = 0
-    """Forecasts that have no scaled scores, since the past is constant or exactly periodic."""
 
     def add(
         self, series: int, origin: int, past: Vector, actual: Vector, point: Vector, quantiles: NDArray[Any]
@@ -164,16 +165,24 @@ class ForecastScores:
             lower, upper = quantiles[:, self.levels.index(low)], quantiles[:, self.levels.index(high)]
             rows.append(((lower - slack <= actual) & (actual <= upper + slack)).astype(np.float64))
         stacked = np.stack(rows)
-        if np.isnan(scale.absolute):
-            self.unscaled += 1
-        held = self.sums.setdefault(series, np.zeros_like(stacked))
-        held += stacked
-        self.counts[series] = self.counts.get(series, 0) + 1
         self.origins.append((series, origin, float(stacked[0].mean()), float(stacked[3].mean())))
+        has_scale = bool(np.isfinite(scale.absolute))
+        if not has_scale:
+            stacked[_SCALED] = 0.0
+        sums = self.sums.setdefault(series, np.zeros_like(stacked))
+        sums += stacked
+        self.counts[series] = self.counts.get(series, 0) + 1
+        self.scaled_counts[series] = self.scaled_counts.get(series, 0) + has_scale
+
+    def means(self, series: int) -> NDArray[np.float64]:
+        """(scores, horizon): the mean scores of one series; the scaled ones are NaN if no past has a scale."""
+        counts = np.full((len(_SUMS), 1), float(self.counts[series]))
+        counts[_SCALED] = self.scaled_counts[series] or np.nan
+        return self.sums[series] / counts
 
     def _by_series(self) -> NDArray[np.float64]:
         """(series, scores, horizon)"""
-        return np.stack([self.sums[series] / self.counts[series] for series in self.sums])
+        return np.stack([self.means(series) for series in self.sums])
 
     def metrics(self) -> dict[str, float]:
         """All metrics by name. `mase` and `rmsse` are scaled by the seasonal naive errors of each series' own past at
@@ -183,7 +192,7 @@ class ForecastScores:
     def example_scores(self) -> ExampleScores:
         """MASE of each series; with few series, of each forecast, such that all series have equal weight."""
         rows = [
-            (series, error / self.counts[series], 1 / self.counts[series])
+            (series, error / self.scaled_counts[series], 1 / self.scaled_counts[series])
             for series, _, error, _ in self.origins
             if np.isfinite(error)
         ]
@@ -200,14 +209,23 @@ class ForecastScores:
         means = _mean(self._by_series(), (0,))
         return [{"step": h + 1, **_named(means[:, h], ())} for h in range(means.shape[1])]
 
+    def mase_of(self, series: int) -> float:
+        """The MASE of one series; NaN if no past has a scale."""
+        return float(self.means(series)[_SUMS.index("scaled_absolute")].mean())
+
+    def worst_first(self) -> list[int]:
+        """The numbers of the series, the largest MASE first, those without one last."""
+        return sorted(self.sums, key=lambda series: -np.nan_to_num(self.mase_of(series)))
+
     def by_series(self) -> list[dict[str, Any]]:
         """The metrics of each series, the worst MASE first."""
-        means = self._by_series().mean(2)
-        rows = [
-            {"series": self.names[series] if self.names else str(series), **_named(row, ())}
-            for series, row in zip(self.sums, means, strict=True)
+        return [
+            {
+                "series": self.names[series] if self.names else str(series),
+                **_named(self.means(series).mean(1), ()),
+            }
+            for series in self.worst_first()
         ]
-        return sorted(rows, key=lambda row: -row["mase"] if np.isfinite(row["mase"]) else 0.0)
 
 
 def _mean(values: NDArray[np.float64], axes: tuple[int, ...]) -> NDArray[np.float64]:

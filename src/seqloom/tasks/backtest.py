@@ -78,20 +78,16 @@ _ERRORS = 200
 def study(trained: Trained, data: SeriesData, **rolling: Any) -> ForecastStudy:
     """The contents of the forecast page; `rolling` are options of `backtest`."""
     scores = backtest(trained, data, **rolling)
-    horizon = scores.horizon
-    last = {series: (origin, mase) for series, origin, mase, _ in scores.origins}
-    ranked = sorted(scores.sums, key=lambda series: -float(np.nan_to_num(scores.sums[series][0].mean())))
+    last = {series: origin for series, origin, _, _ in scores.origins}
+    ranked = scores.worst_first()
     places = np.unique(np.linspace(0, len(ranked) - 1, min(_SHOWN, len(ranked))).round().astype(int))
-    shown = [
-        _series_study(trained, data.panel, ranked[place], last[ranked[place]][0], horizon, scores) for place in places
-    ]
+    shown = [_series_study(trained, data.panel, ranked[place], last[ranked[place]], scores) for place in places]
     return ForecastStudy(scores.metrics(), scores.by_horizon(), scores.period, shown)
 
 
-def _series_study(
-    trained: Trained, panel: Panel, series: int, origin: int, horizon: int, scores: ForecastScores
-) -> SeriesStudy:
-    values, history = panel.of(series), panel.history(series, origin)
+def _series_study(trained: Trained, panel: Panel, series: int, origin: int, scores: ForecastScores) -> SeriesStudy:
+    """The forecast from `origin`, and the errors of the last one-step forecasts."""
+    values, history, horizon = panel.of(series), panel.history(series, origin), scores.horizon
     (forecast,) = forecast_histories(trained, [history], horizon)
     edges = [forecast.quantiles[:, LEVELS.index(level)] for level in (0.025, 0.975, 0.1, 0.9)]
     begin = max(0, origin - max(3 * horizon, 2 * panel.period, _MIN_SHOWN))
@@ -101,8 +97,7 @@ def _series_study(
     expected = [forecast.point[0] for forecast in forecast_histories(trained, origins, 1, refit=False)]
     explain = getattr(trained.model, "coefficients", None)
     return SeriesStudy(
-        panel.names[series], origin, scores.counts[series], times,
-        float((scores.sums[series][0] / scores.counts[series]).mean()), values[begin:origin],
+        panel.names[series], origin, scores.counts[series], times, scores.mase_of(series), values[begin:origin],
         values[origin : origin + horizon], forecast.quantiles[:, MEDIAN], (edges[0], edges[1]), (edges[2], edges[3]),
         values[first:] - np.array(expected), explain(history, horizon) if explain is not None else None,
     )  # fmt: skip
