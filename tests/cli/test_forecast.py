@@ -164,6 +164,17 @@ def test_a_frame_of_pandas_with_dates_as_its_index_is_data(tmp_path: Path) -> No
     assert [(row.time, row.mean) for row in run.forecast()][:2] == [("2024-03-01", 9.0), ("2024-03-02", 10.0)]
 
 
+def test_sample_paths_differ_from_one_block_of_series_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqloom.tasks.backtest._AT_ONCE", 2)
+    path = tmp_path / "series.csv"
+    path.write_text("series,step,value\n" + "".join(f"s{n},{t},{t % 3}\n" for n in range(3) for t in range(30)))
+    run = seqloom.train("forecast", path, model="naive", out=tmp_path / "run", quiet=True, settings={"data.horizon": 1})
+    first, _, third = run.forecast(paths=3)
+    assert not np.array_equal(first.paths, third.paths)
+
+
 def test_the_page_shows_the_series_with_the_largest_error_first(tmp_path: Path) -> None:
     rng, path = np.random.default_rng(0), tmp_path / "series.csv"
     values = {"noise": rng.standard_normal(120), "parabola": np.arange(24.0) ** 2}

@@ -111,7 +111,7 @@ def forecast_rows(
     for first in range(0, len(panel), _AT_ONCE):
         histories = [panel.history(series) for series in range(first, min(first + _AT_ONCE, len(panel)))]
         for history, forecast in zip(
-            histories, forecast_histories(trained, histories, horizon, seed=seed, paths=paths), strict=True
+            histories, forecast_histories(trained, histories, horizon, seed=seed + first, paths=paths), strict=True
         ):
             begin = history.start + len(history.values)
             times = panel.frequency.to_text(np.arange(begin, begin + horizon))

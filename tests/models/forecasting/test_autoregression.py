@@ -158,6 +158,14 @@ def test_short_and_constant_series_have_finite_forecasts(values: list[float]) ->
         assert forecast.paths.shape == (3, 6)
 
 
+def test_short_series_of_the_same_values_have_different_sample_paths() -> None:
+    values = np.array([1.0, -2.0, 3.0])
+    panel = panel_of(values, values)
+    first, second = model().forecasts([panel.history(0), panel.history(1)], 6, paths=3)
+    assert np.array_equal(first.quantiles, second.quantiles)
+    assert not np.array_equal(first.paths, second.paths)
+
+
 def test_a_saved_model_forecasts_new_values_with_its_coefficients(tmp_path: Path) -> None:
     values = second_order(150, 4, level=30.0)
     panel, forecaster = panel_of(values), model()

@@ -99,6 +99,19 @@ def test_a_direct_network_refuses_to_look_further_and_a_recursive_one_does_not()
     assert forecast.paths.shape == (5, 7)
 
 
+@pytest.mark.parametrize("horizons", ["direct", "recursive"])
+def test_no_two_series_of_a_large_panel_share_their_sample_paths(
+    horizons: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqloom.models.forecasting.network._ROWS", 2)
+    panel = panel_of(*[np.arange(12.0)] * 3)
+    histories = [panel.history(number) for number in range(3)]
+    first, _, third = network(horizons=horizons).forecasts(histories, 3, paths=5)
+    assert first.paths is not None
+    assert third.paths is not None
+    assert not np.allclose(first.paths[:, 0], third.paths[:, 0])
+
+
 def seasonal(folder: Path, series: int = 6, steps: int = 60) -> Path:
     rng, path = np.random.default_rng(3), folder / "series.csv"
     lines = ["id,t,value,promo"]

@@ -13,7 +13,7 @@ from seqloom.config import Settings
 from seqloom.data.series import History, SeriesData
 from seqloom.models.forecasting.autoregression import Candidate, Fit
 from seqloom.models.forecasting.combination import AutoregressionSettings, Coefficients, Combination
-from seqloom.models.forecasting.forecast import Forecast, normal_paths
+from seqloom.models.forecasting.forecast import Forecast
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import seasonal_naive
 
@@ -23,7 +23,8 @@ _PATHS = 800
 
 class Autoregressive(LocalForecaster):
     """y_t = c + trend + season + sum over k of phi_k y_{t-k} + e_t, of the values, their logarithms or square roots,
-    differenced or not; coefficients by least squares, order by AICc, averaged by past forecast errors."""
+    differenced or not; coefficients by least squares, order by an information criterion, averaged by past forecast
+    errors."""
 
     description = "Autoregressions in closed form, averaged for each series."
     source = "Box and Jenkins 1970"
@@ -54,15 +55,14 @@ class Autoregressive(LocalForecaster):
             combination = None if refit else self.fitted.get(history.name)
             if combination is None or max(fit.window for fit in combination.fits) >= len(history.values):
                 combination = self.combine(history.values, horizon)
-            yield self.forecast(history, horizon, combination, seed, paths)
+            yield self._forecast(history, horizon, combination, seed, paths)
 
-    def forecast(self, history: History, horizon: int, fitted: Combination | None, seed: int, paths: int) -> Forecast:
+    def _forecast(self, history: History, horizon: int, fitted: Combination | None, seed: int, paths: int) -> Forecast:
         """A series that is too short for any autoregression gets the seasonal naive forecast."""
+        seeds = (seed, zlib.crc32(history.name.encode()), len(history.values))
         if fitted is None:
-            forecast = seasonal_naive(history.values, self.period, horizon)
-            return forecast._replace(paths=normal_paths(forecast, paths, seed)) if paths else forecast
-        rng = np.random.default_rng((seed, zlib.crc32(history.name.encode()), len(history.values)))
-        point, samples = fitted.paths(history.values, horizon, max(_PATHS, paths), rng)
+            return seasonal_naive(history.values, self.period, horizon).with_normal_paths(paths, seeds)
+        point, samples = fitted.paths(history.values, horizon, max(_PATHS, paths), np.random.default_rng(seeds))
         forecast = Forecast.of_paths(point, samples)
         return forecast._replace(paths=samples[:paths] if paths else None)
 

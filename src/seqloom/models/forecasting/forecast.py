@@ -35,6 +35,10 @@ class Forecast(NamedTuple):
     def of_paths(cls, point: NDArray[np.float64], paths: NDArray[np.float64]) -> Forecast:
         return cls(point, np.quantile(paths, LEVELS, axis=0).T, paths)
 
+    def with_normal_paths(self, count: int, seed: int | Sequence[int]) -> Forecast:
+        """With `count` sample paths of `normal_paths`; unchanged if `count` is 0."""
+        return self._replace(paths=normal_paths(self, count, seed)) if count else self
+
 
 @runtime_checkable
 class Forecaster(Protocol):
@@ -67,7 +71,7 @@ def mapped_paths(
     return np.stack(steps, axis=1)
 
 
-def normal_paths(forecast: Forecast, count: int, seed: int) -> NDArray[np.float64]:
+def normal_paths(forecast: Forecast, count: int, seed: int | Sequence[int]) -> NDArray[np.float64]:
     """(count, horizon): samples with the forecast's quantiles at each step, for models without sample paths of their
     own. The dependence between steps is that of a Gaussian random walk."""
     rng = np.random.default_rng(seed)

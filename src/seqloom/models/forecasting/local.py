@@ -16,7 +16,7 @@ from seqloom.data.series_recipe import SeriesCodec
 from seqloom.errors import SeqloomError
 from seqloom.models.fitted import FittedInOnePass
 from seqloom.models.forecasting.calibration import NEUTRAL, Factors, factors_on
-from seqloom.models.forecasting.forecast import Forecast, normal_paths
+from seqloom.models.forecasting.forecast import Forecast
 from seqloom.storage.arrays import map_arrays, write_arrays
 
 
@@ -71,8 +71,8 @@ class LocalForecaster(FittedInOnePass):
             raise SeqloomError("the saved model is damaged", where=str(path), got=repr(error)) from None
 
 
-class RefittedForecaster(LocalForecaster):
-    """A model that is always computed from the values before the origin, and so has no parameters to keep."""
+class QuantileForecaster(LocalForecaster):
+    """A model that forecasts the quantiles of each history by itself; sample paths are drawn from them."""
 
     def forecasts(
         self,
@@ -84,9 +84,8 @@ class RefittedForecaster(LocalForecaster):
         refit: bool = True,  # noqa: ARG002
     ) -> Iterator[Forecast]:
         for number, history in enumerate(histories):
-            forecast = self.forecast(history.values, horizon)
-            yield forecast._replace(paths=normal_paths(forecast, paths, seed + number)) if paths else forecast
+            yield self.forecast(history, horizon).with_normal_paths(paths, seed + number)
 
     @abstractmethod
-    def forecast(self, values: NDArray[np.float64], horizon: int) -> Forecast:
-        """The forecast of the `horizon` steps after `values` (time,)."""
+    def forecast(self, history: History, horizon: int) -> Forecast:
+        """The forecast of the `horizon` steps after the history."""

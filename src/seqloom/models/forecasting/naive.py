@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqloom.config import Settings
+from seqloom.data.series import History, Vector
 from seqloom.models.forecasting.forecast import Forecast
-from seqloom.models.forecasting.local import RefittedForecaster
-
-Vector = NDArray[np.float64]
+from seqloom.models.forecasting.local import QuantileForecaster
 
 
 class NaiveSettings(Settings):
     """Naive models have no settings."""
 
 
-class Naive(RefittedForecaster):
+class Naive(QuantileForecaster):
     """y_{T+h} = y_T, with the errors of a random walk: sigma sqrt(h)."""
 
     description = "The last value, with the intervals of a random walk."
@@ -26,8 +24,8 @@ class Naive(RefittedForecaster):
 
     settings: ClassVar[type[Settings]] = NaiveSettings
 
-    def forecast(self, values: Vector, horizon: int) -> Forecast:
-        ahead = np.arange(1, horizon + 1)
+    def forecast(self, history: History, horizon: int) -> Forecast:
+        values, ahead = history.values, np.arange(1, horizon + 1)
         return Forecast.normal(np.full(horizon, values[-1]), _deviation(np.diff(values)) * np.sqrt(ahead))
 
 
@@ -36,8 +34,8 @@ class SeasonalNaive(Naive):
 
     description = "The last value from the same place in the season."
 
-    def forecast(self, values: Vector, horizon: int) -> Forecast:
-        return seasonal_naive(values, self.period, horizon)
+    def forecast(self, history: History, horizon: int) -> Forecast:
+        return seasonal_naive(history.values, self.period, horizon)
 
 
 class Drift(Naive):
@@ -45,8 +43,9 @@ class Drift(Naive):
 
     description = "The line through the first and the last value."
 
-    def forecast(self, values: Vector, horizon: int) -> Forecast:
-        ahead, steps = np.arange(1, horizon + 1), max(len(values) - 1, 1)
+    def forecast(self, history: History, horizon: int) -> Forecast:
+        values, ahead = history.values, np.arange(1, horizon + 1)
+        steps = max(len(values) - 1, 1)
         slope = (values[-1] - values[0]) / steps
         deviation = _deviation(np.diff(values) - slope) * np.sqrt(ahead * (1 + ahead / steps))
         return Forecast.normal(values[-1] + ahead * slope, deviation)

@@ -19,7 +19,7 @@ from seqloom.data.series_recipe import SeriesCodec
 from seqloom.data.series_windows import history_batch
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.distributions import DISTRIBUTIONS
-from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast, normal_paths
+from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast
 from seqloom.nn.layer import SequenceLayer, map_state
 from seqloom.nn.matrix_product import Linear
 
@@ -222,11 +222,7 @@ class ForecastNetwork(nn.Module):
             for first in range(0, len(histories), _ROWS):
                 block = histories[first : first + _ROWS]
                 batch = history_batch(block, self.dimensions.context, self.dimensions.horizon).to(self.sizes.device)
-                answers = self._sampled(batch, horizon, seed, paths) if self.recursive else self._direct(batch, horizon)
-                for number, forecast in enumerate(answers):
-                    if paths and forecast.paths is None:
-                        forecast = forecast._replace(paths=normal_paths(forecast, paths, seed + first + number))
-                    yield forecast
+                yield from (self._sampled if self.recursive else self._direct)(batch, horizon, seed + first, paths)
         finally:
             self.train(was_training)
 
@@ -238,12 +234,13 @@ class ForecastNetwork(nn.Module):
         return np.exp(np.minimum(values, 700.0)) if self.dimensions.log else values
 
     @torch.no_grad()
-    def _direct(self, batch: Batch, horizon: int) -> list[Forecast]:
+    def _direct(self, batch: Batch, horizon: int, seed: int, paths: int) -> list[Forecast]:
         raw, scaled = self.outputs(batch)
         quantiles = self.distribution.quantiles(raw[:, :horizon])
         if not self.distribution.of_counts:
             quantiles = self._restored(quantiles, scaled)
-        return [Forecast(row[:, MEDIAN], row) for row in quantiles]
+        forecasts = [Forecast(row[:, MEDIAN], row) for row in quantiles]
+        return [forecast.with_normal_paths(paths, seed + number) for number, forecast in enumerate(forecasts)]
 
     @torch.no_grad()
     def _sampled(self, batch: Batch, horizon: int, seed: int, paths: int) -> list[Forecast]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.series import History, SeriesData
+from seqloom.data.series import History, Matrix, SeriesData
 from seqloom.data.series_recipe import SeriesCodec
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.calibration import factors_on
-from seqloom.models.forecasting.forecast import Forecast, normal_paths
-from seqloom.models.forecasting.local import LocalForecaster
-
-Matrix = NDArray[np.float64]
+from seqloom.models.forecasting.forecast import MEDIAN, Forecast
+from seqloom.models.forecasting.local import QuantileForecaster
 
 _PERIODS = (1, 2, 3, 4, 8, 14, 21)
 """Lengths of the windows that are compared, in periods."""
@@ -64,7 +62,7 @@ class Map:
     deviation: NDArray[np.float64]
 
 
-class Ridge(LocalForecaster):
+class Ridge(QuantileForecaster):
     """y_{T+1..T+H} = W x_T + b on windows minus their last value, divided by the scale of the series.
 
     Window, transformation and penalty are selected on the validation data; then the map is fitted to both parts.
@@ -127,28 +125,15 @@ class Ridge(LocalForecaster):
             for log in logs:
                 yield Shape(context, codec.horizon, log, min(context, covariates))
 
-    def forecasts(
-        self,
-        histories: Sequence[History],
-        horizon: int,
-        *,
-        seed: int = 1,
-        paths: int = 0,
-        refit: bool = True,  # noqa: ARG002
-    ) -> Iterator[Forecast]:
-        """Raises RequestError for a horizon longer than that of the training."""
+    def forecast(self, history: History, horizon: int) -> Forecast:
+        """The quantiles are averaged over the maps. Raises RequestError for a horizon longer than that of the
+        training."""
         trained = self.maps[0].shape.horizon
         if horizon > trained:
             raise RequestError(
                 "the model forecasts all steps at once, no more than it was trained for", got=horizon, expected=trained,
                 hint="train with --set data.horizon=..",
             )  # fmt: skip
-        for number, history in enumerate(histories):
-            forecast = self._forecast(history, horizon)
-            yield forecast._replace(paths=normal_paths(forecast, paths, seed + number)) if paths else forecast
-
-    def _forecast(self, history: History, horizon: int) -> Forecast:
-        """The quantiles are averaged over the maps."""
         parts = []
         for fitted in self.maps:
             window = history.values[None, -fitted.shape.context :]
@@ -157,7 +142,7 @@ class Ridge(LocalForecaster):
             normal = Forecast.normal(point, fitted.deviation[:horizon] * scale)
             parts.append(np.exp(np.minimum(normal.quantiles, 700.0)) if fitted.shape.log else normal.quantiles)
         quantiles = np.mean(parts, axis=0)
-        return Forecast(quantiles[:, quantiles.shape[1] // 2], quantiles)
+        return Forecast(quantiles[:, MEDIAN], quantiles)
 
     def num_parameters(self) -> int:
         return sum(fitted.weights.size for fitted in self.maps)

@@ -6,27 +6,28 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from seqloom.config import Settings
+from seqloom.data.series import History
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.forecast import Forecast
-from seqloom.models.forecasting.local import RefittedForecaster
+from seqloom.models.forecasting.local import QuantileForecaster
 from seqloom.models.forecasting.naive import NaiveSettings, seasonal_naive
 
 _INTERVAL = 80
 
 
-class Statistical(RefittedForecaster):
+class Statistical(QuantileForecaster):
     """A model of statsforecast, selected and fitted at each origin. Its quantiles are those of the normal distribution
     with the same 80 % interval."""
 
     settings: ClassVar[type[Settings]] = NaiveSettings
     calibration_forecasts = 500
 
-    def forecast(self, values: NDArray[np.float64], horizon: int) -> Forecast:
+    def forecast(self, history: History, horizon: int) -> Forecast:
         """A series that the library refuses (too short, or constant) gets the seasonal naive forecast."""
+        values = history.values
         period = self.period if len(values) >= 2 * self.period else 1
         if len(values) < 4 or np.ptp(values) == 0:
             return seasonal_naive(values, period, horizon)
