@@ -159,6 +159,8 @@ def test_splits_follow_one_another_in_time(tmp_path: Path) -> None:
     assert splits.valid.last.tolist() == splits.test.first.tolist() == [25, 8]
     assert list(splits.valid.origins(3)) == [(0, 20), (0, 21), (0, 22), (1, 3), (1, 4), (1, 5)]
     assert list(splits.valid.origins(3, step=2, max_origins=1)) == [(0, 22), (1, 5)]
+    for split in (splits.train, splits.valid, splits.test):
+        assert split.num_origins(3) == len(list(split.origins(3)))
 
 
 def test_a_codec_reads_what_it_saved(tmp_path: Path) -> None:

@@ -16,6 +16,12 @@ Matrix = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+def seasonal_differences(values: Vector, period: int) -> Vector:
+    """y_t - y_{t-period}; of a series that is no longer than a season, the differences of consecutive values."""
+    lag = period if len(values) > period else 1
+    return values[lag:] - values[:-lag]
+
+
 class History(NamedTuple):
     """The known part of one series at an origin: `values` (steps,) up to there, the first of them at the step `start`
     of the grid; `past` (steps, columns) covariates known as far; `ahead` (steps + horizon or more, columns) those known
@@ -101,6 +107,10 @@ class SeriesData:
     @property
     def num_lines(self) -> int:
         return len(self.panel)
+
+    def num_origins(self, horizon: int) -> int:
+        """The number of all `origins`."""
+        return int(np.maximum(self.last - np.maximum(self.first, 1) - horizon + 1, 0).sum())
 
     def origins(self, horizon: int, step: int = 1, max_origins: int = 0) -> Iterator[tuple[int, int]]:
         """Yields (series, origin) for all origins whose whole horizon lies in the split: the last one and every

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -95,7 +95,7 @@ def recognise(
 
 def _first(names: Sequence[str], known: Sequence[str], taken: set[str]) -> str:
     """The first of the `known` names among `names`, regardless of case."""
-    lower: dict[str, Any] = {}
+    lower: dict[str, str] = {}
     for name in names:
         if name not in taken:
             lower.setdefault(name.strip().lower(), name)

@@ -17,7 +17,7 @@ from pydantic import Field
 from seqloom.data.corpus import Corpus, Sources
 from seqloom.data.frequency import Frequency
 from seqloom.data.input_source import rereadable
-from seqloom.data.series import Panel, SeriesData, split_in_time
+from seqloom.data.series import Panel, SeriesData, seasonal_differences, split_in_time
 from seqloom.data.series_columns import Columns, ColumnSettings
 from seqloom.data.series_table import Categories, SeriesTable, read_panel
 from seqloom.errors import RequestError, SeqloomError
@@ -199,9 +199,7 @@ def _are(items: Sized) -> str:
 
 
 def _repeats(values: NDArray[np.float64], period: int) -> bool:
-    """Whether all seasonal differences are 0."""
-    lag = period if len(values) > period else 1
-    return bool((values[lag:] == values[:-lag]).all())
+    return not seasonal_differences(values, period).any()
 
 
 def _too_short(panel: Panel, horizon: int, held_out: int, where: str) -> RequestError:

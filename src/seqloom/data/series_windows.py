@@ -8,12 +8,9 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from seqloom.data.batches import Batch
-from seqloom.data.series import History, Panel, SeriesData
-
-Ints = NDArray[np.int64]
+from seqloom.data.series import History, Ints, Panel, SeriesData
 
 
 @dataclass(frozen=True)

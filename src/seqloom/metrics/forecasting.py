@@ -10,10 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from seqloom.data.series import Vector, seasonal_differences
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.forecasting.combination import Coefficients
-
-Vector = NDArray[np.float64]
 
 INTERVALS = {50: (0.25, 0.75), 80: (0.1, 0.9), 95: (0.025, 0.975)}
 """The central intervals whose coverage is measured, in per cent, by the probabilities of their ends."""
@@ -49,8 +48,7 @@ class Scale(NamedTuple):
     @classmethod
     def of(cls, past: Vector, period: int) -> Scale:
         """If the past is no longer than a season, the naive forecast one step ahead is used."""
-        lag = period if len(past) > period else 1
-        errors = past[lag:] - past[:-lag] if len(past) > lag else np.zeros(0)
+        errors = seasonal_differences(past, period)
         absolute = float(np.abs(errors).mean()) if len(errors) else 0.0
         return cls(absolute, float((errors**2).mean())) if absolute > 0 else cls(np.nan, np.nan)
 

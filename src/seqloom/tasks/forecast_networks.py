@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from pydantic import create_model
 from torch import Tensor
 
@@ -46,7 +45,6 @@ _BY_LAYER: dict[str, dict[str, Any]] = {
     "ntm": {"model.hidden_size": 64, "model.memory_size": 16},
 }
 _RECURRENT: dict[str, Any] = {"model.hidden_size": 96, "model.num_layers": 1}
-
 
 MIXTURE = "mix"
 """The mixture of a GRU and classical models."""
@@ -116,8 +114,7 @@ def train_loader(corpus: Corpus[Any, Any], settings: Any, seed: int) -> WindowLo
 def exact_loader(data: SeriesData, settings: Any) -> WindowLoader:
     """All origins, or every few of much data."""
     horizon = SeriesRecipe(settings.data).horizon(data.panel)
-    spare = int(np.maximum(data.last - data.first - horizon + 1, 0).sum())
-    return _loader(data, settings, _ROWS, None, max(1, spare // _MAX_VALID_WINDOWS))
+    return _loader(data, settings, _ROWS, None, max(1, data.num_origins(horizon) // _MAX_VALID_WINDOWS))
 
 
 def _loader(data: SeriesData, settings: Any, batch_size: int, seed: int | None, step: int) -> WindowLoader:

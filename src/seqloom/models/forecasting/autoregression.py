@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.data.series import Matrix, Vector
 from seqloom.models.forecasting.least_squares import (
     CRITERIA,
     difference,
@@ -18,9 +19,6 @@ from seqloom.models.forecasting.least_squares import (
     roll,
     simulate,
 )
-
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
 
 
 class Candidate(NamedTuple):

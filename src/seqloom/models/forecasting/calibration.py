@@ -46,8 +46,7 @@ def factors(
 def validation_origins(valid: SeriesData, horizon: int, count: int) -> list[tuple[int, int]]:
     """(series, origin) of about `count` evenly spaced forecasts on the validation data, at least one of each series; an
     empty list if no series has a whole horizon there."""
-    spare = int(np.maximum(valid.last - valid.first - horizon + 1, 0).sum())
-    return list(valid.origins(horizon, max(1, spare // count)))
+    return list(valid.origins(horizon, max(1, valid.num_origins(horizon) // count)))
 
 
 def factors_on(model: Forecaster, valid: SeriesData, horizon: int) -> Factors:

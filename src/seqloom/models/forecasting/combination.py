@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.models.forecasting.autoregression import Candidate, Fit, Matrix, Vector, fit
+from seqloom.data.series import Matrix, Vector
+from seqloom.models.forecasting.autoregression import Candidate, Fit, fit
 
 _MAX_CHANGE = 3.0
 """A fit is left out if its forecast changes more than this many times the largest past change over as many steps."""

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.compiling import compiled
-
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
+from seqloom.data.series import Matrix, Vector
 
 CRITERIA = ("aicc", "hqc", "bic")
 """Information criteria for the order, see `fit_nested`."""

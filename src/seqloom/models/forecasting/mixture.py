@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
@@ -17,10 +17,10 @@ from seqloom.data.series import History, SeriesData
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.calibration import validation_origins
 from seqloom.models.forecasting.combination import AutoregressionSettings
-from seqloom.models.forecasting.forecast import LEVELS, Forecast, mapped_paths
+from seqloom.models.forecasting.forecast import Forecast, mapped_paths
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import Drift, NaiveSettings, SeasonalNaive
-from seqloom.models.forecasting.network import ForecastNetwork
+from seqloom.models.forecasting.network import CalibratedNetwork, ForecastNetwork
 from seqloom.models.forecasting.ridge import unit_of
 from seqloom.models.forecasting.statistical import ETS, Theta
 
@@ -50,7 +50,7 @@ class MixtureSettings(Settings):
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
-class ForecastMixture(nn.Module):
+class ForecastMixture(CalibratedNetwork):
     """The quantiles are weighted means over the parts. The weight of a part is the inverse square of its mean scaled
     absolute error on the validation data (Bates and Granger 1969, section 3, without correlations).
 
@@ -72,18 +72,7 @@ class ForecastMixture(nn.Module):
         weights = torch.zeros(1 + len(self.classics), dtype=torch.float64)
         weights[0] = 1.0
         self.weights: Tensor
-        self.factors_held: Tensor
         self.register_buffer("weights", weights)
-        self.register_buffer("factors_held", torch.ones(len(LEVELS), dtype=torch.float64))
-
-    @property
-    def factors(self) -> NDArray[np.float64]:
-        """See `calibration.factors`."""
-        return self.factors_held.cpu().numpy()
-
-    @factors.setter
-    def factors(self, values: NDArray[np.float64]) -> None:
-        self.factors_held.copy_(torch.from_numpy(values))
 
     def loss(self, batch: Batch) -> Tensor:
         """The network's loss; the other parts have no parameters that are trained."""

@@ -78,7 +78,25 @@ class Scaled(NamedTuple):
     unit: Tensor
 
 
-class ForecastNetwork(nn.Module):
+class CalibratedNetwork(nn.Module):
+    """A network that holds the factors of its calibration among its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factors_held: Tensor
+        self.register_buffer("factors_held", torch.ones(len(LEVELS), dtype=torch.float64))
+
+    @property
+    def factors(self) -> NDArray[np.float64]:
+        """See `calibration.factors`."""
+        return self.factors_held.cpu().numpy()
+
+    @factors.setter
+    def factors(self, values: NDArray[np.float64]) -> None:
+        self.factors_held.copy_(torch.from_numpy(values))
+
+
+class ForecastNetwork(CalibratedNetwork):
     """outputs = W layer(window) [+ V window] + b for all steps ahead, on the scale of the window.
 
     The level is subtracted from a window, which is then divided by its scale; positive series are first replaced by
@@ -111,23 +129,12 @@ class ForecastNetwork(nn.Module):
                 with torch.no_grad():
                     self.shortcut.weight[ahead_steps, sizes.context - sizes.season + ahead_steps % sizes.season] = 1.0
         self.sizes: Tensor
-        self.factors_held: Tensor
         self.register_buffer("sizes", torch.tensor(sizes))
-        self.register_buffer("factors_held", torch.ones(len(LEVELS), dtype=torch.float64))
 
     @property
     def calibration_forecasts(self) -> int:
         """Sample paths take much longer than all steps at once."""
         return 100 if self.recursive else 4_000
-
-    @property
-    def factors(self) -> NDArray[np.float64]:
-        """See `calibration.factors`."""
-        return self.factors_held.cpu().numpy()
-
-    @factors.setter
-    def factors(self, values: NDArray[np.float64]) -> None:
-        self.factors_held.copy_(torch.from_numpy(values))
 
     def scaled(self, values: Float[Tensor, "rows context"]) -> Scaled:
         """Level, scale and unit are computed from the window alone. The scale is its mean absolute deviation, so that

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.series import History, Matrix, SeriesData
+from seqloom.data.series import History, Matrix, SeriesData, seasonal_differences
 from seqloom.data.series_recipe import SeriesCodec
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.calibration import factors_on
@@ -184,8 +184,8 @@ def features(values: Matrix, past: NDArray[np.float64], shape: Shape, unit: floa
 
 def unit_of(values: NDArray[np.float64], period: int) -> float:
     """The scale of a series: its mean absolute seasonal difference; 1 if it is constant."""
-    lag = period if len(values) > period else 1
-    return float(np.abs(values[lag:] - values[:-lag]).mean()) or 1.0 if len(values) > lag else 1.0
+    differences = seasonal_differences(values, period)
+    return float(np.abs(differences).mean()) or 1.0 if len(differences) else 1.0
 
 
 def _windows(data: SeriesData, shape: Shape, period: int) -> Iterator[tuple[Matrix, ...]]:
