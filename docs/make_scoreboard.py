@@ -30,7 +30,8 @@ def main() -> None:
     aligned[1] = "|---" + "|---:" * (len(rows[0].cells()) - 1) + "|"
     text = "\n".join(aligned) + (
         f"\n\n{report['verdict']}\n\n"
-        f"*{Path(terms['data']).name}, {budget} a model, {terms['seeds']} seed{'s' if terms['seeds'] > 1 else ''}, "
+        f"*{Path(terms['data']).name}, {budget} per training, "
+        f"{terms['seeds']} seed{'s' if terms['seeds'] > 1 else ''}, "
         f"{settings}; {machine['processor']}, threads: {machine['threads']}, torch {machine['torch']}.*\n"
     )
     (_ROOT / "docs" / "scoreboard.md").write_text(text, encoding="utf-8")

@@ -119,6 +119,7 @@ def test_gaps_are_filled_as_asked_within_each_series(tmp_path: Path) -> None:
         (rows(["2020-01-01", "2020-01-02", "soon"]), "a time is not a date", ":4"),
         (rows(["01/02/2020", "02/02/2020", "03/02/2020"]), "dates are ambiguous: the day or the month", ":2"),
         ("date,y\n2020-01-01,1\n2020-01-02,inf\n", "a value is infinite", ":3"),
+        ("date,y\n2020-01-01,1\n2020-01-02,-1e308\n", "a value is too large", ":3"),
         ("date,value\n2020-01-01,1\n2020-01-02,much\n", "a value is not a number", ":3"),
         ("date,sold\n" + "".join(f"2020-01-0{day},{day}\n" for day in range(1, 9)) + "2020-01-09,none\n",
          "a value is not a number", ":10"),

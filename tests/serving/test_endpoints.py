@@ -150,6 +150,7 @@ def test_a_recording_is_transcribed(address: str, runs: dict[str, Run]) -> None:
     assert answer["results"][0]["text"] == run.predict([recording])[0]
     broken = httpx.post(f"{address}/v1/transcribe", content=b"no sound", headers={"content-type": "audio/wav"})
     assert broken.status_code == 422
+    assert "object at" not in broken.text
 
 
 def test_vectors_are_those_of_embed(address: str, runs: dict[str, Run]) -> None:

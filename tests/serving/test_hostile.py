@@ -77,8 +77,11 @@ def test_broken_connections_are_survived(address: str) -> None:
 
 @pytest.mark.slow
 def test_the_description_holds(address: str) -> None:
-    """Schemathesis draws requests from the OpenAPI description and holds the answers against it."""
+    """Schemathesis draws requests from the OpenAPI description and holds the answers against it. One of its checks is
+    left out: a request in good form may be refused, since the description does not know which words or texts a model
+    knows."""
     pytest.importorskip("schemathesis")
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--max-examples", "40"]
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--max-examples", "200"]
+    command += ["--exclude-checks", "positive_data_acceptance"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]

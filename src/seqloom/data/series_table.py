@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _MAX_SPARSITY = 20
 """The most steps of the grid for each row: with more, the frequency is wrong."""
 
+_LARGEST = 1e100
+"""Sums of squares of more would not be finite."""
+
 Categories = Mapping[str, Sequence[str]]
 
 
@@ -178,12 +181,13 @@ class _Reader:
                 )  # fmt: skip
             column = numbers
         values = column.cast(pl.Float64).to_numpy().astype(np.float64)
-        infinite = np.isinf(values)
-        if infinite.any():
-            row = int(np.argmax(infinite))
+        too_large = np.abs(values) > _LARGEST
+        if too_large.any():
+            row = int(np.argmax(too_large))
             raise SeqloomError(
-                "a value is infinite", where=f"{self.where}:{row + self.first_line}", got=f"{name}: {values[row]}",
-                expected="finite numbers, or an empty cell for a missing value",
+                "a value is infinite" if np.isinf(values[row]) else "a value is too large",
+                where=f"{self.where}:{row + self.first_line}", got=f"{name}: {values[row]}",
+                expected=f"numbers up to {_LARGEST:g}, or an empty cell for a missing value",
             )  # fmt: skip
         return values
 

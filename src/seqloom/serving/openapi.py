@@ -49,10 +49,11 @@ def openapi(endpoints: Sequence[Endpoint], limits: Limits) -> dict[str, Any]:
         path: {"post": _operation(path, summary, answer) | {"requestBody": _content(request, required=True)}}
         for path, summary, request, answer in posts
     }
-    paths["/v1/completions"]["post"]["responses"]["200"]["content"]["text/event-stream"] = {
-        "schema": {"type": "string"}
+    paths["/v1/completions"]["post"]["responses"]["200"]["content"]["text/event-stream"] = {}
+    recording = {
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "required": True,
     }
-    recording = {"content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}}, "required": True}
     paths["/v1/transcribe"] = {
         "post": _operation("/v1/transcribe", "What is said in a recording", schema.Transcripts)
         | {

@@ -65,7 +65,7 @@ class TranslateRequest(Request):
     input: Texts = Field(description="a source, or several")
     n_best: int = Field(1, ge=1, description="answers for each source")
     beam_size: int | None = Field(None, ge=1, description="hypotheses of the beam search; 1 is greedy")
-    length_penalty: FiniteFloat | None = Field(None, ge=0, le=100, description="rank by log-probability / length^this")
+    length_penalty: FiniteFloat | None = Field(None, ge=0, le=10, description="rank by log-probability / length^this")
     max_length: int | None = Field(None, ge=1, description="tokens of an answer at most")
     attention: bool = Field(False, description="with the alignment, where the model has attention")
 

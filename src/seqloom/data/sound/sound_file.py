@@ -121,7 +121,7 @@ def decode(content: bytes, where: str) -> Sound:
             samples = file.read(dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise SeqloomError(
-            "the recording could not be decoded", where=where, got=str(error).removeprefix("Error opening ")[:200],
+            "the recording could not be decoded", where=where, got=error.error_string,
             expected="WAV, FLAC, OGG or MP3",
         ) from None  # fmt: skip
     if not len(samples):
