@@ -136,8 +136,9 @@ def _table(lines: Sequence[Line], x: Axis, y: Axis) -> DataTable:
     bands = any(line.band for line in lines)
     rows = []
     for line in lines:
+        name = f"{line.name}, dashed" if line.dashed else line.name
         for number, (across, up) in enumerate(line.points):
             low, high = line.band[number] if line.band else (None, None)
             interval = ["" if low is None else f"{low:.4g}", "" if high is None else f"{high:.4g}"] if bands else []
-            rows.append([line.name, x.text(across), f"{up:.5g}", *interval])
+            rows.append([name, x.text(across), f"{up:.5g}", *interval])
     return DataTable(["", x.label, y.label, *(["low", "high"] if bands else [])], rows)

@@ -13,12 +13,13 @@ from seqloom.charts.figure import AltairFigure
 from seqloom.charts.page import Page
 from seqloom.data.input_source import DataSource
 from seqloom.errors import RequestError
-from seqloom.explain.explanation_page import explanation_page, sections
+from seqloom.explain.explanation_page import explanation_page
 from seqloom.explain.findings import findings, sentences
 from seqloom.explain.measured import Measured, measure_run
 from seqloom.explain.measures.count_models import back_off, class_weights
 from seqloom.explain.prescriptions import prescriptions
 from seqloom.explain.results import Results
+from seqloom.explain.sections import sections
 from seqloom.explain.trials import try_prescriptions
 from seqloom.files import make_folder, write_atomic
 from seqloom.models.bag_of_words import BagOfWords

@@ -1,0 +1,73 @@
+"""The charts of an explanation: no two of one name, and no two series or bars of one name in a chart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqloom.charts.figure import AltairFigure
+from seqloom.explain.measured import Measured
+from seqloom.explain.measures.count_models import ClassWeights
+from seqloom.explain.measures.dynamics import Dynamics
+from seqloom.explain.measures.gates import Gates
+from seqloom.explain.measures.gradient_reach import GradientReach
+from seqloom.explain.results import Results
+from seqloom.explain.sections import Section, sections
+
+ENCODER, DECODER = "encoder.layer.stack.0", "decoder.stack.stack.0"
+
+
+def measured(name: str, *layers: str) -> Measured:
+    states = ("hidden state", "cell state")
+    reach = [
+        GradientReach(layer, state, [0, 1, 2], *([[1.0, 0.5, 0.25]] * 4), 0.5, 1.0, 2)  # type: ignore[arg-type]
+        for layer in layers
+        for state in states
+    ]
+    gates = [Gates(layer, {"forget gate": 0.1}, {"forget gate": 0.2}, [2.0, 1.0], None, None) for layer in layers]
+    dynamics = [Dynamics(layer, [1.0, 0.9], [-0.1, -0.2], 0.9) for layer in layers]
+    return Measured(name, "translate", "lstm", {}, {}, reach=reach, reach_before=reach, gates=gates, dynamics=dynamics)
+
+
+def drawn(*runs: Measured, **others: Any) -> dict[str, Section]:
+    shown = list(sections(Results([], [], [], list(runs), **others)))
+    by_name = {section.figure.name: section for section in shown}
+    assert len(by_name) == len(shown)
+    return by_name
+
+
+def names(section: Section) -> list[str]:
+    return list(dict.fromkeys(row[0] for row in section.figure.table.rows))
+
+
+def test_the_layers_of_an_encoder_and_a_decoder_are_told_from_each_other() -> None:
+    charts = drawn(measured("lstm", ENCODER, DECODER))
+    assert names(charts["exponents"]) == ["encoder, 1", "encoder, 2", "decoder, 1", "decoder, 2"]
+    assert names(charts["time-scales"]) == ["encoder", "decoder"]
+    for name in ("exponents", "saturation"):
+        rows = charts[name].figure.table.rows
+        assert len({row[0] for row in rows}) == len(rows)
+
+
+def test_each_kind_of_state_has_a_chart_of_its_reach() -> None:
+    charts = drawn(measured("lstm", ENCODER, DECODER), measured("gru", "layer.stack.0"))
+    chart = charts["gradient-reach-cell-state"]
+    assert chart.title == "Gradient reach: cell state"
+    assert [name for name in names(chart) if "bound" not in name] == [
+        "lstm encoder", "lstm encoder, dashed", "lstm decoder", "lstm decoder, dashed", "gru", "gru, dashed",
+    ]  # fmt: skip
+    assert isinstance(chart.figure, AltairFigure)
+
+
+def test_stacked_layers_and_directions_have_names() -> None:
+    charts = drawn(measured("lstm", "layer.stack.0", "layer.stack.1"))
+    assert names(charts["time-scales"]) == ["layer 1", "layer 2"]
+    both = (f"{ENCODER}.forward_layer", f"{ENCODER}.backward_layer")
+    assert names(drawn(measured("lstm", *both, DECODER))["time-scales"]) == [
+        "encoder forward", "encoder backward", "decoder",
+    ]  # fmt: skip
+
+
+def test_the_weights_of_two_bags_of_words_are_all_shown() -> None:
+    weights = [ClassWeights("animal", ["cat"], [1.0]), ClassWeights("plant", ["oak"], [2.0])]
+    charts = drawn(class_weights={"first": weights, "second": weights})
+    assert len(charts) == 4
