@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +23,10 @@ from seqloom.explain.measures.recurrent_trace import recurrent_layers, traced_la
 from seqloom.explain.measures.source_length import SourceLength, source_length
 from seqloom.explain.probes.make import make_probe
 from seqloom.explain.probes.probe import NetworkProbe, whole_sequences
+from seqloom.explain.probes.translate import SourceContexts
 from seqloom.run import Run
 from seqloom.storage.tensors import read_tensors
+from seqloom.tasks.capabilities import FittedSettings
 from seqloom.tasks.network_task import NetworkTask
 
 
@@ -58,7 +59,7 @@ class Measured:
     @property
     def horizon(self) -> int | None:
         """The steps that gradients reach back in training, where they are cut."""
-        if self.task == "language-model" and self.setting("data.mode") == "stream" and self.gates:
+        if self.setting("data.mode") == "stream" and self.gates:
             return self.setting("data.horizon")
         return None
 
@@ -90,9 +91,9 @@ def measure_run(run: Run, data: Any, name: str, example: int = 1, text: str | No
     if isinstance(probe, NetworkProbe):
         with whole_sequences(probe.network):
             facts |= _of_network(run, probe, example, text)
-        if run.plan.task == "translate":
-            facts["by_length"] = source_length(probe, _attends(run.plan.model))  # type: ignore[arg-type]
-    if isinstance(run.model, nn.Module) and isinstance(run.task, NetworkTask) and run.plan.model != "ngram":
+    if isinstance(probe, SourceContexts):
+        facts["by_length"] = source_length(probe)
+    if isinstance(run.task, NetworkTask) and not isinstance(run.plan.settings, FittedSettings):
         facts["health"] = health(run, data)
     return Measured(**facts)
 
@@ -103,7 +104,7 @@ def _of_network(run: Run, probe: NetworkProbe, example: int, text: str | None) -
     return {
         "reach": gradient_reach(probe),
         "reach_before": gradient_reach(probe, untrained(run)) if recurrent_layers(probe.network) else [],
-        "inputs": input_gradient_reach(probe) if run.plan.task != "forecast" else None,
+        "inputs": input_gradient_reach(probe) if probe.reads_elements else None,
         "dynamics": [dynamics(name, trace) for name, trace in traces.items()],
         "gates": [gates(name, trace) for name, trace in traces.items()],
         "heads": attention_heads(probe) if has_self_attention(probe.network) else [],
@@ -131,12 +132,3 @@ def _chance(probe: Any) -> float | None:
         return None
     shares = np.unique(labels, return_counts=True)[1] / len(labels)
     return float(-(shares * np.log(shares)).sum())
-
-
-def _attends(model: str) -> bool:
-    return model.endswith("+attention") or model == "transformer"
-
-
-def finite(value: float) -> float | None:
-    """JSON has no infinities."""
-    return value if math.isfinite(value) else None

@@ -86,6 +86,9 @@ def _by_length(runs: Sequence[Measured]) -> Iterator[Section]:
         yield Section("Bottleneck by length", line_chart("by-length", about, lines, x, y), about, limits)
 
 
+_MOST_BANDS = 3
+"""From the 10th to the 90th percentile of the norms; more of them hide each other."""
+
 _SMALLEST, _LARGEST = 1e-20, 1e20
 """Norms beyond are not drawn."""
 
@@ -105,7 +108,9 @@ def _reach(runs: Sequence[Measured]) -> Iterator[Section]:
         if lines:
             x = Axis.over([p[0] for line in lines for p in line.points], "steps back", log=False)
             y = Axis.over([p[1] for line in lines for p in line.points], "norm of the gradient", log=True)
-            chart = line_chart(f"gradient-reach-{state.replace(' ', '-')}", about, [_above(y, e) for e in lines], x, y)
+            bands = sum(line.band is not None for line in lines) <= _MOST_BANDS
+            lines = [_above(y, line) if bands else replace(line, band=None) for line in lines]
+            chart = line_chart(f"gradient-reach-{state.replace(' ', '-')}", about, lines, x, y)
             yield Section(f"Gradient reach: {state}", chart, about, limits)
 
 

@@ -237,11 +237,16 @@ class GradientTrainer(Trainer):
         return network
 
 
+def decays(name: str, parameter: nn.Parameter) -> bool:
+    """Matrices decay; vectors and learned initial states do not."""
+    return parameter.dim() > 1 and not name.endswith("start")
+
+
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Matrices decay; vectors and learned initial states do not. An update of all parameters runs in one kernel."""
+    """Those that decay come first. An update of all parameters runs in one kernel."""
     named = list(model.named_parameters())
-    decayed = [p for name, p in named if p.dim() > 1 and not name.endswith("start")]
-    others = [p for name, p in named if not (p.dim() > 1 and not name.endswith("start"))]
+    decayed = [parameter for name, parameter in named if decays(name, parameter)]
+    others = [parameter for name, parameter in named if not decays(name, parameter)]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
     if settings.optimizer == "sgd":

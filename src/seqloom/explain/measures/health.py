@@ -14,11 +14,13 @@ from torch import nn
 from seqloom.run import Run
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.training.checkpoint_folder import current_checkpoint
+from seqloom.training.gradients import decays
 from seqloom.training.reports import MetricsFile
 from seqloom.training.settings import TrainingSettings
 
 _BATCHES = 8
-LOSSES = {
+
+_LOSSES = {
     "language-model": ("valid_bits_per_token", math.log(2)),
     "translate": ("valid_nats_per_token", 1.0),
     "classify": ("valid_nats_per_example", 1.0),
@@ -32,11 +34,12 @@ LOSSES = {
 @dataclass(frozen=True)
 class Health:
     """`updates`, `train`, `valid`: the losses at each evaluation. `overfit`: how much the last validation loss is above
-    the lowest, as a share of the latter, where training continued after it. `still_gaining`: the share of all the gain
-    that came in the last quarter of the updates. `rises`: the largest rise of the training loss over its lowest so
-    far, as a share. `gradient_norms`: of probe batches before clipping; `clip_rate`: the share of them above the limit.
-    `update_ratio`: the norm of a step at the highest learning rate over that of the weights, the median over matrices.
-    `padding`: the share of padding in the batches."""
+    the lowest, as a share of the latter. `gap`: how much it is above the last training loss, as a share of itself.
+    `still_gaining`: the share of all the gain that came in the last quarter of the updates. `rises`: the largest rise
+    of the training loss over its lowest so far, as a share. `gradient_norms`: of probe batches before clipping;
+    `clip_rate`: the share of them above the limit `clip_norm`. `update_ratio`: the norm of a step at the highest
+    learning rate over that of the weights, the median over matrices. `padding`: the share of padding in the
+    batches."""
 
     updates: list[int]
     train: list[float]
@@ -55,7 +58,7 @@ class Health:
 def health(run: Run, data: Any) -> Health:
     """Of a network's training, with probe batches from `data`."""
     rows = MetricsFile(run.folder).rows()
-    name, unit = LOSSES[run.plan.task]
+    name, unit = _LOSSES[run.plan.task]
     rows = [row for row in rows if "train_loss" in row and isinstance(row.get(name), int | float)]
     valid = [float(row[name]) * unit for row in rows]
     train = [float(row["train_loss"]) for row in rows]
@@ -140,11 +143,10 @@ def update_ratio(run: Run, options: TrainingSettings) -> float | None:
     from seqloom.training.checkpoint import read_checkpoint
 
     state = read_checkpoint(checkpoint)
-    # The order of the optimizer's parameters: those that decay come first.
-    named = list(run.model.named_parameters())
-    decayed = [name for name, p in named if p.dim() > 1 and not name.endswith("start")]
+    # The optimizer numbers those that decay first.
+    matrices = [name for name, parameter in run.model.named_parameters() if decays(name, parameter)]
     ratios = []
-    for index, name in enumerate(decayed):
+    for index, name in enumerate(matrices):
         first, second = (state.optimizer.get(f"{index}.{part}") for part in ("exp_avg", "exp_avg_sq"))
         weights = state.model.get(name)
         if first is None or second is None or weights is None or weights.shape != first.shape:

@@ -28,7 +28,7 @@ class SourceLength:
         return self.long / max(self.short, 1e-9)
 
 
-def source_length(probe: SourceContexts, attends: bool) -> SourceLength:
+def source_length(probe: SourceContexts) -> SourceLength:
     lengths, losses = (np.array(part) for part in zip(*sorted(probe.losses_by_length()), strict=True))
     groups = np.array_split(np.arange(len(lengths)), min(_GROUPS, len(lengths)))
     third = max(len(lengths) * 2 // 3, 1)
@@ -36,5 +36,5 @@ def source_length(probe: SourceContexts, attends: bool) -> SourceLength:
     short = losses[~is_long] if (~is_long).any() else losses
     return SourceLength(
         [float(lengths[g].mean()) for g in groups], [float(losses[g].mean()) for g in groups],
-        int(lengths[is_long].min()), float(short.mean()), float(losses[is_long].mean()), attends,
+        int(lengths[is_long].min()), float(short.mean()), float(losses[is_long].mean()), probe.attends,
     )  # fmt: skip

@@ -20,12 +20,11 @@ from seqloom.explain.probes.probe import (
     EndLoss,
     NetworkProbe,
     example_number,
+    longest_first,
     spread,
 )
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.tasks.capabilities import Trained
-
-_ROWS = 64
 
 
 class StepContexts(NetworkProbe):
@@ -56,7 +55,7 @@ class StepContexts(NetworkProbe):
         return nats.double().numpy(force=True)
 
     def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:  # noqa: ARG002
-        order = np.argsort([-len(inputs) for inputs in self.contexts], kind="stable")[:_ROWS]
+        order = longest_first(self.contexts)
         rows = [self.contexts[i] for i in order]
         nats, lengths = _nats_of_end(network, rows, self.targets[torch.from_numpy(order)], self.device)
         return EndLoss(nats.sum(), {"": lengths})

@@ -15,12 +15,19 @@ from seqloom.data.labels import UNSEEN
 from seqloom.decoding.batching import padded_source
 from seqloom.decoding.decision import decide
 from seqloom.errors import RequestError
-from seqloom.explain.probes.probe import EXAMPLES, Attributable, EndLoss, NetworkProbe, Probe, example_number, spread
+from seqloom.explain.probes.probe import (
+    EXAMPLES,
+    Attributable,
+    EndLoss,
+    NetworkProbe,
+    Probe,
+    example_number,
+    longest_first,
+    spread,
+)
 from seqloom.models.classifier import Classifier
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.classify_settings import cut_of
-
-_ROWS = 64
 
 
 class ClassifiedContexts(Probe):
@@ -58,7 +65,7 @@ class NetworkClassifiedContexts(ClassifiedContexts, NetworkProbe):
     def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:
         """The loss of the class, read from the last output alone (from the first one, `at_start`), also where the model
         pools all outputs: through pooling, gradients reach every step at once."""
-        order = np.argsort([-len(row) for row in self.rows], kind="stable")[:_ROWS]
+        order = longest_first(self.rows)
         source, lengths = (part.to(self.device) for part in padded_source([self.rows[i] for i in order]))
         labels = torch.from_numpy(self.class_ids[order]).to(self.device)
         logits = _logits_of_end(network, source, lengths, at_start)

@@ -15,7 +15,16 @@ from seqloom.data.series import History, SeriesData
 from seqloom.data.series_recipe import SeriesCodec
 from seqloom.data.series_windows import history_batch
 from seqloom.errors import RequestError
-from seqloom.explain.probes.probe import LONGEST, Attributable, EndLoss, NetworkProbe, Probe, example_number, spread
+from seqloom.explain.probes.probe import (
+    LONGEST,
+    ROWS,
+    Attributable,
+    EndLoss,
+    NetworkProbe,
+    Probe,
+    example_number,
+    spread,
+)
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.forecast import MEDIAN
 from seqloom.models.forecasting.network import ForecastNetwork
@@ -59,6 +68,8 @@ class SeriesContexts(Probe):
 class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
     """The same of a network."""
 
+    reads_elements: ClassVar[bool] = False
+
     def __init__(self, trained: Trained, data: SeriesData) -> None:
         super().__init__(trained, data)
         self.network: ForecastNetwork = trained.model
@@ -69,8 +80,8 @@ class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
         """The loss of all steps ahead, which the network reads from its last output; of a network that forecasts step
         by step, that of the first step."""
         assert isinstance(network, ForecastNetwork)
-        batch = self._batch(self.histories[:64])
-        targets = torch.from_numpy(self.actual[:64].astype(np.float32)).to(self.device)
+        batch = self._batch(self.histories[:ROWS])
+        targets = torch.from_numpy(self.actual[:ROWS].astype(np.float32)).to(self.device)
         elements = (
             network.dimensions.context
             if network.recursive
@@ -83,9 +94,8 @@ class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
         return EndLoss(first.sum(), lengths)
 
     def _batch(self, histories: Sequence[History]) -> Batch:
-        return history_batch(histories, self.network.dimensions.context, self.network.dimensions.horizon).to(
-            self.device
-        )
+        dimensions = self.network.dimensions
+        return history_batch(histories, dimensions.context, dimensions.horizon).to(self.device)
 
     def example(self, number: int, text: str | None) -> Attributable:
         """The median of the first step ahead, given the values of the window; what stands for their absence is a window
@@ -93,9 +103,7 @@ class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
         if text is not None:
             raise RequestError("series are numbers, not text", where="--text", expected="--example N")
         history = self.histories[example_number(number, len(self.histories))]
-        batch = history_batch([history], self.network.dimensions.context, self.network.dimensions.horizon).to(
-            self.device
-        )
+        batch = self._batch([history])
         elements = batch.inputs[:, :, :1]
 
         def score(values: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seqloom.data.text_codec import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.decoding.batching import padded_source
 from seqloom.errors import RequestError
 from seqloom.explain.probes.probe import (
     EXAMPLES,
@@ -21,6 +22,7 @@ from seqloom.explain.probes.probe import (
     NetworkProbe,
     Probe,
     example_number,
+    longest_first,
     spread,
 )
 from seqloom.models.counted import CountBased
@@ -28,7 +30,7 @@ from seqloom.models.language_model import LanguageModel, PredictsNext
 from seqloom.nn.layer import state_tensors
 from seqloom.tasks.capabilities import Trained
 
-_ROWS, _TOKENS_AT_ONCE, _SHOWN = 64, 8_192, 40
+_TOKENS_AT_ONCE, _SHOWN = 8_192, 40
 
 
 class TokenContexts(Probe):
@@ -70,7 +72,9 @@ class TokenContexts(Probe):
         return nats
 
     def _log_prob(self, contexts: list[NDArray[np.int64]], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-        inputs, expected, lengths = _batch(self._inputs(contexts), targets)
+        inputs, lengths = padded_source(self._inputs(contexts))
+        expected = torch.full_like(inputs, EOS)  # only the last target of a row is known
+        expected[torch.arange(len(inputs)), lengths - 1] = torch.from_numpy(targets)
         state = self.model.initial_state(len(inputs))
         device = state_tensors(state)[0].device
         ragged = None if bool((lengths == inputs.shape[1]).all()) else lengths.to(device)
@@ -101,9 +105,9 @@ class NetworkTokenContexts(TokenContexts, NetworkProbe):
 
     def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:  # noqa: ARG002
         """At the last token alone; the layer of a language model never runs backward."""
-        longest_first = np.argsort([-len(tokens) for tokens in self.contexts], kind="stable")[:_ROWS]
-        inputs, _, lengths = _batch(self._inputs([self.contexts[row] for row in longest_first]), None)
-        targets = torch.from_numpy(self.targets[longest_first])
+        rows = longest_first(self.contexts)
+        inputs, lengths = padded_source(self._inputs([self.contexts[row] for row in rows]))
+        targets = torch.from_numpy(self.targets[rows])
         return EndLoss(self._last_loss(network, inputs, targets, lengths), {"": lengths.numpy()})
 
     def _last_loss(self, network: Any, inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
@@ -134,15 +138,3 @@ class NetworkTokenContexts(TokenContexts, NetworkProbe):
 
         output = f"log p({self.shown(ids[-1:])[0]})"
         return self.attributable(self.shown(row), output, score)
-
-
-def _batch(rows: list[NDArray[np.int64]], targets: NDArray[np.int64] | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs and targets (rows, longest), padded at the end, and lengths. Only the last target of a row is known."""
-    lengths = np.array([len(row) for row in rows])
-    inputs = np.full((len(rows), lengths.max()), PAD, np.int64)
-    for padded, row in zip(inputs, rows, strict=True):
-        padded[: len(row)] = row
-    expected = np.full_like(inputs, EOS)
-    if targets is not None:
-        expected[np.arange(len(rows)), lengths - 1] = targets
-    return torch.from_numpy(inputs), torch.from_numpy(expected), torch.from_numpy(lengths)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,6 +20,9 @@ EXAMPLES = 200
 
 LONGEST = 128
 """Elements of a context, at most."""
+
+ROWS = 64
+"""Of a batch, at most."""
 
 
 class Probe(ABC):
@@ -65,6 +68,9 @@ class NetworkProbe(Probe):
     """Of a network. `network` is in evaluation mode."""
 
     network: nn.Module
+    reads_elements: ClassVar[bool] = True
+    """Whether each element of a context is one input of the network's layer."""
+
     input_name: str = ""
     """The name under which `EndLoss.lengths` knows the layer of `layer_of`."""
 
@@ -147,6 +153,11 @@ def whole_sequences(network: nn.Module) -> Iterator[None]:
 def spread(count: int, most: int) -> NDArray[np.int64]:
     """At most `most` of the numbers below `count`, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+
+
+def longest_first(rows: Sequence[Sized]) -> NDArray[np.int64]:
+    """The indices of the longest of the rows, as many as a batch holds."""
+    return np.argsort([-len(row) for row in rows], kind="stable")[:ROWS]
 
 
 def example_number(number: int, count: int) -> int:

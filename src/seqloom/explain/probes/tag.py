@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,11 +15,9 @@ from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.sentence_loader import sentence_batch
 from seqloom.data.tagged import TagCodec, TaggedFile
 from seqloom.errors import RequestError
-from seqloom.explain.probes.probe import EXAMPLES, Attributable, EndLoss, NetworkProbe, example_number, spread
+from seqloom.explain.probes.probe import EXAMPLES, ROWS, Attributable, EndLoss, NetworkProbe, example_number, spread
 from seqloom.models.tagger import Tagger
 from seqloom.tasks.capabilities import Trained
-
-_ROWS = 64
 
 
 class TaggedContexts(NetworkProbe):
@@ -60,9 +58,9 @@ class TaggedContexts(NetworkProbe):
     def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:
         """The cross-entropy of the last word's tag (of the first one's, `at_start`), by the emissions alone."""
         lengths = np.array(self.data.lengths)
-        numbers = np.argsort(-lengths, kind="stable")[:_ROWS]
+        numbers = np.argsort(-lengths, kind="stable")[:ROWS]
         batch = sentence_batch(self.data.rows(numbers), self.data.lexicon).to(self.device)
-        emissions = _emissions(network, batch)
+        emissions = network(batch.inputs, batch.forms, batch.lengths)
         sizes = lengths[numbers]
         places = torch.from_numpy(np.zeros_like(sizes) if at_start else sizes - 1)
         rows = torch.arange(len(sizes))
@@ -90,11 +88,7 @@ class TaggedContexts(NetworkProbe):
         tag = int(probabilities[word].argmax())
 
         def score(rows: int) -> Tensor:
-            inputs = batch.inputs.expand(rows, -1)
-            return torch.log_softmax(_emissions(self.network, batch._replace(inputs=inputs)), 2)[:, word, tag].sum()
+            emissions = self.network(batch.inputs.expand(rows, -1), batch.forms, batch.lengths)
+            return torch.log_softmax(emissions, 2)[:, word, tag].sum()
 
         return self.attributable(list(words), f"log p({self.codec.labels.names[tag]} | {words[word]})", score)
-
-
-def _emissions(network: Any, batch: Any) -> Tensor:
-    return network(batch.inputs, batch.forms, batch.lengths)

@@ -13,11 +13,18 @@ from seqloom.data.line_batches import line_batch
 from seqloom.data.pairs import PairCodec, Pairs
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.decoding.batching import padded_source
-from seqloom.explain.probes.probe import EXAMPLES, Attributable, EndLoss, NetworkProbe, example_number, spread
+from seqloom.explain.probes.probe import (
+    EXAMPLES,
+    ROWS,
+    Attributable,
+    EndLoss,
+    NetworkProbe,
+    example_number,
+    longest_first,
+    spread,
+)
 from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.tasks.capabilities import Trained
-
-_ROWS = 64
 
 
 class SourceContexts(NetworkProbe):
@@ -36,6 +43,13 @@ class SourceContexts(NetworkProbe):
         self.targets = [np.asarray(row).astype(np.int64) for row in data.target.rows(numbers)]
         self.longest = max(1, max(len(row) - 1 for row in self.sources))
 
+    @property
+    def attends(self) -> bool:
+        """Whether the decoder attends to the source."""
+        encoded = self.network.encode(*(part.to(self.device) for part in padded_source(self.sources[:1])))
+        first = torch.tensor([[SOS]], device=self.device)
+        return self.network.decode_next(first, self.network.initial_state(encoded, 1), encoded)[2] is not None
+
     def losses(self, context: int) -> NDArray[np.float64]:
         return self._losses([np.append(row[:-1][max(len(row) - 1 - context, 0) :], EOS) for row in self.sources])
 
@@ -48,8 +62,8 @@ class SourceContexts(NetworkProbe):
     def _losses(self, sources: list[NDArray[np.int64]]) -> NDArray[np.float64]:
         nats = np.empty(len(sources))
         order = np.argsort([len(row) for row in self.targets], kind="stable")
-        for first in range(0, len(order), _ROWS):
-            rows = order[first : first + _ROWS]
+        for first in range(0, len(order), ROWS):
+            rows = order[first : first + ROWS]
             source, source_lengths = (part.to(self.device) for part in padded_source([sources[i] for i in rows]))
             batch = line_batch([self.targets[i] for i in rows]).to(self.device)
             encoded = self.network.encode(source, source_lengths)
@@ -63,7 +77,7 @@ class SourceContexts(NetworkProbe):
     def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:  # noqa: ARG002
         """The loss at the last token of the target: through the decoder back to its beginning, and into the encoder
         from its end on. A backward layer of the encoder ends at the first token."""
-        order = np.argsort([-len(row) for row in self.sources], kind="stable")[:_ROWS]
+        order = longest_first(self.sources)
         order = np.array([i for i in order if len(self.targets[i]) > 1] or order)
         source, source_lengths = padded_source([self.sources[i] for i in order])
         batch = line_batch([self.targets[i] for i in order])
