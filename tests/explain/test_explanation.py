@@ -13,8 +13,11 @@ import seqloom
 from seqloom.config import parse_assignments
 from seqloom.explain.explanation import explain
 from seqloom.explain.findings import Finding
-from seqloom.explain.prescriptions import _CURES, prescriptions
-from seqloom.explain.trials import works
+from seqloom.explain.measures.count_models import back_off
+from seqloom.explain.prescriptions import _CURES, prescribe, prescriptions
+from seqloom.explain.trials import try_prescriptions, works
+from seqloom.files import make_folder
+from seqloom.models.ngram.model import NgramModel
 from seqloom.run import make_settings
 from tests.support.command_line import CommandLine
 from tests.support.labelled import train_labelled, write_labelled, write_series
@@ -149,6 +152,48 @@ def test_runs_of_two_tasks_are_refused(tmp_path: Path) -> None:
     second, _ = labelled(tmp_path)
     with pytest.raises(seqloom.RequestError, match="one task"):
         explain([first, second], data)
+
+
+def test_runs_of_one_model_are_named_by_their_folders(tmp_path: Path) -> None:
+    (first, data), (second, _) = (text_run(make_folder(tmp_path / name), "ngram") for name in ("a", "b"))
+    names = [measured.name for measured in explain([first, second], data).measured]
+    assert names == [str(run.folder.resolve()) for run in (first, second)]
+    with pytest.raises(seqloom.RequestError, match="twice"):
+        explain([first, first], data)
+
+
+def test_a_mixture_of_language_models_is_explained(tmp_path: Path) -> None:
+    runs = [text_run(make_folder(tmp_path / str(order)), "ngram", **{"model.order": order}) for order in (2, 3)]
+    data, parts = runs[0][1], {"model.parts": [str(run.folder) for run, _ in runs], "tokenizer.min_count": 2}
+    mixed = seqloom.train(
+        "language-model", data, model="mix", out=tmp_path / "mixed", quiet=True, threads=1, settings=parts
+    )
+    assert mixed.explain(data).measured[0].curve is not None
+
+
+def test_the_first_word_of_a_line_is_known_after_the_beginning_of_the_line(tmp_path: Path) -> None:
+    lines = [f"the {name} sleeps" for name in "abcdefghijklmnopqrst"] * 4
+    run = seqloom.train(
+        "language-model", lines, model="ngram", out=tmp_path / "run", quiet=True, threads=1, valid=lines, test=lines,
+        settings={"model.order": 2, "model.smoothing": "witten-bell", "tokenizer.min_count": 1},
+    )  # fmt: skip
+    assert isinstance(run.model, NgramModel)
+    shares = back_off(run.model, run.read(lines)).shares
+    assert shares[1] >= 1 - 1 / (4 * len(lines))  # all but the first token of the text
+
+
+def test_a_prescription_changes_something(tmp_path: Path) -> None:
+    run, _ = text_run(tmp_path, **{"training.learning_rate": 1e-3})
+    # The gates begin open and the learning rate is small already.
+    assert prescriptions(run, [Finding("saturated gates", "because", 0.95)]) == []
+    assert prescribe(run, "", "", "lstm", {"training.learning_rate": 1e-3}) is None
+    assert prescribe(run, "", "", "lstm", {}, longer=3.0) is not None
+
+
+def test_without_a_prescription_nothing_is_trained(tmp_path: Path) -> None:
+    run, _ = text_run(tmp_path, "ngram")
+    assert try_prescriptions(run, [], tmp_path / "trials") == []
+    assert not (tmp_path / "trials").exists()
 
 
 def test_every_prescription_has_settings_that_exist(tmp_path: Path) -> None:

@@ -86,15 +86,18 @@ def explain(
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """The models, or the folders where models are the same."""
-    models = [run.plan.model for run in runs]
-    return models if len(set(models)) == len(models) else [run.folder.resolve().name for run in runs]
+    """The models; where some are equal, the names of the folders, or their paths where these are equal too."""
+    models, folders = [run.plan.model for run in runs], [run.folder.resolve() for run in runs]
+    if len(set(folders)) < len(folders):
+        raise RequestError("a run was given twice", got=", ".join(map(str, folders)), expected="each run once")
+    choices = (models, [folder.name for folder in folders], list(map(str, folders)))
+    return next(names for names in choices if len(set(names)) == len(names))
 
 
 def _memories(measured: Sequence[Measured]) -> list[str]:
     return [
-        f"{each.name} uses {each.curve.memory_length} {each.curve.unit} of context (95 % interval "
-        f"{each.curve.memory_low} to {each.curve.memory_high}), which gain {each.curve.gain:.3g} {each.curve.score}."
+        f"{each.name} uses {each.curve.context_in_words} of context (95 % interval {each.curve.memory_low} to "
+        f"{each.curve.memory_high}); its loss is {each.curve.gain:.3g} {each.curve.score} lower with it."
         for each in measured
         if each.curve is not None and each.curve.uses_context
     ]
@@ -107,7 +110,7 @@ def _differences(measured: Sequence[Measured]) -> list[str]:
         return []
     best_name, best = min(curves, key=lambda pair: min(pair[1].loss))
     return [
-        f"The data need about {best.memory_length} {best.unit} of context, which {best_name} uses; {name} uses "
+        f"The data need about {best.context_in_words} of context, which {best_name} uses; {name} uses "
         f"{curve.memory_length} and loses {min(curve.loss) - min(best.loss):.3g} {curve.score}."
         for name, curve in curves
         if name != best_name
@@ -115,7 +118,7 @@ def _differences(measured: Sequence[Measured]) -> list[str]:
 
 
 def _inline_values(spec: Any) -> list[Any]:
-    """The rows of all data that stand in a description of Vega-Lite."""
+    """The rows of all data that stand in a description of Vega-Lite, inline or under a name."""
     if isinstance(spec, Mapping):
         rows = _rows(spec.get("values")) + [row for named in _datasets(spec) for row in _rows(named)]
         return rows + [row for part in spec.values() for row in _inline_values(part)]

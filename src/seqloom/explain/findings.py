@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from seqloom.explain.measured import Measured
-
-HEALTHY = "healthy"
 
 
 @dataclass(frozen=True)
@@ -21,18 +19,13 @@ class Finding:
     gravity: float
 
 
-class Rule(NamedTuple):
-    kind: str
-    judge: Callable[[Measured], Finding | None]
-
-
 def findings(measured: Measured) -> list[Finding]:
     """Of one run, the gravest first. Where nothing is wrong, the one finding is that it is healthy."""
     judged = [rule(measured) for rule in _RULES]
     wrong = sorted((finding for finding in judged if finding is not None), key=lambda finding: -finding.gravity)
     if wrong:
         return wrong
-    return [Finding(HEALTHY, "Nothing that was measured points to a problem of the training.", 0.0)]
+    return [Finding("healthy", "Nothing that was measured points to a problem of the training.", 0.0)]
 
 
 def _diverging(m: Measured) -> Finding | None:
@@ -57,16 +50,19 @@ def _exploding(m: Measured) -> Finding | None:
         return None
     norms = [norm for norm in health.gradient_norms if math.isfinite(norm)]
     largest = max(m.reach_before or m.reach, key=lambda reach: reach.decay if math.isfinite(reach.decay) else 0.0)
-    spread = max(norms) / max(sorted(norms)[len(norms) // 2], 1e-12) if norms else math.inf
-    grows = largest.decay > 1.02 or (m.dynamics and max(d.exponents[0] for d in m.dynamics) > 0.05)
-    if not grows and spread < 20 and len(norms) == len(health.gradient_norms):
+    exponent = max((dynamics.exponents[0] for dynamics in m.dynamics), default=0.0)
+    spread = max(norms) / max(statistics.median_high(norms), 1e-12) if norms else math.inf
+    if largest.decay > 1.02:
+        cause = f"Gradients grow by a factor of {largest.decay:.3g} a step back in time ({largest.layer})"
+    elif exponent > 0.05:
+        cause = f"Gradients grow with states that part at {exponent:.2g} nats a step (the Lyapunov exponent)"
+    elif len(norms) < len(health.gradient_norms):
+        cause = f"{len(health.gradient_norms) - len(norms)} of {len(health.gradient_norms)} gradients are not finite"
+    elif spread >= 20:
+        cause = f"The largest gradient of a batch has {spread:.0f} times the norm of the median one"
+    else:
         return None
-    return Finding(
-        "exploding gradients",
-        f"Gradients grow by a factor of {largest.decay:.3g} a step back in time ({largest.layer}), and clip_norm is 0, "
-        "so that nothing limits a step.",
-        0.98,
-    )
+    return Finding("exploding gradients", f"{cause}, and clip_norm is 0, so that nothing limits a step.", 0.98)
 
 
 def _dead(m: Measured) -> Finding | None:

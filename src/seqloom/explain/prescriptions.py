@@ -38,8 +38,11 @@ def prescriptions(run: Run, findings: list[Finding]) -> list[Prescription]:
 def prescribe(
     run: Run, reason: str, evidence: str, model: str, changes: Mapping[str, Any], longer: float = 1.0
 ) -> Prescription | None:
-    """None where the model or one of the settings does not exist for the run's task."""
+    """None where the model or one of the settings does not exist for the run's task, and where nothing would change."""
     if model not in run.task.models():
+        return None
+    current = flatten(run.plan.settings)
+    if model == run.plan.model and longer == 1 and all(current.get(name) == value for name, value in changes.items()):
         return None
     if not set(changes) <= set(flatten(make_settings(run.plan.task, model, {}))):
         return None
@@ -133,9 +136,8 @@ def _clip(run: Run) -> Cures:
 def _regularise(run: Run) -> Cures:
     model = run.plan.model
     names = set(flatten(run.plan.settings))
-    dropout: dict[str, Any] = {
-        name: 0.5 for name in ("output.dropout", "embedding.dropout", "input_dropout") if name in names
-    }
+    beside_layers = {"output.dropout", "output_dropout", "embedding.dropout", "input_dropout"} & names
+    dropout = dict.fromkeys(sorted(beside_layers or {"model.dropout"} & names), 0.5)
     return [
         ("dropout holds back what fits single examples", model, dropout, 1.0),
         ("stop when nothing is gained any more", model, {"training.patience": 3}, 1.0),

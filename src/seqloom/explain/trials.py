@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqloom.errors import RequestError, SeqloomError
 from seqloom.explain.prescriptions import Prescription, settings_of
 from seqloom.run import Run, train
 
@@ -42,7 +43,10 @@ class Trial:
 
 
 def try_prescriptions(run: Run, cures: Sequence[Prescription], folder: Path) -> list[Trial]:
-    """Trains in `folder`. Every training has the budget of its prescription, the control that of the run."""
+    """Trains in `folder`. Every training has the budget of its prescription, the control that of the run. Without a
+    prescription nothing is trained."""
+    if not cures:
+        return []
     name, lower = run.summary["score"], run.summary["lower_is_better"]
     budget = run.plan.budget.model_dump(exclude_defaults=True)
     seeds = [run.plan.seed + number for number in range(1, 1 + max(_CONTROLS, _CURED))]
@@ -72,8 +76,6 @@ def works(scores: Sequence[float], controls: Sequence[float], lower_is_better: b
 
 def _score(run: Run, cure: Prescription, seed: int, folder: Path) -> float:
     """The validation score of a training; not a number where the training broke down."""
-    from seqloom.errors import RequestError, SeqloomError
-
     plan = run.plan
     try:
         trained = train(

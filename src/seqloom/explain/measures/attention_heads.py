@@ -57,7 +57,7 @@ def _weights(module: SelfAttention, inputs: Tensor, rotation: Tensor, mask: Tens
     query, key = rotate(projected[:2], rotation[:, : len(inputs)] if rotation.shape[1] > 1 else rotation)
     scores = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5
     if causal:
-        mask = torch.ones(time, time, dtype=torch.bool).tril()
+        mask = torch.ones(time, time, dtype=torch.bool, device=scores.device).tril()
     return (scores if mask is None else scores.masked_fill(~mask, float("-inf"))).softmax(-1)
 
 

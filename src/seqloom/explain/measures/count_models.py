@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from seqloom.compiling import Array, compiled
 from seqloom.data.token_file import TokenFile
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.ngram.model import NgramModel
-from seqloom.models.ngram.store import Store
-from seqloom.models.ngram.trie import find_child
+from seqloom.models.ngram.query import after_all, find_after
 from seqloom.run import Run
 
 _MOST_WEIGHTS, _TARGETS = 10, 5_000
@@ -67,25 +67,17 @@ def back_off(model: NgramModel, data: TokenFile) -> BackOff:
     """Of at most 5,000 tokens, evenly spread."""
     store, ids = model.store, np.asarray(data.ids).astype(np.int64)
     positions = np.unique(np.linspace(0, len(ids) - 1, min(_TARGETS, len(ids))).astype(np.int64))
-    orders = np.array([_order(store, ids[max(0, p - store.order + 1) : p], int(ids[p])) for p in positions])
-    counts = np.bincount(orders, minlength=store.order + 1)[1:]
+    nodes = np.empty(len(positions), np.int64)
+    _longest_ngrams(store, ids, positions, nodes)
+    counts = np.histogram(nodes, store.starts())[0]
     return BackOff(list(range(1, store.order + 1)), (counts / counts.sum()).tolist())
 
 
-def _order(store: Store, context: Any, word: int) -> int:
-    """The words of the longest n-gram of the model that `word` ends."""
-    for length in range(len(context), 0, -1):
-        node = int(context[len(context) - length])
-        for token in [*context[len(context) - length + 1 :].tolist(), word]:
-            node = _child(store, node, token)
-            if node < 0:
-                break
-        else:
-            return length + 1
-    return 1
-
-
-def _child(store: Store, node: int, word: int) -> int:
-    if node >= len(store.begin) - 1:
-        return -1
-    return int(find_child(store.words, int(store.begin[node]), int(store.begin[node + 1]), word))
+@compiled
+def _longest_ngrams(store: Any, ids: Array, positions: Array, out: Array) -> None:
+    """The nodes of the longest n-grams of the model that end at the `positions`."""
+    order = store[0].shape[0]
+    for i in range(len(positions)):
+        end = positions[i]
+        context = after_all(store, ids[max(0, end - order + 1) : end])
+        out[i] = find_after(store, context, ids[end])[0]

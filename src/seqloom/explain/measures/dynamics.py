@@ -63,8 +63,8 @@ def lyapunov_exponents(
     sizes = [state.shape[1] for state in states]
     count, steps = min(count, sum(sizes)), inputs.shape[1]
     generator = torch.Generator().manual_seed(0)
-    start = torch.randn(sum(sizes), count, generator=generator, dtype=torch.float64)
-    tangents, grown = torch.linalg.qr(start)[0], torch.zeros(count, dtype=torch.float64)
+    start = torch.randn(sum(sizes), count, generator=generator, dtype=torch.float64).to(inputs.device)
+    tangents, grown = torch.linalg.qr(start)[0], torch.zeros(count, dtype=torch.float64, device=inputs.device)
     first = int(_WARM_UP * steps)
     for step, element in enumerate(inputs.unbind(1)):
         step_states = step_function(cell, element)
@@ -82,12 +82,12 @@ def singular_values(cell: Cell, inputs: Float[Tensor, "1 time input"], states: S
     """The largest singular value of each step's Jacobian J. Of many states it comes from the power method on J^T J,
     which starts a step with the direction that the step before ended with."""
     size = sum(state.shape[1] for state in states)
-    direction = torch.full((1, size), 1 / math.sqrt(size), dtype=states[0].dtype)
+    direction = torch.full((1, size), 1 / math.sqrt(size), dtype=states[0].dtype, device=inputs.device)
     values = []
     for element in inputs.unbind(1):
         step_states = step_function(cell, element)
         if size <= _WHOLE_JACOBIAN:
-            jacobian = _forward_products(step_states, states, torch.eye(size, dtype=states[0].dtype)).T
+            jacobian = _forward_products(step_states, states, torch.eye(size).to(states[0])).T
             values.append(float(torch.linalg.matrix_norm(jacobian, 2)))
         else:
             norm, direction = _power_method(step_states, states, direction)

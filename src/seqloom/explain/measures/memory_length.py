@@ -45,9 +45,10 @@ class MemoryCurve:
         """Whether a longer context makes the loss smaller, beyond what may be chance."""
         return self.gain > 2 * self.gain_error
 
-    def at(self, context: int) -> float:
-        """The loss with the largest measured context of at most so many elements."""
-        return self.loss[max((i for i, k in enumerate(self.contexts) if k <= context), default=0)]
+    @property
+    def context_in_words(self) -> str:
+        unit = self.unit.removesuffix("s") if self.memory_length == 1 else self.unit
+        return f"{self.memory_length} {unit}"
 
 
 def context_sizes(longest: int, smallest: int = 0) -> list[int]:
