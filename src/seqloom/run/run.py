@@ -299,7 +299,7 @@ class Run:
     def explain(self, data: DataSource, *, example: int = 1, text: str | None = None) -> Explanation:
         """Why the model does, or does not, learn long dependencies: a verdict, what to change, and a page of charts
         (`write`). `example`: the number of the example whose inputs are weighed, from 1 on, or `text`."""
-        # The one import that goes up: what explains a run is built on runs.
+        # The one import that goes up, so that users find this among the methods of a run (pyproject.toml allows it).
         from seqloom.explain.explanation import explain
 
         return explain([self], data, example=example, text=text)
