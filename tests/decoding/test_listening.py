@@ -134,6 +134,8 @@ def test_commands_on_recordings(
     assert status == 0
     assert out.splitlines()[0] == "group,recordings,word_error_rate,character_error_rate,exact_match"
     assert len(out.splitlines()) == 3
+    status, _, errors = command("evaluate", str(run.folder), data, "--by", "speaker", "--columns", "tone=1")
+    assert (status, "tone" in errors) == (2, True)
     status, out, _ = command("evaluate", str(run.folder), data, "--by-length", "--json")
     assert [row["group"] for row in json.loads(out)] == ["1 word", "2 words", "3 words"]
 

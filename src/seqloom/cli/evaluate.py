@@ -75,20 +75,21 @@ def evaluate(
     if figures is not None and report is None and heads is None:
         raise RequestError("there is no page with charts to write", where="--figures", hint="add --report or --heads")
     loaded = load(run, device=device, threads=threads)
-    if isinstance(loaded.task, ScoresByGroup) and (by or by_length):
-        from seqloom.cli.transcribe import print_groups
-
-        print_groups(loaded.evaluate_by_group(data), by or "length", json)
-        return
-    if not isinstance(loaded.task, Forecasts) and (origins or step or horizon or by or not refit):
+    has_groups = isinstance(loaded.task, ScoresByGroup)
+    if not isinstance(loaded.task, Forecasts) and (origins or step or horizon or not refit or (by and not has_groups)):
         raise RequestError(
             "only runs of forecast have origins and a horizon", where=str(run), got=f"a run of {loaded.plan.task}"
         )
+    prepared = loaded.read(data, parse_columns(columns or ""))
+    if has_groups and (by or by_length):
+        from seqloom.cli.transcribe import print_groups
+
+        print_groups(loaded.evaluate_by_group(prepared), by or "length", json)
+        return
     if by_length:
-        rows = loaded.evaluate_by_length(loaded.read(data, parse_columns(columns or "")))
+        rows = loaded.evaluate_by_length(prepared)
         typer.echo(to_json([row._asdict() for row in rows]) if json else table(rows))
         return
-    prepared = loaded.read(data, parse_columns(columns or ""))
     if isinstance(loaded.task, Forecasts) and heads is None:
         from seqloom.cli.forecast import print_scores, write_page
 
