@@ -29,10 +29,9 @@ small = {"model.hidden_size": 8, "embedding.dim": 8, "data.batch_size": 2, "data
 
 
 def compare(number):
-    settings = {name: value for name, value in small.items() if not name.startswith("data.")}
-    found = seqloom.compare("language-model", text, models=["rnn"], out=folder / f"compared{number}", updates=1,
-                            seeds=1, threads=1, settings=settings, quiet=True)
-    assert {row.model for row in found.rows} == {"rnn", "ngram"}
+    compared = seqloom.compare("language-model", text, models=["ngram"], out=folder / "compared", updates=1, seeds=1,
+                               threads=1, quiet=True)  # the second time, it is finished
+    assert {row.model for row in compared.rows} == {"ngram"}
 
 
 def refuse(number):

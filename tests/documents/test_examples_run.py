@@ -8,10 +8,14 @@ import random
 import re
 import shlex
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from seqloom.cli.main import main
+from seqloom.comparison import trainings
 from tests.support.command_line import CommandLine
 from tests.support.labelled import write_labelled, write_series
 from tests.support.pairs import write_pairs
@@ -50,6 +54,20 @@ def commands(document: Path) -> list[list[str]]:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     return CommandLine(monkeypatch, capsys)
+
+
+@pytest.fixture(autouse=True)
+def _trainings_of_comparisons_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process of its own would import torch anew; `tests/comparison` has such processes."""
+
+    def train(arguments: Sequence[str], *_: object) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["seqloom", "train", *arguments])
+            with pytest.raises(SystemExit) as left:
+                main()
+        assert not left.value.code
+
+    monkeypatch.setattr(trainings, "run_training", train)
 
 
 @pytest.fixture
