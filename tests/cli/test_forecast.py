@@ -137,7 +137,7 @@ def test_frames_are_data_and_every_model_covers(table: Path, tmp_path: Path, mod
     assert len(list(opened.forecast(frame))) == 8
 
 
-def test_the_seasonal_naive_run_says_what_ar_gains(table: Path, tmp_path: Path) -> None:
+def test_an_autoregression_halves_the_error_of_the_last_value(table: Path, tmp_path: Path) -> None:
     settings = {"data.period": 4, "data.horizon": 4}
     errors = {
         model: seqloom.train("forecast", table, model=model, out=tmp_path / model, quiet=True, settings=settings)

@@ -27,10 +27,9 @@ def write(path: Path, series: Sequence[Sequence[float]], announced: Sequence[Seq
 
 
 def scores(path: Path, folder: Path, model: str, updates: int = 600, **settings: Any) -> ForecastScores:
-    budget = {"updates": updates}
     run = seqloom.train(
-        "forecast", path, model=model, out=folder / f"{model}-run", quiet=True, threads=1,
-        settings={name.replace("__", "."): value for name, value in settings.items()}, **budget,
+        "forecast", path, model=model, updates=updates, out=folder / f"{model}-run", quiet=True, threads=1,
+        settings={name.replace("__", "."): value for name, value in settings.items()},
     )  # fmt: skip
     return run.backtest(path)
 

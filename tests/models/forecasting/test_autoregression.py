@@ -134,7 +134,7 @@ def test_an_interval_of_ninety_per_cent_covers_about_as_much(steps: int) -> None
     assert 0.85 <= np.mean(inside) <= 0.95
 
 
-def test_a_combination_is_exact_where_a_kind_is() -> None:
+def test_a_combination_is_exact_where_one_of_its_candidates_is() -> None:
     season = np.tile([3.0, 5.0, 4.0, 8.0], 12)
     forecaster = model(4)
     fitted = forecaster.combine(season, 8)

@@ -130,18 +130,9 @@ SETTINGS = {"data.period": 4, "data.horizon": 4, "model.hidden_size": 8, "traini
 def test_a_run_that_is_opened_forecasts_the_same(tmp_path: Path) -> None:
     path = seasonal(tmp_path)
 
-    def train(name: str, **options: object) -> seqloom.Run:
-        return seqloom.train(
-            "forecast",
-            path,
-            model="gru",
-            out=tmp_path / name,
-            quiet=True,
-            settings=SETTINGS,
-            **options,  # type: ignore[arg-type]
-        )
-
-    run = train("whole", updates=12)
+    run = seqloom.train(
+        "forecast", path, model="gru", updates=12, out=tmp_path / "whole", quiet=True, settings=SETTINGS
+    )
     assert {"mase", "crps", "coverage_80"} <= run.summary["test"].keys()
     opened = seqloom.load(tmp_path / "whole")
     rows = [(row.time, row.mean) for row in opened.forecast()]
