@@ -16,6 +16,7 @@ from seqloom.decoding.transcription import CtcDecoder, LogProbs, Transcript, joi
 from seqloom.decoding.transduce import transduce
 from seqloom.models.attentional_transcriber import AttentionalTranscriber
 from seqloom.models.transcriber import BLANK
+from seqloom.nn.evaluation import evaluating
 
 _TOKENS_PER_STEP = 1.0
 """A transcript has no more tokens than there are steps, as with CTC."""
@@ -27,15 +28,11 @@ def attentional_transcripts(
 ) -> Iterator[list[Transcript]]:
     """Of each recording, the best first. Recordings of more steps than `longest` are cut where they are quiet, and the
     transcripts of the parts are joined."""
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         for row in rows:
-            cuts = quiet_cuts(row, longest) if len(row) > longest else [0, len(row)]
+            cuts = quiet_cuts(row, longest)
             parts = [_of_part(model, row[a:b], decoder, device, a) for a, b in pairwise(cuts)]
             yield parts[0] if len(parts) == 1 else [joined([best for best, *_ in parts])]
-    finally:
-        model.train(was_training)
 
 
 def _of_part(

@@ -20,6 +20,7 @@ from seqloom.data.synthetic import SyntheticData, SyntheticLoader, SyntheticReci
 from seqloom.errors import unknown_name
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.bit_predictor import BitPredictor
+from seqloom.nn.evaluation import evaluating
 from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
@@ -171,35 +172,26 @@ class AlgorithmTask:
 def _nats(task: AlgorithmTask, trained: Trained, data: SyntheticData) -> Iterator[Tensor]:
     """The loss of each sequence of each batch, in nats."""
     model: BitPredictor = trained.model
-    loader, was_training = task.exact_loader(data, trained.settings), model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            for step in range(loader.num_steps()):
-                batch = loader.batch(0, step).to(model.sizes.device)
-                assert batch.scored is not None
-                logits = model(batch.inputs, batch.lengths).float()
-                nats = functional.binary_cross_entropy_with_logits(logits, batch.targets, reduction="none")
-                yield (nats * batch.scored[:, :, None]).double().sum((1, 2)).cpu()
-    finally:
-        model.train(was_training)
+    loader = task.exact_loader(data, trained.settings)
+    with evaluating(model), torch.no_grad():
+        for step in range(loader.num_steps()):
+            batch = loader.batch(0, step).to(model.sizes.device)
+            assert batch.scored is not None
+            logits = model(batch.inputs, batch.lengths).float()
+            nats = functional.binary_cross_entropy_with_logits(logits, batch.targets, reduction="none")
+            yield (nats * batch.scored[:, :, None]).double().sum((1, 2)).cpu()
 
 
 def _answered(task: AlgorithmTask, trained: Trained, data: SyntheticData) -> Iterator[list[int]]:
     """The number of wrong bits of each sequence of each batch."""
     model: BitPredictor = trained.model
-    device = model.sizes.device
-    loader, was_training = task.exact_loader(data, trained.settings), model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            for step in range(loader.num_steps()):
-                batch = loader.batch(0, step).to(device)
-                assert batch.scored is not None
-                wrong = (model(batch.inputs, batch.lengths) > 0) != (batch.targets > 0.5)
-                yield (wrong & batch.scored[:, :, None]).sum((1, 2)).tolist()
-    finally:
-        model.train(was_training)
+    loader = task.exact_loader(data, trained.settings)
+    with evaluating(model), torch.no_grad():
+        for step in range(loader.num_steps()):
+            batch = loader.batch(0, step).to(model.sizes.device)
+            assert batch.scored is not None
+            wrong = (model(batch.inputs, batch.lengths) > 0) != (batch.targets > 0.5)
+            yield (wrong & batch.scored[:, :, None]).sum((1, 2)).tolist()
 
 
 tasks.register("algorithm")(AlgorithmTask())

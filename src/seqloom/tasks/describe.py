@@ -46,6 +46,7 @@ from seqloom.models.architecture import (
 )
 from seqloom.models.encoder_decoder import EncoderDecoder, Frames
 from seqloom.models.pooling_names import AUTO
+from seqloom.nn.evaluation import evaluating
 from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
@@ -221,13 +222,9 @@ class DescribeTask:
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": longest, "never": (UNK,)}
         search = Search(beam_size, **{**as_set_up, **options})
         device = next(trained.model.parameters()).device
-        was_training = trained.model.training
-        trained.model.eval()
-        try:
+        with evaluating(trained.model):
             for row, hypotheses in zip(rows, transduce(trained.model, rows, search, device=device), strict=True):
                 yield [_translation(codec, len(row), hypothesis) for hypothesis in hypotheses]
-        finally:
-            trained.model.train(was_training)
 
     def embed(self, trained: Trained, inputs: Sequence[Any], pooling: str) -> Iterator[NDArray[np.float32]]:
         """Of the encoder. `auto` is the mean of its outputs."""

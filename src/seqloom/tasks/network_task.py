@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
+from seqloom.nn.evaluation import evaluating
 from seqloom.nn.layer import State
 from seqloom.tasks.capabilities import Trained, TrainedModel
 from seqloom.tasks.task import Task
@@ -56,17 +57,13 @@ def evaluate(task: NetworkTask, trained: Trained, data: Any, device: str, brief:
 
 @torch.no_grad()
 def total_loss(task: NetworkTask, model: nn.Module, loader: Loader, device: str) -> Loss:
-    """The loss over all batches of the loader, with the model in evaluation mode meanwhile."""
-    was_training = model.training
-    model.eval()
+    """The loss over all batches of the loader, in evaluation mode."""
     total, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
     state: State | None = None
-    try:
+    with evaluating(model):
         for step in range(loader.num_steps(0)):
             batch = loader.batch(0, step).to(device)
             loss, state = task.loss(model, batch, state if batch.continues else None)
             total += loss.sum.double().cpu()
             count += loss.count.cpu()
-    finally:
-        model.train(was_training)
     return Loss(total, count)

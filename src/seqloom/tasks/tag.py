@@ -31,6 +31,7 @@ from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.tagger import Tagger
 from seqloom.models.word_vectors.pretrained import initialise_embedding
+from seqloom.nn.evaluation import evaluating
 from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
@@ -244,12 +245,8 @@ def _numbered(sentences: Sequence[Words], trained: Trained) -> tuple[list[NDArra
 
 def _tagged(trained: Trained, data: TaggedFile) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     model: Tagger = trained.model
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         yield from tag_rows(model, data.rows(range(data.num_lines)), data.lexicon, _device(trained))
-    finally:
-        model.train(was_training)
 
 
 def _span_scores(data: TaggedFile, predicted: NDArray[np.int64]) -> SpanScores:
