@@ -248,27 +248,3 @@ def test_the_baseline_refuses_sentences(tmp_path: Path) -> None:
     (tmp_path / "x.tsv").write_text("\n".join(lines))
     with pytest.raises(RequestError, match="whole texts"):
         seqloom.train("transcribe", str(tmp_path / "x.tsv"), model="svm", out=tmp_path / "run", quiet=True)
-
-
-def test_the_votes_are_those_of_scikit_learn() -> None:
-    svm = pytest.importorskip("sklearn.svm")
-    from seqloom.models.utterance_svm import SvmSettings, UtteranceSvm, pooled
-
-    random = np.random.default_rng(0)
-    shape = np.arange(20)[:, None]
-    sounds = [
-        (random.normal(size=(20, 4)) + 2 * np.eye(4)[number % 4] * shape).astype(np.float32) for number in range(60)
-    ]
-
-    class Data:
-        texts, num_lines = tuple("abcd"[number % 4] for number in range(60)), 60
-
-        def log_mel(self, number: int) -> np.ndarray:
-            return sounds[number]
-
-    model = UtteranceSvm(SvmSettings(segments=3, c=(1.0,)))
-    model.fit(Data(), Data(), None)
-    rows = np.stack([pooled(sound, 3) for sound in sounds]).astype(float)
-    scaled = (rows - rows.mean(0)) / np.maximum(rows.std(0), 1e-6)
-    expected = svm.SVC(C=1.0, gamma="scale").fit(scaled, list(Data.texts)).predict(scaled)
-    assert [model.ranked(sound)[0][0] for sound in sounds] == list(expected)

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from seqloom.data.example import Frames
-from seqloom.data.tokenizer import SPECIALS, Tokenizer
+from seqloom.data.tokenizer import SPECIALS, UNK, Tokenizer
 from seqloom.decoding.batching import padded_source
 from seqloom.decoding.ctc import CtcHypothesis, aligned, greedy, utterances
 from seqloom.decoding.ctc_beam import Fusion, prefix_beam
+from seqloom.models.transcriber import BLANK
 from seqloom_portable.batching import group_by_length
 
 LogProbs = NDArray[np.float32]
@@ -84,7 +85,7 @@ class CtcDecoder:
         """The best of a recording first. Utterances are searched each on its own, and their best are joined."""
         parts = utterances(log_probs, self.pause)
         if not parts:
-            nothing = float(log_probs[:, 0].sum())
+            nothing = float(log_probs[:, BLANK].sum())
             return [Transcript("", nothing, nothing, [])]
         by_utterance = [self.of_utterance(log_probs[part], part.start) for part in parts]
         if len(by_utterance) == 1:
@@ -129,7 +130,7 @@ def _places_of_words(tokenizer: Tokenizer, token_ids: Sequence[int]) -> list[lis
     words: list[list[int]] = []
     is_open = False
     for place, token in enumerate(token_ids):
-        if token < len(SPECIALS) and token != 1:
+        if token < len(SPECIALS) and token != UNK:
             continue
         text = " " if tokenizer.separates_words else tokenizer.decode([token])
         if not tokenizer.separates_words and text.isspace():
@@ -187,6 +188,8 @@ def _pieces(row: Frames, longest: int, overlap: int) -> list[_Piece]:
 def quiet_cuts(row: Frames, longest: int) -> list[int]:
     """Where a long recording is cut, its beginning and end among it: within the last half of what a piece may have, the
     middle of the quietest fifth of a second."""
+    if len(row) <= longest:
+        return [0, len(row)]
     loudness = row.mean(1, dtype=np.float64)
     width = max(1, min(10, longest // 4))
     smooth = np.convolve(loudness, np.ones(width) / width, mode="same")

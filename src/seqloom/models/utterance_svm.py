@@ -94,10 +94,18 @@ class UtteranceSvm(FittedInOnePass):
     def open(self, folder: Path) -> None:
         path = folder / "model.safetensors"
         self._arrays = {name: np.array(array) for name, array in map_arrays(path).items()}
-        support, texts = self._arrays.get("support"), self.texts if "texts" in self._arrays else []
-        fits = set(self._arrays) == set(_NAMES) and support is not None and len(support) == len(texts)
-        if not fits or self._arrays["weights"].shape != (len(texts) - 1, int(support.sum())):  # type: ignore[union-attr]
-            raise SeqloomError("the model is damaged", where=str(path), got=", ".join(sorted(self._arrays)))
+        if set(self._arrays) != set(_NAMES) or not self._shapes_agree():
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in sorted(self._arrays.items()))
+            raise SeqloomError("the model is damaged", where=str(path), got=shapes, hint="train it again")
+
+    def _shapes_agree(self) -> bool:
+        classes, features = len(self.texts), self._arrays["mean"].size
+        vectors = int(self._arrays["support"].sum())
+        expected = {
+            "mean": (features,), "scale": (features,), "vectors": (vectors, features), "gamma": (1,),
+            "support": (classes,), "weights": (classes - 1, vectors), "intercepts": (classes * (classes - 1) // 2,),
+        }  # fmt: skip
+        return all(self._arrays[name].shape == shape for name, shape in expected.items())
 
     @property
     def texts(self) -> list[str]:
@@ -108,7 +116,8 @@ class UtteranceSvm(FittedInOnePass):
         return int(self._arrays["vectors"].size + self._arrays["weights"].size)
 
     def ranked(self, log_mel: Frames) -> list[tuple[str, float]]:
-        """The texts with the share of their votes, the most voted for first; of equals, the one that wins by more."""
+        """The texts with the logarithm of the share of their votes, most votes first; of equals, the one that wins by
+        more."""
         arrays, texts = self._arrays, self.texts
         row = (pooled(log_mel, self.options.segments) - arrays["mean"]) / arrays["scale"]
         kernel = np.exp(-arrays["gamma"][0] * ((arrays["vectors"] - row) ** 2).sum(1))
@@ -116,15 +125,10 @@ class UtteranceSvm(FittedInOnePass):
         weighted = arrays["weights"] * kernel
         # (pairs' other side, class): what the support vectors of each class add in each of its machines.
         sums = np.stack([weighted[:, a:b].sum(1) for a, b in itertools.pairwise(ends)], axis=1)
-        votes, margins, pair = np.zeros(len(texts)), np.zeros(len(texts)), 0
-        for i in range(len(texts)):
-            for j in range(i + 1, len(texts)):
-                decision = sums[j - 1, i] + sums[i, j] + arrays["intercepts"][pair]
-                votes[i if decision > 0 else j] += 1
-                margins[i] += decision
-                margins[j] -= decision
-                pair += 1
+        i, j = np.triu_indices(len(texts), 1)
+        decisions = sums[j - 1, i] + sums[i, j] + arrays["intercepts"]
+        votes = np.bincount(np.where(decisions > 0, i, j), minlength=len(texts))
+        margins = np.bincount(i, decisions, len(texts)) - np.bincount(j, decisions, len(texts))
         scores = votes + margins / (3 * (np.abs(margins) + 1))
-        shares = np.exp(scores - scores.max())
-        shares /= shares.sum()
-        return [(texts[i], float(shares[i])) for i in np.argsort(-scores, kind="stable")]
+        log_shares = scores - np.logaddexp.reduce(scores)
+        return [(texts[place], float(log_shares[place])) for place in np.argsort(-scores, kind="stable")]

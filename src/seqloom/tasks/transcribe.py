@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from seqloom.data.readers.recordings import unlabelled_recordings
 from seqloom.data.sound.sound_file import Sound, SoundFile, decode
 from seqloom.data.sound.spoken import SpokenCodec, SpokenData, SpokenRecipe, warn_of_skipped
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
+from seqloom.decoding.attentional_transcription import attentional_transcripts
 from seqloom.decoding.listening import Listener
 from seqloom.decoding.transcription import CtcDecoder, LogProbs, Transcript, log_probs_of
 from seqloom.errors import RequestError, SeqloomError, unknown_name
@@ -36,6 +36,7 @@ from seqloom.metrics.transcription import (
 from seqloom.models.attentional_transcriber import ATTENTION, AttentionalTranscriber, transcriber_architectures
 from seqloom.models.transcriber import Transcriber
 from seqloom.models.utterance_svm import UtteranceSvm
+from seqloom.nn.evaluation import evaluating
 from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
@@ -117,9 +118,8 @@ class TranscribeTask:
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
         """By token, the end of each transcript counted as one."""
         mask = batch.mask()
-        real_rows = (
-            batch if batch.scored is None else batch.select(batch.scored[:, 0])
-        )  # a rank without rows has an idle one
+        # A rank without rows has an idle one.
+        real_rows = batch if batch.scored is None else batch.select(batch.scored[:, 0])
         total = model.transcript_loss(
             real_rows.source, real_rows.source_lengths, real_rows.inputs, real_rows.targets, real_rows.lengths
         )
@@ -157,7 +157,7 @@ class TranscribeTask:
         }
 
     def study_transcripts(self, trained: Trained, data: SpokenData) -> TranscriptStudy:
-        answers = list(_transcripts(trained, self._recordings(data), {}))
+        answers = list(_recogniser(trained, {})(self._recordings(data)))
         texts = [best.text for best, *_ in answers]
         edits = [word_edits(*pair)[0] for pair in zip(data.texts, texts, strict=True)]
         order = sorted((i for i, count in enumerate(edits) if count), key=lambda i: -edits[i])[:_WORST]
@@ -175,7 +175,7 @@ class TranscribeTask:
         return [data.log_mel(i) for i in range(data.num_lines)]
 
     def _texts(self, trained: Trained, data: SpokenData, options: Mapping[str, Any]) -> list[str]:
-        return [best.text for best, *_ in _transcripts(trained, self._recordings(data), options)]
+        return [best.text for best, *_ in _recogniser(trained, options)(self._recordings(data))]
 
     def inputs(self, path: str, settings: CommonSettings) -> Iterator[SoundFile]:  # noqa: ARG002
         """Those of a manifest, a folder or an archive; a sound file is one."""
@@ -190,6 +190,7 @@ class TranscribeTask:
         known = {name: value for name, value in options.items() if name in ("n_best", "beam_size")}
         if not 1 <= known.get("n_best", 1) <= 1_000 or not 1 <= known.get("beam_size", 1) <= 1_000:
             raise RequestError("n_best and beam_size are 1 to 1,000", where="predict", got=dict(known))
+        transcripts = _recogniser(trained, known)
 
         def answers() -> Iterator[Sequence[Transcript]]:
             skipped: list[SeqloomError] = []
@@ -202,7 +203,7 @@ class TranscribeTask:
                     skipped.append(error)
                     yield [Transcript("", 0.0, 0.0, [])]
                     continue
-                yield next(_transcripts(trained, [frames], known))
+                yield next(transcripts([frames]))
             if skipped:
                 warn_of_skipped(skipped, len(inputs))
 
@@ -255,36 +256,36 @@ def _log_probs(trained: Trained, rows: Sequence[Frames]) -> Iterator[LogProbs]:
     """Of CTC's outputs, long recordings in pieces."""
     settings, model = trained.settings.decoding, trained.model
     step = trained.codec.features.step_seconds
-    was_training = model.training
-    model.eval()
-    try:
-        longest, overlap = (int(seconds / step) for seconds in (settings.segment_seconds, settings.overlap_seconds))
-        if model.causal:
-            longest = 0  # it carries all that it needs from step to step
+    longest, overlap = (int(seconds / step) for seconds in (settings.segment_seconds, settings.overlap_seconds))
+    if model.causal:
+        longest = 0  # it carries all that it needs from step to step
+    with evaluating(model):
         yield from log_probs_of(model.ctc_log_probs, rows, _device(trained), longest, overlap)
-    finally:
-        model.train(was_training)
 
 
-def _transcripts(
-    trained: Trained, log_mels: Sequence[Frames], options: Mapping[str, Any]
-) -> Iterator[list[Transcript]]:
-    """Yields those of recordings, given as log-mel frames."""
-    if isinstance(trained.model, UtteranceSvm):
-        for log_mel in log_mels:
-            ranked = trained.model.ranked(log_mel)[: options.get("n_best", 1)]
-            yield [Transcript(text, math.log(share), math.log(share), []) for text, share in ranked]
-        return
-    rows = [trained.codec.frames(log_mel) for log_mel in log_mels]
+def _recogniser(
+    trained: Trained, options: Mapping[str, Any]
+) -> Callable[[Sequence[Frames]], Iterator[list[Transcript]]]:
+    """A function that yields the transcripts of recordings, given their log-mel frames. The search, with its language
+    model and its words, is built once."""
+    model, codec = trained.model, cast(SpokenCodec, trained.codec)
+    if isinstance(model, UtteranceSvm):
+        n_best = options.get("n_best", 1)
+        return lambda log_mels: (_ranked(model, log_mel, n_best) for log_mel in log_mels)
     decoder = _decoder(trained, options)
-    if isinstance(trained.model, AttentionalTranscriber):
-        from seqloom.decoding.attentional_transcription import attentional_transcripts
+    longest = int(trained.settings.decoding.segment_seconds / decoder.step_seconds)
 
-        longest = int(trained.settings.decoding.segment_seconds / decoder.step_seconds)
-        yield from attentional_transcripts(trained.model, rows, decoder, _device(trained), longest)
-        return
-    for log_probs in _log_probs(trained, rows):
-        yield decoder.transcripts(log_probs)
+    def transcripts(log_mels: Sequence[Frames]) -> Iterator[list[Transcript]]:
+        rows = [codec.frames(log_mel) for log_mel in log_mels]
+        if isinstance(model, AttentionalTranscriber):
+            return attentional_transcripts(model, rows, decoder, _device(trained), longest)
+        return map(decoder.transcripts, _log_probs(trained, rows))
+
+    return transcripts
+
+
+def _ranked(model: UtteranceSvm, log_mel: Frames, n_best: int) -> list[Transcript]:
+    return [Transcript(text, log_share, log_share, []) for text, log_share in model.ranked(log_mel)[:n_best]]
 
 
 def _decoder(trained: Trained, options: Mapping[str, Any]) -> CtcDecoder:
