@@ -11,12 +11,15 @@ import torch
 
 import seqloom
 from seqloom.data.sound.sound_file import Sound
+from seqloom.data.tokenizer import EOS, SOS
+from seqloom.decoding.ctc_beam import Fusion
 from seqloom.decoding.transcription import Transcript, log_probs_of, quiet_cuts
 from seqloom.errors import RequestError, SeqloomWarning
 from seqloom.models.transcriber import InputSettings, Transcriber, TranscriberOutputSettings
 from seqloom.nn.layer import layers, select_rows
 from seqloom.tasks import tasks
-from seqloom.tasks.transcribe_language import warn_of_blanks
+from seqloom.tasks.capabilities import Trained
+from seqloom.tasks.transcribe_language import fusion_of, warn_of_blanks
 from tests.support.small_runs import assert_same_run
 from tests.support.sounds import (
     RATE,
@@ -206,6 +209,38 @@ def test_that_ctc_is_stuck_at_blanks_is_said_once() -> None:
     network.training_batches, network.warned_of_blanks = 3, False
     warn_of_blanks(network, ["low"], [""], brief=True)
     warn_of_blanks(network, [""], [""], brief=False)
+
+
+def test_the_search_is_built_once_for_all_recordings(run: seqloom.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[None] = []
+
+    def counting(trained: Trained) -> Fusion | None:
+        searches.append(None)
+        return fusion_of(trained)
+
+    monkeypatch.setattr("seqloom.tasks.transcribe.fusion_of", counting)
+    run.predict([spoken("low"), spoken("mid"), spoken("high")])
+    assert len(searches) == 1
+
+
+def test_scheduled_sampling_changes_the_loss_of_a_decoder_with_attention(tmp_path: Path) -> None:
+    """And only in training."""
+    run = train_sounds(tmp_path / "run", model="gru+attention", updates=2, decoder__scheduled_sampling=0.9)
+    network = run.model
+    frames, texts = torch.randn(2, 30, run.codec.features.size), torch.tensor([[5, 6, 5, EOS], [6, 5, 6, EOS]])
+    inputs = torch.cat([torch.full((2, 1), SOS), texts[:, :-1]], dim=1)
+
+    def loss(rate: float, training: bool) -> float:
+        network.scheduled_sampling = rate
+        for module in network.modules():
+            module.training = False
+        network.training = training  # without dropout
+        torch.manual_seed(1)
+        return float(network.transcript_loss(frames, None, inputs, texts, None).detach())
+
+    assert network.scheduled_sampling == 0.9
+    assert loss(0.9, training=True) != loss(0, training=True)
+    assert loss(0.9, training=False) == loss(0, training=False)
 
 
 def test_a_folder_of_recordings_is_one_source(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 from seqloom.config import Settings
 from seqloom.models.architecture import Architecture, EncoderDecoderSettings, build_decoder, setting_fields
+from seqloom.models.decoder import Decoder
+from seqloom.models.encoder import Encoder
 from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.models.transcriber import InputSettings, ctc_loss, frame_encoder, without_end
 from seqloom.nn.embedding import TokenEmbedding
@@ -64,10 +66,20 @@ class AttentionalTranscriber(EncoderDecoder):
     """An encoder-decoder of sound (Chan et al. 2016), with CTC over the encoder's outputs beside the decoder (Watanabe
     et al. 2017): loss = (1 - w) cross-entropy + w CTC."""
 
-    ctc_weight: float
-    ctc_output: nn.Module
-    training_batches: int
-    warned_of_blanks: bool
+    def __init__(
+        self,
+        embedding: TokenEmbedding,
+        encoder: Encoder,
+        decoder: Decoder,
+        output: OutputLayer,
+        counts: NDArray[np.int64],
+        scheduled_sampling: float,
+        ctc_weight: float,
+    ) -> None:
+        super().__init__(embedding, encoder, decoder, output, counts, scheduled_sampling)
+        self.ctc_weight = ctc_weight
+        self.ctc_output = Linear(encoder.output_size, len(counts))
+        self.training_batches, self.warned_of_blanks = 0, False
 
     @classmethod
     def of(
@@ -78,11 +90,9 @@ class AttentionalTranscriber(EncoderDecoder):
         encoder = frame_encoder(frame_size, architecture.encoder, settings.encoder, settings.input)
         decoder = build_decoder(architecture, embedding.dim, encoder, settings)
         output = OutputLayer(decoder.output_size, settings.output, counts, cast(nn.Parameter, embedding.table.weight))
-        network = cls(embedding, encoder, decoder, output, counts, settings.decoder.scheduled_sampling)
-        network.ctc_weight = settings.ctc.weight
-        network.ctc_output = Linear(encoder.output_size, len(counts))
-        network.training_batches, network.warned_of_blanks = 0, False
-        return network
+        return cls(
+            embedding, encoder, decoder, output, counts, settings.decoder.scheduled_sampling, settings.ctc.weight
+        )
 
     @classmethod
     def reopened(
@@ -99,7 +109,10 @@ class AttentionalTranscriber(EncoderDecoder):
     def ctc_log_probs(
         self, frames: Float[Tensor, "batch time size"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time vocab"]:
-        return F.log_softmax(self.ctc_output(self.encoder(frames, lengths).outputs).float(), dim=2)
+        return self._ctc_log_probs(self.encoder(frames, lengths).outputs)
+
+    def _ctc_log_probs(self, outputs: Float[Tensor, "batch time size"]) -> Float[Tensor, "batch time vocab"]:
+        return F.log_softmax(self.ctc_output(outputs).float(), dim=2)
 
     def transcript_loss(
         self,
@@ -112,14 +125,9 @@ class AttentionalTranscriber(EncoderDecoder):
         """In nats, summed over the rows."""
         self.training_batches += self.training
         encoded = self.encoder(frames, frame_lengths)
-        vectors = self._vectors(self.decoder.read(encoded), inputs, lengths)
-        if lengths is None:
-            nats = self.output.softmax.loss(vectors.flatten(0, 1), targets.flatten())
-        else:
-            real = torch.arange(targets.shape[1], device=targets.device) < lengths[:, None]
-            nats = self.output.softmax.loss(vectors[real], targets[real])
+        real = None if lengths is None else torch.arange(targets.shape[1], device=targets.device) < lengths[:, None]
+        nats = self._cross_entropy(self.decoder.read(encoded), inputs, targets, lengths, real)
         if not self.ctc_weight:
             return nats
-        log_probs = F.log_softmax(self.ctc_output(encoded.outputs).float(), dim=2)
-        ctc = ctc_loss(log_probs, frame_lengths, *without_end(targets, lengths))
+        ctc = ctc_loss(self._ctc_log_probs(encoded.outputs), frame_lengths, *without_end(targets, lengths))
         return (1 - self.ctc_weight) * nats + self.ctc_weight * ctc

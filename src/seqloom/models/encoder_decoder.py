@@ -150,7 +150,13 @@ class EncoderDecoder(nn.Module):
     ) -> Float[Tensor, ""]:
         """The cross-entropy, in nats, summed over the targets where `mask` is True; in training with label smoothing
         and scheduled sampling."""
-        read = self.decoder.read(self.encoder(source, source_lengths))
+        return self._cross_entropy(
+            self.decoder.read(self.encoder(source, source_lengths)), inputs, targets, lengths, mask
+        )
+
+    def _cross_entropy(
+        self, read: State, inputs: Tensor, targets: Tensor, lengths: Tensor | None, mask: Tensor | None
+    ) -> Float[Tensor, ""]:
         if self.training and self.scheduled_sampling:
             inputs = self._with_predictions(read, inputs, lengths)
         vectors = self._vectors(read, inputs, lengths)
