@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 import seqloom
 from seqloom.data.readers import readers
 from seqloom.data.readers.described import undescribed
+from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.tasks import tasks
 from tests.support.command_line import CommandLine
@@ -123,6 +125,24 @@ def test_a_vector_is_cut_into_parts_that_are_attended_to(tmp_path: Path) -> None
     assert answer.alignment.matrix().shape[1] == 4  # type: ignore[attr-defined]
     with pytest.raises(SeqloomError, match="equal parts"):
         train_scenes(tmp_path / "other", data__parts=3)
+
+
+def test_a_source_with_several_texts_is_decoded_once(
+    run: seqloom.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(4)
+    words = [("star", "red", "left"), ("circle", "blue", "right")]
+    vectors = np.repeat([scene(*w, random) for w in words], 3, axis=0)
+    np.savez(tmp_path / "x.npz", vectors=vectors, texts=[caption(*w) for w in words for _ in range(3)])
+    decoded: list[int] = []
+
+    def counting(model: Any, rows: list[Any], *args: Any, **options: Any) -> Any:
+        decoded.append(len(rows))
+        return transduce(model, rows, *args, **options)
+
+    monkeypatch.setattr("seqloom.tasks.describe.transduce", counting)
+    assert run.evaluate(str(tmp_path / "x.npz"))["exact_match"] == 1
+    assert decoded == [2]
 
 
 def test_noise_is_drawn_by_the_step_so_that_resuming_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

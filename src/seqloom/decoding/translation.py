@@ -74,15 +74,15 @@ class Translator(NamedTuple):
         text, weights = self.target.decode(hypothesis.token_ids), hypothesis.attention
         if weights is None:
             return Translation(text, hypothesis.log_prob, hypothesis.score)
-        tokens = [_shown(self.target, i) for i in hypothesis.token_ids]
+        tokens = [shown_token(self.target, i) for i in hypothesis.token_ids]
         if copy:
             tokens = copy_unknown(tokens, weights, line.split())
             text = " ".join(tokens)
-        read, written = [_shown(self.source, i) for i in source], tokens + ["<eos>"] * hypothesis.ended
+        read, written = [shown_token(self.source, i) for i in source], tokens + ["<eos>"] * hypothesis.ended
         return Translation(text, hypothesis.log_prob, hypothesis.score, Alignment(read, written, weights))
 
 
-def _shown(tokenizer: Tokenizer, token_id: int) -> str:
+def shown_token(tokenizer: Tokenizer, token_id: int) -> str:
     """A token as text for a reader; a token that is part of a character keeps the tokenizer's notation."""
     token = tokenizer.token(token_id)
     text = tokenizer.decode([token_id]).strip()

@@ -8,12 +8,10 @@ from dataclasses import fields
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import create_model
-from torch import Tensor
 
-from seqloom.data.batches import Batch, Loader
+from seqloom.data.batches import Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.input_checks import check_text, shown
 from seqloom.data.pairs import PairCodec, PairLoader, Pairs, kind_for, pair_recipe
@@ -31,47 +29,24 @@ from seqloom.decoding.translation import Translation, Translator, ids_within_tex
 from seqloom.errors import RequestError
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
-from seqloom.metrics.example_scores import ExampleScores
-from seqloom.metrics.transduction import (
-    bleu_statistics,
-    nearest_references,
-    sentence_chrf,
-    signatures,
-    transduction_scores,
-)
-from seqloom.models.architecture import (
-    architecture,
-    architectures,
-    describe_architecture,
-    setting_fields,
-)
+from seqloom.metrics.transduction import sentence_chrf
+from seqloom.models.architecture import architecture, setting_fields
 from seqloom.models.encoder_decoder import DecodesNext, EncoderDecoder, SharedTokens, Tokens
 from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
-from seqloom.nn.layer import State
-from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import ShownExample, Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.capabilities import ShownExample, Trained, refuse_unknown
 from seqloom.tasks.network_task import Loss
-from seqloom.tasks.task import Score
+from seqloom.tasks.transduction import DecodedTargets, TransductionTask
 from seqloom.tasks.translate_settings import RECURRENT, TRANSFORMER, TranslateSettings
 
-_FEW_TOKENS = 1_000
-"""With at most this number of distinct targets, a target is right or wrong as a whole; with more, it is text."""
 
-
-class TranslateTask:
+class TranslateTask(TransductionTask):
     """Generate one sequence given another: BLEU, chrF, exact match and token error rate."""
 
     name = "translate"
     description = "Generate one sequence given another: translate, inflect, pronounce, spell."
     default_model = "lstm+attention"
-
-    def models(self) -> Sequence[str]:
-        return sorted(architectures())
-
-    def describe(self, model: str) -> Description:
-        return describe_architecture(architecture(model))
 
     def settings(self, model: str) -> type[TranslateSettings]:
         return create_model("TranslateSettings", __base__=TranslateSettings, **setting_fields(architecture(model)))
@@ -93,9 +68,6 @@ class TranslateTask:
             initialise_embedding(read.table, codec.source.tokens(), vectors, "embedding.from")
         return network
 
-    def rebuild(self, tensors: Mapping[str, Tensor], model: str, settings: TranslateSettings) -> EncoderDecoder:
-        return EncoderDecoder.rebuild(architecture(model), settings, tensors)
-
     def train_loader(self, corpus: Corpus[Pair, Pairs], settings: TranslateSettings, seed: int) -> Loader:
         train = corpus.train
         return PairLoader(train.source, train.target, settings.data.tokens_per_batch, seed)
@@ -103,44 +75,18 @@ class TranslateTask:
     def exact_loader(self, data: Pairs, settings: TranslateSettings) -> Loader:
         return PairLoader(data.source, data.target, settings.data.tokens_per_batch, seed=None)
 
-    def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
-        mask = batch.mask()
-        total = model.loss(batch.source, batch.source_lengths, batch.inputs, batch.targets, batch.lengths, mask)
-        return Loss(total, torch.tensor(batch.targets.numel()) if mask is None else mask.sum()), state
-
-    def score(self, data: Pairs) -> Score:
-        if data.codec.target.vocab_size > _FEW_TOKENS:
-            return Score("bleu", lower_is_better=False)
-        return Score("exact_match", lower_is_better=False)
+    def target_vocab_size(self, data: Pairs) -> int:
+        return data.codec.target.vocab_size
 
     def metrics(self, total: Loss, data: Pairs) -> dict[str, float]:
         nats, count = float(total.sum), int(total.count)
         return {"nats_per_token": nats / count, "tokens": count, "pairs": data.num_lines}
 
-    def output_metrics(self, trained: Trained, data: Pairs, brief: bool) -> dict[str, Any]:
-        """The scores of decoded targets: if `brief`, greedily for part of the sources, else by the settings."""
-        if brief:
-            pairs = _part(data.pairs, trained.settings.decoding.validation_examples)
-            return transduction_scores(*self._decoded(trained, pairs, {"beam_size": 1}))
-        named = {f"{name}_signature": signature for name, signature in signatures().items()}
-        return transduction_scores(*self._decoded(trained, data.pairs, {})) | named
-
     def scores_by_length(self, trained: Trained, data: Pairs) -> list[LengthScores]:
         """The scores in buckets of the source's length in tokens, without `<eos>`."""
         lengths = (np.diff(data.source.offsets) - 1).tolist()
-        sources, hypotheses, references, tokens = self._decoded(trained, data.pairs, {})
+        sources, hypotheses, references, tokens = self.decoded(trained, data, brief=False)
         return scores_by_length(sources, hypotheses, references, lengths, tokens)
-
-    def example_scores(self, trained: Trained, data: Pairs) -> ExampleScores:
-        """By distinct source: all lines of a source share their hypothesis."""
-        sources, hypotheses, references, tokens = self._decoded(trained, data.pairs, {})
-        if self.score(data).name == "exact_match":
-            nearest = nearest_references(sources, hypotheses, references, tokens)
-            return ExampleScores("ratio", "source", np.array([[not item.edits, 1] for item in nearest], np.float64))
-        numbers = {source: number for number, source in enumerate(dict.fromkeys(sources))}
-        sums = np.zeros((len(numbers), 10))
-        np.add.at(sums, [numbers[source] for source in sources], bleu_statistics(hypotheses, references))
-        return ExampleScores("bleu", "source", sums)
 
     def show_examples(self, trained: Trained, data: Pairs, numbers: Sequence[int]) -> list[ShownExample]:
         references: dict[str, list[str]] = {}
@@ -153,18 +99,16 @@ class TranslateTask:
             for source, best in zip(sources, answers, strict=True)
         ]
 
-    def _decoded(
-        self, trained: Trained, pairs: Sequence[Pair], options: Mapping[str, Any]
-    ) -> tuple[list[str], list[str], list[str], Callable[[str], Sequence[str]]]:
-        """The source, the hypothesis and the reference of each pair, and a function that splits them into units."""
+    def decoded(self, trained: Trained, data: Pairs, brief: bool) -> DecodedTargets:
+        pairs = _part(data.pairs, trained.settings.decoding.validation_examples) if brief else data.pairs
         sources = [pair.source for pair in pairs]
         distinct = list(dict.fromkeys(sources))
-        answers = self.predict(trained, distinct, options)
-        decoded = {source: best[0].text for source, best in zip(distinct, answers, strict=True)}
+        answers = self.predict(trained, distinct, {"beam_size": 1} if brief else {})
+        hypotheses = {source: best[0].text for source, best in zip(distinct, answers, strict=True)}
         references = [pair.target for pair in pairs]
         # If targets are single words, their characters are the units.
         tokens: Callable[[str], Sequence[str]] = list if kind_for(references) == "character" else str.split
-        return sources, [decoded[source] for source in sources], references, tokens
+        return DecodedTargets(sources, [hypotheses[source] for source in sources], references, tokens)
 
     def inputs(self, path: str, settings: TranslateSettings) -> Iterator[str]:
         return sources(path, settings.data.columns)

@@ -10,6 +10,7 @@ from seqloom.config import Settings
 from seqloom.data.pairs import PairTokenizerSettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.models.architecture import EncoderDecoderSettings
+from seqloom.tasks.transduction import SearchSettings
 
 
 class DataSettings(Settings):
@@ -20,11 +21,7 @@ class DataSettings(Settings):
     reverse: bool = Field(False, description="the second column is the source")
 
 
-class DecodingSettings(Settings):
-    beam_size: int = Field(5, gt=0, le=10_000, description="hypotheses for each source; 1 is greedy")
-    length_penalty: float = Field(
-        1.0, ge=0, le=10, description="hypotheses are ranked by log-probability / length to this power"
-    )
+class DecodingSettings(SearchSettings):
     max_length: int = Field(
         0, ge=0, description="largest number of tokens of a target; 0: twice the length of the source, plus 20"
     )
