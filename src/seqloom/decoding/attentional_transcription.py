@@ -16,7 +16,7 @@ from seqloom.decoding.transcription import CtcDecoder, LogProbs, Transcript, joi
 from seqloom.decoding.transduce import transduce
 from seqloom.models.attentional_transcriber import AttentionalTranscriber
 from seqloom.models.transcriber import BLANK
-from seqloom.nn.evaluation import evaluating
+from seqloom.nn.layer import evaluating
 
 _TOKENS_PER_STEP = 1.0
 """A transcript has no more tokens than there are steps, as with CTC."""

@@ -1,9 +1,10 @@
-"""The contract of every layer, and functions on states of any structure."""
+"""The contract of every layer, functions on states of any structure, and evaluation mode."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -103,3 +104,14 @@ def last_real(
         return sequence[:, -1]
     last = sequence[torch.arange(len(lengths), device=sequence.device), (lengths - 1).clamp(min=0)]
     return torch.where(lengths[:, None] > 0, last, before)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Sets evaluation mode, without dropout, and afterwards the mode that the network was in."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)

@@ -20,8 +20,7 @@ from seqloom.data.synthetic import SyntheticData, SyntheticLoader, SyntheticReci
 from seqloom.errors import unknown_name
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.bit_predictor import BitPredictor
-from seqloom.nn.evaluation import evaluating
-from seqloom.nn.layer import State, layers
+from seqloom.nn.layer import State, evaluating, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Band, Steps, Trained, TrainedModel

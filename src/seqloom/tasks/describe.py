@@ -29,7 +29,7 @@ from seqloom.models.architecture import architecture, setting_fields
 from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.models.encoder_decoder import Frames as FrameSource
 from seqloom.models.pooling_names import AUTO
-from seqloom.nn.evaluation import evaluating
+from seqloom.nn.layer import evaluating
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, refuse_unknown
 from seqloom.tasks.describe_settings import RECURRENT, TRANSFORMER, DescribeSettings

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
-from seqloom.nn.evaluation import evaluating
-from seqloom.nn.layer import State
+from seqloom.nn.layer import State, evaluating
 from seqloom.tasks.capabilities import Trained, TrainedModel
 from seqloom.tasks.task import Task
 

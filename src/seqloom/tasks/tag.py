@@ -31,8 +31,7 @@ from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.tagger import Tagger
 from seqloom.models.word_vectors.pretrained import initialise_embedding
-from seqloom.nn.evaluation import evaluating
-from seqloom.nn.layer import State, layers
+from seqloom.nn.layer import State, evaluating, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import ShownExample, Trained, TrainedModel, refuse_unknown

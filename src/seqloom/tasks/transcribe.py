@@ -36,8 +36,7 @@ from seqloom.metrics.transcription import (
 from seqloom.models.attentional_transcriber import ATTENTION, AttentionalTranscriber, transcriber_architectures
 from seqloom.models.transcriber import Transcriber
 from seqloom.models.utterance_svm import UtteranceSvm
-from seqloom.nn.evaluation import evaluating
-from seqloom.nn.layer import State, layers
+from seqloom.nn.layer import State, evaluating, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
