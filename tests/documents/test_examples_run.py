@@ -20,17 +20,23 @@ from tests.support.command_line import CommandLine
 from tests.support.labelled import write_labelled, write_series
 from tests.support.pairs import write_pairs
 from tests.support.sentences import write_sentences
+from tests.support.sounds import spoken, write_recordings, write_wav
 from tests.support.texts import write_text
+from tests.support.vectors_with_texts import write_archive, write_scenes
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("examples/*.md"))]
 DOCUMENTS.remove(ROOT / "docs" / "index.md")  # it has the first example of the README
 WORDS = ["king", "queen", "man", "woman", "cup", "mug", "breakfast", "cereal", "dinner", "lunch"]
 BUDGETS = ("--minutes", "--epochs", "--sequences", "--updates")
-
-
-RUN_DOCUMENTS = [path for path in DOCUMENTS if path.name not in ("describe.md", "transcribe.md")]
-"""The folder of these tests has no recordings and no archives of vectors, which the guides left out are about."""
+BEFORE_THE_EXAMPLES = {
+    "export.md": [
+        "train translate pairs.tsv --model transformer --updates 2 --out runs/translate-transformer",
+        "export runs/translate-transformer --to onnx translator",
+    ],
+    "transcribe.md": ["train transcribe recordings.tsv --model gru --updates 2 --out runs/live"],
+}
+"""The commands that make what a guide's Python examples open."""
 
 
 def name(path: Path) -> str:
@@ -38,8 +44,11 @@ def name(path: Path) -> str:
 
 
 def blocks(document: Path, language: str) -> list[str]:
-    fence = rf"^```{language}\n(.*?)^```$"
-    return re.findall(fence, document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    """The contents of the code blocks with this language. All blocks are matched, so that the end of one is not taken
+    for the beginning of the next."""
+    text = document.read_text(encoding="utf-8")
+    pairs = re.findall(r"^```([^\n]*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [content for name_of_language, content in pairs if name_of_language == language]
 
 
 def commands(document: Path) -> list[list[str]]:
@@ -92,6 +101,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "wordsim353.tsv").write_text("king\tqueen\t8.6\nking\tcup\t1.2\nman\twoman\t8.3\ncup\tmug\t9\n")
     (tmp_path / "questions-words.txt").write_text(": family\nman king woman queen\nwoman queen man king\n")
     write_tables(tmp_path)
+    write_scenes(tmp_path / "images.csv", 40)
+    for archive in ("captions", "new", "test"):
+        write_archive(tmp_path / f"{archive}.npz", 40)
+    write_recordings(tmp_path / "recordings.tsv", 30)
+    write_recordings(tmp_path / "test.tsv", 6)
+    write_wav(tmp_path / "a.wav", spoken("low high"))
     examples = tmp_path / "examples"
     shutil.copytree(ROOT / "examples", examples)
     book = (examples / "moby_dick.txt").read_text(encoding="utf-8").splitlines(keepends=True)
@@ -144,7 +159,7 @@ def with_small_budget(words: list[str]) -> list[str]:
     return small
 
 
-@pytest.mark.parametrize("document", [path for path in RUN_DOCUMENTS if commands(path)], ids=name)
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if commands(path)], ids=name)
 def test_the_commands_run(document: Path, folder: Path, cli: CommandLine) -> None:
     other_data(document, folder)
     run_commands(document, cli)
@@ -164,16 +179,13 @@ def run_commands(document: Path, cli: CommandLine) -> None:
             Path(target).write_text(outcome.output, encoding="utf-8")
 
 
-@pytest.mark.parametrize("document", [path for path in RUN_DOCUMENTS if blocks(path, "python")], ids=name)
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if blocks(path, "python")], ids=name)
 def test_the_python_examples_run(document: Path, folder: Path, cli: CommandLine) -> None:
     """One after the other, with the names of those before."""
     other_data(document, folder)
-    if document.name == "export.md":  # its example opens what was exported
-        run = "runs/translate-transformer"
-        trained = cli("train", "translate", "pairs.tsv", "--model", "transformer", "--updates", "2", "--out", run)
-        assert trained.status == 0, trained.errors
-        exported = cli("export", run, "--to", "onnx", "translator")
-        assert exported.status == 0, exported.errors
+    for command in BEFORE_THE_EXAMPLES.get(document.name, []):
+        outcome = cli(*command.split())
+        assert outcome.status == 0, outcome.errors
     names: dict[str, object] = {}
     for example in blocks(document, "python"):
         exec(example.replace("minutes=10", "updates=2"), names)

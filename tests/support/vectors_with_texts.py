@@ -29,15 +29,30 @@ def caption(shape: str, colour: str, place: str) -> str:
     return f"a {colour} {shape} on the {place}"
 
 
+def draw_scenes(scenes: int, seed: int) -> tuple[list[NDArray[np.float32]], list[str]]:
+    """Vectors and their captions."""
+    random, vectors, captions = np.random.default_rng(seed), [], []
+    for _ in range(scenes):
+        shape, colour, place = (str(random.choice(kind)) for kind in (SHAPES, COLOURS, PLACES))
+        vectors.append(scene(shape, colour, place, random))
+        captions.append(caption(shape, colour, place))
+    return vectors, captions
+
+
 def write_scenes(path: Path, scenes: int = 240, seed: int = 1) -> str:
     """A CSV file with a header and the caption last."""
-    path, random = path.with_suffix(".csv"), np.random.default_rng(seed)
+    path = path.with_suffix(".csv")
     rows = ["a,b,c,d,e,f,g,h,caption"]
-    for _ in range(scenes):
-        words = [str(random.choice(kind)) for kind in (SHAPES, COLOURS, PLACES)]
-        numbers = scene(*words, random)  # type: ignore[call-arg, arg-type]
-        rows.append(",".join(f"{number:.4f}" for number in numbers) + f",{caption(*words)}")
+    for numbers, text in zip(*draw_scenes(scenes, seed), strict=True):
+        rows.append(",".join(f"{number:.4f}" for number in numbers) + f",{text}")
     path.write_text("\n".join(rows) + "\n")
+    return str(path)
+
+
+def write_archive(path: Path, scenes: int = 240, seed: int = 1) -> str:
+    """The same as a NumPy archive."""
+    vectors, captions = draw_scenes(scenes, seed)
+    np.savez(path, vectors=np.stack(vectors), texts=captions)
     return str(path)
 
 
