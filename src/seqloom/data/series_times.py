@@ -96,7 +96,7 @@ def _dates(column: pl.Series, date_format: str, where: str, first_line: int) -> 
     parsings = [(form, parse(column)) for form, parse in fitting]
     complete = [(form, parsed) for form, parsed in parsings if not parsed.null_count()]
     if not complete:
-        raise _no_form(column, parsings, date_format, where, first_line)
+        raise _format_error(column, parsings, date_format, where, first_line)
     if contradictory([form for form, _ in complete]) and any(
         (complete[0][1] != other).any() for _, other in complete[1:]
     ):
@@ -107,7 +107,7 @@ def _dates(column: pl.Series, date_format: str, where: str, first_line: int) -> 
     return complete[0][1].to_numpy().astype("datetime64[s]")
 
 
-def _no_form(
+def _format_error(
     column: pl.Series, parsings: list[tuple[str, pl.Series]], date_format: str, where: str, first_line: int
 ) -> SeqloomError:
     """The error for a column that no single date format fits."""
