@@ -19,4 +19,4 @@ def fasttext(run: Run, file: Path, options: ExportOptions) -> None:
     vectors = Vectors.open(run.folder)
     written = write_fasttext(vectors, file)
     if written < len(vectors):
-        print(f"left out: {len(vectors) - written} tokens with whitespace in them", file=sys.stderr)
+        print(f"skipped: {len(vectors) - written} tokens that contain whitespace", file=sys.stderr)

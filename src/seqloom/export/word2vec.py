@@ -18,4 +18,4 @@ def word2vec(run: Run, file: Path, options: ExportOptions) -> None:
     vectors = Vectors.open(run.folder)
     written = vectors.save(file)
     if written < len(vectors):
-        print(f"left out: {len(vectors) - written} tokens with whitespace in them", file=sys.stderr)
+        print(f"skipped: {len(vectors) - written} tokens that contain whitespace", file=sys.stderr)

@@ -135,7 +135,7 @@ class Run:
         path = path_of(data, cache_folder())
         encoded = encode(path, self.task.recipe(self.plan.reading(columns)), self.codec, cache_folder())
         if not len(encoded):
-            raise SeqloomError("there is nothing to evaluate on", where=path, expected="at least one line of text")
+            raise SeqloomError("there is nothing to evaluate on", where=path, expected="at least one example")
         return encoded
 
     def evaluate(self, data: DataSource | Data) -> dict[str, Any]:
