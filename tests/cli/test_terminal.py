@@ -13,7 +13,7 @@ import hypothesis.strategies as st
 import pytest
 
 import seqloom
-from seqloom.cli.main import _EscapedOutput
+from seqloom.cli.terminal import EscapedOutput
 
 PROMPT = "w1\x1b[31m \x07\x9b2J\x7f \u00e9 \u8a9e\r\tw2"
 SHOWN = r"w1\x1b[31m \x07\x9b2J\x7f é 語\x0d" + "\tw2"
@@ -35,7 +35,7 @@ class Raw(io.RawIOBase):
 @hypothesis.example(PROMPT, 1)
 def test_text_is_escaped_wherever_it_is_cut(text: str, size: int) -> None:
     raw, content = Raw(), text.encode()
-    output = _EscapedOutput(raw)
+    output = EscapedOutput(raw)
     for start in range(0, len(content), size):
         part = content[start : start + size]
         assert output.write(part) == len(part)

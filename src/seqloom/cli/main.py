@@ -1,27 +1,22 @@
-"""`seqloom`: the commands, what is shown at a terminal, and the place where errors become exit statuses."""
+"""`seqloom`: the commands, and the place where errors become exit statuses."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
-import io
 import os
-import re
 import sys
 import time
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from seqloom import __version__
 from seqloom.cli import compare, embed, evaluate, explain, export, listing, look, predict, serve, train, vectors
-from seqloom.comparison.training_process import SHOWN_WARNINGS
-from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
+from seqloom.cli.terminal import escaped_terminal
+from seqloom.errors import RequestError, SeqloomError
 from seqloom.runtime import is_first_on_machine
+from seqloom.shown_warnings import warnings_on_standard_error
 
 app = typer.Typer(
     name="seqloom",
@@ -72,7 +67,7 @@ def main() -> None:
     if "LOCAL_RANK" in os.environ:  # torch reads this at its import; under torchrun, every process would warn
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
-        with _warnings_on_standard_error(), _escaped_terminal():
+        with warnings_on_standard_error(), escaped_terminal():
             _check_arguments(sys.argv[1:])
             try:
                 app(prog_name="seqloom", color=True)  # otherwise, pipes would get lines without their escape codes
@@ -114,98 +109,6 @@ def _drop_output() -> None:
     """Discards what is left in output buffers, so that the interpreter does not write it at its exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextlib.contextmanager
-def _warnings_on_standard_error() -> Iterator[None]:
-    """Prints each SeqloomWarning once, by the first process only; other warnings are shown as usual.
-
-    Python's own filter "once" forgets what it has shown whenever a library changes the filters.
-    """
-    show, shown = warnings.showwarning, set[str]()
-
-    def show_warning(message: Warning | str, category: type[Warning], *others: Any, **more: Any) -> None:
-        if not issubclass(category, SeqloomWarning):
-            show(message, category, *others, **more)
-        elif os.environ.get("RANK", "0") == "0" and _is_new(str(message), shown):
-            print(f"seqloom: warning: {message}", file=sys.stderr)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", SeqloomWarning)
-        warnings.showwarning = show_warning
-        is_child = SHOWN_WARNINGS in os.environ
-        try:
-            yield
-        finally:
-            if not is_child:
-                os.environ.pop(SHOWN_WARNINGS, None)
-
-
-def _is_new(message: str, shown: set[str]) -> bool:
-    """Whether neither this process nor another one of the same comparison has shown the warning; it is shown now."""
-    digest = hashlib.sha256(message.encode()).hexdigest()
-    if SHOWN_WARNINGS in os.environ:
-        path = Path(os.environ[SHOWN_WARNINGS])
-        with contextlib.suppress(OSError):
-            shown.update(path.read_text().split())
-            with path.open("a") as stream:
-                stream.write(f"{digest}\n")
-    is_new = digest not in shown
-    shown.add(digest)
-    return is_new
-
-
-_CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
-"""C0 without tab and line feed, DEL, and C1 (U+0080 to U+009F) in UTF-8."""
-_BEGIN_OF_C1 = b"\xc2"
-
-
-@contextlib.contextmanager
-def _escaped_terminal() -> Iterator[None]:
-    """Within the block, standard output shows control characters as escapes (`\\x1b`) if it is a terminal. Files and
-    pipes get every byte as it is."""
-    output = sys.stdout
-    binary = getattr(output, "buffer", None)
-    if binary is None or not output.isatty():
-        yield
-        return
-    output.flush()
-    raw = getattr(binary, "raw", binary)  # unbuffered output has no other below it
-    stream = io.BufferedWriter(_EscapedOutput(raw))
-    sys.stdout = io.TextIOWrapper(stream, output.encoding, output.errors, line_buffering=True)
-    try:
-        yield
-    finally:
-        sys.stdout = output
-
-
-class _EscapedOutput(io.RawIOBase):
-    """Bytes of UTF-8 text to `raw`. The first byte of a character that is cut waits for the second."""
-
-    def __init__(self, raw: io.RawIOBase) -> None:
-        self._raw, self._waiting = raw, b""
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    def write(self, content: Any) -> int:
-        size, data = len(content), self._waiting + bytes(content)
-        self._waiting = _BEGIN_OF_C1 if data.endswith(_BEGIN_OF_C1) else b""
-        data = data.removesuffix(self._waiting) if self._waiting else data
-        shown = memoryview(_CONTROL.sub(_escape, data))
-        while shown:
-            shown = shown[self._raw.write(shown) or 0 :]
-        return size
-
-
-def _escape(match: re.Match[bytes]) -> bytes:
-    return f"\\x{match[0][-1]:02x}".encode()
 
 
 if __name__ == "__main__":

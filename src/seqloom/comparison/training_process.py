@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import codecs
 import os
 import re
@@ -10,20 +9,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from seqloom.errors import RequestError, SeqloomError
+from seqloom.shown_warnings import share_shown_warnings
 
 STOPS_WITH_PARENT = "SEQLOOM_STOPS_WITH_PARENT"
 """The environment variable that tells a training to stop when its standard input ends."""
-SHOWN_WARNINGS = "SEQLOOM_SHOWN_WARNINGS"
-"""The environment variable with the path of a file of hashes: warnings that a process of a comparison has shown."""
 SECONDS_TO_SAVE = 60.0
 _INTERRUPTED = 130
 _LAST_CHARACTERS = 4_000  # of the last output of the child, for the error message
@@ -35,7 +31,7 @@ def run_training(arguments: Sequence[str], title: str, quiet: bool = False) -> N
 
     Raises KeyboardInterrupt if it was stopped and has saved, and SeqloomError with its error message if it failed.
     """
-    _share_shown_warnings()
+    share_shown_warnings()
     environment = os.environ | {STOPS_WITH_PARENT: "1"}
     if sys.stderr.isatty():  # its standard error is a pipe, but ends on a terminal
         environment |= {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}
@@ -77,15 +73,6 @@ def run_training(arguments: Sequence[str], title: str, quiet: bool = False) -> N
     if status:
         kind = RequestError if status == RequestError.exit_status else SeqloomError
         raise kind(f"the training of {title} failed", got=_error_message(output, status))
-
-
-def _share_shown_warnings() -> None:
-    """Has this process and those that it starts show each warning once in all."""
-    if SHOWN_WARNINGS not in os.environ:
-        number, path = tempfile.mkstemp(prefix="seqloom-warnings-")
-        os.close(number)
-        os.environ[SHOWN_WARNINGS] = path
-        atexit.register(Path(path).unlink, missing_ok=True)
 
 
 def stop_with_parent() -> None:
