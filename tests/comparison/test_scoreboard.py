@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,11 @@ import pytest
 from seqloom.comparison.differences import Difference, ModelScores, pairwise, to_leader
 from seqloom.comparison.report import report_page
 from seqloom.comparison.report_charts import pareto_front
+from seqloom.comparison.report_content import make_report
+from seqloom.comparison.results import Results
 from seqloom.comparison.scoreboard import Row, notes, scoreboard
 from seqloom.comparison.tables import latex_table, markdown_table
+from seqloom.comparison.task_verdict import TaskVerdict
 from seqloom.comparison.verdict import verdict
 
 EVIL = "<script>alert('&\"')</script>"
@@ -174,6 +178,23 @@ def test_five_identical_models_tie_on_whole_boards() -> None:
             difference.told_apart for difference in to_leader(pairwise(models, lower_is_better=False), models)
         )
     assert ties >= 95
+
+
+def test_scores_that_cannot_be_compared_give_no_differences_and_no_order() -> None:
+    models = {name: scored(name, scores) for name, scores in (("a", [5.0, 6.0]), ("b", [7.0, 8.0]))}
+    curves = [[[(s, 5.0 + s / 100) for s in range(1, 9)]], [[(s, 90.0 / s) for s in range(1, 9)]]]
+    rows = [replace(row(name, list(models[name].scores)), curves=c) for name, c in zip(models, curves, strict=True)]
+    results = Results([{"summary": {"lower_is_better": True, "score": "perplexity"}}], models, rows, "line", 400)
+    terms = {"task": "vectors", "budget": {"updates": 1}}
+    apart = make_report(results, terms, "seqloom", {}, TaskVerdict("No verdict.", is_comparable=False))
+    assert (apart["verdict"], apart["differences"], apart["pairs"]) == ("No verdict.", [], [])
+    assert "answers" not in apart
+    (improving,) = apart["warnings"]
+    assert "b (−" in improving
+    assert "come first" not in improving
+    special = make_report(results, terms, "seqloom", {}, TaskVerdict("A verdict.", is_comparable=True))
+    assert len(special["differences"]) == 1
+    assert "come first" in special["warnings"][-1]
 
 
 def test_differences_come_back_from_json() -> None:

@@ -13,7 +13,7 @@ from seqloom.errors import RequestError
 from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
-    from seqloom.comparison.comparison import Comparison
+    from seqloom.comparison.report_content import Comparison
 
 
 def compare(

@@ -2,68 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import shlex
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from seqloom.comparison.advice import next_steps, recommendations
-from seqloom.comparison.differences import Difference, pairwise, to_leader
 from seqloom.comparison.equal_size import equal_sizes
 from seqloom.comparison.examples import example_scores
-from seqloom.comparison.fairness import warnings
-from seqloom.comparison.forecasts import forecast_verdict
 from seqloom.comparison.jobs import check_jobs, machines_of, make_runner
 from seqloom.comparison.leakage import leakage_warning
-from seqloom.comparison.questions import ModelFacts, answers
-from seqloom.comparison.results import Results, gather, measure_online, run_content
-from seqloom.comparison.scoreboard import Row, notes, scoreboard
+from seqloom.comparison.questions import ModelFacts
+from seqloom.comparison.report_content import Comparison, make_report, write_report
+from seqloom.comparison.results import gather, measure_online, run_content
 from seqloom.comparison.spec import TUNED, ComparisonSpec, claim_folder, make_spec
-from seqloom.comparison.tables import latex_table, markdown_table
-from seqloom.comparison.trainings import Training, has_no_seed, plan_trainings, slow_trainings, train_all
+from seqloom.comparison.task_verdict import task_verdict
+from seqloom.comparison.trainings import (
+    Settings,
+    Training,
+    has_no_seed,
+    plan_trainings,
+    slow_trainings,
+    train_all,
+)
 from seqloom.comparison.tune import check_tuning_installed, tuned_spec, tuning_note
-from seqloom.comparison.verdict import verdict
 from seqloom.comparison.worst_examples import worst_examples
 from seqloom.config import flatten
 from seqloom.data.corpus import prepare
 from seqloom.data.input_source import DataSource, paths_of
-from seqloom.files import write_atomic
 from seqloom.processors import num_threads
-from seqloom.run import load, make_settings
 from seqloom.runtime import cache_folder
 from seqloom.storage.folder import locked_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Diagnoses, Forecasts, Incomparable
+from seqloom.tasks.capabilities import Diagnoses
 from seqloom.training.reports import read_json
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The result: `rows` of the scoreboard, the best first; `report`, the content of `report.json`; `folder`, which
-    holds `report.json` and `report.html`."""
-
-    folder: Path
-    rows: list[Row]
-    report: dict[str, Any]
-
-    def __str__(self) -> str:
-        warnings = [f"Warning: {warning}" for warning in self.report["warnings"]]
-        answers = [f"{answer['topic']}: {answer['text']}" for answer in self.report.get("answers", [])]
-        steps = [f"To try next: {step}." for step in self.report.get("next_steps", [])]
-        advice = [*self.report.get("recommendations", []), *steps]
-        sentences = [self.report["verdict"], *answers, *advice, *warnings, *self.report["notes"]]
-        return "\n\n".join(
-            [scoreboard(self.rows, self.report["score"]), "\n".join(textwrap.fill(text, 100) for text in sentences)]
-        )
 
 
 def compare(
@@ -117,25 +90,26 @@ def compare(
         with locked_folder(folder):
             claim_folder(folder, asdict(spec))
             sizes = equal_sizes(spec, folder) if equal != "minutes" else {}
-            own_settings = {name: {**spec.settings_of(name), **sizes.get(name, {})} for name in spec.models}
             if tune:
-                spec = tuned_spec(spec, own_settings, folder, quiet)
+                spec = tuned_spec(spec, _with_sizes(spec, sizes), folder, quiet)
                 sizes = {name: sizes.get(name.removesuffix(TUNED), {}) for name in spec.models}
-                own_settings = {name: {**spec.settings_of(name), **sizes[name]} for name in spec.models}
             trainings = plan_trainings(spec, folder)
-            run = make_runner(spec, own_settings, folder, jobs, cluster, quiet)
+            run = make_runner(spec, _with_sizes(spec, sizes), folder, jobs, cluster, quiet)
             train_all(spec, trainings, run, quiet)
-            return _conclude(spec, trainings, own_settings, sizes, folder, None if figures is None else Path(figures))
+            return _conclude(spec, trainings, sizes, folder, None if figures is None else Path(figures))
     except KeyboardInterrupt:
         if not quiet:
             print("the same command resumes where this one stopped", file=sys.stderr)
         raise
 
 
+def _with_sizes(spec: ComparisonSpec, sizes: Mapping[str, Mapping[str, int]]) -> Settings:
+    return {name: {**spec.settings_of(name), **sizes.get(name, {})} for name in spec.models}
+
+
 def _conclude(
     spec: ComparisonSpec,
     trainings: Sequence[Training],
-    settings: Mapping[str, Mapping[str, Any]],
     sizes: Mapping[str, Mapping[str, int]],
     folder: Path,
     figures: Path | None,
@@ -153,15 +127,10 @@ def _conclude(
         slow = slow_trainings([training for training in trainings if training.name not in without_seed])
         left_out = sorted({training.name for training in slow})
     terms = {**asdict(spec), "sizes": {name: dict(values) for name, values in sizes.items()}}
-    special = _incomparable(spec) or _forecasts(spec, trainings)
-    report = make_report(results, terms, shlex.join(spec.command(str(folder))), left_out, special)
-    facts = {
-        name: ModelFacts(
-            spec.specs[name].model, flatten(make_settings(spec.task, spec.specs[name].model, values, spec.data))
-        )
-        for name, values in settings.items()
-    }
-    report |= make_advice(results, report, facts, tasks[spec.task].models(), bool(spec.tune)) if not special else {}
+    models = {name: model.model for name, model in spec.specs.items()}
+    special = task_verdict(spec.task, models, trainings, spec.test or spec.data, spec.threads)
+    facts = {name: ModelFacts(models[name], flatten(spec.all_settings(name, sizes.get(name)))) for name in spec.models}
+    report = make_report(results, terms, shlex.join(spec.command(str(folder))), facts, special, left_out)
     report["worst_examples"] = worst_examples(results, trainings, examples, folder, spec.threads)
     if "minutes" in spec.budget:
         minutes, threads = spec.budget["minutes"], results.rows[0].threads
@@ -172,114 +141,17 @@ def _conclude(
     machines = machines_of(folder)
     report["machines"] = {training.folder.name: machines.get(training.folder.name, "") for training in trainings}
     if spec.tune:
-        tuning = read_json(folder / "tuning.json")
-        report |= {"tuning": tuning}
-        report["notes"].append(tuning_note(spec.tune, tuning))
-    report["warnings"] += [sentence for sentence in [_leakage(spec)] if sentence]
-    if _incomparable(spec):
-        report |= {"differences": [], "pairs": []}
+        report["tuning"] = read_json(folder / "tuning.json")
+        report["notes"].append(tuning_note(spec.tune, report["tuning"]))
+    if leakage := _leakage(spec):
+        report["warnings"].append(leakage)
     return write_report(results, report, folder, figures)
 
 
-def make_report(
-    results: Results, terms: Mapping[str, Any], command: str, left_out: Sequence[str], special: str = ""
-) -> dict[str, Any]:
-    """The content of `report.json`. `left_out`: models that the verdict ignores. `special`: a verdict of the task."""
-    models = [results.scores[row.model] for row in results.rows if row.model not in left_out]
-    pairs = pairwise(models, results.lower_is_better)
-    differences = to_leader(pairs, models)
-    return {
-        "task": terms["task"],
-        "score": results.score,
-        "lower_is_better": results.lower_is_better,
-        "verdict": special or verdict(models, differences, results.score, results.lower_is_better, results.unit),
-        "notes": notes(results.rows, results.unit, left_out),
-        "warnings": warnings(results.rows, differences, results.unit, results.lower_is_better, terms["budget"]),
-        "leader": models[0].model,
-        "differences": [difference.to_json() for difference in differences],
-        "pairs": [difference.to_json() for difference in pairs],
-        "examples": {"number": results.examples, "unit": results.unit},
-        "terms": dict(terms),
-        "command": command,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "threads": results.rows[0].threads,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-        },
-        "rows": [row.to_json() for row in results.rows],
-        "runs": results.runs,
-    }
-
-
-def make_advice(
-    results: Results,
-    report: Mapping[str, Any],
-    facts: Mapping[str, ModelFacts],
-    available: Sequence[str],
-    tuned: bool,
-) -> dict[str, Any]:
-    """The parts of the report that answer questions: `answers`, `recommendations`, `next_steps`. `facts`: the model and
-    the settings of each name; `available`: the models of the task."""
-    pairs = [Difference.from_json(content) for content in report["pairs"]]
-    differences = [Difference.from_json(content) for content in report["differences"]]
-    names = {report["leader"], *(difference.model for difference in differences)}
-    rows = [row for row in results.rows if row.model in names]
-    return {
-        "answers": [answer._asdict() for answer in answers(rows, pairs, facts, results.score)],
-        "recommendations": recommendations(rows, differences, results.score),
-        "next_steps": next_steps(rows, differences, facts, results.lower_is_better, available, tuned),
-    }
-
-
-def write_report(results: Results, report: dict[str, Any], folder: Path, figures: Path | None) -> Comparison:
-    from seqloom.comparison.report import report_page  # charts take a third of a second to import
-
-    report = json.loads(json.dumps(report))  # the same as reading the file gives
-    write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
-    write_atomic(folder / "report.md", markdown_table(report, results.rows))
-    write_atomic(folder / "report.tex", latex_table(report, results.rows))
-    report_page(report).write(folder / "report.html", figures)
-    return Comparison(folder, results.rows, report)
-
-
-def _facts(spec: ComparisonSpec, name: str, settings: Mapping[str, Any]) -> ModelFacts:
-    model = spec.specs[name].model
-    return ModelFacts(model, flatten(make_settings(spec.task, model, settings, spec.data)))
-
-
 def _leakage(spec: ComparisonSpec) -> str:
-    task, name = tasks[spec.task], spec.models[0]
+    """A warning if one token of the training data gives a label away; empty if none does."""
+    task = tasks[spec.task]
     if not isinstance(task, Diagnoses):
         return ""
-    recipe = task.recipe(make_settings(spec.task, spec.specs[name].model, spec.settings_of(name), spec.data))
+    recipe = task.recipe(spec.all_settings(spec.models[0]))
     return leakage_warning(prepare(spec.sources(), recipe, cache_folder()).train)
-
-
-def _incomparable(spec: ComparisonSpec) -> str:
-    """Why the scores of these models cannot be compared; empty if they can."""
-    task = tasks[spec.task]
-    models = list(dict.fromkeys(model.model for model in spec.specs.values()))
-    return task.apart(models) if isinstance(task, Incomparable) else ""
-
-
-def _forecasts(spec: ComparisonSpec, trainings: Sequence[Training]) -> str:
-    """The verdict on forecasting models, paired over series or origins; empty for other tasks. It uses the run of each
-    model with the first seed."""
-    if not isinstance(tasks[spec.task], Forecasts):
-        return ""
-    runs = {t.name: load(t.folder, threads=spec.threads) for t in trainings if t.seed == 1}
-    return forecast_verdict({name: run.backtest(spec.test or spec.data) for name, run in runs.items()})
-
-
-def _processor() -> str:
-    """The name of the processor if the system reports it, otherwise its architecture."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()

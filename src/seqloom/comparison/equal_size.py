@@ -14,7 +14,6 @@ from seqloom.data.corpus import Corpus, prepare
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.memory import within_memory
-from seqloom.run import make_settings
 from seqloom.runtime import cache_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FitsWithoutGradients
@@ -53,7 +52,7 @@ def equal_sizes(spec: ComparisonSpec, folder: Path) -> dict[str, Sizes]:
 
 def size_settings(spec: ComparisonSpec, name: str) -> Sizes:
     """The settings that say how large the layers of a model are, and their values, the coarsest first."""
-    settings = make_settings(spec.task, spec.specs[name].model, spec.settings_of(name), spec.data)
+    settings = spec.all_settings(name)
     values, ranked = flatten(settings), []
     for setting, group in leaves(type(settings)).items():
         last = setting.rsplit(".", 1)[-1]
@@ -68,7 +67,7 @@ def size_settings(spec: ComparisonSpec, name: str) -> Sizes:
 
 def _steps(spec: ComparisonSpec, name: str, base: Sizes) -> Sizes:
     """What each size must be divisible by: model_dim by twice the number of heads."""
-    values = flatten(make_settings(spec.task, spec.specs[name].model, spec.settings_of(name), spec.data))
+    values = flatten(spec.all_settings(name))
     return {
         setting: 2 * values[f"{setting.rsplit('.', 1)[0]}.num_heads"] if setting.endswith("model_dim") else 1
         for setting in base
@@ -78,8 +77,7 @@ def _steps(spec: ComparisonSpec, name: str, base: Sizes) -> Sizes:
 def _counter(spec: ComparisonSpec, name: str) -> Count | None:
     """A function from changed settings to the number of parameters; None if the model is not a network."""
     task, model = tasks[spec.task], spec.specs[name].model
-    own_settings = spec.settings_of(name)
-    settings = make_settings(spec.task, model, own_settings, spec.data)
+    settings = spec.all_settings(name)
     if isinstance(task, FitsWithoutGradients) and task.fitted(model, settings) is not None:
         return None
     if not isinstance(task, NetworkTask):
@@ -87,7 +85,7 @@ def _counter(spec: ComparisonSpec, name: str) -> Count | None:
     corpus: Corpus[Any, Any] = prepare(spec.sources(), task.recipe(settings), cache_folder())
 
     def count(sizes: Mapping[str, int]) -> int:
-        changed = make_settings(spec.task, model, {**own_settings, **sizes}, spec.data)
+        changed = spec.all_settings(name, sizes)
         with within_memory(dict(sizes)):
             return sum(parameter.numel() for parameter in task.build(corpus, model, changed).parameters())
 

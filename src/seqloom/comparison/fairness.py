@@ -37,10 +37,11 @@ def warnings(
     unit: str,
     lower_is_better: bool,
     budget: Mapping[str, float],
+    is_comparable: bool = True,
 ) -> list[str]:
-    """Sentences for the report. `differences` are those to the leader; `unit` is the unit of the test data."""
-    sentences = [_small_test_data(rows, differences, unit)]
-    sentences += _still_improving(rows, lower_is_better)
+    """Sentences for the report. `differences` are those to the leader; `unit` is the unit of the test data.
+    `is_comparable`: whether the scores say which model is better."""
+    sentences = [_small_test_data(rows, differences, unit), _still_improving(rows, lower_is_better, is_comparable)]
     if "minutes" in budget:
         sentences += [_overrun(rows, 60 * budget["minutes"]), _busy(rows)]
     return [sentence for sentence in sentences if sentence]
@@ -82,11 +83,11 @@ def extrapolated_gain(curve: Curve, lower_is_better: bool) -> float:
     return max(min(slope, float(room)), 0.0)
 
 
-def _still_improving(rows: Sequence[Row], lower_is_better: bool) -> list[str]:
+def _still_improving(rows: Sequence[Row], lower_is_better: bool, is_comparable: bool) -> str:
     promised = promises(rows, lower_is_better)
     improving = {promise.model: promise for promise in promised if promise.gain}
     if not improving:
-        return []
+        return ""
     sign = "−" if lower_is_better else "+"
     gains = [
         f"{model} ({sign}{plain(improving[model].gain)})" for model in (r.model for r in rows) if model in improving
@@ -95,11 +96,13 @@ def _still_improving(rows: Sequence[Row], lower_is_better: bool) -> list[str]:
         f"Still improving when the budget ended: {listed(gains, 'and')}, extrapolated to twice the time from the last "
         "half of the learning curves."
     )
+    if not is_comparable:
+        return sentence
     before, after = [row.model for row in rows], [promise.model for promise in promised]
     if before[0] != after[0]:
         order = listed([f"{p.model} (about {plain(p.score)})" for p in promised[:2]], "before")
-        return [f"{sentence} With twice the time another model would probably come first: {order}."]
-    return [f"{sentence} With twice the time the same model would probably come first."]
+        return f"{sentence} With twice the time another model would probably come first: {order}."
+    return f"{sentence} With twice the time the same model would probably come first."
 
 
 def _small_test_data(rows: Sequence[Row], differences: Sequence[Difference], unit: str) -> str:

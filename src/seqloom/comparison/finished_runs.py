@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqloom.comparison.comparison import Comparison, make_advice, make_report, write_report
 from seqloom.comparison.examples import opened, read_example_scores, save_example_scores, score_examples
-from seqloom.comparison.forecasts import forecast_verdict
 from seqloom.comparison.questions import ModelFacts
+from seqloom.comparison.report_content import Comparison, make_report, write_report
 from seqloom.comparison.results import gather, measure_online, run_content
 from seqloom.comparison.spec import claim_folder
+from seqloom.comparison.task_verdict import task_verdict
 from seqloom.comparison.trainings import Training, is_deterministic
 from seqloom.comparison.worst_examples import worst_examples
 from seqloom.config import flatten
@@ -25,8 +25,6 @@ from seqloom.files import write_atomic
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.runtime import cache_folder
 from seqloom.storage.folder import locked_folder
-from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Forecasts, Incomparable
 from seqloom.training.reports import read_json
 
 
@@ -164,14 +162,12 @@ def _conclude(runs: Sequence[ScoredRun], data: str, threads: int, folder: Path, 
         "runs": [str(run.folder) for run in runs],
     }
     command = ["seqloom", "compare", *(str(run.folder) for run in runs), data, "--out", str(folder)]
-    special = _special_verdict(runs, names, data, threads)
-    report = make_report(results, terms, shlex.join(command), [], special)
-    if not special:
-        facts = {name: ModelFacts(run.model, run.settings) for name, run in zip(names, runs, strict=True)}
-        report |= make_advice(results, report, facts, tasks[runs[0].task].models(), tuned=True)
+    facts = {name: ModelFacts(run.model, run.settings) for name, run in zip(names, runs, strict=True)}
+    special = task_verdict(runs[0].task, {name: fact.model for name, fact in facts.items()}, trainings, data, threads)
+    report = make_report(results, terms, shlex.join(command), facts, special)
     examples = [run.examples for run in runs]
     report["worst_examples"] = worst_examples(results, trainings, examples, folder, threads, data)
-    report["notes"] += _unequal_terms(runs, names)
+    report["notes"] += _notes(runs, names)
     return write_report(results, report, folder, figures)
 
 
@@ -189,23 +185,8 @@ def _names(runs: Sequence[ScoredRun]) -> list[str]:
     return [by_config[run.config] for run in runs]
 
 
-def _special_verdict(runs: Sequence[ScoredRun], names: Sequence[str], data: str, threads: int) -> str:
-    """The verdict of tasks that have their own: scores that cannot be compared, and forecasts."""
-    task = tasks[runs[0].task]
-    if isinstance(task, Incomparable) and (reason := task.apart(list(dict.fromkeys(run.model for run in runs)))):
-        return reason
-    if not isinstance(task, Forecasts):
-        return ""
-    scores = {}
-    for name, run in zip(names, runs, strict=True):
-        if name not in scores:
-            with opened(run.folder, threads) as loaded:
-                scores[name] = loaded.backtest(data)
-    return forecast_verdict(scores)
-
-
-def _unequal_terms(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
-    """Warnings where the runs were not trained on equal terms."""
+def _notes(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
+    """That nothing was trained, and where the runs were not trained on equal terms."""
     sentences = ["These runs were trained before; nothing was trained for this comparison."]
     budgets = {
         name: ", ".join(f"{value:g} {unit}" for unit, value in run.budget.items())

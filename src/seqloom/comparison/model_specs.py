@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqloom.config import full_name, parse_assignments
+from seqloom.config import Settings, full_name, parse_assignments
 from seqloom.errors import RequestError
-from seqloom.run import make_settings, settings_type
+from seqloom.run import settings_type
 
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 _LONGEST_FOLDER_NAME = 100
@@ -62,12 +62,12 @@ def parse_model(name: str, task: str) -> ModelSpec:
     return ModelSpec(name, model, settings)
 
 
-def refuse_equal_models(settings_by_name: Mapping[str, tuple[str, Mapping[str, Any]]], task: str, data: str) -> None:
+def refuse_equal_models(settings_by_name: Mapping[str, tuple[str, Settings]]) -> None:
     """Raises RequestError if two names stand for the same model with the same settings. `settings_by_name`: the model
-    and the settings of each name."""
+    and all settings of each name."""
     names: dict[str, str] = {}
     for name, (model, settings) in settings_by_name.items():
-        key = f"{model} {make_settings(task, model, settings, data).model_dump_json()}"
+        key = f"{model} {settings.model_dump_json()}"
         if key in names:
             raise RequestError(
                 "two names stand for the same model with the same settings",

@@ -14,7 +14,7 @@ import numpy as np
 from seqloom.comparison.differences import ModelScores
 from seqloom.comparison.online import online_milliseconds
 from seqloom.comparison.scoreboard import Row, model_scores
-from seqloom.comparison.trainings import Training
+from seqloom.comparison.trainings import Training, first_folders
 from seqloom.files import write_atomic
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.training.reports import MetricsFile, read_json, read_summary
@@ -103,7 +103,6 @@ def measure_online(trainings: Sequence[Training], threads: int, folder: Path) ->
     path = folder / "online.json"
     if path.exists():
         return read_json(path)
-    first = {training.name: training.folder for training in reversed(trainings)}
-    latencies = {name: online_milliseconds(run, threads) for name, run in sorted(first.items())}
+    latencies = {name: online_milliseconds(run, threads) for name, run in sorted(first_folders(trainings).items())}
     write_atomic(path, json.dumps(latencies, indent=2) + "\n")
     return latencies

@@ -91,6 +91,11 @@ class ComparisonSpec:
             {n: v for n, v in shared.items() if full_name(kind, n) not in targeted} | targeted if targeted else shared
         )
 
+    def all_settings(self, name: str, changed: Mapping[str, Any] | None = None) -> Any:
+        """All settings of a model, with what is `changed`; those that are not set have the presets of the task."""
+        own_settings = {**self.settings_of(name), **(changed or {})}
+        return make_settings(self.task, self.specs[name].model, own_settings, self.data)
+
     def command(self, out: str) -> list[str]:
         """The command line of this comparison."""
         requested = [name for name in self.models if name not in self.baselines and name not in self.tuned]
@@ -187,7 +192,7 @@ def make_spec(
     spec.sources()  # raises RequestError for folds that are impossible
     for name in names:
         _check_model(spec, name)
-    refuse_equal_models({name: (spec.specs[name].model, spec.settings_of(name)) for name in names}, task, data)
+    refuse_equal_models({name: (spec.specs[name].model, spec.all_settings(name)) for name in names})
     return spec
 
 
@@ -198,9 +203,8 @@ def _baselines(task: str, data: str) -> Sequence[str]:
 
 def _check_model(spec: ComparisonSpec, name: str) -> None:
     """Raises RequestError, with the name of the model, if its settings are impossible."""
-    model = spec.specs[name].model
     try:
-        make_settings(spec.task, model, spec.settings_of(name), spec.data)
+        spec.all_settings(name)
     except RequestError as error:
         raise RequestError(
             f"{name}: {error.what}",

@@ -11,7 +11,6 @@ from seqloom.comparison.spec import ComparisonSpec, assignments
 from seqloom.comparison.training_process import SECONDS_TO_SAVE, run_training
 from seqloom.files import make_folder, writing
 from seqloom.models.fitted import FittedByPasses
-from seqloom.run import make_settings
 from seqloom.storage.folder import locked_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FitsWithoutGradients
@@ -53,10 +52,17 @@ def plan_trainings(spec: ComparisonSpec, folder: Path) -> list[Training]:
     ]
 
 
+def first_folders(trainings: Sequence[Training]) -> dict[str, Path]:
+    """The folder of the first training of each name."""
+    folders: dict[str, Path] = {}
+    for training in trainings:
+        folders.setdefault(training.name, training.folder)
+    return folders
+
+
 def has_no_seed(spec: ComparisonSpec, name: str) -> bool:
     """Whether every seed gives the same model, as for count-based models."""
-    model = spec.specs[name].model
-    return is_deterministic(spec.task, model, make_settings(spec.task, model, spec.settings_of(name), spec.data))
+    return is_deterministic(spec.task, spec.specs[name].model, spec.all_settings(name))
 
 
 def is_deterministic(task_name: str, model: str, settings: Any) -> bool:
@@ -91,14 +97,10 @@ def train_all(spec: ComparisonSpec, trainings: Sequence[Training], run: Runner, 
 
 def slow_trainings(trainings: Sequence[Training]) -> list[Training]:
     """The trainings that got less processor time than the best one, because the machine was busy."""
-    shares = {training: processor_share(training) for training in trainings}
+    # Trainings by older versions did not measure it.
+    shares = {training: read_summary(training.folder).get("processor_share") for training in trainings}
     best = max((share for share in shares.values() if share is not None), default=1.0)
     return [training for training, share in shares.items() if share is not None and share < FAIR_SHARE * best]
-
-
-def processor_share(training: Training) -> float | None:
-    """None for a training by an older version, which did not measure it."""
-    return read_summary(training.folder).get("processor_share")
 
 
 def train_once(spec: ComparisonSpec, settings: Settings, training: Training, quiet: bool) -> None:

@@ -13,7 +13,6 @@ from seqloom.comparison.spec import TUNED, ComparisonSpec
 from seqloom.comparison.trainings import Training, has_no_seed, train_once
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
-from seqloom.run import make_settings
 from seqloom.tasks.tuning import Range, tuning_ranges
 from seqloom.training.reports import read_summary
 
@@ -34,7 +33,7 @@ def tuned_spec(
     tuning, by model. Writes `tuning.json` into the folder: all trials, and their cost."""
     tuned, report = {}, {}
     for name in spec.models:
-        values = make_settings(spec.task, spec.specs[name].model, settings[name], spec.data)
+        values = spec.all_settings(name, settings[name])
         ranges = tuning_ranges(values, with_sizes=spec.equal == "minutes")
         ranges = {setting: r for setting, r in ranges.items() if setting not in spec.specs[name].settings}
         if not ranges or has_no_seed(spec, name):
