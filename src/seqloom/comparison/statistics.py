@@ -14,6 +14,7 @@ All functions take arrays with any leading dimensions, so that many boards are c
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ class Spread(NamedTuple):
     seeds: Array
     seeds_freedom: Array
     examples: Array
-    examples_freedom: float
+    examples_freedom: float | Array
     interaction: Array
 
     @property
@@ -68,7 +69,7 @@ class Spread(NamedTuple):
         parts = self.seeds**2 / self.seeds_freedom + self.examples**2 / self.examples_freedom
         return np.maximum(self.total**2 / np.maximum(parts, _TINY), 1.0)
 
-    def at(self, seeds: float = 1.0, examples: float = 1.0) -> Spread:
+    def at(self, seeds: float | Array = 1.0, examples: float | Array = 1.0) -> Spread:
         """The variance with `seeds` times as many seeds and `examples` times as many examples."""
         interaction = self.interaction / (seeds * examples)
         return Spread(
@@ -170,17 +171,16 @@ def enough(difference: float, spread: Spread, seeds: int, pairs: int) -> Enough:
     alpha, distance = ALPHA / pairs, abs(difference)
     beyond = float(stats.norm.ppf(_POWER))
 
-    def shows(larger: Spread) -> bool:
+    def shows(larger: Spread) -> NDArray[np.bool_]:
         by_test = (stats.t.isf(alpha / 2, larger.freedom) + beyond) * np.sqrt(larger.total) <= distance
-        return bool(by_test and half_width(larger) <= distance)
+        return np.asarray(by_test & (half_width(larger) <= distance))
 
     if not distance or not np.isfinite(spread.examples):
         return Enough(None, None)
-    more_seeds = next((n for n in range(max(seeds, 2), _MOST_SEEDS) if shows(spread.at(seeds=n / max(seeds, 1)))), None)
-    times, more_examples = 1.0, None
-    while times < _MOST_TIMES:
-        if shows(spread.at(examples=times)):
-            more_examples = round(examples * times)
-            break
-        times *= 1.1
-    return Enough(more_seeds, more_examples)
+    numbers = np.arange(max(seeds, 2), _MOST_SEEDS)
+    more_seeds = numbers[shows(spread.at(seeds=numbers / max(seeds, 1)))]
+    times = np.power(1.1, np.arange(math.ceil(math.log(_MOST_TIMES, 1.1)), dtype=np.float64))
+    more_times = times[shows(spread.at(examples=times))]
+    return Enough(
+        int(more_seeds[0]) if len(more_seeds) else None, round(examples * more_times[0]) if len(more_times) else None
+    )
