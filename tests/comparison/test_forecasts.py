@@ -56,12 +56,12 @@ def test_the_verdict_answers_the_questions_of_the_field() -> None:
     verdict = forecast_verdict({"seasonal-naive": noisy(1.0), "ar": noisy(0.5), "gru": noisy(0.0)})
     assert "gru forecasts best" in verdict
     assert "gru beats the naive forecasts (seasonal-naive)" in verdict
-    assert "A recurrent network (gru) earns its keep over an autoregression (ar)" in verdict
+    assert "A recurrent network (gru) beats an autoregression (ar)" in verdict
     assert "One model of all series (gru) beats one for each (ar)" in verdict
     verdict = forecast_verdict({"naive": noisy(0.0), "ar": noisy(0.0), "gru": noisy(0.0)})
     assert "cannot be told from" in verdict
-    assert "Nothing beats naive for sure" in verdict
-    assert "does not earn its keep" in verdict
+    assert "Nothing beats naive significantly" in verdict
+    assert "does not beat an autoregression" in verdict
 
 
 def test_the_best_of_many_models_is_held_to_a_stricter_level() -> None:
@@ -73,5 +73,5 @@ def test_the_best_of_many_models_is_held_to_a_stricter_level() -> None:
     assert "ar beats the naive forecasts" in forecast_verdict(few)
     many = few | {name: scores(base + 0.5) for name in ("gru", "lstm", "tcn", "rnn")}
     verdict = forecast_verdict(many)
-    assert "Nothing beats naive for sure" in verdict
+    assert "Nothing beats naive significantly" in verdict
     assert "corrected for 5 comparisons" in verdict

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from seqloom.comparison.verdict import listed, plain
+from seqloom.comparison.statistics import ALPHA, holm
+from seqloom.comparison.verdict import listed, p_text, plain
 from seqloom.metrics.forecasting import ENOUGH_SERIES, ForecastScores
 
-_SIGNIFICANT = 0.05
 NAIVE = ("naive", "seasonal-naive", "drift")
 LINEAR = ("ar", "ridge")
 ONE_FOR_EACH = (*NAIVE, "ar", "ets", "theta")
@@ -83,22 +83,13 @@ def _leader(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> str:
     mase = plain(scores[first].metrics()["mase"])
     if not followers:
         return f"There is only one model, {first}, with a MASE of {mase}."
-    tests = _holm({model: paired(scores[first], scores[model]) for model in followers})
-    level = [model for model in followers if tests[model] >= _SIGNIFICANT]
-    how = paired(scores[first], scores[followers[0]])
-    test = f"paired over {how.pairs} {how.over}, corrected for {len(followers)} comparisons"
-    if not level:
+    tests = [paired(scores[first], scores[model]) for model in followers]
+    corrected = holm([test.p for test in tests])
+    ties = [model for model, p in zip(followers, corrected, strict=True) if p >= ALPHA]
+    test = f"paired over {tests[0].pairs} {tests[0].over}, corrected for {len(followers)} comparisons"
+    if not ties:
         return f"{first} forecasts best, with a MASE of {mase}, and better than each of the others ({test})."
-    return f"{first} came first, with a MASE of {mase}, but cannot be told from {listed(level, 'or')} ({test})."
-
-
-def _holm(tests: Mapping[str, Paired]) -> dict[str, float]:
-    """Adjusted p-values (Holm 1979)."""
-    corrected, before = {}, 0.0
-    for place, model in enumerate(sorted(tests, key=lambda name: tests[name].p)):
-        before = max(before, min(1.0, tests[model].p * (len(tests) - place)))
-        corrected[model] = before
-    return corrected
+    return f"{first} came first, with a MASE of {mase}, but cannot be told from {listed(ties, 'or')} ({test})."
 
 
 def _questions(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> list[str]:
@@ -107,7 +98,7 @@ def _questions(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> l
     sentences = []
     if naive and trained:
         sentences.append(
-            _question(trained, naive, scores, "{a} beats the naive forecasts ({b})", "nothing beats {b} for sure")
+            _question(trained, naive, scores, "{a} beats the naive forecasts ({b})", "nothing beats {b} significantly")
         )
     recurrent = [model for model in ranked if model in RECURRENT]
     linear = [model for model in ranked if model in LINEAR]
@@ -115,8 +106,8 @@ def _questions(ranked: Sequence[str], scores: Mapping[str, ForecastScores]) -> l
         sentences.append(
             _question(
                 recurrent, linear, scores,
-                "a recurrent network ({a}) earns its keep over an autoregression ({b})",
-                "a recurrent network ({a}) does not earn its keep over an autoregression ({b})",
+                "a recurrent network ({a}) beats an autoregression ({b})",
+                "a recurrent network ({a}) does not beat an autoregression ({b})",
             )
         )  # fmt: skip
     shared = [model for model in ranked if model not in ONE_FOR_EACH]
@@ -140,9 +131,8 @@ def _question(
     a, b = firsts[0], seconds[0]
     test = paired(scores[a], scores[b])
     test = test._replace(p=min(1.0, test.p * len(firsts)))
-    sentence = (yes if test.difference < 0 and test.p < _SIGNIFICANT else no).format(a=a, b=b)
+    sentence = (yes if test.difference < 0 and test.p < ALPHA else no).format(a=a, b=b)
     means = f"MASE {plain(scores[a].metrics()['mase'])} against {plain(scores[b].metrics()['mase'])}"
-    chance = "< 0.001" if test.p < 0.001 else f"= {test.p:.2g}"
     sentence = sentence if sentence.startswith(a) else sentence[0].upper() + sentence[1:]
     corrected = f", corrected for {len(firsts)} comparisons" if len(firsts) > 1 else ""
-    return f"{sentence}: {means}, p {chance} over {test.pairs} {test.over}{corrected}."
+    return f"{sentence}: {means}, {p_text(test.p)} over {test.pairs} {test.over}{corrected}."
