@@ -68,6 +68,8 @@ def make_runner(spec: ComparisonSpec, settings: Settings, folder: Path, jobs: in
     """What finishes the trainings of a comparison in `folder`."""
 
     def run(trainings: Sequence[Training]) -> None:
+        if not trainings:
+            return
         if cluster:
             _train_on_cluster(spec, settings, trainings, cluster, folder, quiet)
         elif jobs > 1:
@@ -117,7 +119,11 @@ def _train_on_cluster(
             "the cluster cannot be reached", where="--cluster", got=cluster, expected=str(error)
         ) from None
     with client, terminated_as_interrupted(), joblib.parallel_config(backend="dask", wait_for_workers_timeout=60):
-        shipments = [_pack(spec, settings, training) for training in trainings]
+        data = _read_data(spec)
+        shipments = [
+            Shipment(f"{training.name} with seed {training.seed}", training_arguments(spec, settings, training), *data)
+            for training in trainings
+        ]
         results = joblib.Parallel(return_as="generator", batch_size=1)(
             joblib.delayed(train_remotely)(shipment) for shipment in shipments
         )
@@ -127,15 +133,12 @@ def _train_on_cluster(
             _say(training, f"finished on {machine}", quiet)
 
 
-def _pack(spec: ComparisonSpec, settings: Settings, training: Training) -> Shipment:
+def _read_data(spec: ComparisonSpec) -> tuple[dict[str, str], dict[str, bytes] | None]:
+    """The hash and the content of each data file, as in a `Shipment`."""
     paths = [path for path in (spec.data, spec.valid, spec.test) if path is not None and Path(path).is_file()]
     small = sum(Path(path).stat().st_size for path in paths) <= _LARGEST_SHIPMENT
-    return Shipment(
-        f"{training.name} with seed {training.seed}",
-        training_arguments(spec, settings, training),
-        {path: content_hash(path) for path in paths},
-        {path: Path(path).read_bytes() for path in paths} if small else None,
-    )
+    files = {path: Path(path).read_bytes() for path in paths} if small else None
+    return {path: content_hash(path) for path in paths}, files
 
 
 def train_remotely(shipment: Shipment) -> tuple[bytes, str]:
