@@ -15,8 +15,11 @@ from typing import Any
 
 import pytest
 from tests.support.texts import write_text
+from tests.support.training_here import train_here
 
-from seqloom.comparison.comparison import Comparison, compare
+from seqloom.comparison import trainings
+from seqloom.comparison.comparison import compare
+from seqloom.comparison.report_content import Comparison
 from seqloom.errors import RequestError
 
 pytest.importorskip("joblib")
@@ -90,12 +93,21 @@ def test_a_cluster_repeats_the_training_of_a_killed_worker(
     assert results(remote) == results(small(text, tmp_path / "local"))
 
 
-def test_several_jobs_give_the_report_of_one(tmp_path: Path) -> None:
+def test_a_finished_comparison_needs_no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = write_text(tmp_path / "text.txt", lines=80)
+    monkeypatch.setattr(trainings, "run_training", train_here)
+    finished = small(text, tmp_path / "compared", models=["ngram"])
+    again = small(text, tmp_path / "compared", models=["ngram"], cluster="tcp://127.0.0.1:1")
+    assert results(again) == results(finished)
+
+
+def test_several_jobs_give_the_report_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the comparison was interrupted after the first training."""
     text = write_text(tmp_path / "text.txt", lines=80)
     parallel = small(text, tmp_path / "compared", jobs=2)
     for name in ("runs/ngram-seed1/summary.json", "worst_examples.json", "report.json"):
         (tmp_path / "compared" / name).unlink()
+    monkeypatch.setattr(trainings, "run_training", train_here)
     assert results(small(text, tmp_path / "compared")) == results(parallel)
 
 
