@@ -9,6 +9,7 @@ from seqloom.charts.figure import Figure
 from seqloom.charts.page import Page
 from seqloom.explain.confusion import confusion_map, labels_to_show, most_confused
 from seqloom.explain.reliability import confidence_histogram, reliability_diagram
+from seqloom.explain.score_tiles import TILES_STYLE, score_tiles
 from seqloom.metrics.classification import (
     CalibrationBin,
     ClassScores,
@@ -23,10 +24,6 @@ _MOST_CHARACTERS = 220
 """Of a text that was mistaken; the whole stands at the pointer."""
 
 _STYLE = """
-.scores { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1.5rem 0 }
-.scores div { background: var(--tint); border-radius: 8px; padding: .7rem .9rem }
-.scores b { display: block; font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums }
-.scores span { color: var(--soft); font-size: .85rem }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin-top: .75rem }
 th, td { padding: .38rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
 th { font-weight: 600; color: var(--soft); font-size: .8rem; vertical-align: bottom }
@@ -55,15 +52,15 @@ def diagnosis_page(diagnosis: Diagnosis, title: str, about: str = "") -> Page:
         _reliability(diagnosis.bins, calibration),
         _mistakes(diagnosis.mistakes),
     ]
-    return Page(title, "\n".join(part for part in parts if part), [matrix, *calibration], _STYLE)
+    return Page(title, "\n".join(part for part in parts if part), [matrix, *calibration], TILES_STYLE + _STYLE)
 
 
 def _scores(scores: dict[str, float]) -> str:
-    shown = {name: f"{value:,.4f}" if isinstance(value, float) else f"{value:,}" for name, value in scores.items()}
-    tiles = "".join(
-        f"<div><b>{value}</b><span>{escape(name.replace('_', ' '))}</span></div>" for name, value in shown.items()
-    )
-    return f'<div class="scores">{tiles}</div>'
+    shown = {
+        name.replace("_", " "): f"{value:,.4f}" if isinstance(value, float) else f"{value:,}"
+        for name, value in scores.items()
+    }
+    return score_tiles(shown)
 
 
 def _confusion(confusion: Confusion, shown: int, matrix: Figure) -> str:

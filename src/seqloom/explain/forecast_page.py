@@ -12,14 +12,11 @@ from seqloom.charts.bars import Bar, bar_chart, histogram
 from seqloom.charts.figure import Figure
 from seqloom.charts.lines import Line, line_chart
 from seqloom.charts.page import Page
+from seqloom.explain.score_tiles import TILES_STYLE, score_tiles
 from seqloom.metrics.forecasting import INTERVALS, ForecastStudy, SeriesStudy
 from seqloom.models.forecasting.combination import Coefficients
 
 _STYLE = """
-.scores { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1.5rem 0 }
-.scores div { background: var(--tint); border-radius: 8px; padding: .7rem .9rem }
-.scores b { display: block; font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums }
-.scores span { color: var(--soft); font-size: .85rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-top: .75rem }
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
 th { font-weight: 600; color: var(--soft); font-size: .8rem } th:first-child, td:first-child { text-align: left }
@@ -41,16 +38,16 @@ def forecast_page(study: ForecastStudy, title: str, about: str = "") -> Page:
     parts = [f'<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>', _scores(study)]
     parts.append(_by_horizon(study, figures))
     parts += [_series(series, number, figures) for number, series in enumerate(study.series)]
-    return Page(title, "\n".join(parts), figures, _STYLE)
+    return Page(title, "\n".join(parts), figures, TILES_STYLE + _STYLE)
 
 
 def _scores(study: ForecastStudy) -> str:
-    tiles = "".join(
-        f"<div><b>{value:{',' if isinstance(value, int) else ',.4g'}}</b><span>{_NAMES.get(name, name)}</span></div>"
+    shown = {
+        _NAMES.get(name, name): f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
         for name, value in study.scores.items()
-    )
+    }
     return (
-        f'<div class="scores">{tiles}</div><p class="soft">MASE, RMSSE and CRPS are divided by the error of the '
+        f'{score_tiles(shown)}<p class="soft">MASE, RMSSE and CRPS are divided by the error of the '
         f"seasonal naive forecast in each series' past, period {study.period}: below 1 is better. Coverage is "
         "the share of values inside the interval.</p>"
     )

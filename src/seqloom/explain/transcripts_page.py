@@ -16,16 +16,13 @@ import numpy as np
 from seqloom.charts.page import Page
 from seqloom.data.example import Frames
 from seqloom.data.sound.sound_file import Sound
+from seqloom.explain.score_tiles import TILES_STYLE, score_tiles
 from seqloom.metrics.transcription import TranscriptScores, TranscriptStudy, WrongTranscript
 
 _LONGEST_SECONDS = 30.0
 """Of a recording on the page; the rest of a longer one is left out."""
 
 _STYLE = """
-.scores { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1.5rem 0 }
-.scores div { background: var(--tint); border-radius: 8px; padding: .7rem .9rem }
-.scores b { display: block; font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums }
-.scores span { color: var(--soft); font-size: .85rem }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin-top: .75rem }
 th, td { padding: .38rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
 th { font-weight: 600; color: var(--soft); font-size: .8rem }
@@ -52,7 +49,7 @@ def transcripts_page(study: TranscriptStudy, title: str, about: str = "") -> Pag
         _groups("By speaker", study.by_speaker),
         _recordings(study.worst),
     ]
-    return Page(title, "\n".join(part for part in parts if part), [], _STYLE)
+    return Page(title, "\n".join(part for part in parts if part), [], TILES_STYLE + _STYLE)
 
 
 def _scores(scores: TranscriptScores) -> str:
@@ -62,8 +59,7 @@ def _scores(scores: TranscriptScores) -> str:
         "without an error": f"{scores.exact_match:.1%}",
         "recordings": f"{scores.recordings:,}",
     }
-    shown = "".join(f"<div><b>{value}</b><span>{name}</span></div>" for name, value in tiles.items())
-    return f'<div class="scores">{shown}</div>'
+    return score_tiles(tiles)
 
 
 def _groups(title: str, rows: Sequence[TranscriptScores]) -> str:
