@@ -100,7 +100,7 @@ def _vanishing(run: Run) -> Cures:
 
 def _horizon(run: Run) -> Cures:
     return [
-        ("gradients reach as far as the data depend on", run.plan.model, {"data.horizon": horizon}, 1.0)
+        (f"gradients that reach {horizon} steps back", run.plan.model, {"data.horizon": horizon}, 1.0)
         for horizon in (64, 128)
         if horizon > flatten(run.plan.settings)["data.horizon"]
     ]
