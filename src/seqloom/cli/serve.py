@@ -1,4 +1,4 @@
-"""`seqloom serve` and `seqloom watch`: models and trainings in a browser, and over HTTP."""
+"""`seqloom serve`: trained models over HTTP, for programs and in a browser."""
 
 from __future__ import annotations
 

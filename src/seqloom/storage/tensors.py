@@ -68,9 +68,8 @@ def tensor_entries(tensors: Mapping[str, Tensor]) -> dict[str, Entry]:
 
 def _entry(tensor: Tensor) -> Entry:
     flat = tensor.detach().reshape(-1)
-    content = (
-        (flat.contiguous() if len(flat) else flat.new_empty(0)).view(torch.uint8).numpy()
-    )  # an empty one's stride is odd
+    flat = flat.contiguous() if len(flat) else flat.new_empty(0)  # the stride of an empty one may be odd
+    content = flat.view(torch.uint8).numpy()
     return Entry(_KINDS[tensor.dtype], tensor.element_size(), tensor.shape, content)
 
 
