@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from seqloom.config import Settings
 from seqloom.registry import Registry
 
+Family = Literal["recurrent", "transformer", "convolutional", "memory", "window"]
 State = Any
 """Any nesting of tuples (named ones too) of tensors, batch first."""
 
@@ -23,12 +24,14 @@ class SequenceLayer(nn.Module):
 
     `settings` is the class of the layer's own settings; a layer is built as `Layer(input_size, settings)`.
     `description`: what it is, in a sentence of at most 90 characters; `source`: the papers that introduced it.
+    `family`: layers with the same sizes among their settings, which tasks give the same presets.
     """
 
     settings: ClassVar[type[Settings]]
     description: ClassVar[str] = ""
     source: ClassVar[str] = ""
     causal: ClassVar[bool] = True
+    family: ClassVar[Family] = "recurrent"
 
     input_size: int
     output_size: int

@@ -95,16 +95,12 @@ class AlgorithmTask:
         return create_model("AlgorithmSettings", __base__=AlgorithmSettings, model=(model_settings, model_settings()))
 
     def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
-        fields = layers[model].settings.model_fields
-        if "memory_size" in fields:
-            return _TRAINING | _NTM
-        if "model_dim" in fields:
-            return _TRAINING | _TRANSFORMER
-        return _TRAINING if "order" in fields else _TRAINING | _RECURRENT
+        sizes = {"memory": _NTM, "transformer": _TRANSFORMER, "window": {}}
+        return _TRAINING | sizes.get(layers[model].family, _RECURRENT)
 
     def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
         preset = self.preset(model, overrides)
-        if "memory_size" not in layers[model].settings.model_fields:
+        if layers[model].family != "memory":
             return preset
         return {**preset, **_NTM_FOR.get(data.partition(":")[0], {})}
 

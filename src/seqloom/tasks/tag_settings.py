@@ -12,7 +12,7 @@ from seqloom.data.readers.conll import Target
 from seqloom.data.spelling import VocabularySettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.models.tagger import TaggerSettings
-from seqloom.nn.layer import layers
+from seqloom.nn.layer import Family, layers
 
 
 class DataSettings(Settings):
@@ -54,6 +54,13 @@ _TRANSFORMER: dict[str, Any] = {
 _MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "training.learning_rate": 2e-3}
 _WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
 _CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1, "training.learning_rate": 1e-3}
+_PRESETS: dict[Family, dict[str, Any]] = {
+    "recurrent": _RECURRENT,
+    "transformer": _TRANSFORMER,
+    "convolutional": _CONVOLUTIONAL,
+    "memory": _MEMORY,
+    "window": _WINDOW,
+}
 
 
 def settings_of(model: str) -> type[TagSettings]:
@@ -63,12 +70,4 @@ def settings_of(model: str) -> type[TagSettings]:
 
 
 def preset_of(model: str) -> Mapping[str, Any]:
-    """The preset of a model, by the kind of its layer."""
-    fields = layers[model].settings.model_fields
-    if "model_dim" in fields:
-        return _TRANSFORMER
-    if "kernel_size" in fields:
-        return _CONVOLUTIONAL
-    if "memory_size" in fields:
-        return _MEMORY
-    return _WINDOW if "order" in fields else _RECURRENT
+    return _PRESETS[layers[model].family]

@@ -17,7 +17,7 @@ from seqloom.models.attentional_transcriber import (
 )
 from seqloom.models.transcriber import TranscriberSettings
 from seqloom.models.utterance_svm import SvmSettings
-from seqloom.nn.layer import layers
+from seqloom.nn.layer import Family, layers
 from seqloom.tasks.capabilities import FittedSettings
 
 
@@ -72,11 +72,16 @@ class TranscribeSettings(CommonSettings, TranscriberSettings):
 
 
 _TRAINING: dict[str, Any] = {"training.average": 0.99}
-_RECURRENT: dict[str, Any] = {"hidden_size": 128, "num_layers": 2}
-_TRANSFORMER: dict[str, Any] = {"model_dim": 128, "num_layers": 3, "feed_forward_size": 256, "dropout": 0.1}
-_CONVOLUTIONAL: dict[str, Any] = {"hidden_size": 192, "num_layers": 5, "dropout": 0.1}
-_MEMORY: dict[str, Any] = {"hidden_size": 128, "memory_size": 32}
-_RATES = {"recurrent": 4e-3, "transformer": 1.5e-3, "convolutional": 3e-3, "memory": 2e-3, "window": 1e-3}
+_SIZES: dict[Family, dict[str, Any]] = {
+    "recurrent": {"hidden_size": 128, "num_layers": 2},
+    "transformer": {"model_dim": 128, "num_layers": 3, "feed_forward_size": 256, "dropout": 0.1},
+    "convolutional": {"hidden_size": 192, "num_layers": 5, "dropout": 0.1},
+    "memory": {"hidden_size": 128, "memory_size": 32},
+    "window": {},
+}
+_RATES: dict[Family, float] = {
+    "recurrent": 4e-3, "transformer": 1.5e-3, "convolutional": 3e-3, "memory": 2e-3, "window": 1e-3
+}  # fmt: skip
 
 
 SVM: Final = "svm"
@@ -99,27 +104,16 @@ def preset_of(model: str) -> dict[str, Any]:
     if model == SVM:
         return {}
     layer, attends = model.removesuffix(ATTENTION), model.endswith(ATTENTION)
-    kind, sizes = _kind(layer)
-    preset = {f"{'encoder' if attends else 'model'}.{name}": value for name, value in sizes.items()}
-    preset |= _TRAINING | {"training.learning_rate": _RATES[kind]}
+    family = layers[layer].family
+    preset = {f"{'encoder' if attends else 'model'}.{name}": value for name, value in _SIZES[family].items()}
+    preset |= _TRAINING | {"training.learning_rate": _RATES[family]}
     if attends:
         decoder = (
-            {"model_dim": 128, "num_layers": 2} if kind == "transformer" else {"hidden_size": 128, "num_layers": 1}
+            {"model_dim": 128, "num_layers": 2} if family == "transformer" else {"hidden_size": 128, "num_layers": 1}
         )
         preset |= {f"decoder.{name}": value for name, value in decoder.items()}
         preset |= {"embedding.dim": 128, "embedding.dropout": 0.2, "output.dropout": 0.2, "output.label_smoothing": 0.1}
-        preset["training.learning_rate"] = min(_RATES[kind], 2e-3)
-    if kind == "transformer":
+        preset["training.learning_rate"] = min(_RATES[family], 2e-3)
+    if family == "transformer":
         preset["training.warmup"] = 0.1
     return preset | ({"features.normalise": "running"} if layers[layer].causal else {})
-
-
-def _kind(layer: str) -> tuple[str, dict[str, Any]]:
-    fields = layers[layer].settings.model_fields
-    if "model_dim" in fields:
-        return "transformer", _TRANSFORMER
-    if "kernel_size" in fields:
-        return "convolutional", _CONVOLUTIONAL
-    if "memory_size" in fields:
-        return "memory", _MEMORY
-    return ("window", {}) if "order" in fields else ("recurrent", _RECURRENT)

@@ -65,6 +65,7 @@ class ConvolutionStack(SequenceLayer):
     """Stacked convolutions."""
 
     settings: ClassVar[type[Settings]] = ConvolutionSettings
+    family = "convolutional"
 
     def __init__(self, input_size: int, settings: ConvolutionSettings) -> None:
         super().__init__()

@@ -70,6 +70,7 @@ class NTM(SequenceLayer, RecordsWeights):
     """
 
     settings = NTMSettings
+    family = "memory"
     description = "A Neural Turing Machine: a controller reads and writes an external memory by attention."
     source = "Graves et al. 2014"
 

@@ -92,6 +92,8 @@ def init_small(stack: nn.Module, depth: int) -> None:
 class BlockStack(SequenceLayer):
     """A stack of blocks and a final norm."""
 
+    family = "transformer"
+
     def __init__(self, input_size: int, settings: BlockSettings) -> None:
         super().__init__()
         self.input_size, self.output_size = input_size, settings.model_dim

@@ -29,6 +29,7 @@ class Window(SequenceLayer):
     (batch, order - 2, input)."""
 
     settings: ClassVar[type[Settings]] = WindowSettings
+    family = "window"
 
     def __init__(self, input_size: int, settings: WindowSettings) -> None:
         super().__init__()
