@@ -19,15 +19,15 @@ from seqloom.models.transcriber import BLANK
 from seqloom.nn.layer import evaluating
 
 _TOKENS_PER_STEP = 1.0
-"""A transcript has no more tokens than there are steps, as with CTC."""
+"""The largest number of tokens per step of the sound, as with CTC."""
 
 
 @torch.inference_mode()
 def attentional_transcripts(
     model: AttentionalTranscriber, rows: Sequence[Frames], decoder: CtcDecoder, device: torch.device, longest: int
 ) -> Iterator[list[Transcript]]:
-    """Of each recording, the best first. Recordings of more steps than `longest` are cut where they are quiet, and the
-    transcripts of the parts are joined."""
+    """Yields the transcripts of each recording, best first. Recordings of more steps than `longest` are cut where they
+    are quiet, and the best transcripts of their parts are joined."""
     with evaluating(model):
         for row in rows:
             cuts = quiet_cuts(row, longest)

@@ -1,4 +1,4 @@
-"""Transcripts of recordings: what a network hears in their frames, searched for words, with times and confidence."""
+"""Transcripts of recordings from the log-probabilities of CTC, with the times and the confidence of words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STEPS_AT_ONCE = 6_000
 
 
 class SpokenWord(NamedTuple):
-    """`start` and `end` in seconds; `confidence`: the least probable of its tokens, at its best step."""
+    """`start` and `end` in seconds; `confidence`: the smallest probability of its tokens, each at its best step."""
 
     text: str
     start: float
@@ -36,7 +36,7 @@ class SpokenWord(NamedTuple):
 
 
 class Transcript(NamedTuple):
-    """`log_prob`: log p(text | sound) in nats; `score` is what it was ranked by; `confidence`: the words' mean."""
+    """`log_prob`: log p(text | sound) in nats; `score`, by which it was ranked; `confidence`: the mean of its words."""
 
     text: str
     log_prob: float
@@ -45,7 +45,7 @@ class Transcript(NamedTuple):
 
     @property
     def confidence(self) -> float:
-        """Of a text without words, the probability that nothing is said."""
+        """For a text without words: the probability that there is no speech."""
         if not self.words:
             return math.exp(min(self.log_prob, 0.0))
         return sum(word.confidence for word in self.words) / len(self.words)
@@ -82,7 +82,7 @@ class CtcDecoder:
         return max(1, round(self.pause_seconds / self.step_seconds))
 
     def transcripts(self, log_probs: LogProbs) -> list[Transcript]:
-        """The best of a recording first. Utterances are searched each on its own, and their best are joined."""
+        """The transcripts of a recording, best first. Utterances are searched separately, and their best are joined."""
         parts = utterances(log_probs, self.pause)
         if not parts:
             nothing = float(log_probs[:, BLANK].sum())
@@ -126,7 +126,7 @@ def joined(parts: Sequence[Transcript]) -> Transcript:
 
 
 def _places_of_words(tokenizer: Tokenizer, token_ids: Sequence[int]) -> list[list[int]]:
-    """The places of the tokens of each word, spaces left out."""
+    """The places of the tokens of each word, without spaces."""
     words: list[list[int]] = []
     is_open = False
     for place, token in enumerate(token_ids):
@@ -147,7 +147,7 @@ def _places_of_words(tokenizer: Tokenizer, token_ids: Sequence[int]) -> list[lis
 def log_probs_of(
     model: Callable[..., torch.Tensor], rows: Sequence[Frames], device: torch.device, longest: int = 0, overlap: int = 0
 ) -> Iterator[LogProbs]:
-    """Of each recording, in the order given; those of like length are computed together.
+    """Yields the log-probabilities of each recording, in the given order, computed in batches of similar length.
 
     `longest`: recordings of more steps are read in pieces, each with `overlap` more steps on both sides, whose outputs
     are not used: no word is cut, lost or repeated where two pieces meet. 0: every recording is read whole.

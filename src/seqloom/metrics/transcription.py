@@ -44,13 +44,13 @@ class TranscriptStudy(NamedTuple):
 
 
 def word_edits(reference: str, hypothesis: str) -> tuple[int, int]:
-    """The edits from a hypothesis to its reference, and the words of this."""
+    """The number of edits from a hypothesis to its reference, and the number of words in the reference."""
     words = reference.split()
     return edit_distance(hypothesis.split(), words), len(words)
 
 
 def transcript_scores(references: Sequence[str], hypotheses: Sequence[str], group: str = "all") -> TranscriptScores:
-    """Of recordings without words in any reference, every word that is written is an error of one word."""
+    """If no reference has a word, the word error rate is the number of words in the hypotheses."""
     words = [word_edits(*pair) for pair in zip(references, hypotheses, strict=True)]
     characters = [(edit_distance(h, r), len(r)) for r, h in zip(references, hypotheses, strict=True)]
     return TranscriptScores(

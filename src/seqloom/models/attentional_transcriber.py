@@ -43,7 +43,8 @@ class AttentionalTranscriberSettings(EncoderDecoderSettings):
 
 
 def transcriber_architectures() -> Mapping[str, Architecture]:
-    """Of every layer as encoder: recurrent ones have a decoder of their own cell, other layers one of GRU."""
+    """The architecture of every model name. A recurrent encoder has a decoder with the same cell, a Transformer has a
+    Transformer, a convolutional network has a GRU."""
     by_name = {}
     for name in layers:
         cell = name.removeprefix("bi")

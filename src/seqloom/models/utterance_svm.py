@@ -51,7 +51,8 @@ class UtteranceSvm(FittedInOnePass):
         self._arrays: dict[str, NDArray[Any]] = {}
 
     def fit(self, train: Any, valid: Any, codec: Any) -> None:  # noqa: ARG002
-        """Of `SpokenData`. Raises RequestError where scikit-learn is not installed, or the texts are no closed set."""
+        """`train` and `valid` are `SpokenData`. Raises RequestError if scikit-learn is not installed, or if the texts
+        are no closed set."""
         try:
             from sklearn.svm import SVC  # an extra, and slow to import
         except ModuleNotFoundError:

@@ -91,7 +91,7 @@ class TranscribeTask:
         return UtteranceSvm(settings.model) if model == SVM else None
 
     def measure(self, trained: Trained, data: SpokenData) -> dict[str, float]:
-        """Of the baseline, which has no loss."""
+        """The metrics of the baseline, which has no loss."""
         return {"recordings": data.num_lines, **self.output_metrics(trained, data, brief=False)}
 
     def build(self, corpus: Corpus[Any, SpokenData], model: str, settings: Any) -> nn.Module:
@@ -115,7 +115,7 @@ class TranscribeTask:
         return SpokenLoader(data, settings.data.frames_per_batch, _EXACT_RECORDINGS)
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
-        """By token, the end of each transcript counted as one."""
+        """The loss per token; the end of each transcript counts as a token."""
         mask = batch.mask()
         # A rank without rows has an idle one.
         real_rows = batch if batch.scored is None else batch.select(batch.scored[:, 0])
@@ -135,7 +135,7 @@ class TranscribeTask:
         }
 
     def output_metrics(self, trained: Trained, data: SpokenData, brief: bool) -> dict[str, Any]:
-        """Of greedy decoding where `brief`, else as the settings say."""
+        """The scores of greedy decoding if `brief`, else of the search in the settings."""
         texts = self._texts(trained, data, {"beam_size": 1} if brief else {})
         if not isinstance(trained.model, UtteranceSvm):
             warn_of_blanks(trained.model, data.texts, texts, brief)
@@ -143,12 +143,12 @@ class TranscribeTask:
         return {name: value for name, value in scores._asdict().items() if name not in ("group", "recordings")}
 
     def example_scores(self, trained: Trained, data: SpokenData) -> ExampleScores:
-        """By recording: its edits, and the words of its reference."""
+        """The edits of each recording, and the number of words in its reference."""
         pairs = zip(data.texts, self._texts(trained, data, {}), strict=True)
         return ExampleScores("ratio", "recording", np.array([word_edits(*pair) for pair in pairs], np.float64))
 
     def scores_by_group(self, trained: Trained, data: SpokenData) -> dict[str, list[TranscriptScores]]:
-        """By the number of words, and by speaker where these are known."""
+        """Scores by the number of words, and by speaker if speakers are known."""
         texts = self._texts(trained, data, {})
         return {
             "length": scores_by_words(data.texts, texts),
@@ -177,13 +177,14 @@ class TranscribeTask:
         return [best.text for best, *_ in _recogniser(trained, options)(self._recordings(data))]
 
     def inputs(self, path: str, settings: CommonSettings) -> Iterator[SoundFile]:  # noqa: ARG002
-        """Those of a manifest, a folder or an archive; a sound file is one."""
+        """The recordings of a manifest, a folder or an archive; a sound file is one recording."""
         return unlabelled_recordings(path)
 
     def predict(
         self, trained: Trained, inputs: Sequence[Input], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Transcript]]:
-        """The options: `n_best`, `beam_size`; `skip_bad`: what cannot be read has an empty transcript."""
+        """The options are `n_best`, `beam_size` and `skip_bad`, with which an unreadable recording has an empty
+        transcript."""
         refuse_unknown(options, ("n_best", "beam_size", "proba", "skip_bad"), self.name)
         codec = cast(SpokenCodec, trained.codec)
         known = {name: value for name, value in options.items() if name in ("n_best", "beam_size")}
@@ -209,7 +210,7 @@ class TranscribeTask:
         return answers()
 
     def listen(self, trained: Trained, rate: int) -> Listener:
-        """What takes sound as it comes. Raises RequestError where the model needs later sound."""
+        """A `Listener` for sound at this rate. Raises RequestError if the model needs later sound."""
         model, codec = trained.model, cast(SpokenCodec, trained.codec)
         if not isinstance(model, Transcriber) or not model.causal or codec.features.normalise == "recording":
             raise RequestError(
@@ -252,7 +253,7 @@ def _device(trained: Trained) -> torch.device:
 
 
 def _log_probs(trained: Trained, rows: Sequence[Frames]) -> Iterator[LogProbs]:
-    """Of CTC's outputs, long recordings in pieces."""
+    """Yields the log-probabilities of CTC for each recording; long recordings are read in pieces."""
     settings, model = trained.settings.decoding, trained.model
     step = trained.codec.features.step_seconds
     longest, overlap = (int(seconds / step) for seconds in (settings.segment_seconds, settings.overlap_seconds))

@@ -21,9 +21,9 @@ from seqloom.tasks.capabilities import Trained
 _NGRAM_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 _WORD_BONUSES = (-2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
 _RECORDINGS = 300
-"""Of the validation data, that the weights are fitted on."""
+"""The largest number of validation recordings on which the weights are fitted."""
 _PATIENCE_BATCHES = 300
-"""So many batches without a word, and CTC is said to be stuck."""
+"""After this number of batches without a word, a warning says that CTC is stuck."""
 
 
 class Language(NamedTuple):
@@ -33,7 +33,7 @@ class Language(NamedTuple):
     transcripts: TranscriptSettings
 
     def vocabulary(self, texts: Sequence[str]) -> list[str]:
-        """The words that are known: those of the list where there is one, else of all texts."""
+        """The known words: those of the list if there is one, else those of all texts."""
         if self.settings.words:
             words = [self.transcripts.normalised(line) for line in read_lines(self.settings.words)]
             known = [word for word in dict.fromkeys(words) if word]
@@ -58,7 +58,8 @@ class Language(NamedTuple):
 
 
 def fusion_of(trained: Trained, ngram_weight: float | None = None, word_bonus: float | None = None) -> Fusion | None:
-    """What a search of this model uses; None where its weights say nothing. Without weights: those that were fitted."""
+    """The language model of a search; None if its weights are 0 and all words are allowed. The default weights are the
+    fitted ones."""
     model: Transcriber = trained.model
     closed = bool(trained.settings.language.words)
     ngram_weight = float(model.ngram_weight) if ngram_weight is None else ngram_weight
@@ -70,7 +71,7 @@ def fusion_of(trained: Trained, ngram_weight: float | None = None, word_bonus: f
 
 
 def fit_weights(trained: Trained, log_probs: Sequence[LogProbs], texts: Sequence[str]) -> None:
-    """Takes the weights with the fewest word errors on these recordings, of equals the smallest."""
+    """Sets the weights with the fewest word errors on these recordings; of equal ones, the smallest."""
     model: Transcriber = trained.model
     base = fusion_of(trained, 1.0, 0.0)
     if base is None or not any(texts):
@@ -96,7 +97,7 @@ def fit_weights(trained: Trained, log_probs: Sequence[LogProbs], texts: Sequence
 
 
 def warn_of_blanks(model: Any, references: Sequence[str], hypotheses: Sequence[str], brief: bool) -> None:
-    """Warns where CTC writes nothing but blanks though much was trained, once."""
+    """Warns once if CTC writes nothing but blanks after many batches."""
     if not any(references) or any(hypotheses) or not (model.training_batches >= _PATIENCE_BATCHES or not brief):
         return
     if model.warned_of_blanks:
