@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,26 @@ def test_manifests_of_every_kind_say_the_same(tmp_path: Path) -> None:
     for name, content in written.items():
         (tmp_path / name).write_text(content)
         assert rows(tmp_path / name) == expected, name
+
+
+def test_manifests_are_read_as_all_tables_are(tmp_path: Path) -> None:
+    """Cells in quotes, other separators and very long cells, as docs/data.md describes tables."""
+    written = {
+        "x.tsv": 'a.wav\t"say ""hi"" now"\n',
+        "x.csv": 'path,text\na.wav,"say ""hi""\nnow"\n',
+        "y.csv": 'path;text\na.wav;"say ""hi"" now"\n',
+    }
+    for name, content in written.items():
+        (tmp_path / name).write_text(content)
+        assert [(path, " ".join(text.split())) for path, text, _ in rows(tmp_path / name)] == [
+            ("a.wav", 'say "hi" now')
+        ], name
+    long = "word " * 40_000
+    (tmp_path / "z.csv").write_text(f'a.wav,"{long}"\n')
+    assert rows(tmp_path / "z.csv") == [("a.wav", long.strip(), "")]
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("manifest.csv", 'path;text\r\na.wav;"say ""hi"" now"\r\n')
+    assert rows(tmp_path / "x.zip") == [("a.wav", 'say "hi" now', "")]
 
 
 def test_folders_and_archives_say_what_is_spoken(tmp_path: Path) -> None:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import itertools
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.example import Frames
+from seqloom.data.input_source import suffix_of
 from seqloom.data.readers import readers
-from seqloom.data.readers.table import rows
+from seqloom.data.readers.table import SERIES_NAMES, rows
 from seqloom.data.readers.ts_format import cases
+from seqloom.data.tables.columnar import read_columnar
 from seqloom.errors import SeqloomError
 from seqloom.files import reading
 
 TEXT_NAMES = ("text", "texts", "caption", "captions", "description", "sentence", "name", "label", "class", "target")
-_SERIES_NAMES = ("id", "series", "sequence")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -52,8 +53,7 @@ def undescribed(path: str) -> Iterator[Frames]:
 
 
 def _examples(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
-    name = PurePath(path.lower())
-    kind = name.with_suffix("").suffix if name.suffix in (".gz", ".xz") else name.suffix
+    kind = suffix_of(path)
     if kind == ".npz":
         return _of_archive(path, labelled)
     if kind == ".parquet":
@@ -111,15 +111,11 @@ def _lengths(lengths: NDArray[Any] | None, vectors: NDArray[Any], path: str) -> 
 def _of_parquet(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
     import polars as pl
 
-    with reading(path):
-        try:
-            table = pl.read_parquet(path)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            raise SeqloomError("the table could not be read", where=path, got=str(error)[:200]) from None
+    table = read_columnar(path)
     names = {column.lower(): column for column in table.columns}
     texts = [column for column, kind in table.schema.items() if kind == pl.String]
     text = next((names[name] for name in TEXT_NAMES if names.get(name) in texts), texts[-1] if texts else None)
-    series = next((names[name] for name in _SERIES_NAMES if name in names), None)
+    series = next((names[name] for name in SERIES_NAMES if name in names), None)
     if labelled and text is None:
         raise SeqloomError("no column has the texts", where=path, got=", ".join(table.columns)[:80], expected="text")
     numbers = table.drop([column for column in {text, series} if column is not None])

@@ -105,7 +105,7 @@ def holds_numbers(path: str, columns: str = "") -> bool:
     if TEXT_NAMES & {name.lower() for name in first} and len(first) > 1:
         return False
     # Of a row of numbers, only the label and the name of the sequence may be something else.
-    others = 1 + bool(SERIES_NAMES & {name.lower() for name in first})
+    others = 1 + any(name.lower() in SERIES_NAMES for name in first)
     numbers = [sum(_may_be_number(cell) for cell in row.cells) for row in head]
     if any(0 < count >= len(row.cells) - others for count, row in zip(numbers, head, strict=True)):
         return True

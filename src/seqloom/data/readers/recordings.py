@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePath, PurePosixPath
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from seqloom.data.input_source import suffix_of
 from seqloom.data.readers import readers
 from seqloom.data.sound.sound_file import SUFFIXES, ZIP_ERRORS, SoundFile, open_zip
+from seqloom.data.tables.delimited import comma_rows, tab_rows
+from seqloom.data.tables.json_lines import json_objects
+from seqloom.data.tables.table import TableRow, of_one_width
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines, reading
 
@@ -89,45 +93,32 @@ def _listed(path: str, needs_text: bool) -> Iterator[Recording]:
 
 
 def _of_manifest(name: str, lines: Iterable[str], place: _Place, needs_text: bool) -> Iterator[Recording]:
-    rows = _json_rows(lines, name) if _kind(name) == ".jsonl" else _table_rows(lines, name, needs_text)
-    for number, (sound, text, speaker) in rows:
-        where = f"{name}:{number}"
+    kind = suffix_of(name)
+    if kind == ".jsonl":
+        rows = _json_rows(lines, name)
+    else:
+        rows = _table_rows((comma_rows if kind == ".csv" else tab_rows)(lines, name), needs_text)
+    for where, (sound, text, speaker) in rows:
         if not sound.strip():
             raise SeqloomError("a line names no recording", where=where, expected="path, text and speaker if known")
         yield Recording(place.sound(sound.strip(), where), text.strip(), speaker.strip())
 
 
-Row = tuple[int, tuple[str, str, str]]
-"""The number of a line, and its path, text and speaker."""
+Row = tuple[str, tuple[str, str, str]]
+"""The file and line of a row, and its path, text and speaker."""
 
 
-def _table_rows(lines: Iterable[str], name: str, needs_text: bool) -> Iterator[Row]:
-    delimiter = "," if _kind(name) == ".csv" else "\t"
-    if delimiter == ",":
-        reader = csv.reader(iter(lines))
-    else:
-        reader = csv.reader(iter(lines), delimiter="\t", quoting=csv.QUOTE_NONE)
-    places, width = (0, 1, 2), 0
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            where = f"{name}:{reader.line_num}"
-            if not width:
-                width = len(cells)
-                if (header := _header(cells, where, needs_text)) is not None:
-                    places = header
-                    continue
-                _check_width(width, where, needs_text)
-            if len(cells) != width:
-                raise SeqloomError(
-                    "a row has another number of columns", where=where, got=len(cells),
-                    expected=f"{width}, as the first row has",
-                )  # fmt: skip
-            sound, text, speaker = (cells[place] if 0 <= place < len(cells) else "" for place in places)
-            yield reader.line_num, (sound, text, speaker)
-    except csv.Error as error:
-        raise SeqloomError("a row could not be read", where=f"{name}:{reader.line_num}", got=str(error)) from None
+def _table_rows(rows: Iterator[TableRow], needs_text: bool) -> Iterator[Row]:
+    first = next(rows, None)
+    if first is None:
+        return
+    width, places = len(first.cells), _header(first.cells, first.where, needs_text)
+    if places is None:
+        _check_width(width, first.where, needs_text)
+        places, rows = (0, 1, 2), itertools.chain([first], rows)
+    for row in of_one_width(rows, width):
+        sound, text, speaker = (row.cells[place] if 0 <= place < width else "" for place in places)
+        yield row.where, (sound, text, speaker)
 
 
 def _header(cells: Sequence[str], where: str, needs_text: bool) -> tuple[int, int, int] | None:
@@ -159,35 +150,21 @@ def _check_width(width: int, where: str, needs_text: bool) -> None:
 
 
 def _json_rows(lines: Iterable[str], name: str) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{name}:{number}"
-        try:
-            content = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise SeqloomError("a line is not JSON", where=where, got=str(error)) from None
-        if not isinstance(content, dict):
-            raise SeqloomError("a line is not a JSON object", where=where, got=line[:40], expected='{"path": ..}')
-        cells = [
-            next((content[n] for n in known if n in content), "") for known in (PATH_NAMES, TEXT_NAMES, SPEAKER_NAMES)
-        ]
-        if not all(isinstance(cell, str | int) for cell in cells):
-            raise SeqloomError("path, text and speaker are texts", where=where, got=line[:40])
-        yield number, (str(cells[0]), str(cells[1]), str(cells[2]))
+    for where, content in json_objects(lines, name):
+        sound, text, speaker = (
+            next((content[key] for key in known if key in content), "")
+            for known in (PATH_NAMES, TEXT_NAMES, SPEAKER_NAMES)
+        )
+        if not all(isinstance(cell, str | int) for cell in (sound, text, speaker)):
+            raise SeqloomError(
+                "path, text and speaker are texts", where=where, got=json.dumps(content, ensure_ascii=False)[:40]
+            )
+        yield where, (str(sound), str(text), str(speaker))
 
 
 def _of_archive(path: str, needs_text: bool) -> Iterator[Recording]:
     archive = open_zip(path)
     names = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
-    if (manifest := _manifest_among(names)) is not None:
-        try:
-            text = archive.read(manifest).decode("utf-8-sig")
-        except ZIP_ERRORS as error:
-            raise SeqloomError("the manifest could not be read", where=f"{path}/{manifest}", got=str(error)) from None
-        place = _Place(str(PurePosixPath(manifest).parent), path)
-        yield from _of_manifest(f"{path}/{manifest}", io.StringIO(text, newline=None), place, needs_text)
-        return
 
     def text_of(name: str) -> str:
         try:
@@ -195,6 +172,11 @@ def _of_archive(path: str, needs_text: bool) -> Iterator[Recording]:
         except ZIP_ERRORS as error:
             raise SeqloomError("a text could not be read", where=f"{path}/{name}", got=str(error)) from None
 
+    if (manifest := _manifest_among(names)) is not None:
+        place = _Place(str(PurePosixPath(manifest).parent), path)
+        lines = (line.rstrip("\n") for line in io.StringIO(text_of(manifest), newline=None))
+        yield from _of_manifest(f"{path}/{manifest}", lines, place, needs_text)
+        return
     for name, words in _by_names(names, text_of, path, needs_text):
         yield Recording(SoundFile(path, name, f"{path}/{name}"), words)
 
@@ -210,9 +192,10 @@ def _of_folder(path: str, needs_text: bool) -> Iterator[Recording]:
         yield Recording(SoundFile(str(Path(path, name)), "", str(Path(path, name))), words)
 
 
-def _by_names(names: Sequence[str], text_of: object, path: str, needs_text: bool) -> Iterator[tuple[str, str]]:
+def _by_names(
+    names: Sequence[str], text_of: Callable[[str], str], path: str, needs_text: bool
+) -> Iterator[tuple[str, str]]:
     """The sounds and their words: of the text beside each, or the name of its folder."""
-    assert callable(text_of)
     texts, sounds = {name for name in names if name.lower().endswith(".txt")}, [n for n in names if _is_sound(n)]
     if not sounds:
         raise SeqloomError(
@@ -229,7 +212,7 @@ def _by_names(names: Sequence[str], text_of: object, path: str, needs_text: bool
         elif has_texts:
             if beside[name] not in texts:
                 raise SeqloomError("a recording has no text beside it", where=f"{path}/{name}", expected=beside[name])
-            yield name, " ".join(str(text_of(beside[name])).split())
+            yield name, " ".join(text_of(beside[name]).split())
         elif not folder:
             raise SeqloomError(
                 "nothing says what is spoken in a recording", where=f"{path}/{name}",
@@ -241,7 +224,7 @@ def _by_names(names: Sequence[str], text_of: object, path: str, needs_text: bool
 
 def _manifest_among(names: Sequence[str]) -> str | None:
     """The manifest nearest to the top."""
-    fitting = [n for n in names if PurePosixPath(n).stem.lower() in MANIFESTS and _kind(n) in _MANIFEST_SUFFIXES]
+    fitting = [n for n in names if PurePosixPath(n).stem.lower() in MANIFESTS and suffix_of(n) in _MANIFEST_SUFFIXES]
     return min(
         fitting, key=lambda name: (name.count("/"), MANIFESTS.index(PurePosixPath(name).stem.lower())), default=None
     )
@@ -249,9 +232,3 @@ def _manifest_among(names: Sequence[str]) -> str | None:
 
 def _is_sound(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
-
-
-def _kind(path: str) -> str:
-    """The end of the file's name, beneath that of its compression."""
-    name = PurePath(path.lower())
-    return name.with_suffix("").suffix if name.suffix in (".gz", ".xz") else name.suffix

@@ -12,11 +12,11 @@ from seqloom.data.example import Frames, Labelled
 from seqloom.data.frames import is_number, parse_numbers
 from seqloom.data.readers import readers
 from seqloom.data.tables.formats import open_table
-from seqloom.data.tables.table import Table
+from seqloom.data.tables.table import Table, TableRow, of_one_width
 from seqloom.errors import SeqloomError
 
 _LABELS = ("label", "class", "target")
-SERIES_NAMES = {"id", "series", "sequence"}
+SERIES_NAMES = ("id", "series", "sequence")
 
 
 class Columns(NamedTuple):
@@ -26,11 +26,6 @@ class Columns(NamedTuple):
     numbers: tuple[int, ...]
     label: int | None
     series: int | None
-
-
-class Row(NamedTuple):
-    where: str
-    cells: list[str]
 
 
 @readers.register("table", "Rows of numbers and a label, separated by commas (.csv).")
@@ -60,22 +55,22 @@ def rows(path: str, labelled: bool, label_names: Collection[str] = _LABELS) -> I
     if start is None:
         return
     columns = _columns(first if named else None, start, labelled, label_names)
-    even_rows = _of_one_width(itertools.chain([start], body), columns.width)
+    even_rows = of_one_width(itertools.chain([start], body), columns.width)
     sequences = ([row] for row in even_rows) if columns.series is None else _sequences(even_rows, columns.series)
     for steps in sequences:
         frames = [parse_numbers([row.cells[i] for i in columns.numbers], row.where) for row in steps]
         yield _label(steps, columns), np.stack(frames).astype(np.float32)
 
 
-def _cells(opened_table: Table) -> Iterator[Row]:
+def _cells(opened_table: Table) -> Iterator[TableRow]:
     """Yields the rows as text, first the names of the columns in formats that have names."""
     if opened_table.names:
-        yield Row(opened_table.path, list(opened_table.names))
+        yield TableRow(opened_table.path, list(opened_table.names))
     for row in opened_table.rows:
-        yield Row(row.where, ["" if cell is None else str(cell) for cell in row.cells])
+        yield TableRow(row.where, ["" if cell is None else str(cell) for cell in row.cells])
 
 
-def _columns(header: Row | None, first: Row, labelled: bool, label_names: Collection[str]) -> Columns:
+def _columns(header: TableRow | None, first: TableRow, labelled: bool, label_names: Collection[str]) -> Columns:
     width = len((header or first).cells)
     names = [name.lower() for name in header.cells] if header else []
     series = next((i for i, name in enumerate(names) if name in SERIES_NAMES), None)
@@ -94,19 +89,7 @@ def _columns(header: Row | None, first: Row, labelled: bool, label_names: Collec
     return Columns(width, numbers, label, series)
 
 
-def _of_one_width(body: Iterator[Row], width: int) -> Iterator[Row]:
-    for row in body:
-        if len(row.cells) != width:
-            raise SeqloomError(
-                "a row has another number of columns",
-                where=row.where,
-                got=len(row.cells),
-                expected=f"{width}, as the first row has",
-            )
-        yield row
-
-
-def _sequences(body: Iterator[Row], series: int) -> Iterator[list[Row]]:
+def _sequences(body: Iterator[TableRow], series: int) -> Iterator[list[TableRow]]:
     """Yields the rows of each sequence."""
     seen: set[str] = set()
     for name, group in itertools.groupby(body, key=lambda row: row.cells[series]):
@@ -122,7 +105,7 @@ def _sequences(body: Iterator[Row], series: int) -> Iterator[list[Row]]:
         yield steps
 
 
-def _label(steps: Sequence[Row], columns: Columns) -> str | None:
+def _label(steps: Sequence[TableRow], columns: Columns) -> str | None:
     """The label that all steps share."""
     if columns.label is None:
         return None

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from seqloom.data.tables.table import TableRow
 from seqloom.errors import SeqloomError
-from seqloom.files import read_lines
 
 _LONGEST_CELL = 1 << 27
 
 
-def comma_table(path: str) -> Iterator[TableRow]:
-    """Yields the rows of a CSV file (RFC 4180): quoted cells may contain separators and line breaks. The separator is a
-    comma, or a semicolon or tab if the first line contains no comma. Raises SeqloomError with `file:line`."""
-    lines = read_lines(path)
+def comma_rows(lines: Iterable[str], name: str) -> Iterator[TableRow]:
+    """Yields the rows of a CSV file called `name` (RFC 4180): quoted cells may contain separators and line breaks. The
+    separator is a comma, or a semicolon or tab if the first line contains no comma. Raises SeqloomError with
+    `file:line`."""
+    lines = iter(lines)
     first = next(lines, None)
     if first is None:
         return
@@ -27,23 +27,23 @@ def comma_table(path: str) -> Iterator[TableRow]:
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield TableRow(f"{path}:{number}", [cell.strip() for cell in cells])
+                yield TableRow(f"{name}:{number}", [cell.strip() for cell in cells])
             number = reader.line_num + 1
     except csv.Error as error:
         raise SeqloomError(
             "a row could not be read as CSV",
-            where=f"{path}:{reader.line_num}",
+            where=f"{name}:{reader.line_num}",
             got=str(error).partition(" - ")[0],
             expected="cells separated by commas, quoted if they contain commas or quotes",
         ) from None
 
 
-def tab_table(path: str) -> Iterator[TableRow]:
-    """Yields the rows of a file of columns separated by tabs. A cell within quotes whose inner quotes are all doubled
-    is unquoted; any other quote is part of the text."""
-    for number, line in enumerate(read_lines(path), 1):
+def tab_rows(lines: Iterable[str], name: str) -> Iterator[TableRow]:
+    """Yields the rows of a file called `name`, in which tabs separate the columns. A cell within quotes whose inner
+    quotes are all doubled is unquoted; any other quote is part of the text."""
+    for number, line in enumerate(lines, 1):
         if line.strip():
-            yield TableRow(f"{path}:{number}", [_unquoted(cell.strip()) for cell in line.split("\t")])
+            yield TableRow(f"{name}:{number}", [_unquoted(cell.strip()) for cell in line.split("\t")])
 
 
 def _unquoted(cell: str) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from seqloom.data.input_source import COLUMNAR, JSON_LINES, suffix_of
 from seqloom.data.tables.columnar import columnar_table
-from seqloom.data.tables.delimited import comma_table, tab_table
+from seqloom.data.tables.delimited import comma_rows, tab_rows
 from seqloom.data.tables.folders import folder_table
 from seqloom.data.tables.json_lines import json_lines_table
 from seqloom.data.tables.table import Table
+from seqloom.files import read_lines
 
 
 def open_table(path: str) -> Table:
@@ -21,4 +22,4 @@ def open_table(path: str) -> Table:
         return json_lines_table(path)
     if suffix in COLUMNAR:
         return columnar_table(path)
-    return Table(path, (), comma_table(path) if suffix == ".csv" else tab_table(path))
+    return Table(path, (), (comma_rows if suffix == ".csv" else tab_rows)(read_lines(path), path))

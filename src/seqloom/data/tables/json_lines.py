@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from seqloom.data.tables.table import Table, TableRow
@@ -15,18 +15,19 @@ from seqloom.files import read_lines
 def json_lines_table(path: str) -> Table:
     """The keys of the first 100 objects are the columns; keys of nested objects are joined with dots, such as
     `translation.en`. A key that is missing in an object is an empty cell. Raises SeqloomError with `file:line`."""
-    objects = _objects(path)
+    objects = json_objects(read_lines(path), path)
     ahead = list(itertools.islice(objects, 100))
     names = tuple(dict.fromkeys(name for _, cells in ahead for name in cells))
     rows = (TableRow(where, [cells.get(name) for name in names]) for where, cells in itertools.chain(ahead, objects))
     return Table(path, names, rows)
 
 
-def _objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(read_lines(path), 1):
+def json_objects(lines: Iterable[str], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields where each object is, and the object without nesting: see `flattened`."""
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        where = f"{path}:{number}"
+        where = f"{name}:{number}"
         try:
             content = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -7,12 +7,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from seqloom.errors import SeqloomError
+
 
 class TableRow(NamedTuple):
     """The cells of a row: text, or numbers and lists in formats with types. `where`: its file and line."""
 
     where: str
     cells: Sequence[Any]
+
+
+def of_one_width(rows: Iterator[TableRow], width: int) -> Iterator[TableRow]:
+    """The same rows. Raises SeqloomError at the first one that has another number of cells."""
+    for row in rows:
+        if len(row.cells) != width:
+            raise SeqloomError(
+                "a row has another number of columns",
+                where=row.where,
+                got=len(row.cells),
+                expected=f"{width}, as the first row has",
+            )
+        yield row
 
 
 @dataclass(frozen=True)
