@@ -17,8 +17,9 @@ from seqloom.data.corpus import Corpus
 from seqloom.data.example import Frames
 from seqloom.data.readers.recordings import unlabelled_recordings
 from seqloom.data.sound.sound_file import Sound, SoundFile, decode
-from seqloom.data.sound.spoken import SpokenCodec, SpokenData, SpokenRecipe, warn_of_skipped
+from seqloom.data.sound.spoken import SpokenCodec, SpokenData
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
+from seqloom.data.sound.spoken_recipe import SpokenRecipe, warn_of_skipped
 from seqloom.decoding.attentional_transcription import attentional_transcripts
 from seqloom.decoding.listening import Listener
 from seqloom.decoding.transcription import CtcDecoder, LogProbs, Transcript, log_probs_of

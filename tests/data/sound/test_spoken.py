@@ -13,11 +13,12 @@ import pytest
 
 from seqloom.data.corpus import Corpus, Sources
 from seqloom.data.readers import readers
-from seqloom.data.sound import spoken as spoken_module
+from seqloom.data.sound import spoken_recipe
 from seqloom.data.sound.augmentation import AugmentSettings
 from seqloom.data.sound.frame_pipeline import FeatureSettings
-from seqloom.data.sound.spoken import SpokenRecipe, fewest_steps
+from seqloom.data.sound.spoken import fewest_steps
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
+from seqloom.data.sound.spoken_recipe import SpokenRecipe
 from seqloom.data.sound.transcripts import TranscriptSettings, kind_of
 from seqloom.errors import SeqloomError, SeqloomWarning
 from tests.support.sounds import TONES, spoken, write_recordings, write_wav, zip_recordings
@@ -117,8 +118,8 @@ def test_sound_is_decoded_once_whatever_the_manifest_is_called(
     assert corpus.codec.facts()["rate"] == 8_000
     assert sum(part.num_lines for part in (corpus.train, corpus.valid, corpus.test) if part is not None) == 60
     decoded: list[str] = []
-    original = spoken_module._frames
-    monkeypatch.setattr(spoken_module, "_frames", lambda *a: decoded.append(a[2].text) or original(*a))  # type: ignore[func-returns-value]
+    original = spoken_recipe._frames
+    monkeypatch.setattr(spoken_recipe, "_frames", lambda *a: decoded.append(a[2].text) or original(*a))  # type: ignore[func-returns-value]
     copy = tmp_path / "other.tsv"
     content = Path(manifest).read_text().replace("\tlow", "\tLOW!").replace("list/", f"{Path(manifest).parent}/list/")
     copy.write_text(content)

@@ -32,8 +32,7 @@ class LogMelSettings(Settings):
 def mel_filters(bands: int, window: int, rate: int) -> NDArray[np.float32]:
     """(bins, bands): triangles of equal width on the mel scale (Stevens et al. 1937; Davis and Mermelstein 1980), from
     60 Hz to half the rate, each of area 1 over the bins."""
-    highest = rate / 2
-    edges = _hz(np.linspace(_mel(min(_LOWEST_HZ, highest / 4)), _mel(highest), bands + 2))
+    edges = _band_edges(bands, rate)
     bins = np.arange(_fft_size(window) // 2 + 1) * rate / _fft_size(window)
     rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
@@ -54,7 +53,12 @@ def _hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def mel_centres(bands: int, rate: int) -> NDArray[np.float64]:
     """(bands,): the frequency of each band's centre, in Hz."""
-    return _hz(np.linspace(_mel(min(_LOWEST_HZ, rate / 8)), _mel(rate / 2), bands + 2))[1:-1]
+    return _band_edges(bands, rate)[1:-1]
+
+
+def _band_edges(bands: int, rate: int) -> NDArray[np.float64]:
+    """(bands + 2,): band i reaches from edge i to edge i + 2, in Hz, and has its centre between them."""
+    return _hz(np.linspace(_mel(min(_LOWEST_HZ, rate / 8)), _mel(rate / 2), bands + 2))
 
 
 def _fft_size(window: int) -> int:
