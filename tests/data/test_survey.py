@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from seqloom.cli.look import commands
+from seqloom.data.sound.sound_file import SUFFIXES
 from seqloom.data.survey.survey import survey
 from seqloom.errors import RequestError
 from seqloom.tasks import tasks
@@ -60,6 +61,16 @@ KINDS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "rated.tsv": (written("cup\tmug\t9.5\nking\tcup\t1\n" * 5), "rated pairs", ""),
     "odd.csv": (written("a,b,c\nx y,z,1\nu,v w,2\n"), "table", ""),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_folders_of_sounds_of_every_format_are_recordings(suffix: str, tmp_path: Path) -> None:
+    for word in ("no", "yes"):
+        (tmp_path / word).mkdir()
+        (tmp_path / word / f"1{suffix}").write_bytes(b"not decoded")
+    result = survey(str(tmp_path))
+    assert result.facts["what it is"].startswith("recordings")
+    assert result.facts["texts"].startswith("2 different: 'no' (1), 'yes' (1)")
 
 
 @pytest.mark.parametrize("name", KINDS)

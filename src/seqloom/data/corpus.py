@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar
 
+from seqloom.data.codec import Codec, CountsUnknown, Data, SavedCodec
 from seqloom.data.input_source import content_hash, files_of, rereadable
 from seqloom.data.splits import NEWEST_RULE, Split, SplitRule, Splits, check_split_options, draw_splits
-from seqloom.data.token_file import UnknownTokens, batches
+from seqloom.data.token_file import batches
 from seqloom.errors import RequestError, SeqloomError, collected_warnings, warn, warn_again
 from seqloom.files import hashed_reads, writing
 from seqloom.storage.folder import facts_of, is_whole, new_folder
@@ -22,61 +23,8 @@ _FEW_TOKENS = 1_000
 _FORMAT = 4  # raised when the layout of cached files changes
 
 
-@runtime_checkable
-class Data(Protocol):
-    """Examples as numbers. `len` is 0 where there is nothing to score."""
-
-    def __len__(self) -> int: ...
-
-    @property
-    def num_lines(self) -> int: ...
-
-
-@runtime_checkable
-class CountsUnknown(Protocol):
-    """Data in which tokens may be unknown."""
-
-    def unknown(self) -> UnknownTokens: ...
-
-
 Example = TypeVar("Example")
 Stored = TypeVar("Stored", bound=Data)
-StoredOut = TypeVar("StoredOut", bound=Data, covariant=True)
-
-
-class Writer(Protocol[Example]):
-    """Writes examples as numbers into a folder."""
-
-    def add(self, examples: list[Example]) -> None: ...
-
-    def finish(self) -> None:
-        """Writes what is left, and closes the files."""
-        ...
-
-    def discard(self) -> None:
-        """Closes the files, where something failed."""
-        ...
-
-
-class SavedCodec(Protocol):
-    """What a run's folder keeps of its data besides the model."""
-
-    def save(self, folder: Path) -> None: ...
-
-    def fingerprint(self) -> str:
-        """The same for those that do the same."""
-        ...
-
-    def facts(self) -> dict[str, int]:
-        """Its sizes, for the run's summary."""
-        ...
-
-
-class Codec(SavedCodec, Protocol[Example, StoredOut]):
-    """What turns examples into numbers and back: learnt from the training split, kept in the run's folder."""
-
-    def writer(self, folder: Path) -> Writer[Example]: ...
-    def open(self, folder: Path) -> StoredOut: ...
 
 
 @dataclass(frozen=True)
@@ -109,8 +57,9 @@ class Recipe(Generic[Example, Stored]):
         return (example for file in files_of(path) for example in self.read(file))
 
 
-class SyntheticSource(Protocol):
-    """The same for data that is drawn, not read: what a user names is no file, and nothing is cached."""
+class CustomRecipe(Protocol):
+    """A recipe that splits and encodes its data itself: series in time, recordings by their sound, examples that are
+    generated."""
 
     def load(self, folder: Path) -> SavedCodec: ...
     def prepare(self, sources: Sources) -> Corpus[Any, Any]: ...
@@ -173,9 +122,7 @@ class Corpus(Generic[Example, Stored]):
     test: Stored | None
 
 
-def prepare(
-    sources: Sources, recipe: Recipe[Example, Stored] | SyntheticSource, cache: Path
-) -> Corpus[Example, Stored]:
+def prepare(sources: Sources, recipe: Recipe[Example, Stored] | CustomRecipe, cache: Path) -> Corpus[Example, Stored]:
     """Reads, splits and encodes, or finds what an earlier call with equal content and settings left in `cache`.
 
     Raises SeqloomError where a split that training needs holds nothing.
@@ -227,7 +174,7 @@ def _learn(data: str, content: str, recipe: Recipe[Example, Stored], rule: Split
 
 
 def encode(
-    path: str, recipe: Recipe[Example, Stored] | SyntheticSource, codec: Codec[Example, Stored], cache: Path
+    path: str, recipe: Recipe[Example, Stored] | CustomRecipe, codec: Codec[Example, Stored], cache: Path
 ) -> Stored:
     """The whole of one file, cached."""
     if not isinstance(recipe, Recipe):

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import read_toml
-from seqloom.data.corpus import Data, encode
+from seqloom.data.codec import Data
+from seqloom.data.corpus import encode
 from seqloom.data.input_checks import checked_inputs
 from seqloom.data.input_source import DataSource, path_of
 from seqloom.data.readers import readers

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqloom.config import build, write_toml
-from seqloom.data.corpus import Corpus, Recipe, Sources, SyntheticSource, prepare
+from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Sources, prepare
 from seqloom.data.input_source import DataSource, paths_of, rereadable
 from seqloom.data.splits import NEWEST_RULE
 from seqloom.errors import RequestError
@@ -146,7 +146,7 @@ def _train(plan: Plan, files: Sources, folder: Path, trainer: Trainer, resume: b
     return run
 
 
-def _check_codec(folder: Path, recipe: Recipe[Any, Any] | SyntheticSource, corpus: Corpus[Any, Any]) -> None:
+def _check_codec(folder: Path, recipe: Recipe[Any, Any] | CustomRecipe, corpus: Corpus[Any, Any]) -> None:
     """Raises RequestError where the codec is not that of the run. (Old runs have no hashes of their data.)"""
     if (folder / "config.toml").exists() and recipe.load(folder).fingerprint() != corpus.codec.fingerprint():
         raise RequestError(

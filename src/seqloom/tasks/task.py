@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from seqloom.config import Settings
-from seqloom.data.corpus import Recipe, SyntheticSource
+from seqloom.data.corpus import CustomRecipe, Recipe
 from seqloom.registry import Description
 
 
@@ -44,7 +44,7 @@ class Task(Protocol):
         """The dotted settings that do well with this model, given the user's `overrides`."""
         ...
 
-    def recipe(self, settings: Any) -> Recipe[Any, Any] | SyntheticSource:
+    def recipe(self, settings: Any) -> Recipe[Any, Any] | CustomRecipe:
         """How the user's files, or another source named by DATA, become data."""
         ...
 

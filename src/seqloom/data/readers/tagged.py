@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import PurePath
 from typing import Literal
 
-from seqloom.data.input_source import is_table
+from seqloom.data.input_source import is_table, suffix_of
 from seqloom.data.readers import readers
 from seqloom.data.readers.conll import (
     NumberedLine,
@@ -133,9 +132,9 @@ def recognise(lines: Iterable[NumberedLine], path: str) -> tuple[Format, Iterato
     or from the first sentence: ten tab-separated columns that begin with a number are CoNLL-U; other tab-separated
     columns, or at least two lines that all end in `O`, `B-X` or the like, are CoNLL columns. All else is plain text."""
     stream = iter(lines)
-    named = PurePath(path.removesuffix(".gz").removesuffix(".xz")).suffix.lower()
-    if named in (".conllu", ".conll"):
-        return ("conllu" if named == ".conllu" else "conll"), stream
+    suffix = suffix_of(path)
+    if suffix in (".conllu", ".conll"):
+        return ("conllu" if suffix == ".conllu" else "conll"), stream
     seen: list[NumberedLine] = []
     tags = 0
     for line in stream:

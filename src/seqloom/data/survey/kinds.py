@@ -15,6 +15,7 @@ from seqloom.data.readers import labelled as labelled_reader
 from seqloom.data.readers import lines as lines_reader
 from seqloom.data.readers import pairs as pairs_reader
 from seqloom.data.readers import tagged as tagged_reader
+from seqloom.data.sound.sound_file import SUFFIXES
 from seqloom.data.tables.columns import Role, select
 from seqloom.data.tables.formats import open_table
 from seqloom.errors import RequestError
@@ -27,7 +28,6 @@ Name = Literal[
 
 _ROWS = 2_000
 """The first rows, by which the kind is judged."""
-_SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 
 
 class Kind(NamedTuple):
@@ -55,7 +55,7 @@ def _holds_recordings(path: str) -> bool:
         return True
     folder = Path(path)
     return folder.is_dir() and any(
-        file.suffix.lower() in _SOUNDS for file in itertools.islice(folder.rglob("*"), _ROWS)
+        file.suffix.lower() in SUFFIXES for file in itertools.islice(folder.rglob("*"), _ROWS)
     )
 
 

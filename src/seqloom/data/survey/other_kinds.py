@@ -49,14 +49,12 @@ def survey_series(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG00
 def survey_recordings(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG001
     from seqloom.data.readers.recordings import recordings
 
-    found_recordings = read_examples(recordings, path, result)
-    if not found_recordings:
+    examples = read_examples(recordings, path, result)
+    if not examples:
         return
-    texts = Counter(recording.text for recording in found_recordings)
-    speakers = {recording.speaker for recording in found_recordings if recording.speaker}
-    result.facts["examples"] = count_of(found_recordings, "recordings") + (
-        f", {len(speakers)} speakers" if speakers else ""
-    )
+    texts = Counter(recording.text for recording in examples)
+    speakers = {recording.speaker for recording in examples if recording.speaker}
+    result.facts["examples"] = count_of(examples, "recordings") + (f", {len(speakers)} speakers" if speakers else "")
     shown = ", ".join(f"{text!r} ({count:,})" for text, count in texts.most_common(8))
     result.facts["texts"] = f"{len(texts):,} different: {shown}"
     if empty := texts.get(""):

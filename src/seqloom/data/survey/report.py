@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from seqloom.data.corpus import Sources
 from seqloom.data.input_source import files_of
-from seqloom.data.splits import NEWEST_RULE, SplitRule, cut_line, draw_splits
+from seqloom.data.splits import cut_line, draw_splits
 from seqloom.data.survey.kinds import Kind
 from seqloom.data.survey.texts import text_facts, unknown_rate
 from seqloom.data.tables.columns import columns_text
@@ -65,7 +66,7 @@ def split_of(
     by_position: bool = False,
 ) -> dict[str, list[Any]]:  # fmt: skip
     """The examples of each part as a training without --valid and --test would have them."""
-    rule = SplitRule({"valid": 0.05, "test": 0.05}, 0, NEWEST_RULE, 0, 0)
+    rule = Sources(result.source).rule()
     try:
         keys = ((identity(example), stratum(example)) for example in examples)
         splits = draw_splits(keys, rule, result.source, by_position)
@@ -80,11 +81,11 @@ def split_of(
     return parts
 
 
-def survey_texts(texts: Sequence[str], noun: str, result: Survey, prefix: str = "") -> None:
+def survey_texts(texts: Sequence[str], noun: str, result: Survey) -> None:
     facts = text_facts(texts)
-    result.facts[f"{prefix}length"] = facts.words.in_words("words")
+    result.facts["length"] = facts.words.in_words("words")
     share = facts.near / len(texts)
-    result.facts[f"{prefix}duplicates"] = (
+    result.facts["duplicates"] = (
         f"{facts.duplicates:,} of the {noun}"
         + (f"; {facts.near:,} without case, whitespace and final punctuation" if facts.near > facts.duplicates else "")
     )  # fmt: skip
@@ -100,8 +101,8 @@ def survey_texts(texts: Sequence[str], noun: str, result: Survey, prefix: str = 
         )
     if facts.is_decomposed:
         result.wrong.append("accents are written in two ways (NFC and NFD); convert the text: uconv -x any-nfc")
-    if facts.has_control:
-        result.wrong.append(f"{noun} with control characters: {facts.has_control:,}")
+    if facts.with_control:
+        result.wrong.append(f"{noun} with control characters: {facts.with_control:,}")
 
 
 def survey_unknown(train: Sequence[str], held_out: Sequence[str], lowercase: bool, result: Survey) -> float:

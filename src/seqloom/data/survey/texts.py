@@ -35,39 +35,32 @@ class Lengths(NamedTuple):
 
 class TextFacts(NamedTuple):
     """`duplicates`: texts that equal an earlier one; `near`: those that differ from an earlier one only in case,
-    whitespace or final punctuation, equal ones included. `ascii`, `unspaced`: shares of the texts. `form`: whether
-    accents are composed (NFC) or not, where that is mixed."""
+    whitespace or final punctuation, equal ones included. `unspaced`: the share of long texts without spaces.
+    `is_decomposed`: some accents are not composed (NFC). `with_control`: texts with control characters."""
 
     words: Lengths
-    characters: Lengths
     duplicates: int
     near: int
-    ascii: float
     unspaced: float
     is_decomposed: bool
-    has_control: int
-    has_unknown: bool
+    with_control: int
 
 
 def text_facts(texts: Sequence[str]) -> TextFacts:
     exact: set[int] = set()
     near: set[int] = set()
-    unspaced = num_ascii = has_control = 0
+    unspaced = with_control = 0
     is_decomposed = False
     for text in texts:
         exact.add(hash(text))
         near.add(hash(same_text(text)))
-        is_ascii = text.isascii()
-        num_ascii += is_ascii
         unspaced += len(text) > 40 and " " not in text
-        if not is_ascii:
-            is_decomposed = is_decomposed or not unicodedata.is_normalized("NFC", text)
-        has_control += not text.isprintable() and any(unicodedata.category(c) == "Cc" for c in text)
+        is_decomposed = is_decomposed or not unicodedata.is_normalized("NFC", text)
+        with_control += not text.isprintable() and any(unicodedata.category(c) == "Cc" for c in text)
     count = len(texts)
     return TextFacts(
-        Lengths.of([len(text.split()) for text in texts]), Lengths.of([len(text) for text in texts]),
-        count - len(exact), count - len(near), num_ascii / count, unspaced / count, is_decomposed, has_control,
-        any("<unk>" in text for text in texts),
+        Lengths.of([len(text.split()) for text in texts]), count - len(exact), count - len(near), unspaced / count,
+        is_decomposed, with_control,
     )  # fmt: skip
 
 

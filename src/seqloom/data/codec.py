@@ -1,0 +1,65 @@
+"""What the data, the writers and the codecs of all tasks offer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
+
+from seqloom.data.token_file import UnknownTokens
+
+Example = TypeVar("Example")
+
+
+@runtime_checkable
+class Data(Protocol):
+    """Examples as numbers. `len` is 0 where there is nothing to score."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def num_lines(self) -> int: ...
+
+
+@runtime_checkable
+class CountsUnknown(Protocol):
+    """Data in which tokens may be unknown."""
+
+    def unknown(self) -> UnknownTokens: ...
+
+
+StoredOut = TypeVar("StoredOut", bound=Data, covariant=True)
+
+
+class Writer(Protocol[Example]):
+    """Writes examples as numbers into a folder."""
+
+    def add(self, examples: list[Example]) -> None: ...
+
+    def finish(self) -> None:
+        """Writes what is left, and closes the files."""
+        ...
+
+    def discard(self) -> None:
+        """Closes the files, where something failed."""
+        ...
+
+
+class SavedCodec(Protocol):
+    """What a run's folder keeps of its data besides the model."""
+
+    def save(self, folder: Path) -> None: ...
+
+    def fingerprint(self) -> str:
+        """The same for those that do the same."""
+        ...
+
+    def facts(self) -> dict[str, int]:
+        """Its sizes, for the run's summary."""
+        ...
+
+
+class Codec(SavedCodec, Protocol[Example, StoredOut]):
+    """What turns examples into numbers and back: learnt from the training split, kept in the run's folder."""
+
+    def writer(self, folder: Path) -> Writer[Example]: ...
+    def open(self, folder: Path) -> StoredOut: ...
