@@ -9,7 +9,7 @@ import numpy as np
 from seqloom.data.example import content
 from seqloom.data.input_source import files_of
 from seqloom.data.survey.kinds import Kind
-from seqloom.data.survey.report import Suggestion, Survey, count_of, read_examples, split_of
+from seqloom.data.survey.report import Suggestion, Survey, count_of, first_of, read_examples, split_of
 from seqloom.data.survey.texts import Lengths, text_facts
 
 
@@ -49,7 +49,7 @@ def survey_series(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG00
 def survey_recordings(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG001
     from seqloom.data.readers.recordings import recordings
 
-    examples = read_examples(recordings, path, result)
+    examples = first_of(recordings(path), result)
     if not examples:
         return
     texts = Counter(recording.text for recording in examples)

@@ -41,10 +41,19 @@ class Survey:
 
 
 def read_examples(read: Callable[[str], Iterator[Any]], path: str, result: Survey) -> list[Any]:
+    """The first examples of all files that the path denotes."""
+
+    def stream() -> Iterator[Any]:
+        for file in files_of(path):
+            yield from read(file)
+
+    return first_of(stream(), result)
+
+
+def first_of(stream: Iterator[Any], result: Survey) -> list[Any]:
     """The first examples; an error that ends them is part of the survey."""
     examples: list[Any] = []
     try:
-        stream = (example for file in files_of(path) for example in read(file))
         for example in itertools.islice(stream, MOST_EXAMPLES):
             examples.append(example)  # noqa: PERF402, what was read before an error is kept
     except SeqloomError as error:

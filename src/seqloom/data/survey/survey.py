@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from seqloom.data.input_source import files_of
+from seqloom.data.input_source import COLUMNAR, files_of
 from seqloom.data.survey.examples import survey_labelled, survey_pairs, survey_tagged, survey_text
 from seqloom.data.survey.kinds import Kind, recognise
 from seqloom.data.survey.other_kinds import (
@@ -31,7 +31,7 @@ def survey(path: str) -> Survey:
         try:
             kind = recognise(path)
             result.facts["what it is"] = f"{kind.name}: {kind.layout}"
-            result.facts["encoding"] = _encoding(path)
+            result.facts["encoding"] = _encoding(path, kind)
             _SURVEYS.get(kind.name, survey_unknown_table)(path, kind, result)
         except SeqloomError as error:
             if not result.facts:
@@ -41,10 +41,12 @@ def survey(path: str) -> Survey:
     return result
 
 
-def _encoding(path: str) -> str:
+def _encoding(path: str, kind: Kind) -> str:
     """Of the first 64 KiB of the first file."""
-    first = Path(files_of(path)[0]) if path != STANDARD_INPUT and not path.lower().endswith(".zip") else None
-    if first is None or first.is_dir() or first.suffix in (".parquet", ".arrow", ".feather", ".npz"):
+    if path == STANDARD_INPUT or kind.name == "recordings":
+        return "binary"
+    first = Path(files_of(path)[0])
+    if first.is_dir() or first.suffix in (*COLUMNAR, ".npz"):
         return "binary"
     with reading(first), opened(str(first)) as stream:
         head = stream.read(1 << 16)
