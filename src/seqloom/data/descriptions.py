@@ -20,17 +20,17 @@ from seqloom.data.corpus import Recipe
 from seqloom.data.example import Frames, content
 from seqloom.data.frames import FrameCodec, FrameFile
 from seqloom.data.line_batches import Buckets, frames_with_lengths, line_batch
+from seqloom.data.parallel import Parallel, ParallelWriter
 from seqloom.data.readers.described import Described
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import make_folder, read_lines, write_atomic
-from seqloom.storage.flat_file import LineFileWriter
+from seqloom.files import read_lines, write_atomic
 
 _FEW_WORDS = 1_000
 _MANY_CHANNELS = 16
-_LONGEST = "texts.json"
+_FILE = "texts.json"
 
 
 class DescriptionTokenizerSettings(Settings):
@@ -65,20 +65,8 @@ class VectorSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Descriptions:
-    """Row i of `source` is described by line i of `target`; `text` is the file of the texts."""
-
-    source: FrameFile
-    target: TokenFile
-    text: Path
-    codec: DescriptionCodec
-
-    def __len__(self) -> int:
-        return self.target.num_lines
-
-    @property
-    def num_lines(self) -> int:
-        return self.target.num_lines
+class Descriptions(Parallel[FrameFile, "DescriptionCodec"]):
+    """Row i of `source` is described by line i of `target`."""
 
     def unknown(self) -> UnknownTokens:
         return self.target.unknown()
@@ -105,7 +93,7 @@ class DescriptionCodec:
 
     @classmethod
     def load(cls, folder: Path) -> DescriptionCodec:
-        path = folder / _LONGEST
+        path = folder / _FILE
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
             longest, parts = int(facts["longest"]), int(facts["parts"])
@@ -116,7 +104,7 @@ class DescriptionCodec:
     def save(self, folder: Path) -> None:
         self.frames.save(folder)
         self.tokenizer.save(folder / "tokenizer.json")
-        write_atomic(folder / _LONGEST, json.dumps({"longest": self.longest, "parts": self.parts}) + "\n")
+        write_atomic(folder / _FILE, json.dumps({"longest": self.longest, "parts": self.parts}) + "\n")
 
     def fingerprint(self) -> str:
         return f"{self.frames.fingerprint()}{self.tokenizer.to_json()}{self.longest} {self.parts}"
@@ -129,37 +117,17 @@ class DescriptionCodec:
         frames = [np.asarray(source, np.float32) for source in sources]
         return [self.frames.scale(in_parts(row[None] if row.ndim == 1 else row, self.parts)) for row in frames]
 
-    def writer(self, folder: Path) -> DescriptionWriter:
-        return DescriptionWriter(folder, self)
+    def writer(self, folder: Path) -> ParallelWriter[Described]:
+        return ParallelWriter(
+            self.frames.writer(folder / "source"),
+            TokenFileWriter(folder / "target", self.tokenizer),
+            folder / "texts.txt",
+            lambda example: (example.frames, example.text, example.text),
+        )
 
     def open(self, folder: Path) -> Descriptions:
         source, target = self.frames.open(folder / "source"), TokenFile.open(folder / "target")
         return Descriptions(source, target, folder / "texts.txt", self)
-
-
-class DescriptionWriter:
-    """Writes numbers, tokens and texts into `folder`."""
-
-    def __init__(self, folder: Path, codec: DescriptionCodec) -> None:
-        make_folder(folder)
-        self._source = codec.frames.writer(folder / "source")
-        self._target = TokenFileWriter(folder / "target", codec.tokenizer)
-        self._text = LineFileWriter(folder / "texts.txt")
-
-    def add(self, examples: list[Described]) -> None:
-        self._source.add([example.frames for example in examples])
-        self._target.add([example.text for example in examples])
-        self._text.add(example.text for example in examples)
-
-    def finish(self) -> None:
-        self._source.finish()
-        self._target.finish()
-        self._text.close()
-
-    def discard(self) -> None:
-        self._source.discard()
-        self._target.discard()
-        self._text.discard()
 
 
 def in_parts(frames: Frames, parts: int) -> Frames:

@@ -16,13 +16,13 @@ from seqloom.config import Settings
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
 from seqloom.data.line_batches import Buckets, line_batch, with_lengths
+from seqloom.data.parallel import Parallel, ParallelWriter
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 from seqloom.errors import SeqloomError
-from seqloom.files import make_folder, read_lines
-from seqloom.storage.flat_file import LineFileWriter
+from seqloom.files import read_lines
 
 Kind = Literal["character", "word", "bpe", "unigram"]
 
@@ -53,20 +53,8 @@ class PairTokenizerSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Line i of `source` and line i of `target` are a pair. `text`: the file of the pairs as they were read."""
-
-    source: TokenFile
-    target: TokenFile
-    text: Path
-    codec: PairCodec
-
-    def __len__(self) -> int:
-        return self.target.num_lines
-
-    @property
-    def num_lines(self) -> int:
-        return self.target.num_lines
+class Pairs(Parallel[TokenFile, "PairCodec"]):
+    """Line i of `source` and line i of `target` are a pair."""
 
     def unknown(self) -> UnknownTokens:
         """The unknown tokens of the side with the larger share of them."""
@@ -108,37 +96,17 @@ class PairCodec:
     def facts(self) -> dict[str, int]:
         return {"vocab_size": self.target.vocab_size, "source_vocab_size": self.source.vocab_size}
 
-    def writer(self, folder: Path) -> PairWriter:
-        return PairWriter(folder, self)
+    def writer(self, folder: Path) -> ParallelWriter[Pair]:
+        return ParallelWriter(
+            TokenFileWriter(folder / "source", self.source),
+            TokenFileWriter(folder / "target", self.target),
+            folder / "pairs.tsv",
+            lambda pair: (pair.source, pair.target, f"{pair.source}\t{pair.target}"),
+        )
 
     def open(self, folder: Path) -> Pairs:
         source, target = (TokenFile.open(folder / side) for side in ("source", "target"))
         return Pairs(source, target, folder / "pairs.tsv", self)
-
-
-class PairWriter:
-    """Writes both sides and their text into `folder`."""
-
-    def __init__(self, folder: Path, codec: PairCodec) -> None:
-        make_folder(folder)
-        self._source = TokenFileWriter(folder / "source", codec.source)
-        self._target = TokenFileWriter(folder / "target", codec.target)
-        self._text = LineFileWriter(folder / "pairs.tsv")
-
-    def add(self, examples: list[Pair]) -> None:
-        self._source.add([pair.source for pair in examples])
-        self._target.add([pair.target for pair in examples])
-        self._text.add(f"{pair.source}\t{pair.target}" for pair in examples)
-
-    def finish(self) -> None:
-        self._source.finish()
-        self._target.finish()
-        self._text.close()
-
-    def discard(self) -> None:
-        self._source.discard()
-        self._target.discard()
-        self._text.discard()
 
 
 def pair_recipe(
