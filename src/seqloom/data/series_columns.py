@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from seqloom.config import Settings
+from seqloom.data.series_times import looks_like_dates
 from seqloom.errors import RequestError, unknown_name
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _TIMES = ("date", "time", "datetime", "timestamp", "ds", "period", "month", "week", "day", "year", "step", "index", "t")
 _SERIES = ("series", "unique_id", "series_id", "item_id", "id", "sequence", "name")
@@ -54,6 +58,26 @@ class Columns(Settings):
     def all(self) -> list[str]:
         names = [self.time, self.series, *self.target, *self.past, *self.ahead, *self.static]
         return [name for name in dict.fromkeys(names) if name]
+
+
+_NUMBERS = 0.8
+"""A text column with at least this share of numbers is a column of numbers with mistakes."""
+
+
+def recognised_columns(frame: pl.DataFrame, settings: ColumnSettings, where: str) -> Columns:
+    """The roles of the columns. Raises RequestError if they are not clear."""
+    numeric = [name for name in frame.columns if _mostly_numbers(frame[name])]
+    dates = [name for name in frame.columns if looks_like_dates(frame[name])]
+    return recognise(settings, frame.columns, numeric, dates, where)
+
+
+def _mostly_numbers(column: pl.Series) -> bool:
+    import polars as pl
+
+    if column.dtype != pl.String:
+        return column.dtype.is_numeric()
+    numbers, words = column.cast(pl.Float64, strict=False), column.drop_nulls()
+    return len(words) > 0 and len(numbers.drop_nulls()) >= _NUMBERS * len(words)
 
 
 def recognise(

@@ -1,4 +1,4 @@
-"""Arrays on a grid of equal steps: aggregating, placing rows, carrying values forward, joining panels."""
+"""Arrays on a grid of equal steps: aggregating, placing rows, filling gaps, joining panels."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ def placed(rows: Matrix, places: Ints, length: int) -> Matrix:
     if length:
         result[places] = rows
     return result
+
+
+def fill_gaps(grid: Vector, rule: str) -> None:
+    """Fills missing values in place by `rule`: zero, previous or interpolate. No series begins or ends with a gap, so
+    none reaches into another."""
+    missing = np.isnan(grid)
+    places = np.flatnonzero(~missing)
+    if rule == "zero":
+        grid[missing] = 0.0
+    elif rule == "previous":
+        grid[:] = grid[places[np.searchsorted(places, np.arange(len(grid)), side="right") - 1]]
+    else:
+        grid[missing] = np.interp(np.flatnonzero(missing), places, grid[places])
 
 
 def carried_forward(grid: Matrix, offsets: Ints) -> Matrix:

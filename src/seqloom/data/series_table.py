@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from seqloom.data.frequency import Frequency, infer_frequency
 from seqloom.data.series import Ints, Matrix, Panel, Vector
-from seqloom.data.series_columns import Columns, ColumnSettings, recognise
+from seqloom.data.series_columns import Columns, ColumnSettings, recognised_columns
 from seqloom.data.series_frame import read_frame
-from seqloom.data.series_grid import aggregated, carried_forward, joined, placed
-from seqloom.data.series_times import looks_like_dates, parse_times
+from seqloom.data.series_grid import aggregated, carried_forward, fill_gaps, joined, placed
+from seqloom.data.series_times import parse_times
 from seqloom.errors import RequestError, SeqloomError
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ _MAX_SPARSITY = 20
 
 _LARGEST = 1e100
 """Sums of squares of more would not be finite."""
+
+_ACTIONS = {"zero": "set to zero", "previous": "filled with the value before", "interpolate": "interpolated"}
+"""What is done with a gap, by the rule."""
 
 Categories = Mapping[str, Sequence[str]]
 
@@ -55,25 +58,10 @@ def table_of(
     if not len(frame):
         raise RequestError("there are no rows", where=where, expected="one row for each time")
     if columns is None:
-        numeric = [name for name in frame.columns if _mostly_numbers(frame[name])]
-        dates = [name for name in frame.columns if looks_like_dates(frame[name])]
-        columns = recognise(settings, frame.columns, numeric, dates, where)
+        columns = recognised_columns(frame, settings, where)
     frame = _with_columns(frame, columns, where)
     reader = _Reader(frame, where, settings, columns, categories)
     return reader.table(frequency)
-
-
-_NUMBERS = 0.8
-"""A text column with at least this share of numbers is a column of numbers with mistakes."""
-
-
-def _mostly_numbers(column: pl.Series) -> bool:
-    import polars as pl
-
-    if column.dtype != pl.String:
-        return column.dtype.is_numeric()
-    numbers, words = column.cast(pl.Float64, strict=False), column.drop_nulls()
-    return len(words) > 0 and len(numbers.drop_nulls()) >= _NUMBERS * len(words)
 
 
 def _with_columns(frame: pl.DataFrame, columns: Columns, where: str) -> pl.DataFrame:
@@ -291,16 +279,8 @@ class _Reader:
                 got=f"{int(missing.sum()):,}, the first of {which}",
                 hint="--set data.gaps=interpolate, previous or zero",
             )  # fmt: skip
-        places = np.flatnonzero(~missing)
-        if rule == "zero":
-            grid[missing] = 0.0
-        elif rule == "previous":
-            grid[:] = grid[places[np.searchsorted(places, np.arange(len(grid)), side="right") - 1]]
-        else:  # no series begins or ends with a gap, so none reaches into another
-            grid[missing] = np.interp(np.flatnonzero(missing), places, grid[places])
-        action = {"zero": "set to zero", "previous": "filled with the value before", "interpolate": "interpolated"}[
-            rule
-        ]
+        fill_gaps(grid, rule)
         self.notes.append(
-            f"{int(missing.sum()):,} of {len(grid):,} values are missing and were {action}; the first is {which}"
+            f"{int(missing.sum()):,} of {len(grid):,} values are missing and were {_ACTIONS[rule]}; "
+            f"the first is {which}"
         )

@@ -65,9 +65,12 @@ def _column_numbers(columns: dict[str, str]) -> tuple[int, int]:
     return int(numbers["word"]), int(numbers["tag"])
 
 
-def _table_sentences(path: str, columns: dict[str, str], roles: tuple[Role, ...]) -> Iterator[tuple[Words, Words]]:
-    """Yields words and tags. A cell may be a list, or words separated by whitespace; in a table with a column for the
-    sentence, rows with the same name, or with an empty one, belong to the sentence above."""
+def _table_sentences(
+    path: str, columns: dict[str, str], roles: tuple[Role, ...], keeps_empty: bool = False
+) -> Iterator[tuple[Words, Words]]:
+    """Yields words and tags, without sentences that have no word unless `keeps_empty`. A cell may be a list, or words
+    separated by whitespace; in a table with a column for the sentence, rows with the same name, or with an empty one,
+    belong to the sentence above."""
     places, rows = select(open_table(path), columns, roles)
     if "sentence" in places:
         yield from _grouped(rows, places)
@@ -79,7 +82,7 @@ def _table_sentences(path: str, columns: dict[str, str], roles: tuple[Role, ...]
                 "a sentence has not one tag for each word", where=row.where,
                 got=f"{len(words)} words, {len(tags)} tags", expected="the same number of both",
             )  # fmt: skip
-        if words or roles is _INPUT_ROLES:
+        if words or keeps_empty:
             yield words, tags
 
 
@@ -116,7 +119,9 @@ def words_of(path: str, columns: str = "") -> Iterator[Words]:
     """Yields the words of each sentence of a CoNLL or CoNLL-U file, or of each line of plain text, where whitespace
     separates the words and a line may be empty."""
     if is_table(path):
-        yield from (words for words, _ in _table_sentences(path, parse_columns(columns), _INPUT_ROLES))
+        yield from (
+            words for words, _ in _table_sentences(path, parse_columns(columns), _INPUT_ROLES, keeps_empty=True)
+        )
         return
     kind, lines = recognise(numbered(path), path)
     if kind == "lines":

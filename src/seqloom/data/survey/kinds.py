@@ -121,15 +121,12 @@ def _format_name(path: str) -> str:
 
 
 def _is_series(path: str) -> bool:
-    from seqloom.data.series_columns import ColumnSettings, recognise
+    from seqloom.data.series_columns import ColumnSettings, recognised_columns
     from seqloom.data.series_frame import read_frame
-    from seqloom.data.series_times import looks_like_dates
 
     frame = read_frame(path)
-    numeric = [name for name, kind in frame.schema.items() if kind.is_numeric()]
-    dates = [name for name in frame.columns if looks_like_dates(frame[name])]
     try:
-        recognise(ColumnSettings(), frame.columns, numeric, dates, path)
+        recognised_columns(frame, ColumnSettings(), path)
     except RequestError:
         return False
     return True
