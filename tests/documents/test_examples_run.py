@@ -8,13 +8,10 @@ import random
 import re
 import shlex
 import shutil
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from seqloom.cli.main import main
 from seqloom.comparison import trainings
 from tests.support.command_line import CommandLine
 from tests.support.labelled import write_labelled, write_series
@@ -22,6 +19,7 @@ from tests.support.pairs import write_pairs
 from tests.support.sentences import write_sentences
 from tests.support.sounds import spoken, write_recordings, write_wav
 from tests.support.texts import write_text
+from tests.support.training_here import train_here
 from tests.support.vectors_with_texts import write_archive, write_scenes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,15 +66,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture(autouse=True)
 def _trainings_of_comparisons_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each process of its own would import torch anew; `tests/comparison` has such processes."""
-
-    def train(arguments: Sequence[str], *_: object) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["seqloom", "train", *arguments])
-            with pytest.raises(SystemExit) as left:
-                main()
-        assert not left.value.code
-
-    monkeypatch.setattr(trainings, "run_training", train)
+    monkeypatch.setattr(trainings, "run_training", train_here)
 
 
 @pytest.fixture
