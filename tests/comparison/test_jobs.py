@@ -37,59 +37,80 @@ def results(comparison: Comparison) -> list[Any]:
     return [rows, comparison.report["verdict"], comparison.report["pairs"], comparison.report["worst_examples"]]
 
 
+WORKER = """
+import os, time
+from seqloom.comparison import jobs, training_process
+
+def run_training_but_the_first(arguments, title, quiet=False):
+    try:
+        first = os.open({begun!r}, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        training_process.run_training(arguments, title, quiet)
+    else:
+        os.write(first, str(os.getpid()).encode())
+        time.sleep(600)
+
+jobs.run_training = run_training_but_the_first
+"""
+"""What a worker does before its first task: the first training of all writes the process id of its worker to the file
+`begun` and waits, to be killed; the others train."""
+
+
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """The address of a scheduler, and two worker processes."""
-    port_file = tmp_path / "scheduler.json"
-    python = [sys.executable, "-W", "ignore", "-m", "distributed.cli.dask_scheduler"]
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """The address of a scheduler with two workers, which know `WORKER` with a file `begun` in `tmp_path`."""
+    port_file, preload = tmp_path / "scheduler.json", tmp_path / "worker.py"
+    preload.write_text(WORKER.format(begun=str(tmp_path / "begun")))
+    python = [sys.executable, "-W", "ignore", "-m"]
     log: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     options = ["--port", "0", "--no-dashboard", "--host", "127.0.0.1", "--scheduler-file", str(port_file)]
-    processes = [subprocess.Popen([*python, *options], **log)]
-    worker = [sys.executable, "-W", "ignore", "-m", "distributed.cli.dask_worker", "--scheduler-file", str(port_file)]
-    worker += ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path / "workers")]
-    processes += [subprocess.Popen(worker, **log) for _ in range(2)]
+    processes = [subprocess.Popen([*python, "distributed.cli.dask_scheduler", *options], **log)]
+    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path / "workers")]
+    options += ["--preload", str(preload)]
     try:
-        deadline = time.monotonic() + 60
-        while not port_file.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        yield json.loads(port_file.read_text())["address"], processes[1:]
+        wait_for(port_file)
+        address = json.loads(port_file.read_text())["address"]
+        worker = [*python, "distributed.cli.dask_worker", address, *options]
+        processes += [subprocess.Popen(worker, **log) for _ in range(2)]
+        yield address
     finally:
         for process in processes:
             process.kill()
             process.wait()
 
 
-@pytest.mark.slow  # whether the worker is killed while it trains depends on the machine
+def wait_for(path: Path) -> None:
+    """Until the file has content."""
+    deadline = time.monotonic() + 60
+    while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+@pytest.mark.slow  # the processes of a cluster take long to start on a busy machine
 def test_a_cluster_repeats_the_training_of_a_killed_worker(
-    cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report is that of one job on this machine, and says where the trainings ran."""
-    address, workers = cluster
     text = write_text(tmp_path / "text.txt", lines=80)
-    killed = threading.Event()
+    killed: list[int] = []
 
     def kill_when_it_trains() -> None:
-        children = Path(f"/proc/{workers[0].pid}/task")
-        while not killed.is_set() and workers[0].poll() is None:
-            lists = list(children.glob("*/children"))
-            if any(path.read_text().strip() for path in lists if path.exists()):
-                os.kill(workers[0].pid, signal.SIGKILL)
-                killed.set()
-            time.sleep(0.05)
+        wait_for(tmp_path / "begun")
+        killed.append(int((tmp_path / "begun").read_text()))
+        os.kill(killed[0], signal.SIGKILL)
 
     watch = threading.Thread(target=kill_when_it_trains)
     watch.start()
     try:
-        remote = small(text, tmp_path / "remote", cluster=address)
+        remote = small(text, tmp_path / "remote", cluster=cluster)
     finally:
-        was_killed = killed.is_set()
-        killed.set()
         watch.join()
-    assert was_killed
+    assert killed
     assert set(remote.report["machines"].values()) == {os.uname().nodename}
     runs = tmp_path / "remote" / "runs"
     assert not [path for path in runs.iterdir() if path.name.startswith(".")]
     assert f'data = "{text}"' in (runs / "ngram-seed1" / "config.toml").read_text()
+    monkeypatch.setattr(trainings, "run_training", train_here)
     assert results(remote) == results(small(text, tmp_path / "local"))
 
 
