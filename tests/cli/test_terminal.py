@@ -13,7 +13,7 @@ import hypothesis.strategies as st
 import pytest
 
 import seqloom
-from seqloom.cli.terminal import EscapedOutput
+from seqloom.cli.main import EscapedOutput
 
 PROMPT = "w1\x1b[31m \x07\x9b2J\x7f \u00e9 \u8a9e\r\tw2"
 SHOWN = r"w1\x1b[31m \x07\x9b2J\x7f é 語\x0d" + "\tw2"

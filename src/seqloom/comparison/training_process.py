@@ -15,8 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from seqloom.errors import RequestError, SeqloomError
-from seqloom.shown_warnings import share_shown_warnings
+from seqloom.errors import RequestError, SeqloomError, share_shown_warnings
 
 STOPS_WITH_PARENT = "SEQLOOM_STOPS_WITH_PARENT"
 """The environment variable that tells a training to stop when its standard input ends."""
