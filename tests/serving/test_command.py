@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from seqloom.run import Run
 from seqloom.serving.hosted_folder import HostedFolder
 from seqloom.serving.hosted_run import HostedRun
 from seqloom.serving.opening import open_hosted
+from seqloom.serving.server import listening_socket
 from tests.support.command_line import CommandLine
 
 
@@ -55,6 +58,28 @@ def test_ctrl_c_ends_it(runs: dict[str, Run]) -> None:
         assert httpx.get(f"{address}/v2/health/ready").status_code == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
+
+
+def test_answers_do_not_wait_for_the_client() -> None:
+    """asyncio turns Nagle's algorithm off for connections of sockets whose protocol is TCP by name."""
+
+    async def no_delay() -> int:
+        with listening_socket("127.0.0.1", 0) as listening:
+            options: list[int] = []
+
+            async def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                connection = writer.get_extra_info("socket")
+                options.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                writer.close()
+
+            async with await asyncio.start_server(note, sock=listening) as server:
+                reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+                await reader.read()
+                writer.close()
+                await writer.wait_closed()
+            return options[0]
+
+    assert asyncio.run(no_delay())
 
 
 def test_what_cannot_be_served_is_refused(

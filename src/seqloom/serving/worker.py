@@ -17,8 +17,8 @@ from typing import Any
 
 from seqloom.serving.response_error import ResponseError
 
-_GATHER_SECONDS = 0.003
-"""For how long a batch waits for others, where the one before it had several requests."""
+_GATHER_SECONDS = 0.005
+"""For how long a batch waits until there are as many requests as the one before it had."""
 
 _STREAM_EVENTS_WAITING = 256
 """Events that a slow client may leave unread before its stream waits."""
@@ -84,7 +84,7 @@ class Worker:
         self._streams: deque[_StreamJob] = deque()
         self._wakes = threading.Condition()
         self._stops = False
-        self._several = False
+        self._last = 0
         self.batch_sizes: Callable[[int], None] = lambda _: None
         """Is told of the number of requests of each batch."""
         self._thread = threading.Thread(target=self._work, name="seqloom-worker", daemon=True)
@@ -161,8 +161,9 @@ class Worker:
         """The job that came first and those that can be answered with it."""
         if not self._batches:
             return []
-        if self._several and len(self._batches) == 1 and not self._streams:
-            self._wakes.wait(_GATHER_SECONDS)
+        end = time.monotonic() + _GATHER_SECONDS
+        while len(self._batches) < self._last and not self._streams and (left := end - time.monotonic()) > 0:
+            self._wakes.wait(left)
         jobs: list[_BatchJob] = []
         size = 0
         for _ in range(len(self._batches)):
@@ -172,7 +173,7 @@ class Worker:
                 size += len(job.items)
             else:
                 self._batches.append(job)
-        self._several = len(jobs) > 1
+        self._last = len(jobs)
         return jobs
 
     def _answer(self, jobs: list[_BatchJob]) -> None:
