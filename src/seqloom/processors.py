@@ -3,11 +3,14 @@ time."""
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import suppress
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 R = TypeVar("R")
@@ -20,21 +23,77 @@ _set_threads = 0
 
 
 def set_num_threads(number: int) -> None:
-    """Sets the number of threads of compiled loops in this process; 0 restores the default. Torch has its own number of
-    threads: see `Runtime`."""
+    """Sets the number of threads of this process; 0 restores the default. `Runtime` gives torch the same number."""
     global _set_threads
     _set_threads = number
 
 
 def num_threads() -> int:
-    """The number of threads of compiled loops: what was set, else `OMP_NUM_THREADS` (as for torch), else one thread for
-    each processor that this process may use."""
-    if _set_threads:
-        return _set_threads
-    variable = os.environ.get("OMP_NUM_THREADS", "")
+    """The number of threads of this process: what was set, else `default_threads`."""
+    return _set_threads or default_threads()
+
+
+def default_threads(root: Path = Path("/")) -> int:
+    """The number of threads where none was set: `OMP_NUM_THREADS` if there is such a variable, else the number of
+    processors that this process may use.
+
+    These are the processors of its affinity mask, and no more than its control groups allow, rounded down: a thread
+    beyond their quota stops all threads for the rest of each period. `root`: see `processor_quota`.
+    """
+    variable = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if variable.isdecimal() and int(variable):
         return int(variable)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(int(min(processors, processor_quota(root))), 1)
+
+
+@cache
+def processor_quota(root: Path = Path("/")) -> float:
+    """How many processors' time the Linux control groups of this process, such as those of a container, may use.
+
+    It is the smallest quota of its own group and all groups above it, of both versions of control groups; infinite if
+    there is none. `root` is the folder that holds `proc` and `sys`.
+    """
+    return min((_quota(group) for group in _control_groups(root)), default=math.inf)
+
+
+def _control_groups(root: Path) -> Iterator[Path]:
+    """The folders of the groups that limit the processor time of this process, each followed by those above it."""
+    try:
+        groups, mounts = ((root / "proc/self" / name).read_text(encoding="utf-8") for name in ("cgroup", "mountinfo"))
+    except OSError:  # outside Linux
+        return
+    fields = [line.split(":", 2) for line in groups.splitlines() if line.count(":") >= 2]
+    path_of = {controller: path for _, controllers, path in fields for controller in controllers.split(",")}
+    for line in mounts.splitlines():
+        mount, _, file_system = line.partition(" - ")
+        version_2 = file_system.startswith("cgroup2 ")
+        if version_2 or (file_system.startswith("cgroup ") and "cpu" in file_system.split()[-1].split(",")):
+            mounted_group, mount_point = mount.split()[3:5]
+            top = root / mount_point.replace("\\040", " ").lstrip("/")
+            # The one hierarchy of version 2 has no list of controllers in /proc/self/cgroup.
+            group = path_of.get("" if version_2 else "cpu", "/")
+            folder = top / _below(PurePosixPath(group), PurePosixPath(mounted_group))
+            yield from (folder, *(above for above in folder.parents if above.is_relative_to(top)))
+
+
+def _below(group: PurePosixPath, mounted: PurePosixPath) -> PurePosixPath:
+    """The path of a group below the mounted one. A container may see only its own group, under another path: then it is
+    the mounted one."""
+    visible = group.is_relative_to(mounted) and ".." not in group.parts
+    return group.relative_to(mounted) if visible else PurePosixPath()
+
+
+def _quota(group: Path) -> float:
+    """The processors that one control group may use; infinite without a limit."""
+    with suppress(OSError, ValueError):  # version 2
+        quota, period = (group / "cpu.max").read_text(encoding="ascii").split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    with suppress(OSError, ValueError):  # version 1; -1: no limit
+        microseconds = int((group / "cpu.cfs_quota_us").read_text(encoding="ascii"))
+        period_microseconds = int((group / "cpu.cfs_period_us").read_text(encoding="ascii"))
+        return microseconds / period_microseconds if microseconds > 0 else math.inf
+    return math.inf
 
 
 def run_all(work: Callable[[T], R], pieces: Iterable[T]) -> list[R]:

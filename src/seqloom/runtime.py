@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from seqloom.errors import RequestError
-from seqloom.processors import set_num_threads
+from seqloom.processors import default_threads, set_num_threads
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -79,7 +79,8 @@ class Runtime:
     def start(cls, *, device: str = "auto", precision: Precision = "auto", threads: int = 0, seed: int = 1) -> Runtime:
         """Prepares the process for networks: threads, flushed denormals, seed, device and precision.
 
-        Under `torchrun` the ranks come from its environment variables. `threads=0` leaves the choice to torch.
+        Under `torchrun` the ranks come from its environment variables. `threads=0`: see `default_threads`; no more than
+        torch would use, which counts physical processors.
         `precision="auto"` is bfloat16 if the device multiplies it natively, otherwise float32.
         """
         import torch
@@ -87,9 +88,10 @@ class Runtime:
         # cuDNN needs all weights of a recurrence in one piece of memory and copies them; the cost is negligible.
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
         _check(threads, seed)
-        if threads:
+        threads = threads or min(default_threads(), torch.get_num_threads())
+        if threads != torch.get_num_threads():  # setting it changes more in MKL than the number
             torch.set_num_threads(threads)
-        set_num_threads(torch.get_num_threads())
+        set_num_threads(threads)
         torch.set_flush_denormal(True)  # denormal gradients can slow a step twenty times
         torch.manual_seed(seed)
         if device == "auto":

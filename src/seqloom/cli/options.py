@@ -47,7 +47,7 @@ Folds = Annotated[
     int, typer.Option(min=0, help="divide DATA into so many equal parts; --fold says which is the test part")
 ]
 Fold = Annotated[int, typer.Option(min=0, help="the number of the fold to test on, from 1")]
-Threads = Annotated[int, typer.Option(help="processor threads; 0: as many as the machine has")]
+Threads = Annotated[int, typer.Option(help="processor threads; 0: as many as this process may use")]
 Device = Annotated[str, typer.Option(help="where to compute: auto, cpu or cuda")]
 Figures = Annotated[Path | None, typer.Option(help="a folder: write the page's charts there as well, as SVG files")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
