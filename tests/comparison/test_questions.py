@@ -16,10 +16,12 @@ def facts(model: str, layers: int = 1, **settings: Any) -> ModelFacts:
     return ModelFacts(model, {"model.num_layers": layers, **settings})
 
 
-def answered(scores: dict[str, list[float]], models: dict[str, ModelFacts]) -> dict[str, str]:
+def answered(
+    scores: dict[str, list[float]], models: dict[str, ModelFacts], task: str = "language-model", unit: str = "line"
+) -> dict[str, str]:
     ranked = sorted((scored(name, values) for name, values in scores.items()), key=lambda s: s.mean)
     rows = [row(s.model, list(s.scores)) for s in ranked]
-    return {a.topic: a.text for a in answers(rows, pairwise(ranked, True), models, "test perplexity")}
+    return {a.topic: a.text for a in answers(rows, pairwise(ranked, True), models, "test perplexity", task, unit)}
 
 
 def test_each_question_is_answered_by_the_best_models_that_differ_in_it_alone() -> None:
@@ -54,6 +56,28 @@ def test_one_seed_answers_with_an_order() -> None:
     assert (
         said["Gates"] == "perhaps gates help: gru is ahead of rnn by 1.000 perplexity, which is an order and no more."
     )
+
+
+def test_the_questions_of_forecasting() -> None:
+    def asked(scores: dict[str, list[float]], unit: str = "series") -> dict[str, str]:
+        return answered(scores, {name: facts(name) for name in scores}, "forecast", unit)
+
+    scores = {"seasonal-naive": [1.5, 1.51, 1.52], "ar": [1.0, 1.01, 1.02], "mix": [0.9, 0.91, 0.92]}
+    scores |= {"gru": [0.8, 0.81, 0.82]}
+    said = asked(scores)
+    assert said["Naive forecasts"].startswith(
+        "a model beats the naive forecasts: gru is ahead of seasonal-naive by 0.7"
+    )
+    assert said["Autoregression"].startswith("a recurrent network beats an autoregression: gru is ahead of ar by 0.2")
+    assert said["One model of all series"].startswith("one model of all series beats one for each: gru is ahead of ar")
+    assert "Counting or learning" not in said  # `mix` counts in a language model only
+    assert "One model of all series" not in asked(scores, "forecast")
+    tied = asked({"naive": [1.0, 1.01, 1.02], "ar": [0.999, 1.009, 1.02], "gru": [1.001, 1.0, 1.03]})
+    assert tied["Naive forecasts"].startswith("nothing beats the naive forecasts significantly: ar is ahead of naive")
+    assert tied["Autoregression"].startswith("not enough evidence that an autoregression beats a recurrent network")
+    worse = asked({"naive": [1.0, 1.01, 1.02], "ar": [1.5, 1.51, 1.52], "gru": [2.0, 2.01, 2.02]})
+    assert worse["Naive forecasts"].startswith("nothing beats the naive forecasts: naive is ahead of ar")
+    assert worse["Autoregression"].startswith("an autoregression beats a recurrent network: ar is ahead of gru")
 
 
 def test_depth_is_not_answered_where_another_setting_differs() -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from seqloom.comparison.differences import Difference, ModelScores, pairwise, to_leader
+from seqloom.comparison.questions import ModelFacts
 from seqloom.comparison.report import report_page
 from seqloom.comparison.report_charts import pareto_front
 from seqloom.comparison.report_content import make_report
 from seqloom.comparison.results import Results
 from seqloom.comparison.scoreboard import Row, notes, scoreboard
 from seqloom.comparison.tables import latex_table, markdown_table
-from seqloom.comparison.task_verdict import TaskVerdict
 from seqloom.comparison.verdict import verdict
 
 EVIL = "<script>alert('&\"')</script>"
@@ -186,15 +186,17 @@ def test_scores_that_cannot_be_compared_give_no_differences_and_no_order() -> No
     rows = [replace(row(name, list(models[name].scores)), curves=c) for name, c in zip(models, curves, strict=True)]
     results = Results([{"summary": {"lower_is_better": True, "score": "perplexity"}}], models, rows, "line", 400)
     terms = {"task": "vectors", "budget": {"updates": 1}}
-    apart = make_report(results, terms, "seqloom", {}, TaskVerdict("No verdict.", is_comparable=False))
-    assert (apart["verdict"], apart["differences"], apart["pairs"]) == ("No verdict.", [], [])
+    facts = {name: ModelFacts(model, {}) for name, model in (("a", "cbow"), ("b", "skipgram"))}
+    apart = make_report(results, terms, "seqloom", facts)
+    assert apart["verdict"].startswith("No verdict: cbow")
+    assert (apart["differences"], apart["pairs"]) == ([], [])
     assert "answers" not in apart
     (improving,) = apart["warnings"]
     assert "b (−" in improving
     assert "come first" not in improving
-    special = make_report(results, terms, "seqloom", {}, TaskVerdict("A verdict.", is_comparable=True))
-    assert len(special["differences"]) == 1
-    assert "come first" in special["warnings"][-1]
+    alike = make_report(results, terms, "seqloom", {name: ModelFacts("cbow", {}) for name in facts})
+    assert len(alike["differences"]) == 1
+    assert "come first" in alike["warnings"][-1]
 
 
 def test_differences_come_back_from_json() -> None:

@@ -18,6 +18,7 @@ from seqloom.comparison.statistics import (
     holm,
     p_value,
     spread,
+    variance_of_mean,
 )
 
 Array = NDArray[np.float64]
@@ -140,6 +141,30 @@ def test_without_seeds_it_is_the_paired_t_test() -> None:
     gap = one.mean() - other.mean()
     expected = stats.ttest_rel(one[0], other[0]).pvalue
     assert float(p_value(gap, difference_spread(one, other))) == pytest.approx(expected, rel=1e-6)
+
+
+def test_forecasts_of_overlapping_horizons_are_called_different_about_as_often_as_the_test_says() -> None:
+    """Of equally good forecasts four steps ahead, whose differences go together over three origins."""
+    noise = CHANCE(1).standard_normal((400, 66))
+    gaps = sum(noise[:, k : k + 63] for k in range(4))[:, None]
+    nothing = np.zeros_like(gaps)
+    wrong = p_value(gaps.mean((-2, -1)), difference_spread(gaps, nothing, overlap=4)) < ALPHA
+    assert 0.02 <= wrong.mean() <= 0.11
+    as_if_independent = p_value(gaps.mean((-2, -1)), difference_spread(gaps, nothing)) < ALPHA
+    assert as_if_independent.mean() > 0.25
+
+
+def test_the_variance_over_overlapping_forecasts_against_its_formula() -> None:
+    values, horizon = CHANCE(2).standard_normal(9).cumsum(), 3
+    centred = values - values.mean()
+    own, first, second = (float(centred[lag:] @ centred[: 9 - lag]) / 9 for lag in range(3))
+    variance = own + 2 * first + 2 * second
+    assert variance > 0
+    correction = (9 + 1 - 2 * horizon + horizon * (horizon - 1) / 9) / 9
+    assert variance_of_mean(values, horizon) == pytest.approx(variance / 9 / correction)
+    alternating = np.tile([1.0, -1.0], 20)  # the plain sum is negative
+    assert variance_of_mean(alternating, 2) > 0
+    assert np.isnan(variance_of_mean(np.ones(1), 2))
 
 
 def test_without_spread_there_is_no_p_value() -> None:

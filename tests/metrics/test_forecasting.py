@@ -69,6 +69,20 @@ def test_a_forecast_whose_past_has_no_scale_is_left_out_and_not_its_series() -> 
     assert scores.example_scores().sums.tolist() == [[2, 1]]
 
 
+def test_consecutive_forecasts_of_few_series_overlap_and_series_do_not() -> None:
+    def scores(series: int, step: int) -> ForecastScores:
+        result = ForecastScores(LEVELS, 1, 6)
+        for number in range(series):
+            for origin in range(10, 40, step):
+                point, quantiles = np.zeros(6), np.ones((6, len(LEVELS)))
+                result.add(number, origin, np.arange(origin, dtype=float), np.ones(6), point, quantiles)
+        return result
+
+    for step, overlap in ((1, 6), (4, 2), (6, 1), (29, 1)):
+        assert scores(2, step).example_scores().overlap == overlap
+    assert scores(10, 1).example_scores().overlap == 1
+
+
 def test_tables_by_horizon_and_by_series_average_to_the_whole() -> None:
     scores = scored(20)
     whole = scores.metrics()

@@ -17,7 +17,6 @@ from seqloom.comparison.questions import ModelFacts
 from seqloom.comparison.report_content import Comparison, make_report, write_report
 from seqloom.comparison.results import gather, measure_online, run_content
 from seqloom.comparison.spec import TUNED, ComparisonSpec, claim_folder, make_spec
-from seqloom.comparison.task_verdict import task_verdict
 from seqloom.comparison.trainings import (
     Settings,
     Training,
@@ -128,9 +127,8 @@ def _conclude(
         left_out = sorted({training.name for training in slow})
     terms = {**asdict(spec), "sizes": {name: dict(values) for name, values in sizes.items()}}
     models = {name: model.model for name, model in spec.specs.items()}
-    special = task_verdict(spec.task, models, trainings, spec.test or spec.data, spec.threads)
     facts = {name: ModelFacts(models[name], flatten(spec.all_settings(name, sizes.get(name)))) for name in spec.models}
-    report = make_report(results, terms, shlex.join(spec.command(str(folder))), facts, special, left_out)
+    report = make_report(results, terms, shlex.join(spec.command(str(folder))), facts, left_out)
     report["worst_examples"] = worst_examples(results, trainings, examples, folder, spec.threads)
     if "minutes" in spec.budget:
         minutes, threads = spec.budget["minutes"], results.rows[0].threads

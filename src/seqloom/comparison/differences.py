@@ -25,12 +25,14 @@ from seqloom.comparison.statistics import (
 @dataclass(frozen=True)
 class ModelScores:
     """`scores`: the metric of each seed. `examples`: (seeds, examples) pseudo-values of the metric, None if the
-    task has no scores of single examples. A `deterministic` model is trained once, for all seeds."""
+    task has no scores of single examples. A `deterministic` model is trained once, for all seeds. `overlap`: see
+    `ExampleScores`."""
 
     model: str
     scores: Sequence[float]
     examples: Array | None
     deterministic: bool = False
+    overlap: int = 1
 
     @property
     def mean(self) -> float:
@@ -88,7 +90,7 @@ def pairwise(models: Sequence[ModelScores], lower_is_better: bool) -> list[Diffe
             Difference(worse.model, gap, None, None, None, Enough(None, None), better.model)
             for (better, worse), gap in zip(pairs, gaps, strict=True)
         ]
-    spreads = [difference_spread(_examples(worse), _examples(better)) for better, worse in pairs]
+    spreads = [difference_spread(_examples(worse), _examples(better), worse.overlap) for better, worse in pairs]
     raw = np.array([float(p_value(gap, spread)) for gap, spread in zip(gaps, spreads, strict=True)])
     adjusted = holm(raw) if pairs else raw
     result = []

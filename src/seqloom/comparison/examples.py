@@ -33,13 +33,14 @@ def example_scores(run: Path, file: Path, threads: int) -> ExampleScores | None:
 
 def read_example_scores(file: Path) -> ExampleScores:
     with np.load(file, allow_pickle=False) as content:
-        return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"])
+        overlap = int(content["overlap"]) if "overlap" in content else 1  # older comparisons do not have it
+        return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"], overlap)
 
 
 def save_example_scores(scores: ExampleScores, file: Path) -> None:
     make_folder(file.parent)
     with writing_atomic(file) as stream:
-        np.savez_compressed(stream, metric=scores.metric, unit=scores.unit, sums=scores.sums)
+        np.savez_compressed(stream, metric=scores.metric, unit=scores.unit, sums=scores.sums, overlap=scores.overlap)
 
 
 @contextmanager

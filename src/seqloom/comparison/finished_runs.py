@@ -15,7 +15,6 @@ from seqloom.comparison.questions import ModelFacts
 from seqloom.comparison.report_content import Comparison, make_report, write_report
 from seqloom.comparison.results import gather, measure_online, run_content
 from seqloom.comparison.spec import claim_folder
-from seqloom.comparison.task_verdict import task_verdict
 from seqloom.comparison.trainings import Training, is_deterministic
 from seqloom.comparison.worst_examples import worst_examples
 from seqloom.config import flatten
@@ -163,8 +162,7 @@ def _conclude(runs: Sequence[ScoredRun], data: str, threads: int, folder: Path, 
     }
     command = ["seqloom", "compare", *(str(run.folder) for run in runs), data, "--out", str(folder)]
     facts = {name: ModelFacts(run.model, run.settings) for name, run in zip(names, runs, strict=True)}
-    special = task_verdict(runs[0].task, {name: fact.model for name, fact in facts.items()}, trainings, data, threads)
-    report = make_report(results, terms, shlex.join(command), facts, special)
+    report = make_report(results, terms, shlex.join(command), facts)
     examples = [run.examples for run in runs]
     report["worst_examples"] = worst_examples(results, trainings, examples, folder, threads, data)
     report["notes"] += _notes(runs, names)

@@ -1,4 +1,4 @@
-"""The questions of the field, answered by a comparison: memory, gates, directions, attention, recurrence, depth."""
+"""The questions of the field that a comparison answers: memory, gates, directions, attention, depth, ..."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ _WINDOWS = ("ar", "ffnn", "nnlm")
 _GATED = ("gru", "lstm", "mingru")
 _RECURRENT = ("rnn", *_GATED, "ntm")
 _COUNTED = ("ngram", "mix")
+_NAIVE = ("naive", "seasonal-naive", "drift")
+_LINEAR = ("ar", "ridge")
+_ONE_FOR_EACH = ("ar", "ets", "theta")
 _LAYERS = "num_layers"
 
 
@@ -41,14 +44,110 @@ class ModelFacts(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A question of the field in a word, and the answer in a sentence with its numbers."""
+    """A question of the field in a word, and the answer in a sentence with its numbers. `better` and `worse` are the
+    models that answer it; `told_apart`: whether their difference is significant."""
 
     topic: str
     text: str
+    better: str
+    worse: str
+    told_apart: bool
+
+
+Condition = Callable[[ModelFacts], bool]
+
+
+class Question(NamedTuple):
+    """Answered by the best model of the `first` condition and the best of the `second`: `yes` if the first is better,
+    `no` if the second is. `otherwise` is said if the difference is not significant; empty: that `yes` or `no` lacks
+    evidence."""
+
+    topic: str
+    first: Condition
+    second: Condition
+    yes: str
+    no: str
+    otherwise: str = ""
+
+
+def _is_recurrent(facts: ModelFacts) -> bool:
+    return facts.base in _RECURRENT
+
+
+_COMMON = (
+    Question(
+        "Memory",
+        _is_recurrent,
+        lambda f: f.is_window,
+        "a recurrent network beats a window of the last elements",
+        "a window of the last elements beats a recurrent network",
+    ),
+    Question(
+        "Recurrence",
+        _is_recurrent,
+        lambda f: f.base == "transformer",
+        "recurrence beats attention alone",
+        "attention alone beats recurrence",
+    ),
+)
+_OF_TEXTS = (
+    Question(
+        "Counting or learning",
+        lambda f: f.model not in _COUNTED,
+        lambda f: f.model in _COUNTED,
+        "a network learns more than counts tell",
+        "counting is enough",
+    ),
+    Question(
+        "Order of words",
+        lambda f: f.model != "bow",
+        lambda f: f.model == "bow",
+        "a network adds to a bag of words",
+        "a bag of words is enough",
+    ),
+)
+_OF_FORECASTS = (
+    Question(
+        "Naive forecasts",
+        lambda f: f.model not in _NAIVE,
+        lambda f: f.model in _NAIVE,
+        "a model beats the naive forecasts",
+        "nothing beats the naive forecasts",
+        "nothing beats the naive forecasts significantly",
+    ),
+    Question(
+        "Autoregression",
+        _is_recurrent,
+        lambda f: f.model in _LINEAR,
+        "a recurrent network beats an autoregression",
+        "an autoregression beats a recurrent network",
+    ),
+)
+_OF_MANY_SERIES = (
+    Question(
+        "One model of all series",
+        lambda f: f.model not in (*_NAIVE, *_ONE_FOR_EACH, "mix"),
+        lambda f: f.model in _ONE_FOR_EACH,
+        "one model of all series beats one for each",
+        "one model for each series beats one of all",
+    ),
+)
+
+
+def questions(task: str, unit: str) -> Sequence[Question]:
+    """Those of a task; `unit` is that of its test examples."""
+    if task != "forecast":
+        return (*_COMMON, *_OF_TEXTS)
+    return (*_OF_FORECASTS, *(_OF_MANY_SERIES if unit == "series" else ()), *_COMMON)
 
 
 def answers(
-    rows: Sequence[Row], pairs: Sequence[Difference], facts: Mapping[str, ModelFacts], score: str
+    rows: Sequence[Row],
+    pairs: Sequence[Difference],
+    facts: Mapping[str, ModelFacts],
+    score: str,
+    task: str,
+    unit: str,
 ) -> list[Answer]:
     """The questions that the models of this comparison answer. `rows` are sorted, the best first; models that `pairs`
     does not hold are left out."""
@@ -56,46 +155,23 @@ def answers(
     ranked = [row.model for row in rows if row.model in tested]
     by_pair = {(d.reference, d.model): d for d in pairs}
 
-    def best(condition: Callable[[ModelFacts], bool]) -> str | None:
+    def best(condition: Condition) -> str | None:
         return next((name for name in ranked if condition(facts[name])), None)
 
-    def answer(topic: str, first: str | None, second: str | None, yes: str, no: str) -> list[Answer]:
-        """`yes` if `first` is better, `no` if `second` is."""
+    def answer(topic: str, first: str | None, second: str | None, yes: str, no: str, otherwise: str) -> list[Answer]:
         if first is None or second is None or first == second:
             return []
         better, worse = (first, second) if ranked.index(first) < ranked.index(second) else (second, first)
-        return [Answer(topic, _sentence(by_pair[better, worse], yes if better == first else no, score))]
+        difference = by_pair[better, worse]
+        text = _sentence(difference, yes if better == first else no, otherwise, score)
+        return [Answer(topic, text, better, worse, difference.told_apart)]
 
-    result = answer(
-        "Memory",
-        best(lambda f: f.base in _RECURRENT),
-        best(lambda f: f.is_window),
-        "a recurrent network beats a window of the last elements",
-        "a window of the last elements beats a recurrent network",
-    )
+    result = []
+    for question in questions(task, unit):
+        topic, first, second, *claims = question
+        result += answer(topic, best(first), best(second), *claims)
     for topic, pair, yes, no in _variants(ranked, facts):
-        result += answer(topic, *pair, yes, no)
-    result += answer(
-        "Recurrence",
-        best(lambda f: f.base in _RECURRENT),
-        best(lambda f: f.base == "transformer"),
-        "recurrence beats attention alone",
-        "attention alone beats recurrence",
-    )
-    result += answer(
-        "Counting or learning",
-        best(lambda f: f.model not in _COUNTED),
-        best(lambda f: f.model in _COUNTED),
-        "a network learns more than counts tell",
-        "counting is enough",
-    )
-    result += answer(
-        "Order of words",
-        best(lambda f: f.model != "bow"),
-        best(lambda f: f.model == "bow"),
-        "a network adds to a bag of words",
-        "a bag of words is enough",
-    )
+        result += answer(topic, *pair, yes, no, "")
     return result
 
 
@@ -139,7 +215,7 @@ def _differ_in_depth(first: ModelFacts, second: ModelFacts) -> bool:
     )
 
 
-def _sentence(difference: Difference, claim: str, score: str) -> str:
+def _sentence(difference: Difference, claim: str, otherwise: str, score: str) -> str:
     metric = score.rpartition(" ")[2]
     size = f"{difference.reference} is ahead of {difference.model} by {plain(difference.difference)} {metric}"
     if difference.p is None:
@@ -150,4 +226,4 @@ def _sentence(difference: Difference, claim: str, score: str) -> str:
     if difference.told_apart:
         return f"{claim}: {size} ({interval}{p_text(difference.p)})."
     chance = "which includes 0" if difference.p < ALPHA else p_text(difference.p)
-    return f"not enough evidence that {claim}: {size} ({interval}{chance})."
+    return f"{otherwise or f'not enough evidence that {claim}'}: {size} ({interval}{chance})."

@@ -21,10 +21,10 @@ from seqloom.comparison.questions import ModelFacts, answers
 from seqloom.comparison.results import Results
 from seqloom.comparison.scoreboard import Row, notes, scoreboard
 from seqloom.comparison.tables import latex_table, markdown_table
-from seqloom.comparison.task_verdict import TaskVerdict
 from seqloom.comparison.verdict import verdict
 from seqloom.files import write_atomic
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import Incomparable
 
 
 @dataclass(frozen=True)
@@ -53,25 +53,22 @@ def make_report(
     terms: Mapping[str, Any],
     command: str,
     facts: Mapping[str, ModelFacts],
-    special: TaskVerdict | None,
     left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The content of `report.json`. `facts`: the model and the settings of each name. `special`: the verdict of a task
-    that has its own; such a report answers no questions. `left_out`: models that the verdict ignores."""
+    """The content of `report.json`. `facts`: the model and the settings of each name. A report of models
+    whose scores do not say which is better answers no questions. `left_out`: models that the verdict ignores."""
     models = [results.scores[row.model] for row in results.rows if row.model not in left_out]
-    is_comparable = special is None or special.is_comparable
-    pairs = pairwise(models, results.lower_is_better) if is_comparable else []
+    incomparable = _incomparable(terms["task"], facts)
+    pairs = [] if incomparable else pairwise(models, results.lower_is_better)
     differences = to_leader(pairs, models)
     report = {
         "task": terms["task"],
         "score": results.score,
         "lower_is_better": results.lower_is_better,
-        "verdict": special.text
-        if special
-        else verdict(models, differences, results.score, results.lower_is_better, results.unit),
+        "verdict": incomparable or verdict(models, differences, results.score, results.lower_is_better, results.unit),
         "notes": notes(results.rows, results.unit, left_out),
         "warnings": warnings(
-            results.rows, differences, results.unit, results.lower_is_better, terms["budget"], is_comparable
+            results.rows, differences, results.unit, results.lower_is_better, terms["budget"], not incomparable
         ),
         "leader": models[0].model,
         "differences": [difference.to_json() for difference in differences],
@@ -90,9 +87,15 @@ def make_report(
         "rows": [row.to_json() for row in results.rows],
         "runs": results.runs,
     }
-    if special is None:
+    if not incomparable:
         report |= _advice(results, [row for row in results.rows if row.model not in left_out], pairs, facts, terms)
     return report
+
+
+def _incomparable(task_name: str, facts: Mapping[str, ModelFacts]) -> str:
+    """Why the scores of the models do not say which is better; empty if they do."""
+    task = tasks[task_name]
+    return task.apart(list(dict.fromkeys(f.model for f in facts.values()))) if isinstance(task, Incomparable) else ""
 
 
 def _advice(
@@ -108,7 +111,9 @@ def _advice(
     available = tasks[terms["task"]].models()
     cannot_tune = bool(terms.get("tune")) or not terms["budget"]  # without a budget, the runs were finished before
     return {
-        "answers": [answer._asdict() for answer in answers(rows, pairs, facts, results.score)],
+        "answers": [
+            answer._asdict() for answer in answers(rows, pairs, facts, results.score, terms["task"], results.unit)
+        ],
         "recommendations": recommendations(rows, differences, results.score),
         "next_steps": next_steps(rows, differences, facts, results.lower_is_better, available, cannot_tune),
     }

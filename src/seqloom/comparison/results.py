@@ -93,7 +93,7 @@ def _pool(
         return statistics.fmean(values), None
     if len(scored) == 1:
         return values[0], scored[0]
-    pooled = ExampleScores(scored[0].metric, scored[0].unit, np.concatenate([fold.sums for fold in scored]))
+    pooled = replace(scored[0], sums=np.concatenate([fold.sums for fold in scored]))
     return pooled.value, pooled
 
 

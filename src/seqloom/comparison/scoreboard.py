@@ -106,15 +106,17 @@ def model_scores(model: str, scores: Sequence[float], examples: Sequence[Example
     if len(sums) < len(scores):
         return ModelScores(model, scores, None)
     same = len(sums) > 1 and all(np.array_equal(sums[0], array) for array in sums)
-    values = np.stack([seed.pseudo_values() for seed in examples if seed is not None])
-    return ModelScores(model, scores, values, deterministic=same)
+    scored = [seed for seed in examples if seed is not None]
+    values = np.stack([seed.pseudo_values() for seed in scored])
+    return ModelScores(model, scores, values, deterministic=same, overlap=scored[0].overlap)
 
 
 def interval(scores: ModelScores) -> Estimate:
     """The mean score, with the interval over seeds and examples."""
     if scores.examples is None or (len(scores.scores) < 2 and not scores.deterministic):
         return Estimate(scores.mean, None)
-    half = float(half_width(spread(scores.examples[:1] if scores.deterministic else scores.examples)))
+    values = scores.examples[:1] if scores.deterministic else scores.examples
+    half = float(half_width(spread(values, scores.overlap)))
     return Estimate(scores.mean, half if np.isfinite(half) else None)
 
 

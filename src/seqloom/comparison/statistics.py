@@ -9,6 +9,9 @@ and is estimated by a two-way analysis of variance (Searle, Casella and McCulloc
 over the same examples, so what is hard about an example cancels in their difference. Quantiles are Student's t. A
 bootstrap over seeds and examples has the same parts, but is too narrow with few seeds (LOG.md).
 
+Examples are independent, except forecasts from consecutive origins whose horizons overlap: the variance over these
+holds their autocovariances (Diebold and Mariano 1995).
+
 All functions take arrays with any leading dimensions, so that many boards are computed at once.
 """
 
@@ -100,21 +103,39 @@ def _parts(scores: Array) -> _Parts:
     return _Parts(by_example, by_seed.var(-1, ddof=1) / seeds, interaction, seeds - 1)
 
 
-def spread(scores: Array) -> Spread:
-    """The variance of the mean of `scores` (.., seeds, examples)."""
+def spread(scores: Array, overlap: int = 1) -> Spread:
+    """The variance of the mean of `scores` (.., seeds, examples). `overlap`: see `ExampleScores`."""
     parts = _parts(scores)
-    return _spread(parts.by_example, parts)
+    return _spread(parts.by_example, overlap, parts)
 
 
-def difference_spread(first: Array, second: Array) -> Spread:
+def difference_spread(first: Array, second: Array, overlap: int = 1) -> Spread:
     """The variance of the difference of two means over the same examples; each model is (.., seeds, examples)."""
     parts = _parts(first), _parts(second)
-    return _spread(parts[0].by_example - parts[1].by_example, *parts)
+    return _spread(parts[0].by_example - parts[1].by_example, overlap, *parts)
 
 
-def _spread(by_example: Array, *models: _Parts) -> Spread:
+def variance_of_mean(values: Array, overlap: int) -> Array:
+    """The variance of the mean of `values` (.., examples), of which each is correlated with the `overlap` - 1 next ones
+    (Diebold and Mariano 1995), with the correction for small samples (Harvey, Leybourne and Newbold 1997)."""
+    count = values.shape[-1]
+    if count < 2:
+        return np.full(values.shape[:-1], np.nan)
+    centred = values - values.mean(-1, keepdims=True)
+    lags = range(1, min(overlap, count))
+    gamma_0 = (centred**2).mean(-1)
+    gammas = [(centred[..., lag:] * centred[..., :-lag]).sum(-1) / count for lag in lags]
+    variance = np.asarray(gamma_0 + 2 * sum(gammas))
+    # The sum over lags can be negative; with Bartlett's weights it cannot.
+    weighted = gamma_0 + 2 * sum((1 - lag / overlap) * part for lag, part in zip(lags, gammas, strict=True))
+    variance = np.where(variance > 0, variance, weighted)
+    correction = (count + 1 - 2 * overlap + overlap * (overlap - 1) / count) / count
+    return variance / count / max(correction, 1 / count)
+
+
+def _spread(by_example: Array, overlap: int, *models: _Parts) -> Spread:
     examples = by_example.shape[-1]
-    among = by_example.var(-1, ddof=1) / examples if examples > 1 else np.full(by_example.shape[:-1], np.nan)
+    among = variance_of_mean(by_example, overlap)
     seeds = np.asarray(sum(model.seeds for model in models))
     # Welch's degrees of freedom: models may vary unequally over seeds.
     squares = sum(model.seeds**2 / model.freedom for model in models if model.freedom)

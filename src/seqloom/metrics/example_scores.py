@@ -16,12 +16,15 @@ Sums = NDArray[np.float64]
 class ExampleScores:
     """`sums` (examples, columns): the metric of all examples is a function of the totals of the columns.
 
-    `metric` names the function; `unit` is the singular name of an example: line, sentence, source.
+    `metric` names the function; `unit` is the singular name of an example: line, sentence, source. `overlap`: the
+    number of consecutive examples that are about the same values, such as forecasts whose horizons overlap; 1 if
+    examples are independent.
     """
 
     metric: str
     unit: str
     sums: Sums
+    overlap: int = 1
 
     @property
     def value(self) -> float:

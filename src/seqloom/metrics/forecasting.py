@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -195,12 +196,19 @@ class ForecastScores:
             if np.isfinite(error)
         ]
         if len(self.sums) < ENOUGH_SERIES:
-            return ExampleScores("ratio", "forecast", np.array([row[1:] for row in rows]).reshape(-1, 2))
+            sums = np.array([row[1:] for row in rows]).reshape(-1, 2)
+            return ExampleScores("ratio", "forecast", sums, self._overlap())
         places = {series: place for place, series in enumerate(self.sums)}
         sums = np.zeros((len(places), 2))
         for series, error, weight in rows:
             sums[places[series]] += error, weight
         return ExampleScores("ratio", "series", sums)
+
+    def _overlap(self) -> int:
+        """The number of consecutive origins whose horizons overlap."""
+        first = [origin for series, origin, _, _ in self.origins if series == self.origins[0][0]]
+        step = min((later - earlier for earlier, later in itertools.pairwise(first)), default=self.horizon)
+        return max(1, -(-self.horizon // max(step, 1)))
 
     def by_horizon(self) -> list[dict[str, float]]:
         """The metrics of each step ahead."""
