@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("starlette", reason="the server needs the extra serve")
 
 from seqloom.run import Run
+from seqloom.serving.watched import Watched
 from tests.support.served import hosted, serving, train_served
 
 
@@ -19,5 +20,5 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 
 @pytest.fixture(scope="session")
 def address(runs: dict[str, Run]) -> Iterator[str]:
-    with serving(hosted(runs)) as there:
+    with serving(hosted(runs), trainings=[Watched(name, run.folder) for name, run in runs.items()]) as there:
         yield there

@@ -226,5 +226,10 @@ def test_the_guide_says_the_limits() -> None:
     assert f"{limits.body_bytes >> 20} MiB, {limits.items} items of {limits.characters:,} characters" in text
     assert f"{limits.tokens:,} tokens to write and {limits.beam} hypotheses a beam" in text
     assert f"beyond {limits.waiting} waiting requests" in text
-    paths = {endpoint.path for endpoint in ENDPOINTS} | {"/v1/completions", "/v1/transcribe", "/v1/models"}
+    paths = {endpoint.path for endpoint in ENDPOINTS} | {
+        "/v1/completions",
+        "/v1/transcribe",
+        "/v1/models",
+        "/v1/trainings",
+    }
     assert all(f"`{path}`" in guide for path in paths)

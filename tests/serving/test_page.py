@@ -48,7 +48,7 @@ def test_every_task_has_its_panel(page: Any, address: str) -> None:
     page.goto(address)
     page.wait_for_selector("nav button")
     tabs = page.locator("nav button").all_inner_texts()
-    assert tabs == ["Write", "Translate", "Classify", "Tag", "Forecast", "Listen", "Words", "Memory"]
+    assert tabs == ["Write", "Translate", "Classify", "Tag", "Forecast", "Listen", "Words", "Memory", "Training"]
 
 
 def test_what_comes_next_stands_beside_the_text(page: Any, address: str) -> None:

@@ -17,6 +17,7 @@ from seqloom.serving.hosted import Hosted
 from seqloom.serving.hosted_run import HostedRun
 from seqloom.serving.limits import Limits
 from seqloom.serving.server import GracefulServer, hosts_of
+from seqloom.serving.watched import Watched
 from tests.support.small_tasks import NGRAM, SMALL_TASKS
 
 SERVED = {
@@ -46,11 +47,13 @@ def train_served(folder: Path, names: Sequence[str] = tuple(SERVED)) -> dict[str
 
 
 @contextmanager
-def serving(models: Sequence[Hosted], limits: Limits | None = None, key: str = "") -> Iterator[str]:
-    """The address of a server that answers with the models, until the block ends."""
+def serving(
+    models: Sequence[Hosted], limits: Limits | None = None, key: str = "", trainings: Sequence[Watched] = ()
+) -> Iterator[str]:
+    """The address of a server of models and trainings, until the block ends."""
     import uvicorn
 
-    app = make_app(models, limits or Limits(), key=key, hosts=hosts_of("127.0.0.1"))
+    app = make_app(models, limits or Limits(), trainings=trainings, key=key, hosts=hosts_of("127.0.0.1"))
     server = GracefulServer(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -56,6 +56,7 @@ app.command()(explain.explain)
 app.command()(export.export)
 app.command(name="import")(export.import_)
 app.command()(serve.serve)
+app.command()(serve.watch)
 app.command(name="list")(listing.list_)
 
 

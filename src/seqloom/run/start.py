@@ -33,7 +33,7 @@ from seqloom.storage.folder import locked_folder, locked_new_folder
 from seqloom.tasks import tasks
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.loop import StopOnSignal, TrainingLoop
-from seqloom.training.reports import Display, Silent, Terminal
+from seqloom.training.reports import Display, LiveFile, Silent, Terminal, Together
 from seqloom.training.trainer import Trainer
 
 
@@ -131,8 +131,8 @@ def _train(plan: Plan, files: Sources, folder: Path, trainer: Trainer, resume: b
         if is_first:
             corpus.codec.save(folder)
             write_toml(folder / "config.toml", plan.to_toml())
-            if not quiet:
-                display = stack.enter_context(Terminal(plan.model))
+            shown = Silent() if quiet else stack.enter_context(Terminal(plan.model))
+            display = Together(shown, stack.enter_context(LiveFile(folder)))
         loop = TrainingLoop(trainer, plan.budget, folder, display)
         if resume:
             loop.resume()

@@ -40,15 +40,25 @@ from seqloom.serving.messages import (
 from seqloom.serving.openapi import openapi
 from seqloom.serving.response_error import ResponseError
 from seqloom.serving.service import Endpoint, Service
+from seqloom.serving.watched import Watched
+from seqloom.serving.watching import watching_routes
 from seqloom.serving.worker import Worker
 from seqloom_portable.errors import PortableError
 
 PAGE = Path(__file__).parent / "page"
 
 
-def make_app(models: Sequence[Hosted], limits: Limits, *, key: str = "", hosts: Sequence[str] = ()) -> ASGIApp:
-    """The application of some models. `key`: what requests must bring; empty: none. `hosts`: the names under which the
-    server may be asked (which keeps other sites' pages from asking it by a name of theirs); none: any."""
+def make_app(
+    models: Sequence[Hosted],
+    limits: Limits,
+    *,
+    trainings: Sequence[Watched] = (),
+    key: str = "",
+    hosts: Sequence[str] = (),
+) -> ASGIApp:
+    """The application of some models, and of trainings that are watched. `key`: what requests must bring; empty: none.
+    `hosts`: the names under which the server may be asked (which keeps other sites' pages from asking it by a name of
+    theirs); none: any."""
     worker, measured = Worker(limits.waiting, limits.items), Measured()
     service = Service({model.name: model for model in models}, worker, limits)
     worker.batch_sizes = measured.batch_sizes.observe
@@ -67,6 +77,7 @@ def make_app(models: Sequence[Hosted], limits: Limits, *, key: str = "", hosts: 
         Route("/v1/transcribe", _transcribe(service), methods=["POST"]),
         Route("/v1/models", _models(service)),
         Route("/v1/models/{name}", _model(service)),
+        *watching_routes(service, trainings),
         Route("/reports/{name}/{file}", _report(service)),
         Route("/v2/health/live", lambda _: JSONResponse({"live": True})),
         Route("/v2/health/ready", lambda _: JSONResponse({"ready": True})),

@@ -89,7 +89,7 @@ class HostedRun(Hosted):
                          codec.frequency)  # fmt: skip
         trained = self.run.trained._replace(codec=codec)
         forecast = self.run.task.forecast(trained, table.panel, horizon, 0, 1)  # type: ignore[attr-defined]
-        return [_step(row) for row in forecast]
+        return [forecast_step(row) for row in forecast]
 
     @cached_property
     def vectors(self) -> Any:
@@ -108,7 +108,7 @@ class HostedRun(Hosted):
         return {"bands": bands, "heads": weights, "read_heads": trace.read_heads}
 
 
-def _step(row: ForecastRow) -> dict[str, Any]:
+def forecast_step(row: ForecastRow) -> dict[str, Any]:
     from seqloom.models.forecasting.forecast import LEVELS
 
     quantiles = {f"{level:g}": value for level, value in zip(LEVELS, row.quantiles.tolist(), strict=True)}

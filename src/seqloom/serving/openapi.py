@@ -25,6 +25,14 @@ _PROBLEMS = {
     "504": "There was no answer in time.",
 }
 
+_TRAININGS: dict[str, tuple[str, type[BaseModel]]] = {
+    "/v1/trainings": ("The trainings that can be watched", schema.Trainings),
+    "/v1/trainings/{name}": ("The metrics of a training so far, and where it is", schema.TrainingState),
+    "/v1/trainings/{name}/outputs": ("What the best weights give for some examples", schema.TrainingOutputs),
+}
+_ASKED_OF_RUNS = (schema.TrainingState, schema.TrainingOutputs)
+"""Answers for which files of a run are read, which may be damaged."""
+
 
 def openapi(endpoints: Sequence[Endpoint], limits: Limits) -> dict[str, Any]:
     posts = [(e.path, e.summary, e.request, e.answer) for e in endpoints]
@@ -41,6 +49,7 @@ def openapi(endpoints: Sequence[Endpoint], limits: Limits) -> dict[str, Any]:
         openai_schema.Models,
         openai_schema.ModelCard,
         schema.Transcripts,
+        *(answer for _, answer in _TRAININGS.values()),
     ]
     kinds += [kind for _, _, request, answer in posts for kind in (request, answer)]
     modes = [(kind, "validation") for kind in dict.fromkeys(kinds)]
@@ -69,14 +78,11 @@ def openapi(endpoints: Sequence[Endpoint], limits: Limits) -> dict[str, Any]:
         }
     }
     paths["/v1/models"] = {"get": _operation("/v1/models", "The models of this server", openai_schema.Models, ("401",))}
-    paths["/v1/models/{name}"] = {
-        "get": _operation("/v1/models/{name}", "One model", openai_schema.ModelCard, ("401", "404"))
-        | {
-            "parameters": [
-                {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-            ]
-        }
-    }
+    paths["/v1/models/{name}"] = _named("/v1/models/{name}", "One model", openai_schema.ModelCard)
+    for path, (summary, answer) in _TRAININGS.items():
+        paths[path] = (
+            _named(path, summary, answer) if "{name}" in path else {"get": _operation(path, summary, answer, ("401",))}
+        )
     return {
         "openapi": "3.1.0",
         "info": {"title": "Seqloom", "version": __version__, "description": "Sequence models over HTTP."},
@@ -86,6 +92,13 @@ def openapi(endpoints: Sequence[Endpoint], limits: Limits) -> dict[str, Any]:
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _named(path: str, summary: str, answer: type[BaseModel]) -> dict[str, Any]:
+    """What is asked of one model or training, whose name is part of the path."""
+    problems = ("401", "404", "422", "503", "504") if answer in _ASKED_OF_RUNS else ("401", "404")
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    return {"get": _operation(path, summary, answer, problems) | {"parameters": [name]}}
 
 
 def _operation(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from seqloom.errors import SeqloomError
 from seqloom.serving.hosted import Hosted
+from seqloom.serving.watched import Watched
+from seqloom.storage.folder import is_locked
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import MANIFEST
 
@@ -37,3 +39,14 @@ def names_of(folders: Sequence[Path]) -> list[str]:
             name, number = f"{plain}-{number}", number + 1
         names.append(name)
     return names
+
+
+def watched_runs(folders: Sequence[Path]) -> list[Watched]:
+    """The trainings of those folders that are runs with metrics, or are trained now; an exported model has none."""
+    named = zip(names_of(folders), folders, strict=True)
+    return [Watched(name, folder) for name, folder in named if (folder / "metrics.jsonl").exists() or is_begun(folder)]
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a training has begun there that has not saved weights yet."""
+    return is_locked(folder) and not (folder / "model.safetensors").exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -215,6 +215,36 @@ class Memory(Answer):
     bands: list[Band] = Field(description="what went in and came out: rows × steps")
     heads: list[list[list[float]]] = Field(description="the weights of each head: locations × steps")
     read_heads: int
+
+
+class Trainings(BaseModel):
+    data: list[str] = Field(description="the names of the trainings that can be watched")
+
+
+class TrainingState(BaseModel):
+    name: str
+    task: str
+    network: str
+    seed: int | None
+    budget: dict[str, float]
+    status: Literal["preparing", "training", "interrupted", "finished"]
+    rows: list[dict[str, Any]] = Field(description="the metrics of each validation")
+    live: dict[str, Any] | None = Field(description="where the training was a second ago, while it trains")
+    score: str = Field(description="the metric by which the best weights are chosen; empty before the first validation")
+    best_updates: int | None
+    ended: dict[str, Any] | None = Field(description="what was measured at the end")
+    weights: str = Field(description="changes when better weights are saved")
+
+
+class TrainingOutput(BaseModel):
+    updates: int | None = Field(description="after how many updates the weights were saved")
+    kind: Literal["text", "answer", "forecast", "memory"]
+    held_out: bool = Field(description="whether the examples are of the validation data")
+    items: list[dict[str, Any]]
+
+
+class TrainingOutputs(BaseModel):
+    data: list[TrainingOutput] = Field(description="the newest first")
 
 
 class ErrorDetail(BaseModel):

@@ -182,6 +182,32 @@ def _locked(folder: Path, wait_seconds: float) -> Iterator[None]:
         stream.close()
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether a process works in `folder` that has locked it. A process on this machine is known by its number, so that
+    asking does not disturb one that is about to lock the folder."""
+    try:
+        with (folder / _LOCK).open(encoding="utf-8") as stream:
+            facts = json.loads(stream.read() or "{}")
+            if facts.get("machine") == platform.node() and not _is_running(int(facts["process"])):
+                return False
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True  # the lock is held, or its owner has just begun to write
+    return False
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
 _HINT = "wait until it has ended, or choose another --out"
 
 

@@ -60,7 +60,7 @@ class TrainingLoop:
                 self.train_step()
                 if self.evaluation_is_due():
                     self.evaluate()
-                self.display.step(self.fraction(), progress.targets_per_second(), progress.train_loss())
+                self.display.step(self.fraction(), progress)
                 progress.finished = self.fraction() >= 1 or self.is_out_of_patience()
                 stop = self.any_process(signals.stop_requested)
                 self.checkpoint(force=progress.finished or stop)

@@ -1,7 +1,9 @@
-"""What a training reports: the progress bar, and `metrics.jsonl` and `summary.json`, which are checked when read."""
+"""What a training reports: the progress bar, `metrics.jsonl`, `live.json` and `summary.json`; all are checked when
+read."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -15,21 +17,58 @@ from rich.console import Console
 
 from seqloom.errors import SeqloomError
 from seqloom.files import reading, write_atomic, writing
+from seqloom.training.budget import Progress
 
 
 class Display(Protocol):
     """What the training loop calls after each step and each evaluation."""
 
-    def step(self, fraction: float, targets_per_second: float, train_loss: float) -> None: ...
+    def step(self, fraction: float, progress: Progress) -> None: ...
     def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None: ...
 
 
 class Silent:
     """Shows nothing: for all ranks but the first, and for calls from Python with `quiet`."""
 
-    def step(self, fraction: float, targets_per_second: float, train_loss: float) -> None: ...
+    def step(self, fraction: float, progress: Progress) -> None: ...
 
     def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None: ...
+
+
+class Together:
+    """Several displays as one."""
+
+    def __init__(self, *displays: Display) -> None:
+        self._displays = displays
+
+    def step(self, fraction: float, progress: Progress) -> None:
+        for display in self._displays:
+            display.step(fraction, progress)
+
+    def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:
+        for display in self._displays:
+            display.evaluated(fraction, scores, row)
+
+
+class Pace:
+    """Estimates the time that is left from this session alone. `is_due` once in `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._began, self._first, self._last = seconds, time.monotonic(), 0.0, -math.inf
+
+    def is_due(self, fraction: float) -> bool:
+        now = time.monotonic()
+        if now - self._last < self._seconds:
+            return False
+        if self._last == -math.inf:
+            self._began, self._first = now, fraction
+        self._last = now
+        return True
+
+    def seconds_left(self, fraction: float) -> float:
+        """0 if nothing is known yet."""
+        done = fraction - self._first
+        return max((time.monotonic() - self._began) * (1 - fraction) / done, 0.0) if done > 0 else 0.0
 
 
 class Terminal:
@@ -48,7 +87,7 @@ class Terminal:
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task(title, total=1.0, rate="", score="", left="")
-        self._title, self._score, self._started, self._first, self._drawn = title, "", time.monotonic(), 0.0, 0.0
+        self._title, self._score, self._pace = title, "", Pace(0.2)
 
     def __enter__(self) -> Terminal:
         self._bar.start()
@@ -57,26 +96,17 @@ class Terminal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
 
-    def step(self, fraction: float, targets_per_second: float, train_loss: float) -> None:
-        now = time.monotonic()
-        if now - self._drawn < 0.2:
+    def step(self, fraction: float, progress: Progress) -> None:
+        if not self._pace.is_due(fraction):
             return
-        if not self._drawn:
-            self._first, self._started = fraction, now
-        self._drawn = now
-        left = self._seconds_left(fraction)
+        left = self._pace.seconds_left(fraction)
         self._bar.update(
             self._task,
             completed=fraction,
-            rate=f"{targets_per_second:,.0f} targets/s  train {train_loss:.3f}",
+            rate=f"{progress.targets_per_second():,.0f} targets/s  train {progress.train_loss():.3f}",
             score=self._score,
             left=f"{_clock(left)} left" if left else "",
         )
-
-    def _seconds_left(self, fraction: float) -> float:
-        """An estimate from this session alone; 0 if nothing is known yet."""
-        done = fraction - self._first
-        return (time.monotonic() - self._started) * (1 - fraction) / done if self._drawn and done > 0 else 0.0
 
     def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:
         name, value = next(iter(scores.items()))
@@ -84,8 +114,9 @@ class Terminal:
         train = (
             f"train {row['train_loss']:.3f}  " if "train_loss" in row else ""
         )  # a model that is fitted in one pass has none
+        left = _clock(self._pace.seconds_left(fraction))
         self._console.print(
-            f"{self._title} {fraction:4.0%} {_clock(row['seconds']):>5} ({_clock(self._seconds_left(fraction))} left)  "
+            f"{self._title} {fraction:4.0%} {_clock(row['seconds']):>5} ({left} left)  "
             f"{row['targets_per_second']:,.0f} targets/s  {train}{self._score}",
             highlight=False,
             soft_wrap=True,
@@ -126,6 +157,52 @@ class MetricsFile:
     def remove(self) -> None:
         with writing(self._path):
             self._path.unlink(missing_ok=True)
+
+
+class LiveFile:
+    """`live.json`: where the training is, written once a second and removed at its end, for those who watch. It stays
+    behind if the process is killed. A training does not fail because it cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path, self._pace, self._score = folder / LIVE, Pace(1.0), ""
+
+    def __enter__(self) -> LiveFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def step(self, fraction: float, progress: Progress) -> None:
+        if not self._pace.is_due(fraction):
+            return
+        content = {
+            "fraction": min(fraction, 1.0),
+            "seconds": progress.seconds,
+            "seconds_left": self._pace.seconds_left(fraction),
+            "updates": progress.updates,
+            "targets_per_second": progress.targets_per_second(),
+            "train_loss": progress.train_loss(),
+            "score": self._score,
+            "best_updates": progress.best_updates,
+        }
+        with contextlib.suppress(OSError):
+            self._path.write_text(json.dumps(content), encoding="utf-8")
+
+    def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:  # noqa: ARG002
+        self._score = next(iter(scores))
+
+
+LIVE = "live.json"
+
+
+def read_live(folder: Path) -> dict[str, Any] | None:
+    """The content of `live.json`; None if there is none, or it is being written."""
+    try:
+        content = json.loads((folder / LIVE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

@@ -33,7 +33,8 @@ function quantile(step, level) {
   return known.reduce((best, item) => (Math.abs(item[0] - level) < Math.abs(best[0] - level) ? item : best))[1];
 }
 
-function chart(values, steps, ondraw) {
+// `ondraw` is given the values that are drawn over the chart; without it, the chart cannot be drawn over.
+export function chart(values, steps, ondraw = null) {
   const count = values.length + steps.length;
   const ends = steps.flatMap((step) => [quantile(step, 0.025), quantile(step, 0.975)]);
   const low = Math.min(...values, ...ends), high = Math.max(...values, ...ends), room = (high - low || 1) * 0.08;
@@ -55,6 +56,7 @@ function chart(values, steps, ondraw) {
     drawing("path", { d: line(values.map((value, step) => [step, value])), fill: "none", stroke: "var(--ink)", "stroke-width": 1.6 }),
     drawing("path", { d: line([...last, ...ahead(0.5)]), fill: "none", stroke: "var(--c0)", "stroke-width": 2.2 }),
     drawing("text", { x: WIDTH - 10, y: HEIGHT - 6, "text-anchor": "end", class: "soft" }, "forecast, with intervals of 80 and 95 %"));
+  if (!ondraw) return svg;
   const drawn = [...values];
   let before = null;
   const put = (event) => {

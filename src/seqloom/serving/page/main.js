@@ -6,6 +6,7 @@ import { forecastPanel } from "./forecast.js";
 import { languageModelPanel } from "./language_model.js";
 import { memoryPanel } from "./memory.js";
 import { tagPanel } from "./tag.js";
+import { trainingPanel } from "./training.js";
 import { transcribePanel } from "./transcribe.js";
 import { translatePanel } from "./translate.js";
 import { vectorsPanel } from "./vectors.js";
@@ -24,10 +25,11 @@ const PANELS = [
 async function main() {
   const response = await send("/v1/models");
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  const models = (await response.json()).data;
+  const models = (await response.json()).data, trainings = (await (await send("/v1/trainings")).json()).data;
   const nav = document.getElementById("panels"), place = document.getElementById("panel");
   const able = PANELS.map((panel) => ({ ...panel, models: models.filter((m) => m.abilities.includes(panel.ability)) }))
     .filter((panel) => panel.models.length);
+  if (trainings.length) able.push({ name: "Training", make: () => trainingPanel(trainings) });
   if (!able.length) {
     place.replaceChildren(element("p", {}, "The models of this server have no panel. Programs can ask them: see API below."));
   }
@@ -39,6 +41,7 @@ async function main() {
   });
   function show(panel) {
     tabs.forEach((tab, number) => tab.setAttribute("aria-selected", able[number] === panel));
+    document.title = "Seqloom";
     place.replaceChildren(panel.make(panel.models));
     history.replaceState(null, "", `#${panel.name.toLowerCase()}`);
   }

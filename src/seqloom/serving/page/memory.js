@@ -5,7 +5,7 @@ import { afterChanges, ask, element, errorPlace, modelChoice } from "./dom.js";
 const CELL = 10, FAINT = 0.05;
 
 export function memoryPanel(models) {
-  const error = errorPlace(), pictures = element("div", { className: "wide" });
+  const error = errorPlace(), shown = element("div", { className: "wide" });
   const seed = element("input", { type: "number", min: 0, value: 1 });
   const changed = afterChanges(error, update, 150);
   const model = modelChoice(models, changed);
@@ -13,19 +13,24 @@ export function memoryPanel(models) {
 
   async function update(signal) {
     const trace = await ask("/v1/memory", { model: model.value, seed: Number(seed.value) }, signal);
-    const heads = trace.heads.map((locations, head) => {
-      const reads = head < trace.read_heads, { rows, name } = looked(locations);
-      const title = `${reads ? "read" : "write"} weights, head ${head + 1 - (reads ? 0 : trace.read_heads)} (${name})`;
-      return [title, rows, reads ? "--c0" : "--c1"];
-    });
-    const bands = trace.bands.map((band) => [band.name, band.values, "--ink"]);
-    pictures.replaceChildren(...[...bands, ...heads].flatMap(([name, rows, colour]) =>
-      [element("div", { className: "soft" }, name), ...(rows.length ? [picture(name, rows, colour)] : [])]));
+    shown.replaceChildren(...pictures(trace));
   }
 
   changed();
   return element("div", {}, element("div", { className: "row" }, model.place, element("label", {}, "sequence ", seed)),
-    element("p", { className: "soft" }, "Time goes from left to right; of a memory, a row is a location that the head looked at."), error, pictures);
+    element("p", { className: "soft" }, "Time goes from left to right; of a memory, a row is a location that the head looked at."), error, shown);
+}
+
+// What went in and out, and the weights of each head, as pictures with their names.
+export function pictures(trace) {
+  const heads = trace.heads.map((locations, head) => {
+    const reads = head < trace.read_heads, { rows, name } = looked(locations);
+    const title = `${reads ? "read" : "write"} weights, head ${head + 1 - (reads ? 0 : trace.read_heads)} (${name})`;
+    return [title, rows, reads ? "--c0" : "--c1"];
+  });
+  const bands = trace.bands.map((band) => [band.name, band.values, "--ink"]);
+  return [...bands, ...heads].flatMap(([name, rows, colour]) =>
+    [element("div", { className: "soft" }, name), ...(rows.length ? [picture(name, rows, colour)] : [])]);
 }
 
 // The locations that the head looked at, and how they are called.
