@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from seqloom.data.series import History, Panel
-from seqloom.data.series_columns import ColumnSettings
-from seqloom.data.series_table import read_panel
+from seqloom.data.series.columns import ColumnSettings
+from seqloom.data.series.panel import History, Panel
+from seqloom.data.series.table import read_panel
 from seqloom.metrics.forecasting import ForecastScores
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.combination import AutoregressionSettings

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from seqloom.data.corpus import Sources
-from seqloom.data.frequency import Frequency
-from seqloom.data.series import split_in_time
-from seqloom.data.series_columns import ColumnSettings
-from seqloom.data.series_recipe import SeriesCodec, SeriesRecipe, SeriesSettings
-from seqloom.data.series_table import SeriesTable, read_panel
+from seqloom.data.series.columns import ColumnSettings
+from seqloom.data.series.frequency import Frequency
+from seqloom.data.series.panel import split_in_time
+from seqloom.data.series.recipe import SeriesCodec, SeriesRecipe, SeriesSettings
+from seqloom.data.series.table import SeriesTable, read_panel
 from seqloom.errors import SeqloomError
 
 

@@ -15,10 +15,10 @@ from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged import tagged
 from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
-from seqloom.data.spelling import Spelling, VocabularySettings
 from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
 from seqloom.data.tokenizer import PAD, UNK
 from seqloom.data.vocabulary import Vocabulary
+from seqloom.data.word_vocabularies import Spelling, VocabularySettings
 from seqloom.errors import SeqloomError
 from tests.support.sentences import write_sentences
 

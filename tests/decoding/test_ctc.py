@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from seqloom.data.text_codec import train_tokenizer
 from seqloom.data.tokenizer import EOS, SOS, SPECIALS, UNK, Tokenizer, TokenizerSettings
-from seqloom.decoding.ctc import CtcHypothesis, aligned, greedy, utterances
-from seqloom.decoding.ctc_beam import Fusion, prefix_beam
-from seqloom.decoding.word_lexicon import WordLexicon
+from seqloom.decoding.transcription.ctc import CtcHypothesis, aligned, greedy, utterances
+from seqloom.decoding.transcription.ctc_beam import Fusion, prefix_beam
+from seqloom.decoding.transcription.word_lexicon import WordLexicon
 from seqloom.models.transcriber import BLANK, ctc_loss
 from seqloom.models.word_ngram import WordNgram
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import seqloom
-from seqloom.decoding.transcription import Transcript
+from seqloom.decoding.transcription.transcripts import Transcript
 from seqloom.errors import RequestError
 from tests.support.command_line import CommandLine
 from tests.support.sounds import RATE, shared_sounds_run, spoken, train_sounds, write_wav

@@ -11,7 +11,7 @@ import torch
 
 import seqloom
 import seqloom_portable
-from seqloom.data.series import History
+from seqloom.data.series.panel import History
 from seqloom.errors import RequestError
 from seqloom.export import exporters
 from seqloom.export.onnx.networks import graphs_of

@@ -12,8 +12,8 @@ import torch
 import seqloom
 from seqloom.data.sound.sound_file import Sound
 from seqloom.data.tokenizer import EOS, SOS
-from seqloom.decoding.ctc_beam import Fusion
-from seqloom.decoding.transcription import Transcript, log_probs_of, quiet_cuts
+from seqloom.decoding.transcription.ctc_beam import Fusion
+from seqloom.decoding.transcription.transcripts import Transcript, log_probs_of, quiet_cuts
 from seqloom.errors import RequestError, SeqloomWarning
 from seqloom.models.transcriber import InputSettings, Transcriber, TranscriberOutputSettings
 from seqloom.nn.layer import layers, select_rows

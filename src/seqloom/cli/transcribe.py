@@ -15,7 +15,7 @@ from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
     from seqloom.data.sound.sound_file import Samples
-    from seqloom.decoding.listening import Heard
+    from seqloom.decoding.transcription.listening import Heard
     from seqloom.metrics.transcription import TranscriptScores
     from seqloom.run import Run
 

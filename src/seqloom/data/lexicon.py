@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from seqloom.data.batches import Forms
-from seqloom.data.spelling import Spelling
 from seqloom.data.tokenizer import PAD
+from seqloom.data.word_vocabularies import Spelling
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from seqloom.data.tokenizer import (
     swap_lookalikes,
     warn_of_two_forms,
 )
-from seqloom.data.words import EncodedLines
+from seqloom.data.word_table import EncodedLines
 from seqloom.errors import RequestError
 
 _LINES_AT_ONCE = 4_096

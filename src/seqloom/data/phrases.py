@@ -22,7 +22,7 @@ from seqloom.data.splits import cut_line
 from seqloom.data.text_codec import TextCodec, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, batches
 from seqloom.data.tokenizer import TokenizerSettings
-from seqloom.data.words import WordCounter, WordTable, encode_lines
+from seqloom.data.word_table import WordCounter, WordTable, encode_lines
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 

@@ -16,7 +16,7 @@ from seqloom.data.corpus import Recipe
 from seqloom.data.labels import UNSEEN, Labels
 from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
-from seqloom.data.spelling import Spelling, VocabularySettings
+from seqloom.data.word_vocabularies import Spelling, VocabularySettings
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, writing
 from seqloom.storage.flat_file import FlatFileWriter, map_flat_file

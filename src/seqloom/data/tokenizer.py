@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.words import EncodedLines, WordCounter, WordTable, encode_lines
+from seqloom.data.word_table import EncodedLines, WordCounter, WordTable, encode_lines
 from seqloom.errors import RequestError, warn
 from seqloom.files import write_atomic
 from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK, swap_lookalikes

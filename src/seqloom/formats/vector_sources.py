@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import read_toml
-from seqloom.data.spelling import Spelling
 from seqloom.data.text_codec import TextCodec, load_tokenizer
 from seqloom.data.tokenizer import SPECIALS
+from seqloom.data.word_vocabularies import Spelling
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import STANDARD_INPUT
 from seqloom.formats.fasttext import fasttext_dim, is_fasttext, read_fasttext

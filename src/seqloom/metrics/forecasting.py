@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from seqloom.data.series import Vector, seasonal_differences
+from seqloom.data.series.panel import Vector, seasonal_differences
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.forecasting.combination import Coefficients
 

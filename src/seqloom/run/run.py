@@ -49,9 +49,9 @@ from seqloom.tasks.task import Task
 from seqloom.training.reports import read_summary
 
 if TYPE_CHECKING:
-    from seqloom.data.series import Panel
+    from seqloom.data.series.panel import Panel
     from seqloom.decoding.line_scores import LineScores, TokenScore
-    from seqloom.decoding.listening import Listener
+    from seqloom.decoding.transcription.listening import Listener
     from seqloom.explain.explanation import Explanation
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis

@@ -72,7 +72,7 @@ class HostedRun(Hosted):
     def forecast(self, values: Table | Sequence[float], horizon: int) -> list[dict[str, Any]]:
         import polars as pl
 
-        from seqloom.data.series_table import table_of
+        from seqloom.data.series.table import table_of
 
         codec, settings = self.run.codec, self.run.trained.settings.data
         if not isinstance(values, Mapping):

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from seqloom.data.series import History, Panel, SeriesData
-from seqloom.data.series_recipe import SeriesCodec, SeriesRecipe
+from seqloom.data.series.panel import History, Panel, SeriesData
+from seqloom.data.series.recipe import SeriesCodec, SeriesRecipe
 from seqloom.errors import RequestError
 from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy, SeriesStudy
 from seqloom.models.forecasting.calibration import calibrated

@@ -14,11 +14,11 @@ from seqloom.models.fitted import Fitted
 
 if TYPE_CHECKING:  # these imports are only needed by tasks that implement the capability
     from seqloom.data.batches import Batch
-    from seqloom.data.series import Panel
+    from seqloom.data.series.panel import Panel
     from seqloom.decoding.alignment import Alignment
     from seqloom.decoding.continuation import Continuation
     from seqloom.decoding.line_scores import LineScores, TokenScore
-    from seqloom.decoding.listening import Listener
+    from seqloom.decoding.transcription.listening import Listener
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.example_scores import ExampleScores

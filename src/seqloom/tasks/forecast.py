@@ -12,8 +12,8 @@ from pydantic import create_model
 
 from seqloom.config import Settings
 from seqloom.data.corpus import Corpus
-from seqloom.data.series import Panel, SeriesData
-from seqloom.data.series_recipe import SeriesRecipe
+from seqloom.data.series.panel import Panel, SeriesData
+from seqloom.data.series.recipe import SeriesRecipe
 from seqloom.errors import unknown_name
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.forecasting.ar import Autoregressive

@@ -11,9 +11,9 @@ from torch import Tensor
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Corpus
-from seqloom.data.series import SeriesData
-from seqloom.data.series_recipe import SeriesCodec, SeriesRecipe
-from seqloom.data.series_windows import WindowLoader
+from seqloom.data.series.panel import SeriesData
+from seqloom.data.series.recipe import SeriesCodec, SeriesRecipe
+from seqloom.data.series.windows import WindowLoader
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.calibration import factors_on
 from seqloom.models.forecasting.mixture import ForecastMixture, MixtureSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.series_recipe import SeriesSettings
+from seqloom.data.series.recipe import SeriesSettings
 from seqloom.tasks.capabilities import FittedSettings
 
 

@@ -9,8 +9,8 @@ from pydantic import Field, create_model, field_validator
 
 from seqloom.config import Settings
 from seqloom.data.readers.conll import Target
-from seqloom.data.spelling import VocabularySettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
+from seqloom.data.word_vocabularies import VocabularySettings
 from seqloom.models.tagger import TaggerSettings
 from seqloom.nn.layer import Family, layers
 

@@ -20,9 +20,9 @@ from seqloom.data.sound.sound_file import Sound, SoundFile, decode
 from seqloom.data.sound.spoken import SpokenCodec, SpokenData
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
 from seqloom.data.sound.spoken_recipe import SpokenRecipe, warn_of_skipped
-from seqloom.decoding.attentional_transcription import attentional_transcripts
-from seqloom.decoding.listening import Listener
-from seqloom.decoding.transcription import CtcDecoder, LogProbs, Transcript, log_probs_of
+from seqloom.decoding.transcription.attentional import attentional_transcripts
+from seqloom.decoding.transcription.listening import Listener
+from seqloom.decoding.transcription.transcripts import CtcDecoder, LogProbs, Transcript, log_probs_of
 from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.transcription import (

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from seqloom.data.sound.transcripts import TranscriptSettings
-from seqloom.decoding.ctc_beam import Fusion
-from seqloom.decoding.transcription import CtcDecoder, LogProbs
-from seqloom.decoding.word_lexicon import WordLexicon
+from seqloom.decoding.transcription.ctc_beam import Fusion
+from seqloom.decoding.transcription.transcripts import CtcDecoder, LogProbs
+from seqloom.decoding.transcription.word_lexicon import WordLexicon
 from seqloom.errors import RequestError, warn
 from seqloom.files import read_lines
 from seqloom.metrics.transcription import word_edits

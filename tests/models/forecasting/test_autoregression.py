@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seqloom.data.frequency import Frequency
-from seqloom.data.series import Panel, all_steps
+from seqloom.data.series.frequency import Frequency
+from seqloom.data.series.panel import Panel, all_steps
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.autoregression import Candidate, fit
 from seqloom.models.forecasting.calibration import NEUTRAL, calibrated, factors

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import seqloom
-from seqloom.data.series import split_in_time
+from seqloom.data.series.panel import split_in_time
 from seqloom.models.forecasting.forecast import LEVELS
 from seqloom.models.forecasting.mixture import ForecastMixture, MixtureSettings
 from tests.models.forecasting.test_autoregression import panel_of, second_order

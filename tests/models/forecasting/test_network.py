@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import seqloom
-from seqloom.data.series import all_steps
-from seqloom.data.series_windows import WindowLoader, history_batch, window_batch
+from seqloom.data.series.panel import all_steps
+from seqloom.data.series.windows import WindowLoader, history_batch, window_batch
 from seqloom.models.forecasting.distributions import DISTRIBUTIONS
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN
 from seqloom.models.forecasting.network import ForecastNetwork, Sizes, WindowSettings

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqloom.data.readers import readers
-from seqloom.data.series import History
+from seqloom.data.series.panel import History
 
 
 @readers.register("series", "Series of numbers in a CSV or Parquet table, a row a time; long or wide.")
 def series(path: str) -> Iterator[History]:
-    """Each series of a table, its columns recognised by their names: see `data.series_columns`."""
-    from seqloom.data.series_columns import ColumnSettings
-    from seqloom.data.series_table import read_panel
+    """Each series of a table, its columns recognised by their names: see `data.series.columns`."""
+    from seqloom.data.series.columns import ColumnSettings
+    from seqloom.data.series.table import read_panel
 
     panel = read_panel(path, ColumnSettings()).panel
     return (panel.history(number) for number in range(len(panel)))

@@ -121,8 +121,8 @@ def _format_name(path: str) -> str:
 
 
 def _is_series(path: str) -> bool:
-    from seqloom.data.series_columns import ColumnSettings, recognised_columns
-    from seqloom.data.series_frame import read_frame
+    from seqloom.data.series.columns import ColumnSettings, recognised_columns
+    from seqloom.data.series.frame import read_frame
 
     frame = read_frame(path)
     try:

@@ -14,8 +14,8 @@ from seqloom.data.survey.texts import Lengths, text_facts
 
 
 def survey_series(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG001
-    from seqloom.data.series_recipe import SeriesRecipe, SeriesSettings
-    from seqloom.data.series_table import read_panel
+    from seqloom.data.series.recipe import SeriesRecipe, SeriesSettings
+    from seqloom.data.series.table import read_panel
 
     recipe = SeriesRecipe(SeriesSettings())
     files = files_of(path)

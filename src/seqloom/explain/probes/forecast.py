@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqloom.data.batches import Batch
-from seqloom.data.series import History, SeriesData
-from seqloom.data.series_recipe import SeriesCodec
-from seqloom.data.series_windows import history_batch
+from seqloom.data.series.panel import History, SeriesData
+from seqloom.data.series.recipe import SeriesCodec
+from seqloom.data.series.windows import history_batch
 from seqloom.errors import RequestError
 from seqloom.explain.probes.probe import (
     LONGEST,

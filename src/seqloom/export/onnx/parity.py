@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.batches import Forms
-from seqloom.data.series import History
-from seqloom.data.series_windows import history_batch
+from seqloom.data.series.panel import History
+from seqloom.data.series.windows import history_batch
 from seqloom.export.onnx.gate import Gate, check_inputs_matter
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier

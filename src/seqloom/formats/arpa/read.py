@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled
 from seqloom.data.tokenizer import EOS, SOS, SPECIALS, UNK
-from seqloom.data.words import WordTable, find_word
+from seqloom.data.word_table import WordTable, find_word
 from seqloom.errors import SeqloomError
 from seqloom.files import opened, reading
 from seqloom.formats.arpa.assemble import Grams, assemble

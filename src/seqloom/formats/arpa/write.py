@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled, inlined
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
-from seqloom.data.words import WordTable
+from seqloom.data.word_table import WordTable
 from seqloom.errors import RequestError
 from seqloom.files import writing
 from seqloom.models.ngram.store import Store

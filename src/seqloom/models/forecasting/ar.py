@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import Settings
-from seqloom.data.series import History, SeriesData
+from seqloom.data.series.panel import History, SeriesData
 from seqloom.models.forecasting.autoregression import Candidate, Fit
 from seqloom.models.forecasting.combination import AutoregressionSettings, Coefficients, Combination
 from seqloom.models.forecasting.forecast import Forecast

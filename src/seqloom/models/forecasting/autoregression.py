@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.data.series import Matrix, Vector
+from seqloom.data.series.panel import Matrix, Vector
 from seqloom.models.forecasting.least_squares import (
     CRITERIA,
     difference,

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from seqloom.data.series import SeriesData
+from seqloom.data.series.panel import SeriesData
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast, Forecaster, mapped_paths
 
 _PRIOR_FORECASTS = 20.0

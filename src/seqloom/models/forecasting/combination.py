@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.series import Matrix, Vector
+from seqloom.data.series.panel import Matrix, Vector
 from seqloom.models.forecasting.autoregression import Candidate, Fit, fit
 
 _MAX_CHANGE = 3.0

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from seqloom.data.series import History
+from seqloom.data.series.panel import History
 
 LEVELS = (0.025, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.975)
 """The probabilities of the quantiles: deciles, and the ends of central intervals of 50 %, 80 % and 95 %."""

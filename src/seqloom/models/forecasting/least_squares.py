@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.compiling import compiled
-from seqloom.data.series import Matrix, Vector
+from seqloom.data.series.panel import Matrix, Vector
 
 CRITERIA = ("aicc", "hqc", "bic")
 """Information criteria for the order, see `fit_nested`."""

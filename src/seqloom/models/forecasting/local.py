@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import Settings
-from seqloom.data.series import History, SeriesData
-from seqloom.data.series_recipe import SeriesCodec
+from seqloom.data.series.panel import History, SeriesData
+from seqloom.data.series.recipe import SeriesCodec
 from seqloom.errors import SeqloomError
 from seqloom.models.fitted import FittedInOnePass
 from seqloom.models.forecasting.calibration import NEUTRAL, Factors, factors_on

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
-from seqloom.data.series import History, SeriesData
+from seqloom.data.series.panel import History, SeriesData
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.calibration import validation_origins
 from seqloom.models.forecasting.combination import AutoregressionSettings

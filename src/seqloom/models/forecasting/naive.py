@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from seqloom.config import Settings
-from seqloom.data.series import History, Vector
+from seqloom.data.series.panel import History, Vector
 from seqloom.models.forecasting.forecast import Forecast
 from seqloom.models.forecasting.local import QuantileForecaster
 

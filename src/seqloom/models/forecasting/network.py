@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
-from seqloom.data.series import History
-from seqloom.data.series_recipe import SeriesCodec
-from seqloom.data.series_windows import history_batch
+from seqloom.data.series.panel import History
+from seqloom.data.series.recipe import SeriesCodec
+from seqloom.data.series.windows import history_batch
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.distributions import DISTRIBUTIONS
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.series import History, Matrix, SeriesData, seasonal_differences
-from seqloom.data.series_recipe import SeriesCodec
+from seqloom.data.series.panel import History, Matrix, SeriesData, seasonal_differences
+from seqloom.data.series.recipe import SeriesCodec
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.calibration import factors_on
 from seqloom.models.forecasting.forecast import MEDIAN, Forecast

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from seqloom.config import Settings
-from seqloom.data.series import History
+from seqloom.data.series.panel import History
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.forecast import Forecast
 from seqloom.models.forecasting.local import QuantileForecaster

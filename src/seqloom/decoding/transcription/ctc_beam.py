@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from seqloom.compiling import Array, compiled, inlined
 from seqloom.data.tokenizer import EOS, SOS, UNK
-from seqloom.decoding.ctc import CtcHypothesis
-from seqloom.decoding.word_lexicon import BEGINS, INSIDE, SEPARATES, WHOLE, WordLexicon
+from seqloom.decoding.transcription.ctc import CtcHypothesis
+from seqloom.decoding.transcription.word_lexicon import BEGINS, INSIDE, SEPARATES, WHOLE, WordLexicon
 from seqloom.models.ngram.query import NO_CONTEXT, after, find_after
 from seqloom.models.ngram.store import Store
 from seqloom.models.transcriber import BLANK

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.data.corpus import Corpus, Sources
-from seqloom.data.frequency import Frequency
 from seqloom.data.input_source import rereadable
-from seqloom.data.series import Panel, SeriesData, seasonal_differences, split_in_time
-from seqloom.data.series_columns import Columns, ColumnSettings
-from seqloom.data.series_table import Categories, SeriesTable, read_panel
+from seqloom.data.series.columns import Columns, ColumnSettings
+from seqloom.data.series.frequency import Frequency
+from seqloom.data.series.panel import Panel, SeriesData, seasonal_differences, split_in_time
+from seqloom.data.series.table import Categories, SeriesTable, read_panel
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import reading, write_atomic
 from seqloom.runtime import cache_folder

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.data.frequency import Frequency, infer_frequency
-from seqloom.data.series import Ints, Matrix, Panel, Vector
-from seqloom.data.series_columns import Columns, ColumnSettings, recognised_columns
-from seqloom.data.series_frame import read_frame
-from seqloom.data.series_grid import aggregated, carried_forward, fill_gaps, joined, placed
-from seqloom.data.series_times import parse_times
+from seqloom.data.series.columns import Columns, ColumnSettings, recognised_columns
+from seqloom.data.series.frame import read_frame
+from seqloom.data.series.frequency import Frequency, infer_frequency
+from seqloom.data.series.grid import aggregated, carried_forward, fill_gaps, joined, placed
+from seqloom.data.series.panel import Ints, Matrix, Panel, Vector
+from seqloom.data.series.times import parse_times
 from seqloom.errors import RequestError, SeqloomError
 
 if TYPE_CHECKING:

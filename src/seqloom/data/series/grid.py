@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqloom.data.series import Ints, Matrix, Panel, Vector
+from seqloom.data.series.panel import Ints, Matrix, Panel, Vector
 
 
 def aggregated(column: Vector, group: Ints, count: int, how: str) -> Vector:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from seqloom.data.batches import Batch
-from seqloom.data.series import History, Ints, Panel, SeriesData
+from seqloom.data.series.panel import History, Ints, Panel, SeriesData
 
 
 @dataclass(frozen=True)

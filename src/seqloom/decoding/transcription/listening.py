@@ -10,8 +10,8 @@ import torch
 from seqloom.data.sound.frame_pipeline import FramePipeline
 from seqloom.data.sound.log_mel import LogMel, LogMelSettings
 from seqloom.data.sound.sound_file import ResampledStream, Samples
-from seqloom.decoding.ctc import utterances
-from seqloom.decoding.transcription import CtcDecoder, Transcript
+from seqloom.decoding.transcription.ctc import utterances
+from seqloom.decoding.transcription.transcripts import CtcDecoder, Transcript
 from seqloom.models.transcriber import BLANK, Transcriber
 
 

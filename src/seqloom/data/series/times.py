@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqloom.data.frequency import FORMATS, FORMATS_OF_MONTHS, Times, contradictory
+from seqloom.data.series.frequency import FORMATS, FORMATS_OF_MONTHS, Times, contradictory
 from seqloom.errors import RequestError, SeqloomError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from seqloom.data import library_tokenizer, tokenizer
 from seqloom.data.library_tokenizer import LibraryTokenizer
 from seqloom.data.tokenizer import TokenizerSettings, WordTokenizer
-from seqloom.data.words import WordCounter, WordTable, encode_lines
+from seqloom.data.word_table import WordCounter, WordTable, encode_lines
 
 ALPHABET = "ab\u00e9 \u00a0\u3000\u2028\u1680\x85\x1c\tß語"
 lines_of_text = st.lists(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.data.frequency import Frequency
+from seqloom.data.series.frequency import Frequency
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

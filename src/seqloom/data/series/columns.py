@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.data.series_times import looks_like_dates
+from seqloom.data.series.times import looks_like_dates
 from seqloom.errors import RequestError, unknown_name
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from seqloom.data.example import Frames
 from seqloom.data.tokenizer import SPECIALS, UNK, Tokenizer
 from seqloom.decoding.batching import padded_source
-from seqloom.decoding.ctc import CtcHypothesis, aligned, greedy, utterances
-from seqloom.decoding.ctc_beam import Fusion, prefix_beam
+from seqloom.decoding.transcription.ctc import CtcHypothesis, aligned, greedy, utterances
+from seqloom.decoding.transcription.ctc_beam import Fusion, prefix_beam
 from seqloom.models.transcriber import BLANK
 from seqloom_portable.batching import group_by_length
 

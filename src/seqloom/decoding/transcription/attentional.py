@@ -10,9 +10,16 @@ from torch.nn import functional as F
 
 from seqloom.data.example import Frames
 from seqloom.data.tokenizer import UNK
-from seqloom.decoding.ctc import CtcHypothesis
 from seqloom.decoding.search_options import Search
-from seqloom.decoding.transcription import CtcDecoder, LogProbs, Transcript, joined, log_probs_of, quiet_cuts
+from seqloom.decoding.transcription.ctc import CtcHypothesis
+from seqloom.decoding.transcription.transcripts import (
+    CtcDecoder,
+    LogProbs,
+    Transcript,
+    joined,
+    log_probs_of,
+    quiet_cuts,
+)
 from seqloom.decoding.transduce import transduce
 from seqloom.models.attentional_transcriber import AttentionalTranscriber
 from seqloom.models.transcriber import BLANK
