@@ -12,7 +12,7 @@ import pytest
 from seqloom.data.corpus import Sources
 from seqloom.data.series.columns import ColumnSettings
 from seqloom.data.series.frequency import Frequency
-from seqloom.data.series.panel import split_in_time
+from seqloom.data.series.panel import Panel, split_in_time
 from seqloom.data.series.recipe import SeriesCodec, SeriesRecipe, SeriesSettings
 from seqloom.data.series.table import SeriesTable, read_panel
 from seqloom.errors import SeqloomError
@@ -162,6 +162,19 @@ def test_splits_follow_one_another_in_time(tmp_path: Path) -> None:
     assert list(splits.valid.origins(3, step=2, max_origins=1)) == [(0, 22), (1, 5)]
     for split in (splits.train, splits.valid, splits.test):
         assert split.num_origins(3) == len(list(split.origins(3)))
+
+
+def test_validation_is_as_long_as_a_test_part_that_was_set(tmp_path: Path) -> None:
+    one = read(tmp_path, "t,y\n" + "".join(f"{t},{t % 7}\n" for t in range(100))).panel
+    many = read(tmp_path, "id,t,y\n" + "".join(f"{i},{t},{t % 7}\n" for i in range(12) for t in range(100))).panel
+
+    def steps(panel: Panel, **settings: int) -> tuple[int, int]:
+        return SeriesRecipe(SeriesSettings.model_validate(settings)).steps(panel, 6)
+
+    assert (steps(one), steps(many)) == ((10, 20), (6, 6))
+    assert steps(many, test_steps=15) == (15, 15)
+    assert steps(many, test_steps=50) == (20, 50)
+    assert steps(many, test_steps=15, valid_steps=8) == (8, 15)
 
 
 def test_a_codec_reads_what_it_saved(tmp_path: Path) -> None:

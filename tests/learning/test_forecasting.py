@@ -71,23 +71,26 @@ def test_nothing_beats_the_last_value_of_a_random_walk(tmp_path: Path, seed: int
 
 @pytest.mark.parametrize("seed", range(20, 23))
 def test_a_memory_longer_than_a_window_needs_a_recurrent_network(tmp_path: Path, seed: int) -> None:
-    """Every 40 steps a cue of 4 or -4 comes; the last five steps before the next repeat it, and are announced."""
+    """Every 56 steps a cue of 4 or -4 comes; the last twelve steps before the next repeat it, and are announced. From
+    an origin 33 to 44 steps after the cue, a window of 32 steps shows neither the cue nor what repeats it."""
     rng, series, asks = np.random.default_rng(seed), [], []
     for _ in range(40):
-        values, ask = 0.3 * rng.standard_normal(400), np.zeros(400)
-        for start in range(0, 400, 40):
+        values, ask = 0.3 * rng.standard_normal(448), np.zeros(448)
+        for start in range(0, 448, 56):
             cue = 4.0 * rng.choice([-1, 1])
             values[start] = cue
-            values[start + 35 : start + 40] += cue
-            ask[start + 35 : start + 40] = 1
+            values[start + 44 : start + 56] += cue
+            ask[start + 44 : start + 56] = 1
         series.append(values.tolist())
         asks.append(ask.tolist())
     path = write(tmp_path / "cue.csv", series, asks)
     settings: dict[str, Any] = {
-        "data.horizon": 1, "data.target": ["value"], "data.ahead": ["ask"], "data.test_steps": 40, "data.origins": 40,
-        "gru:window.level": "none", "ffnn:window.level": "none", "gru:window.context": 80, "ffnn:window.context": 32,
+        "data.horizon": 12, "data.target": ["value"], "data.ahead": ["ask"], "data.test_steps": 68,
+        "gru:window.context": 64, "ffnn:window.context": 32, "gru:model.hidden_size": 64,
+        **{f"{model}:window.level": "none" for model in ("gru", "ffnn")},
+        **{f"{model}:training.learning_rate": 0.005 for model in ("gru", "ffnn")},
     }  # fmt: skip
-    verdict = Verdict(path, ["ffnn", "gru", "ar"], 1_500, **settings)
+    verdict = Verdict(path, ["ffnn", "gru", "ar"], 900, **settings)
     assert verdict.sentence.startswith("gru won"), verdict.sentence
     assert verdict.shows("Memory", "a recurrent network beats a window of the last elements", "gru", "ffnn")
     assert verdict.shows("Autoregression", "a recurrent network beats an autoregression", "gru", "ar")

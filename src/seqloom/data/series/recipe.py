@@ -38,7 +38,10 @@ _MANY = 10
 class SeriesSettings(ColumnSettings):
     horizon: int = Field(0, ge=0, le=10_000, description="steps to forecast; 0: a season, at least 6")
     valid_steps: int = Field(
-        0, ge=0, description="steps of each series for validation; 0: a horizon, with few series a tenth"
+        0,
+        ge=0,
+        description="steps of each series for validation; 0: a horizon, with few series a tenth; as many as test_steps "
+        "if that is set, up to a fifth",
     )
     test_steps: int = Field(
         0, ge=0, description="steps of each series for the test; 0: a horizon, with few series a fifth"
@@ -161,9 +164,11 @@ class SeriesRecipe:
 
     def steps(self, panel: Panel, horizon: int) -> tuple[int, int]:
         """Steps of each series in the validation and the test part."""
-        typical = 0 if len(panel) >= _MANY else int(np.median(panel.lengths))
-        valid = self.settings.valid_steps or max(horizon, typical // 10)
-        return valid, self.settings.test_steps or max(horizon, typical // 5)
+        length = int(np.median(panel.lengths))
+        typical, test = 0 if len(panel) >= _MANY else length, self.settings.test_steps
+        # A longer test part has origins at other places of a cycle; those that select the weights should have them too.
+        valid = self.settings.valid_steps or max(horizon, typical // 10, min(test, length // 5))
+        return valid, test or max(horizon, typical // 5)
 
     def origin_step(self, data: SeriesData, horizon: int) -> int:
         """Steps between two origins of a split, for about the number of origins that is set."""

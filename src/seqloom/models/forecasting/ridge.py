@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.optimize import nnls
 
 from seqloom.config import Settings
 from seqloom.data.series.panel import History, Matrix, SeriesData, seasonal_differences
@@ -27,8 +28,11 @@ _STEPS = (4, 8, 12, 24, 48)
 _STRENGTHS = (1e-4, 3e-3, 3e-2, 0.15, 0.6)
 """Penalties that are compared, relative to the mean square of the regressors."""
 
-_TOLERANCE = 1.005
-"""Maps whose validation error is at most this many times the lowest are averaged."""
+_MIN_SHARE = 0.02
+"""Maps with a smaller share are left out."""
+
+_MAX_ERROR = 10.0
+"""Errors are clipped at this many times the scale of the series, so that one does not outweigh all others."""
 
 _ROWS = 4_096
 _MIN_HISTORY = 2
@@ -55,17 +59,20 @@ class Shape:
 @dataclass(frozen=True)
 class Map:
     """`weights` (regressors, horizon) and the standard `deviation` of its errors (horizon,), on the scale of the
-    series."""
+    series; its `share` in the forecast."""
 
     shape: Shape
     weights: Matrix
     deviation: NDArray[np.float64]
+    share: float = 1.0
 
 
 class Ridge(QuantileForecaster):
     """y_{T+1..T+H} = W x_T + b on windows minus their last value, divided by the scale of the series.
 
-    Window, transformation and penalty are selected on the validation data; then the map is fitted to both parts.
+    Maps of several windows and transformations are averaged, with shares that minimise the squared error on the
+    validation data (stacked regressions, Breiman 1996); the penalty of each is selected there too. Then the maps are
+    fitted to both parts.
     """
 
     description = "One linear map from window to horizon for all series, in closed form."
@@ -96,7 +103,7 @@ class Ridge(QuantileForecaster):
     def _select(
         self, train: SeriesData, valid: SeriesData, codec: SeriesCodec
     ) -> list[tuple[Map, tuple[Matrix, Matrix], float]]:
-        """For each window and transformation the best penalty, and of these the maps with an error near the lowest:
+        """For each window and transformation the best penalty, and of these the maps that have a share in the forecast:
         maps fitted to the training data, their sums, and their penalties."""
         best: list[tuple[float, Map, tuple[Matrix, Matrix], float]] = []
         for shape in self._shapes(train, codec):
@@ -106,10 +113,15 @@ class Ridge(QuantileForecaster):
                 error, deviation = _error(fitted, valid, self.period)
                 by_strength.append((error, replace(fitted, deviation=deviation), totals, strength))
             best.append(min(by_strength, key=lambda entry: entry[0]))
-        lowest = min(entry[0] for entry in best)
-        if not np.isfinite(lowest):
+        best = [entry for entry in best if np.isfinite(entry[0])]
+        if not best:
             raise RequestError("no series has a window and a horizon to learn from", expected="longer series")
-        return [entry[1:] for entry in best if entry[0] <= _TOLERANCE * lowest]
+        shares = stacked([fitted for _, fitted, _, _ in best], valid, self.period)
+        return [
+            (replace(fitted, share=share), totals, strength)
+            for (_, fitted, totals, strength), share in zip(best, shares, strict=True)
+            if share
+        ]
 
     def _shapes(self, train: SeriesData, codec: SeriesCodec) -> Iterator[Shape]:
         values = np.concatenate([train.panel.of(i)[: train.last[i]] for i in range(len(train.panel))])
@@ -126,8 +138,8 @@ class Ridge(QuantileForecaster):
                 yield Shape(context, codec.horizon, log, min(context, covariates))
 
     def forecast(self, history: History, horizon: int) -> Forecast:
-        """The quantiles are averaged over the maps. Raises RequestError for a horizon longer than that of the
-        training."""
+        """The quantiles are averaged over the maps, by their shares. Raises RequestError for a horizon longer than that
+        of the training."""
         trained = self.maps[0].shape.horizon
         if horizon > trained:
             raise RequestError(
@@ -141,7 +153,7 @@ class Ridge(QuantileForecaster):
             point = (x @ fitted.weights)[0, :horizon] * scale + level[0]
             normal = Forecast.normal(point, fitted.deviation[:horizon] * scale)
             parts.append(np.exp(np.minimum(normal.quantiles, 700.0)) if fitted.shape.log else normal.quantiles)
-        quantiles = np.mean(parts, axis=0)
+        quantiles = np.average(parts, axis=0, weights=[fitted.share for fitted in self.maps])
         return Forecast(quantiles[:, MEDIAN], quantiles)
 
     def num_parameters(self) -> int:
@@ -151,16 +163,20 @@ class Ridge(QuantileForecaster):
         shapes = [(m.shape.context, m.shape.horizon, int(m.shape.log), m.shape.covariate_steps) for m in self.maps]
         weights = {f"weights.{number}": fitted.weights for number, fitted in enumerate(self.maps)}
         deviation = np.stack([fitted.deviation for fitted in self.maps])
-        return {"shapes": np.array(shapes, np.int64), "deviation": deviation, **weights}
+        shares = np.array([fitted.share for fitted in self.maps])
+        return {"shapes": np.array(shapes, np.int64), "deviation": deviation, "shares": shares, **weights}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.maps = []
+        shares = arrays.get("shares", np.ones(len(arrays["shapes"])))  # older runs average with equal shares
+        if len(shares) != len(arrays["shapes"]) or not (shares > 0).all():
+            raise ValueError(f"shares {shares.tolist()}")
         for number, (context, horizon, log, covariates) in enumerate(arrays["shapes"].tolist()):
             shape = Shape(context, horizon, bool(log), covariates)
             weights, deviation = np.array(arrays[f"weights.{number}"]), np.array(arrays["deviation"][number])
             if min(context, horizon) < 1 or weights.shape != (len(weights), horizon) or deviation.shape != (horizon,):
                 raise ValueError(f"weights of shape {weights.shape} for {shape}")
-            self.maps.append(Map(shape, weights, deviation))
+            self.maps.append(Map(shape, weights, deviation, float(shares[number])))
 
 
 def features(values: Matrix, past: NDArray[np.float64], shape: Shape, unit: float) -> tuple[Matrix, Matrix, float]:
@@ -242,19 +258,43 @@ def solve(squares: Matrix, moments: Matrix, strength: float) -> Matrix:
     return np.linalg.solve(squares + penalty * np.eye(len(squares)), moments)
 
 
+def stacked(maps: Sequence[Map], valid: SeriesData, period: int) -> list[float]:
+    """The shares of the maps, at least 0 with a sum of 1, that minimise the mean squared error of their average on the
+    validation data, relative to each series' scale (Breiman 1996)."""
+    products = np.zeros((len(maps), len(maps)))
+    for blocks in zip(*(_joined(_windows(valid, fitted.shape, period)) for fitted in maps), strict=True):
+        relative = [_errors(fitted, block)[1].ravel() for fitted, block in zip(maps, blocks, strict=True)]
+        errors = np.clip(np.stack(relative), -_MAX_ERROR, _MAX_ERROR)
+        products += errors @ errors.T
+    size = float(np.trace(products)) / len(maps)
+    if not size:
+        return [1.0 / len(maps)] * len(maps)
+    factor = np.linalg.cholesky(products / size + 1e-9 * np.eye(len(maps)))
+    # |L' w|^2 is the squared error; a row of large numbers makes the shares sum to 1.
+    rows = np.vstack([factor.T, np.full(len(maps), 1e3)])
+    shares, _ = nnls(rows, np.append(np.zeros(len(maps)), 1e3))
+    shares = np.where(shares < _MIN_SHARE, 0.0, shares)
+    return (shares / shares.sum()).tolist()
+
+
+def _errors(fitted: Map, block: tuple[Matrix, ...]) -> tuple[Matrix, Matrix]:
+    """(rows, horizon): the errors of a map on its own scale, and relative to each series' scale."""
+    x, y, level, scale, unit = block
+    forecast = x @ fitted.weights
+    if fitted.shape.log:
+        return y - forecast, (np.exp(y + level) - np.exp(np.minimum(forecast + level, 700.0))) / unit
+    return y - forecast, (y - forecast) * (scale / unit)
+
+
 def _error(fitted: Map, valid: SeriesData, period: int) -> tuple[float, NDArray[np.float64]]:
     """The mean absolute error on the validation data, relative to each series' scale; and the standard deviation of the
     errors at each step, on the map's scale: half the distance between their 16 % and 84 % quantiles, which is robust to
     a few outlying series."""
     distances, errors = [], []
-    for x, y, level, scale, unit in _joined(_windows(valid, fitted.shape, period)):
-        forecast = x @ fitted.weights
-        errors.append((y - forecast).astype(np.float32))
-        if fitted.shape.log:
-            distance = np.abs(np.exp(y + level) - np.exp(np.minimum(forecast + level, 700.0)))
-        else:
-            distance = np.abs(y - forecast) * scale
-        distances.append((distance / unit).mean(1))
+    for block in _joined(_windows(valid, fitted.shape, period)):
+        error, relative = _errors(fitted, block)
+        errors.append(error.astype(np.float32))
+        distances.append(np.abs(relative).mean(1))
     if not distances:
         return np.inf, np.zeros(fitted.shape.horizon)
     low, high = np.quantile(np.concatenate(errors), [0.16, 0.84], axis=0)
