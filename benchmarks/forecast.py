@@ -1,6 +1,8 @@
 """Forecasts beside statsforecast's, on the data of ../shared/data/series: errors, coverage, seconds, memory.
 
-    python benchmarks/forecast.py [PART ...]    parts: classics etth1 m3 m3_networks m3_mixtures order panel
+    python benchmarks/forecast.py [PART ...]
+
+Parts: classics, etth1, m3, m3_networks, m3_mixtures, order, panel, panel_default.
 
 Models and peers forecast from the same origins; each is fitted to the values before. `seconds` are processor seconds;
 of trainings by the command line they are by the clock, and `processor_seconds` include imports, validation and test.
@@ -234,6 +236,15 @@ def order() -> Rows:
 
 def panel() -> Rows:
     """100,000 series of 100 steps, a GRU for a minute: seconds and peak memory."""
+    return {"gru": trained(many_series(), "gru", {"data.horizon": 6}, minutes=1)}
+
+
+def panel_default() -> Rows:
+    """The same series, and the default model: each series is fitted."""
+    return {"ar": trained(many_series(), "ar", {"data.horizon": 6})}
+
+
+def many_series() -> Path:
     CACHE.mkdir(exist_ok=True)
     path, count, steps = CACHE / "panel.parquet", 100_000, 100
     rng = np.random.default_rng(0)
@@ -242,12 +253,12 @@ def panel() -> Rows:
     pl.DataFrame({"series": names, "step": np.tile(np.arange(steps), count), "value": values.ravel()}).write_parquet(
         path
     )
-    return {"gru": trained(path, "gru", {"data.horizon": 6}, minutes=1)}
+    return path
 
 
 PARTS: dict[str, Callable[[], Rows]] = {
     "classics": classics, "etth1": etth1, "m3": m3, "m3_networks": m3_networks, "m3_mixtures": m3_mixtures,
-    "order": order, "panel": panel,
+    "order": order, "panel": panel, "panel_default": panel_default,
 }  # fmt: skip
 
 

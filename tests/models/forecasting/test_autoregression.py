@@ -180,6 +180,21 @@ def test_a_saved_model_forecasts_new_values_with_its_coefficients(tmp_path: Path
     assert not np.allclose(anew.point, first.point)
 
 
+def test_a_model_keeps_of_its_fits_what_a_saved_one_has(tmp_path: Path) -> None:
+    forecaster, panel = model(), panel_of(second_order(80, 1), second_order(70, 2))
+    forecaster.learn(all_steps(panel), 3)
+    assert {fit.past.size for combined in forecaster.fitted.values() for fit in combined.fits} == {0}
+    forecaster.save(tmp_path)
+    opened = model()
+    opened.open(tmp_path)
+    histories = [panel.history(0), panel.history(1)]
+    for before, after in zip(
+        *(part.forecasts(histories, 3, paths=5, refit=False) for part in (forecaster, opened)), strict=True
+    ):
+        assert np.array_equal(before.quantiles, after.quantiles)
+        assert np.array_equal(before.paths, after.paths)
+
+
 def test_calibration_makes_narrow_intervals_cover() -> None:
     rng = np.random.default_rng(2)
     actual = 3.0 * rng.standard_normal((2_000, 4))

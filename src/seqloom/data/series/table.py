@@ -122,13 +122,13 @@ class _Reader:
 
         if not self.columns.series:
             return np.zeros(len(self.frame), np.int64), [""]
-        column = self.frame[self.columns.series].cast(pl.String)
+        column = self.frame[self.columns.series]
         if column.null_count():
             row = int(np.argmax(column.is_null().to_numpy()))
             raise SeqloomError("a row has no series name", where=f"{self.where}:{row + self.first_line}")
         names = column.unique(maintain_order=True)
         codes = column.replace_strict(names, pl.Series(range(len(names))), return_dtype=pl.Int64)
-        return codes.to_numpy(), names.to_list()
+        return codes.to_numpy(), names.cast(pl.String).to_list()
 
     def _line(self, order: Ints, place: int) -> str:
         return f"{self.where}:{int(order[place]) + self.first_line}"

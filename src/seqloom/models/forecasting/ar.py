@@ -40,7 +40,7 @@ class Autoregressive(LocalForecaster):
         for series, name in enumerate(data.panel.names):
             combination = self.combine(data.panel.of(series)[: data.last[series]], horizon)
             if combination is not None:
-                self.fitted[name] = combination
+                self.fitted[name] = combination.without_past()
 
     def combine(self, values: NDArray[np.float64], horizon: int) -> Combination | None:
         return Combination.of(values, self.period, horizon, self.options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -128,8 +128,14 @@ class Combination:
             ]
         )
         samples = _recentred(samples, np.median(samples, axis=0), point, values)
-        rng.shuffle(samples)
+        samples = samples[rng.permutation(count)]  # much faster than rng.shuffle, which exchanges rows one by one
         return point, np.maximum(samples, 0.0) if values.min() >= 0 else samples
+
+    def without_past(self) -> Combination:
+        """The same forecasts in a tenth of the memory: without what the fits forecast at past origins, and without the
+        uncertainty of their coefficients, which a saved run does not hold either."""
+        nothing = np.zeros((0, 0))
+        return Combination([replace(fitted, factor=None, past=nothing) for fitted in self.fits], self.weights)
 
     def report(self) -> Coefficients:
         """The coefficients of the fit with the largest weight, and the weights of all."""
