@@ -92,7 +92,7 @@ def test_a_coarser_frequency_takes_values_together(tmp_path: Path) -> None:
     text = rows(["2020-01-01", "2020-01-15", "2020-02-03", "2020-04-09"], values=[1, 3, 5, 7])
     table = read(tmp_path, text, frequency="1mo")
     assert table.panel.of(0).tolist() == [2, 5, 6, 7]
-    assert "1 of 4 values are missing and were interpolated" in table.notes[0]
+    assert "1 of 4 values is missing and was interpolated" in table.notes[0]
     assert read(tmp_path, text, frequency="1mo", aggregate="sum", gaps="zero").panel.of(0).tolist() == [4, 5, 0, 7]
 
 
@@ -131,6 +131,7 @@ def test_gaps_are_filled_as_asked_within_each_series(tmp_path: Path) -> None:
         ("date,y\n2020-01-01,\n2020-01-02,\n", "a column has no values", ""),
         ("date,y\n", "there are no rows", ""),
         ("", "the file is empty", ""),
+        ("2020-01-01,1\n2020-01-02,2\n", "the table has no header", ":1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_a_series_is_refused_with_its_line(tmp_path: Path, text: str, what: str, where: str) -> None:

@@ -65,10 +65,18 @@ _NUMBERS = 0.8
 
 
 def recognised_columns(frame: pl.DataFrame, settings: ColumnSettings, where: str) -> Columns:
-    """The roles of the columns. Raises RequestError if they are not clear."""
+    """The roles of the columns. Raises RequestError if they are not clear, or the first row is no header."""
+    import polars as pl
+
     numeric = [name for name in frame.columns if _mostly_numbers(frame[name])]
     dates = [name for name in frame.columns if looks_like_dates(frame[name])]
-    return recognise(settings, frame.columns, numeric, dates, where)
+    columns = recognise(settings, frame.columns, numeric, dates, where)
+    if not settings.time and looks_like_dates(pl.Series([columns.time])):
+        raise RequestError(
+            "the table has no header", where=f"{where}:1", got=", ".join(frame.columns),
+            expected="names of the columns in the first row, such as date,value",
+        )  # fmt: skip
+    return columns
 
 
 def _mostly_numbers(column: pl.Series) -> bool:

@@ -280,7 +280,6 @@ class _Reader:
                 hint="--set data.gaps=interpolate, previous or zero",
             )  # fmt: skip
         fill_gaps(grid, rule)
-        self.notes.append(
-            f"{int(missing.sum()):,} of {len(grid):,} values are missing and were {_ACTIONS[rule]}; "
-            f"the first is {which}"
-        )
+        count = int(missing.sum())
+        which_were = "is missing and was" if count == 1 else "are missing and were"
+        self.notes.append(f"{count:,} of {len(grid):,} values {which_were} {_ACTIONS[rule]}; the first is {which}")
