@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.example import Frames
-from seqloom.data.input_source import suffix_of
+from seqloom.data.input_source import COLUMNAR, suffix_of
 from seqloom.data.readers import readers
 from seqloom.data.readers.table import SERIES_NAMES, rows
 from seqloom.data.readers.ts_format import cases
-from seqloom.data.tables.columnar import read_columnar
+from seqloom.data.tables.columnar_file import read_columnar
 from seqloom.errors import SeqloomError
 from seqloom.files import reading
 
@@ -56,8 +56,8 @@ def _examples(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
     kind = suffix_of(path)
     if kind == ".npz":
         return _of_archive(path, labelled)
-    if kind == ".parquet":
-        return _of_parquet(path, labelled)
+    if kind in COLUMNAR:
+        return _of_columnar(path, labelled)
     if kind == ".ts":
         return iter(cases(path))
     return rows(path, labelled, TEXT_NAMES)
@@ -108,7 +108,7 @@ def _lengths(lengths: NDArray[Any] | None, vectors: NDArray[Any], path: str) -> 
     return lengths.astype(np.int64)
 
 
-def _of_parquet(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
+def _of_columnar(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
     import polars as pl
 
     table = read_columnar(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.data.input_source import COLUMNAR, suffix_of
 from seqloom.data.series.columns import Columns, ColumnSettings, recognised_columns
 from seqloom.data.series.frame import read_frame
 from seqloom.data.series.frequency import Frequency, infer_frequency
@@ -80,7 +81,7 @@ class _Reader:
         self, frame: pl.DataFrame, where: str, settings: ColumnSettings, columns: Columns, categories: Categories | None
     ) -> None:
         self.frame, self.where, self.settings, self.columns = frame, where, settings, columns
-        self.first_line = 1 if where.endswith(".parquet") else 2
+        self.first_line = 1 if suffix_of(where) in COLUMNAR else 2
         self.learns = categories is None
         self.categories: dict[str, Sequence[str]] = dict(categories or {})
         self.notes: list[str] = []

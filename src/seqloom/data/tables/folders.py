@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from seqloom.data.input_source import DATASET_STATE, is_label_folder
-from seqloom.data.tables.columnar import read_columnar, rows_of
+from seqloom.data.tables.columnar import rows_of
+from seqloom.data.tables.columnar_file import read_columnar
 from seqloom.data.tables.table import Table, TableRow
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import read_lines
