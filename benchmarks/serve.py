@@ -1,106 +1,217 @@
-"""Sentences per second of a server, with 1, 8 and 64 clients, against one process that answers one by one; its memory.
+"""A server of a translator: its speed, its memory, its start.
 
-    python benchmarks/serve.py RUN
+    python benchmarks/serve.py speed RUN             1, 8 and 64 clients against one process that answers one by one
+    python benchmarks/serve.py ctranslate2 RUN OUT   8 clients of a model in CTranslate2's format (exported to OUT), and
+                                                     8 threads that ask the library itself
+    python benchmarks/serve.py memory RUN            after 1,000 and after 10,000 requests
+    python benchmarks/serve.py start                 two models of 100 MB, and the first answers
 
-RUN is a translator or a classifier. In turns: the run in Python, asked for one sentence after the other; and a server
-with so many clients, each of which waits for its answer before it asks again. Ratios are of the medians.
+The peer of `speed` is the run in Python, asked for one sentence after the other, without a server. Both search with the
+same beam and as many threads, one or two; the clients are one process of their own (`http_clients.py`). In turns;
+ratios are of the medians. Answers are compared: the server's are those of the peer. Results are added to
+`results/serve.json`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
-
-import seqloom
+from peers.race import BENCHMARKS, environment, machine
 
 CLIENTS = (1, 8, 64)
-SECONDS, ROUNDS = 6.0, 3
+SECONDS, ROUNDS = 4.0, 3
 REQUESTS = (1_000, 10_000)
+RESULTS = BENCHMARKS / "results" / "serve.json"
+SOURCES = 200
 
 
-def one_by_one(run: seqloom.Run, sentences: Sequence[str]) -> float:
+class Server:
+    """`seqloom serve` as a process. `seconds`: from its start until it says that it serves."""
+
+    def __init__(self, *folders: Path, threads: int = 1) -> None:
+        command = [sys.executable, "-m", "seqloom", "serve", *map(str, folders), "--port", "0"]
+        command += ["--threads", str(threads)]
+        began = time.perf_counter()
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(threads))
+        assert self.process.stderr is not None
+        self.address = self.process.stderr.readline().split()[2]
+        self.seconds = time.perf_counter() - began
+
+    def ask(self, path: str, bodies: Sequence[dict[str, Any]], clients: int, **ends: float) -> dict[str, Any]:
+        """What the clients report. `ends`: `seconds` or `requests` after which they stop."""
+        at = urlsplit(self.address)
+        options = {"host": at.hostname, "port": at.port, "path": path, "bodies": [json.dumps(body) for body in bodies],
+                   "clients": clients, "seconds": 3_600.0, **ends}  # fmt: skip
+        command = [sys.executable, str(BENCHMARKS / "http_clients.py")]
+        done = subprocess.run(command, input=json.dumps(options), stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)
+
+    @property
+    def megabytes(self) -> float:
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextmanager
+def serving(*folders: Path, threads: int = 1) -> Iterator[Server]:
+    server = Server(*folders, threads=threads)
+    try:
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.communicate()
+
+
+def rate(answer: Any, sentences: Sequence[str]) -> float:
+    """Sentences per second of a function of one sentence, asked one after the other."""
     began, answered = time.perf_counter(), 0
     while time.perf_counter() - began < SECONDS:
-        run.predict([sentences[answered % len(sentences)]])
+        answer(sentences[answered % len(sentences)])
         answered += 1
     return answered / (time.perf_counter() - began)
 
 
-def served(address: str, path: str, sentences: Sequence[str], clients: int) -> tuple[float, list[float]]:
-    """Sentences per second, and the seconds that each took."""
-    took: list[float] = []
+def sources_of(run: Any) -> list[str]:
+    lines = Path(run.plan.sources.valid or run.plan.sources.data).read_text(encoding="utf-8").splitlines()
+    return [line.split("\t")[0] for line in lines[:SOURCES]]
+
+
+def speed(folder: Path) -> dict[str, Any]:
+    return {f"{threads}_threads": _speed(folder, threads) for threads in (1, 2)}
+
+
+def _speed(folder: Path, threads: int) -> dict[str, Any]:
+    import seqloom
+
+    run = seqloom.load(folder, threads=threads)
+    sentences = sources_of(run)
+    expected = run.predict(sentences)
+    bodies = [{"input": sentence} for sentence in sentences]
+    rates: dict[int, list[float]] = {clients: [] for clients in (0, *CLIENTS)}
+    took: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
+    different = 0
+    with serving(folder, threads=threads) as server:
+        for _ in range(ROUNDS):
+            rates[0].append(rate(lambda sentence: run.predict([sentence]), sentences))
+            for clients in CLIENTS:
+                done = server.ask("/v1/translate", bodies, clients, seconds=SECONDS)
+                rates[clients].append(done["answered"] / SECONDS)
+                took[clients] += done["seconds"]
+                texts = {int(n): json.loads(body)["results"][0][0]["text"] for n, body in done["answers"].items()}
+                different += sum(text != expected[number] for number, text in texts.items())
+    base = statistics.median(rates[0])
+    found: dict[str, Any] = {"model": run.plan.model, "one_by_one": base, "different_answers": different}
+    for clients in CLIENTS:
+        late = sorted(took[clients])[int(0.99 * len(took[clients]))]
+        middle = statistics.median(rates[clients])
+        found[f"{clients}_clients"] = {"sentences_per_second": middle, "ratio": middle / base, "p99_seconds": late}
+    return found
+
+
+def ctranslate2(folder: Path, out: Path) -> dict[str, Any]:
+    """`translate_batch` of the library, called by eight threads with a sentence each, is how one process answers
+    several clients with CTranslate2 alone; its batches are not joined."""
+    import seqloom
+    import seqloom_portable
+    from seqloom.export import exporters
+    from seqloom.export.options import ExportOptions
+
+    run = seqloom.load(folder, threads=1)
+    sentences = sources_of(run)
+    if not out.exists():
+        exporters["ctranslate2"](run, out, ExportOptions())
+    library = seqloom_portable.load(out, 1)
+    bodies = [{"input": sentence} for sentence in sentences]
+    rates: dict[str, list[float]] = {"library": [], "server": [], "server_of_run": []}
+    with serving(out) as of_export, serving(folder) as of_run:
+        for _ in range(ROUNDS):
+            rates["library"].append(_threaded(library.predict, sentences))
+            for name, server in (("server", of_export), ("server_of_run", of_run)):
+                rates[name].append(server.ask("/v1/translate", bodies, 8, seconds=SECONDS)["answered"] / SECONDS)
+    return {name: statistics.median(values) for name, values in rates.items()}
+
+
+def _threaded(answer: Any, sentences: Sequence[str]) -> float:
+    answered = [0] * 8
     end = time.perf_counter() + SECONDS
 
-    def ask(first: int) -> None:
-        with httpx.Client(timeout=60) as client:
-            number = first
-            while time.perf_counter() < end:
-                began = time.perf_counter()
-                client.post(address + path, json={"input": sentences[number % len(sentences)]}).raise_for_status()
-                took.append(time.perf_counter() - began)
-                number += clients
+    def work(place: int) -> None:
+        number = place
+        while time.perf_counter() < end:
+            answer([sentences[number % len(sentences)]])
+            answered[place] += 1
+            number += 8
 
-    threads = [threading.Thread(target=ask, args=(first,)) for first in range(clients)]
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return len(took) / SECONDS, took
+    return sum(answered) / SECONDS
 
 
-def memory(process: subprocess.Popen[Any]) -> float:
-    """The resident megabytes of a process."""
-    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def memory(folder: Path) -> dict[str, Any]:
+    import seqloom
+
+    run = seqloom.load(folder, threads=1)
+    bodies = [{"input": sentence} for sentence in sources_of(run)]
+    sizes, answered = [], 0
+    with serving(folder) as server:
+        for most in REQUESTS:
+            server.ask("/v1/translate", bodies, 8, requests=most - answered)
+            answered = most
+            sizes.append(server.megabytes)
+    return {"requests": REQUESTS, "megabytes": sizes, "growth": sizes[1] / sizes[0] - 1}
+
+
+def start() -> dict[str, Any]:
+    """Two language models whose weights are 100 MB or more, as `train` leaves them; each is asked once."""
+    import seqloom
+
+    found: dict[str, Any] = {"weights_megabytes": [], "ready_seconds": [], "first_answers_seconds": []}
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [Path(folder) / "lstm", Path(folder) / "gru"]
+        settings = {
+            "embedding.dim": 1_400,
+            "model.hidden_size": 1_400,
+            "tokenizer.kind": "word",
+            "training.evaluations": 1,
+        }
+        text = BENCHMARKS.parent / "examples" / "moby_dick.txt"
+        for run in runs:
+            seqloom.train("language-model", str(text), model=run.name, updates=1, out=run, settings=settings)
+            found["weights_megabytes"].append((run / "model.safetensors").stat().st_size / 1e6)
+        for _ in range(ROUNDS):
+            with serving(*runs) as server:
+                found["ready_seconds"].append(server.seconds)
+                for run in runs:
+                    (first,) = server.ask("/v1/next", [{"model": run.name, "input": "Call me"}], 1, requests=1)[
+                        "seconds"
+                    ]
+                    found["first_answers_seconds"].append(first)
+    return found
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    run = seqloom.load(folder, threads=1)
-    path = "/v1/translate" if run.plan.task == "translate" else "/v1/classify"
-    data = run.plan.sources.valid or run.plan.sources.data
-    sentences = [
-        line.split("\t")[0 if run.plan.task == "translate" else -1]
-        for line in Path(data).read_text().splitlines()[:200]
-    ]
-    command = [sys.executable, "-m", "seqloom", "serve", str(folder), "--port", "0", "--threads", "1"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        address = process.stderr.readline().split()[2]
-        run.predict(sentences[:8])
-        rates: dict[int, list[float]] = {clients: [] for clients in (0, *CLIENTS)}
-        seconds: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
-        for _ in range(ROUNDS):
-            rates[0].append(one_by_one(run, sentences))
-            for clients in CLIENTS:
-                rate, took = served(address, path, sentences, clients)
-                rates[clients].append(rate)
-                seconds[clients] += took
-        base = statistics.median(rates[0])
-        print(f"{'one by one':<12}{base:8.1f} sentences per second")
-        for clients in CLIENTS:
-            rate, took = statistics.median(rates[clients]), sorted(seconds[clients])
-            late = took[int(0.99 * len(took))]
-            ratio = f"{rate / base:5.2f} times; p99 {1_000 * late:.0f} ms"
-            print(f"{clients:>2} clients  {rate:8.1f} sentences per second, {ratio}")
-        sizes, answered = [], 0
-        with httpx.Client(timeout=60) as client:
-            for most in REQUESTS:
-                for number in range(answered, most):
-                    client.post(address + path, json={"input": sentences[number % 20][:40]}).raise_for_status()
-                answered = most
-                sizes.append(memory(process))
-        print(f"memory after {REQUESTS[0]:,} and {REQUESTS[1]:,} requests: {sizes[0]:.0f} and {sizes[1]:.0f} MB")
-        process.terminate()
+    what, *folders = sys.argv[1:]
+    part = {"speed": speed, "ctranslate2": ctranslate2, "memory": memory, "start": start}[what]
+    found = part(*map(Path, folders))  # type: ignore[operator]
+    print(json.dumps(found))
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = {"machine": machine(threads=1), **results, what: found}
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,13 @@ RATES = ("seconds", "targets_per_second")
 
 
 def train_small(
-    out: Path, *, model: str = "lstm", updates: int = 6, resume: bool = False, **settings: Any
+    out: Path,
+    *,
+    model: str = "lstm",
+    updates: int = 6,
+    resume: bool = False,
+    log: Sequence[str] = (),
+    **settings: Any,
 ) -> seqloom.Run:
     """A run in `out` of a text beside it; settings are written with `__` for their dots."""
     text = out.parent / "text.txt"
@@ -41,6 +47,7 @@ def train_small(
         threads=1,
         quiet=True,
         resume=resume,
+        log=log,
         settings=everything,
     )
 

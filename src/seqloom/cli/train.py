@@ -57,6 +57,13 @@ def train(
     threads: Threads = 0,
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="continue the stopped training in --out")] = False,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="write each validation for a tracker as well: tensorboard (into the folder of the run) or wandb",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train a model and save it as a run.
@@ -91,6 +98,7 @@ def train(
             device=device,
             threads=threads,
             resume=resume,
+            log=log or (),
             columns=parse_columns(columns) if columns else None,
             settings=parse_assignments([*(settings or []), *aliases]),
         )

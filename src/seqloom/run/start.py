@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Sources, prepare
@@ -36,6 +36,9 @@ from seqloom.training.loop import StopOnSignal, TrainingLoop
 from seqloom.training.reports import Display, LiveFile, Silent, Terminal, Together
 from seqloom.training.trainer import Trainer
 
+if TYPE_CHECKING:
+    from seqloom.training.event_logs import EventLog
+
 
 def train(
     task: str,
@@ -57,6 +60,7 @@ def train(
     threads: int = 0,
     resume: bool = False,
     quiet: bool = False,
+    log: Sequence[str] = (),
     columns: Mapping[str, str | int] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Run:
@@ -70,7 +74,7 @@ def train(
     without any it is 10 minutes. A count-based model needs one pass and ignores the budget. `settings` maps dotted
     names to values. `split_seed` draws what is held out of `data`; with `folds`, the data is divided into so many equal
     parts, and part number `fold`, from 1, is the test part. `resume` continues the training in `out` as if it had never
-    been interrupted.
+    been interrupted. `log` names the trackers that get each row of metrics: `tensorboard`, `wandb`.
 
     Raises RequestError for invalid requests, and SeqloomError if the data or the training fails.
     """
@@ -84,6 +88,10 @@ def train(
     overrides = {**(settings or {}), **column_settings(task, columns or {})}
     plan = Plan(task, model, sources, budget, seed, make_settings(task, model, overrides, sources.data))
     Runtime.check_launcher()
+    if log:
+        from seqloom.training.event_logs import check_event_logs
+
+        check_event_logs(log)
     if out is not None:
         check_folder(Path(out), plan, resume)  # before anything starts, and again when the folder is locked
     trainer = trainer_for(tasks[task], model, plan.settings)
@@ -92,7 +100,7 @@ def train(
         trainer.start(device=device, threads=threads, seed=seed, training=True)
         files = _files_for_all(sources, trainer)
         folder, plan = _claim_folder(None if out is None else Path(out), plan, files, trainer, resume, stack)
-        return _train(plan, files, folder, trainer, resume, quiet)
+        return _train(plan, files, folder, trainer, resume, quiet, log)
 
 
 def _files_for_all(sources: Sources, trainer: Trainer) -> Sources:
@@ -117,7 +125,9 @@ def _claim_folder(
     return trainer.processes.gather(folder)[0], plan
 
 
-def _train(plan: Plan, files: Sources, folder: Path, trainer: Trainer, resume: bool, quiet: bool) -> Run:
+def _train(
+    plan: Plan, files: Sources, folder: Path, trainer: Trainer, resume: bool, quiet: bool, log: Sequence[str]
+) -> Run:
     """Prepares the data, trains, and leaves a run in the folder."""
     recipe, is_first = tasks[plan.task].recipe(plan.settings), trainer.runtime.rank == 0
     with trainer.processes.rank_zero_first():
@@ -132,7 +142,8 @@ def _train(plan: Plan, files: Sources, folder: Path, trainer: Trainer, resume: b
             corpus.codec.save(folder)
             write_toml(folder / "config.toml", plan.to_toml())
             shown = Silent() if quiet else stack.enter_context(Terminal(plan.model))
-            display = Together(shown, stack.enter_context(LiveFile(folder)))
+            logs = (stack.enter_context(event_log) for event_log in _event_logs(log, folder, plan))
+            display = Together(shown, stack.enter_context(LiveFile(folder)), *logs)
         loop = TrainingLoop(trainer, plan.budget, folder, display)
         if resume:
             loop.resume()
@@ -144,6 +155,14 @@ def _train(plan: Plan, files: Sources, folder: Path, trainer: Trainer, resume: b
         _summarise(run, progress, corpus, used)
     trainer.processes.barrier()
     return run
+
+
+def _event_logs(names: Sequence[str], folder: Path, plan: Plan) -> list[EventLog]:
+    if not names:
+        return []
+    from seqloom.training.event_logs import EVENT_LOGS
+
+    return [EVENT_LOGS[name](folder, plan.to_toml()) for name in dict.fromkeys(names)]
 
 
 def _check_codec(folder: Path, recipe: Recipe[Any, Any] | CustomRecipe, corpus: Corpus[Any, Any]) -> None:
