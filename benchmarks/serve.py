@@ -7,7 +7,7 @@
     python benchmarks/serve.py start                 two models of 100 MB, and the first answers
 
 The peer of `speed` is the run in Python, asked for one sentence after the other, without a server. Both search with the
-same beam and as many threads, one or two; the clients are one process of their own (`http_clients.py`). In turns;
+same beam and one thread; the clients are one process of their own (`http_clients.py`). In turns;
 ratios are of the medians. Answers are compared: the server's are those of the peer. Results are added to
 `results/serve.json`.
 """
@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 from peers.race import BENCHMARKS, environment, machine
 
 CLIENTS = (1, 8, 64)
-SECONDS, ROUNDS = 4.0, 3
+SECONDS, ROUNDS = 5.0, 5
 REQUESTS = (1_000, 10_000)
 RESULTS = BENCHMARKS / "results" / "serve.json"
 SOURCES = 200
@@ -40,11 +40,10 @@ SOURCES = 200
 class Server:
     """`seqloom serve` as a process. `seconds`: from its start until it says that it serves."""
 
-    def __init__(self, *folders: Path, threads: int = 1) -> None:
-        command = [sys.executable, "-m", "seqloom", "serve", *map(str, folders), "--port", "0"]
-        command += ["--threads", str(threads)]
+    def __init__(self, *folders: Path) -> None:
+        command = [sys.executable, "-m", "seqloom", "serve", *map(str, folders), "--port", "0", "--threads", "1"]
         began = time.perf_counter()
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(threads))
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(1))
         assert self.process.stderr is not None
         self.address = self.process.stderr.readline().split()[2]
         self.seconds = time.perf_counter() - began
@@ -65,8 +64,8 @@ class Server:
 
 
 @contextmanager
-def serving(*folders: Path, threads: int = 1) -> Iterator[Server]:
-    server = Server(*folders, threads=threads)
+def serving(*folders: Path) -> Iterator[Server]:
+    server = Server(*folders)
     try:
         yield server
     finally:
@@ -89,20 +88,16 @@ def sources_of(run: Any) -> list[str]:
 
 
 def speed(folder: Path) -> dict[str, Any]:
-    return {f"{threads}_threads": _speed(folder, threads) for threads in (1, 2)}
-
-
-def _speed(folder: Path, threads: int) -> dict[str, Any]:
     import seqloom
 
-    run = seqloom.load(folder, threads=threads)
+    run = seqloom.load(folder, threads=1)
     sentences = sources_of(run)
     expected = run.predict(sentences)
     bodies = [{"input": sentence} for sentence in sentences]
     rates: dict[int, list[float]] = {clients: [] for clients in (0, *CLIENTS)}
     took: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
     different = 0
-    with serving(folder, threads=threads) as server:
+    with serving(folder) as server:
         for _ in range(ROUNDS):
             rates[0].append(rate(lambda sentence: run.predict([sentence]), sentences))
             for clients in CLIENTS:

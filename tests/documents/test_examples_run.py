@@ -55,7 +55,7 @@ def commands(document: Path) -> list[list[str]]:
     text = "".join(blocks(document, "")).replace("\\\n", " ")
     lines = [re.sub(r"^torchrun .* -m ", "", line) for line in text.splitlines()]
     split = (shlex.split(line, comments=True)[1:] for line in lines if line.startswith("seqloom "))
-    return [words for words in split if words[0] != "serve"]
+    return [words for words in split if words[0] not in ("serve", "watch")]
 
 
 @pytest.fixture
