@@ -44,6 +44,22 @@ def train(
         int, typer.Option(help="budget instead of minutes: steps of the optimizer", show_default=False)
     ] = 0,
     out: Annotated[Path | None, typer.Option(help="the folder of the run; without it, a new one under runs/")] = None,
+    initialise_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="begin from this run: its settings, tokenizer and weights, or the parts that fit",
+        ),
+    ] = None,
+    freeze: Annotated[
+        str | None,
+        typer.Option(metavar="PART,...", help="parts of the network that do not learn, such as embedding,encoder"),
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(metavar="FILE:SHARE", help="with --from: mix in old data against forgetting: old.tsv:0.1"),
+    ] = None,
     columns: Columns = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="translate: the second column is the source")] = False,
     skip_bad: Annotated[
@@ -100,6 +116,9 @@ def train(
             resume=resume,
             log=log or (),
             columns=parse_columns(columns) if columns else None,
+            initialise_from=initialise_from,
+            freeze=[part.strip() for part in freeze.split(",")] if freeze else (),
+            replay=_parse_replay(replay) if replay else None,
             settings=parse_assignments([*(settings or []), *aliases]),
         )
     except KeyboardInterrupt:
@@ -108,9 +127,10 @@ def train(
     if run.runtime.rank != 0:
         return
     summary = run.summary
-    scores = summary["test"] or summary["valid"]
     kind = "test" if summary["test"] else "valid"
-    print_metrics({**{f"{kind}_{name}": value for name, value in scores.items()}, "run": str(run.folder)}, json)
+    shown = {f"{kind}_{name}": value for name, value in summary[kind].items()}
+    shown |= {f"replay_{name}": value for name, value in summary.get("replay", {}).items()}
+    print_metrics({**shown, "run": str(run.folder)}, json)
     best, updates = summary["best_updates"], summary["updates"]
     if updates and best < 0.7 * updates:
         hint = "--set training.patience=5 would have stopped earlier"
@@ -118,3 +138,18 @@ def train(
     if not summary["finished"]:
         print(f"stopped before the end; continue with: --resume --out {run.folder}", file=sys.stderr)
         raise typer.Exit(130)
+
+
+def _parse_replay(text: str) -> tuple[str, float]:
+    """`old.tsv:0.1` as the file and the share."""
+    from seqloom.errors import RequestError
+
+    file, _, share = text.rpartition(":")
+    try:
+        if not file:
+            raise ValueError(text)
+        return file, float(share)
+    except ValueError:
+        raise RequestError(
+            "the share of replayed data is not a number", where="--replay", got=text, expected="FILE:SHARE, old.tsv:0.1"
+        ) from None

@@ -38,7 +38,8 @@ class Batch(NamedTuple):
     source that the targets depend on, if there is one: (batch, source) ids or (batch, source, size) numbers.
     `continues`: the rows start from the state that the previous batch carried. `carry`: the number of steps after which
     the state is carried to the next batch; None: after all. `forms`: if words are also read by their characters, the
-    distinct words that `inputs` number; all rows share them.
+    distinct words that `inputs` number; all rows share them. `apart`: the rows are of other data than those of the
+    batches before and after; the next batch does not start from their state.
     """
 
     inputs: Tensor
@@ -50,6 +51,7 @@ class Batch(NamedTuple):
     source: Tensor | None = None
     source_lengths: Tensor | None = None
     forms: Forms | None = None
+    apart: bool = False
 
     @property
     def num_rows(self) -> int:

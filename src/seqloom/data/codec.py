@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from seqloom.data.token_file import UnknownTokens
 
@@ -55,6 +55,12 @@ class SavedCodec(Protocol):
 
     def facts(self) -> dict[str, int]:
         """Its sizes, for the run's summary."""
+        ...
+
+    def begin_from(self, earlier: Any) -> SavedCodec:
+        """This codec, which is learnt from new data, with the tokens and labels of the codec `earlier` of another run
+        first, in their order, so that rows of its tables keep their numbers. Raises RequestError if the other run reads
+        another kind of data."""
         ...
 
 

@@ -52,6 +52,15 @@ class Recipe(Generic[Example, Stored]):
         """The same recipe, of which `read` depends on the `columns` too."""
         return replace(self, settings=f"{self.settings} {columns}") if columns else self
 
+    def beginning_with(self, earlier: SavedCodec, grows: bool) -> Recipe[Example, Stored]:
+        """The same recipe, whose codec begins with the `earlier` one. If it `grows`, the tokens and labels that only
+        the new data has come after the earlier ones; otherwise it is the earlier one."""
+
+        def learn(examples: Callable[[], Iterable[Example]], where: str) -> Any:
+            return self.learn(examples, where).begin_from(earlier) if grows else earlier
+
+        return replace(self, learn=learn, settings=f"{self.settings} {_key(earlier.fingerprint())} {grows}")
+
     def examples(self, path: str) -> Iterator[Example]:
         """Yields the examples of all files that a path denotes: see `files_of`."""
         return (example for file in files_of(path) for example in self.read(file))
@@ -62,6 +71,7 @@ class CustomRecipe(Protocol):
     generated."""
 
     def load(self, folder: Path) -> SavedCodec: ...
+    def beginning_with(self, earlier: Any, grows: bool) -> CustomRecipe: ...
     def prepare(self, sources: Sources) -> Corpus[Any, Any]: ...
     def encode(self, name: str, codec: Any) -> Any: ...
 
@@ -74,7 +84,8 @@ class CustomRecipe(Protocol):
 class Sources:
     """Where the text is. A missing `valid` or `test` is held out of `data`, 5 % each; where only `valid` is given,
     nothing is held out for a test. `split_seed` draws other parts; with `folds`, number `fold` of so many is the test
-    part; `split_rule`: see `SplitRule.version`."""
+    part; `split_rule`: see `SplitRule.version`. `replay`: data of an earlier training, which is mixed in until it is
+    the share `replay_share` of all targets; it is split as `data` is."""
 
     data: str
     valid: str | None = None
@@ -83,13 +94,15 @@ class Sources:
     split_rule: int = NEWEST_RULE
     fold: int = 0
     folds: int = 0
+    replay: str | None = None
+    replay_share: float | None = None
 
     def __post_init__(self) -> None:
         check_split_options(self.split_seed, self.split_rule, self.fold, self.folds, has_test=self.test is not None)
 
     def paths(self) -> dict[str, str]:
         """The files by their roles, those that are given."""
-        roles = {"data": self.data, "valid": self.valid, "test": self.test}
+        roles = {"data": self.data, "valid": self.valid, "test": self.test, "replay": self.replay}
         return {role: path for role, path in roles.items() if path is not None}
 
     def shares(self) -> dict[Split, float]:
@@ -114,12 +127,22 @@ class Sources:
 
 @dataclass(frozen=True)
 class Corpus(Generic[Example, Stored]):
-    """A codec and the splits that there are."""
+    """A codec and the splits that there are. `replay`: data of an earlier training that is mixed in."""
 
     codec: SavedCodec
     train: Stored
     valid: Stored
     test: Stored | None
+    replay: Replay | None = None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Data of an earlier training, split as that was. `share`: that of its targets in training."""
+
+    train: Any
+    valid: Any
+    share: float
 
 
 def prepare(sources: Sources, recipe: Recipe[Example, Stored] | CustomRecipe, cache: Path) -> Corpus[Example, Stored]:

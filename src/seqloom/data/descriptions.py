@@ -19,6 +19,7 @@ from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
 from seqloom.data.example import Frames, content
 from seqloom.data.frames import FrameCodec, FrameFile
+from seqloom.data.growth import grown_tokenizer, other_data
 from seqloom.data.line_batches import Buckets, frames_with_lengths, line_batch
 from seqloom.data.parallel import Parallel, ParallelWriter
 from seqloom.data.readers.described import Described
@@ -111,6 +112,14 @@ class DescriptionCodec:
 
     def facts(self) -> dict[str, int]:
         return {**self.frames.facts(), "vocab_size": self.tokenizer.vocab_size}
+
+    def begin_from(self, earlier: Any) -> DescriptionCodec:
+        """Numbers are scaled as in the earlier run."""
+        is_alike = isinstance(earlier, DescriptionCodec) and earlier.parts == self.parts
+        if not is_alike or earlier.frames.channels != self.frames.channels:
+            raise other_data(earlier, self)
+        tokenizer = grown_tokenizer(earlier.tokenizer, self.tokenizer)
+        return DescriptionCodec(earlier.frames, tokenizer, max(earlier.longest, self.longest), self.parts)
 
     def rows(self, sources: Sequence[NDArray[Any]]) -> list[Frames]:
         """What a network reads of vectors (channels,) or sequences of them (steps, channels)."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from seqloom.data.corpus import Recipe
 from seqloom.data.example import Frames, Labelled, Source, content
 from seqloom.data.frames import FrameCodec, FrameFile
+from seqloom.data.growth import grown_names, other_data
 from seqloom.data.labels import Labels
 from seqloom.data.text_codec import TextCodec, train_tokenizer
 from seqloom.data.token_file import TokenFile, UnknownTokens
@@ -95,6 +96,23 @@ class LabelledCodec:
 
     def facts(self) -> dict[str, int]:
         return {**self.sources.facts(), "classes": len(self.labels)}
+
+    def begin_from(self, earlier: Any) -> LabelledCodec:
+        """Numbers are scaled as in the earlier run."""
+        if not self.reads_text:
+            if not isinstance(earlier, LabelledCodec) or earlier.reads_text or earlier.channels != self.channels:
+                raise other_data(earlier, self)
+            return LabelledCodec(self._labels_after(earlier), earlier.sources)
+        return LabelledCodec(self._labels_after(earlier), cast(TextCodec, self.sources).begin_from(earlier))
+
+    def _labels_after(self, earlier: Any) -> Labels:
+        before = earlier.labels.names if isinstance(earlier, LabelledCodec) else ()
+        return Labels(grown_names(before, self.labels.names))
+
+    @property
+    def source_tokenizer(self) -> Tokenizer | None:
+        """The tokenizer of what a model reads."""
+        return self.tokenizer
 
     @property
     def tokenizer(self) -> Tokenizer | None:

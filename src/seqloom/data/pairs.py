@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,7 @@ from pydantic import Field
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
+from seqloom.data.growth import grown_tokenizer, other_data
 from seqloom.data.line_batches import Buckets, line_batch, with_lengths
 from seqloom.data.parallel import Parallel, ParallelWriter
 from seqloom.data.readers.pairs import Pair
@@ -95,6 +96,24 @@ class PairCodec:
 
     def facts(self) -> dict[str, int]:
         return {"vocab_size": self.target.vocab_size, "source_vocab_size": self.source.vocab_size}
+
+    @property
+    def source_tokenizer(self) -> Tokenizer:
+        """The tokenizer of what a model reads."""
+        return self.source
+
+    def begin_from(self, earlier: Any) -> PairCodec:
+        """A run of another task gives the tokenizer of the source alone."""
+        tokenizer = getattr(earlier, "source_tokenizer", None)
+        if tokenizer is None:
+            raise other_data(earlier, self)
+        source = grown_tokenizer(tokenizer, self.source)
+        if not isinstance(earlier, PairCodec):
+            return PairCodec(source, self.target)
+        if earlier.shared:
+            both = grown_tokenizer(source, self.target)
+            return PairCodec(both, both)
+        return PairCodec(source, grown_tokenizer(earlier.target, self.target))
 
     def writer(self, folder: Path) -> ParallelWriter[Pair]:
         return ParallelWriter(

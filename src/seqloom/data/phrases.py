@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,10 @@ class PhraseCodec(TextCodec):
 
     def facts(self) -> dict[str, int]:
         return {**super().facts(), **({"phrases": sum(map(len, self.phrases))} if self.phrases else {})}
+
+    def begin_from(self, earlier: Any) -> PhraseCodec:
+        """The phrases are those of the earlier run."""
+        return PhraseCodec(super().begin_from(earlier).tokenizer, getattr(earlier, "phrases", ()))
 
     def joined(self, lines: Sequence[str]) -> Sequence[str]:
         """The lines with each phrase as one word."""

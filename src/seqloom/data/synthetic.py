@@ -18,6 +18,7 @@ from seqloom.data.algorithms import algorithms
 from seqloom.data.algorithms.algorithm import Algorithm, SyntheticExample
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Corpus, Sources
+from seqloom.data.growth import other_data
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 
@@ -87,6 +88,19 @@ class AlgorithmCodec:
     def fingerprint(self) -> str:
         return self.to_json()
 
+    def begin_from(self, earlier: Any) -> AlgorithmCodec:
+        """The new exercises, of vectors of the same sizes."""
+        if not isinstance(earlier, AlgorithmCodec):
+            raise other_data(earlier, self)
+        if self.facts() != earlier.facts():
+            raise RequestError(
+                "the exercises have other sizes than those of the run to begin from",
+                where=self.name,
+                got=self.facts(),
+                expected=earlier.facts(),
+            )
+        return self
+
     def facts(self) -> dict[str, int]:
         algorithm = self.algorithm()
         return {"input_size": algorithm.input_size, "target_size": algorithm.target_size}
@@ -98,6 +112,12 @@ class SyntheticRecipe:
     validate or test on."""
 
     held_out: int
+    earlier: AlgorithmCodec | None = None
+    """That of a run to begin from; settings of the algorithm that the name leaves out are those of that run."""
+
+    def beginning_with(self, earlier: AlgorithmCodec, grows: bool) -> SyntheticRecipe:  # noqa: ARG002
+        """The same recipe, whose exercises have the sizes of the `earlier` ones."""
+        return SyntheticRecipe(self.held_out, earlier)
 
     def load(self, folder: Path) -> AlgorithmCodec:
         return AlgorithmCodec.load(folder)
@@ -107,7 +127,9 @@ class SyntheticRecipe:
 
     def prepare(self, sources: Sources) -> Corpus[SyntheticExample, SyntheticData]:
         sources.check_nothing_drawn("exercises to validate and test on are generated")
-        codec = AlgorithmCodec.parse(sources.data)
+        codec = AlgorithmCodec.parse(sources.data, self.earlier)
+        if self.earlier is not None:
+            codec = codec.begin_from(self.earlier)
         valid, test = (self._held_out(name or sources.data, codec, seed) for name, seed in (
             (sources.valid, _VALID), (sources.test, _TEST)
         ))  # fmt: skip

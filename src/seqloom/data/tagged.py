@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.corpus import Recipe
+from seqloom.data.growth import grown_names, other_data
 from seqloom.data.labels import UNSEEN, Labels
 from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
+from seqloom.data.tokenizer import SPECIALS
+from seqloom.data.vocabulary import Vocabulary
 from seqloom.data.word_vocabularies import Spelling, VocabularySettings
 from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, writing
@@ -117,6 +121,17 @@ class TagCodec:
     def facts(self) -> dict[str, int]:
         sizes = {"vocab_size": len(self.spelling.words), "characters": len(self.spelling.characters)}
         return {**sizes, "labels": len(self.labels)}
+
+    def begin_from(self, earlier: Any) -> TagCodec:
+        """From a run that reads text, the words that its tokenizer separates are taken over."""
+        if isinstance(earlier, TagCodec):
+            labels = Labels(grown_names(earlier.labels.names, self.labels.names))
+            return TagCodec(self.spelling.begin_from(earlier.spelling), labels)
+        tokenizer = getattr(earlier, "source_tokenizer", None)
+        if tokenizer is None or not tokenizer.separates_words:
+            raise other_data(earlier, self)
+        words = Vocabulary(tuple(tokenizer.tokens()[len(SPECIALS) :]))
+        return TagCodec(self.spelling.begin_from(replace(self.spelling, words=words)), self.labels)
 
     def writer(self, folder: Path) -> TaggedWriter:
         return TaggedWriter(folder, self)

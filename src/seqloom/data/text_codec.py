@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seqloom.data.corpus import Recipe
+from seqloom.data.growth import grown_tokenizer, other_data
 from seqloom.data.splits import cut_line
 from seqloom.data.token_file import TokenFile, TokenFileWriter
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings, WordTokenizer
@@ -35,6 +37,17 @@ class TextCodec:
 
     def facts(self) -> dict[str, int]:
         return {"vocab_size": self.tokenizer.vocab_size}
+
+    @property
+    def source_tokenizer(self) -> Tokenizer:
+        """The tokenizer of what a model reads."""
+        return self.tokenizer
+
+    def begin_from(self, earlier: Any) -> TextCodec:
+        tokenizer = getattr(earlier, "source_tokenizer", None)
+        if tokenizer is None:
+            raise other_data(earlier, self)
+        return TextCodec(grown_tokenizer(tokenizer, self.tokenizer))
 
     def writer(self, folder: Path) -> TokenFileWriter:
         return TokenFileWriter(folder, self.tokenizer)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import Field
 
 from seqloom.config import Settings
+from seqloom.data.growth import grown_names
 from seqloom.data.tokenizer import warn_of_two_forms
 from seqloom.data.vocabulary import Vocabulary
 from seqloom.errors import RequestError
@@ -51,6 +52,12 @@ class Spelling:
         warn_of_two_forms(counts)
         words = Vocabulary.learn(entries, settings.min_count, settings.vocab_size)
         return cls(words, Vocabulary.learn(characters, 2, 0), settings.lowercase, settings.zero_digits)
+
+    def begin_from(self, earlier: Spelling) -> Spelling:
+        """The earlier words and characters, then those that only this has."""
+        pairs = ((earlier.words, self.words), (earlier.characters, self.characters))
+        words, characters = (Vocabulary(grown_names(before.tokens, learnt.tokens)) for before, learnt in pairs)
+        return Spelling(words, characters, earlier.lowercase, earlier.zero_digits)
 
     @classmethod
     def load(cls, path: Path) -> Spelling:

@@ -82,6 +82,16 @@ class FittedByPasses(Fitted):
         makes."""
 
     @abstractmethod
+    def begin_from(self, folder: Path) -> str:
+        """After `begin`: takes over the weights of the model that was saved in the folder. Returns what was taken, as
+        text."""
+
+    @abstractmethod
+    def begin_again(self, folder: Path) -> None:
+        """After `begin`, before `restore`: the same, for a training that began from another model and is resumed.
+        `folder`: that of the training."""
+
+    @abstractmethod
     def num_steps(self) -> int:
         """The number of steps in a pass over the training data."""
 

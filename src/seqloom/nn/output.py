@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from seqloom.config import Settings
+from seqloom.errors import RequestError
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.matrix_product import Linear, product, product_into
 
@@ -25,6 +26,9 @@ _BLOCK_ELEMENTS = 1 << 20
 class OutputSettings(Settings):
     kind: Literal["auto", "full", "adaptive"] = Field(
         "auto", description="full or adaptive softmax; auto: adaptive from 4,000 tokens on"
+    )
+    cutoffs: tuple[int, ...] = Field(
+        (), description="adaptive softmax: the first id of each cluster; empty: those with the fewest multiplications"
     )
     tied: bool = Field(True, description="tie the output weights to the embedding")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout before the output layer")
@@ -96,10 +100,23 @@ class AdaptiveSoftmax(Output):
     Token ids must be in order of falling frequency. The cutoffs minimise the expected number of multiplications.
     """
 
-    def __init__(self, weight: nn.Parameter, counts: NDArray[np.int64], label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        weight: nn.Parameter,
+        counts: NDArray[np.int64],
+        label_smoothing: float = 0.0,
+        cutoffs: Sequence[int] = (),
+    ) -> None:
         super().__init__(weight, counts, label_smoothing)
         shares = _shares(counts)
-        self.cutoffs = best_cutoffs(counts)
+        if cutoffs and not all(0 < a < b for a, b in itertools.pairwise([*cutoffs, len(counts)])):
+            raise RequestError(
+                "the cutoffs do not divide the vocabulary",
+                where="output.cutoffs",
+                got=list(cutoffs),
+                expected=f"rising numbers from 1 to {len(counts) - 1:,}",
+            )
+        self.cutoffs = list(cutoffs) or best_cutoffs(counts)
         self.sizes = np.diff([0, *self.cutoffs, len(counts)]).tolist()
         clusters = torch.stack([part.sum() for part in torch.split(shares, self.sizes)[1:]])
         self.cluster_weight = nn.Parameter(torch.zeros(len(clusters), weight.shape[1]))
@@ -172,8 +189,11 @@ class OutputLayer(nn.Module):
         weight = table if settings.tied else nn.Parameter(torch.empty(len(counts), width).normal_(std=0.05))
         adaptive = settings.kind == "adaptive" or (settings.kind == "auto" and len(counts) >= _ADAPTIVE_FROM)
         # A vocabulary of a few dozen tokens has no rare tokens to cluster.
-        softmax_class = AdaptiveSoftmax if adaptive and len(counts) > 64 else FullSoftmax
-        self.softmax: Output = softmax_class(weight, counts, settings.label_smoothing)
+        self.softmax: Output
+        if adaptive and len(counts) > 64:
+            self.softmax = AdaptiveSoftmax(weight, counts, settings.label_smoothing, settings.cutoffs)
+        else:
+            self.softmax = FullSoftmax(weight, counts, settings.label_smoothing)
 
     def forward(self, hidden: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch time width"]:
         """The inputs of the softmax."""

@@ -25,12 +25,13 @@ def card(run: Run, corpus: Corpus[Any, Any]) -> str:
     parts = [
         f"# {plan.task}: {plan.model}",
         f"{run.task.description}\n{text}\n{run.num_parameters():,} parameters.",
+        *_ancestry(run),
         "## Data",
         _table(("part", "source", "lines", "targets"), _splits(run, corpus)),
         "## Scores",
         f"The best weights are those with the best `{summary['score']}` on the validation data"
         + (f", after update {summary['best_updates']:,} of {summary['updates']:,}." if summary["updates"] else "."),
-        _table(("metric", "validation", "test"), _scores(summary)),
+        _table(("metric", "validation", "test", *(["replayed"] if "replay" in summary else [])), _scores(summary)),
         "## Training",
         _table(("", ""), _training(run, summary)),
         f"```\n{command(run)}\n```",
@@ -45,9 +46,21 @@ def command(run: Run) -> str:
     words = ["seqloom train", plan.task, plan.sources.data, "--model", plan.model, "--seed", str(plan.seed)]
     for option, value in (("valid", plan.sources.valid), ("test", plan.sources.test)):
         words += [f"--{option}", value] if value is not None else []
+    words += ["--from", plan.ancestry[0].run] if plan.ancestry else []
+    if plan.sources.replay is not None:
+        words += ["--replay", f"{plan.sources.replay}:{plan.sources.replay_share:g}"]
     for name, value in plan.budget.model_dump(exclude_defaults=True).items():
         words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
     return " ".join(words)
+
+
+def _ancestry(run: Run) -> list[str]:
+    """The runs that this one began from, the nearest first."""
+    if not run.plan.ancestry:
+        return []
+    header = ("run", "model", "taken", "SHA-256 of the weights", "SHA-256 of the tokenizer or codec")
+    rows = [(f"`{a.run}`", f"{a.task} {a.model}", a.taken, a.weights, a.tokenizer) for a in run.plan.ancestry]
+    return ["## Began from", _table(header, rows)]
 
 
 def _splits(run: Run, corpus: Corpus[Any, Any]) -> list[tuple[str, str, str, str]]:
@@ -56,12 +69,15 @@ def _splits(run: Run, corpus: Corpus[Any, Any]) -> list[tuple[str, str, str, str
     rows = [("training", sources.data, corpus.train), ("validation", sources.valid or share, corpus.valid)]
     if corpus.test is not None:
         rows.append(("test", sources.test or share, corpus.test))
+    if corpus.replay is not None:
+        rows.append(("replayed", str(sources.replay), corpus.replay.train))
+        rows.append(("replayed, held out", str(sources.replay), corpus.replay.valid))
     return [(name, f"`{source}`", f"{data.num_lines:,}", f"{len(data):,}") for name, source, data in rows]
 
 
-def _scores(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
-    valid, test = summary["valid"], summary["test"] or {}
-    return [(name, _shown(value), _shown(test.get(name))) for name, value in valid.items()]
+def _scores(summary: dict[str, Any]) -> list[tuple[str, ...]]:
+    parts = [summary["valid"], summary["test"] or {}, *([summary["replay"]] if "replay" in summary else [])]
+    return [(name, *(_shown(part.get(name)) for part in parts)) for name in summary["valid"]]
 
 
 def _training(run: Run, summary: dict[str, Any]) -> list[tuple[str, str]]:

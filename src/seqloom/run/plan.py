@@ -31,9 +31,23 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
+class Ancestor:
+    """A run that a training began from: its folder, the hashes (SHA-256) of its weights and of its tokenizer or other
+    codec, and what was taken from it."""
+
+    run: str
+    task: str
+    model: str
+    weights: str
+    tokenizer: str
+    taken: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that a training depends on, as `config.toml` holds it. `contents`: the hash of each data file by its role,
-    because a path may hold other data later; empty for runs of older versions."""
+    because a path may hold other data later; empty for runs of older versions. `ancestry`: the run that it began from,
+    then the one that this began from, and so on."""
 
     task: str
     model: str
@@ -42,6 +56,7 @@ class Plan:
     seed: int
     settings: Settings
     contents: dict[str, str] = field(default_factory=dict)
+    ancestry: tuple[Ancestor, ...] = ()
 
     def to_toml(self) -> dict[str, Any]:
         return {
@@ -53,6 +68,7 @@ class Plan:
             "budget": self.budget.model_dump(exclude_defaults=True),
             "settings": self.settings.model_dump(),
             "contents": self.contents,
+            **({"ancestry": [asdict(ancestor) for ancestor in self.ancestry]} if self.ancestry else {}),
         }
 
     def reading(self, columns: Mapping[str, str | int] | None) -> Settings:
@@ -97,6 +113,10 @@ class Plan:
                 seed=content["seed"],
                 settings=kind.model_validate(content["settings"]),
                 contents={str(role): str(digest) for role, digest in content.get("contents", {}).items()},
+                ancestry=tuple(
+                    Ancestor(**{name: str(value) for name, value in ancestor.items()})
+                    for ancestor in content.get("ancestry", ())
+                ),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RequestError("the run's configuration is damaged", where=str(where), got=repr(error)) from None
@@ -111,9 +131,15 @@ def settings_type(task: str, model: str) -> type[Settings]:
     return create_model("RunSettings", __base__=task_settings, training=(TrainingSettings, TrainingSettings()))
 
 
-def make_settings(task: str, model: str, overrides: Mapping[str, Any], data: str | None = None) -> Settings:
-    """The defaults, changed by the model's preset and then by `overrides` (names may be short). An embedding that is
-    initialised from pretrained vectors gets their dimension.
+def make_settings(
+    task: str,
+    model: str,
+    overrides: Mapping[str, Any],
+    data: str | None = None,
+    inherited: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The defaults, changed by the model's preset, then by the values `inherited` from another run, and then by
+    `overrides` (names may be short). An embedding that is initialised from pretrained vectors gets their dimension.
 
     `data`: the path of the training data, whose name may say what kind of data it is; the file is not read.
     """
@@ -128,7 +154,7 @@ def make_settings(task: str, model: str, overrides: Mapping[str, Any], data: str
     for name, source in overrides.items():
         if name.endswith(".from") and source:
             defaults[f"{name.removesuffix('from')}dim"] = dim_of(str(source))
-    return build(kind, defaults, overrides)
+    return build(kind, defaults, inherited or {}, overrides)
 
 
 def column_settings(task: str, columns: Mapping[str, str | int]) -> dict[str, Any]:
@@ -192,6 +218,7 @@ def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
     old, new = ({**p.to_toml(), "settings": flatten(p.settings)} for p in (before, plan))
     changed = [n for n in old["settings"] | new["settings"] if old["settings"].get(n) != new["settings"].get(n)]
     changed += [name for name in ("task", "model", "seed", "sources", "budget") if old[name] != new[name]]
+    changed += ["--from"] if before.ancestry != plan.ancestry else []
     raise RequestError(
         "a run is resumed with the settings it has",
         where=str(folder),

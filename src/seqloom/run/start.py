@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqloom.config import build, write_toml
+from seqloom.config import build, read_toml, write_toml
 from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Sources, prepare
-from seqloom.data.input_source import DataSource, paths_of, rereadable
+from seqloom.data.input_source import DataSource, path_of, paths_of, rereadable
 from seqloom.data.splits import NEWEST_RULE
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
@@ -31,12 +32,14 @@ from seqloom.run.run import Run
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.storage.folder import locked_folder, locked_new_folder
 from seqloom.tasks import tasks
+from seqloom.tasks.capabilities import FittedSettings
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.loop import StopOnSignal, TrainingLoop
 from seqloom.training.reports import Display, LiveFile, Silent, Terminal, Together
 from seqloom.training.trainer import Trainer
 
 if TYPE_CHECKING:
+    from seqloom.run.initialisation import Initialisation
     from seqloom.training.event_logs import EventLog
 
 
@@ -63,6 +66,9 @@ def train(
     log: Sequence[str] = (),
     columns: Mapping[str, str | int] | None = None,
     settings: Mapping[str, Any] | None = None,
+    initialise_from: Run | str | Path | None = None,
+    freeze: Sequence[str] = (),
+    replay: tuple[DataSource, float] | None = None,
 ) -> Run:
     """Trains a model and returns the run with the best weights loaded.
 
@@ -76,17 +82,30 @@ def train(
     parts, and part number `fold`, from 1, is the test part. `resume` continues the training in `out` as if it had never
     been interrupted. `log` names the trackers that get each row of metrics: `tensorboard`, `wandb`.
 
+    `initialise_from`: a finished run, whose settings, tokenizer and weights are the beginning; new words and labels get
+    new rows. Without `model` it is the model of that run. From a run of another task or model, the parts that fit are
+    taken. `freeze`: names of parts of the network that do not learn. `replay`: data of the earlier training and the
+    share of the training targets that are drawn from it, against forgetting.
+
     Raises RequestError for invalid requests, and SeqloomError if the data or the training fails.
     """
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
-    model = model or tasks[task].default_model
+    initialisation = _initialisation(initialise_from, task, model, out, resume)
+    model = initialisation.model if initialisation is not None else model or tasks[task].default_model
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
     paths = paths_of(data, valid, test, cache_folder())
     split_rule = split_rule_of(Path(out)) if resume and out is not None else NEWEST_RULE
-    sources = Sources(*paths, split_seed, split_rule, fold, folds)
+    sources = Sources(*paths, split_seed, split_rule, fold, folds, *_replay_source(replay, initialisation))
     overrides = {**(settings or {}), **column_settings(task, columns or {})}
-    plan = Plan(task, model, sources, budget, seed, make_settings(task, model, overrides, sources.data))
+    if freeze:
+        _check_network("--freeze", task, model)
+        overrides["training.freeze"] = tuple(freeze)
+    if initialisation is None:
+        plan = Plan(task, model, sources, budget, seed, make_settings(task, model, overrides, sources.data))
+    else:
+        made = initialisation.settings(overrides, sources.data)
+        plan = Plan(task, model, sources, budget, seed, made, ancestry=initialisation.ancestry)
     Runtime.check_launcher()
     if log:
         from seqloom.training.event_logs import check_event_logs
@@ -100,7 +119,49 @@ def train(
         trainer.start(device=device, threads=threads, seed=seed, training=True)
         files = _files_for_all(sources, trainer)
         folder, plan = _claim_folder(None if out is None else Path(out), plan, files, trainer, resume, stack)
-        return _train(plan, files, folder, trainer, resume, quiet, log)
+        return _train(plan, files, folder, trainer, resume, quiet, log, initialisation)
+
+
+def _initialisation(
+    initialise_from: Run | str | Path | None, task: str, model: str | None, out: str | Path | None, resume: bool
+) -> Initialisation | None:
+    """The run to begin from, if there is one. Raises RequestError where a training is resumed without it."""
+    config = Path(out) / "config.toml" if out is not None and resume else None
+    resumes = config is not None and config.exists()
+    if initialise_from is None:
+        ancestry = read_toml(config).get("ancestry", ()) if resumes and config is not None else ()
+        if ancestry:
+            raise RequestError(
+                "the training began from another run", where=str(out), expected=f"--from {ancestry[0].get('run')}"
+            )
+        return None
+    from seqloom.run.initialisation import Initialisation
+
+    folder = initialise_from.folder if isinstance(initialise_from, Run) else Path(initialise_from)
+    if resumes and out is not None:
+        return Initialisation.resumed(Path(out), folder, task, model)
+    return Initialisation.from_run(folder, task, model)
+
+
+def _check_network(option: str, task: str, model: str) -> None:
+    """Raises RequestError where a model has no network."""
+    if issubclass(tasks[task].settings(model), FittedSettings):
+        raise RequestError("the model is not a network", where=option, got=f"{task} {model}")
+
+
+def _replay_source(
+    replay: tuple[DataSource, float] | None, initialisation: Initialisation | None
+) -> tuple[str, float] | tuple[()]:
+    if replay is None:
+        return ()
+    data, share = replay
+    if initialisation is not None:
+        _check_network("--replay", task=initialisation.task, model=initialisation.model)
+    else:
+        raise RequestError("data is replayed for a run to begin from", where="--replay", expected="also --from RUN")
+    if not 0 < share < 1:
+        raise RequestError("the share of replayed data is out of range", where="--replay", got=share, expected="0 to 1")
+    return path_of(data, cache_folder()), share
 
 
 def _files_for_all(sources: Sources, trainer: Trainer) -> Sources:
@@ -126,17 +187,32 @@ def _claim_folder(
 
 
 def _train(
-    plan: Plan, files: Sources, folder: Path, trainer: Trainer, resume: bool, quiet: bool, log: Sequence[str]
+    plan: Plan,
+    files: Sources,
+    folder: Path,
+    trainer: Trainer,
+    resume: bool,
+    quiet: bool,
+    log: Sequence[str],
+    initialisation: Initialisation | None,
 ) -> Run:
     """Prepares the data, trains, and leaves a run in the folder."""
     recipe, is_first = tasks[plan.task].recipe(plan.settings), trainer.runtime.rank == 0
+    if initialisation is not None:
+        initialisation.prepare(trainer)
+        recipe = initialisation.recipe(recipe, files)
     with trainer.processes.rank_zero_first():
         corpus = prepare(files, recipe, cache_folder())
+        if initialisation is not None and files.replay is not None:
+            corpus = initialisation.with_replay(corpus, recipe, files)
     if resume:
         _check_codec(folder, recipe, corpus)
     with ExitStack() as stack:
         stack.enter_context(within_memory(sizes(plan.settings)))
         trainer.build(corpus, plan.seed, folder)
+        if initialisation is not None:
+            plan = replace(plan, ancestry=initialisation.taken(trainer.taken))
+            _say_taken(plan, quiet or not is_first)
         display: Display = Silent()
         if is_first:
             corpus.codec.save(folder)
@@ -163,6 +239,12 @@ def _event_logs(names: Sequence[str], folder: Path, plan: Plan) -> list[EventLog
     from seqloom.training.event_logs import EVENT_LOGS
 
     return [EVENT_LOGS[name](folder, plan.to_toml()) for name in dict.fromkeys(names)]
+
+
+def _say_taken(plan: Plan, quiet: bool) -> None:
+    if not quiet:
+        nearest = plan.ancestry[0]
+        print(f"from {nearest.run} ({nearest.task} {nearest.model}): {nearest.taken}", file=sys.stderr)
 
 
 def _check_codec(folder: Path, recipe: Recipe[Any, Any] | CustomRecipe, corpus: Corpus[Any, Any]) -> None:
@@ -197,5 +279,7 @@ def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any], used: Map
         "valid": valid,
         "test": test,
     }
+    if corpus.replay is not None:
+        summary["replay"] = run.evaluate(corpus.replay.valid)
     write_atomic(run.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     write_card(run, corpus)

@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from seqloom.data.batches import Batch
+from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
-from seqloom.errors import RequestError, SeqloomError
+from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.memory import keep_freed_memory
 from seqloom.nn.layer import State, detach, restore_state, state_tensors
 from seqloom.runtime import Processes, Runtime, SingleProcess, make_fabric, processes_of
@@ -91,16 +92,35 @@ class GradientTrainer(Trainer):
     def build(self, corpus: Corpus[Any, Any], seed: int, folder: Path) -> nn.Module:
         torch.manual_seed(seed)
         self.corpus, self.folder = corpus, folder
-        self.network = self.task.build(corpus, self.model_name, self.settings)
+        self.network = self._initial_network(corpus)
+        freeze(self.network, self.options.freeze)
         self.trained = Trained(self.network, corpus.codec, self.settings)
         self.score = self.task.score(corpus.valid)
-        self.loader = self.task.train_loader(corpus, self.settings, seed)
+        self.loader = self._loader(corpus, seed)
         optimizer = make_optimizer(self.network, self.options)
         self.objective, self.optimizer = self.fabric.setup(Objective(self.task, self.network), optimizer)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.average = WeightAverage(self.parameters, self.options.average)
         torch.manual_seed(seed * 1_000_003 + self.runtime.rank)  # dropout differs from rank to rank
         return self.network.train()
+
+    def _initial_network(self, corpus: Corpus[Any, Any]) -> nn.Module:
+        if self.initial is None:
+            return self.task.build(corpus, self.model_name, self.settings)
+        from seqloom.training.initial_network import initial_network
+
+        network, self.taken = initial_network(self.initial, self.task, corpus, self.model_name, self.settings)
+        return network
+
+    def _loader(self, corpus: Corpus[Any, Any], seed: int) -> Loader:
+        loader = self.task.train_loader(corpus, self.settings, seed)
+        if corpus.replay is None:
+            return loader
+        from seqloom.data.replay import ReplayLoader
+
+        old = corpus.replay
+        old_loader = self.task.train_loader(replace(corpus, train=old.train), self.settings, seed)
+        return ReplayLoader.of(loader, old_loader, len(corpus.train), len(old.train), old.share)
 
     def schedule(self, budget: Budget) -> Schedule:
         options = self.options
@@ -119,7 +139,9 @@ class GradientTrainer(Trainer):
             state = self._state_before(batch)
             is_last = micro_batch == self.options.accumulate - 1
             with self.fabric.no_backward_sync(self.objective, enabled=not is_last):
-                total, count, self.state_of_rows = self.objective(BatchAndState(batch, state))
+                total, count, state_after = self.objective(BatchAndState(batch, state))
+                if not batch.apart:
+                    self.state_of_rows = state_after
                 value = float(total.detach())
                 self._check_finite("loss", value, rate, progress, batch, state)
                 self.fabric.backward(total)
@@ -146,6 +168,8 @@ class GradientTrainer(Trainer):
 
     def _state_before(self, batch: Batch) -> State | None:
         """The initial state for the batch; after resuming, the one in the checkpoint."""
+        if batch.apart:
+            return None
         if not batch.continues:
             self._resumed_state = []
             return None
@@ -170,20 +194,26 @@ class GradientTrainer(Trainer):
 
     @torch.no_grad()
     def measure(self) -> dict[str, Any]:
-        """Each rank computes the loss on its rows of every batch; every rank computes the output metrics in full."""
-        model, valid = self.trained.model, self.corpus.valid
+        """Each rank computes the loss on its rows of every batch; every rank computes the output metrics in full.
+        Metrics on replayed data are named `replay_..`."""
+        model, replay = self.trained.model, self.corpus.replay
         model.eval()
         try:
             with self.average.in_place():
-                loss = self._validation_loss()
-                return self.task.metrics(loss, valid) | self.task.output_metrics(self.trained, valid, brief=True)
+                scores = self._metrics(self.corpus.valid)
+                replayed = self._metrics(replay.valid) if replay is not None else {}
+                return scores | {f"replay_{name}": value for name, value in replayed.items()}
         finally:
             model.train()
 
-    def _validation_loss(self) -> Loss:
+    def _metrics(self, valid: Any) -> dict[str, Any]:
+        loss = self._validation_loss(valid)
+        return self.task.metrics(loss, valid) | self.task.output_metrics(self.trained, valid, brief=True)
+
+    def _validation_loss(self, valid: Any) -> Loss:
         sums = torch.zeros(2, dtype=torch.float64, device=self.runtime.device)
         state: State | None = None
-        loader = self.task.exact_loader(self.corpus.valid, self.settings)
+        loader = self.task.exact_loader(valid, self.settings)
         for step in range(loader.num_steps(0)):
             batch = loader.batch(0, step).shard(self.runtime.rank, self.runtime.world_size).to(self.runtime.device)
             total, count, state = self.objective(BatchAndState(batch, state if batch.continues else None))
@@ -196,7 +226,7 @@ class GradientTrainer(Trainer):
             write_tensors(folder / "model.safetensors", model_tensors(self.trained.model))
 
     def state(self) -> Mapping[str, Mapping[str, Entry]]:
-        carried = state_tensors(self.state_of_rows) if self.state_of_rows is not None else []
+        carried = state_tensors(self.state_of_rows) if self.state_of_rows is not None else self._resumed_state
         rank_tensors = [tensor.detach().cpu().clone() for tensor in (generator_state(self.runtime.device), *carried)]
         ranks = self.processes.gather(rank_tensors)
         if self.runtime.rank:
@@ -237,6 +267,22 @@ class GradientTrainer(Trainer):
         return network
 
 
+def freeze(network: nn.Module, names: Sequence[str]) -> None:
+    """Excludes these parts of the network from training. Raises RequestError for a name that is not a part."""
+    if not names:
+        return
+    from seqloom.models.parts import parts_of
+
+    parts = parts_of(network)
+    for name in names:
+        if name not in parts:
+            raise unknown_name("part of this network", name, parts, where="training.freeze")
+        for parameter in parts[name]:
+            parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise RequestError("nothing is left to train", where="training.freeze", got=", ".join(names))
+
+
 def decays(name: str, parameter: nn.Parameter) -> bool:
     """Matrices decay; vectors and learned initial states do not."""
     return parameter.dim() > 1 and not name.endswith("start")
@@ -244,7 +290,7 @@ def decays(name: str, parameter: nn.Parameter) -> bool:
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     """Those that decay come first. An update of all parameters runs in one kernel."""
-    named = list(model.named_parameters())
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     decayed = [parameter for name, parameter in named if decays(name, parameter)]
     others = [parameter for name, parameter in named if not decays(name, parameter)]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]

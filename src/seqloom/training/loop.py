@@ -52,10 +52,11 @@ class TrainingLoop:
 
     def run(self) -> Progress:
         progress, self._clock = self.progress, time.monotonic()
-        if not progress.updates and self.is_first:
+        if not progress.updates and not progress.evaluations and self.is_first:
             self._metrics.remove()
         with StopOnSignal(at_once=not self.trainer.resumable) as signals:
             stop = False
+            self.begin_from_initial()
             while not progress.finished and not stop:
                 self.train_step()
                 if self.evaluation_is_due():
@@ -69,6 +70,16 @@ class TrainingLoop:
         ):  # stopped before the first evaluation: evaluate now, so that the run is usable
             self.trainer.save(self.folder)
         return progress
+
+    def begin_from_initial(self) -> None:
+        """If the training begins from another run of the same model, its weights are the first that are evaluated, so
+        that the run is never worse than the other. The checkpoint makes the training independent of the other run."""
+        initial = self.trainer.initial
+        if initial is None or self.progress.updates:
+            return
+        if initial.is_same_model and not self.progress.evaluations:
+            self.evaluate()
+        self.checkpoint(force=True)
 
     def train_step(self) -> None:
         self.trainer.step(self.progress, self.fraction())

@@ -36,11 +36,15 @@ class PassTrainer(Trainer):
             give_back_freed_memory()
             give_back_compiler()
 
-    def build(self, corpus: Corpus[Any, Any], seed: int, folder: Path) -> FittedByPasses:  # noqa: ARG002
+    def build(self, corpus: Corpus[Any, Any], seed: int, folder: Path) -> FittedByPasses:
         self.train, self.valid = corpus.train, corpus.valid
         self.trained = Trained(self.model, corpus.codec, self.settings)
         self.score = self.task.score(self.valid)
         self.model.begin(corpus.train, corpus.codec, seed)
+        if self.initial is not None and self.initial.checkpoint is None:
+            self.taken = self.model.begin_from(self.initial.weights_file().parent)
+        elif self.initial is not None:
+            self.model.begin_again(folder)
         give_back_compiler()  # all loops are compiled now
         return self.model
 

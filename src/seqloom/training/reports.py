@@ -111,6 +111,8 @@ class Terminal:
     def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:
         name, value = next(iter(scores.items()))
         self._score = f"valid {name} {value:,.0f}" if abs(value) >= 10_000 else f"valid {name} {value:#.4g}"
+        if f"replay_{name}" in scores:
+            self._score += f", replay {scores[f'replay_{name}']:#.4g}"
         train = (
             f"train {row['train_loss']:.3f}  " if "train_loss" in row else ""
         )  # a model that is fitted in one pass has none

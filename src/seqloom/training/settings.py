@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from seqloom.config import Settings
 from seqloom.runtime import Precision
@@ -20,6 +20,9 @@ class TrainingSettings(Settings):
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="how the learning rate falls to 0")
     clip_norm: float = Field(1.0, ge=0, description="largest norm of the gradient of all weights; 0: no limit")
     accumulate: int = Field(1, gt=0, le=2**20, description="batches per update")
+    freeze: tuple[str, ...] = Field(
+        (), validate_default=False, description="parts of the network that do not learn, such as embedding,encoder"
+    )
     precision: Precision = Field("auto", description="auto: bfloat16 where the processor multiplies it natively")
     average: float = Field(
         0.0, ge=0, lt=1, description="share of the averaged weights kept at an update, such as 0.999; 0: no averaging"
@@ -27,3 +30,8 @@ class TrainingSettings(Settings):
     evaluations: int = Field(20, gt=0, le=10**6, description="largest number of validations along the budget")
     patience: int = Field(0, ge=0, description="validations without a gain before training stops; 0: never")
     checkpoint_seconds: float = Field(60.0, ge=0, description="smallest time between checkpoints for --resume")
+
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from seqloom.config import Settings
+from seqloom.data.codec import SavedCodec
 from seqloom.data.corpus import Corpus
+from seqloom.data.input_source import content_hash
+from seqloom.errors import SeqloomError
 from seqloom.runtime import Processes, Runtime
 from seqloom.storage.arrays import Entry
 from seqloom.tasks.task import Score
@@ -26,6 +30,34 @@ class Schedule(NamedTuple):
     """The smallest time between checkpoints."""
 
 
+class Initial(NamedTuple):
+    """The run that a training begins from. `weights`: the hash of its weights. `settings`: those of the run, None if it
+    is gone. `is_same_model`: the new run has the same task and model, so all weights are taken over. `checkpoint`: that
+    of the training to resume, which then needs no weights of the run."""
+
+    folder: Path
+    weights: str
+    codec: SavedCodec
+    settings: Settings | None
+    is_same_task: bool
+    is_same_model: bool
+    checkpoint: Path | None = None
+
+    def weights_file(self) -> Path:
+        """The file of the weights. Raises SeqloomError if they are not those that the training is to begin from."""
+        path = self.folder / "model.safetensors"
+        if not path.exists():
+            raise SeqloomError(
+                "the run to begin from is gone, and no checkpoint of the training was saved", where=str(self.folder)
+            )
+        weights = content_hash(str(path))
+        if weights != self.weights:
+            raise SeqloomError(
+                "the run to begin from is no longer what it was", where=str(path), got=weights, expected=self.weights
+            )
+        return path
+
+
 class Trainer(ABC):
     """One way to train a model. `TrainingLoop` decides when to step, evaluate, save and stop; a trainer does it.
 
@@ -34,6 +66,11 @@ class Trainer(ABC):
 
     resumable: ClassVar[bool] = True
     """Whether training can stop between steps and resume from `state`. If not, a signal interrupts it at once."""
+
+    initial: Initial | None = None
+    """The run to begin from, set before `build`."""
+    taken: str = ""
+    """What was taken from that run, as text; known after `build`."""
 
     runtime: Runtime
     processes: Processes

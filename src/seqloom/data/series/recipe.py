@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.data.corpus import Corpus, Sources
+from seqloom.data.growth import other_data
 from seqloom.data.input_source import rereadable
 from seqloom.data.series.columns import Columns, ColumnSettings
 from seqloom.data.series.frequency import Frequency
@@ -100,6 +101,12 @@ class SeriesCodec:
     def fingerprint(self) -> str:
         return self.to_json()
 
+    def begin_from(self, earlier: Any) -> SeriesCodec:
+        """Tables are read as in the earlier run."""
+        if not isinstance(earlier, SeriesCodec):
+            raise other_data(earlier, self)
+        return earlier
+
     def facts(self) -> dict[str, int]:
         return {"period": self.period, "horizon": self.horizon}
 
@@ -109,6 +116,14 @@ class SeriesRecipe:
     """Reads and splits tables by `settings`. Each split knows the steps before it."""
 
     settings: SeriesSettings
+    earlier: SeriesCodec | None = None
+    """That of a run to begin from; then tables are read as in that run."""
+
+    def beginning_with(self, earlier: SeriesCodec, grows: bool) -> SeriesRecipe:  # noqa: ARG002
+        """The same recipe with the `earlier` codec, which cannot grow: columns and horizon are sizes of the network."""
+        if not isinstance(earlier, SeriesCodec):
+            raise RequestError("the run to begin from reads no series", where="--from", expected="a run of forecast")
+        return SeriesRecipe(self.settings, earlier)
 
     def load(self, folder: Path) -> SeriesCodec:
         return SeriesCodec.load(folder)
@@ -121,8 +136,8 @@ class SeriesRecipe:
         """The end of each series in `data` is held out. A separate file for validation or test has whole series, whose
         end is scored."""
         sources.check_nothing_drawn("the end of each series is held out")
-        table = self._read(sources.data, None)
-        codec = SeriesCodec.of(table, self.horizon(table.panel))
+        table = self._read(sources.data, self.earlier)
+        codec = self.earlier or SeriesCodec.of(table, self.horizon(table.panel))
         panel = table.panel
         _describe(panel, codec.horizon, table.notes)
         self._check(panel, codec.horizon, sources.data)

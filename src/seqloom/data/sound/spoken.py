@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.example import Frames
 from seqloom.data.frames import FrameFile
+from seqloom.data.growth import grown_tokenizer, other_data
 from seqloom.data.sound.frame_pipeline import FeatureSettings, FramePipeline
 from seqloom.data.sound.log_mel import LogMel
 from seqloom.data.sound.sound_file import Sound, SoundFile, resampled
@@ -103,6 +105,12 @@ class SpokenCodec:
 
     def facts(self) -> dict[str, int]:
         return {"vocab_size": self.tokenizer.vocab_size, "rate": self.features.rate, "bands": self.features.bands}
+
+    def begin_from(self, earlier: Any) -> SpokenCodec:
+        """Sound becomes frames as in the earlier run."""
+        if not isinstance(earlier, SpokenCodec):
+            raise other_data(earlier, self)
+        return replace(earlier, tokenizer=grown_tokenizer(earlier.tokenizer, self.tokenizer))
 
     @property
     def vocab_size(self) -> int:

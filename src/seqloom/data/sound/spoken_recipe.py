@@ -7,7 +7,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,12 +48,14 @@ class _Checked(NamedTuple):
 @dataclass(frozen=True)
 class SpokenRecipe:
     """How recordings become data. `most_seconds`: longer ones are refused; `skip_bad`: what cannot be read is skipped,
-    with a count."""
+    with a count. `earlier`: the codec of a run to begin from; it `grows` by the tokens that only the new data has."""
 
     features: FeatureSettings
     transcripts: TranscriptSettings
     most_seconds: float
     skip_bad: bool
+    earlier: SpokenCodec | None = None
+    grows: bool = True
 
     def load(self, folder: Path) -> SpokenCodec:
         return SpokenCodec.load(folder)
@@ -67,7 +69,7 @@ class SpokenRecipe:
     def prepare(self, sources: Sources) -> Corpus[Any, Any]:
         """Equal recordings fall on the same side of a split. Raises SeqloomError where a split that training needs
         holds nothing."""
-        features = self.features
+        features = self.features if self.earlier is None else self.earlier.features
         path = rereadable(sources.data, cache_folder())
         if not features.rate:
             features = features.model_copy(update={"rate": self._common_rate(path)})
@@ -79,7 +81,7 @@ class SpokenRecipe:
             recordings_of[splits.split_of(item.identity)].append(item)
         if not recordings_of["train"]:
             raise SeqloomError("there is nothing to train on", where=sources.data, expected="one recording or more")
-        codec = self._learn(features, frames, recordings_of["train"], sources.data)
+        codec = self._codec(features, frames, recordings_of["train"], sources.data)
         parts = {split: self._data(frames, items, codec) for split, items in recordings_of.items()}
         if sources.valid is not None:
             parts["valid"] = self.encode(sources.valid, codec)
@@ -87,6 +89,21 @@ class SpokenRecipe:
             parts["test"] = self.encode(sources.test, codec)
         check_parts(parts, sources, "recording")
         return Corpus(codec, parts["train"], parts["valid"], parts.get("test"))
+
+    def beginning_with(self, earlier: SpokenCodec, grows: bool) -> SpokenRecipe:
+        """The same recipe, whose codec begins with the `earlier` one, with new characters of transcripts if it
+        `grows`."""
+        if not isinstance(earlier, SpokenCodec):
+            raise RequestError("the run to begin from reads no sound", where="--from", expected="a run of transcribe")
+        return replace(self, earlier=earlier, grows=grows)
+
+    def _codec(
+        self, features: FeatureSettings, frames: FrameFile, items: Sequence[_Checked], where: str
+    ) -> SpokenCodec:
+        if self.earlier is not None and not self.grows:
+            return self.earlier
+        codec = self._learn(features, frames, items, where)
+        return codec if self.earlier is None else codec.begin_from(self.earlier)
 
     def encode(self, name: str, codec: SpokenCodec) -> SpokenData:
         """Other recordings, as those of the training were read."""

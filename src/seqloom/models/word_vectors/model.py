@@ -14,7 +14,7 @@ from seqloom.config import Settings
 from seqloom.data.text_codec import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS
-from seqloom.errors import SeqloomError
+from seqloom.errors import RequestError, SeqloomError
 from seqloom.models.fitted import FittedByPasses
 from seqloom.models.word_vectors.async_sgd import pass_over
 from seqloom.models.word_vectors.deterministic import pass_in_rounds
@@ -113,6 +113,51 @@ class WordVectors(FittedByPasses):
         self._weights = _Weights(inputs, _zeros(len(tokens), self.stride))
         # A step past the end of the text trains nothing, but compiles the loops before the outputs take memory.
         self.step(0, self.num_steps(), 0.0)
+
+    def begin_from(self, folder: Path) -> str:
+        """Old words keep their vectors, and their counts are added up, as by gensim's `build_vocab(update=True)`. A
+        Huffman tree depends on the counts; if it changes, its weights begin anew."""
+        assert self._weights is not None
+        where, dim = folder / "model.safetensors", self.config.dim
+        arrays = map_arrays(where)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        old = shapes.get("counts", (0,))[0]
+        inputs, outputs = (rows.reshape(-1, self.stride)[:, :dim] for rows in self._weights)
+        ngrams = inputs[len(self.counts) :]
+        if shapes.get("vectors") != (old, dim) or shapes.get("ngrams", (0, dim)) != ngrams.shape:
+            raise RequestError(
+                "the vectors to begin from have other sizes", where="--from", got=shapes, expected=f"model.dim={dim}",
+                hint="leave out settings of the sizes: model.dim, model.subwords",
+            )  # fmt: skip
+        if len(ngrams):
+            ngrams[:] = arrays["ngrams"]
+        inputs[:old] = self._own_rows(arrays["vectors"], inputs)
+        tree = huffman_tree(np.array(arrays["counts"])) if self._tree is not NO_TREE else NO_TREE
+        counts = self.counts.copy()
+        counts[:old] += arrays["counts"]
+        self._set_counts(counts)
+        taken = f"vectors; new: {len(counts) - old:,} words"
+        if not (np.array_equal(tree.begins, self._tree.begins) and np.array_equal(tree.nodes, self._tree.nodes)):
+            return f"{taken}; not the weights of the Huffman tree"
+        outputs[:old] = arrays["outputs"]
+        return taken
+
+    def _own_rows(self, vectors: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The own row of each word with these vectors, which are means of it and of the rows of its n-grams."""
+        if not len(self._word_rows.rows):
+            return vectors
+        starts, numbers = self._word_rows
+        rows = np.empty_like(vectors)
+        for word in range(len(rows)):
+            others = numbers[starts[word] : starts[word + 1]]
+            others = others[others != word]
+            sums = vectors[word].astype(np.float64) * (len(others) + 1)
+            rows[word] = sums - inputs[others].sum(0, dtype=np.float64)
+        return rows
+
+    def begin_again(self, folder: Path) -> None:
+        """The counts are those of all texts so far."""
+        self._set_counts(np.array(map_arrays(folder / "model.safetensors", ("counts",))["counts"]))
 
     def _set_counts(self, counts: NDArray[np.int64]) -> None:
         settings = self.config

@@ -1,0 +1,67 @@
+"""Vocabularies of a run that begins from another: the tokens of the earlier run first, then those of the new data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from seqloom.data.tokenizer import Tokenizer
+from seqloom.errors import RequestError
+
+
+def grown_tokenizer(earlier: Tokenizer, learnt: Tokenizer) -> Tokenizer:
+    """The earlier tokenizer, with the tokens of `learnt` that it lacks at the end of its vocabulary.
+
+    Subwords encode every text, so their vocabulary stays. It also stays if the two tokenizers divide a text in
+    different ways, because `learnt` then has tokens that the earlier one never produces.
+    """
+    form = _without_vocabulary(earlier)
+    if form["model"].get("type") != "WordLevel" or form != _without_vocabulary(learnt):
+        return earlier
+    return earlier.with_words(learnt.tokens(), earlier.vocab_size + learnt.vocab_size)
+
+
+def _without_vocabulary(tokenizer: Tokenizer) -> dict[str, Any]:
+    description = json.loads(tokenizer.to_json())
+    return {**description, "model": {**description["model"], "vocab": None}}
+
+
+def form_of(tokenizer: Tokenizer) -> dict[str, Any]:
+    """How a tokenizer divides a text: the values of its settings `kind`, `lowercase` and `punctuation`."""
+    description = _without_vocabulary(tokenizer)
+    kinds = {"BPE": "bpe", "Unigram": "unigram"}
+    divides = (description.get("pre_tokenizer") or {}).get("type")
+    kind = kinds.get(description["model"]["type"], "character" if divides == "Split" else "word")
+    is_lowercase = description.get("normalizer") is not None
+    return {"kind": kind, "lowercase": is_lowercase, "punctuation": kind == "word" and divides == "Sequence"}
+
+
+def grown_names(earlier: Iterable[str], learnt: Iterable[str]) -> tuple[str, ...]:
+    """The earlier names in their order, then the new ones in theirs."""
+    return tuple(dict.fromkeys([*earlier, *learnt]))
+
+
+_KINDS = {
+    "AlgorithmCodec": "exercises of an algorithm",
+    "DescriptionCodec": "vectors with texts",
+    "LabelledCodec": "examples with labels",
+    "PairCodec": "pairs of texts",
+    "PhraseCodec": "text",
+    "SeriesCodec": "series in time",
+    "SpokenCodec": "sound",
+    "TagCodec": "words with tags",
+    "TextCodec": "text",
+}
+
+
+def other_data(earlier: object, learnt: object) -> RequestError:
+    """The error for a run whose data is of another kind, such as numbers instead of text."""
+    kinds = [_KINDS.get(type(codec).__name__, type(codec).__name__) for codec in (earlier, learnt)]
+    return RequestError(
+        "the run to begin from reads another kind of data",
+        where="--from",
+        got=kinds[0] if kinds[0] != kinds[1] else f"other {kinds[0]}: numbers, or another number of channels",
+        expected=kinds[1],
+        hint="a run can begin from one of the same task, or from one that reads the same kind of text",
+    )
