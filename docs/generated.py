@@ -158,6 +158,21 @@ def forecasts_of_classics() -> str:
     return table(("model", *header), lines)
 
 
+def forecast_orders() -> str:
+    """How often the information criteria find the order of an AR(2), and what its intervals of 90 % cover."""
+    lines = [
+        (
+            f"{int(steps):,}",
+            *(f"{100 * row[f'order_by_{name}']:.1f} %" for name in ("hqc", "aicc", "bic")),
+            f"{100 * row['coverage_90']:.1f} %",
+            f"{100 * row['coefficients_within_a_tenth']:.1f} %",
+        )
+        for steps, row in _results("forecast")["order"].items()
+    ]
+    header = "steps", "order by HQc", "AICc", "BIC", "coverage of 90 %", "both coefficients within 0.1"
+    return table(header, lines)
+
+
 def algorithms() -> str:
     """What `benchmarks/algorithms.py` measured last: medians over seeds."""
     path = _ROOT / "benchmarks" / "results" / "algorithms.json"

@@ -63,7 +63,7 @@ def test_nothing_beats_the_last_value_of_a_random_walk(tmp_path: Path, seed: int
     rng = np.random.default_rng(seed)
     walks = [np.cumsum(rng.standard_normal(120)).tolist() for _ in range(40)]
     path = write(tmp_path / "walk.csv", walks)
-    verdict = Verdict(path, ["ar", "gru"], 400, **{"data.horizon": 3})
+    verdict = Verdict(path, ["ar", "gru"], 300, **{"data.horizon": 3})
     assert verdict.answers["Naive forecasts"]["text"].startswith("nothing beats the naive forecasts"), verdict.answers
     assert not verdict.answers["Naive forecasts"]["told_apart"] or verdict.leader in ("naive", "seasonal-naive")
     assert " won" not in verdict.sentence or verdict.leader in ("naive", "seasonal-naive"), verdict.sentence
@@ -105,6 +105,6 @@ def test_a_pattern_that_short_series_share_is_learnt_by_one_model_of_all(tmp_pat
         start = int(rng.integers(0, 30))
         series.append((5 + rng.lognormal() * (shape[start : start + 30] + 0.1 * rng.standard_normal(30))).tolist())
     path = write(tmp_path / "shared.csv", series)
-    verdict = Verdict(path, ["ar", "ffnn"], 2_000, **{"data.horizon": 5, "ffnn:window.context": 12})
+    verdict = Verdict(path, ["ar", "ffnn"], 500, **{"data.horizon": 5, "ffnn:window.context": 12})
     assert verdict.sentence.startswith("ffnn won"), verdict.sentence
     assert verdict.shows("One model of all series", "one model of all series beats one for each", "ffnn", "ar")

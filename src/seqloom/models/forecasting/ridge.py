@@ -35,6 +35,9 @@ _MAX_ERROR = 10.0
 """Errors are clipped at this many times the scale of the series, so that one does not outweigh all others."""
 
 _ROWS = 4_096
+_ROWS_OF_EACH = 512
+"""Windows in a block: of one map, and of several at the same time."""
+
 _MIN_HISTORY = 2
 
 
@@ -204,7 +207,7 @@ def unit_of(values: NDArray[np.float64], period: int) -> float:
     return float(np.abs(differences).mean()) or 1.0 if len(differences) else 1.0
 
 
-def _windows(data: SeriesData, shape: Shape, period: int) -> Iterator[tuple[Matrix, ...]]:
+def _windows(data: SeriesData, shape: Shape, period: int, size: int) -> Iterator[tuple[Matrix, ...]]:
     """Blocks of regressors, scaled targets, levels, scales, and the mean absolute seasonal difference of the series,
     for all origins of `data`."""
     for series in range(len(data.panel)):
@@ -220,8 +223,8 @@ def _windows(data: SeriesData, shape: Shape, period: int) -> Iterator[tuple[Matr
         windows = windows[begin + lead - shape.context :]
         unit = unit_of(values, period)
         covariates = np.concatenate([np.repeat(past[:1], lead, axis=0), past])
-        for at in range(0, len(windows), _ROWS):
-            block = windows[at : at + _ROWS]
+        for at in range(0, len(windows), size):
+            block = windows[at : at + size]
             rows = np.arange(at, at + len(block))[:, None] + begin + lead
             recent = covariates[rows + np.arange(-shape.covariate_steps, 0)]
             x, level, scale = features(block[:, : shape.context], recent, shape, unit)
@@ -234,19 +237,19 @@ def gram(data: SeriesData, shape: Shape, period: int) -> tuple[Matrix, Matrix]:
     """X'X and X'Y over all windows. Products in single precision, a block of rows at a time, sums in double."""
     size = shape.context + 1 + shape.covariate_steps * data.panel.past.shape[1]
     squares, moments = np.zeros((size, size)), np.zeros((size, shape.horizon))
-    for x, y, *_ in _joined(_windows(data, shape, period)):
+    for x, y, *_ in _blocks(data, shape, period):
         single = x.astype(np.float32)
         squares += single.T @ single
         moments += single.T @ y.astype(np.float32)
     return squares, moments
 
 
-def _joined(blocks: Iterator[tuple[Matrix, ...]]) -> Iterator[tuple[Matrix, ...]]:
-    """Concatenates small blocks, since short series have few windows each."""
+def _blocks(data: SeriesData, shape: Shape, period: int, size: int = _ROWS) -> Iterator[tuple[Matrix, ...]]:
+    """The blocks of `_windows`, small ones concatenated, since short series have few windows each."""
     held: list[tuple[Matrix, ...]] = []
-    for block in blocks:
+    for block in _windows(data, shape, period, size):
         held.append(block)
-        if sum(len(part[0]) for part in held) >= _ROWS:
+        if sum(len(part[0]) for part in held) >= size:
             yield tuple(np.concatenate(parts) for parts in zip(*held, strict=True))
             held = []
     if held:
@@ -262,7 +265,7 @@ def stacked(maps: Sequence[Map], valid: SeriesData, period: int) -> list[float]:
     """The shares of the maps, at least 0 with a sum of 1, that minimise the mean squared error of their average on the
     validation data, relative to each series' scale (Breiman 1996)."""
     products = np.zeros((len(maps), len(maps)))
-    for blocks in zip(*(_joined(_windows(valid, fitted.shape, period)) for fitted in maps), strict=True):
+    for blocks in zip(*(_blocks(valid, fitted.shape, period, _ROWS_OF_EACH) for fitted in maps), strict=True):
         relative = [_errors(fitted, block)[1].ravel() for fitted, block in zip(maps, blocks, strict=True)]
         errors = np.clip(np.stack(relative), -_MAX_ERROR, _MAX_ERROR)
         products += errors @ errors.T
@@ -291,7 +294,7 @@ def _error(fitted: Map, valid: SeriesData, period: int) -> tuple[float, NDArray[
     errors at each step, on the map's scale: half the distance between their 16 % and 84 % quantiles, which is robust to
     a few outlying series."""
     distances, errors = [], []
-    for block in _joined(_windows(valid, fitted.shape, period)):
+    for block in _blocks(valid, fitted.shape, period):
         error, relative = _errors(fitted, block)
         errors.append(error.astype(np.float32))
         distances.append(np.abs(relative).mean(1))
