@@ -13,6 +13,7 @@ from seqloom.comparison.equal_size import equal_sizes
 from seqloom.comparison.examples import example_scores
 from seqloom.comparison.jobs import check_jobs, machines_of, make_runner
 from seqloom.comparison.leakage import leakage_warning
+from seqloom.comparison.near_duplicates import near_duplicates_warning
 from seqloom.comparison.questions import ModelFacts
 from seqloom.comparison.report_content import Comparison, make_report, write_report
 from seqloom.comparison.results import gather, measure_online, run_content
@@ -141,9 +142,15 @@ def _conclude(
     if spec.tune:
         report["tuning"] = read_json(folder / "tuning.json")
         report["notes"].append(tuning_note(spec.tune, report["tuning"]))
-    if leakage := _leakage(spec):
-        report["warnings"].append(leakage)
+    report["warnings"] += [warning for warning in (_leakage(spec), _near_duplicates(spec)) if warning]
     return write_report(results, report, folder, figures)
+
+
+def _near_duplicates(spec: ComparisonSpec) -> str:
+    """A warning if many test texts are nearly equal to training texts."""
+    recipe = tasks[spec.task].recipe(spec.all_settings(spec.models[0]))
+    folds = range(1, spec.folds + 1) if spec.folds else [0]
+    return near_duplicates_warning((spec.sources(fold) for fold in folds), recipe, cache_folder())
 
 
 def _leakage(spec: ComparisonSpec) -> str:
