@@ -1,10 +1,11 @@
-"""The processors of this process: the number of threads, loops over several threads, and the share of processor
-time."""
+"""The processors of this process: the number of threads, loops over several threads, the share of processor time, and
+how threads wait for each other."""
 
 from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,19 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from seqloom.errors import warn
+
 R = TypeVar("R")
 T = TypeVar("T")
 
 _PIECES_PER_THREAD = 8
 """More pieces than threads, because some ranges hold more work than others."""
+
+_WINDOW_SECONDS = 1.0
+_BUSY_SHARE, _QUIET_SHARE = 0.85, 0.95
+"""With less of the processor time in a window, threads sleep; with more than the second, the machine is quiet."""
+_QUIET_WINDOWS, _MOST_QUIET_WINDOWS = 4, 64
+"""So many quiet windows in a row end the sleeping; twice as many after each relapse."""
 
 _set_threads = 0
 
@@ -153,3 +162,82 @@ def _waiting_seconds() -> float | None:
     except (OSError, IndexError, ValueError):
         return None
     return total / 1e9
+
+
+class WaitPolicy:
+    """How the threads of OpenMP wait for each other: they spin while the machine is quiet, and sleep while other
+    programs want the processors.
+
+    A thread that spins holds the processor that the thread it waits for may need, and a training gets a fraction of
+    its speed (pytorch#3146). Sleeping costs a fifth of it on a quiet machine, so neither is right for all times. GNU's
+    OpenMP decides at each wait: it spins 300,000 times, but 100 times while more of its threads exist than processors
+    (its manual, under GOMP_SPINCOUNT). So this adds threads that do nothing. The number of threads that compute stays
+    the same, and with it every bit of the results.
+
+    Does nothing for a single thread, with other libraries of OpenMP, outside Linux, and where OMP_WAIT_POLICY or
+    GOMP_SPINCOUNT is set.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._adapts = (
+            threads > 1 and _waiting_seconds() is not None and not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & {*os.environ}
+        )
+        self._quiet_windows, self._enough_quiet_windows = 0, _QUIET_WINDOWS
+        self._end: threading.Event | None = None
+        self._begin_window()
+
+    @property
+    def passive(self) -> bool:
+        """Whether threads sleep while they wait."""
+        return self._end is not None
+
+    def adapt(self) -> None:
+        """Looks at the share of processor time since the last look, and changes the policy. It looks once a second; all
+        other calls cost nothing."""
+        if not self._adapts or time.monotonic() - self._began < _WINDOW_SECONDS:
+            return
+        share = self._window.share(self._threads)
+        self._begin_window()
+        if not self.passive:
+            if share < _BUSY_SHARE:
+                self._sleep()
+            return
+        self._quiet_windows = self._quiet_windows + 1 if share > _QUIET_SHARE else 0
+        if self._quiet_windows >= self._enough_quiet_windows:
+            self.spin()
+            self._enough_quiet_windows = min(2 * self._enough_quiet_windows, _MOST_QUIET_WINDOWS)
+
+    def spin(self) -> None:
+        """Ends the sleeping."""
+        if self._end is not None:
+            self._end.set()
+        self._end, self._quiet_windows = None, 0
+
+    def _begin_window(self) -> None:
+        self._window, self._began = ProcessorShare(), time.monotonic()
+
+    def _sleep(self) -> None:
+        if not _uses_gnu_openmp():
+            self._adapts = False
+            return
+        warn(
+            "other programs use the processors; until they do not, the threads of this training sleep while they wait "
+            "for each other"
+        )
+        self._end = end = threading.Event()
+        # Each of these threads has a team of its own, which exists until the thread ends.
+        processors = len(os.sched_getaffinity(0))
+        for _ in range(max(-(-(processors + 1 - self._threads) // (self._threads - 1)), 1)):
+            threading.Thread(target=_hold_team, args=(end,), daemon=True).start()
+
+
+def _hold_team(end: threading.Event) -> None:
+    import torch
+
+    torch.zeros(1 << 20).add_(1)  # large enough for all threads
+    end.wait()
+
+
+def _uses_gnu_openmp() -> bool:
+    return "libgomp" in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")

@@ -20,6 +20,7 @@ from seqloom.data.corpus import Corpus
 from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.memory import keep_freed_memory
 from seqloom.nn.layer import State, detach, restore_state, state_tensors
+from seqloom.processors import WaitPolicy, num_threads
 from seqloom.runtime import Processes, Runtime, SingleProcess, make_fabric, processes_of
 from seqloom.storage.arrays import Entry
 from seqloom.storage.tensors import load_model_tensors, model_tensors, read_tensors, write_tensors
@@ -71,6 +72,7 @@ class GradientTrainer(Trainer):
     fabric: Fabric
     objective: Any
     optimizer: Any
+    wait_policy: WaitPolicy
 
     def __init__(self, task: Task, model: str, settings: Any) -> None:
         assert isinstance(task, NetworkTask)
@@ -101,6 +103,7 @@ class GradientTrainer(Trainer):
         self.objective, self.optimizer = self.fabric.setup(Objective(self.task, self.network), optimizer)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.average = WeightAverage(self.parameters, self.options.average)
+        self.wait_policy = WaitPolicy(1 if self.runtime.on_gpu else num_threads())
         torch.manual_seed(seed * 1_000_003 + self.runtime.rank)  # dropout differs from rank to rank
         return self.network.train()
 
@@ -154,6 +157,7 @@ class GradientTrainer(Trainer):
         self.optimizer.zero_grad(set_to_none=True)
         progress.add_update(loss, int(all_targets), sequences)
         self.average.add(progress.updates)
+        self.wait_policy.adapt()
 
     def _set_learning_rate(self, fraction: float) -> float:
         rate = self.options.learning_rate * rate_factor(fraction, self.options)
@@ -259,6 +263,7 @@ class GradientTrainer(Trainer):
 
     def finish(self, folder: Path) -> nn.Module:
         """Also fits what is fitted after training, on the validation data; every rank does the same."""
+        self.wait_policy.spin()
         network: nn.Module = super().finish(folder)
         if isinstance(self.task, Calibrates):
             self.task.calibrate(self.trained, self.corpus.valid)
