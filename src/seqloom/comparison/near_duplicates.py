@@ -183,8 +183,8 @@ def _similar(tested: _Ngrams, train: _Ngrams, rows: Sequence[int]) -> Iterator[t
     # The rarest n-grams of each text, a fifth and one more.
     order = np.lexsort((frequency[columns], tested.rows))
     rank = np.arange(len(order)) - np.repeat(np.cumsum(tested.sizes) - tested.sizes, tested.sizes)
-    wanted = np.isin(tested.rows, rows) & (rank <= (1 - SIMILARITY) * tested.sizes[tested.rows])
-    rare = order[wanted]
+    in_prefix = np.isin(tested.rows, rows) & (rank <= (1 - SIMILARITY) * tested.sizes[tested.rows])
+    rare = order[in_prefix]
     candidates = (_matrix(tested.rows[rare], columns[rare], in_test.shape) @ in_train.T).tocoo()
     for first in range(0, candidates.nnz, _PAIRS_AT_ONCE):
         row, column = candidates.row[first : first + _PAIRS_AT_ONCE], candidates.col[first : first + _PAIRS_AT_ONCE]
