@@ -7,15 +7,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom_portable.engine import Arrays
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
+from seqloom_portable.quantiles import calibrated, of_counts, sample
+
+_PATHS = 200
+_LARGEST_LOG = 700.0
 
 
 class Forecast(NamedTuple):
     """`point`: (horizon,), the medians; `quantiles`: (horizon, levels)."""
 
-    point: NDArray[np.float32]
-    quantiles: NDArray[np.float32]
+    point: NDArray[Any]
+    quantiles: NDArray[Any]
 
 
 class Forecaster:
@@ -26,10 +31,12 @@ class Forecaster:
         self.folder = folder
         self.engine = folder.engine("model", threads)
         facts = folder.manifest
+        self._step = folder.engine("step", threads) if "step" in facts["graphs"] else None
         self.levels: list[float] = facts["levels"]
         self.context, self.horizon = facts["context"], facts["horizon"]
         self._columns = [facts[name] for name in ("past", "ahead", "static")]
         self._median = self.levels.index(0.5)
+        self._log, self._factors = facts["log"], np.array(facts["factors"])
 
     def forecast(
         self,
@@ -37,9 +44,14 @@ class Forecaster:
         past: NDArray[Any] | None = None,
         ahead: NDArray[Any] | None = None,
         static: NDArray[Any] | None = None,
+        *,
+        horizon: int | None = None,
+        seed: int = 1,
     ) -> Forecast:
         """Forecasts the steps after `values` (steps,). A model with covariates needs `past` (steps, columns), `ahead`
-        (steps + horizon or more, columns) and `static` (columns,), as numbers scaled as in training."""
+        (steps + horizon or more, columns) and `static` (columns,), as numbers scaled as in training. Only a model that
+        forecasts step by step knows a `horizon` longer than its own; its sample paths are drawn from `seed`."""
+        steps_ahead = self._checked_horizon(horizon)
         values = np.asarray(values, np.float64)
         if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
             raise PortableError("a series needs at least two numbers in one row, none of them missing")
@@ -56,11 +68,46 @@ class Forecaster:
         if self._columns[1]:
             after = np.minimum(len(values) + np.arange(self.horizon), len(tables[1]) - 1)
             feeds["ahead"] = tables[1][after][None].astype(np.float32)
-        outputs, _ = self.engine(**feeds)
-        quantiles = outputs["quantiles"][0]
+        if self._step is not None:
+            quantiles = self._along_paths(feeds["windows"], steps_ahead, seed)
+        else:
+            outputs, _ = self.engine(**feeds)
+            quantiles = self._of_counts(outputs) if "mean" in outputs else outputs["quantiles"][0]
+        quantiles = quantiles[:steps_ahead]
         if values.min() >= 0:  # a series without negative values gets no negative forecast
             quantiles = np.maximum(quantiles, 0)
         return Forecast(quantiles[:, self._median], quantiles)
+
+    def _checked_horizon(self, horizon: int | None) -> int:
+        if horizon is None:
+            return self.horizon
+        if horizon < 1 or (horizon > self.horizon and self._step is None):
+            raise PortableError(f"the model forecasts 1 to {self.horizon} steps, not {horizon}")
+        return horizon
+
+    def _of_counts(self, outputs: Arrays) -> NDArray[Any]:
+        mean, dispersion = (outputs[name][0].astype(np.float64) for name in ("mean", "dispersion"))
+        return calibrated(of_counts(mean, dispersion, self.levels), self._factors, self._median)
+
+    def _along_paths(self, windows: NDArray[np.float32], horizon: int, seed: int) -> NDArray[Any]:
+        """(horizon, levels): the quantiles of sample paths; each step is sampled and fed back."""
+        assert self._step is not None
+        rng = np.random.default_rng(seed)
+        outputs, _ = self.engine(windows=windows)
+        state = {name: np.repeat(outputs[name], _PATHS, 0) for name in self._step.state}
+        elements = np.repeat(windows[:, -1:], _PATHS, 0)
+        quantiles, steps = np.repeat(outputs["quantiles"], _PATHS, 0), []
+        for number in range(horizon):
+            sampled = sample(quantiles.astype(np.float64), self.levels, rng)
+            steps.append(sampled)
+            if number + 1 < horizon:
+                elements[:, 0, 0] = sampled
+                step_outputs, state = self._step(elements=elements, **state)
+                quantiles = step_outputs["quantiles"]
+        paths = np.stack(steps, axis=1) * float(outputs["unit"][0, 0]) + float(outputs["level"][0, 0])
+        if self._log:
+            paths = np.exp(np.minimum(paths, _LARGEST_LOG))
+        return calibrated(np.quantile(paths, self.levels, axis=0).T, self._factors, self._median)
 
     def _table(self, name: str, covariates: NDArray[Any] | None, number: int, rows: int) -> NDArray[np.float64]:
         columns = self._columns[number]

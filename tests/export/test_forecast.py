@@ -1,4 +1,4 @@
-"""Every network that forecasts leaves with its quantiles, or is told which setting helps."""
+"""Every network that forecasts is exported with its quantiles, its counts or its sample paths."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 import seqloom
 import seqloom_portable
 from seqloom.data.series.panel import History
-from seqloom.errors import RequestError
 from seqloom.export import exporters
-from seqloom.export.onnx.networks import graphs_of
 from seqloom.export.options import ExportOptions
+from seqloom.formats.onnx.forecast_network import student_t_polynomials
+from seqloom.models.forecasting.calibration import calibrated
+from seqloom.models.forecasting.forecast import LEVELS
 from seqloom.models.forecasting.network import ForecastNetwork, Sizes, WindowSettings
 from seqloom.nn.layer import layers
 from seqloom.tasks.forecast_networks import networks
+from seqloom_portable.quantiles import of_counts
 from tests.contract.test_layers import SMALL
 from tests.export.test_networks import away_from_zero, passes
 
@@ -28,6 +31,13 @@ OPTIONS: list[dict[str, Any]] = [
     {"distribution": "gaussian"},
     {"level": "mean", "shortcut": False},
     {"level": "none"},
+    {"distribution": "student-t"},
+]
+STEP_BY_STEP: list[dict[str, Any]] = [
+    {},
+    {"distribution": "gaussian"},
+    {"distribution": "student-t"},
+    {"level": "last"},
 ]
 
 
@@ -51,30 +61,77 @@ def test_options_pass_the_gate(options: dict[str, Any], log: int, tmp_path: Path
     passes(build("gru", SIZES._replace(log=log, ahead=0, past=0, static=0), **options), tmp_path)
 
 
+@pytest.mark.parametrize("name", networks())
+def test_networks_that_forecast_step_by_step_pass_the_gate(name: str, tmp_path: Path) -> None:
+    passes(build(name, horizons="recursive"), tmp_path)
+
+
+@pytest.mark.parametrize("options", STEP_BY_STEP, ids=str)
+@pytest.mark.parametrize("log", [0, 1])
+def test_distributions_of_single_steps_pass_the_gate(options: dict[str, Any], log: int, tmp_path: Path) -> None:
+    passes(build("gru", SIZES._replace(log=log), horizons="recursive", **options), tmp_path)
+
+
+@pytest.mark.parametrize("name", networks())
+def test_networks_that_forecast_counts_pass_the_gate(name: str, tmp_path: Path) -> None:
+    passes(build(name, distribution="negative-binomial"), tmp_path)
+
+
+def test_quantiles_of_student_t_are_scipys() -> None:
+    freedom = 2 + np.geomspace(1e-6, 1e6, 500)
+    powers = (4 / freedom - 1)[:, None] ** np.arange(len(student_t_polynomials()))
+    np.testing.assert_allclose(
+        powers @ student_t_polynomials(), stats.t.ppf(np.array(LEVELS), freedom[:, None]), atol=1e-8
+    )
+
+
+def test_quantiles_of_counts_are_scipys() -> None:
+    """Of some distributions with large means, a quantile's cumulative probability is the level up to 1e-7: there the
+    count beside it is as good."""
+    rng = np.random.default_rng(1)
+    mean, dispersion = np.exp(rng.uniform(-10, 12, 200)), np.exp(rng.uniform(-9, 4, 200))
+    total = 1 / dispersion[:, None]
+    success = total / (total + mean[:, None])
+    expected = stats.nbinom.ppf(np.array(LEVELS), total, success)
+    got = of_counts(mean, dispersion, LEVELS)
+    differs = got != expected
+    assert differs.mean() < 0.005
+    lower = stats.nbinom.cdf(np.minimum(got, expected), total, success)
+    np.testing.assert_allclose(lower[differs], np.broadcast_to(LEVELS, got.shape)[differs], atol=1e-7)
+
+
 @pytest.mark.parametrize(
-    ("options", "setting"),
-    [({"horizons": "recursive"}, "window.horizons=direct"), ({"distribution": "student-t"}, "window.distribution")],
+    "settings",
+    [
+        {},
+        {"window.distribution": "student-t"},
+        {"window.distribution": "negative-binomial"},
+        {"window.horizons": "recursive"},
+        {"window.horizons": "recursive", "window.distribution": "gaussian", "window.transform": "none"},
+    ],
+    ids=str,
 )
-def test_what_is_no_graph_is_refused_with_the_setting_that_helps(options: dict[str, Any], setting: str) -> None:
-    with pytest.raises(RequestError) as refused:
-        graphs_of(build("gru", **options))
-    assert setting in str(refused.value)
-
-
-def test_a_folder_forecasts_like_its_run(tmp_path: Path) -> None:
+def test_a_folder_forecasts_like_its_run(settings: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "series.csv"
-    path.write_text("step,value\n" + "".join(f"{t},{t % 5 + 0.1 * t}\n" for t in range(80)))
-    settings = {"model.hidden_size": 8}
+    numbers = [t % 5 + t // 10 + 1 for t in range(80)]
+    path.write_text("step,value\n" + "".join(f"{t},{value}\n" for t, value in enumerate(numbers)))
+    settings = {"model.hidden_size": 8, **settings}
     run = seqloom.train(
         "forecast", path, model="lstm", updates=3, out=tmp_path / "run", threads=1, quiet=True, settings=settings
     )
     exporters["onnx"](run, tmp_path / "out", ExportOptions())
     model = seqloom_portable.load(tmp_path / "out")
-    values = np.array([t % 5 + 0.1 * t for t in range(80)])
+    values = np.array(numbers, np.float64)
     history = History("", 0, values, np.zeros((80, 0)), np.zeros((80, 0)), np.zeros(0))
-    (expected,) = run.model.forecasts([history], model.horizon)
-    got = model.forecast(values)
-    assert got.quantiles.shape == (model.horizon, len(model.levels))
-    np.testing.assert_allclose(got.point, expected.point, rtol=1e-5)
+    horizon = 2 * model.horizon if run.model.recursive else model.horizon
+    (expected,) = (calibrated(forecast, run.model.factors) for forecast in run.model.forecasts([history], horizon))
+    got = model.forecast(values, horizon=horizon)
+    assert got.quantiles.shape == (horizon, len(model.levels))
+    np.testing.assert_allclose(got.point, expected.point, rtol=1e-4)
+    np.testing.assert_allclose(got.quantiles, expected.quantiles, rtol=1e-4)
+    np.testing.assert_array_equal(model.forecast(values, horizon=2).quantiles, got.quantiles[:2])
+    if not run.model.recursive:
+        with pytest.raises(seqloom_portable.PortableError, match=f"1 to {model.horizon} steps, not 999"):
+            model.forecast(values, horizon=999)
     with pytest.raises(seqloom_portable.PortableError, match="none of them missing"):
         model.forecast(np.array([1.0, np.nan]))

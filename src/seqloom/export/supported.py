@@ -17,8 +17,8 @@ FORMATS = ("onnx", "ctranslate2", "web", "arpa", "word2vec", "fasttext")
 def condition(file_format: str, task: str, model: str) -> str | None:
     """The settings that a model needs for a format, empty if none; None if it cannot be exported in this format."""
     if file_format == "onnx":
-        if task == "forecast" and model not in (*CLOSED_FORM, "mix"):
-            return "window.horizons=direct, window.distribution=quantiles or gaussian"
+        if task == "forecast":
+            return None if model in (*CLOSED_FORM, "mix") else ""
         return "" if task in (*_NETWORKS, "vectors") else None
     if file_format == "ctranslate2" and model == "transformer":
         needs = {"translate": "output.kind=full", "language-model": "data.mode=lines, output.kind=full"}

@@ -60,8 +60,9 @@ def of_task(run: Run) -> Facts:
         return {"decoding": {name: getattr(decoding, name) for name in names}, "tokenizers": files}
     if isinstance(run.model, ForecastNetwork):
         sizes = run.model.dimensions
-        columns = {"past": sizes.past, "ahead": sizes.ahead, "static": sizes.static}
-        return {"levels": list(LEVELS), "context": sizes.context, "horizon": sizes.horizon, **columns}
+        used = {"context", "horizon", "past", "ahead", "static", "log"}
+        facts = {name: size for name, size in sizes._asdict().items() if name in used}
+        return {"levels": list(LEVELS), "factors": run.model.factors.tolist(), **facts}
     return {}
 
 

@@ -18,6 +18,9 @@ from seqloom_portable.engine import Arrays, Engine
 TOLERANCE = 2e-5
 """The largest difference of log-probabilities that is allowed, in nats."""
 
+STEPS = 50
+"""The number of single steps, each from the state after the step before, that are compared."""
+
 
 class ParityError(SeqloomError):
     """The exported model differs from the run's model; nothing is left of the export."""

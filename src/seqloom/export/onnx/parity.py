@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.batches import Forms
-from seqloom.data.series.panel import History
-from seqloom.data.series.windows import history_batch
-from seqloom.export.onnx.gate import Gate, check_inputs_matter
+from seqloom.export.onnx.forecast_parity import ForecastParity
+from seqloom.export.onnx.gate import STEPS, Gate, check_inputs_matter
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
 from seqloom.models.encoder_decoder import EncoderDecoder
-from seqloom.models.forecasting.calibration import calibrated
 from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.tagger import Tagger
@@ -28,7 +26,6 @@ Engines = Mapping[str, Engine]
 Lengths = Sequence[int]
 
 ROWS: Sequence[Lengths] = ([1], [2], [40], [9, 4, 1], [33, 40, 7, 2])
-STEPS = 50
 
 
 def real_places(lengths: Lengths) -> NDArray[np.bool_]:
@@ -136,29 +133,6 @@ def bit_predictor_parity(model: BitPredictor, engines: Engines, gate: Gate) -> N
             where = f"logits of bits, {len(lengths)} x {max(lengths)}, chunk {chunk}"
             gate.compare(where, outputs["logits"], model.output(hidden), real_places(lengths))
     feeds: Arrays = {"inputs": inputs[:, :7], "lengths": _sizes([7, 6, 7, 2]), **state}
-    check_inputs_matter(engine, feeds, {})
-
-
-def forecast_parity(model: ForecastNetwork, engines: Engines, gate: Gate) -> None:
-    """Compares quantiles of random walks, short ones too. Differences are shares of the largest value."""
-    engine, chance, sizes = engines["model"], np.random.default_rng(1), model.dimensions
-    shape = (9, 2 * sizes.context)
-    walks = 100 + np.cumsum(chance.standard_normal(shape), axis=1) * np.geomspace(0.01, 3, 9)[:, None]
-    histories = []
-    for number, walk in enumerate(walks):
-        values = walk[: sizes.context // 2 + 2] if number % 3 == 0 else walk
-        past, ahead = (chance.standard_normal((shape[1] + sizes.horizon, n)) for n in (sizes.past, sizes.ahead))
-        histories.append(History("", 0, values, past[: len(values)], ahead, chance.standard_normal(sizes.static)))
-    for rows in (histories[:1], histories):
-        batch = history_batch(rows, sizes.context, sizes.horizon)
-        feeds = {"windows": batch.inputs.numpy()}
-        if batch.source is not None:
-            feeds["ahead"] = batch.source.numpy()
-        outputs, _ = engine(**feeds)
-        forecasts = [calibrated(forecast, model.factors) for forecast in model.forecasts(rows, sizes.horizon)]
-        expected = np.stack([forecast.quantiles for forecast in forecasts])
-        largest = np.abs(expected).max()
-        gate.compare(f"quantiles of {len(rows)} series", outputs["quantiles"] / largest, expected / largest)
     check_inputs_matter(engine, feeds, {})
 
 
@@ -276,7 +250,7 @@ def check_parity(model: Any, engines: Engines, gate: Gate) -> None:
     elif isinstance(model, EncoderDecoder):
         EncoderDecoderParity(model, engines, gate).run()
     elif isinstance(model, ForecastNetwork):
-        forecast_parity(model, engines, gate)
+        ForecastParity(model, engines, gate).run()
     else:
         assert isinstance(model, BitPredictor)
         bit_predictor_parity(model, engines, gate)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from seqloom.data.series.panel import SeriesData
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast, Forecaster, mapped_paths
+from seqloom_portable.quantiles import calibrated as calibrated_quantiles
 
 _PRIOR_FORECASTS = 20.0
 """Weight of the uncalibrated quantiles, as a number of independent forecasts."""
@@ -66,7 +67,6 @@ def calibrated(forecast: Forecast, scale: Factors) -> Forecast:
     step."""
     if (scale == 1).all():
         return forecast
-    median = forecast.quantiles[:, MEDIAN, None]
-    scaled = np.sort(median + (forecast.quantiles - median) * scale, axis=1)
+    scaled = calibrated_quantiles(forecast.quantiles, scale, MEDIAN)
     paths = None if forecast.paths is None else mapped_paths(forecast.paths, forecast.quantiles, scaled)
     return Forecast(forecast.point, scaled, paths)

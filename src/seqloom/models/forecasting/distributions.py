@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.models.forecasting.forecast import LEVELS
+from seqloom_portable.quantiles import sample
 
 _SMALL = 1e-4
 
@@ -36,12 +37,7 @@ class Distribution(nn.Module):
 
     def sample(self, outputs: Float[Tensor, "*batch steps size"], rng: np.random.Generator) -> NDArray[np.float64]:
         """(.., steps): one sample of each, from its quantiles."""
-        quantiles = self.quantiles(outputs)
-        levels = rng.uniform(LEVELS[0], LEVELS[-1], quantiles.shape[:-1])
-        place = np.clip(np.searchsorted(LEVELS, levels) - 1, 0, len(LEVELS) - 2)
-        low, high = (np.take_along_axis(quantiles, (place + k)[..., None], -1)[..., 0] for k in (0, 1))
-        bounds = np.array(LEVELS)
-        return low + (high - low) * (levels - bounds[place]) / (bounds[place + 1] - bounds[place])
+        return sample(self.quantiles(outputs), LEVELS, rng)
 
 
 class Quantiles(Distribution):
@@ -108,13 +104,15 @@ class NegativeBinomial(Distribution):
     size = 2
     of_counts = True
 
-    def _parts(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    @staticmethod
+    def moments(outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and the dispersion."""
         return outputs[..., 0].clamp(-10, 15).exp(), F.softplus(outputs[..., 1]) + _SMALL
 
     def loss(
         self, outputs: Float[Tensor, "*batch steps size"], targets: Float[Tensor, "*batch steps"]
     ) -> Float[Tensor, "*batch steps"]:
-        mean, dispersion = self._parts(outputs)
+        mean, dispersion = self.moments(outputs)
         total = 1 / dispersion
         return -(
             torch.lgamma(targets + total) - torch.lgamma(total) - torch.lgamma(targets + 1)
@@ -122,7 +120,7 @@ class NegativeBinomial(Distribution):
         )  # fmt: skip
 
     def quantiles(self, outputs: Float[Tensor, "*batch steps size"]) -> NDArray[np.float64]:
-        mean, dispersion = (part.double().cpu().numpy()[..., None] for part in self._parts(outputs))
+        mean, dispersion = (part.double().cpu().numpy()[..., None] for part in self.moments(outputs))
         total = 1 / dispersion
         return stats.nbinom.ppf(np.array(LEVELS), total, total / (total + mean))
 

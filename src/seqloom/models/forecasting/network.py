@@ -155,17 +155,17 @@ class ForecastNetwork(CalibratedNetwork):
         level = levels[self.options.level]
         return Scaled((values - level) / scale, level, scale, unit)
 
-    def _elements(self, batch: Batch, scaled: Scaled) -> Tensor:
-        """(rows, elements, segment * channels): an incomplete first segment is left out."""
-        sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
-        segment = 1 if self.recursive else self.dimensions.segment
-        incomplete = sequence.shape[1] % segment
-        return sequence[:, incomplete:].reshape(len(sequence), -1, segment * sequence.shape[2])
+    def sequence(self, batch: Batch) -> tuple[Scaled, Tensor]:
+        """The scaled windows, and all their channels: (rows, context, channels)."""
+        scaled = self.scaled(batch.inputs[:, :, 0])
+        return scaled, torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
 
     def outputs(self, batch: Batch) -> tuple[Tensor, Scaled]:
         """(rows, horizon, size): the parameters of the distribution of each step ahead, on the scale of the window."""
-        scaled = self.scaled(batch.inputs[:, :, 0])
-        hidden = self.layer(self._elements(batch, scaled))[0][:, -1]
+        scaled, sequence = self.sequence(batch)
+        segment = self.dimensions.segment
+        complete = sequence[:, sequence.shape[1] % segment :]  # without an incomplete first segment
+        hidden = self.layer(complete.reshape(len(sequence), -1, segment * sequence.shape[2]))[0][:, -1]
         if batch.source is not None:
             hidden = torch.cat([hidden, batch.source.flatten(1)], dim=1)
         raw = self.output(self.dropout(hidden)).view(len(hidden), self.dimensions.horizon, -1)
@@ -194,9 +194,8 @@ class ForecastNetwork(CalibratedNetwork):
 
     def _recursive_loss(self, batch: Batch) -> Float[Tensor, " rows"]:
         """Teacher forcing: each step of the horizon from the true values before it."""
-        scaled = self.scaled(batch.inputs[:, :, 0])
+        scaled, sequence = self.sequence(batch)
         targets = self._targets(batch.targets, scaled)
-        sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
         further = self._next_elements(targets[:, :-1], sequence)
         hidden, _ = self.layer(torch.cat([sequence, further], dim=1))
         raw = self.output(self.dropout(hidden[:, self.dimensions.context - 1 :]))
@@ -253,8 +252,7 @@ class ForecastNetwork(CalibratedNetwork):
     def _sampled(self, batch: Batch, horizon: int, seed: int, paths: int) -> list[Forecast]:
         """By sample paths: each step is sampled and fed back."""
         count, rng = max(_PATHS, paths), np.random.default_rng(seed)
-        scaled = self.scaled(batch.inputs[:, :, 0])
-        sequence = torch.cat([scaled.values[:, :, None], batch.inputs[:, :, 1:]], dim=2)
+        scaled, sequence = self.sequence(batch)
         hidden, state = self.layer(sequence)
         state = map_state(lambda tensor: tensor.repeat_interleave(count, dim=0), state)
         hidden = hidden[:, -1:].repeat_interleave(count, dim=0)
