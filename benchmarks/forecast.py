@@ -12,7 +12,6 @@ Results are kept in benchmarks/results/forecast.json, part by part.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -123,11 +122,7 @@ def trained(data: Path, model: str, settings: dict[str, Any], threads: int = 1, 
         words += [part for name, value in budget.items() for part in (f"--{name}", str(value))]
         words += [part for name, value in settings.items() for part in ("--set", f"{name}={json.dumps(value)}")]
         started = processor_seconds()
-        # Threads that spin while they wait would take each other's time where other programs run.
-        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-        subprocess.run(
-            [sys.executable, "-m", "seqloom", *words], check=True, stdout=subprocess.DEVNULL, env=environment
-        )
+        subprocess.run([sys.executable, "-m", "seqloom", *words], check=True, stdout=subprocess.DEVNULL)
         used = {"processor_seconds": round(processor_seconds() - started, 2)}
         row = json.loads((Path(folder) / "run" / "summary.json").read_text())
         test = row["test"]

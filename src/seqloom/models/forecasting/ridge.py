@@ -1,4 +1,4 @@
-"""The model `ridge`: one linear map from a window to all steps ahead, shared by all series, in closed form."""
+"""The model `ridge`: linear maps from windows to all steps ahead, shared by all series, in closed form."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ class Ridge(QuantileForecaster):
     fitted to both parts.
     """
 
-    description = "One linear map from window to horizon for all series, in closed form."
-    source = "Hoerl and Kennard 1970"
+    description = "Linear maps from windows to the horizon, the same for all series, in closed form."
+    source = "Hoerl and Kennard 1970, Breiman 1996"
     settings: ClassVar[type[Settings]] = RidgeSettings
 
     def __init__(self, settings: RidgeSettings, calibrate: bool) -> None:
