@@ -161,6 +161,22 @@ def test_a_grown_bag_of_words_answers_as_before(runs: Runs, tmp_path: Path) -> N
     assert begun.predict(["oak tree oak"]) == ["plant"]
 
 
+def test_a_class_can_be_added_by_its_examples_alone(runs: Runs, tmp_path: Path) -> None:
+    """New data of one label, with old data replayed."""
+    earlier = runs("classify")
+    data = tmp_path / "plants.tsv"
+    data.write_text("".join(f"plant\toak tree {i} oak\n" for i in range(60)))
+    old = earlier.plan.sources.data
+    settings = {"training.learning_rate": 0.03}
+    options = {"updates": 80, "replay": (old, 0.5), "settings": settings}
+    run = begin("classify", earlier, tmp_path / "run", str(data), **options)
+    assert run.codec.labels.names == (*earlier.codec.labels.names, "plant")
+    assert run.summary["valid"]["accuracy"] == 1
+    assert run.summary["replay"]["accuracy"] >= earlier.summary["valid"]["accuracy"]
+    with pytest.raises(seqloom.SeqloomError, match="no classes to distinguish"):
+        seqloom.train("classify", str(data), out=tmp_path / "alone", updates=1, quiet=True)
+
+
 def test_a_grown_tagger_keeps_what_may_follow(runs: Runs, tmp_path: Path) -> None:
     earlier = runs("tag")
     data = tmp_path / "data.tsv"

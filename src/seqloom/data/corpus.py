@@ -36,7 +36,8 @@ class Recipe(Generic[Example, Stored]):
     all else that the outcome depends on. Examples of one `identity` fall on the same side of a split, and each
     `stratum`, such as a label, is held out in proportion. `cut` divides an example at a character of its identity,
     where examples are lines of a running text: a text of few lines is split by position. There
-    is a warning if more than the share `most_unknown` of the tokens is not in the vocabulary.
+    is a warning if more than the share `most_unknown` of the tokens is not in the vocabulary. `check` raises an error
+    for a codec, and where it is from, that nothing can be learnt with.
     """
 
     read: Callable[[str], Iterator[Example]]
@@ -47,6 +48,7 @@ class Recipe(Generic[Example, Stored]):
     stratum: Callable[[Example], str] = lambda _: ""
     cut: Callable[[Example, int], tuple[Example, Example]] | None = None
     most_unknown: float = 0.2
+    check: Callable[[Any, str], None] = lambda _, __: None
 
     def depending_on(self, columns: str) -> Recipe[Example, Stored]:
         """The same recipe, of which `read` depends on the `columns` too."""
@@ -221,7 +223,9 @@ def _learn(data: str, content: str, recipe: Recipe[Example, Stored], rule: Split
                 parts = splits.divide(recipe.examples(data), recipe.identity, recipe.cut)
                 return (example for split, example in parts if split == "train")
 
-            recipe.learn(training_examples, where).save(temporary)
+            codec = recipe.learn(training_examples, where)
+            recipe.check(codec, where)
+            codec.save(temporary)
             splits.save(temporary)
     return folder
 

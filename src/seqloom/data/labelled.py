@@ -233,6 +233,7 @@ def labelled_recipe(
         key,
         identity=lambda example: content(example.source),
         stratum=lambda example: example.label,
+        check=lambda codec, where: codec.labels.check_several(where),
     )
 
 

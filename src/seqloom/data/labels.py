@@ -25,17 +25,20 @@ class Labels:
 
     @classmethod
     def learn(cls, labels: Iterable[str], where: str) -> Labels:
-        """The distinct labels. Raises RequestError if there are fewer than two."""
+        """The distinct labels."""
         names = tuple(sorted(set(labels)))
-        if len(names) < 2:
+        warn_of_similar_labels(names, where)
+        return cls(names)
+
+    def check_several(self, where: str) -> None:
+        """Raises RequestError if there are fewer than two labels."""
+        if len(self.names) < 2:
             raise RequestError(
                 "there are no classes to distinguish",
                 where=where,
-                got=f"only the label {names[0]!r}" if names else "no label at all",
+                got=f"only the label {self.names[0]!r}" if self.names else "no label at all",
                 expected="two different labels or more",
             )
-        warn_of_similar_labels(names, where)
-        return cls(names)
 
     @classmethod
     def load(cls, path: Path) -> Labels:

@@ -191,4 +191,11 @@ def tag_recipe(
 
     # Equal sentences stay in one split, whatever their tags are.
     key = f"tag {vocabulary.model_dump_json()} {target!r}"
-    return Recipe(read, learn, TagCodec.load, key, identity=lambda sentence: "\t".join(sentence.words))
+    return Recipe(
+        read,
+        learn,
+        TagCodec.load,
+        key,
+        identity=lambda sentence: "\t".join(sentence.words),
+        check=lambda codec, where: codec.labels.check_several(where),
+    )

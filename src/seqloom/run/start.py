@@ -129,10 +129,10 @@ def _initialisation(
     config = Path(out) / "config.toml" if out is not None and resume else None
     resumes = config is not None and config.exists()
     if initialise_from is None:
-        ancestry = read_toml(config).get("ancestry", ()) if resumes and config is not None else ()
+        ancestry = Plan.from_toml(read_toml(config), config).ancestry if resumes and config is not None else ()
         if ancestry:
             raise RequestError(
-                "the training began from another run", where=str(out), expected=f"--from {ancestry[0].get('run')}"
+                "the training began from another run", where=str(out), expected=f"--from {ancestry[0].run}"
             )
         return None
     from seqloom.run.initialisation import Initialisation

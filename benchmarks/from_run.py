@@ -1,0 +1,129 @@
+"""Claim: with 200 labels, a classifier that begins from a language model of unlabelled reviews is at least 5 points
+better than one that begins from nothing.
+
+The language model reads the reviews of IMDB's training part without their labels. From it and from nothing, classifiers
+learn 50, 200 and 1,000 of the labels, drawn anew for each seed, half of them positive. Both have the same budget of
+updates, hold out examples of their own for validation, and are tested on the same 1,994 reviews.
+
+    python benchmarks/from_run.py --work FOLDER
+
+Finished trainings stay in the folder, and interrupted ones are resumed, so the script may be stopped and run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import random
+import statistics
+from pathlib import Path
+from typing import Any
+
+import seqloom
+from peers.race import BENCHMARKS, machine, write_results
+
+DATA = BENCHMARKS.parent.parent / "shared" / "data" / "classify"
+SIZES = (50, 200, 1_000)
+TOKENIZER = {"tokenizer.lowercase": True, "tokenizer.punctuation": True, "tokenizer.vocab_size": 20_000}
+LANGUAGE_MODEL = {
+    **TOKENIZER,
+    "embedding.dim": 200,
+    "model.hidden_size": 256,
+    "data.batch_size": 32,
+    "data.horizon": 50,
+    "training.evaluations": 4,
+}
+CLASSIFIER: dict[str, Any] = {"data.max_length": 256, "training.evaluations": 10}
+FROM_A_RUN: dict[str, Any] = {"training.learning_rate": 1e-3}
+"""A lower rate than from nothing, where it is 0.003, so that what was learnt before is not lost."""
+
+
+def write_data(work: Path, seeds: int) -> None:
+    """The reviews without labels, the labelled examples of each size and seed, and the test part."""
+    with gzip.open(DATA / "imdb.train.tsv.gz", "rt", encoding="utf-8") as stream:
+        rows = [line.rstrip("\n") for line in stream]
+    random.Random(0).shuffle(rows)
+    (work / "reviews.txt").write_text("".join(row.split("\t", 1)[1] + "\n" for row in rows), encoding="utf-8")
+    by_label = {label: [row for row in rows if row.startswith(label)] for label in ("negative", "positive")}
+    for seed in range(1, seeds + 1):
+        for size in SIZES:
+            chance = random.Random(seed)
+            labelled = [row for part in by_label.values() for row in chance.sample(part, size // 2)]
+            chance.shuffle(labelled)
+            (work / f"{size}-{seed}.tsv").write_text("".join(row + "\n" for row in labelled), encoding="utf-8")
+    with gzip.open(DATA / "imdb.valid.tsv.gz", "rb") as stream:
+        (work / "test.tsv").write_bytes(stream.read())
+
+
+def train(out: Path, task: str, data: Path, **options: Any) -> seqloom.Run:
+    """The finished run in `out`, trained or resumed if it is not finished yet."""
+    if (out / "summary.json").exists() and (run := seqloom.load(out, threads=1)).summary["finished"]:
+        return run
+    run = seqloom.train(task, str(data), out=out, resume=out.exists(), threads=1, quiet=True, **options)
+    if not run.summary["finished"]:
+        raise SystemExit("stopped; run the script again to continue")
+    return run
+
+
+def accuracies(work: Path, size: int, seed: int, updates: int, earlier: seqloom.Run) -> dict[str, float]:
+    """Of the classifiers from the language model and from nothing, on the test part."""
+    options: dict[str, Any] = {"model": "lstm", "test": str(work / "test.tsv"), "updates": updates, "seed": seed}
+    begun = train(
+        work / f"from-{size}-{seed}", "classify", work / f"{size}-{seed}.tsv", initialise_from=earlier,
+        settings=CLASSIFIER | FROM_A_RUN, **options,
+    )  # fmt: skip
+    fresh = train(
+        work / f"fresh-{size}-{seed}", "classify", work / f"{size}-{seed}.tsv", settings=CLASSIFIER, **options
+    )
+    return {name: run.summary["test"]["accuracy"] for name, run in (("from_run", begun), ("from_nothing", fresh))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="the folder of the data and the runs")
+    parser.add_argument("--minutes", type=float, default=6.0, help="of the language model")
+    parser.add_argument("--updates", type=int, default=400, help="of each classifier")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    if not (DATA / "imdb.train.tsv.gz").exists():
+        print(f"skipped: {DATA} has no imdb.train.tsv.gz")
+        return
+    work: Path = options.work
+    work.mkdir(parents=True, exist_ok=True)
+    write_data(work, options.seeds)
+    earlier = train(
+        work / "language-model", "language-model", work / "reviews.txt", model="lstm", minutes=options.minutes,
+        settings=LANGUAGE_MODEL,
+    )  # fmt: skip
+    print(f"language model: perplexity {earlier.summary['test']['perplexity']:.1f}", flush=True)
+    results: dict[int, list[dict[str, float]]] = {size: [] for size in SIZES}
+    for seed in range(1, options.seeds + 1):
+        for size in (200, 50, 1_000):
+            scores = accuracies(work, size, seed, options.updates, earlier)
+            results[size].append(scores)
+            print(f"{size:5,} labels, seed {seed}: {scores}", flush=True)
+    medians = {
+        size: {name: statistics.median(row[name] for row in rows) for name in rows[0]} for size, rows in results.items()
+    }
+    for size, scores in medians.items():
+        gain = 100 * (scores["from_run"] - scores["from_nothing"])
+        print(
+            f"{size:5,} labels: {scores['from_nothing']:.1%} from nothing, {scores['from_run']:.1%}, {gain:+.1f} points"
+        )
+    write_results(
+        "from_run",
+        {
+            "data": "IMDB",
+            "minutes_of_the_language_model": options.minutes,
+            "perplexity": earlier.summary["test"]["perplexity"],
+            "updates": options.updates,
+            "machine": machine(1),
+            "settings": {"language_model": LANGUAGE_MODEL, "classifier": CLASSIFIER, "from_run": FROM_A_RUN},
+            "accuracy": {str(size): rows for size, rows in results.items()},
+            "medians": {str(size): scores for size, scores in medians.items()},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
