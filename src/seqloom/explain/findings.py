@@ -108,17 +108,15 @@ def _vanishing(m: Measured) -> Finding | None:
 
 
 def _short_horizon(m: Measured) -> Finding | None:
-    """Truncated back-propagation that ends where gradients are still large, and data that depend on more."""
-    horizon = m.horizon
-    if horizon is None or m.dependence is None or m.curve is None:
-        return None
-    needed = m.dependence.longest
-    if needed <= horizon or m.curve.memory_length >= needed:
+    """Truncated back-propagation that ends before what the text depends on, which the model does not use."""
+    longer = m.longer
+    if longer is None or m.curve is None or not longer.matters or m.curve.memory_length >= longer.lags:
         return None
     return Finding(
         "horizon too short",
-        f"Gradients are cut after {horizon} steps, but tokens depend on each other over {needed} "
-        f"({m.dependence.at(needed):.2f} nats of mutual information); the model uses {m.curve.memory_length}.",
+        f"Gradients are cut after {longer.horizon} steps, but the next token depends on more: a linear model of "
+        f"{longer.lags} tokens loses {longer.gain:.2g} nats a token less than one of {longer.horizon}. The model uses "
+        f"{m.curve.memory_length}.",
         0.92,
     )
 

@@ -11,9 +11,10 @@ from torch import nn
 
 from seqloom.config import flatten
 from seqloom.data.token_file import TokenFile
+from seqloom.decoding.alignment import Alignment
 from seqloom.explain.measures.attention_heads import HeadMeans, attention_heads, has_self_attention
 from seqloom.explain.measures.attribution import Attribution, integrated_gradients
-from seqloom.explain.measures.dependence import Dependence, dependence
+from seqloom.explain.measures.dependence import Dependence, LongerContext, dependence, longer_context
 from seqloom.explain.measures.dynamics import Dynamics, dynamics
 from seqloom.explain.measures.gates import Gates, gates
 from seqloom.explain.measures.gradient_reach import GradientReach, gradient_reach, input_gradient_reach
@@ -21,6 +22,7 @@ from seqloom.explain.measures.health import Health, health
 from seqloom.explain.measures.memory_length import MemoryCurve, memory_curve
 from seqloom.explain.measures.recurrent_trace import recurrent_layers, traced_layers
 from seqloom.explain.measures.source_length import SourceLength, source_length
+from seqloom.explain.measures.weight_gradients import WeightGradient, weight_gradients
 from seqloom.explain.probes.make import make_probe
 from seqloom.explain.probes.probe import NetworkProbe, whole_sequences
 from seqloom.explain.probes.translate import SourceContexts
@@ -32,8 +34,9 @@ from seqloom.tasks.network_task import NetworkTask
 
 @dataclass(frozen=True)
 class Measured:
-    """`reach_before`: of the untrained weights, which follow from the seed. `chance`: the loss of the frequencies of
-    the answers alone, where it is known. What a model does not have is empty or None."""
+    """`reach_before`: of the untrained weights, which follow from the seed. `longer`: what a context beyond the horizon
+    of truncated back-propagation holds. `chance`: the loss of the frequencies of the answers alone, where it is known.
+    What a model does not have is empty or None."""
 
     name: str
     task: str
@@ -44,24 +47,20 @@ class Measured:
     reach: list[GradientReach] = field(default_factory=list)
     reach_before: list[GradientReach] = field(default_factory=list)
     inputs: GradientReach | None = None
+    weights: list[WeightGradient] = field(default_factory=list)
     dynamics: list[Dynamics] = field(default_factory=list)
     gates: list[Gates] = field(default_factory=list)
     heads: list[HeadMeans] = field(default_factory=list)
     attribution: Attribution | None = None
+    alignment: Alignment | None = None
     by_length: SourceLength | None = None
     dependence: Dependence | None = None
+    longer: LongerContext | None = None
     health: Health | None = None
     chance: float | None = None
 
     def setting(self, name: str) -> Any:
         return self.settings.get(name)
-
-    @property
-    def horizon(self) -> int | None:
-        """The steps that gradients reach back in training, where they are cut."""
-        if self.setting("data.mode") == "stream" and self.gates:
-            return self.setting("data.horizon")
-        return None
 
     @property
     def learns_little(self) -> bool:
@@ -86,13 +85,15 @@ def measure_run(run: Run, data: Any, name: str, example: int = 1, text: str | No
         return Measured(**facts)
     facts["curve"] = memory_curve(probe)
     facts["chance"] = _chance(probe)
-    if isinstance(data, TokenFile):
-        facts["dependence"] = dependence(data)
     if isinstance(probe, NetworkProbe):
         with whole_sequences(probe.network):
             facts |= _of_network(run, probe, example, text)
+    if isinstance(data, TokenFile):
+        facts["dependence"] = dependence(data)
+        if facts["settings"].get("data.mode") == "stream" and facts.get("gates"):
+            facts["longer"] = longer_context(data, facts["settings"]["data.horizon"])
     if isinstance(probe, SourceContexts):
-        facts["by_length"] = source_length(probe)
+        facts |= {"by_length": source_length(probe), "alignment": probe.alignment(example, text)}
     if isinstance(run.task, NetworkTask) and not isinstance(run.plan.settings, FittedSettings):
         facts["health"] = health(run, data)
     return Measured(**facts)
@@ -105,6 +106,7 @@ def _of_network(run: Run, probe: NetworkProbe, example: int, text: str | None) -
         "reach": gradient_reach(probe),
         "reach_before": gradient_reach(probe, untrained(run)) if recurrent_layers(probe.network) else [],
         "inputs": input_gradient_reach(probe) if probe.reads_elements else None,
+        "weights": weight_gradients(probe),
         "dynamics": [dynamics(name, trace) for name, trace in traces.items()],
         "gates": [gates(name, trace) for name, trace in traces.items()],
         "heads": attention_heads(probe) if has_self_attention(probe.network) else [],

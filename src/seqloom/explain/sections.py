@@ -14,6 +14,7 @@ from seqloom.charts.bars import Bar, bar_chart
 from seqloom.charts.figure import Figure
 from seqloom.charts.lines import Line, line_chart
 from seqloom.charts.scatter import Point, scatter_chart
+from seqloom.explain.alignments import alignment_figure
 from seqloom.explain.measured import Measured
 from seqloom.explain.measures.gradient_reach import GradientReach
 from seqloom.explain.results import Results
@@ -34,6 +35,7 @@ def sections(explanation: Results) -> Iterator[Section]:
     runs = explanation.measured
     yield from _memory(runs)
     yield from _reach(runs)
+    yield from _weights(runs)
     yield from _dynamics(runs)
     yield from _inside(runs)
     yield from _example(runs)
@@ -138,6 +140,30 @@ def _reach_line(reach: GradientReach, name: str, colour: int, dashed: bool) -> L
     return Line(name, points, colour, band, dashed, marks=False)
 
 
+def _weights(runs: Sequence[Measured]) -> Iterator[Section]:
+    """Of the recurrent weights of each layer, and of one run those of the inputs too."""
+    drawn = ("recurrent weight", "input weight") if len(runs) == 1 else ("recurrent weight",)
+    lines = []
+    for number, run in enumerate(runs):
+        names = _layer_names(run, len(runs) > 1)
+        for place, layer in enumerate(dict.fromkeys(weight.layer for weight in run.weights)):
+            for dashed, weight in ((w.weight != drawn[0], w) for w in run.weights if w.layer == layer):
+                if weight.weight in drawn:
+                    points = list(zip(map(float, range(1, 1 + len(weight.shares))), np.cumsum(weight.shares).tolist(),
+                                      strict=True))  # fmt: skip
+                    name = f"{names[layer]}: {weight.weight}s" if len(runs) == 1 else names[layer]
+                    lines.append(Line(name, points, place if len(runs) == 1 else number, None, dashed, marks=False))
+    if lines:
+        x = Axis.over([p[0] for line in lines for p in line.points], "last steps", log=True)
+        about = (
+            "From how far back the gradient of the weights comes, with the loss at the last step alone: the share of "
+            "the norms of what each step adds to it, summed from the last step on."
+        )
+        limits = "the direction: what two steps add may cancel out."
+        chart = line_chart("weight-gradients", about, lines, x, Axis.over([0.0, 1.0], "share of the gradient", False))
+        yield Section("Gradient of the weights by lag", chart, about, limits)
+
+
 def _above(y: Axis, line: Line) -> Line:
     """The line with its band cut at the axis: the lowest percentiles may lie far below the means."""
     band = None if line.band is None else [(max(low, y.low), max(high, y.low)) for low, high in line.band]
@@ -240,6 +266,15 @@ def _example(runs: Sequence[Measured]) -> Iterator[Section]:
             limits = "inputs that matter only together are weighed each by a share of what they do."
             title = "Which inputs mattered" + (f": {run.name}" if len(runs) > 1 else "")
             yield Section(title, bar_chart(f"inputs-{number + 1}", about, bars, "added to the score"), about, limits)
+    for number, run in enumerate(runs):
+        if run.alignment is not None:
+            about = (
+                "The attention of each token that is written (rows) to those that are read (columns), by greedy "
+                "search: the stronger the colour, the more attention."
+            )
+            limits = "what is attended to need not matter, and a state holds what lies around its token too."
+            title = "Alignment" + (f": {run.name}" if len(runs) > 1 else "")
+            yield Section(title, alignment_figure(run.alignment, f"alignment-{number + 1}"), about, limits)
 
 
 def _health(runs: Sequence[Measured]) -> Iterator[Section]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -43,7 +44,9 @@ class Budget(Settings):
 
 _Count = Annotated[int, Field(ge=0, le=2**53)]
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Sums = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
+_Sum = Annotated[float, Field(allow_inf_nan=False)]
+_Sums = Annotated[list[_Sum], Field(min_length=2, max_length=2)]
+_Norms = Annotated[list[_Sum], Field(min_length=4, max_length=4)]
 
 
 @dataclass
@@ -71,6 +74,9 @@ class Progress:
     finished: bool = False
     recent_loss: _Sums = field(default_factory=lambda: [0.0, 0.0])
     """Exponentially decaying sums of the loss and of targets, whose ratio is the training loss that is shown."""
+    norms: _Norms = field(default_factory=lambda: [0.0] * 4)
+    """Of the updates since the last evaluation: the largest norm of a gradient before clipping, the sum of the
+    logarithms of the norms, the number of those that were clipped, and the number of all."""
 
     def next_step(self, num_steps: int) -> None:
         """Moves on to the next step of an epoch that has `num_steps`, or to the next epoch."""
@@ -78,13 +84,30 @@ class Progress:
         if self.step >= num_steps:
             self.epoch, self.step = self.epoch + 1, 0
 
-    def add_update(self, loss: float, targets: int, sequences: int) -> None:
-        """Counts an update of a network with its summed loss, targets and rows."""
+    def add_update(self, loss: float, targets: int, sequences: int, norm: float, clip_norm: float) -> None:
+        """Counts an update of a network with its summed loss, targets and rows, and the norm of its gradient before it
+        was clipped to `clip_norm` (0: not at all)."""
         self.updates += 1
         self.sequences += sequences
         self.targets += targets
         decayed = [0.99 * part for part in self.recent_loss]
         self.recent_loss = [decayed[0] + loss, decayed[1] + targets]
+        largest, logarithms, clipped, count = self.norms
+        clipped += 0 < clip_norm < norm
+        self.norms = [max(largest, norm), logarithms + math.log(max(norm, 1e-30)), clipped, count + 1]
+
+    def gradient_norms(self) -> dict[str, float]:
+        """Of the updates since the last evaluation: the geometric mean of the norms of their gradients before clipping,
+        the largest one, and the share of those that were clipped. Empty for a model that is fitted without
+        gradients."""
+        largest, logarithms, clipped, count = self.norms
+        if not count:
+            return {}
+        return {
+            "gradient_norm": math.exp(logarithms / count),
+            "largest_gradient_norm": largest,
+            "clip_rate": clipped / count,
+        }
 
     def train_loss(self) -> float:
         return self.recent_loss[0] / self.recent_loss[1] if self.recent_loss[1] else float("nan")

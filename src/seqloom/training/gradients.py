@@ -155,7 +155,7 @@ class GradientTrainer(Trainer):
         self._check_finite("gradient", norm, rate, progress, batch, state)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        progress.add_update(loss, int(all_targets), sequences)
+        progress.add_update(loss, int(all_targets), sequences, norm, self.options.clip_norm)
         self.average.add(progress.updates)
         self.wait_policy.adapt()
 

@@ -125,6 +125,7 @@ class TrainingLoop:
         progress.seconds += progress.evaluation_seconds
         self._clock += progress.evaluation_seconds
         row = self.metrics_row(scores)
+        progress.norms = [0.0] * 4
         if self.is_first:
             self._metrics.add(row)
         self.display.evaluated(min(fraction, 1.0), {score.name: value} | scores, row)
@@ -138,6 +139,7 @@ class TrainingLoop:
             "targets": progress.targets,
             "targets_per_second": round(progress.targets_per_second(), 1),
             **({} if math.isnan(loss) else {"train_loss": loss}),  # a model that is fitted in one pass has none
+            **progress.gradient_norms(),
             **{f"valid_{name}": value for name, value in scores.items()},
         }
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seqloom.data.line_batches import line_batch
 from seqloom.data.pairs import PairCodec, Pairs
 from seqloom.data.tokenizer import EOS, SOS
+from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.batching import padded_source
 from seqloom.explain.probes.probe import (
     EXAMPLES,
@@ -89,13 +90,9 @@ class SourceContexts(NetworkProbe):
     def example(self, number: int, text: str | None) -> Attributable:
         """The middle token of the target that the model writes by greedy search, given the source and the tokens before
         it."""
-        if text is not None:
-            ids = np.array([*self.codec.source.encode([text])[0], EOS], dtype=np.int64)
-        else:
-            place = example_number(number, self.data.num_lines)
-            ids = np.asarray(self.data.source.rows([place])[0]).astype(np.int64)
+        ids = self._source_ids(number, text)
         source, source_lengths = padded_source([ids])
-        target = self._greedy(source, source_lengths)
+        target, _ = self._greedy(source, source_lengths)
         middle = (len(target) - 1) // 2
         inputs = torch.tensor([[SOS, *target[:middle]]])
         targets, last = torch.tensor([target[: middle + 1]]), np.array([middle])
@@ -109,17 +106,38 @@ class SourceContexts(NetworkProbe):
         names = [self.codec.source.token(int(i)) for i in ids]
         return self.attributable(names, f"log p({self.codec.target.token(target[middle])})", score)
 
-    def _greedy(self, source: Tensor, lengths: Tensor) -> list[int]:
+    def alignment(self, number: int, text: str | None) -> Alignment | None:
+        """The attention of the target of greedy search to the source of the example; None of a model without
+        attention."""
+        ids = self._source_ids(number, text)
+        target, attention = self._greedy(*padded_source([ids]))
+        if not attention:
+            return None
+        source, written = self.codec.source.token, self.codec.target.token
+        return Alignment([source(int(i)) for i in ids], [written(i) for i in target], attention)
+
+    def _source_ids(self, number: int, text: str | None) -> NDArray[np.int64]:
+        if text is not None:
+            return np.array([*self.codec.source.encode([text])[0], EOS], dtype=np.int64)
+        place = example_number(number, self.data.num_lines)
+        return np.asarray(self.data.source.rows([place])[0]).astype(np.int64)
+
+    def _greedy(self, source: Tensor, lengths: Tensor) -> tuple[list[int], list[list[float]]]:
+        """The target with `<eos>`, and the attention of each of its tokens, where the model has attention."""
         encoded = self.network.encode(source.to(self.device), lengths.to(self.device))
-        state, token, target = self.network.initial_state(encoded, 1), SOS, []
+        state, token = self.network.initial_state(encoded, 1), SOS
+        target: list[int] = []
+        attention: list[list[float]] = []
         for _ in range(2 * source.shape[1] + 10):
             ids = torch.tensor([[token]], device=self.device)
-            log_probs, state, _ = self.network.decode_next(ids, state, encoded)
+            log_probs, state, weights = self.network.decode_next(ids, state, encoded)
             token = int(log_probs[0, 0].argmax())
             target.append(token)
+            if weights is not None:
+                attention.append(weights[0, 0].tolist())
             if token == EOS:
                 break
-        return target
+        return target, attention
 
 
 def _last_loss(

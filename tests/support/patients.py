@@ -1,0 +1,190 @@
+"""Trainings with planted diseases, and healthy ones: small data drawn from a seed, and what is wrong with each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+import seqloom
+from seqloom.nn.cells.rnn import RNN, RNNSettings
+
+Random = np.random.Generator
+Alter = Callable[[RNN], None]
+"""Changes the initial weights of a cell."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """`disease`: what `explain` should find first. `write` draws the data; `alter` plants initial weights in the cells
+    with ReLU. `cured`: whether a change of settings is a cure."""
+
+    name: str
+    disease: str
+    task: str
+    model: str
+    write: Callable[[Path, Random], str]
+    updates: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    alter: Alter | None = None
+    cured: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """Within this context, cells with ReLU begin with the planted weights, also where `explain` builds them anew."""
+        begin, alter = RNN.__init__, self.alter
+
+        def altered(cell: RNN, input_size: int, settings: RNNSettings) -> None:
+            begin(cell, input_size, settings)
+            if alter is not None and settings.activation == "relu":
+                with torch.no_grad():
+                    alter(cell)
+
+        with patch.object(RNN, "__init__", altered):
+            yield
+
+    def train(self, folder: Path, seed: int) -> tuple[seqloom.Run, str]:
+        """A run with the data of the seed, and the data."""
+        random = np.random.default_rng(seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        data = self.write(folder / "train", random)
+        valid = self.write(folder / "valid", np.random.default_rng(seed + 1_000))
+        run = seqloom.train(
+            self.task, data, valid=valid, model=self.model, updates=self.updates, seed=seed, out=folder / "run",
+            threads=1, quiet=True, settings={"training.checkpoint_seconds": 1000, **_SMALL[self.task], **self.settings},
+        )  # fmt: skip
+        return run, valid
+
+
+_SMALL: dict[str, dict[str, Any]] = {
+    "classify": {"model.hidden_size": 64, "output.pool": "last", "data.examples_per_batch": 32},
+    "translate": {"encoder.hidden_size": 64, "decoder.hidden_size": 64, "embedding.dim": 32},
+    "language-model": {"model.hidden_size": 64, "embedding.dim": 32, "tokenizer.min_count": 1},
+}
+_TEXT = {"embedding.dim": 32, "embedding.dropout": 0.0, "output.dropout": 0.0, "tokenizer.min_count": 1}
+
+
+def adding_problem(count: int, time: int) -> Callable[[Path, Random], str]:
+    """Numbers in [0, 1] and a mask with a one in each half: is the sum of the two marked numbers above 1? Hochreiter
+    and Schmidhuber 1997, experiment 4, as classes."""
+
+    def write(path: Path, random: Random) -> str:
+        lines = ["@univariate false\n@classLabel true small large\n@data\n"]
+        for _ in range(count):
+            values, marks = random.random(time), np.zeros(time, int)
+            marks[[random.integers(time // 2), random.integers(time // 2, time)]] = 1
+            label = "large" if values @ marks > 1 else "small"
+            lines.append(f"{','.join(f'{v:.3f}' for v in values)}:{','.join(map(str, marks))}:{label}\n")
+        path = path.with_suffix(".ts")
+        path.write_text("".join(lines))
+        return str(path)
+
+    return write
+
+
+def early_word(count: int, time: int, classes: int = 4, noise: float = 0.0) -> Callable[[Path, Random], str]:
+    """One of some words, which is the class, at the beginning of a text of `time` words that tell nothing. `noise`: the
+    share of examples with another class."""
+
+    def write(path: Path, random: Random) -> str:
+        lines = []
+        for _ in range(count):
+            label = random.integers(classes)
+            words = [f"key{label}", *(f"w{i}" for i in random.integers(6, size=time - 1))]
+            lines.append(f"class{random.integers(classes) if random.random() < noise else label}\t{' '.join(words)}\n")
+        path = path.with_suffix(".tsv")
+        path.write_text("".join(lines))
+        return str(path)
+
+    return write
+
+
+def random_words(count: int, words: int, vocabulary: int, noise: float) -> Callable[[Path, Random], str]:
+    """Texts of words of which some speak weakly for a class, and some labels are wrong."""
+
+    def write(path: Path, random: Random) -> str:
+        lines = []
+        for _ in range(count):
+            label = random.integers(2)
+            ids = random.integers(vocabulary, size=words)
+            ids[: words // 4] = ids[: words // 4] // 2 * 2 + label
+            random.shuffle(ids)
+            lines.append(f"class{random.integers(2) if random.random() < noise else label}\t{' '.join(f'w{i}' for i in ids)}\n")
+        path = path.with_suffix(".tsv")
+        path.write_text("".join(lines))
+        return str(path)
+
+    return write
+
+
+def answers(tokens: int, time: int) -> Callable[[Path, Random], str]:
+    """A stream of questions: a key word, `time` words that tell nothing, and after `?` the key again."""
+
+    def write(path: Path, random: Random) -> str:
+        lines = []
+        for _ in range(tokens // (20 * (time + 3))):
+            line = []
+            for _ in range(20):
+                key = random.integers(8)
+                line += [f"key{key}", *(f"w{i}" for i in random.integers(3, size=time)), "?", f"answer{key}"]
+            lines.append(" ".join(line) + "\n")
+        path = path.with_suffix(".txt")
+        path.write_text("".join(lines))
+        return str(path)
+
+    return write
+
+
+def reversed_letters(count: int, longest: int) -> Callable[[Path, Random], str]:
+    """Letters, and the same in reverse."""
+
+    def write(path: Path, random: Random) -> str:
+        lines = []
+        for _ in range(count):
+            letters = random.choice(list("abcdefghijkl"), size=random.integers(2, longest + 1))
+            lines.append(f"{' '.join(letters)}\t{' '.join(letters[::-1])}\n")
+        path = path.with_suffix(".tsv")
+        path.write_text("".join(lines))
+        return str(path)
+
+    return write
+
+
+def _large_recurrent_matrix(cell: RNN) -> None:
+    cell.recurrent_weight.mul_(1.2)
+
+
+def _dying_units(cell: RNN) -> None:
+    cell.bias[cell.output_size // 8 :] = -8.0
+
+
+PATIENTS = [
+    Patient("vanishing", "vanishing gradients", "classify", "rnn", adding_problem(1_500, 200), 500),
+    Patient("exploding", "exploding gradients", "classify", "rnn", early_word(2_000, 60), 400,
+            {**_TEXT, "model.activation": "relu", "training.clip_norm": 0.0}, _large_recurrent_matrix),
+    Patient("saturated", "saturated gates", "classify", "lstm", early_word(2_000, 40), 400,
+            {**_TEXT, "model.forget_bias": -8.0}),
+    Patient("dead", "dead units", "classify", "rnn", early_word(2_000, 20), 400,
+            {**_TEXT, "model.activation": "relu"}, _dying_units),
+    Patient("short-horizon", "horizon too short", "language-model", "lstm", answers(60_000, 10), 1_000,
+            {"data.horizon": 5}),
+    Patient("over-fitted", "over-fitting", "classify", "lstm", random_words(300, 20, 200, 0.2), 500, _TEXT),
+    Patient("under-trained", "under-training", "classify", "lstm", early_word(4_000, 15), 25, _TEXT),
+    Patient("bottleneck", "bottleneck", "translate", "lstm", reversed_letters(6_000, 20), 800),
+    Patient("fast", "learning rate too high", "classify", "lstm", early_word(2_000, 20), 400,
+            {**_TEXT, "training.learning_rate": 0.3}),
+    Patient("healthy-classifier", "healthy", "classify", "lstm", early_word(4_000, 15), 500, _TEXT, cured=False),
+    Patient("healthy-translator", "healthy", "translate", "lstm+attention", reversed_letters(6_000, 10), 1_000,
+            cured=False),
+    Patient("healthy-language-model", "healthy", "language-model", "lstm", answers(60_000, 6), 1_000, cured=False),
+]  # fmt: skip
+BY_NAME = {patient.name: patient for patient in PATIENTS}
