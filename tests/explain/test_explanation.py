@@ -24,6 +24,7 @@ from tests.support.labelled import train_labelled, write_labelled, write_series
 from tests.support.page_elements import Elements, loads
 from tests.support.pairs import train_pairs, write_pairs
 from tests.support.ranks import write_neighbours
+from tests.support.small_tasks import SMALL_TASKS
 
 
 def text_run(folder: Path, model: str = "lstm", **settings: object) -> tuple[seqloom.Run, str]:
@@ -147,6 +148,21 @@ def test_runs_are_laid_over_each_other_by_the_command(
     assert names == {"lstm", "ngram"}
 
 
+@pytest.mark.parametrize("task", ["vectors", "transcribe", "describe"])
+def test_a_run_without_contexts_of_tokens_is_judged_by_its_training(task: str, tmp_path: Path) -> None:
+    small = SMALL_TASKS[task]
+    data = small.data(tmp_path)
+    run = small.train(task, data, tmp_path / "run")
+    explanation = run.explain(data)
+    (measured,) = explanation.measured
+    assert measured.health is not None
+    assert measured.health.valid
+    unexamined = "not contexts and gradients by lag" in explanation.verdict[-1]
+    assert unexamined == (task != "describe")
+    assert (measured.attribution is None) == unexamined
+    json.dumps(explanation.to_json(), allow_nan=False)
+
+
 def test_runs_of_two_tasks_are_refused(tmp_path: Path) -> None:
     first, data = text_run(tmp_path)
     second, _ = labelled(tmp_path)
@@ -184,8 +200,11 @@ def test_the_first_word_of_a_line_is_known_after_the_beginning_of_the_line(tmp_p
 
 def test_a_prescription_changes_something(tmp_path: Path) -> None:
     run, _ = text_run(tmp_path, **{"training.learning_rate": 1e-3})
-    # The gates begin open and the learning rate is small already.
-    assert prescriptions(run, [Finding("saturated gates", "because", 0.95)]) == []
+    # The gates begin open already.
+    (smaller,) = prescriptions(run, [Finding("saturated gates", "because", 0.95)])
+    assert smaller.changes == {"training.learning_rate": 3e-4}
+    # The learning rate is low already.
+    assert prescriptions(run, [Finding("learning rate too high", "because", 0.97)]) == []
     assert prescribe(run, "", "", "lstm", {"training.learning_rate": 1e-3}) is None
     assert prescribe(run, "", "", "lstm", {}, longer=3.0) is not None
 

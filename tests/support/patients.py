@@ -16,6 +16,8 @@ import seqloom
 from seqloom.nn.cells.rnn import RNN, RNNSettings
 
 Random = np.random.Generator
+Write = Callable[[Path, Random, int], str]
+"""Writes so many examples, or questions of a text, to a path, which gets an ending."""
 Alter = Callable[[RNN], None]
 """Changes the initial weights of a cell."""
 
@@ -29,7 +31,8 @@ class Patient:
     disease: str
     task: str
     model: str
-    write: Callable[[Path, Random], str]
+    write: Write
+    count: int
     updates: int
     settings: Mapping[str, Any] = field(default_factory=dict)
     alter: Alter | None = None
@@ -40,7 +43,7 @@ class Patient:
 
     @contextmanager
     def planted(self) -> Iterator[None]:
-        """Within this context, cells with ReLU begin with the planted weights, also where `explain` builds them anew."""
+        """Within this context, cells with ReLU begin with the planted weights, also those that `explain` builds."""
         begin, alter = RNN.__init__, self.alter
 
         def altered(cell: RNN, input_size: int, settings: RNNSettings) -> None:
@@ -56,8 +59,7 @@ class Patient:
         """A run with the data of the seed, and the data."""
         random = np.random.default_rng(seed)
         folder.mkdir(parents=True, exist_ok=True)
-        data = self.write(folder / "train", random)
-        valid = self.write(folder / "valid", np.random.default_rng(seed + 1_000))
+        data, valid = self.write(folder / "train", random, self.count), self.write(folder / "valid", random, _VALID)
         run = seqloom.train(
             self.task, data, valid=valid, model=self.model, updates=self.updates, seed=seed, out=folder / "run",
             threads=1, quiet=True, settings={"training.checkpoint_seconds": 1000, **_SMALL[self.task], **self.settings},
@@ -65,19 +67,27 @@ class Patient:
         return run, valid
 
 
+_VALID = 400
 _SMALL: dict[str, dict[str, Any]] = {
-    "classify": {"model.hidden_size": 64, "output.pool": "last", "data.examples_per_batch": 32},
-    "translate": {"encoder.hidden_size": 64, "decoder.hidden_size": 64, "embedding.dim": 32},
+    "classify": {"model.hidden_size": 32, "output.pool": "last", "data.examples_per_batch": 32},
+    "translate": {
+        "encoder.hidden_size": 48,
+        "decoder.hidden_size": 48,
+        "embedding.dim": 16,
+        "decoding.validation_examples": 20,
+    },
     "language-model": {"model.hidden_size": 64, "embedding.dim": 32, "tokenizer.min_count": 1},
 }
+_PAIRS = {"data.tokens_per_batch": 400, "training.learning_rate": 5e-3, "embedding.dropout": 0.0,
+          "output.dropout": 0.0, "output.label_smoothing": 0.0}  # fmt: skip
 _TEXT = {"embedding.dim": 32, "embedding.dropout": 0.0, "output.dropout": 0.0, "tokenizer.min_count": 1}
 
 
-def adding_problem(count: int, time: int) -> Callable[[Path, Random], str]:
+def adding_problem(time: int) -> Write:
     """Numbers in [0, 1] and a mask with a one in each half: is the sum of the two marked numbers above 1? Hochreiter
     and Schmidhuber 1997, experiment 4, as classes."""
 
-    def write(path: Path, random: Random) -> str:
+    def write(path: Path, random: Random, count: int) -> str:
         lines = ["@univariate false\n@classLabel true small large\n@data\n"]
         for _ in range(count):
             values, marks = random.random(time), np.zeros(time, int)
@@ -91,11 +101,11 @@ def adding_problem(count: int, time: int) -> Callable[[Path, Random], str]:
     return write
 
 
-def early_word(count: int, time: int, classes: int = 4, noise: float = 0.0) -> Callable[[Path, Random], str]:
+def early_word(time: int, classes: int = 4, noise: float = 0.0) -> Write:
     """One of some words, which is the class, at the beginning of a text of `time` words that tell nothing. `noise`: the
     share of examples with another class."""
 
-    def write(path: Path, random: Random) -> str:
+    def write(path: Path, random: Random, count: int) -> str:
         lines = []
         for _ in range(count):
             label = random.integers(classes)
@@ -108,17 +118,19 @@ def early_word(count: int, time: int, classes: int = 4, noise: float = 0.0) -> C
     return write
 
 
-def random_words(count: int, words: int, vocabulary: int, noise: float) -> Callable[[Path, Random], str]:
+def random_words(words: int, vocabulary: int, noise: float) -> Write:
     """Texts of words of which some speak weakly for a class, and some labels are wrong."""
 
-    def write(path: Path, random: Random) -> str:
+    def write(path: Path, random: Random, count: int) -> str:
         lines = []
         for _ in range(count):
             label = random.integers(2)
             ids = random.integers(vocabulary, size=words)
             ids[: words // 4] = ids[: words // 4] // 2 * 2 + label
             random.shuffle(ids)
-            lines.append(f"class{random.integers(2) if random.random() < noise else label}\t{' '.join(f'w{i}' for i in ids)}\n")
+            lines.append(
+                f"class{random.integers(2) if random.random() < noise else label}\t{' '.join(f'w{i}' for i in ids)}\n"
+            )
         path = path.with_suffix(".tsv")
         path.write_text("".join(lines))
         return str(path)
@@ -126,12 +138,12 @@ def random_words(count: int, words: int, vocabulary: int, noise: float) -> Calla
     return write
 
 
-def answers(tokens: int, time: int) -> Callable[[Path, Random], str]:
+def answers(time: int) -> Write:
     """A stream of questions: a key word, `time` words that tell nothing, and after `?` the key again."""
 
-    def write(path: Path, random: Random) -> str:
+    def write(path: Path, random: Random, count: int) -> str:
         lines = []
-        for _ in range(tokens // (20 * (time + 3))):
+        for _ in range(count // 20):
             line = []
             for _ in range(20):
                 key = random.integers(8)
@@ -144,13 +156,13 @@ def answers(tokens: int, time: int) -> Callable[[Path, Random], str]:
     return write
 
 
-def reversed_letters(count: int, longest: int) -> Callable[[Path, Random], str]:
+def reversed_letters(longest: int, alphabet: str = "abcdefgh") -> Write:
     """Letters, and the same in reverse."""
 
-    def write(path: Path, random: Random) -> str:
+    def write(path: Path, random: Random, count: int) -> str:
         lines = []
         for _ in range(count):
-            letters = random.choice(list("abcdefghijkl"), size=random.integers(2, longest + 1))
+            letters = random.choice(list(alphabet), size=random.integers(2, longest + 1))
             lines.append(f"{' '.join(letters)}\t{' '.join(letters[::-1])}\n")
         path = path.with_suffix(".tsv")
         path.write_text("".join(lines))
@@ -168,23 +180,28 @@ def _dying_units(cell: RNN) -> None:
 
 
 PATIENTS = [
-    Patient("vanishing", "vanishing gradients", "classify", "rnn", adding_problem(1_500, 200), 500),
-    Patient("exploding", "exploding gradients", "classify", "rnn", early_word(2_000, 60), 400,
-            {**_TEXT, "model.activation": "relu", "training.clip_norm": 0.0}, _large_recurrent_matrix),
-    Patient("saturated", "saturated gates", "classify", "lstm", early_word(2_000, 40), 400,
-            {**_TEXT, "model.forget_bias": -8.0}),
-    Patient("dead", "dead units", "classify", "rnn", early_word(2_000, 20), 400,
-            {**_TEXT, "model.activation": "relu"}, _dying_units),
-    Patient("short-horizon", "horizon too short", "language-model", "lstm", answers(60_000, 10), 1_000,
-            {"data.horizon": 5}),
-    Patient("over-fitted", "over-fitting", "classify", "lstm", random_words(300, 20, 200, 0.2), 500, _TEXT),
-    Patient("under-trained", "under-training", "classify", "lstm", early_word(4_000, 15), 25, _TEXT),
-    Patient("bottleneck", "bottleneck", "translate", "lstm", reversed_letters(6_000, 20), 800),
-    Patient("fast", "learning rate too high", "classify", "lstm", early_word(2_000, 20), 400,
-            {**_TEXT, "training.learning_rate": 0.3}),
-    Patient("healthy-classifier", "healthy", "classify", "lstm", early_word(4_000, 15), 500, _TEXT, cured=False),
-    Patient("healthy-translator", "healthy", "translate", "lstm+attention", reversed_letters(6_000, 10), 1_000,
+    Patient("vanishing", "vanishing gradients", "classify", "rnn", adding_problem(200), 1_000, 250,
             cured=False),
-    Patient("healthy-language-model", "healthy", "language-model", "lstm", answers(60_000, 6), 1_000, cured=False),
+    Patient("exploding", "exploding gradients", "classify", "rnn", early_word(60), 2_000, 250,
+            {**_TEXT, "model.activation": "relu", "training.clip_norm": 0.0}, _large_recurrent_matrix),
+    Patient("saturated", "saturated gates", "classify", "lstm", early_word(40), 2_000, 250,
+            {**_TEXT, "model.forget_bias": -8.0}),
+    Patient("dead", "dead units", "classify", "rnn", early_word(20), 2_000, 250,
+            {**_TEXT, "model.activation": "relu"}, _dying_units),
+    Patient("short-horizon", "horizon too short", "language-model", "lstm", answers(10), 5_000, 800,
+            {"data.horizon": 5}),
+    Patient("over-fitted", "over-fitting", "classify", "lstm", random_words(20, 200, 0.2), 300, 250, _TEXT),
+    Patient("under-trained", "under-training", "classify", "lstm", early_word(15), 4_000, 25, _TEXT),
+    Patient("bottleneck", "bottleneck", "translate", "lstm", reversed_letters(14), 6_000, 1_500, _PAIRS),
+    Patient("fast", "learning rate too high", "classify", "lstm", early_word(20), 2_000, 250,
+            {**_TEXT, "training.learning_rate": 0.3}),
+    Patient("healthy-classifier", "healthy", "classify", "lstm", early_word(15), 4_000, 300, _TEXT, cured=False),
+    Patient("healthy-translator", "healthy", "translate", "lstm+attention", reversed_letters(6), 6_000, 700, _PAIRS,
+            cured=False),
+    Patient("healthy-language-model", "healthy", "language-model", "lstm", answers(5), 10_000, 600, cured=False),
 ]  # fmt: skip
-BY_NAME = {patient.name: patient for patient in PATIENTS}
+LONG_LAG = Patient("long-lag", "vanishing gradients", "classify", "rnn", early_word(200), 1_000, 250, _TEXT)
+"""In the place of the adding problem, which a cured network learns in a thousand updates."""
+
+CURED = [LONG_LAG, *(patient for patient in PATIENTS if patient.cured)]
+BY_NAME = {patient.name: patient for patient in [*PATIENTS, LONG_LAG]}

@@ -78,8 +78,9 @@ def explain(
             raise RequestError("trials need a folder", where="tries", expected="the folder of the explanation")
         trials = try_prescriptions(runs[0], cures[:tries], Path(folder) / "trials")
     parts = list(zip(runs, encoded, names, strict=True))
+    verdict = [*sentences(names, by_run), *_differences(measured), *_memories(measured), *_unexamined(measured)]
     return Explanation(
-        [*sentences(names, by_run), *_differences(measured), *_memories(measured)], by_run, cures, measured,
+        verdict, by_run, cures, measured,
         {name: back_off(run.model, part) for run, part, name in parts if isinstance(run.model, NgramModel)},
         {name: class_weights(run) for run, _, name in parts if isinstance(run.model, BagOfWords)}, trials,
     )  # fmt: skip
@@ -100,6 +101,15 @@ def _memories(measured: Sequence[Measured]) -> list[str]:
         f"{each.curve.memory_high}); its loss is {each.curve.gain:.3g} {each.curve.score} lower with it."
         for each in measured
         if each.curve is not None and each.curve.uses_context
+    ]
+
+
+def _unexamined(measured: Sequence[Measured]) -> list[str]:
+    """What a reader might miss."""
+    return [
+        f"Of a run of {each.task}, only the losses and the weights are examined, not contexts and gradients by lag."
+        for each in measured[:1]
+        if not each.examples_are_probed
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,45 +28,47 @@ def findings(measured: Measured) -> list[Finding]:
 
 
 def _diverging(m: Measured) -> Finding | None:
-    """A learning rate that is too high: steps as large as the weights, and a training loss that rises again."""
+    """A learning rate that is too high: steps as large as the weights, and a training that gains little or jumps."""
     health = m.health
-    if health is None or health.update_ratio is None:
+    if health is None:
         return None
-    if health.update_ratio < _LARGE_STEP and not math.isinf(health.rises):
+    step, growth, last = health.first_step or 0.0, health.growth or 1.0, health.update_ratio or 0.0
+    harmed = m.learns_little or health.rises >= _JUMP
+    if last < _LARGE_STEP and not (harmed and (step >= _WHOLE_STEP or growth >= _GROWTH)):
         return None
     return Finding(
         "learning rate too high",
-        f"One step at the highest learning rate ({m.setting('training.learning_rate'):g}) moves a weight matrix by "
-        f"{health.update_ratio:.0%} of its norm; a healthy step is about 0.1 to 1 %.",
+        f"With a learning rate of {m.setting('training.learning_rate'):g} a step can move a weight matrix by "
+        f"{max(step, last):.0%} of its norm, where 1 to 10 % is usual; the weights grew to {growth:.1f} times what "
+        f"they were, and the training loss {'jumps' if health.rises >= _JUMP else 'stays high'}.",
         0.97,
     )
 
 
 def _exploding(m: Measured) -> Finding | None:
-    """Gradients that grow from step to step, with nothing to clip them."""
+    """Gradients that are far larger than the loss, with nothing to clip them."""
     health = m.health
-    if health is None or health.clip_norm or not m.reach:
+    if health is None or health.clip_norm != 0 or not m.reach:
         return None
-    norms = [norm for norm in health.gradient_norms if math.isfinite(norm)]
-    largest = max(m.reach_before or m.reach, key=lambda reach: reach.decay if math.isfinite(reach.decay) else 0.0)
-    exponent = max((dynamics.exponents[0] for dynamics in m.dynamics), default=0.0)
-    spread = max(norms) / max(statistics.median_high(norms), 1e-12) if norms else math.inf
-    if largest.decay > 1.02:
-        cause = f"Gradients grow by a factor of {largest.decay:.3g} a step back in time ({largest.layer})"
-    elif exponent > 0.05:
-        cause = f"Gradients grow with states that part at {exponent:.2g} nats a step (the Lyapunov exponent)"
-    elif len(norms) < len(health.gradient_norms):
-        cause = f"{len(health.gradient_norms) - len(norms)} of {len(health.gradient_norms)} gradients are not finite"
-    elif spread >= 20:
-        cause = f"The largest gradient of a batch has {spread:.0f} times the norm of the median one"
-    else:
+    norms = health.largest_norms or health.probe_norms
+    largest = max(norms, default=0.0)
+    loss = max(abs(min(health.valid, default=1.0)), 1.0)
+    if math.isfinite(largest) and largest < _EXPLODED * loss:
         return None
-    return Finding("exploding gradients", f"{cause}, and clip_norm is 0, so that nothing limits a step.", 0.98)
+    growing = max(m.reach_before or m.reach, key=lambda reach: reach.decay if math.isfinite(reach.decay) else 0.0)
+    cause = ""
+    if growing.decay > 1.02:
+        cause = f" Before the training they grow by a factor of {growing.decay:.3g} a step back ({growing.layer})."
+    return Finding(
+        "exploding gradients",
+        f"The largest gradient had a norm of {largest:.3g}, and clip_norm is 0, so that nothing limits a step.{cause}",
+        0.98,
+    )
 
 
 def _dead(m: Measured) -> Finding | None:
     dead = max((gates.dead for gates in m.gates if gates.dead is not None), default=0.0)
-    if dead < 0.4:
+    if dead < _DEAD:
         return None
     return Finding("dead units", f"{dead:.0%} of the ReLU units are zero at every step: they learn nothing.", 0.96)
 
@@ -122,15 +123,18 @@ def _short_horizon(m: Measured) -> Finding | None:
 
 
 def _overfitting(m: Measured) -> Finding | None:
+    """A validation loss that rose again, by a part of the whole loss that counts, while the training loss fell."""
     health = m.health
     if health is None or health.overfit < 0.05 or health.gap < 0.2:
+        return None
+    if health.valid[-1] - min(health.valid) < 0.02 * abs(health.valid[0]):
         return None
     lowest = health.updates[health.valid.index(min(health.valid))]
     return Finding(
         "over-fitting",
         f"The validation loss was lowest after update {lowest:,} ({min(health.valid):.3g}) and rose by "
         f"{health.overfit:.0%} to {health.valid[-1]:.3g}, while the training loss fell to {health.train[-1]:.3g}.",
-        0.8 if health.overfit > 0.1 else 0.5,
+        0.8,
     )
 
 
@@ -148,18 +152,25 @@ def _bottleneck(m: Measured) -> Finding | None:
 
 
 def _undertrained(m: Measured) -> Finding | None:
+    """A validation loss that was still falling, or a training that ended before it had read all of the data."""
     health = m.health
-    if health is None or health.still_gaining < 0.1 or health.overfit > 0.01:
+    if health is None or health.overfit > 0.01 or len(health.valid) < 2:
         return None
-    return Finding(
-        "under-training",
-        f"The validation loss was still falling when the budget ended: {health.still_gaining:.0%} of all that was "
-        "gained came in the last quarter of the updates.",
-        0.7,
-    )
+    if health.late_gain >= _LATE_GAIN:
+        reason = (
+            f"The validation loss was still falling when the budget ended: {health.late_gain:.0%} of all that was "
+            "gained came in the second half of the updates."
+        )
+    elif len(health.valid) < 4 and health.epochs < 1:
+        reason = f"The budget ended after {health.epochs:.2g} passes over the training data, the loss still falling."
+    else:
+        return None
+    return Finding("under-training", reason, 0.7)
 
 
-_LARGE_STEP, _SATURATED = 0.1, 0.8
+_LARGE_STEP, _WHOLE_STEP, _GROWTH, _JUMP = 0.1, 0.5, 4.0, 0.5
+_EXPLODED = 100.0
+_DEAD, _SATURATED, _LATE_GAIN = 0.4, 0.8, 0.1
 _RULES = (
     _diverging, _exploding, _dead, _saturated, _vanishing, _short_horizon, _overfitting, _bottleneck, _undertrained,
 )  # fmt: skip

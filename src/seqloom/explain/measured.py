@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from seqloom.config import flatten
 from seqloom.data.token_file import TokenFile
@@ -22,21 +21,20 @@ from seqloom.explain.measures.health import Health, health
 from seqloom.explain.measures.memory_length import MemoryCurve, memory_curve
 from seqloom.explain.measures.recurrent_trace import recurrent_layers, traced_layers
 from seqloom.explain.measures.source_length import SourceLength, source_length
+from seqloom.explain.measures.untrained import untrained
 from seqloom.explain.measures.weight_gradients import WeightGradient, weight_gradients
 from seqloom.explain.probes.make import make_probe
 from seqloom.explain.probes.probe import NetworkProbe, whole_sequences
-from seqloom.explain.probes.translate import SourceContexts
+from seqloom.explain.probes.translate import PairContexts
 from seqloom.run import Run
-from seqloom.storage.tensors import read_tensors
-from seqloom.tasks.capabilities import FittedSettings
-from seqloom.tasks.network_task import NetworkTask
 
 
 @dataclass(frozen=True)
 class Measured:
     """`reach_before`: of the untrained weights, which follow from the seed. `longer`: what a context beyond the horizon
     of truncated back-propagation holds. `chance`: the loss of the frequencies of the answers alone, where it is known.
-    What a model does not have is empty or None."""
+    What a model does not have is empty or None.
+    `examples_are_probed`: whether single examples were looked into, beside the training."""
 
     name: str
     task: str
@@ -58,6 +56,7 @@ class Measured:
     longer: LongerContext | None = None
     health: Health | None = None
     chance: float | None = None
+    examples_are_probed: bool = False
 
     def setting(self, name: str) -> Any:
         return self.settings.get(name)
@@ -80,10 +79,12 @@ def measure_run(run: Run, data: Any, name: str, example: int = 1, text: str | No
         "settings": flatten(run.plan.settings),
         "score": {name: value for name, value in run.evaluate(data).items() if isinstance(value, int | float)},
     }
+    facts["health"] = health(run, data)
     probe = make_probe(run, data)
     if probe is None:
         return Measured(**facts)
-    facts["curve"] = memory_curve(probe)
+    facts["examples_are_probed"] = True
+    facts["curve"] = memory_curve(probe) if probe.longest > max(probe.smallest, 1) else None
     facts["chance"] = _chance(probe)
     if isinstance(probe, NetworkProbe):
         with whole_sequences(probe.network):
@@ -92,10 +93,8 @@ def measure_run(run: Run, data: Any, name: str, example: int = 1, text: str | No
         facts["dependence"] = dependence(data)
         if facts["settings"].get("data.mode") == "stream" and facts.get("gates"):
             facts["longer"] = longer_context(data, facts["settings"]["data.horizon"])
-    if isinstance(probe, SourceContexts):
+    if isinstance(probe, PairContexts):
         facts |= {"by_length": source_length(probe), "alignment": probe.alignment(example, text)}
-    if isinstance(run.task, NetworkTask) and not isinstance(run.plan.settings, FittedSettings):
-        facts["health"] = health(run, data)
     return Measured(**facts)
 
 
@@ -112,19 +111,6 @@ def _of_network(run: Run, probe: NetworkProbe, example: int, text: str | None) -
         "heads": attention_heads(probe) if has_self_attention(probe.network) else [],
         "attribution": integrated_gradients(probe.example(example, text)),
     }
-
-
-def untrained(run: Run) -> nn.Module:
-    """The network as it was before its first update: its weights follow from the seed. Pretrained embeddings are left
-    out."""
-    assert isinstance(run.task, NetworkTask)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.plan.seed)
-        network = run.task.rebuild(read_tensors(run.folder / "model.safetensors"), run.plan.model, run.plan.settings)
-    encoder: Any = getattr(network, "encoder", None)
-    if hasattr(encoder, "chunk_size"):
-        encoder.chunk_size = 0
-    return network.to(run.runtime.device).eval()
 
 
 def _chance(probe: Any) -> float | None:

@@ -88,9 +88,8 @@ def _time_scale(run: Run) -> float:
 
 
 def _vanishing(run: Run) -> Cures:
-    model, rate = run.plan.model, 3e-3
-    gated = _gated(run)
-    chrono = {"model.time_scale": _time_scale(run), "training.learning_rate": rate}
+    model, gated = run.plan.model, _gated(run)
+    chrono = {"model.time_scale": _time_scale(run)}
     cures: Cures = [("a gated cell with chrono initialisation keeps its state over long times", gated, chrono, 1.0)]
     if gated != model:
         cures.append(("a gated cell carries gradients further", gated, {}, 1.0))
@@ -110,8 +109,13 @@ def _gates(run: Run) -> Cures:
     model = run.plan.model
     return [
         ("gates that start open and unsaturated", model, {"model.forget_bias": 1.0}, 1.0),
-        ("smaller steps keep units in their linear range", model, {"training.learning_rate": 1e-3}, 1.0),
+        ("smaller steps keep units in their linear range", model, _smaller_steps(run), 1.0),
     ]
+
+
+def _smaller_steps(run: Run) -> dict[str, float]:
+    """A third of the learning rate, rounded to one digit."""
+    return {"training.learning_rate": float(f"{flatten(run.plan.settings)['training.learning_rate'] / 3:.0e}")}
 
 
 def _rate(run: Run) -> Cures:
@@ -127,10 +131,10 @@ def _rate(run: Run) -> Cures:
 def _clip(run: Run) -> Cures:
     model = run.plan.model
     return [
-        ("clipping bounds every step, and smaller ones stay in its range", model,
-         {"training.clip_norm": 1.0, "training.learning_rate": 1e-3}, 1.0),
+        ("clipping bounds every step", model, {"training.clip_norm": 1.0}, 1.0),
+        ("clipping, and smaller steps", model, {"training.clip_norm": 1.0, **_smaller_steps(run)}, 1.0),
         ("the gates of an LSTM hold gradients near 1", _gated(run), {"training.clip_norm": 1.0}, 1.0),
-    ]  # fmt: skip
+    ]
 
 
 def _regularise(run: Run) -> Cures:
@@ -155,8 +159,8 @@ def _longer(run: Run) -> Cures:
 def _revive(run: Run) -> Cures:
     model = run.plan.model
     return [
-        ("units of tanh cannot die", model, {"model.activation": "tanh", "training.learning_rate": 1e-3}, 1.0),
-        ("smaller steps do not push units below zero for good", model, {"training.learning_rate": 1e-3}, 1.0),
+        ("units of tanh cannot die", model, {"model.activation": "tanh"}, 1.0),
+        ("smaller steps do not push units below zero for good", model, _smaller_steps(run), 1.0),
     ]
 
 

@@ -101,7 +101,7 @@ def _held_out_losses(symbols: NDArray[np.int64], lags: int, skipped: int) -> NDA
             rows = torch.randint(fitted, (_BATCH,), generator=generator)
             optimizer.zero_grad()
             logits = F.embedding_bag(contexts[rows], weights, mode="sum")
-            F.cross_entropy(logits, targets[rows]).backward()
+            F.cross_entropy(logits, targets[rows]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     with torch.no_grad():
         logits = F.embedding_bag(contexts[fitted:], weights, mode="sum")

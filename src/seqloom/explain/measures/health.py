@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from seqloom.explain.measures.untrained import untrained
 from seqloom.run import Run
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.training.checkpoint_folder import current_checkpoint
@@ -27,49 +28,71 @@ _LOSSES = {
     "tag": ("valid_nats_per_token", 1.0),
     "forecast": ("valid_loss", 1.0),
     "algorithm": ("valid_bits_per_sequence", math.log(2)),
+    "vectors": ("valid_nats_per_pair", 1.0),
+    "describe": ("valid_nats_per_token", 1.0),
+    "transcribe": ("valid_nats_per_token", 1.0),
 }
 """The validation metric of each task that is a loss, and what turns it into the unit of the training loss."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """`updates`, `train`, `valid`: the losses at each evaluation. `overfit`: how much the last validation loss is above
-    the lowest, as a share of the latter. `gap`: how much it is above the last training loss, as a share of itself.
-    `still_gaining`: the share of all the gain that came in the last quarter of the updates. `rises`: the largest rise
-    of the training loss over its lowest so far, as a share. `gradient_norms`: of probe batches before clipping;
-    `clip_rate`: the share of them above the limit `clip_norm`. `update_ratio`: the norm of a step at the highest
-    learning rate over that of the weights, the median over matrices. `padding`: the share of padding in the
-    batches."""
+    """`updates`, `train`, `valid`: the losses at each evaluation. `epochs`: passes over the training data. `overfit`:
+    how much the last validation loss is above the lowest, as a share of the latter. `gap`: how much it is above the
+    last training loss, as a share of itself. `late_gain`: the share of all the gain that came in the second half of
+    the updates. `rises`: the largest rise of the training loss over its lowest so far, as a share. `norms`,
+    `largest_norms`, `clip_rates`: the mean and the largest norm of the gradients between two evaluations, before
+    clipping, and the share that was clipped to `clip_norm`; empty of runs that did not record them. `probe_norms`: of
+    probe batches at the weights that the training left. `update_ratio`: the norm of a step at the highest learning
+    rate over that of the weights, the median over matrices, at the end; `first_step`: the largest that it can be at the
+    beginning. `growth`: the norm of the weights over that before the training, the median over matrices. `padding`: the
+    share of padding in the batches. What is not of a network's training is empty or None."""
 
     updates: list[int]
     train: list[float]
     valid: list[float]
+    epochs: float
     overfit: float
     gap: float
-    still_gaining: float
+    late_gain: float
     rises: float
-    gradient_norms: list[float]
-    clip_norm: float
-    clip_rate: float
-    update_ratio: float | None
-    padding: float
+    norms: list[float]
+    largest_norms: list[float]
+    clip_rates: list[float]
+    probe_norms: list[float] = field(default_factory=list)
+    clip_norm: float | None = None
+    update_ratio: float | None = None
+    first_step: float | None = None
+    growth: float | None = None
+    padding: float = 0.0
 
 
-def health(run: Run, data: Any) -> Health:
-    """Of a network's training, with probe batches from `data`."""
+def health(run: Run, data: Any) -> Health | None:
+    """Of a training that took steps, with probe batches from `data` where it is a network's; None of any other."""
     rows = MetricsFile(run.folder).rows()
     name, unit = _LOSSES[run.plan.task]
     rows = [row for row in rows if "train_loss" in row and isinstance(row.get(name), int | float)]
+    if not rows:
+        return None
     valid = [float(row[name]) * unit for row in rows]
     train = [float(row["train_loss"]) for row in rows]
     updates = [int(row["updates"]) for row in rows]
-    options: TrainingSettings = run.plan.settings.training  # type: ignore[attr-defined]
-    norms, padding = probe_gradients(run, data)
-    limit = options.clip_norm
-    return Health(
-        updates, train, valid, _overfit(valid), _gap(train, valid), _still_gaining(updates, valid), _rises(train),
-        norms, limit, float(np.mean([norm > limit for norm in norms])) if limit and norms else 0.0,
-        update_ratio(run, options), padding,
+    norms, largest, clipped = (
+        [float(row[name]) for row in rows if name in row]
+        for name in ("gradient_norm", "largest_gradient_norm", "clip_rate")
+    )
+    losses = Health(
+        updates, train, valid, float(rows[-1]["epoch"]), _overfit(valid), _gap(train, valid),
+        _late_gain(updates, valid), _rises(train), norms, largest, clipped,
+    )  # fmt: skip
+    options = getattr(run.plan.settings, "training", None)
+    if not isinstance(options, TrainingSettings) or not isinstance(run.task, NetworkTask):
+        return losses
+    probe_norms, padding = probe_gradients(run, data)
+    before = untrained(run)
+    return replace(
+        losses, probe_norms=probe_norms, clip_norm=options.clip_norm, update_ratio=update_ratio(run, options),
+        first_step=_first_step(before, options), growth=_growth(run.model, before), padding=padding,
     )  # fmt: skip
 
 
@@ -85,14 +108,13 @@ def _gap(train: Sequence[float], valid: Sequence[float]) -> float:
     return (valid[-1] - train[-1]) / max(abs(valid[-1]), 1e-9)
 
 
-def _still_gaining(updates: Sequence[int], valid: Sequence[float]) -> float:
-    if len(valid) < 4:
+def _late_gain(updates: Sequence[int], valid: Sequence[float]) -> float:
+    early = [value for update, value in zip(updates, valid, strict=True) if update <= 0.5 * updates[-1]]
+    finite = [value for value in valid if math.isfinite(value)]
+    if len(valid) < 4 or not early or not finite:
         return 0.0
-    before = [value for update, value in zip(updates, valid, strict=True) if update <= 0.75 * updates[-1]]
-    gained = valid[0] - min(valid)
-    if not before or gained <= 0.02 * abs(valid[0]):
-        return 0.0
-    return max(min(before) - min(valid), 0.0) / gained
+    gained = valid[0] - min(finite)
+    return max(min(early) - min(finite), 0.0) / gained if gained > 0.02 * abs(valid[0]) else 0.0
 
 
 def _rises(train: Sequence[float]) -> float:
@@ -155,4 +177,20 @@ def update_ratio(run: Run, options: TrainingSettings) -> float | None:
         mean = first / (1 - options.beta1**count)
         scale = (second / (1 - options.beta2**count)).sqrt() + 1e-8
         ratios.append(options.learning_rate * float((mean / scale).norm()) / max(float(weights.norm()), 1e-12))
+    return float(np.median(ratios)) if ratios else None
+
+
+def _first_step(untrained: nn.Module, options: TrainingSettings) -> float | None:
+    """AdamW moves each weight by at most about the learning rate: its share of their root mean square."""
+    if options.optimizer != "adamw":
+        return None
+    scales = [float(p.detach().square().mean().sqrt()) for n, p in untrained.named_parameters() if decays(n, p)]
+    return float(np.median([options.learning_rate / scale for scale in scales if scale])) if any(scales) else None
+
+
+def _growth(network: nn.Module, untrained: nn.Module) -> float | None:
+    """A matrix that began with zeros is left out."""
+    before = dict(untrained.named_parameters())
+    pairs = [(p, before[name]) for name, p in network.named_parameters() if decays(name, p) and name in before]
+    ratios = [float(p.detach().norm() / b.detach().norm()) for p, b in pairs if p.shape == b.shape and b.any()]
     return float(np.median(ratios)) if ratios else None

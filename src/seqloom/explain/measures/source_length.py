@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqloom.explain.probes.translate import SourceContexts
+from seqloom.explain.probes.translate import PairContexts
 
 _GROUPS = 6
 
@@ -28,8 +28,11 @@ class SourceLength:
         return self.long / max(self.short, 1e-9)
 
 
-def source_length(probe: SourceContexts) -> SourceLength:
+def source_length(probe: PairContexts) -> SourceLength | None:
+    """None where all sources are equally long."""
     lengths, losses = (np.array(part) for part in zip(*sorted(probe.losses_by_length()), strict=True))
+    if lengths[0] == lengths[-1]:
+        return None
     groups = np.array_split(np.arange(len(lengths)), min(_GROUPS, len(lengths)))
     third = max(len(lengths) * 2 // 3, 1)
     is_long = lengths >= lengths[min(third, len(lengths) - 1)]

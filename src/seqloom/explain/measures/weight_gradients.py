@@ -23,9 +23,9 @@ _NEARLY_ALL = 0.95
 
 @dataclass(frozen=True)
 class WeightGradient:
-    """Of one weight of a layer, where the loss is at the last step alone, over the first 16 examples. `shares[k]`: the norm of what the step at lag
-    k adds to the gradient, as a share of the sum of these norms. `norm`: that of the whole gradient. `reach`: the
-    number of last steps that hold 95 % of the shares."""
+    """Of one weight of a layer, where the loss is at the last step alone, over the first 16 examples. `shares[k]`: the
+    norm of what the step at lag k adds to the gradient, as a share of the sum of these norms. `norm`: that of the whole
+    gradient. `reach`: the number of last steps that hold 95 % of the shares."""
 
     layer: str
     weight: str
@@ -35,7 +35,7 @@ class WeightGradient:
 
 
 def weight_gradients(probe: NetworkProbe) -> list[WeightGradient]:
-    """Of every weight of every recurrent layer. Of a layer that runs backward in time, the loss is at the first step."""
+    """Of every weight of every recurrent layer; of one that runs backward in time, the loss is at the first step."""
     measured: list[WeightGradient] = []
     for backward in sorted({layer.runs_backward for layer in recurrent_layers(probe.network).values()}):
         with torch.enable_grad(), traced_layers(probe.network) as traces, _captured(probe.network) as arriving:

@@ -11,7 +11,8 @@ from seqloom.run import Run
 
 
 def make_probe(run: Run, data: Any) -> Probe | None:
-    """The probe of a run's task on encoded `data`; None where contexts mean nothing, as to word vectors."""
+    """The probe of a run's task on encoded `data`; None where contexts mean nothing, as to word vectors, or
+    are not cut yet, as of sounds."""
     is_network = isinstance(run.model, nn.Module)
     if run.plan.task == "language-model":
         from seqloom.explain.probes.language_model import NetworkTokenContexts, TokenContexts
@@ -38,6 +39,10 @@ def make_probe(run: Run, data: Any) -> Probe | None:
         from seqloom.explain.probes.translate import SourceContexts
 
         return SourceContexts(run.trained, data)
+    if run.plan.task == "describe":
+        from seqloom.explain.probes.translate import VectorContexts
+
+        return VectorContexts(run.trained, data)
     if run.plan.task == "algorithm":
         from seqloom.explain.probes.algorithm import StepContexts
 

@@ -1,19 +1,23 @@
-"""Contexts of pairs: what an encoder-decoder makes of a target given the last k elements of its source."""
+"""Contexts of sources: what an encoder-decoder makes of a target given the last k elements of its source."""
 
 from __future__ import annotations
 
-from typing import Any
+from abc import abstractmethod
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seqloom.data.descriptions import DescriptionCodec
+from seqloom.data.example import Frames
 from seqloom.data.line_batches import line_batch
-from seqloom.data.pairs import PairCodec, Pairs
-from seqloom.data.tokenizer import EOS, SOS
+from seqloom.data.pairs import PairCodec
+from seqloom.data.tokenizer import EOS, SOS, Tokenizer
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.batching import padded_source
+from seqloom.errors import RequestError
 from seqloom.explain.probes.probe import (
     EXAMPLES,
     ROWS,
@@ -28,21 +32,43 @@ from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.tasks.capabilities import Trained
 
 
-class SourceContexts(NetworkProbe):
-    """Of pairs. Cut, a source keeps its last k tokens before `<eos>`; the target is read as it is."""
+class PairContexts(NetworkProbe):
+    """Of sources and their targets. Cut, a source keeps its last k elements; the target is read as it is."""
 
     score: str = "nats a target token"
     input_name = "encoder"
+    sources: list[NDArray[Any]]
+    targets: list[NDArray[np.int64]]
 
-    def __init__(self, trained: Trained, data: Pairs) -> None:
+    def __init__(self, trained: Trained, data: Any) -> None:
         self.network: EncoderDecoder = trained.model
-        self.data = data
-        self.codec: PairCodec = trained.codec
+        self.data, self.codec = data, trained.codec
         self.device = next(trained.model.parameters()).device
         numbers = spread(data.num_lines, EXAMPLES)
-        self.sources = [np.asarray(row).astype(np.int64) for row in data.source.rows(numbers)]
+        self.sources = [self._source(row) for row in data.source.rows(numbers)]
         self.targets = [np.asarray(row).astype(np.int64) for row in data.target.rows(numbers)]
-        self.longest = max(1, max(len(row) - 1 for row in self.sources))
+        self.longest = max(1, max(map(self.length, self.sources)))
+
+    @abstractmethod
+    def _source(self, row: Any) -> NDArray[Any]:
+        """What the encoder reads of a row of the data."""
+
+    @abstractmethod
+    def length(self, source: NDArray[Any]) -> int:
+        """The number of elements that can be cut."""
+
+    @abstractmethod
+    def _cut(self, source: NDArray[Any], context: int) -> NDArray[Any]: ...
+
+    @abstractmethod
+    def _source_of_text(self, text: str) -> NDArray[Any]: ...
+
+    @abstractmethod
+    def _names(self, source: NDArray[Any]) -> list[str]: ...
+
+    @property
+    @abstractmethod
+    def target_tokenizer(self) -> Any: ...
 
     @property
     def attends(self) -> bool:
@@ -52,15 +78,15 @@ class SourceContexts(NetworkProbe):
         return self.network.decode_next(first, self.network.initial_state(encoded, 1), encoded)[2] is not None
 
     def losses(self, context: int) -> NDArray[np.float64]:
-        return self._losses([np.append(row[:-1][max(len(row) - 1 - context, 0) :], EOS) for row in self.sources])
+        return self._losses([self._cut(row, context) for row in self.sources])
 
     def losses_by_length(self) -> list[tuple[int, float]]:
-        """The length of each source in tokens, and the loss of its target with the whole source."""
+        """The length of each source in elements, and the loss of its target with the whole source."""
         losses = self._losses(self.sources)
-        return [(len(row) - 1, float(loss)) for row, loss in zip(self.sources, losses, strict=True)]
+        return [(self.length(row), float(loss)) for row, loss in zip(self.sources, losses, strict=True)]
 
     @torch.no_grad()
-    def _losses(self, sources: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+    def _losses(self, sources: list[NDArray[Any]]) -> NDArray[np.float64]:
         nats = np.empty(len(sources))
         order = np.argsort([len(row) for row in self.targets], kind="stable")
         for first in range(0, len(order), ROWS):
@@ -90,8 +116,8 @@ class SourceContexts(NetworkProbe):
     def example(self, number: int, text: str | None) -> Attributable:
         """The middle token of the target that the model writes by greedy search, given the source and the tokens before
         it."""
-        ids = self._source_ids(number, text)
-        source, source_lengths = padded_source([ids])
+        row = self._example_row(number, text)
+        source, source_lengths = padded_source([row])
         target, _ = self._greedy(source, source_lengths)
         middle = (len(target) - 1) // 2
         inputs = torch.tensor([[SOS, *target[:middle]]])
@@ -103,24 +129,23 @@ class SourceContexts(NetworkProbe):
             )
             return -_last_loss(self.network, self.device, sources, lengths, read, written, np.repeat(last, rows))
 
-        names = [self.codec.source.token(int(i)) for i in ids]
-        return self.attributable(names, f"log p({self.codec.target.token(target[middle])})", score)
+        output = f"log p({self.target_tokenizer.token(target[middle])})"
+        return self.attributable(self._names(row), output, score)
 
     def alignment(self, number: int, text: str | None) -> Alignment | None:
         """The attention of the target of greedy search to the source of the example; None of a model without
         attention."""
-        ids = self._source_ids(number, text)
-        target, attention = self._greedy(*padded_source([ids]))
+        row = self._example_row(number, text)
+        target, attention = self._greedy(*padded_source([row]))
         if not attention:
             return None
-        source, written = self.codec.source.token, self.codec.target.token
-        return Alignment([source(int(i)) for i in ids], [written(i) for i in target], attention)
+        return Alignment(self._names(row), [self.target_tokenizer.token(i) for i in target], attention)
 
-    def _source_ids(self, number: int, text: str | None) -> NDArray[np.int64]:
+    def _example_row(self, number: int, text: str | None) -> NDArray[Any]:
         if text is not None:
-            return np.array([*self.codec.source.encode([text])[0], EOS], dtype=np.int64)
+            return self._source_of_text(text)
         place = example_number(number, self.data.num_lines)
-        return np.asarray(self.data.source.rows([place])[0]).astype(np.int64)
+        return self._source(self.data.source.rows(np.array([place]))[0])
 
     def _greedy(self, source: Tensor, lengths: Tensor) -> tuple[list[int], list[list[float]]]:
         """The target with `<eos>`, and the attention of each of its tokens, where the model has attention."""
@@ -138,6 +163,58 @@ class SourceContexts(NetworkProbe):
             if token == EOS:
                 break
         return target, attention
+
+
+class SourceContexts(PairContexts):
+    """Of pairs of texts. A source that is cut keeps its `<eos>`."""
+
+    codec: PairCodec
+
+    def _source(self, row: Any) -> NDArray[np.int64]:
+        return np.asarray(row).astype(np.int64)
+
+    def length(self, source: NDArray[Any]) -> int:
+        return len(source) - 1
+
+    def _cut(self, source: NDArray[Any], context: int) -> NDArray[np.int64]:
+        return np.append(source[:-1][max(len(source) - 1 - context, 0) :], EOS)
+
+    def _source_of_text(self, text: str) -> NDArray[np.int64]:
+        return np.array([*self.codec.source.encode([text])[0], EOS], dtype=np.int64)
+
+    def _names(self, source: NDArray[Any]) -> list[str]:
+        return [self.codec.source.token(int(i)) for i in source]
+
+    @property
+    def target_tokenizer(self) -> Tokenizer:
+        return self.codec.target
+
+
+class VectorContexts(PairContexts):
+    """Of vectors, or sequences of them, and the texts about them."""
+
+    unit: ClassVar[str] = "vectors"
+    smallest = 1
+    codec: DescriptionCodec
+
+    def _source(self, row: Any) -> Frames:
+        return np.asarray(row, np.float32)
+
+    def length(self, source: NDArray[Any]) -> int:
+        return len(source)
+
+    def _cut(self, source: NDArray[Any], context: int) -> Frames:
+        return source[-max(context, 1) :]
+
+    def _source_of_text(self, text: str) -> Frames:
+        raise RequestError("the sources are numbers, not text", where="--text", got=text, expected="--example N")
+
+    def _names(self, source: NDArray[Any]) -> list[str]:
+        return [str(step) for step in range(1, len(source) + 1)]
+
+    @property
+    def target_tokenizer(self) -> Tokenizer:
+        return self.codec.tokenizer
 
 
 def _last_loss(

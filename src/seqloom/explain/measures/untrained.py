@@ -1,0 +1,25 @@
+"""A network of a run as it was before its first update."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from seqloom.run import Run
+from seqloom.storage.tensors import read_tensors
+from seqloom.tasks.network_task import NetworkTask
+
+
+def untrained(run: Run) -> nn.Module:
+    """The network as it was before its first update: its weights follow from the seed. Pretrained embeddings are left
+    out."""
+    assert isinstance(run.task, NetworkTask)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.plan.seed)
+        network = run.task.rebuild(read_tensors(run.folder / "model.safetensors"), run.plan.model, run.plan.settings)
+    encoder: Any = getattr(network, "encoder", None)
+    if hasattr(encoder, "chunk_size"):
+        encoder.chunk_size = 0
+    return network.to(run.runtime.device).eval()
