@@ -59,7 +59,10 @@ class Patient:
         """A run with the data of the seed, and the data."""
         random = np.random.default_rng(seed)
         folder.mkdir(parents=True, exist_ok=True)
-        data, valid = self.write(folder / "train", random, self.count), self.write(folder / "valid", random, _VALID)
+        data, valid = (
+            self.write(folder / "train", random, self.count),
+            self.write(folder / "valid", random, _VALID.get(self.task, 400)),
+        )
         run = seqloom.train(
             self.task, data, valid=valid, model=self.model, updates=self.updates, seed=seed, out=folder / "run",
             threads=1, quiet=True, settings={"training.checkpoint_seconds": 1000, **_SMALL[self.task], **self.settings},
@@ -67,7 +70,7 @@ class Patient:
         return run, valid
 
 
-_VALID = 400
+_VALID = {"language-model": 2_000}
 _SMALL: dict[str, dict[str, Any]] = {
     "classify": {"model.hidden_size": 32, "output.pool": "last", "data.examples_per_batch": 32},
     "translate": {
@@ -198,7 +201,7 @@ PATIENTS = [
     Patient("healthy-classifier", "healthy", "classify", "lstm", early_word(15), 4_000, 300, _TEXT, cured=False),
     Patient("healthy-translator", "healthy", "translate", "lstm+attention", reversed_letters(6), 6_000, 700, _PAIRS,
             cured=False),
-    Patient("healthy-language-model", "healthy", "language-model", "lstm", answers(5), 10_000, 600, cured=False),
+    Patient("healthy-language-model", "healthy", "language-model", "lstm", answers(3), 10_000, 1_000, cured=False),
 ]  # fmt: skip
 LONG_LAG = Patient("long-lag", "vanishing gradients", "classify", "rnn", early_word(200), 1_000, 250, _TEXT)
 """In the place of the adding problem, which a cured network learns in a thousand updates."""

@@ -101,9 +101,10 @@ def measure_run(run: Run, data: Any, name: str, example: int = 1, text: str | No
 def _of_network(run: Run, probe: NetworkProbe, example: int, text: str | None) -> dict[str, Any]:
     with torch.no_grad(), traced_layers(probe.network) as traces:
         probe.end_loss(probe.network)
+    before = untrained(run) if recurrent_layers(probe.network) else None
     return {
         "reach": gradient_reach(probe),
-        "reach_before": gradient_reach(probe, untrained(run)) if recurrent_layers(probe.network) else [],
+        "reach_before": [] if before is None else gradient_reach(probe, before),
         "inputs": input_gradient_reach(probe) if probe.reads_elements else None,
         "weights": weight_gradients(probe),
         "dynamics": [dynamics(name, trace) for name, trace in traces.items()],

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from seqloom.data.token_file import TokenFile
 
 _FREQUENT, _TOKENS, _LAGS = 30, 200_000, 64
-_FITTED, _BATCH, _EPOCHS, _RATE = 60_000, 1_024, 3, 0.01
+_FITTED, _BATCH, _STEPS, _RATE = 60_000, 1_024, 175, 0.01
 _LONGEST = 128
 
 
@@ -94,10 +94,9 @@ def _held_out_losses(symbols: NDArray[np.int64], lags: int, skipped: int) -> NDA
     generator = torch.Generator().manual_seed(0)
     weights = torch.zeros(lags * size, size, requires_grad=True)
     optimizer = torch.optim.Adam([weights], _RATE)
-    steps = _EPOCHS * (fitted // _BATCH)
     with torch.enable_grad():
-        for step in range(steps):
-            optimizer.param_groups[0]["lr"] = _RATE * (1 - step / steps)
+        for step in range(_STEPS):
+            optimizer.param_groups[0]["lr"] = _RATE * (1 - step / _STEPS)
             rows = torch.randint(fitted, (_BATCH,), generator=generator)
             optimizer.zero_grad()
             logits = F.embedding_bag(contexts[rows], weights, mode="sum")

@@ -89,11 +89,14 @@ def health(run: Run, data: Any) -> Health | None:
     if not isinstance(options, TrainingSettings) or not isinstance(run.task, NetworkTask):
         return losses
     probe_norms, padding = probe_gradients(run, data)
-    before = untrained(run)
-    return replace(
+    losses = replace(
         losses, probe_norms=probe_norms, clip_norm=options.clip_norm, update_ratio=update_ratio(run, options),
-        first_step=_first_step(before, options), growth=_growth(run.model, before), padding=padding,
+        padding=padding,
     )  # fmt: skip
+    before = untrained(run)
+    if before is None:
+        return losses
+    return replace(losses, first_step=_first_step(before, options), growth=_growth(run.model, before))
 
 
 def _overfit(valid: Sequence[float]) -> float:
