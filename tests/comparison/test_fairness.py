@@ -10,7 +10,7 @@ import pytest
 from tests.comparison.test_scoreboard import row, scored
 
 from seqloom.comparison.differences import pairwise, to_leader
-from seqloom.comparison.fairness import extrapolated_gain, promises, warnings
+from seqloom.comparison.fairness import busy_machine, extrapolated_gain, promises, warnings
 from seqloom.comparison.leakage import leakage_warning, telling_tokens
 from seqloom.comparison.scoreboard import Row
 from seqloom.data.corpus import Sources, prepare
@@ -50,12 +50,16 @@ def test_too_little_test_data_overrun_and_a_busy_machine() -> None:
     models = [scored("a", [90.0, 91.0, 89.5]), scored("b", [90.4, 91.3, 89.9])]
     differences = to_leader(pairwise(models, True), models)
     rows = [replace(row("a", [90.0], share=0.5), seconds=80.0), replace(row("b", [90.4], share=0.6), seconds=60.0)]
-    little, late, busy = warnings(rows, differences, "line", True, {"minutes": 1.0})
+    little, late = warnings(rows, differences, "line", True, {"minutes": 1.0})
     assert "400 lines" in little
     assert "too few for the difference between a and b" in little
     assert "budget of 60 s" in late
     assert "a (80.0 s)" in late
-    assert "50% to 60%" in busy
+    busy = busy_machine(rows, {"minutes": 1.0})
+    assert busy.startswith("No verdict: the machine was busy. The trainings got 50% to 60%")
+    assert "Here it was a and b." in busy
+    assert busy_machine(rows, {"updates": 100}) == ""
+    assert busy_machine([*rows, row("c", [90.2], share=0.81)], {"minutes": 1.0}) == ""  # others are slow or repeated
 
 
 def test_a_class_told_by_one_token(tmp_path: Path) -> None:

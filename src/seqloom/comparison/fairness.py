@@ -43,7 +43,7 @@ def warnings(
     `is_comparable`: whether the scores say which model is better."""
     sentences = [_small_test_data(rows, differences, unit), _still_improving(rows, lower_is_better, is_comparable)]
     if "minutes" in budget:
-        sentences += [_overrun(rows, 60 * budget["minutes"]), _busy(rows)]
+        sentences.append(_overrun(rows, 60 * budget["minutes"]))
     return [sentence for sentence in sentences if sentence]
 
 
@@ -131,12 +131,16 @@ def _overrun(rows: Sequence[Row], budget_seconds: float) -> str:
     return f"Trained longer than the budget of {budget_seconds:,.0f} s, by long steps or evaluations: {listing}."
 
 
-def _busy(rows: Sequence[Row]) -> str:
-    """Where even the best training had to wait for a processor."""
+def busy_machine(rows: Sequence[Row], budget: Mapping[str, float]) -> str:
+    """Why there is no verdict, where time was the budget and even the best training had to wait for a processor: the
+    order after less training can be another. Empty if there is a verdict."""
     shares = [row.processor_share for row in rows if row.processor_share is not None and not row.deterministic]
-    if not shares or max(shares) >= _BUSY:
+    if "minutes" not in budget or not shares or max(shares) >= _BUSY:
         return ""
+    between = f"{min(shares):.0%} to {max(shares):.0%}" if len(shares) > 1 else f"{shares[0]:.0%}"
     return (
-        f"The machine was busy: the trainings got {min(shares):.0%} to {max(shares):.0%} of the processor time that "
-        "they could have used. On a quiet machine all of them would have seen more data."
+        f"No verdict: the machine was busy. The trainings got {between} of the processor time that they could have "
+        "used. With all of it they would have seen more data, and the order could be another. Here it was "
+        f"{listed([row.model for row in rows], 'and')}. Compare again when the machine is quiet, with another --out, "
+        "or give a budget that does not depend on other programs (--updates)."
     )

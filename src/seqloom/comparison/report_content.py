@@ -16,7 +16,7 @@ import torch
 
 from seqloom.comparison.advice import next_steps, recommendations
 from seqloom.comparison.differences import Difference, pairwise, to_leader
-from seqloom.comparison.fairness import warnings
+from seqloom.comparison.fairness import busy_machine, warnings
 from seqloom.comparison.questions import ModelFacts, answers
 from seqloom.comparison.results import Results
 from seqloom.comparison.scoreboard import Row, notes, scoreboard
@@ -55,17 +55,19 @@ def make_report(
     facts: Mapping[str, ModelFacts],
     left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The content of `report.json`. `facts`: the model and the settings of each name. A report of models
-    whose scores do not say which is better answers no questions. `left_out`: models that the verdict ignores."""
+    """The content of `report.json`. `facts`: the model and the settings of each name. A report of models whose scores
+    do not say which is better, or of a busy machine, answers no questions. `left_out`: models that the verdict ignores.
+    """
     models = [results.scores[row.model] for row in results.rows if row.model not in left_out]
     incomparable = _incomparable(terms["task"], facts)
-    pairs = [] if incomparable else pairwise(models, results.lower_is_better)
+    undecided = incomparable or busy_machine(results.rows, terms["budget"])
+    pairs = [] if undecided else pairwise(models, results.lower_is_better)
     differences = to_leader(pairs, models)
     report = {
         "task": terms["task"],
         "score": results.score,
         "lower_is_better": results.lower_is_better,
-        "verdict": incomparable or verdict(models, differences, results.score, results.lower_is_better, results.unit),
+        "verdict": undecided or verdict(models, differences, results.score, results.lower_is_better, results.unit),
         "notes": notes(results.rows, results.unit, left_out),
         "warnings": warnings(
             results.rows, differences, results.unit, results.lower_is_better, terms["budget"], not incomparable
@@ -87,7 +89,7 @@ def make_report(
         "rows": [row.to_json() for row in results.rows],
         "runs": results.runs,
     }
-    if not incomparable:
+    if not undecided:
         report |= _advice(results, [row for row in results.rows if row.model not in left_out], pairs, facts, terms)
     return report
 
