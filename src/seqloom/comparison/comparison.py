@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ def compare(
             claim_folder(folder, asdict(spec))
             sizes = equal_sizes(spec, folder) if equal != "minutes" else {}
             if tune:
-                spec = tuned_spec(spec, _with_sizes(spec, sizes), folder, quiet)
+                untuned = partial(make_runner, spec, folder=folder, jobs=jobs, cluster=cluster, quiet=quiet)
+                spec = tuned_spec(spec, _with_sizes(spec, sizes), folder, untuned, quiet)
                 sizes = {name: sizes.get(name.removesuffix(TUNED), {}) for name in spec.models}
             trainings = plan_trainings(spec, folder)
             run = make_runner(spec, _with_sizes(spec, sizes), folder, jobs, cluster, quiet)
