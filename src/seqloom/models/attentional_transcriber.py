@@ -107,6 +107,9 @@ class AttentionalTranscriber(EncoderDecoder):
     def causal(self) -> bool:
         return self.encoder.layer.causal
 
+    def data_sizes(self) -> dict[str, int]:
+        return {"vocab_size": len(self.token_counts), "frame_size": self.encoder.source_size}
+
     def ctc_log_probs(
         self, frames: Float[Tensor, "batch time size"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time vocab"]:

@@ -89,8 +89,12 @@ class BagOfWords(ClassModel):
         """An untrained model with the sizes of the saved `tensors`."""
         roots, first, last = (tensors[f"ngrams.{name}"].numpy() for name in ("roots", "first_child", "last_token"))
         ngrams = NGrams(roots, first, last, settings.order, before=EOS)
-        weights = torch.zeros_like(tensors["feature_weights"])
+        ngrams.check()
+        weights = torch.zeros(len(ngrams))
         return cls(ngrams, weights, torch.ones_like(tensors["class_weights"]), settings.label_smoothing)
+
+    def data_sizes(self) -> dict[str, int]:
+        return {**super().data_sizes(), "vocab_size": len(self.ngrams.roots)}
 
     def forward(self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"] | None = None) -> ClassLogits:
         ngrams = self._find(source, lengths)

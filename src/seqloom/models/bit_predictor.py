@@ -10,8 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.config import Settings
+from seqloom.errors import SeqloomError
 from seqloom.nn.layer import SequenceLayer
 from seqloom.nn.matrix_product import Linear
+
+_MOST_BITS = 1 << 20
 
 
 class BitPredictor(nn.Module):
@@ -27,7 +30,15 @@ class BitPredictor(nn.Module):
     @classmethod
     def rebuild(cls, layer: type[SequenceLayer], settings: Settings, tensors: Mapping[str, Tensor]) -> BitPredictor:
         """An untrained network with the sizes of the saved `tensors`."""
-        return cls(layer, settings, *tensors["sizes"].tolist())
+        input_size, target_size = tensors["sizes"].tolist()
+        if not (0 < input_size < _MOST_BITS and 0 < target_size < _MOST_BITS):
+            got = f"{input_size} numbers in and {target_size} out"
+            raise SeqloomError("the saved weights are damaged", where="sizes", got=got)
+        return cls(layer, settings, input_size, target_size)
+
+    def data_sizes(self) -> dict[str, int]:
+        input_size, target_size = self.sizes.tolist()
+        return {"input_size": input_size, "target_size": target_size}
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], lengths: Int[Tensor, " batch"] | None = None

@@ -41,6 +41,9 @@ class ClassModel(nn.Module):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> ClassLogits: ...
 
+    def data_sizes(self) -> dict[str, int]:
+        return {"classes": len(self.class_weights)}
+
     def loss(
         self,
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],

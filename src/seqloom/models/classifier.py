@@ -179,10 +179,11 @@ class Classifier(ClassModel):
         cls, layout: Layout, settings: NetworkSettings, tensors: Mapping[str, Tensor], chunk_size: int = 0
     ) -> Classifier:
         """An untrained network with the sizes of the saved `tensors`."""
-        frames, tokens = tensors.get("encoder.read.0.weight"), tensors.get("encoder.read.table.weight")
         source: Tokens | PretrainedTokens | Frames | None = PretrainedTokens.saved(tensors, "encoder.read.")
-        if source is None:
-            source = Tokens(len(tokens)) if tokens is not None else Frames(cast(Tensor, frames).shape[1])
+        if source is None and "encoder.read.table.weight" in tensors:
+            source = Tokens(len(tensors["encoder.read.table.weight"]))
+        elif source is None:
+            source = Frames(tensors["encoder.read.0.weight"].shape[1])
         return cls.build(layout, settings, source, torch.ones_like(tensors["class_weights"]), chunk_size)
 
     def forward(
@@ -192,6 +193,10 @@ class Classifier(ClassModel):
     ) -> ClassLogits:
         vectors, weights = self.pooled(self.encoder(source, lengths))
         return ClassLogits(self.output(self.net(self.dropout(vectors))), weights)
+
+    def data_sizes(self) -> dict[str, int]:
+        source = "channels" if self.encoder.reads_frames else "vocab_size"
+        return {**super().data_sizes(), source: self.encoder.source_size}
 
     def pooled(self, encoded: Encoded) -> tuple[Float[Tensor, "batch size"], Float[Tensor, "batch source"] | None]:
         """The pooled vector of each row, and the attention weights, or None if the model does not pool by attention."""

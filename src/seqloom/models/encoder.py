@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -38,6 +38,20 @@ class Encoder(nn.Module):
         self.summary_size = (
             self._last_hidden(layer.initial_state(1)).shape[1] if self.is_recurrent else self.output_size
         )
+
+    @property
+    def reads_frames(self) -> bool:
+        """Whether the elements of the source are vectors of numbers, and not token ids."""
+        return isinstance(self._first(), nn.Linear)
+
+    @property
+    def source_size(self) -> int:
+        """The number of token ids that it knows, or of numbers in a frame."""
+        first: Any = self._first()
+        return first.in_features if self.reads_frames else first.num_embeddings
+
+    def _first(self) -> nn.Module:
+        return self.read[0] if isinstance(self.read, nn.Sequential) else self.read
 
     def forward(
         self,

@@ -164,6 +164,10 @@ class EncoderDecoder(nn.Module):
             return self.output.softmax.loss(vectors.flatten(0, 1), targets.flatten())
         return self.output.softmax.loss(vectors[mask], targets[mask])
 
+    def data_sizes(self) -> dict[str, int]:
+        source = "channels" if self.encoder.reads_frames else "source_vocab_size"
+        return {"vocab_size": len(self.token_counts), source: self.encoder.source_size}
+
     @torch.no_grad()
     def _with_predictions(self, read: State, inputs: Tensor, lengths: Tensor | None) -> Int[Tensor, "batch time"]:
         """Scheduled sampling (Bengio et al. 2015): some inputs are replaced by the model's predictions, given the true

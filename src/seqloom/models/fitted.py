@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
-from seqloom.errors import SeqloomError
 
 PARTS = "parts"
 """The subfolder of a mixture with its parts, each in a folder named by its number."""
@@ -34,21 +33,9 @@ class Fitted(ABC):
     @abstractmethod
     def num_parameters(self) -> int: ...
 
-    @property
-    def vocab_size(self) -> int | None:
-        """The number of token ids that the model accepts; None if its inputs are not token ids."""
-        return None
-
-
-def check_vocabulary(model: Any, vocab_size: int, where: str) -> None:
-    """Raises SeqloomError if the model and its tokenizer differ in size; compiled loops do not check indices."""
-    if isinstance(model, Fitted) and model.vocab_size not in (None, vocab_size):
-        raise SeqloomError(
-            "the model and its tokenizer do not belong together",
-            where=where,
-            got=f"{vocab_size:,} tokens",
-            expected=f"{model.vocab_size:,}, the vocabulary size of the model",
-        )
+    def data_sizes(self) -> Mapping[str, int]:
+        """See `HasDataSizes`; empty if the model checks its inputs itself."""
+        return {}
 
 
 class FittedInOnePass(Fitted):

@@ -91,6 +91,9 @@ class LanguageModel(nn.Module):
             return self.output.softmax.loss(hidden.flatten(0, 1), targets.flatten()), state
         return self.output.softmax.loss(hidden[mask], targets[mask]), state
 
+    def data_sizes(self) -> dict[str, int]:
+        return {"vocab_size": len(self.token_counts)}
+
     def initial_state(self, batch_size: int) -> State:
         return self.layer.initial_state(batch_size)
 

@@ -6,7 +6,7 @@ reads the beginning of a line as it did in training."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +25,7 @@ from seqloom.data.tokenizer import EOS, SOS
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder
 from seqloom.models.counted import CountBased
+from seqloom.models.data_sizes import HasDataSizes
 from seqloom.models.fitted import PARTS
 from seqloom.models.language_model import PredictsNext
 from seqloom.nn.layer import State
@@ -103,6 +104,11 @@ class Mixture(CountBased):
         if weights.shape != (len(self.parts),) or not _is_distribution(weights):
             raise SeqloomError("the mixture is damaged", where=str(folder), got=f"weights {weights.tolist()}")
         self.weights = weights
+
+    def data_sizes(self) -> Mapping[str, int]:
+        """Those of its parts, which are equal."""
+        model = self.parts[0].model
+        return model.data_sizes() if isinstance(model, HasDataSizes) else {}
 
     def num_parameters(self) -> int:
         """The number of parameters of all parts, and of the weights."""

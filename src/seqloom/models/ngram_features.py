@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seqloom.errors import SeqloomError
 from seqloom.nn.kernels.numeric import Array, compiled
 
 _TOKENS_AT_ONCE = 1 << 22
@@ -47,6 +48,24 @@ class NGrams(nn.Module):
 
     def __len__(self) -> int:
         return len(self.last_token)
+
+    def check(self) -> None:
+        """Raises SeqloomError where a number is out of range, as in a damaged file; compiled loops do not check
+        indices."""
+        roots, first_child, last_token = self._arrays()
+        size = len(last_token)
+        if not (
+            all(numbers.dtype == np.int32 and numbers.ndim == 1 for numbers in (roots, first_child, last_token))
+            and len(roots) > self.before
+            and roots.min() >= -1
+            and roots.max() < size
+            and len(first_child) == size + 1
+            and first_child.min() >= 0
+            and first_child.max() <= size
+        ):
+            raise SeqloomError(
+                "the n-grams of the model are damaged", where="model.safetensors", got="a number out of range"
+            )
 
     def _arrays(self) -> tuple[Ints, Ints, Ints]:
         return self.roots.cpu().numpy(), self.first_child.cpu().numpy(), self.last_token.cpu().numpy()

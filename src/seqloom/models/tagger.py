@@ -69,6 +69,10 @@ class Tagger(nn.Module):
         counts, characters = tensors["forms.word_counts"].numpy(), len(tensors["forms.letters.read.weight"])
         return cls(layer, settings, counts, characters, legal, len(tensors["emit.bias"]))
 
+    def data_sizes(self) -> dict[str, int]:
+        words, characters = len(self.forms.word_counts), self.forms.letters.source_size
+        return {"vocab_size": words, "characters": characters, "labels": self.emit.out_features}
+
     def forward(
         self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time tags"]:

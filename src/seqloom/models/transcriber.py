@@ -116,6 +116,9 @@ class Transcriber(nn.Module):
     def causal(self) -> bool:
         return self.encoder.layer.causal
 
+    def data_sizes(self) -> dict[str, int]:
+        return {"vocab_size": self.output.out_features, "frame_size": self.encoder.source_size}
+
     def initial_state(self, batch_size: int) -> State:
         return self.encoder.layer.initial_state(batch_size)
 

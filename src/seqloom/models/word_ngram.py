@@ -10,10 +10,18 @@ from torch import Tensor, nn
 
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS, UNK
+from seqloom.errors import SeqloomError
 from seqloom.models.ngram.model import NgramModel, NgramSettings
 from seqloom.models.ngram.store import Store
 
-_KINDS = {"words": np.uint32, "suffix": np.uint32, "begin": np.uint32, "log_probs": np.float32, "backoffs": np.float32}
+_KINDS = {
+    "sizes": np.int64,
+    "words": np.uint32,
+    "suffix": np.uint32,
+    "begin": np.uint32,
+    "log_probs": np.float32,
+    "backoffs": np.float32,
+}
 
 
 class WordNgram(nn.Module):
@@ -28,7 +36,8 @@ class WordNgram(nn.Module):
             self.register_buffer(name, tensor)
 
     def known_words(self) -> list[str]:
-        return bytes(self.text.cpu().numpy()).decode("utf-8", errors="replace").split("\n")
+        text = bytes(self.text.cpu().numpy()).decode("utf-8", errors="replace")
+        return text.split("\n") if text else []
 
     @classmethod
     def estimate(cls, texts: Sequence[str], words: Sequence[str], order: int) -> WordNgram:
@@ -55,15 +64,15 @@ class WordNgram(nn.Module):
 
     @classmethod
     def like(cls, tensors: Mapping[str, Tensor], prefix: str) -> WordNgram | None:
-        """One of the sizes of the saved `tensors`, to load them into; None where there is none among them."""
-        tensors_of_model = {
-            name.removeprefix(prefix): torch.zeros_like(t) for name, t in tensors.items() if name.startswith(prefix)
-        }
-        return (
-            cls({name: t for name, t in tensors_of_model.items() if name != "text"}, tensors_of_model["text"])
-            if "text" in tensors_of_model
-            else None
-        )
+        """The model among the saved `tensors`, every index of it checked; None where there is none."""
+        if not any(name.startswith(prefix) for name in tensors):
+            return None
+        model = cls({name: tensors[prefix + name] for name in Store._fields}, tensors[f"{prefix}text"])
+        vocab_size, known = model.store("model.safetensors").vocab_size, len(SPECIALS) + len(model.known_words())
+        if vocab_size != known:
+            got = f"probabilities of {vocab_size:,} words, {known:,} words"
+            raise SeqloomError("the n-gram model is damaged", where="model.safetensors", got=got)
+        return model
 
     def store(self, where: str = "the n-gram model of the run") -> Store:
         """For compiled queries, every index of it checked."""

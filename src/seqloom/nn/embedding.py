@@ -28,5 +28,9 @@ class TokenEmbedding(nn.Module):
         self.word_dropout = WordDropout(settings.word_dropout, vocab_size)
         self.dropout = VariationalDropout(settings.dropout)
 
+    @property
+    def num_embeddings(self) -> int:
+        return self.table.num_embeddings
+
     def forward(self, token_ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time dim"]:
         return self.dropout(self.word_dropout(self.table(token_ids), token_ids))

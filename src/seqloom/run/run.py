@@ -15,12 +15,12 @@ from seqloom.data.corpus import encode
 from seqloom.data.input_checks import checked_inputs
 from seqloom.data.input_source import DataSource, path_of
 from seqloom.data.readers import readers
-from seqloom.data.text_codec import TextCodec
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import STANDARD_INPUT
 from seqloom.memory import within_memory
 from seqloom.metrics.similarity import Similarity, similarity
-from seqloom.models.fitted import Fitted, check_vocabulary
+from seqloom.models.data_sizes import check_data_sizes
+from seqloom.models.fitted import Fitted
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.run.answer_options import AnswerOptions, SearchOptions, names_options
 from seqloom.run.notebook import fact_table
@@ -80,8 +80,7 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
     trainer.start(device=device, threads=threads, seed=plan.seed, training=False)
     with within_memory(sizes(plan.settings)):
         model = trainer.open(folder)
-    if isinstance(codec, TextCodec):
-        check_vocabulary(model, codec.tokenizer.vocab_size, str(folder))
+    check_data_sizes(model, codec.facts(), str(folder))
     return Run(folder, plan, model, codec, trainer.runtime)
 
 

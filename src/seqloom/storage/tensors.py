@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -32,6 +33,18 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
 
 
+@contextlib.contextmanager
+def naming_damage(path: Path) -> Iterator[None]:
+    """Raises SeqloomError with the file where tensors that were read from it are missing or have other shapes than the
+    block expects."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise SeqloomError(
+            "the saved weights belong to a different network", where=str(path), got=f"{type(error).__name__}: {error}"
+        ) from error
+
+
 def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
     """Copies tensors into a model. Raises SeqloomError if names or shapes differ, or if a number is NaN."""
     model_tensors_by_name = {**dict(model.named_parameters()), **dict(model.named_buffers())}
@@ -50,6 +63,13 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: P
                     where=str(where),
                     got=tuple(tensors[name].shape),
                     expected=tuple(tensor.shape),
+                )
+            if tensor.is_floating_point() != tensors[name].is_floating_point():
+                raise SeqloomError(
+                    f"the saved weight {name} has a different type",
+                    where=str(where),
+                    got=tensors[name].dtype,
+                    expected=tensor.dtype,
                 )
             if bool(tensors[name].isnan().any()):
                 raise SeqloomError(f"the saved weight {name} is damaged", where=str(where), got="NaN")

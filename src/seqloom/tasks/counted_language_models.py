@@ -18,7 +18,7 @@ from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError
 from seqloom.models.counted import CountBased
-from seqloom.models.fitted import check_vocabulary
+from seqloom.models.data_sizes import check_data_sizes
 from seqloom.models.mixture import Mixture, MixtureSettings, Mode, Part
 from seqloom.models.ngram.model import NgramModel
 from seqloom.tasks.capabilities import FittedSettings
@@ -58,7 +58,7 @@ def open_part(folder: Path, load: Callable[[Path, str, Mapping[str, Any]], Any])
     config = _config(folder)
     network = load(folder, config["model"], {k: v for k, v in config["settings"].items() if k != "training"})
     codec = TextCodec.load(folder)
-    check_vocabulary(network, codec.tokenizer.vocab_size, str(folder))
+    check_data_sizes(network, codec.facts(), str(folder))
     return Part(network, mode_of(config), codec.fingerprint())
 
 

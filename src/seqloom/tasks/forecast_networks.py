@@ -14,7 +14,7 @@ from seqloom.data.corpus import Corpus
 from seqloom.data.series.panel import SeriesData
 from seqloom.data.series.recipe import SeriesCodec, SeriesRecipe
 from seqloom.data.series.windows import WindowLoader
-from seqloom.errors import RequestError
+from seqloom.errors import RequestError, SeqloomError
 from seqloom.models.forecasting.calibration import factors_on
 from seqloom.models.forecasting.mixture import ForecastMixture, MixtureSettings
 from seqloom.models.forecasting.network import ForecastNetwork, Sizes, WindowSettings, context_of, sizes_of
@@ -100,6 +100,8 @@ def build(corpus: Corpus[Any, Any], model: str, settings: Any) -> ForecastNetwor
 
 def rebuild(tensors: Mapping[str, Tensor], model: str, settings: Any) -> ForecastNetwork | ForecastMixture:
     sizes = Sizes(*tensors["network.sizes" if model == MIXTURE else "sizes"].tolist())
+    if min(sizes) < 0 or max(sizes) > 1 << 24:
+        raise SeqloomError("the saved weights are damaged", where="sizes", got=sizes)
     return _with_classics(ForecastNetwork(_layer(model), settings.model, settings.window, sizes), model, settings)
 
 

@@ -23,7 +23,7 @@ from seqloom.nn.layer import State, detach, restore_state, state_tensors
 from seqloom.processors import WaitPolicy, num_threads
 from seqloom.runtime import Processes, Runtime, SingleProcess, make_fabric, processes_of
 from seqloom.storage.arrays import Entry
-from seqloom.storage.tensors import load_model_tensors, model_tensors, read_tensors, write_tensors
+from seqloom.storage.tensors import load_model_tensors, model_tensors, naming_damage, read_tensors, write_tensors
 from seqloom.tasks.capabilities import Calibrates, Trained
 from seqloom.tasks.network_task import Loss, NetworkTask
 from seqloom.tasks.task import Task
@@ -257,7 +257,8 @@ class GradientTrainer(Trainer):
     def open(self, folder: Path) -> nn.Module:
         tensors = read_tensors(folder / "model.safetensors")
         if self.network is None:
-            self.network = self.task.rebuild(tensors, self.model_name, self.settings)
+            with naming_damage(folder / "model.safetensors"):
+                self.network = self.task.rebuild(tensors, self.model_name, self.settings)
         load_model_tensors(self.network, tensors, folder)
         return self.network.to(self.runtime.device).eval()
 

@@ -104,7 +104,9 @@ class SpokenCodec:
         return self._to_json() + self.tokenizer.to_json()
 
     def facts(self) -> dict[str, int]:
-        return {"vocab_size": self.tokenizer.vocab_size, "rate": self.features.rate, "bands": self.features.bands}
+        features = self.features
+        sizes = {"vocab_size": self.tokenizer.vocab_size, "frame_size": features.size}
+        return {**sizes, "rate": features.rate, "bands": features.bands}
 
     def begin_from(self, earlier: Any) -> SpokenCodec:
         """Sound becomes frames as in the earlier run."""

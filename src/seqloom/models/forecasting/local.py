@@ -51,6 +51,9 @@ class LocalForecaster(FittedInOnePass):
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None: ...
 
+    def data_sizes(self) -> dict[str, int]:
+        return {"period": self.period}
+
     def num_parameters(self) -> int:
         return 0
 
@@ -66,6 +69,8 @@ class LocalForecaster(FittedInOnePass):
             if nan := [name for name, array in arrays.items() if np.isnan(array).any()]:
                 raise ValueError(f"NaN in {', '.join(nan)}")
             self.period, self.factors = int(arrays["period"][0]), np.array(arrays["factors"], np.float64)
+            if self.factors.shape != NEUTRAL.shape:
+                raise ValueError(f"{self.factors.size} factors")
             self.restore(arrays)
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise SeqloomError("the saved model is damaged", where=str(path), got=repr(error)) from None

@@ -174,10 +174,17 @@ class Ridge(QuantileForecaster):
         shares = arrays.get("shares", np.ones(len(arrays["shapes"])))  # older runs average with equal shares
         if len(shares) != len(arrays["shapes"]) or not (shares > 0).all():
             raise ValueError(f"shares {shares.tolist()}")
-        for number, (context, horizon, log, covariates) in enumerate(arrays["shapes"].tolist()):
+        for number, (context, horizon, log, covariates) in enumerate(arrays["shapes"].astype(np.int64).tolist()):
             shape = Shape(context, horizon, bool(log), covariates)
             weights, deviation = np.array(arrays[f"weights.{number}"]), np.array(arrays["deviation"][number])
-            if min(context, horizon) < 1 or weights.shape != (len(weights), horizon) or deviation.shape != (horizon,):
+            regressors = len(weights) if weights.ndim else 0
+            if (
+                min(context, horizon, covariates + 1) < 1
+                or context >= regressors
+                or covariates >= regressors
+                or weights.shape != (regressors, horizon)
+                or deviation.shape != (horizon,)
+            ):
                 raise ValueError(f"weights of shape {weights.shape} for {shape}")
             self.maps.append(Map(shape, weights, deviation, float(shares[number])))
 

@@ -255,6 +255,8 @@ class WordVectors(FittedByPasses):
         shapes = {name: array.shape for name, array in arrays.items()}
         words = (*shapes.get("counts", ())[:1], self.config.dim)
         is_whole = {"vectors", "outputs", "counts"} <= shapes.keys() and shapes["vectors"] == shapes["outputs"] == words
+        if self.config.subwords.longest:
+            is_whole = is_whole and shapes.get("ngrams") == (self.config.subwords.buckets, self.config.dim)
         kinds = {arrays[name].dtype.type for name in arrays if name != "counts"}
         if not is_whole or kinds != {np.float32} or arrays["counts"].dtype != np.int64 or arrays["counts"].ndim != 1:
             raise SeqloomError("the word vectors are damaged", where=str(where), got=f"arrays of {shapes}")
@@ -262,6 +264,9 @@ class WordVectors(FittedByPasses):
             raise SeqloomError("the word vectors are damaged", where=str(where), got="numbers that are not finite")
         self.arrays, self._weights, self._text, self._word_rows = arrays, None, None, NO_SUBWORDS
         self._set_counts(np.array(arrays["counts"]))
+
+    def data_sizes(self) -> dict[str, int]:
+        return {"vocab_size": len(self.arrays["counts"])}
 
     def _make_ready(self) -> None:
         """Arranges opened vectors for the compiled loops; copies them only if rows do not fill whole vector

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqloom.data.tokenizer import SPECIALS, UNK
+from seqloom.errors import SeqloomError
 from seqloom.models.word_vectors.pretrained import root_mean_square, token_vectors
 from seqloom.models.word_vectors.table import VectorTable
 from seqloom.nn.dropout import VariationalDropout
@@ -48,7 +49,12 @@ class PretrainedTokens(NamedTuple):
         """The tokens of a saved `TwoChannelEmbedding`, or None if there is none under the `prefix`."""
         if f"{prefix}known" not in tensors:
             return None
-        return cls(tensors[f"{prefix}rows"], tensors[f"{prefix}known"])
+        rows, known = tensors[f"{prefix}rows"], tensors[f"{prefix}known"]
+        if rows.shape != known.shape[:1] or not len(rows) or rows.min() < 0 or rows.max() >= len(rows):
+            raise SeqloomError(
+                "the pretrained vectors of the model are damaged", where="model.safetensors", got="a row out of range"
+            )
+        return cls(rows, known)
 
 
 class TwoChannelEmbedding(nn.Module):
@@ -65,6 +71,10 @@ class TwoChannelEmbedding(nn.Module):
         self.register_buffer("rows", source.rows)
         self.register_buffer("known", source.vectors)
         self.dim = settings.dim + source.vectors.shape[1]
+
+    @property
+    def num_embeddings(self) -> int:
+        return len(self.rows)
 
     def forward(self, token_ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time dim"]:
         return self.dropout(torch.cat([self.learnt(self.rows[token_ids]), self.known[token_ids]], dim=2))
