@@ -84,6 +84,7 @@ def test_predict_refuses_in_words(arguments: list[str], cli: CommandLine, pairs_
         ["--seed", "12345678901234567890"],
         ["--prompt", "\udce9"],
         ["--max-tokens", "-1"],
+        ["--max-tokens", "99999999999999999999"],
     ],
 )
 def test_generate_refuses_in_words(arguments: list[str], cli: CommandLine, run: seqloom.Run) -> None:

@@ -13,6 +13,7 @@ import torch
 
 import seqloom
 from seqloom.storage.tensors import read_tensors, write_tensors
+from seqloom.tasks.language_model import LanguageModelTask
 from seqloom.training.reports import MetricsFile, read_summary
 from tests.support.small_runs import shared_run, train_small
 
@@ -160,3 +161,18 @@ def test_weights_that_are_not_numbers_are_named(run: Path) -> None:
         with pytest.raises(seqloom.SeqloomError, match=name) as refused:
             seqloom.load(run)
         assert refused.value.got == "NaN"
+
+
+def test_a_size_that_the_weights_do_not_have_takes_no_memory(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting of a run from elsewhere may be any number; 65,536 hidden units would be 17 GB."""
+    path, devices, rebuild = run / "config.toml", [], LanguageModelTask.rebuild
+    path.write_text(path.read_text().replace("hidden_size = 8", "hidden_size = 65536"))
+
+    def rebuild_here(*arguments: Any) -> Any:
+        devices.append(torch.empty(0).device.type)
+        return rebuild(*arguments)
+
+    monkeypatch.setattr(LanguageModelTask, "rebuild", rebuild_here)
+    with pytest.raises(seqloom.SeqloomError, match="different shape"):
+        seqloom.load(run)
+    assert devices == ["meta"]

@@ -25,7 +25,7 @@ class Continuation:
     rules: TokenRules = NO_RULES
 
     def __post_init__(self) -> None:
-        check_option("max_tokens", self.max_tokens, self.max_tokens >= 0, "0 or more")
+        check_option("max_tokens", self.max_tokens, 0 <= self.max_tokens < 2**31, "0 to 2**31 - 1")
         check_seed(self.seed)
 
 

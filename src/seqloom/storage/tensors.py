@@ -29,8 +29,7 @@ _KINDS = {
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     """Every parameter once, under its first name (tied parameters are one tensor), and every buffer."""
-    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in _named_tensors(model).items()}
 
 
 @contextlib.contextmanager
@@ -47,7 +46,18 @@ def naming_damage(path: Path) -> Iterator[None]:
 
 def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
     """Copies tensors into a model. Raises SeqloomError if names or shapes differ, or if a number is NaN."""
-    model_tensors_by_name = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    check_model_tensors(model, tensors, where)
+    with torch.no_grad():
+        for name, tensor in _named_tensors(model).items():
+            if bool(tensors[name].isnan().any()):
+                raise SeqloomError(f"the saved weight {name} is damaged", where=str(where), got="NaN")
+            tensor.copy_(tensors[name])
+
+
+def check_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
+    """Raises SeqloomError if the names, shapes or types of the tensors are not those of the model, which may be on
+    torch's device `meta`."""
+    model_tensors_by_name = _named_tensors(model)
     if model_tensors_by_name.keys() != tensors.keys():
         raise SeqloomError(
             "the saved weights belong to a different network",
@@ -55,25 +65,26 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: P
             got=", ".join(sorted(tensors.keys() - model_tensors_by_name.keys())) or None,
             expected=", ".join(sorted(model_tensors_by_name.keys() - tensors.keys())) or None,
         )
-    with torch.no_grad():
-        for name, tensor in model_tensors_by_name.items():
-            if tensor.shape != tensors[name].shape:
-                raise SeqloomError(
-                    f"the saved weight {name} has a different shape",
-                    where=str(where),
-                    got=tuple(tensors[name].shape),
-                    expected=tuple(tensor.shape),
-                )
-            if tensor.is_floating_point() != tensors[name].is_floating_point():
-                raise SeqloomError(
-                    f"the saved weight {name} has a different type",
-                    where=str(where),
-                    got=tensors[name].dtype,
-                    expected=tensor.dtype,
-                )
-            if bool(tensors[name].isnan().any()):
-                raise SeqloomError(f"the saved weight {name} is damaged", where=str(where), got="NaN")
-            tensor.copy_(tensors[name])
+    for name, tensor in model_tensors_by_name.items():
+        saved = tensors[name]
+        if tensor.shape != saved.shape:
+            raise SeqloomError(
+                f"the saved weight {name} has a different shape",
+                where=str(where),
+                got=tuple(saved.shape),
+                expected=tuple(tensor.shape),
+            )
+        if tensor.is_floating_point() != saved.is_floating_point():
+            raise SeqloomError(
+                f"the saved weight {name} has a different type",
+                where=str(where),
+                got=saved.dtype,
+                expected=tensor.dtype,
+            )
+
+
+def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

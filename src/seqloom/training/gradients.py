@@ -23,7 +23,14 @@ from seqloom.nn.layer import State, detach, restore_state, state_tensors
 from seqloom.processors import WaitPolicy, num_threads
 from seqloom.runtime import Processes, Runtime, SingleProcess, make_fabric, processes_of
 from seqloom.storage.arrays import Entry
-from seqloom.storage.tensors import load_model_tensors, model_tensors, naming_damage, read_tensors, write_tensors
+from seqloom.storage.tensors import (
+    check_model_tensors,
+    load_model_tensors,
+    model_tensors,
+    naming_damage,
+    read_tensors,
+    write_tensors,
+)
 from seqloom.tasks.capabilities import Calibrates, Trained
 from seqloom.tasks.network_task import Loss, NetworkTask
 from seqloom.tasks.task import Task
@@ -258,6 +265,10 @@ class GradientTrainer(Trainer):
         tensors = read_tensors(folder / "model.safetensors")
         if self.network is None:
             with naming_damage(folder / "model.safetensors"):
+                # First without memory: the settings of a damaged run may ask for any size.
+                with torch.device("meta"):
+                    sizes = self.task.rebuild(tensors, self.model_name, self.settings)
+                check_model_tensors(sizes, tensors, folder)
                 self.network = self.task.rebuild(tensors, self.model_name, self.settings)
         load_model_tensors(self.network, tensors, folder)
         return self.network.to(self.runtime.device).eval()
