@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import seqloom
+from seqloom.data.frames import FrameCodec
 from seqloom.errors import RequestError
 from tests.support.labelled import shared_labelled_run
 from tests.support.pairs import shared_pairs_run
@@ -122,6 +123,8 @@ CALLS: dict[str, Callable[[seqloom.Run, Any], object]] = {
         ([3], "input 1"),
         ([b"the"], "input 1"),
         ([1.5, "fine"], "input 1"),
+        (["fine", ["a", "b"]], "input 2"),
+        ([("a", "b")], "input 1"),
     ],
 )
 def test_inputs_that_are_no_list_of_texts_are_refused(
@@ -161,6 +164,26 @@ def test_options_of_generate_are_checked_at_once(options: dict[str, Any], run: s
     with pytest.raises(RequestError, match="out of range") as caught:
         run.generate("w1", **options)
     assert caught.value.where == next(iter(options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"max_tokens": "3"}, {"temperature": "hot"}, {"top_k": 2.5}, {"top_p": None}, {"seed": 1.5}],
+)
+def test_options_of_another_type_are_refused(options: dict[str, Any], run: seqloom.Run, pairs_run: seqloom.Run) -> None:
+    with pytest.raises(RequestError, match="not a number") as caught:
+        run.generate("w1", **options)
+    assert caught.value.where == next(iter(options))
+    if options.keys() != {"max_tokens"} and None not in options.values():  # None: as if not given
+        with pytest.raises(RequestError, match="not a number"):
+            pairs_run.answers(["a"], sample=True, **options)
+    with pytest.raises(RequestError, match="not a number"):
+        pairs_run.answers(["a"], beam_size="5")
+
+
+def test_data_that_is_nothing_to_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="data is a path"):
+        seqloom.train("language-model", 5, out=tmp_path / "run", quiet=True)  # type: ignore[arg-type]
 
 
 def test_generate_takes_a_temperature(run: seqloom.Run) -> None:
@@ -228,3 +251,14 @@ def test_a_run_has_a_card(run: seqloom.Run) -> None:
     assert f"| perplexity | {summary['valid']['perplexity']:,.4f} | {summary['test']['perplexity']:,.4f} |" in card
     assert f"seqloom train language-model {run.plan.sources.data} --model lstm --seed 1 --updates 6" in card
     assert f"{run.num_parameters():,} parameters" in card
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
+def test_numbers_that_are_not_finite_are_refused(wrong: float) -> None:
+    """A network would answer with whatever comes."""
+    codec = FrameCodec((0.0, 0.0), (1.0, 1.0), 0)
+    with pytest.raises(seqloom.SeqloomError, match="do not fit"):
+        codec.scale(np.array([[1.0, 2.0], [wrong, 3.0]]))
+    for source in (np.array(["a", "b"]), [[1, 2], [3]], [None]):
+        with pytest.raises(RequestError, match="does not hold numbers"):
+            codec.numbers(source)

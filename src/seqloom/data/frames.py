@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,8 +122,21 @@ class FrameCodec:
                 got=" × ".join(map(str, frames.shape)) + " (steps × channels)",
                 expected=f"{self.channels} channel{'s' if self.channels > 1 else ''}, as in training",
             )
-        scaled: Frames = ((frames - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
+        with np.errstate(over="ignore"):
+            scaled: Frames = ((frames - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
+        if not np.isfinite(scaled).all():
+            raise SeqloomError("the numbers do not fit the model", got="NaN, or a number too large for float32")
         return scaled
+
+    def numbers(self, source: Any) -> NDArray[Any]:
+        """An input from Python as an array. Raises RequestError if it does not hold numbers."""
+        try:
+            frames = np.asarray(source)
+        except ValueError:
+            frames = np.array(None)
+        if frames.dtype.kind not in "fiub":
+            raise RequestError("an input does not hold numbers", got=repr(source)[:80], expected="steps of numbers")
+        return frames
 
     def writer(self, folder: Path) -> FrameFileWriter:
         return FrameFileWriter(folder, self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from seqloom.errors import RequestError
@@ -23,6 +23,13 @@ def checked_inputs(inputs: Iterable[Any]) -> list[Any]:
     for number, item in enumerate(items, 1):
         check_text(item, f"input {number}")
     return items
+
+
+def check_texts(inputs: Sequence[Any]) -> None:
+    """Raises RequestError for the first input that is not a text, where the model reads texts alone."""
+    for number, item in enumerate(inputs, 1):
+        if not isinstance(item, str):
+            raise RequestError("an input is a text", where=f"input {number}", got=shown(item))
 
 
 def check_text(item: Any, where: str) -> None:

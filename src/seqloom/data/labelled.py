@@ -144,7 +144,8 @@ class LabelledCodec:
             self.check(source)
         if isinstance(self.sources, TextCodec):
             return [np.array([*ids, EOS]) for ids in self.sources.tokenizer.encode(cast(Sequence[str], sources))]
-        return [self.sources.scale(self._frames(np.asarray(source), by_steps)) for source in sources]
+        numbers = [self.sources.numbers(source) for source in sources]
+        return [self.sources.scale(self._frames(array, by_steps)) for array in numbers]
 
     def _frames(self, numbers: NDArray[Any], by_steps: bool) -> Frames:
         codec = cast(FrameCodec, self.sources)

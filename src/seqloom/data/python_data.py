@@ -23,6 +23,8 @@ def file_content(data: Any) -> tuple[Iterator[bytes], str, str]:
             got=shown(list(data)),
             hint='take one of them, such as data["train"]',
         )
+    if not isinstance(data, Iterable):
+        raise RequestError("data is a path, or lines", got=shown(data), expected="a path, lines, rows or a frame")
     items = iter(data)
     first = next(items, None)
     items = items if first is None else itertools.chain([first], items)

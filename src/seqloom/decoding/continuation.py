@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from seqloom.data.tokenizer import PAD, SOS, UNK, Tokenizer
-from seqloom.decoding.option_checks import check_option, check_seed
+from seqloom.decoding.option_checks import check_numbers, check_option, check_seed
 from seqloom.decoding.sampling import Sampling, generate
 from seqloom.decoding.token_rules import NO_RULES, TokenRules
 from seqloom.models.language_model import PredictsNext
@@ -25,6 +25,7 @@ class Continuation:
     rules: TokenRules = NO_RULES
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_option("max_tokens", self.max_tokens, 0 <= self.max_tokens < 2**31, "0 to 2**31 - 1")
         check_seed(self.seed)
 

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any
+
 from seqloom.errors import RequestError
 
 MOST_SEED = 2**32 - 1
+_KINDS: dict[str, tuple[type, str]] = {"int": (Integral, "a whole number"), "float": (Real, "a number")}
+
+
+def check_numbers(options: Any) -> None:
+    """Raises RequestError where a field of the dataclass that is a number has another value."""
+    for field in fields(options):
+        kind, expected = _KINDS.get(str(field.type), (object, ""))
+        value = getattr(options, field.name)
+        if not isinstance(value, kind):
+            raise RequestError(f"{field.name} is not a number", where=field.name, got=repr(value), expected=expected)
 
 
 def check_option(name: str, value: object, possible: bool, expected: str) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.tokenizer import EOS
-from seqloom.decoding.option_checks import check_option
+from seqloom.decoding.option_checks import check_numbers, check_option
 from seqloom.decoding.token_rules import NO_RULES, TokenRules
 from seqloom.errors import RequestError
 from seqloom.models.language_model import LanguageModel, PredictsNext
@@ -38,6 +38,7 @@ class Sampling:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_option("temperature", self.temperature, 0 <= self.temperature <= HOTTEST, f"0 to {HOTTEST:,}")
         check_option("top_k", self.top_k, self.top_k >= 0, "0 or more")
         check_option("top_p", self.top_p, 0 < self.top_p <= 1, "more than 0, at most 1")

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from seqloom.data.tokenizer import EOS, PAD, SOS
-from seqloom.decoding.option_checks import check_option, check_seed
+from seqloom.decoding.option_checks import check_numbers, check_option, check_seed
 from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.token_rules import NO_RULES, TokenRules
 from seqloom.errors import RequestError
@@ -61,6 +61,7 @@ class Search:
     required: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         width, of = (self.beam_size, ", the beam_size") if self.sampling is None else (MOST_HYPOTHESES, "")
         for name, possible, expected in (
             ("beam_size", 1 <= self.beam_size <= MOST_HYPOTHESES, f"1 to {MOST_HYPOTHESES:,}"),

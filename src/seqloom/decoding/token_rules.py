@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqloom.decoding.option_checks import check_option
+from seqloom.decoding.option_checks import check_numbers, check_option
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class TokenRules:
     repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_option("no_repeat_ngrams", self.no_repeat_ngrams, 0 <= self.no_repeat_ngrams <= 1_000, "0 to 1,000")
         check_option("repetition_penalty", self.repetition_penalty, 1 <= self.repetition_penalty <= 100, "1 to 100")
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from seqloom.config import Settings
 from seqloom.data.batches import Batch, ExactStreamLoader, Loader, StreamLoader
 from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.input_checks import check_texts
 from seqloom.data.line_batches import LineLoader
 from seqloom.data.readers.lines import input_lines, lines
 from seqloom.data.text_codec import TextCodec, text_recipe
@@ -212,6 +213,7 @@ class LanguageModelTask:
 
     def score_examples(self, trained: Trained, examples: Sequence[str]) -> LineScores:
         """The log-probability of each line by itself, in nats."""
+        check_texts(examples)
         if isinstance(trained.model, NgramModel):
             ids, offsets = trained.codec.tokenizer.encode_lines(examples)
             return LineScores(*trained.model.line_scores(ids, offsets))
@@ -220,6 +222,7 @@ class LanguageModelTask:
 
     def score_tokens(self, trained: Trained, examples: Sequence[str]) -> list[list[TokenScore]]:
         """The log-probability of each token of each line, in nats."""
+        check_texts(examples)
         tokenizer = trained.codec.tokenizer
         lines = tokenizer.encode(examples)
         scores = score_tokens_of_lines(trained.model, lines, self.first_input(trained.settings))
@@ -237,6 +240,7 @@ class LanguageModelTask:
         outputs, which are trained to predict the next token (LOG.md)."""
         if isinstance(trained.model, CountBased):
             raise RequestError("a count-based model has no vectors", where="embed", expected="a run of a network")
+        check_texts(inputs)
         first, device = self.first_input(trained.settings), next(trained.model.parameters()).device
         rows = [[first, *ids] for ids in trained.codec.tokenizer.encode(inputs)]
         return sentence_vectors(trained.model, rows, "word-mean" if pooling == AUTO else pooling, device)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.input_checks import shown
 from seqloom.data.labels import UNSEEN
 from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
@@ -232,7 +233,12 @@ def _device(trained: Trained) -> torch.device:
 
 
 def _words(sentence: Input) -> tuple[str, ...]:
-    return tuple(sentence.split()) if isinstance(sentence, str) else tuple(sentence)
+    if isinstance(sentence, str):
+        return tuple(sentence.split())
+    words = tuple(sentence)
+    if not all(isinstance(word, str) for word in words):
+        raise RequestError("a sentence is a text or a list of words", got=shown(sentence))
+    return words
 
 
 def _numbered(sentences: Sequence[Words], trained: Trained) -> tuple[list[NDArray[np.int64]], Lexicon]:

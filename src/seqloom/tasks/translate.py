@@ -13,7 +13,7 @@ from pydantic import create_model
 
 from seqloom.data.batches import Loader
 from seqloom.data.corpus import Corpus, Recipe
-from seqloom.data.input_checks import check_text, shown
+from seqloom.data.input_checks import check_text, check_texts, shown
 from seqloom.data.pairs import PairCodec, PairLoader, Pairs, kind_for, pair_recipe
 from seqloom.data.readers.pairs import Pair, pairs, sources
 from seqloom.data.tokenizer import EOS
@@ -117,6 +117,7 @@ class TranslateTask(TransductionTask):
         self, trained: Trained, inputs: Sequence[str], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Translation]]:
         """The options are those of `Search` and of `Sampling` (with `sample`), `prefix` and `copy_unknown`."""
+        check_texts(inputs)
         settings, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
         known = {option.name for option in (*fields(Search), *fields(Sampling))} - {"sampling", "rules"}
         others = {"sample", "prefix", "copy_unknown", "forbid", "require", "no_repeat_ngrams", "ensemble", "mbr"}
@@ -144,6 +145,7 @@ class TranslateTask(TransductionTask):
 
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
         """Of the encoder; `auto` is the mean of its outputs."""
+        check_texts(inputs)
         rows = [[*ids, EOS] for ids in cast(PairCodec, trained.codec).source.encode(inputs)]
         device = next(trained.model.parameters()).device
         return sentence_vectors(trained.model, rows, "mean" if pooling == AUTO else pooling, device)
