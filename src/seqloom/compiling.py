@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import Linkage
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
 Array = Any
@@ -23,12 +26,40 @@ _FAST = {"contract", "reassoc", "nsz", "arcp"}
 """Arithmetic may be regrouped, but NaN and infinity stay what they are: the trainer looks for them."""
 
 
+class _OwnCopies(JITCodeLibrary):
+    """The machine code of one function, with copies of its own of all functions that it calls.
+
+    Numba makes these copies replaceable: a call goes to the copy that the process loaded first, wherever it was
+    compiled. The process that compiles has other copies than those that read the cache, and the order in which
+    functions are loaded matters too, so that equal commands would give other last bits.
+    """
+
+    def _optimize_final_module(self) -> None:
+        super()._optimize_final_module()  # type: ignore[no-untyped-call]
+        for function in self._final_module.functions:
+            # Not before: optimisation inlines a function of which it knows all calls, and some loops become slower.
+            if function.linkage == Linkage.linkonce_odr and not function.name.startswith("NRT_"):
+                function.linkage = Linkage.internal
+
+
+class _Compiler(Compiler):
+    """Numba's compiler, for functions with copies of their own of what they call."""
+
+    def define_pipelines(self) -> Any:
+        codegen, name = self.state.targetctx.codegen(), self.state.func_id.func_qualname
+        self.state.library = _OwnCopies(codegen, name)  # type: ignore[no-untyped-call]
+        self.state.library.enable_object_caching()
+        return super().define_pipelines()  # type: ignore[no-untyped-call]
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiled for the types it is called with, kept on disk, and free of the interpreter's lock."""
+    """Compiled for the types it is called with, kept on disk, and free of the interpreter's lock. Its machine code does
+    not depend on what else the process has compiled or loaded."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", "pipeline_class": _Compiler}
     try:
-        return njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")(plain(function))
+        return njit(cache=True, **options)(plain(function))
     except RuntimeError:  # neither the package's folder nor the user's can be written: each process compiles anew
-        return njit(nogil=True, fastmath=_FAST, error_model="numpy")(plain(function))
+        return njit(**options)(plain(function))
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
