@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 from typer.main import get_command
@@ -32,6 +33,8 @@ def test_every_task_has_a_small_training() -> None:
 def test_every_command_is_asked() -> None:
     commands = set(get_command(app).commands)  # type: ignore[attr-defined]
     assert commands == COMMANDS.keys() | OF_OTHER_FILES.keys(), "add what is missing to tests/faults/commands.py"
+    files = [Path(place) for place in OF_OTHER_FILES.values() if place.startswith("tests/")]
+    assert all(file.is_file() and "rounds(" in file.read_text() for file in files)
     assert all(template.split()[0] == name for name, templates in COMMANDS.items() for template in templates)
 
 

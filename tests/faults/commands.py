@@ -51,7 +51,7 @@ OF_OTHER_FILES = {
     "import": "tests/faults/test_model_files.py",
     "list": "it reads no file",
     "look": "tests/faults/test_look.py",
-    "serve": "it opens runs as evaluate does; tests/serving asks a server",
+    "serve": "tests/faults/test_requests.py",
 }
 """Commands that do not read a run, and where they are tried instead."""
 
