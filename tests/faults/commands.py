@@ -52,6 +52,7 @@ OF_OTHER_FILES = {
     "list": "it reads no file",
     "look": "tests/faults/test_look.py",
     "serve": "tests/faults/test_requests.py",
+    "watch": "tests/faults/test_watched_runs.py",
 }
 """Commands that do not read a run, and where they are tried instead."""
 

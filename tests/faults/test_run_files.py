@@ -37,15 +37,15 @@ class BrokenRun:
         assert in_child(self._train) == 0
         self.files = sorted(path.relative_to(self.good) for path in self.good.rglob("*") if path.is_file())
         self.contents = [(self.good / path).read_bytes() for path in self.files]
-        self.commands = self._answered()
+        self.commands = self.answered()
 
-    def _answered(self) -> list[str]:
+    def answered(self) -> list[str]:
         answered = self.folder / "answered"
 
         def ask() -> int:
             silence(self.folder / "errors")
             with answered.open("w") as stream:
-                stream.writelines(f"{template}\n" for template in TEMPLATES if self._ask(template) == 0)
+                stream.writelines(f"{template}\n" for template in TEMPLATES if self.ask(template) == 0)
             return 0
 
         assert in_child(ask, seconds=600) == 0
@@ -63,25 +63,30 @@ class BrokenRun:
         """What comes of an input, in this process, which is one of its own."""
         asked, errors = self.asked(number), self.folder / "errors"
         silence(errors)
-        kind, what = answer_to(lambda: self._ask(asked.command, asked), sum(map(len, self.contents)))
+        kind, what = answer_to(lambda: self.ask(asked.command, asked), sum(map(len, self.contents)))
         text = errors.read_text(errors="replace")
         if not kind and "Traceback" in text:
             kind, what = "tracebacks", text.strip().splitlines()[-1]
         return kind, f"{asked.command} with {asked.file}: {what}"
 
-    def _ask(self, template: str, asked: Asked | None = None) -> int:
-        broken, folder = self.folder / "broken", self.folder / "out"
-        for path in (broken, folder):
-            shutil.rmtree(path, ignore_errors=True)
+    def ask(self, template: str, asked: Asked | None = None) -> int:
+        broken, folder = self.copy(asked), self.folder / "out"
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
+        places = {"RUN": broken, "DATA": self.data, "FOLDER": folder, "PAGE": folder / "page.html"}
+        places |= {"MATRIX": folder / "out.npy", "TASK": task_of(self.name), "MODEL": self.small.model}
+        return call(template, places | {"OPTIONS": self.small.options(self.data)})
+
+    def copy(self, asked: Asked | None = None) -> Path:
+        """A new copy of the run in which the file is broken."""
+        broken = self.folder / "broken"
+        shutil.rmtree(broken, ignore_errors=True)
         shutil.copytree(self.good, broken)
         if asked is not None and asked.content is None:
             (broken / asked.file).unlink()
         elif asked is not None:
             (broken / asked.file).write_bytes(asked.content)
-        places = {"RUN": broken, "DATA": self.data, "FOLDER": folder, "PAGE": folder / "page.html"}
-        places |= {"MATRIX": folder / "out.npy", "TASK": task_of(self.name), "MODEL": self.small.model}
-        return call(template, places | {"OPTIONS": self.small.options(self.data)})
+        return broken
 
     def _train(self) -> int:
         """Stopped before its end, if it takes steps, so that there is something to resume."""
