@@ -73,11 +73,16 @@ def generate(
     inputs = np.array([list(prompt)], np.int64)
     while True:
         log_probs, state = next_log_probs(inputs, state)
-        allowed = np.array(log_probs, np.float64)
-        allowed[list(never)] = -np.inf
-        token = int(allowed.argmax()) if sampling.is_greedy else draw(sampling.distribution(allowed), chance)
+        token = choose(log_probs, sampling, never, chance)
         yield token
         inputs = np.array([[token]], np.int64)
+
+
+def choose(log_probs: NDArray[Any], sampling: Sampling, never: Sequence[int], chance: np.random.Generator) -> int:
+    """A token by its log-probability (vocab,), none of those in `never`."""
+    allowed = np.array(log_probs, np.float64)
+    allowed[list(never)] = -np.inf
+    return int(allowed.argmax()) if sampling.is_greedy else draw(sampling.distribution(allowed), chance)
 
 
 def draw(probs: NDArray[np.float64], chance: np.random.Generator) -> int:

@@ -29,12 +29,15 @@ _NUMBERS_AT_ONCE = 1 << 24
 
 class Translation(NamedTuple):
     """A target for a source. `log_prob` in nats, the end included; `score`, by which translations are ranked;
-    `attention` (target, source), if the model has attention, with `<eos>` on both sides."""
+    `attention` (target, source), if the model has attention, with `<eos>` on both sides; `source` and `target` are the
+    tokens that it is between."""
 
     text: str
     log_prob: float
     score: float
     attention: NDArray[np.float32] | None = None
+    source: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
 
 
 class Translator:
@@ -93,15 +96,20 @@ class Translator:
             if len(ids) == 1:
                 yield [Translation("", 0.0, 0.0)]
                 continue
-            yield [self._read(hypothesis, line, copy, len(ids)) for hypothesis in next(searched)]
+            yield [self._read(hypothesis, line, copy, ids) for hypothesis in next(searched)]
 
-    def _read(self, hypothesis: Hypothesis, line: str, copy: bool, length: int) -> Translation:
-        weights = None if hypothesis.attention is None else hypothesis.attention[:, :length]
+    def _read(self, hypothesis: Hypothesis, line: str, copy: bool, source: Sequence[int]) -> Translation:
         text = self.target.decode(hypothesis.token_ids)
-        if copy and weights is not None:
-            tokens = [self.target.shown(i) for i in hypothesis.token_ids]
-            text = " ".join(_copied(tokens, hypothesis.token_ids, weights, line.split()))
-        return Translation(text, hypothesis.log_prob, hypothesis.score, weights)
+        if hypothesis.attention is None:
+            return Translation(text, hypothesis.log_prob, hypothesis.score)
+        weights = hypothesis.attention[:, : len(source)]
+        tokens = [self.target.shown(i) for i in hypothesis.token_ids]
+        if copy:
+            tokens = _copied(tokens, hypothesis.token_ids, weights, line.split())
+            text = " ".join(tokens)
+        names = tuple(map(self.source.shown, source))
+        target = (*tokens, *["<eos>"] * (len(weights) - len(tokens)))
+        return Translation(text, hypothesis.log_prob, hypothesis.score, weights, names, target)
 
     def _search(self, sources: Sequence[list[int]], search: Search, prefix: list[int]) -> list[list[Hypothesis]]:
         by_source: list[list[Hypothesis]] = [[] for _ in sources]

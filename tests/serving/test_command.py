@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from seqloom.export import exporters
@@ -89,6 +90,9 @@ def test_what_cannot_be_served_is_refused(
     answer = seqloom("serve", tmp_path)
     assert answer.status == 2
     assert "the folder holds no run" in answer.errors
+    answer = seqloom("serve", runs["words"].folder, "--cors", "example.org")
+    assert answer.status == 2
+    assert "this is no origin" in answer.errors
     with _process(runs["words"].folder) as (_, address):
         answer = seqloom("serve", runs["words"].folder, "--port", address.rpartition(":")[2])
     assert answer.status == 2
@@ -112,3 +116,10 @@ def test_an_exported_folder_answers_as_the_run(tmp_path: Path, runs: dict[str, R
             assert [answers[0][first] for answers in folder.answers(texts, {})] == [
                 answers[0][first] for answers in run.answers(texts, {})
             ]
+        if name == "translator":
+            ((ours,), (theirs,)) = (
+                next(iter(model.answers(["a b c"], {"attention": True}))) for model in (folder, run)
+            )
+            assert list(ours["alignment"]["source"]) == list(theirs["alignment"]["source"])
+            assert list(ours["alignment"]["target"]) == list(theirs["alignment"]["target"])
+            np.testing.assert_allclose(ours["alignment"]["weights"], theirs["alignment"]["weights"], atol=1e-4)

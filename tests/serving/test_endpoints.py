@@ -14,6 +14,7 @@ from seqloom.run import Run
 from seqloom.run.embeddings import Vectors
 from seqloom.serving.endpoints import ENDPOINTS
 from seqloom.serving.limits import Limits
+from tests.support.served import hosted, serving
 
 
 def post(address: str, path: str, **fields: Any) -> Any:
@@ -218,6 +219,22 @@ def test_health_and_counts(address: str) -> None:
     assert httpx.get(f"{address}/v2/health/ready").json() == {"ready": True}
     assert "seqloom_requests_total" in httpx.get(f"{address}/metrics").text
     assert set(httpx.get(f"{address}/openapi.json").json()["paths"]) >= {endpoint.path for endpoint in ENDPOINTS}
+
+
+def test_other_sites_may_ask_only_where_they_are_named(runs: dict[str, Run]) -> None:
+    preflight = {"origin": "https://a.example", "access-control-request-method": "POST",
+                 "access-control-request-headers": "authorization,content-type"}  # fmt: skip
+    models, body = hosted({"words": runs["words"]}), {"input": "zzz"}
+    with serving(models, key="k", origins=["https://a.example"]) as address:
+        allowed = httpx.options(f"{address}/v1/nearest", headers=preflight)
+        assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, "https://a.example")
+        answer = httpx.post(f"{address}/v1/nearest", json=body, headers={"origin": "https://a.example"})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (401, "https://a.example")
+        other = httpx.options(f"{address}/v1/nearest", headers=preflight | {"origin": "https://b.example"})
+        assert "access-control-allow-origin" not in other.headers
+    with serving(models) as address:
+        answer = httpx.post(f"{address}/v1/nearest", json=body, headers={"origin": "https://a.example"})
+        assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
 def test_the_guide_says_the_limits() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from seqloom.run import Run
+from seqloom.serving.hosted_run import HostedRun
 from tests.support.chromium import CHROMIUM
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -16,11 +21,16 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium o
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+        yield playwright.chromium
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Any) -> Iterator[Any]:
+    browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -123,6 +133,37 @@ def test_a_recording_is_heard(page: Any, address: str, runs: dict[str, Run]) -> 
     page.wait_for_selector(".answer")
     expected = runs["listener"].predict([recording])[0]
     assert page.inner_text(".answer").strip() == (expected or "(nothing is said)")
+
+
+def test_a_recording_is_made(
+    tmp_path: Path, chromium: Any, address: str, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chromium takes a file for the microphone; what is transcribed is what the page recorded and sent."""
+    recording = next(iter(runs["listener"].inputs(runs["listener"].plan.sources.data)))
+    (tmp_path / "spoken.wav").write_bytes(recording.read())
+    flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    flags += [f"--use-file-for-fake-audio-capture={tmp_path / 'spoken.wav'}", "--no-sandbox"]
+    browser = chromium.launch(executable_path=CHROMIUM, args=flags)
+    page = browser.new_page()
+    _open(page, address, "listen")
+    page.click("button:text-is('Record')")
+    page.wait_for_timeout(1_500)
+    heard: list[bytes] = []
+    transcribe = HostedRun.answers
+    monkeypatch.setattr(HostedRun, "answers", lambda self, inputs, options: (
+        heard.extend(inputs), transcribe(self, inputs, options))[1])  # fmt: skip
+    page.click("button:text-is('Stop and transcribe')")
+    page.wait_for_selector(".answer")
+    shown, (content,) = page.inner_text(".answer").strip(), heard
+    browser.close()
+    with wave.open(io.BytesIO(content)) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth()) == (1, 2)
+        assert 0.5 < sound.getnframes() / sound.getframerate() < 10
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
+    assert np.abs(samples).max() > 1_000
+    headers = {"content-type": "audio/wav"}
+    (expected,) = httpx.post(f"{address}/v1/transcribe", content=content, headers=headers).json()["results"]
+    assert shown == (expected["text"] or "(nothing is said)")
 
 
 def test_an_error_is_said(browser: Any, address: str) -> None:

@@ -48,12 +48,17 @@ def train_served(folder: Path, names: Sequence[str] = tuple(SERVED)) -> dict[str
 
 @contextmanager
 def serving(
-    models: Sequence[Hosted], limits: Limits | None = None, key: str = "", trainings: Sequence[Watched] = ()
+    models: Sequence[Hosted],
+    limits: Limits | None = None,
+    key: str = "",
+    trainings: Sequence[Watched] = (),
+    origins: Sequence[str] = (),
 ) -> Iterator[str]:
     """The address of a server of models and trainings, until the block ends."""
     import uvicorn
 
-    app = make_app(models, limits or Limits(), trainings=trainings, key=key, hosts=hosts_of("127.0.0.1"))
+    hosts = hosts_of("127.0.0.1")
+    app = make_app(models, limits or Limits(), trainings=trainings, key=key, hosts=hosts, origins=origins)
     server = GracefulServer(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -30,6 +30,13 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     api_key: ApiKey = "",
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="a site whose pages may ask this server, such as https://example.org; *: all; can be repeated",
+        ),
+    ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="the longest that a request may take")] = 30.0,
     threads: Threads = 0,
 ) -> None:
@@ -37,15 +44,19 @@ def serve(
     with _packages_of_serve():
         from seqloom.serving.app import make_app
         from seqloom.serving.server import hosts_of, print_address, run
+    from seqloom.serving.guard import check_origin
     from seqloom.serving.limits import Limits
     from seqloom.serving.opening import is_begun, names_of, open_hosted, watched_runs
 
+    for origin in cors or ():
+        check_origin(origin)
     named = zip(folders, names_of(folders), strict=True)
     models = [open_hosted(folder, name, threads) for folder, name in named if not is_begun(folder)]
     for model in models:
         model.warm_up()
     trainings = watched_runs(folders)
-    app = make_app(models, Limits(seconds=seconds), trainings=trainings, key=api_key, hosts=hosts_of(host))
+    limits, hosts = Limits(seconds=seconds), hosts_of(host)
+    app = make_app(models, limits, trainings=trainings, key=api_key, hosts=hosts, origins=cors or ())
     run(app, host, port, print_address)
 
 

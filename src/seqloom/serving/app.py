@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
@@ -55,10 +56,11 @@ def make_app(
     trainings: Sequence[Watched] = (),
     key: str = "",
     hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
 ) -> ASGIApp:
     """The application of some models, and of trainings that are watched. `key`: what requests must bring; empty: none.
     `hosts`: the names under which the server may be asked (which keeps other sites' pages from asking it by a name of
-    theirs); none: any."""
+    theirs); none: any. `origins`: the other sites whose pages may ask; `*`: all; none: no other."""
     worker, measured = Worker(limits.waiting, limits.items), Measured()
     service = Service({model.name: model for model in models}, worker, limits)
     worker.batch_sizes = measured.batch_sizes.observe
@@ -92,7 +94,10 @@ def make_app(
         exception_handlers={ResponseError: refusal, HTTPException: http_refusal, Exception: failure},
         routes=routes,
     )
-    return Guard(app, key, hosts, measured, [route.path for route in routes if isinstance(route, Route)])
+    guarded = Guard(app, key, hosts, measured, [route.path for route in routes if isinstance(route, Route)])
+    if not origins:
+        return guarded
+    return CORSMiddleware(guarded, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
 
 
 def _handler(service: Service, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:

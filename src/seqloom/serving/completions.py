@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from seqloom.serving import openai_schema
 from seqloom.serving.hosted import Hosted
-from seqloom.serving.next_token import Token, TokenModel
+from seqloom.serving.next_token import Continuation, Token, TokenModel
 from seqloom.serving.response_error import ResponseError
 from seqloom.serving.service import Service, texts_of
+from seqloom.serving.worker import Events
 from seqloom_portable.sampling import Sampling
 
 _STOPS = 16
@@ -101,12 +102,13 @@ class Completing:
         self.prompt_tokens = self.completion_tokens = 0
 
     async def stream(self) -> AsyncGenerator[dict[str, Any], None]:
-        """Yields chunks: what each token adds, and at the end of each text why it ended."""
-        for index, (prompt, number) in enumerate(itertools.product(self.prompts, range(self.request.n))):
-            events = self.worker.stream(self._choices(self.model.tokens, prompt, index, number))
-            async with aclosing(events):
-                async for choice in events:
-                    yield self._chunk([choice])
+        """Yields chunks: what each token adds, and at the end of each text why it ended. All texts are written side by
+        side."""
+        texts = enumerate(itertools.product(self.prompts, range(self.request.n)))
+        parts = [self._choices(self.model.tokens, prompt, index, number) for index, (prompt, number) in texts]
+        async with aclosing(self.worker.stream(parts)) as events:
+            async for choice in events:
+                yield self._chunk([choice])
         if (self.request.stream_options or {}).get("include_usage"):
             yield self._chunk([]) | {"usage": self._usage()}
 
@@ -135,8 +137,8 @@ class Completing:
             "prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens, "total_tokens": total,
         }  # fmt: skip
 
-    def _choices(self, model: TokenModel, prompt: str, index: int, number: int) -> Iterator[dict[str, Any]]:
-        """Runs on the worker's thread. Yields what is given out of one text."""
+    def _choices(self, model: TokenModel, prompt: str, index: int, number: int) -> Events:
+        """Runs on the worker's thread. Yields what is given out of one text, and the steps of the model."""
         request, top = self.request, self.request.logprobs or 0
         sampled, held = _SampledTokens(), _HeldBack(self.stops)
 
@@ -150,8 +152,9 @@ class Completing:
             yield choice(prompt)
         self.prompt_tokens += sum(map(len, model.tokenizer.encode([prompt])))
         sampling = Sampling(request.temperature, request.top_k, request.top_p)
-        tokens = model.continuation(prompt, sampling, (self.seed + number) % 2**63, top)
-        for token in itertools.islice(tokens, request.max_tokens):
+        continuation = Continuation(model, prompt, sampling, (self.seed + number) % 2**63, top)
+        for _ in range(request.max_tokens):
+            token = yield from continuation.next()
             self.completion_tokens += 1
             sampled.add(token)
             ready = held.add(token.text)

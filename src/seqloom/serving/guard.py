@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from seqloom.errors import RequestError
 from seqloom.serving.measured import Measured
 from seqloom.serving.messages import refusal
 from seqloom.serving.response_error import ResponseError
@@ -31,6 +32,18 @@ REPORT_POLICY = (
 
 OPEN_PATHS = frozenset({"/", "/v2/health/live", "/v2/health/ready", "/openapi.json"})
 """What is answered without a key; the files of the page are too."""
+
+
+def check_origin(origin: str) -> None:
+    """Raises RequestError for what a browser would never send as the origin of a page."""
+    parts = urlsplit(origin)
+    if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query):
+        raise RequestError(
+            "this is no origin",
+            where="--cors",
+            got=origin,
+            expected="such as https://example.org, without a path, or *",
+        )
 
 
 class Guard:

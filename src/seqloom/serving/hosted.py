@@ -18,7 +18,6 @@ from seqloom.errors import SeqloomError
 from seqloom.serving.next_token import TokenModel
 from seqloom.serving.response_error import ResponseError
 from seqloom_portable.errors import PortableError
-from seqloom_portable.sampling import Sampling
 
 ABILITIES = {
     "language-model": ("completions", "next", "score"),
@@ -96,7 +95,7 @@ class Hosted(ABC):
     def warm_up(self) -> None:
         """Answers one small request of each kind, so that kernels are loaded, or compiled, before people wait."""
         first_requests: dict[str, Callable[[], Any]] = {
-            "completions": lambda: next(self.tokens.continuation("", Sampling(), seed=1)),
+            "completions": lambda: self.tokens.next("", 1),
             "next": lambda: self.tokens.next("", 1),
             "score": lambda: self.score_pairs([("a", "a")]) if self.task == "translate" else [*self.tokens.score("a")],
             "nearest": lambda: self.vectors.similar(self.vectors.words[0], 1),

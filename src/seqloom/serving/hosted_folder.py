@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqloom.errors import RequestError
 from seqloom.serving.hosted import ABILITIES, Hosted, Table
-from seqloom.serving.next_token import TokenModel
+from seqloom.serving.next_token import States, TokenModel
 from seqloom_portable.errors import PortableError
 
 
@@ -41,15 +41,15 @@ class HostedFolder(Hosted):
         loaded = self.loaded
 
         def step(token_ids: NDArray[np.int64], state: Any) -> tuple[NDArray[Any], Any]:
-            log_probs, state = loaded.next_log_probs(token_ids, state)
-            return log_probs[0], state
+            return loaded.next_log_probs(token_ids, state)
 
         def log_probs(token_ids: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[Any]:
             lengths = np.array([token_ids.shape[1]], np.int64)
             scores, _ = loaded.target_log_probs(token_ids, targets, lengths, loaded.first_state(1))
             return scores[0]
 
-        return TokenModel(loaded.tokenizer, loaded.first_input, lambda: loaded.first_state(1), step, log_probs)
+        first = loaded.first_state
+        return TokenModel(loaded.tokenizer, loaded.first_input, lambda: first(1), step, log_probs, _STATES)
 
     def answers(self, inputs: Sequence[Any], options: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
         if not hasattr(self.loaded, "answers"):  # CTranslate2's translators give the best answer alone
@@ -62,7 +62,7 @@ class HostedFolder(Hosted):
             elif self.task == "tag":
                 yield [_tagged(answers)]
             else:
-                yield [{"text": item.text, "log_prob": item.log_prob, "score": item.score} for item in answers]
+                yield [_translation(item, with_alignment=bool(options.get("attention"))) for item in answers]
 
     def embed(self, inputs: Sequence[str]) -> NDArray[np.float32]:
         if not hasattr(self.loaded, "embed"):
@@ -87,6 +87,22 @@ class HostedFolder(Hosted):
     @cached_property
     def vectors(self) -> Any:
         return self.loaded
+
+
+_STATES = States(
+    lambda states: {name: np.concatenate([state[name] for state in states]) for name in states[0]},
+    lambda state, number: {name: part[number : number + 1] for name, part in state.items()},
+    lambda state: tuple(part.shape[1:] for part in state.values()) if isinstance(state, dict) else id(state),
+)
+"""The states of networks are arrays by name, batch first. Those of n-gram models and mixtures are not joined."""
+
+
+def _translation(answer: Any, with_alignment: bool) -> dict[str, Any]:
+    plain = {"text": answer.text, "log_prob": answer.log_prob, "score": answer.score}
+    if not with_alignment or answer.attention is None:
+        return plain
+    weights = answer.attention.tolist()
+    return plain | {"alignment": {"source": answer.source, "target": answer.target, "weights": weights}}
 
 
 def _tagged(answer: Any) -> dict[str, Any]:

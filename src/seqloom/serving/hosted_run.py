@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqloom.errors import RequestError
 from seqloom.serving.hosted import ABILITIES, Hosted, Table
-from seqloom.serving.next_token import TokenModel
+from seqloom.serving.next_token import States, TokenModel
 
 if TYPE_CHECKING:
     from seqloom.metrics.forecasting import ForecastRow
@@ -38,14 +38,14 @@ class HostedRun(Hosted):
     def tokens(self) -> TokenModel:
         import torch
 
-        from seqloom.nn.layer import state_tensors
+        from seqloom.nn.layer import map_state, restore_state, state_tensors
 
         model, run = self.run.model, self.run
         device = state_tensors(model.initial_state(1))[0].device
 
         def step(token_ids: NDArray[np.int64], state: Any) -> tuple[NDArray[Any], Any]:
             log_probs, state = model.next_log_probs(torch.from_numpy(token_ids).to(device), state)
-            return log_probs[0].float().cpu().numpy(), state
+            return log_probs.float().cpu().numpy(), state
 
         def log_probs(token_ids: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[Any]:
             inputs, outputs = (torch.from_numpy(ids).to(device) for ids in (token_ids, targets))
@@ -53,7 +53,17 @@ class HostedRun(Hosted):
             return scores[0].double().cpu().numpy()
 
         first_input = run.task.first_input(run.plan.settings)  # type: ignore[attr-defined]
-        return TokenModel(run.codec.tokenizer, first_input, lambda: model.initial_state(1), step, log_probs)
+
+        def join(states: Sequence[Any]) -> Any:
+            tensors = zip(*map(state_tensors, states), strict=True)
+            return restore_state(states[0], [torch.cat(rows) for rows in tensors])
+
+        states = States(
+            join,
+            lambda state, number: map_state(lambda tensor: tensor[number : number + 1], state),
+            lambda state: tuple(tensor.shape[1:] for tensor in state_tensors(state)),
+        )
+        return TokenModel(run.codec.tokenizer, first_input, lambda: model.initial_state(1), step, log_probs, states)
 
     def answers(self, inputs: Sequence[Any], options: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
         if self.task == "transcribe":

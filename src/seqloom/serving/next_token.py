@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.serving.worker import Step
 from seqloom_portable.continuation import TextStream, prompt_ids
-from seqloom_portable.sampling import Sampling, generate
+from seqloom_portable.sampling import Sampling, choose
 from seqloom_portable.specials import EOS, PAD, SOS, UNK
 
 LogProbs = NDArray[Any]
@@ -35,11 +36,28 @@ class Token(NamedTuple):
     is_end: bool
 
 
+class Row(NamedTuple):
+    """The memory of one text: the row with this `number` of the memory `of` so many, which were stepped together."""
+
+    state: Any
+    number: int
+    of: int
+
+
+class States(NamedTuple):
+    """What a model's memory can be asked: `join` several of one row each, take the row with a `number` out of several,
+    and the `shape` of a row. Those of equal shape can be joined."""
+
+    join: Callable[[Sequence[Any]], Any]
+    row: Callable[[Any, int], Any]
+    shape: Callable[[Any], Hashable]
+
+
 class TokenModel:
     """A language model of a run or of an exported folder.
 
-    `first_state()` is the memory before a text; `step(token_ids, state)` takes ids (1, time) and gives log p(next)
-    (vocab,) and the memory; `log_probs(token_ids, targets)` is log p(target) of each step of one row, (time,).
+    `first_state()` is the memory before a text; `step(token_ids, state)` takes ids (batch, time) and gives log p(next)
+    (batch, vocab) and the memory; `log_probs(token_ids, targets)` is log p(target) of each step of one row, (time,).
     """
 
     def __init__(
@@ -49,10 +67,31 @@ class TokenModel:
         first_state: Callable[[], Any],
         step: Callable[[NDArray[np.int64], Any], tuple[LogProbs, Any]],
         log_probs: Callable[[NDArray[np.int64], NDArray[np.int64]], LogProbs],
+        states: States,
     ) -> None:
         self.tokenizer, self.first_input = tokenizer, first_input
         self.of_lines = first_input == SOS
-        self._first_state, self._step, self._log_probs = first_state, step, log_probs
+        self._first_state, self._step, self._log_probs, self._states = first_state, step, log_probs, states
+
+    def next_step(self, token_ids: Sequence[int], row: Row | None) -> Step:
+        """The step after more tokens of a text, whose memory is `row` (None: before the text). Its result is the
+        log p(next) (vocab,) and the new memory."""
+        row = row or Row(self._first_state(), 0, 1)
+        key = (id(self), len(token_ids), self._states.shape(row.state))
+        return Step(key, self._step_together, (token_ids, row))
+
+    def _step_together(self, items: Sequence[tuple[Sequence[int], Row]]) -> list[tuple[LogProbs, Row]]:
+        state = self._joined([row for _, row in items])
+        log_probs, state = self._step(np.array([list(ids) for ids, _ in items], np.int64), state)
+        return [(log_probs[number], Row(state, number, len(items))) for number in range(len(items))]
+
+    def _joined(self, rows: Sequence[Row]) -> Any:
+        """Texts that were stepped together before are so again, mostly; then nothing is copied."""
+        state, _, of = rows[0]
+        if all(row.state is state and row.number == place for place, row in enumerate(rows)) and of == len(rows):
+            return state
+        alone = [row.state if row.of == 1 else self._states.row(row.state, row.number) for row in rows]
+        return alone[0] if len(alone) == 1 else self._states.join(alone)
 
     def score(self, text: str, top: int = 0, end: bool = False) -> Iterator[Token]:
         """The tokens of `text`, each with the `top` most probable ones in its place; `end`: the end of the text too.
@@ -71,33 +110,33 @@ class TokenModel:
             return
         state = self._first_state()
         for before, token in zip(inputs, targets, strict=True):
-            distribution, state = self._step(np.array([[before]], np.int64), state)
+            (distribution,), state = self._step(np.array([[before]], np.int64), state)
             candidates = shown.candidates(distribution, top)
             yield shown.token(token, float(distribution[token]), candidates)
 
     def next(self, text: str, top: int) -> list[Candidate]:
         """The `top` most probable tokens after `text`."""
         ids, line = prompt_ids(self.tokenizer, text, self.of_lines, self.first_input)
-        distribution, _ = self._step(np.array([ids], np.int64), self._first_state())
+        (distribution,), _ = self._step(np.array([ids], np.int64), self._first_state())
         return _Shown(self.tokenizer, line, self.of_lines).candidates(distribution, top)
 
-    def continuation(self, prompt: str, sampling: Sampling, seed: int, top: int = 0) -> Iterator[Token]:
-        """Yields the tokens that follow a prompt, without end unless the model is one of lines."""
-        ids, line = prompt_ids(self.tokenizer, prompt, self.of_lines, self.first_input)
-        shown = _Shown(self.tokenizer, line, self.of_lines)
-        distribution: LogProbs = np.zeros(0)
 
-        def step(token_ids: NDArray[np.int64], state: Any) -> tuple[LogProbs, Any]:
-            nonlocal distribution
-            distribution, state = self._step(token_ids, state)
-            return distribution, state
+class Continuation:
+    """The tokens that follow a prompt, without end unless the model is one of lines."""
 
-        for token in generate(step, self._first_state(), ids, sampling, NEVER, seed):
-            candidates = shown.candidates(distribution, top) if top else []
-            written = shown.token(token, float(distribution[token]), candidates)
-            yield written
-            if written.is_end:
-                return
+    def __init__(self, model: TokenModel, prompt: str, sampling: Sampling, seed: int, top: int = 0) -> None:
+        self._model, self._sampling, self._top = model, sampling, top
+        self._ids, line = prompt_ids(model.tokenizer, prompt, model.of_lines, model.first_input)
+        self._shown, self._chance = _Shown(model.tokenizer, line, model.of_lines), np.random.default_rng(seed)
+        self._row: Row | None = None
+
+    def next(self) -> Generator[Step, Any, Token]:
+        """Yields the step on which the next token depends, is sent its result, and returns the token."""
+        distribution, self._row = yield self._model.next_step(self._ids, self._row)
+        token = choose(distribution, self._sampling, NEVER, self._chance)
+        self._ids = [token]
+        candidates = self._shown.candidates(distribution, self._top) if self._top else []
+        return self._shown.token(token, float(distribution[token]), candidates)
 
 
 class _Shown:

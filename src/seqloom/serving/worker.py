@@ -2,7 +2,7 @@
 
 The models use all processor threads for one batch, so that a second batch beside it would slow both down. Requests that
 arrive while a batch is computed make the next one; streams get a step each between batches, so that a long text does
-not hold up a short question.
+not hold up a short question. The steps of all streams are computed together where they can be.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqloom.serving.response_error import ResponseError
 
@@ -61,11 +61,32 @@ class _BatchJob(_Job):
 _END = object()
 
 
+class Step(NamedTuple):
+    """Work that a stream yields, to be sent its result. `answer` gives a result for each of some items, those of the
+    steps of several streams that have equal keys."""
+
+    key: Hashable
+    answer: Callable[[Sequence[Any]], Sequence[Any]]
+    item: Any
+
+
+Events = Generator[Any, Any, None]
+"""Yields events, and the steps on which they depend."""
+
+
+@dataclass(eq=False)
+class _Part:
+    """A part of a stream, with what it is sent next: the result of its last step."""
+
+    events: Events
+    result: Any = None
+
+
 @dataclass(eq=False)
 class _StreamJob(_Job):
-    """Events that come one after the other."""
+    """Events that come one after the other, in parts that go on side by side."""
 
-    events: Iterator[Any]
+    parts: list[_Part]
     waiting: asyncio.Queue[Any] = field(default_factory=asyncio.Queue, init=False)
     unread: int = field(default=0, init=False)
     """Events given and not yet taken; written by both threads, each of which only needs it to be nearly right."""
@@ -114,9 +135,9 @@ class Worker:
         finally:
             job.is_cancelled = True
 
-    async def stream(self, events: Iterator[Any]) -> AsyncGenerator[Any, None]:
-        """Yields events as they come; the iterator is closed when the caller stops."""
-        job = _StreamJob(asyncio.get_running_loop(), events)
+    async def stream(self, parts: Sequence[Events]) -> AsyncGenerator[Any, None]:
+        """Yields the events of all parts as they come; the work on them ends when the caller stops."""
+        job = _StreamJob(asyncio.get_running_loop(), [_Part(events) for events in parts])
         self._add(job, self._streams)
         try:
             while (event := await job.waiting.get()) is not _END:
@@ -148,8 +169,7 @@ class Worker:
                 jobs = self._next_batch()
             if jobs:
                 self._answer(jobs)
-            for _ in range(len(self._streams)):
-                self._step(self._streams.popleft())
+            self._step_streams()
             if not jobs and self._streams and all(job.unread >= _STREAM_EVENTS_WAITING for job in self._streams):
                 time.sleep(0.01)  # every stream waits for its reader
         for stream in self._streams:
@@ -199,17 +219,53 @@ class Worker:
             job.finish(results[place : place + len(job.items)])
             place += len(job.items)
 
-    def _step(self, job: _StreamJob) -> None:
-        """Takes one event of a stream, and puts the stream back into the row unless it has ended."""
-        if job.is_cancelled:
+    def _step_streams(self) -> None:
+        """Takes every stream to its next step, and does those steps."""
+        steps: list[tuple[_StreamJob, _Part, Step]] = []
+        for _ in range(len(self._streams)):
+            job = self._streams.popleft()
+            if job.is_cancelled:
+                continue
+            if job.unread < _STREAM_EVENTS_WAITING:
+                steps += [(job, part, step) for part in list(job.parts) if (step := _next_step(job, part)) is not None]
+                if not job.parts:
+                    job.put(_END)
+                    continue
+            self._streams.append(job)
+        together: dict[Hashable, list[tuple[_StreamJob, _Part, Step]]] = {}
+        for entry in steps:
+            together.setdefault(entry[2].key, []).append(entry)
+        for group in together.values():
+            _do(group)
+
+
+def _next_step(job: _StreamJob, part: _Part) -> Step | None:
+    """Gives out the events of a part until its next step; None where it has ended."""
+    try:
+        while not isinstance(event := part.events.send(part.result), Step):
+            part.result = None
+            job.put(event)
+        return event
+    except StopIteration:
+        job.parts.remove(part)
+    except Exception as error:
+        job.put(error)
+        job.parts.clear()
+    return None
+
+
+def _do(group: Sequence[tuple[_StreamJob, _Part, Step]]) -> None:
+    """Does steps together, or one by one where that fails, since the error is of one of them."""
+    try:
+        results = group[0][2].answer([step.item for _, _, step in group])
+    except Exception as error:
+        if len(group) > 1:
+            for entry in group:
+                _do([entry])
             return
-        if job.unread < _STREAM_EVENTS_WAITING:
-            try:
-                job.put(next(job.events))
-            except StopIteration:
-                job.put(_END)
-                return
-            except Exception as error:
-                job.put(error)
-                return
-        self._streams.append(job)
+        ((job, _, _),) = group
+        job.put(error)
+        job.parts.clear()
+        return
+    for (_, part, _), result in zip(group, results, strict=True):
+        part.result = result

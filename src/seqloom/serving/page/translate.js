@@ -25,6 +25,7 @@ function translated(source, answers) {
   const [best] = answers;
   const place = element("section", { className: "card", style: { marginBottom: "1rem" } });
   if (best.alignment) place.append(aligned(best.alignment), element("p", { className: "soft" }, "Point at a word, or move to it with Tab, to see what the model attended to."));
+  else if (best.text) place.append(element("p", { className: "soft" }, "This model gives no alignment."));
   place.append(element("p", { className: "answer" }, best.text || "(an empty answer)"));
   if (answers.length > 1) {
     place.append(element("ol", {}, ...answers.map((item) =>
