@@ -250,7 +250,7 @@ def exports() -> str:
 
 def benchmarks() -> str:
     """The ratios that the scripts under `benchmarks/` measured last, each against its peer in the same run."""
-    lines = [*_recurrent_ratios(), *_training_ratios(), *_ngram_ratios(), *_export_ratios()]
+    lines = [*_recurrent_ratios(), *_training_ratios(), *_ngram_ratios(), *_export_ratios(), *_serving_ratios()]
     return table(("script", "what is measured", "peer", "ratio"), lines)
 
 
@@ -290,6 +290,15 @@ def _ngram_ratios() -> list[tuple[str, ...]]:
         ("`ngram.py`", "speed of text to ARPA, order 5", "KenLM's lmplz", f"{seconds:.2f}"),
         ("`ngram.py`", "speed of scoring, one thread and two", "KenLM",
          f"{scoring['times_kenlm_1']:.2f}, {scoring['times_kenlm_2']:.2f}"),
+    ]  # fmt: skip
+
+
+def _serving_ratios() -> list[tuple[str, ...]]:
+    speed = _results("serve")["speed"]
+    return [
+        ("`serve.py`", f"sentences per second, {clients} clients", "the run in Python, one by one",
+         f"{speed[f'{clients}_clients']['ratio']:.2f}")
+        for clients in (8, 64)
     ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -16,7 +16,7 @@ from seqloom.run import Run
 from seqloom.serving.hosted_run import HostedRun
 from seqloom.serving.limits import Limits
 from seqloom.serving.response_error import ResponseError
-from seqloom.serving.worker import Worker
+from seqloom.serving.worker import Step, Worker
 from tests.support.served import serving
 
 
@@ -178,19 +178,22 @@ def test_requests_are_answered_together_and_each_gets_its_own() -> None:
     assert max(sizes) > 1
 
 
-def test_streams_take_turns() -> None:
-    order: list[tuple[str, int]] = []
+def test_streams_step_together() -> None:
+    batches: list[list[tuple[str, int]]] = []
 
-    def events(name: str) -> Iterator[int]:
+    def double(items: Sequence[tuple[str, int]]) -> list[int]:
+        batches.append(list(items))
+        return [2 * number for _, number in items]
+
+    def events(name: str) -> Generator[Any, Any, None]:
         for number in range(20):
-            order.append((name, number))
-            yield number
+            yield (yield Step("double", double, (name, number)))
 
     async def ask() -> list[list[int]]:
         worker = Worker(100, 100)
 
         async def read(name: str) -> list[int]:
-            return [event async for event in worker.stream(events(name))]
+            return [event async for event in worker.stream([events(name)])]
 
         readers = [asyncio.create_task(read(name)) for name in "ab"]
         await asyncio.sleep(0)
@@ -199,5 +202,30 @@ def test_streams_take_turns() -> None:
         worker.stop()
         return read_events
 
-    assert asyncio.run(ask()) == [list(range(20))] * 2
-    assert order == [(name, number) for number in range(20) for name in "ab"]
+    assert asyncio.run(ask()) == [list(range(0, 40, 2))] * 2
+    assert batches == [[(name, number) for name in "ab"] for number in range(20)]
+
+
+def test_an_error_in_a_step_is_of_its_stream_alone() -> None:
+    def divide(items: Sequence[int]) -> list[int]:
+        return [12 // item for item in items]
+
+    def events(number: int) -> Generator[Any, Any, None]:
+        yield (yield Step("divide", divide, number))
+
+    async def ask() -> list[Any]:
+        worker = Worker(100, 100)
+
+        async def read(number: int) -> list[int]:
+            return [event async for event in worker.stream([events(number)])]
+
+        readers = [asyncio.create_task(read(number)) for number in (3, 0, 4)]
+        await asyncio.sleep(0)
+        worker.start()
+        read_events = await asyncio.gather(*readers, return_exceptions=True)
+        worker.stop()
+        return read_events
+
+    first, failed, last = asyncio.run(ask())
+    assert (first, last) == ([4], [3])
+    assert isinstance(failed, ZeroDivisionError)

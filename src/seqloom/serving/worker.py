@@ -240,12 +240,14 @@ class Worker:
 
 
 def _next_step(job: _StreamJob, part: _Part) -> Step | None:
-    """Gives out the events of a part until its next step; None where it has ended."""
+    """Gives out the events of a part until its next step; None where it has ended, or its reader is slow."""
     try:
-        while not isinstance(event := part.events.send(part.result), Step):
+        while job.unread < _STREAM_EVENTS_WAITING:
+            event = part.events.send(part.result)
             part.result = None
+            if isinstance(event, Step):
+                return event
             job.put(event)
-        return event
     except StopIteration:
         job.parts.remove(part)
     except Exception as error:

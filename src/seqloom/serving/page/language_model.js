@@ -51,6 +51,7 @@ function column(model, text, temperature, tokens, error, changed) {
       max_tokens: Number(tokens.value), logprobs: 0 };
     try {
       scored.replaceChildren(text.value);
+      sum.textContent = "";
       for await (const event of events(await post("/v1/completions", body, writing.signal))) {
         const choice = event.choices[0];
         if (!choice) continue;
