@@ -3,7 +3,7 @@
     python benchmarks/serve.py speed RUN             1, 8 and 64 clients against one process that answers one by one
     python benchmarks/serve.py ctranslate2 RUN OUT   8 clients of a model in CTranslate2's format (exported to OUT), and
                                                      8 threads that ask the library itself
-    python benchmarks/serve.py memory RUN            after 1,000 and after 10,000 requests
+    python benchmarks/serve.py memory RUN            after 1,000 and after 10,000 requests; also of a classifier
     python benchmarks/serve.py start                 two models of 100 MB, and the first answers
 
 The peer of `speed` is the run in Python, asked for one sentence after the other, without a server. Both search with the
@@ -84,7 +84,8 @@ def rate(answer: Any, sentences: Sequence[str]) -> float:
 
 def sources_of(run: Any) -> list[str]:
     lines = Path(run.plan.sources.valid or run.plan.sources.data).read_text(encoding="utf-8").splitlines()
-    return [line.split("\t")[0] for line in lines[:SOURCES]]
+    column = 0 if run.plan.task == "translate" else -1
+    return [line.split("\t")[column] for line in lines[:SOURCES]]
 
 
 def speed(folder: Path) -> dict[str, Any]:
@@ -165,10 +166,15 @@ def memory(folder: Path) -> dict[str, Any]:
     sizes, answered = [], 0
     with serving(folder) as server:
         for most in REQUESTS:
-            server.ask("/v1/translate", bodies, 8, requests=most - answered)
+            server.ask(f"/v1/{run.plan.task}", bodies, 8, requests=most - answered)
             answered = most
             sizes.append(server.megabytes)
-    return {"requests": REQUESTS, "megabytes": sizes, "growth": sizes[1] / sizes[0] - 1}
+    return {
+        "model": f"{run.plan.task} {run.plan.model}",
+        "requests": REQUESTS,
+        "megabytes": sizes,
+        "growth": sizes[1] / sizes[0] - 1,
+    }
 
 
 def start() -> dict[str, Any]:

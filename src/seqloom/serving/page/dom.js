@@ -116,15 +116,16 @@ export function percent(share) {
   return share >= 0.0995 ? `${(100 * share).toFixed(0)} %` : share >= 0.001 ? `${(100 * share).toFixed(1)} %` : "< 0.1 %";
 }
 
+// `items`: names with a share from 0 to 1, and the `value` that is shown, if that is no percentage.
 export function bars(items, onpick) {
   const place = element("div", { className: "bars" });
-  for (const { name, share } of items) {
+  for (const { name, share, value = percent(share) } of items) {
     const shown = name.replaceAll("\n", "↵");
     const label = onpick
       ? element("button", { className: "name", title: "write this", onclick: () => onpick(name) }, shown.trim() ? shown : "␣")
       : element("span", { className: "name" }, shown);
     const bar = element("div", { className: "bar" }, element("i", { style: { width: `${100 * share}%` } }));
-    place.append(label, bar, element("span", { className: "value" }, percent(share)));
+    place.append(label, bar, element("span", { className: "value" }, value));
   }
   return place;
 }

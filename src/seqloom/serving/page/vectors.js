@@ -15,7 +15,7 @@ export function vectorsPanel(models) {
   async function update(signal) {
     if (!word.value.trim()) return near.replaceChildren();
     const [words] = (await ask("/v1/nearest", { model: model.value, input: word.value.trim(), top: 40 }, signal)).results;
-    near.replaceChildren(bars(words.slice(0, 12).map((item) => ({ name: item.word, share: Math.max(item.cosine, 0) })), (name) => { word.value = name; changed(); }));
+    near.replaceChildren(bars(words.slice(0, 12).map(cosine), (name) => { word.value = name; changed(); }));
     map.replaceChildren(places(words, (name) => { word.value = name; changed(); }));
   }
 
@@ -23,7 +23,7 @@ export function vectorsPanel(models) {
     const [is, to, other] = analogy.map((input) => input.value.trim());
     if (!is || !to || !other) return answer.replaceChildren();
     const [words] = (await ask("/v1/analogy", { model: model.value, positive: [to, other], negative: [is], top: 5 }, signal)).results;
-    answer.replaceChildren(bars(words.map((item) => ({ name: item.word, share: Math.max(item.cosine, 0) }))));
+    answer.replaceChildren(bars(words.map(cosine)));
   }
 
   return element("div", {},
@@ -32,6 +32,10 @@ export function vectorsPanel(models) {
       element("section", {}, element("h2", {}, "Nearest words"), element("div", { className: "row" }, word), near),
       element("section", {}, element("h2", {}, "Map of them"), map),
       element("section", {}, element("h2", {}, "Analogy"), element("div", { className: "row" }, analogy[0], "is to", analogy[1], "as", analogy[2], "is to …"), answer)));
+}
+
+function cosine(item) {
+  return { name: item.word, share: Math.max(item.cosine, 0), value: item.cosine.toFixed(2) };
 }
 
 function places(words, onpick) {
