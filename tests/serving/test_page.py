@@ -38,7 +38,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     """An empty page, which fails at the end for errors in the console and for requests to another address."""
     context = browser.new_context()
     page, faults = context.new_page(), []
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: faults.append(message.text) if _is_fault(message) else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on(
         "request",
@@ -47,6 +47,11 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     yield page
     context.close()
     assert faults == []
+
+
+def _is_fault(message: Any) -> bool:
+    """An error, unless it is that a request was refused (422), as one of a half-typed word is; the page says it."""
+    return message.type == "error" and "status of 422" not in message.text
 
 
 def _open(page: Any, address: str, panel: str) -> None:
