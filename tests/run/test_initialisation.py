@@ -438,3 +438,68 @@ def test_replayed_batches_are_spread_evenly(new: list[int], old: list[int], shar
     assert sum(batch.name == "old" for batch in flat) == pytest.approx(share * len(flat), abs=1)
     later = ReplayLoader(Steps("new", new), Steps("old", old), share)
     assert later.batch(30, 1) == batches[30][1]
+
+
+def test_ngram_models_are_merged_into_one(tmp_path: Path) -> None:
+    """Every probability is the weighted mean of the two, and every distribution sums to one."""
+    first_text, second_text = tmp_path / "first.txt", tmp_path / "second.txt"
+    first_text.write_text("".join(f"the cat {'sat ' * (i % 3)}here {i % 7}\n" for i in range(120)))
+    new = [f"the dog {'ran ' * (i % 4)}there {i % 5}\n" for i in range(120)]
+    second_text.write_text("".join(new + [f"the cat {'sat ' * (i % 3)}here {i % 7} {i}\n" for i in range(60)]))
+    options: dict[str, Any] = {"model": "ngram", "threads": 1, "quiet": True}
+    settings = {"model.order": 3, "tokenizer.min_count": 1}
+    first = seqloom.train("language-model", str(first_text), out=tmp_path / "first", settings=settings, **options)
+    alone = seqloom.train("language-model", str(second_text), out=tmp_path / "alone", settings=settings, **options)
+    merged = seqloom.train(
+        "language-model", str(second_text), out=tmp_path / "merged",
+        settings={"model.order": 3, "model.merge": str(tmp_path / "first")}, **options,
+    )  # fmt: skip
+    old = first.codec.tokenizer.vocab_size
+    tokens = merged.codec.tokenizer.tokens()
+    assert tokens[:old] == first.codec.tokenizer.tokens()
+    assert {*alone.codec.tokenizer.tokens()} <= {*tokens}
+    contexts = torch.tensor([[tokens.index(a), tokens.index(b)] for a, b in (("the", "cat"), ("the", "dog"))])
+    log_probs, _ = merged.model.next_log_probs(contexts, merged.model.initial_state(2))
+    torch.testing.assert_close(log_probs.double().exp().sum(1), torch.ones(2, dtype=torch.float64), atol=1e-3, rtol=0)
+    scores = merged.score(["the cat sat here 3", "the dog ran there 3"]).log_probs
+    assert scores[0] > alone.score(["the cat sat here 3"]).log_probs[0]
+    assert scores[1] > first.score(["the dog ran there 3"]).log_probs[0]
+    shutil.rmtree(tmp_path / "first")
+    again = seqloom.load(tmp_path / "merged", threads=1)
+    assert again.score(["the cat sat here 3"]).log_probs[0] == scores[0]
+    assert again.evaluate(str(second_text))["perplexity"] > 1
+    with pytest.raises(seqloom.RequestError, match="holds no run"):
+        seqloom.train(
+            "language-model", str(second_text), out=tmp_path / "no", settings={"model.merge": "gone"}, **options
+        )
+
+
+def test_interpolation_is_the_weighted_mean(tmp_path: Path) -> None:
+    from seqloom.models.ngram.interpolation import interpolated
+
+    texts = (["a b c", "a b d", "c a b"] * 9, ["b c d", "d a c", "a b b"] * 7)
+    stores = []
+    for number, lines in enumerate(texts):
+        path = tmp_path / f"{number}.txt"
+        path.write_text("\n".join(lines) + "\n" + "".join(f"{x} {y}\n" for x in "abcd" for y in "abcd"))
+        run = seqloom.train(
+            "language-model", str(path), model="ngram", out=tmp_path / str(number), threads=1, quiet=True,
+            settings={"model.order": 3 - number, "tokenizer.min_count": 1},
+        )  # fmt: skip
+        stores.append(run.model)
+    first, second = stores
+    assert first.vocab_size == second.vocab_size
+    mixed = type(first).of(interpolated(first.store, second.store, 0.3))
+    mean = 0.3 * log_probs(first).exp() + 0.7 * log_probs(second).exp()
+    seen = log_probs(mixed).exp()
+    torch.testing.assert_close(seen.sum(1), torch.ones(len(seen)), atol=1e-3, rtol=0)
+    # Exact for n-grams of either model; the others are what backing off gives.
+    torch.testing.assert_close(seen, mean, atol=5e-3, rtol=0)
+    assert float((seen - mean).abs().median()) < 1e-6
+
+
+def log_probs(model: Any) -> torch.Tensor:
+    """The distributions after each word of the vocabulary, all of which occur in both texts."""
+    ids = torch.arange(4, model.vocab_size)[:, None]
+    distributions: torch.Tensor = model.next_log_probs(ids, model.initial_state(len(ids)))[0]
+    return distributions

@@ -60,6 +60,9 @@ def train(
         str | None,
         typer.Option(metavar="FILE:SHARE", help="with --from: mix in old data against forgetting: old.tsv:0.1"),
     ] = None,
+    merge: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="ngram: interpolate the new model with this n-gram run")
+    ] = None,
     columns: Columns = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="translate: the second column is the source")] = False,
     skip_bad: Annotated[
@@ -95,6 +98,7 @@ def train(
     if resume and out is None:
         raise RequestError("--resume needs the folder of the run", where="--out")
     aliases = [f"data.{name}=true" for name, is_set in (("reverse", reverse), ("skip_bad", skip_bad)) if is_set]
+    aliases += [f"model.merge={merge}"] if merge is not None else []
     try:
         run = train_run(
             task,

@@ -58,6 +58,7 @@ class Initialisation:
                 where="--from",
                 got=f"{folder}, a run of {plan.task} {plan.model}",
                 expected="a run of a network or of word vectors",
+                hint="n-gram models are interpolated: --merge RUN" if plan.model == "ngram" else None,
             )
         if (fitted is not None or task == "vectors") and (task, model) != (plan.task, plan.model):
             raise RequestError(

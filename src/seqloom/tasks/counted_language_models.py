@@ -39,6 +39,13 @@ def counted_preset(model: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     if model == "mix":
         parts = build(MixtureSettings, {"parts": overrides.get("model.parts", ())}).parts
         modes = [mode_of(_config(Path(name))) for name in parts]
+    if overrides.get("model.merge"):
+        earlier = _config(Path(str(overrides["model.merge"])))
+        if earlier.get("model") != "ngram":
+            raise RequestError(
+                "an n-gram model is merged with an n-gram model", where="model.merge", got=earlier.get("model")
+            )
+        return {"data.mode": "lines"} | {f"tokenizer.{n}": v for n, v in earlier["settings"]["tokenizer"].items()}
     return {"data.mode": "stream" if "stream" in modes else "lines"}
 
 
@@ -72,6 +79,13 @@ def _config(folder: Path) -> dict[str, Any]:
             "only language models can be mixed", where=str(folder), got=config.get("task"), expected="language-model"
         )
     return config
+
+
+def merged_recipe(plain: Recipe[str, TokenFile], folder: str) -> Recipe[str, TokenFile]:
+    """The recipe with the vocabulary of the run to merge with first. A run that was merged before does not need it."""
+    if not folder or not (Path(folder) / "tokenizer.json").exists():
+        return plain
+    return plain.beginning_with(TextCodec.load(Path(folder)), grows=True)
 
 
 def mixture_recipe(settings: Any) -> Recipe[str, TokenFile]:

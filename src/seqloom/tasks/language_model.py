@@ -46,6 +46,7 @@ from seqloom.tasks.counted_language_models import (
     counted_preset,
     counted_settings,
     make_counted,
+    merged_recipe,
     mixture_recipe,
     open_part,
 )
@@ -107,7 +108,8 @@ class LanguageModelTask:
         if isinstance(settings.model, MixtureSettings):
             return mixture_recipe(settings)
         columns = settings.data.columns
-        return text_recipe(partial(lines, columns=columns), settings.tokenizer).depending_on(columns)
+        recipe = text_recipe(partial(lines, columns=columns), settings.tokenizer).depending_on(columns)
+        return merged_recipe(recipe, getattr(settings.model, "merge", ""))
 
     def fitted(self, model: str, settings: Any) -> CountBased | None:
         if model not in COUNTED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from seqloom.models.counted import CountBased
 from seqloom.models.ngram import prefetched_scoring, query
 from seqloom.models.ngram.counting import count
 from seqloom.models.ngram.estimate import Method, Smoothing, estimate
+from seqloom.models.ngram.interpolation import best_weight, interpolated
 from seqloom.models.ngram.pruning import pruned_by_count, pruned_by_entropy
 from seqloom.models.ngram.store import MAX_ORDER, Store
 from seqloom.models.ngram.trie import link_suffixes
@@ -43,6 +45,9 @@ class NgramSettings(Settings):
     )
     entropy_threshold: float = Field(
         0.0, ge=0, description="n-grams that change the perplexity by a smaller share are pruned (Stolcke 1998)"
+    )
+    merge: str = Field(
+        "", description="an n-gram run to interpolate the new model with; the weight is fitted on the validation data"
     )
     memory_megabytes: int = Field(
         2_000, ge=1, description="MB of memory for counting; if it needs more, it sorts parts of the text on disk"
@@ -73,7 +78,7 @@ class NgramModel(CountBased):
         assert self._store is not None, "the model must be fitted or opened first"
         return self._store
 
-    def estimate(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:  # noqa: ARG002
+    def estimate(self, train: TokenFile, valid: TokenFile | None, vocab_size: int) -> None:
         """Counts the n-grams and estimates the model. A text that does not fit in memory is sorted in parts on disk."""
         settings = self.config
         counted = count(train, settings.order, vocab_size, settings.memory_megabytes << 20)
@@ -86,6 +91,11 @@ class NgramModel(CountBased):
         if settings.entropy_threshold:
             estimates = pruned_by_entropy(estimates, settings.entropy_threshold)
         self._store = Store.of(estimates)
+        if settings.merge:
+            earlier = Store.open(Path(settings.merge) / "model.safetensors")
+            weight = best_weight(earlier, self._store, valid) if valid is not None else 0.5
+            print(f"model.merge: the weight of {settings.merge} is {weight:.3f}", file=sys.stderr)
+            self._store = interpolated(earlier, self._store, weight)
 
     def save(self, folder: Path) -> None:
         self.store.save(folder / "model.safetensors", {"format": "seqloom n-gram 1"})

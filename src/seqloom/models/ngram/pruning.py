@@ -64,14 +64,14 @@ def pruned_by_entropy(estimates: Estimates, threshold: float) -> Estimates:
             keep[n],
         )
         needed[n - 1][trie.suffix[n][keep[n]]] = True
-        needed[n - 1][np.repeat(np.arange(len(needed[n - 1])), _children(trie, n - 1))[keep[n]]] = True
+        needed[n - 1][np.repeat(np.arange(len(needed[n - 1])), num_children(trie, n - 1))[keep[n]]] = True
     pruned = without(estimates, keep)
     for n in range(1, pruned.trie.order):
-        _weigh(pruned, n)
+        weigh(pruned, n)
     return pruned
 
 
-def _children(trie: Trie, level: int) -> NDArray[np.int64]:
+def num_children(trie: Trie, level: int) -> NDArray[np.int64]:
     """The number of children of each node of a level."""
     begin = trie.begin[level].astype(np.int64)
     return begin[1:] - begin[:-1]
@@ -83,7 +83,7 @@ def _context_log_probs(estimates: Estimates, level: int) -> NDArray[np.float64]:
     total = log_probs[0].astype(np.float64)
     total[SOS] = 0.0
     for n in range(1, level + 1):
-        total = np.repeat(total, _children(trie, n - 1)) + log_probs[n]
+        total = np.repeat(total, num_children(trie, n - 1)) + log_probs[n]
     return total
 
 
@@ -120,7 +120,7 @@ def _choose(
             keep[child] = np.exp(-history * change) - 1.0 >= threshold
 
 
-def _weigh(estimates: Estimates, level: int) -> None:
+def weigh(estimates: Estimates, level: int) -> None:
     """Computes the back-off weights of a level's contexts, so that every distribution sums to one."""
     trie, log_probs, backoffs, _ = estimates
     lower = log_probs[level - 1][trie.suffix[level]]
