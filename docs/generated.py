@@ -272,13 +272,16 @@ def _recurrent_ratios() -> list[tuple[str, ...]]:
 
 def _training_ratios() -> list[tuple[str, ...]]:
     speed, bits = _results("language_model"), _results("character_model")
-    tags, ntm = _results("tagging"), _results("ntm")
+    tags, ntm, busy = _results("tagging"), _results("ntm"), _results("busy")["medians"]
+    beside_two = [busy[kind]["beside two"]["rate"] for kind in ("threads that adapt", "threads that spin")]
     return [
         ("`language_model.py`", "tokens per second, LSTM", "a plain script", f"{speed['tokens_per_second_ratio']:.2f}"),
         ("`character_model.py`", "bits per character, equal minutes", "a plain Transformer",
          f"{bits['bits_per_character_ratio']:.2f}"),
         ("`tagging.py`", "targets per second, BiLSTM-CRF", tags["peer"], f"{tags['ratio']:.2f}"),
         ("`ntm.py`", "sequences per second, copy", "a plain script", f"{ntm['ratio']:.1f}"),
+        ("`busy.py`", "targets per second beside two busy processes", "threads that spin",
+         f"{beside_two[0] / beside_two[1]:.2f}"),
     ]  # fmt: skip
 
 
