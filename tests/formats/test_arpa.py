@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from seqloom.data.tokenizer import EOS, SOS
-from seqloom.errors import RequestError, SeqloomError
+from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 from seqloom.formats.arpa.read import read_model
 from seqloom.formats.arpa.write import decimal, write_model
 from seqloom.models.ngram.model import NgramModel, NgramSettings
@@ -163,6 +163,7 @@ UNIGRAMS = ["<unk>", "<s>", "</s>", "a", "b", "c", "d", "e"]
         (UNIGRAMS, [], [], ["a b c d"]),
         (UNIGRAMS, [], [], [], ["a b c d e", "e d c b a"]),
         (UNIGRAMS, ["d e"], [], ["a b c d", "b c d e"]),
+        (UNIGRAMS, ["<unk> <unk>", "<unk> a"], ["<unk> a <unk>", "a b c"], ["<unk> a b c"]),
     ],
 )
 def test_missing_suffixes_and_prefixes_of_any_depth(levels: tuple[list[str], ...], tmp_path: Path) -> None:
@@ -179,13 +180,23 @@ def test_missing_suffixes_and_prefixes_of_any_depth(levels: tuple[list[str], ...
             return -1.0
         return (-0.5 if context in known else 0.0) + expected(context[1:], word)
 
-    for context in itertools.product("abcd", repeat=3):
+    for context in itertools.product(("a", "b", "c", "d", "<unk>"), repeat=3):
         state = ngram.initial_state(1)
         log_probs, _ = ngram.next_log_probs(torch.tensor([[ids[word] for word in context]]), state)
         for word in "abcde":
             assert float(log_probs[0, ids[word]]) / np.log(10) == pytest.approx(expected(context, word), abs=1e-5)
     ngram.save(tmp_path)
     assert NgramModel.of(type(model.store).open(tmp_path / "model.safetensors")).num_parameters()
+
+
+@pytest.mark.parametrize("mark", ["<s>", "</s>"])
+def test_a_model_without_marks_of_sentences_is_read_with_a_warning(mark: str, tmp_path: Path) -> None:
+    """The end of every line would otherwise have probability 0 without a word."""
+    path = tmp_path / "model.arpa"
+    path.write_text(arpa([word for word in UNIGRAMS if word != mark]), encoding="utf-8-sig")
+    with pytest.warns(SeqloomWarning, match=f"has no {mark}") as caught:
+        assert len(read_model(path).tokens) == len(UNIGRAMS) + 1  # with <pad>
+    assert len(caught) == 1
 
 
 def test_a_damaged_store_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seqloom.compiling import Array, compiled
 from seqloom.data.tokenizer import EOS, SOS, SPECIALS, UNK
 from seqloom.data.word_table import WordTable, find_word
-from seqloom.errors import SeqloomError
+from seqloom.errors import SeqloomError, warn
 from seqloom.files import opened, reading
 from seqloom.formats.arpa.assemble import Grams, assemble
 from seqloom.formats.parse_number import parse_number
@@ -25,6 +25,7 @@ _BLOCK_BYTES = 1 << 24
 _MAX_LINE_BYTES = 1 << 20
 _SHORTEST_NGRAM = 6
 """The number of bytes in the shortest line of an n-gram: `0 a b` and the line end."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _IDS = {"<unk>": UNK, "<UNK>": UNK, "<s>": SOS, "</s>": EOS}
 _SIZE = re.compile(rb"ngram\s+(\d{1,3})\s*=\s*(\d{1,18})$")
 _SECTION = re.compile(rb"\\(\d{1,3})-grams:$")
@@ -89,7 +90,7 @@ class _Reader:
         while raw := self._stream.readline(_MAX_LINE_BYTES + 1):
             self.line += 1
             self._check_length(raw)
-            if line := raw.strip():
+            if line := (raw.removeprefix(_BYTE_ORDER_MARK) if self.line == 1 else raw).strip():
                 return line
         self.line += 1
         return b""
@@ -147,7 +148,18 @@ class _Reader:
         table = np.full((size, 2), [LOG_ZERO, 0.0], np.float32)
         for number, row in values.items():
             table[number] = row
+        for number in (SOS, EOS):
+            if number not in values:
+                self._warn_of_no_mark("<s>" if number == SOS else "</s>")
         return Grams(np.arange(size, dtype=np.uint32)[:, None], table[:, 0].copy(), table[:, 1].copy())
+
+    def _warn_of_no_mark(self, mark: str) -> None:
+        warn(
+            f"the model has no {mark}: the probability of the {'beginning' if mark == '<s>' else 'end'} of a line is 0",
+            where=self.path,
+            expected=f"{mark} among the unigrams",
+            hint="estimate the model with marks of the beginning and the end of sentences",
+        )
 
     def _values(self, fields: list[bytes], line: bytes) -> tuple[float, float]:
         """The log10 probability and back-off weight of a line of unigrams; the longest n-grams have no weight."""
