@@ -35,3 +35,5 @@ def test_hostile_requests_are_answered_or_refused(tmp_path: Path, caplog: pytest
                 campaign.fail("tracebacks", f"POST {path}: {record.exc_info}", number, body)
             caplog.clear()
     campaign.check(before)
+    if campaign.counts["inputs"] > 20:
+        assert campaign.counts["refused"] < 0.9 * campaign.counts["inputs"], "hardly a request reaches a model"
