@@ -200,3 +200,10 @@ def test_series_no_longer_than_the_horizon_are_refused_or_said(
     messages = capsys.readouterr().err
     assert "1 series is not longer than the horizon of" in messages
     assert "1 series is constant or exactly periodic (the first is b)" in messages
+
+
+@pytest.mark.parametrize(("given", "names"), [("y", ("y",)), ("y, z", ("y", "z")), (["y, z"], ("y, z",)), ("", ())])
+def test_columns_are_named_as_text_or_as_a_list(given: object, names: tuple[str, ...]) -> None:
+    """`--set data.target=y` is text."""
+    settings = ColumnSettings.model_validate({"target": given, "ahead": given})
+    assert settings.target == settings.ahead == names

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from seqloom.config import Settings
 from seqloom.data.series.times import looks_like_dates
@@ -43,6 +43,12 @@ class ColumnSettings(Settings):
         "interpolate", description="how missing values between others are filled"
     )
     period: int = Field(0, ge=0, le=100_000, description="steps of a season; 0: the usual one of the frequency")
+
+    @field_validator("target", "past", "ahead", "static", mode="before")
+    @classmethod
+    def _separated(cls, value: Any) -> Any:
+        """One name, or several separated by commas, as on the command line; a name with a comma needs a list."""
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 class Columns(Settings):
