@@ -228,6 +228,8 @@ def test_every_prescription_has_settings_that_exist(tmp_path: Path) -> None:
 def test_a_repeat_is_no_cure() -> None:
     assert works([0.9, 0.92], [0.5, 0.52, 0.51], lower_is_better=False)
     assert works([1.0, 1.1], [2.0, 2.2, float("nan")], lower_is_better=True)
+    assert works([0.55, 1.0], [0.28, 0.28, 0.28], lower_is_better=False)  # a cure that depends on the seed
+    assert not works([0.284, 0.285], [0.28, 0.28, 0.28], lower_is_better=False)
     assert not works([0.51, 0.53], [0.5, 0.52, 0.51], lower_is_better=False)
     assert not works([0.53, 0.54], [0.5, 0.52, 0.48], lower_is_better=False)  # better than all, by chance
     assert not works([float("nan"), 0.9], [0.5, 0.52, 0.51], lower_is_better=False)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from seqloom.charts.figure import AltairFigure
 from seqloom.explain.measured import Measured
 from seqloom.explain.measures.count_models import ClassWeights
 from seqloom.explain.measures.dynamics import Dynamics
 from seqloom.explain.measures.gates import Gates
 from seqloom.explain.measures.gradient_reach import GradientReach
+from seqloom.explain.measures.weight_gradients import WeightGradient
 from seqloom.explain.results import Results
 from seqloom.explain.sections import Section, sections
 
@@ -25,7 +28,15 @@ def measured(name: str, *layers: str) -> Measured:
     ]
     gates = [Gates(layer, {"forget gate": 0.1}, {"forget gate": 0.2}, [2.0, 1.0], None, None) for layer in layers]
     dynamics = [Dynamics(layer, [1.0, 0.9], [-0.1, -0.2], 0.9) for layer in layers]
-    return Measured(name, "translate", "lstm", {}, {}, reach=reach, reach_before=reach, gates=gates, dynamics=dynamics)
+    weights = [
+        WeightGradient(layer, weight, [0.6, 0.3, 0.1], 1.0, 3)
+        for layer in layers
+        for weight in ("input weight", "recurrent weight", "bias")
+    ]
+    return Measured(
+        name, "translate", "lstm", {}, {}, reach=reach, reach_before=reach, gates=gates, dynamics=dynamics,
+        weights=weights,
+    )  # fmt: skip
 
 
 def drawn(*runs: Measured, **others: Any) -> dict[str, Section]:
@@ -43,6 +54,7 @@ def test_the_layers_of_an_encoder_and_a_decoder_are_told_from_each_other() -> No
     charts = drawn(measured("lstm", ENCODER, DECODER))
     assert names(charts["exponents"]) == ["encoder, 1", "encoder, 2", "decoder, 1", "decoder, 2"]
     assert names(charts["time-scales"]) == ["encoder", "decoder"]
+    assert names(charts["weight-gradients"]) == ["encoder", "decoder"]
     for name in ("exponents", "saturation"):
         rows = charts[name].figure.table.rows
         assert len({row[0] for row in rows}) == len(rows)
@@ -71,3 +83,10 @@ def test_the_weights_of_two_bags_of_words_are_all_shown() -> None:
     weights = [ClassWeights("animal", ["cat"], [1.0]), ClassWeights("plant", ["oak"], [2.0])]
     charts = drawn(class_weights={"first": weights, "second": weights})
     assert len(charts) == 4
+
+
+def test_the_only_layer_shows_the_weights_of_the_inputs_too_and_what_the_last_steps_hold_together() -> None:
+    chart = drawn(measured("lstm", ENCODER))["weight-gradients"]
+    assert names(chart) == ["input weights", "recurrent weights"]
+    (recurrent,) = (line for line in chart.figure.table.rows if line[0] == "recurrent weights" and line[1] == "2")
+    assert float(recurrent[2]) == pytest.approx(0.9)

@@ -170,7 +170,7 @@ def _undertrained(m: Measured) -> Finding | None:
 
 _LARGE_STEP, _WHOLE_STEP, _GROWTH, _JUMP = 0.1, 0.5, 4.0, 0.5
 _EXPLODED = 100.0
-_DEAD, _SATURATED, _LATE_GAIN = 0.4, 0.8, 0.1
+_DEAD, _SATURATED, _LATE_GAIN = 0.4, 0.8, 0.2
 _RULES = (
     _diverging, _exploding, _dead, _saturated, _vanishing, _short_horizon, _overfitting, _bottleneck, _undertrained,
 )  # fmt: skip

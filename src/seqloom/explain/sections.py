@@ -141,18 +141,19 @@ def _reach_line(reach: GradientReach, name: str, colour: int, dashed: bool) -> L
 
 
 def _weights(runs: Sequence[Measured]) -> Iterator[Section]:
-    """Of the recurrent weights of each layer, and of one run those of the inputs too."""
-    drawn = ("recurrent weight", "input weight") if len(runs) == 1 else ("recurrent weight",)
+    """Of the recurrent weights of each layer, and of the only layer of a single run those of the inputs too."""
     lines = []
     for number, run in enumerate(runs):
-        names = _layer_names(run, len(runs) > 1)
-        for place, layer in enumerate(dict.fromkeys(weight.layer for weight in run.weights)):
-            for dashed, weight in ((w.weight != drawn[0], w) for w in run.weights if w.layer == layer):
-                if weight.weight in drawn:
-                    points = list(zip(map(float, range(1, 1 + len(weight.shares))), np.cumsum(weight.shares).tolist(),
-                                      strict=True))  # fmt: skip
-                    name = f"{names[layer]}: {weight.weight}s" if len(runs) == 1 else names[layer]
-                    lines.append(Line(name, points, place if len(runs) == 1 else number, None, dashed, marks=False))
+        names, layers = _layer_names(run, len(runs) > 1), list(dict.fromkeys(weight.layer for weight in run.weights))
+        alone = len(runs) == len(layers) == 1
+        for weight in run.weights:
+            if weight.weight != "recurrent weight" and not (alone and weight.weight == "input weight"):
+                continue
+            summed = np.cumsum(weight.shares).tolist()
+            points = [(float(steps), share) for steps, share in enumerate(summed, 1)]
+            name = f"{weight.weight}s" if alone else names[weight.layer]
+            colour = number if len(runs) > 1 else layers.index(weight.layer)
+            lines.append(Line(name, points, colour, dashed=weight.weight != "recurrent weight", marks=False))
     if lines:
         x = Axis.over([p[0] for line in lines for p in line.points], "last steps", log=True)
         about = (

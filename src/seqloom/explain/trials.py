@@ -15,13 +15,13 @@ from seqloom.run import Run, train
 _CONTROLS, _CURED = 3, 2
 """Trainings with the run's own settings, and with those of a prescription, each with a seed of its own."""
 
-_DEVIATIONS = 2.0
+_DEVIATIONS, _LEAST_SPREAD = 2.0, 0.01
 
 
 @dataclass(frozen=True)
 class Trial:
     """`scores` of the trainings with the prescription, `controls` of those without. `works`: every one of the former
-    is better than all of the latter, and by more than twice their standard deviation on the mean."""
+    is better than all of the latter, and than their mean by more than twice their standard deviation."""
 
     reason: str
     command: str
@@ -60,7 +60,8 @@ def try_prescriptions(run: Run, cures: Sequence[Prescription], folder: Path) -> 
 
 
 def works(scores: Sequence[float], controls: Sequence[float], lower_is_better: bool) -> bool:
-    """Two of two above three of three comes by chance once in ten; the distance on the mean makes that rarer."""
+    """Two of two above three of three comes by chance once in ten; the distance of the worse one makes that rarer.
+    That cures differ among themselves is no sign against them."""
     sign = -1.0 if lower_is_better else 1.0
     cured, repeated = [sign * value for value in scores], [sign * value for value in controls]
     if not all(map(math.isfinite, cured)):
@@ -70,8 +71,10 @@ def works(scores: Sequence[float], controls: Sequence[float], lower_is_better: b
         return False
     if len(repeated) < 2:
         return True
-    spread = max(statistics.stdev(repeated), statistics.stdev(cured) if len(cured) > 1 else 0.0)
-    return statistics.fmean(cured) - statistics.fmean(repeated) > _DEVIATIONS * spread
+    mean = statistics.fmean(repeated)
+    # Repeats that learn nothing may score exactly the same.
+    spread = max(statistics.stdev(repeated), _LEAST_SPREAD * abs(mean))
+    return min(cured) - mean > _DEVIATIONS * spread
 
 
 def _score(run: Run, cure: Prescription, seed: int, folder: Path) -> float:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from seqloom.data.token_file import TokenFile
 
 _FREQUENT, _TOKENS, _LAGS = 30, 200_000, 64
-_FITTED, _BATCH, _STEPS, _RATE = 60_000, 1_024, 175, 0.01
+_FITTED, _BATCH, _STEPS, _RATE = 60_000, 512, 175, 0.01
 _LONGEST = 128
 
 
