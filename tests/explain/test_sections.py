@@ -87,6 +87,6 @@ def test_the_weights_of_two_bags_of_words_are_all_shown() -> None:
 
 def test_the_only_layer_shows_the_weights_of_the_inputs_too_and_what_the_last_steps_hold_together() -> None:
     chart = drawn(measured("lstm", ENCODER))["weight-gradients"]
-    assert names(chart) == ["input weights", "recurrent weights"]
+    assert names(chart) == ["input weights, dashed", "recurrent weights"]
     (recurrent,) = (line for line in chart.figure.table.rows if line[0] == "recurrent weights" and line[1] == "2")
     assert float(recurrent[2]) == pytest.approx(0.9)
