@@ -7,7 +7,7 @@
     python benchmarks/serve.py start                 two models of 100 MB, and the first answers
 
 The peer of `speed` is the run in Python, asked for one sentence after the other, without a server. Both search with the
-same beam and one thread; the clients are one process of their own (`http_clients.py`). In turns;
+same beam and one thread; the clients are one process of their own (`peers/http_clients.py`). In turns;
 ratios are of the medians. Answers are compared: the server's are those of the peer. Results are added to
 `results/serve.json`.
 """
@@ -53,7 +53,7 @@ class Server:
         at = urlsplit(self.address)
         options = {"host": at.hostname, "port": at.port, "path": path, "bodies": [json.dumps(body) for body in bodies],
                    "clients": clients, "seconds": 3_600.0, **ends}  # fmt: skip
-        command = [sys.executable, str(BENCHMARKS / "http_clients.py")]
+        command = [sys.executable, str(BENCHMARKS / "peers" / "http_clients.py")]
         done = subprocess.run(command, input=json.dumps(options), stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout)
 

@@ -305,6 +305,26 @@ def _serving_ratios() -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
+def serving() -> str:
+    """What `benchmarks/serve.py` measured of a server."""
+    measured = _results("serve")
+    speed, memory, start = measured["speed"], measured["memory"], measured["start"]
+    rows = [("one after the other, without a server", f"{speed['one_by_one']:.0f}", "", "")]
+    for clients in (1, 8, 64):
+        row = speed[f"{clients}_clients"]
+        name = "1 client" if clients == 1 else f"{clients} clients"
+        rows.append((name, f"{row['sentences_per_second']:.0f}", f"{row['ratio']:.2f}", f"{row['p99_seconds']:.2f} s"))
+    first, last = memory["megabytes"]
+    sizes = " and ".join(f"{size:.0f}" for size in start["weights_megabytes"])
+    ready, answered = statistics.median(start["ready_seconds"]), max(start["first_answers_seconds"])
+    return (
+        table(("clients", "sentences per second", "ratio", "99th percentile"), rows)
+        + f"\n\nA server of a classifier holds {first:.0f} MB after 1,000 requests and {last:.0f} MB after 10,000.\n"
+        f"A server of two language models of {sizes} MB answers {ready:.1f} s after the command, the first request of\n"
+        f"each within {answered:.2f} s."
+    )
+
+
 def _export_ratios() -> list[tuple[str, ...]]:
     measured = _results("export")
     return [
