@@ -20,6 +20,7 @@ import pytest
 import seqloom
 from seqloom.errors import RequestError
 from seqloom.run import Run
+from seqloom.serving.limits import Limits
 from seqloom.serving.output_examples import output_examples
 from seqloom.serving.watched import Watched
 from seqloom.storage.folder import is_locked
@@ -137,7 +138,7 @@ def test_the_page_follows_a_training(tmp_path: Path, page: Any, monkeypatch: pyt
         while not is_locked(folder):
             assert training.poll() is None
             time.sleep(0.05)
-        with serving([], trainings=[Watched("run", folder)]) as address:
+        with serving([], Limits(seconds=300), trainings=[Watched("run", folder)]) as address:
             page.goto(address)
             page.wait_for_selector(".status.training")
             page.locator("dt", has_text="trained for").wait_for()

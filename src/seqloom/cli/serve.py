@@ -82,11 +82,18 @@ def watch(
 
     os.nice(_NICE)
     trainings = [Watched(name, folder) for name, folder in zip(names_of(folders), folders, strict=True)]
-    run(make_app([], Limits(), trainings=trainings, key=api_key, hosts=hosts_of(host)), host, port, print_address)
+    run(
+        make_app([], Limits(seconds=_SECONDS), trainings=trainings, key=api_key, hosts=hosts_of(host)),
+        host,
+        port,
+        print_address,
+    )
 
 
 _NICE = 10
 """The priority of a process that watches, so that the training beside it is hardly slower."""
+_SECONDS = 300.0
+"""For examples of what a model gives, which are computed at that priority."""
 
 
 @contextlib.contextmanager

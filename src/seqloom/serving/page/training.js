@@ -18,6 +18,8 @@ export function trainingPanel(names) {
     ...(names.length > 1 ? [element("label", {}, "training ", choice)] : []), element("label", {}, "curves by ", axis)), error, head, curves, outputs, table);
   let state, tag = "", weights = null, timer, wait = EVERY;
 
+  const tell = (problem) => { error.textContent = problem.message; };
+
   function restart() {
     [state, tag, weights] = [undefined, "", null];
     for (const part of [head, curves, outputs, table]) part.replaceChildren();
@@ -48,13 +50,14 @@ export function trainingPanel(names) {
     draw();
     if (state.weights && state.weights !== weights) {
       weights = state.weights;
-      show(await send(`${path}/outputs`), name, state.task);
+      show(path, name, state.task).catch(tell);
     }
   }
 
-  async function show(response, name, task) {
-    const answer = await response.json();
+  async function show(path, name, task) {
+    const response = await send(`${path}/outputs`), answer = await response.json();
     if (name !== choice.value) return;
+    if (response.status >= 503) return setTimeout(() => place.isConnected && show(path, name, task).catch(tell), AT_MOST); // it is busy
     outputs.replaceChildren(...(response.ok ? examples(answer.data, task) : [element("p", { className: "soft" }, `No examples: ${answer.error.message}.`)]));
   }
 
