@@ -155,4 +155,5 @@ def test_the_page_follows_a_training(tmp_path: Path, page: Any, monkeypatch: pyt
             assert page.locator(".written").first.inner_text().strip()
             updates = json.loads((folder / "summary.json").read_text())["updates"]
             assert page.locator("dl", has_text=f"{updates:,}").count() == 1
+            page.goto("about:blank")  # so that it does not ask a server that has ended
     assert not (folder / LIVE).exists()

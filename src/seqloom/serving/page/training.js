@@ -16,7 +16,7 @@ export function trainingPanel(names) {
   const axis = element("select", { "aria-label": "horizontal axis", onchange: () => state && draw() }, ...Object.keys(AXES).map((name) => element("option", {}, name)));
   const place = element("div", {}, element("div", { className: "row" },
     ...(names.length > 1 ? [element("label", {}, "training ", choice)] : []), element("label", {}, "curves by ", axis)), error, head, curves, outputs, table);
-  let state, tag = "", weights = null, timer, wait = EVERY;
+  let state, tag = "", weights = null, timer, wait = EVERY, turn = 0;
 
   const tell = (problem) => { error.textContent = problem.message; };
 
@@ -28,16 +28,16 @@ export function trainingPanel(names) {
   }
 
   async function follow() {
-    const name = choice.value;
+    const name = choice.value, mine = ++turn;
     try {
       await look(name);
       wait = EVERY;
-      if (!state || state.weights || weights === null) error.textContent = "";
+      error.textContent = "";
     } catch (problem) {
       error.textContent = problem instanceof TypeError ? "The server does not answer; trying again …" : problem.message;
       wait = Math.min(2 * wait, AT_MOST);
     }
-    if (place.isConnected || !tag) timer = setTimeout(follow, document.hidden ? 5 * wait : wait);
+    if (mine === turn && (place.isConnected || !tag)) timer = setTimeout(follow, document.hidden ? 5 * wait : wait);
   }
 
   async function look(name) {
