@@ -9,10 +9,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import seqloom
+from seqloom.cli.main import app
+from seqloom.comparison import trainings
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings run here and not in processes of their own, whose start takes longer than these trainings."""
+
+    def run_training(arguments: Sequence[str], title: str, quiet: bool = False) -> None:
+        result = CliRunner().invoke(app, ["train", *arguments])
+        assert result.exit_code == 0, (title, quiet, result.output)
+
+    monkeypatch.setattr(trainings, "run_training", run_training)
 
 
 def write(path: Path, series: Sequence[Sequence[float]], announced: Sequence[Sequence[float]] | None = None) -> Path:
