@@ -83,7 +83,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def merged_recipe(plain: Recipe[str, TokenFile], folder: str) -> Recipe[str, TokenFile]:
     """The recipe with the vocabulary of the run to merge with first. A run that was merged before does not need it."""
-    if not folder or not (Path(folder) / "tokenizer.json").exists():
+    if not (Path(folder) / "tokenizer.json").exists():
         return plain
     return plain.beginning_with(TextCodec.load(Path(folder)), grows=True)
 

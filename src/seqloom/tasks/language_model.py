@@ -109,7 +109,8 @@ class LanguageModelTask:
             return mixture_recipe(settings)
         columns = settings.data.columns
         recipe = text_recipe(partial(lines, columns=columns), settings.tokenizer).depending_on(columns)
-        return merged_recipe(recipe, getattr(settings.model, "merge", ""))
+        merge = getattr(settings.model, "merge", "")
+        return merged_recipe(recipe, merge) if merge else recipe
 
     def fitted(self, model: str, settings: Any) -> CountBased | None:
         if model not in COUNTED:
