@@ -147,11 +147,11 @@ def _step_back(
     """The gradients at the states before a step, and what the step adds to those of the weights."""
     before = tuple(state.detach().requires_grad_() for state in before)
     after = _step(trace.layer, element, before)
-    wanted, parameters = list(before), list(trace.layer.cell.parameters())
+    states, parameters = list(before), list(trace.layer.cell.parameters())
     cotangents = [torch.where(real, gradient, 0.0) for gradient in arrived]
-    gradients = torch.autograd.grad(after, [*wanted, *parameters], cotangents, allow_unused=True)
+    gradients = torch.autograd.grad(after, [*states, *parameters], cotangents, allow_unused=True)
     through = tuple(
-        torch.where(real, torch.zeros_like(kept) if new is None else new, kept)
-        for new, kept in zip(gradients, arrived, strict=False)
+        torch.where(real, torch.zeros_like(later) if new is None else new, later)
+        for new, later in zip(gradients, arrived, strict=False)
     )
-    return through, gradients[len(wanted) :]
+    return through, gradients[len(states) :]
