@@ -179,21 +179,23 @@ def _large_recurrent_matrix(cell: RNN) -> None:
 
 
 def _dying_units(cell: RNN) -> None:
-    cell.bias[cell.output_size // 8 :] = -8.0
+    cell.bias[1:] = -8.0
 
 
 PATIENTS = [
     Patient("vanishing", "vanishing gradients", "classify", "rnn", adding_problem(200), 1_000, 250,
             cured=False),
     Patient("exploding", "exploding gradients", "classify", "rnn", early_word(60), 2_000, 250,
-            {**_TEXT, "model.activation": "relu", "training.clip_norm": 0.0}, _large_recurrent_matrix),
+            {**_TEXT, "model.activation": "relu", "training.clip_norm": 0.0}, _large_recurrent_matrix,
+            cured=False),
     Patient("saturated", "saturated gates", "classify", "lstm", early_word(40), 2_000, 250,
             {**_TEXT, "model.forget_bias": -8.0}),
     Patient("dead", "dead units", "classify", "rnn", early_word(20), 2_000, 250,
             {**_TEXT, "model.activation": "relu"}, _dying_units),
     Patient("short-horizon", "horizon too short", "language-model", "lstm", answers(10), 5_000, 800,
             {"data.horizon": 5}),
-    Patient("over-fitted", "over-fitting", "classify", "lstm", random_words(20, 200, 0.2), 300, 250, _TEXT),
+    Patient("over-fitted", "over-fitting", "classify", "lstm", random_words(20, 200, 0.2), 300, 250, _TEXT,
+            cured=False),
     Patient("under-trained", "under-training", "classify", "lstm", early_word(15), 4_000, 25, _TEXT),
     Patient("bottleneck", "bottleneck", "translate", "lstm", reversed_letters(14), 6_000, 1_500, _PAIRS),
     Patient("fast", "learning rate too high", "classify", "lstm", early_word(20), 2_000, 250,
