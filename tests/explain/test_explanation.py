@@ -7,11 +7,12 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import seqloom
 from seqloom.config import parse_assignments
-from seqloom.explain.explanation import explain
+from seqloom.explain.explanation import _plain, explain
 from seqloom.explain.findings import Finding
 from seqloom.explain.measures.count_models import back_off
 from seqloom.explain.prescriptions import _CURES, prescribe, prescriptions
@@ -233,3 +234,9 @@ def test_a_repeat_is_no_cure() -> None:
     assert not works([0.51, 0.53], [0.5, 0.52, 0.51], lower_is_better=False)
     assert not works([0.53, 0.54], [0.5, 0.52, 0.48], lower_is_better=False)  # better than all, by chance
     assert not works([float("nan"), 0.9], [0.5, 0.52, 0.51], lower_is_better=False)
+
+
+def test_numbers_of_numpy_are_written() -> None:
+    """As the runs of `tag` have them."""
+    values = {"count": np.int64(3), "share": np.float32(0.5), "none": np.float64("nan"), "all": [np.arange(2)]}
+    assert json.dumps(_plain(values)) == '{"count": 3, "share": 0.5, "none": null, "all": [[0, 1]]}'

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seqloom.charts.figure import AltairFigure
 from seqloom.charts.page import Page
 from seqloom.data.input_source import DataSource
@@ -145,6 +147,8 @@ def _rows(values: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
