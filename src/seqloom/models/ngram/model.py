@@ -103,8 +103,12 @@ class NgramModel(CountBased):
     def open(self, folder: Path) -> None:
         self._store = Store.open(folder / "model.safetensors")
 
+    @property
+    def vocab_size(self) -> int:
+        return self.store.vocab_size
+
     def data_sizes(self) -> dict[str, int]:
-        return {"vocab_size": self.store.vocab_size}
+        return {"vocab_size": self.vocab_size}
 
     def num_parameters(self) -> int:
         """The number of probabilities and back-off weights."""
