@@ -117,7 +117,7 @@ def test_a_file_of_another_run_is_refused(trained: tuple[str, Path], tmp_path: P
 
 def test_weights_that_lack_a_tensor_are_refused(trained: tuple[str, Path], tmp_path: Path) -> None:
     _, run = trained
-    for name in read_tensors(run / "model.safetensors"):
+    for name in read_tensors(run / "model.safetensors").keys() - {"shares"}:  # which older runs of ridge do not have
         path = copied(run, tmp_path) / "model.safetensors"
         tensors = read_tensors(path)
         del tensors[name]
