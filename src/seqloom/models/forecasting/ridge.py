@@ -79,7 +79,7 @@ class Ridge(QuantileForecaster):
     """
 
     description = "Linear maps from windows to the horizon, the same for all series, in closed form."
-    source = "Hoerl and Kennard 1970, Breiman 1996"
+    source = "Hoerl and Kennard 1970; Breiman 1996"
     settings: ClassVar[type[Settings]] = RidgeSettings
 
     def __init__(self, settings: RidgeSettings, calibrate: bool) -> None:
