@@ -1,4 +1,5 @@
-"""Trains four models on Moby Dick and draws their memory lengths into docs/figures/memory.svg."""
+"""Trains four models on the beginning of Moby Dick and draws their memory lengths on its end into
+docs/figures/memory.svg."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from seqloom.explain.explanation import explain
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TEXT = "examples/moby_dick.txt"
+_HELD_OUT = 0.1
+"""The share of the lines, at the end, that no model is trained on."""
 _EPOCHS, _SEED = 2, 1
 _MODELS = ("ngram", "ffnn", "lstm", "transformer")
 _FIGURE = "memory"
@@ -25,8 +28,9 @@ def main() -> None:
     folder = parser.parse_args().runs
     os.chdir(_ROOT)
     with tempfile.TemporaryDirectory() as temporary:
-        runs = [_run(model, (folder or Path(temporary)) / model) for model in _MODELS]
-        explanation = explain(runs, _TEXT)
+        read, held_out = _split(folder or Path(temporary))
+        runs = [_run(model, read, (folder or Path(temporary)) / model) for model in _MODELS]
+        explanation = explain(runs, held_out)
         explanation.write(Path(temporary) / "explained", Path(temporary) / "figures")
         figures = _ROOT / "docs" / "figures"
         figures.mkdir(exist_ok=True)
@@ -34,12 +38,22 @@ def main() -> None:
     print(explanation)
 
 
-def _run(model: str, folder: Path) -> seqloom.Run:
+def _split(folder: Path) -> tuple[str, str]:
+    """The files of what is trained on and of what is held out."""
+    lines = (_ROOT / _TEXT).read_text(encoding="utf-8").splitlines(keepends=True)
+    cut = round(len(lines) * (1 - _HELD_OUT))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in (("read.txt", lines[:cut]), ("held_out.txt", lines[cut:])):
+        (folder / name).write_text("".join(part), encoding="utf-8")
+    return str(folder / "read.txt"), str(folder / "held_out.txt")
+
+
+def _run(model: str, text: str, folder: Path) -> seqloom.Run:
     """Of words, with punctuation marks as words of their own; the models as they come."""
     if (folder / "summary.json").exists():
         return seqloom.load(folder)
     return seqloom.train(
-        "language-model", _TEXT, model=model, epochs=_EPOCHS, seed=_SEED, threads=1, out=folder, quiet=True,
+        "language-model", text, model=model, epochs=_EPOCHS, seed=_SEED, threads=1, out=folder, quiet=True,
         settings={"tokenizer.punctuation": True},
     )  # fmt: skip
 

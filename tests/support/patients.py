@@ -205,8 +205,5 @@ PATIENTS = [
             cured=False),
     Patient("healthy-language-model", "healthy", "language-model", "lstm", answers(3), 10_000, 1_000, cured=False),
 ]  # fmt: skip
-LONG_LAG = Patient("long-lag", "vanishing gradients", "classify", "rnn", early_word(200), 1_000, 250, _TEXT)
-"""In the place of the adding problem, which a cured network learns in a thousand updates."""
-
-CURED = [LONG_LAG, *(patient for patient in PATIENTS if patient.cured)]
-BY_NAME = {patient.name: patient for patient in [*PATIENTS, LONG_LAG]}
+CURED = [patient for patient in PATIENTS if patient.cured]
+BY_NAME = {patient.name: patient for patient in PATIENTS}
