@@ -10,6 +10,7 @@ from seqloom.errors import SeqloomError
 from seqloom.serving.hosted import Hosted
 from seqloom.serving.watched import Watched
 from seqloom.storage.folder import is_locked
+from seqloom.training.reports import METRICS
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import MANIFEST
 
@@ -44,7 +45,7 @@ def names_of(folders: Sequence[Path]) -> list[str]:
 def watched_runs(folders: Sequence[Path]) -> list[Watched]:
     """The trainings of those folders that are runs with metrics, or are trained now; an exported model has none."""
     named = zip(names_of(folders), folders, strict=True)
-    return [Watched(name, folder) for name, folder in named if (folder / "metrics.jsonl").exists() or is_begun(folder)]
+    return [Watched(name, folder) for name, folder in named if (folder / METRICS).exists() or is_begun(folder)]
 
 
 def is_begun(folder: Path) -> bool:

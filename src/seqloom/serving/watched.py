@@ -9,7 +9,7 @@ from typing import Any
 from seqloom.config import read_toml
 from seqloom.errors import RequestError
 from seqloom.storage.folder import is_locked
-from seqloom.training.reports import LIVE, MetricsFile, read_live, read_summary
+from seqloom.training.reports import LIVE, METRICS, MetricsFile, read_live, read_summary
 
 _EARLIER_EXAMPLES = 8
 """Earlier outputs of the same examples that are kept, so that one sees how they changed."""
@@ -26,7 +26,7 @@ class Watched:
 
     def version(self) -> str:
         """Changes when what `state` gives does."""
-        files = ("config.toml", "metrics.jsonl", LIVE, "summary.json", "model.safetensors")
+        files = ("config.toml", METRICS, LIVE, "summary.json", "model.safetensors")
         return "-".join([str(int(is_locked(self.folder))), *(_changed(self.folder / name) for name in files)])
 
     def state(self) -> dict[str, Any]:

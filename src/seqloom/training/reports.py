@@ -132,11 +132,14 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"
 
 
+METRICS = "metrics.jsonl"
+
+
 class MetricsFile:
     """`metrics.jsonl`: one line for each evaluation. Resuming removes the lines after the checkpoint."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "metrics.jsonl"
+        self._path = folder / METRICS
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows. An incomplete last line, from a process that was killed, is left out. Raises SeqloomError with
