@@ -83,6 +83,15 @@ def test_consecutive_forecasts_of_few_series_overlap_and_series_do_not() -> None
     assert scores(10, 1).example_scores().overlap == 1
 
 
+def test_forecasts_of_a_long_series_overlap_also_after_a_series_with_one() -> None:
+    scores = ForecastScores(LEVELS, 1, 6)
+    for series, origins in ((0, [10]), (1, range(10, 20))):
+        for origin in origins:
+            point, quantiles = np.zeros(6), np.ones((6, len(LEVELS)))
+            scores.add(series, origin, np.arange(origin, dtype=float), np.ones(6), point, quantiles)
+    assert scores.example_scores().overlap == 6
+
+
 def test_tables_by_horizon_and_by_series_average_to_the_whole() -> None:
     scores = scored(20)
     whole = scores.metrics()

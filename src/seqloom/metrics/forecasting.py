@@ -206,9 +206,9 @@ class ForecastScores:
 
     def _overlap(self) -> int:
         """The number of consecutive origins whose horizons overlap."""
-        first = [origin for series, origin, _, _ in self.origins if series == self.origins[0][0]]
-        step = min((later - earlier for earlier, later in itertools.pairwise(first)), default=self.horizon)
-        return max(1, -(-self.horizon // max(step, 1)))
+        pairs = itertools.pairwise(self.origins)
+        steps = (later[1] - earlier[1] for earlier, later in pairs if later[0] == earlier[0])
+        return -(-self.horizon // max(min(steps, default=self.horizon), 1))
 
     def by_horizon(self) -> list[dict[str, float]]:
         """The metrics of each step ahead."""
