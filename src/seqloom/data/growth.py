@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from seqloom.data.tokenizer import Tokenizer
 from seqloom.errors import RequestError
+
+Kind = TypeVar("Kind")
 
 
 def grown_tokenizer(earlier: Tokenizer, learnt: Tokenizer) -> Tokenizer:
@@ -55,9 +57,20 @@ _KINDS = {
 }
 
 
+def of_kind(earlier: object, kind: type[Kind]) -> Kind:
+    """The codec of a run to begin from. Raises RequestError if it is not of this kind."""
+    if not isinstance(earlier, kind):
+        raise _other_kind(type(earlier), kind)
+    return earlier
+
+
 def other_data(earlier: object, learnt: object) -> RequestError:
     """The error for a run whose data is of another kind, such as numbers instead of text."""
-    kinds = [_KINDS.get(type(codec).__name__, type(codec).__name__) for codec in (earlier, learnt)]
+    return _other_kind(type(earlier), type(learnt))
+
+
+def _other_kind(earlier: type, learnt: type) -> RequestError:
+    kinds = [_KINDS.get(codec.__name__, codec.__name__) for codec in (earlier, learnt)]
     return RequestError(
         "the run to begin from reads another kind of data",
         where="--from",

@@ -18,7 +18,7 @@ from seqloom.data.algorithms import algorithms
 from seqloom.data.algorithms.algorithm import Algorithm, SyntheticExample
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Corpus, Sources
-from seqloom.data.growth import other_data
+from seqloom.data.growth import of_kind
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 
@@ -90,15 +90,12 @@ class AlgorithmCodec:
 
     def begin_from(self, earlier: Any) -> AlgorithmCodec:
         """The new exercises, of vectors of the same sizes."""
-        if not isinstance(earlier, AlgorithmCodec):
-            raise other_data(earlier, self)
-        if self.facts() != earlier.facts():
+        sizes, earlier_sizes = self.facts(), of_kind(earlier, AlgorithmCodec).facts()
+        if sizes != earlier_sizes:
             raise RequestError(
-                "the exercises have other sizes than those of the run to begin from",
-                where=self.name,
-                got=self.facts(),
-                expected=earlier.facts(),
-            )
+                "the exercises have other sizes than those of the run to begin from", where=self.name, got=sizes,
+                expected=earlier_sizes,
+            )  # fmt: skip
         return self
 
     def facts(self) -> dict[str, int]:
@@ -117,7 +114,7 @@ class SyntheticRecipe:
 
     def beginning_with(self, earlier: AlgorithmCodec, grows: bool) -> SyntheticRecipe:  # noqa: ARG002
         """The same recipe, whose exercises have the sizes of the `earlier` ones."""
-        return SyntheticRecipe(self.held_out, earlier)
+        return SyntheticRecipe(self.held_out, of_kind(earlier, AlgorithmCodec))
 
     def load(self, folder: Path) -> AlgorithmCodec:
         return AlgorithmCodec.load(folder)

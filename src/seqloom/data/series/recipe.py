@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Sized
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.data.corpus import Corpus, Sources
-from seqloom.data.growth import other_data
-from seqloom.data.input_source import rereadable
+from seqloom.data.growth import of_kind
+from seqloom.data.input_source import content_hash, rereadable
 from seqloom.data.series.columns import Columns, ColumnSettings
 from seqloom.data.series.frequency import Frequency
 from seqloom.data.series.panel import Panel, SeriesData, seasonal_differences, split_in_time
@@ -103,9 +102,7 @@ class SeriesCodec:
 
     def begin_from(self, earlier: Any) -> SeriesCodec:
         """Tables are read as in the earlier run."""
-        if not isinstance(earlier, SeriesCodec):
-            raise other_data(earlier, self)
-        return earlier
+        return of_kind(earlier, SeriesCodec)
 
     def facts(self) -> dict[str, int]:
         return {"period": self.period, "horizon": self.horizon}
@@ -121,16 +118,13 @@ class SeriesRecipe:
 
     def beginning_with(self, earlier: SeriesCodec, grows: bool) -> SeriesRecipe:  # noqa: ARG002
         """The same recipe with the `earlier` codec, which cannot grow: columns and horizon are sizes of the network."""
-        if not isinstance(earlier, SeriesCodec):
-            raise RequestError("the run to begin from reads no series", where="--from", expected="a run of forecast")
-        return SeriesRecipe(self.settings, earlier)
+        return SeriesRecipe(self.settings, of_kind(earlier, SeriesCodec))
 
     def load(self, folder: Path) -> SeriesCodec:
         return SeriesCodec.load(folder)
 
     def fingerprint(self, name: str) -> str:
-        with reading(name), Path(name).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return content_hash(name)
 
     def prepare(self, sources: Sources) -> Corpus[Any, Any]:
         """The end of each series in `data` is held out. A separate file for validation or test has whole series, whose
