@@ -93,8 +93,7 @@ def _has(name: str, fields: Mapping[str, Any]) -> bool:
 def build(corpus: Corpus[Any, Any], model: str, settings: Any) -> ForecastNetwork | ForecastMixture:
     train: SeriesData = corpus.train
     codec: Any = corpus.codec
-    known = (train.panel.of(series)[: train.last[series]] for series in range(len(train.panel)))
-    sizes = sizes_of(settings.window, codec, all(values.min(initial=1.0) > 0 for values in known))
+    sizes = sizes_of(settings.window, codec, train.is_positive())
     return _with_classics(ForecastNetwork(_layer(model), settings.model, settings.window, sizes), model, settings)
 
 

@@ -10,7 +10,10 @@ from safetensors.numpy import load_file, save_file
 
 import seqloom
 from seqloom.data.series.panel import split_in_time
-from seqloom.models.forecasting.ridge import Map, Shape, stacked
+from seqloom.errors import SeqloomError
+from seqloom.models.forecasting.linear_maps import Map, Shape
+from seqloom.models.forecasting.ridge import Ridge, RidgeSettings
+from seqloom.models.forecasting.stacking import stacked
 from tests.models.forecasting.test_autoregression import panel_of
 from tests.models.forecasting.test_network import seasonal
 
@@ -44,3 +47,14 @@ def test_shares_are_saved_and_runs_without_them_weigh_all_maps_alike(tmp_path: P
     file = tmp_path / "run" / "model.safetensors"
     save_file({name: array for name, array in load_file(file).items() if name != "shares"}, file)
     assert {fitted.share for fitted in seqloom.load(tmp_path / "run").model.maps} == {1.0}
+
+
+def test_a_saved_run_without_maps_is_damaged(tmp_path: Path) -> None:
+    model = Ridge(RidgeSettings(), calibrate=False)
+    model.maps = [back(1)]
+    model.save(tmp_path)
+    file = tmp_path / "model.safetensors"
+    none = {name: array[:0] for name, array in load_file(file).items() if name in ("shapes", "shares", "deviation")}
+    save_file(load_file(file) | none, file)
+    with pytest.raises(SeqloomError, match="damaged"):
+        model.open(tmp_path)

@@ -22,6 +22,12 @@ def seasonal_differences(values: Vector, period: int) -> Vector:
     return values[lag:] - values[:-lag]
 
 
+def seasonal_scale(values: Vector, period: int) -> float:
+    """The scale of a series: its mean absolute seasonal difference; 1 if it is constant."""
+    differences = seasonal_differences(values, period)
+    return float(np.abs(differences).mean()) or 1.0 if len(differences) else 1.0
+
+
 class History(NamedTuple):
     """The known part of one series at an origin: `values` (steps,) up to there, the first of them at the step `start`
     of the grid; `past` (steps, columns) covariates known as far; `ahead` (steps + horizon or more, columns) those known
@@ -107,6 +113,11 @@ class SeriesData:
     @property
     def num_lines(self) -> int:
         return len(self.panel)
+
+    def is_positive(self) -> bool:
+        """Whether all values up to the ends of the split are above 0."""
+        values = (self.panel.of(series)[: self.last[series]] for series in range(len(self.panel)))
+        return all(part.min(initial=1.0) > 0 for part in values)
 
     def num_origins(self, horizon: int) -> int:
         """The number of all `origins`."""

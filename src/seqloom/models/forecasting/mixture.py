@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
-from seqloom.data.series.panel import History, SeriesData
+from seqloom.data.series.panel import History, SeriesData, seasonal_scale
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.calibration import validation_origins
 from seqloom.models.forecasting.combination import AutoregressionSettings
@@ -21,7 +21,6 @@ from seqloom.models.forecasting.forecast import Forecast, mapped_paths
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import Drift, NaiveSettings, SeasonalNaive
 from seqloom.models.forecasting.network import CalibratedNetwork, ForecastNetwork
-from seqloom.models.forecasting.ridge import unit_of
 from seqloom.models.forecasting.statistical import ETS, Theta
 
 CLASSICS: Mapping[str, tuple[type[LocalForecaster], type[Settings]]] = {
@@ -97,7 +96,7 @@ class ForecastMixture(CalibratedNetwork):
         pairs = validation_origins(valid, horizon, self.calibration_forecasts)
         histories = [valid.panel.history(series, origin) for series, origin in pairs]
         actual = np.array([valid.panel.of(series)[origin : origin + horizon] for series, origin in pairs])
-        units = np.array([unit_of(history.values, valid.panel.period) for history in histories])
+        units = np.array([seasonal_scale(history.values, valid.panel.period) for history in histories])
         errors = np.ones(len(self.weights))
         for number, part in enumerate(self._parts() if pairs else []):
             points = np.stack([forecast.point for forecast in part.forecasts(histories, horizon)])

@@ -1,0 +1,157 @@
+"""Linear maps from windows to all steps ahead: regressors, weights in closed form, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom.data.series.panel import History, Matrix, SeriesData, Vector, seasonal_scale
+from seqloom.models.forecasting.forecast import Forecast
+
+_MIN_HISTORY = 2
+_ROWS = 4_096
+_SMALLEST = 1e-12
+_LARGEST_LOG = 700.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a map. `log`: it works on logarithms."""
+
+    context: int
+    horizon: int
+    log: bool
+    covariate_steps: int
+
+
+class Windows(NamedTuple):
+    """Windows with what follows them, a row each: the `regressors` and the `targets` (rows, horizon) of a map. A value
+    is target * `scale` + `level`; `unit` is the scale of the series; these are (rows, 1)."""
+
+    regressors: Matrix
+    targets: Matrix
+    level: Matrix
+    scale: Matrix
+    unit: Matrix
+
+
+@dataclass(frozen=True)
+class Map:
+    """`weights` (regressors, horizon) and the standard `deviation` of its errors (horizon,), on the scale of the
+    series; its `share` in the forecast."""
+
+    shape: Shape
+    weights: Matrix
+    deviation: Vector
+    share: float = 1.0
+
+    def quantiles(self, history: History, period: int, horizon: int) -> Matrix:
+        """(horizon, levels) for the first `horizon` steps of the map."""
+        values, past = _last(history.values, self.shape.context), _last(history.past, self.shape.covariate_steps)
+        unit = seasonal_scale(history.values, period)
+        regressors, level, scale = features(values[None], past[None], self.shape, unit)
+        point = (regressors @ self.weights)[0, :horizon] * scale + level[0]
+        quantiles = Forecast.normal(point, self.deviation[:horizon] * scale).quantiles
+        return np.exp(np.minimum(quantiles, _LARGEST_LOG)) if self.shape.log else quantiles
+
+    def errors(self, windows: Windows) -> tuple[Matrix, Matrix]:
+        """(rows, horizon): the errors on the scale of the map, and relative to the scale of each series."""
+        forecast = windows.regressors @ self.weights
+        errors = windows.targets - forecast
+        if not self.shape.log:
+            return errors, errors * (windows.scale / windows.unit)
+        actual = np.exp(windows.targets + windows.level)
+        return errors, (actual - np.exp(np.minimum(forecast + windows.level, _LARGEST_LOG))) / windows.unit
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """`squares` X'X (regressors, regressors) and `moments` X'Y (regressors, horizon), summed over windows."""
+
+    squares: Matrix
+    moments: Matrix
+
+    @classmethod
+    def of(cls, data: SeriesData, shape: Shape, period: int) -> NormalEquations:
+        """Over all windows. Products in single precision, a block of rows at a time, sums in double."""
+        size = shape.context + 1 + shape.covariate_steps * data.panel.past.shape[1]
+        squares, moments = np.zeros((size, size)), np.zeros((size, shape.horizon))
+        for windows in blocks(data, shape, period):
+            regressors = windows.regressors.astype(np.float32)
+            squares += regressors.T @ regressors
+            moments += regressors.T @ windows.targets.astype(np.float32)
+        return cls(squares, moments)
+
+    def plus(self, other: NormalEquations) -> NormalEquations:
+        return NormalEquations(self.squares + other.squares, self.moments + other.moments)
+
+    def weights(self, strength: float) -> Matrix:
+        """(X'X + penalty I)^-1 X'Y; the penalty is `strength` times the mean square of the regressors."""
+        size = len(self.squares)
+        penalty = strength * np.trace(self.squares) / size + _SMALLEST
+        return np.linalg.solve(self.squares + penalty * np.eye(size), self.moments)
+
+
+def features(values: Matrix, past: NDArray[np.float64], shape: Shape, unit: float) -> tuple[Matrix, Matrix, float]:
+    """From (rows, context) values and (rows, covariate steps, columns) covariates of a series with the scale `unit`:
+    the regressors (rows, regressors), the level (rows, 1) and the scale: forecast = prediction * scale + level."""
+    values = np.log(np.maximum(values, _SMALLEST)) if shape.log else values
+    level = values[:, -1:]
+    scale = 1.0 if shape.log else unit
+    parts = [(values - level) / scale, np.ones_like(level)]
+    if past.size:
+        parts.append((past - past[:, -1:]).reshape(len(past), -1))
+    return np.concatenate(parts, axis=1), level, scale
+
+
+def blocks(data: SeriesData, shape: Shape, period: int, size: int = _ROWS) -> Iterator[Windows]:
+    """All windows of `data`, about `size` at a time, those of short series together."""
+    held: list[Windows] = []
+    for windows in _blocks_of_series(data, shape, period, size):
+        held.append(windows)
+        if sum(len(part.level) for part in held) >= size:
+            yield Windows(*map(np.concatenate, zip(*held, strict=True)))
+            held = []
+    if held:
+        yield Windows(*map(np.concatenate, zip(*held, strict=True)))
+
+
+def _blocks_of_series(data: SeriesData, shape: Shape, period: int, size: int) -> Iterator[Windows]:
+    """At most `size` windows of one series at a time."""
+    for series in range(len(data.panel)):
+        end = int(data.last[series])
+        begin = max(int(data.first[series]), _MIN_HISTORY)
+        if end - shape.horizon < begin:
+            continue
+        values = data.panel.of(series)[:end]
+        past = data.panel.past[data.panel.offsets[series] : data.panel.offsets[series] + end]
+        missing = max(shape.context - begin, 0)
+        padded = _padded(values, missing)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, shape.context + shape.horizon)
+        windows = windows[begin + missing - shape.context :]
+        unit = seasonal_scale(values, period)
+        covariates = _padded(past, missing)
+        for at in range(0, len(windows), size):
+            block = windows[at : at + size]
+            rows = np.arange(at, at + len(block))[:, None] + begin + missing
+            recent = covariates[rows + np.arange(-shape.covariate_steps, 0)]
+            regressors, level, scale = features(block[:, : shape.context], recent, shape, unit)
+            ahead = block[:, shape.context :]
+            targets = np.log(np.maximum(ahead, _SMALLEST)) if shape.log else ahead
+            scales = np.full_like(level, scale), np.full_like(level, unit)
+            yield Windows(regressors, (targets - level) / scale, level, *scales)
+
+
+def _padded(values: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    """The values after `steps` repetitions of the first one."""
+    return np.concatenate([np.repeat(values[:1], steps, axis=0), values])
+
+
+def _last(values: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    """The last `steps` values; where there are fewer, the first one is repeated before them."""
+    padded = _padded(values, max(steps - len(values), 0))
+    return padded[len(padded) - steps :]
