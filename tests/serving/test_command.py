@@ -90,11 +90,13 @@ def test_what_cannot_be_served_is_refused(
     answer = seqloom("serve", tmp_path)
     assert answer.status == 2
     assert "the folder holds no run" in answer.errors
-    answer = seqloom("serve", runs["words"].folder, "--cors", "example.org")
-    assert answer.status == 2
-    assert "this is no origin" in answer.errors
-    with _process(runs["words"].folder) as (_, address):
-        answer = seqloom("serve", runs["words"].folder, "--port", address.rpartition(":")[2])
+    for origin in ("example.org", "https://example.org/", "https://example.org#a", "https://[::1"):
+        answer = seqloom("serve", runs["words"].folder, "--cors", origin)
+        assert answer.status == 2
+        assert "this is no origin" in answer.errors
+    with listening_socket("127.0.0.1", 0) as taken:
+        taken.listen()
+        answer = seqloom("serve", runs["words"].folder, "--port", taken.getsockname()[1])
     assert answer.status == 2
     assert "cannot listen" in answer.errors
 

@@ -91,8 +91,10 @@ def test_each_task_shows_what_it_gives(tmp_path: Path, runs: dict[str, Run]) -> 
 def test_a_run_that_does_not_exist_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    priority = os.nice(0)
     answer = CommandLine(monkeypatch, capsys)("watch", tmp_path / "none")
     assert answer.status == 2
+    assert os.nice(0) == priority
     assert "the folder holds no run" in answer.errors
     assert str(tmp_path / "none") in answer.errors
     with pytest.raises(RequestError, match=r"no config\.toml"):

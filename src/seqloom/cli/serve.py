@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqloom.cli.options import Threads
+
+if TYPE_CHECKING:
+    from seqloom.serving.hosted import Hosted
+    from seqloom.serving.limits import Limits
+    from seqloom.serving.watched import Watched
+
+
+def _folders(help_text: str) -> Any:
+    return typer.Argument(metavar="RUN ...", help=help_text, show_default=False)
+
 
 Host = Annotated[str, typer.Option(help="the address to listen at; 0.0.0.0: all of this machine's")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="the port; 0: a free one")]
@@ -23,10 +32,7 @@ ApiKey = Annotated[
 
 
 def serve(
-    folders: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN ...", help="folders of runs, or of exported models", show_default=False),
-    ],
+    folders: Annotated[list[Path], _folders("folders of runs, or of exported models")],
     host: Host = "127.0.0.1",
     port: Port = 8000,
     api_key: ApiKey = "",
@@ -41,9 +47,7 @@ def serve(
     threads: Threads = 0,
 ) -> None:
     """Answer requests with trained models: an API for programs, and a page for people."""
-    with _packages_of_serve():
-        from seqloom.serving.app import make_app
-        from seqloom.serving.server import hosts_of, print_address, run
+    _check_packages()
     from seqloom.serving.guard import check_origin
     from seqloom.serving.limits import Limits
     from seqloom.serving.opening import is_begun, names_of, open_hosted, watched_runs
@@ -54,17 +58,11 @@ def serve(
     models = [open_hosted(folder, name, threads) for folder, name in named if not is_begun(folder)]
     for model in models:
         model.warm_up()
-    trainings = watched_runs(folders)
-    limits, hosts = Limits(seconds=seconds), hosts_of(host)
-    app = make_app(models, limits, trainings=trainings, key=api_key, hosts=hosts, origins=cors or ())
-    run(app, host, port, print_address)
+    _run(models, Limits(seconds=seconds), watched_runs(folders), host, port, api_key, cors or ())
 
 
 def watch(
-    folders: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN ...", help="folders of runs, which other processes may train", show_default=False),
-    ],
+    folders: Annotated[list[Path], _folders("folders of runs, which other processes may train")],
     host: Host = "127.0.0.1",
     port: Port = 8001,
     api_key: ApiKey = "",
@@ -73,21 +71,14 @@ def watch(
 
     The page follows a training in another process, and shows one that was interrupted or has ended.
     """
-    with _packages_of_serve():
-        from seqloom.serving.app import make_app
-        from seqloom.serving.server import hosts_of, print_address, run
+    _check_packages()
     from seqloom.serving.limits import Limits
     from seqloom.serving.opening import names_of
     from seqloom.serving.watched import Watched
 
-    os.nice(_NICE)
     trainings = [Watched(name, folder) for name, folder in zip(names_of(folders), folders, strict=True)]
-    run(
-        make_app([], Limits(seconds=_SECONDS), trainings=trainings, key=api_key, hosts=hosts_of(host)),
-        host,
-        port,
-        print_address,
-    )
+    os.nice(_NICE)
+    _run([], Limits(seconds=_SECONDS), trainings, host, port, api_key)
 
 
 _NICE = 10
@@ -96,13 +87,30 @@ _SECONDS = 300.0
 """For examples of what a model gives, which are computed at that priority."""
 
 
-@contextlib.contextmanager
-def _packages_of_serve() -> Iterator[None]:
+def _check_packages() -> None:
+    """Raises RequestError where the packages of the extra `serve` are not installed."""
     from seqloom.errors import RequestError
 
     try:
-        yield
+        import seqloom.serving.app
+        import seqloom.serving.server  # noqa: F401
     except ModuleNotFoundError as error:
         raise RequestError(
             "this command needs more packages", got=f"no {error.name}", hint="pip install 'seqloom[serve]'"
         ) from None
+
+
+def _run(
+    models: Sequence[Hosted],
+    limits: Limits,
+    trainings: Sequence[Watched],
+    host: str,
+    port: int,
+    api_key: str,
+    origins: Sequence[str] = (),
+) -> None:
+    from seqloom.serving.app import make_app
+    from seqloom.serving.server import hosts_of, print_address, run
+
+    app = make_app(models, limits, trainings=trainings, key=api_key, hosts=hosts_of(host), origins=origins)
+    run(app, host, port, print_address)
