@@ -25,13 +25,14 @@ class Forecast(NamedTuple):
 
 class Forecaster:
     """`levels` of the quantiles; `horizon`, the number of steps that are forecast; `context`, the number of past steps
-    that the model uses."""
+    that the model uses; `recursive`, whether it forecasts step by step, and so knows longer horizons."""
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder = folder
         self.engine = folder.engine("model", threads)
         facts = folder.manifest
-        self._step = folder.engine("step", threads) if "step" in facts["graphs"] else None
+        self.recursive = "step" in facts["graphs"]
+        self._step = folder.engine("step", threads) if self.recursive else None
         self.levels: list[float] = facts["levels"]
         self.context, self.horizon = facts["context"], facts["horizon"]
         self._columns = [facts[name] for name in ("past", "ahead", "static")]
@@ -81,7 +82,7 @@ class Forecaster:
     def _checked_horizon(self, horizon: int | None) -> int:
         if horizon is None:
             return self.horizon
-        if horizon < 1 or (horizon > self.horizon and self._step is None):
+        if horizon < 1 or (horizon > self.horizon and not self.recursive):
             raise PortableError(f"the model forecasts 1 to {self.horizon} steps, not {horizon}")
         return horizon
 

@@ -13,6 +13,7 @@ from scipy import stats
 import seqloom
 import seqloom_portable
 from seqloom.data.series.panel import History
+from seqloom.errors import RequestError
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
 from seqloom.formats.onnx.forecast_network import student_t_polynomials
@@ -20,6 +21,7 @@ from seqloom.models.forecasting.calibration import calibrated
 from seqloom.models.forecasting.forecast import LEVELS
 from seqloom.models.forecasting.network import ForecastNetwork, Sizes, WindowSettings
 from seqloom.nn.layer import layers
+from seqloom.serving.hosted_folder import HostedFolder
 from seqloom.tasks.forecast_networks import networks
 from seqloom_portable.quantiles import of_counts
 from tests.contract.test_layers import SMALL
@@ -133,5 +135,10 @@ def test_a_folder_forecasts_like_its_run(settings: dict[str, Any], tmp_path: Pat
     if not run.model.recursive:
         with pytest.raises(seqloom_portable.PortableError, match=f"1 to {model.horizon} steps, not 999"):
             model.forecast(values, horizon=999)
+    hosted = HostedFolder("", tmp_path / "out", threads=1)
+    np.testing.assert_array_equal([step["mean"] for step in hosted.forecast(values.tolist(), horizon)], got.point)
+    if not run.model.recursive:
+        with pytest.raises(RequestError, match="the horizon is out of range"):
+            hosted.forecast(values.tolist(), horizon + 1)
     with pytest.raises(seqloom_portable.PortableError, match="none of them missing"):
         model.forecast(np.array([1.0, np.nan]))

@@ -72,17 +72,17 @@ class HostedFolder(Hosted):
     def forecast(self, values: Table | Sequence[float], horizon: int) -> list[dict[str, Any]]:
         if isinstance(values, Mapping):
             raise RequestError("an exported model forecasts one series of values", where="rows", expected="values")
-        if horizon > self.loaded.horizon:
+        if horizon > self.loaded.horizon and not self.loaded.recursive:
             raise RequestError(
-                "the horizon is out of range", where="horizon", expected=f"at most {self.loaded.horizon}"
+                "the horizon is out of range", where="horizon", got=horizon, expected=f"at most {self.loaded.horizon}"
             )
-        ahead = self.loaded.forecast(np.asarray(values, np.float64))
+        ahead = self.loaded.forecast(np.asarray(values, np.float64), horizon=horizon or None)
         names = [f"{level:g}" for level in self.loaded.levels]
         return [
             {"series": "", "time": str(number + 1), "mean": float(point),
              "quantiles": dict(zip(names, map(float, quantiles), strict=True))}
             for number, (point, quantiles) in enumerate(zip(ahead.point, ahead.quantiles, strict=True))
-        ][: horizon or None]  # fmt: skip
+        ]  # fmt: skip
 
     @cached_property
     def vectors(self) -> Any:
