@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import struct
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import pytest
 
 from seqloom.errors import RequestError
+from seqloom.training.event_logs import EVENT_LOGS, check_event_logs
 from tests.support.small_runs import signal_after, train_small
 
 
@@ -91,6 +95,16 @@ def test_a_log_that_cannot_be_written_is_refused_before_training(tmp_path: Path)
     with pytest.raises(RequestError, match="did you mean 'tensorboard'"):
         train_small(tmp_path / "run", log=["tensor-board"])
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", list(EVENT_LOGS))
+def test_a_missing_package_is_named_with_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(RequestError, match="another package") as refusal:
+        check_event_logs([name])
+    (extra,) = re.findall(r"pip install 'seqloom\[(\w+)\]'", str(refusal.value))
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert EVENT_LOGS[name].package in project["optional-dependencies"][extra][0]
 
 
 def test_without_the_option_nothing_is_imported() -> None:

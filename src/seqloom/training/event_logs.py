@@ -25,6 +25,8 @@ class EventLog(ABC):
     without duplicates, since rows after its checkpoint are no longer in that file. `config` is that of the run."""
 
     package: ClassVar[str]
+    extra: ClassVar[str]
+    """With which `pip install` installs the package."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         self.folder, self.config = folder, config
@@ -64,7 +66,7 @@ class EventLog(ABC):
 class TensorBoardLog(EventLog):
     """Event files in the run's folder: `tensorboard --logdir runs` shows each run under the name of its folder."""
 
-    package = "tensorboardX"
+    package, extra = "tensorboardX", "seqloom[track]"
 
     def open(self) -> None:
         from tensorboardX import SummaryWriter
@@ -86,7 +88,7 @@ class WandbLog(EventLog):
     """A run of Weights & Biases under `wandb/` in the run's folder. It is offline unless WANDB_MODE says otherwise;
     `wandb sync` sends it."""
 
-    package = "wandb"
+    package, extra = "wandb", "seqloom[wandb]"
 
     def open(self) -> None:
         import wandb
@@ -124,12 +126,11 @@ def check_event_logs(names: Sequence[str]) -> None:
     for name in names:
         if name not in EVENT_LOGS:
             raise unknown_name("log", name, EVENT_LOGS, where="--log")
-        package = EVENT_LOGS[name].package
-        if importlib.util.find_spec(package) is None:
-            extra = "'seqloom[track]'" if name == "tensorboard" else package
+        log = EVENT_LOGS[name]
+        if importlib.util.find_spec(log.package) is None:
             raise RequestError(
-                "this log needs another package", where=f"--log {name}", got=f"no {package}",
-                hint=f"pip install {extra}",
+                "this log needs another package", where=f"--log {name}", got=f"no {log.package}",
+                hint=f"pip install '{log.extra}'",
             )  # fmt: skip
 
 
