@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -28,6 +29,7 @@ from seqloom.training.reports import LIVE
 from tests.support.chromium import CHROMIUM
 from tests.support.command_line import CommandLine
 from tests.support.served import serving
+from tests.support.small_runs import train_small
 
 
 def _copy(run: Run, folder: Path) -> Path:
@@ -57,6 +59,21 @@ def test_a_training_without_an_end_was_interrupted(tmp_path: Path, runs: dict[st
     state = Watched("run", folder).state()
     assert (state["status"], state["score"], state["best_updates"]) == ("interrupted", "perplexity", 3)
     assert state["live"]["fraction"] == 0.5
+
+
+def test_after_the_last_step_the_best_weights_are_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses: list[str] = []
+    evaluate = Run.evaluate
+
+    def noted(run: Run, *arguments: Any, **options: Any) -> Any:
+        statuses.append(Watched("run", run.folder).state()["status"])
+        return evaluate(run, *arguments, **options)
+
+    monkeypatch.setattr(Run, "evaluate", noted)
+    train_small(tmp_path / "run", updates=2)
+    assert {*statuses} == {"evaluating"}
+    assert Watched("run", tmp_path / "run").state()["status"] == "finished"
+    assert not (tmp_path / "run" / LIVE).exists()
 
 
 def test_what_is_half_written_is_no_error(tmp_path: Path, runs: dict[str, Run]) -> None:
@@ -132,7 +149,7 @@ def test_the_page_follows_a_training(tmp_path: Path, page: Any, monkeypatch: pyt
     text.write_text("".join(f"the cat saw dog number {number} .\n" for number in range(300)))
     folder, settings = tmp_path / "run", {"embedding.dim": 8, "model.hidden_size": 8}
     command = [sys.executable, "-m", "seqloom", "train", "language-model", str(text), "--model", "lstm"]
-    command += ["--minutes", "0.12", "--threads", "1", "--out", str(folder)]
+    command += ["--minutes", "0.5", "--threads", "1", "--out", str(folder)]
     command += [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("SEQLOOM_CACHE", str(tmp_path / "cache"))
@@ -148,7 +165,9 @@ def test_the_page_follows_a_training(tmp_path: Path, page: Any, monkeypatch: pyt
             page.wait_for_selector(".status.interrupted")
             page.get_by_text("--resume").wait_for()
             training.wait()
-            seqloom.train("language-model", str(text), model="lstm", minutes=0.12, threads=1, out=folder, quiet=True,
+            clock = SimpleNamespace(monotonic=lambda: 100 * time.monotonic())  # the budget is soon spent
+            monkeypatch.setattr("seqloom.training.loop.time", clock)
+            seqloom.train("language-model", str(text), model="lstm", minutes=0.5, threads=1, out=folder, quiet=True,
                           settings=settings, resume=True)  # fmt: skip
             page.wait_for_selector(".status.finished")
             assert page.title() == "run has finished"

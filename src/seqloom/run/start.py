@@ -207,7 +207,8 @@ def _train(
             corpus = initialisation.with_replay(corpus, recipe, files)
     if resume:
         _check_codec(folder, recipe, corpus)
-    with ExitStack() as stack:
+    live = LiveFile(folder)
+    with ExitStack() as reports, ExitStack() as stack:
         stack.enter_context(within_memory(sizes(plan.settings)))
         trainer.build(corpus, plan.seed, folder)
         if initialisation is not None:
@@ -219,7 +220,7 @@ def _train(
             write_toml(folder / "config.toml", plan.to_toml())
             shown = Silent() if quiet else stack.enter_context(Terminal(plan.model))
             logs = (stack.enter_context(event_log) for event_log in _event_logs(log, folder, plan))
-            display = Together(shown, stack.enter_context(LiveFile(folder)), *logs)
+            display = Together(shown, reports.enter_context(live), *logs)
         loop = TrainingLoop(trainer, plan.budget, folder, display)
         if resume:
             loop.resume()
@@ -227,8 +228,10 @@ def _train(
         progress = loop.run()
         used = {"processor_seconds": round(processor.seconds, 3), "processor_share": processor.share(num_threads())}
         run = Run(folder, plan, trainer.finish(folder), corpus.codec, trainer.runtime)
-    if is_first:
-        _summarise(run, progress, corpus, used)
+        stack.close()  # ends the progress bar and the logs; those who watch are told until the summary is written
+        if is_first:
+            live.evaluate()
+            _summarise(run, progress, corpus, used)
     trainer.processes.barrier()
     return run
 

@@ -227,7 +227,7 @@ class TrainingState(BaseModel):
     network: str
     seed: int | None
     budget: dict[str, float]
-    status: Literal["preparing", "training", "interrupted", "finished"]
+    status: Literal["preparing", "training", "evaluating", "interrupted", "finished"]
     rows: list[dict[str, Any]] = Field(description="the metrics of each validation")
     live: dict[str, Any] | None = Field(description="where the training was a second ago, while it trains")
     score: str = Field(description="the metric by which the best weights are chosen; empty before the first validation")

@@ -36,10 +36,12 @@ class Watched:
         rows, live = MetricsFile(self.folder).rows(), read_live(self.folder)
         path = self.folder / "config.toml"
         config = read_toml(path) if path.exists() else {}
-        if locked:
-            status = "training" if live or rows else "preparing"
+        if locked and live is not None:
+            status = "evaluating" if live.get("evaluates") else "training"
+        elif summary.get("finished"):
+            status = "finished"
         else:
-            status = "finished" if summary.get("finished") else "interrupted"
+            status = "preparing" if locked else "interrupted"
         best = live if live is not None and live.get("score") else summary
         ended = not locked and summary
         return {

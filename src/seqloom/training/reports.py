@@ -170,6 +170,7 @@ class LiveFile:
 
     def __init__(self, folder: Path) -> None:
         self._path, self._pace, self._score = folder / LIVE, Pace(1.0), ""
+        self._content: dict[str, Any] = {}
 
     def __enter__(self) -> LiveFile:
         return self
@@ -181,7 +182,7 @@ class LiveFile:
     def step(self, fraction: float, progress: Progress) -> None:
         if not self._pace.is_due(fraction):
             return
-        content = {
+        self._content = {
             "fraction": min(fraction, 1.0),
             "seconds": progress.seconds,
             "seconds_left": self._pace.seconds_left(fraction),
@@ -190,12 +191,22 @@ class LiveFile:
             "train_loss": progress.train_loss(),
             "score": self._score,
             "best_updates": progress.best_updates,
+            "evaluates": False,
         }
-        with contextlib.suppress(OSError):
-            self._path.write_text(json.dumps(content), encoding="utf-8")
+        self._write()
 
     def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:  # noqa: ARG002
         self._score = next(iter(scores))
+
+    def evaluate(self) -> None:
+        """Says that the last step is done, and that the best weights are evaluated."""
+        if self._content:
+            self._content |= {"seconds_left": 0.0, "evaluates": True}
+            self._write()
+
+    def _write(self) -> None:
+        with contextlib.suppress(OSError):
+            self._path.write_text(json.dumps(self._content), encoding="utf-8")
 
 
 LIVE = "live.json"

@@ -7,7 +7,7 @@ import { pictures } from "./memory.js";
 
 const EVERY = 1000, AT_MOST = 15000;
 const AXES = { minutes: (row) => row.seconds / 60, updates: (row) => row.updates, epochs: (row) => row.epoch };
-const STATUS = { preparing: "reads its data", training: "trains", interrupted: "was interrupted", finished: "has finished" };
+const STATUS = { preparing: "reads its data", training: "trains", evaluating: "evaluates its best weights", interrupted: "was interrupted", finished: "has finished" };
 
 export function trainingPanel(names) {
   const error = errorPlace(), head = element("div"), curves = element("div", { className: "columns curves" });
@@ -86,7 +86,7 @@ function summary(state) {
   if (state.score && Number.isFinite(best?.[score])) add(`best ${spoken(state.score)}`, short(best[score]));
   if (state.ended?.test && Number.isFinite(state.ended.test[state.score])) add(`test ${spoken(state.score)}`, short(state.ended.test[state.score]));
   if (state.ended) add("parameters", state.ended.parameters.toLocaleString("en"));
-  const [amount, unit] = Object.entries(Object.entries(state.budget).length ? state.budget : { "": "" }).map(([name, value]) => [value, name])[0];
+  const [unit, amount] = Object.entries(state.budget)[0] ?? [];
   const about = [state.task, state.network, amount ? `${short(amount)} ${unit}` : "", state.seed === null ? "" : `seed ${state.seed}`].filter(Boolean).join(" · ");
   return element("section", { className: "card" },
     element("h3", {}, state.name, " ", element("span", { className: `status ${state.status}` }, STATUS[state.status])),
