@@ -151,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--peer-python", help="a Python that has gensim")
-    parser.add_argument("--parts", default="skipgram:100,skipgram:300,cbow:100", help="models and numbers a word")
+    parser.add_argument("--parts", default="skipgram:100,skipgram:300,cbow:100", help="models and their dimensions")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--min-count", type=int, default=5, help="rarer words have no vectors")

@@ -35,7 +35,7 @@ class TaggedWords:
 
     @property
     def text(self) -> str:
-        """Columns, one word a line, and an empty line at the end: the texts of several sentences form a CoNLL file."""
+        """Columns, one word per line, and an empty line at the end: several sentences form a CoNLL file."""
         return "".join(f"{word}\t{tag}\n" for word, tag in zip(self.words, self.tags, strict=True))
 
 
@@ -77,7 +77,7 @@ class Tagger:
         return self.folder.engine("model", self.threads)
 
     def predict(self, inputs: Sequence[str | Sequence[str]]) -> list[str]:
-        """Each sentence as columns: word TAB tag, one word a line."""
+        """Each sentence as columns: word TAB tag, one word per line."""
         return [answer.text for answer in self.answers(inputs)]
 
     def answers(self, inputs: Sequence[str | Sequence[str]]) -> Iterator[TaggedWords]:

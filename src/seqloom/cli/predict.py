@@ -41,7 +41,7 @@ def predict(
         bool,
         typer.Option(
             "--online",
-            help="tag: read one word a line and tag each at once; an empty line ends the sentence; transcribe: read "
+            help="tag: read one word per line and tag each at once; an empty line ends the sentence; transcribe: read "
             "16-bit samples or a WAV stream",
         ),
     ] = False,

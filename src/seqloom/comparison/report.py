@@ -161,7 +161,7 @@ def _training_terms(terms: dict[str, Any]) -> str:
         return _count(len(terms["runs"]), "finished run")
     equal = {"parameters": " · equal parameters", "both": " · equal parameters"}.get(terms.get("equal", ""), "")
     folds = f" · {terms['folds']} folds" if terms.get("folds") else ""
-    return f"{_budget(terms)} a training · {_count(terms['seeds'], 'seed')}{folds}{equal}"
+    return f"{_budget(terms)} per training · {_count(terms['seeds'], 'seed')}{folds}{equal}"
 
 
 def _budget(terms: dict[str, Any]) -> str:

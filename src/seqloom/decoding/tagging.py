@@ -61,7 +61,7 @@ class TaggedWords:
 
     @property
     def text(self) -> str:
-        """Columns, one word a line, and an empty line at the end: the texts of several sentences form a CoNLL file."""
+        """Columns, one word per line, and an empty line at the end: several sentences form a CoNLL file."""
         columns = zip(self.words, self.tags, self.probabilities, strict=True)
         lines = (f"{word}\t{tag}\t{p:.4f}" if self.proba else f"{word}\t{tag}" for word, tag, p in columns)
         return "".join(f"{line}\n" for line in lines)

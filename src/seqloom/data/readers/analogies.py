@@ -20,7 +20,7 @@ class Analogy(NamedTuple):
     fourth: str
 
 
-@readers.register("analogies", "Analogies of four words a line, in sections that begin with a colon.")
+@readers.register("analogies", "Analogies of four words per line, in sections that begin with a colon.")
 def analogies(path: str) -> Iterator[Analogy]:
     """Yields the questions of each section. Raises SeqloomError with `file:line` at a line without exactly four
     words."""

@@ -142,4 +142,4 @@ def column_of(rows: list[Row], number: int, path: str) -> tuple[str, ...]:
     return tuple(row.columns[number - 1] for row in rows)
 
 
-readers.register("conll", "Sentences in columns, one word a line and its tag in the last column (CoNLL).")(conll)
+readers.register("conll", "Sentences in columns, one word per line and its tag in the last column (CoNLL).")(conll)

@@ -85,7 +85,7 @@ class ClassifierPage {
     return this.engine.tensor("source", integers(row), [1, row.length]);
   }
 
-  // A line a step, its numbers separated by commas or spaces.
+  // One step per line, its numbers separated by commas or spaces.
   frames(text) {
     const { mean, deviation } = this.facts.reading.scales;
     const numbers = (line) => line.split(/[\s,;]+/u).filter((cell) => cell).map(Number);

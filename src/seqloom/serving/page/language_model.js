@@ -40,7 +40,7 @@ function column(model, text, temperature, tokens, error, changed) {
     const { tokens: of_text } = scores.results[0];
     scored.replaceChildren(...of_text.slice(0, -1).map((token) => shown(token.token, token.log_prob)));
     const bits = -of_text.reduce((total, token) => total + token.log_prob, 0) / Math.LN2;
-    sum.textContent = of_text.length > 1 ? `${of_text.length - 1} tokens, ${(bits / of_text.length).toFixed(2)} bits a token` : "";
+    sum.textContent = of_text.length > 1 ? `${of_text.length - 1} tokens, ${(bits / of_text.length).toFixed(2)} bits per token` : "";
   }
 
   async function write() {
