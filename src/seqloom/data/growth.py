@@ -39,6 +39,15 @@ def form_of(tokenizer: Tokenizer) -> dict[str, Any]:
     return {"kind": kind, "lowercase": is_lowercase, "punctuation": kind == "word" and divides == "Sequence"}
 
 
+def source_tokenizer(earlier: object, learnt: object) -> Tokenizer:
+    """The tokenizer of what the earlier run reads. Raises RequestError if it does not read text; `learnt`: the codec of
+    the new data."""
+    tokenizer: Tokenizer | None = getattr(earlier, "source_tokenizer", None)
+    if tokenizer is None:
+        raise other_data(earlier, learnt)
+    return tokenizer
+
+
 def grown_names(earlier: Iterable[str], learnt: Iterable[str]) -> tuple[str, ...]:
     """The earlier names in their order, then the new ones in theirs."""
     return tuple(dict.fromkeys([*earlier, *learnt]))

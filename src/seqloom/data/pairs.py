@@ -15,7 +15,7 @@ from pydantic import Field
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
-from seqloom.data.growth import grown_tokenizer, other_data
+from seqloom.data.growth import grown_tokenizer, source_tokenizer
 from seqloom.data.line_batches import Buckets, line_batch, with_lengths
 from seqloom.data.parallel import Parallel, ParallelWriter
 from seqloom.data.readers.pairs import Pair
@@ -104,10 +104,7 @@ class PairCodec:
 
     def begin_from(self, earlier: Any) -> PairCodec:
         """A run of another task gives the tokenizer of the source alone."""
-        tokenizer = getattr(earlier, "source_tokenizer", None)
-        if tokenizer is None:
-            raise other_data(earlier, self)
-        source = grown_tokenizer(tokenizer, self.source)
+        source = grown_tokenizer(source_tokenizer(earlier, self), self.source)
         if not isinstance(earlier, PairCodec):
             return PairCodec(source, self.target)
         if earlier.shared:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.corpus import Recipe
-from seqloom.data.growth import grown_names, other_data
+from seqloom.data.growth import grown_names, other_data, source_tokenizer
 from seqloom.data.labels import UNSEEN, Labels
 from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
@@ -127,8 +127,8 @@ class TagCodec:
         if isinstance(earlier, TagCodec):
             labels = Labels(grown_names(earlier.labels.names, self.labels.names))
             return TagCodec(self.spelling.begin_from(earlier.spelling), labels)
-        tokenizer = getattr(earlier, "source_tokenizer", None)
-        if tokenizer is None or not tokenizer.separates_words:
+        tokenizer = source_tokenizer(earlier, self)
+        if not tokenizer.separates_words:
             raise other_data(earlier, self)
         words = Vocabulary(tuple(tokenizer.tokens()[len(SPECIALS) :]))
         return TagCodec(self.spelling.begin_from(replace(self.spelling, words=words)), self.labels)

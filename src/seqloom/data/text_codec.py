@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqloom.data.corpus import Recipe
-from seqloom.data.growth import grown_tokenizer, other_data
+from seqloom.data.growth import grown_tokenizer, source_tokenizer
 from seqloom.data.splits import cut_line
 from seqloom.data.token_file import TokenFile, TokenFileWriter
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings, WordTokenizer
@@ -44,10 +44,7 @@ class TextCodec:
         return self.tokenizer
 
     def begin_from(self, earlier: Any) -> TextCodec:
-        tokenizer = getattr(earlier, "source_tokenizer", None)
-        if tokenizer is None:
-            raise other_data(earlier, self)
-        return TextCodec(grown_tokenizer(tokenizer, self.tokenizer))
+        return TextCodec(grown_tokenizer(source_tokenizer(earlier, self), self.tokenizer))
 
     def writer(self, folder: Path) -> TokenFileWriter:
         return TokenFileWriter(folder, self.tokenizer)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seqloom.config import Settings, flatten, full_name, leaves, read_toml
+from seqloom.config import Settings, flatten, full_name, leaves
 from seqloom.data.codec import SavedCodec
 from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Replay, Sources, prepare
 from seqloom.data.growth import form_of
@@ -47,7 +47,7 @@ class Initialisation:
     @classmethod
     def from_run(cls, folder: Path, task: str, model: str | None) -> Initialisation:
         """Raises RequestError for a folder without a finished run, and for a run that nothing can begin from."""
-        plan = _plan_of(folder)
+        plan = Plan.load_trained(folder)
         definition = tasks[plan.task]
         codec = definition.recipe(plan.settings).load(folder)
         fitted = definition.fitted(plan.model, plan.settings) if isinstance(definition, FitsWithoutGradients) else None
@@ -76,7 +76,7 @@ class Initialisation:
     @classmethod
     def resumed(cls, out: Path, folder: Path, task: str, model: str | None) -> Initialisation:
         """That of the training in `out`, which began from the run in `folder`. The run need not exist any more."""
-        plan = Plan.from_toml(read_toml(out / "config.toml"), out / "config.toml")
+        plan = Plan.load(out)
         if not plan.ancestry or Path(plan.ancestry[0].run).resolve() != folder.resolve():
             raise RequestError(
                 "the training did not begin from this run",
@@ -203,19 +203,6 @@ def _replayed(files: Sources, recipe: Recipe[Any, Any] | CustomRecipe) -> Corpus
     """The replayed data, of which the same part is held out as of a training with the same seed of the split."""
     assert files.replay is not None
     return prepare(Sources(files.replay, None, None, files.split_seed, files.split_rule), recipe, cache_folder())
-
-
-def _plan_of(folder: Path) -> Plan:
-    if not (folder / "config.toml").exists():
-        raise RequestError("the folder holds no run", where=str(folder), expected="a folder with config.toml")
-    plan = Plan.from_toml(read_toml(folder / "config.toml"), folder / "config.toml")
-    if not (folder / "model.safetensors").exists():
-        raise RequestError(
-            "the run has no model yet",
-            where=str(folder),
-            hint="its training was stopped early; continue it with --resume",
-        )
-    return plan
 
 
 def _model_with_layer_of(task: str, model: str) -> str:

@@ -93,6 +93,26 @@ class Plan:
         return isinstance(tasks[self.task].recipe(self.settings), Recipe)
 
     @classmethod
+    def load(cls, folder: Path) -> Plan:
+        """The plan of the training in a folder. Raises RequestError if the folder holds none."""
+        config = folder / "config.toml"
+        if not config.exists():
+            raise RequestError("the folder holds no run", where=str(folder), expected="a folder with config.toml")
+        return cls.from_toml(read_toml(config), config)
+
+    @classmethod
+    def load_trained(cls, folder: Path) -> Plan:
+        """The same of a training that has saved a model. Raises RequestError if it has not saved one yet."""
+        plan = cls.load(folder)
+        if not (folder / "model.safetensors").exists():
+            raise RequestError(
+                "the run has no model yet",
+                where=str(folder),
+                hint="its training was stopped early; continue it with --resume",
+            )
+        return plan
+
+    @classmethod
     def from_toml(cls, content: Mapping[str, Any], where: Path) -> Plan:
         if content.get("format") != FORMAT:
             raise RequestError(
@@ -186,15 +206,13 @@ def sizes(settings: Settings) -> dict[str, Any]:
 
 def split_rule_of(folder: Path) -> int:
     """The rule by which the run in a folder held examples out; the newest where there is no run yet."""
-    config = folder / "config.toml"
-    return Plan.from_toml(read_toml(config), config).sources.split_rule if config.exists() else NEWEST_RULE
+    return Plan.load(folder).sources.split_rule if (folder / "config.toml").exists() else NEWEST_RULE
 
 
 def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
     """Raises RequestError where a new training would overwrite a run, and where a run would be resumed with other
     settings or data than it has."""
-    config = folder / "config.toml"
-    if not config.exists():
+    if not (folder / "config.toml").exists():
         if resume and not folder.exists():
             return
         if folder.exists() and not folder.is_dir():
@@ -204,7 +222,7 @@ def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
         raise RequestError(
             "the folder already holds a run", where=str(folder), hint="resume it with --resume, or give another --out"
         )
-    before = Plan.from_toml(read_toml(config), config)
+    before = Plan.load(folder)
     if before.contents and plan.contents and before.contents != plan.contents:
         roles = [role for role in plan.contents if before.contents.get(role) != plan.contents[role]]
         raise RequestError(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.config import read_toml
 from seqloom.data.codec import Data
 from seqloom.data.corpus import encode
 from seqloom.data.input_checks import checked_inputs
@@ -65,15 +64,7 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
     Raises RequestError where the folder holds no run, or one whose training has not saved a model yet.
     """
     folder = Path(folder)
-    if not (folder / "config.toml").exists():
-        raise RequestError("the folder holds no run", where=str(folder), expected="a folder with config.toml")
-    plan = Plan.from_toml(read_toml(folder / "config.toml"), folder / "config.toml")
-    if not (folder / "model.safetensors").exists():
-        raise RequestError(
-            "the run has no model yet",
-            where=str(folder),
-            hint="its training was stopped early; continue it with --resume",
-        )
+    plan = Plan.load_trained(folder)
     task = tasks[plan.task]
     codec = task.recipe(plan.settings).load(folder)
     trainer = trainer_for(task, plan.model, plan.settings)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqloom.config import build, read_toml, write_toml
+from seqloom.config import build, write_toml
 from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Sources, prepare
 from seqloom.data.input_source import DataSource, path_of, paths_of, rereadable
 from seqloom.data.splits import NEWEST_RULE
@@ -126,11 +126,9 @@ def _initialisation(
     initialise_from: Run | str | Path | None, task: str, model: str | None, out: str | Path | None, resume: bool
 ) -> Initialisation | None:
     """The run to begin from, if there is one. Raises RequestError where a training is resumed without it."""
-    config = Path(out) / "config.toml" if out is not None and resume else None
-    resumes = config is not None and config.exists()
+    resumed = Path(out) if resume and out is not None and (Path(out) / "config.toml").exists() else None
     if initialise_from is None:
-        ancestry = Plan.from_toml(read_toml(config), config).ancestry if resumes and config is not None else ()
-        if ancestry:
+        if resumed is not None and (ancestry := Plan.load(resumed).ancestry):
             raise RequestError(
                 "the training began from another run", where=str(out), expected=f"--from {ancestry[0].run}"
             )
@@ -138,8 +136,8 @@ def _initialisation(
     from seqloom.run.initialisation import Initialisation
 
     folder = initialise_from.folder if isinstance(initialise_from, Run) else Path(initialise_from)
-    if resumes and out is not None:
-        return Initialisation.resumed(Path(out), folder, task, model)
+    if resumed is not None:
+        return Initialisation.resumed(resumed, folder, task, model)
     return Initialisation.from_run(folder, task, model)
 
 
