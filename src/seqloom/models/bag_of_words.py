@@ -17,6 +17,7 @@ from seqloom.data.tokenizer import EOS, PAD, UNK
 from seqloom.errors import RequestError
 from seqloom.models.class_model import ClassLogits, ClassModel
 from seqloom.models.ngram_features import NGrams, SequenceNGrams, learn_ngrams
+from seqloom.models.ngram_union import united
 
 _ROWS_AT_ONCE = 4_096
 
@@ -87,11 +88,20 @@ class BagOfWords(ClassModel):
     @classmethod
     def rebuild(cls, settings: BagSettings, tensors: Mapping[str, Tensor]) -> BagOfWords:
         """An untrained model with the sizes of the saved `tensors`."""
-        roots, first, last = (tensors[f"ngrams.{name}"].numpy() for name in ("roots", "first_child", "last_token"))
-        ngrams = NGrams(roots, first, last, settings.order, before=EOS)
-        ngrams.check()
+        ngrams = NGrams.saved(tensors, "ngrams.", settings.order, before=EOS)
         weights = torch.zeros(len(ngrams))
         return cls(ngrams, weights, torch.ones_like(tensors["class_weights"]), settings.label_smoothing)
+
+    @torch.no_grad()
+    def grown_from(self, earlier: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The n-grams of both. New ones begin with weights of 0."""
+        union = united(NGrams.saved(earlier, "ngrams.", self.ngrams.order, self.ngrams.before), self.ngrams)
+        classes = len(earlier["bias"])
+        weights, output = torch.zeros(len(union.ngrams)), torch.zeros(len(union.ngrams), len(self.bias))
+        weights[union.second], weights[union.first] = self.feature_weights, earlier["feature_weights"]
+        output[union.first, :classes] = earlier["output.weight"]
+        ngrams = {f"ngrams.{name}": tensor for name, tensor in union.ngrams.named_buffers()}
+        return {**super().grown_from(earlier), **ngrams, "feature_weights": weights, "output.weight": output}
 
     def data_sizes(self) -> dict[str, int]:
         return {**super().data_sizes(), "vocab_size": len(self.ngrams.roots)}

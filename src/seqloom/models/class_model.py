@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -40,6 +41,10 @@ class ClassModel(nn.Module):
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> ClassLogits: ...
+
+    def grown_from(self, earlier: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+        """The weights of the classes are those in the new data."""
+        return {"class_weights": self.class_weights}
 
     def data_sizes(self) -> dict[str, int]:
         return {"classes": len(self.class_weights)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from seqloom.errors import SeqloomError
 from seqloom.nn.kernels.numeric import Array, compiled
 
 _TOKENS_AT_ONCE = 1 << 22
+_TABLES = ("roots", "first_child", "last_token")
 
 Ints = NDArray[np.int32]
 
@@ -43,8 +44,16 @@ class NGrams(nn.Module):
         self.roots: Tensor
         self.first_child: Tensor
         self.last_token: Tensor
-        for name, numbers in (("roots", roots), ("first_child", first_child), ("last_token", last_token)):
+        for name, numbers in zip(_TABLES, (roots, first_child, last_token), strict=True):
             self.register_buffer(name, torch.from_numpy(numbers))
+
+    @classmethod
+    def saved(cls, tensors: Mapping[str, Tensor], prefix: str, order: int, before: int) -> NGrams:
+        """Those of the saved `tensors` whose names begin with `prefix`. Raises SeqloomError if they are damaged."""
+        roots, first_child, last_token = (tensors[prefix + name].numpy() for name in _TABLES)
+        ngrams = cls(roots, first_child, last_token, order, before)
+        ngrams.check()
+        return ngrams
 
     def __len__(self) -> int:
         return len(self.last_token)
@@ -60,8 +69,10 @@ class NGrams(nn.Module):
             and roots.min() >= -1
             and roots.max() < size
             and len(first_child) == size + 1
-            and first_child.min() >= 0
-            and first_child.max() <= size
+            and first_child[0] == (roots >= 0).sum()
+            and first_child[-1] == size
+            and (np.diff(first_child) >= 0).all()
+            and (first_child[:-1] > np.arange(size)).all()
         ):
             raise SeqloomError(
                 "the n-grams of the model are damaged", where="model.safetensors", got="a number out of range"
@@ -104,7 +115,7 @@ def learn_ngrams(
     frequent = np.flatnonzero(tokens >= min_count)
     last, counts, parents = frequent.astype(np.int32), tokens[frequent], np.full(len(frequent), -1, np.int32)
     for length in range(2, order + 1):
-        tree = _tree(last, parents, vocab_size, length, before)
+        tree = trie_of(last, parents, vocab_size, length, before)
         keys, times = _longer(tree, ids, offsets, never, vocab_size, min_count)
         parents = np.concatenate([parents, (keys // vocab_size).astype(np.int32)])
         last, counts = np.concatenate([last, (keys % vocab_size).astype(np.int32)]), np.concatenate([counts, times])
@@ -114,10 +125,11 @@ def learn_ngrams(
         is_kept[np.argsort(-counts, kind="stable")[:most]] = True
         places = np.cumsum(is_kept, dtype=np.int32) - 1
         last, parents = last[is_kept], np.where(parents[is_kept] < 0, -1, places[parents[is_kept]]).astype(np.int32)
-    return _tree(last, parents, vocab_size, order, before)
+    return trie_of(last, parents, vocab_size, order, before)
 
 
-def _tree(last: Ints, parents: Ints, vocab_size: int, order: int, before: int) -> NGrams:
+def trie_of(last: Ints, parents: Ints, vocab_size: int, order: int, before: int) -> NGrams:
+    """The n-grams with these last tokens and prefixes (their numbers, -1: none), in order of both."""
     alone = int((parents < 0).sum())
     roots = np.full(vocab_size, -1, np.int32)
     roots[last[:alone]] = np.arange(alone)

@@ -35,6 +35,10 @@ class WordNgram(nn.Module):
         for name, tensor in arrays.items():
             self.register_buffer(name, tensor)
 
+    def grown_from(self, earlier: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+        """All of the new data: it is counted, not learnt by gradients."""
+        return dict(self.named_buffers())
+
     def known_words(self) -> list[str]:
         text = bytes(self.text.cpu().numpy()).decode("utf-8", errors="replace")
         return text.split("\n") if text else []

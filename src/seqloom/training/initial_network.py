@@ -36,8 +36,7 @@ def initial_network(
     tensors = _checked_tensors(initial)
     if initial.is_same_model:
         _check_sizes(initial, task, tensors, model, settings)
-        fresh = model_tensors(task.build(corpus, model, settings))
-        grown = grown_tensors(tensors, fresh)
+        grown = grown_tensors(tensors, task.build(corpus, model, settings))
         network = task.rebuild(grown, model, settings)
         load_model_tensors(network, grown, initial.folder)
         return network, f"all weights{_growth(tensors, grown)}"

@@ -72,6 +72,18 @@ class TwoChannelEmbedding(nn.Module):
         self.register_buffer("known", source.vectors)
         self.dim = settings.dim + source.vectors.shape[1]
 
+    @torch.no_grad()
+    def grown_from(self, earlier: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A new token with a trained vector of its own gets a row after the earlier ones."""
+        if "rows" not in earlier:
+            return {}
+        rows, table = earlier["rows"], earlier["learnt.table.weight"]
+        new = self.rows[len(rows) :].clone()
+        has_row = new != UNK
+        fresh = self.learnt.table.weight[new[has_row]]
+        new[has_row] = torch.arange(len(table), len(table) + len(fresh))
+        return {"rows": torch.cat([rows, new]), "learnt.table.weight": torch.cat([table, fresh])}
+
     @property
     def num_embeddings(self) -> int:
         return len(self.rows)

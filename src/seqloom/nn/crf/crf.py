@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -32,6 +34,16 @@ class CRF(nn.Module):
         self.moves = nn.Parameter(torch.zeros(self.num_tags, self.num_tags))
         self.legal: Tensor
         self.register_buffer("legal", legal)
+
+    def grown_from(self, earlier: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The transitions between earlier tags stay legal or illegal; the last row and column stay the last."""
+        if "legal" not in earlier:
+            return {}
+        before = earlier["legal"]
+        places = torch.tensor([*range(len(before) - 1), len(self.legal) - 1])
+        legal = self.legal.clone()
+        legal[places[:, None], places] = before
+        return {"legal": legal}
 
     def chain(self, illegal: float) -> Chain:
         """The scores of transitions, with `illegal` added to those that are not allowed."""
