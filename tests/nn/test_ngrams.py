@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from seqloom.errors import SeqloomError
 from seqloom.models.ngram_features import NGrams, learn_ngrams
+from seqloom.models.ngram_union import united
 
 VOCAB, NEVER, BEFORE = 7, (0, 1), 3
 
@@ -73,3 +76,35 @@ def test_a_text_found_alone_or_among_others_is_the_same() -> None:
         alone = ngrams.find(*joined([row]))
         own = slice(together.starts[number], together.starts[number + 1])
         assert alone.ids.tolist() == together.ids[own].tolist()
+
+
+@given(first=texts, second=texts, orders=st.tuples(st.integers(1, 4), st.integers(1, 4)))
+def test_a_union_has_the_ngrams_of_both(
+    first: list[list[int]], second: list[list[int]], orders: tuple[int, int]
+) -> None:
+    one, other = (
+        learn_ngrams(*joined(rows), NEVER, BEFORE, vocab_size, order, 1, most=30)
+        for rows, vocab_size, order in zip((first, second), (VOCAB, VOCAB + 2), orders, strict=True)
+    )
+    union = united(one, other)
+    union.ngrams.check()
+    assert (union.ngrams.order, len(union.ngrams.roots)) == (orders[1], VOCAB + 2)
+    names = spelled(union.ngrams)
+    assert names == sorted({*spelled(one), *spelled(other)}, key=lambda name: (len(name), name))
+    assert [names[number] for number in union.first] == spelled(one)
+    assert [names[number] for number in union.second] == spelled(other)
+
+
+@pytest.mark.parametrize("damaged", ["its own child", "a child before it", "a missing child"])
+def test_damaged_ngrams_are_refused(damaged: str) -> None:
+    ngrams = learn_ngrams(*joined([[4, 5, 6], [4, 5, 4]]), NEVER, BEFORE, VOCAB, 3, 1, most=10**6)
+    ngrams.check()
+    alone = int(ngrams.first_child[0])
+    if damaged == "its own child":
+        ngrams.first_child[alone] = alone
+    elif damaged == "a child before it":
+        ngrams.first_child[1] = 0
+    else:
+        ngrams.first_child[-1] -= 1
+    with pytest.raises(SeqloomError, match="damaged"):
+        ngrams.check()
