@@ -123,6 +123,7 @@ def test_a_folder_forecasts_like_its_run(settings: dict[str, Any], tmp_path: Pat
     )
     exporters["onnx"](run, tmp_path / "out", ExportOptions())
     model = seqloom_portable.load(tmp_path / "out")
+    assert "model.forecast(values)" in (tmp_path / "out" / "README.md").read_text()
     values = np.array(numbers, np.float64)
     history = History("", 0, values, np.zeros((80, 0)), np.zeros((80, 0)), np.zeros(0))
     horizon = 2 * model.horizon if run.model.recursive else model.horizon

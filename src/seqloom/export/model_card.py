@@ -13,6 +13,7 @@ _PIPELINES = {
     "classify": "text-classification",
     "tag": "token-classification",
     "translate": "translation",
+    "forecast": "time-series-forecasting",
     "vectors": "feature-extraction",
 }
 """The names of the tasks on model hubs."""
@@ -20,6 +21,7 @@ _PIPELINES = {
 _USES = {
     "algorithm": "probabilities, state = model.probabilities(inputs)",
     "classify": 'model.predict(["a line of text"])',
+    "forecast": "model.forecast(values)",
     "language-model": '"".join(model.generate("Once upon a", temperature=0))\nmodel.score(["a line of text"])',
     "tag": 'model.predict(["a sentence of words"])',
     "translate": 'model.predict(["a line of text"])',
