@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqloom.tasks import tasks
-from seqloom.tasks.forecast import CLOSED_FORM
+from seqloom.tasks.forecast_networks import networks
 
-_NETWORKS = ("algorithm", "classify", "language-model", "tag", "translate")
-_WITH_PAGE = ("classify", "language-model", "tag", "translate")
-_COUNTED = ("mix", "ngram")
+_OF_TEXT = ("classify", "language-model", "tag", "translate")
+_TABLES = ("bow", "mix", "ngram")
+"""Models of text that are no networks with an embedding: a page has no program for them, and they have no vectors."""
 
 FORMATS = ("onnx", "ctranslate2", "web", "arpa", "word2vec", "fasttext")
 
 
 def condition(file_format: str, task: str, model: str) -> str | None:
     """The settings that a model needs for a format, empty if none; None if it cannot be exported in this format."""
+    has_embedding = task in _OF_TEXT and model not in _TABLES
     if file_format == "onnx":
         if task == "forecast":
-            return None if model in (*CLOSED_FORM, "mix") else ""
-        return "" if task in (*_NETWORKS, "vectors") else None
+            return "" if model in networks() else None
+        return "" if task in (*_OF_TEXT, "algorithm", "vectors") else None
     if file_format == "ctranslate2" and model == "transformer":
         needs = {"translate": "output.kind=full", "language-model": "data.mode=lines, output.kind=full"}
         return needs.get(task)
     if file_format == "web":
-        return "" if task in _WITH_PAGE and model not in (*_COUNTED, "bow") else None
+        return "" if has_embedding else None
     if file_format == "arpa":
         return "" if model == "ngram" else None
     if file_format in ("word2vec", "fasttext"):
-        has_words = task in ("vectors", "translate", "tag") or (task == "language-model" and model not in _COUNTED)
-        return "" if has_words or (task == "classify" and model != "bow") else None
+        return "" if has_embedding or task == "vectors" else None
     return None
 
 

@@ -15,7 +15,7 @@ from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from seqloom.export.int8_loss import check_loss
 from seqloom.export.onnx.answers import Answers, held_out_inputs, is_tie
-from seqloom.export.onnx.contents import of_task
+from seqloom.export.onnx.contents import facts_of
 from seqloom.export.onnx.gate import Gate
 from seqloom.export.options import ExportOptions
 from seqloom.export.shipped_folder import (
@@ -46,7 +46,7 @@ def write_folder(run: Run, out: Path, options: ExportOptions) -> None:
     with new_export(out, facts) as folder:
         write_spec(spec, folder, options.int8)
         run.codec.save(folder)
-        facts |= {**first_facts(run, options), "kind": kind, "graphs": {}, **of_task(run)}
+        facts |= {**first_facts(run, options), "kind": kind, "graphs": {}, **facts_of(run)}
         portable = open_unfinished(folder, facts)
         if options.int8:
             loss = check_loss(run, portable, options)

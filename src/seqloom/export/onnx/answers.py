@@ -17,6 +17,7 @@ from seqloom.decoding.search_options import Search
 from seqloom.decoding.transduce import transduce
 from seqloom.export.held_out import held_out_examples
 from seqloom.export.onnx.gate import Gate, ParityError
+from seqloom.models.word_vectors.model import WordVectors
 from seqloom.run import Run
 from seqloom_portable.sampling import Sampling as PortableSampling
 from seqloom_portable.sampling import generate as portable_generate
@@ -72,22 +73,17 @@ def _inputs(examples: Iterator[Any]) -> Iterator[Any]:
 
 @torch.no_grad()
 def compare_answers(run: Run, portable: Any, data: str, gate: Gate) -> Answers:
-    """Raises ParityError if an answer of the folder differs from the run's."""
-    if run.plan.task in ("algorithm", "forecast"):
-        return Answers()
-    if run.plan.task == "vectors":
+    """Raises ParityError if an answer of the folder differs from the run's. Numbers, such as forecasts, are compared by
+    the gate alone."""
+    if isinstance(run.model, WordVectors):
         return _compare_words(run, portable, gate)
+    compare = _COMPARISONS.get(run.plan.task)
+    if compare is None:
+        return Answers()
     inputs, path = held_out_inputs(run, data)
     answers = Answers(read_from=path)
-    if not inputs:
-        return answers
-    compare = {
-        "classify": _compare_classes,
-        "language-model": _compare_text,
-        "tag": _compare_tags,
-        "translate": _compare_translations,
-    }[run.plan.task]
-    compare(run, portable, inputs, gate, answers)
+    if inputs:
+        compare(run, portable, inputs, gate, answers)
     return answers
 
 
@@ -195,3 +191,11 @@ def _compare_words(run: Run, portable: Any, gate: Gate) -> Answers:
         # Words with equal vectors may be in a different order.
         answers.add(same, True, "nearest word", ours, theirs)
     return answers
+
+
+_COMPARISONS = {
+    "classify": _compare_classes,
+    "language-model": _compare_text,
+    "tag": _compare_tags,
+    "translate": _compare_translations,
+}

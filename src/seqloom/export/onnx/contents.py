@@ -14,10 +14,15 @@ from seqloom.export.onnx.networks import BUILDERS
 from seqloom.files import write_atomic
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.models.bag_of_words import BagOfWords
+from seqloom.models.bit_predictor import BitPredictor
+from seqloom.models.classifier import Classifier
+from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.models.forecasting.forecast import LEVELS
 from seqloom.models.forecasting.network import ForecastNetwork
+from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import Mixture
 from seqloom.models.ngram.model import NgramModel
+from seqloom.models.tagger import Tagger
 from seqloom.models.word_vectors.model import WordVectors
 from seqloom.run import Run
 from seqloom.storage.arrays import write_arrays
@@ -34,36 +39,42 @@ def write_contents(run: Run, folder: Path) -> Facts:
     for model, (kind, write) in _WITHOUT_GRAPHS.items():
         if isinstance(run.model, model):
             return {"kind": kind, **write(run, folder)}
-    if run.plan.task != "algorithm":
+    if not isinstance(run.model, BitPredictor):  # whose inputs are vectors of the program
         run.codec.save(folder)
     kind = next((kind for network, (kind, _) in BUILDERS.items() if isinstance(run.model, network)), "")
-    return {"kind": kind, **of_task(run)}
+    return {"kind": kind, **facts_of(run)}
 
 
 def has_graphs(run: Run) -> bool:
     return not isinstance(run.model, tuple(_WITHOUT_GRAPHS))
 
 
-def of_task(run: Run) -> Facts:
-    settings: Any = run.plan.settings
-    if run.plan.task == "language-model":
-        return {"mode": settings.data.mode}
-    if run.plan.task == "classify":
-        return _of_classifier(run)
-    if run.plan.task == "tag":
-        return {"labels": list(run.codec.labels.names)}
-    if run.plan.task == "translate":
-        decoding = settings.decoding
-        names = ("beam_size", "length_penalty", "max_length", "copy_unknown")
-        sides = ("source", "target")
-        files = {side: "tokenizer.json" if run.codec.shared else f"{side}_tokenizer.json" for side in sides}
-        return {"decoding": {name: getattr(decoding, name) for name in names}, "tokenizers": files}
-    if isinstance(run.model, ForecastNetwork):
-        sizes = run.model.dimensions
-        used = {"context", "horizon", "past", "ahead", "static", "log"}
-        facts = {name: size for name, size in sizes._asdict().items() if name in used}
-        return {"levels": list(LEVELS), "factors": run.model.factors.tolist(), **facts}
-    return {}
+def facts_of(run: Run) -> Facts:
+    """What a program must know of the network's data and settings besides the graphs."""
+    facts = next((facts for network, facts in _FACTS.items() if isinstance(run.model, network)), None)
+    return {} if facts is None else facts(run)
+
+
+def _of_language_model(run: Run) -> Facts:
+    return {"mode": run.plan.settings.data.mode}  # type: ignore[attr-defined]
+
+
+def _of_tagger(run: Run) -> Facts:
+    return {"labels": list(run.codec.labels.names)}
+
+
+def _of_translator(run: Run) -> Facts:
+    decoding = run.plan.settings.decoding  # type: ignore[attr-defined]
+    names = ("beam_size", "length_penalty", "max_length", "copy_unknown")
+    sides = ("source", "target")
+    files = {side: "tokenizer.json" if run.codec.shared else f"{side}_tokenizer.json" for side in sides}
+    return {"decoding": {name: getattr(decoding, name) for name in names}, "tokenizers": files}
+
+
+def _of_forecaster(run: Run) -> Facts:
+    sizes = run.model.dimensions
+    facts = {name: getattr(sizes, name) for name in ("context", "horizon", "past", "ahead", "static", "log")}
+    return {"levels": list(LEVELS), "factors": run.model.factors.tolist(), **facts}
 
 
 def _of_classifier(run: Run) -> Facts:
@@ -104,7 +115,7 @@ def _ngram(run: Run, folder: Path) -> Facts:
     store = run.model.store
     names = ("sizes", "words", "log_probs", "backoffs", "begin")
     write_arrays(folder / "ngrams.safetensors", {name: np.asarray(getattr(store, name)) for name in names}, {})
-    return {"mode": run.plan.settings.data.mode}  # type: ignore[attr-defined]
+    return _of_language_model(run)
 
 
 def _mixture(run: Run, folder: Path) -> Facts:
@@ -129,6 +140,14 @@ def _word_vectors(run: Run, folder: Path) -> Facts:
     write_atomic(folder / "words.json", json.dumps(list(table.words), ensure_ascii=False, indent=0) + "\n")
     return {"subwords": subwords}
 
+
+_FACTS: dict[type[Any], Callable[[Run], Facts]] = {
+    Classifier: _of_classifier,
+    EncoderDecoder: _of_translator,
+    ForecastNetwork: _of_forecaster,
+    LanguageModel: _of_language_model,
+    Tagger: _of_tagger,
+}
 
 _WITHOUT_GRAPHS: dict[type[Any], tuple[str, Contents]] = {
     BagOfWords: ("bag of words", _bag_of_words),
