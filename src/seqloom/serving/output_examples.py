@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from seqloom.config import read_toml
 from seqloom.errors import SeqloomError
+from seqloom.serving.hosted import ABILITIES
 from seqloom.tasks.capabilities import Forecasts, Generates, Predicts, ShowsExamples
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ def output_examples(folder: Path) -> dict[str, Any]:
     """`kind` says what `items` are: `text` continues an `input`; an `answer` stands beside what is `expected` where
     that is known; a `forecast` has the `values` before its `steps`; a `memory` is what heads read and wrote. `held_out`
     says whether the examples are of the validation data. Raises SeqloomError where the run cannot be opened."""
-    task = read_toml(folder / "config.toml").get("task")
+    task = str(read_toml(folder / "config.toml").get("task"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they were said when the training began
-        if task == "vectors":
+        if "nearest" in ABILITIES.get(task, ()):  # which needs no torch
             return _neighbours(folder)
         from seqloom.comparison.examples import opened
 
@@ -46,15 +47,13 @@ def _of_run(run: Run) -> dict[str, Any]:
         return {"kind": "answer", "held_out": True, "items": items}
     if isinstance(run.task, Forecasts):
         return {"kind": "forecast", "held_out": False, "items": [_forecast(run)]}
-    if run.plan.task == "algorithm":
-        from seqloom.serving.hosted_run import HostedRun
-
-        hosted = HostedRun("", run)
-        if "memory" in hosted.abilities:
-            return {"kind": "memory", "held_out": True, "items": [hosted.memory(1)]}
-    if isinstance(run.task, Predicts) and run.plan.task != "algorithm":
+    if isinstance(run.task, Predicts):
         return _answers(run)
-    return {"kind": "answer", "held_out": True, "items": []}
+    from seqloom.serving.hosted_run import HostedRun
+
+    hosted = HostedRun("", run)
+    memory = [hosted.memory(1)] if "memory" in hosted.abilities else []
+    return {"kind": "memory", "held_out": True, "items": memory}
 
 
 def _validation(run: Run) -> Any:
