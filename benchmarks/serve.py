@@ -108,12 +108,12 @@ def speed(folder: Path) -> dict[str, Any]:
                 texts = {int(n): json.loads(body)["results"][0][0]["text"] for n, body in done["answers"].items()}
                 different += sum(text != expected[number] for number, text in texts.items())
     base = statistics.median(rates[0])
-    found: dict[str, Any] = {"model": run.plan.model, "one_by_one": base, "different_answers": different}
+    measured: dict[str, Any] = {"model": run.plan.model, "one_by_one": base, "different_answers": different}
     for clients in CLIENTS:
         late = sorted(took[clients])[int(0.99 * len(took[clients]))]
         middle = statistics.median(rates[clients])
-        found[f"{clients}_clients"] = {"sentences_per_second": middle, "ratio": middle / base, "p99_seconds": late}
-    return found
+        measured[f"{clients}_clients"] = {"sentences_per_second": middle, "ratio": middle / base, "p99_seconds": late}
+    return measured
 
 
 def ctranslate2(folder: Path, out: Path) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def start() -> dict[str, Any]:
     """Two language models whose weights are 100 MB or more, as `train` leaves them; each is asked once."""
     import seqloom
 
-    found: dict[str, Any] = {"weights_megabytes": [], "ready_seconds": [], "first_answers_seconds": []}
+    measured: dict[str, Any] = {"weights_megabytes": [], "ready_seconds": [], "first_answers_seconds": []}
     with tempfile.TemporaryDirectory() as folder:
         runs = [Path(folder) / "lstm", Path(folder) / "gru"]
         settings = {
@@ -193,25 +193,25 @@ def start() -> dict[str, Any]:
         text = BENCHMARKS.parent / "examples" / "moby_dick.txt"
         for run in runs:
             seqloom.train("language-model", str(text), model=run.name, updates=1, out=run, settings=settings)
-            found["weights_megabytes"].append((run / "model.safetensors").stat().st_size / 1e6)
+            measured["weights_megabytes"].append((run / "model.safetensors").stat().st_size / 1e6)
         for _ in range(ROUNDS):
             with serving(*runs) as server:
-                found["ready_seconds"].append(server.seconds)
+                measured["ready_seconds"].append(server.seconds)
                 for run in runs:
                     (first,) = server.ask("/v1/next", [{"model": run.name, "input": "Call me"}], 1, requests=1)[
                         "seconds"
                     ]
-                    found["first_answers_seconds"].append(first)
-    return found
+                    measured["first_answers_seconds"].append(first)
+    return measured
 
 
 def main() -> None:
     what, *folders = sys.argv[1:]
     part = {"speed": speed, "ctranslate2": ctranslate2, "memory": memory, "start": start}[what]
-    found = part(*map(Path, folders))  # type: ignore[operator]
-    print(json.dumps(found))
+    measured = part(*map(Path, folders))  # type: ignore[operator]
+    print(json.dumps(measured))
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results = {"machine": machine(threads=1), **results, what: found}
+    results = {"machine": machine(threads=1), **results, what: measured}
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 
 
