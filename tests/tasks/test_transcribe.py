@@ -218,7 +218,7 @@ def test_the_search_is_built_once_for_all_recordings(run: seqloom.Run, monkeypat
         searches.append(None)
         return fusion_of(trained)
 
-    monkeypatch.setattr("seqloom.tasks.transcribe.fusion_of", counting)
+    monkeypatch.setattr("seqloom.tasks.transcribe_search.fusion_of", counting)
     run.predict([spoken("low"), spoken("mid"), spoken("high")])
     assert len(searches) == 1
 

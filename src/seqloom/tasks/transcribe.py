@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqloom.config import Settings
@@ -16,13 +15,12 @@ from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
 from seqloom.data.example import Frames
 from seqloom.data.readers.recordings import unlabelled_recordings
-from seqloom.data.sound.sound_file import Sound, SoundFile, decode
+from seqloom.data.sound.sound_file import SoundFile, SoundInput, decode, sound_of
 from seqloom.data.sound.spoken import SpokenCodec, SpokenData
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
 from seqloom.data.sound.spoken_recipe import SpokenRecipe, warn_of_skipped
-from seqloom.decoding.transcription.attentional import attentional_transcripts
 from seqloom.decoding.transcription.listening import Listener
-from seqloom.decoding.transcription.transcripts import CtcDecoder, LogProbs, Transcript, log_probs_of
+from seqloom.decoding.transcription.transcripts import Transcript
 from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.transcription import (
@@ -37,21 +35,19 @@ from seqloom.metrics.transcription import (
 from seqloom.models.attentional_transcriber import ATTENTION, AttentionalTranscriber, transcriber_architectures
 from seqloom.models.transcriber import Transcriber
 from seqloom.models.utterance_svm import UtteranceSvm
-from seqloom.nn.layer import State, evaluating, layers
+from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
-from seqloom.tasks.transcribe_language import Language, fit_weights, fusion_of, warn_of_blanks
+from seqloom.tasks.transcribe_language import Language, fit_weights, warn_of_blanks
+from seqloom.tasks.transcribe_search import decoder_of, log_probs, recogniser
 from seqloom.tasks.transcribe_settings import SVM, CommonSettings, preset_of, settings_of
 
 _EXACT_RECORDINGS = 64
 _WORST = 30
 """Recordings on a page."""
-
-Input = SoundFile | str | Path | Sound | NDArray[np.floating[Any]]
-"""A recording: where it is, its sound, or its samples at the rate of the model."""
 
 
 class TranscribeTask:
@@ -157,7 +153,7 @@ class TranscribeTask:
         }
 
     def study_transcripts(self, trained: Trained, data: SpokenData) -> TranscriptStudy:
-        answers = list(_recogniser(trained, {})(self._recordings(data)))
+        answers = list(recogniser(trained, {})(self._recordings(data)))
         texts = [best.text for best, *_ in answers]
         edits = [word_edits(*pair)[0] for pair in zip(data.texts, texts, strict=True)]
         order = sorted((i for i, count in enumerate(edits) if count), key=lambda i: -edits[i])[:_WORST]
@@ -175,14 +171,14 @@ class TranscribeTask:
         return [data.log_mel(i) for i in range(data.num_lines)]
 
     def _texts(self, trained: Trained, data: SpokenData, options: Mapping[str, Any]) -> list[str]:
-        return [best.text for best, *_ in _recogniser(trained, options)(self._recordings(data))]
+        return [best.text for best, *_ in recogniser(trained, options)(self._recordings(data))]
 
     def inputs(self, path: str, settings: CommonSettings) -> Iterator[SoundFile]:  # noqa: ARG002
         """The recordings of a manifest, a folder or an archive; a sound file is one recording."""
         return unlabelled_recordings(path)
 
     def predict(
-        self, trained: Trained, inputs: Sequence[Input], options: Mapping[str, Any]
+        self, trained: Trained, inputs: Sequence[SoundInput], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Transcript]]:
         """The options are `n_best`, `beam_size` and `skip_bad`, with which an unreadable recording has an empty
         transcript."""
@@ -191,13 +187,13 @@ class TranscribeTask:
         known = {name: value for name, value in options.items() if name in ("n_best", "beam_size")}
         if not 1 <= known.get("n_best", 1) <= 1_000 or not 1 <= known.get("beam_size", 1) <= 1_000:
             raise RequestError("n_best and beam_size are 1 to 1,000", where="predict", got=dict(known))
-        transcripts = _recogniser(trained, known)
+        transcripts = recogniser(trained, known)
 
         def answers() -> Iterator[Sequence[Transcript]]:
             skipped: list[SeqloomError] = []
             for number, recording in enumerate(inputs, 1):
                 try:
-                    frames = codec.log_mel(_sound(recording, codec, number))
+                    frames = codec.log_mel(sound_of(recording, codec.features.rate, f"input {number}"))
                 except SeqloomError as error:
                     if not options.get("skip_bad"):
                         raise
@@ -220,82 +216,16 @@ class TranscribeTask:
             )  # fmt: skip
         if not 1_000 <= rate <= 768_000:
             raise RequestError("the rate is out of range", where="--rate", got=rate, expected="1,000 to 768,000")
-        return Listener(model, codec.features, codec.pipeline(), _decoder(trained, {}), rate or codec.features.rate)
+        return Listener(model, codec.features, codec.pipeline(), decoder_of(trained, {}), rate or codec.features.rate)
 
     def calibrate(self, trained: Trained, valid: SpokenData) -> None:
         """Fits the weights of the language model."""
         if isinstance(trained.model, Transcriber):
             fit_weights(
                 trained,
-                list(_log_probs(trained, [valid.codec.frames(frames) for frames in self._recordings(valid)])),
+                list(log_probs(trained, [valid.codec.frames(frames) for frames in self._recordings(valid)])),
                 valid.texts,
             )
-
-
-def _sound(recording: Input, codec: SpokenCodec, number: int) -> Sound:
-    if isinstance(recording, str | Path):
-        recording = SoundFile(str(recording), "", str(recording))
-    if isinstance(recording, SoundFile):
-        return decode(recording.read(), recording.where)
-    if isinstance(recording, tuple) and len(recording) == 2:
-        recording = Sound(np.asarray(recording[0], np.float32), int(recording[1]))
-    if not isinstance(recording, Sound):
-        recording = Sound(np.asarray(recording, np.float32), codec.features.rate)
-    if recording.samples.ndim != 1 or not len(recording.samples) or recording.rate <= 0:
-        raise RequestError(
-            "a recording is a row of samples of one channel", where=f"input {number}",
-            got=f"{recording.samples.shape} at {recording.rate} Hz", expected="(samples,) and a rate, or a path",
-        )  # fmt: skip
-    return recording
-
-
-def _device(trained: Trained) -> torch.device:
-    return next(trained.model.parameters()).device
-
-
-def _log_probs(trained: Trained, rows: Sequence[Frames]) -> Iterator[LogProbs]:
-    """Yields the log-probabilities of CTC for each recording; long recordings are read in pieces."""
-    settings, model = trained.settings.decoding, trained.model
-    step = trained.codec.features.step_seconds
-    longest, overlap = (int(seconds / step) for seconds in (settings.segment_seconds, settings.overlap_seconds))
-    if model.causal:
-        longest = 0  # it carries all that it needs from step to step
-    with evaluating(model):
-        yield from log_probs_of(model.ctc_log_probs, rows, _device(trained), longest, overlap)
-
-
-def _recogniser(
-    trained: Trained, options: Mapping[str, Any]
-) -> Callable[[Sequence[Frames]], Iterator[list[Transcript]]]:
-    """A function that yields the transcripts of recordings, given their log-mel frames. The search, with its language
-    model and its words, is built once."""
-    model, codec = trained.model, cast(SpokenCodec, trained.codec)
-    if isinstance(model, UtteranceSvm):
-        n_best = options.get("n_best", 1)
-        return lambda log_mels: (_ranked(model, log_mel, n_best) for log_mel in log_mels)
-    decoder = _decoder(trained, options)
-    longest = int(trained.settings.decoding.segment_seconds / decoder.step_seconds)
-
-    def transcripts(log_mels: Sequence[Frames]) -> Iterator[list[Transcript]]:
-        rows = [codec.frames(log_mel) for log_mel in log_mels]
-        if isinstance(model, AttentionalTranscriber):
-            return attentional_transcripts(model, rows, decoder, _device(trained), longest)
-        return map(decoder.transcripts, _log_probs(trained, rows))
-
-    return transcripts
-
-
-def _ranked(model: UtteranceSvm, log_mel: Frames, n_best: int) -> list[Transcript]:
-    return [Transcript(text, log_share, log_share, []) for text, log_share in model.ranked(log_mel)[:n_best]]
-
-
-def _decoder(trained: Trained, options: Mapping[str, Any]) -> CtcDecoder:
-    n_best = options.get("n_best", 1)
-    beam_size = max(options.get("beam_size", trained.settings.decoding.beam_size), n_best)
-    fusion = None if beam_size == 1 or not isinstance(trained.model, Transcriber) else fusion_of(trained)
-    codec: SpokenCodec = trained.codec
-    pause = trained.settings.decoding.pause_seconds
-    return CtcDecoder(codec.tokenizer, codec.features.step_seconds, beam_size, n_best, fusion, pause)
 
 
 tasks.register("transcribe")(TranscribeTask())

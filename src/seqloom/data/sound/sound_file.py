@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,10 @@ class Sound(NamedTuple):
         return len(self.samples) / self.rate
 
 
+SoundInput = SoundFile | str | Path | Sound | NDArray[np.floating[Any]]
+"""A recording: where it is, its sound, or its samples at the rate of the model."""
+
+
 def open_zip(path: str) -> zipfile.ZipFile:
     """The archive, opened once: its directory is read when it is opened. Raises SeqloomError where it is none."""
     with reading(path):
@@ -103,6 +107,24 @@ def _opened(path: str, modified: int, size: int) -> zipfile.ZipFile:  # noqa: AR
 
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def sound_of(recording: SoundInput, rate: int, where: str) -> Sound:
+    """The sound of a recording. `rate`: that of samples without one. Raises SeqloomError where there is none."""
+    if isinstance(recording, str | Path):
+        recording = SoundFile(str(recording), "", str(recording))
+    if isinstance(recording, SoundFile):
+        return decode(recording.read(), recording.where)
+    if isinstance(recording, tuple) and len(recording) == 2:
+        recording = Sound(np.asarray(recording[0], np.float32), int(recording[1]))
+    if not isinstance(recording, Sound):
+        recording = Sound(np.asarray(recording, np.float32), rate)
+    if recording.samples.ndim != 1 or not len(recording.samples) or recording.rate <= 0:
+        raise RequestError(
+            "a recording is a row of samples of one channel", where=where,
+            got=f"{recording.samples.shape} at {recording.rate} Hz", expected="(samples,) and a rate, or a path",
+        )  # fmt: skip
+    return recording
 
 
 def decode(content: bytes, where: str) -> Sound:
