@@ -32,6 +32,7 @@ def of_json(rows: list[dict[str, object]]) -> Callable[[Path], object]:
 
 
 MONTHS = "".join(f"20{10 + i // 12}-{i % 12 + 1:02}-01,{i}\n" for i in range(48))
+SERIES = pl.read_csv(f"date,sales\n{MONTHS}".encode())
 TEXTS: list[dict[str, object]] = [{"text": f"word {i} of {i % 7}", "label": i % 3, "id": i} for i in range(120)]
 SENTENCES: list[dict[str, object]] = [{"tokens": ["Ada", f"w{i}"], "tags": ["B-PER", "O"]} for i in range(40)]
 DIGITS = "".join(f"{i % 5},{i % 3},{i % 2},{'ab'[i % 2]}\n" for i in range(120))
@@ -56,6 +57,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "numbers.csv": (written(DIGITS), "labelled numbers", "classify"),
     "x.ts": (write_series, "labelled numbers", "classify"),
     "series.csv": (written("date,sales\n" + MONTHS), "series", "forecast"),
+    "series.arrow": (lambda path: SERIES.write_ipc(path), "series", "forecast"),
     "vectors.csv": (written(VECTORS), "described vectors", "describe"),
     "questions.txt": (written(": family\nman king woman queen\n" * 5), "analogies", ""),
     "rated.tsv": (written("cup\tmug\t9.5\nking\tcup\t1\n" * 5), "rated pairs", ""),

@@ -89,7 +89,7 @@ def _of_table(path: str) -> Kind:
         if name == "labelled texts" and not _has_names(names, roles):
             return _of_two_columns(path, layout)
         return Kind(name, f"{layout}: {used}")
-    if suffix_of(path) in (".csv", ".parquet") and _is_series(path):
+    if suffix_of(path) in (".csv", *COLUMNAR) and _is_series(path):
         return Kind("series", f"{layout}: {_shortened(names)}")
     if labelled_reader.holds_numbers(path):
         return Kind("labelled numbers", layout)
