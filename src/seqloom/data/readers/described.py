@@ -1,4 +1,4 @@
-"""Vectors, or sequences of them, with a text each: CSV, Parquet, NumPy archives and `.ts` files."""
+"""Vectors, or sequences of them, with a text each: tables, NumPy archives and `.ts` files."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Described(NamedTuple):
     text: str
 
 
-@readers.register("described", "Vectors or sequences of vectors with a text each: .csv, .parquet, .npz, .ts.")
+@readers.register("described", "Vectors or sequences of vectors with a text each: tables, .npz, .ts.")
 def described(path: str) -> Iterator[Described]:
     """Yields the examples of a file whose name says its format.
 
-    A table (`.csv`, `.parquet`) has the text in a column named text, caption, description or label, else in the last
-    one; the others are numbers, in Parquet also lists of numbers. With a column named id, series or sequence, the rows
+    A table has the text in a column named text, caption, description or label, else in the last one; the others are
+    numbers, in Parquet and Arrow files also lists of numbers. With a column named id, series or sequence, the rows
     that follow each other with one name are the steps of one sequence. A NumPy archive (`.npz`) has `texts` and
     `vectors`, (examples, channels) or (examples, steps, channels), and with `lengths` the steps of each. A `.ts` file
     has the text as the class of a case. Raises SeqloomError with `file:line`.

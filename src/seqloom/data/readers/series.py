@@ -1,4 +1,4 @@
-"""Series of numbers in time from CSV and Parquet files: a row a time, one series or many, long or wide."""
+"""Series of numbers in time from CSV, Parquet and Arrow files: a row a time, one series or many, long or wide."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seqloom.data.readers import readers
 from seqloom.data.series.panel import History
 
 
-@readers.register("series", "Series of numbers in a CSV or Parquet table, a row a time; long or wide.")
+@readers.register("series", "Series of numbers in a CSV, Parquet or Arrow table, a row a time; long or wide.")
 def series(path: str) -> Iterator[History]:
     """Each series of a table, its columns recognised by their names: see `data.series.columns`."""
     from seqloom.data.series.columns import ColumnSettings

@@ -262,7 +262,8 @@ class _Reader:
     def _note_empty(self, names: Sequence[str], present: Ints) -> None:
         empty = sorted(set(range(len(names))) - set(present.tolist()))
         if empty:
-            self.notes.append(f"{len(empty)} series without values are left out; the first is {names[empty[0]]}")
+            are = "is" if len(empty) == 1 else "are"
+            self.notes.append(f"{len(empty)} series without values {are} left out; the first is {names[empty[0]]}")
 
     def _fill(self, grid: Vector, offsets: Ints, names: Sequence[str], frequency: Frequency, starts: Ints) -> None:
         """Fills missing values between others, or refuses them."""
