@@ -1,0 +1,194 @@
+"""The tables of what the scripts under `benchmarks/` measured last. cog calls these functions; see `make format`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from generated import table
+
+_RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
+
+
+def benchmarks() -> str:
+    """The ratios that the scripts under `benchmarks/` measured last, each against its peer in the same run."""
+    lines = [*_recurrent_ratios(), *_training_ratios(), *_ngram_ratios(), *_export_ratios(), *_serving_ratios()]
+    return table(("script", "what is measured", "peer", "ratio"), lines)
+
+
+def _recurrent_ratios() -> list[tuple[str, ...]]:
+    measured, ratios = _results("recurrent"), dict[str, list[float]]()
+    for row in [*measured["rows"], measured["online"]]:
+        ratios.setdefault(row["row"], []).append(row["ratio"])
+    lines = []
+    for row, values in ratios.items():
+        layer, _, peer = row.partition(" / ")
+        span = f"{min(values):.2f}" if len(values) == 1 else f"{min(values):.2f} to {max(values):.2f}"
+        lines.append(("`recurrent.py`", f"speed of {layer}, {len(values)} shapes", f"{peer} of torch", span))
+    return lines
+
+
+def _training_ratios() -> list[tuple[str, ...]]:
+    speed, bits = _results("language_model"), _results("character_model")
+    tags, ntm, busy = _results("tagging"), _results("ntm"), _results("busy")["medians"]
+    beside_two = [busy[kind]["beside two"]["rate"] for kind in ("threads that adapt", "threads that spin")]
+    return [
+        ("`language_model.py`", "tokens per second, LSTM", "a plain script", f"{speed['tokens_per_second_ratio']:.2f}"),
+        ("`character_model.py`", "bits per character, equal minutes", "a plain Transformer",
+         f"{bits['bits_per_character_ratio']:.2f}"),
+        ("`tagging.py`", "targets per second, BiLSTM-CRF", tags["peer"], f"{tags['ratio']:.2f}"),
+        ("`ntm.py`", "sequences per second, copy", "a plain script", f"{ntm['ratio']:.1f}"),
+        ("`busy.py`", "targets per second beside two busy processes", "threads that spin",
+         f"{beside_two[0] / beside_two[1]:.2f}"),
+    ]  # fmt: skip
+
+
+def _ngram_ratios() -> list[tuple[str, ...]]:
+    measured = _results("ngram")
+    seconds = measured["lmplz"]["seconds"] / measured["estimation"]["seconds"]
+    scoring = measured["scoring"]
+    return [
+        ("`ngram.py`", "speed of text to ARPA, order 5", "KenLM's lmplz", f"{seconds:.2f}"),
+        ("`ngram.py`", "speed of scoring, one thread and two", "KenLM",
+         f"{scoring['times_kenlm_1']:.2f}, {scoring['times_kenlm_2']:.2f}"),
+    ]  # fmt: skip
+
+
+def _export_ratios() -> list[tuple[str, ...]]:
+    measured = _results("export")
+    return [
+        ("`export.py`", f"time of an exported step, {model}", "Seqloom's own step",
+         f"{measured[model]['step_ratio']['onnx']:.2f}; int8 {measured[model]['step_ratio']['onnx int8']:.2f}")
+        for model in ("lstm", "gru", "transformer")
+        if "onnx int8" in measured[model]["step_ratio"]
+    ]  # fmt: skip
+
+
+def _serving_ratios() -> list[tuple[str, ...]]:
+    speed = _results("serve")["speed"]
+    return [
+        ("`serve.py`", f"sentences per second, {clients} clients", "the run in Python, one by one",
+         f"{speed[f'{clients}_clients']['ratio']:.2f}")
+        for clients in (8, 64)
+    ]  # fmt: skip
+
+
+def serving() -> str:
+    """What `benchmarks/serve.py` measured of a server."""
+    measured = _results("serve")
+    speed, memory, start = measured["speed"], measured["memory"], measured["start"]
+    rows = [("one after the other, without a server", f"{speed['one_by_one']:.0f}", "", "")]
+    for clients in (1, 8, 64):
+        row = speed[f"{clients}_clients"]
+        name = "1 client" if clients == 1 else f"{clients} clients"
+        rows.append((name, f"{row['sentences_per_second']:.0f}", f"{row['ratio']:.2f}", f"{row['p99_seconds']:.2f} s"))
+    first, last = memory["megabytes"]
+    sizes = " and ".join(f"{size:.0f}" for size in start["weights_megabytes"])
+    ready, answered = statistics.median(start["ready_seconds"]), max(start["first_answers_seconds"])
+    return (
+        table(("clients", "sentences per second", "ratio", "99th percentile"), rows)
+        + f"\n\nA server of a classifier holds {first:.0f} MB after 1,000 requests and {last:.0f} MB after 10,000.\n"
+        f"A server of two language models of {sizes} MB answers {ready:.1f} s after the command, the first request of\n"
+        f"each within {answered:.2f} s."
+    )
+
+
+def word_vectors() -> str:
+    """What `benchmarks/word_vectors.py` measured last: medians of the rates, means of the scores."""
+    parts = _results("word_vectors")["parts"]
+    header = "model", "dimension", "", "words per second", "peak memory", "analogies", "WordSim-353"
+    return table(header, [row for part in parts for row in _raced(part)])
+
+
+def _raced(part: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for at, (side, name) in enumerate((("ours", "Seqloom"), ("peer", "gensim"))):
+        rate = statistics.median(one["words_per_second"] for one in part[side])
+        memory = max(one["peak_megabytes"] for one in part[side])
+        scores = [f"{part[what][2 * at]:.3f} ± {part[what][2 * at + 1]:.3f}" for what in ("analogies", "similarity")]
+        rows.append((f"`{part['model']}`", str(part["dim"]), name, f"{rate:,.0f}", f"{memory:,.0f} MB", *scores))
+    return rows
+
+
+def forecasts(*parts: str) -> str:
+    """The errors and seconds that `benchmarks/forecast.py` measured last, a table for all of `parts`."""
+    measured = _results("forecast")
+    rows = [entry for part in parts for entry in measured.get(part, {}).items()]
+    header = "model", "MASE", "MSE", "MAE", "CRPS", "coverage of 80 %", "seconds", "peak memory"
+    return table(header, [_forecast_row(model, scores) for model, scores in rows])
+
+
+def _forecast_row(model: str, scores: dict[str, Any]) -> tuple[str, ...]:
+    names = {"mase": ".3f", "mse": ".4g", "mae": ".4g", "crps": ".3f", "coverage_80": ".2f", "seconds": ",.1f"}
+    shown = scores | {"mse": scores["rmse"] ** 2}
+    memory = f"{scores['peak_memory_bytes'] / 1e6:,.0f} MB" if "peak_memory_bytes" in scores else ""
+    return (model, *(format(shown[name], form) for name, form in names.items()), memory)
+
+
+def forecasts_of_classics() -> str:
+    """MASE, coverage of 80 % and seconds on the three series of `benchmarks/forecast.py classics`."""
+    measured = _results("forecast")["classics"]
+    models = dict.fromkeys(model for scores in measured.values() for model in scores)
+    lines = []
+    for model in models:
+        cells = [
+            f"{part['mase']:.3f}, {part['coverage_80']:.2f}, {part['seconds']:.1f} s" if part else ""
+            for part in (scores.get(model) for scores in measured.values())
+        ]
+        lines.append((model, *cells))
+    header = "airline, 6 months, 31 origins", "CO2, 12 months, 17 origins", "sunspots, 5 years, 12 origins"
+    return table(("model", *header), lines)
+
+
+def forecast_orders() -> str:
+    """How often the information criteria find the order of an AR(2), and what its intervals of 90 % cover."""
+    lines = [
+        (
+            f"{int(steps):,}",
+            *(f"{100 * row[f'order_by_{name}']:.1f} %" for name in ("hqc", "aicc", "bic")),
+            f"{100 * row['coverage_90']:.1f} %",
+            f"{100 * row['coefficients_within_a_tenth']:.1f} %",
+        )
+        for steps, row in _results("forecast")["order"].items()
+    ]
+    header = "steps", "order by HQc", "AICc", "BIC", "coverage of 90 %", "both coefficients within 0.1"
+    return table(header, lines)
+
+
+def algorithms() -> str:
+    """What `benchmarks/algorithms.py` measured last: medians over seeds."""
+    measured = _results("algorithms")
+    header = "DATA", "model", "seeds", "sequences", "below 1 bit", "below 0.1", "bits", "wrong bits", "beyond training"
+    return table(header, [_learnt(*name.split(" "), of) for name, of in sorted(measured.items())])
+
+
+def _learnt(data: str, model: str, of: dict[str, Any]) -> tuple[str, ...]:
+    medians, seeds = of["medians"], of["seeds"].values()
+    bits, best = medians["bits"], medians.get("optimal bits")
+    beyond = [(what.removesuffix(" wrong"), wrong) for what, wrong in medians.items() if what.endswith(" wrong")]
+    firsts = [_counts([found[what] for found in seeds], medians[what]) for what in ("below 1 bit", "below 0.1 bits")]
+    return (
+        f"`{data}`",
+        f"`{model}`",
+        str(len(seeds)),
+        f"{of['sequences']:,}",
+        *(firsts if best is None else ["-", "-"]),
+        f"{bits:.3g}" if best is None else f"{bits:.1f} (optimum {best:.1f})",
+        f"{medians['wrong']:.3g}",
+        "; ".join(f"`{what}`: {wrong:.3g}" for what, wrong in beyond),
+    )
+
+
+def _counts(counts: list[int | None], median: float | None) -> str:
+    """The median of the sequences seen, and the largest, or with how many seeds it never came to that."""
+    if median is None:
+        return "never"
+    reached = [count for count in counts if count is not None]
+    worst = f"worst {max(reached):,}" if len(reached) == len(counts) else f"{len(counts) - len(reached)} never"
+    return f"{median:,.0f} ({worst})" if len(counts) > 1 else f"{median:,.0f}"
+
+
+def _results(name: str) -> Any:
+    return json.loads((_RESULTS / f"{name}.json").read_text(encoding="utf-8"))
