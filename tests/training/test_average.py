@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from seqloom.training.checkpoint import load_checkpoint
-from seqloom.training.gradients import WeightAverage
+from seqloom.training.weight_average import WeightAverage
 from tests.support.small_runs import train_small
 
 
@@ -33,13 +33,12 @@ def test_it_is_in_place_only_while_asked_for() -> None:
     assert average.tensors[0].item() == 1.0
 
 
-def test_no_decay_is_the_weights_themselves() -> None:
-    weight = torch.nn.Parameter(torch.tensor([1.0]))
-    average = WeightAverage([weight], decay=0.0)
-    weight.data.fill_(3.0)
-    average.add(1)
-    with average.in_place():
-        assert weight.item() == 3.0
+def test_no_decay_is_the_weights_themselves(tmp_path: Path) -> None:
+    run = train_small(tmp_path / "run", updates=6, training__average=0.0, training__evaluations=1)
+    checkpoint = load_checkpoint(tmp_path / "run" / "training")
+    assert checkpoint is not None
+    assert not checkpoint.average
+    assert all(torch.equal(parameter, checkpoint.model[name]) for name, parameter in run.model.named_parameters())
 
 
 def test_a_run_keeps_the_averaged_weights_and_goes_on_from_both(tmp_path: Path) -> None:

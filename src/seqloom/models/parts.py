@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
+
+from seqloom.errors import RequestError, unknown_name
 
 _PARTS = {
     "bias": "output",
@@ -32,3 +36,15 @@ def parts_of(network: nn.Module) -> dict[str, list[nn.Parameter]]:
     for name, parameter in network.named_parameters():
         parts.setdefault(part_of(name), []).append(parameter)
     return parts
+
+
+def freeze(network: nn.Module, names: Sequence[str]) -> None:
+    """Excludes these parts of the network from training. Raises RequestError for a name that is not a part."""
+    parts = parts_of(network)
+    for name in names:
+        if name not in parts:
+            raise unknown_name("part of this network", name, parts, where="training.freeze")
+        for parameter in parts[name]:
+            parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise RequestError("nothing is left to train", where="training.freeze", got=", ".join(names))

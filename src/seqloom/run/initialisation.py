@@ -186,7 +186,6 @@ class Initialisation:
         trainer.initial = Initial(
             folder=Path(nearest.run),
             weights=nearest.weights,
-            codec=self.codec,
             settings=None if self.resumes else self.plan.settings,
             is_same_task=self.task == nearest.task,
             is_same_model=self.is_same_model,

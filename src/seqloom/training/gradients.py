@@ -6,8 +6,8 @@ One update: the gradients of the summed losses of all micro-batches and ranks, d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
-from seqloom.errors import RequestError, SeqloomError, unknown_name
+from seqloom.errors import RequestError, SeqloomError
 from seqloom.memory import keep_freed_memory
 from seqloom.nn.layer import State, detach, restore_state, state_tensors
 from seqloom.processors import WaitPolicy, num_threads
@@ -50,6 +50,8 @@ from seqloom.training.trainer import Schedule, Trainer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+    from seqloom.training.weight_average import WeightAverage
 
 
 class BatchAndState:
@@ -102,14 +104,17 @@ class GradientTrainer(Trainer):
         torch.manual_seed(seed)
         self.corpus, self.folder = corpus, folder
         self.network = self._initial_network(corpus)
-        freeze(self.network, self.options.freeze)
+        if self.options.freeze:
+            from seqloom.models.parts import freeze
+
+            freeze(self.network, self.options.freeze)
         self.trained = Trained(self.network, corpus.codec, self.settings)
         self.score = self.task.score(corpus.valid)
         self.loader = self._loader(corpus, seed)
         optimizer = make_optimizer(self.network, self.options)
         self.objective, self.optimizer = self.fabric.setup(Objective(self.task, self.network), optimizer)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
-        self.average = WeightAverage(self.parameters, self.options.average)
+        self.average = self._weight_average()
         self.wait_policy = WaitPolicy(1 if self.runtime.on_gpu else num_threads())
         torch.manual_seed(seed * 1_000_003 + self.runtime.rank)  # dropout differs from rank to rank
         return self.network.train()
@@ -121,6 +126,17 @@ class GradientTrainer(Trainer):
 
         network, self.taken = initial_network(self.initial, self.task, corpus, self.model_name, self.settings)
         return network
+
+    def _weight_average(self) -> WeightAverage | None:
+        if not self.options.average:
+            return None
+        from seqloom.training.weight_average import WeightAverage
+
+        return WeightAverage(self.parameters, self.options.average)
+
+    def _averaged_weights(self) -> AbstractContextManager[None]:
+        """A context in which the model has the averaged weights, if they are averaged."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     def _loader(self, corpus: Corpus[Any, Any], seed: int) -> Loader:
         loader = self.task.train_loader(corpus, self.settings, seed)
@@ -163,7 +179,8 @@ class GradientTrainer(Trainer):
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         progress.add_update(loss, int(all_targets), sequences, norm, self.options.clip_norm)
-        self.average.add(progress.updates)
+        if self.average is not None:
+            self.average.add(progress.updates)
         self.wait_policy.adapt()
 
     def _set_learning_rate(self, fraction: float) -> float:
@@ -210,7 +227,7 @@ class GradientTrainer(Trainer):
         model, replay = self.trained.model, self.corpus.replay
         model.eval()
         try:
-            with self.average.in_place():
+            with self._averaged_weights():
                 scores = self._metrics(self.corpus.valid)
                 replayed = self._metrics(replay.valid) if replay is not None else {}
                 return scores | {f"replay_{name}": value for name, value in replayed.items()}
@@ -233,7 +250,7 @@ class GradientTrainer(Trainer):
         return Loss(torch.tensor(total_loss, dtype=torch.float64), torch.tensor(targets, dtype=torch.float64))
 
     def save(self, folder: Path) -> None:
-        with self.average.in_place():
+        with self._averaged_weights():
             write_tensors(folder / "model.safetensors", model_tensors(self.trained.model))
 
     def state(self) -> Mapping[str, Mapping[str, Entry]]:
@@ -243,7 +260,8 @@ class GradientTrainer(Trainer):
         if self.runtime.rank:
             return {}
         optimizer = optimizer_tensors(self.optimizer.optimizer)
-        return Checkpoint(model_tensors(self.trained.model), self.average.tensors, optimizer, ranks).files()
+        averages = [] if self.average is None else self.average.tensors
+        return Checkpoint(model_tensors(self.trained.model), averages, optimizer, ranks).files()
 
     def restore(self, checkpoint: Path) -> None:
         saved = read_checkpoint(checkpoint)
@@ -256,7 +274,8 @@ class GradientTrainer(Trainer):
             )
         load_model_tensors(self.trained.model, saved.model, self.folder)
         load_optimizer_tensors(self.optimizer.optimizer, saved.optimizer)
-        self.average.load(saved.average)
+        if self.average is not None:
+            self.average.load(saved.average)
         generator, *carried = saved.ranks[self.runtime.rank]
         self._resumed_state = [tensor.to(self.runtime.device) for tensor in carried]
         set_generator_state(self.runtime.device, generator)
@@ -282,22 +301,6 @@ class GradientTrainer(Trainer):
             if self.runtime.rank == 0:
                 write_tensors(folder / "model.safetensors", model_tensors(network))
         return network
-
-
-def freeze(network: nn.Module, names: Sequence[str]) -> None:
-    """Excludes these parts of the network from training. Raises RequestError for a name that is not a part."""
-    if not names:
-        return
-    from seqloom.models.parts import parts_of
-
-    parts = parts_of(network)
-    for name in names:
-        if name not in parts:
-            raise unknown_name("part of this network", name, parts, where="training.freeze")
-        for parameter in parts[name]:
-            parameter.requires_grad_(False)
-    if not any(parameter.requires_grad for parameter in network.parameters()):
-        raise RequestError("nothing is left to train", where="training.freeze", got=", ".join(names))
 
 
 def decays(name: str, parameter: nn.Parameter) -> bool:
@@ -337,41 +340,3 @@ def scale_and_clip(parameters: Sequence[Tensor], scale: float, clip_norm: float)
     if factor != 1.0:
         torch._foreach_mul_(gradients, factor)
     return norm
-
-
-class WeightAverage:
-    """An exponential moving average of `parameters` (Polyak and Juditsky 1992) that keeps `decay` of itself per update.
-
-    It begins as the mean of all weights so far, until `decay` gives the longer memory. With `decay` 0 it is the
-    weights.
-    """
-
-    def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
-        self.decay, self._parameters = decay, list(parameters)
-        self.tensors = [p.detach().clone() for p in self._parameters] if decay else []
-
-    @torch.no_grad()
-    def add(self, updates: int) -> None:
-        """Adds the weights after this number of `updates`."""
-        if self.tensors:
-            torch._foreach_lerp_(self.tensors, self._parameters, 1 - min(self.decay, (1 + updates) / (10 + updates)))
-
-    def load(self, tensors: Sequence[Tensor]) -> None:
-        for average, saved in zip(self.tensors, tensors, strict=True):
-            average.copy_(saved)
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """A context in which the model has the averaged weights."""
-        self._swap()
-        try:
-            yield
-        finally:
-            self._swap()
-
-    @torch.no_grad()
-    def _swap(self) -> None:
-        for parameter, average in zip(self._parameters if self.tensors else [], self.tensors, strict=True):
-            last = parameter.clone()
-            parameter.copy_(average)
-            average.copy_(last)

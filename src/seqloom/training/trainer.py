@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from seqloom.config import Settings
-from seqloom.data.codec import SavedCodec
 from seqloom.data.corpus import Corpus
 from seqloom.data.input_source import content_hash
 from seqloom.errors import SeqloomError
@@ -37,7 +36,6 @@ class Initial(NamedTuple):
 
     folder: Path
     weights: str
-    codec: SavedCodec
     settings: Settings | None
     is_same_task: bool
     is_same_model: bool
