@@ -21,7 +21,8 @@ from seqloom.data.tokenizer import SPECIALS, TokenizerSettings
 from seqloom.errors import RequestError, unknown_name
 from seqloom.models.fitted import PassSettings
 from seqloom.models.pooling_names import AUTO, check_pooling
-from seqloom.models.word_vectors.model import KINDS, WordVectors, WordVectorSettings
+from seqloom.models.word_vectors.model import KINDS, WordVectors
+from seqloom.models.word_vectors.settings import WordVectorSettings
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FittedSettings, Trained

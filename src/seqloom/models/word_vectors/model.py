@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from seqloom.config import Settings
 from seqloom.data.text_codec import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS
@@ -20,7 +18,8 @@ from seqloom.models.word_vectors.async_sgd import pass_over
 from seqloom.models.word_vectors.deterministic import pass_in_rounds
 from seqloom.models.word_vectors.network import Network
 from seqloom.models.word_vectors.sampling import Sampler, make_sampler
-from seqloom.models.word_vectors.subwords import NO_SUBWORDS, SubwordSettings, word_rows
+from seqloom.models.word_vectors.settings import CBOWSettings, WordVectorSettings
+from seqloom.models.word_vectors.subwords import NO_SUBWORDS, word_rows
 from seqloom.models.word_vectors.tree import NO_TREE, huffman_tree
 from seqloom.processors import num_threads, run_all
 from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
@@ -31,43 +30,6 @@ _SLICES = 8
 """Held-out text is measured in this many slices for any number of threads, so that the sums do not depend on it."""
 _HELD_OUT_SEED = 1
 _CACHE_LINE, _ROWS_AT_ONCE = 16, 1 << 10
-
-
-class WordVectorSettings(Settings):
-    dim: int = Field(100, gt=0, le=2**16, description="dimension of the vectors")
-    window: int = Field(
-        5,
-        gt=0,
-        le=1_000,
-        description="words on each side of the centre, at most; each window's width is drawn from 1 to this",
-    )
-    objective: Literal["negative-sampling", "hierarchical-softmax"] = Field(
-        "negative-sampling",
-        description="negative-sampling: tell a word from negative samples; hierarchical-softmax: predict its path in "
-        "a Huffman tree",
-    )
-    negatives: int = Field(5, gt=0, le=1_000, description="negative-sampling: negative samples of each window")
-    negative_power: float = Field(
-        0.75, ge=-2, le=2, description="negative samples are drawn in proportion to the counts to this power"
-    )
-    sample: float = Field(
-        1e-3, ge=0, le=1, description="words that are a larger share of the text than this are subsampled; 0: none"
-    )
-    learning_rate: float = Field(0.025, gt=0, le=10, description="learning rate at the beginning; it falls linearly")
-    last_learning_rate: float = Field(1e-4, gt=0, le=10, description="learning rate at the end")
-    deterministic: bool = Field(
-        False, description="train the same vectors with any number of threads, which is slower; otherwise the threads "
-        "update shared vectors without locks, and the result is only reproducible with one thread"
-    )  # fmt: skip
-    subwords: SubwordSettings = SubwordSettings()
-
-
-class CBOWSettings(WordVectorSettings):
-    compat: Literal["none", "word2vec.c"] = Field(
-        "none",
-        description="none: the gradient of the context's mean is divided among its words; word2vec.c: it is not, as in "
-        "word2vec.c and gensim (then learning_rate=0.025 does well)",
-    )
 
 
 class _Weights(NamedTuple):
