@@ -11,7 +11,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from seqloom.data.corpus import CustomRecipe, PlacedText, Recipe, Sources, divided_texts
+from seqloom.data.corpus import CustomRecipe, Recipe, Sources
+from seqloom.data.divided_texts import PlacedText, divided_texts
 from seqloom.data.input_source import is_table
 from seqloom.data.splits import same_text
 from seqloom.files import read_lines

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from seqloom.data.codec import Codec, CountsUnknown, Data, SavedCodec
 from seqloom.data.input_source import content_hash, files_of, rereadable
@@ -157,44 +157,13 @@ def prepare(sources: Sources, recipe: Recipe[Example, Stored] | CustomRecipe, ca
     rule = sources.rule()
     data = rereadable(sources.data, cache)
     content = content_hash(data)
-    learnt = _learn(data, content, recipe, rule, cache, where=sources.data)
-    codec, splits = recipe.load(learnt), Splits.load(learnt, rule)
+    codec, splits = codec_and_splits(data, content, recipe, rule, cache, where=sources.data)
     parts = _encode_splits(data, content, recipe, splits, codec, cache)
     for split, path in (("valid", sources.valid), ("test", sources.test)):
         if path is not None:
             parts[split] = encode(path, recipe, codec, cache)  # type: ignore[index]
     check_parts(parts, sources)
     return Corpus(codec, parts["train"], parts["valid"], parts.get("test"))
-
-
-class PlacedText(NamedTuple):
-    """The identity of an example, its file, and its number among the examples of this file, from 1."""
-
-    text: str
-    file: str
-    number: int
-
-
-def divided_texts(sources: Sources, recipe: Recipe[Any, Any], cache: Path) -> dict[Split, list[PlacedText]]:
-    """The identities of the examples of each part; nothing of a text that is split by position."""
-    rule = sources.rule()
-    data = rereadable(sources.data, cache)
-    splits = Splits.load(_learn(data, content_hash(data), recipe, rule, cache, where=sources.data), rule)
-    parts: dict[Split, list[PlacedText]] = {split: [] for split in ("train", *rule.shares)}
-    if splits.stretches:
-        return parts
-    for text in _placed_texts(data, recipe):
-        parts[splits.split_of(text.text)].append(text)
-    for split, path in (("valid", sources.valid), ("test", sources.test)):
-        if path is not None:
-            parts[split] = list(_placed_texts(rereadable(path, cache), recipe))  # type: ignore[index]
-    return parts
-
-
-def _placed_texts(path: str, recipe: Recipe[Any, Any]) -> Iterator[PlacedText]:
-    for file in files_of(path):
-        for number, example in enumerate(recipe.read(file), 1):
-            yield PlacedText(recipe.identity(example), file, number)
 
 
 def check_parts(parts: Mapping[Split, Data], sources: Sources, unit: str = "line") -> None:
@@ -211,8 +180,11 @@ def check_parts(parts: Mapping[Split, Data], sources: Sources, unit: str = "line
             )
 
 
-def _learn(data: str, content: str, recipe: Recipe[Example, Stored], rule: SplitRule, cache: Path, where: str) -> Path:
-    """The folder of the splits of `data`, and of the codec that is learnt from its training examples."""
+def codec_and_splits(
+    data: str, content: str, recipe: Recipe[Example, Stored], rule: SplitRule, cache: Path, where: str
+) -> tuple[Codec[Example, Stored], Splits]:
+    """The splits of the file `data`, whose hash is `content`, and the codec that is learnt from its training examples.
+    `where`: where the data is from, for errors."""
     folder = cache / _key("codec", content, recipe.settings, rule.to_json())
     with _cached(folder, data, content) as temporary:
         if temporary is not None:
@@ -227,7 +199,7 @@ def _learn(data: str, content: str, recipe: Recipe[Example, Stored], rule: Split
             recipe.check(codec, where)
             codec.save(temporary)
             splits.save(temporary)
-    return folder
+    return recipe.load(folder), Splits.load(folder, rule)
 
 
 def encode(
