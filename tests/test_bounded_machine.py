@@ -1,4 +1,4 @@
-"""In a container or beside an affinity mask, the default number of threads is what this process may use."""
+"""In a container or beside an affinity mask, threads and memory are what this process may use."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from seqloom.memory import available_bytes
 from seqloom.processors import default_threads, processor_quota
 
 VERSION_2 = "31 23 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
@@ -104,6 +105,62 @@ def test_the_number_of_threads(
     assert default_threads(make_machine(tmp_path, "0::/job", VERSION_2, {"job": quota})) == threads
 
 
+MEMORY_1 = "33 23 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"
+MEMORY: dict[str, tuple[str, str, dict[str, str], int]] = {
+    "no control groups": ("", "", {}, 512_000),
+    "version 2, no limit": ("0::/job", VERSION_2, {"job/memory.max": "max", "job/memory.current": "1000"}, 512_000),
+    "version 2, a container that sees itself as the root": (
+        "0::/",
+        VERSION_2,
+        {"memory.max": "300000", "memory.current": "100000"},
+        200_000,
+    ),
+    "version 2, a group above it": (
+        "0::/app/job",
+        VERSION_2,
+        {"app/memory.max": "300000", "app/memory.current": "200000"}
+        | {"app/job/memory.max": "max", "app/job/memory.current": "100000"},
+        100_000,
+    ),
+    "version 2, full of pages of files": (
+        "0::/job",
+        VERSION_2,
+        {"job/memory.max": "300000", "job/memory.current": "300000"}
+        | {"job/memory.stat": "anon 50000\nfile 250000\ninactive_file 240000"},
+        240_000,
+    ),
+    "version 1, full of pages of files": (
+        "4:memory:/job\n3:cpu:/",
+        MEMORY_1,
+        {"memory/job/memory.limit_in_bytes": "300000", "memory/job/memory.usage_in_bytes": "290000"}
+        | {"memory/job/memory.stat": "inactive_file 1\ntotal_inactive_file 5000"},
+        15_000,
+    ),
+    "more than the machine has": (
+        "0::/job",
+        VERSION_2,
+        {"job/memory.max": "900000", "job/memory.current": "0"},
+        512_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("machine", MEMORY)
+def test_the_available_memory_is_the_least_of_the_machine_and_all_groups(machine: str, tmp_path: Path) -> None:
+    groups, mounts, files, expected = MEMORY[machine]
+    make_machine(tmp_path, groups, mounts, {})
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 900 kB\nMemFree: 100 kB\nMemAvailable: 500 kB\n")
+    for name, content in files.items():
+        file = tmp_path / "sys/fs/cgroup" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content + "\n")
+    assert available_bytes(tmp_path) == expected
+
+
+def test_without_proc_the_available_memory_is_unknown(tmp_path: Path) -> None:
+    assert available_bytes(tmp_path) is None
+
+
 @pytest.fixture
 def group_of_one_processor() -> Iterator[Path]:
     """A control group of this machine that may use one processor; skips where none can be made."""
@@ -132,6 +189,7 @@ def group_of_one_processor() -> Iterator[Path]:
 
 TRAIN = """
 import json, sys, seqloom, torch
+from seqloom.memory import available_bytes
 from seqloom.processors import num_threads
 before = num_threads()
 run = seqloom.train("language-model", sys.argv[1], model="rnn", updates=1, out=sys.argv[2], quiet=True,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.control_groups import control_groups
 from seqloom.errors import SeqloomError
 
 
@@ -80,7 +81,7 @@ def within_memory(sizes: Mapping[str, object]) -> Iterator[None]:
 def check_memory(wanted_bytes: int, sizes: Mapping[str, object]) -> None:
     """Raises SeqloomError if less memory than `wanted_bytes` is available; the error shows the `sizes` that need it.
     Does nothing where the system does not tell how much is available."""
-    available = _available_bytes()
+    available = available_bytes()
     if available is not None and wanted_bytes > available:
         raise SeqloomError(
             "there is not enough memory",
@@ -90,16 +91,39 @@ def check_memory(wanted_bytes: int, sizes: Mapping[str, object]) -> None:
         )
 
 
-def _available_bytes() -> int | None:
-    """The memory available on the machine or, if that is less, in the container of this process."""
-    limits = []
+def available_bytes(root: Path = Path("/")) -> int | None:
+    """The memory available on the machine or, if that is less, in a control group of this process, such as that of a
+    container; None where the system does not tell. `root`: see `control_groups`."""
+    kilobytes = _field(root / "proc/meminfo", "MemAvailable:")
+    limits = [None if kilobytes is None else kilobytes * 1024]
+    limits += [_left_in(group) for group in control_groups("memory", root)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _left_in(group: Path) -> int | None:
+    """The bytes below the limit of one control group; None without a limit. The system takes pages of files that were
+    not read lately back when memory is needed, so they do not count as used."""
+    for limit, used, pages in _MEMORY_FILES:
+        with contextlib.suppress(OSError, ValueError):  # the other version; `max`: no limit
+            most, now = (int((group / name).read_text(encoding="ascii")) for name in (limit, used))
+            return max(most - now + (_field(group / "memory.stat", pages) or 0), 0)
+    return None
+
+
+_MEMORY_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),  # version 2
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""The files of a control group with its limit and with what it uses, and the field of `memory.stat` with the pages of
+files that were not read lately."""
+
+
+def _field(file: Path, name: str) -> int | None:
+    """The number in the line of a file that begins with a name (`MemAvailable: 512 kB`); None if no line does."""
     with contextlib.suppress(OSError, StopIteration, ValueError):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        limits.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024)
-    with contextlib.suppress(OSError, ValueError):
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        limits.append(int(limit) - int(used))
-    return min(limits, default=None)
+        lines = (line.split() for line in file.read_text(encoding="ascii").splitlines())
+        return int(next(fields[1] for fields in lines if fields[:1] == [name]))
+    return None
 
 
 _MEMORY_REFUSED = (

@@ -7,13 +7,14 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
+from seqloom.control_groups import control_groups
 from seqloom.errors import warn
 
 R = TypeVar("R")
@@ -47,7 +48,7 @@ def default_threads(root: Path = Path("/")) -> int:
     processors that this process may use.
 
     These are the processors of its affinity mask, and no more than its control groups allow, rounded down: a thread
-    beyond their quota stops all threads for the rest of each period. `root`: see `processor_quota`.
+    beyond their quota stops all threads for the rest of each period. `root`: see `control_groups`.
     """
     variable = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if variable.isdecimal() and int(variable):
@@ -58,39 +59,9 @@ def default_threads(root: Path = Path("/")) -> int:
 
 @cache
 def processor_quota(root: Path = Path("/")) -> float:
-    """How many processors' time the Linux control groups of this process, such as those of a container, may use.
-
-    It is the smallest quota of its own group and all groups above it, of both versions of control groups; infinite if
-    there is none. `root` is the folder that holds `proc` and `sys`.
-    """
-    return min((_quota(group) for group in _control_groups(root)), default=math.inf)
-
-
-def _control_groups(root: Path) -> Iterator[Path]:
-    """The folders of the groups that limit the processor time of this process, each followed by those above it."""
-    try:
-        groups, mounts = ((root / "proc/self" / name).read_text(encoding="utf-8") for name in ("cgroup", "mountinfo"))
-    except OSError:  # outside Linux
-        return
-    fields = [line.split(":", 2) for line in groups.splitlines() if line.count(":") >= 2]
-    path_of = {controller: path for _, controllers, path in fields for controller in controllers.split(",")}
-    for line in mounts.splitlines():
-        mount, _, file_system = line.partition(" - ")
-        version_2 = file_system.startswith("cgroup2 ")
-        if version_2 or (file_system.startswith("cgroup ") and "cpu" in file_system.split()[-1].split(",")):
-            mounted_group, mount_point = mount.split()[3:5]
-            top = root / mount_point.replace("\\040", " ").lstrip("/")
-            # The one hierarchy of version 2 has no list of controllers in /proc/self/cgroup.
-            group = path_of.get("" if version_2 else "cpu", "/")
-            folder = top / _below(PurePosixPath(group), PurePosixPath(mounted_group))
-            yield from (folder, *(above for above in folder.parents if above.is_relative_to(top)))
-
-
-def _below(group: PurePosixPath, mounted: PurePosixPath) -> PurePosixPath:
-    """The path of a group below the mounted one. A container may see only its own group, under another path: then it is
-    the mounted one."""
-    visible = group.is_relative_to(mounted) and ".." not in group.parts
-    return group.relative_to(mounted) if visible else PurePosixPath()
+    """How many processors' time the control groups of this process may use: the smallest quota of its own group and all
+    groups above it; infinite if there is none. `root`: see `control_groups`."""
+    return min((_quota(group) for group in control_groups("cpu", root)), default=math.inf)
 
 
 def _quota(group: Path) -> float:
