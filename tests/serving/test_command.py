@@ -101,6 +101,18 @@ def test_what_cannot_be_served_is_refused(
     assert "cannot listen" in answer.errors
 
 
+def test_an_exported_folder_has_the_threads_of_a_run(
+    tmp_path: Path, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    exporters["onnx"](runs["classifier"], tmp_path / "classifier", ExportOptions())
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    for threads, expected in ((0, 3), (2, 2)):
+        folder = open_hosted(tmp_path / "classifier", "classifier", threads)
+        assert isinstance(folder, HostedFolder)
+        assert folder.loaded.threads == expected
+
+
 def test_an_exported_folder_answers_as_the_run(tmp_path: Path, runs: dict[str, Run]) -> None:
     pytest.importorskip("onnxruntime")
     for name, ability in (("lstm", "next"), ("translator", "translate"), ("classifier", "classify"), ("tagger", "tag")):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seqloom.errors import SeqloomError
+from seqloom.processors import default_threads
 from seqloom.serving.hosted import Hosted
 from seqloom.serving.watched import Watched
 from seqloom.storage.folder import is_locked
@@ -16,12 +17,13 @@ from seqloom_portable.folder import MANIFEST
 
 
 def open_hosted(folder: Path, name: str, threads: int = 0) -> Hosted:
-    """The model of a run's folder or of an exported one. Raises SeqloomError where it is neither."""
+    """The model of a run's folder or of an exported one. `threads=0`: see `default_threads`. Raises SeqloomError where
+    it is neither."""
     if (folder / MANIFEST).exists():
         from seqloom.serving.hosted_folder import HostedFolder
 
         try:
-            return HostedFolder(name, folder, max(threads, 1))
+            return HostedFolder(name, folder, threads or default_threads())
         except PortableError as error:
             raise SeqloomError(str(error), where=str(folder)) from None
     from seqloom.run import load
