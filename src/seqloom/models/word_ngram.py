@@ -12,16 +12,7 @@ from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS, UNK
 from seqloom.errors import SeqloomError
 from seqloom.models.ngram.model import NgramModel, NgramSettings
-from seqloom.models.ngram.store import Store
-
-_KINDS = {
-    "sizes": np.int64,
-    "words": np.uint32,
-    "suffix": np.uint32,
-    "begin": np.uint32,
-    "log_probs": np.float32,
-    "backoffs": np.float32,
-}
+from seqloom.models.ngram.store import DTYPES, Store
 
 
 class WordNgram(nn.Module):
@@ -80,7 +71,6 @@ class WordNgram(nn.Module):
 
     def store(self, where: str = "the n-gram model of the run") -> Store:
         """For compiled queries, every index of it checked."""
-        arrays = {name: getattr(self, name).cpu().numpy() for name in Store._fields}
-        store = Store(**{name: array.astype(_KINDS.get(name, array.dtype)) for name, array in arrays.items()})
+        store = Store(**{name: getattr(self, name).cpu().numpy().astype(dtype) for name, dtype in DTYPES.items()})
         store.check(where)
         return store

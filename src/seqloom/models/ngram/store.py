@@ -26,7 +26,7 @@ MAX_ORDER = 16
 MAX_NODES = 2**32 - 2
 """The largest number of nodes of all levels together, since node numbers have 32 bits."""
 
-_DTYPES: dict[str, type[np.generic]] = {
+DTYPES: dict[str, type[np.generic]] = {
     "sizes": np.int64,
     "words": np.uint32,
     "log_probs": np.float32,
@@ -101,7 +101,7 @@ class Store(NamedTuple):
         index is out of range or a probability is invalid."""
         arrays = map_arrays(path)
         kinds = {name: (array.dtype.type, array.ndim) for name, array in arrays.items()}
-        if kinds != {name: (dtype, 1) for name, dtype in _DTYPES.items()}:
+        if kinds != {name: (dtype, 1) for name, dtype in DTYPES.items()}:
             raise SeqloomError("this is not an n-gram model", where=str(path), got=", ".join(arrays) or "nothing")
         store = cls(**arrays)
         store.check(str(path))
