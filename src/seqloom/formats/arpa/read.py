@@ -148,14 +148,14 @@ class _Reader:
         table = np.full((size, 2), [LOG_ZERO, 0.0], np.float32)
         for number, row in values.items():
             table[number] = row
-        for number in (SOS, EOS):
+        for number, mark, place in ((SOS, "<s>", "beginning"), (EOS, "</s>", "end")):
             if number not in values:
-                self._warn_of_no_mark("<s>" if number == SOS else "</s>")
+                self._warn_of_no_mark(mark, place)
         return Grams(np.arange(size, dtype=np.uint32)[:, None], table[:, 0].copy(), table[:, 1].copy())
 
-    def _warn_of_no_mark(self, mark: str) -> None:
+    def _warn_of_no_mark(self, mark: str, place: str) -> None:
         warn(
-            f"the model has no {mark}: the probability of the {'beginning' if mark == '<s>' else 'end'} of a line is 0",
+            f"the model has no {mark}: the probability of the {place} of a line is 0",
             where=self.path,
             expected=f"{mark} among the unigrams",
             hint="estimate the model with marks of the beginning and the end of sentences",
