@@ -70,7 +70,8 @@ def evaluate(
     from seqloom.errors import RequestError
     from seqloom.metrics.by_length import table
     from seqloom.run import load
-    from seqloom.tasks.capabilities import Forecasts, ScoresByGroup, StudiesTranscripts
+    from seqloom.tasks.capabilities import ScoresByGroup, StudiesTranscripts
+    from seqloom.tasks.forecast_capability import Forecasts
 
     if figures is not None and report is None and heads is None:
         raise RequestError("there is no page with charts to write", where="--figures", hint="add --report or --heads")

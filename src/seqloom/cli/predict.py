@@ -123,7 +123,8 @@ def predict(
     from seqloom.data.tables.columns import parse_columns
     from seqloom.errors import RequestError
     from seqloom.run import load
-    from seqloom.tasks.capabilities import Aligned, Forecasts, Listens, refuse_unknown
+    from seqloom.tasks.capabilities import Aligned, Listens, refuse_unknown
+    from seqloom.tasks.forecast_capability import Forecasts
 
     if figures is not None and (alignments is None or alignments.suffix != ".html"):
         raise RequestError(

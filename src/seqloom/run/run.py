@@ -29,7 +29,6 @@ from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import (
     Diagnoses,
     Embeds,
-    Forecasts,
     Generates,
     Listens,
     Prediction,
@@ -43,6 +42,7 @@ from seqloom.tasks.capabilities import (
     TakesInputs,
     Trained,
 )
+from seqloom.tasks.forecast_capability import Forecasts
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
 from seqloom.training.reports import read_summary

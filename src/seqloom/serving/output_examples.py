@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from seqloom.config import read_toml
 from seqloom.errors import SeqloomError
 from seqloom.serving.hosted import ABILITIES
-from seqloom.tasks.capabilities import Forecasts, Generates, Predicts, ShowsExamples
+from seqloom.tasks.capabilities import Generates, Predicts, ShowsExamples
+from seqloom.tasks.forecast_capability import Forecasts
 
 if TYPE_CHECKING:
     from seqloom.run import Run

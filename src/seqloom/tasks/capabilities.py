@@ -14,7 +14,6 @@ from seqloom.models.fitted import Fitted
 
 if TYPE_CHECKING:  # these imports are only needed by tasks that implement the capability
     from seqloom.data.batches import Batch
-    from seqloom.data.series.panel import Panel
     from seqloom.decoding.alignment import Alignment
     from seqloom.decoding.continuation import Continuation
     from seqloom.decoding.line_scores import LineScores, TokenScore
@@ -22,7 +21,6 @@ if TYPE_CHECKING:  # these imports are only needed by tasks that implement the c
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.example_scores import ExampleScores
-    from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
     from seqloom.metrics.transcription import TranscriptScores, TranscriptStudy
 
 TrainedModel = Any
@@ -236,36 +234,6 @@ class ScoresByGroup(Protocol):
 
     def scores_by_group(self, trained: Trained, data: Any) -> dict[str, list[TranscriptScores]]:
         """The groups by their kind; a kind that the data does not tell of has none."""
-        ...
-
-
-@runtime_checkable
-class Forecasts(Protocol):
-    """Forecasts series of numbers in time."""
-
-    def panel(self, trained: Trained, path: str) -> Panel:
-        """The series of a file, read as in training."""
-        ...
-
-    def forecast(self, trained: Trained, panel: Panel, horizon: int, paths: int, seed: int) -> Iterator[ForecastRow]:
-        """The forecast of each series. `horizon` 0: as in training. `paths`: the number of sample paths besides
-        quantiles."""
-        ...
-
-    def backtest(
-        self, trained: Trained, data: Any, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
-    ) -> ForecastScores:
-        """Scores of forecasts from rolling origins; 0 means the settings of the run."""
-        ...
-
-    def study(
-        self, trained: Trained, data: Any, *, horizon: int = 0, origins: int = 0, step: int = 0, refit: bool = True
-    ) -> ForecastStudy:
-        """The content of a page: the scores of `backtest` and some of the series."""
-        ...
-
-    def anomalies(self, trained: Trained, panel: Panel) -> Iterator[Anomaly]:
-        """The probability of each value given those before it."""
         ...
 
 
