@@ -229,3 +229,31 @@ def test_an_error_in_a_step_is_of_its_stream_alone() -> None:
     first, failed, last = asyncio.run(ask())
     assert (first, last) == ([4], [3])
     assert isinstance(failed, ZeroDivisionError)
+
+
+def test_an_error_in_a_part_ends_its_stream_alone() -> None:
+    """The other parts of the stream may end in the same round."""
+
+    def failing() -> Generator[Any, Any, None]:
+        raise ZeroDivisionError
+        yield
+
+    def ending() -> Generator[Any, Any, None]:
+        yield 1
+
+    async def ask() -> list[Any]:
+        worker = Worker(100, 100)
+
+        async def read(*parts: Generator[Any, Any, None]) -> list[int]:
+            return [event async for event in worker.stream(parts)]
+
+        worker.start()
+        async with asyncio.timeout(10):
+            together = asyncio.gather(read(failing(), ending()), read(ending()), return_exceptions=True)
+            read_events = [*await together, await read(ending())]
+        worker.stop()
+        return read_events
+
+    failed, *others = asyncio.run(ask())
+    assert isinstance(failed, ZeroDivisionError)
+    assert others == [[1], [1]]

@@ -95,6 +95,10 @@ class _StreamJob(_Job):
         self.unread += 1
         self.tell(self.waiting.put_nowait, event)
 
+    def fail(self, error: BaseException) -> None:
+        self.put(error)
+        self.parts.clear()
+
 
 class Worker:
     """`waiting`: jobs beside which no other is accepted. `items`: the most in a batch."""
@@ -227,7 +231,9 @@ class Worker:
             if job.is_cancelled:
                 continue
             if job.unread < _STREAM_EVENTS_WAITING:
-                steps += [(job, part, step) for part in list(job.parts) if (step := _next_step(job, part)) is not None]
+                for part in list(job.parts):
+                    if job.parts and (step := _next_step(job, part)) is not None:  # without parts it has failed
+                        steps.append((job, part, step))
                 if not job.parts:
                     job.put(_END)
                     continue
@@ -251,8 +257,7 @@ def _next_step(job: _StreamJob, part: _Part) -> Step | None:
     except StopIteration:
         job.parts.remove(part)
     except Exception as error:
-        job.put(error)
-        job.parts.clear()
+        job.fail(error)
     return None
 
 
@@ -265,9 +270,7 @@ def _do(group: Sequence[tuple[_StreamJob, _Part, Step]]) -> None:
             for entry in group:
                 _do([entry])
             return
-        ((job, _, _),) = group
-        job.put(error)
-        job.parts.clear()
+        group[0][0].fail(error)
         return
     for (_, part, _), result in zip(group, results, strict=True):
         part.result = result
