@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqloom_portable.errors import PortableError
 
-_GREEDY_BELOW = 1e-6
+GREEDY_BELOW = 1e-6
 """A temperature below this is treated as 0: only one token would remain, and the division would overflow."""
 
 
@@ -36,7 +36,7 @@ class Sampling:
 
     @property
     def is_greedy(self) -> bool:
-        return self.temperature < _GREEDY_BELOW
+        return self.temperature < GREEDY_BELOW
 
     def distribution(self, log_probs: NDArray[Any]) -> NDArray[np.float64]:
         """(..., vocab): the probabilities from which a token is sampled."""

@@ -24,9 +24,6 @@ from seqloom_portable import sampling as portable
 HOTTEST = 1_000
 """The highest temperature; all tokens are almost equally probable."""
 
-_GREEDY_BELOW = 1e-6
-"""A temperature below this is treated as 0: only one token would remain, and the division would overflow."""
-
 
 @dataclass(frozen=True)
 class Sampling:
@@ -45,7 +42,7 @@ class Sampling:
 
     def distribution(self, log_probs: Float[Tensor, "*rows vocab"]) -> Float[Tensor, "*rows vocab"]:
         """The probabilities from which a token is sampled."""
-        if self.temperature < _GREEDY_BELOW:
+        if self.temperature < portable.GREEDY_BELOW:
             return torch.nn.functional.one_hot(log_probs.argmax(-1), log_probs.shape[-1]).to(log_probs.dtype)
         probs = ((log_probs - log_probs.amax(-1, keepdim=True)) / self.temperature).softmax(-1)
         if not self.top_k and self.top_p == 1:
