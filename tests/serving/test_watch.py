@@ -62,16 +62,18 @@ def test_a_training_without_an_end_was_interrupted(tmp_path: Path, runs: dict[st
 
 
 def test_after_the_last_step_the_best_weights_are_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    statuses: list[str] = []
+    states: list[tuple[str, str, int]] = []
     evaluate = Run.evaluate
 
     def noted(run: Run, *arguments: Any, **options: Any) -> Any:
-        statuses.append(Watched("run", run.folder).state()["status"])
+        state = Watched("run", run.folder).state()
+        states.append((state["status"], state["score"], state["best_updates"]))
         return evaluate(run, *arguments, **options)
 
     monkeypatch.setattr(Run, "evaluate", noted)
-    train_small(tmp_path / "run", updates=2)
-    assert {*statuses} == {"evaluating"}
+    summary = train_small(tmp_path / "run", updates=4).summary
+    assert {*states} == {("evaluating", "perplexity", summary["best_updates"])}
+    assert summary["best_updates"] > 1
     assert Watched("run", tmp_path / "run").state()["status"] == "finished"
     assert not (tmp_path / "run" / LIVE).exists()
 

@@ -165,12 +165,13 @@ class MetricsFile:
 
 
 class LiveFile:
-    """`live.json`: where the training is, written once a second and removed at its end, for those who watch. It stays
-    behind if the process is killed. A training does not fail because it cannot be written."""
+    """`live.json`: where the training is, written once a second and after each evaluation, and removed at its end, for
+    those who watch. It stays behind if the process is killed. A training does not fail because it cannot be written."""
 
     def __init__(self, folder: Path) -> None:
         self._path, self._pace, self._score = folder / LIVE, Pace(1.0), ""
         self._content: dict[str, Any] = {}
+        self._has_new_score = False
 
     def __enter__(self) -> LiveFile:
         return self
@@ -180,8 +181,9 @@ class LiveFile:
             self._path.unlink(missing_ok=True)
 
     def step(self, fraction: float, progress: Progress) -> None:
-        if not self._pace.is_due(fraction):
+        if not self._pace.is_due(fraction) and not self._has_new_score:
             return
+        self._has_new_score = False
         self._content = {
             "fraction": min(fraction, 1.0),
             "seconds": progress.seconds,
@@ -196,7 +198,7 @@ class LiveFile:
         self._write()
 
     def evaluated(self, fraction: float, scores: dict[str, float], row: dict[str, Any]) -> None:  # noqa: ARG002
-        self._score = next(iter(scores))
+        self._score, self._has_new_score = next(iter(scores)), True
 
     def evaluate(self) -> None:
         """Says that the last step is done, and that the best weights are evaluated."""
