@@ -231,9 +231,11 @@ class Worker:
             if job.is_cancelled:
                 continue
             if job.unread < _STREAM_EVENTS_WAITING:
-                for part in list(job.parts):
-                    if job.parts and (step := _next_step(job, part)) is not None:  # without parts it has failed
-                        steps.append((job, part, step))
+                steps += [
+                    (job, part, step)
+                    for part in list(job.parts)
+                    if job.parts and (step := _next_step(job, part)) is not None  # without parts it has failed
+                ]
                 if not job.parts:
                     job.put(_END)
                     continue
