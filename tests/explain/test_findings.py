@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from seqloom.explain.findings import Finding, findings
 from seqloom.explain.measured import Measured
@@ -63,6 +64,18 @@ def test_over_fitting_is_a_rise_that_counts() -> None:
 def test_a_loss_that_falls_to_the_end_is_under_training() -> None:
     assert "still falling" in first(replace(HEALTHY, late_gain=0.4)).text
     assert first(replace(HEALTHY, updates=[1, 2], valid=[2.0, 1.0], epochs=0.3)).kind == "under-training"
+
+
+@pytest.mark.parametrize("valid", [[2.0, 1.99, 1.985, 1.99], [2.0, 1.2, 1.1, 1.05], [1.5]])
+def test_less_than_one_pass_is_under_training_however_often_it_was_validated(valid: list[float]) -> None:
+    started = replace(HEALTHY, updates=list(range(1, len(valid) + 1)), valid=valid, epochs=0.02)
+    assert first(started).kind == "under-training"
+    assert "0.02 passes" in first(started).text
+    assert first(replace(started, epochs=1.0)).kind == "healthy"
+
+
+def test_a_loss_that_no_longer_falls_within_the_first_pass_is_no_under_training() -> None:
+    assert first(replace(HEALTHY, valid=[2.0, 1.0, 0.9, 0.905], epochs=0.5)).kind == "healthy"
 
 
 def test_a_short_horizon_matters_where_the_text_needs_more_and_the_model_uses_less() -> None:

@@ -152,17 +152,21 @@ def _bottleneck(m: Measured) -> Finding | None:
 
 
 def _undertrained(m: Measured) -> Finding | None:
-    """A validation loss that was still falling, or a training that ended before it had read all of the data."""
+    """A validation loss that was still falling, or one that ended, before it had read all of the data, with
+    its lowest loss or with little learnt."""
     health = m.health
-    if health is None or health.overfit > 0.01 or len(health.valid) < 2:
+    if health is None or health.overfit > 0.01 or not health.valid:
         return None
+    passes = f"The budget ended after {health.epochs:.2g} passes over the training data"
     if health.late_gain >= _LATE_GAIN:
         reason = (
             f"The validation loss was still falling when the budget ended: {health.late_gain:.0%} of all that was "
             "gained came in the second half of the updates."
         )
-    elif len(health.valid) < 4 and health.epochs < 1:
-        reason = f"The budget ended after {health.epochs:.2g} passes over the training data, the loss still falling."
+    elif health.epochs < 1 and m.learns_little:
+        reason = f"{passes}, and the model has learnt little."
+    elif health.epochs < 1 and health.valid[-1] < min(health.valid[:-1], default=math.inf):
+        reason = f"{passes}, and the last validation loss is the lowest."
     else:
         return None
     return Finding("under-training", reason, 0.7)
