@@ -164,6 +164,24 @@ def test_a_run_without_contexts_of_tokens_is_judged_by_its_training(task: str, t
     json.dumps(explanation.to_json(), allow_nan=False)
 
 
+def test_the_first_line_that_can_be_weighed_is_the_example(tmp_path: Path) -> None:
+    run, data = text_run(tmp_path)
+    lines = ["CHAPTER", "", *Path(data).read_text().splitlines()]
+    (measured,) = run.explain(lines).measured
+    assert measured.attribution is not None
+    assert measured.attribution.output.startswith("log p(")
+    with pytest.raises(seqloom.RequestError, match="fewer than two tokens"):
+        run.explain(lines, example=1)
+
+
+def test_a_text_of_single_words_is_explained_without_an_example(tmp_path: Path) -> None:
+    run, data = text_run(tmp_path)
+    words = Path(data).read_text().split()
+    (measured,) = run.explain(words).measured
+    assert measured.attribution is None
+    assert measured.curve is not None
+
+
 def test_runs_of_two_tasks_are_refused(tmp_path: Path) -> None:
     first, data = text_run(tmp_path)
     second, _ = labelled(tmp_path)

@@ -20,7 +20,14 @@ def explain(
         ),
     ],
     out: Annotated[Path, typer.Option(help="the folder for explain.html and explain.json", show_default=False)],
-    example: Annotated[int, typer.Option(min=1, help="the example whose inputs are weighed, counted from 1")] = 1,
+    example: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="the example whose inputs are weighed, counted from 1; by default the first that can be",
+            show_default=False,
+        ),
+    ] = None,
     text: Annotated[str | None, typer.Option(help="the text whose inputs are weighed, instead of an example")] = None,
     tries: Annotated[
         int, typer.Option("--try", min=0, help="train the first so many prescriptions, with repeats as the control")

@@ -54,14 +54,15 @@ def explain(
     runs: Sequence[Run],
     data: DataSource,
     *,
-    example: int = 1,
+    example: int | None = None,
     text: str | None = None,
     tries: int = 0,
     folder: str | Path | None = None,
 ) -> Explanation:
     """Explains runs of one task on the same data.
 
-    `example`: the number of the example, from 1 on, whose inputs are weighed, or `text`. `tries`: so many of the first
+    `example`: the number of the example, from 1 on, whose inputs are weighed, or `text`; with neither, the first example
+    that can be weighed. `tries`: so many of the first
     prescriptions are trained, with a repeat of the run's own settings as the control, in `folder`/trials. Raises
     RequestError where the runs are of different tasks."""
     tasks = {run.plan.task for run in runs}

@@ -70,8 +70,9 @@ class Measured:
         return self.health is not None and min(self.health.valid, default=0.0) > 0.9 * self.chance
 
 
-def measure_run(run: Run, data: Any, name: str, example: int = 1, text: str | None = None) -> Measured:
-    """`data` is what `run.read` gives; `example` or `text` is what is looked into."""
+def measure_run(run: Run, data: Any, name: str, example: int | None = None, text: str | None = None) -> Measured:
+    """`data` is what `run.read` gives; the inputs of `example` or `text` are weighed, otherwise those of the first example
+    that can be."""
     facts: dict[str, Any] = {
         "name": name,
         "task": run.plan.task,
@@ -98,9 +99,10 @@ def measure_run(run: Run, data: Any, name: str, example: int = 1, text: str | No
     return Measured(**facts)
 
 
-def _of_network(run: Run, probe: NetworkProbe, example: int, text: str | None) -> dict[str, Any]:
+def _of_network(run: Run, probe: NetworkProbe, example: int | None, text: str | None) -> dict[str, Any]:
     with torch.no_grad(), traced_layers(probe.network) as traces:
         probe.end_loss(probe.network)
+    weighed = probe.example(example, text)
     before = untrained(run) if recurrent_layers(probe.network) else None
     return {
         "reach": gradient_reach(probe),
@@ -110,7 +112,7 @@ def _of_network(run: Run, probe: NetworkProbe, example: int, text: str | None) -
         "dynamics": [dynamics(name, trace) for name, trace in traces.items()],
         "gates": [gates(name, trace) for name, trace in traces.items()],
         "heads": attention_heads(probe) if has_self_attention(probe.network) else [],
-        "attribution": integrated_gradients(probe.example(example, text)),
+        "attribution": None if weighed is None else integrated_gradients(weighed),
     }
 
 

@@ -287,7 +287,7 @@ class Run:
         first, second = (vectors[[texts[pair[side]] for pair in rated]] for side in (0, 1))
         return similarity(first, second, [pair.score for pair in rated], where=path)
 
-    def explain(self, data: DataSource, *, example: int = 1, text: str | None = None) -> Explanation:
+    def explain(self, data: DataSource, *, example: int | None = None, text: str | None = None) -> Explanation:
         """Why the model does, or does not, learn long dependencies: a verdict, what to change, and a page of charts
         (`write`). `example`: the number of the example whose inputs are weighed, from 1 on, or `text`."""
         # The one import that goes up, so that users find this among the methods of a run (pyproject.toml allows it).

@@ -60,7 +60,7 @@ class StepContexts(NetworkProbe):
         nats, lengths = _nats_of_end(network, rows, self.targets[torch.from_numpy(order)], self.device)
         return EndLoss(nats.sum(), {"": lengths})
 
-    def example(self, number: int, text: str | None) -> Attributable:
+    def example(self, number: int | None, text: str | None) -> Attributable:
         """The first bit of the last scored step of an exercise."""
         if text is not None:
             raise RequestError("exercises are numbers, not text", where="--text", expected="--example N")

@@ -71,7 +71,7 @@ class NetworkClassifiedContexts(ClassifiedContexts, NetworkProbe):
         logits = _logits_of_end(network, source, lengths, at_start)
         return EndLoss(F.cross_entropy(logits, labels, reduction="sum"), {"": lengths.numpy(force=True)})
 
-    def example(self, number: int, text: str | None) -> Attributable:
+    def example(self, number: int | None, text: str | None) -> Attributable:
         """The most probable class of an example, or of a text."""
         if text is not None:
             row = self.cut(self.codec.rows([text], False)[0])

@@ -97,7 +97,7 @@ class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
         dimensions = self.network.dimensions
         return history_batch(histories, dimensions.context, dimensions.horizon).to(self.device)
 
-    def example(self, number: int, text: str | None) -> Attributable:
+    def example(self, number: int | None, text: str | None) -> Attributable:
         """The median of the first step ahead, given the values of the window; what stands for their absence is a window
         in which all values are the last one."""
         if text is not None:

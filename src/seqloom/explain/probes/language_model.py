@@ -117,14 +117,16 @@ class NetworkTokenContexts(TokenContexts, NetworkProbe):
         last = vectors[torch.arange(len(inputs), device=self.device), lengths - 1]
         return network.output.softmax.loss(last, targets)
 
-    def example(self, number: int, text: str | None) -> Attributable:
-        """The last token of a text, given those before; or of the example of the data."""
+    def example(self, number: int | None, text: str | None) -> Attributable | None:
+        """The last token of a text, given those before; or of a line of the data, by default the first with two tokens."""
         if text is not None:
             ids = np.array(self.tokenizer.encode([text])[0], dtype=np.int64)
             if len(ids) < 2:
                 raise RequestError("a text needs two tokens or more", where="--text", got=text)
         else:
-            line = example_number(number, self.data.num_lines)
+            line = self._first_line() if number is None else example_number(number, self.data.num_lines)
+            if line is None:
+                return None
             ids = np.asarray(self.data.rows([line])[0]).astype(np.int64)[:-1]
             if len(ids) < 2:
                 raise RequestError("the line has fewer than two tokens", where=f"--example {number}")
@@ -138,3 +140,7 @@ class NetworkTokenContexts(TokenContexts, NetworkProbe):
 
         output = f"log p({self.shown(ids[-1:])[0]})"
         return self.attributable(self.shown(row), output, score)
+
+    def _first_line(self) -> int | None:
+        """The index of the first line with two tokens or more beside its `<eos>`."""
+        return next(iter(np.flatnonzero(np.diff(self.data.offsets) > 2).tolist()), None)

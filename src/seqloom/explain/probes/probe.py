@@ -79,8 +79,9 @@ class NetworkProbe(Probe):
         """The loss at the last step of each of some rows, and at the first one, `at_start`."""
 
     @abstractmethod
-    def example(self, number: int, text: str | None) -> Attributable:
-        """The example `number` (from 1 on), or of what is in `text`."""
+    def example(self, number: int | None, text: str | None) -> Attributable | None:
+        """The example `number` (from 1 on), or `text`; with neither, the first example that can be weighed, or None where
+        there is none."""
 
     @contextmanager
     def captured_inputs(self) -> Iterator[list[Tensor]]:
@@ -160,8 +161,11 @@ def longest_first(rows: Sequence[Sized]) -> NDArray[np.int64]:
     return np.argsort([-len(row) for row in rows], kind="stable")[:ROWS]
 
 
-def example_number(number: int, count: int) -> int:
-    """The index of the example `number`, counted from 1. Raises RequestError where there is none such."""
+def example_number(number: int | None, count: int) -> int:
+    """The index of the example `number`, counted from 1; of the first one by default. Raises RequestError where there is
+    none such."""
+    if number is None:
+        return 0
     if not 1 <= number <= count:
         raise RequestError("there is no such example", where="--example", got=number, expected=f"1 to {count:,}")
     return number - 1

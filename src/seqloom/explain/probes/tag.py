@@ -69,7 +69,7 @@ class TaggedContexts(NetworkProbe):
         tagged = emissions[rows, places][known.to(self.device)]
         return EndLoss(F.cross_entropy(tagged, tags[known].to(self.device), reduction="sum"), {"": sizes})
 
-    def example(self, number: int, text: str | None) -> Attributable:
+    def example(self, number: int | None, text: str | None) -> Attributable:
         """The tag of the word of a sentence whose tag is least certain."""
         if text is not None:
             words = tuple(text.split())

@@ -113,7 +113,7 @@ class PairContexts(NetworkProbe):
         loss = _last_loss(network, self.device, source, source_lengths, batch.inputs, batch.targets, last)
         return EndLoss(loss, {"encoder": source_lengths.numpy(), "decoder": last + 1})
 
-    def example(self, number: int, text: str | None) -> Attributable:
+    def example(self, number: int | None, text: str | None) -> Attributable:
         """The middle token of the target that the model writes by greedy search, given the source and the tokens before
         it."""
         row = self._example_row(number, text)
@@ -132,7 +132,7 @@ class PairContexts(NetworkProbe):
         output = f"log p({self.target_tokenizer.token(target[middle])})"
         return self.attributable(self._names(row), output, score)
 
-    def alignment(self, number: int, text: str | None) -> Alignment | None:
+    def alignment(self, number: int | None, text: str | None) -> Alignment | None:
         """The attention of the target of greedy search to the source of the example; None of a model without
         attention."""
         row = self._example_row(number, text)
@@ -141,7 +141,7 @@ class PairContexts(NetworkProbe):
             return None
         return Alignment(self._names(row), [self.target_tokenizer.token(i) for i in target], attention)
 
-    def _example_row(self, number: int, text: str | None) -> NDArray[Any]:
+    def _example_row(self, number: int | None, text: str | None) -> NDArray[Any]:
         if text is not None:
             return self._source_of_text(text)
         place = example_number(number, self.data.num_lines)
