@@ -75,6 +75,12 @@ def models() -> str:
     )
 
 
+def rules_of_explain() -> str:
+    from seqloom.explain.findings import RULES
+
+    return table(("verdict", "holds where"), [(rule.kind, rule.holds.replace("%", " %")) for rule in RULES])
+
+
 def tasks() -> str:
     return table(
         ("task", "what it does", "model by default"),

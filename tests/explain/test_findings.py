@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.explain.findings import Finding, findings
+from seqloom.explain.findings import RULES, Finding, findings
 from seqloom.explain.measured import Measured
 from seqloom.explain.measures.dependence import LongerContext
 from seqloom.explain.measures.gradient_reach import GradientReach
 from seqloom.explain.measures.health import Health
 from seqloom.explain.measures.memory_length import curve_of
+from seqloom.explain.prescriptions import _CURES
 
 HEALTHY = Health(
     [1, 2, 3, 4], [2.0, 1.0, 0.9, 0.9], [2.0, 1.0, 1.0, 1.0], 5.0, 0.0, 0.0, 0.0, 0.0, [1.0] * 4, [2.0] * 4, [0.0] * 4,
@@ -30,6 +31,11 @@ def measured(health: Health = HEALTHY, decay: float = 0.9, **others: Any) -> Mea
 
 def first(health: Health = HEALTHY, **others: Any) -> Finding:
     return findings(measured(health, **others))[0]
+
+
+def test_the_rules_are_gravest_first_and_every_one_has_a_cure() -> None:
+    assert [rule.gravity for rule in RULES] == sorted((rule.gravity for rule in RULES), reverse=True)
+    assert {rule.kind for rule in RULES} == set(_CURES)
 
 
 def test_a_run_without_a_fault_is_healthy() -> None:

@@ -61,10 +61,9 @@ def explain(
 ) -> Explanation:
     """Explains runs of one task on the same data.
 
-    `example`: the number of the example, from 1 on, whose inputs are weighed, or `text`; with neither, the first example
-    that can be weighed. `tries`: so many of the first
-    prescriptions are trained, with a repeat of the run's own settings as the control, in `folder`/trials. Raises
-    RequestError where the runs are of different tasks."""
+    `example`: the number of the example, from 1 on, whose inputs are weighed, or `text`; with neither, the first that
+    can be weighed. `tries`: so many of the first prescriptions are trained, with repeats of the run's own settings as
+    the control, in `folder`/trials. Raises RequestError where the runs are of different tasks."""
     tasks = {run.plan.task for run in runs}
     if len(tasks) != 1:
         raise RequestError("runs of one task can be explained together", got=", ".join(sorted(tasks)) or "no run")

@@ -71,8 +71,8 @@ class Measured:
 
 
 def measure_run(run: Run, data: Any, name: str, example: int | None = None, text: str | None = None) -> Measured:
-    """`data` is what `run.read` gives; the inputs of `example` or `text` are weighed, otherwise those of the first example
-    that can be."""
+    """`data` is what `run.read` gives. The inputs of `example` or `text` are weighed; with neither, those of the first
+    example that can be."""
     facts: dict[str, Any] = {
         "name": name,
         "task": run.plan.task,

@@ -289,7 +289,8 @@ class Run:
 
     def explain(self, data: DataSource, *, example: int | None = None, text: str | None = None) -> Explanation:
         """Why the model does, or does not, learn long dependencies: a verdict, what to change, and a page of charts
-        (`write`). `example`: the number of the example whose inputs are weighed, from 1 on, or `text`."""
+        (`write`). `example`: the number of the example whose inputs are weighed, from 1 on, or `text`;
+        with neither, the first that can be weighed."""
         # The one import that goes up, so that users find this among the methods of a run (pyproject.toml allows it).
         from seqloom.explain.explanation import explain
 

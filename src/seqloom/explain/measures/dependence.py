@@ -38,10 +38,10 @@ class LongerContext:
 
     @property
     def matters(self) -> bool:
-        return self.gain > max(_SIGNIFICANT * self.error, _SHARE * self.loss)
+        return self.gain > max(_SIGNIFICANT * self.error, SHARE * self.loss)
 
 
-_SIGNIFICANT, _SHARE = 4.0, 0.03
+_SIGNIFICANT, SHARE = 4.0, 0.03
 
 
 def dependence(data: TokenFile) -> Dependence:

@@ -17,8 +17,8 @@ from seqloom.nn.cells.lstm import LSTM
 from seqloom.nn.cells.mingru import MinGRU
 from seqloom.nn.recurrence.cell import Cell
 
-_CLOSED, _OPEN = 0.05, 0.95
-"""A gate below or above is saturated; a tanh unit is where its size is above `_OPEN`."""
+CLOSED, OPEN = 0.05, 0.95
+"""A gate below or above is saturated; a tanh unit is where its size is above `OPEN`."""
 
 _ROWS, _STEPS = 16, 100
 
@@ -81,10 +81,10 @@ def gates(name: str, trace: LayerTrace) -> Gates:
     scales = [] if keeps is None else np.sort(1 / np.maximum(1 - keeps.mean(0), 1e-6))[::-1].tolist()
     return Gates(
         name,
-        {gate: float((v < _CLOSED).mean()) for gate, v in by_gate.items()},
-        {gate: float((v > _OPEN).mean()) for gate, v in by_gate.items()},
+        {gate: float((v < CLOSED).mean()) for gate, v in by_gate.items()},
+        {gate: float((v > OPEN).mean()) for gate, v in by_gate.items()},
         scales,
-        float((np.abs(outputs) > _OPEN).mean()) if activation == "tanh" else None,
+        float((np.abs(outputs) > OPEN).mean()) if activation == "tanh" else None,
         float((outputs <= 0).all(0).mean()) if activation == "relu" else None,
     )
 

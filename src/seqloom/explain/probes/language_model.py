@@ -118,7 +118,7 @@ class NetworkTokenContexts(TokenContexts, NetworkProbe):
         return network.output.softmax.loss(last, targets)
 
     def example(self, number: int | None, text: str | None) -> Attributable | None:
-        """The last token of a text, given those before; or of a line of the data, by default the first with two tokens."""
+        """The last token of a text, or of a line of the data, given those before; by default of the first with two."""
         if text is not None:
             ids = np.array(self.tokenizer.encode([text])[0], dtype=np.int64)
             if len(ids) < 2:
