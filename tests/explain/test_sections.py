@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from seqloom.charts.figure import AltairFigure
+from seqloom.explain.charts.section import Section
 from seqloom.explain.measured import Measured
 from seqloom.explain.measures.count_models import ClassWeights
 from seqloom.explain.measures.dynamics import Dynamics
@@ -14,7 +15,7 @@ from seqloom.explain.measures.gates import Gates
 from seqloom.explain.measures.gradient_reach import GradientReach
 from seqloom.explain.measures.weight_gradients import WeightGradient
 from seqloom.explain.results import Results
-from seqloom.explain.sections import Section, sections
+from seqloom.explain.sections import sections
 
 ENCODER, DECODER = "encoder.layer.stack.0", "decoder.stack.stack.0"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from html import escape
 
 from seqloom.charts.page import Page
+from seqloom.explain.charts.section import Section
 from seqloom.explain.measured import Measured
 from seqloom.explain.results import Results
-from seqloom.explain.sections import Section, sections
+from seqloom.explain.sections import sections
 
 _TITLE = "Why the model learns, or does not"
 _STYLE = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -53,12 +53,10 @@ def traced_layers(network: nn.Module) -> Iterator[dict[str, LayerTrace]]:
 
         return hook
 
-    handles = [layer.register_forward_pre_hook(keep(name)) for name, layer in recurrent_layers(network).items()]
-    try:
+    with ExitStack() as hooks:
+        for name, layer in recurrent_layers(network).items():
+            hooks.enter_context(layer.register_forward_pre_hook(keep(name)))
         yield traces
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 Step = Callable[[States], States]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -72,12 +72,10 @@ def _captured(network: nn.Module) -> Iterator[dict[str, Arriving]]:
 
         return hook
 
-    handles = [layer.register_forward_hook(keep(name)) for name, layer in recurrent_layers(network).items()]
-    try:
+    with ExitStack() as hooks:
+        for name, layer in recurrent_layers(network).items():
+            hooks.enter_context(layer.register_forward_hook(keep(name)))
         yield captured
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _store(gradients: dict[int, Tensor], number: int, gradient: Tensor | None) -> None:

@@ -80,8 +80,8 @@ class NetworkProbe(Probe):
 
     @abstractmethod
     def example(self, number: int | None, text: str | None) -> Attributable | None:
-        """The example `number` (from 1 on), or `text`; with neither, the first example that can be weighed, or None where
-        there is none."""
+        """The example `number` (from 1 on), or `text`; with neither, the first that can be weighed, or None where there
+        is none."""
 
     @contextmanager
     def captured_inputs(self) -> Iterator[list[Tensor]]:
@@ -94,11 +94,8 @@ class NetworkProbe(Probe):
             captured.append(inputs)
             return (inputs, *arguments[1:])
 
-        handle = layer_of(self.network).register_forward_pre_hook(hook)
-        try:
+        with layer_of(self.network).register_forward_pre_hook(hook):
             yield captured
-        finally:
-            handle.remove()
 
     @contextmanager
     def replaced_inputs(self, elements: Tensor) -> Iterator[None]:
@@ -107,11 +104,8 @@ class NetworkProbe(Probe):
         def hook(layer: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: ARG001
             return (elements, *arguments[1:])
 
-        handle = layer_of(self.network).register_forward_pre_hook(hook)
-        try:
+        with layer_of(self.network).register_forward_pre_hook(hook):
             yield
-        finally:
-            handle.remove()
 
     def attributable(self, names: list[str], output: str, score: Callable[[int], Tensor]) -> Attributable:
         """`score` gives the summed score of so many copies of the example. The inputs of the layer are weighed, against
@@ -162,8 +156,8 @@ def longest_first(rows: Sequence[Sized]) -> NDArray[np.int64]:
 
 
 def example_number(number: int | None, count: int) -> int:
-    """The index of the example `number`, counted from 1; of the first one by default. Raises RequestError where there is
-    none such."""
+    """The index of the example `number`, counted from 1; by default of the first. Raises RequestError where there is no
+    such example."""
     if number is None:
         return 0
     if not 1 <= number <= count:

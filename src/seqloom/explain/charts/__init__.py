@@ -1,0 +1,1 @@
+"""The charts of an explanation, by what they are about."""

@@ -1,0 +1,55 @@
+"""Charts of the loss by the length of contexts and of sources, and of what the data hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from seqloom.charts.axis import Axis
+from seqloom.charts.lines import Line, line_chart
+from seqloom.explain.charts.section import Section
+from seqloom.explain.measured import Measured
+
+
+def memory_charts(runs: Sequence[Measured]) -> Iterator[Section]:
+    curves = [(number, run, run.curve) for number, run in enumerate(runs) if run.curve is not None]
+    if curves:
+        lines, flat = [], dict[int, list[str]]()
+        for number, run, curve in curves:
+            points = [(float(k), v) for k, v in zip(curve.contexts, curve.loss, strict=True) if k > 0]
+            band = [(a, b) for k, a, b in zip(curve.contexts, curve.low, curve.high, strict=True) if k > 0]
+            lines.append(Line(run.name, points, number, band))
+            if curve.memory_length > 0:
+                flat.setdefault(curve.memory_length, []).append(run.name)
+        unit, score = curves[0][2].unit, curves[0][2].score
+        x = Axis.over([p[0] for line in lines for p in line.points], f"{unit} of context", log=True)
+        y = Axis.over([e for line in lines for pair in line.band or [] for e in pair], score, log=False)
+        rules = [(float(length), f"{', '.join(names)}: {length}") for length, names in flat.items()]
+        about = (
+            "The loss as the context is cut to its last elements, with a 95 % interval of the mean. The dashed lines "
+            "stand where a curve becomes flat: 95 % of what context gives is reached there."
+        )
+        limits = (
+            "a model that was never trained on short contexts may lose more by the cut itself than by what was cut "
+            "away. The curve shows what this model uses; what the data hold is at least what the best model uses."
+        )
+        yield Section("Memory length", line_chart("memory", about, lines, x, y, rules), about, limits)
+    yield from _by_length(runs)
+    dependence = next((run.dependence for run in runs if run.dependence is not None), None)
+    if dependence is not None:
+        lines = [Line("the text", list(zip(map(float, dependence.lags), dependence.information, strict=True)))]
+        x = Axis.over([float(lag) for lag in dependence.lags], "tokens between", log=True)
+        about = "How much two tokens tell of each other by the distance between them, whatever the model."
+        limits = "what three or more tokens say together; rare tokens, which are taken as one."
+        figure = line_chart("dependence", about, lines, x, Axis.over(dependence.information, "nats", False))
+        yield Section("What the data hold", figure, about, limits)
+
+
+def _by_length(runs: Sequence[Measured]) -> Iterator[Section]:
+    measured = [(n, run, run.by_length) for n, run in enumerate(runs) if run.by_length is not None]
+    if measured:
+        lines = [Line(r.name, list(zip(b.lengths, b.loss, strict=True)), n) for n, r, b in measured]
+        x = Axis.over([p[0] for line in lines for p in line.points], "tokens of the source", log=False)
+        y = Axis.over([p[1] for line in lines for p in line.points], "nats a target token", log=False)
+        about = "The loss of a target token by the length of its source, in groups of equal size."
+        limits = "whether long sources are harder in themselves: compare with a run that has attention."
+        yield Section("Bottleneck by length", line_chart("by-length", about, lines, x, y), about, limits)

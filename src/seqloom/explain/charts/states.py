@@ -1,0 +1,56 @@
+"""Charts of gates, of the time scales of units, and of attention heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from seqloom.charts.axis import Axis
+from seqloom.charts.bars import Bar, bar_chart
+from seqloom.charts.lines import Line, line_chart
+from seqloom.charts.scatter import Point, scatter_chart
+from seqloom.explain.charts.layer_names import layer_names
+from seqloom.explain.charts.section import MOST_BARS, Section
+from seqloom.explain.measured import Measured
+
+
+def state_charts(runs: Sequence[Measured]) -> Iterator[Section]:
+    bars, lines, points = [], [], []
+    several = sum(bool(run.heads) for run in runs) > 1
+    for number, run in enumerate(runs):
+        names = layer_names(run, len(runs) > 1)
+        for gates in run.gates:
+            name = names[gates.layer]
+            for gate in gates.closed:
+                bars.append(Bar(f"{name} {gate} closed", gates.closed[gate], number))
+                bars.append(Bar(f"{name} {gate} open", gates.open[gate], number))
+            if gates.saturated is not None:
+                bars.append(Bar(f"{name} saturated", gates.saturated, number))
+            if gates.dead is not None:
+                bars.append(Bar(f"{name} dead", gates.dead, number))
+            if gates.time_scales:
+                ranks = enumerate(gates.time_scales, 1)
+                lines.append(Line(name, [(float(i), v) for i, v in ranks], number, marks=False))
+        for head in run.heads:
+            block = ".".join(str(int(part) + 1) for part in head.layer.split(".") if part.isdigit())
+            name = f"{block}.{head.head + 1}"
+            points.append(Point(f"{run.name} {name}" if several else name, head.distance, head.entropy, number))
+    if bars:
+        about = (
+            "The share of gate values below 0.05 (closed) and above 0.95 (open), of tanh units near 1, of dead ones."
+        )
+        limits = "a gate may be open for good reason; only one that never moves is lost."
+        yield Section(
+            "Saturation", bar_chart("saturation", about, bars[:MOST_BARS], "share of the values"), about, limits
+        )
+    if lines:
+        x = Axis.over([p[0] for line in lines for p in line.points], "units, sorted", log=True)
+        y = Axis.over([p[1] for line in lines for p in line.points], "steps", log=True)
+        about = "The time scale 1 / (1 - f) of each unit, f the mean of the gate that keeps its state."
+        limits = "whether what a unit keeps is used."
+        yield Section("Time scales", line_chart("time-scales", about, lines, x, y), about, limits)
+    if points:
+        x = Axis.over([p.x for p in points], "mean distance", log=False)
+        y = Axis.over([p.y for p in points], "entropy, nats", log=False)
+        about = "Each attention head (block.head): how far from its query it looks, and how widely."
+        limits = "what is attended to need not matter to the output; the next chart weighs that."
+        yield Section("Attention heads", scatter_chart("heads", about, points, x, y), about, limits)
