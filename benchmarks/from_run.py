@@ -1,5 +1,5 @@
-"""Claim: with 200 labels, an LSTM that begins from a language model of unlabelled reviews is at least 5 points better
-than one that begins from nothing. The bag of words stands beside both.
+"""Claim: with 200 labels, an LSTM initialised from a language model of unlabelled reviews is at least 5 points better
+than one initialised at random. The bag of words stands beside both.
 
 The language model reads the reviews of IMDB's training part without their labels. From it and from nothing, classifiers
 learn 50, 200 and 1,000 of the labels, drawn anew for each seed, half of them positive. Both have the same budget of

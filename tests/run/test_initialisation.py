@@ -1,4 +1,4 @@
-"""Runs that begin from another run: the same weights before the first update, grown tables, frozen parts, replayed
+"""Runs initialised from another run: the same weights before the first update, grown tables, frozen parts, replayed
 data, exact resumption, and errors for what does not fit."""
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 
 def begin(name: str, run: seqloom.Run, out: Path, data: str = "", **options: Any) -> seqloom.Run:
-    """A training of one update, or one epoch of word vectors, that begins from the run."""
+    """A training of one update, or one epoch of word vectors, initialised from the run."""
     if not {"updates", "epochs"} & options.keys():
         options |= {"epochs": 1} if task_of(name) == "vectors" else {"updates": 1}
     data = data or run.plan.sources.data
@@ -230,7 +230,7 @@ def test_frozen_parts_do_not_move(name: str, runs: Runs, tmp_path: Path) -> None
 def test_a_resumed_training_needs_no_other_run(
     name: str, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped, and resumed after the run that it began from was deleted: the same weights bit for bit."""
+    """Stopped, and resumed after the run that it was initialised from was deleted: the same weights bit for bit."""
     earlier = tmp_path / "earlier"
     runs(name).save(earlier)
     data = tmp_path / "data.tsv"
@@ -263,10 +263,10 @@ def test_a_training_is_resumed_with_its_ancestor(runs: Runs, tmp_path: Path) -> 
     data = runs("classify").plan.sources.data
     begin("classify", earlier, tmp_path / "run", data)  # type: ignore[arg-type]
     options = {"out": tmp_path / "run", "updates": 1, "threads": 1, "quiet": True, "resume": True}
-    with pytest.raises(seqloom.RequestError, match="began from another run") as refused:
+    with pytest.raises(seqloom.RequestError, match="was initialised from another run") as refused:
         seqloom.train("classify", data, **options)
     assert str(earlier) in str(refused.value)
-    with pytest.raises(seqloom.RequestError, match="did not begin from this run"):
+    with pytest.raises(seqloom.RequestError, match="was not initialised from this run"):
         seqloom.train("classify", data, initialise_from=tmp_path / "other", **options)
     tensors = (earlier / "model.safetensors").read_bytes()
     (earlier / "model.safetensors").write_bytes(tensors[:-4] + b"\0\0\0\0")
@@ -281,7 +281,7 @@ def test_a_training_is_resumed_with_its_ancestor(runs: Runs, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", WITHOUT_WEIGHTS)
-def test_nothing_begins_from_a_model_without_weights(name: str, runs: Runs, tmp_path: Path) -> None:
+def test_nothing_is_initialised_from_a_model_without_weights(name: str, runs: Runs, tmp_path: Path) -> None:
     with pytest.raises(seqloom.RequestError, match="in one pass"):
         begin(name, runs(name), tmp_path / "run")
 
@@ -325,8 +325,8 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "another tokenizer": ("classify", "classify", {"settings": {"tokenizer.kind": "bpe"}}, "reads its data as that"),
     "numbers": ("classify", "classify series", {}, "another kind of data"),
     "sound": ("transcribe", "classify", {}, "reads no sound"),
-    "vectors": ("classify", "vectors", {}, "word vectors begin"),
-    "other vectors": ("vectors skipgram", "vectors", {"model": "skipgram"}, "word vectors begin"),
+    "vectors": ("classify", "vectors", {}, "word vectors are initialised"),
+    "other vectors": ("vectors skipgram", "vectors", {"model": "skipgram"}, "word vectors are initialised"),
     "other dimensions": ("vectors", "vectors", {"settings": {"dim": 9}}, "other sizes"),
     "a wrong part": ("classify", "classify", {"freeze": ["embeding"]}, "no part of this network"),
     "frozen vectors": ("vectors", "vectors", {"freeze": ["embedding"]}, "not a network"),

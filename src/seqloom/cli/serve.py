@@ -1,4 +1,4 @@
-"""`seqloom serve` and `seqloom watch`: trained models, and trainings as they go on, over HTTP and in a browser."""
+"""`seqloom serve` and `seqloom watch`: trained models and running trainings, over HTTP and in a browser."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def train(
         typer.Option(
             "--from",
             metavar="RUN",
-            help="begin from this run: its settings, tokenizer and weights, or the parts that fit",
+            help="initialise from this run: its settings, tokenizer and weights, or the parts that fit",
         ),
     ] = None,
     freeze: Annotated[

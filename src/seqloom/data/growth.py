@@ -1,4 +1,4 @@
-"""Vocabularies of a run that begins from another: the tokens of the earlier run first, then those of the new data."""
+"""Vocabularies of a run initialised from another: the tokens of the earlier run first, then those of the new data."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _KINDS = {
 
 
 def of_kind(earlier: object, kind: type[Kind]) -> Kind:
-    """The codec of a run to begin from. Raises RequestError if it is not of this kind."""
+    """The codec of a run to initialise from. Raises RequestError if it is not of this kind."""
     if not isinstance(earlier, kind):
         raise _other_kind(type(earlier), kind)
     return earlier
@@ -81,9 +81,9 @@ def other_data(earlier: object, learnt: object) -> RequestError:
 def _other_kind(earlier: type, learnt: type) -> RequestError:
     kinds = [_KINDS.get(codec.__name__, codec.__name__) for codec in (earlier, learnt)]
     return RequestError(
-        "the run to begin from reads another kind of data",
+        "the run to initialise from reads another kind of data",
         where="--from",
         got=kinds[0] if kinds[0] != kinds[1] else f"other {kinds[0]}: numbers, or another number of channels",
         expected=kinds[1],
-        hint="a run can begin from one of the same task, or from one that reads the same kind of text",
+        hint="a run can be initialised from one of the same task, or from one that reads the same kind of text",
     )

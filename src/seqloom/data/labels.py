@@ -18,8 +18,8 @@ UNSEEN = -1
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of the training data in alphabetical order, or those of a run that this one began from and then the
-    new ones; the id of a label is its position."""
+    """The labels of the training data in alphabetical order, or those of the run that this one was initialised from and
+    then the new ones; the id of a label is its position."""
 
     names: tuple[str, ...]
 

@@ -93,7 +93,7 @@ class AlgorithmCodec:
         sizes, earlier_sizes = self.facts(), of_kind(earlier, AlgorithmCodec).facts()
         if sizes != earlier_sizes:
             raise RequestError(
-                "the exercises have other sizes than those of the run to begin from", where=self.name, got=sizes,
+                "the exercises have other sizes than those of the run to initialise from", where=self.name, got=sizes,
                 expected=earlier_sizes,
             )  # fmt: skip
         return self
@@ -110,7 +110,7 @@ class SyntheticRecipe:
 
     held_out: int
     earlier: AlgorithmCodec | None = None
-    """That of a run to begin from; settings of the algorithm that the name leaves out are those of that run."""
+    """That of a run to initialise from; settings of the algorithm that the name leaves out are those of that run."""
 
     def beginning_with(self, earlier: AlgorithmCodec, grows: bool) -> SyntheticRecipe:  # noqa: ARG002
         """The same recipe, whose exercises have the sizes of the `earlier` ones."""

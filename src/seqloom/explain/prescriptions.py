@@ -59,15 +59,15 @@ def settings_of(run: Run, model: str, changes: Mapping[str, Any]) -> dict[str, A
     return {**{name: value for name, value in changed.items() if name in known}, **changes}
 
 
-def begins_from_a_run(run: Run, model: str) -> bool:
-    """Whether the run began from another one, which `model` can begin from too."""
+def is_initialised_from_a_run(run: Run, model: str) -> bool:
+    """Whether the run was initialised from another one, from which `model` can be too."""
     return bool(run.plan.ancestry) and model == run.plan.model
 
 
 def command(run: Run, model: str, changes: Mapping[str, Any], budget: Mapping[str, float | int]) -> str:
     plan = run.plan
     words = ["seqloom", "train", plan.task, plan.sources.data, "--model", model]
-    words += ["--from", plan.ancestry[0].run] if begins_from_a_run(run, model) else []
+    words += ["--from", plan.ancestry[0].run] if is_initialised_from_a_run(run, model) else []
     for option, value in (("valid", plan.sources.valid), ("test", plan.sources.test)):
         words += [f"--{option}", value] if value is not None else []
     for name, amount in budget.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.explain.prescriptions import Prescription, begins_from_a_run, settings_of
+from seqloom.explain.prescriptions import Prescription, is_initialised_from_a_run, settings_of
 from seqloom.run import Run, train
 
 _CONTROLS, _CURED = 3, 2
@@ -83,7 +83,7 @@ def _score(run: Run, cure: Prescription, seed: int, folder: Path) -> float:
     try:
         trained = train(
             plan.task, plan.sources.data, model=cure.model, valid=plan.sources.valid, test=plan.sources.test,
-            initialise_from=plan.ancestry[0].run if begins_from_a_run(run, cure.model) else None,
+            initialise_from=plan.ancestry[0].run if is_initialised_from_a_run(run, cure.model) else None,
             out=folder, seed=seed, quiet=True, settings=settings_of(run, cure.model, cure.changes), **cure.budget,  # type: ignore[arg-type]
         )  # fmt: skip
     except RequestError:

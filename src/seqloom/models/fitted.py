@@ -75,7 +75,7 @@ class FittedByPasses(Fitted):
 
     @abstractmethod
     def begin_again(self, folder: Path) -> None:
-        """After `begin`, before `restore`: the same, for a training that began from another model and is resumed.
+        """After `begin`, before `restore`: the same, for a resumed training that was initialised from another model.
         `folder`: that of the training."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Tables of a network that begins from another: the rows of the earlier vocabulary and labels are kept exactly, and new
+"""Tables of a network initialised from another: the rows of the earlier vocabulary and labels are kept exactly, and new
 rows are added after them."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class GrowsItself(Protocol):
     """A module with tensors that do not grow by new rows and columns after the earlier ones."""
 
     def grown_from(self, earlier: Tensors) -> dict[str, Tensor]:
-        """These tensors for a module that begins from another with the tensors `earlier`; this one was built for the
+        """These tensors for a module initialised from another with the tensors `earlier`; this one was built for the
         new data. All names are those within the module."""
         ...
 
@@ -43,13 +43,13 @@ def grown_tensors(earlier: Tensors, network: nn.Module) -> dict[str, Tensor]:
 def _grown(name: str, earlier: Tensors, fresh: Tensor) -> Tensor:
     """The fresh tensor, with the earlier one in its first rows and columns."""
     if name not in earlier:
-        raise RequestError("the run to begin from has no such weights", where="--from", got=name)
+        raise RequestError("the run to initialise from has no such weights", where="--from", got=name)
     before = earlier[name]
     if before.shape == fresh.shape:
         return before
     if before.dim() != fresh.dim() or any(a > b for a, b in zip(before.shape, fresh.shape, strict=True)):
         raise RequestError(
-            "the weights of the run to begin from have another shape",
+            "the weights of the run to initialise from have another shape",
             where="--from",
             got=tuple(before.shape),
             expected=tuple(fresh.shape),

@@ -1,4 +1,4 @@
-"""The n-grams of two tries of a bag of words in one, so that a model can begin from another."""
+"""The n-grams of two tries of a bag of words in one, so that a model can be initialised from another."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def command(run: Run) -> str:
 
 
 def _ancestry(run: Run) -> list[str]:
-    """The runs that this one began from, the nearest first."""
+    """The runs that this one was initialised from, the nearest first."""
     if not run.plan.ancestry:
         return []
     header = ("run", "model", "taken", "SHA-256 of the weights", "SHA-256 of the tokenizer or codec")

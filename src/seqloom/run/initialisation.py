@@ -33,7 +33,7 @@ _TABLE_DIMS = ("embedding.dim", "words.dim")
 
 @dataclass(frozen=True)
 class Initialisation:
-    """A run to begin from, seen from a new training of `task` and `model`. `plan`: that of the run, or of the training
+    """A run to initialise from, for a new training of `task` and `model`. `plan`: that of the run, or of the training
     that is resumed. `codec`: likewise; it grows only in a new training. `checkpoint`: of a training that is resumed."""
 
     task: str
@@ -46,7 +46,7 @@ class Initialisation:
 
     @classmethod
     def from_run(cls, folder: Path, task: str, model: str | None) -> Initialisation:
-        """Raises RequestError for a folder without a finished run, and for a run that nothing can begin from."""
+        """Raises RequestError for a folder without a finished run, and for a run without weights to initialise from."""
         plan = Plan.load_trained(folder)
         definition = tasks[plan.task]
         codec = definition.recipe(plan.settings).load(folder)
@@ -54,7 +54,7 @@ class Initialisation:
         model = model or (plan.model if task == plan.task else _model_with_layer_of(task, plan.model))
         if isinstance(fitted, FittedInOnePass):
             raise RequestError(
-                "a model that is fitted in one pass has no weights to begin from",
+                "a model that is fitted in one pass has no weights to initialise from",
                 where="--from",
                 got=f"{folder}, a run of {plan.task} {plan.model}",
                 expected="a run of a network or of word vectors",
@@ -62,7 +62,7 @@ class Initialisation:
             )
         if (fitted is not None or task == "vectors") and (task, model) != (plan.task, plan.model):
             raise RequestError(
-                "word vectors begin from word vectors of the same model",
+                "word vectors are initialised from word vectors of the same model",
                 where="--from",
                 got=f"{plan.task} {plan.model}",
                 expected=f"{task} {model}",
@@ -75,11 +75,11 @@ class Initialisation:
 
     @classmethod
     def resumed(cls, out: Path, folder: Path, task: str, model: str | None) -> Initialisation:
-        """That of the training in `out`, which began from the run in `folder`. The run need not exist any more."""
+        """That of the training in `out`, initialised from the run in `folder`. The run need not exist any more."""
         plan = Plan.load(out)
         if not plan.ancestry or Path(plan.ancestry[0].run).resolve() != folder.resolve():
             raise RequestError(
-                "the training did not begin from this run",
+                "the training was not initialised from this run",
                 where=str(out),
                 got=str(folder),
                 expected=plan.ancestry[0].run if plan.ancestry else "no run: leave --from out",
@@ -87,7 +87,7 @@ class Initialisation:
         weights = folder / "model.safetensors"
         if weights.exists() and content_hash(str(weights)) != plan.ancestry[0].weights:
             warn(
-                "the run that this training began from has changed; the training goes on from its own checkpoint",
+                "the run to initialise from has changed; the training resumes from its own checkpoint",
                 where=str(folder),
             )
         checkpoint = current_checkpoint(out / "training")
@@ -110,7 +110,7 @@ class Initialisation:
             is_of_codec = name.startswith(_OF_CODEC) and not name.endswith(_MAY_GROW)
             if is_of_codec and name in inherited and new[name] != inherited[name]:
                 raise RequestError(
-                    "a run that begins from another reads its data as that does",
+                    "a run initialised from another reads its data as that does",
                     where=name,
                     got=values[name],
                     expected=inherited[name],
@@ -181,7 +181,7 @@ class Initialisation:
         return replace(corpus, replay=Replay(old.train, old.valid, files.replay_share))
 
     def prepare(self, trainer: Trainer) -> None:
-        """Lets the trainer begin from the run."""
+        """Lets the trainer initialise the network from the run."""
         nearest = self.ancestry[0]
         trainer.initial = Initial(
             folder=Path(nearest.run),

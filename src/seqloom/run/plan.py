@@ -32,8 +32,8 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Ancestor:
-    """A run that a training began from: its folder, the hashes (SHA-256) of its weights and of its tokenizer or other
-    codec, and what was taken from it."""
+    """A run that a training was initialised from: its folder, the hashes (SHA-256) of its weights and of its tokenizer
+    or other codec, and what was taken from it."""
 
     run: str
     task: str
@@ -46,8 +46,8 @@ class Ancestor:
 @dataclass(frozen=True)
 class Plan:
     """All that a training depends on, as `config.toml` holds it. `contents`: the hash of each data file by its role,
-    because a path may hold other data later; empty for runs of older versions. `ancestry`: the run that it began from,
-    then the one that this began from, and so on."""
+    because a path may hold other data later; empty for runs of older versions. `ancestry`: the run that it was
+    initialised from, then the one that this was initialised from, and so on."""
 
     task: str
     model: str
@@ -159,7 +159,7 @@ def make_settings(
     inherited: Mapping[str, Any] | None = None,
 ) -> Settings:
     """The defaults, changed by the model's preset, then by the values `inherited` from another run, and then by
-    `overrides` (names may be short). An embedding that is initialised from pretrained vectors gets their dimension.
+    `overrides` (names may be short). An embedding initialised from pretrained vectors gets their dimension.
 
     `data`: the path of the training data, whose name may say what kind of data it is; the file is not read.
     """

@@ -125,12 +125,12 @@ def train(
 def _initialisation(
     initialise_from: Run | str | Path | None, task: str, model: str | None, out: str | Path | None, resume: bool
 ) -> Initialisation | None:
-    """The run to begin from, if there is one. Raises RequestError where a training is resumed without it."""
+    """The run to initialise from, if there is one. Raises RequestError where a training is resumed without it."""
     resumed = Path(out) if resume and out is not None and (Path(out) / "config.toml").exists() else None
     if initialise_from is None:
         if resumed is not None and (ancestry := Plan.load(resumed).ancestry):
             raise RequestError(
-                "the training began from another run", where=str(out), expected=f"--from {ancestry[0].run}"
+                "the training was initialised from another run", where=str(out), expected=f"--from {ancestry[0].run}"
             )
         return None
     from seqloom.run.initialisation import Initialisation
@@ -156,7 +156,9 @@ def _replay_source(
     if initialisation is not None:
         _check_network("--replay", task=initialisation.task, model=initialisation.model)
     else:
-        raise RequestError("data is replayed for a run to begin from", where="--replay", expected="also --from RUN")
+        raise RequestError(
+            "data is replayed only with a run to initialise from", where="--replay", expected="also --from RUN"
+        )
     if not 0 < share < 1:
         raise RequestError("the share of replayed data is out of range", where="--replay", got=share, expected="0 to 1")
     return path_of(data, cache_folder()), share

@@ -84,7 +84,7 @@ class _Part:
 
 @dataclass(eq=False)
 class _StreamJob(_Job):
-    """Events that come one after the other, in parts that go on side by side."""
+    """Events that come one after the other, in parts that run side by side."""
 
     parts: list[_Part]
     waiting: asyncio.Queue[Any] = field(default_factory=asyncio.Queue, init=False)

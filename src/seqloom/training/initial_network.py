@@ -1,4 +1,4 @@
-"""A network before its first update that begins from another run: with all its weights, or with the parts that fit."""
+"""A network before its first update initialised from another run: with all its weights, or with the parts that fit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def _checked_tensors(initial: Initial) -> dict[str, Tensor]:
     tensors = read_tensors(path)
     damaged = next((name for name, tensor in tensors.items() if bool(tensor.isnan().any())), None)
     if damaged is not None:
-        raise SeqloomError("a weight of the run to begin from is damaged", where=str(path), got=f"NaN in {damaged}")
+        raise SeqloomError(
+            "a weight of the run to initialise from is damaged", where=str(path), got=f"NaN in {damaged}"
+        )
     return tensors
 
 
@@ -69,11 +71,11 @@ def _check_sizes(initial: Initial, task: NetworkTask, tensors: Mapping[str, Tens
         if earlier.get(name) != value and name.partition(".")[0] not in ("training", "decoding")
     }
     raise RequestError(
-        "the weights of the run to begin from do not fit these settings",
+        "the weights of the run to initialise from do not fit these settings",
         where=", ".join(differing) or min(names),
         got=", ".join(f"{name}={value}" for name, value in differing.items()) or None,
         expected=", ".join(f"{name}={earlier.get(name)}" for name in differing) or "the settings of that run",
-        hint="a run that begins from another keeps the sizes of its layers; leave these settings out",
+        hint="a run initialised from another keeps the sizes of its layers; leave these settings out",
     )
 
 
@@ -128,7 +130,7 @@ def _described(named: Mapping[str, Tensor], taken: set[str], initial: Initial) -
     parts = {part_of(name): None for name in named}
     if not taken:
         raise RequestError(
-            "nothing of the run to begin from fits the new network",
+            "nothing of the run to initialise from fits the new network",
             where="--from",
             got=str(initial.folder),
             expected=f"a run with one of its parts: {', '.join(parts)}",

@@ -72,8 +72,8 @@ class TrainingLoop:
         return progress
 
     def begin_from_initial(self) -> None:
-        """If the training begins from another run of the same model, its weights are the first that are evaluated, so
-        that the run is never worse than the other. The checkpoint makes the training independent of the other run."""
+        """If the training is initialised from another run of the same model, its weights are evaluated first, so that
+        the run is never worse than the other. The checkpoint makes the training independent of the other run."""
         initial = self.trainer.initial
         if initial is None or self.progress.updates:
             return

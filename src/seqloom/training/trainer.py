@@ -30,7 +30,7 @@ class Schedule(NamedTuple):
 
 
 class Initial(NamedTuple):
-    """The run that a training begins from. `weights`: the hash of its weights. `settings`: those of the run, None if it
+    """The run that a training is initialised from. `weights`: their hash. `settings`: those of the run, None if it
     is gone. `is_same_model`: the new run has the same task and model, so all weights are taken over. `checkpoint`: that
     of the training to resume, which then needs no weights of the run."""
 
@@ -42,16 +42,20 @@ class Initial(NamedTuple):
     checkpoint: Path | None = None
 
     def weights_file(self) -> Path:
-        """The file of the weights. Raises SeqloomError if they are not those that the training is to begin from."""
+        """The file of the weights. Raises SeqloomError if they are not those to initialise from."""
         path = self.folder / "model.safetensors"
         if not path.exists():
             raise SeqloomError(
-                "the run to begin from is gone, and no checkpoint of the training was saved", where=str(self.folder)
+                "the run to initialise from is gone, and no checkpoint of the training was saved",
+                where=str(self.folder),
             )
         weights = content_hash(str(path))
         if weights != self.weights:
             raise SeqloomError(
-                "the run to begin from is no longer what it was", where=str(path), got=weights, expected=self.weights
+                "the run to initialise from is no longer what it was",
+                where=str(path),
+                got=weights,
+                expected=self.weights,
             )
         return path
 
@@ -66,7 +70,7 @@ class Trainer(ABC):
     """Whether training can stop between steps and resume from `state`. If not, a signal interrupts it at once."""
 
     initial: Initial | None = None
-    """The run to begin from, set before `build`."""
+    """The run to initialise from, set before `build`."""
     taken: str = ""
     """What was taken from that run, as text; known after `build`."""
 

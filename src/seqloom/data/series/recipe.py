@@ -114,7 +114,7 @@ class SeriesRecipe:
 
     settings: SeriesSettings
     earlier: SeriesCodec | None = None
-    """That of a run to begin from; then tables are read as in that run."""
+    """That of a run to initialise from; then tables are read as in that run."""
 
     def beginning_with(self, earlier: SeriesCodec, grows: bool) -> SeriesRecipe:  # noqa: ARG002
         """The same recipe with the `earlier` codec, which cannot grow: columns and horizon are sizes of the network."""

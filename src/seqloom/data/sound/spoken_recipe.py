@@ -48,7 +48,7 @@ class _Checked(NamedTuple):
 @dataclass(frozen=True)
 class SpokenRecipe:
     """How recordings become data. `most_seconds`: longer ones are refused; `skip_bad`: what cannot be read is skipped,
-    with a count. `earlier`: the codec of a run to begin from; it `grows` by the tokens that only the new data has."""
+    with a count. `earlier`: that of a run to initialise from; it `grows` by the tokens that only the new data has."""
 
     features: FeatureSettings
     transcripts: TranscriptSettings
@@ -94,7 +94,9 @@ class SpokenRecipe:
         """The same recipe, whose codec begins with the `earlier` one, with new characters of transcripts if it
         `grows`."""
         if not isinstance(earlier, SpokenCodec):
-            raise RequestError("the run to begin from reads no sound", where="--from", expected="a run of transcribe")
+            raise RequestError(
+                "the run to initialise from reads no sound", where="--from", expected="a run of transcribe"
+            )
         return replace(self, earlier=earlier, grows=grows)
 
     def _codec(

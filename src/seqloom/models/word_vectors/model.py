@@ -88,7 +88,8 @@ class WordVectors(FittedByPasses):
         ngrams = inputs[len(self.counts) :]
         if shapes.get("vectors") != (old, dim) or shapes.get("ngrams", (0, dim)) != ngrams.shape:
             raise RequestError(
-                "the vectors to begin from have other sizes", where="--from", got=shapes, expected=f"model.dim={dim}",
+                "the vectors to initialise from have other sizes", where="--from", got=shapes,
+                expected=f"model.dim={dim}",
                 hint="leave out settings of the sizes: model.dim, model.subwords",
             )  # fmt: skip
         if len(ngrams):

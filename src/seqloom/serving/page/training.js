@@ -1,4 +1,4 @@
-// A training as it goes on, or as it went: curves, speed, time left, and what its best weights give for some examples.
+// A training that runs or has ended: curves, speed, time left, and what its best weights give for some examples.
 
 import { curve, short } from "./curve.js";
 import { element, errorPlace, send } from "./dom.js";
