@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from seqloom.data.token_file import UnknownTokens
 
@@ -45,7 +45,10 @@ class Writer(Protocol[Example]):
 
 
 class SavedCodec(Protocol):
-    """What a run's folder keeps of its data besides the model."""
+    """What a run's folder keeps of its data besides the model. `data_kind`: what the data is, in the words of error
+    messages."""
+
+    data_kind: ClassVar[str]
 
     def save(self, folder: Path) -> None: ...
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -86,6 +86,8 @@ class Descriptions(Parallel[FrameFile, "DescriptionCodec"]):
 class DescriptionCodec:
     """The scales of channels (`frames.json`), the tokenizer, and the tokens of the longest text of the training data.
     `parts`: the steps that a vector is cut into."""
+
+    data_kind: ClassVar[str] = "vectors with texts"
 
     frames: FrameCodec
     tokenizer: Tokenizer

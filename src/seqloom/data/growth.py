@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from seqloom.data.codec import SavedCodec
 from seqloom.data.tokenizer import Tokenizer
 from seqloom.errors import RequestError
 
-Kind = TypeVar("Kind")
+Kind = TypeVar("Kind", bound=SavedCodec)
 
 
 def grown_tokenizer(earlier: Tokenizer, learnt: Tokenizer) -> Tokenizer:
@@ -39,7 +40,7 @@ def form_of(tokenizer: Tokenizer) -> dict[str, Any]:
     return {"kind": kind, "lowercase": is_lowercase, "punctuation": kind == "word" and divides == "Sequence"}
 
 
-def source_tokenizer(earlier: object, learnt: object) -> Tokenizer:
+def source_tokenizer(earlier: SavedCodec, learnt: SavedCodec) -> Tokenizer:
     """The tokenizer of what the earlier run reads. Raises RequestError if it does not read text; `learnt`: the codec of
     the new data."""
     tokenizer: Tokenizer | None = getattr(earlier, "source_tokenizer", None)
@@ -53,37 +54,24 @@ def grown_names(earlier: Iterable[str], learnt: Iterable[str]) -> tuple[str, ...
     return tuple(dict.fromkeys([*earlier, *learnt]))
 
 
-_KINDS = {
-    "AlgorithmCodec": "exercises of an algorithm",
-    "DescriptionCodec": "vectors with texts",
-    "LabelledCodec": "examples with labels",
-    "PairCodec": "pairs of texts",
-    "PhraseCodec": "text",
-    "SeriesCodec": "series in time",
-    "SpokenCodec": "sound",
-    "TagCodec": "words with tags",
-    "TextCodec": "text",
-}
-
-
-def of_kind(earlier: object, kind: type[Kind]) -> Kind:
+def of_kind(earlier: SavedCodec, kind: type[Kind]) -> Kind:
     """The codec of a run to initialise from. Raises RequestError if it is not of this kind."""
     if not isinstance(earlier, kind):
         raise _other_kind(type(earlier), kind)
     return earlier
 
 
-def other_data(earlier: object, learnt: object) -> RequestError:
+def other_data(earlier: SavedCodec, learnt: SavedCodec) -> RequestError:
     """The error for a run whose data is of another kind, such as numbers instead of text."""
     return _other_kind(type(earlier), type(learnt))
 
 
-def _other_kind(earlier: type, learnt: type) -> RequestError:
-    kinds = [_KINDS.get(codec.__name__, codec.__name__) for codec in (earlier, learnt)]
+def _other_kind(earlier: type[SavedCodec], learnt: type[SavedCodec]) -> RequestError:
+    kind, expected = earlier.data_kind, learnt.data_kind
     return RequestError(
         "the run to initialise from reads another kind of data",
         where="--from",
-        got=kinds[0] if kinds[0] != kinds[1] else f"other {kinds[0]}: numbers, or another number of channels",
-        expected=kinds[1],
+        got=kind if kind != expected else f"other {kind}: numbers, or another number of channels",
+        expected=expected,
         hint="a run can be initialised from one of the same task, or from one that reads the same kind of text",
     )

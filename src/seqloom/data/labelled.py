@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,8 @@ class ExtraVocabulary(NamedTuple):
 @dataclass(frozen=True)
 class LabelledCodec:
     """The labels (`labels.json`), and the tokenizer or the channel scales that turn sources into numbers."""
+
+    data_kind: ClassVar[str] = "examples with labels"
 
     labels: Labels
     sources: TextCodec | FrameCodec

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -69,6 +69,8 @@ class Pairs(Parallel[TokenFile, "PairCodec"]):
 @dataclass(frozen=True)
 class PairCodec:
     """The tokenizers of both sides, saved as `tokenizer.json` if they are the same, otherwise as a file each."""
+
+    data_kind: ClassVar[str] = "pairs of texts"
 
     source: Tokenizer
     target: Tokenizer

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -55,6 +55,8 @@ class SyntheticData:
 @dataclass(frozen=True)
 class AlgorithmCodec:
     """The algorithm that `NAME` or `NAME:setting=value,setting=value` denotes; saved as `algorithm.json`."""
+
+    data_kind: ClassVar[str] = "exercises of an algorithm"
 
     name: str
     settings: Settings

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,8 @@ class TaggedFile:
 @dataclass(frozen=True)
 class TagCodec:
     """The vocabularies of words and characters (`vocabulary.json`) and the labels (`labels.json`)."""
+
+    data_kind: ClassVar[str] = "words with tags"
 
     spelling: Spelling
     labels: Labels

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from seqloom.data.corpus import Recipe
 from seqloom.data.growth import grown_tokenizer, source_tokenizer
@@ -22,6 +22,8 @@ _FILE = "tokenizer.json"
 @dataclass(frozen=True)
 class TextCodec:
     """A tokenizer, saved as `tokenizer.json`."""
+
+    data_kind: ClassVar[str] = "text"
 
     tokenizer: Tokenizer
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sized
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,8 @@ class SeriesSettings(ColumnSettings):
 @dataclass(frozen=True)
 class SeriesCodec:
     """What a run saves about its data: how tables are read, the grid of times, the horizon."""
+
+    data_kind: ClassVar[str] = "series in time"
 
     columns: Columns
     categories: Categories

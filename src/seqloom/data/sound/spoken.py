@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,8 @@ class SpokenData:
 class SpokenCodec:
     """What a run keeps of its data: how sound becomes frames, and the tokenizer. `features.rate` is known. `mean` and
     `deviation`: of each band over the training data."""
+
+    data_kind: ClassVar[str] = "sound"
 
     features: FeatureSettings
     mean: tuple[float, ...]
