@@ -327,6 +327,8 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "sound": ("transcribe", "classify", {}, "reads no sound"),
     "vectors": ("classify", "vectors", {}, "word vectors are initialised"),
     "other vectors": ("vectors skipgram", "vectors", {"model": "skipgram"}, "word vectors are initialised"),
+    "vectors from a network": ("vectors", "language-model", {"model": "skipgram"}, "only a network is initialised"),
+    "counts from a network": ("language-model", "language-model", {"model": "ngram"}, "only a network is initialised"),
     "other dimensions": ("vectors", "vectors", {"settings": {"dim": 9}}, "other sizes"),
     "a wrong part": ("classify", "classify", {"freeze": ["embeding"]}, "no part of this network"),
     "frozen vectors": ("vectors", "vectors", {"freeze": ["embedding"]}, "not a network"),

@@ -19,7 +19,7 @@ from seqloom.run.plan import Ancestor, Plan, make_settings, settings_type
 from seqloom.runtime import cache_folder
 from seqloom.storage.arrays import map_arrays
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import FitsWithoutGradients
+from seqloom.tasks.capabilities import FitsWithoutGradients, FittedSettings
 from seqloom.training.checkpoint_folder import current_checkpoint
 from seqloom.training.trainer import Initial, Trainer
 
@@ -60,13 +60,20 @@ class Initialisation:
                 expected="a run of a network or of word vectors",
                 hint="n-gram models are interpolated: --merge RUN" if plan.model == "ngram" else None,
             )
-        if (fitted is not None or task == "vectors") and (task, model) != (plan.task, plan.model):
+        if fitted is None and issubclass(tasks[task].settings(model), FittedSettings):
+            raise RequestError(
+                "only a network is initialised from a network",
+                where="--from",
+                got=f"{plan.task} {plan.model} for {task} {model}",
+                expected="--model of a network, or --from a run of word vectors for word vectors",
+            )
+        if fitted is not None and (task, model) != (plan.task, plan.model):
             raise RequestError(
                 "word vectors are initialised from word vectors of the same model",
                 where="--from",
                 got=f"{plan.task} {plan.model}",
                 expected=f"{task} {model}",
-                hint="a network takes word vectors by its setting embedding.from" if fitted is not None else None,
+                hint="a network takes word vectors by its setting embedding.from",
             )
         ancestor = Ancestor(
             str(folder), plan.task, plan.model, content_hash(str(folder / "model.safetensors")), _digest(codec)
@@ -147,7 +154,7 @@ class Initialisation:
         CRF, and how an adaptive softmax is divided. Pretrained vectors are part of the weights already."""
         fixed: dict[str, Any] = {"training.freeze": ()} if "training.freeze" in earlier else {}
         fixed |= {name: "" for name in ("embedding.from", "words.from") if name in earlier and self.task != "classify"}
-        if self.task == "vectors" or not hasattr(self.plan.settings, "training"):
+        if isinstance(self.plan.settings, FittedSettings):
             return fixed
         path = Path(self.ancestry[0].run) / "model.safetensors"
         names = _tensor_names(path)
