@@ -11,12 +11,13 @@ export function curve(title, lines, { xName, mark = null, markName = "" }) {
   const x = (value) => LEFT + ((WIDTH - LEFT - RIGHT) * (value - left)) / (right - left);
   const y = (value) => HEIGHT - BOTTOM - ((HEIGHT - TOP - BOTTOM) * (value - low)) / (high - low);
   const svg = drawing("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title} by ${xName}; the table below has the numbers` });
-  for (const tick of ticks(low, high, 4)) {
+  const rules = ticks(low, high, 4), marks = ticks(left, right, 5);
+  for (const tick of rules) {
     svg.append(drawing("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick), class: "rule" }),
-      drawing("text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end", class: "soft" }, short(tick)));
+      drawing("text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end", class: "soft" }, label(tick, rules)));
   }
-  for (const tick of ticks(left, right, 5)) {
-    svg.append(drawing("text", { x: x(tick), y: HEIGHT - 8, "text-anchor": "middle", class: "soft" }, short(tick)));
+  for (const tick of marks) {
+    svg.append(drawing("text", { x: x(tick), y: HEIGHT - 8, "text-anchor": "middle", class: "soft" }, label(tick, marks)));
   }
   if (mark !== null && mark >= left && mark <= right) {
     svg.append(drawing("line", { x1: x(mark), x2: x(mark), y1: TOP, y2: HEIGHT - BOTTOM, class: "mark" }, drawing("title", {}, markName)));
@@ -46,6 +47,12 @@ export function ticks(low, high, count) {
   const made = [];
   for (let place = Math.ceil(low / step); place * step <= high + step * 1e-9; place++) made.push(Number((place * step).toPrecision(12)));
   return made;
+}
+
+// With as many decimals as tell the ticks apart.
+function label(tick, all) {
+  const step = all.length > 1 ? all[1] - all[0] : 0;
+  return step > 0 && step < 1 && Math.abs(tick) < 1e4 ? tick.toFixed(Math.min(Math.ceil(-Math.log10(step) - 1e-9), 6)) : short(tick);
 }
 
 export function short(value) {
