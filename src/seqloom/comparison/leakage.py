@@ -10,6 +10,7 @@ from seqloom.comparison.verdict import listed
 from seqloom.data.labelled import LabelledData
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import UNK
+from seqloom.distinct import distinct
 
 _LEAST_PRECISION, _LEAST_RECALL, _LEAST_EXAMPLES, _LARGEST_SHARE = 0.98, 0.8, 10, 0.9
 
@@ -29,7 +30,7 @@ def telling_tokens(train: Any) -> dict[str, str]:
     lengths = np.diff(train.sources.offsets)
     rows = np.repeat(np.arange(len(lengths)), lengths)
     # Each token counts once in an example.
-    pairs = np.unique(rows * tokenizer.vocab_size + np.asarray(train.sources.ids, dtype=np.int64))
+    pairs = distinct(rows * tokenizer.vocab_size + np.asarray(train.sources.ids, dtype=np.int64))
     rows, tokens = pairs // tokenizer.vocab_size, pairs % tokenizer.vocab_size
     counted = known[rows] & (tokens != UNK)
     keys = tokens[counted] * classes + train.class_ids[rows[counted]]

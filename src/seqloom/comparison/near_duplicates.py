@@ -15,6 +15,7 @@ from seqloom.data.corpus import CustomRecipe, Recipe, Sources
 from seqloom.data.divided_texts import PlacedText, divided_texts
 from seqloom.data.input_source import is_table
 from seqloom.data.splits import same_text
+from seqloom.distinct import distinct
 from seqloom.files import read_lines
 
 SIMILARITY = 0.8
@@ -146,8 +147,7 @@ class _Ngrams:
         keys = np.empty(0, np.uint64)
         if len(stream) >= size:
             inside = rows[size - 1 :] == rows[: len(rows) - size + 1]  # of one text
-            keys = np.sort(rows[size - 1 :][inside] << np.uint64(_HASH_BITS) | _hashed(stream, size)[inside])
-            keys = keys[np.diff(keys, prepend=~keys[:1]) != 0]
+            keys = distinct(rows[size - 1 :][inside] << np.uint64(_HASH_BITS) | _hashed(stream, size)[inside])
         self.rows = (keys >> np.uint64(_HASH_BITS)).astype(np.int64)
         self.hashes = keys & np.uint64(2**_HASH_BITS - 1)
         self.sizes = np.bincount(self.rows, minlength=len(texts))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.distinct import distinct
 from seqloom.models.ngram_features import NGrams, trie_of
 
 _NONE = np.zeros(0, np.int64)
@@ -27,7 +28,7 @@ def united(first: NGrams, second: NGrams) -> Union:
     parents, last, places = _NONE, _NONE, [_NONE, _NONE]
     for level in range(max(len(trie.levels) for trie in tries)):
         keys = [trie.keys(level, place, vocab_size) for trie, place in zip(tries, places, strict=True)]
-        both = np.unique(np.concatenate(keys))
+        both = distinct(np.concatenate(keys))
         added = [len(last) + np.searchsorted(both, key) for key in keys]
         places = [np.concatenate(parts) for parts in zip(places, added, strict=True)]
         parents = np.concatenate([parents, both // vocab_size - 1])

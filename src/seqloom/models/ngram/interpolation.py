@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, PAD, UNK
+from seqloom.distinct import distinct
 from seqloom.models.ngram import query
 from seqloom.models.ngram.estimate import LOG_ZERO, Estimates
 from seqloom.models.ngram.pruning import num_children, weigh
@@ -57,7 +58,7 @@ def _united(first: Trie, second: Trie) -> Trie:
     places = [np.arange(part.vocab_size, dtype=np.uint64) for part in (first, second)]
     for level in range(1, max(first.order, second.order)):
         keys = [_keys(part, level, place) for part, place in zip((first, second), places, strict=True)]
-        united = np.unique(np.concatenate(keys))
+        united = distinct(np.concatenate(keys))
         parents = (united >> _WORD_BITS).astype(np.int64)
         children = np.bincount(parents, minlength=len(trie.words[-1]))
         trie.begin.append(np.append(0, children.cumsum()).astype(np.uint32))
