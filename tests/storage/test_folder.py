@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import time
 from pathlib import Path
 
 import pytest
 
 from seqloom.errors import RequestError
-from seqloom.storage.folder import facts_of, is_whole, new_folder
+from seqloom.storage.folder import facts_of, is_locked, is_whole, locked_new_folder, new_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -84,3 +86,21 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> No
         os.utime(left, (time.time() - 90_000,) * 2)
     write(tmp_path / "folder")
     assert names(tmp_path) == [".other.2.0.part", "folder"]
+
+
+@pytest.mark.parametrize("process", [10**30, float("inf"), "none", 2**30])
+def test_a_lock_that_no_process_holds_is_none(process: object, tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text(json.dumps({"machine": platform.node(), "process": process}))
+    assert not is_locked(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"\xff", b"null"])
+def test_a_lock_with_damaged_content_is_one_while_it_is_held(content: bytes, tmp_path: Path) -> None:
+    with locked_new_folder(tmp_path / "folder") as folder:
+        lock = next(path for path in folder.iterdir() if path.is_file())
+        lock.write_bytes(content)
+        assert is_locked(folder)
+    folder.mkdir()
+    assert not is_locked(folder)
+    lock.write_bytes(content)
+    assert not is_locked(folder)
