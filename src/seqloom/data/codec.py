@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from seqloom.data.token_file import UnknownTokens
+from seqloom.files import write_atomic
 
 Example = TypeVar("Example")
 
@@ -65,6 +67,21 @@ class SavedCodec(Protocol):
         first, in their order, so that rows of its tables keep their numbers. Raises RequestError if the other run reads
         another kind of data."""
         ...
+
+
+class SavedAsJson(ABC):
+    """A codec that is one JSON file in the run's folder."""
+
+    file: ClassVar[str]
+
+    @abstractmethod
+    def to_json(self) -> str: ...
+
+    def save(self, folder: Path) -> None:
+        write_atomic(folder / self.file, self.to_json())
+
+    def fingerprint(self) -> str:
+        return self.to_json()
 
 
 class Codec(SavedCodec, Protocol[Example, StoredOut]):

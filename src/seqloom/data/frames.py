@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.data.codec import SavedAsJson
 from seqloom.data.example import Frames
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import make_folder, write_atomic, writing
+from seqloom.files import make_folder, writing
 from seqloom.storage.flat_file import FlatFileWriter, map_flat_file
 
-_FILE = "frames.json"
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -65,9 +65,11 @@ class FrameFile:
 
 
 @dataclass(frozen=True)
-class FrameCodec:
+class FrameCodec(SavedAsJson):
     """Scales each channel to mean 0 and standard deviation 1 over the training data; saved as `frames.json`. `length`:
     the number of steps if it is the same for all training sequences, otherwise 0."""
+
+    file = "frames.json"
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
@@ -93,10 +95,10 @@ class FrameCodec:
     @classmethod
     def load(cls, folder: Path) -> FrameCodec:
         try:
-            content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+            content = json.loads((folder / cls.file).read_text(encoding="utf-8"))
             return cls(tuple(content["mean"]), tuple(content["deviation"]), content["length"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RequestError("the scales could not be read", where=str(folder / _FILE), got=repr(error)) from None
+            raise RequestError("the scales could not be read", where=str(folder / cls.file), got=repr(error)) from None
 
     @property
     def channels(self) -> int:
@@ -104,12 +106,6 @@ class FrameCodec:
 
     def to_json(self) -> str:
         return json.dumps({"mean": self.mean, "deviation": self.deviation, "length": self.length}, indent=0) + "\n"
-
-    def save(self, folder: Path) -> None:
-        write_atomic(folder / _FILE, self.to_json())
-
-    def fingerprint(self) -> str:
-        return self.to_json()
 
     def facts(self) -> dict[str, int]:
         return {"channels": self.channels}

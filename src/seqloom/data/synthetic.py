@@ -17,12 +17,11 @@ from seqloom.config import Settings, build, flatten, parse_assignments
 from seqloom.data.algorithms import algorithms
 from seqloom.data.algorithms.algorithm import Algorithm, SyntheticExample
 from seqloom.data.batches import Batch
+from seqloom.data.codec import SavedAsJson
 from seqloom.data.corpus import Corpus, Sources
 from seqloom.data.growth import of_kind
 from seqloom.errors import RequestError
-from seqloom.files import write_atomic
 
-_FILE = "algorithm.json"
 _STEPS = 1_000
 """Batches of an epoch; there are always new examples."""
 
@@ -53,10 +52,11 @@ class SyntheticData:
 
 
 @dataclass(frozen=True)
-class AlgorithmCodec:
+class AlgorithmCodec(SavedAsJson):
     """The algorithm that `NAME` or `NAME:setting=value,setting=value` denotes; saved as `algorithm.json`."""
 
     data_kind: ClassVar[str] = "exercises of an algorithm"
+    file = "algorithm.json"
 
     name: str
     settings: Settings
@@ -73,22 +73,18 @@ class AlgorithmCodec:
     @classmethod
     def load(cls, folder: Path) -> AlgorithmCodec:
         try:
-            content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+            content = json.loads((folder / cls.file).read_text(encoding="utf-8"))
             return cls(content["name"], build(algorithms[content["name"]].settings, content["settings"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RequestError("the algorithm could not be read", where=str(folder / _FILE), got=repr(error)) from None
+            raise RequestError(
+                "the algorithm could not be read", where=str(folder / cls.file), got=repr(error)
+            ) from None
 
     def algorithm(self) -> Algorithm:
         return algorithms[self.name](self.settings)  # type: ignore[call-arg]
 
     def to_json(self) -> str:
         return json.dumps({"name": self.name, "settings": self.settings.model_dump()}, indent=1) + "\n"
-
-    def save(self, folder: Path) -> None:
-        write_atomic(folder / _FILE, self.to_json())
-
-    def fingerprint(self) -> str:
-        return self.to_json()
 
     def begin_from(self, earlier: Any) -> AlgorithmCodec:
         """The new exercises, of vectors of the same sizes."""

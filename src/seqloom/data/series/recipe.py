@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from seqloom.data.codec import SavedAsJson
 from seqloom.data.corpus import Corpus, Sources
 from seqloom.data.growth import of_kind
 from seqloom.data.input_source import content_hash, rereadable
@@ -21,10 +22,8 @@ from seqloom.data.series.frequency import Frequency
 from seqloom.data.series.panel import Panel, SeriesData, seasonal_differences, split_in_time
 from seqloom.data.series.table import Categories, SeriesTable, read_panel
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import reading, write_atomic
+from seqloom.files import reading
 from seqloom.runtime import cache_folder
-
-_FILE = "series.json"
 
 _SHORTEST_HORIZON = 6
 
@@ -53,10 +52,11 @@ class SeriesSettings(ColumnSettings):
 
 
 @dataclass(frozen=True)
-class SeriesCodec:
+class SeriesCodec(SavedAsJson):
     """What a run saves about its data: how tables are read, the grid of times, the horizon."""
 
     data_kind: ClassVar[str] = "series in time"
+    file = "series.json"
 
     columns: Columns
     categories: Categories
@@ -78,7 +78,7 @@ class SeriesCodec:
 
     @classmethod
     def load(cls, folder: Path) -> SeriesCodec:
-        path = folder / _FILE
+        path = folder / cls.file
         try:
             with reading(path):
                 content = json.loads(path.read_text(encoding="utf-8"))
@@ -95,12 +95,6 @@ class SeriesCodec:
     def to_json(self) -> str:
         content = {**self.__dict__, "columns": self.columns.model_dump(), "frequency": asdict(self.frequency)}
         return json.dumps(content, indent=1) + "\n"
-
-    def save(self, folder: Path) -> None:
-        write_atomic(folder / _FILE, self.to_json())
-
-    def fingerprint(self) -> str:
-        return self.to_json()
 
     def begin_from(self, earlier: Any) -> SeriesCodec:
         """Tables are read as in the earlier run."""
