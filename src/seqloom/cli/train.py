@@ -54,7 +54,7 @@ def train(
     ] = None,
     freeze: Annotated[
         str | None,
-        typer.Option(metavar="PART,...", help="parts of the network that do not learn, such as embedding,encoder"),
+        typer.Option(metavar="PART,...", help="parts of the network that are not trained, such as embedding,encoder"),
     ] = None,
     replay: Annotated[
         str | None,

@@ -84,7 +84,7 @@ def train(
 
     `initialise_from`: a finished run, whose settings, tokenizer and weights are the beginning; new words and labels get
     new rows. Without `model` it is the model of that run. From a run of another task or model, the parts that fit are
-    taken. `freeze`: names of parts of the network that do not learn. `replay`: data of the earlier training and the
+    taken. `freeze`: names of parts of the network that are not trained. `replay`: data of the earlier training and the
     share of the training targets that are drawn from it, against forgetting.
 
     Raises RequestError for invalid requests, and SeqloomError if the data or the training fails.

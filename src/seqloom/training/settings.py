@@ -21,7 +21,7 @@ class TrainingSettings(Settings):
     clip_norm: float = Field(1.0, ge=0, description="largest norm of the gradient of all weights; 0: no limit")
     accumulate: int = Field(1, gt=0, le=2**20, description="batches per update")
     freeze: tuple[str, ...] = Field(
-        (), validate_default=False, description="parts of the network that do not learn, such as embedding,encoder"
+        (), validate_default=False, description="parts of the network that are not trained, such as embedding,encoder"
     )
     precision: Precision = Field("auto", description="auto: bfloat16 where the processor multiplies it natively")
     average: float = Field(
