@@ -186,16 +186,30 @@ def is_locked(folder: Path) -> bool:
     """Whether a process works in `folder` that has locked it. A process on this machine is known by its number, so that
     asking does not disturb one that is about to lock the folder."""
     try:
-        with (folder / _LOCK).open(encoding="utf-8") as stream:
-            facts = json.loads(stream.read() or "{}")
-            if facts.get("machine") == platform.node() and not _is_running(int(facts["process"])):
+        with (folder / _LOCK).open("rb") as stream:
+            if _has_ended(stream.read()):
                 return False
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return True  # the lock is held, or its owner has just begun to write
+    except OSError:  # the lock is held
+        return True
     return False
+
+
+def _has_ended(lock: bytes) -> bool:
+    """Whether the content of a lock names a process of this machine that has ended."""
+    try:
+        facts = json.loads(lock)
+        return facts["machine"] == platform.node() and not _is_running(int(facts["process"]))
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ):  # damaged, or its owner is about to write it
+        return False
 
 
 def _is_running(process: int) -> bool:
