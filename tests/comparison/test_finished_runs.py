@@ -56,4 +56,19 @@ def test_finished_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     with pytest.raises(RequestError, match="it was trained on this data"):
         compare_runs(runs[:2], text, out=tmp_path / "trained-on", threads=1)
     assert "not the folder of a run" in cli("compare", str(runs[0]), "nothing", other, "--out", "x").errors
-    assert "as they are" in cli(*arguments, "--models", "rnn").errors
+    for option, value in (("--models", "rnn"), ("--minutes", "3"), ("--set", "hidden_size=3")):
+        errors = cli(*arguments, option, value).errors
+        assert "as they are" in errors
+        assert option in errors
+
+
+def test_finished_runs_read_chosen_columns(tmp_path: Path) -> None:
+    text, other = write_text(tmp_path / "text.txt", lines=80), write_text(tmp_path / "other.txt", lines=30)
+    runs = [train(text, tmp_path / "a"), train(text, tmp_path / "b", seed=2)]
+    table = tmp_path / "other.jsonl"
+    rows = [{"n": 1, "said": line} for line in Path(other).read_text().splitlines()]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    compared = compare_runs(runs, table, out=tmp_path / "compared", columns={"text": "said"}, threads=1)
+    expected = seqloom.load(runs[0]).evaluate(other)["perplexity"]
+    assert compared.report["runs"][0]["summary"]["test"]["perplexity"] == pytest.approx(expected)
+    assert "--columns text=said" in compared.report["command"]

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from seqloom.comparison.report_content import Comparison
 
 
+_OPTIONS_OF_RUNS = {"arguments", "out", "columns", "threads", "figures", "json"}
+"""Those that a comparison of finished runs takes."""
+
+
 def compare(
+    context: typer.Context,
     arguments: Annotated[
         list[str],
         typer.Argument(
@@ -89,8 +94,11 @@ def compare(
 
     *first, data = arguments
     if len(first) != 1 or (Path(first[0]) / "config.toml").exists():
-        _check_runs(first, models)
-        _print(compare_runs(first, data, out=out, threads=threads, figures=figures), json)
+        _check_runs(first, context)
+        scored = compare_runs(
+            first, data, out=out, columns=parse_columns(columns or ""), threads=threads, figures=figures
+        )
+        _print(scored, json)
         return
     (task,) = first
 
@@ -118,7 +126,7 @@ def compare(
     _print(comparison, json)
 
 
-def _check_runs(folders: list[str], models: str) -> None:
+def _check_runs(folders: list[str], context: typer.Context) -> None:
     """Refuses arguments that are neither a task and data nor runs and data."""
     if not folders:
         raise RequestError("a comparison needs two arguments or more", expected="TASK DATA, or RUN RUN ... DATA")
@@ -127,8 +135,11 @@ def _check_runs(folders: list[str], models: str) -> None:
             raise RequestError(
                 "this is not the folder of a run", where=folder, expected="TASK DATA, or RUN RUN ... DATA"
             )
-    if models:
-        raise RequestError("finished runs are compared as they are", where="--models", hint="leave it out")
+    for option in context.params.keys() - _OPTIONS_OF_RUNS:
+        source = context.get_parameter_source(option)
+        if source is not None and source.name == "COMMANDLINE":
+            name = next(part for part in context.command.params if part.name == option).opts[0]
+            raise RequestError("finished runs are compared as they are", where=name, hint="leave it out")
 
 
 def _print(comparison: Comparison, json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import INPUTS_AT_ONCE, Device, File, Json, RunFolder, Threads, print_metrics
+from seqloom.cli.options import INPUTS_AT_ONCE, Columns, Device, File, Json, RunFolder, Threads, print_metrics
 
 if TYPE_CHECKING:
     from seqloom.run import Run
@@ -21,6 +21,7 @@ _KINDS = (".npy", ".tsv")
 def embed(
     run: RunFolder,
     file: File = "-",
+    columns: Columns = None,
     pooling: Annotated[
         str, typer.Option(help="how a line becomes one vector: auto, word-mean, word-sum, last, mean or max")
     ] = "auto",
@@ -42,20 +43,23 @@ def embed(
     last is the last state of the layer. With --similarity, print Spearman's correlation of cosines and ratings with
     its 95 % interval, Pearson's correlation, the pairs compared and the pairs skipped as unknown.
     """
+    from seqloom.data.tables.columns import parse_columns
     from seqloom.run import load
 
-    _check(file, out, similarity, json)
+    _check(file, columns, out, similarity, json)
     loaded = load(run, device=device, threads=threads)
     if similarity is not None:
         print_metrics(loaded.similarity(similarity, pooling)._asdict(), json)
-    elif out is None:
-        for vector in _vectors(loaded, file, pooling):
-            typer.echo(_line(vector))
-    else:
-        _write(out, _vectors(loaded, file, pooling))
+        return
+    vectors = _vectors(loaded, file, parse_columns(columns or ""), pooling)
+    if out is not None:
+        _write(out, vectors)
+        return
+    for vector in vectors:
+        typer.echo(_line(vector))
 
 
-def _check(file: str, out: Path | None, similarity: str | None, json: bool) -> None:
+def _check(file: str, columns: str | None, out: Path | None, similarity: str | None, json: bool) -> None:
     """Refuses options that contradict each other, before any work is done."""
     from seqloom.errors import RequestError
     from seqloom.files import STANDARD_INPUT
@@ -67,16 +71,18 @@ def _check(file: str, out: Path | None, similarity: str | None, json: bool) -> N
         )  # fmt: skip
     if similarity is not None and (out is not None or file != STANDARD_INPUT):
         raise RequestError("--similarity reads its own file and writes none", got=str(out or file))
+    if similarity is not None and columns:
+        raise RequestError("--similarity reads lines of: text TAB text TAB score", where="--columns", got=columns)
     if json and similarity is None:
         raise RequestError(
             "vectors are printed as plain numbers", where="--json", hint="--json works with --similarity"
         )
 
 
-def _vectors(loaded: Run, file: str, pooling: str) -> Iterator[Any]:
+def _vectors(loaded: Run, file: str, columns: dict[str, str], pooling: str) -> Iterator[Any]:
     from seqloom.files import read_blocks
 
-    for block in read_blocks(loaded.inputs(file), file, INPUTS_AT_ONCE):
+    for block in read_blocks(loaded.inputs(file, columns), file, INPUTS_AT_ONCE):
         yield from loaded.embed(block, pooling)
         sys.stdout.flush()
 

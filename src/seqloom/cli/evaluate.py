@@ -132,6 +132,7 @@ def _write_heads(loaded: Run, data: Any, path: Path, figures: Path | None, name:
 def score(
     run: RunFolder,
     file: File = "-",
+    columns: Columns = None,
     tokens: Annotated[
         bool, typer.Option("--tokens", help="print lines of: token TAB log-probability; an empty line after each line")
     ] = False,
@@ -143,10 +144,11 @@ def score(
     The output has a line for each input line: the natural logarithm of its probability (its end included), the number
     of tokens and the number of unknown tokens. For translate, it is the probability of the target given the source.
     """
+    from seqloom.data.tables.columns import parse_columns
     from seqloom.run import load
 
     loaded = load(run, device="cpu", threads=threads)
-    examples = loaded.examples(file)
+    examples = loaded.examples(file, parse_columns(columns or ""))
     while batch := list(itertools.islice(examples, INPUTS_AT_ONCE)):
         if tokens:
             for scores in loaded.score_tokens(batch):

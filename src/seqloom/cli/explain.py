@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqloom.cli.options import Device, Figures, Json, Threads
+from seqloom.cli.options import Columns, Device, Figures, Json, Threads
 from seqloom.json_line import to_json
 
 
@@ -20,6 +20,7 @@ def explain(
         ),
     ],
     out: Annotated[Path, typer.Option(help="the folder for explain.html and explain.json", show_default=False)],
+    columns: Columns = None,
     example: Annotated[
         int | None,
         typer.Option(
@@ -42,6 +43,7 @@ def explain(
     Prints a verdict and commands that should help; writes a page of charts and all numbers of them. Several runs are
     laid over each other in the same charts.
     """
+    from seqloom.data.tables.columns import parse_columns
     from seqloom.errors import RequestError
     from seqloom.explain.explanation import explain as explain_runs
     from seqloom.run import load
@@ -50,7 +52,9 @@ def explain(
     if not folders:
         raise RequestError("explain needs a run and data", got=data, expected="seqloom explain RUN DATA --out DIR")
     runs = [load(folder, device=device, threads=threads) for folder in folders]
-    explanation = explain_runs(runs, data, example=example, text=text, tries=tries, folder=out)
+    explanation = explain_runs(
+        runs, data, columns=parse_columns(columns or ""), example=example, text=text, tries=tries, folder=out
+    )
     explanation.write(out, figures)
     typer.echo(to_json(explanation.to_json()) if json else str(explanation))
     print(f"page: {out / 'explain.html'}", file=sys.stderr)

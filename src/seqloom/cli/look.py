@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from seqloom.cli.options import Data, Json
+from seqloom.cli.options import Columns, Data, Json
 from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
@@ -20,16 +20,17 @@ _WIDTH = 100
 _FACTS_WIDTH = 18
 
 
-def look(data: Data, json: Json = False) -> None:
+def look(data: Data, columns: Columns = None, json: Json = False) -> None:
     """Describe data: format, columns, labels, lengths, duplicates, how it is split, what looks wrong.
 
     Nothing is trained. The last lines suggest a task, models, and a command to paste.
     """
     from seqloom.data.input_source import rereadable
     from seqloom.data.survey.survey import survey
+    from seqloom.data.tables.columns import parse_columns
     from seqloom.runtime import cache_folder
 
-    result = survey(rereadable(data, cache_folder()))
+    result = survey(rereadable(data, cache_folder()), parse_columns(columns or ""))
     result.source = data
     if json:
         typer.echo(to_json({**asdict(result), "suggestion": result.suggestion and result.suggestion._asdict()}))

@@ -161,6 +161,7 @@ def predict(
         from seqloom.cli.forecast import print_forecast
 
         refuse_unknown(changes, ("seed",), loaded.plan.task)
+        loaded.plan.reading(parse_columns(columns or ""))  # refuses columns: the model depends on those of the training
         print_forecast(loaded, file, horizon, paths, seed or 1, anomalies, out, json)
         return
     if horizon or paths or anomalies or out is not None:
@@ -171,11 +172,11 @@ def predict(
     if online and isinstance(loaded.task, Listens):
         from seqloom.cli.transcribe import print_online
 
-        refuse_unknown(changes, (), f"{loaded.plan.task} --online")
+        refuse_unknown(changes | ({"columns": columns} if columns else {}), (), f"{loaded.plan.task} --online")
         print_online(loaded, file, rate, json)
         return
     if online:
-        _answer_online(loaded, file, [*changes, *(["json"] if json else [])])
+        _answer_online(loaded, file, [*changes, *(["json"] if json else []), *(["columns"] if columns else [])])
         return
     shown = _as_json if json else _as_text(proba, n_best is not None and n_best > 1)
     aligned = []

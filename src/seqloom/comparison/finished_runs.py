@@ -19,9 +19,11 @@ from seqloom.comparison.trainings import Training, is_deterministic
 from seqloom.comparison.worst_examples import worst_examples
 from seqloom.config import flatten
 from seqloom.data.input_source import DataSource, content_hash, path_of
+from seqloom.data.tables.columns import columns_text
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
 from seqloom.metrics.example_scores import ExampleScores
+from seqloom.run.run import Run
 from seqloom.runtime import cache_folder
 from seqloom.storage.folder import locked_folder
 from seqloom.training.reports import read_json
@@ -49,30 +51,35 @@ def compare_runs(
     data: DataSource,
     *,
     out: str | Path,
+    columns: Mapping[str, str | int] | None = None,
     threads: int = 0,
     figures: str | Path | None = None,
 ) -> Comparison:
     """Scores finished runs on `data` and returns the scoreboard. Runs that differ only in their seed are one model.
 
-    `out` is the folder of the report. Raises RequestError, with the name of each run and the reason, if runs cannot be
-    compared: not finished, of different tasks, trained on `data`, or with tokenizers that count different targets.
+    `out` is the folder of the report; `columns` are those of the data, by default the ones of each run's training.
+    Raises RequestError, with the name of each run and the reason, if runs cannot be compared: not finished, of
+    different tasks, trained on `data`, or with tokenizers that count different targets.
     """
     folders = list(dict.fromkeys(Path(run) for run in runs))
     path = path_of(data, cache_folder())
     folder = Path(out)
     with locked_folder(folder):
         content = {"runs": [str(run) for run in folders], "data": path}
+        if columns:
+            content["columns"] = columns_text(columns)
         if Path(path).is_file():
             content["contents"] = content_hash(path)
         claim_folder(folder, content)
         scored = [
-            _score(run, path, folder / "examples" / f"{number}.npz", threads) for number, run in enumerate(folders)
+            _score(run, path, columns, folder / "examples" / f"{number}.npz", threads)
+            for number, run in enumerate(folders)
         ]
         _refuse_incomparable(scored, path)
-        return _conclude(scored, path, threads, folder, None if figures is None else Path(figures))
+        return _conclude(scored, path, columns, threads, folder, None if figures is None else Path(figures))
 
 
-def _score(folder: Path, data: str, file: Path, threads: int) -> ScoredRun:
+def _score(folder: Path, data: str, columns: Mapping[str, str | int] | None, file: Path, threads: int) -> ScoredRun:
     """Evaluates a run on the data; `file` and a file of the same name with `.json` keep the scores."""
     with opened(folder, threads) as run:
         summary = run.summary
@@ -80,7 +87,7 @@ def _score(folder: Path, data: str, file: Path, threads: int) -> ScoredRun:
             raise RequestError("a run is not finished", where=str(folder), hint="continue its training with --resume")
         metrics = file.with_suffix(".json")
         if not metrics.exists():
-            encoded = run.read(data)
+            encoded = run.read(data, columns)
             examples = score_examples(run, encoded)
             if examples is not None:
                 save_example_scores(examples, file)
@@ -139,7 +146,14 @@ def _reason(run: ScoredRun, first: ScoredRun) -> str:
     return ""
 
 
-def _conclude(runs: Sequence[ScoredRun], data: str, threads: int, folder: Path, figures: Path | None) -> Comparison:
+def _conclude(
+    runs: Sequence[ScoredRun],
+    data: str,
+    columns: Mapping[str, str | int] | None,
+    threads: int,
+    folder: Path,
+    figures: Path | None,
+) -> Comparison:
     names = _names(runs)
     trainings = [Training(name, run.seed, run.folder) for name, run in zip(names, runs, strict=True)]
     contents = [run_content(training, run.summary) for training, run in zip(trainings, runs, strict=True)]
@@ -161,10 +175,15 @@ def _conclude(runs: Sequence[ScoredRun], data: str, threads: int, folder: Path, 
         "runs": [str(run.folder) for run in runs],
     }
     command = ["seqloom", "compare", *(str(run.folder) for run in runs), data, "--out", str(folder)]
+    command += ["--columns", columns_text(columns)] if columns else []
     facts = {name: ModelFacts(run.model, run.settings) for name, run in zip(names, runs, strict=True)}
     report = make_report(results, terms, shlex.join(command), facts)
     examples = [run.examples for run in runs]
-    report["worst_examples"] = worst_examples(results, trainings, examples, folder, threads, data)
+
+    def read(run: Run) -> Any:
+        return run.read(data, columns)
+
+    report["worst_examples"] = worst_examples(results, trainings, examples, folder, threads, read)
     report["notes"] += _notes(runs, names)
     return write_report(results, report, folder, figures)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import numpy as np
 from seqloom.comparison.examples import held_out, opened
 from seqloom.comparison.results import Results
 from seqloom.comparison.trainings import Training
-from seqloom.data.input_source import DataSource
 from seqloom.files import write_atomic
 from seqloom.metrics.example_scores import ExampleScores
+from seqloom.run.run import Run
 from seqloom.tasks.capabilities import ShowsExamples
 from seqloom.training.reports import read_json
 
@@ -27,15 +27,15 @@ def worst_examples(
     examples: Sequence[ExampleScores | None],
     folder: Path,
     threads: int,
-    data: DataSource | None = None,
+    read: Callable[[Run], Any] = held_out,
 ) -> dict[str, Any]:
-    """Of the first training of the two best models; empty if the task does not show examples. `data` if it is not the
-    held-out data of the runs. `worst_examples.json` in the folder keeps the result, so that the report stays the same.
+    """Of the first training of the two best models; empty if the task does not show examples. `read` returns the test
+    data of a run. `worst_examples.json` in the folder keeps the result, so that the report stays the same.
     """
     path = folder / "worst_examples.json"
     if path.exists():
         return read_json(path)
-    result = _worst_examples(results, trainings, examples, threads, data)
+    result = _worst_examples(results, trainings, examples, threads, read)
     write_atomic(path, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return result
 
@@ -45,7 +45,7 @@ def _worst_examples(
     trainings: Sequence[Training],
     examples: Sequence[ExampleScores | None],
     threads: int,
-    data: DataSource | None,
+    read: Callable[[Run], Any],
 ) -> dict[str, Any]:
     models = [row.model for row in results.rows[:2]]
     places = [next(place for place, t in enumerate(trainings) if t.name == model) for model in models]
@@ -64,7 +64,7 @@ def _worst_examples(
         with opened(trainings[place].folder, threads) as run:
             if not isinstance(run.task, ShowsExamples):
                 return {}
-            test_data = held_out(run) if data is None else run.read(data)
+            test_data = read(run)
             shown = run.task.show_examples(run.trained, test_data, worst.tolist())
             answers.append([example.answer for example in shown])
     metric = results.score.rpartition(" ")[2]

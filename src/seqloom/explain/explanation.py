@@ -54,6 +54,7 @@ def explain(
     runs: Sequence[Run],
     data: DataSource,
     *,
+    columns: Mapping[str, str | int] | None = None,
     example: int | None = None,
     text: str | None = None,
     tries: int = 0,
@@ -61,14 +62,16 @@ def explain(
 ) -> Explanation:
     """Explains runs of one task on the same data.
 
-    `example`: the number of the example, from 1 on, whose inputs are weighed, or `text`; with neither, the first that
-    can be weighed. `tries`: so many of the first prescriptions are trained, with repeats of the run's own settings as
-    the control, in `folder`/trials. Raises RequestError where the runs are of different tasks."""
+    `columns`: those of the data, by default the ones of the training. `example`: the number of the example, from 1 on,
+    whose inputs are weighed, or `text`; with neither, the first that can be weighed. `tries`: so many of the first
+    prescriptions are trained, with repeats of the run's own settings as the control, in `folder`/trials. Raises
+    RequestError where the runs are of different tasks.
+    """
     tasks = {run.plan.task for run in runs}
     if len(tasks) != 1:
         raise RequestError("runs of one task can be explained together", got=", ".join(sorted(tasks)) or "no run")
     names = _names(runs)
-    encoded = [run.read(data) for run in runs]
+    encoded = [run.read(data, columns) for run in runs]
     measured = [
         measure_run(run, part, name, example, text) for run, part, name in zip(runs, encoded, names, strict=True)
     ]

@@ -154,10 +154,11 @@ class Run:
         """The tokens of each example, `<eos>` included, with their log-probabilities, which add up to its `score`."""
         return self._able(ScoresTokens, "score tokens").score_tokens(self.trained, checked_inputs(examples))
 
-    def examples(self, path: str) -> Iterator[Any]:
+    def examples(self, path: str, columns: Mapping[str, str | int] | None = None) -> Iterator[Any]:
         """Yields the examples of a file as `score` takes them."""
         task = self._able(ScoresExamples, "score")
-        return (example for file in self.plan.files(path) for example in task.examples(file, self.plan.settings))
+        settings = self.plan.reading(columns)
+        return (example for file in self.plan.files(path) for example in task.examples(file, settings))
 
     def generate(
         self,
@@ -287,14 +288,21 @@ class Run:
         first, second = (vectors[[texts[pair[side]] for pair in rated]] for side in (0, 1))
         return similarity(first, second, [pair.score for pair in rated], where=path)
 
-    def explain(self, data: DataSource, *, example: int | None = None, text: str | None = None) -> Explanation:
+    def explain(
+        self,
+        data: DataSource,
+        *,
+        columns: Mapping[str, str | int] | None = None,
+        example: int | None = None,
+        text: str | None = None,
+    ) -> Explanation:
         """Why the model does, or does not, learn long dependencies: a verdict, what to change, and a page of charts
         (`write`). `example`: the number of the example whose inputs are weighed, from 1 on, or `text`;
         with neither, the first that can be weighed."""
         # The one import that goes up, so that users find this among the methods of a run (pyproject.toml allows it).
         from seqloom.explain.explanation import explain
 
-        return explain([self], data, example=example, text=text)
+        return explain([self], data, columns=columns, example=example, text=text)
 
     def save(self, folder: str | Path) -> None:
         """Copies the run to another folder, without the checkpoint that `resume` needs."""

@@ -16,7 +16,7 @@ from seqloom.data.readers import lines as lines_reader
 from seqloom.data.readers import pairs as pairs_reader
 from seqloom.data.readers import tagged as tagged_reader
 from seqloom.data.sound.sound_file import SUFFIXES
-from seqloom.data.tables.columns import Role, select
+from seqloom.data.tables.columns import Role, columns_text, select
 from seqloom.data.tables.formats import open_table
 from seqloom.errors import RequestError
 from seqloom.files import read_lines
@@ -48,6 +48,24 @@ def recognise(path: str) -> Kind:
     several = f"{len(files):,} files, the first one: " if len(files) > 1 else ""
     kind = _of_table(first) if is_table(first) else _of_text(first)
     return kind._replace(layout=several + kind.layout)
+
+
+def kind_of_columns(path: str, columns: Mapping[str, str]) -> Kind:
+    """The kind of data whose columns have these roles. Raises RequestError where no kind has them, or the file has no
+    such columns."""
+    file = files_of(path)[0]
+    for name, roles in _TABLES:
+        required = {role.name for role in roles if not role.is_optional}
+        if required & set(columns) and set(columns) <= {role.name for role in roles}:
+            places, _ = select(open_table(file), columns, roles)
+            used = ", ".join(f"{role} is column {place + 1}" for role, place in places.items())
+            return Kind(name, f"{_format_name(file)}: {used}", columns)
+    raise RequestError(
+        "no kind of data has these columns",
+        where="columns",
+        got=columns_text(columns),
+        expected="; or ".join(", ".join(role.name for role in roles) for _, roles in _TABLES),
+    )
 
 
 def _holds_recordings(path: str) -> bool:
@@ -168,7 +186,7 @@ def _of_text(path: str) -> Kind:
     width = widths.most_common(1)[0][0] if widths else 1
     has_sentences = sum(not line.strip() for line in rows[:-1]) > 0 and len(rows) > 2
     if form == "conllu" or (form == "conll" and (width == 1 or (has_sentences and not _has_spaces(body)))):
-        return Kind("tagged sentences", "CoNLL-U" if form == "conllu" else f"CoNLL columns: {len(body[0].split())}")
+        return Kind("tagged sentences", "CoNLL-U" if form == "conllu" else f"CoNLL, {len(body[0].split())} columns")
     if width == 3 and sum(is_number(line.split("\t")[2]) for line in body if line.count("\t") == 2) > 0.9 * len(body):
         return Kind("rated pairs", "3 columns separated by tabs: two words or texts and a score")
     if width > 2 and suffix_of(path) in (".tsv", ".tab") and (kind := _of_table(path)).name != "table":

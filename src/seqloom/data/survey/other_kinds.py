@@ -27,8 +27,10 @@ def survey_series(path: str, kind: Kind, result: Survey) -> None:  # noqa: ARG00
     result.facts["columns"] = f"time is {columns.time!r}" + (
         f", series is {columns.series!r}" if columns.series else ""
     )
-    result.facts["columns"] += f", values are {', '.join(map(repr, columns.target[:5]))}"
-    result.facts["examples"] = f"{len(panel):,} series, {panel.frequency.description}, a season of {panel.period} steps"
+    more = ", .." if len(columns.target) > 8 else ""
+    result.facts["columns"] += f", values are {', '.join(map(repr, columns.target[:8]))}{more}"
+    season = f"a season of {panel.period} steps" if panel.period > 1 else "no season"
+    result.facts["examples"] = f"{len(panel):,} series, {panel.frequency.description}, {season}"
     result.facts["length"] = lengths.in_words("steps")
     result.facts["split"] = (
         f"in time: the last {test:,} steps of each series to test on, {valid:,} before to validate on"

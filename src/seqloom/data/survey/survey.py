@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from seqloom.data.input_source import COLUMNAR, files_of
 from seqloom.data.survey.examples import survey_labelled, survey_pairs, survey_tagged, survey_text
-from seqloom.data.survey.kinds import Kind, recognise
+from seqloom.data.survey.kinds import Kind, kind_of_columns, recognise
 from seqloom.data.survey.other_kinds import (
     survey_analogies,
     survey_described,
@@ -21,15 +21,16 @@ from seqloom.errors import SeqloomError, collected_warnings
 from seqloom.files import STANDARD_INPUT, opened, reading
 
 
-def survey(path: str) -> Survey:
+def survey(path: str, columns: Mapping[str, str] | None = None) -> Survey:
     """Reads the data at `path` and describes it. What cannot be read is part of the description.
 
-    Raises RequestError where there is no such file.
+    `columns`: the columns by their roles, which say what kind of data it is; without them both are recognised. Raises
+    RequestError where there is no such file.
     """
     result = Survey(path)
     with collected_warnings() as messages:
         try:
-            kind = recognise(path)
+            kind = kind_of_columns(path, columns) if columns else recognise(path)
             result.facts["what it is"] = f"{kind.name}: {kind.layout}"
             result.facts["encoding"] = _encoding(path, kind)
             _SURVEYS.get(kind.name, survey_unknown_table)(path, kind, result)

@@ -30,7 +30,8 @@ class Lengths(NamedTuple):
     def in_words(self, unit: str) -> str:
         if self.median == self.most == self.high == self.least:
             return f"{self.most:,} {unit if self.most != 1 else unit.removesuffix('s')} in every example"
-        return f"{self.median:,} {unit} in the median, 95 % up to {self.high:,}, the longest {self.most:,}"
+        median_unit = unit if self.median != 1 else unit.removesuffix("s")
+        return f"{self.median:,} {median_unit} in the median, 95 % up to {self.high:,}, the longest {self.most:,}"
 
 
 class TextFacts(NamedTuple):
