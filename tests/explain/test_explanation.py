@@ -6,17 +6,20 @@ import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import seqloom
-from seqloom.config import parse_assignments
+from seqloom.config import flatten, parse_assignments
 from seqloom.explain.explanation import _plain, explain
 from seqloom.explain.findings import Finding
+from seqloom.explain.measured import Measured
 from seqloom.explain.measures.count_models import back_off
-from seqloom.explain.prescriptions import _CURES, prescribe, prescriptions
-from seqloom.explain.trials import try_prescriptions, works
+from seqloom.explain.measures.memory_length import curve_of
+from seqloom.explain.prescriptions import _CURES, context_prescriptions, prescribe, prescriptions, scaled
+from seqloom.explain.trials import Trial, try_prescriptions, works
 from seqloom.files import make_folder
 from seqloom.models.ngram.model import NgramModel
 from seqloom.run import make_settings
@@ -105,6 +108,11 @@ def test_every_task_is_explained(train: Callable[[Path], tuple[seqloom.Run, str]
     assert measured.attribution is not None
     assert measured.attribution.error <= 0.02 or abs(measured.attribution.difference) < 1e-3
     assert len(measured.attribution.weights) == len(measured.attribution.names)
+    assert measured.example is not None
+    assert measured.example.gates or measured.example.heads
+    for layer in measured.example.gates:
+        assert all(len(means) == len(layer.names) for means in layer.means.values())
+        assert all(0 <= value <= 1 for means in layer.means.values() for value in means)
     charts = explanation.to_json()["charts"]
     json.dumps(charts, allow_nan=False)
     assert charts["memory"]["numbers"]
@@ -118,6 +126,15 @@ def test_language_models_without_recurrence_have_a_memory_curve(model: str, tmp_
     assert explanation.measured[0].curve is not None
     assert bool(explanation.back_off) == (model == "ngram")
     assert bool(explanation.measured[0].heads) == (model == "transformer")
+    if model == "transformer":
+        example = explanation.measured[0].example
+        assert example is not None
+        assert len(example.heads) == len({head.layer for head in explanation.measured[0].heads})
+        for layer in example.heads:
+            time = len(layer.names)
+            assert layer.weights.shape == (time, 2, time)
+            np.testing.assert_allclose(layer.weights.sum(2), 1, rtol=1e-5)
+            assert not np.triu(layer.weights.transpose(1, 0, 2), 1).any()  # nothing attends to what comes later
     if model == "ngram":
         assert sum(explanation.back_off["ngram"].shares) == pytest.approx(1.0)
 
@@ -226,6 +243,27 @@ def test_a_prescription_changes_something(tmp_path: Path) -> None:
     assert prescriptions(run, [Finding("learning rate too high", "because", 0.97)]) == []
     assert prescribe(run, "", "", "lstm", {"training.learning_rate": 1e-3}) is None
     assert prescribe(run, "", "", "lstm", {}, longer=3.0) is not None
+
+
+def test_context_is_prescribed_where_a_model_uses_all_or_little_of_it(tmp_path: Path) -> None:
+    run, _ = text_run(tmp_path, "ngram", **{"model.order": 9})
+    settings = flatten(run.plan.settings)
+
+    def orders(memory: int) -> list[Any]:
+        """That are prescribed where the model uses `memory` of its 8 tokens."""
+        losses = np.stack([max(memory - k, 0) + np.linspace(0, 1e-3, 50) for k in range(9)])
+        curve = curve_of(list(range(9)), losses, "tokens", "nats")
+        measured = Measured("ngram", "language-model", "ngram", settings, {}, curve=curve)
+        return [p.changes["model.order"] for p in context_prescriptions(run, measured)]
+
+    assert (orders(8), orders(4), orders(1)) == ([17], [], [3])
+
+
+def test_what_takes_long_is_tried_with_a_share_of_the_budget() -> None:
+    assert scaled({"minutes": 10.0}, 0.2) == {"minutes": 2.0}
+    assert scaled({"updates": 3}, 0.2) == {"updates": 1}
+    trial = Trial("more time", "", "perplexity", [1.0, 1.0], [2.0, 2.0, 2.0], True, share=0.2)
+    assert trial.text.endswith("Each training had 20% of its budget.")
 
 
 def test_without_a_prescription_nothing_is_trained(tmp_path: Path) -> None:

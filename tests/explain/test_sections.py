@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from seqloom.charts.figure import AltairFigure
 from seqloom.explain.charts.section import Section
+from seqloom.explain.health_table import health_rows, health_table
 from seqloom.explain.measured import Measured
 from seqloom.explain.measures.count_models import ClassWeights
 from seqloom.explain.measures.dynamics import Dynamics
-from seqloom.explain.measures.gates import Gates
+from seqloom.explain.measures.example_steps import ExampleSteps, HeadsByStep
+from seqloom.explain.measures.gates import Gates, GatesByStep
 from seqloom.explain.measures.gradient_reach import GradientReach
 from seqloom.explain.measures.weight_gradients import WeightGradient
 from seqloom.explain.results import Results
 from seqloom.explain.sections import sections
+from tests.explain.test_findings import HEALTHY
 
 ENCODER, DECODER = "encoder.layer.stack.0", "decoder.stack.stack.0"
 
@@ -84,6 +89,36 @@ def test_the_weights_of_two_bags_of_words_are_all_shown() -> None:
     weights = [ClassWeights("animal", ["cat"], [1.0]), ClassWeights("plant", ["oak"], [2.0])]
     charts = drawn(class_weights={"first": weights, "second": weights})
     assert len(charts) == 4
+
+
+def test_the_fitted_decay_of_each_layer_stands_above_its_chart() -> None:
+    chart = drawn(measured("lstm", ENCODER, DECODER))["gradient-reach-cell-state"]
+    assert "encoder 0.5, halved every 1 steps (before: 0.5, halved every 1 steps); decoder 0.5" in chart.about
+
+
+def test_gates_and_heads_along_the_example_are_drawn() -> None:
+    steps = ["a", "<b>"]
+    gates = [GatesByStep(layer, steps, {"forget gate": [0.25, 1.0]}) for layer in (ENCODER, DECODER)]
+    attention = HeadsByStep("layer.blocks.0", steps, np.array([[[1, 0]], [[0.5, 0.5]]], np.float32), 1, False)
+    memory = HeadsByStep("layer", steps, np.full((2, 2, 4), 0.25, np.float32), 1, True, np.ones((3, 2), np.float32))
+    run = replace(measured("lstm", ENCODER, DECODER), example=ExampleSteps(gates, [attention, memory]))
+    charts = drawn(run)
+    assert charts["gates-1-1"].figure.table.columns == ["step", "encoder forget gate", "decoder forget gate"]
+    assert charts["gates-1-1"].figure.table.rows == [["a", "0.250", "0.250"], ["<b>", "1.000", "1.000"]]
+    assert charts["heads-1-1"].title == "Attention map: block 1"
+    assert charts["heads-1-1"].figure.table.rows[1] == ["1", "<b>", "position 0: 0.50"]
+    assert charts["heads-1-2"].figure.table.columns == ["step", "", "read weights", "write weights"]
+    assert ">inputs<" in charts["heads-1-2"].figure.inline_svg()
+
+
+def test_the_health_of_a_training_is_a_table() -> None:
+    run = replace(measured("lstm", ENCODER), health=HEALTHY)
+    assert health_rows(run)["a step over the weights, at the end"] == "1.00%"
+    assert health_rows(run)["updates that were clipped"] == "no clipping"
+    html = health_table([run, replace(measured("<gru>", ENCODER))])
+    assert "<th>lstm</th><th>&lt;gru&gt;</th>" in html
+    assert "<td>padding in the batches</td><td>0%</td><td>–</td>" in html
+    assert health_table([Measured("n", "t", "m", {}, {})]) == ""
 
 
 def test_the_only_layer_shows_the_weights_of_the_inputs_too_and_what_the_last_steps_hold_together() -> None:

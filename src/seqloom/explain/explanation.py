@@ -19,7 +19,7 @@ from seqloom.explain.explanation_page import explanation_page
 from seqloom.explain.findings import findings, sentences
 from seqloom.explain.measured import Measured, measure_run
 from seqloom.explain.measures.count_models import back_off, class_weights
-from seqloom.explain.prescriptions import prescriptions
+from seqloom.explain.prescriptions import context_prescriptions, prescriptions
 from seqloom.explain.results import Results
 from seqloom.explain.sections import sections
 from seqloom.explain.trials import try_prescriptions
@@ -76,7 +76,7 @@ def explain(
         measure_run(run, part, name, example, text) for run, part, name in zip(runs, encoded, names, strict=True)
     ]
     by_run = [findings(each) for each in measured]
-    cures = prescriptions(runs[0], by_run[0])
+    cures = [*prescriptions(runs[0], by_run[0]), *context_prescriptions(runs[0], measured[0])]
     trials = []
     if tries:
         if folder is None:

@@ -6,6 +6,7 @@ from html import escape
 
 from seqloom.charts.page import Page
 from seqloom.explain.charts.section import Section
+from seqloom.explain.health_table import health_table
 from seqloom.explain.measured import Measured
 from seqloom.explain.results import Results
 from seqloom.explain.sections import sections
@@ -22,7 +23,8 @@ ol li { margin: .9rem 0 } td, th { padding: .25rem .8rem .25rem 0; text-align: l
 def explanation_page(explanation: Results) -> Page:
     """All text is escaped; the page loads nothing."""
     shown = list(sections(explanation))
-    parts = [_head(explanation), _cures(explanation), _trials(explanation), *map(_section, shown)]
+    table = health_table(explanation.measured)
+    parts = [_head(explanation), _cures(explanation), _trials(explanation), table, *map(_section, shown)]
     body = "\n".join(part for part in parts if part)
     return Page(_TITLE, body, [section.figure for section in shown], _STYLE)
 

@@ -37,11 +37,13 @@ _STYLE = """
 
 
 class Trace(NamedTuple):
-    """One sequence. `weights` (time, heads, locations), the first `read_heads` of which read."""
+    """One sequence. `weights` (time, heads, locations), the first `read_heads` of which read. Without `of_memory`, the
+    locations are the elements of the sequence itself, to which heads of self-attention attend."""
 
     steps: Steps
     weights: NDArray[np.float32]
     read_heads: int
+    of_memory: bool = True
 
 
 def watch(task: Task, trained: Trained, data: Any, most: int = 4) -> list[Trace]:
@@ -98,19 +100,24 @@ def _table(trace: Trace) -> DataTable:
     names = list(map(visible, trace.steps.names)) or [""] * len(trace.weights)
     rows = []
     for step, (name, weights) in enumerate(zip(names, trace.weights, strict=True)):
-        strongest = [f"location {head.argmax()}: {head.max():.2f}" for head in weights]
+        place = "location" if trace.of_memory else "position"
+        strongest = [f"{place} {head.argmax()}: {head.max():.2f}" for head in weights]
         rows.append([str(step), name, *strongest])
     return DataTable(["step", "", *(_head_name(trace, head) for head in range(trace.weights.shape[1]))], rows)
 
 
 def _head_name(trace: Trace, head: int) -> str:
+    if not trace.of_memory:
+        return f"head {head + 1}"
     reads = head < trace.read_heads
     number = head if reads else head - trace.read_heads
     return f"{'read' if reads else 'write'} weights" + (f", head {number + 1}" if trace.weights.shape[1] > 2 else "")
 
 
 def _drawing(trace: Trace) -> str:
-    time, shown = len(trace.weights), _looked_at(trace.weights)
+    time = len(trace.weights)
+    shown = _looked_at(trace.weights) if trace.of_memory else list(range(trace.weights.shape[2]))
+    place = "location" if trace.of_memory else "position"
     parts: list[str] = []
     top = 4.0
     for band in trace.steps.bands:
@@ -118,7 +125,7 @@ def _drawing(trace: Trace) -> str:
         top += _height(len(band.values))
     for head in range(trace.weights.shape[1]):
         kind = "cell" if head < trace.read_heads else "cell writes"
-        parts += _band(_head_name(trace, head), trace.weights[:, head, shown].T, top, shown, kind, "location")
+        parts += _band(_head_name(trace, head), trace.weights[:, head, shown].T, top, shown, kind, place)
         top += _height(len(shown))
     parts += _names(trace.steps.names, top)
     top += 80 if trace.steps.names else 0

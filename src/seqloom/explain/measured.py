@@ -15,6 +15,7 @@ from seqloom.explain.measures.attention_heads import HeadMeans, attention_heads,
 from seqloom.explain.measures.attribution import Attribution, integrated_gradients
 from seqloom.explain.measures.dependence import Dependence, LongerContext, dependence, longer_context
 from seqloom.explain.measures.dynamics import Dynamics, dynamics
+from seqloom.explain.measures.example_steps import ExampleSteps, example_steps
 from seqloom.explain.measures.gates import Gates, gates
 from seqloom.explain.measures.gradient_reach import GradientReach, gradient_reach, input_gradient_reach
 from seqloom.explain.measures.health import Health, health
@@ -50,6 +51,7 @@ class Measured:
     gates: list[Gates] = field(default_factory=list)
     heads: list[HeadMeans] = field(default_factory=list)
     attribution: Attribution | None = None
+    example: ExampleSteps | None = None
     alignment: Alignment | None = None
     by_length: SourceLength | None = None
     dependence: Dependence | None = None
@@ -113,6 +115,7 @@ def _of_network(run: Run, probe: NetworkProbe, example: int | None, text: str | 
         "gates": [gates(name, trace) for name, trace in traces.items()],
         "heads": attention_heads(probe) if has_self_attention(probe.network) else [],
         "attribution": None if weighed is None else integrated_gradients(weighed),
+        "example": None if weighed is None else example_steps(probe, weighed),
     }
 
 

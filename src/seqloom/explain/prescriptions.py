@@ -9,6 +9,7 @@ from typing import Any
 
 from seqloom.config import flatten
 from seqloom.explain.findings import Finding
+from seqloom.explain.measured import Measured
 from seqloom.run import Run, make_settings
 
 
@@ -35,6 +36,38 @@ def prescriptions(run: Run, findings: list[Finding]) -> list[Prescription]:
     return ranked
 
 
+def context_prescriptions(run: Run, measured: Measured) -> list[Prescription]:
+    """More context where the model uses all that it can take, less where it uses less than a quarter of it."""
+    curve, limit = measured.curve, _context_limit(measured)
+    if curve is None or limit is None or not curve.uses_context:
+        return []
+    name, longest, beside = limit
+    evidence = (
+        f"It uses {curve.context_in_words} (95 % interval {curve.memory_low} to {curve.memory_high}) of {longest}."
+    )
+    if curve.memory_high >= longest:
+        reason, length = "more context: it uses all that it can take", 2 * longest
+    elif 4 * curve.memory_high <= longest:
+        reason, length = "less context, which is faster: it uses little of it", 2 * max(curve.memory_high, 1)
+    else:
+        return []
+    prescription = prescribe(run, reason, evidence, run.plan.model, {name: length + beside})
+    return [] if prescription is None else [prescription]
+
+
+def _context_limit(measured: Measured) -> tuple[str, int, int] | None:
+    """The setting of the context, its elements, and what the setting counts beside them. Only attention looks at all of
+    a horizon; a recurrent state reaches beyond it."""
+    settings = measured.settings
+    if measured.task == "language-model" and "model.order" in settings:
+        return "model.order", settings["model.order"] - 1, 1
+    if measured.task == "language-model" and measured.heads and settings["data.mode"] == "stream":
+        return "data.horizon", settings["data.horizon"], 0
+    if measured.task == "forecast" and settings.get("model.context"):
+        return "model.context", settings["model.context"], 0
+    return None
+
+
 def prescribe(
     run: Run, reason: str, evidence: str, model: str, changes: Mapping[str, Any], longer: float = 1.0
 ) -> Prescription | None:
@@ -46,9 +79,13 @@ def prescribe(
         return None
     if not set(changes) <= set(flatten(make_settings(run.plan.task, model, {}))):
         return None
-    budget = {name: value * longer for name, value in run.plan.budget.model_dump(exclude_defaults=True).items()}
-    budget = {name: int(value) if name in ("updates", "sequences") else value for name, value in budget.items()}
+    budget = scaled(run.plan.budget.model_dump(exclude_defaults=True), longer)
     return Prescription(reason, evidence, model, dict(changes), budget, command(run, model, changes, budget))
+
+
+def scaled(budget: Mapping[str, float | int], times: float) -> dict[str, float | int]:
+    whole = ("updates", "sequences")
+    return {name: max(int(amount * times), 1) if name in whole else amount * times for name, amount in budget.items()}
 
 
 def settings_of(run: Run, model: str, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +135,11 @@ def _vanishing(run: Run) -> Cures:
     chrono = {"model.time_scale": _time_scale(run)}
     cures: Cures = [("a gated cell with chrono initialisation keeps its state over long times", gated, chrono, 1.0)]
     if gated != model:
+        identity = {"model.activation": "relu"}
         cures.append(("a gated cell carries gradients further", gated, {}, 1.0))
+        cures.append(
+            ("ReLU with an identity as the recurrent matrix carries gradients as they are", model, identity, 1.0)
+        )
     cures.append(("attention reaches every step at once", f"{model}+attention", {}, 1.0))
     return cures
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.explain.prescriptions import Prescription, is_initialised_from_a_run, settings_of
+from seqloom.explain.prescriptions import Prescription, is_initialised_from_a_run, scaled, settings_of
 from seqloom.run import Run, train
 
 _CONTROLS, _CURED = 3, 2
 """Trainings with the run's own settings, and with those of a prescription, each with a seed of its own."""
+
+_SECONDS = 120.0
+"""Of a training, at most about so many, by those that the run took."""
 
 _DEVIATIONS, _LEAST_SPREAD = 2.0, 0.01
 
@@ -21,7 +24,8 @@ _DEVIATIONS, _LEAST_SPREAD = 2.0, 0.01
 @dataclass(frozen=True)
 class Trial:
     """`scores` of the trainings with the prescription, `controls` of those without. `works`: every one of the former
-    is better than all of the latter, and than their mean by more than twice their standard deviation."""
+    is better than all of the latter, and than their mean by more than twice their standard deviation. `share`: of the
+    budgets that each training had."""
 
     reason: str
     command: str
@@ -29,6 +33,7 @@ class Trial:
     scores: list[float]
     controls: list[float]
     works: bool
+    share: float = 1.0
 
     @property
     def text(self) -> str:
@@ -39,23 +44,25 @@ class Trial:
         return (
             f"{outcome}: {self.reason}: {self.score} {shown(self.scores)}, against {shown(self.controls)} of repeats "
             "with the run's own settings and other seeds."
-        )
+        ) + ("" if self.share == 1 else f" Each training had {self.share:.0%} of its budget.")
 
 
 def try_prescriptions(run: Run, cures: Sequence[Prescription], folder: Path) -> list[Trial]:
-    """Trains in `folder`. Every training has the budget of its prescription, the control that of the run. Without a
-    prescription nothing is trained."""
+    """Trains in `folder`. Every training has the budget of its prescription, the control that of the run; where the run
+    took longer than two minutes, all have the same share of these. Without a prescription nothing is trained."""
     if not cures:
         return []
     name, lower = run.summary["score"], run.summary["lower_is_better"]
-    budget = run.plan.budget.model_dump(exclude_defaults=True)
+    share = min(1.0, _SECONDS / max(run.summary["seconds"], 1e-9))
+    budget = scaled(run.plan.budget.model_dump(exclude_defaults=True), share)
     seeds = [run.plan.seed + number for number in range(1, 1 + max(_CONTROLS, _CURED))]
     control = Prescription("", "", run.plan.model, {}, budget, "")
     controls = [_score(run, control, seed, folder / f"control-{seed}") for seed in seeds[:_CONTROLS]]
     trials = []
     for number, cure in enumerate(cures, 1):
-        scores = [_score(run, cure, seed, folder / f"try-{number}-{seed}") for seed in seeds[:_CURED]]
-        trials.append(Trial(cure.reason, cure.command, name, scores, controls, works(scores, controls, lower)))
+        short = replace(cure, budget=scaled(cure.budget, share))
+        scores = [_score(run, short, seed, folder / f"try-{number}-{seed}") for seed in seeds[:_CURED]]
+        trials.append(Trial(cure.reason, cure.command, name, scores, controls, works(scores, controls, lower), share))
     return trials
 
 

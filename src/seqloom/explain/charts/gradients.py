@@ -41,7 +41,27 @@ def reach_charts(runs: Sequence[Measured]) -> Iterator[Section]:
             bands = sum(line.band is not None for line in lines) <= _MOST_BANDS
             lines = [_above(y, line) if bands else replace(line, band=None) for line in lines]
             chart = line_chart(f"gradient-reach-{state.replace(' ', '-')}", about, lines, x, y)
-            yield Section(f"Gradient reach: {state}", chart, about, limits)
+            yield Section(f"Gradient reach: {state}", chart, f"{about} {_decays(runs, state)}", limits)
+
+
+def _decays(runs: Sequence[Measured], state: str) -> str:
+    """The fitted decay and the half-life of each layer, before the training and after it."""
+    fitted = []
+    for run in runs:
+        before = {reach.layer: reach for reach in run.reach_before if reach.state == state}
+        names = layer_names(run, len(runs) > 1)
+        for reach in run.reach:
+            if reach.state == state:
+                earlier = f" (before: {_decay(before[reach.layer])})" if reach.layer in before else ""
+                fitted.append(f"{names[reach.layer]} {_decay(reach)}{earlier}")
+    return f"Factor from one step to the one before it, as fitted: {'; '.join(fitted)}."
+
+
+def _decay(reach: GradientReach) -> str:
+    if not math.isfinite(reach.decay):
+        return "none, since the gradient is zero"
+    half = "" if reach.half_life is None else f", halved every {reach.half_life:.2g} steps"
+    return f"{reach.decay:.3g}{half}"
 
 
 def _reach_lines(runs: Sequence[Measured], state: str) -> Iterator[Line]:

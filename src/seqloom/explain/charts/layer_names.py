@@ -1,4 +1,4 @@
-"""Names of recurrent layers on charts."""
+"""Names of recurrent layers and of blocks on charts."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ _STRUCTURE = ("layer", "stack")
 
 def _word(part: str) -> str:
     return f"layer {int(part) + 1}" if part.isdigit() else part.removesuffix("_layer")
+
+
+def block_number(layer: str) -> str:
+    """The numbers in the name of a module, counted from 1."""
+    return ".".join(str(int(part) + 1) for part in layer.split(".") if part.isdigit())

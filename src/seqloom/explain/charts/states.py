@@ -8,7 +8,7 @@ from seqloom.charts.axis import Axis
 from seqloom.charts.bars import Bar, bar_chart
 from seqloom.charts.lines import Line, line_chart
 from seqloom.charts.scatter import Point, scatter_chart
-from seqloom.explain.charts.layer_names import layer_names
+from seqloom.explain.charts.layer_names import block_number, layer_names
 from seqloom.explain.charts.section import MOST_BARS, Section
 from seqloom.explain.measured import Measured
 
@@ -31,8 +31,7 @@ def state_charts(runs: Sequence[Measured]) -> Iterator[Section]:
                 ranks = enumerate(gates.time_scales, 1)
                 lines.append(Line(name, [(float(i), v) for i, v in ranks], number, marks=False))
         for head in run.heads:
-            block = ".".join(str(int(part) + 1) for part in head.layer.split(".") if part.isdigit())
-            name = f"{block}.{head.head + 1}"
+            name = f"{block_number(head.layer)}.{head.head + 1}"
             points.append(Point(f"{run.name} {name}" if several else name, head.distance, head.entropy, number))
     if bars:
         about = (

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from seqloom.explain.probes.probe import NetworkProbe
 from seqloom.nn.attention.multi_head import SelfAttention, rotate
+
+_ROWS = 4
+
+Weights = Float[Tensor, "rows heads queries keys"]
 
 
 @dataclass(frozen=True)
@@ -24,34 +30,45 @@ class HeadMeans:
     distance: float
 
 
-@torch.no_grad()
 def attention_heads(probe: NetworkProbe) -> list[HeadMeans]:
-    measured: list[HeadMeans] = []
+    with recorded_attention(probe.network) as recorded, torch.no_grad():
+        probe.end_loss(probe.network)
+    return [means for layer, weights in recorded.items() for means in _means(layer, weights)]
 
-    def watch(name: str) -> Any:
-        def hook(module: SelfAttention, arguments: tuple[Any, ...], named: dict[str, Any], result: Any) -> None:  # noqa: ARG001
+
+def _means(layer: str, weights: Weights) -> list[HeadMeans]:
+    time = weights.shape[-1]
+    away = (torch.arange(time)[:, None] - torch.arange(time)).abs().to(weights)
+    entropy = -(weights * weights.clamp(min=1e-12).log()).sum(-1).mean((0, 2))
+    distance = (weights * away).sum(-1).mean((0, 2))
+    by_head = zip(entropy.tolist(), distance.tolist(), strict=True)
+    return [HeadMeans(layer, head, e, d) for head, (e, d) in enumerate(by_head)]
+
+
+@contextmanager
+def recorded_attention(network: nn.Module) -> Iterator[dict[str, Weights]]:
+    """Within this context, the first pass through each self-attention layer leaves the weights of its first rows. The
+    passes begin with an empty cache."""
+    recorded: dict[str, Weights] = {}
+
+    def record(name: str) -> Any:
+        def hook(module: SelfAttention, arguments: tuple[Any, ...], result: Any) -> None:  # noqa: ARG001
             inputs, rotation, _, mask, causal = arguments
-            weights = _weights(module, inputs[:4], rotation, None if mask is None else mask[:4], causal)
-            time = weights.shape[-1]
-            away = (torch.arange(time)[:, None] - torch.arange(time)).abs().to(weights)
-            entropy = -(weights * weights.clamp(min=1e-12).log()).sum(-1).mean((0, 2))
-            distance = (weights * away).sum(-1).mean((0, 2))
-            for head, (e, d) in enumerate(zip(entropy.tolist(), distance.tolist(), strict=True)):
-                measured.append(HeadMeans(name, head, e, d))
+            if name not in recorded:
+                mask = None if mask is None else mask[:_ROWS]
+                recorded[name] = _weights(module, inputs[:_ROWS].detach(), rotation, mask, causal)
 
         return hook
 
-    with ExitStack() as stack:
-        for name, module in probe.network.named_modules():
+    with ExitStack() as hooks:
+        for name, module in network.named_modules():
             if isinstance(module, SelfAttention):
-                handle = module.register_forward_hook(watch(name), with_kwargs=True)
-                stack.callback(handle.remove)
-        probe.end_loss(probe.network)
-    return measured
+                hooks.enter_context(module.register_forward_hook(record(name)))
+        yield recorded
 
 
-def _weights(module: SelfAttention, inputs: Tensor, rotation: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-    """(batch, heads, queries, keys): the weights of a pass that begins with an empty cache."""
+@torch.no_grad()
+def _weights(module: SelfAttention, inputs: Tensor, rotation: Tensor, mask: Tensor | None, causal: bool) -> Weights:
     batch, time, _ = inputs.shape
     projected = module.project_in(inputs).view(batch, time, 3, module.num_heads, -1).permute(2, 0, 3, 1, 4)
     query, key = rotate(projected[:2], rotation[:, : len(inputs)] if rotation.shape[1] > 1 else rotation)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -58,22 +59,15 @@ class _Activations(TorchFunctionMode):
         return result
 
 
-@torch.no_grad()
 def gates(name: str, trace: LayerTrace) -> Gates:
     """Of the rows of a trace, in the order in which the layer reads them."""
-    cell, rows = trace.layer.cell, slice(0, _ROWS)
-    lengths = trace.lengths[rows]
-    inputs = trace.inputs[rows].flip(1) if trace.layer.runs_backward else trace.inputs[rows]
-    states = tuple(state[rows] for state in trace.states)
+    cell = trace.layer.cell
     hidden: list[NDArray[Any]] = []
     values: dict[str, list[NDArray[Any]]] = {}
-    for number, element in enumerate(inputs[:, :_STEPS].unbind(1)):
-        with _Activations() as activations:
-            states = step_function(cell, element)(states)
-        real = (inputs.shape[1] - number <= lengths if trace.layer.runs_backward else number < lengths).numpy()
-        for gate, tensor in _named(cell, activations.sigmoids).items():
-            values.setdefault(gate, []).append(tensor.numpy(force=True)[real])
-        hidden.append(states[0].numpy(force=True)[real])
+    for step in _steps(trace):
+        for gate, of_rows in step.gates.items():
+            values.setdefault(gate, []).append(of_rows)
+        hidden.append(step.hidden)
     by_gate = {gate: np.concatenate(parts) for gate, parts in values.items()}
     outputs = np.concatenate(hidden)
     activation = getattr(cell, "activation", "")
@@ -87,6 +81,48 @@ def gates(name: str, trace: LayerTrace) -> Gates:
         float((np.abs(outputs) > OPEN).mean()) if activation == "tanh" else None,
         float((outputs <= 0).all(0).mean()) if activation == "relu" else None,
     )
+
+
+@dataclass(frozen=True)
+class GatesByStep:
+    """Of one layer along one example: `means[gate][t]`, the mean over the units of a gate at step t. `names`: of the
+    elements that are read, one for each step."""
+
+    layer: str
+    names: list[str]
+    means: dict[str, list[float]]
+
+
+def gates_by_step(name: str, trace: LayerTrace, names: list[str]) -> GatesByStep:
+    """Of a trace of one row."""
+    means: dict[str, list[float]] = {}
+    for step in _steps(trace, most=trace.inputs.shape[1]):
+        for gate, values in step.gates.items():
+            means.setdefault(gate, []).append(float(values.mean()))
+    if trace.layer.runs_backward:
+        means = {gate: values[::-1] for gate, values in means.items()}
+    return GatesByStep(name, names, means)
+
+
+class _StepValues(NamedTuple):
+    """Of the rows that have an element at a step: the values of the gates, and the hidden state after it."""
+
+    gates: dict[str, NDArray[Any]]
+    hidden: NDArray[Any]
+
+
+@torch.no_grad()
+def _steps(trace: LayerTrace, most: int = _STEPS) -> Iterator[_StepValues]:
+    """At most `most` steps of the first rows of a trace, in the order in which the layer reads them."""
+    cell, backward, lengths = trace.layer.cell, trace.layer.runs_backward, trace.lengths[:_ROWS]
+    inputs = trace.inputs[:_ROWS].flip(1) if backward else trace.inputs[:_ROWS]
+    states = tuple(state[:_ROWS] for state in trace.states)
+    for number, element in enumerate(inputs[:, :most].unbind(1)):
+        with _Activations() as activations:
+            states = step_function(cell, element)(states)
+        real = (inputs.shape[1] - number <= lengths if backward else number < lengths).numpy()
+        values = {gate: v.numpy(force=True)[real] for gate, v in _named(cell, activations.sigmoids).items()}
+        yield _StepValues(values, states[0].numpy(force=True)[real])
 
 
 _KEEPS: dict[type[Cell], str] = {LSTM: "forget gate", GRU: "update gate", MinGRU: "update gate"}

@@ -33,6 +33,7 @@ class StepContexts(NetworkProbe):
     unit: ClassVar[str] = "steps"
     score: str = "nats a step"
     smallest = 1
+    reads_bits: ClassVar[bool] = True
 
     def __init__(self, trained: Trained, data: SyntheticData) -> None:
         self.network: BitPredictor = trained.model

@@ -55,13 +55,15 @@ class EndLoss(NamedTuple):
 class Attributable(NamedTuple):
     """One output whose inputs are to be weighed. `names`: of the input elements. `output`: what is scored, in words.
     `score`: from elements (rows, time, size) to the sum of the scores of the rows, which can be differentiated.
-    `elements`, `baseline`: (1, time, size), the elements and what stands for their absence."""
+    `elements`, `baseline`: (1, time, size), the elements and what stands for their absence. `decoder_names`: of the
+    target tokens that a decoder reads."""
 
     names: list[str]
     output: str
     score: Callable[[Tensor], Tensor]
     elements: Tensor
     baseline: Tensor
+    decoder_names: Sequence[str] = ()
 
 
 class NetworkProbe(Probe):
@@ -70,6 +72,9 @@ class NetworkProbe(Probe):
     network: nn.Module
     reads_elements: ClassVar[bool] = True
     """Whether each element of a context is one input of the network's layer."""
+
+    reads_bits: ClassVar[bool] = False
+    """Whether the elements are vectors of bits."""
 
     input_name: str = ""
     """The name under which `EndLoss.lengths` knows the layer of `layer_of`."""
@@ -107,7 +112,9 @@ class NetworkProbe(Probe):
         with layer_of(self.network).register_forward_pre_hook(hook):
             yield
 
-    def attributable(self, names: list[str], output: str, score: Callable[[int], Tensor]) -> Attributable:
+    def attributable(
+        self, names: list[str], output: str, score: Callable[[int], Tensor], decoder_names: Sequence[str] = ()
+    ) -> Attributable:
         """`score` gives the summed score of so many copies of the example. The inputs of the layer are weighed, against
         zeros."""
         with torch.no_grad(), self.captured_inputs() as captured:
@@ -118,7 +125,7 @@ class NetworkProbe(Probe):
             with self.replaced_inputs(replaced):
                 return score(len(replaced))
 
-        return Attributable(names, output, scored, elements, torch.zeros_like(elements))
+        return Attributable(names, output, scored, elements, torch.zeros_like(elements), decoder_names)
 
 
 def layer_of(network: nn.Module) -> nn.Module:

@@ -130,7 +130,8 @@ class PairContexts(NetworkProbe):
             return -_last_loss(self.network, self.device, sources, lengths, read, written, np.repeat(last, rows))
 
         output = f"log p({self.target_tokenizer.token(target[middle])})"
-        return self.attributable(self._names(row), output, score)
+        written = [self.target_tokenizer.token(i) for i in [SOS, *target[:middle]]]
+        return self.attributable(self._names(row), output, score, written)
 
     def alignment(self, number: int | None, text: str | None) -> Alignment | None:
         """The attention of the target of greedy search to the source of the example; None of a model without
