@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import Tensor
 
 from seqloom.nn import matrix_product as products
+from seqloom.nn.layer import evaluating
 
 needs_onednn = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="this build of torch is without oneDNN"
@@ -95,3 +99,46 @@ def test_other_precisions_stay_with_torch(kind: torch.dtype, library: bool) -> N
     assert not products.use_onednn(left, 3)
     assert products.use_onednn(left.float(), 3) == library
     assert products.product(left, right).equal(left @ right)
+
+
+@pytest.fixture
+def mkl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "ONEDNN", False)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 40, 64, 65])
+@pytest.mark.usefixtures("mkl")
+def test_the_kept_transpose_changes_no_product(rows: int) -> None:
+    layer, inputs = products.Linear(160, 130), torch.randn(1, rows, 160)
+    with torch.no_grad():
+        for _ in range(3):
+            close(layer(inputs), inputs @ layer.weight.t() + layer.bias)
+            layer.weight.mul_(0.5)  # what was kept must not be used again
+
+
+@pytest.mark.usefixtures("mkl")
+def test_a_transpose_is_kept_where_no_gradients_are_computed() -> None:
+    layer, inputs = products.Linear(160, 130), torch.randn(8, 160)
+    assert products.kept_transpose(layer.weight, inputs) is None
+    with torch.inference_mode():
+        first = products.kept_transpose(layer.weight, inputs)
+        assert first is not None
+        assert products.kept_transpose(layer.weight, inputs) is first
+        assert products.kept_transpose(layer.weight, inputs.double()) is None
+        assert products.kept_transpose(layer.weight.clone(), inputs) is None
+    with evaluating(layer):
+        pass
+    with torch.inference_mode():
+        assert products.kept_transpose(layer.weight, inputs) is not first
+
+
+@pytest.mark.usefixtures("mkl")
+def test_a_transpose_is_freed_with_its_weight() -> None:
+    layer, inputs = products.Linear(160, 130), torch.randn(8, 160)
+    with torch.inference_mode():
+        transpose = products.kept_transpose(layer.weight, inputs)
+        assert transpose is not None
+        kept = weakref.ref(transpose)
+    del layer, transpose
+    gc.collect()
+    assert kept() is None

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqloom.config import Settings
+from seqloom.nn.matrix_product import forget_transposes
 from seqloom.registry import Registry
 
 Family = Literal["recurrent", "transformer", "convolutional", "memory", "window"]
@@ -118,3 +119,5 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.train(was_training)
+        if was_training:
+            forget_transposes()

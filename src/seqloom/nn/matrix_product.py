@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.utils.weak
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -34,6 +35,43 @@ def use_onednn(factor: Tensor, times: int) -> bool:
     """Whether to use oneDNN for a product in which each number of `factor` is multiplied `times` times."""
     is_large = ONEDNN and factor.numel() * times >= MIN_MULTIPLICATIONS
     return is_large and factor.dtype == torch.float32 and factor.device.type == "cpu"
+
+
+FEW_ROWS = range(4, 65)
+"""With so many rows, a product by MKL with the transpose of a weight takes up to twice as long as one with a copy of it
+in memory order."""
+
+_SMALL_WEIGHT = 2**14
+"""Of up to so many numbers, for which finding the copy takes as long as the product."""
+
+_transposes: Any = torch.utils.weak.WeakTensorKeyDictionary()
+"""For a weight: its version, which every change of it raises, and the copy of its transpose."""
+
+
+def kept_transpose(weight: Tensor, inputs: Tensor) -> Tensor | None:
+    """A copy of weight.t() in memory order, where inputs @ weight.t() is faster with it; None where it is not. The copy
+    is kept until the weight changes."""
+    if torch.is_grad_enabled() or inputs.numel() // inputs.shape[-1] not in FEW_ROWS or not _is_kept(weight, inputs):
+        return None
+    version, transpose = _transposes.get(weight, (-1, None))
+    if version != weight._version:
+        transpose = weight.detach().t().contiguous()
+        _transposes[weight] = weight._version, transpose
+    return transpose
+
+
+def _is_kept(weight: Tensor, inputs: Tensor) -> bool:
+    """Whether a weight is a parameter on the CPU in float32 for which MKL is used. Tensors of inference mode have no
+    version."""
+    if not isinstance(weight, nn.Parameter) or weight.is_inference() or weight.numel() <= _SMALL_WEIGHT:
+        return False
+    plain = inputs.dtype == weight.dtype == torch.float32 and weight.device.type == "cpu"
+    return plain and not use_onednn(inputs, len(weight)) and not torch.is_autocast_enabled("cpu")
+
+
+def forget_transposes() -> None:
+    """Frees the copies of all weights."""
+    _transposes.clear()
 
 
 def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -75,6 +113,9 @@ def weight_gradient(grad_product: Tensor, inputs: Tensor) -> Tensor:
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """inputs (*batch, input) @ weight (output, input).t() + bias (output), with gradients."""
+    transpose = kept_transpose(weight, inputs)
+    if transpose is not None:
+        return product(_rows(inputs), transpose, bias).view(*inputs.shape[:-1], len(weight))
     if use_onednn(inputs, len(weight)) and not torch.is_autocast_enabled("cpu"):
         return _LinearFunction.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
     return F.linear(inputs, weight, bias)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from seqloom.config import Settings
 from seqloom.errors import RequestError
 from seqloom.nn.dropout import VariationalDropout
-from seqloom.nn.matrix_product import Linear, product, product_into
+from seqloom.nn.matrix_product import Linear, kept_transpose, product, product_into
 
 _ADAPTIVE_FROM = 4_000
 _BLOCK_ELEMENTS = 1 << 20
@@ -63,6 +63,11 @@ class Output(nn.Module):
         """The label smoothing in training; 0 in evaluation."""
         return self.label_smoothing if self.training else 0.0
 
+    def _right_factor(self, hidden: Float[Tensor, "rows hidden"]) -> Float[Tensor, "hidden vocab"]:
+        """The transposed weight, in the memory order in which its product with `hidden` is fastest."""
+        transpose = kept_transpose(self.weight, hidden)
+        return self.weight.t() if transpose is None else transpose
+
     @abstractmethod
     def loss(self, hidden: Float[Tensor, "rows hidden"], targets: Int[Tensor, " rows"]) -> Float[Tensor, ""]:
         """The summed cross-entropy, in nats; with label smoothing in training."""
@@ -90,7 +95,7 @@ class FullSoftmax(Output):
 
     @torch.no_grad()
     def log_probs(self, hidden: Tensor, threshold: PruningThreshold | None = None) -> Tensor:  # noqa: ARG002
-        return _log_softmax(hidden, self.weight, self.bias)
+        return _logits(hidden, self._right_factor(hidden), self.bias).log_softmax(1)
 
 
 class AdaptiveSoftmax(Output):
@@ -157,22 +162,25 @@ class AdaptiveSoftmax(Output):
 
     @torch.no_grad()
     def log_probs(self, hidden: Tensor, threshold: PruningThreshold | None = None) -> Tensor:
-        head, parts = self._parts()
-        in_head = _log_softmax(hidden, *head)
+        of_frequent, *of_tails = zip(
+            torch.split(self._right_factor(hidden), self.sizes, dim=1), torch.split(self.bias, self.sizes), strict=True
+        )
+        of_clusters = _logits(hidden, self.cluster_weight.t(), self.cluster_bias)
+        in_head = torch.cat([_logits(hidden, *of_frequent), of_clusters], dim=1).log_softmax(1)
         log_probs = in_head.new_empty(len(hidden), self.vocab_size)
         frequent, *in_clusters = torch.split(log_probs, self.sizes, dim=1)
-        in_frequent, *clusters = torch.split(in_head, [self.sizes[0], *[1] * len(parts)], dim=1)
+        in_frequent, *clusters = torch.split(in_head, [self.sizes[0], *[1] * len(of_tails)], dim=1)
         frequent.copy_(in_frequent)
         limit = None if threshold is None else threshold(in_frequent)
-        for columns, cluster, part in zip(in_clusters, clusters, parts, strict=True):
+        for columns, cluster, tail in zip(in_clusters, clusters, of_tails, strict=True):
             # No token of a cluster is more probable than the cluster.
             rows = None if limit is None else (cluster[:, 0] >= limit).nonzero()[:, 0]
             if rows is None or len(rows) == len(hidden):
-                torch.add(_log_softmax(hidden, *part), cluster, out=columns)
+                torch.add(_logits(hidden, *tail).log_softmax(1), cluster, out=columns)
                 continue
             columns.fill_(-torch.inf)
             if len(rows):
-                columns[rows] = _log_softmax(hidden[rows], *part) + cluster[rows]
+                columns[rows] = _logits(hidden[rows], *tail).log_softmax(1) + cluster[rows]
         return log_probs
 
 
@@ -225,17 +233,17 @@ def _shares(counts: NDArray[np.int64]) -> Tensor:
     return smoothed / smoothed.sum()
 
 
-def _log_softmax(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    hidden = hidden.to(weight.dtype)
-    logits = product(hidden, weight.T, bias) if weight.dtype == bias.dtype else hidden @ weight.T + bias
-    return logits.log_softmax(1)
+def _logits(hidden: Tensor, right: Tensor, bias: Tensor) -> Tensor:
+    """hidden @ right + bias, in the precision of `right`."""
+    hidden = hidden.to(right.dtype)
+    return product(hidden, right, bias) if right.dtype == bias.dtype else hidden @ right + bias
 
 
 def _log_prob(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
     if not len(targets):
         return bias.new_zeros(0)
     parts = [
-        _log_softmax(hidden[start:stop], weight, bias).gather(1, targets[start:stop, None]).squeeze(1)
+        _logits(hidden[start:stop], weight.t(), bias).log_softmax(1).gather(1, targets[start:stop, None]).squeeze(1)
         for start, stop in blocks(len(targets), len(bias))
     ]
     return torch.cat(parts)

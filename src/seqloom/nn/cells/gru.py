@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqloom.nn.matrix_product import linear
 from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, cells
 from seqloom.nn.recurrence.initialization import chrono_bias, input_matrix, recurrent_matrix
 from seqloom.nn.recurrence.recurrent_layer import run_torch_kernel
@@ -72,14 +73,14 @@ class GRU(GatedCell):
         size = hidden.shape[1]
         recurrent_input = hidden if dropout_mask is None else hidden * dropout_mask
         if self.reset == "after":
-            product = F.linear(recurrent_input, recurrent)
+            product = linear(recurrent_input, recurrent)
             r, z = torch.sigmoid(projected[:, : 2 * size] + product[:, : 2 * size]).chunk(2, dim=1)
             assert inner_bias is not None
             n = torch.tanh(projected[:, 2 * size :] + r * (product[:, 2 * size :] + inner_bias))
         else:
-            gates = projected[:, : 2 * size] + F.linear(recurrent_input, recurrent[: 2 * size])
+            gates = projected[:, : 2 * size] + linear(recurrent_input, recurrent[: 2 * size])
             r, z = torch.sigmoid(gates).chunk(2, dim=1)
-            n = torch.tanh(projected[:, 2 * size :] + F.linear(r * recurrent_input, recurrent[2 * size :]))
+            n = torch.tanh(projected[:, 2 * size :] + linear(r * recurrent_input, recurrent[2 * size :]))
         return (n + z * (hidden - n),)
 
     def kernel(self) -> type[Kernel]:

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqloom.nn.matrix_product import linear
 from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, cells
 from seqloom.nn.recurrence.initialization import chrono_bias, input_matrix, recurrent_matrix
 from seqloom.nn.recurrence.recurrent_layer import run_torch_kernel
@@ -103,7 +104,7 @@ class LSTM(GatedCell):
         recurrent, bias, peepholes, recurrent_gain, cell_gain, cell_bias, projection = weights
         assert recurrent is not None
         assert bias is not None
-        product = F.linear(hidden if dropout_mask is None else hidden * dropout_mask, recurrent)
+        product = linear(hidden if dropout_mask is None else hidden * dropout_mask, recurrent)
         if recurrent_gain is not None:
             product = F.layer_norm(product, product.shape[-1:], recurrent_gain)
         size = cell.shape[1]
@@ -117,7 +118,7 @@ class LSTM(GatedCell):
         o = torch.sigmoid(preactivation_o if peepholes is None else preactivation_o + peepholes[-1] * cell)
         normalised = cell if cell_gain is None else F.layer_norm(cell, cell.shape[-1:], cell_gain, cell_bias)
         hidden = o * torch.tanh(normalised)
-        return (hidden if projection is None else F.linear(hidden, projection)), cell
+        return (hidden if projection is None else linear(hidden, projection)), cell
 
     def _input_and_forget(self, gates: Tensor) -> tuple[Tensor, Tensor]:
         if self.coupled:

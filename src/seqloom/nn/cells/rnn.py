@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from seqloom.nn.matrix_product import linear
 from seqloom.nn.recurrence.cell import GatedCell, GatedSettings, cells
 from seqloom.nn.recurrence.initialization import input_matrix, recurrent_matrix
 from seqloom.nn.recurrence.recurrent_layer import run_torch_kernel
@@ -55,7 +55,7 @@ class RNN(GatedCell):
     def step(self, projected: Tensor, states: States, weights: Weights, dropout_mask: Tensor | None = None) -> States:
         (hidden,), (recurrent, bias) = states, weights
         assert recurrent is not None
-        preactivation = projected + F.linear(hidden if dropout_mask is None else hidden * dropout_mask, recurrent, bias)
+        preactivation = projected + linear(hidden if dropout_mask is None else hidden * dropout_mask, recurrent, bias)
         return (torch.tanh(preactivation) if self.activation == "tanh" else torch.relu(preactivation),)
 
     def kernel(self) -> type[Kernel]:
