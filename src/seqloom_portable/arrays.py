@@ -22,12 +22,12 @@ def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(size))
+            header = json.loads(stream.read(min(size, path.stat().st_size)))
         data = np.memmap(path, np.uint8, "r")[8 + size :]
         return {
             name: data[slice(*entry["data_offsets"])].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
             for name, entry in header.items()
             if name != "__metadata__"
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise PortableError(f"{path} could not be read: {error!r}") from None

@@ -75,7 +75,7 @@ class Classifier:
     def rows(self, inputs: Sequence[Any]) -> list[NDArray[Any]]:
         """The input of the network for each text or sequence: token ids with `<eos>`, or scaled frames, truncated."""
         if self.tokenizer is None:
-            return [self._cut(self._scaled(np.asarray(numbers, np.float64))) for numbers in inputs]
+            return [self._cut(self._scaled(_numbers(sequence))) for sequence in inputs]
         if not all(isinstance(text, str) for text in inputs):
             raise PortableError("the model reads text, but was given numbers")
         return [self._cut(np.array([*ids, EOS], np.int64)) for ids in self.tokenizer.encode(inputs)]
@@ -102,3 +102,10 @@ class Classifier:
         if numbers.ndim != 2 or not len(numbers) or numbers.shape[1] != channels:
             raise PortableError(f"the numbers do not fit the model: {numbers.shape}; expected (steps, {channels})")
         return ((numbers - mean) / deviation).astype(np.float32)
+
+
+def _numbers(sequence: Any) -> NDArray[np.float64]:
+    try:
+        return np.asarray(sequence, np.float64)
+    except (TypeError, ValueError) as error:
+        raise PortableError(f"the model reads numbers: {error}") from None

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from seqloom.errors import RequestError, warn
 from seqloom.files import make_folder, writing
+from seqloom_portable.folder import checksum_of_manifest
 
 _MANIFEST = "manifest.json"
 _TEMPORARY = ".part"
@@ -57,10 +58,11 @@ def new_folder(folder: Path, facts: dict[str, Any] | None = None) -> Iterator[Pa
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether all files of `folder` still have the size and the checksum in its manifest."""
+    """Whether the manifest of `folder` has its checksum, and all files the size and the checksum in the manifest."""
     try:
-        files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["files"]
-        return all(
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        files = manifest["files"]
+        return manifest["sha256"] == checksum_of_manifest(files, manifest["facts"]) and all(
             (folder / name).stat().st_size == size and _checksum(folder / name) == checksum
             for name, (size, checksum) in files.items()
         )
@@ -80,7 +82,9 @@ def _write_manifest(folder: Path, facts: dict[str, Any]) -> None:
         if path.is_file():
             files[path.relative_to(folder).as_posix()] = [path.stat().st_size, _checksum(path)]
     manifest = folder / _MANIFEST
-    manifest.write_text(json.dumps({"files": files, "facts": facts}, indent=1), encoding="utf-8")
+    facts = json.loads(json.dumps(facts))  # as a reader sees them
+    content = {"sha256": checksum_of_manifest(files, facts), "files": files, "facts": facts}
+    manifest.write_text(json.dumps(content, indent=1), encoding="utf-8")
     _sync(manifest)
     _sync(folder)
 
