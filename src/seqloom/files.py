@@ -11,7 +11,9 @@ import io
 import itertools
 import lzma
 import os
+import struct
 import sys
+import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +26,12 @@ STANDARD_INPUT = "-"
 
 LONGEST_UNPACKED_LINE = 128 << 20
 """In bytes. A compressed file can expand to a thousand times its size, and each line is held in memory."""
+
+ZIP_ERRORS = (
+    zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error,
+    lzma.LZMAError,
+)  # fmt: skip
+"""What Python's library raises for zip archives that are broken, encrypted or of an unknown kind."""
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from seqloom.comparison import training_process, trainings
 from seqloom.comparison.comparison import compare
 from seqloom.comparison.report_content import Comparison
 from seqloom.comparison.spec import make_spec
-from seqloom.errors import RequestError, SeqloomError
+from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 
 TINY = {"model.hidden_size": 16, "embedding.dim": 16, "training.evaluations": 3}
 
@@ -96,6 +96,10 @@ def test_a_comparison_from_start_to_end(text: Path, tmp_path: Path, monkeypatch:
 
     # Again, from the command line: nothing is trained, all is as it was.
     monkeypatch.setattr(trainings, "run_training", lambda *_: pytest.fail("it was trained again"))
+    damaged = out / "examples" / "rnn-seed1.npz"
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    with pytest.warns(SeqloomWarning, match="saved scores are damaged"):
+        small(text, out, seeds=2)
     command = ["compare", "language-model", str(text), "--models", "ffnn,rnn", "--out", str(out), "--updates", "6"]
     command += ["--seeds", "2", "--threads", "1", "--set", "rnn:hidden_size=8"]
     command += [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]

@@ -46,6 +46,11 @@ def test_finished_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         )
     assert "trained before" in report["notes"][-1]
     assert json.loads(cli(*arguments, "--json").output)["rows"] == report["rows"]
+    damaged = tmp_path / "compared" / "examples" / "0.npz"
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    outcome = cli(*arguments, "--json")
+    assert json.loads(outcome.output)["rows"] == report["rows"]
+    assert "saved scores are damaged" in outcome.errors
 
     characters = train(text, tmp_path / "characters", **{"tokenizer.kind": "character"})
     copy = shutil.copytree(runs[0], tmp_path / "copy")

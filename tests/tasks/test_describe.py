@@ -41,6 +41,13 @@ def write_parquet(path: Path) -> None:
     pl.DataFrame({"text": TEXTS, "x": [1, 4], "yz": [[2.0, 3.0], [5.0, 6.5]]}).write_parquet(path)
 
 
+def write_archive_of_a_later_version(path: Path) -> None:
+    write_npz(path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 237  # the version that is needed to unpack
+    path.write_bytes(content)
+
+
 def write_npz(path: Path) -> None:
     np.savez(path, vectors=VECTORS, texts=np.array(TEXTS))
 
@@ -85,6 +92,7 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "lengths.npz": lambda path: np.savez(
         path, vectors=np.ones((1, 2, 3)), texts=np.array(["a"]), lengths=np.array([5])
     ),
+    "version.npz": write_archive_of_a_later_version,
     "broken.npz": lambda path: path.write_bytes(b"PK\x03\x04 broken"),
     "broken.parquet": lambda path: path.write_bytes(b"PAR1 broken"),
     "empty text.npz": lambda path: np.savez(path, vectors=np.ones((1, 3)), texts=np.array([""])),

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from seqloom.data.corpus import prepare
-from seqloom.files import make_folder, writing_atomic
+from seqloom.errors import warn
+from seqloom.files import ZIP_ERRORS, make_folder, writing_atomic
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.processors import num_threads, set_num_threads
 from seqloom.run import Run, load
@@ -22,8 +23,9 @@ from seqloom.tasks.capabilities import ScoresEachExample
 def example_scores(run: Path, file: Path, threads: int) -> ExampleScores | None:
     """The scores of a run on the test split of its data, or on the validation split if there is no test split. They are
     read from `file` if it exists, and saved there otherwise. None if the task has no scores of single examples."""
-    if file.exists():
-        return read_example_scores(file)
+    saved = read_example_scores(file)
+    if saved is not None:
+        return saved
     with opened(run, threads) as loaded:
         scores = score_examples(loaded, held_out(loaded))
     if scores is not None:
@@ -31,10 +33,17 @@ def example_scores(run: Path, file: Path, threads: int) -> ExampleScores | None:
     return scores
 
 
-def read_example_scores(file: Path) -> ExampleScores:
-    with np.load(file, allow_pickle=False) as content:
-        overlap = int(content["overlap"]) if "overlap" in content else 1  # older comparisons do not have it
-        return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"], overlap)
+def read_example_scores(file: Path) -> ExampleScores | None:
+    """The scores that were saved; None if there are none, or if the file is damaged, of which it warns."""
+    if not file.exists():
+        return None
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
+            overlap = int(content["overlap"]) if "overlap" in content else 1  # older comparisons do not have it
+            return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"], overlap)
+    except (*ZIP_ERRORS, KeyError, SyntaxError, MemoryError, OverflowError, AttributeError) as error:
+        warn("saved scores are damaged: they are computed again", where=str(file), got=str(error)[:200])
+        return None
 
 
 def save_example_scores(scores: ExampleScores, file: Path) -> None:

@@ -86,7 +86,8 @@ def _score(folder: Path, data: str, columns: Mapping[str, str | int] | None, fil
         if not summary.get("finished"):
             raise RequestError("a run is not finished", where=str(folder), hint="continue its training with --resume")
         metrics = file.with_suffix(".json")
-        if not metrics.exists():
+        examples = read_example_scores(file)
+        if not metrics.exists() or (examples is None and file.exists()):
             encoded = run.read(data, columns)
             examples = score_examples(run, encoded)
             if examples is not None:
@@ -102,7 +103,7 @@ def _score(folder: Path, data: str, columns: Mapping[str, str | int] | None, fil
             run.plan.budget.model_dump(exclude_defaults=True),
             run.plan.contents,
             {**summary, "test": read_json(metrics)},
-            read_example_scores(file) if file.exists() else None,
+            examples,
             is_deterministic(run.plan.task, run.plan.model, run.plan.settings),
             flatten(run.plan.settings),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from seqloom.data.readers.table import SERIES_NAMES, rows
 from seqloom.data.readers.ts_format import cases
 from seqloom.data.tables.columnar_file import read_columnar
 from seqloom.errors import SeqloomError
-from seqloom.files import reading
+from seqloom.files import ZIP_ERRORS, reading
 
 TEXT_NAMES = ("text", "texts", "caption", "captions", "description", "sentence", "name", "label", "class", "target")
 _LARGEST = float(np.finfo(np.float32).max)
@@ -68,7 +67,7 @@ def _of_archive(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]
         try:
             with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        except (ValueError, zipfile.BadZipFile, EOFError, KeyError, SyntaxError, MemoryError, OverflowError) as error:
+        except (*ZIP_ERRORS, KeyError, SyntaxError, MemoryError, OverflowError) as error:
             raise SeqloomError(
                 "the archive could not be read",
                 where=path,

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from seqloom.data.input_source import suffix_of
 from seqloom.data.readers import readers
-from seqloom.data.sound.sound_file import SUFFIXES, ZIP_ERRORS, SoundFile, open_zip
+from seqloom.data.sound.sound_file import SUFFIXES, SoundFile, open_zip
 from seqloom.data.tables.delimited import comma_rows, tab_rows
 from seqloom.data.tables.json_lines import json_objects
 from seqloom.data.tables.table import TableRow, of_one_width
 from seqloom.errors import SeqloomError
-from seqloom.files import read_lines, reading
+from seqloom.files import ZIP_ERRORS, read_lines, reading
 
 PATH_NAMES = (
     "path",

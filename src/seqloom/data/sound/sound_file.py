@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import lzma
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -17,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.errors import RequestError, SeqloomError, warn
-from seqloom.files import reading
+from seqloom.files import ZIP_ERRORS, reading
 
 Samples = NDArray[np.float32]
 """(samples,) of one channel, from -1 to 1."""
@@ -29,12 +27,6 @@ MOST_SECONDS = 24 * 3600.0
 
 _CANCELLED = 0.05
 """Of the louder channel's level: what is left where channels of opposite phase are added."""
-
-ZIP_ERRORS = (
-    zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error,
-    lzma.LZMAError,
-)  # fmt: skip
-"""What Python's library raises for archives that are broken, encrypted or of an unknown kind."""
 
 
 class SoundFile(NamedTuple):
