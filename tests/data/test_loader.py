@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqloom.data.batches import Batch, ExactStreamLoader, Loader, StreamLoader
-from seqloom.data.line_batches import LineLoader
+from seqloom.data.line_batches import Buckets, LineLoader
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
 
@@ -106,6 +106,25 @@ def test_lines_of_like_length_stand_together(tokens_of: TokensOf) -> None:
     loader = LineLoader(tokens_of(lengths), 1_000, seed=1)
     batches = [loader.batch(0, step) for step in range(loader.num_steps(0))]
     assert sum(lengths) / sum(batch.inputs.numel() for batch in batches) > 0.9
+
+
+def test_a_batch_of_a_small_group_has_rows_of_many_lengths() -> None:
+    """Sorted by their longer side within groups of few batches, pairs are padded little, and their targets differ."""
+    random = np.random.default_rng(0)
+    target = random.integers(5, 40, 6_000)
+    source = np.maximum(1, target + random.integers(-6, 7, 6_000))
+
+    def lengths_and_padding(sort_within: int) -> tuple[float, float]:
+        batches = Buckets((target, source), 2_000, 1, sort_within=sort_within).epoch(0)
+        assert sorted(np.concatenate(batches).tolist()) == list(range(6_000))
+        real = sum(int(np.maximum(target, source)[rows].sum()) for rows in batches)
+        padded = sum(len(rows) * int(np.maximum(target, source)[rows].max()) for rows in batches)
+        return float(np.mean([target[rows].std() for rows in batches])), padded / real
+
+    spread, padding = lengths_and_padding(8)
+    spread_of_all, padding_of_all = lengths_and_padding(100)
+    assert spread > 1.1 * spread_of_all
+    assert padding_of_all < padding < 1.15
 
 
 LOADERS: dict[str, Callable[[TokenFile, int], Loader]] = {

@@ -17,6 +17,7 @@ import torch
 
 import seqloom
 from seqloom.storage.tensors import read_tensors
+from seqloom.tasks.language_model_settings import PRESETS
 from seqloom.training.checkpoint import load_checkpoint
 from tests.support.texts import SMALL, write_text
 
@@ -95,3 +96,13 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
     assert "embedding.dim" in str(refused.value)
     with pytest.raises(seqloom.RequestError, match="already holds a run"):
         seqloom.train("language-model", text, settings=SMALL, **options)
+
+
+def test_settings_that_are_not_given_are_those_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The defaults of a later version may differ from those that a run was started with."""
+    text = write_text(tmp_path / "text.txt")
+    options = {"model": "ar", "updates": 2, "threads": 1, "quiet": True, "out": tmp_path / "run"}
+    before = seqloom.train("language-model", text, settings=SMALL, **options).plan.settings
+    monkeypatch.setitem(PRESETS["ar"], "training.learning_rate", 0.5)
+    again = seqloom.train("language-model", text, settings={"embedding.dim": 12}, resume=True, **options)
+    assert again.plan.settings == before

@@ -17,6 +17,9 @@ from seqloom.data.tokenizer import PAD, SOS
 
 Row = Sequence[int] | NDArray[np.integer[Any]]
 
+ALL_SORTED = 100
+"""A value of `sort_within` that leaves next to no padding: for validation, where the order does not matter."""
+
 
 def padded(rows: Sequence[Row], padding: int = PAD) -> NDArray[np.int64]:
     """(rows, longest): token ids, with `padding` after the end of each row."""
@@ -83,16 +86,23 @@ Rows = NDArray[np.int64]
 class Buckets:
     """Batches of rows whose padded sides hold at most `elements` each (a single longer row is a batch of its own).
 
-    `lengths`: an array for each side, first the one to sort by. `most_rows`: a batch has about so many rows at most,
+    `lengths`: an array for each side. `most_rows`: a batch has about so many rows at most,
     since each row counts as `elements // most_rows` elements or more; None: any number. The batches of an epoch are a
-    function of `seed` and the epoch: rows are shuffled, sorted by length within groups of about a hundred batches, cut
-    into batches, and the batches are shuffled. `seed=None`: the same order in every epoch.
+    function of `seed` and the epoch: rows are shuffled, sorted by their longer side within groups of about
+    `sort_within` batches, cut into batches, and the batches are shuffled. `seed=None`: the same order in every epoch.
     """
 
     def __init__(
-        self, lengths: tuple[NDArray[np.int64], ...], elements: int, seed: int | None, most_rows: int | None = None
+        self,
+        lengths: tuple[NDArray[np.int64], ...],
+        elements: int,
+        seed: int | None,
+        most_rows: int | None = None,
+        sort_within: int = ALL_SORTED,
     ) -> None:
-        self._lengths, self._elements, self._seed = lengths, elements, seed
+        self._elements, self._seed, self._sort_within = elements, seed, sort_within
+        # Sorted by one side alone, all rows of a batch would have equal targets, and an update learns less (LOG.md).
+        self._keys = (*reversed(lengths), np.max(lengths, axis=0))
         self._least = elements // most_rows if most_rows is not None else 0
         self._plan: tuple[int, list[Rows]] = (-1, [])
 
@@ -103,21 +113,22 @@ class Buckets:
         return self._plan[1]
 
     def _make(self, epoch: int) -> list[Rows]:
-        order = np.arange(len(self._lengths[0]))
+        longer = self._keys[-1]
+        order = np.arange(len(longer))
         random = None if self._seed is None else np.random.default_rng((self._seed, epoch))
         if random:
             random.shuffle(order)
-        mean = max(1.0, float(self._lengths[0].mean())) if len(order) else 1.0
-        stretch = max(1, int(100 * self._elements / mean))
+        mean = max(1.0, float(np.maximum(longer, self._least).mean())) if len(order) else 1.0
+        stretch = max(1, int(self._sort_within * self._elements / mean))
         plan: list[Rows] = []
         for start in range(0, len(order), stretch):
             rows = order[start : start + stretch]
-            plan += self._cut(rows[np.lexsort([side[rows] for side in reversed(self._lengths)])])
+            plan += self._cut(rows[np.lexsort([key[rows] for key in self._keys])])
         return [plan[i] for i in random.permutation(len(plan))] if random else plan
 
     def _cut(self, rows: Rows) -> list[Rows]:
         """Cuts sorted rows into batches within the budget."""
-        longest = np.maximum(np.max([side[rows] for side in self._lengths], axis=0), self._least)
+        longest = np.maximum(self._keys[-1][rows], self._least)
         cuts, first = [], 0
         while first < len(rows):
             widths = np.maximum.accumulate(longest[first:])

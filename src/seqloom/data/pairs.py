@@ -16,7 +16,7 @@ from seqloom.config import Settings
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
 from seqloom.data.growth import grown_tokenizer, source_tokenizer
-from seqloom.data.line_batches import Buckets, line_batch, with_lengths
+from seqloom.data.line_batches import ALL_SORTED, Buckets, line_batch, with_lengths
 from seqloom.data.parallel import Parallel, ParallelWriter
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
@@ -179,12 +179,20 @@ def kind_for(lines: Sequence[str]) -> Kind:
 
 
 class PairLoader:
-    """Batches of pairs of similar target length: each side holds at most `tokens_per_batch` elements, padding included.
+    """Batches of pairs of similar length: each side holds at most `tokens_per_batch` elements, padding included.
     A source ends with `<eos>`; a target is prepared as by `line_batch`."""
 
-    def __init__(self, source: TokenFile, target: TokenFile, tokens_per_batch: int, seed: int | None) -> None:
+    def __init__(
+        self,
+        source: TokenFile,
+        target: TokenFile,
+        tokens_per_batch: int,
+        seed: int | None,
+        sort_within: int = ALL_SORTED,
+    ) -> None:
         self.source, self.target = source, target
-        self._buckets = Buckets((np.diff(target.offsets), np.diff(source.offsets)), tokens_per_batch, seed)
+        lengths = np.diff(target.offsets), np.diff(source.offsets)
+        self._buckets = Buckets(lengths, tokens_per_batch, seed, sort_within=sort_within)
 
     def num_steps(self, epoch: int = 0) -> int:
         return len(self._buckets.epoch(epoch))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from seqloom.config import Settings
 from seqloom.errors import RequestError
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.matrix_product import Linear, kept_transpose, product, product_into
+
+FEW_TOKENS = 1_000
+"""With at most this number of distinct tokens, a target is right or wrong as a whole; with more, it is text."""
 
 _ADAPTIVE_FROM = 4_000
 _BLOCK_ELEMENTS = 1 << 20
@@ -32,9 +35,17 @@ class OutputSettings(Settings):
     )
     tied: bool = Field(True, description="tie the output weights to the embedding")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout before the output layer")
-    label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="label smoothing: share of a target's probability that is spread over all tokens"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = Field(
+        0.0,
+        description="label smoothing: share of a target's probability that is spread over all tokens; auto: 0.1 where "
+        "the vocabulary has more than 1,000 tokens; with fewer (letters, phonemes) one target is right",
     )
+
+    def smoothing(self, vocab_size: int) -> float:
+        """The label smoothing for a vocabulary of this size."""
+        if self.label_smoothing == "auto":
+            return 0.1 if vocab_size > FEW_TOKENS else 0.0
+        return self.label_smoothing
 
 
 PruningThreshold = Callable[[Float[Tensor, "rows frequent"]], Float[Tensor, " rows"]]
@@ -197,11 +208,12 @@ class OutputLayer(nn.Module):
         weight = table if settings.tied else nn.Parameter(torch.empty(len(counts), width).normal_(std=0.05))
         adaptive = settings.kind == "adaptive" or (settings.kind == "auto" and len(counts) >= _ADAPTIVE_FROM)
         # A vocabulary of a few dozen tokens has no rare tokens to cluster.
+        smoothing = settings.smoothing(len(counts))
         self.softmax: Output
         if adaptive and len(counts) > 64:
-            self.softmax = AdaptiveSoftmax(weight, counts, settings.label_smoothing, settings.cutoffs)
+            self.softmax = AdaptiveSoftmax(weight, counts, smoothing, settings.cutoffs)
         else:
-            self.softmax = FullSoftmax(weight, counts, settings.label_smoothing)
+            self.softmax = FullSoftmax(weight, counts, smoothing)
 
     def forward(self, hidden: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch time width"]:
         """The inputs of the softmax."""

@@ -177,6 +177,17 @@ def make_settings(
     return build(kind, defaults, inherited or {}, overrides)
 
 
+def resumed_settings(folder: Path, task: str, model: str, overrides: Mapping[str, Any]) -> Settings | None:
+    """The settings of the run in a folder, changed by `overrides`: the defaults may be others than when it was started.
+    None if the folder holds no run of this task and model."""
+    if not (folder / "config.toml").exists():
+        return None
+    before = Plan.load(folder)
+    if (before.task, before.model) != (task, model):
+        return None
+    return build(type(before.settings), flatten(before.settings), overrides)
+
+
 def column_settings(task: str, columns: Mapping[str, str | int]) -> dict[str, Any]:
     """The settings that choose these columns: one for each role where the task has settings of the names of the roles,
     as `forecast` has, otherwise the setting `columns`."""

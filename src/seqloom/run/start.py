@@ -24,6 +24,7 @@ from seqloom.run.plan import (
     check_folder,
     column_settings,
     make_settings,
+    resumed_settings,
     sizes,
     split_rule_of,
     trainer_for,
@@ -102,7 +103,9 @@ def train(
         _check_network("--freeze", task, model)
         overrides["training.freeze"] = tuple(freeze)
     if initialisation is None:
-        plan = Plan(task, model, sources, budget, seed, make_settings(task, model, overrides, sources.data))
+        of_run = resumed_settings(Path(out), task, model, overrides) if resume and out is not None else None
+        made = of_run or make_settings(task, model, overrides, sources.data)
+        plan = Plan(task, model, sources, budget, seed, made)
     else:
         made = initialisation.settings(overrides, sources.data)
         plan = Plan(task, model, sources, budget, seed, made, ancestry=initialisation.ancestry)

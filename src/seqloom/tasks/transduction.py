@@ -18,13 +18,11 @@ from seqloom.metrics.transduction import bleu_statistics, nearest_references, si
 from seqloom.models.architecture import EncoderDecoderSettings, architecture, architectures, describe_architecture
 from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.nn.layer import State
+from seqloom.nn.output import FEW_TOKENS
 from seqloom.registry import Description
 from seqloom.tasks.capabilities import Trained, TrainedModel
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
-
-_FEW_TOKENS = 1_000
-"""With at most this number of distinct tokens, a target is right or wrong as a whole; with more, it is text."""
 
 
 class SearchSettings(Settings):
@@ -69,7 +67,7 @@ class TransductionTask(ABC):
         return Loss(total, torch.tensor(batch.targets.numel()) if mask is None else mask.sum()), state
 
     def score(self, data: Any) -> Score:
-        is_text = self.target_vocab_size(data) > _FEW_TOKENS
+        is_text = self.target_vocab_size(data) > FEW_TOKENS
         return Score("bleu" if is_text else "exact_match", lower_is_better=False)
 
     def output_metrics(self, trained: Trained, data: Any, brief: bool) -> dict[str, Any]:

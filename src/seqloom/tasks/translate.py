@@ -69,8 +69,8 @@ class TranslateTask(TransductionTask):
         return network
 
     def train_loader(self, corpus: Corpus[Pair, Pairs], settings: TranslateSettings, seed: int) -> Loader:
-        train = corpus.train
-        return PairLoader(train.source, train.target, settings.data.tokens_per_batch, seed)
+        train, data = corpus.train, settings.data
+        return PairLoader(train.source, train.target, data.tokens_per_batch, seed, data.sort_within)
 
     def exact_loader(self, data: Pairs, settings: TranslateSettings) -> Loader:
         return PairLoader(data.source, data.target, settings.data.tokens_per_batch, seed=None)

@@ -17,6 +17,13 @@ class DataSettings(Settings):
     tokens_per_batch: int = Field(
         2_000, gt=0, le=2**31, description="largest number of tokens on either side of a batch, padding included"
     )
+    sort_within: int = Field(
+        8,
+        gt=0,
+        le=2**20,
+        description="pairs are sorted by length within groups of so many batches: an update of a smaller group teaches "
+        "more, a larger group has less padding",
+    )
     columns: ColumnChoice = columns_field(("source", "target"))
     reverse: bool = Field(False, description="the second column is the source")
 
@@ -45,7 +52,7 @@ RECURRENT: dict[str, Any] = {
     "decoder.hidden_size": 256,
     "decoder.num_layers": 1,
     "output.dropout": 0.3,
-    "output.label_smoothing": 0.1,
+    "output.label_smoothing": "auto",
     "training.learning_rate": 2e-3,
 }
 TRANSFORMER: dict[str, Any] = {
@@ -58,7 +65,7 @@ TRANSFORMER: dict[str, Any] = {
     "decoder.num_layers": 3,
     "decoder.feed_forward_size": 512,
     "decoder.dropout": 0.1,
-    "output.label_smoothing": 0.1,
+    "output.label_smoothing": "auto",
     "data.tokens_per_batch": 800,
     "training.learning_rate": 1.5e-3,
     "training.warmup": 0.1,
