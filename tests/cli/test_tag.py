@@ -88,3 +88,20 @@ def test_word_by_word(cli: CommandLine, tag_run: seqloom.Run) -> None:
     status, output, errors = cli("predict", tag_run.folder, "--online", standard_input=words.getvalue())
     assert status == 0, errors
     assert len(output.splitlines()) == len(words.getvalue().splitlines())
+
+
+@pytest.mark.parametrize("name", ["known.conll", "known.csv"])
+def test_known_tags_are_read_from_a_column(cli: CommandLine, tag_run: seqloom.Run, tmp_path: Path, name: str) -> None:
+    data = tmp_path / name
+    if name.endswith("conll"):
+        data.write_text("Ada\tx\tB-LOC\nwent\tx\t_\n\nKurt\tx\t_\n")
+    else:
+        data.write_text("words,known tags\nAda went,B-LOC _\nKurt,_\n")
+    column = "known=3" if name.endswith("conll") else "known=known tags"
+    status, output, errors = cli("predict", tag_run.folder, data, "--columns", column)
+    assert status == 0, errors
+    assert output.splitlines()[0] == "Ada\tB-LOC"
+    assert output.endswith("".join(f"{text}\n" for text in tag_run.predict(["Kurt"])))
+    status, _, errors = cli("predict", tag_run.folder, "--columns", "known=2", standard_input="Ada went\n")
+    assert status == 2
+    assert "plain text has no columns" in errors

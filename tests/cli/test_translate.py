@@ -118,3 +118,41 @@ def test_a_language_model_does_not_predict(cli: CommandLine, run: seqloom.Run) -
     status, _, errors = cli("predict", run.folder, standard_input="a\n")
     assert status == 2
     assert "a run of language-model cannot predict" in errors
+
+
+def test_terms_come_from_columns(cli: CommandLine, pairs_run: seqloom.Run, tmp_path: Path) -> None:
+    tabs, objects = tmp_path / "terms.tsv", tmp_path / "terms.jsonl"
+    tabs.write_text("a b\tc|f a\na b\t\nd\te\n")
+    objects.write_text(
+        '{"source": "a b", "require": ["c", "f a"]}\n{"source": "a b"}\n{"source": "d", "require": ["e"]}\n'
+    )
+    expected = pairs_run.predict(
+        [{"source": "a b", "require": ["c", "f a"]}, "a b", {"source": "d", "require": ["e"]}], max_length=12
+    )
+    for data, options in ((tabs, ["--columns", "source=1,require=2"]), (objects, [])):
+        status, output, errors = cli("predict", pairs_run.folder, data, "--max-length", 12, *options)
+        assert status == 0, errors
+        assert output.splitlines() == expected
+    status, output, errors = cli(
+        "predict",
+        pairs_run.folder,
+        "--columns",
+        "source=1,require=2",
+        "--max-length",
+        12,
+        standard_input="a b\tc|f a\n",
+    )
+    assert status == 0, errors
+    assert output.splitlines() == expected[:1]
+
+
+def test_alignments_of_given_targets_are_written(cli: CommandLine, pairs_run: seqloom.Run, tmp_path: Path) -> None:
+    path = tmp_path / "given.json"
+    status, output, errors = cli("score", pairs_run.folder, "--alignments", path, standard_input="a b\tb a\nc\tc\n")
+    assert status == 0, errors
+    assert len(output.splitlines()) == 2
+    first, second = json.loads(path.read_text())
+    assert first["source"] == ["a", "b", "<eos>"]
+    assert first["target"] == ["b", "a", "<eos>"]
+    assert [round(sum(row), 2) for row in first["weights"]] == [1.0] * 3
+    assert second["target"] == ["c", "<eos>"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.decoding.candidates import most_probable, restrict
-from seqloom.decoding.search_options import Hypothesis, Search
+from seqloom.decoding.search_options import Constraints, Hypothesis, Search
 from seqloom.decoding.transduce import transduce
 from tests.support.table_model import Source, TableModel, every_string, random_sources
 
@@ -111,7 +111,9 @@ def test_a_prefix_is_kept_and_scored(seed: int, alpha: float) -> None:
     # An unknown word may be asked for where none is written.
     prefixes = [(), (4,), (UNK, 5), (5, 5, 4, 5)]
     search = Search(80, 5, alpha, max_length=4, exact=True, never=(UNK,))
-    for source, prefix, hypotheses in zip(sources, prefixes, transduce(model, sources, search, prefixes), strict=True):
+    for source, prefix, hypotheses in zip(
+        sources, prefixes, transduce(model, sources, search, map(Constraints, prefixes)), strict=True
+    ):
         same(hypotheses, exhaustive(model, source, search, prefix))
         assert all(tuple(hypothesis.token_ids[: len(prefix)]) == prefix for hypothesis in hypotheses)
 
@@ -120,7 +122,9 @@ def test_a_small_beam_keeps_its_prefixes() -> None:
     model, sources = TableModel(40), random_sources(1, 30)
     prefixes = [tuple(range(4, 4 + i % 5)) for i in range(30)]
     for beam_size in (1, 3):
-        for prefix, hypotheses in zip(prefixes, transduce(model, sources, Search(beam_size), prefixes), strict=True):
+        for prefix, hypotheses in zip(
+            prefixes, transduce(model, sources, Search(beam_size), map(Constraints, prefixes)), strict=True
+        ):
             assert tuple(hypotheses[0].token_ids[: len(prefix)]) == prefix
 
 

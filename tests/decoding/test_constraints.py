@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import seqloom
 from seqloom.decoding.ensemble import Ensemble
-from seqloom.decoding.search_options import Search, Term
+from seqloom.decoding.search_options import Constraints, Search, Term
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from tests.support.command_line import CommandLine
@@ -40,15 +40,16 @@ TERMS = st.lists(TERM, min_size=1, max_size=3, unique=True)
 def test_every_hypothesis_has_every_term(terms: list[tuple[int, ...]], beam: int, max_length: int) -> None:
     """Whatever the model thinks of them, and however little room there is."""
     required = tuple(Term(term, term) for term in terms)
-    search = Search(beam, n_best=1, max_length=max_length, required=required)
-    for found in transduce(TableModel(VOCAB), random_sources(3, 4), search):
+    search, constraints = Search(beam, n_best=1, max_length=max_length), [Constraints(required=required)] * 4
+    for found in transduce(TableModel(VOCAB), random_sources(3, 4), search, constraints):
         assert found
         assert all(has(hypothesis.token_ids, term) for hypothesis in found for term in terms)
 
 
 def test_scores_are_those_of_the_model() -> None:
-    model, search = TableModel(VOCAB), Search(4, n_best=2, required=(Term((5, 6), (5, 6)),))
-    for source, found in zip(random_sources(3, 4), transduce(model, random_sources(3, 4), search), strict=True):
+    model, search, sources = TableModel(VOCAB), Search(4, n_best=2), random_sources(3, 4)
+    constraints = [Constraints(required=(Term((5, 6), (5, 6)),))] * 4
+    for source, found in zip(sources, transduce(model, sources, search, constraints), strict=True):
         for hypothesis in found:
             ids = hypothesis.token_ids
             steps = [*ids, 3] if hypothesis.ended else ids
@@ -61,7 +62,7 @@ def test_a_term_that_comes_by_itself_changes_little() -> None:
     for source, (plain,) in zip(sources, transduce(model, sources, Search(4)), strict=True):
         if plain.token_ids:
             term = (plain.token_ids[0],)
-            ((again,),) = transduce(model, [source], Search(4, required=(Term(term, term),)))
+            ((again,),) = transduce(model, [source], Search(4), [Constraints(required=(Term(term, term),))])
             assert again.score >= plain.score - 0.7
 
 

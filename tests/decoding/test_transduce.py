@@ -16,7 +16,7 @@ from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.decoding import transduce as module
 from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.scoring import score_pairs
-from seqloom.decoding.search_options import Hypothesis, Search
+from seqloom.decoding.search_options import Constraints, Hypothesis, Search
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from seqloom.models.architecture import architecture, network_settings
@@ -155,7 +155,7 @@ def test_wrong_requests() -> None:
         everything(model, [[EOS], []], Search())
     assert refused.value.where == "source 2"
     with pytest.raises(RequestError, match="prefix") as refused:
-        everything(model, [[EOS]], Search(), prefixes=[[4, EOS]])
+        everything(model, [[EOS]], Search(), constraints=[Constraints(prefix=(4, EOS))])
     assert refused.value.where == "prefix 1"
 
 

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import seqloom
 from seqloom.config import flatten
+from seqloom.data.lexicon import Lexicon
+from seqloom.data.sentence_loader import sentence_batch
 from seqloom.data.span_tags import legal_transitions
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.metrics.spans import span_scores
 from seqloom.models.sentence_vectors import poolings
+from seqloom.nn.crf.chain import path_score
 from seqloom.nn.crf.crf import CRF
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
@@ -197,3 +201,36 @@ def test_settings_that_are_not_possible(tmp_path: Path, settings: dict[str, str]
     with pytest.raises(RequestError) as refused:
         train_tagger(tmp_path / "run", **settings)
     assert refused.value.where == where
+
+
+def test_known_tags_are_kept_and_the_others_follow_from_them(run: seqloom.Run) -> None:
+    """Equal to the best of all legal paths through the known tags, tried one by one."""
+    names, words = run.codec.labels.names, ["Then", "Ada", "Stone", "went"]
+    ((plain,),) = run.answers([words])
+    assert plain.tags == ["O", "B-PER", "I-PER", "O"]  # type: ignore[attr-defined]
+    ((answer,), (other,)) = run.answers([[("Then", "B-LOC"), "Ada", ("Stone", "B-PER"), ("went", None)], "Ada went"])
+    assert answer.tags[0] == "B-LOC"  # type: ignore[attr-defined]
+    assert answer.tags[2] == "B-PER"  # type: ignore[attr-defined]
+    assert answer.probabilities[0] == answer.probabilities[2] == pytest.approx(1)  # type: ignore[attr-defined]
+    ((alone,),) = run.answers(["Ada went"])
+    assert other.to_json() == alone.to_json()
+    crf, batch = run.model.output, sentence_batch([np.arange(4)], Lexicon.of(words, run.codec.spelling))
+    with torch.no_grad():
+        emissions = run.model(batch.inputs, batch.forms)[0]
+    paths = [
+        path for path in itertools.product(range(len(names)), repeat=4)
+        if names[path[0]] == "B-LOC" and names[path[2]] == "B-PER"
+    ]  # fmt: skip
+    tags = torch.tensor(paths)
+    scores = path_score(emissions.expand(len(paths), -1, -1), tags, crf.chain(-1e4))
+    assert [names[i] for i in paths[int(scores.argmax())]] == answer.tags  # type: ignore[attr-defined]
+    soft = path_score(emissions.expand(len(paths), -1, -1), tags, crf.chain(-20.0)).softmax(0)
+    expected = float(soft.detach()[tags[:, 1] == names.index(answer.tags[1])].sum())  # type: ignore[attr-defined]
+    assert answer.probabilities[1] == pytest.approx(expected, rel=1e-3)  # type: ignore[attr-defined]
+    with pytest.raises(RequestError, match="no tag named 'B-PRE'"):
+        run.answers([[("Ada", "B-PRE")]])
+
+
+def test_known_tags_without_a_crf(causal: seqloom.Run) -> None:
+    (answer,) = causal.predict([[("Then", "B-LOC"), "Ada"]])
+    assert answer.splitlines()[0] == "Then\tB-LOC"

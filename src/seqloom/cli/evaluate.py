@@ -25,6 +25,7 @@ from seqloom.cli.options import (
 from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
+    from seqloom.decoding.alignment import Alignment
     from seqloom.run import Run
 
 
@@ -136,6 +137,10 @@ def score(
     tokens: Annotated[
         bool, typer.Option("--tokens", help="print lines of: token TAB log-probability; an empty line after each line")
     ] = False,
+    alignments: Annotated[
+        Path | None, typer.Option(help="translate: write the attention of each target to a .json or .html file")
+    ] = None,
+    figures: Figures = None,
     json: Json = False,
     threads: Threads = 0,
 ) -> None:
@@ -144,12 +149,17 @@ def score(
     The output has a line for each input line: the natural logarithm of its probability (its end included), the number
     of tokens and the number of unknown tokens. For translate, it is the probability of the target given the source.
     """
+    from seqloom.cli.alignments import check_figures, write_alignments
     from seqloom.data.tables.columns import parse_columns
     from seqloom.run import load
 
+    check_figures(alignments, figures)
     loaded = load(run, device="cpu", threads=threads)
     examples = loaded.examples(file, parse_columns(columns or ""))
+    aligned: list[Alignment] = []
     while batch := list(itertools.islice(examples, INPUTS_AT_ONCE)):
+        if alignments is not None:
+            aligned += loaded.align(batch)
         if tokens:
             for scores in loaded.score_tokens(batch):
                 rows = [f"{token}\t{log_prob:.6f}" for token, log_prob in scores]
@@ -157,6 +167,8 @@ def score(
             continue
         for line in loaded.score(batch):
             typer.echo(to_json(line._asdict()) if json else f"{line.log_prob:.6f}\t{line.tokens}\t{line.unknown}")
+    if alignments is not None:
+        write_alignments(alignments, aligned, figures)
 
 
 def generate(

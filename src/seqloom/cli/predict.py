@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from seqloom.cli.options import INPUTS_AT_ONCE, Columns, Device, Figures, Json, 
 from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
-    from seqloom.decoding.alignment import Alignment
     from seqloom.run import Run
     from seqloom.tasks.capabilities import Prediction
 
@@ -63,11 +61,25 @@ def predict(
     ] = False,
     require: Annotated[
         list[str] | None,
-        typer.Option(metavar="TERM", help="translate: a term that every answer contains; can be repeated"),
+        typer.Option(
+            metavar="TERM", help="translate: a term that every answer contains; can be repeated, or a column of terms"
+        ),
     ] = None,
     forbid: Annotated[
         list[str] | None,
-        typer.Option(metavar="TERM", help="translate: a term that no answer contains; can be repeated"),
+        typer.Option(
+            metavar="TERM", help="translate: a term that no answer contains; can be repeated, or a column of terms"
+        ),
+    ] = None,
+    diverse_groups: Annotated[
+        int | None,
+        typer.Option(help="translate: groups of the beam that avoid each other's tokens, so that --n-best differ"),
+    ] = None,
+    diversity: Annotated[
+        float | None, typer.Option(help="--diverse-groups: how much they avoid them, in nats; 0.5 unless set")
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option(help="translate: above 1, tokens that occurred before become less probable")
     ] = None,
     no_repeat_ngrams: Annotated[
         int | None, typer.Option(help="translate: no n-gram of so many tokens occurs twice in an answer")
@@ -120,17 +132,14 @@ def predict(
     terminal, each line is answered as you type. Without an option, its value is that of the run. A run of
     forecast prints a table of forecasts of the series in a file, or without a file of the training data.
     """
+    from seqloom.cli.alignments import check_figures, write_alignments
     from seqloom.data.tables.columns import parse_columns
     from seqloom.errors import RequestError
     from seqloom.run import load
     from seqloom.tasks.capabilities import Aligned, Listens, refuse_unknown
     from seqloom.tasks.forecast_capability import Forecasts
 
-    if figures is not None and (alignments is None or alignments.suffix != ".html"):
-        raise RequestError(
-            "there is no page with charts to write", where="--figures", hint="add --alignments FILE.html"
-        )
-
+    check_figures(alignments, figures)
     options = {
         "n_best": n_best,
         "proba": proba or None,
@@ -142,6 +151,9 @@ def predict(
         "require": require or None,
         "forbid": forbid or None,
         "mbr": mbr,
+        "diverse_groups": diverse_groups,
+        "diversity": diversity,
+        "repetition_penalty": repetition_penalty,
         "no_repeat_ngrams": no_repeat_ngrams,
         "min_ratio": min_ratio,
         "max_ratio": max_ratio,
@@ -186,7 +198,7 @@ def predict(
         if alignments is not None and isinstance(answers[0], Aligned):
             aligned.append(answers[0].alignment)
     if alignments is not None:
-        _write_alignments(alignments, aligned, figures)
+        write_alignments(alignments, aligned, figures)
 
 
 def _answers(
@@ -253,18 +265,3 @@ def _as_text(proba: bool, several: bool) -> Shown:
             yield answers[0].text
 
     return shown
-
-
-def _write_alignments(path: Path, aligned: Sequence[Alignment | None], figures: Path | None) -> None:
-    from seqloom.errors import RequestError
-    from seqloom.explain.alignments import alignments_page
-    from seqloom.files import write_atomic
-
-    attended = [alignment for alignment in aligned if alignment is not None]
-    if not attended:
-        raise RequestError("the model has no attention to show", where=str(path), expected="a model with +attention")
-    if path.suffix == ".html":
-        alignments_page(attended, f"Attention of {len(attended)} lines").write(path, figures)
-    else:
-        plain = [alignment.to_json() for alignment in attended]
-        write_atomic(path, json_format.dumps(plain, ensure_ascii=False, indent=1) + "\n")

@@ -6,11 +6,13 @@ section 3: candidates are grouped into banks by the number of term tokens they c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.tokenizer import EOS
@@ -22,9 +24,10 @@ _IMPROBABLE = -1e4
 
 
 class Written(NamedTuple):
-    """For each source: the tokens of its hypotheses, padded with -1; the `n_best` scores of ended hypotheses; how many
-    ended; the length at which its targets are truncated."""
+    """For each source: its position in the batch at the start; the tokens of its hypotheses, padded with -1; the
+    `n_best` scores of ended hypotheses; how many ended; the length at which its targets are truncated."""
 
+    source: Int[Tensor, " batch"]
     tokens: Int[Tensor, "batch rows longest"]
     scores: Float[Tensor, "batch n_best"]
     number: Int[Tensor, " batch"]
@@ -41,19 +44,31 @@ class Candidate(NamedTuple):
     met: int
 
 
+class NextTokens(NamedTuple):
+    """What the model says of the next token of the hypotheses of a source: the log-probabilities (rows, vocab), and the
+    most probable tokens of each row that are not the end, with their log-probabilities."""
+
+    log_probs: NDArray[np.floating]
+    best: list[list[int]]
+    best_log_probs: list[list[float]]
+
+
 class ConstrainedBeam(Strategy):
-    """Keeps `beam_size` active hypotheses. A hypothesis ends only if it contains every term of `search.required`. When
-    the remaining length is just enough for the missing terms, only their tokens are generated, so every target is
+    """Keeps `beam_size` active hypotheses. A hypothesis ends only if it contains every term that its source requires.
+    When the remaining length is just enough for the missing terms, only their tokens are generated, so every target is
     complete."""
 
     first_rows = 1
 
     def __init__(self, search: Search) -> None:
         self.search, self.rows = search, search.beam_size
+        self.required: Sequence[tuple[Term, ...]] = ()
 
     def start(self, sources: Sources) -> Written:
         device, batch = sources.forced.device, len(sources.lengths)
+        self.required = sources.required
         return Written(
+            torch.arange(batch, device=device),
             torch.full((batch, 1, int(sources.longest.max())), -1, device=device),
             torch.full((batch, self.search.n_best), -torch.inf, dtype=torch.float64, device=device),
             torch.zeros(batch, dtype=torch.long, device=device),
@@ -69,67 +84,90 @@ class ConstrainedBeam(Strategy):
     ) -> tuple[Choice, Written, Bool[Tensor, " batch"]]:
         beam, written, device = self.search.beam_size, strategy_state, log_probs.device
         batch, width = log_probs.shape[0], written.tokens.shape[2]
-        tokens, parents = torch.zeros((2, batch, beam), dtype=torch.long, device=device)
-        alive, ended = torch.full((2, batch, beam), -torch.inf, dtype=totals.dtype, device=device)
-        ended_rows = torch.zeros((batch, beam), dtype=torch.long, device=device)
-        after = torch.full((batch, beam, width), -1, device=device)
-        for source in range(batch):
-            extended, ends = self._candidates(log_probs[source], totals[source], written, source, length)
-            for place, candidate in enumerate(_shared_among_banks(extended, beam)):
-                alive[source, place], parents[source, place] = candidate.log_prob, candidate.row
-                tokens[source, place] = candidate.token
-                after[source, place] = written.tokens[source, candidate.row]
-                after[source, place, length - 1] = candidate.token
-            complete = sorted((c.log_prob for c in extended if c.met == self.search.required_tokens), reverse=True)
-            least = complete[beam - 1] if len(complete) >= beam else -torch.inf
-            for place, candidate in enumerate([c for c in ends if c.log_prob > least][:beam]):
-                ended[source, place], ended_rows[source, place] = candidate.log_prob, candidate.row
+        tokens, parents, ended_rows = np.zeros((3, batch, beam), np.int64)
+        alive, ended = np.full((2, batch, beam), -np.inf)
+        after = np.full((batch, beam, width), -1)
+        before, longest, numbers = (part.cpu().numpy() for part in (written.tokens, written.longest, written.source))
+        by_source = _next_tokens(log_probs, beam)
+        for place, source_totals in enumerate(totals.tolist()):
+            terms = self.required[numbers[place]]
+            rows = before[place, :, : length - 1].tolist()
+            space = int(longest[place]) - (length - 1)  # including this token and the end
+            extended, ends = _candidates(next(by_source), source_totals, rows, terms, space)
+            for rank, candidate in enumerate(_shared_among_banks(extended, beam)):
+                alive[place, rank], parents[place, rank] = candidate.log_prob, candidate.row
+                tokens[place, rank] = candidate.token
+                after[place, rank] = before[place, candidate.row]
+                after[place, rank, length - 1] = candidate.token
+            num_term_tokens = sum(len(term.within) for term in terms)
+            complete = sorted((c.log_prob for c in extended if c.met == num_term_tokens), reverse=True)
+            least = complete[beam - 1] if len(complete) >= beam else -np.inf
+            for rank, candidate in enumerate([c for c in ends if c.log_prob > least][:beam]):
+                ended[place, rank], ended_rows[place, rank] = candidate.log_prob, candidate.row
+        choice = Choice(*(torch.from_numpy(part).to(device) for part in (tokens, parents, alive, ended, ended_rows)))
+        choice = choice._replace(totals=choice.totals.to(totals.dtype), ended=choice.ended.to(totals.dtype))
+        return self._going_on(choice, written, torch.from_numpy(after).to(device), length)
+
+    def _going_on(
+        self, choice: Choice, written: Written, after: Int[Tensor, "batch beam longest"], length: int
+    ) -> tuple[Choice, Written, Bool[Tensor, " batch"]]:
+        """The choice, with the new state and which sources are finished."""
         penalty = float(length) ** self.search.length_penalty
-        scores = torch.cat([written.scores, ended.double() / penalty], dim=1).topk(self.search.n_best).values
-        number = written.number + (ended > -torch.inf).sum(1)
-        best = alive.amax(1).double()
-        done = (best == -torch.inf) | ((number >= beam) & (scores[:, -1] >= best / penalty))
-        choice = Choice(tokens, parents, alive, ended, ended_rows)
-        return choice, Written(after, scores, number, written.longest), done
+        scores = torch.cat([written.scores, choice.ended.double() / penalty], dim=1).topk(self.search.n_best).values
+        number = written.number + (choice.ended > -torch.inf).sum(1)
+        best = choice.totals.amax(1).double()
+        done = (best == -torch.inf) | ((number >= self.search.beam_size) & (scores[:, -1] >= best / penalty))
+        return choice, Written(written.source, after, scores, number, written.longest), done
 
-    def _candidates(
-        self, log_probs: Tensor, totals: Tensor, written: Written, source: int, length: int
-    ) -> tuple[list[Candidate], list[Candidate]]:
-        """The extensions of the hypotheses of a source, and those that end, best first."""
-        extended, ends = [], []
-        space = int(written.longest[source]) - (length - 1)  # including this token and the end
-        for row, total in enumerate(totals.tolist()):
-            if total == -torch.inf:
-                continue
-            before = written.tokens[source, row, : length - 1].tolist()
-            missing = [term for term in self.search.required if not _has(before, term)]
-            if not missing and float(log_probs[row, EOS]) > -torch.inf:
-                ends.append(Candidate(total + float(log_probs[row, EOS]), row, EOS, self.search.required_tokens))
-            for token, log_prob in self._next_tokens(log_probs[row], before, missing, space):
-                met = _met([*before, token], self.search.required)
-                extended.append(Candidate(total + log_prob, row, token, met))
-        extended.sort(key=lambda candidate: -candidate.log_prob)
-        return extended, sorted(ends, key=lambda candidate: -candidate.log_prob)
 
-    def _next_tokens(
-        self, log_probs: Tensor, before: list[int], missing: Sequence[Term], space: int
-    ) -> Iterable[tuple[int, float]]:
-        """The most probable next tokens of a hypothesis and those that continue a term; only the latter if the
-        remaining length is just enough for the missing terms."""
-        probable = log_probs.clone()
-        probable[EOS] = -torch.inf
-        best = probable.topk(min(self.search.beam_size, len(probable)))
-        probable_tokens = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        candidates = {token: log_prob for token, log_prob in probable_tokens if log_prob > -torch.inf}
-        if len(candidates) <= 1 and int((probable > -torch.inf).sum()) == 1:
-            return candidates.items()  # a token of the prefix
-        continuations = [
-            (form[_begun(before, form)], _begun(before, form)) for form in (_form(before, t) for t in missing)
-        ]
-        if missing and sum(len(_form(before, term)) for term in missing) + 1 >= space:
-            most = max(begun for _, begun in continuations)
-            candidates, continuations = {}, [pair for pair in continuations if pair[1] == most]
-        return (candidates | {token: max(float(log_probs[token]), _IMPROBABLE) for token, _ in continuations}).items()
+def _next_tokens(log_probs: Float[Tensor, "batch rows vocab"], beam: int) -> Iterator[NextTokens]:
+    """Yields what the model says of the next tokens of each source."""
+    numbers = log_probs.cpu().numpy()
+    probable = log_probs.clone()
+    probable[:, :, EOS] = -torch.inf
+    best = probable.topk(min(beam, probable.shape[2]))
+    yield from map(NextTokens, numbers, best.indices.tolist(), best.values.tolist())
+
+
+def _candidates(
+    following: NextTokens, totals: Sequence[float], rows: Sequence[list[int]], terms: tuple[Term, ...], space: int
+) -> tuple[list[Candidate], list[Candidate]]:
+    """The extensions of the hypotheses of a source, and those that end, best first. `rows`: the tokens of the
+    hypotheses; `space`: the tokens for which there is room, the end included."""
+    extended, ends = [], []
+    num_term_tokens = sum(len(term.within) for term in terms)
+    for row, (total, before) in enumerate(zip(totals, rows, strict=True)):
+        if total == -np.inf:
+            continue
+        missing = [term for term in terms if not _has(before, term)]
+        log_probs = following.log_probs[row]
+        if not missing and log_probs[EOS] > -np.inf:
+            ends.append(Candidate(total + float(log_probs[EOS]), row, EOS, num_term_tokens))
+        probable = zip(following.best[row], following.best_log_probs[row], strict=True)
+        for token, log_prob in _extensions(log_probs, dict(probable), before, missing, space):
+            extended.append(Candidate(total + log_prob, row, token, _met(before, token, terms)))
+    extended.sort(key=lambda candidate: -candidate.log_prob)
+    return extended, sorted(ends, key=lambda candidate: -candidate.log_prob)
+
+
+def _extensions(
+    log_probs: NDArray[np.floating],
+    probable: Mapping[int, float],
+    before: list[int],
+    missing: Sequence[Term],
+    space: int,
+) -> Iterable[tuple[int, float]]:
+    """The most probable next tokens of a hypothesis and those that continue a term; only the latter if the remaining
+    length is just enough for the missing terms."""
+    candidates = {token: log_prob for token, log_prob in probable.items() if log_prob > -np.inf}
+    if len(candidates) <= 1 and np.isfinite(np.delete(log_probs, EOS)).sum() == 1:
+        return candidates.items()  # a token of the prefix
+    forms = [_form(before, term) for term in missing]
+    continuations = [(form[begun], begun) for form in forms for begun in [_begun(before, form)]]
+    if missing and sum(map(len, forms)) + 1 >= space:
+        most = max(begun for _, begun in continuations)
+        candidates, continuations = {}, [pair for pair in continuations if pair[1] == most]
+    return (candidates | {token: max(float(log_probs[token]), _IMPROBABLE) for token, _ in continuations}).items()
 
 
 def _shared_among_banks(candidates: Sequence[Candidate], beam: int) -> list[Candidate]:
@@ -161,7 +199,9 @@ def _has(tokens: Sequence[int], term: Term) -> bool:
     return any(tuple(tokens[i : i + size]) == term.within for i in range(len(tokens) - size + 1))
 
 
-def _met(tokens: Sequence[int], terms: Sequence[Term]) -> int:
-    """The number of term tokens in a hypothesis: those of complete terms, and of the term that it has begun."""
+def _met(before: list[int], token: int, terms: Sequence[Term]) -> int:
+    """The number of term tokens in a hypothesis after its next token: those of complete terms, and of the term that it
+    has begun."""
+    tokens = [*before, token]
     complete = sum(len(term.within) for term in terms if _has(tokens, term))
     return complete + max((_begun(tokens, term.within) for term in terms if not _has(tokens, term)), default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from seqloom.data.tokenizer import EOS, SOS
 from seqloom.decoding.candidates import restrict
-from seqloom.decoding.search_options import Search
+from seqloom.decoding.search_options import Search, Term
+from seqloom.decoding.token_rules import Forbidden
 from seqloom.memory import check_memory
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.nn.layer import State, map_state, select_rows
@@ -29,7 +31,8 @@ _COPIES = 3
 class Sources(NamedTuple):
     """A batch of encoded sources. `lengths`: in elements; `longest`: the length at which each target is truncated;
     `forced`: the tokens that each target begins with, padded with -1; `keys`: a number for each source, equal for equal
-    sources; `shortest`: the length before which no target ends."""
+    sources; `shortest`: the length before which no target ends; `required`: the terms that its targets contain;
+    `forbidden`: what they never contain."""
 
     encoded: State
     lengths: NDArray[np.int64]
@@ -37,6 +40,8 @@ class Sources(NamedTuple):
     forced: Int[Tensor, "batch prefix"]
     keys: list[int]
     shortest: Int[Tensor, " batch"]
+    required: Sequence[tuple[Term, ...]]
+    forbidden: Forbidden
 
 
 class Choice(NamedTuple):
@@ -107,21 +112,22 @@ def decode(model: DecodesNext, sources: Sources, strategy: Strategy, search: Sea
     strategy_state, excluded = strategy.start(sources), torch.tensor(search.never, device=device)
     active, steps = np.arange(batch), list[SearchStep]()
     shortest, last_shortest = sources.shortest, int(sources.shortest.max())
+    forbidden, has_rules = sources.forbidden, bool(search.rules or sources.forbidden.sequences)
     history = tokens.new_zeros((*tokens.shape, 0))
     for place in range(int(sources.longest.max())):
         free = place >= forced.shape[1]
-        ruled = free and (bool(search.rules) or place < last_shortest)
+        ruled = free and (has_rules or place < last_shortest)
         threshold = partial(_threshold, strategy, totals, excluded) if free and not ruled else None
         log_probs, state, attention = model.decode_next(tokens, state, encoded, threshold)
         if place == 0:
             _check_memory(strategy, log_probs)
         log_probs = restrict(log_probs, excluded, None if free else forced[:, place])
         if ruled:
-            log_probs = search.rules.apply(log_probs, history, EOS)
+            log_probs = forbidden.apply(search.rules.apply(log_probs, history, EOS), history)
             log_probs[:, :, EOS] = log_probs[:, :, EOS].masked_fill((shortest > place)[:, None], -torch.inf)
         choice, strategy_state, done = strategy.choose(log_probs, totals, strategy_state, place + 1)
         steps.append(SearchStep(active, choice, attention if search.attention else None))
-        history = _written(history, choice) if search.rules else history
+        history = _written(history, choice) if has_rules else history
         done = done | (longest <= place + 1)
         # A finished source stays in the batch for some steps, without active hypotheses.
         tokens, totals = choice.tokens, choice.totals.masked_fill(done[:, None], -torch.inf)
@@ -133,6 +139,7 @@ def decode(model: DecodesNext, sources: Sources, strategy: Strategy, search: Sea
             active = active[going_on]
             kept_rows = torch.from_numpy(np.flatnonzero(going_on)).to(device)
             encoded = select_rows(encoded, kept_rows)
+            forbidden = forbidden._replace(applies=forbidden.applies[kept_rows])
             tokens, totals, longest, shortest, forced, history, strategy_state = select_rows(
                 (tokens, totals, longest, shortest, forced, history, strategy_state), kept_rows
             )

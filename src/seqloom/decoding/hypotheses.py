@@ -32,7 +32,9 @@ class HypothesisTable(NamedTuple):
 
 
 def hypotheses(steps: list[SearchStep], sources: Sources, search: Search) -> list[list[Hypothesis]]:
-    """The `n_best` hypotheses of each source, best first; truncated ones come after those that ended."""
+    """The `n_best` hypotheses of each source, best first; truncated ones come after those that ended. Of a beam in
+    groups, they are the best of each group, then the second best of each and so on, without equal ones; there are
+    fewer if groups have found the same."""
     tables = [table for place, step in enumerate(steps) for table in _finished(place, step, sources)]
     finished = HypothesisTable(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
     best, scores = _best(finished, search)
@@ -40,6 +42,8 @@ def hypotheses(steps: list[SearchStep], sources: Sources, search: Search) -> lis
     attention = _attention(steps, best, rows, len(sources.lengths)) if search.attention else None
     by_source: list[list[Hypothesis]] = [[] for _ in sources.lengths]
     for i, source in enumerate(best.source):
+        if len(by_source[source]) == search.n_best:
+            continue
         hypothesis = Hypothesis(
             tokens[i, : best.written[i]].tolist(),
             float(best.log_prob[i]),
@@ -47,8 +51,9 @@ def hypotheses(steps: list[SearchStep], sources: Sources, search: Search) -> lis
             None if attention is None else attention[i, : best.length[i], : sources.lengths[source]].copy(),
             bool(best.ended[i]),
         )
-        by_source[source].append(hypothesis)
-    return by_source
+        if search.diverse_groups == 1 or all(hypothesis.token_ids != h.token_ids for h in by_source[source]):
+            by_source[source].append(hypothesis)
+    return [sorted(found, key=lambda hypothesis: (not hypothesis.ended, -hypothesis.score)) for found in by_source]
 
 
 def _finished(place: int, step: SearchStep, sources: Sources) -> tuple[HypothesisTable, HypothesisTable]:
@@ -66,8 +71,16 @@ def _finished(place: int, step: SearchStep, sources: Sources) -> tuple[Hypothesi
 
 
 def _best(table: HypothesisTable, search: Search) -> tuple[HypothesisTable, NDArray[np.floating]]:
-    """The `n_best` of each source in order, and their scores."""
+    """The `n_best` of each source in order, and their scores; of a beam in groups all, in order of their rank within
+    their group."""
     scores = table.log_prob / table.length.astype(np.float64) ** search.length_penalty
+    if search.diverse_groups > 1:
+        group = table.row // (search.beam_size // search.diverse_groups)
+        order = np.lexsort((-scores, ~table.ended, group, table.source))
+        of_group = (table.source * search.diverse_groups + group)[order]
+        rank = np.arange(len(order)) - np.searchsorted(of_group, of_group)
+        order = order[np.lexsort((-scores[order], rank, ~table.ended[order], table.source[order]))]
+        return table.take(order), scores[order]
     order = np.lexsort((-scores, ~table.ended, table.source))
     table, scores = table.take(order), scores[order]
     rank = np.arange(len(order)) - np.searchsorted(table.source, table.source)

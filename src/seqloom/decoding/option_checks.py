@@ -9,7 +9,11 @@ from typing import Any
 from seqloom.errors import RequestError
 
 MOST_SEED = 2**32 - 1
-_KINDS: dict[str, tuple[type, str]] = {"int": (Integral, "a whole number"), "float": (Real, "a number")}
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "float | None": ((Real, type(None)), "a number"),
+}
 
 
 def check_numbers(options: Any) -> None:

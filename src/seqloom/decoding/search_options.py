@@ -30,6 +30,20 @@ class Term(NamedTuple):
     within: tuple[int, ...]
 
 
+class Constraints(NamedTuple):
+    """What the targets of one source must begin with (`prefix`), must contain (`required`), and never complete
+    (`forbidden`), as token ids."""
+
+    prefix: tuple[int, ...] = ()
+    required: tuple[Term, ...] = ()
+    forbidden: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def num_tokens(self) -> int:
+        """The tokens of the prefix and of all required terms, for which a target must have room."""
+        return len(self.prefix) + sum(len(term.within) for term in self.required)
+
+
 @dataclass(frozen=True)
 class Search:
     """The options of a search. Lengths are in target tokens, `<eos>` included.
@@ -43,7 +57,8 @@ class Search:
     and the source: equal sources have equal samples. `never`: token ids that are not generated; `<pad>` and `<sos>`
     never are. `attention`: whether hypotheses include their attention. `min_ratio`: no target ends before it has this
     many tokens per token of the source (`<eos>` not counted on either side). `rules`: restrictions on the next token.
-    `required`: terms that every target contains.
+    `diverse_groups`: the beam is divided into so many groups, and a token that other groups have chosen at the same
+    place has a log-probability lower by `diversity`, by default 0.5 (see `DiverseBeam`); 1 is plain beam search.
     """
 
     beam_size: int = 5
@@ -58,7 +73,8 @@ class Search:
     attention: bool = False
     min_ratio: float = 0.0
     rules: TokenRules = NO_RULES
-    required: tuple[Term, ...] = ()
+    diverse_groups: int = 1
+    diversity: float | None = None
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -70,14 +86,12 @@ class Search:
             ("max_length", 0 <= self.max_length <= MOST_LENGTH, f"0 (by the source's length) to {MOST_LENGTH:,}"),
             ("max_ratio", 0 <= self.max_ratio <= 1_000, "0 to 1,000"),
             ("min_ratio", 0 <= self.min_ratio <= 100, "0 to 100"),
+            ("diversity", self.diversity is None or 0 <= self.diversity <= 100, "0 to 100"),
             ("never", all(token >= 0 and token != EOS for token in self.never), f"token ids, not {EOS}, which ends"),
         ):
             check_option(name, getattr(self, name), possible, expected)
         check_seed(self.seed)
-        if self.required and self.sampling is not None:
-            raise RequestError(
-                "required terms cannot be combined with sampling", where="require", hint="leave out --sample"
-            )
+        self._check_groups()
         object.__setattr__(self, "never", tuple(sorted({PAD, SOS, *self.never})))
 
     @property
@@ -85,15 +99,21 @@ class Search:
         """The number of active hypotheses for each source."""
         return self.beam_size if self.sampling is None else self.n_best
 
-    @property
-    def required_tokens(self) -> int:
-        """The number of tokens of all required terms."""
-        return sum(len(term.within) for term in self.required)
+    def _check_groups(self) -> None:
+        groups, beam = self.diverse_groups, self.beam_size
+        divides = 1 <= groups <= beam and beam % groups == 0
+        check_option("diverse_groups", groups, divides, f"1, or a divisor of the beam_size, {beam:,}")
+        if groups == 1 and self.diversity is not None:
+            raise RequestError("only groups of a beam are diverse", where="diversity", hint="add diverse_groups")
+        if groups > 1 and self.sampling is not None:
+            raise RequestError(
+                "samples have no groups", where="diverse_groups", hint="leave out --sample; samples differ by chance"
+            )
 
-    def longest(self, source_length: int, prefix_length: int = 0) -> int:
-        """The length at which a target is truncated. There is always room for the prefix, the terms and an end."""
+    def longest(self, source_length: int, constrained_tokens: int = 0) -> int:
+        """The length at which a target is truncated. There is always room for `constrained_tokens` and an end."""
         automatic = int(self.max_ratio * source_length) + _LENGTH_OF_THE_SHORTEST
-        return max(self.max_length or automatic, prefix_length + self.required_tokens + 1)
+        return max(self.max_length or automatic, constrained_tokens + 1)
 
     def shortest(self, source_length: int) -> int:
         """The length, `<eos>` not counted, before which no target ends; at most the longest length."""

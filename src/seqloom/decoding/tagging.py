@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from seqloom.data.batches import Forms
 from seqloom.data.lexicon import Lexicon
+from seqloom.data.line_batches import padded
 from seqloom.data.sentence_loader import sentence_batch
 from seqloom.data.span_tags import Span
 from seqloom.decoding.batching import run_in_batches
@@ -23,29 +25,46 @@ _WORDS_AT_ONCE = 4_000
 """The number of words in a batch, padding included."""
 
 WordIds = NDArray[np.int64]
+LabelIds = NDArray[np.int64]
+_Sentence = tuple[WordIds, LabelIds | None]
 
 
 class Tags(Protocol):
     """A network that tags sentences."""
 
     def tag(
-        self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
+        self,
+        inputs: Int[Tensor, "batch time"],
+        forms: Forms,
+        lengths: Int[Tensor, " batch"] | None = None,
+        known: Int[Tensor, "batch time"] | None = None,
     ) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]: ...
 
 
 def tag_rows(
-    model: Tags, rows: Iterable[WordIds], lexicon: Lexicon, device: torch.device
-) -> Iterator[tuple[WordIds, NDArray[np.float32]]]:
+    model: Tags,
+    rows: Iterable[WordIds],
+    lexicon: Lexicon,
+    device: torch.device,
+    known_tags: Iterable[LabelIds | None] | None = None,
+) -> Iterator[tuple[LabelIds, NDArray[np.float32]]]:
     """Yields the label ids of each sentence's words and their probabilities, in the given order. A row has the indices
-    of one or more words in the lexicon."""
+    of one or more words in the lexicon. `known_tags`: the label ids of words whose tags are known, -1 for the others;
+    None for a sentence without any. The tags and probabilities are those given the known ones."""
 
-    def tag_batch(batch_rows: list[WordIds]) -> Iterator[tuple[WordIds, NDArray[np.float32]]]:
-        batch = sentence_batch(batch_rows, lexicon).to(device)
+    def tag_batch(sentences: list[_Sentence]) -> Iterator[tuple[LabelIds, NDArray[np.float32]]]:
+        batch = sentence_batch([row for row, _ in sentences], lexicon).to(device)
         assert batch.forms is not None
-        tags, probabilities = (part.cpu().numpy() for part in model.tag(batch.inputs, batch.forms, batch.lengths))
-        return ((tags[i, : len(row)], probabilities[i, : len(row)]) for i, row in enumerate(batch_rows))
+        known = None
+        if any(tags is not None for _, tags in sentences):
+            filled = [np.full(len(row), -1) if tags is None else tags for row, tags in sentences]
+            known = torch.from_numpy(padded(filled, -1)).to(device)
+        answer = model.tag(batch.inputs, batch.forms, batch.lengths, known)
+        tags, probabilities = (part.cpu().numpy() for part in answer)
+        return ((tags[i, : len(row)], probabilities[i, : len(row)]) for i, (row, _) in enumerate(sentences))
 
-    return run_in_batches(rows, len, _WORDS_AT_ONCE, tag_batch)
+    paired = zip(rows, itertools.repeat(None) if known_tags is None else known_tags, strict=known_tags is not None)
+    return run_in_batches(paired, lambda sentence: len(sentence[0]), _WORDS_AT_ONCE, tag_batch)
 
 
 @dataclass(frozen=True)

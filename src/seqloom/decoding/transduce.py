@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -15,30 +15,36 @@ from seqloom.decoding.batching import Source, padded_source, run_in_batches
 from seqloom.decoding.beam import BeamSearch
 from seqloom.decoding.constrained_beam import ConstrainedBeam
 from seqloom.decoding.decode_loop import Sources, Strategy, decode
+from seqloom.decoding.diverse_beam import DiverseBeam
 from seqloom.decoding.greedy_sampling import AncestralSampling, Greedy
 from seqloom.decoding.hypotheses import hypotheses
-from seqloom.decoding.search_options import Hypothesis, Search
+from seqloom.decoding.search_options import Constraints, Hypothesis, Search
+from seqloom.decoding.token_rules import Forbidden
 from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import DecodesNext
 
 _BUDGET = 8_000
 """The largest product of source tokens (padding included) and hypotheses in one batch."""
 
+_Item = tuple[Source, Constraints]
+
 
 def transduce(
     model: DecodesNext,
     sources: Iterable[Source],
     search: Search,
-    prefixes: Iterable[Sequence[int]] | None = None,
+    constraints: Iterable[Constraints] | None = None,
     device: torch.device | None = None,
 ) -> Iterator[list[Hypothesis]]:
     """Yields the hypotheses of each source, best first, in the given order.
 
-    `prefixes`: the tokens that each target must begin with. `device` is the model's; None is the CPU. Sources are read
-    some thousands ahead. Raises a RequestError if a source is empty or a prefix contains special tokens.
+    `constraints`: what the targets of each source contain. `device` is the model's; None is the CPU. Sources are read
+    some thousands ahead. Raises a RequestError if a source is empty, a prefix contains special tokens, or terms are
+    required of a search that cannot find them.
     """
-    pairs = zip(sources, itertools.repeat(()) if prefixes is None else prefixes, strict=prefixes is not None)
-    checked = (_checked(number, *pair) for number, pair in enumerate(pairs, 1))
+    free = itertools.repeat(Constraints())
+    pairs = zip(sources, free if constraints is None else constraints, strict=constraints is not None)
+    checked = (_checked(number, *pair, search) for number, pair in enumerate(pairs, 1))
     return run_in_batches(
         checked,
         lambda pair: len(pair[0]),
@@ -47,40 +53,70 @@ def transduce(
     )
 
 
-def _checked(number: int, source: Source, prefix: Sequence[int]) -> tuple[Source, Sequence[int]]:
+def _checked(number: int, source: Source, constraints: Constraints, search: Search) -> _Item:
     if not len(source):
         raise RequestError("a source is empty", where=f"source {number}", expected="one element or more")
-    if not {PAD, SOS, EOS}.isdisjoint(prefix):
+    if not {PAD, SOS, EOS}.isdisjoint(constraints.prefix):
         raise RequestError(
             "a prefix contains a special token",
             where=f"prefix {number}",
-            got=list(prefix),
+            got=list(constraints.prefix),
             expected="no <pad>, <sos> or <eos>",
         )
-    return source, prefix
+    if constraints.required:
+        check_can_require(search)
+    return source, constraints
+
+
+def check_can_require(search: Search) -> None:
+    """Raises RequestError if the targets of a search cannot be made to contain terms."""
+    if search.sampling is not None:
+        raise RequestError(
+            "required terms cannot be combined with sampling", where="require", hint="leave out --sample"
+        )
+    if search.diverse_groups > 1:
+        raise RequestError(
+            "required terms cannot be combined with groups", where="require", hint="leave out --diverse-groups"
+        )
+
+
+def _transduce_batch(
+    model: DecodesNext, items: list[_Item], search: Search, device: torch.device
+) -> list[list[Hypothesis]]:
+    """The hypotheses of each source. Sources with required terms are searched apart from the others, so that no answer
+    depends on the constraints of another source."""
+    results: dict[int, list[Hypothesis]] = {}
+    for is_constrained in (False, True):
+        places = [place for place, (_, own) in enumerate(items) if bool(own.required) == is_constrained]
+        if places:
+            batch = _decode_batch(model, [items[place] for place in places], search, device, is_constrained)
+            results |= zip(places, batch, strict=True)
+    return [results[place] for place in range(len(items))]
 
 
 @torch.inference_mode()
-def _transduce_batch(
-    model: DecodesNext, pairs: list[tuple[Source, Sequence[int]]], search: Search, device: torch.device
+def _decode_batch(
+    model: DecodesNext, items: list[_Item], search: Search, device: torch.device, is_constrained: bool
 ) -> list[list[Hypothesis]]:
-    rows, prefixes = zip(*pairs, strict=True)
+    rows, constraints = zip(*items, strict=True)
     elements, lengths = padded_source(rows)
     sources = Sources(
         model.encode(elements.to(device), lengths.to(device)),
         lengths.numpy(),
-        np.array([search.longest(len(row), len(prefix)) for row, prefix in pairs]),
-        torch.from_numpy(padded(prefixes, -1)).to(device),
+        np.array([search.longest(len(row), own.num_tokens) for row, own in items]),
+        torch.from_numpy(padded([own.prefix for own in constraints], -1)).to(device),
         [zlib.crc32(row[:length].numpy().tobytes()) for row, length in zip(elements, lengths, strict=True)],
         torch.tensor([search.shortest(len(row)) for row in rows], device=device),
+        [own.required for own in constraints],
+        Forbidden.of([own.forbidden for own in constraints], device),
     )
-    steps = decode(model, sources, _strategy(search), search)
+    steps = decode(model, sources, ConstrainedBeam(search) if is_constrained else _strategy(search), search)
     return hypotheses(steps, sources, search)
 
 
 def _strategy(search: Search) -> Strategy:
     if search.sampling is not None:
         return AncestralSampling(search.sampling, search.n_best, search.seed)
-    if search.required:
-        return ConstrainedBeam(search)
+    if search.diverse_groups > 1:
+        return DiverseBeam(search)
     return Greedy() if search.beam_size == 1 else BeamSearch(search)

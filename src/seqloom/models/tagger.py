@@ -19,7 +19,7 @@ from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.word_encoder import CharacterSettings, WordEncoder, WordSettings
 from seqloom.nn.crf.crf import CRF
-from seqloom.nn.crf.tag_output import TagOutput, TagSoftmax
+from seqloom.nn.crf.tag_output import TagOutput, TagSoftmax, keep_known
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.layer import SequenceLayer, State
 from seqloom.nn.matrix_product import Linear
@@ -101,10 +101,16 @@ class Tagger(nn.Module):
 
     @torch.no_grad()
     def tag(
-        self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
+        self,
+        inputs: Int[Tensor, "batch time"],
+        forms: Forms,
+        lengths: Int[Tensor, " batch"] | None = None,
+        known: Int[Tensor, "batch time"] | None = None,
     ) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]:
-        """The most probable tags, and the probability of each."""
+        """The most probable tags, and the probability of each, given the `known` tags (-1 where a tag is not known)."""
         emissions = self(inputs, forms, lengths)
+        if known is not None:
+            emissions = keep_known(emissions, known)
         tags = self.output.best(emissions, lengths)
         probabilities = self.output.probabilities(emissions, lengths)
         return tags, probabilities.gather(2, tags[:, :, None]).squeeze(2)

@@ -34,6 +34,12 @@ class SearchOptions(TypedDict, total=False):
     """translate: terms that every answer contains."""
     forbid: Sequence[str] | None
     """translate: terms that no answer contains."""
+    diverse_groups: int | None
+    """translate: the beam is divided into so many groups, which avoid each other's tokens."""
+    diversity: float | None
+    """translate: how much lower the log-probability of a token is that another group has chosen; 0.5 unless set."""
+    repetition_penalty: float | None
+    """translate: above 1, tokens that occurred before become less probable; scores include it."""
     no_repeat_ngrams: int | None
     """translate: no n-gram of so many tokens occurs twice in an answer."""
     min_ratio: float | None

@@ -27,6 +27,7 @@ from seqloom.run.plan import Plan, copy_run, sizes, trainer_for
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import (
+    AlignsExamples,
     Diagnoses,
     Embeds,
     Generates,
@@ -49,6 +50,7 @@ from seqloom.training.reports import read_summary
 
 if TYPE_CHECKING:
     from seqloom.data.series.panel import Panel
+    from seqloom.decoding.alignment import Alignment
     from seqloom.decoding.line_scores import LineScores, TokenScore
     from seqloom.decoding.transcription.listening import Listener
     from seqloom.explain.explanation import Explanation
@@ -154,6 +156,10 @@ class Run:
         """The tokens of each example, `<eos>` included, with their log-probabilities, which add up to its `score`."""
         return self._able(ScoresTokens, "score tokens").score_tokens(self.trained, checked_inputs(examples))
 
+    def align(self, examples: Iterable[Any]) -> Iterator[Alignment]:
+        """Yields the attention of each target to its source, for pairs (source, target)."""
+        return self._able(AlignsExamples, "align").align_examples(self.trained, checked_inputs(examples))
+
     def examples(self, path: str, columns: Mapping[str, str | int] | None = None) -> Iterator[Any]:
         """Yields the examples of a file as `score` takes them."""
         task = self._able(ScoresExamples, "score")
@@ -187,7 +193,7 @@ class Run:
         from seqloom.decoding.token_rules import TokenRules
 
         (prompt,) = checked_inputs([prompt])
-        rules = TokenRules((), no_repeat_ngrams, repetition_penalty)
+        rules = TokenRules(no_repeat_ngrams, repetition_penalty)
         options = Continuation(max_tokens, Sampling(temperature, top_k, top_p), seed, unknown, rules)
         return task.generate(self.trained, prompt, options)
 

@@ -134,6 +134,15 @@ class ScoresTokens(Protocol):
 
 
 @runtime_checkable
+class AlignsExamples(Protocol):
+    """Tells to which tokens of the source each token of a given target belongs."""
+
+    def align_examples(self, trained: Trained, examples: Sequence[Any]) -> Iterator[Alignment]:
+        """The attention of each example, in the given order. Raises RequestError if the model has none."""
+        ...
+
+
+@runtime_checkable
 class Generates(Protocol):
     """Continues a prompt."""
 

@@ -21,7 +21,7 @@ from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.sampling import Sampling, sampling_of
 from seqloom.decoding.search_options import Hypothesis, Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
-from seqloom.decoding.token_rules import TokenRules
+from seqloom.decoding.token_rules import TokenRules, rules_of
 from seqloom.decoding.transduce import transduce
 from seqloom.decoding.translation import Translation, shown_token
 from seqloom.errors import RequestError
@@ -93,9 +93,9 @@ class DescribeTask(TransductionTask):
     ) -> Iterator[Sequence[Translation]]:
         """The options are those of `Search` and, with `sample`, of `Sampling`."""
         codec: DescriptionCodec = trained.codec
-        known = {option.name for option in (*fields(Search), *fields(Sampling))}
-        known -= {"sampling", "rules", "required", "never", "min_ratio", "max_ratio"}
-        refuse_unknown(options, known | {"sample", "no_repeat_ngrams"}, self.name)
+        known = {option.name for option in (*fields(Search), *fields(Sampling), *fields(TokenRules))}
+        known -= {"sampling", "rules", "never", "min_ratio", "max_ratio"}
+        refuse_unknown(options, known | {"sample"}, self.name)
         rows = []
         for number, vector in enumerate(inputs, 1):
             try:
@@ -113,7 +113,7 @@ class DescribeTask(TransductionTask):
     ) -> Iterator[Sequence[Translation]]:
         settings, codec, options = trained.settings.decoding, cast(DescriptionCodec, trained.codec), dict(options)
         options["sampling"] = sampling_of(options)
-        options["rules"] = TokenRules((), options.pop("no_repeat_ngrams", 0))
+        options["rules"] = rules_of(options)
         beam_size = options.pop("beam_size", max(settings.beam_size, options.get("n_best", 1)))
         longest = settings.max_length or codec.longest + codec.longest // 2 + 2
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": longest, "never": (UNK,)}

@@ -16,13 +16,13 @@ from seqloom.data.input_checks import shown
 from seqloom.data.labels import UNSEEN
 from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
-from seqloom.data.readers.tagged import tagged, words_of
+from seqloom.data.readers.tagged import inputs_of, tagged
 from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
 from seqloom.data.span_tags import PREFIX, legal_transitions, mark_spans, scheme_of, spans
 from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.decoding.sentence_vectors import vectors_in_batches
-from seqloom.decoding.tagging import TaggedWords, tag_rows
+from seqloom.decoding.tagging import LabelIds, TaggedWords, tag_rows
 from seqloom.errors import RequestError, unknown_name
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
@@ -41,8 +41,8 @@ from seqloom.tasks.tag_settings import TagSettings, preset_of, settings_of
 from seqloom.tasks.task import Score
 
 Words = Sequence[str]
-Input = str | Words
-"""A line with words separated by whitespace, or the words."""
+Input = str | Sequence[str | tuple[str, str | None]]
+"""A line with words separated by whitespace, or the words; instead of a word, the word and its known tag (or None)."""
 
 _CONTEXT = 6
 _MISTAKES = 50
@@ -145,20 +145,22 @@ class TagTask:
             shown.append(ShownExample(" ".join(words), *tagged))
         return shown
 
-    def inputs(self, path: str, settings: TagSettings) -> Iterator[Words]:
-        """The words of each sentence of a CoNLL or CoNLL-U file, ignoring its tags, or of each line of a text."""
-        return words_of(path, settings.data.columns)
+    def inputs(self, path: str, settings: TagSettings) -> Iterator[Input]:
+        """The words of each sentence of a CoNLL or CoNLL-U file, or of each line of a text. Tags are ignored, but with
+        a column `known`, each word has its known tag or None."""
+        return inputs_of(path, settings.data.columns)
 
     def predict(
         self, trained: Trained, inputs: Sequence[Input], options: Mapping[str, Any]
     ) -> Iterator[Sequence[TaggedWords]]:
-        """One answer for each sentence, empty without words. With the option `proba`, the text includes
-        probabilities."""
+        """One answer for each sentence, empty without words. Known tags stay, and the others are the most probable ones
+        given them. With the option `proba`, the text includes probabilities."""
         refuse_unknown(options, ["n_best", "proba"], self.name)
         if options.get("n_best", 1) != 1:
             raise RequestError("a sentence has one answer", where="n_best", got=options["n_best"], expected=1)
         # Errors are raised now, not when the first answer is fetched.
-        return _answered(trained, [_words(sentence) for sentence in inputs], bool(options.get("proba")))
+        known = _known_tags(inputs, cast(TagCodec, trained.codec).labels.names)
+        return _answered(trained, [_words(sentence) for sentence in inputs], known, bool(options.get("proba")))
 
     def online(self, trained: Trained) -> Callable[[str], str]:
         """A function that takes the words of a sentence one by one; with a CRF, the previous tag restricts the next
@@ -215,11 +217,15 @@ class TagTask:
         return Diagnosis(scores, classes, confusion, mistakes, bins)
 
 
-def _answered(trained: Trained, sentences: Sequence[tuple[str, ...]], proba: bool) -> Iterator[Sequence[TaggedWords]]:
+def _answered(
+    trained: Trained, sentences: Sequence[tuple[str, ...]], known: Sequence[LabelIds | None], proba: bool
+) -> Iterator[Sequence[TaggedWords]]:
     names = cast(TagCodec, trained.codec).labels.names
     scheme = scheme_of(names)
     rows, lexicon = _numbered(sentences, trained)
-    tagged = tag_rows(trained.model, (row for row in rows if len(row)), lexicon, _device(trained))
+    nonempty = [place for place, row in enumerate(rows) if len(row)]
+    known_tags = (known[place] for place in nonempty)
+    tagged = tag_rows(trained.model, (rows[place] for place in nonempty), lexicon, _device(trained), known_tags)
     for words in sentences:
         ids, probabilities = next(tagged) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
         tags = [names[i] for i in ids]
@@ -235,10 +241,31 @@ def _device(trained: Trained) -> torch.device:
 def _words(sentence: Input) -> tuple[str, ...]:
     if isinstance(sentence, str):
         return tuple(sentence.split())
-    words = tuple(sentence)
-    if not all(isinstance(word, str) for word in words):
-        raise RequestError("a sentence is a text or a list of words", got=shown(sentence))
-    return words
+    words = tuple(item if isinstance(item, str) else item[0] if _is_pair(item) else None for item in sentence)
+    if None in words:
+        expected = "words, or (word, tag) where a tag is known"
+        raise RequestError("a sentence is a text or a list of words", got=shown(sentence), expected=expected)
+    return cast(tuple[str, ...], words)
+
+
+def _is_pair(item: Any) -> bool:
+    """Whether an item is a word with its tag, or with None."""
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], str | None)
+
+
+def _known_tags(inputs: Sequence[Input], names: Sequence[str]) -> list[LabelIds | None]:
+    """The label ids of the known tags of each sentence, -1 for the other words; None for a sentence without any. Raises
+    RequestError for a tag that the model does not have."""
+    numbers = {name: number for number, name in enumerate(names)}
+    known: list[LabelIds | None] = []
+    for place, sentence in enumerate(inputs, 1):
+        tags = [item[1] if isinstance(item, tuple) and len(item) == 2 else None for item in sentence]
+        for tag in tags:
+            if tag is not None and tag not in numbers:
+                raise unknown_name("tag", tag, names, where=f"sentence {place}")
+        ids = [-1 if tag is None else numbers[tag] for tag in tags]
+        known.append(np.array(ids, np.int64) if max(ids, default=-1) >= 0 else None)
+    return known
 
 
 def _numbered(sentences: Sequence[Words], trained: Trained) -> tuple[list[NDArray[np.int64]], Lexicon]:

@@ -17,6 +17,7 @@ from seqloom.data.input_checks import check_text, check_texts, shown
 from seqloom.data.pairs import PairCodec, PairLoader, Pairs, kind_for, pair_recipe
 from seqloom.data.readers.pairs import Pair, pairs, sources
 from seqloom.data.tokenizer import EOS
+from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.ensemble import Ensemble
 from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.decoding.option_checks import check_option
@@ -24,8 +25,10 @@ from seqloom.decoding.sampling import Sampling, sampling_of
 from seqloom.decoding.scoring import named_scores, score_pairs, score_tokens_of_pairs
 from seqloom.decoding.search_options import Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
-from seqloom.decoding.token_rules import TokenRules
-from seqloom.decoding.translation import Translation, Translator, ids_within_text, required_term
+from seqloom.decoding.terms import checked_terms, constraints_of, with_terms
+from seqloom.decoding.token_rules import TokenRules, rules_of
+from seqloom.decoding.transduce import check_can_require
+from seqloom.decoding.translation import Translation, Translator
 from seqloom.errors import RequestError
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
@@ -110,25 +113,27 @@ class TranslateTask(TransductionTask):
         tokens: Callable[[str], Sequence[str]] = list if kind_for(references) == "character" else str.split
         return DecodedTargets(sources, [hypotheses[source] for source in sources], references, tokens)
 
-    def inputs(self, path: str, settings: TranslateSettings) -> Iterator[str]:
+    def inputs(self, path: str, settings: TranslateSettings) -> Iterator[str | Mapping[str, Any]]:
         return sources(path, settings.data.columns)
 
     def predict(
-        self, trained: Trained, inputs: Sequence[str], options: Mapping[str, Any]
+        self, trained: Trained, inputs: Sequence[str | Mapping[str, Any]], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Translation]]:
-        """The options are those of `Search` and of `Sampling` (with `sample`), `prefix` and `copy_unknown`."""
-        check_texts(inputs)
+        """An input is a text, or a dictionary with a text as `source` and its own terms as `require` and `forbid`. The
+        options are those of `Search`, `TokenRules` and `Sampling` (with `sample`), `prefix`, `copy_unknown`, `require`,
+        `forbid`, `ensemble` and `mbr`."""
         settings, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
-        known = {option.name for option in (*fields(Search), *fields(Sampling))} - {"sampling", "rules"}
-        others = {"sample", "prefix", "copy_unknown", "forbid", "require", "no_repeat_ngrams", "ensemble", "mbr"}
-        refuse_unknown(options, (known - {"required"}) | others, self.name)
+        known = {option.name for option in (*fields(Search), *fields(Sampling), *fields(TokenRules))}
+        others = {"sample", "prefix", "copy_unknown", "forbid", "require", "ensemble", "mbr"}
+        refuse_unknown(options, (known - {"sampling", "rules"}) | others, self.name)
         options = dict(options)
+        lines = [with_terms(item, number) for number, item in enumerate(inputs, 1)]
         prefix, copy = options.pop("prefix", ""), options.pop("copy_unknown", settings.copy_unknown)
         check_text(prefix, "prefix")
+        require, forbid = (checked_terms(options.pop(name, ()), name) for name in ("require", "forbid"))
+        constraints = constraints_of(codec.target, lines, prefix, require, forbid)
         options["sampling"] = sampling_of(options)
-        forbidden = [ids for term in options.pop("forbid", ()) for ids in ids_within_text(codec.target, term, "forbid")]
-        options["required"] = tuple(required_term(codec.target, term) for term in options.pop("require", ()))
-        options["rules"] = TokenRules(tuple(forbidden), options.pop("no_repeat_ngrams", 0))
+        options["rules"] = rules_of(options)
         mbr, n_best = options.pop("mbr", 0), options.get("n_best", 1)
         if mbr:
             possible = options["sampling"] is not None and n_best <= mbr <= 1_000
@@ -139,8 +144,10 @@ class TranslateTask(TransductionTask):
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": settings.max_length}
         search = Search(beam_size, **{**as_set_up, **options})
         device = next(trained.model.parameters()).device
+        if any(own.required for own in constraints):
+            check_can_require(search)
         translator = Translator(model, codec.source, codec.target, device)
-        answers = translator.translate(inputs, search, [prefix] * len(inputs) if prefix else None, copy)
+        answers = translator.translate([line.source for line in lines], search, constraints, copy)
         return (_least_risk(samples)[:n_best] for samples in answers) if mbr else answers
 
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
@@ -163,6 +170,12 @@ class TranslateTask(TransductionTask):
         pairs, tokenizer = self._encoded(trained, examples), cast(PairCodec, trained.codec).target
         scores = score_tokens_of_pairs(trained.model, pairs, next(trained.model.parameters()).device)
         return [named_scores(tokenizer, target, row) for (_, target), row in zip(pairs, scores, strict=True)]
+
+    def align_examples(self, trained: Trained, examples: Sequence[Pair]) -> Iterator[Alignment]:
+        """The attention of each target to its source, token by token."""
+        codec, device = cast(PairCodec, trained.codec), next(trained.model.parameters()).device
+        translator = Translator(cast(DecodesNext, trained.model), codec.source, codec.target, device)
+        return translator.align(self._encoded(trained, examples))
 
     def _encoded(self, trained: Trained, examples: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
         """The token ids of each source, `<eos>` last, and of its target. Raises RequestError if an example is not a

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import PAIR_NAMES, SOURCE_NAMES, TARGET_NAMES, names_columns, warn_of_header
-from seqloom.data.tables.columns import Role, inputs_are_table, parse_columns, reads_as_table, texts_of
+from seqloom.data.tables.columns import (
+    Role,
+    cell_text,
+    inputs_are_table,
+    parse_columns,
+    reads_as_table,
+    select,
+    texts_of,
+)
 from seqloom.data.tables.formats import open_table
+from seqloom.data.tables.table import TableRow
 from seqloom.errors import SeqloomError
 from seqloom.files import read_lines
 
@@ -19,7 +28,12 @@ class Pair(NamedTuple):
 
 
 ROLES = (Role("source", frozenset(SOURCE_NAMES)), Role("target", frozenset(TARGET_NAMES)))
-_INPUT_ROLES = (ROLES[0], ROLES[1]._replace(is_optional=True))
+_TERM_ROLES = ("require", "forbid")
+_INPUT_ROLES = (
+    ROLES[0],
+    ROLES[1]._replace(is_optional=True),
+    *(Role(name, frozenset({name}), is_optional=True) for name in _TERM_ROLES),
+)
 
 
 @readers.register("pairs", "Lines of: source TAB target; or two columns of a table (CSV, JSON Lines, Parquet).")
@@ -44,14 +58,26 @@ def pairs(path: str, columns: str = "") -> Iterator[Pair]:
                 yield pair
 
 
-def sources(path: str, columns: str = "") -> Iterator[str]:
-    """Yields the sources to answer: each line of a file, or the column of the source in a table."""
+def sources(path: str, columns: str = "") -> Iterator[str | dict[str, Any]]:
+    """Yields the sources to answer: each line of a file, or the column of the source in a table. With columns `require`
+    or `forbid`, a source comes as a dictionary with its terms."""
     chosen_columns = parse_columns(columns)
-    if not inputs_are_table(path, chosen_columns):
+    if not inputs_are_table(path, chosen_columns) and not set(_TERM_ROLES) & set(chosen_columns):
         yield from (line.strip() for line in read_lines(path))
         return
-    for texts in texts_of(open_table(path), chosen_columns, _INPUT_ROLES, keeps_empty=True):
-        yield texts["source"]
+    places, rows = select(open_table(path), chosen_columns, _INPUT_ROLES)
+    term_places = {name: places[name] for name in _TERM_ROLES if name in places}
+    for row in rows:
+        source = cell_text(row, places["source"])
+        terms = {name: _terms(row, place) for name, place in term_places.items()}
+        yield {"source": source, **terms} if terms else source
+
+
+def _terms(row: TableRow, place: int) -> list[str]:
+    """The terms in a cell: a list, or text with a `|` between terms. A row may end before the cell."""
+    cell = row.cells[place] if place < len(row.cells) else None
+    terms = cell if isinstance(cell, list | tuple) else str(cell or "").split("|")
+    return [text for term in terms if (text := " ".join(str(term).split()))]
 
 
 def parse_pair(line: str, where: str) -> Pair:

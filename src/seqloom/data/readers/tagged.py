@@ -19,7 +19,7 @@ from seqloom.data.readers.conll import (
     numbered,
     split_columns,
 )
-from seqloom.data.readers.conllu import COLUMNS, FORM, conllu, conllu_rows
+from seqloom.data.readers.conllu import COLUMNS, FORM, column_number, conllu, conllu_rows
 from seqloom.data.readers.header_row import SENTENCE_NAMES, TAG_NAMES, WORD_NAMES
 from seqloom.data.tables.columns import Role, cell_text, parse_columns, select
 from seqloom.data.tables.formats import open_table
@@ -115,21 +115,40 @@ def _items(row: TableRow, place: int | None) -> Words:
     return tuple("" if item is None else str(item) for item in items)
 
 
-def words_of(path: str, columns: str = "") -> Iterator[Words]:
+def inputs_of(path: str, columns: str = "") -> Iterator[Words | tuple[tuple[str, str | None], ...]]:
     """Yields the words of each sentence of a CoNLL or CoNLL-U file, or of each line of plain text, where whitespace
-    separates the words and a line may be empty."""
+    separates the words and a line may be empty. `columns`: see `parse_columns`; with a column `known`, each word comes
+    with its tag in this column, or with None where it is `_`."""
+    chosen_columns = parse_columns(columns)
+    known = chosen_columns.pop("known", None)
     if is_table(path):
-        yield from (
-            words for words, _ in _table_sentences(path, parse_columns(columns), _INPUT_ROLES, keeps_empty=True)
-        )
+        if known is not None:
+            chosen_columns["tag"] = known
+        for words, tags in _table_sentences(path, chosen_columns, _INPUT_ROLES, keeps_empty=True):
+            yield words if known is None else _with_known(words, tags)
         return
     kind, lines = recognise(numbered(path), path)
     if kind == "lines":
+        if known is not None:
+            raise RequestError("plain text has no columns", where=path, got=f"known={known}", expected="CoNLL columns")
         yield from (tuple(line.split()) for _, line in lines)
-    elif kind == "conllu":
-        yield from (column_of(rows, FORM, path) for rows in conllu_rows(lines, path))
-    else:
-        yield from (column_of(rows, 1, path) for rows in conll_rows(lines, path))
+        return
+    sentences = conllu_rows(lines, path) if kind == "conllu" else conll_rows(lines, path)
+    number = chosen_columns.get("word", "1")  # a name is that of a column of the training data, which was a table
+    word = FORM if kind == "conllu" else int(number) if number.isdigit() else 1
+    for rows in sentences:
+        words = column_of(rows, word, path)
+        yield words if known is None else _with_known(words, column_of(rows, _known_column(known, kind), path))
+
+
+def _known_column(known: str, kind: Format) -> int:
+    if kind == "conllu":
+        return column_number(int(known) if known.isdigit() else known)
+    return _column_numbers({"tag": known})[1]
+
+
+def _with_known(words: Words, tags: Words) -> tuple[tuple[str, str | None], ...]:
+    return tuple((word, None if tag in ("", "_") else tag) for word, tag in zip(words, tags, strict=True))
 
 
 def recognise(lines: Iterable[NumberedLine], path: str) -> tuple[Format, Iterator[NumberedLine]]:

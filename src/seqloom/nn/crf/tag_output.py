@@ -9,6 +9,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+EXCLUDED = -1e6
+"""The emission of a tag other than the known one: far below every illegal transition of a CRF."""
+
+
+def keep_known(
+    emissions: Float[Tensor, "batch time tags"], known: Int[Tensor, "batch time"]
+) -> Float[Tensor, "batch time tags"]:
+    """The emissions from which only the `known` tag of a step can follow; where it is -1, every tag can."""
+    others = torch.ones_like(emissions, dtype=torch.bool).scatter(2, known.clamp(min=0)[:, :, None], False)
+    return emissions.float().masked_fill(others & (known >= 0)[:, :, None], EXCLUDED)
+
 
 class TagOutput(Protocol):
     """`emissions` are unnormalised scores. All but `loss` run without gradients; results in padding are undefined."""
