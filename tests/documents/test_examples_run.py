@@ -83,6 +83,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_sentences(tmp_path / "sentences.conll")
     write_sentences(tmp_path / "other.conll", sentences=20, seed=6)
     write_pairs(tmp_path / "pairs.tsv")
+    (tmp_path / "terms.tsv").write_text("a b\tc|d\ne\n")
     for labelled in ("labelled.tsv", "questions.tsv", "languages.tsv"):
         write_labelled(tmp_path / labelled)
     write_labelled(tmp_path / "more.tsv", examples=20, seed=6)

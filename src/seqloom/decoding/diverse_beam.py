@@ -59,8 +59,8 @@ class DiverseBeam(Strategy):
             choices.append(Choice(choice.tokens, parents, alive, ended, choice.ended_rows + first))
             states.append(state)
             all_done = all_done.to(done.device) & done
-            chosen = torch.full_like(alive, self.diversity).where(alive > -torch.inf, 0.0)
-            penalty.scatter_add_(1, choice.tokens, chosen)
+            amounts = torch.full_like(alive, self.diversity).where(alive > -torch.inf, 0.0)
+            penalty.scatter_add_(1, choice.tokens, amounts)
             penalty[:, EOS] += self.diversity * (ended > -torch.inf).sum(1)
         return _joined(choices), tuple(states), all_done
 

@@ -53,7 +53,7 @@ def hypotheses(steps: list[SearchStep], sources: Sources, search: Search) -> lis
         )
         if search.diverse_groups == 1 or all(hypothesis.token_ids != h.token_ids for h in by_source[source]):
             by_source[source].append(hypothesis)
-    return [sorted(found, key=lambda hypothesis: (not hypothesis.ended, -hypothesis.score)) for found in by_source]
+    return [sorted(of_source, key=lambda h: (not h.ended, -h.score)) for of_source in by_source]
 
 
 def _finished(place: int, step: SearchStep, sources: Sources) -> tuple[HypothesisTable, HypothesisTable]:

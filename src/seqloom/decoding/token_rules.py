@@ -66,8 +66,8 @@ class Forbidden(NamedTuple):
 
     @classmethod
     def of(cls, by_source: Sequence[Sequence[tuple[int, ...]]], device: torch.device) -> Forbidden:
-        sequences = list(dict.fromkeys(sequence for own in by_source for sequence in own))
-        applies = [[sequence in own for sequence in sequences] for own in map(set, by_source)]
+        sequences = list(dict.fromkeys(sequence for of_source in by_source for sequence in of_source))
+        applies = [[sequence in of_source for sequence in sequences] for of_source in map(set, by_source)]
         return cls(sequences, torch.tensor(applies, device=device).view(len(by_source), len(sequences)))
 
     def apply(

@@ -87,7 +87,7 @@ def _transduce_batch(
     depends on the constraints of another source."""
     results: dict[int, list[Hypothesis]] = {}
     for is_constrained in (False, True):
-        places = [place for place, (_, own) in enumerate(items) if bool(own.required) == is_constrained]
+        places = [place for place, (_, limits) in enumerate(items) if bool(limits.required) == is_constrained]
         if places:
             batch = _decode_batch(model, [items[place] for place in places], search, device, is_constrained)
             results |= zip(places, batch, strict=True)
@@ -103,12 +103,12 @@ def _decode_batch(
     sources = Sources(
         model.encode(elements.to(device), lengths.to(device)),
         lengths.numpy(),
-        np.array([search.longest(len(row), own.num_tokens) for row, own in items]),
-        torch.from_numpy(padded([own.prefix for own in constraints], -1)).to(device),
+        np.array([search.longest(len(row), limits.num_tokens) for row, limits in items]),
+        torch.from_numpy(padded([limits.prefix for limits in constraints], -1)).to(device),
         [zlib.crc32(row[:length].numpy().tobytes()) for row, length in zip(elements, lengths, strict=True)],
         torch.tensor([search.shortest(len(row)) for row in rows], device=device),
-        [own.required for own in constraints],
-        Forbidden.of([own.forbidden for own in constraints], device),
+        [limits.required for limits in constraints],
+        Forbidden.of([limits.forbidden for limits in constraints], device),
     )
     steps = decode(model, sources, ConstrainedBeam(search) if is_constrained else _strategy(search), search)
     return hypotheses(steps, sources, search)

@@ -144,7 +144,7 @@ class TranslateTask(TransductionTask):
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": settings.max_length}
         search = Search(beam_size, **{**as_set_up, **options})
         device = next(trained.model.parameters()).device
-        if any(own.required for own in constraints):
+        if any(limits.required for limits in constraints):
             check_can_require(search)
         translator = Translator(model, codec.source, codec.target, device)
         answers = translator.translate([line.source for line in lines], search, constraints, copy)
