@@ -10,7 +10,7 @@ import torch
 
 from seqloom.compiling import compiled, give_back_compiler
 from seqloom.errors import SeqloomError
-from seqloom.memory import give_back_pages, peak_memory_bytes, within_memory
+from seqloom.memory import give_back_pages, peak_memory_bytes, return_freed_memory, within_memory
 from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
 
 
@@ -55,6 +55,19 @@ def test_loops_are_compiled_after_the_compiler_was_given_back() -> None:
     give_back_compiler()
     assert doubled(np.ones(3)) == 6
     assert doubled(np.ones(3, np.int32)) == 6, "another type of numbers is compiled anew"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell the resident memory")
+def test_freed_memory_between_arrays_in_use_is_returned() -> None:
+    """Arrays of 500 sizes, every other one freed, as after many updates with batches of other shapes."""
+    random = np.random.default_rng(1)
+    arrays = [torch.ones(int(size)) for size in random.integers(10_000, 100_000, 500)]
+    freed_megabytes = sum(array.nbytes for array in arrays[::2]) / 2**20
+    arrays = arrays[1::2]
+    before = resident_megabytes()
+    return_freed_memory()
+    assert resident_megabytes() < before - 0.8 * freed_megabytes
+    assert all(bool((array == 1).all()) for array in arrays)
 
 
 def test_the_peak_is_no_less_than_what_is_held() -> None:

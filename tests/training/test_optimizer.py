@@ -31,11 +31,17 @@ def test_the_rate_rises_in_a_line_then_falls(schedule: str) -> None:
     assert rate_factor(1.5, settings) == rate_factor(1.0, settings)
 
 
-@given(st.integers(0, 200), st.integers(0, 99), st.sampled_from(["cosine", "linear", "constant"]))
+@given(st.integers(0, 200), st.integers(0, 99), st.sampled_from(["cosine", "linear", "wsd", "constant"]))
 def test_the_rate_is_a_share(percent: int, warmup_percent: int, schedule: str) -> None:
     settings = build(TrainingSettings, {"schedule": schedule, "warmup": warmup_percent / 100})
     factor = rate_factor(percent / 100, settings)
     assert 0 <= factor <= 1
+
+
+def test_wsd_is_constant_until_its_decay() -> None:
+    settings = build(TrainingSettings, {"schedule": "wsd", "warmup": 0.1, "decay": 0.4})
+    factors = [rate_factor(fraction, settings) for fraction in (0.05, 0.1, 0.35, 0.6, 0.8, 1.0)]
+    assert factors == pytest.approx([0.5, 1, 1, 1, 0.5, 0])
 
 
 @pytest.mark.parametrize("clip_norm", [0.0, 0.1, 1e6])

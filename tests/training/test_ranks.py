@@ -84,14 +84,15 @@ def test_a_refusal_is_said_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
-    text = write_text(tmp_path / "text.txt")
+    text, valid = write_text(tmp_path / "text.txt"), write_text(tmp_path / "valid.txt", lines=5)
     settings = {**SMALL, **PLAIN_STEPS, **KINDS[kind]}
     one, two = tmp_path / "one", tmp_path / "two"
-    seqloom.train("language-model", text, model="lstm", updates=6, settings=settings, threads=1, quiet=True, out=one)
+    options: dict[str, Any] = {"valid": valid, "updates": 6, "threads": 1, "quiet": True, "out": one}
+    seqloom.train("language-model", text, model="lstm", settings=settings, **options)
 
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "-m", "seqloom", "train", "language-model"]
-    command += [text, "--model", "lstm", "--updates", "6", "--threads", "1", "--out", str(two)]
+    command += [text, "--valid", valid, "--model", "lstm", "--updates", "6", "--threads", "1", "--out", str(two)]
     for name, value in settings.items():
         command += ["--set", f"{name}={json.dumps(value)}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)

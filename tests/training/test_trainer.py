@@ -251,6 +251,44 @@ def test_validations_are_spread_along_the_budget(updates: int, tmp_path: Path) -
     assert at == [-(-mark * updates // 5) for mark in range(1, 6)]
 
 
+def test_large_validation_data_is_read_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GradientTrainer, "evaluation_steps", lambda _: 10)
+    train_small(tmp_path / "run", model="ar", updates=100, training__evaluations=20)
+    assert [row["updates"] for row in rows(tmp_path / "run")] == [20, 40, 60, 80, 100]
+
+
+def test_a_short_run_validates_only_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock by which an update takes a second, and the first validation would take a third of the budget."""
+    now, step = [0.0], GradientTrainer.step
+
+    def slow(self: GradientTrainer, *arguments: Any) -> None:
+        now[0] += 1.0
+        step(self, *arguments)
+
+    train_small(tmp_path / "text-only", updates=1)
+    monkeypatch.setattr("seqloom.training.loop.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(GradientTrainer, "step", slow)
+    monkeypatch.setattr(GradientTrainer, "evaluation_steps", lambda _: 10)
+    text, out = str(tmp_path / "text.txt"), tmp_path / "run"
+    seqloom.train("language-model", text, model="ar", minutes=0.5, out=out, quiet=True, settings={"embedding.dim": 8})
+    assert [row["updates"] for row in rows(out)] == [30]
+
+
+def test_freed_memory_is_returned_when_it_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock by which an update takes a second."""
+    now, returns, step = [0.0], [], GradientTrainer.step
+
+    def slow(self: GradientTrainer, *arguments: Any) -> None:
+        now[0] += 1.0
+        step(self, *arguments)
+
+    monkeypatch.setattr(GradientTrainer, "step", slow)
+    monkeypatch.setattr("seqloom.training.gradients.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seqloom.training.gradients.return_freed_memory", lambda: returns.append(now[0]))
+    train_small(tmp_path / "run", model="ar", updates=25)
+    assert returns == [10.0, 20.0]
+
+
 def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
     run = train_small(tmp_path / "run", updates=8, training__precision="float32")  # a run is scored in it
     summary = run.summary

@@ -6,6 +6,7 @@ One update: the gradients of the summed losses of all micro-batches and ranks, d
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.memory import keep_freed_memory
+from seqloom.memory import keep_freed_memory, return_freed_memory
 from seqloom.nn.layer import State, detach, restore_state, state_tensors
 from seqloom.processors import WaitPolicy, num_threads
 from seqloom.runtime import Processes, Runtime, SingleProcess, make_fabric, processes_of
@@ -52,6 +53,10 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from seqloom.training.weight_average import WeightAverage
+
+
+_SECONDS_BETWEEN_RETURNS = 10.0
+"""Freed memory is returned to the system so often: it costs 1 % of the time (LOG.md)."""
 
 
 class BatchAndState:
@@ -99,6 +104,7 @@ class GradientTrainer(Trainer):
             self.fabric = make_fabric(self.runtime)
             self.processes = processes_of(self.runtime, self.fabric)
         keep_freed_memory()
+        self._memory_returned_at = time.monotonic()
 
     def build(self, corpus: Corpus[Any, Any], seed: int, folder: Path) -> nn.Module:
         torch.manual_seed(seed)
@@ -111,6 +117,7 @@ class GradientTrainer(Trainer):
         self.trained = Trained(self.network, corpus.codec, self.settings)
         self.score = self.task.score(corpus.valid)
         self.loader = self._loader(corpus, seed)
+        self._evaluation_steps = self.task.exact_loader(corpus.valid, self.settings).num_steps(0)
         optimizer = make_optimizer(self.network, self.options)
         self.objective, self.optimizer = self.fabric.setup(Objective(self.task, self.network), optimizer)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
@@ -155,6 +162,9 @@ class GradientTrainer(Trainer):
     def num_steps(self, epoch: int) -> int:
         return self.loader.num_steps(epoch)
 
+    def evaluation_steps(self) -> int:
+        return self._evaluation_steps
+
     def step(self, progress: Progress, fraction: float) -> None:
         """One step of the optimizer over `accumulate` batches."""
         rate = self._set_learning_rate(fraction)
@@ -182,6 +192,12 @@ class GradientTrainer(Trainer):
         if self.average is not None:
             self.average.add(progress.updates)
         self.wait_policy.adapt()
+        self._return_memory_if_due()
+
+    def _return_memory_if_due(self) -> None:
+        if time.monotonic() - self._memory_returned_at >= _SECONDS_BETWEEN_RETURNS:
+            return_freed_memory()
+            self._memory_returned_at = time.monotonic()
 
     def _set_learning_rate(self, fraction: float) -> float:
         rate = self.options.learning_rate * rate_factor(fraction, self.options)
@@ -321,13 +337,17 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
 
 
 def rate_factor(fraction: float, settings: TrainingSettings) -> float:
-    """The learning rate divided by its highest value at `fraction` of the budget: a linear rise, then a fall to 0."""
+    """The learning rate divided by its highest value at `fraction` of the budget: a linear rise, then a fall to 0.
+
+    wsd: warm-up, stable, decay (Hu et al. 2024, section 4), with a linear decay."""
     fraction = min(max(fraction, 0.0), 1.0)
     if fraction < settings.warmup:
         return fraction / settings.warmup
     left = (fraction - settings.warmup) / (1 - settings.warmup)
     if settings.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * left))
+    if settings.schedule == "wsd":
+        return min(1.0, (1 - fraction) / settings.decay)
     return 1 - left if settings.schedule == "linear" else 1.0
 
 

@@ -19,6 +19,10 @@ from seqloom.training.trainer import Trainer
 _EVALUATION_SHARE = 1 / 30
 """The largest share of a budget in minutes that validation takes."""
 
+_FEW_EVALUATION_STEPS, _UPDATES_PER_EVALUATION_STEP = 4, 2
+"""With another budget, whose validations must not depend on the clock: where there are more than a few batches of
+validation data, the fewest updates between two validations for each of them."""
+
 
 class TrainingLoop:
     """Trains until the budget is spent, patience runs out or a signal asks to stop.
@@ -103,10 +107,14 @@ class TrainingLoop:
         marks = self.schedule.evaluations * (1 + 1e-9)  # so that 2/6 of a budget reaches the second of six marks
         if int(fraction * marks) <= int(progress.evaluated_at * marks):
             return False
-        minutes = self.schedule.budget.minutes
-        if not minutes or not progress.evaluations:
-            return True
-        return (fraction - progress.evaluated_at) * 60 * minutes * _EVALUATION_SHARE > progress.evaluation_seconds
+        since, minutes = fraction - progress.evaluated_at, self.schedule.budget.minutes
+        if not minutes:
+            steps, updates = self.trainer.evaluation_steps(), since * progress.updates / fraction
+            return steps <= _FEW_EVALUATION_STEPS or updates >= _UPDATES_PER_EVALUATION_STEP * steps * (1 - 1e-9)
+        seconds = progress.evaluation_seconds
+        if not progress.evaluations:  # an estimate: a batch takes as long as an update
+            seconds = self.trainer.evaluation_steps() * progress.seconds / max(progress.updates, 1)
+        return since * 60 * minutes * _EVALUATION_SHARE > seconds
 
     def evaluate(self) -> None:
         """Evaluates, saves the model if it is the best so far, and writes a row of metrics."""

@@ -17,7 +17,10 @@ class TrainingSettings(Settings):
     beta1: float = Field(0.9, ge=0, lt=1, description="decay of the average of gradients (SGD: momentum)")
     beta2: float = Field(0.999, ge=0, lt=1, description="AdamW: decay of the average of squared gradients")
     warmup: float = Field(0.02, ge=0, lt=1, description="share of the budget in which the learning rate rises from 0")
-    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="how the learning rate falls to 0")
+    schedule: Literal["cosine", "linear", "wsd", "constant"] = Field(
+        "cosine", description="how the learning rate falls to 0; wsd: it is constant until the last part, the decay"
+    )
+    decay: float = Field(0.3, gt=0, le=1, description="wsd: share of the budget in which the learning rate falls")
     clip_norm: float = Field(1.0, ge=0, description="largest norm of the gradient of all weights; 0: no limit")
     accumulate: int = Field(1, gt=0, le=2**20, description="batches per update")
     freeze: tuple[str, ...] = Field(

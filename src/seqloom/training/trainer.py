@@ -94,6 +94,10 @@ class Trainer(ABC):
     def num_steps(self, epoch: int) -> int:
         """The number of steps of an epoch."""
 
+    def evaluation_steps(self) -> int:
+        """The number of batches of validation data, where `measure` reads batches."""
+        return 0
+
     @abstractmethod
     def step(self, progress: Progress, fraction: float) -> None:
         """Learns from the next part of the data and counts it in `progress`; `fraction` of the budget is spent."""
