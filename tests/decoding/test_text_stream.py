@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 import tokenizers
@@ -54,3 +55,27 @@ def test_a_prompt_and_its_first_word_are_apart() -> None:
         (prompt,), (both,) = TOKENIZERS[kind].encode(["It was"]), TOKENIZERS[kind].encode(["It was only"])
         stream = TextStream(TOKENIZERS[kind], prompt)
         assert "".join(map(stream.add, both[len(prompt) :])) == " only"
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_the_work_grows_with_the_length(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It grew with its square: 9 s for 2,000 words."""
+    tokenizer, decoded = TOKENIZERS[kind], 0
+    decode = tokenizer.decode
+
+    def counted(ids: Sequence[int]) -> str:
+        nonlocal decoded
+        decoded += len(ids)
+        return decode(ids)
+
+    monkeypatch.setattr(tokenizer, "decode", counted)
+    counts = []
+    for length in (1_000, 2_000):
+        decoded = 0
+        (ids,) = tokenizer.encode(["only cats was a 語 naïve " * length])
+        stream = TextStream(tokenizer, [])
+        for token in ids[:length]:
+            stream.add(token)
+        counts.append(decoded)
+    assert counts[0] <= 32 * 1_000
+    assert counts[1] <= 2.1 * counts[0]
