@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,14 @@ def test_a_file_without_the_special_tokens_is_refused(kind: str, tmp_path: Path)
 
 def test_a_stream_is_read_once() -> None:
     assert train_tokenizer(iter(TEXT), TokenizerSettings()).tokens() == trained("word").tokens()
+
+
+def test_a_file_over_which_the_library_panics_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    train_tokenizer(["a cat, a cat"] * 9, TokenizerSettings(kind="bpe", vocab_size=270)).save(path)
+    description = json.loads(path.read_text())
+    assert description["model"]["merges"]
+    description["model"]["continuing_subword_prefix"] = "longer than every token"
+    path.write_text(json.dumps(description))
+    with pytest.raises(RequestError, match="could not be read"):
+        load_tokenizer(path)

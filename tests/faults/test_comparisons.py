@@ -41,5 +41,5 @@ def test_broken_comparisons_are_continued_or_refused(tmp_path: Path) -> None:
         kind, what = answer_to(lambda: compare(broken), sum(map(len, contents)))
         return kind, f"compare with {file}: {what}"
 
-    try_inputs("compare", rounds(0.05, per_second=2), lambda number: asked(number)[1], work)
+    try_inputs("compare", rounds(0.05, per_second=2, fewest=4), lambda number: asked(number)[1], work)
     campaign.check(before)

@@ -66,7 +66,13 @@ class LibraryTokenizer(Tokenizer):
             first = tuple(sorted(vocabulary, key=vocabulary.__getitem__)[: len(SPECIALS)])
         if first != SPECIALS:
             raise ValueError(f"the vocabulary begins with {', '.join(first)} instead of {', '.join(SPECIALS)}")
-        return cls(tokenizers.Tokenizer.from_str(json.dumps(_with_lookalikes_swapped(description))))
+        text = json.dumps(_with_lookalikes_swapped(description))
+        try:
+            return cls(tokenizers.Tokenizer.from_str(text))
+        except BaseException as error:  # the library also panics, which is no Exception
+            if type(error).__name__ != "PanicException":
+                raise
+            raise ValueError(str(error)) from None
 
     def to_json(self) -> str:
         return json.dumps(self._description(), ensure_ascii=False, indent=2)
