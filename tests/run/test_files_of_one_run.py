@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,20 @@ def test_a_file_of_another_run_is_refused(trained: tuple[str, Path], tmp_path: P
         with pytest.raises(seqloom.SeqloomError, match=r"do not belong together|damaged") as refused:
             seqloom.load(tmp_path / "copy")
         assert str(refused.value.where).startswith(str(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("trained", ["language-model mix"], indirect=True)
+@pytest.mark.parametrize(
+    ("pattern", "instead"), [("batch_size = .*", "batch_size = inf"), ("model = .*", ""), ("settings", "nothing")]
+)
+def test_a_damaged_part_of_a_mixture_is_refused(
+    trained: tuple[str, Path], pattern: str, instead: str, tmp_path: Path
+) -> None:
+    copy = copied(trained[1], tmp_path)
+    config = copy / "parts" / "0" / "config.toml"
+    config.write_text(re.sub(pattern, instead, config.read_text()))
+    with pytest.raises(seqloom.SeqloomError, match="configuration is damaged"):
+        seqloom.load(copy)
 
 
 def test_weights_that_lack_a_tensor_are_refused(trained: tuple[str, Path], tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,7 +46,9 @@ def counted_preset(model: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
             raise RequestError(
                 "an n-gram model is merged with an n-gram model", where="model.merge", got=earlier.get("model")
             )
-        return {"data.mode": "lines"} | {f"tokenizer.{n}": v for n, v in earlier["settings"]["tokenizer"].items()}
+        with _refusing_damage(Path(str(overrides["model.merge"]))):
+            tokenizer = earlier["settings"]["tokenizer"].items()
+        return {"data.mode": "lines"} | {f"tokenizer.{name}": value for name, value in tokenizer}
     return {"data.mode": "stream" if "stream" in modes else "lines"}
 
 
@@ -60,10 +63,15 @@ def mode_of(config: Mapping[str, Any]) -> Mode | None:
     return None if config["model"] == "ngram" else config["settings"]["data"]["mode"]
 
 
-def open_part(folder: Path, load: Callable[[Path, str, Mapping[str, Any]], Any]) -> Part:
+def open_part(
+    folder: Path, settings_of: Callable[[str], type[Settings]], load: Callable[[Path, str, Settings], Any]
+) -> Part:
     """A run as a part of a mixture. `load` opens the network in a folder, given its model and settings."""
     config = _config(folder)
-    network = load(folder, config["model"], {k: v for k, v in config["settings"].items() if k != "training"})
+    with _refusing_damage(folder):
+        values = {name: value for name, value in config["settings"].items() if name != "training"}
+        settings = settings_of(config["model"]).model_validate(values)
+    network = load(folder, config["model"], settings)
     codec = TextCodec.load(folder)
     check_data_sizes(network, codec.facts(), str(folder))
     return Part(network, mode_of(config), codec.fingerprint())
@@ -78,7 +86,19 @@ def _config(folder: Path) -> dict[str, Any]:
         raise RequestError(
             "only language models can be mixed", where=str(folder), got=config.get("task"), expected="language-model"
         )
+    with _refusing_damage(folder):
+        mode_of(config)
     return config
+
+
+@contextlib.contextmanager
+def _refusing_damage(folder: Path) -> Iterator[None]:
+    """Raises RequestError where the configuration of the run in `folder` does not have what the block looks for."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        where = str(folder / "config.toml")
+        raise RequestError("the run's configuration is damaged", where=where, got=repr(error)) from None
 
 
 def merged_recipe(plain: Recipe[str, TokenFile], folder: str) -> Recipe[str, TokenFile]:

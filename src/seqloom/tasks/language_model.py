@@ -115,11 +115,10 @@ class LanguageModelTask:
     def fitted(self, model: str, settings: Any) -> CountBased | None:
         if model not in COUNTED:
             return None
-        return make_counted(model, settings, lambda folder: open_part(folder, self._load))
+        return make_counted(model, settings, lambda folder: open_part(folder, self.settings, self._load))
 
-    def _load(self, folder: Path, model: str, values: Mapping[str, Any]) -> TrainedModel:
+    def _load(self, folder: Path, model: str, settings: Settings) -> TrainedModel:
         """The network in a run's folder, ready for use on the CPU."""
-        settings = self.settings(model).model_validate(values)
         network: Any = self.fitted(model, settings)
         if network is not None:
             network.open(folder)
