@@ -1,0 +1,95 @@
+"""Generated data of which the answer is known: what decides a label or the next token is part of the construction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def _write(path: Path, lines: Iterable[str]) -> str:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def markov_text(path: Path, seed: int, lines: int = 400, length: int = 40, words: int = 12) -> str:
+    """Text in which the last two words say all about the next one: each pair of words has three successors."""
+    random = np.random.default_rng(seed)
+    successors = random.integers(words, size=(words, words, 3))
+    shares = np.array([0.6, 0.3, 0.1])
+    text = []
+    for _ in range(lines):
+        line = list(random.integers(words, size=2))
+        while len(line) < length:
+            line.append(random.choice(successors[line[-2], line[-1]], p=shares))
+        text.append(" ".join(f"w{word}" for word in line))
+    return _write(path, text)
+
+
+def remembered_word(path: Path, seed: int, lag: int, examples: int = 600, classes: int = 4) -> str:
+    """Labelled texts whose first word is the label; `lag` words that say nothing follow it."""
+    random = np.random.default_rng(seed)
+    return _write(
+        path,
+        (
+            f"{label}\tkey{label} " + " ".join(f"x{word}" for word in random.integers(8, size=lag))
+            for label in random.integers(classes, size=examples)
+        ),
+    )
+
+
+def reversed_strings(
+    path: Path, seed: int, pairs: int = 3_000, lengths: Sequence[int] = (3, 12), symbols: str = "abcdefghij"
+) -> str:
+    """Pairs of a string and the same string written from its end."""
+    random = np.random.default_rng(seed)
+    strings = {
+        "".join(random.choice(list(symbols), size=random.integers(lengths[0], lengths[1] + 1))) for _ in range(pairs)
+    }
+    return _write(path, (f"{string}\t{string[::-1]}" for string in sorted(strings)))
+
+
+def _topic_words(random: np.random.Generator, topic: int, words: int, each: int) -> list[str]:
+    """Words of a topic, the first ones often (Zipf), in any order."""
+    shares = 1 / np.arange(1, each + 1)
+    return [f"t{topic}w{word}" for word in random.choice(each, size=words, p=shares / shares.sum())]
+
+
+def topic_sentences(random: np.random.Generator, number: int, topics: int, each: int) -> list[tuple[int, str]]:
+    """Sentences of six words of one topic among six words of all texts."""
+    sentences = []
+    for topic in random.integers(topics, size=number):
+        words = _topic_words(random, int(topic), 6, each) + [f"c{word}" for word in random.integers(30, size=6)]
+        random.shuffle(words)
+        sentences.append((int(topic), " ".join(words)))
+    return sentences
+
+
+def bag_of_words_labels(path: Path, seed: int, examples: int = 600, topics: int = 4, each: int = 40) -> str:
+    """Labelled texts in which the label decides which words occur, and nothing decides their order."""
+    sentences = topic_sentences(np.random.default_rng(seed), examples, topics, each)
+    return _write(path, (f"topic{topic}\t{text}" for topic, text in sentences))
+
+
+def noise_labels(path: Path, seed: int, examples: int = 600, classes: int = 2) -> str:
+    """Labelled texts whose labels are drawn by chance."""
+    random = np.random.default_rng(seed)
+    return _write(
+        path,
+        (
+            f"label{label}\t" + " ".join(f"w{word}" for word in random.integers(40, size=10))
+            for label in random.integers(classes, size=examples)
+        ),
+    )
+
+
+def autoregressive_series(path: Path, seed: int, steps: int = 600) -> str:
+    """A series x_t = 1.2 x_{t-1} - 0.6 x_{t-2} + noise, with a date each."""
+    random = np.random.default_rng(seed)
+    noise = random.normal(size=steps + 100)
+    series = np.zeros(steps + 100)
+    for step in range(2, steps + 100):
+        series[step] = 1.2 * series[step - 1] - 0.6 * series[step - 2] + noise[step]
+    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2020-01-01") + steps)
+    return _write(path, ["date,value", *(f"{day},{value:.6f}" for day, value in zip(days, series[100:], strict=True))])
