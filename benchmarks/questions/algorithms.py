@@ -14,7 +14,7 @@ _NTM = {"model.memory_size": 32, "model.hidden_size": 64}
 
 def memory(folder: Path) -> Answer:
     """An NTM, one that addresses by content alone, and an LSTM."""
-    tasks = {"copy": "copy:length=1..6,bits=4", "associative recall": "associative-recall:items=2..3"}
+    tasks = {"copy": "copy:length=1-6,bits=4", "associative recall": "associative-recall:items=2-3"}
     variants = [
         Variant("ntm", "ntm", _NTM),
         Variant("ntm, content alone", "ntm", {**_NTM, "model.shifts": 1}),

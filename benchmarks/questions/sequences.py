@@ -113,7 +113,7 @@ def word_inputs(folder: Path) -> Answer:
     texts = {"tokenizer.min_count": 1}
     network = {**texts, "training.evaluations": 10, "output.pool": "mean"}
     variants = [
-        Variant("one-hot counts (bow)", "bow", {"model.min_count": 1, "model.longest": 1}),
+        Variant("one-hot counts (bow)", "bow", {"model.min_count": 1, "model.order": 1}),
         Variant("embeddings, trained (ffnn)", "ffnn", {**network, "embedding.dim": 32}),
         Variant("embeddings, from unlabelled text (ffnn)", "ffnn", {**network, "embedding.from": str(vectors.folder)}),
         Variant("embeddings in order (gru)", "gru", {**network, "embedding.dim": 32, "model.hidden_size": 32}),
