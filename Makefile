@@ -7,11 +7,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 COG := $(BIN)/python -m cogapp -I docs
 SPHINX := $(BIN)/python -m sphinx -q -W -b html docs build/docs
-GENERATED := README.md docs/algorithm.md docs/benchmarks.md docs/commands.md docs/data.md docs/design.md docs/explain.md docs/export.md docs/forecast.md docs/models.md docs/serve.md docs/settings.md docs/vectors.md
-BENCHMARKS := $(sort $(filter-out benchmarks/large_corpus.py benchmarks/algorithms.py benchmarks/serve.py,$(wildcard benchmarks/*.py)))
+GENERATED := README.md docs/algorithm.md docs/benchmarks.md docs/commands.md docs/data.md docs/design.md docs/explain.md docs/export.md docs/forecast.md docs/models.md docs/questions.md docs/serve.md docs/settings.md docs/vectors.md
+BENCHMARKS := $(sort $(filter-out benchmarks/large_corpus.py benchmarks/algorithms.py benchmarks/answer_questions.py benchmarks/serve.py,$(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow faults check docs bench format clean
+.PHONY: help demo test test-slow faults check docs bench questions format clean
 
 help:
 	@echo 'make demo        compare five models on Moby Dick, three seeds each (about six minutes)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make docs        build the documentation site in build/docs'
 	@echo 'make format      format the code and regenerate the documents'
 	@echo 'make bench       run the benchmarks; CORPUS=FILE adds a benchmark on a large text'
+	@echo 'make questions   train the models behind docs/questions.md and write its figures and tables'
 	@echo 'make clean       remove .venv and caches; runs/ stays'
 
 $(STAMP): pyproject.toml constraints.txt
@@ -67,6 +68,11 @@ format: $(STAMP)
 bench: $(STAMP)
 	set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
 	$(if $(CORPUS),$(BIN)/python benchmarks/large_corpus.py '$(CORPUS)')
+
+questions: $(STAMP)
+	$(BIN)/python benchmarks/answer_questions.py
+	$(BIN)/python docs/answers.py
+	$(COG) -r docs/questions.md
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

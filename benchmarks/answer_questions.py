@@ -1,8 +1,7 @@
-"""Runs the trainings behind docs/questions.md: `python benchmarks/answer_questions.py [NAME ...]`, all
-without names.
+"""Runs the trainings behind docs/questions.md: `python benchmarks/answer_questions.py [NAME ...]`, all without names.
 
-Each question takes a few minutes on one core. Its table is written to benchmarks/results/questions.json as soon as it
-is done, beside those of the others; a question that was stopped continues where it was.
+Each experiment takes minutes on one core. Its scores are written to benchmarks/results/questions.json as soon as it is
+done, beside those of the others; an experiment that was stopped continues where it was.
 """
 
 from __future__ import annotations
@@ -13,56 +12,58 @@ import platform
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from questions import algorithms, gradients, language, sequences, vectors
-from questions.trials import Question
+from questions.trials import Experiment
 
 RESULTS = Path(__file__).resolve().parent / "results" / "questions.json"
 
-QUESTIONS: dict[str, Question] = {
-    "reach": gradients.reach,
+EXPERIMENTS: dict[str, Experiment] = {
+    "stream": language.stream,
+    "truncation": language.truncation,
     "gates": sequences.gates,
     "families": language.families,
-    "truncation": language.truncation,
+    "reach": gradients.reach,
+    "depth": gradients.depth,
     "initial_state": language.initial_state,
-    "batches": language.batches,
+    "directions": sequences.directions,
     "reversal": sequences.reversal,
     "teacher_forcing": sequences.teacher_forcing,
-    "directions": sequences.directions,
     "word_inputs": sequences.word_inputs,
     "objectives": vectors.objectives,
     "overfitting": vectors.overfitting,
     "memory": algorithms.memory,
+    "batches": language.batches,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(QUESTIONS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EXPERIMENTS))
     parser.add_argument("--folder", type=Path, default=Path("runs") / "questions", help="where the runs are")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(QUESTIONS):
-        parser.error(f"no question named {', '.join(sorted(unknown))}; there are {', '.join(QUESTIONS)}")
+    if unknown := set(options.names) - set(EXPERIMENTS):
+        parser.error(f"no experiment named {', '.join(sorted(unknown))}; there are {', '.join(EXPERIMENTS)}")
     torch.set_num_threads(1)
-    for name in options.names or QUESTIONS:
+    for name in options.names or EXPERIMENTS:
         folder = options.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         print(name, flush=True)
         start = time.perf_counter()
-        answer = QUESTIONS[name](folder)
-        answer["minutes"] = round((time.perf_counter() - start) / 60, 1)
-        answer["machine"] = {"python": platform.python_version(), "torch": torch.__version__}
-        _save(name, answer)
-        print(f"  {answer['verdict']}\n  {answer['minutes']} minutes", flush=True)
+        answer = EXPERIMENTS[name](folder).to_json()
+        minutes = round((time.perf_counter() - start) / 60, 1)
+        _save(name, {**answer, "minutes": minutes, "python": platform.python_version(), "torch": torch.__version__})
+        print(f"  {minutes} minutes", flush=True)
         shutil.rmtree(folder)
 
 
-def _save(name: str, answer: dict[str, object]) -> None:
+def _save(name: str, answer: dict[str, Any]) -> None:
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     results[name] = answer
-    ordered = {known: results[known] for known in QUESTIONS if known in results}
+    ordered = {known: results[known] for known in EXPERIMENTS if known in results}
     RESULTS.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 

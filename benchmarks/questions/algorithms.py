@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import mean
 
-from questions.trials import Answer, Trained, Variant, by_seed, judged, train_all
+from questions.trials import Answer, Chart, Line, Trained, Variant, by_seed, measured, point, train_all
 
-SEQUENCES = 4_000
-_SETTINGS = {"training.evaluations": 4, "data.held_out": 100}
+SEQUENCES = 12_000
+_LENGTHS = (2, 4, 6, 8, 10, 12, 16)
+_SETTINGS = {"training.evaluations": 4, "data.held_out": 100, "training.learning_rate": 0.003}
 _NTM = {"model.memory_size": 32, "model.hidden_size": 64}
 
 
 def memory(folder: Path) -> Answer:
-    """An NTM, one that addresses by content alone, and an LSTM."""
-    tasks = {"copy": "copy:length=1-6,bits=4", "associative recall": "associative-recall:items=2-3"}
+    """An NTM, one that addresses by content alone, and an LSTM, on copying short sequences and longer ones."""
     variants = [
-        Variant("ntm", "ntm", _NTM),
+        Variant("ntm, content and location", "ntm", _NTM),
         Variant("ntm, content alone", "ntm", {**_NTM, "model.shifts": 1}),
-        Variant("lstm", "lstm", {"model.hidden_size": 128}),
+        Variant("lstm", "lstm", {"model.hidden_size": 128, "model.num_layers": 1}),
     ]
-    scores, longer = {}, {}
-    for task, data in tasks.items():
-        for each in train_all("algorithm", data, variants, folder / task, _SETTINGS, sequences=SEQUENCES):
-            label = f"{task}: {each.variant.label}"
-            scores[label] = by_seed(label, [run.summary["test"]["bits_per_sequence"] for run in each.runs])
-            longer[label] = _longer(task, each)
-    return judged(
+    trained = train_all("algorithm", "copy:length=1-6,bits=4", variants, folder, _SETTINGS, sequences=SEQUENCES)
+    scores = [
+        by_seed(each.label, [run.evaluate("copy:length=12,bits=4")["bits_per_sequence"] for run in each.runs])
+        for each in trained
+    ]
+    labels = [each.label for each in trained]
+    short = [
+        f"{sum(run.summary['test']['bits_per_sequence'] for run in each.runs) / len(each.runs):.2f}" for each in trained
+    ]
+    return measured(
         scores,
-        "test bits per sequence",
+        [(labels[0], labels[2]), (labels[0], labels[1])],
+        "bits per sequence of length 12",
         True,
         "seed",
-        f"copy of 1 to 6 vectors of 4 bits, recall of 2 to 3 items; {SEQUENCES:,} sequences, three seeds",
-        {"bits per sequence, longer ones": longer},
+        f"copying 1 to 6 vectors of 4 bits, {SEQUENCES:,} generated sequences, three seeds",
+        {"bits per sequence of lengths 1 to 6": short},
+        Chart("length", "wrong bits, %", [_wrong_bits(each) for each in trained]),
     )
 
 
-def _longer(task: str, trained: Trained) -> str:
-    data = {"copy": "copy:length=12,bits=4", "associative recall": "associative-recall:items=5"}[task]
-    return f"{mean(run.evaluate(data)['bits_per_sequence'] for run in trained.runs):.2f}"
+def _wrong_bits(trained: Trained) -> Line:
+    points = []
+    for length in _LENGTHS:
+        data = f"copy:length={length},bits=4"
+        errors = [run.evaluate(data)["bit_errors_per_sequence"] / (4 * length) for run in trained.runs]
+        points.append(point(length, by_seed(trained.label, [100 * error for error in errors])))
+    return Line(trained.label, [[x, y, max(low, 0.0), high] for x, y, low, high in points])

@@ -1,96 +1,170 @@
-"""Questions on language models, answered on the first third of Moby Dick."""
+"""Questions on language models, answered on the first third of Moby Dick and on generated text."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
+from typing import Any
 
-from questions.trials import Answer, Trained, Variant, table, train_all
+from questions.trials import Answer, Chart, Line, Trained, Variant, by_example, point, table, train_all
+from questions.worlds import markov_text, remembered_text
 
 TEXT = Path(__file__).resolve().parents[2] / "examples" / "moby_dick.txt"
 LINES = 850
-UPDATES = 300
-SMALL = {
-    "tokenizer.kind": "bpe",
-    "tokenizer.vocab_size": 2_000,
+_TOKENS = {"tokenizer.kind": "bpe", "tokenizer.vocab_size": 2_000}
+_SMALL: dict[str, Any] = {
+    **_TOKENS,
     "embedding.dim": 96,
     "output.kind": "full",
     "training.evaluations": 5,
     "embedding.dropout": 0.1,
     "output.dropout": 0.1,
 }
-HIDDEN = {"model.hidden_size": 128}
+_HIDDEN = {"model.hidden_size": 128}
+_TINY: dict[str, Any] = {
+    "tokenizer.min_count": 1,
+    "embedding.dim": 32,
+    "training.evaluations": 5,
+    "embedding.dropout": 0.0,
+    "output.dropout": 0.0,
+    "training.learning_rate": 0.005,
+    "model.hidden_size": 64,
+}
 
 
-def _text(folder: Path) -> str:
+def _moby_dick(folder: Path) -> str:
     lines = TEXT.read_text(encoding="utf-8").splitlines()[:LINES]
     path = folder / "moby_dick.txt"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return str(path)
 
 
-def _words(trained: Trained) -> str:
-    summary = trained.runs[0].summary
-    return f"{summary['epochs']:.1f}"
+def _on_moby_dick(rest: str) -> str:
+    return f"moby_dick.txt, its first {LINES} lines, 2,000 byte pairs; {rest}, three seeds"
 
 
-def _minutes(trained: Trained) -> float:
-    return mean(trained.summaries("seconds")) / 60
+def _seconds(trained: Trained) -> str:
+    return f"{trained.mean('seconds'):.0f}"
 
 
-def _said(updates: int | None, what: str = "") -> str:
-    budget = f"{updates} updates" if updates else what
-    return f"moby_dick.txt, its first {LINES} lines; byte pairs, 2,000 tokens; {budget}, three seeds, one thread"
+def _updates(trained: Trained) -> str:
+    return f"{trained.mean('updates'):,.0f}"
+
+
+def stream(folder: Path) -> Answer:
+    """A window of four words against a recurrent network, where the last two words decide and where a word eleven
+    words before does."""
+    worlds = {
+        "the last two words decide": markov_text(folder / "markov.txt", seed=1),
+        "a word further back decides": remembered_text(folder / "remembered.txt", seed=1, lag=10),
+    }
+    variants = [
+        Variant(f"{model}, {world}", model, {"data.mode": "lines"}, data)
+        for world, data in worlds.items()
+        for model in ("ffnn", "lstm")
+    ]
+    trained = train_all("language-model", "", variants, folder, _TINY, updates=400)
+    near, far = worlds
+    return table(
+        trained,
+        [(f"ffnn, {near}", f"lstm, {near}"), (f"ffnn, {far}", f"lstm, {far}")],
+        "generated lines: 400 in which each pair of words has three possible next ones, and 600 that end with the word "
+        "with which they began, ten random words later; 400 updates, three seeds",
+    )
 
 
 def families(folder: Path) -> Answer:
-    """N-gram, window, recurrent networks and a Transformer with the same number of updates."""
+    """N-gram model, windows, recurrent networks and a Transformer with the same number of updates."""
+    updates = 800
+    equal = {"data.horizon": 35, "data.batch_size": 20}
     variants = [
-        Variant("ngram, order 4", "ngram", {"order": 4}, deterministic=True),
-        Variant("nnlm (window)", "nnlm", {"model.hidden_size": 128}),
-        Variant("ffnn (window)", "ffnn", {"model.hidden_size": 128}),
-        Variant("rnn", "rnn", HIDDEN),
-        Variant("gru", "gru", HIDDEN),
-        Variant("lstm", "lstm", HIDDEN),
-        Variant("transformer", "transformer", {"model.model_dim": 96, "model.num_layers": 2}),
+        Variant("ngram", "ngram", {"model.order": 4}, deterministic=True),
+        Variant("nnlm", "nnlm", _HIDDEN),
+        Variant("ffnn", "ffnn", _HIDDEN),
+        Variant("rnn", "rnn", _HIDDEN),
+        Variant("gru", "gru", _HIDDEN),
+        Variant("lstm", "lstm", _HIDDEN),
+        Variant("transformer", "transformer", {"model.model_dim": 96, "model.num_layers": 2, **equal}),
     ]
-    trained = []
+    data, trained = _moby_dick(folder), list[Trained]()
     for variant in variants:
-        settings = {"tokenizer.kind": "bpe", "tokenizer.vocab_size": 2_000} if variant.deterministic else SMALL
-        budget = {"epochs": 1} if variant.deterministic else {"updates": UPDATES}
-        trained += train_all("language-model", _text(folder), [variant], folder / variant.model, settings, **budget)
-    return table(trained, _said(UPDATES), {"seconds": lambda each: round(mean(each.summaries("seconds")), 1)})
+        settings = _TOKENS if variant.deterministic else _SMALL
+        budget: dict[str, Any] = {"epochs": 1} if variant.deterministic else {"updates": updates}
+        trained += train_all("language-model", data, [variant], folder / variant.model, settings, **budget)
+    trained.append(_mixed(trained[0], trained[4], data, folder))
+    contrasts = [
+        ("ngram", "nnlm"),
+        ("ngram + gru, mixed", "ngram"),
+        ("gru", "nnlm"),
+        ("lstm", "rnn"),
+        ("gru", "lstm"),
+        ("gru", "ffnn"),
+        ("gru", "transformer"),
+        ("lstm", "transformer"),
+    ]
+    trained_on = _on_moby_dick(f"{updates} updates of 700 tokens for each network")
+    return table(trained, contrasts, trained_on, {"seconds of training": _seconds})
+
+
+def _mixed(counted: Trained, network: Trained, data: str, folder: Path) -> Trained:
+    """The n-gram model interpolated with each of the networks."""
+    runs = []
+    for number, run in enumerate(network.runs):
+        parts = [str(counted.runs[0].folder), str(run.folder)]
+        variant = Variant("ngram + gru, mixed", "mix", {**_TOKENS, "model.parts": parts}, deterministic=True)
+        runs += train_all("language-model", data, [variant], folder / f"mix{number}", {}, epochs=1)[0].runs
+    return Trained(Variant("ngram + gru, mixed", "mix"), runs)
 
 
 def truncation(folder: Path) -> Answer:
-    """Truncated backpropagation through time, from two steps on; each training sees the text equally often."""
-    variants = [Variant(f"{steps} steps", "lstm", {**HIDDEN, "data.horizon": steps}) for steps in (2, 5, 10, 35)]
-    trained = train_all("language-model", _text(folder), variants, folder, SMALL, epochs=2)
-    return table(trained, _said(None, "lstm, two epochs"), {"updates": lambda each: each.runs[0].summary["updates"]})
+    """Truncated backpropagation through time, from two steps on; each training sees the same text as often, in
+    updates of as many tokens."""
+    epochs, tokens = 3, 700
+    variants = [
+        Variant(f"{steps} steps", "lstm", {**_HIDDEN, "data.horizon": steps, "data.batch_size": tokens // steps})
+        for steps in (1, 2, 5, 10, 20, 35, 70)
+    ]
+    trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, epochs=epochs)
+    points = [point(each.variant.settings["data.horizon"], by_example(each)) for each in trained]
+    return table(
+        trained,
+        [("35 steps", "1 steps"), ("35 steps", "5 steps"), ("35 steps", "10 steps"), ("35 steps", "70 steps")],
+        _on_moby_dick(f"lstm, {epochs} epochs in updates of {tokens} tokens"),
+        chart=Chart("steps that gradients reach back", "test perplexity", [Line("lstm", points)], log_x=True),
+    )
 
 
 def initial_state(folder: Path) -> Answer:
-    """A learnt initial state against zeros, where every line begins with it."""
+    """A learned initial state against zeros, where every line begins with it."""
+    updates = 400
     variants = [
-        Variant(name, "lstm", {**HIDDEN, "data.mode": "lines", "model.initial_state": state})
-        for name, state in (("zeros", "zeros"), ("learned", "learned"))
+        Variant(state, "lstm", {**_HIDDEN, "data.mode": "lines", "model.initial_state": state})
+        for state in ("zeros", "learned")
     ]
-    trained = train_all("language-model", _text(folder), variants, folder, SMALL, updates=200)
-    return table(trained, _said(200, "") + "; lstm, each line by itself")
+    trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, updates=updates)
+    return table(trained, [("zeros", "learned")], _on_moby_dick(f"lstm, each line by itself, {updates} updates"))
 
 
 def batches(folder: Path) -> Answer:
     """One sequence for each update, which is online learning, against batches; the same number of epochs."""
+    sizes = {1: 0.001, 5: 0.002, 20: 0.003, 60: 0.004}
     variants = [
-        Variant(f"{size} a batch", "lstm", {**HIDDEN, "data.batch_size": size, "training.learning_rate": rate})
-        for size, rate in ((1, 0.001), (5, 0.002), (20, 0.004), (60, 0.008))
+        Variant(
+            f"{size} sequences" if size > 1 else "1 sequence",
+            "lstm",
+            {**_HIDDEN, "data.batch_size": size, "training.learning_rate": rate},
+        )
+        for size, rate in sizes.items()
     ]
-    trained = train_all("language-model", _text(folder), variants, folder, SMALL, epochs=1.5)
+    trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, epochs=2)
+    labels = [variant.label for variant in variants]
     return table(
         trained,
-        _said(None, "lstm, one and a half epochs"),
-        {
-            "updates": lambda each: each.runs[0].summary["updates"],
-            "seconds": lambda each: round(mean(each.summaries("seconds")), 1),
-        },
+        [(labels[0], labels[1]), (labels[1], labels[2]), (labels[2], labels[3])],
+        _on_moby_dick("lstm, two epochs, learning rates " + _listed(list(sizes.values()))),
+        {"updates": _updates, "seconds of training": _seconds},
     )
+
+
+def _listed(numbers: Sequence[float]) -> str:
+    return f"{', '.join(f'{number:g}' for number in numbers[:-1])} and {numbers[-1]:g}"

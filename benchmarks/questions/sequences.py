@@ -1,50 +1,75 @@
-"""Questions on classification, tagging and translation, answered on generated data and the tagged sentences of the
+"""Questions on classification, tagging and translation, answered on generated data and on the tagged sentences of the
 examples."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
-from questions.trials import Answer, Trained, Variant, table, train_all
+import numpy as np
+
+from questions.trials import Answer, Chart, Line, Trained, Variant, by_example, by_seed, point, table, train_all
 from questions.worlds import remembered_word, reversed_strings, topic_sentences
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-SMALL = {"embedding.dim": 16, "embedding.dropout": 0.0, "output.dropout": 0.0, "training.evaluations": 4}
-LAGS = (5, 20, 60)
-CELLS = ("rnn", "gru", "lstm")
+_SMALL = {"embedding.dim": 16, "embedding.dropout": 0.0, "output.dropout": 0.0, "training.evaluations": 4}
+_LAGS = (5, 10, 20, 40, 80)
+_CELLS = ("rnn", "gru", "lstm")
 
 
 def gates(folder: Path) -> Answer:
     """What the first word of a text was, after more and more words that say nothing."""
-    variants = [
-        Variant(
-            f"{cell}, {lag} words later",
-            cell,
-            {"model.hidden_size": 32, "output.pool": "last"},
-            data=remembered_word(folder / f"lag{lag}.tsv", seed=1, lag=lag, examples=800),
-        )
-        for lag in LAGS
-        for cell in CELLS
+    settings = {"model.hidden_size": 32, "output.pool": "last"}
+    texts = {lag: remembered_word(folder / f"lag{lag}.tsv", seed=1, lag=lag, examples=800) for lag in _LAGS}
+    variants = [Variant(f"{cell}, {lag} words", cell, settings, texts[lag]) for cell in _CELLS for lag in _LAGS]
+    variants += [
+        Variant(f"lstm, chrono initialisation, {lag} words", "lstm", {**settings, "model.time_scale": lag}, texts[lag])
+        for lag in _LAGS
     ]
-    trained = train_all("classify", "", variants, folder, SMALL, updates=250)
-    return table(trained, "generated texts: the first word is the label; 800 examples, 250 updates, three seeds")
+    trained = train_all("classify", "", variants, folder, _SMALL, updates=300)
+    names = [*_CELLS, "lstm, chrono initialisation"]
+    lines = [
+        Line(name, [point(lag, by_example(trained[number * len(_LAGS) + at])) for at, lag in enumerate(_LAGS)])
+        for number, name in enumerate(names)
+    ]
+    return table(
+        trained,
+        [
+            *((f"{cell}, 20 words", "rnn, 20 words") for cell in ("gru", "lstm")),
+            ("gru, 40 words", "lstm, 40 words"),
+            ("gru, 40 words", "rnn, 40 words"),
+            ("lstm, chrono initialisation, 80 words", "lstm, 80 words"),
+        ],
+        "generated texts whose label is their first word, one of four; 800 texts, 300 updates, three seeds",
+        chart=Chart("words between the first word and the end", "accuracy", lines, log_x=True),
+    )
 
 
 def directions(folder: Path) -> Answer:
     """One direction or two, one layer or two, on parts of speech."""
+    sentences = (EXAMPLES / "english_ewt.conllu").read_text(encoding="utf-8").strip().split("\n\n")
+    parts = {"train": sentences[:84], "valid": sentences[84:102], "test": sentences[102:]}
+    paths = {name: folder / f"{name}.conllu" for name in parts}
+    for name, part in parts.items():
+        paths[name].write_text("\n\n".join(part) + "\n\n", encoding="utf-8")
     variants = [
         Variant(f"{name}, {layers} layer{'s' if layers > 1 else ''}", name, {"model.num_layers": layers})
         for name in ("lstm", "bilstm")
         for layers in (1, 2)
     ]
-    settings = {"model.hidden_size": 64, "training.evaluations": 4}
-    trained = train_all("tag", str(EXAMPLES / "english_ewt.conllu"), variants, folder, settings, updates=150)
+    settings = {"model.hidden_size": 64, "training.evaluations": 6}
+    held_out = {"valid": str(paths["valid"]), "test": str(paths["test"])}
+    trained = train_all("tag", str(paths["train"]), variants, folder, settings, updates=200, **held_out)
     return table(
         trained,
-        "english_ewt.conllu, parts of speech; 150 updates, three seeds",
-        {"parameters": lambda each: each.runs[0].summary["parameters"]},
+        [
+            ("bilstm, 1 layer", "lstm, 1 layer"),
+            ("bilstm, 1 layer", "lstm, 2 layers"),
+            ("bilstm, 2 layers", "bilstm, 1 layer"),
+        ],
+        f"english_ewt.conllu, parts of speech, {len(parts['train'])} sentences to train; 200 updates, three seeds",
+        {"parameters": lambda each: f"{each.mean('parameters'):,.0f}"},
     )
 
 
@@ -60,73 +85,109 @@ _TRANSLATOR: dict[str, Any] = {
     "tokenizer.kind": "character",
     "decoding.beam_size": 1,
 }
+_SPANS = ((3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16))
 
 
 def reversal(folder: Path) -> Answer:
     """Strings written from their end, with and without attention; the error by the length of the string."""
-    data = reversed_strings(folder / "pairs.tsv", seed=1)
-    variants = [Variant(model, model) for model in ("rnn", "gru", "lstm", "gru+attention", "lstm+attention")]
-    trained = train_all("translate", data, variants, folder, _TRANSLATOR, updates=500)
-    lengths = {"short": (3, 5), "long": (10, 12)}
-    tests = {name: reversed_strings(folder / f"{name}.tsv", seed=2, pairs=200, lengths=span)
-             for name, span in lengths.items()}  # fmt: skip
-
-    def wrong(name: str) -> Any:
-        return lambda each: round(mean(run.evaluate(tests[name])["token_error_rate"] for run in each.runs), 3)
-
+    updates, lengths = 700, (3, 12)
+    data = reversed_strings(folder / "pairs.tsv", seed=1, lengths=lengths)
+    variants = [Variant(model, model) for model in ("rnn", "gru", "lstm", "rnn+attention", "gru+attention")]
+    trained = train_all("translate", data, variants, folder, _TRANSLATOR, updates=updates)
+    tests = [reversed_strings(folder / f"test{span[0]}.tsv", seed=2, pairs=100, lengths=span) for span in _SPANS]
     return table(
         trained,
-        "generated strings of 3 to 12 letters and their reversals; 3,000 pairs, 500 updates, three seeds",
-        {f"token error, {low} to {high} letters": wrong(name) for name, (low, high) in lengths.items()},
+        [
+            ("gru+attention", "gru"),
+            ("rnn+attention", "rnn"),
+            ("gru+attention", "rnn+attention"),
+            ("rnn", "gru"),
+            ("rnn", "lstm"),
+        ],
+        f"generated strings of {lengths[0]} to {lengths[1]} letters and their reversals, 3,000 pairs; {updates} "
+        "updates, three seeds",
+        chart=Chart("letters", "token error rate", [_errors_by_length(each, tests) for each in trained]),
     )
+
+
+def _errors_by_length(trained: Trained, tests: Sequence[str]) -> Line:
+    points = []
+    for span, test in zip(_SPANS, tests, strict=True):
+        errors = [run.evaluate(test)["token_error_rate"] for run in trained.runs]
+        points.append(point(sum(span) / 2, by_seed(trained.label, errors)))
+    return Line(trained.label, [[x, y, max(low, 0.0), high] for x, y, low, high in points])
 
 
 def teacher_forcing(folder: Path) -> Answer:
     """The true last token as input of the decoder in training, against its own prediction (Bengio et al. 2015)."""
     data = reversed_strings(folder / "pairs.tsv", seed=1)
-    shares = {"always": 0.0, "three times in four": 0.25, "never": 1.0}
+    shares = {"always the true token": 0.0, "three times in four": 0.25, "every second time": 0.5, "never": 1.0}
     variants = [
-        Variant(f"true token: {name}", "gru+attention", {"decoder.scheduled_sampling": share})
-        for name, share in shares.items()
+        Variant(label, "gru+attention", {"decoder.scheduled_sampling": share}) for label, share in shares.items()
     ]
     trained = train_all("translate", data, variants, folder, _TRANSLATOR, updates=300)
-    return table(trained, "generated strings of 3 to 12 letters and their reversals; gru+attention, 300 updates, "
-                 "three seeds")  # fmt: skip
+    labels = list(shares)
+    return table(
+        trained,
+        [(labels[0], labels[1]), (labels[0], labels[3])],
+        "generated strings of 3 to 12 letters and their reversals, 3,000 pairs; gru+attention, 300 updates, "
+        "three seeds",
+    )
+
+
+_LABELLED = (50, 100, 200, 400, 800)
+_WORDS = 32
 
 
 def word_inputs(folder: Path) -> Answer:
-    """One-hot counts, trained embeddings and embeddings from text without labels, with few labels."""
-    import numpy as np
-
-    random = np.random.default_rng(1)
-    sentences = topic_sentences(random, 8_700, topics=8, each=60)
-    labelled, plain = folder / "labelled.tsv", folder / "plain.txt"
-    test = folder / "test.tsv"
-    valid = folder / "valid.tsv"
-    for path, part in ((labelled, sentences[:100]), (valid, sentences[100:200]), (test, sentences[200:700])):
-        path.write_text("".join(f"{topic}\t{text}\n" for topic, text in part), encoding="utf-8")
-    plain.write_text("".join(f"{text}\n" for _, text in sentences[700:]), encoding="utf-8")
+    """One-hot counts, trained embeddings, and embeddings from text without labels, by the number of labelled texts."""
+    sentences = topic_sentences(np.random.default_rng(1), 10_000, topics=8, each=200)
+    held_out = {
+        name: _labelled(folder / f"{name}.tsv", part)
+        for name, part in (("valid", sentences[:100]), ("test", sentences[100:700]))
+    }
+    plain = folder / "plain.txt"
+    plain.write_text("".join(f"{text}\n" for _, text in sentences[2_000:]), encoding="utf-8")
     vectors = train_all(
         "vectors", str(plain), [Variant("vectors", "skipgram", deterministic=True)], folder / "vectors",
-        {"model.dim": 32, "tokenizer.min_count": 2}, epochs=4,
+        {"model.dim": _WORDS, "tokenizer.min_count": 2}, epochs=4,
     )[0].runs[0]  # fmt: skip
-    texts = {"tokenizer.min_count": 1}
-    network = {**texts, "training.evaluations": 10, "output.pool": "mean"}
-    variants = [
-        Variant("one-hot counts (bow)", "bow", {"model.min_count": 1, "model.order": 1}),
-        Variant("embeddings, trained (ffnn)", "ffnn", {**network, "embedding.dim": 32}),
-        Variant("embeddings, from unlabelled text (ffnn)", "ffnn", {**network, "embedding.from": str(vectors.folder)}),
-        Variant("embeddings in order (gru)", "gru", {**network, "embedding.dim": 32, "model.hidden_size": 32}),
-    ]
-    trained = [
-        each
-        for number, variant in enumerate(variants)
-        for each in _train_labelled(labelled, valid, test, variant, folder / str(number))
-    ]
-    return table(trained, "generated texts on 8 topics; 100 labelled examples, 8,000 sentences without labels, "
-                 "500 test examples, three seeds")  # fmt: skip
+    texts = {"tokenizer.min_count": 1, "training.evaluations": 8}
+    network = {**texts, "output.pool": "mean", "model.hidden_size": 32}
+    models: dict[str, tuple[str, dict[str, Any]]] = {
+        "one-hot, counted (bow)": ("bow", {**texts, "model.min_count": 1, "model.order": 1}),
+        "embeddings (ffnn)": ("ffnn", {**network, "embedding.dim": _WORDS}),
+        "embeddings in order (gru)": ("gru", {**network, "embedding.dim": _WORDS}),
+        "embeddings from unlabelled text (ffnn)": (
+            "ffnn",
+            {**network, "embedding.dim": _WORDS, "embedding.from": str(vectors.folder)},
+        ),
+    }
+    lines, trained = [], []
+    for label, (model, settings) in models.items():
+        by_number = []
+        for number in _LABELLED:
+            data = _labelled(folder / f"{number}.tsv", sentences[700 : 700 + number])
+            variant = Variant(f"{label}, {number}", model, settings)
+            runs = train_all("classify", data, [variant], folder / variant.label, {}, updates=200, **held_out)[0]
+            by_number.append(runs)
+        lines.append(Line(label, [point(n, by_example(each)) for n, each in zip(_LABELLED, by_number, strict=True)]))
+        trained += by_number
+    bow, embedded, ordered, pretrained = models
+    return table(
+        trained,
+        [
+            (f"{pretrained}, 50", f"{bow}, 50"),
+            (f"{bow}, 50", f"{embedded}, 50"),
+            (f"{bow}, 800", f"{embedded}, 800"),
+            (f"{pretrained}, 800", f"{bow}, 800"),
+            (f"{embedded}, 800", f"{ordered}, 800"),
+        ],
+        "generated texts on 8 topics with 200 words each; 8,000 texts without labels; 200 updates, three seeds",
+        chart=Chart("labelled texts", "accuracy", lines, log_x=True),
+    )
 
 
-def _train_labelled(data: Path, valid: Path, test: Path, variant: Variant, folder: Path) -> list[Trained]:
-    budget = {"valid": str(valid), "test": str(test)}
-    return train_all("classify", str(data), [variant], folder, {}, updates=200, **budget)
+def _labelled(path: Path, sentences: Iterable[tuple[int, str]]) -> str:
+    path.write_text("".join(f"{topic}\t{text}\n" for topic, text in sentences), encoding="utf-8")
+    return str(path)

@@ -1,31 +1,29 @@
-"""Trainings of several variants on the same data, and a table of their scores with 95 % intervals."""
+"""Trainings of several variants on the same data, and what is kept of them: scores, differences and a chart."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import seqloom
+from seqloom.comparison.differences import ModelScores, pairwise
 from seqloom.comparison.examples import example_scores
-from seqloom.comparison.statistics import Array, half_width, spread
-from seqloom.comparison.verdict import ModelScores, differences, verdict
+from seqloom.comparison.statistics import ALPHA, half_width, holm, spread
 
 SEEDS = 3
 
-Answer = dict[str, Any]
-"""What a question's table is made of: `score`, `lower_is_better`, `rows`, `verdict`, `trained` (in words)."""
-
-Question = Callable[[Path], Answer]
+Contrast = tuple[str, str]
+"""The labels of two variants whose difference is tested; chosen before the trainings, because the question asks it."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A row of the table: a model with settings of its own."""
+    """A model with settings of its own, trained with every seed."""
 
     label: str
     model: str
@@ -42,8 +40,57 @@ class Trained:
     variant: Variant
     runs: list[seqloom.Run]
 
-    def summaries(self, name: str) -> list[float]:
-        return [run.summary[name] for run in self.runs]
+    @property
+    def label(self) -> str:
+        return self.variant.label
+
+    def mean(self, name: str) -> float:
+        """The mean over seeds of a number in the summary."""
+        return float(np.mean([run.summary[name] for run in self.runs]))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a chart: `points` are [x, y, low, high], with the ends of the 95 % interval of y."""
+
+    name: str
+    points: list[list[float]]
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Axes and lines. Without lines a chart has a bar for each row."""
+
+    x: str
+    y: str
+    lines: list[Line] = field(default_factory=list)
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an experiment measured. `rows` have the label, the mean over seeds, half the width of its 95 % interval and
+    the columns named in `extra`. `contrasts` are the tested differences; their p-values are corrected for their number
+    (Holm). `number` of `unit` are the test examples. `trained`: on what, in words."""
+
+    score: str
+    lower_is_better: bool
+    unit: str
+    number: int
+    trained: str
+    rows: list[dict[str, Any]]
+    contrasts: list[dict[str, Any]]
+    extra: list[str]
+    chart: Chart | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+Experiment = Callable[[Path], Answer]
+"""Trains in a folder."""
 
 
 def train_all(
@@ -68,72 +115,18 @@ def train_all(
                 **{**budget, **variant.budget},
             )
             runs.append(run)
-            print(f"  {variant.label}, seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
+            score = run.summary["test"][run.summary["score"]]
+            print(f"  {variant.label}, seed {seed}: {score:.4g}, {time.perf_counter() - start:.0f} s", flush=True)
         trained.append(Trained(variant, runs))
     return trained
 
 
-def scored(trained: Trained) -> tuple[ModelScores, str]:
-    """The test score of each seed and its parts by example; what an example is called."""
+def by_example(trained: Trained) -> ModelScores:
+    """The test score of each seed, and its parts by example."""
     examples = [example_scores(run.folder, run.folder / "examples.npz", threads=1) for run in trained.runs]
     parts = [scores.pseudo_values() for scores in examples if scores is not None]
-    assert parts, "the task scores single examples"
-    unit = next(scores.unit for scores in examples if scores is not None)
-    metric = trained.runs[0].summary["score"]
-    means = [run.summary["test"][metric] for run in trained.runs]
-    return ModelScores(trained.variant.label, means, np.stack(parts), trained.variant.deterministic), unit
-
-
-def table(trained: Sequence[Trained], trained_on: str, extra: Mapping[str, Callable[[Trained], Any]] = {}) -> Answer:
-    """The scores of all variants, best first, with their intervals and those of their differences to the best."""
-    summary = trained[0].runs[0].summary
-    lower_is_better, metric = summary["lower_is_better"], summary["score"]
-    scores, unit = {}, "example"
-    for variant in trained:
-        scores[variant.variant.label], unit = scored(variant)
-    return judged(
-        scores,
-        f"test {metric}",
-        lower_is_better,
-        unit,
-        trained_on,
-        {name: {each.variant.label: value(each) for each in trained} for name, value in extra.items()},
-    )
-
-
-def judged(
-    scores: Mapping[str, ModelScores],
-    metric: str,
-    lower_is_better: bool,
-    unit: str,
-    trained_on: str,
-    extra: Mapping[str, Mapping[str, Any]] = {},
-) -> Answer:
-    """The table of given scores."""
-    ordered = sorted(scores.values(), key=lambda model: model.mean if lower_is_better else -model.mean)
-    tested = differences(ordered, lower_is_better)
-    gaps = {difference.model: difference for difference in tested}
-    rows = []
-    for model in ordered:
-        gap = gaps.get(model.model)
-        rows.append(
-            {
-                "label": model.model,
-                "mean": model.mean,
-                "half_width": _half_width(model.examples),
-                "difference": None if gap is None else [gap.difference, gap.low, gap.high],
-                **{name: values[model.model] for name, values in extra.items()},
-            }
-        )
-    return {
-        "score": metric,
-        "lower_is_better": lower_is_better,
-        "examples": {"unit": unit, "number": _count(ordered[0].examples)},
-        "rows": rows,
-        "extra": list(extra),
-        "verdict": verdict(ordered, tested, metric, lower_is_better, unit),
-        "trained": trained_on,
-    }
+    means = [run.summary["test"][run.summary["score"]] for run in trained.runs]
+    return ModelScores(trained.label, means, np.stack(parts), trained.variant.deterministic)
 
 
 def by_seed(label: str, values: Sequence[float]) -> ModelScores:
@@ -141,12 +134,85 @@ def by_seed(label: str, values: Sequence[float]) -> ModelScores:
     return ModelScores(label, list(values), np.asarray(values, np.float64)[None, :], deterministic=True)
 
 
-def _half_width(examples: Array | None) -> float | None:
-    if examples is None:
+def table(
+    trained: Sequence[Trained],
+    contrasts: Sequence[Contrast],
+    trained_on: str,
+    extra: Mapping[str, Callable[[Trained], Any]] = {},
+    chart: Chart | None = None,
+) -> Answer:
+    """The test scores of all variants, with the differences that the question asks for."""
+    run = trained[0].runs[0]
+    scores = example_scores(run.folder, run.folder / "examples.npz", threads=1)
+    return measured(
+        [by_example(each) for each in trained],
+        contrasts,
+        run.summary["score"].replace("_", " "),
+        run.summary["lower_is_better"],
+        scores.unit if scores is not None else "example",
+        trained_on,
+        {name: [value(each) for each in trained] for name, value in extra.items()},
+        chart,
+    )
+
+
+def measured(
+    scores: Sequence[ModelScores],
+    contrasts: Sequence[Contrast],
+    metric: str,
+    lower_is_better: bool,
+    unit: str,
+    trained_on: str,
+    extra: Mapping[str, Sequence[Any]] = {},
+    chart: Chart | None = None,
+) -> Answer:
+    """The answer that given scores make; `extra` has a value for each of them."""
+    rows = [
+        {
+            "label": model.model,
+            "mean": model.mean,
+            "half_width": margin(model),
+            **{name: values[number] for name, values in extra.items()},
+        }
+        for number, model in enumerate(scores)
+    ]
+    named = {model.model: model for model in scores}
+    tested = _tested([(named[first], named[second]) for first, second in contrasts], lower_is_better)
+    examples = scores[0].examples
+    number = 0 if examples is None else examples.shape[-1]
+    return Answer(metric, lower_is_better, unit, number, trained_on, rows, tested, list(extra), chart)
+
+
+def _tested(contrasts: Sequence[tuple[ModelScores, ModelScores]], lower_is_better: bool) -> list[dict[str, Any]]:
+    """The difference of each pair from the better to the worse one, with its interval and its corrected p-value."""
+    differences = []
+    for pair in contrasts:
+        ordered = sorted(pair, key=lambda model: model.mean if lower_is_better else -model.mean)
+        differences += pairwise(ordered, lower_is_better)
+    corrected = holm([np.nan if difference.p is None else difference.p for difference in differences])
+    return [
+        {
+            "better": difference.reference,
+            "worse": difference.model,
+            "difference": difference.difference,
+            "low": difference.low,
+            "high": difference.high,
+            "p": None if difference.p is None else float(p),
+            "told_apart": difference.told_apart and bool(p < ALPHA),
+        }
+        for difference, p in zip(differences, corrected, strict=True)
+    ]
+
+
+def margin(scores: ModelScores) -> float | None:
+    """Half the width of the 95 % interval of a mean; None if it cannot be known."""
+    if scores.examples is None:
         return None
-    width = float(half_width(spread(examples)))
+    width = float(half_width(spread(scores.examples)))
     return width if np.isfinite(width) else None
 
 
-def _count(examples: Array | None) -> int:
-    return 0 if examples is None else examples.shape[-1]
+def point(x: float, scores: ModelScores) -> list[float]:
+    """A point of a line, with its interval."""
+    half = margin(scores) or 0.0
+    return [x, scores.mean, scores.mean - half, scores.mean + half]

@@ -1,4 +1,4 @@
-"""Questions on word vectors, answered on generated text of which the kinship of words is known, and on Moby Dick."""
+"""Questions on word vectors, answered on generated text whose topics are known, and on Moby Dick."""
 
 from __future__ import annotations
 
@@ -8,34 +8,51 @@ import numpy as np
 
 import seqloom
 from questions.language import TEXT
-from questions.trials import SEEDS, Answer, Variant, by_seed, judged, train_all
+from questions.trials import SEEDS, Answer, Chart, Line, Variant, by_seed, measured, point, train_all
 from questions.worlds import topic_sentences
 from seqloom.training.reports import MetricsFile
 
 _TOPICS, _WORDS = 20, 50
+_SENTENCES = (1_000, 2_000, 4_000, 8_000)
 _NEIGHBOURS = 10
 _SETTINGS = {"model.dim": 50, "tokenizer.min_count": 2}
 
 
 def objectives(folder: Path) -> Answer:
     """CBOW and skip-gram: of the nearest words, how many are of the same topic, for frequent and for rare words."""
-    sentences = topic_sentences(np.random.default_rng(1), 6_000, _TOPICS, _WORDS)
-    path = folder / "topics.txt"
-    path.write_text("".join(f"{text}\n" for _, text in sentences), encoding="utf-8")
-    variants = [Variant(model, model) for model in ("cbow", "skipgram")]
-    trained = train_all("vectors", str(path), variants, folder, _SETTINGS, epochs=5)
-    ranks = {"frequent": range(10), "rare": range(_WORDS - 25, _WORDS)}
-    shares = {
-        f"{each.variant.label}, {name} words": [_same_topic(run, words) for run in each.runs]
-        for each in trained
-        for name, words in ranks.items()
-    }
-    return judged(
-        {label: by_seed(label, values) for label, values in shares.items()},
-        f"share of the {_NEIGHBOURS} nearest words that are of the same topic",
+    ranks = {"frequent words": range(10), "rare words": range(_WORDS - 25, _WORDS)}
+    models = ("cbow", "skipgram")
+    shares: dict[str, dict[int, list[float]]] = {f"{model}, {name}": {} for name in ranks for model in models}
+    for number in _SENTENCES:
+        sentences = topic_sentences(np.random.default_rng(1), number, _TOPICS, _WORDS)
+        path = folder / f"{number}.txt"
+        path.write_text("".join(f"{text}\n" for _, text in sentences), encoding="utf-8")
+        variants = [Variant(model, model) for model in models]
+        for each in train_all("vectors", str(path), variants, folder / f"runs{number}", _SETTINGS, epochs=5):
+            for name, words in ranks.items():
+                shares[f"{each.label}, {name}"][number] = [_same_topic(run, words) for run in each.runs]
+    few, many = _SENTENCES[1], _SENTENCES[-1]
+    scores = [
+        by_seed(f"{label}, {number:,} sentences", values[number])
+        for number in (few, many)
+        for label, values in shares.items()
+    ]
+    contrasts = [
+        (f"skipgram, {name}, {number:,} sentences", f"cbow, {name}, {number:,} sentences")
+        for number in (few, many)
+        for name in ranks
+    ]
+    lines = [Line(label, [point(n, by_seed(label, shares)) for n, shares in values.items()])
+             for label, values in shares.items()]  # fmt: skip
+    return measured(
+        scores,
+        contrasts,
+        "share of neighbours of the same topic",
         False,
         "seed",
-        f"6,000 generated sentences of {_TOPICS} topics with {_WORDS} words each; five epochs, three seeds",
+        f"generated sentences of {_TOPICS} topics with {_WORDS} words each; five epochs, three seeds; of the "
+        f"{_NEIGHBOURS} nearest words of each word, the share that is of its topic",
+        chart=Chart("sentences", "share of the same topic", lines, log_x=True),
     )
 
 
@@ -51,25 +68,39 @@ def _same_topic(run: seqloom.Run, ranks: range) -> float:
 
 
 def overfitting(folder: Path) -> Answer:
-    """The loss on training windows and on held-out lines, pass by pass, of vectors on a small text."""
+    """The loss on training windows and on held-out lines, epoch by epoch, of vectors on a small text."""
     lines = TEXT.read_text(encoding="utf-8").splitlines()[:300]
     path = folder / "small.txt"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = {**_SETTINGS, "model.sample": 0.0, "passes.patience": 0}
-    trained = train_all("vectors", str(path), [Variant("skipgram", "skipgram")], folder, settings, epochs=30)[0]
-    rows = [MetricsFile(run.folder).rows() for run in trained.runs]
-    by_epoch = [[row for row in seed if "valid_loss" in row] for seed in rows]
-    wanted = sorted({0, 2, 5, 11, 19, len(by_epoch[0]) - 1} & set(range(len(by_epoch[0]))))
-    scores, training = {}, {}
-    for number in wanted:
-        label = f"after epoch {number + 1}"
-        scores[label] = by_seed(label, [seed[number]["valid_loss"] for seed in by_epoch])
-        training[label] = f"{np.mean([seed[number]['train_loss'] for seed in by_epoch]):.3f}"
-    return judged(
-        scores,
-        "held-out loss",
+    trained = train_all("vectors", str(path), [Variant("skipgram", "skipgram")], folder, settings, epochs=60)[0]
+    evaluations = [
+        [row for row in MetricsFile(run.folder).rows() if "valid_nats_per_pair" in row] for run in trained.runs
+    ]
+    epochs = range(min(map(len, evaluations)))
+    losses = {"training windows": "train_loss", "held-out lines": "valid_nats_per_pair"}
+    by_epoch = {
+        name: [by_seed(f"{name}, epoch {epoch + 1}", [rows[epoch][loss] for rows in evaluations]) for epoch in epochs]
+        for name, loss in losses.items()
+    }
+    held_out = by_epoch["held-out lines"]
+    lowest = min(epochs, key=lambda epoch: held_out[epoch].mean)
+    return measured(
+        [held_out[lowest], held_out[-1], by_epoch["training windows"][lowest], by_epoch["training windows"][-1]],
+        [
+            (held_out[lowest].model, held_out[-1].model),
+            (by_epoch["training windows"][-1].model, by_epoch["training windows"][lowest].model),
+        ],
+        "loss, nats per pair of words",
         True,
         "seed",
-        f"moby_dick.txt, its first {len(lines)} lines; skip-gram, 30 epochs, {SEEDS} seeds",
-        {"training loss": training},
+        f"moby_dick.txt, its first {len(lines)} lines; skip-gram, 60 epochs, {SEEDS} seeds",
+        chart=Chart(
+            "epoch",
+            "nats per pair of words",
+            [
+                Line(name, [point(epoch + 1, scores) for epoch, scores in enumerate(series)])
+                for name, series in by_epoch.items()
+            ],
+        ),
     )

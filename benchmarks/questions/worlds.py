@@ -39,6 +39,18 @@ def remembered_word(path: Path, seed: int, lag: int, examples: int = 600, classe
     )
 
 
+def remembered_text(path: Path, seed: int, lag: int, lines: int = 600, keys: int = 8) -> str:
+    """Lines whose last word is their first one; `lag` words that say nothing lie between them."""
+    random = np.random.default_rng(seed)
+    return _write(
+        path,
+        (
+            f"key{key} " + " ".join(f"x{word}" for word in random.integers(2, size=lag)) + f" key{key}"
+            for key in random.integers(keys, size=lines)
+        ),
+    )
+
+
 def reversed_strings(
     path: Path, seed: int, pairs: int = 3_000, lengths: Sequence[int] = (3, 12), symbols: str = "abcdefghij"
 ) -> str:
