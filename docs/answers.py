@@ -133,7 +133,7 @@ def _label(chart: dict[str, Any]) -> str:
 def _caption(answer: dict[str, Any]) -> str:
     number, unit = answer["number"], answer["unit"]
     over = {"seed": "seeds", "network": "networks"}.get(unit, f"seeds and {number:,} test {many(unit)}")
-    return f"*{answer['trained'][0].upper()}{answer['trained'][1:]}. Means and 95 % intervals over {over}.*"
+    return f"*{answer['trained']}. Means and 95 % intervals over {over}.*"
 
 
 def _score(row: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from generated import table
 
-from seqloom.comparison.scoreboard import Row, headings
+from seqloom.comparison import scoreboard
+from seqloom.comparison.scoreboard import Row
 from seqloom.comparison.statistics import Estimate
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -23,11 +24,10 @@ def main() -> None:
     budget = ", ".join(f"{value:g} {name}" for name, value in terms["budget"].items())
     settings = ", ".join(f"`{name}={value}`" for name, value in terms["settings"].items()) or "own settings"
     rows = [Row(**{**row, "score": Estimate(**row["score"])}) for row in report["rows"]]
-    scores = table(
-        tuple(" ".join(heading.split()) for heading in headings(report["score"])), [tuple(row.cells()) for row in rows]
-    )
+    headings, *cells = scoreboard.table(rows, report["score"])
+    scores = table(tuple(" ".join(heading.split()) for heading in headings), list(map(tuple, cells)))
     aligned = scores.splitlines()
-    aligned[1] = "|---" + "|---:" * (len(rows[0].cells()) - 1) + "|"
+    aligned[1] = "|---" + "|---:" * (len(headings) - 1) + "|"
     text = "\n".join(aligned) + (
         f"\n\n{report['verdict']}\n\n"
         f"*{Path(terms['data']).name}, {budget} per training, "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from questions.trials import Answer, Chart, Line, Trained, Variant, by_seed, measured, point, train_all
 
-SEQUENCES = 12_000
+SEQUENCES = 6_000
 _LENGTHS = (2, 4, 6, 8, 10, 12, 16)
 _SETTINGS = {"training.evaluations": 4, "data.held_out": 100, "training.learning_rate": 0.003}
 _NTM = {"model.memory_size": 32, "model.hidden_size": 64}
@@ -34,7 +34,7 @@ def memory(folder: Path) -> Answer:
         "bits per sequence of length 12",
         True,
         "seed",
-        f"copying 1 to 6 vectors of 4 bits, {SEQUENCES:,} generated sequences, three seeds",
+        f"Copying 1 to 6 vectors of 4 bits, {SEQUENCES:,} generated sequences, three seeds",
         {"bits per sequence of lengths 1 to 6": short},
         Chart("length", "wrong bits, %", [_wrong_bits(each) for each in trained]),
     )

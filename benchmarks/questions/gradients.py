@@ -42,7 +42,7 @@ def reach(folder: Path) -> Answer:  # noqa: ARG001
         f"log10 of the gradient {farthest} steps back",
         False,
         "network",
-        f"layers of {_SIZE} units before training (the Transformer: two blocks), random inputs of {_STEPS} steps, "
+        f"Layers of {_SIZE} units before training (the Transformer: two blocks), random inputs of {_STEPS} steps, "
         f"{NETWORKS} networks each; the gradient of the last output by an input, relative to the last input but one; "
         "log10, so that -3 is a thousandth",
         chart=Chart("steps back", "gradient", lines, log_y=True),
@@ -74,7 +74,7 @@ def depth(folder: Path) -> Answer:  # noqa: ARG001
         f"log10 of the gradient below {_DEPTHS[-1]} layers",
         False,
         "network",
-        f"stacks of layers of {_SIZE} units before training, random inputs, {NETWORKS} networks each; the gradient of "
+        f"Stacks of layers of {_SIZE} units before training, random inputs, {NETWORKS} networks each; the gradient of "
         "the last output by the last input, relative to that of one layer; log10",
         chart=Chart("layers", "gradient", lines, log_x=True, log_y=True),
     )

@@ -40,7 +40,7 @@ def _moby_dick(folder: Path) -> str:
 
 
 def _on_moby_dick(rest: str) -> str:
-    return f"moby_dick.txt, its first {LINES} lines, 2,000 byte pairs; {rest}, three seeds"
+    return f"On moby_dick.txt, its first {LINES} lines, 2,000 byte pairs; {rest}, three seeds"
 
 
 def _seconds(trained: Trained) -> str:
@@ -68,14 +68,14 @@ def stream(folder: Path) -> Answer:
     return table(
         trained,
         [(f"ffnn, {near}", f"lstm, {near}"), (f"ffnn, {far}", f"lstm, {far}")],
-        "generated lines: 400 in which each pair of words has three possible next ones, and 600 that end with the word "
+        "Generated lines: 400 in which each pair of words has three possible next ones, and 600 that end with the word "
         "with which they began, ten random words later; 400 updates, three seeds",
     )
 
 
 def families(folder: Path) -> Answer:
     """N-gram model, windows, recurrent networks and a Transformer with the same number of updates."""
-    updates = 800
+    updates = 300
     equal = {"data.horizon": 35, "data.batch_size": 20}
     variants = [
         Variant("ngram", "ngram", {"model.order": 4}, deterministic=True),
@@ -119,16 +119,20 @@ def _mixed(counted: Trained, network: Trained, data: str, folder: Path) -> Train
 def truncation(folder: Path) -> Answer:
     """Truncated backpropagation through time, from two steps on; each training sees the same text as often, in
     updates of as many tokens."""
-    epochs, tokens = 3, 700
+    epochs, tokens = 1.5, 700
     variants = [
-        Variant(f"{steps} steps", "lstm", {**_HIDDEN, "data.horizon": steps, "data.batch_size": tokens // steps})
-        for steps in (1, 2, 5, 10, 20, 35, 70)
+        Variant(
+            f"{steps} step{'s' if steps > 1 else ''}",
+            "lstm",
+            {**_HIDDEN, "data.horizon": steps, "data.batch_size": tokens // steps},
+        )
+        for steps in (1, 4, 12, 35, 70)
     ]
     trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, epochs=epochs)
     points = [point(each.variant.settings["data.horizon"], by_example(each)) for each in trained]
     return table(
         trained,
-        [("35 steps", "1 steps"), ("35 steps", "5 steps"), ("35 steps", "10 steps"), ("35 steps", "70 steps")],
+        [("35 steps", "1 step"), ("35 steps", "4 steps"), ("35 steps", "12 steps"), ("35 steps", "70 steps")],
         _on_moby_dick(f"lstm, {epochs} epochs in updates of {tokens} tokens"),
         chart=Chart("steps that gradients reach back", "test perplexity", [Line("lstm", points)], log_x=True),
     )
@@ -136,7 +140,7 @@ def truncation(folder: Path) -> Answer:
 
 def initial_state(folder: Path) -> Answer:
     """A learned initial state against zeros, where every line begins with it."""
-    updates = 400
+    updates = 200
     variants = [
         Variant(state, "lstm", {**_HIDDEN, "data.mode": "lines", "model.initial_state": state})
         for state in ("zeros", "learned")
@@ -156,12 +160,12 @@ def batches(folder: Path) -> Answer:
         )
         for size, rate in sizes.items()
     ]
-    trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, epochs=2)
+    trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, epochs=1)
     labels = [variant.label for variant in variants]
     return table(
         trained,
         [(labels[0], labels[1]), (labels[1], labels[2]), (labels[2], labels[3])],
-        _on_moby_dick("lstm, two epochs, learning rates " + _listed(list(sizes.values()))),
+        _on_moby_dick("lstm, one epoch, learning rates " + _listed(list(sizes.values()))),
         {"updates": _updates, "seconds of training": _seconds},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def objectives(folder: Path) -> Answer:
         "share of neighbours of the same topic",
         False,
         "seed",
-        f"generated sentences of {_TOPICS} topics with {_WORDS} words each; five epochs, three seeds; of the "
+        f"Generated sentences of {_TOPICS} topics with {_WORDS} words each; five epochs, three seeds; of the "
         f"{_NEIGHBOURS} nearest words of each word, the share that is of its topic",
         chart=Chart("sentences", "share of the same topic", lines, log_x=True),
     )
@@ -80,21 +81,27 @@ def overfitting(folder: Path) -> Answer:
     epochs = range(min(map(len, evaluations)))
     losses = {"training windows": "train_loss", "held-out lines": "valid_nats_per_pair"}
     by_epoch = {
-        name: [by_seed(f"{name}, epoch {epoch + 1}", [rows[epoch][loss] for rows in evaluations]) for epoch in epochs]
+        name: [by_seed(name, [rows[epoch][loss] for rows in evaluations]) for epoch in epochs]
         for name, loss in losses.items()
     }
-    held_out = by_epoch["held-out lines"]
-    lowest = min(epochs, key=lambda epoch: held_out[epoch].mean)
+    lowest = min(epochs, key=lambda epoch: by_epoch["held-out lines"][epoch].mean)
+    moments = {"best epoch": lowest, "last epoch": epochs[-1]}
+    scores = {
+        f"{name}, {moment}": replace(series[epoch], model=f"{name}, {moment}")
+        for name, series in by_epoch.items()
+        for moment, epoch in moments.items()
+    }
     return measured(
-        [held_out[lowest], held_out[-1], by_epoch["training windows"][lowest], by_epoch["training windows"][-1]],
+        list(scores.values()),
         [
-            (held_out[lowest].model, held_out[-1].model),
-            (by_epoch["training windows"][-1].model, by_epoch["training windows"][lowest].model),
+            ("held-out lines, best epoch", "held-out lines, last epoch"),
+            ("training windows, last epoch", "training windows, best epoch"),
         ],
         "loss, nats per pair of words",
         True,
         "seed",
-        f"moby_dick.txt, its first {len(lines)} lines; skip-gram, 60 epochs, {SEEDS} seeds",
+        f"On moby_dick.txt, its first {len(lines)} lines; skip-gram, 60 epochs (the best one: {lowest + 1}), "
+        f"{SEEDS} seeds",
         chart=Chart(
             "epoch",
             "nats per pair of words",

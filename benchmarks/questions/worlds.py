@@ -68,23 +68,25 @@ def _topic_words(random: np.random.Generator, topic: int, words: int, each: int)
     return [f"t{topic}w{word}" for word in random.choice(each, size=words, p=shares / shares.sum())]
 
 
-def topic_sentences(random: np.random.Generator, number: int, topics: int, each: int) -> list[tuple[int, str]]:
-    """Sentences of six words of one topic among six words of all texts."""
+def topic_sentences(
+    random: np.random.Generator, number: int, topics: int, each: int, of_topic: int = 6
+) -> list[tuple[int, str]]:
+    """Sentences of `of_topic` words of one topic among six words of all texts."""
     sentences = []
     for topic in random.integers(topics, size=number):
-        words = _topic_words(random, int(topic), 6, each) + [f"c{word}" for word in random.integers(30, size=6)]
+        words = _topic_words(random, int(topic), of_topic, each) + [f"c{word}" for word in random.integers(30, size=6)]
         random.shuffle(words)
         sentences.append((int(topic), " ".join(words)))
     return sentences
 
 
-def bag_of_words_labels(path: Path, seed: int, examples: int = 600, topics: int = 4, each: int = 40) -> str:
+def bag_of_words_labels(path: Path, seed: int, examples: int = 1_000, topics: int = 4, each: int = 60) -> str:
     """Labelled texts in which the label decides which words occur, and nothing decides their order."""
-    sentences = topic_sentences(np.random.default_rng(seed), examples, topics, each)
+    sentences = topic_sentences(np.random.default_rng(seed), examples, topics, each, of_topic=2)
     return _write(path, (f"topic{topic}\t{text}" for topic, text in sentences))
 
 
-def noise_labels(path: Path, seed: int, examples: int = 600, classes: int = 2) -> str:
+def noise_labels(path: Path, seed: int, examples: int = 1_000, classes: int = 2) -> str:
     """Labelled texts whose labels are drawn by chance."""
     random = np.random.default_rng(seed)
     return _write(

@@ -51,6 +51,11 @@ def test_each_question_is_answered_by_the_best_models_that_differ_in_it_alone() 
     assert "Memory" not in answered(scores, models)
 
 
+def test_equal_scores_are_no_difference_and_not_an_order() -> None:
+    said = answered({"gru": [5.0, 5.0, 5.0], "rnn": [5.0, 5.0, 5.0]}, {"gru": facts("gru"), "rnn": facts("rnn")})
+    assert said["Gates"] == "no difference: gru and rnn reached the same perplexity."
+
+
 def test_one_seed_answers_with_an_order() -> None:
     said = answered({"gru": [5.0], "rnn": [6.0]}, {"gru": facts("gru"), "rnn": facts("rnn")})
     assert (

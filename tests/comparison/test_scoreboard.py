@@ -16,9 +16,10 @@ from seqloom.comparison.report import report_page
 from seqloom.comparison.report_charts import pareto_front
 from seqloom.comparison.report_content import make_report
 from seqloom.comparison.results import Results
-from seqloom.comparison.scoreboard import Row, notes, scoreboard
+from seqloom.comparison.scoreboard import Row, model_scores, notes, scoreboard, table
 from seqloom.comparison.tables import latex_table, markdown_table
 from seqloom.comparison.verdict import verdict
+from seqloom.metrics.example_scores import ExampleScores
 
 EVIL = "<script>alert('&\"')</script>"
 
@@ -155,6 +156,34 @@ def test_without_scores_of_examples_there_is_an_order_only() -> None:
 def test_higher_is_better_where_the_score_is_so() -> None:
     said = said_of(scored("a", [0.9, 0.91, 0.905]), scored("b", [0.5, 0.51, 0.5]), lower=False)
     assert "0.402 higher than that of b" in said
+
+
+def test_scores_are_named_in_words_and_large_differences_in_whole_percent() -> None:
+    models = scored("a", [0.9, 0.91, 0.905]), scored("b", [0.1, 0.11, 0.105])
+    said = verdict(models, pairwise(models, False), "test exact_match", False, "source")
+    assert said.startswith("a won: its test exact match is 0.800 higher than that of b (0.905 against 0.105, 762 %;")
+
+
+def test_seeds_that_agree_on_all_examples_are_still_seeds() -> None:
+    """A network that answers every example right with both seeds is not a model without a seed."""
+    right = ExampleScores("ratio", "source", np.array([[1.0, 1.0], [0.0, 1.0]]))
+    scores = model_scores("gru", [0.5, 0.5], [right, right])
+    assert not scores.deterministic
+    assert scores.examples is not None
+    assert scores.examples.shape == (2, 2)
+
+
+def test_columns_without_a_value_are_left_out() -> None:
+    rows = [row("a", [5.0, 5.1]), row("b", [6.0, 6.1])]
+    assert any("bits" in heading for heading in table(rows, "test perplexity")[0])
+    without = [replace(each, bits_per_byte=None) for each in rows]
+    headings, *cells = table(without, "test exact_match")
+    assert headings[1] == "test\nexact match"
+    assert not any("bits" in heading for heading in headings)
+    assert {len(line) for line in cells} == {len(headings)}
+    assert "bits" not in scoreboard(without, "test exact_match")
+    one_of_two = [without[0], rows[1]]
+    assert "–" in table(one_of_two, "test perplexity")[1]
 
 
 def test_equal_scores_and_a_single_model() -> None:

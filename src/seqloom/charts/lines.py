@@ -110,14 +110,15 @@ def _rule(place: float, words: str, across: alt.X) -> alt.LayerChart:
 
 
 def _names(lines: Sequence[Line], x: Axis, y: Axis) -> list[dict[str, Any]]:
-    """For each name the place in pixels where it stands. What ends early, as the line of a model that is fitted at
-    once does, is named there; the others in the margin, moved apart."""
+    """For each name the place in pixels where it stands. A single point in the first half, as that of a model that is
+    fitted at once, is named there; lines are named in the margin, moved apart."""
     ends = {}
     for name in _series(lines):
         last = [line.points[-1] for line in lines if line.name == name]
         end, height = max(place for place, _ in last), statistics.fmean(up for _, up in last)
         ends[name] = (end, (1 - y.share(height)) * HEIGHT)
-    early = {name for name, (end, _) in ends.items() if x.share(end) < 0.5}
+    points = {name for name in ends if all(len(line.points) == 1 for line in lines if line.name == name)}
+    early = {name for name in points if x.share(ends[name][0]) < 0.5}
     margin = [name for name in ends if name not in early]
     moved = dict(zip(margin, spread([ends[name][1] for name in margin], float(HEIGHT)), strict=True))
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 
@@ -67,8 +68,10 @@ def _drawn(point: Point, x: Axis, y: Axis, across: alt.X, down: alt.Y, occupied:
     layers.append(dot.encode(alt.Tooltip("about:N")))
     place = (x.share(point.x) * _NARROW, (1 - y.share(point.y)) * HEIGHT)
     dx, dy = free_offset(*place, point.name, occupied, _NARROW + name_width(point.name) + 14, float(HEIGHT))
-    text = chart.mark_text(align="left", dx=dx, dy=dy, fontWeight=600, fontSize=NAME_SIZE, color=colour)
-    return [*layers, text.encode(text="name:N")]
+    written: dict[str, Any] = {"align": "left", "dx": dx, "dy": dy, "fontWeight": 600, "fontSize": NAME_SIZE}
+    halo = chart.mark_text(**written, color="var(--paper)", stroke="var(--paper)", strokeWidth=4)
+    text = chart.mark_text(**written, color=colour)
+    return [*layers, halo.encode(text="name:N"), text.encode(text="name:N")]
 
 
 def _around(point: Point, x: Axis, y: Axis) -> Box:

@@ -77,7 +77,7 @@ def altair_config() -> dict[str, Any]:
         "aria": False,  # the figure around the chart has a label and a table; each mark on its own would be noise
         "background": "transparent",
         "font": FONT,
-        "padding": {"left": 4, "top": 18, "right": 8, "bottom": 4},
+        "padding": {"left": 4, "top": 18, "right": 16, "bottom": 4},
         "view": {"stroke": None},
         "axis": {
             **labels,

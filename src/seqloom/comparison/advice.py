@@ -8,7 +8,7 @@ from seqloom.comparison.differences import Difference
 from seqloom.comparison.fairness import promises
 from seqloom.comparison.questions import ModelFacts
 from seqloom.comparison.scoreboard import Row, short_number
-from seqloom.comparison.verdict import listed, plain
+from seqloom.comparison.verdict import listed, metric_name, plain
 
 _MOST_SUGGESTIONS = 3
 _MOST_SEEDS = 20
@@ -19,7 +19,7 @@ def recommendations(rows: Sequence[Row], differences: Sequence[Difference], scor
     first."""
     if len(rows) < 2:
         return []
-    metric = score.rpartition(" ")[2]
+    metric = metric_name(score)
     by_model = {difference.model: difference for difference in differences}
     ties = [row for row in rows[1:] if row.model in by_model and not by_model[row.model].told_apart]
     best = f"{rows[0].model} ({plain(rows[0].score.mean)})"

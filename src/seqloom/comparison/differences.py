@@ -84,7 +84,7 @@ def pairwise(models: Sequence[ModelScores], lower_is_better: bool) -> list[Diffe
     """
     sign = 1.0 if lower_is_better else -1.0
     pairs = list(itertools.combinations(models, 2))
-    gaps = [sign * (worse.mean - better.mean) for better, worse in pairs]
+    gaps = [sign * (worse.mean - better.mean) + 0.0 for better, worse in pairs]
     if why_only_an_order(models):
         return [
             Difference(worse.model, gap, None, None, None, Enough(None, None), better.model)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from seqloom.comparison.differences import Difference
 from seqloom.comparison.scoreboard import Row
 from seqloom.comparison.statistics import ALPHA
-from seqloom.comparison.verdict import p_text, plain
+from seqloom.comparison.verdict import metric_name, p_text, plain
 
 _WINDOWS = ("ar", "ffnn", "nnlm")
 _GATED = ("gru", "lstm", "mingru")
@@ -216,7 +216,9 @@ def _differ_in_depth(first: ModelFacts, second: ModelFacts) -> bool:
 
 
 def _sentence(difference: Difference, claim: str, otherwise: str, score: str) -> str:
-    metric = score.rpartition(" ")[2]
+    metric = metric_name(score)
+    if difference.difference == 0:
+        return f"no difference: {difference.reference} and {difference.model} reached the same {metric}."
     size = f"{difference.reference} is ahead of {difference.model} by {plain(difference.difference)} {metric}"
     if difference.p is None:
         return f"perhaps {claim}: {size}, which is an order and no more."

@@ -11,8 +11,8 @@ from seqloom.charts.page import Page
 from seqloom.charts.theme import series_colour
 from seqloom.comparison.differences import Difference
 from seqloom.comparison.report_charts import cost_charts, difference_chart, learning_curves
-from seqloom.comparison.scoreboard import Row, headings
-from seqloom.comparison.verdict import many, plain
+from seqloom.comparison.scoreboard import Row, table
+from seqloom.comparison.verdict import many, metric_name, plain, score_name
 
 _STYLE = """
 .verdict { font-size: 1.1rem; background: var(--tint); border-left: 4px solid var(--soft); border-radius: 0 8px 8px 0;
@@ -39,15 +39,14 @@ def report_page(report: dict[str, Any]) -> Page:
     """The page for what `report.json` holds."""
     rows = [Row.from_json(row) for row in report["rows"]]
     score, terms = report["score"], report["terms"]
-    metric = score.rpartition(" ")[2]
     better = "lower" if report["lower_is_better"] else "higher"
     colours = {model: number for number, model in enumerate(terms["models"])}
-    learning = learning_curves(rows, colours, f"validation {metric}, {better} is better")
-    costs = cost_charts(rows, colours, f"{score}, {better} is better", report["lower_is_better"])
+    learning = learning_curves(rows, colours, f"validation {metric_name(score)}, {better} is better")
+    costs = cost_charts(rows, colours, f"{score_name(score)}, {better} is better", report["lower_is_better"])
     several = terms["seeds"] > 1
     differences = [Difference.from_json(content) for content in report.get("differences", [])]
     tested = any(difference.p is not None for difference in differences)
-    behind = difference_chart(differences, colours, score) if tested else None
+    behind = difference_chart(differences, colours, score_name(score)) if tested else None
     sections = "".join(f"<section><h3>{escape(cost.title)}</h3>{c.html()}</section>" for cost, c in costs.items())
     corner = f"{'down' if report['lower_is_better'] else 'up'} and to the left"
     body = f"""<h1>{len(rows)} model{"s" if len(rows) > 1 else ""} on {escape(Path(terms["data"]).name)}</h1>
@@ -109,9 +108,9 @@ def _differences(report: dict[str, Any], score: str, figure: Figure | None) -> s
         lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     return f"""<h2>Differences to {escape(report["leader"])}</h2>
-<p class="soft">Over the same test {many(unit)}, in units of the score ({escape(score)}). Each interval is a model's
-own, over seeds and {many(unit)}; p is corrected for all pairs of models. “Enough to tell”: a rough estimate of what
-would show such a difference in four of five comparisons.</p>
+<p class="soft">Over the same test {many(unit)}, in units of the score ({escape(score_name(score))}). Each interval
+is a model's own, over seeds and {many(unit)}; p is corrected for all pairs of models. “Enough to tell”: a rough
+estimate of what would show such a difference in four of five comparisons.</p>
 {figure.html()}
 <div class="wide"><table><thead><tr>{names}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>
 """
@@ -141,10 +140,10 @@ seed){", beside those of " + escape(worst["models"][1]) if len(worst["models"]) 
 
 
 def _table(rows: list[Row], score: str, colours: dict[str, int]) -> str:
-    head = "".join(f"<th>{escape(heading).replace(chr(10), '<br>')}</th>" for heading in headings(score))
+    headings, *cells_of_rows = table(rows, score)
+    head = "".join(f"<th>{escape(heading).replace(chr(10), '<br>')}</th>" for heading in headings)
     lines = []
-    for number, row in enumerate(rows):
-        model, *numbers = row.cells()
+    for number, (row, (model, *numbers)) in enumerate(zip(rows, cells_of_rows, strict=True)):
         key = f'<span class="key" style="background: {series_colour(colours[row.model])}"></span>'
         cells = f"<td>{key}{escape(model)}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in numbers)
         lines.append(f"<tr{' class=first' if number == 0 else ''}>{cells}</tr>")

@@ -71,7 +71,9 @@ def _cost_chart(
         high = None if half is None else mean + half
         points.append(Point(row.model, costs[row.model], mean, colours[row.model], low, high))
     values = [point.x for point in points]
-    x = Axis.over(values, cost.label, log=max(values) > 3 * min(values))
+    # Costs that are nearly equal stand close together.
+    room = [0.9 * min(values), 1.1 * max(values)]
+    x = Axis.over(room, cost.label, log=max(values) > 3 * min(values))
     y = Axis.over([end for p in points for end in (p.y, p.low, p.high) if end is not None], y_label, log=False)
     front = pareto_front(costs, {row.model: row.score.mean for row in rows}, lower_is_better)
     label = f"{y_label}, against {x.label}; on the Pareto front: {', '.join(front)}"
@@ -84,7 +86,7 @@ def learning_curves(rows: Sequence[Row], colours: Mapping[str, int], y_label: st
     seconds, scores = zip(*(point for line in lines for point in line.points), strict=True)
     unit, length = ("minutes", 60.0) if max(seconds) >= 180 else ("seconds", 1.0)
     x = Axis(0.0, max(max(seconds) / length, 1e-9) * 1.01, False, f"{unit} of training")
-    y = Axis.over(scores, y_label, log=min(scores) > 0 and max(scores) > 3 * min(scores))
+    y = Axis.over(scores, y_label, log=min(scores) > 0 and max(scores) > max(3 * min(scores), 1.0))
     lines = [replace(line, points=[(second / length, score) for second, score in line.points]) for line in lines]
     return line_chart("learning", f"{y_label}, against {x.label}", lines, x, y)
 

@@ -12,8 +12,10 @@ import numpy as np
 from seqloom.comparison.differences import ModelScores
 from seqloom.comparison.statistics import Estimate, half_width, spread
 from seqloom.comparison.trainings import FAIR_SHARE
-from seqloom.comparison.verdict import many, plain
+from seqloom.comparison.verdict import many, metric_name, plain
 from seqloom.metrics.example_scores import ExampleScores
+
+_NONE = "–"
 
 Curve = list[tuple[float, float]]
 """(seconds of training, validation score)"""
@@ -87,7 +89,7 @@ class Row:
         return {**asdict(self), "score": self.score._asdict()}
 
     def cells(self) -> list[str]:
-        """The row as text, in the order of `headings`."""
+        """The row as text, in the order of `_headings`."""
         return [
             self.model,
             _with_interval(self.score),
@@ -101,14 +103,12 @@ class Row:
 
 
 def model_scores(model: str, scores: Sequence[float], examples: Sequence[ExampleScores | None]) -> ModelScores:
-    """The scores of a model over its seeds. If all seeds agree on every example, the model is deterministic."""
-    sums = [seed.sums for seed in examples if seed is not None]
-    if len(sums) < len(scores):
-        return ModelScores(model, scores, None)
-    same = len(sums) > 1 and all(np.array_equal(sums[0], array) for array in sums)
+    """The scores of a model over its seeds."""
     scored = [seed for seed in examples if seed is not None]
+    if len(scored) < len(scores):
+        return ModelScores(model, scores, None)
     values = np.stack([seed.pseudo_values() for seed in scored])
-    return ModelScores(model, scores, values, deterministic=same, overlap=scored[0].overlap)
+    return ModelScores(model, scores, values, overlap=scored[0].overlap)
 
 
 def interval(scores: ModelScores) -> Estimate:
@@ -120,12 +120,19 @@ def interval(scores: ModelScores) -> Estimate:
     return Estimate(scores.mean, half if np.isfinite(half) else None)
 
 
-def headings(score: str) -> list[str]:
+def table(rows: Sequence[Row], score: str) -> list[list[str]]:
+    """The headings, in one or two lines, and a list of cells for each row. Columns without a value are left out."""
+    cells = [row.cells() for row in rows]
+    filled = [number for number, column in enumerate(zip(*cells, strict=True)) if set(column) != {_NONE}]
+    return [[line[number] for number in filled] for line in (_headings(score), *cells)]
+
+
+def _headings(score: str) -> list[str]:
     """The names of the columns, in one or two lines."""
-    split, _, metric = score.rpartition(" ")
+    split = score.rpartition(" ")[0]
     return [
         "model",
-        f"{split}\n{metric}",
+        f"{split}\n{metric_name(score)}",
         "bits\nper byte",
         "parameters",
         "training\ntokens/s",
@@ -145,7 +152,7 @@ def _with_interval(score: Estimate) -> str:
 
 
 def _or_dash(number: float | None, form: str) -> str:
-    return "–" if number is None else format(number, form)
+    return _NONE if number is None else format(number, form)
 
 
 def short_number(number: int) -> str:
@@ -157,11 +164,12 @@ def short_number(number: int) -> str:
 
 def scoreboard(rows: Sequence[Row], score: str) -> str:
     """The table as plain text: names aligned left, numbers right."""
-    split = [(heading if "\n" in heading else f"\n{heading}").split("\n") for heading in headings(score)]
-    table = [[top for top, _ in split], [bottom for _, bottom in split], *(row.cells() for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    headings, *cells_of_rows = table(rows, score)
+    split = [(heading if "\n" in heading else f"\n{heading}").split("\n") for heading in headings]
+    printed = [[top for top, _ in split], [bottom for _, bottom in split], *cells_of_rows]
+    widths = [max(map(len, column)) for column in zip(*printed, strict=True)]
     lines = []
-    for cells in table:
+    for cells in printed:
         name, *numbers = zip(cells, widths, strict=True)
         lines.append("  ".join([name[0].ljust(name[1]), *(cell.rjust(width) for cell, width in numbers)]).rstrip())
     rule = "─" * (sum(widths) + 2 * (len(widths) - 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seqloom.comparison.scoreboard import Row, headings
+from seqloom.comparison.scoreboard import Row, table
 
 _LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}"}
 _LATEX |= {"^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--"}
@@ -13,18 +13,20 @@ _LATEX |= {"^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$"
 
 def markdown_table(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """The table, then the verdict and the warnings."""
-    names = [" ".join(heading.split()) for heading in headings(report["score"])]
-    lines = [names, ["---", *["---:"] * (len(names) - 1)], *(row.cells() for row in rows)]
-    table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    headings, *cells = table(rows, report["score"])
+    names = [" ".join(heading.split()) for heading in headings]
+    lines = [names, ["---", *["---:"] * (len(names) - 1)], *cells]
+    scores = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
     answers = [f"**{answer['topic']}**: {answer['text']}" for answer in report.get("answers", [])]
-    paragraphs = [table, report["verdict"], *answers, *report.get("recommendations", [])]
+    paragraphs = [scores, report["verdict"], *answers, *report.get("recommendations", [])]
     paragraphs += [*report["warnings"], *report["notes"]]
     return "\n\n".join(paragraphs) + "\n"
 
 
 def latex_table(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
     r"""A `table` with `booktabs` rules; the caption holds the verdict."""
-    names = [latex(" ".join(heading.split())) for heading in headings(report["score"])]
+    headings, *cells = table(rows, report["score"])
+    names = [latex(" ".join(heading.split())) for heading in headings]
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
@@ -33,7 +35,7 @@ def latex_table(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
         r"\toprule",
         " & ".join(names) + r" \\",
         r"\midrule",
-        *(" & ".join(latex(cell) for cell in row.cells()) + r" \\" for row in rows),
+        *(" & ".join(map(latex, line)) + r" \\" for line in cells),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",

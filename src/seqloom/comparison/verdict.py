@@ -41,14 +41,18 @@ def verdict(
 
 def _ahead(first: ModelScores, second: ModelScores, nearest: Difference, score: str, lower_is_better: bool) -> str:
     gap, reference = abs(nearest.difference), abs(second.mean)
-    share = f", {100 * gap / reference:.2g} %" if reference else ""
+    share = f", {_percent(gap / reference)}" if reference else ""
     interval = ""
     if nearest.low is not None and nearest.high is not None:
         interval = f"; 95 % interval {plain(nearest.low)} to {plain(nearest.high)}"
     return (
-        f"its {score} is {plain(gap)} {'lower' if lower_is_better else 'higher'} than that of {second.model} "
-        f"({plain(first.mean)} against {plain(second.mean)}{share}{interval})"
+        f"its {score_name(score)} is {plain(gap)} {'lower' if lower_is_better else 'higher'} than that of "
+        f"{second.model} ({plain(first.mean)} against {plain(second.mean)}{share}{interval})"
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:,.0f} %" if share >= 0.995 else f"{100 * share:.2g} %"
 
 
 def _evidence(tied: Sequence[Difference], test: str) -> str:
@@ -83,6 +87,16 @@ def _rounded(number: int) -> str:
 
 def p_text(p: float | None) -> str:
     return "no p-value" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def score_name(score: str) -> str:
+    """A score in words: `test exact match` of `test exact_match`."""
+    return score.replace("_", " ")
+
+
+def metric_name(score: str) -> str:
+    """The metric of a score in words: `exact match` of `test exact_match`."""
+    return score_name(score.rpartition(" ")[2])
 
 
 def listed(names: Sequence[str], last: str) -> str:
