@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,16 +11,25 @@ from seqloom.data.batches import Batch
 from seqloom.data.frames import FrameFile
 from seqloom.data.labelled import LabelledData
 from seqloom.data.labels import UNSEEN
-from seqloom.data.line_batches import Buckets, Rows, frames_with_lengths, with_lengths
+from seqloom.data.line_batches import Buckets, Resample, Row, Rows, frames_with_lengths, with_lengths
 from seqloom.data.truncation import Truncation
 
 
 class LabelledLoader:
     """A batch holds at most `examples` rows and, padding included, `elements` tokens or steps after truncation by `cut`
-    (a single longer row is a batch of its own). `seed=None`: the same order in every epoch."""
+    (a single longer row is a batch of its own). `seed=None`: the same order in every epoch. `resample`: segments the
+    words of a batch of texts anew."""
 
-    def __init__(self, data: LabelledData, cut: Truncation, elements: int, examples: int, seed: int | None) -> None:
-        self.data, self.cut = data, cut
+    def __init__(
+        self,
+        data: LabelledData,
+        cut: Truncation,
+        elements: int,
+        examples: int,
+        seed: int | None,
+        resample: Resample | None = None,
+    ) -> None:
+        self.data, self.cut, self._resample = data, cut, resample
         self._buckets = Buckets((cut.lengths(data.lengths),), elements, seed, examples)
 
     def num_steps(self, epoch: int = 0) -> int:
@@ -26,7 +37,7 @@ class LabelledLoader:
 
     def batch(self, epoch: int, step: int) -> Batch:
         numbers = self._buckets.epoch(epoch)[step]
-        source, lengths = self._source(numbers)
+        source, lengths = self._source(numbers, epoch, step)
         targets = torch.from_numpy(self.data.class_ids[numbers])[:, None]
         seen = targets != UNSEEN
         return Batch(
@@ -37,7 +48,8 @@ class LabelledLoader:
             source_lengths=lengths,
         )
 
-    def _source(self, numbers: Rows) -> tuple[Tensor, Tensor | None]:
+    def _source(self, numbers: Rows, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
         if isinstance(self.data.sources, FrameFile):
             return frames_with_lengths([self.cut(row) for row in self.data.sources.rows(numbers)])
-        return with_lengths([self.cut(row) for row in self.data.sources.rows(numbers)])
+        rows: Sequence[Row] = [self.cut(row) for row in self.data.sources.rows(numbers)]
+        return with_lengths(rows if self._resample is None else self._resample(rows, epoch, step))

@@ -37,6 +37,7 @@ class LibraryTokenizer(Tokenizer):
         self._inner = inner
         self.vocab_size = inner.get_vocab_size()
         self.separates_words = inner.decoder is None
+        self.kind = _kind_of(inner)
 
     @classmethod
     def train(
@@ -107,6 +108,14 @@ class LibraryTokenizer(Tokenizer):
             if not is_lowercase or word == word.lower():  # other words never occur in lowercased text
                 vocabulary.setdefault(word, len(vocabulary))
         return LibraryTokenizer.parsed(description)
+
+
+def _kind_of(inner: tokenizers.Tokenizer) -> str:
+    """The kind of tokens; subwords that are not of bytes are of another kind."""
+    is_of_bytes = isinstance(inner.decoder, decoders.ByteLevel)
+    if isinstance(inner.model, models.BPE | models.Unigram):
+        return ("bpe" if isinstance(inner.model, models.BPE) else "unigram") if is_of_bytes else "other"
+    return "word" if inner.decoder is None else "character"
 
 
 def _with_lookalikes_swapped(description: dict[str, Any]) -> dict[str, Any]:

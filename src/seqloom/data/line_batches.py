@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import PAD, SOS
 
 Row = Sequence[int] | NDArray[np.integer[Any]]
+Resample = Callable[[Sequence[Row], int, int], Sequence[Row]]
+"""Segments the words of the rows of a batch anew, given the epoch and the step."""
 
 ALL_SORTED = 100
 """A value of `sort_within` that leaves next to no padding: for validation, where the order does not matter."""
@@ -32,17 +34,21 @@ def padded(rows: Sequence[Row], padding: int = PAD) -> NDArray[np.int64]:
 class LineLoader:
     """Independent lines, each after `<sos>`, in batches of similar length with at most `tokens_per_batch` elements,
     padding included (a single longer line is a batch of its own). `seed=None`: the same order in every epoch.
+    `resample`: segments the words of a batch anew.
     """
 
-    def __init__(self, tokens: TokenFile, tokens_per_batch: int, seed: int | None) -> None:
-        self.tokens = tokens
+    def __init__(
+        self, tokens: TokenFile, tokens_per_batch: int, seed: int | None, resample: Resample | None = None
+    ) -> None:
+        self.tokens, self._resample = tokens, resample
         self._buckets = Buckets((np.diff(tokens.offsets),), tokens_per_batch, seed)
 
     def num_steps(self, epoch: int = 0) -> int:
         return len(self._buckets.epoch(epoch))
 
     def batch(self, epoch: int, step: int) -> Batch:
-        return line_batch(self.tokens.rows(self._buckets.epoch(epoch)[step]))
+        rows = self.tokens.rows(self._buckets.epoch(epoch)[step])
+        return line_batch(rows if self._resample is None else self._resample(rows, epoch, step))
 
     def positions(self, step: int) -> NDArray[np.int64]:
         """(batch, time): which token of the text each target of a batch is."""

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
 from seqloom.data.growth import grown_tokenizer, source_tokenizer
-from seqloom.data.line_batches import ALL_SORTED, Buckets, line_batch, with_lengths
+from seqloom.data.length_limit import LengthLimit
+from seqloom.data.line_batches import ALL_SORTED, Buckets, Resample, Row, line_batch, with_lengths
 from seqloom.data.parallel import Parallel, ParallelWriter
 from seqloom.data.readers.pairs import Pair
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
@@ -180,7 +182,8 @@ def kind_for(lines: Sequence[str]) -> Kind:
 
 class PairLoader:
     """Batches of pairs of similar length: each side holds at most `tokens_per_batch` elements, padding included.
-    A source ends with `<eos>`; a target is prepared as by `line_batch`."""
+    A source ends with `<eos>`; a target is prepared as by `line_batch`. `limit`: what happens to longer pairs;
+    `samplers`: what segments the words of each side anew, if anything."""
 
     def __init__(
         self,
@@ -189,15 +192,30 @@ class PairLoader:
         tokens_per_batch: int,
         seed: int | None,
         sort_within: int = ALL_SORTED,
+        limit: LengthLimit | None = None,
+        samplers: Sequence[Resample | None] = (None, None),
     ) -> None:
         self.source, self.target = source, target
-        lengths = np.diff(target.offsets), np.diff(source.offsets)
+        self._limit, self._samplers = limit, samplers
+        self._numbers = np.arange(target.num_lines)
+        lengths: tuple[NDArray[np.int64], ...] = np.diff(target.offsets), np.diff(source.offsets)
+        if limit is not None:
+            self._numbers, lengths = limit.select(lengths, "pairs")
         self._buckets = Buckets(lengths, tokens_per_batch, seed, sort_within=sort_within)
 
     def num_steps(self, epoch: int = 0) -> int:
         return len(self._buckets.epoch(epoch))
 
     def batch(self, epoch: int, step: int) -> Batch:
-        rows = self._buckets.epoch(epoch)[step]
-        source, lengths = with_lengths(self.source.rows(rows))
-        return line_batch(self.target.rows(rows))._replace(source=source, source_lengths=lengths)
+        numbers = self._numbers[self._buckets.epoch(epoch)[step]]
+        sources: Sequence[Row] = self.source.rows(numbers)
+        targets: Sequence[Row] = self.target.rows(numbers)
+        if self._limit is not None:
+            sources, targets = self._limit.cut(sources), self._limit.cut(targets)
+        resample_source, resample_target = self._samplers
+        if resample_source is not None:
+            sources = resample_source(sources, epoch, step)
+        if resample_target is not None:
+            targets = resample_target(targets, epoch, step)
+        source, lengths = with_lengths(sources)
+        return line_batch(targets)._replace(source=source, source_lengths=lengths)

@@ -82,10 +82,12 @@ class TokenizerSettings(Settings):
 
 
 class Tokenizer(ABC):
-    """A trained tokenizer. `separates_words`: whitespace is not encoded, and `decode` puts a space between tokens."""
+    """A trained tokenizer. `separates_words`: whitespace is not encoded, and `decode` puts a space between tokens.
+    `kind`: `bpe` and `unigram` for subwords of bytes, otherwise `word`, `character` or `other`."""
 
     vocab_size: int
     separates_words: bool
+    kind: str
 
     @abstractmethod
     def encode(self, lines: Sequence[str]) -> list[list[int]]:
@@ -207,6 +209,8 @@ class WordTokenizer(Tokenizer):
         words = sorted(model["vocab"], key=model["vocab"].__getitem__)
         in_order = [model["vocab"][word] for word in words] == list(range(len(words)))
         return cls(words) if in_order and tuple(words[: len(SPECIALS)]) == SPECIALS else None
+
+    kind = "word"
 
     def to_json(self) -> str:
         vocabulary = {word: number for number, word in enumerate(self.tokens())}

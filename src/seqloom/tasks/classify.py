@@ -17,7 +17,9 @@ from seqloom.data.example import Labelled, Source
 from seqloom.data.labelled import LabelledCodec, LabelledData, labelled_recipe
 from seqloom.data.labelled_loader import LabelledLoader
 from seqloom.data.labels import UNSEEN
+from seqloom.data.line_batches import Resample
 from seqloom.data.readers.labelled import holds_numbers, labelled, unlabelled
+from seqloom.data.sampling_settings import subword_samplers
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.batching import padded_source
 from seqloom.decoding.decision import Decided, Decision, decide, fit_temperature
@@ -87,7 +89,9 @@ class ClassifyTask:
         return rebuild(tensors, model, settings)
 
     def train_loader(self, corpus: Corpus[Labelled, LabelledData], settings: ClassifySettings, seed: int) -> Loader:
-        return _loader(corpus.train, settings, seed)
+        tokenizer = cast(LabelledCodec, corpus.codec).tokenizer
+        (resample,) = subword_samplers((tokenizer,), settings.data, seed)
+        return _loader(corpus.train, settings, seed, resample)
 
     def exact_loader(self, data: LabelledData, settings: ClassifySettings) -> Loader:
         return _loader(data, settings, None)
@@ -189,12 +193,13 @@ class ClassifyTask:
         return vectors_in_batches(read, [len(row) for row in rows], known, "last" if pooling == AUTO else pooling)
 
 
-def _loader(data: LabelledData, settings: ClassifySettings, seed: int | None) -> Loader:
+def _loader(
+    data: LabelledData, settings: ClassifySettings, seed: int | None, resample: Resample | None = None
+) -> Loader:
     options, cut = settings.data, cut_of(settings, data.codec.reads_text)
     examples = options.examples_per_batch or min(max(len(data) // _UPDATES_AN_EPOCH, _FEWEST), _MOST)
-    return LabelledLoader(
-        data, cut, options.tokens_per_batch, examples if seed is not None else max(examples, _MOST), seed
-    )
+    rows = examples if seed is not None else max(examples, _MOST)
+    return LabelledLoader(data, cut, options.tokens_per_batch, rows, seed, resample)
 
 
 def _device(trained: Trained) -> torch.device:

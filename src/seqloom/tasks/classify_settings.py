@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, create_model, model_validator
 
 from seqloom.config import Settings
+from seqloom.data.sampling_settings import SamplingSettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.data.truncation import Truncation
@@ -23,7 +24,7 @@ class TextSettings(TokenizerSettings):
     punctuation: bool = Field(True, description="word tokenizer: punctuation marks are separate tokens")
 
 
-class DataSettings(Settings):
+class DataSettings(SamplingSettings):
     columns: ColumnChoice = columns_field(("label", "text"))
     tokens_per_batch: int = Field(
         8_000, gt=0, le=2**31, description="largest number of tokens, or steps of numbers, in a batch with padding"

@@ -20,6 +20,7 @@ from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.input_checks import check_texts
 from seqloom.data.line_batches import LineLoader
 from seqloom.data.readers.lines import input_lines, lines
+from seqloom.data.sampling_settings import subword_samplers
 from seqloom.data.text_codec import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SOS
@@ -140,9 +141,13 @@ class LanguageModelTask:
         return _build(model, settings, tensors["token_counts"].numpy())
 
     def train_loader(self, corpus: TextCorpus, settings: LanguageModelSettings, seed: int) -> Loader:
-        data = settings.data
+        data, tokenizer = settings.data, cast(TextCodec, corpus.codec).tokenizer
+        (resample,) = subword_samplers((tokenizer,), data, seed)
         if data.mode == "lines":
-            return LineLoader(corpus.train, data.tokens_per_batch, seed)
+            return LineLoader(corpus.train, data.tokens_per_batch, seed, resample)
+        if resample is not None:
+            expected = "data.mode=lines"
+            raise RequestError("along a stream, words are not segmented anew", where="data.mode", expected=expected)
         return StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
 
     def exact_loader(self, data: TokenFile, settings: LanguageModelSettings) -> LineLoader | ExactStreamLoader:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from seqloom.config import Settings
+from seqloom.data.sampling_settings import SamplingSettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError
@@ -14,7 +15,7 @@ from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.output import OutputSettings
 
 
-class DataSettings(Settings):
+class DataSettings(SamplingSettings):
     columns: ColumnChoice = columns_field(("text",))
     mode: Literal["stream", "lines"] = Field(
         "stream", description="stream: one long text with the state carried along; lines: each line by itself"

@@ -14,8 +14,10 @@ from pydantic import create_model
 from seqloom.data.batches import Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.input_checks import check_text, check_texts, shown
+from seqloom.data.length_limit import LengthLimit
 from seqloom.data.pairs import PairCodec, PairLoader, Pairs, kind_for, pair_recipe
 from seqloom.data.readers.pairs import Pair, pairs, sources
+from seqloom.data.sampling_settings import subword_samplers
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.ensemble import Ensemble
@@ -72,8 +74,10 @@ class TranslateTask(TransductionTask):
         return network
 
     def train_loader(self, corpus: Corpus[Pair, Pairs], settings: TranslateSettings, seed: int) -> Loader:
-        train, data = corpus.train, settings.data
-        return PairLoader(train.source, train.target, data.tokens_per_batch, seed, data.sort_within)
+        train, data, codec = corpus.train, settings.data, cast(PairCodec, corpus.codec)
+        limit = LengthLimit(data.max_length, data.long) if data.max_length else None
+        samplers = subword_samplers((codec.source, codec.target), data, seed)
+        return PairLoader(train.source, train.target, data.tokens_per_batch, seed, data.sort_within, limit, samplers)
 
     def exact_loader(self, data: Pairs, settings: TranslateSettings) -> Loader:
         return PairLoader(data.source, data.target, settings.data.tokens_per_batch, seed=None)

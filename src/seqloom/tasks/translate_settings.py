@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from seqloom.config import Settings
 from seqloom.data.pairs import PairTokenizerSettings
+from seqloom.data.sampling_settings import SamplingSettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.models.architecture import EncoderDecoderSettings
 from seqloom.tasks.transduction import SearchSettings
 
 
-class DataSettings(Settings):
+class DataSettings(SamplingSettings):
     tokens_per_batch: int = Field(
         2_000, gt=0, le=2**31, description="largest number of tokens on either side of a batch, padding included"
     )
@@ -24,6 +24,10 @@ class DataSettings(Settings):
         description="pairs are sorted by length within groups of so many batches: an update of a smaller group teaches "
         "more, a larger group has less padding",
     )
+    max_length: int = Field(
+        0, ge=0, le=2**31, description="largest number of tokens on either side of a training pair; 0: any number"
+    )
+    long: Literal["skip", "cut"] = Field("skip", description="longer training pairs are left out, or cut there")
     columns: ColumnChoice = columns_field(("source", "target"))
     reverse: bool = Field(False, description="the second column is the source")
 
