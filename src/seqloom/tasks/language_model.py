@@ -141,13 +141,14 @@ class LanguageModelTask:
         return _build(model, settings, tensors["token_counts"].numpy())
 
     def train_loader(self, corpus: TextCorpus, settings: LanguageModelSettings, seed: int) -> Loader:
-        data, tokenizer = settings.data, cast(TextCodec, corpus.codec).tokenizer
-        (resample,) = subword_samplers((tokenizer,), data, seed)
+        data, resample = settings.data, None
+        if data.bpe_dropout or data.unigram_sampling:
+            (resample,) = subword_samplers((cast(TextCodec, corpus.codec).tokenizer,), data, seed)
+            if data.mode == "stream":
+                expected = "data.mode=lines"
+                raise RequestError("along a stream, words are not segmented anew", where="data.mode", expected=expected)
         if data.mode == "lines":
             return LineLoader(corpus.train, data.tokens_per_batch, seed, resample)
-        if resample is not None:
-            expected = "data.mode=lines"
-            raise RequestError("along a stream, words are not segmented anew", where="data.mode", expected=expected)
         return StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
 
     def exact_loader(self, data: TokenFile, settings: LanguageModelSettings) -> LineLoader | ExactStreamLoader:
