@@ -9,6 +9,7 @@ from seqloom_portable.bag_of_words import BagOfWords
 from seqloom_portable.bits import BitPredictor
 from seqloom_portable.classifier import Classifier
 from seqloom_portable.ctranslate2_models import CTranslate2LanguageModel, CTranslate2Translator
+from seqloom_portable.describer import Describer
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.forecaster import Forecaster
@@ -21,8 +22,9 @@ from seqloom_portable.word_vectors import WordVectors
 
 
 def load(folder: str | Path, threads: int = 1) -> Any:
-    """Loads the model in an export folder: a `Classifier`, `LanguageModel`, `Tagger`, `Translator`, `WordVectors`,
-    `Forecaster` or `BitPredictor`. Raises PortableError if the folder is not an export or is incomplete."""
+    """Loads the model in an export folder: a `Classifier`, `LanguageModel`, `Tagger`, `Translator`, `Describer`,
+    `WordVectors`, `Forecaster` or `BitPredictor`. Raises PortableError if the folder is not an export or is not
+    complete."""
     opened = Folder(folder)
     kind = opened.manifest["kind"]
     if kind in ("network language model", "n-gram language model", "mixture of language models"):
@@ -33,6 +35,7 @@ def load(folder: str | Path, threads: int = 1) -> Any:
         "classifier": Classifier,
         "ctranslate2 language model": CTranslate2LanguageModel,
         "ctranslate2 translator": CTranslate2Translator,
+        "describer": Describer,
         "forecaster": Forecaster,
         "tagger": Tagger,
         "translator": Translator,

@@ -1,28 +1,24 @@
-"""Translators and other models that generate a sequence given another."""
+"""Translators: models that write one text given another."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom_portable.batching import group_by_length, padded, padded_source
+from seqloom_portable.batching import group_by_length, padded
 from seqloom_portable.embedding import sentence_vectors
-from seqloom_portable.engine import Arrays, Engine
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.language_model import LineScore
 from seqloom_portable.sampling import Sampling
-from seqloom_portable.search import Hypothesis, Search, search_targets
+from seqloom_portable.search import Hypothesis, Search
 from seqloom_portable.specials import EOS, PAD, SOS, UNK
 from seqloom_portable.tokens import TextTokenizer
-
-_BUDGET = 8_000
-"""The largest product of source tokens (padding included) and hypotheses in one decoder batch."""
+from seqloom_portable.transducer import Transducer
 
 _NUMBERS_AT_ONCE = 1 << 24
 
@@ -40,20 +36,11 @@ class Translation(NamedTuple):
     target: tuple[str, ...] = ()
 
 
-class Translator:
+class Translator(Transducer):
     def __init__(self, folder: Folder, threads: int = 1) -> None:
-        self.folder, self.threads = folder, threads
-        self.settings: dict[str, Any] = folder.manifest["decoding"]
+        super().__init__(folder, threads)
         names = folder.manifest["tokenizers"]
         self.source, self.target = (TextTokenizer(folder.path / names[side]) for side in ("source", "target"))
-
-    @cached_property
-    def _encoder(self) -> Engine:
-        return self.folder.engine("encoder", self.threads)
-
-    @cached_property
-    def _step(self) -> Engine:
-        return self.folder.engine("step", self.threads)
 
     def predict(self, lines: Sequence[str], **options: Any) -> list[str]:
         """The best translation of each line; see `answers` for the options."""
@@ -91,7 +78,7 @@ class Translator:
         if not {PAD, SOS, EOS}.isdisjoint(begin):
             raise PortableError(f"the prefix contains a special token: {prefix!r}")
         sources = [[*ids, EOS] for ids in self.source.encode(lines)]
-        searched = iter(self._search([ids for ids in sources if len(ids) > 1], search, begin))
+        searched = iter(self.search([ids for ids in sources if len(ids) > 1], search, begin))
         for line, ids in zip(lines, sources, strict=True):
             if len(ids) == 1:
                 yield [Translation("", 0.0, 0.0)]
@@ -110,36 +97,6 @@ class Translator:
         names = tuple(map(self.source.shown, source))
         target = (*tokens, *["<eos>"] * (len(weights) - len(tokens)))
         return Translation(text, hypothesis.log_prob, hypothesis.score, weights, names, target)
-
-    def _search(self, sources: Sequence[list[int]], search: Search, prefix: list[int]) -> list[list[Hypothesis]]:
-        by_source: list[list[Hypothesis]] = [[] for _ in sources]
-        for places in group_by_length([len(source) for source in sources], max(1, _BUDGET // search.rows)):
-            rows = [np.array(sources[place], np.int64) for place in places]
-            encoded, first = self.encode(rows)
-
-            def state(count: int, first: Arrays = first, batch: int = len(rows)) -> Arrays:
-                if first:
-                    return {name: np.repeat(part, count, 0) for name, part in first.items()}
-                return self._step.first_state(batch * count)
-
-            hypotheses = search_targets(self.decode_next, state, encoded, rows, [prefix] * len(rows), search)
-            for place, best in zip(places, hypotheses, strict=True):
-                by_source[place] = best
-        return by_source
-
-    def encode(self, rows: Sequence[NDArray[np.int64]]) -> tuple[Arrays, Arrays]:
-        """The encoded sources, and the decoder's first state if it depends on the source."""
-        source, lengths = padded_source(rows)
-        outputs, _ = self._encoder(source=source, lengths=lengths)
-        first = {name: outputs.pop(name) for name in self._step.state if name in outputs}
-        return outputs, first
-
-    def decode_next(
-        self, token_ids: NDArray[np.int64], state: Arrays, encoded: Arrays
-    ) -> tuple[NDArray[np.float32], Arrays, Any]:
-        """log p(next token | tokens so far, source) in nats (batch, rows, vocab), the new state, and the attention."""
-        outputs, state = self._step(token_ids=token_ids, **state, **encoded)
-        return outputs["log_probs"], state, outputs.get("attention")
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[LineScore]:
         """The log-probability of each target given its source."""

@@ -35,7 +35,9 @@ from tests.support.labelled import train_labelled, write_series
 from tests.support.pairs import train_pairs
 from tests.support.sentences import train_tagger
 from tests.support.small_runs import train_small
+from tests.support.small_tasks import SMALL_TASKS
 from tests.support.texts import write_text
+from tests.support.vectors_with_texts import write_scenes
 
 LINES = ["the cat sat", "a b c", "w1 <sos> w2 <pad>", "the zebra", "a"]
 
@@ -50,6 +52,11 @@ def mixture(folder: Path) -> seqloom.Run:
     return seqloom.train(
         "language-model", text, model="mix", out=folder / "run", threads=1, quiet=True, settings={"model.parts": parts}
     )
+
+
+def train_describer(folder: Path, model: str) -> seqloom.Run:
+    data = write_scenes(folder / "scenes")
+    return SMALL_TASKS["describe"]._replace(model=model).train("describe", data, folder / "run")
 
 
 RUNS: dict[str, Callable[[Path], seqloom.Run]] = {
@@ -72,6 +79,8 @@ RUNS: dict[str, Callable[[Path], seqloom.Run]] = {
     "classify series": lambda folder: train_labelled(
         folder / "run", updates=2, data=write_series(folder / "series.ts"), embedding__dim=6
     ),
+    "describe": lambda folder: train_describer(folder, "gru+attention"),
+    "describe context": lambda folder: train_describer(folder, "bigru"),
     "tag": lambda folder: train_tagger(folder / "run", updates=4),
     "tag forward": lambda folder: train_tagger(folder / "run", model="lstm", updates=4),
     "algorithm": algorithm,
@@ -112,6 +121,16 @@ def test_a_folder_answers_like_its_run(run: seqloom.Run, tmp_path: Path) -> None
         pairs = [(line, line[::-1]) for line in LINES]
         expected_scores = [score.log_prob for score in run.score(pairs)]
         assert [score.log_prob for score in model.score(pairs)] == pytest.approx(expected_scores, abs=1e-4)
+    elif task == "describe":
+        vectors = list(run.inputs(run.plan.sources.data))[:20]
+        for options in ({}, {"n_best": 3}, {"beam_size": 1, "max_length": 3}):
+            got, wanted = model.answers(vectors, **options), run.answers(vectors, attention=True, **options)
+            for ours, theirs in zip(got, wanted, strict=True):
+                assert [answer.text for answer in ours] == [answer.text for answer in theirs]
+                assert [answer.score for answer in ours] == pytest.approx([a.score for a in theirs], abs=1e-4)
+                if run.plan.model.endswith("attention"):
+                    assert ours[0].attention == pytest.approx(theirs[0].alignment.matrix(), abs=1e-4)
+        assert model.embed(vectors) == pytest.approx(run.embed(vectors), abs=1e-4)
     elif task in ("classify", "tag"):
         inputs = list(run.inputs(run.plan.sources.data))[:20] if "series" in run.plan.sources.data else [*LINES, ""]
         assert model.predict(inputs) == run.predict(inputs)
@@ -142,7 +161,8 @@ def test_vectors_of_texts_are_those_of_the_run(run: seqloom.Run, tmp_path: Path)
     if run.plan.task in ("algorithm", "vectors") or run.plan.model in ("bow", "ngram"):
         pytest.skip("has no vectors of texts")
     model = exported(run, tmp_path / "out")
-    inputs = list(run.inputs(run.plan.sources.data))[:6] if "series" in run.plan.sources.data else [*LINES, ""]
+    reads_numbers = "series" in run.plan.sources.data or run.plan.task == "describe"
+    inputs = list(run.inputs(run.plan.sources.data))[:6] if reads_numbers else [*LINES, ""]
     for pooling in ("auto", "mean", "max", "last", "word-mean", "word-sum"):
         np.testing.assert_allclose(model.embed(inputs, pooling), run.embed(inputs, pooling), atol=2e-5)
 

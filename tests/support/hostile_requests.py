@@ -33,6 +33,8 @@ _GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("/v1/completions", "lstm", {"prompt": "the", "max_tokens": 5, "temperature": 0.9, "seed": 3, "logprobs": 2}),
     ("/v1/completions", "ngram", {"prompt": "", "max_tokens": 3, "stop": "a", "stream": True, "echo": True}),
     ("/v1/translate", "translator", {"input": ["a b c"], "n_best": 2, "beam_size": 3, "attention": True}),
+    ("/v1/describe", "describer", {"input": [[0.5] * 8], "n_best": 2}),
+    ("/v1/describe", "describer", {"input": [[[0.5] * 8, [1.0] * 8]], "attention": True}),
     ("/v1/classify", "classifier", {"input": ["a b", "c"]}),
     ("/v1/classify", "bag", {"input": "good bad", "words": True}),
     ("/v1/tag", "tagger", {"input": "the cat sat"}),

@@ -16,6 +16,7 @@ from seqloom.serving.app import make_app
 from seqloom.serving.hosted import Hosted
 from seqloom.serving.hosted_run import HostedRun
 from seqloom.serving.limits import Limits
+from seqloom.serving.reloading import Reloading
 from seqloom.serving.server import GracefulServer, hosts_of
 from seqloom.serving.watched import Watched
 from tests.support.small_tasks import NGRAM, SMALL_TASKS
@@ -24,6 +25,7 @@ SERVED = {
     "lstm": "language-model",
     "ngram": NGRAM,
     "translator": "translate",
+    "describer": "describe",
     "classifier": "classify",
     "bag": "classify bow",
     "tagger": "tag",
@@ -53,12 +55,15 @@ def serving(
     key: str = "",
     trainings: Sequence[Watched] = (),
     origins: Sequence[str] = (),
+    reloading: Reloading | None = None,
 ) -> Iterator[str]:
     """The address of a server of models and trainings, until the block ends."""
     import uvicorn
 
     hosts = hosts_of("127.0.0.1")
-    app = make_app(models, limits or Limits(), trainings=trainings, key=key, hosts=hosts, origins=origins)
+    app = make_app(
+        models, limits or Limits(), trainings=trainings, key=key, hosts=hosts, origins=origins, reloading=reloading
+    )
     server = GracefulServer(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from seqloom.cli.options import Threads
 if TYPE_CHECKING:
     from seqloom.serving.hosted import Hosted
     from seqloom.serving.limits import Limits
+    from seqloom.serving.reloading import Reloading
     from seqloom.serving.watched import Watched
 
 
@@ -50,15 +52,15 @@ def serve(
     _check_packages()
     from seqloom.serving.guard import check_origin
     from seqloom.serving.limits import Limits
-    from seqloom.serving.opening import is_begun, names_of, open_hosted, watched_runs
+    from seqloom.serving.opening import is_begun, names_of, open_warm, watched_runs
+    from seqloom.serving.reloading import Reloading
 
     for origin in cors or ():
         check_origin(origin)
-    named = zip(folders, names_of(folders), strict=True)
-    models = [open_hosted(folder, name, threads) for folder, name in named if not is_begun(folder)]
-    for model in models:
-        model.warm_up()
-    _run(models, Limits(seconds=seconds), watched_runs(folders), host, port, api_key, cors or ())
+    named = dict(zip(names_of(folders), folders, strict=True))
+    models = [open_warm(folder, name, threads) for name, folder in named.items() if not is_begun(folder)]
+    reloading = Reloading(named, partial(open_warm, threads=threads))
+    _run(models, Limits(seconds=seconds), watched_runs(folders), host, port, api_key, cors or (), reloading)
 
 
 def watch(
@@ -108,9 +110,11 @@ def _run(
     port: int,
     api_key: str,
     origins: Sequence[str] = (),
+    reloading: Reloading | None = None,
 ) -> None:
     from seqloom.serving.app import make_app
     from seqloom.serving.server import hosts_of, print_address, run
 
-    app = make_app(models, limits, trainings=trainings, key=api_key, hosts=hosts_of(host), origins=origins)
+    app = make_app(models, limits, trainings=trainings, key=api_key, hosts=hosts_of(host), origins=origins,
+                   reloading=reloading)  # fmt: skip
     run(app, host, port, print_address)

@@ -21,6 +21,7 @@ _PIPELINES = {
 _USES = {
     "algorithm": "probabilities, state = model.probabilities(inputs)",
     "classify": 'model.predict(["a line of text"])',
+    "describe": "model.predict([[0.5, 1.5, -0.2]])",
     "forecast": "model.forecast(values)",
     "language-model": '"".join(model.generate("Once upon a", temperature=0))\nmodel.score(["a line of text"])',
     "tag": 'model.predict(["a sentence of words"])',

@@ -36,7 +36,6 @@ def new_export(out: Path, facts: Facts) -> Iterator[Path]:
 
 _WITHOUT_PROGRAM = {
     "transcribe": "nothing beside Seqloom makes frames of sound and searches the outputs of CTC",
-    "describe": "nothing beside Seqloom scales vectors and cuts them into steps",
 }
 """Why runs of these tasks cannot leave: what runs exported models would have to do more than run a graph."""
 

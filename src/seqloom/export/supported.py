@@ -20,7 +20,7 @@ def condition(file_format: str, task: str, model: str) -> str | None:
     if file_format == "onnx":
         if task == "forecast":
             return "" if model in networks() else None
-        return "" if task in (*_OF_TEXT, "algorithm", "vectors") else None
+        return "" if task in (*_OF_TEXT, "algorithm", "describe", "vectors") else None
     if file_format == "ctranslate2" and model == "transformer":
         needs = {"translate": "output.kind=full", "language-model": "data.mode=lines, output.kind=full"}
         return needs.get(task)

@@ -39,6 +39,7 @@ from seqloom.serving.messages import (
     response_error_of,
 )
 from seqloom.serving.openapi import openapi
+from seqloom.serving.reloading import Reloading
 from seqloom.serving.response_error import ResponseError
 from seqloom.serving.service import Endpoint, Service
 from seqloom.serving.watched import Watched
@@ -57,10 +58,12 @@ def make_app(
     key: str = "",
     hosts: Sequence[str] = (),
     origins: Sequence[str] = (),
+    reloading: Reloading | None = None,
 ) -> ASGIApp:
     """The application of some models, and of trainings that are watched. `key`: what requests must bring; empty: none.
     `hosts`: the names under which the server may be asked (which keeps other sites' pages from asking it by a name of
-    theirs); none: any. `origins`: the other sites whose pages may ask; `*`: all; none: no other."""
+    theirs); none: any. `origins`: the other sites whose pages may ask; `*`: all; none: no other. `reloading`
+    replaces models that have been saved anew."""
     worker, measured = Worker(limits.waiting, limits.items), Measured()
     service = Service({model.name: model for model in models}, worker, limits)
     worker.batch_sizes = measured.batch_sizes.observe
@@ -69,7 +72,10 @@ def make_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         worker.start()
+        follows = asyncio.create_task(reloading.follow(service.models)) if reloading is not None else None
         yield
+        if follows is not None:
+            follows.cancel()
         await asyncio.to_thread(worker.stop)
 
     described = openapi(ENDPOINTS, limits)
@@ -150,7 +156,7 @@ def _transcribe(service: Service) -> Callable[[Request], Awaitable[Response]]:
         content = await read_bytes(request, service.limits)
 
         async def work() -> Mapping[str, Any]:
-            key = (model.name, "transcribe", most)
+            key = (model, "transcribe", most)
             (answers,) = await service.worker.answers(key, lambda items: model.answers(items, options), [content])
             shown = [{name: answer[name] for name in ("text", "confidence", "words")} for answer in answers]
             return {"model": model.name, "results": shown}
@@ -178,10 +184,11 @@ def _card(model: Hosted) -> dict[str, Any]:
     return {
         "id": model.name,
         "object": "model",
-        "created": int(model.folder.stat().st_mtime) if model.folder.exists() else 0,
+        "created": int(model.saved.seconds) if model.saved else 0,
         "owned_by": "seqloom",
         "task": model.task,
         "network": model.model,
+        "updates": model.saved.updates if model.saved else None,
         "abilities": sorted(model.abilities),
         "facts": dict(model.facts),
         "reports": _reports(model),

@@ -33,7 +33,7 @@ async def next_tokens(service: Service, request: schema.NextRequest) -> Mapping[
             candidates = model.tokens.next(text, request.top)
             yield [{"text": c.text, "probability": float(np.exp(c.log_prob))} for c in candidates]
 
-    results = await service.worker.answers((model.name, "next", request.top), answer, texts)
+    results = await service.worker.answers((model, "next", request.top), answer, texts)
     return {"model": model.name, "results": results}
 
 
@@ -60,7 +60,7 @@ async def score(service: Service, request: schema.ScoreRequest) -> Mapping[str, 
             shown = [{"token": token, "log_prob": log_prob} for token, log_prob in tokens]
             yield {"log_prob": sum(log_prob for _, log_prob in tokens), "tokens": shown}
 
-    return {"model": model.name, "results": await service.worker.answers((model.name, "score"), answer, items)}
+    return {"model": model.name, "results": await service.worker.answers((model, "score"), answer, items)}
 
 
 @endpoint(
@@ -76,7 +76,7 @@ async def embeddings(service: Service, request: openai_schema.EmbeddingsRequest)
     def answer(items: Sequence[str]) -> Iterator[Any]:
         yield from model.embed(items)
 
-    vectors = await service.worker.answers((model.name, "embeddings"), answer, texts)
+    vectors = await service.worker.answers((model, "embeddings"), answer, texts)
     data = [
         {"object": "embedding", "index": index, "embedding": _encoded(vector, request.encoding_format)}
         for index, vector in enumerate(vectors)
@@ -94,8 +94,23 @@ def _encoded(vector: Any, encoding: str) -> list[float] | str:
 
 @endpoint("/v1/translate", "Write one text given another", schema.TranslateRequest, schema.Translations)
 async def translate(service: Service, request: schema.TranslateRequest) -> Mapping[str, Any]:
-    model, limits = service.model(request.model, "translate"), service.limits
-    texts = texts_of(limits, "input", request.input)
+    model = service.model(request.model, "translate")
+    return await _transduced(service, model, request, texts_of(service.limits, "input", request.input))
+
+
+@endpoint("/v1/describe", "Write a text about a vector", schema.DescribeRequest, schema.Translations)
+async def describe(service: Service, request: schema.DescribeRequest) -> Mapping[str, Any]:
+    model, limits = service.model(request.model, "describe"), service.limits
+    limits.check_items("input", request.input)
+    for item in request.input:
+        limits.check("input", len(item), limits.characters, "numbers")
+    return await _transduced(service, model, request, [_numbers(item) for item in request.input])
+
+
+async def _transduced(
+    service: Service, model: Hosted, request: schema.TranslateRequest | schema.DescribeRequest, inputs: Sequence[Any]
+) -> Mapping[str, Any]:
+    limits = service.limits
     limits.check("n_best", request.n_best, limits.answers)
     limits.check("beam_size", request.beam_size or 1, limits.beam)
     limits.check("max_length", request.max_length or 1, limits.tokens)
@@ -106,8 +121,8 @@ async def translate(service: Service, request: schema.TranslateRequest) -> Mappi
     }
     if request.attention:
         options["attention"] = True
-    key = (model.name, "translate", *sorted(options.items()))
-    results = await service.worker.answers(key, lambda items: model.answers(items, options), texts)
+    key = (model, "transduce", *sorted(options.items()))
+    results = await service.worker.answers(key, lambda items: model.answers(items, options), inputs)
     return {"model": model.name, "results": [[_translation(answer) for answer in answers] for answers in results]}
 
 
@@ -134,7 +149,7 @@ async def classify(service: Service, request: schema.ClassifyRequest) -> Mapping
             shown = [{"label": c["label"], "probability": c["probability"]} for c in classes[: request.n_best]]
             yield {"classes": shown, "words": _word_weights(model, item, classes) if request.words else None}
 
-    key = (model.name, "classify", request.n_best, request.words)
+    key = (model, "classify", request.n_best, request.words)
     return {"model": model.name, "results": await service.worker.answers(key, answer, arrays)}
 
 
@@ -167,7 +182,7 @@ async def tag(service: Service, request: schema.TagRequest) -> Mapping[str, Any]
         for text, answers in zip(items, model.answers(items, {}), strict=True):
             yield _with_offsets(text, answers[0])
 
-    return {"model": model.name, "results": await service.worker.answers((model.name, "tag"), answer, texts)}
+    return {"model": model.name, "results": await service.worker.answers((model, "tag"), answer, texts)}
 
 
 def _with_offsets(text: str, tagged: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,7 +223,7 @@ async def forecast(service: Service, request: schema.ForecastRequest) -> Mapping
         for item in items:
             yield model.forecast(item, request.horizon)
 
-    key = (model.name, "forecast", request.horizon)
+    key = (model, "forecast", request.horizon)
     return {"model": model.name, "results": await service.worker.answers(key, answer, items)}
 
 
@@ -224,7 +239,7 @@ async def nearest(service: Service, request: schema.NearestRequest) -> Mapping[s
 
     return {
         "model": model.name,
-        "results": await service.worker.answers((model.name, "nearest", request.top), answer, words),
+        "results": await service.worker.answers((model, "nearest", request.top), answer, words),
     }
 
 
@@ -253,7 +268,7 @@ async def analogy(service: Service, request: schema.AnalogyRequest) -> Mapping[s
             near = model.vectors.analogy(positive, negative, request.top)
             yield [{"word": item.word, "cosine": float(item.cosine)} for item in near]
 
-    key = (model.name, "analogy", request.top)
+    key = (model, "analogy", request.top)
     return {"model": model.name, "results": await service.worker.answers(key, answer, [(words, without)])}
 
 
@@ -265,5 +280,5 @@ async def memory(service: Service, request: schema.MemoryRequest) -> Mapping[str
         for seed in items:
             yield model.memory(seed)
 
-    (trace,) = await service.worker.answers((model.name, "memory"), answer, [request.seed])
+    (trace,) = await service.worker.answers((model, "memory"), answer, [request.seed])
     return {"model": model.name, **trace}

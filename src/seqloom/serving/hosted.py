@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from seqloom.errors import SeqloomError
 from seqloom.serving.next_token import TokenModel
 from seqloom.serving.response_error import ResponseError
+from seqloom.serving.saved_files import Saved
 from seqloom_portable.errors import PortableError
 
 ABILITIES = {
     "language-model": ("completions", "next", "score"),
     "translate": ("translate", "score"),
+    "describe": ("describe",),
     "classify": ("classify",),
     "tag": ("tag",),
     "forecast": ("forecast",),
@@ -47,6 +49,8 @@ class Hosted(ABC):
     facts: Mapping[str, Any]
     """What the page shows of it: its score on held-out data, its size, its horizon."""
     abilities: frozenset[str]
+    saved: Saved | None
+    """The state of its files when it was opened."""
 
     def check_able(self, ability: str) -> None:
         if ability not in self.abilities:
@@ -103,6 +107,7 @@ class Hosted(ABC):
             "forecast": lambda: self.forecast([1.0, 2.0] * 100, 0),
             "memory": lambda: self.memory(1),
             "transcribe": lambda: [*self.answers([_second_of_silence()], {})],
+            "describe": lambda: [*self.answers([np.zeros((1, self.facts["channels"]))], {})],
             **{name: lambda: [*self.answers(["a"], {})] for name in ("translate", "classify", "tag")},
         }
         for ability in sorted(self.abilities & first_requests.keys()):

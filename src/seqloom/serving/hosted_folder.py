@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seqloom.errors import RequestError
 from seqloom.serving.hosted import ABILITIES, Hosted, Table
 from seqloom.serving.next_token import States, TokenModel
+from seqloom.serving.saved_files import saved_state
 from seqloom_portable.errors import PortableError
 
 
@@ -22,7 +23,7 @@ class HostedFolder(Hosted):
     def __init__(self, name: str, folder: Path, threads: int) -> None:
         import seqloom_portable
 
-        self.name, self.folder = name, folder
+        self.name, self.folder, self.saved = name, folder, saved_state(folder)
         self.loaded = seqloom_portable.load(folder, threads)
         manifest = self.loaded.folder.manifest if hasattr(self.loaded, "folder") else {}
         self.task, self.model = str(manifest.get("task", "vectors")), str(manifest.get("model", ""))
@@ -33,6 +34,8 @@ class HostedFolder(Hosted):
             able.discard("score")
         self.abilities = frozenset(able | ({"embeddings"} if self.can_embed() else set()))
         self.facts = {"kind": manifest.get("kind", "word vectors")}
+        if self.task == "describe":
+            self.facts |= {"channels": self.loaded.channels}
         if self.task == "forecast":
             self.facts |= {"horizon": self.loaded.horizon}
 

@@ -58,8 +58,9 @@ class Completion(Answer):
 class ModelCard(BaseModel):
     id: str
     object: Literal["model"]
-    created: int
+    created: int = Field(description="when the weights were saved, in seconds since 1970")
     owned_by: str
+    updates: int | None = Field(description="after how many updates of the training the weights were saved")
     task: str
     network: str
     abilities: list[str] = Field(description="the endpoints that it answers")

@@ -9,6 +9,7 @@ from pathlib import Path
 from seqloom.errors import SeqloomError
 from seqloom.processors import default_threads
 from seqloom.serving.hosted import Hosted
+from seqloom.serving.saved_files import saved_state
 from seqloom.serving.watched import Watched
 from seqloom.storage.folder import is_locked
 from seqloom.training.reports import METRICS
@@ -16,9 +17,23 @@ from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import MANIFEST
 
 
+def open_warm(folder: Path, name: str, threads: int = 0) -> Hosted:
+    """`open_hosted`, and a first answer of each kind."""
+    model = open_hosted(folder, name, threads)
+    model.warm_up()
+    return model
+
+
 def open_hosted(folder: Path, name: str, threads: int = 0) -> Hosted:
     """The model of a run's folder or of an exported one. `threads=0`: see `default_threads`. Raises SeqloomError where
     it is neither."""
+    saved = saved_state(folder)  # before it is read: what is saved meanwhile is seen as new
+    model = _open(folder, name, threads)
+    model.saved = saved
+    return model
+
+
+def _open(folder: Path, name: str, threads: int) -> Hosted:
     if (folder / MANIFEST).exists():
         from seqloom.serving.hosted_folder import HostedFolder
 

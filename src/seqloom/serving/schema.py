@@ -87,8 +87,20 @@ class Translations(Answer):
     results: list[list[Translation]]
 
 
+Vectors = list[list[FiniteFloat]] | list[list[list[FiniteFloat]]]
+
+
+class DescribeRequest(Request):
+    input: Vectors = Field(description="vectors, or sequences of vectors")
+    n_best: int = Field(1, ge=1, description="answers for each input")
+    beam_size: int | None = Field(None, ge=1, description="hypotheses of the beam search; 1 is greedy")
+    length_penalty: FiniteFloat | None = Field(None, ge=0, le=10, description="rank by log-probability / length^this")
+    max_length: int | None = Field(None, ge=1, description="tokens of an answer at most")
+    attention: bool = Field(False, description="with the alignment, where the model has attention")
+
+
 class ClassifyRequest(Request):
-    input: str | list[str] | list[list[FiniteFloat]] | list[list[list[FiniteFloat]]] = Field(
+    input: str | list[str] | Vectors = Field(
         description="texts; or sequences of numbers, or of steps of several numbers"
     )
     n_best: int | None = Field(None, ge=1, description="classes for each input; without it: all")

@@ -18,7 +18,7 @@ from seqloom.serving.worker import Worker
 class Service:
     """What the functions of endpoints need: the models by name, the worker and the limits."""
 
-    models: Mapping[str, Hosted]
+    models: dict[str, Hosted]
     worker: Worker
     limits: Limits
 

@@ -32,7 +32,7 @@ from seqloom.models.pooling_names import AUTO
 from seqloom.nn.layer import evaluating
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, refuse_unknown
-from seqloom.tasks.describe_settings import RECURRENT, TRANSFORMER, DescribeSettings
+from seqloom.tasks.describe_settings import RECURRENT, TRANSFORMER, DecodingSettings, DescribeSettings
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.transduction import DecodedTargets, TransductionTask
 
@@ -92,21 +92,10 @@ class DescribeTask(TransductionTask):
         self, trained: Trained, inputs: Sequence[Any], options: Mapping[str, Any]
     ) -> Iterator[Sequence[Translation]]:
         """The options are those of `Search` and, with `sample`, of `Sampling`."""
-        codec: DescriptionCodec = trained.codec
         known = {option.name for option in (*fields(Search), *fields(Sampling), *fields(TokenRules))}
         known -= {"sampling", "rules", "never", "min_ratio", "max_ratio"}
         refuse_unknown(options, known | {"sample"}, self.name)
-        rows = []
-        for number, vector in enumerate(inputs, 1):
-            try:
-                rows += codec.rows([vector])
-            except (TypeError, ValueError):
-                got = type(vector).__name__
-                expected = "(channels,) or (steps, channels) numbers"
-                raise RequestError(
-                    "an input is no vector", where=f"input {number}", got=got, expected=expected
-                ) from None
-        return self._answers(trained, rows, options)
+        return self._answers(trained, _rows(trained.codec, inputs), options)
 
     def _answers(
         self, trained: Trained, rows: Sequence[Frames], options: Mapping[str, Any]
@@ -115,8 +104,8 @@ class DescribeTask(TransductionTask):
         options["sampling"] = sampling_of(options)
         options["rules"] = rules_of(options)
         beam_size = options.pop("beam_size", max(settings.beam_size, options.get("n_best", 1)))
-        longest = settings.max_length or codec.longest + codec.longest // 2 + 2
-        as_set_up = {"length_penalty": settings.length_penalty, "max_length": longest, "never": (UNK,)}
+        as_set_up = {"length_penalty": settings.length_penalty, "max_length": longest_text(codec, settings),
+                     "never": (UNK,)}  # fmt: skip
         search = Search(beam_size, **{**as_set_up, **options})
         device = next(trained.model.parameters()).device
         with evaluating(trained.model):
@@ -125,9 +114,29 @@ class DescribeTask(TransductionTask):
 
     def embed(self, trained: Trained, inputs: Sequence[Any], pooling: str) -> Iterator[NDArray[np.float32]]:
         """Of the encoder. `auto` is the mean of its outputs."""
-        rows = cast(DescriptionCodec, trained.codec).rows(inputs)
+        rows = _rows(trained.codec, inputs)
         device = next(trained.model.parameters()).device
         return sentence_vectors(trained.model, rows, "mean" if pooling == AUTO else pooling, device)
+
+
+def longest_text(codec: DescriptionCodec, settings: DecodingSettings) -> int:
+    """The tokens at which a text is truncated: those of the settings, or half more than the longest text had that was
+    learned from."""
+    return settings.max_length or codec.longest + codec.longest // 2 + 2
+
+
+def _rows(codec: DescriptionCodec, inputs: Sequence[Any]) -> list[Frames]:
+    """What the network reads of the inputs. Raises RequestError for one that is no vector and no sequence of them."""
+    rows: list[Frames] = []
+    for number, vector in enumerate(inputs, 1):
+        try:
+            rows += codec.rows([vector])
+        except (TypeError, ValueError):
+            expected = "(channels,) or (steps, channels) numbers"
+            raise RequestError(
+                "an input is no vector", where=f"input {number}", got=type(vector).__name__, expected=expected
+            ) from None
+    return rows
 
 
 def _translation(codec: DescriptionCodec, steps: int, hypothesis: Hypothesis) -> Translation:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
+from seqloom.data.readers.described import Described
+from seqloom.data.tokenizer import EOS, PAD, SOS, UNK, Tokenizer
+from seqloom.decoding.batching import padded_source
 from seqloom.decoding.sampling import Sampling, generate
 from seqloom.decoding.search_options import Search
 from seqloom.decoding.transduce import transduce
@@ -68,7 +70,9 @@ def _inputs(examples: Iterator[Any]) -> Iterator[Any]:
             if example.strip():
                 yield example
         else:
-            yield getattr(example, "words", None) or example.source
+            yield (
+                example.frames if isinstance(example, Described) else getattr(example, "words", None) or example.source
+            )
 
 
 @torch.no_grad()
@@ -151,26 +155,38 @@ def _is_tie_after(run: Run, prompt: list[int], exported: list[int], expected: li
 
 
 def _compare_translations(run: Run, portable: Any, lines: Sequence[str], gate: Gate, answers: Answers) -> None:
-    codec, model = run.codec, run.model
-    rows = [[*ids, EOS] for ids in codec.source.encode(lines)]
-    rows = [row for row in rows if len(row) > 1]
+    rows = [[*ids, EOS] for ids in run.codec.source.encode(lines)]
+    _compare_targets(run, portable, [row for row in rows if len(row) > 1], run.codec.target, gate, answers)
+
+
+def _compare_descriptions(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate, answers: Answers) -> None:
+    vectors = [frames.reshape(1, -1) if run.codec.parts > 1 else frames for frames in inputs]  # as users give them
+    rows = run.codec.rows(vectors)
+    for ours, theirs in zip(portable.rows(vectors), rows, strict=True):
+        gate.compare("numbers that the network reads", ours, theirs)
+    _compare_targets(run, portable, rows, run.codec.tokenizer, gate, answers)
+
+
+def _compare_targets(
+    run: Run, portable: Any, rows: Sequence[Any], tokenizer: Tokenizer, gate: Gate, answers: Answers
+) -> None:
     never = (PAD, SOS, UNK)
-    expected = list(transduce(model, rows, Search(beam_size=1, never=never)))
-    exported = portable._search(rows, PortableSearch(beam_size=1, never=never), [])
+    expected = list(transduce(run.model, rows, Search(beam_size=1, never=never)))
+    exported = portable.search(rows, PortableSearch(beam_size=1, never=never))
     for row, ours, theirs in zip(rows, exported, expected, strict=True):
         same = ours[0].token_ids == theirs[0].token_ids
         tie = not same and is_tie(run, row, ours[0].token_ids, theirs[0].token_ids, gate.tolerance)
-        texts = (codec.target.decode(hypotheses[0].token_ids) for hypotheses in (ours, theirs))
+        texts = (tokenizer.decode(hypotheses[0].token_ids) for hypotheses in (ours, theirs))
         answers.add(same, tie, "translation", *texts)
         if same:
             difference = (ours[0].log_prob - theirs[0].log_prob) / (len(ours[0].token_ids) + 1)
-            gate.compare("log-probability of greedy translations, per token", np.array([difference]), np.zeros(1))
+            gate.compare("log-probability of greedy targets, per token", np.array([difference]), np.zeros(1))
 
 
-def is_tie(run: Run, source: list[int], exported: list[int], expected: list[int], tolerance: float) -> bool:
+def is_tie(run: Run, source: Any, exported: list[int], expected: list[int], tolerance: float) -> bool:
     """Whether the run gives the first two tokens that differ the same probability."""
     place = _first_difference([*exported, EOS], [*expected, EOS])
-    encoded = run.model.encode(torch.tensor([source]), torch.tensor([len(source)]))
+    encoded = run.model.encode(*padded_source([source]))
     inputs = torch.tensor([[SOS, *expected[:place]]])
     last = []
     for token in ([*exported, EOS][place], [*expected, EOS][place]):
@@ -195,6 +211,7 @@ def _compare_words(run: Run, portable: Any, gate: Gate) -> Answers:
 
 _COMPARISONS = {
     "classify": _compare_classes,
+    "describe": _compare_descriptions,
     "language-model": _compare_text,
     "tag": _compare_tags,
     "translate": _compare_translations,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.data.descriptions import DescriptionCodec
 from seqloom.export.onnx.networks import BUILDERS
 from seqloom.files import write_atomic
 from seqloom.formats.vector_sources import open_vectors
@@ -27,6 +28,7 @@ from seqloom.models.word_vectors.model import WordVectors
 from seqloom.run import Run
 from seqloom.storage.arrays import write_arrays
 from seqloom.tasks.classify_settings import cut_of
+from seqloom.tasks.describe import longest_text
 
 Facts = dict[str, Any]
 Contents = Callable[[Run, Path], Facts]
@@ -61,6 +63,18 @@ def _of_language_model(run: Run) -> Facts:
 
 def _of_tagger(run: Run) -> Facts:
     return {"labels": list(run.codec.labels.names)}
+
+
+def _of_encoder_decoder(run: Run) -> Facts:
+    return _of_describer(run) if isinstance(run.codec, DescriptionCodec) else _of_translator(run)
+
+
+def _of_describer(run: Run) -> Facts:
+    codec: DescriptionCodec = run.codec
+    decoding = run.plan.settings.decoding  # type: ignore[attr-defined]
+    reading = {"mean": codec.frames.mean, "deviation": codec.frames.deviation, "parts": codec.parts}
+    search = {name: getattr(decoding, name) for name in ("beam_size", "length_penalty")}
+    return {"kind": "describer", "decoding": search | {"max_length": longest_text(codec, decoding)}, "reading": reading}
 
 
 def _of_translator(run: Run) -> Facts:
@@ -143,7 +157,7 @@ def _word_vectors(run: Run, folder: Path) -> Facts:
 
 _FACTS: dict[type[Any], Callable[[Run], Facts]] = {
     Classifier: _of_classifier,
-    EncoderDecoder: _of_translator,
+    EncoderDecoder: _of_encoder_decoder,
     ForecastNetwork: _of_forecaster,
     LanguageModel: _of_language_model,
     Tagger: _of_tagger,

@@ -99,17 +99,43 @@ export function errorPlace() {
 
 // A choice among models, where there are several.
 export function modelChoice(models, onchange) {
-  const select = element("select", { onchange, "aria-label": "model" }, ...models.map((m) => element("option", { value: m.id }, m.id)));
-  const place = models.length > 1 ? element("label", {}, "model ", select) : element("span", { className: "soft" }, about(models[0]));
+  const select = element("select", { "aria-label": "model" }, ...models.map((m) => element("option", { value: m.id }, m.id)));
+  const facts = about(models[0]);
+  select.addEventListener("change", () => {
+    describe(facts, models.find((model) => model.id === select.value));
+    onchange();
+  });
+  const place = element("span", { className: "choice" }, ...(models.length > 1 ? [element("label", {}, "model ", select)] : []), facts);
   return { place, get value() { return select.value; } };
 }
 
+// A line of facts about a model; `describe` writes it anew where the model has been saved anew.
 export function about(model) {
+  const place = element("span", { className: "soft about" });
+  describe(place, model);
+  return place;
+}
+
+export function describe(place, model) {
+  place.dataset.model = model.id;
+  place.textContent = facts(model);
+}
+
+function facts(model) {
   const { parameters, score } = model.facts;
   const parts = [model.network];
   if (parameters) parts.push(`${parameters.toLocaleString("en")} parameters`);
   if (score) for (const [name, value] of Object.entries(score)) if (name !== "on") parts.push(`${name.replaceAll("_", " ")} ${Number(value).toPrecision(4)} (${score.on})`);
+  if (model.created) {
+    const after = model.updates ? ` after ${model.updates.toLocaleString("en")} updates` : "";
+    parts.push(`saved ${saved(new Date(1000 * model.created))}${after}`);
+  }
   return parts.filter(Boolean).join(" · ");
+}
+
+function saved(time) {
+  const today = time.toDateString() === new Date().toDateString();
+  return time.toLocaleString("en-GB", today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
 }
 
 export function percent(share) {

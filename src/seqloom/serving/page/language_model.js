@@ -69,7 +69,7 @@ function column(model, text, temperature, tokens, error, changed) {
   }
 
   const place = element("section", { className: "card" },
-    element("h3", {}, model.id), element("p", { className: "soft" }, about(model)), next, button, scored, sum);
+    element("h3", {}, model.id), element("p", {}, about(model)), next, button, scored, sum);
   return { place, update };
 }
 

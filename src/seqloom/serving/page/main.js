@@ -1,7 +1,8 @@
 // The page: a tab for each thing that the models of this server can do.
 
-import { element, send } from "./dom.js";
+import { describe, element, send } from "./dom.js";
 import { classifyPanel } from "./classify.js";
+import { describePanel } from "./describe.js";
 import { forecastPanel } from "./forecast.js";
 import { languageModelPanel } from "./language_model.js";
 import { memoryPanel } from "./memory.js";
@@ -14,6 +15,7 @@ import { vectorsPanel } from "./vectors.js";
 const PANELS = [
   { name: "Write", ability: "completions", make: languageModelPanel },
   { name: "Translate", ability: "translate", make: translatePanel },
+  { name: "Describe", ability: "describe", make: describePanel },
   { name: "Classify", ability: "classify", make: classifyPanel },
   { name: "Tag", ability: "tag", make: tagPanel },
   { name: "Forecast", ability: "forecast", make: forecastPanel },
@@ -22,32 +24,62 @@ const PANELS = [
   { name: "Memory", ability: "memory", make: memoryPanel },
 ];
 
-async function main() {
-  const response = await send("/v1/models");
+const LOOKS_MILLISECONDS = 3000;
+
+const nav = document.getElementById("panels"), place = document.getElementById("panel");
+
+async function dataOf(path) {
+  const response = await send(path);
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  const models = (await response.json()).data, trainings = (await (await send("/v1/trainings")).json()).data;
-  const nav = document.getElementById("panels"), place = document.getElementById("panel");
+  return (await response.json()).data;
+}
+
+async function main() {
+  let models = await dataOf("/v1/models");
+  const trainings = await dataOf("/v1/trainings");
+  makeTabs(models, trainings);
+  const panels = nav.childNodes;
+  if (panels.length) ([...panels].find((tab) => hashOf(tab.textContent) === location.hash) ?? panels[0]).click();
+  else place.replaceChildren(element("p", {}, "The models of this server have no panel. Programs can ask them: see API below."));
+  showReports(models);
+  setInterval(async () => {
+    if (document.hidden) return;
+    const now = await dataOf("/v1/models").catch(() => models);
+    if (JSON.stringify(now) === JSON.stringify(models)) return;
+    if (now.length !== models.length) makeTabs(now, trainings);
+    models = now;
+    for (const line of document.querySelectorAll(".about")) describe(line, models.find((model) => model.id === line.dataset.model));
+    showReports(models);
+  }, LOOKS_MILLISECONDS);
+}
+
+function hashOf(name) {
+  return `#${name.toLowerCase()}`;
+}
+
+// The tabs of what the models can do. The panel that is open stays.
+function makeTabs(models, trainings) {
   const able = PANELS.map((panel) => ({ ...panel, models: models.filter((m) => m.abilities.includes(panel.ability)) }))
     .filter((panel) => panel.models.length);
   if (trainings.length) able.push({ name: "Training", make: () => trainingPanel(trainings) });
-  if (!able.length) {
-    place.replaceChildren(element("p", {}, "The models of this server have no panel. Programs can ask them: see API below."));
-  }
-  const tabs = able.map((panel) => element("button", { role: "tab", onclick: () => show(panel) }, panel.name));
-  nav.append(...tabs);
-  nav.addEventListener("keydown", (event) => {
+  const open = nav.querySelector("[aria-selected=true]")?.textContent;
+  const tabs = able.map((panel) => element("button", { role: "tab", "aria-selected": panel.name === open, onclick: () => show(panel) }, panel.name));
+  nav.replaceChildren(...tabs);
+  nav.onkeydown = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step) tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length].focus();
-  });
+  };
   function show(panel) {
     tabs.forEach((tab, number) => tab.setAttribute("aria-selected", able[number] === panel));
     document.title = "Seqloom";
     place.replaceChildren(panel.make(panel.models));
-    history.replaceState(null, "", `#${panel.name.toLowerCase()}`);
+    history.replaceState(null, "", hashOf(panel.name));
   }
-  if (able.length) show(able.find((panel) => `#${panel.name.toLowerCase()}` === location.hash) ?? able[0]);
+}
+
+function showReports(models) {
   const reports = models.flatMap((model) => model.reports.map((file) => [model.id, file]));
-  document.getElementById("reports").append(
+  document.getElementById("reports").replaceChildren(
     ...reports.flatMap(([id, file]) => [" · ", element("a", { href: `/reports/${encodeURIComponent(id)}/${encodeURIComponent(file)}` }, `${id}: ${file}`)]));
 }
 

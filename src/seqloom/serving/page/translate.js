@@ -15,13 +15,13 @@ export function translatePanel(models) {
     const lines = text.value.split("\n").filter((line) => line.trim());
     const body = { model: model.value, input: lines, n_best: Number(count.value), attention: true };
     const { results } = await ask("/v1/translate", body, signal);
-    answer.replaceChildren(...results.map((answers, number) => translated(lines[number], answers)));
+    answer.replaceChildren(...results.map((answers) => translated(answers)));
   }
 
   return element("div", {}, text, element("div", { className: "row" }, model.place, element("label", {}, "answers ", count)), error, answer);
 }
 
-function translated(source, answers) {
+export function translated(answers) {
   const [best] = answers;
   const place = element("section", { className: "card", style: { marginBottom: "1rem" } });
   if (best.alignment) place.append(aligned(best.alignment), element("p", { className: "soft" }, "Point at a word, or move to it with Tab, to see what the model attended to."));

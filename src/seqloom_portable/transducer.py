@@ -1,0 +1,68 @@
+"""What models that generate a sequence given another share: an encoder, a step of the decoder, and the search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom_portable.batching import group_by_length, padded_source
+from seqloom_portable.engine import Arrays, Engine
+from seqloom_portable.folder import Folder
+from seqloom_portable.search import Hypothesis, Search, search_targets
+
+Source = Sequence[int] | NDArray[Any]
+"""Token ids with `<eos>`, or frames of numbers (steps, channels)."""
+
+_BUDGET = 8_000
+"""The largest product of source elements (padding included) and hypotheses in one decoder batch."""
+
+
+class Transducer:
+    """`settings` of the search, as the run was trained with."""
+
+    def __init__(self, folder: Folder, threads: int = 1) -> None:
+        self.folder, self.threads = folder, threads
+        self.settings: dict[str, Any] = folder.manifest["decoding"]
+
+    @cached_property
+    def _encoder(self) -> Engine:
+        return self.folder.engine("encoder", self.threads)
+
+    @cached_property
+    def _step(self) -> Engine:
+        return self.folder.engine("step", self.threads)
+
+    def search(self, sources: Sequence[Source], search: Search, prefix: Sequence[int] = ()) -> list[list[Hypothesis]]:
+        """The hypotheses of each source, the best first. Every target begins with `prefix`."""
+        by_source: list[list[Hypothesis]] = [[] for _ in sources]
+        for places in group_by_length([len(source) for source in sources], max(1, _BUDGET // search.rows)):
+            rows = [np.asarray(sources[place]) for place in places]
+            encoded, first = self.encode(rows)
+
+            def state(count: int, first: Arrays = first, batch: int = len(rows)) -> Arrays:
+                if first:
+                    return {name: np.repeat(part, count, 0) for name, part in first.items()}
+                return self._step.first_state(batch * count)
+
+            hypotheses = search_targets(self.decode_next, state, encoded, rows, [prefix] * len(rows), search)
+            for place, best in zip(places, hypotheses, strict=True):
+                by_source[place] = best
+        return by_source
+
+    def encode(self, rows: Sequence[NDArray[Any]]) -> tuple[Arrays, Arrays]:
+        """The encoded sources, and the decoder's first state if it depends on the source."""
+        source, lengths = padded_source(rows)
+        outputs, _ = self._encoder(source=source, lengths=lengths)
+        first = {name: outputs.pop(name) for name in self._step.state if name in outputs}
+        return outputs, first
+
+    def decode_next(
+        self, token_ids: NDArray[np.int64], state: Arrays, encoded: Arrays
+    ) -> tuple[NDArray[np.float32], Arrays, Any]:
+        """log p(next token | tokens so far, source) in nats (batch, rows, vocab), the new state, and the attention."""
+        outputs, state = self._step(token_ids=token_ids, **state, **encoded)
+        return outputs["log_probs"], state, outputs.get("attention")
