@@ -23,6 +23,14 @@ class Forecast(NamedTuple):
     quantiles: NDArray[Any]
 
 
+def checked_series(values: NDArray[Any]) -> NDArray[np.float64]:
+    """The values of a series, (steps,). Raises PortableError where they are none."""
+    series = np.asarray(values, np.float64)
+    if series.ndim != 1 or len(series) < 2 or not np.isfinite(series).all():
+        raise PortableError("a series needs at least two numbers in one row, none of them missing")
+    return series
+
+
 class Forecaster:
     """`levels` of the quantiles; `horizon`, the number of steps that are forecast; `context`, the number of past steps
     that the model uses; `recursive`, whether it forecasts step by step, and so knows longer horizons."""
@@ -53,9 +61,7 @@ class Forecaster:
         (steps + horizon or more, columns) and `static` (columns,), as numbers scaled as in training. Only a model that
         forecasts step by step knows a `horizon` longer than its own; its sample paths are drawn from `seed`."""
         steps_ahead = self._checked_horizon(horizon)
-        values = np.asarray(values, np.float64)
-        if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
-            raise PortableError("a series needs at least two numbers in one row, none of them missing")
+        values = checked_series(values)
         steps = np.arange(len(values) - self.context, len(values))
         places = np.maximum(steps, 0)
         tables = (

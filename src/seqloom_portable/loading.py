@@ -8,6 +8,7 @@ from typing import Any
 from seqloom_portable.bag_of_words import BagOfWords
 from seqloom_portable.bits import BitPredictor
 from seqloom_portable.classifier import Classifier
+from seqloom_portable.closed_form_forecaster import ClosedFormForecaster
 from seqloom_portable.ctranslate2_models import CTranslate2LanguageModel, CTranslate2Translator
 from seqloom_portable.describer import Describer
 from seqloom_portable.errors import PortableError
@@ -33,6 +34,7 @@ def load(folder: str | Path, threads: int = 1) -> Any:
         "bag of words": BagOfWords,
         "bit predictor": BitPredictor,
         "classifier": Classifier,
+        "closed-form forecaster": ClosedFormForecaster,
         "ctranslate2 language model": CTranslate2LanguageModel,
         "ctranslate2 translator": CTranslate2Translator,
         "describer": Describer,

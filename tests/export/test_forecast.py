@@ -16,12 +16,14 @@ from seqloom.data.series.panel import History
 from seqloom.errors import RequestError
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
+from seqloom.export.supported import condition
 from seqloom.formats.onnx.forecast_network import student_t_polynomials
 from seqloom.models.forecasting.calibration import calibrated
 from seqloom.models.forecasting.forecast import LEVELS
 from seqloom.models.forecasting.network import ForecastNetwork, Sizes, WindowSettings
 from seqloom.nn.layer import layers
 from seqloom.serving.hosted_folder import HostedFolder
+from seqloom.tasks import tasks
 from seqloom.tasks.forecast_networks import networks
 from seqloom_portable.quantiles import of_counts
 from tests.contract.test_layers import SMALL
@@ -143,3 +145,39 @@ def test_a_folder_forecasts_like_its_run(settings: dict[str, Any], tmp_path: Pat
             hosted.forecast(values.tolist(), horizon + 1)
     with pytest.raises(seqloom_portable.PortableError, match="none of them missing"):
         model.forecast(np.array([1.0, np.nan]))
+
+
+@pytest.mark.parametrize("name", ["naive", "seasonal-naive", "drift", "ridge"])
+@pytest.mark.parametrize("past", [False, True])
+def test_forecasts_in_closed_form_need_no_graphs(name: str, past: bool, tmp_path: Path) -> None:
+    path, rng = tmp_path / "series.csv", np.random.default_rng(1)
+    times = np.datetime64("2026-01-01") + np.arange(120)
+    numbers = np.round(50 + 10 * np.sin(np.arange(120) * 2 * np.pi / 7) + rng.standard_normal(120), 3)
+    heats = np.round(rng.standard_normal(120), 3)
+    rows = zip(times, numbers, heats, strict=True)
+    lines = [f"{time},{value},{heat}" if past else f"{time},{value}" for time, value, heat in rows]
+    path.write_text("\n".join(["time,value,heat" if past else "time,value", *lines]) + "\n")
+    settings = {"data.horizon": 9, **({"data.past": "heat"} if past else {})}
+    run = seqloom.train("forecast", path, model=name, out=tmp_path / "run", threads=1, quiet=True, settings=settings)
+    exporters["onnx"](run, tmp_path / "out", ExportOptions())
+    model = seqloom_portable.load(tmp_path / "out")
+    history = run.task.panel(run.trained, str(path)).history(0, 120)  # type: ignore[attr-defined]
+    got = model.forecast(history.values, history.past if model.past_columns else None)
+    expected = list(run.forecast(path))
+    np.testing.assert_allclose(got.point, [row.mean for row in expected], rtol=1e-9)
+    np.testing.assert_allclose(got.quantiles, [row.quantiles for row in expected], rtol=1e-9)
+    assert len(expected) == model.horizon == 9
+    if name == "ridge":
+        with pytest.raises(seqloom_portable.PortableError, match="1 to 9 steps, not 10"):
+            model.forecast(history.values, history.past, horizon=10)
+    else:
+        assert len(model.forecast(history.values, horizon=30).point) == 30
+    if not model.past_columns:
+        hosted = HostedFolder("", tmp_path / "out", threads=1)
+        np.testing.assert_array_equal([step["mean"] for step in hosted.forecast(numbers.tolist(), 0)], got.point)
+
+
+def test_models_that_fit_anew_at_each_forecast_stay() -> None:
+    assert {name for name in tasks["forecast"].models() if condition("onnx", "forecast", name) is None} == {
+        "ar", "ets", "mix", "theta",
+    }  # fmt: skip

@@ -16,18 +16,6 @@ Matrix = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def seasonal_differences(values: Vector, period: int) -> Vector:
-    """y_t - y_{t-period}; of a series that is no longer than a season, the differences of consecutive values."""
-    lag = period if len(values) > period else 1
-    return values[lag:] - values[:-lag]
-
-
-def seasonal_scale(values: Vector, period: int) -> float:
-    """The scale of a series: its mean absolute seasonal difference; 1 if it is constant."""
-    differences = seasonal_differences(values, period)
-    return float(np.abs(differences).mean()) or 1.0 if len(differences) else 1.0
-
-
 class History(NamedTuple):
     """The known part of one series at an origin: `values` (steps,) up to there, the first of them at the step `start`
     of the grid; `past` (steps, columns) covariates known as far; `ahead` (steps + horizon or more, columns) those known

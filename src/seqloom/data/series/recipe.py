@@ -19,11 +19,12 @@ from seqloom.data.growth import of_kind
 from seqloom.data.input_source import content_hash, rereadable
 from seqloom.data.series.columns import Columns, ColumnSettings
 from seqloom.data.series.frequency import Frequency
-from seqloom.data.series.panel import Panel, SeriesData, seasonal_differences, split_in_time
+from seqloom.data.series.panel import Panel, SeriesData, split_in_time
 from seqloom.data.series.table import Categories, SeriesTable, read_panel
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import reading
 from seqloom.runtime import cache_folder
+from seqloom_portable.closed_form import seasonal_differences
 
 _SHORTEST_HORIZON = 6
 

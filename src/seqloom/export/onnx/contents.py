@@ -18,8 +18,10 @@ from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
 from seqloom.models.encoder_decoder import EncoderDecoder
-from seqloom.models.forecasting.forecast import LEVELS
+from seqloom.models.forecasting.forecast import DEVIATES, LEVELS
+from seqloom.models.forecasting.naive import Naive
 from seqloom.models.forecasting.network import ForecastNetwork
+from seqloom.models.forecasting.ridge import Ridge
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import Mixture
 from seqloom.models.ngram.model import NgramModel
@@ -143,6 +145,22 @@ def _mixture(run: Run, folder: Path) -> Facts:
     }
 
 
+def _closed_form(run: Run, folder: Path) -> Facts:
+    """Of ridge regression the maps; naive models have no numbers but those of the intervals."""
+    model: Naive | Ridge = run.model
+    run.codec.save(folder)
+    if isinstance(model, Ridge):
+        write_arrays(folder / "maps.safetensors", model.arrays(), {})
+    return {
+        "levels": list(LEVELS),
+        "deviates": DEVIATES.tolist(),
+        "factors": model.factors.tolist(),
+        "horizon": run.codec.horizon,
+        "period": model.period,
+        "past": run.codec.past if isinstance(model, Ridge) else 0,
+    }
+
+
 def _word_vectors(run: Run, folder: Path) -> Facts:
     table = open_vectors(run.folder)
     arrays = {"vectors": np.asarray(table.matrix, np.float32)}
@@ -166,7 +184,9 @@ _FACTS: dict[type[Any], Callable[[Run], Facts]] = {
 _WITHOUT_GRAPHS: dict[type[Any], tuple[str, Contents]] = {
     BagOfWords: ("bag of words", _bag_of_words),
     Mixture: ("mixture of language models", _mixture),
+    Naive: ("closed-form forecaster", _closed_form),
     NgramModel: ("n-gram language model", _ngram),
+    Ridge: ("closed-form forecaster", _closed_form),
     WordVectors: ("word vectors", _word_vectors),
 }
 """Models that are tables instead of networks: a graph would make them neither smaller nor faster."""

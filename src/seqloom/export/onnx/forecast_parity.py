@@ -18,6 +18,8 @@ from seqloom.models.forecasting.calibration import calibrated
 from seqloom.models.forecasting.distributions import NegativeBinomial
 from seqloom.models.forecasting.forecast import MEDIAN
 from seqloom.models.forecasting.network import ForecastNetwork, Sizes
+from seqloom.run import Run
+from seqloom.tasks.backtest import forecast_histories
 from seqloom_portable.engine import Arrays, Engine
 
 
@@ -75,6 +77,20 @@ class ForecastParity:
             hidden, carried = self.model.layer(torch.from_numpy(elements), carried)
             outputs, state = step(elements=elements, **state)
         check_inputs_matter(step, {"elements": elements, **state}, {})
+
+
+def check_closed_form(run: Run, portable: Any, gate: Gate) -> None:
+    """Compares forecasts of random series of many lengths. Differences are shares of the largest value."""
+    trained, rng = run.trained, np.random.default_rng(1)
+    for steps in (2, 3, 20, 200, 1_000):
+        past = rng.standard_normal((steps, portable.past_columns))
+        for values in (100 + np.cumsum(rng.standard_normal(steps)), rng.standard_normal(steps), np.full(steps, 5.0)):
+            history = History("", 0, values, past, np.zeros((steps, 0)), np.zeros(0))
+            for horizon in (1, portable.horizon):
+                (expected,) = forecast_histories(trained, [history], horizon)
+                got = portable.forecast(values, past, horizon=horizon).quantiles
+                largest = max(1.0, float(np.abs(expected.quantiles).max()))
+                gate.compare(f"quantiles after {steps} steps", got / largest, expected.quantiles / largest)
 
 
 def random_histories(sizes: Sizes, of_counts: bool) -> list[History]:

@@ -17,6 +17,9 @@ LEVELS = (0.025, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.975)
 
 MEDIAN = LEVELS.index(0.5)
 
+DEVIATES = ndtri(np.array(LEVELS))
+"""The quantiles of the standard normal distribution at `LEVELS`."""
+
 
 class Forecast(NamedTuple):
     """`point` (horizon,): the point forecast, near the median, since absolute errors are scored. `quantiles` (horizon,
@@ -29,7 +32,7 @@ class Forecast(NamedTuple):
     @classmethod
     def normal(cls, point: NDArray[np.float64], deviation: NDArray[np.float64]) -> Forecast:
         """With normally distributed errors; one standard deviation for each step ahead."""
-        return cls(point, point[:, None] + deviation[:, None] * ndtri(np.array(LEVELS)))
+        return cls(point, point[:, None] + deviation[:, None] * DEVIATES)
 
     @classmethod
     def of_paths(cls, point: NDArray[np.float64], paths: NDArray[np.float64]) -> Forecast:
@@ -77,6 +80,5 @@ def normal_paths(forecast: Forecast, count: int, seed: int | Sequence[int]) -> N
     rng = np.random.default_rng(seed)
     horizon = len(forecast.point)
     walk = rng.standard_normal((count, horizon)).cumsum(1) / np.sqrt(np.arange(1, horizon + 1))
-    levels = ndtri(np.array(LEVELS))
-    steps = (np.interp(walk[:, h], levels, forecast.quantiles[h]) for h in range(horizon))
+    steps = (np.interp(walk[:, h], DEVIATES, forecast.quantiles[h]) for h in range(horizon))
     return np.stack(list(steps), axis=1)

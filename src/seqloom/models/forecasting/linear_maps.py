@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seqloom.data.series.panel import History, Matrix, SeriesData, Vector, seasonal_scale
-from seqloom.models.forecasting.forecast import Forecast
+from seqloom.data.series.panel import History, Matrix, SeriesData, Vector
+from seqloom.models.forecasting.forecast import DEVIATES
+from seqloom_portable.closed_form import LARGEST_LOG, SMALLEST, LinearMap, features, padded_before, seasonal_scale
 
 _MIN_HISTORY = 2
 _ROWS = 4_096
-_SMALLEST = 1e-12
-_LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True)
@@ -51,12 +49,11 @@ class Map:
 
     def quantiles(self, history: History, period: int, horizon: int) -> Matrix:
         """(horizon, levels) for the first `horizon` steps of the map."""
-        values, past = _last(history.values, self.shape.context), _last(history.past, self.shape.covariate_steps)
-        unit = seasonal_scale(history.values, period)
-        regressors, level, scale = features(values[None], past[None], self.shape, unit)
-        point = (regressors @ self.weights)[0, :horizon] * scale + level[0]
-        quantiles = Forecast.normal(point, self.deviation[:horizon] * scale).quantiles
-        return np.exp(np.minimum(quantiles, _LARGEST_LOG)) if self.shape.log else quantiles
+        return self.portable().quantiles(history.values, history.past, period, horizon, DEVIATES)
+
+    def portable(self) -> LinearMap:
+        shape = self.shape
+        return LinearMap(shape.context, shape.covariate_steps, shape.log, self.weights, self.deviation, self.share)
 
     def errors(self, windows: Windows) -> tuple[Matrix, Matrix]:
         """(rows, horizon): the errors on the scale of the map, and relative to the scale of each series."""
@@ -65,7 +62,7 @@ class Map:
         if not self.shape.log:
             return errors, errors * (windows.scale / windows.unit)
         actual = np.exp(windows.targets + windows.level)
-        return errors, (actual - np.exp(np.minimum(forecast + windows.level, _LARGEST_LOG))) / windows.unit
+        return errors, (actual - np.exp(np.minimum(forecast + windows.level, LARGEST_LOG))) / windows.unit
 
 
 @dataclass(frozen=True)
@@ -92,20 +89,8 @@ class NormalEquations:
     def weights(self, strength: float) -> Matrix:
         """(X'X + penalty I)^-1 X'Y; the penalty is `strength` times the mean square of the regressors."""
         size = len(self.squares)
-        penalty = strength * np.trace(self.squares) / size + _SMALLEST
+        penalty = strength * np.trace(self.squares) / size + SMALLEST
         return np.linalg.solve(self.squares + penalty * np.eye(size), self.moments)
-
-
-def features(values: Matrix, past: NDArray[np.float64], shape: Shape, unit: float) -> tuple[Matrix, Matrix, float]:
-    """From (rows, context) values and (rows, covariate steps, columns) covariates of a series with the scale `unit`:
-    the regressors (rows, regressors), the level (rows, 1) and the scale: forecast = prediction * scale + level."""
-    values = np.log(np.maximum(values, _SMALLEST)) if shape.log else values
-    level = values[:, -1:]
-    scale = 1.0 if shape.log else unit
-    parts = [(values - level) / scale, np.ones_like(level)]
-    if past.size:
-        parts.append((past - past[:, -1:]).reshape(len(past), -1))
-    return np.concatenate(parts, axis=1), level, scale
 
 
 def blocks(data: SeriesData, shape: Shape, period: int, size: int = _ROWS) -> Iterator[Windows]:
@@ -130,28 +115,17 @@ def _blocks_of_series(data: SeriesData, shape: Shape, period: int, size: int) ->
         values = data.panel.of(series)[:end]
         past = data.panel.past[data.panel.offsets[series] : data.panel.offsets[series] + end]
         missing = max(shape.context - begin, 0)
-        padded = _padded(values, missing)
+        padded = padded_before(values, missing)
         windows = np.lib.stride_tricks.sliding_window_view(padded, shape.context + shape.horizon)
         windows = windows[begin + missing - shape.context :]
         unit = seasonal_scale(values, period)
-        covariates = _padded(past, missing)
+        covariates = padded_before(past, missing)
         for at in range(0, len(windows), size):
             block = windows[at : at + size]
             rows = np.arange(at, at + len(block))[:, None] + begin + missing
             recent = covariates[rows + np.arange(-shape.covariate_steps, 0)]
-            regressors, level, scale = features(block[:, : shape.context], recent, shape, unit)
+            regressors, level, scale = features(block[:, : shape.context], recent, shape.log, unit)
             ahead = block[:, shape.context :]
-            targets = np.log(np.maximum(ahead, _SMALLEST)) if shape.log else ahead
+            targets = np.log(np.maximum(ahead, SMALLEST)) if shape.log else ahead
             scales = np.full_like(level, scale), np.full_like(level, unit)
             yield Windows(regressors, (targets - level) / scale, level, *scales)
-
-
-def _padded(values: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
-    """The values after `steps` repetitions of the first one."""
-    return np.concatenate([np.repeat(values[:1], steps, axis=0), values])
-
-
-def _last(values: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
-    """The last `steps` values; where there are fewer, the first one is repeated before them."""
-    padded = _padded(values, max(steps - len(values), 0))
-    return padded[len(padded) - steps :]

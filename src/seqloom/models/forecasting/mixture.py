@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
-from seqloom.data.series.panel import History, SeriesData, seasonal_scale
+from seqloom.data.series.panel import History, SeriesData
 from seqloom.models.forecasting.ar import Autoregressive
 from seqloom.models.forecasting.calibration import validation_origins
 from seqloom.models.forecasting.combination import AutoregressionSettings
@@ -22,6 +22,7 @@ from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import Drift, NaiveSettings, SeasonalNaive
 from seqloom.models.forecasting.network import CalibratedNetwork, ForecastNetwork
 from seqloom.models.forecasting.statistical import ETS, Theta
+from seqloom_portable.closed_form import seasonal_scale
 
 CLASSICS: Mapping[str, tuple[type[LocalForecaster], type[Settings]]] = {
     "ar": (Autoregressive, AutoregressionSettings),

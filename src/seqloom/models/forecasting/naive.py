@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from seqloom.config import Settings
 from seqloom.data.series.panel import History, Vector
 from seqloom.models.forecasting.forecast import Forecast
 from seqloom.models.forecasting.local import QuantileForecaster
+from seqloom_portable import closed_form
 
 
 class NaiveSettings(Settings):
@@ -25,8 +24,7 @@ class Naive(QuantileForecaster):
     settings: ClassVar[type[Settings]] = NaiveSettings
 
     def forecast(self, history: History, horizon: int) -> Forecast:
-        values, ahead = history.values, np.arange(1, horizon + 1)
-        return Forecast.normal(np.full(horizon, values[-1]), _deviation(np.diff(values)) * np.sqrt(ahead))
+        return Forecast.normal(*closed_form.naive(history.values, self.period, horizon))
 
 
 class SeasonalNaive(Naive):
@@ -44,21 +42,9 @@ class Drift(Naive):
     description = "The line through the first and the last value."
 
     def forecast(self, history: History, horizon: int) -> Forecast:
-        values, ahead = history.values, np.arange(1, horizon + 1)
-        steps = max(len(values) - 1, 1)
-        slope = (values[-1] - values[0]) / steps
-        deviation = _deviation(np.diff(values) - slope) * np.sqrt(ahead * (1 + ahead / steps))
-        return Forecast.normal(values[-1] + ahead * slope, deviation)
+        return Forecast.normal(*closed_form.drift(history.values, self.period, horizon))
 
 
 def seasonal_naive(values: Vector, period: int, horizon: int) -> Forecast:
     """The seasonal naive forecast; of a series shorter than a season, its last value."""
-    period = period if len(values) >= period else 1
-    ahead = np.arange(horizon)
-    deviation = _deviation(values[period:] - values[:-period]) * np.sqrt(ahead // period + 1)
-    return Forecast.normal(values[len(values) - period + ahead % period], deviation)
-
-
-def _deviation(errors: Vector) -> float:
-    """The root mean square; 0 if there are no errors."""
-    return float(np.sqrt((errors**2).mean())) if len(errors) else 0.0
+    return Forecast.normal(*closed_form.seasonal_naive(values, period, horizon))

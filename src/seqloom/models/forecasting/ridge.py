@@ -15,10 +15,11 @@ from seqloom.data.series.panel import History, SeriesData, Vector
 from seqloom.data.series.recipe import SeriesCodec
 from seqloom.errors import RequestError
 from seqloom.models.forecasting.calibration import factors_on
-from seqloom.models.forecasting.forecast import MEDIAN, Forecast
+from seqloom.models.forecasting.forecast import DEVIATES, MEDIAN, Forecast
 from seqloom.models.forecasting.linear_maps import Map, NormalEquations, Shape, blocks
 from seqloom.models.forecasting.local import QuantileForecaster
 from seqloom.models.forecasting.stacking import stacked
+from seqloom_portable.closed_form import averaged
 
 _PERIODS = (1, 2, 3, 4, 8, 14, 21)
 """Lengths of the windows that are compared, in periods."""
@@ -120,11 +121,8 @@ class Ridge(QuantileForecaster):
                 "the model forecasts all steps at once, no more than it was trained for", got=horizon, expected=trained,
                 hint="train with --set data.horizon=..",
             )  # fmt: skip
-        quantiles = np.average(
-            [fitted.quantiles(history, self.period, horizon) for fitted in self.maps],
-            axis=0,
-            weights=[fitted.share for fitted in self.maps],
-        )
+        maps = [fitted.portable() for fitted in self.maps]
+        quantiles = averaged(maps, history.values, history.past, self.period, horizon, DEVIATES)
         return Forecast(quantiles[:, MEDIAN], quantiles)
 
     def num_parameters(self) -> int:
