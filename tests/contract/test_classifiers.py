@@ -18,6 +18,7 @@ from seqloom.models.bag_of_words import BagOfWords, BagSettings
 from seqloom.models.class_model import ClassModel
 from seqloom.models.classifier import Classifier, layout, layouts, network_settings
 from seqloom.models.encoder_decoder import Frames, Tokens
+from seqloom.models.target_outputs import ClassOutput, LabelSetOutput, NumberOutput, TargetOutput
 from seqloom.storage.tensors import load_model_tensors, model_tensors
 
 VOCAB, CHANNELS, CLASSES = 20, 3, 4
@@ -59,10 +60,11 @@ def build(case: tuple[str, str, bool]) -> ClassModel:
     torch.manual_seed(1)
     weights = torch.tensor([0.5, 1.0, 1.5, 1.0])
     if name == "bow":
-        model: ClassModel = BagOfWords.learn(*texts(), VOCAB, weights, BAG)
+        ids, offsets, class_ids = texts()
+        model: ClassModel = BagOfWords.learn(ids, offsets, (np.arange(40), class_ids), VOCAB, ClassOutput(weights), BAG)
     else:
         source = Frames(CHANNELS) if frames else Tokens(VOCAB)
-        model = Classifier.build(layout(name), settings(name, pool), source, weights)
+        model = Classifier.build(layout(name), settings(name, pool), source, ClassOutput(weights))
     model = model.double()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -110,7 +112,7 @@ def test_what_stands_in_padding_changes_nothing(model: ClassModel, source: Tenso
 
 def test_the_loss_is_of_what_counts(model: ClassModel, source: Tensor) -> None:
     """Weights of classes and temperature: the first in training alone."""
-    log_probs = model.log_probs(source, LENGTHS).logits
+    log_probs = model.answers(source, LENGTHS).logits
     assert not log_probs.requires_grad
     chosen = -log_probs[torch.arange(3), CLASS_IDS]
     some = torch.tensor([True, False, True])
@@ -123,7 +125,7 @@ def test_the_loss_is_of_what_counts(model: ClassModel, source: Tensor) -> None:
     torch.testing.assert_close(model.train().loss(source, LENGTHS, CLASS_IDS).float(), weighted, rtol=1e-4, atol=1e-4)
     model.eval().temperature.fill_(3.0)
     torch.testing.assert_close(
-        model.log_probs(source, LENGTHS).logits.float(),
+        model.answers(source, LENGTHS).logits.float(),
         torch.log_softmax(model(source, LENGTHS).logits.float() / 3, dim=1),
     )
 
@@ -157,7 +159,7 @@ def test_a_network_is_built_again_from_its_tensors(
         else Classifier.rebuild(layout(name), settings(name, pool), tensors)
     )
     load_model_tensors(again.double(), tensors, PATH)
-    torch.testing.assert_close(again.eval().log_probs(source, LENGTHS), model.log_probs(source, LENGTHS))
+    torch.testing.assert_close(again.eval().answers(source, LENGTHS), model.answers(source, LENGTHS))
 
 
 def test_what_is_pooled_is_what_is_read(model: ClassModel, source: Tensor) -> None:
@@ -180,3 +182,57 @@ def test_streamed_is_the_whole(name: str) -> None:
         streamed = Classifier.rebuild(layout(name), settings(name, pool), tensors, chunk_size).double().eval()
         load_model_tensors(streamed, tensors, PATH)
         torch.testing.assert_close(streamed(source, LENGTHS), whole(source, LENGTHS))
+
+
+OUTPUTS: dict[str, tuple[TargetOutput, Tensor]] = {
+    "class": (ClassOutput(torch.ones(4)), CLASS_IDS),
+    "labels": (LabelSetOutput(torch.ones(4)), torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]])),
+    "number": (NumberOutput(3.0, 2.0), torch.tensor([1.5, 3.0, -2.0])),
+}
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("name", ["bow", *layouts()])
+def test_every_model_has_every_target(name: str, kind: str) -> None:
+    """Its loss reaches every parameter, its answers are in range, and it is built again from its tensors."""
+    target, targets = OUTPUTS[kind]
+    if name == "bow":
+        ids, offsets, class_ids = texts()
+        model: ClassModel = BagOfWords.learn(ids, offsets, (np.arange(40), class_ids), VOCAB, target, BAG)
+    else:
+        pool = "attention" if layout(name).attends else "max"
+        model = Classifier.build(layout(name), settings(name, pool), Tokens(VOCAB), target)
+    source = torch.randint(4, VOCAB, (3, 5))
+    model.train().loss(source, LENGTHS, targets).backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    answers = model.eval().answers(source, LENGTHS).logits
+    assert answers.shape == (3, target.size)
+    total = model.loss(source, LENGTHS, targets)
+    if kind == "class":
+        torch.testing.assert_close(answers.exp().sum(1), torch.ones(3))
+    elif kind == "labels":
+        expected = torch.nn.functional.binary_cross_entropy(answers.exp(), targets, reduction="sum")
+        torch.testing.assert_close(total, expected)
+    else:
+        torch.testing.assert_close(total, ((answers[:, 0] - targets) / 2).square().sum())
+    tensors = model_tensors(model)
+    pool = "attention" if name != "bow" and layout(name).attends else "max"
+    again: ClassModel = (
+        BagOfWords.rebuild(BAG, tensors)
+        if name == "bow"
+        else Classifier.rebuild(layout(name), settings(name, pool), tensors)
+    )
+    load_model_tensors(again, tensors, PATH)
+    torch.testing.assert_close(again.eval().answers(source, LENGTHS).logits, answers)
+    assert again.target.kind == kind
+
+
+def test_one_group_of_texts_may_have_several_labels() -> None:
+    """The weights of the n-grams of a bag are those of log-count ratios over every label by itself."""
+    ids, offsets, class_ids = texts()
+    single = BagOfWords.learn(ids, offsets, (np.arange(40), class_ids), VOCAB, OUTPUTS["class"][0], BAG)
+    doubled = BagOfWords.learn(
+        ids, offsets, (np.repeat(np.arange(40), 2), np.repeat(class_ids, 2) * 2 + np.tile([0, 1], 40)), VOCAB,
+        LabelSetOutput(torch.ones(2 * CLASSES)), BAG,
+    )  # fmt: skip
+    torch.testing.assert_close(single.feature_weights, doubled.feature_weights)

@@ -14,6 +14,7 @@ from seqloom.decoding import decision
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.decision import Decision, decide, fit_temperature
 from seqloom.models.class_model import ClassLogits, ClassModel
+from seqloom.models.target_outputs import ClassOutput
 
 
 class Sums(ClassModel):
@@ -31,11 +32,11 @@ def test_decisions_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decision, "_ELEMENTS_AT_ONCE", 12)
     monkeypatch.setattr("seqloom.decoding.batching._WINDOW", 7)
     rows = [np.arange(n % 5 + 1) * (-1) ** n for n in range(20)]
-    model = Sums(torch.ones(3), 0.0)
+    model = Sums(ClassOutput(torch.ones(3)), 0.0)
     model.temperature.fill_(2.0)
     for row, decided in zip(rows, decide(model, rows, torch.device("cpu")), strict=True):
         total = torch.tensor([row.sum(), -row.sum(), 0.0])
-        np.testing.assert_allclose(decided.log_probs, torch.log_softmax(total / 20, 0), atol=1e-6)
+        np.testing.assert_allclose(decided.outputs, torch.log_softmax(total / 20, 0), atol=1e-6)
         assert decided.attention is not None
         assert decided.attention.tolist() == [0.0] * (len(row) - 1) + [1.0]
 

@@ -18,6 +18,7 @@ from tests.support.labelled import write_labelled, write_series
 from tests.support.pairs import write_pairs
 from tests.support.sentences import write_sentences
 from tests.support.sounds import spoken, write_recordings, write_wav
+from tests.support.targets import write_label_sets, write_numbers
 from tests.support.texts import write_text
 from tests.support.training_here import train_here
 from tests.support.vectors_with_texts import write_archive, write_scenes
@@ -87,6 +88,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for labelled in ("labelled.tsv", "questions.tsv", "languages.tsv"):
         write_labelled(tmp_path / labelled)
     write_labelled(tmp_path / "more.tsv", examples=20, seed=6)
+    write_label_sets(tmp_path / "sets.tsv")
+    write_numbers(tmp_path / "ratings.tsv")
     write_series(tmp_path / "clips.ts")
     (tmp_path / "rated.tsv").write_text("w1 w2\tw1 w3\t4\nw4\tw5 w6\t1\nw1\tw2\t2\n" * 2)
     (tmp_path / "wordsim353.tsv").write_text("king\tqueen\t8.6\nking\tcup\t1.2\nman\twoman\t8.3\ncup\tmug\t9\n")

@@ -24,6 +24,8 @@ def telling_tokens(train: Any) -> dict[str, str]:
     """
     if not isinstance(train, LabelledData) or not isinstance(train.sources, TokenFile):
         return {}
+    if train.codec.targets.kind != "class":
+        return {}
     tokenizer, labels = train.codec.tokenizer, train.codec.labels.names
     assert tokenizer is not None
     classes, known = len(labels), train.class_ids >= 0

@@ -83,7 +83,7 @@ def _worst_examples(
 def example_losses(scores: ExampleScores, lower_is_better: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
     """(examples,): how badly each example is answered. For a ratio and a perplexity, its own loss per target;
     otherwise its influence on the metric."""
-    if scores.metric in ("ratio", "perplexity"):
+    if scores.metric in ("ratio", "perplexity", "rmse"):
         values = scores.sums[:, 0] / np.maximum(scores.sums[:, 1], 1)
         return values if lower_is_better else -values
     values = scores.pseudo_values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +15,15 @@ from numpy.typing import NDArray
 from seqloom.data.corpus import Recipe
 from seqloom.data.example import Frames, Labelled, Source, content
 from seqloom.data.frames import FrameCodec, FrameFile
-from seqloom.data.growth import grown_names, other_data
+from seqloom.data.growth import other_data
 from seqloom.data.labels import Labels
+from seqloom.data.target_file import TargetFile, TargetWriter
+from seqloom.data.targets import ClassTargets, TargetKind, Targets, learn_targets, read_targets
 from seqloom.data.text_codec import TextCodec, train_tokenizer
 from seqloom.data.token_file import TokenFile, UnknownTokens
 from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import make_folder, read_lines, writing
+from seqloom.files import make_folder, read_lines
 from seqloom.storage.flat_file import LineFileWriter
 
 _LABELS = "labels.json"
@@ -28,20 +31,25 @@ _LABELS = "labels.json"
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Example i is row i of `sources`; `class_ids[i]` is the id of its label, or `UNSEEN`. `text`: a file with a line
-    for each example: the label, a tab and the text, which is empty for numbers."""
+    """Example i is row i of `sources`, and its target is row i of `targets`. `text`: a file with a line for each
+    example: the target, a tab and the text, which is empty for numbers."""
 
     sources: TokenFile | FrameFile
-    class_ids: NDArray[np.int64]
+    targets: TargetFile
     text: Path
     codec: LabelledCodec
 
     def __len__(self) -> int:
-        return len(self.class_ids)
+        return len(self.targets)
 
     @property
     def num_lines(self) -> int:
-        return len(self.class_ids)
+        return len(self.targets)
+
+    @property
+    def class_ids(self) -> NDArray[np.int64]:
+        """The id of the label of each example, or `UNSEEN`, where each has one."""
+        return self.targets.numbers
 
     def unknown(self) -> UnknownTokens:
         return self.sources.unknown() if isinstance(self.sources, TokenFile) else UnknownTokens(0, 0)
@@ -57,7 +65,7 @@ class LabelledData:
 
     @property
     def labels(self) -> list[str]:
-        """The label of each example, seen in training or not."""
+        """The target of each example as text: its label, seen in training or not; its labels; its number."""
         return [label for label, _ in self._lines]
 
     def shown(self, number: int) -> str:
@@ -77,39 +85,54 @@ class ExtraVocabulary(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelledCodec:
-    """The labels (`labels.json`), and the tokenizer or the channel scales that turn sources into numbers."""
+    """The targets (`labels.json`), and the tokenizer or the channel scales that turn sources into numbers."""
 
     data_kind: ClassVar[str] = "examples with labels"
 
-    labels: Labels
+    targets: Targets
     sources: TextCodec | FrameCodec
 
     @classmethod
     def load(cls, folder: Path) -> LabelledCodec:
         kind = TextCodec if (folder / "tokenizer.json").exists() else FrameCodec
-        return cls(Labels.load(folder / _LABELS), kind.load(folder))
+        return cls(read_targets(folder / _LABELS), kind.load(folder))
 
     def save(self, folder: Path) -> None:
-        self.labels.save(folder / _LABELS)
+        self.targets.save(folder / _LABELS)
         self.sources.save(folder)
 
     def fingerprint(self) -> str:
-        return "\0".join([*self.labels.names, self.sources.fingerprint()])
+        if isinstance(self.targets, ClassTargets):
+            return "\0".join([*self.labels.names, self.sources.fingerprint()])  # that of earlier runs
+        return "\0".join([json.dumps(self.targets.to_json()), self.sources.fingerprint()])
 
     def facts(self) -> dict[str, int]:
-        return {**self.sources.facts(), "classes": len(self.labels)}
+        return {**self.sources.facts(), **self.targets.facts()}
 
     def begin_from(self, earlier: Any) -> LabelledCodec:
         """Numbers are scaled as in the earlier run."""
         if not self.reads_text:
             if not isinstance(earlier, LabelledCodec) or earlier.reads_text or earlier.channels != self.channels:
                 raise other_data(earlier, self)
-            return LabelledCodec(self._labels_after(earlier), earlier.sources)
-        return LabelledCodec(self._labels_after(earlier), cast(TextCodec, self.sources).begin_from(earlier))
+            return LabelledCodec(self._targets_after(earlier), earlier.sources)
+        return LabelledCodec(self._targets_after(earlier), cast(TextCodec, self.sources).begin_from(earlier))
 
-    def _labels_after(self, earlier: Any) -> Labels:
-        before = earlier.labels.names if isinstance(earlier, LabelledCodec) else ()
-        return Labels(grown_names(before, self.labels.names))
+    def _targets_after(self, earlier: Any) -> Targets:
+        if not isinstance(earlier, LabelledCodec):
+            return self.targets
+        if earlier.targets.kind != self.targets.kind:
+            raise RequestError(
+                "a run initialised from another predicts what that does",
+                where="data.target",
+                got=self.targets.kind,
+                expected=earlier.targets.kind,
+            )
+        return self.targets.after(earlier.targets)
+
+    @property
+    def labels(self) -> Labels:
+        """The labels that can be predicted; none if numbers are."""
+        return self.targets.labels
 
     @property
     def source_tokenizer(self) -> Tokenizer | None:
@@ -171,31 +194,31 @@ class LabelledCodec:
         return LabelledWriter(folder, self)
 
     def open(self, folder: Path) -> LabelledData:
-        class_ids = np.load(folder / "class_ids.npy", mmap_mode="r")
-        return LabelledData(self.sources.open(folder / "sources"), class_ids, folder / "text.tsv", self)
+        targets = TargetFile.open(folder)
+        return LabelledData(self.sources.open(folder / "sources"), targets, folder / "text.tsv", self)
 
 
 class LabelledWriter:
-    """Writes sources, class ids and text into `folder`."""
+    """Writes sources, targets and text into `folder`."""
 
     def __init__(self, folder: Path, codec: LabelledCodec) -> None:
-        self._folder, self._codec = make_folder(folder), codec
+        make_folder(folder)
+        self._codec = codec
         self._sources = codec.sources.writer(folder / "sources")
-        self._class_ids: list[int] = []
+        self._targets = TargetWriter(folder, codec.targets)
         self._text = LineFileWriter(folder / "text.tsv")
 
     def add(self, examples: list[Labelled]) -> None:
         for example in examples:
             self._codec.check(example.source)
         self._sources.add([example.source for example in examples])  # type: ignore[misc]
-        self._class_ids += self._codec.labels.ids([example.label for example in examples])
+        self._targets.add([example.label for example in examples])
         self._text.add(f"{label}\t{source if isinstance(source, str) else ''}" for label, source in examples)
 
     def finish(self) -> None:
         self._sources.finish()
         self._text.close()
-        with writing(self._folder):
-            np.save(self._folder / "class_ids.npy", np.array(self._class_ids, dtype=np.int64))
+        self._targets.finish()
 
     def discard(self) -> None:
         self._text.discard()
@@ -207,9 +230,11 @@ def labelled_recipe(
     settings: TokenizerSettings,
     by_steps: bool = False,
     more: ExtraVocabulary | None = None,
+    target: TargetKind = "class",
+    separator: str = "",
 ) -> Recipe[Labelled, LabelledData]:
     """How the examples that `read` yields become data. `settings`: the tokenizer of texts; `more`: words added to the
-    vocabulary of a word tokenizer. `by_steps`: see `along`."""
+    vocabulary of a word tokenizer. `by_steps`: see `along`. `separator`: that of sets of labels; empty: recognised."""
 
     def read_along(path: str) -> Iterator[Labelled]:
         for label, source in read(path):
@@ -219,24 +244,26 @@ def labelled_recipe(
         first = next(iter(examples()), None)
         if first is None:
             raise SeqloomError("there is nothing to train on", where=where, expected="at least two labelled examples")
-        labels = Labels.learn((example.label for example in examples()), where)
+        targets = learn_targets((example.label for example in examples()), target, separator, where)
         sources = (example.source for example in examples())
         if isinstance(first.source, str):
             tokenizer = train_tokenizer(sources, settings, where)  # type: ignore[arg-type]
             if more is not None and settings.kind == "word":
                 tokenizer = tokenizer.with_words(more.read(), settings.most_tokens)
-            return LabelledCodec(labels, TextCodec(tokenizer))
-        return LabelledCodec(labels, FrameCodec.learn(sources))  # type: ignore[arg-type]
+            return LabelledCodec(targets, TextCodec(tokenizer))
+        return LabelledCodec(targets, FrameCodec.learn(sources))  # type: ignore[arg-type]
 
     key = f"{settings.model_dump_json()} {by_steps} {more.mark if more is not None else ''}"
+    key += "" if target == "class" else f" {target} {separator!r}"
     return Recipe(
         read_along,
         learn,
         LabelledCodec.load,
         key,
         identity=lambda example: content(example.source),
-        stratum=lambda example: example.label,
-        check=lambda codec, where: codec.labels.check_several(where),
+        # Numbers and sets of labels are as many as examples: chance alone keeps their proportions.
+        stratum=lambda example: example.label if target == "class" else "",
+        check=lambda codec, where: codec.targets.check(where),
     )
 
 

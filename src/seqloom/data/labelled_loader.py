@@ -1,4 +1,4 @@
-"""Labelled examples in batches of similar length: the input is the `source`, the class is the only target of a row."""
+"""Labelled examples in batches of similar length: the input is the `source`; a row has one step with its target."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ class LabelledLoader:
     def batch(self, epoch: int, step: int) -> Batch:
         numbers = self._buckets.epoch(epoch)[step]
         source, lengths = self._source(numbers, epoch, step)
-        targets = torch.from_numpy(self.data.class_ids[numbers])[:, None]
-        seen = targets != UNSEEN
+        # `inputs` only says how many rows there are; `seen`: an unknown class counts nothing.
+        targets = torch.from_numpy(self.data.codec.targets.batch(self.data.targets.rows(numbers)))[:, None]
+        inputs = torch.zeros((len(numbers), 1), dtype=torch.int64)
+        seen = (targets != UNSEEN) if targets.dtype == torch.int64 else None
         return Batch(
-            inputs=torch.zeros_like(targets),
+            inputs=inputs,
             targets=targets,
-            scored=None if bool(seen.all()) else seen,
+            scored=None if seen is None or bool(seen.all()) else seen,
             source=source,
             source_lengths=lengths,
         )

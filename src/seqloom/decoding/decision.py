@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.batching import Source, padded_source, run_in_batches
@@ -35,10 +36,40 @@ class Decision(NamedTuple):
         return plain if self.alignment is None else plain | {"alignment": self.alignment.to_json()}
 
 
-class Decided(NamedTuple):
-    """The result for one sequence. `log_probs`: (classes,), in nats; `attention`: (length,), if the model has it."""
+class LabelSet(NamedTuple):
+    """The labels above their thresholds. `text`: the labels, as the data separates them; `probabilities`: of all
+    labels, the most probable first; `score`: the log-probability that these labels hold, and no others."""
 
-    log_probs: NDArray[np.float32]
+    text: str
+    labels: tuple[str, ...]
+    probabilities: Mapping[str, float]
+    score: float
+    alignment: Alignment | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        rounded = {label: round(probability, 6) for label, probability in self.probabilities.items()}
+        plain: dict[str, Any] = {"labels": list(self.labels), "probabilities": rounded}
+        return plain if self.alignment is None else plain | {"alignment": self.alignment.to_json()}
+
+
+class Number(NamedTuple):
+    """A predicted number. There are no others to choose from, so its score is 0."""
+
+    text: str
+    number: float
+    score: float = 0.0
+    alignment: Alignment | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        plain: dict[str, Any] = {"number": self.number}
+        return plain if self.alignment is None else plain | {"alignment": self.alignment.to_json()}
+
+
+class Decided(NamedTuple):
+    """The result for one sequence. `outputs`: the log-probabilities of classes or labels in nats, or one number;
+    `attention`: (length,), if the model has it."""
+
+    outputs: NDArray[np.float32]
     attention: NDArray[np.float32] | None
 
 
@@ -50,14 +81,14 @@ def decide(model: ClassModel, rows: Sequence[Source], device: torch.device) -> I
 @torch.inference_mode()
 def _decide_batch(model: ClassModel, rows: Sequence[Source], device: torch.device) -> list[Decided]:
     source, lengths = padded_source(rows)
-    classified = model.log_probs(source.to(device), lengths.to(device))
-    log_probs = classified.logits.cpu().numpy()
+    classified = model.answers(source.to(device), lengths.to(device))
+    outputs = classified.logits.cpu().numpy()
     if classified.attention is None:
-        return [Decided(row, None) for row in log_probs]
+        return [Decided(row, None) for row in outputs]
     attention = classified.attention.float().cpu().numpy()
     return [
         Decided(row, weights[: len(source_row)])
-        for row, weights, source_row in zip(log_probs, attention, rows, strict=True)
+        for row, weights, source_row in zip(outputs, attention, rows, strict=True)
     ]
 
 
@@ -66,14 +97,30 @@ def fit_temperature(log_probs: Tensor, class_ids: Tensor) -> float:
 
     `log_probs`: (examples, classes), or logits; `class_ids`: (examples,). A normal prior with variance 1 keeps the
     logarithm of the temperature near 0, so that a few examples, all of them right, do not make every probability 1.
-    Golden-section search over the logarithm, in which the loss has one minimum.
     """
+    log_probs = log_probs.double()
+    return _best_temperature(lambda t: F.cross_entropy(log_probs / t, class_ids, reduction="sum"))
+
+
+def fit_label_temperature(log_probs: Tensor, targets: Tensor) -> float:
+    """The same for independent labels. `log_probs`: (examples, labels), of each label; `targets`: zeros and ones."""
+    logits = log_odds(log_probs.double())
+    return _best_temperature(
+        lambda t: F.binary_cross_entropy_with_logits(logits / t, targets.double(), reduction="sum")
+    )
+
+
+def log_odds(log_probs: Tensor) -> Tensor:
+    """log(p / (1 - p)) of the logarithms of probabilities."""
+    return log_probs - torch.log(-torch.expm1(log_probs.clamp(max=-1e-12)))
+
+
+def _best_temperature(nats: Callable[[float], Tensor]) -> float:
+    """Golden-section search over the logarithm of the temperature, in which the loss has one minimum."""
 
     def loss(log_temperature: float) -> float:
-        nats = torch.nn.functional.cross_entropy(log_probs / math.exp(log_temperature), class_ids, reduction="sum")
-        return float(nats) + 0.5 * log_temperature**2
+        return float(nats(math.exp(log_temperature))) + 0.5 * log_temperature**2
 
-    log_probs = log_probs.double()
     low, high, ratio = math.log(_COLDEST), math.log(_HOTTEST), (math.sqrt(5) - 1) / 2
     while high - low > 1e-4:
         lower, upper = high - ratio * (high - low), low + ratio * (high - low)

@@ -40,19 +40,19 @@ th:first-child, td:first-child { padding-left: 0 } .name { text-align: left; ove
 def diagnosis_page(diagnosis: Diagnosis, title: str, about: str = "") -> Page:
     """The page. Everything in it is escaped; it loads nothing from anywhere. `about` is a line below the title."""
     places = labels_to_show(diagnosis.confusion)
-    matrix = confusion_map(diagnosis.confusion, places)
+    matrix = [confusion_map(diagnosis.confusion, places)] if places else []
     calibration: list[Figure] = []
     if diagnosis.bins:
         calibration = [reliability_diagram(diagnosis.bins), confidence_histogram(diagnosis.bins)]
     parts = [
         f'<h1>{escape(title)}</h1><p class="soft">{escape(about)}</p>',
         _scores(diagnosis.scores),
-        _confusion(diagnosis.confusion, len(places), matrix),
+        *(_confusion(diagnosis.confusion, len(places), figure) for figure in matrix),
         _classes(diagnosis.classes),
         _reliability(diagnosis.bins, calibration),
         _mistakes(diagnosis.mistakes),
     ]
-    return Page(title, "\n".join(part for part in parts if part), [matrix, *calibration], TILES_STYLE + _STYLE)
+    return Page(title, "\n".join(part for part in parts if part), [*matrix, *calibration], TILES_STYLE + _STYLE)
 
 
 def _scores(scores: dict[str, float]) -> str:

@@ -98,8 +98,8 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a model gets right and wrong. `scores` by name; `classes`: labels, or types of spans; `mistakes`: the most
-    confident first; `bins` is empty without probabilities."""
+    """What a model gets right and wrong. `scores` by name; `classes`: labels, or types of spans; `confusion` has no
+    labels where examples have several; `mistakes`: the most confident first; `bins` is empty without probabilities."""
 
     scores: dict[str, float]
     classes: list[ClassScores]

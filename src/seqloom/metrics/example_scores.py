@@ -63,6 +63,14 @@ def _perplexity(totals: Sums) -> float:
     return math.exp(min(_ratio(totals), 700.0))
 
 
+def _rmse(totals: Sums) -> float:
+    return math.sqrt(_ratio(totals))
+
+
+def _rmse_gradient(totals: Sums) -> Sums:
+    return _ratio_gradient(totals) / max(2 * _rmse(totals), 1e-12)
+
+
 def _f1(totals: Sums) -> float:
     """Columns: the numbers of spans that are right, expected and predicted."""
     right, expected, predicted = totals
@@ -107,6 +115,7 @@ def _bleu_gradient(totals: Sums) -> Sums:
 _METRICS = {
     "ratio": _Metric(_ratio, _ratio_gradient),
     "perplexity": _Metric(_perplexity, lambda totals: _perplexity(totals) * _ratio_gradient(totals)),
+    "rmse": _Metric(_rmse, _rmse_gradient),
     "f1": _Metric(_f1, _f1_gradient),
     "bleu": _Metric(_bleu, _bleu_gradient),
 }

@@ -18,6 +18,7 @@ from seqloom.errors import RequestError
 from seqloom.models.class_model import ClassLogits, ClassModel
 from seqloom.models.ngram_features import NGrams, SequenceNGrams, learn_ngrams
 from seqloom.models.ngram_union import united
+from seqloom.models.target_outputs import TargetOutput, saved_output
 
 _ROWS_AT_ONCE = 4_096
 
@@ -34,7 +35,7 @@ class BagSettings(Settings):
 
 
 class BagOfWords(ClassModel):
-    """softmax(W x + b), where x_g is s_g for each n-gram g of a text, and x is normalised to length 1.
+    """W x + b, whose meaning is that of `target`. x_g is s_g for each n-gram g of a text; x is normalised to length 1.
 
     s_g measures how much more often g occurs in texts of one class than in those of the others: the log-count ratio r
     of Wang and Manning (2012, section 2.3), as its root mean square over the classes, so that one number serves any
@@ -48,15 +49,15 @@ class BagOfWords(ClassModel):
         self,
         ngrams: NGrams,
         weights: Float[Tensor, " features"],
-        class_weights: Float[Tensor, " classes"],
+        target: TargetOutput,
         label_smoothing: float,
     ) -> None:
-        super().__init__(class_weights, label_smoothing)
+        super().__init__(target, label_smoothing)
         self.ngrams = ngrams
         self.feature_weights: Tensor
         self.register_buffer("feature_weights", weights)
-        self.output = nn.EmbeddingBag(max(len(ngrams), 1), len(class_weights), mode="sum")
-        self.bias = nn.Parameter(torch.zeros(len(class_weights)))
+        self.output = nn.EmbeddingBag(max(len(ngrams), 1), target.size, mode="sum")
+        self.bias = nn.Parameter(torch.zeros(target.size))
         nn.init.zeros_(self.output.weight)
 
     @classmethod
@@ -64,12 +65,13 @@ class BagOfWords(ClassModel):
         cls,
         ids: NDArray[np.integer[Any]],
         offsets: NDArray[np.int64],
-        class_ids: NDArray[np.int64],
+        groups: tuple[NDArray[np.int64], NDArray[np.int64]],
         vocab_size: int,
-        class_weights: Float[Tensor, " classes"],
+        target: TargetOutput,
         settings: BagSettings,
     ) -> BagOfWords:
-        """Text i is `ids[offsets[i]:offsets[i + 1]]` and has the class `class_ids[i]`."""
+        """Text i is `ids[offsets[i]:offsets[i + 1]]`. `groups`: the numbers of texts, and the class or label that each
+        of these texts has; a text may have several, or none."""
         limits = settings.order, settings.min_count, settings.num_features
         ngrams = learn_ngrams(ids, offsets, (PAD, UNK), EOS, vocab_size, *limits)
         if not len(ngrams):
@@ -80,17 +82,15 @@ class BagOfWords(ClassModel):
                 expected="at most the count of the most frequent n-gram",
                 hint="set model.min_count=1, or give more text",
             )
-        counts = _counts(ngrams, ids, offsets, class_ids, len(class_weights))
-        sizes = np.bincount(class_ids, minlength=len(class_weights))
-        weights = torch.from_numpy(_informative(counts, sizes))
-        return cls(ngrams, weights, class_weights, settings.label_smoothing)
+        weights = torch.from_numpy(_informative(*_counts(ngrams, ids, offsets, groups), len(offsets) - 1))
+        return cls(ngrams, weights, target, settings.label_smoothing)
 
     @classmethod
     def rebuild(cls, settings: BagSettings, tensors: Mapping[str, Tensor]) -> BagOfWords:
         """An untrained model with the sizes of the saved `tensors`."""
         ngrams = NGrams.saved(tensors, "ngrams.", settings.order, before=EOS)
         weights = torch.zeros(len(ngrams))
-        return cls(ngrams, weights, torch.ones_like(tensors["class_weights"]), settings.label_smoothing)
+        return cls(ngrams, weights, saved_output(tensors), settings.label_smoothing)
 
     @torch.no_grad()
     def grown_from(self, earlier: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -130,24 +130,33 @@ def _counts(
     ngrams: NGrams,
     ids: NDArray[np.integer[Any]],
     offsets: NDArray[np.int64],
-    class_ids: NDArray[np.int64],
-    classes: int,
-) -> NDArray[np.float64]:
-    """(features, classes): the number of texts of each class that contain each n-gram."""
-    counts = np.zeros(len(ngrams) * classes)
-    for first in range(0, len(class_ids), _ROWS_AT_ONCE):
+    groups: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """The number of texts that contain each n-gram: (features, classes) of each class, and (features,) of all; and the
+    number of texts of each class."""
+    texts, class_of = groups
+    classes = int(class_of.max(initial=-1)) + 1
+    counts, totals = np.zeros(len(ngrams) * classes), np.zeros(len(ngrams))
+    for first in range(0, len(offsets) - 1, _ROWS_AT_ONCE):
         bounds = offsets[first : first + _ROWS_AT_ONCE + 1]
         occurrences = ngrams.find(ids[bounds[0] : bounds[-1]].astype(np.int64), bounds - bounds[0])
-        classes_of = np.repeat(class_ids[first : first + _ROWS_AT_ONCE], np.diff(occurrences.starts))
-        np.add.at(counts, occurrences.ids.astype(np.int64) * classes + classes_of, 1)
-    return counts.reshape(-1, classes)
+        features = occurrences.ids.astype(np.int64)
+        totals += np.bincount(features, minlength=len(ngrams))
+        begin, end = np.searchsorted(texts, (first, first + len(bounds) - 1))
+        starts = occurrences.starts[texts[begin:end] - first]
+        lengths = occurrences.starts[texts[begin:end] - first + 1] - starts
+        places = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(lengths.sum())
+        np.add.at(counts, features[places] * classes + np.repeat(class_of[begin:end], lengths), 1)
+    return counts.reshape(-1, classes), totals, np.bincount(class_of, minlength=classes)
 
 
-def _informative(counts: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(features,): the root mean square over the classes of log p(g | class) / p(g | other classes), with add-one
+def _informative(
+    counts: NDArray[np.float64], totals: NDArray[np.float64], sizes: NDArray[np.int64], texts: int
+) -> NDArray[np.float32]:
+    """(features,): the root mean square over the classes of log p(g | class) / p(g | other texts), with add-one
     smoothing."""
     in_class = (counts + 1) / (sizes + 2)
-    in_others = (counts.sum(1, keepdims=True) - counts + 1) / (sizes.sum() - sizes + 2)
+    in_others = (totals[:, None] - counts + 1) / (texts - sizes + 2)
     ratio = np.log(in_class / in_others)
     weights: NDArray[np.float32] = np.sqrt((ratio**2).mean(1)).astype(np.float32)
     return weights

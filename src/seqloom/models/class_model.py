@@ -1,4 +1,4 @@
-"""The base of all classifiers, neural or not: class probabilities, loss, and temperature scaling."""
+"""The base of all classifiers, neural or not: the loss and the answers of their logits."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from seqloom.models.target_outputs import TargetOutput
 
 
 class ClassLogits(NamedTuple):
-    """`logits`: (batch, classes). `attention`: (batch, source), the attention weights of a model that pools by
-    attention."""
+    """`logits`: (batch, size of the target output). `attention`: (batch, source), the attention weights of a model that
+    pools by attention."""
 
     logits: Tensor
     attention: Tensor | None = None
 
 
 class ClassModel(nn.Module):
-    """p(class | source) = softmax(logits / temperature).
+    """A network, or a bag of words, from a source to logits. `target` says what they mean; its buffers are saved with
+    the weights."""
 
-    `class_weights`: (classes,), the weight of each class in the training loss. The temperature is 1 until it is fitted,
-    after training (Guo et al. 2017, section 4.2).
-    """
-
-    def __init__(self, class_weights: Float[Tensor, " classes"], label_smoothing: float) -> None:
+    def __init__(self, target: TargetOutput, label_smoothing: float) -> None:
         super().__init__()
-        self.label_smoothing = label_smoothing
+        self.target, self.label_smoothing = target, label_smoothing
         self.class_weights: Tensor
         self.temperature: Tensor
-        self.register_buffer("class_weights", class_weights)
-        self.register_buffer("temperature", torch.ones(()))
+        self.thresholds: Tensor
+        self.target_mean: Tensor
+        self.target_scale: Tensor
+        for name, tensor in target.buffers().items():
+            self.register_buffer(name, tensor)
 
     @abstractmethod
     def forward(
@@ -44,34 +45,43 @@ class ClassModel(nn.Module):
 
     def grown_from(self, earlier: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
         """The weights of the classes are those in the new data."""
-        return {"class_weights": self.class_weights}
+        return {name: getattr(self, name) for name in self.target.kept_from_new_data()}
 
     def data_sizes(self) -> dict[str, int]:
-        return {"classes": len(self.class_weights)}
+        return self.target.data_sizes()
+
+    def losses(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        lengths: Int[Tensor, " batch"] | None,
+        targets: Tensor,
+        scored: Bool[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, " scored"]:
+        """The loss of each row where `scored` is True, in nats, or squared error of a number; in training with class
+        weights and label smoothing."""
+        logits = self(source, lengths).logits
+        if scored is not None:
+            logits, targets = logits[scored], targets[scored]
+        losses = self.target.training_losses if self.training else self.target.losses
+        return losses(self, logits, targets)
 
     def loss(
         self,
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None,
-        class_ids: Int[Tensor, " batch"],
+        targets: Tensor,
         scored: Bool[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, ""]:
-        """The cross-entropy, in nats, summed over the rows where `scored` is True; in training with class weights and
-        label smoothing."""
-        logits = self(source, lengths).logits / self.temperature
-        if scored is not None:
-            logits, class_ids = logits[scored], class_ids[scored]
-        if not self.training:
-            return F.cross_entropy(logits, class_ids, reduction="sum")
-        nats = F.cross_entropy(logits, class_ids, reduction="none", label_smoothing=self.label_smoothing)
-        return (nats * self.class_weights[class_ids]).sum()
+        """The sum of `losses`."""
+        return self.losses(source, lengths, targets, scored).sum()
 
     @torch.no_grad()
-    def log_probs(
+    def answers(
         self,
         source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> ClassLogits:
-        """The same as `forward`, but the logits are log p(class | source), in nats."""
+        """The same as `forward`, but the logits are the log-probabilities of classes or labels in nats, or the
+        number."""
         outputs = self(source, lengths)
-        return outputs._replace(logits=torch.log_softmax(outputs.logits.float() / self.temperature, dim=1))
+        return outputs._replace(logits=self.target.answers(self, outputs.logits))

@@ -1,4 +1,4 @@
-"""Neural classifiers of sequences: any layer, its outputs pooled into one vector, and a softmax."""
+"""Neural classifiers of sequences: any layer, its outputs pooled into one vector, and a linear output layer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from seqloom.models.class_model import ClassLogits, ClassModel
 from seqloom.models.encoded_sequence import EncodedSequence, real_tokens
 from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.encoder_decoder import Frames, Tokens
+from seqloom.models.target_outputs import TargetOutput, saved_output
 from seqloom.models.word_vectors.two_channel_embedding import PretrainedTokens, TwoChannelEmbedding
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.embedding import EmbeddingSettings, TokenEmbedding
@@ -136,24 +137,25 @@ def network_settings(layout: Layout) -> type[NetworkSettings]:
 
 
 class Classifier(ClassModel):
-    """softmax(W net(dropout(pool(layer(embedding(x))))) + b); `net` is a stack of hidden layers, or the identity."""
+    """W net(dropout(pool(layer(embedding(x))))) + b, whose meaning is that of `target`; `net` is a stack of hidden
+    layers, or the identity."""
 
     def __init__(
         self,
         encoder: Encoder,
         net: nn.Module,
         net_size: int | None,
-        class_weights: Float[Tensor, " classes"],
+        target: TargetOutput,
         output: OutputSettings,
     ) -> None:
         """`net_size` is the output dimension of `net`; None means that of its input."""
-        super().__init__(class_weights, output.label_smoothing)
+        super().__init__(target, output.label_smoothing)
         self.encoder, self.net = encoder, net
         self.pool: Pool = cast(Pool, output.pool)
         size = encoder.summary_size if self.pool == "last" else encoder.output_size
         self.attention = AttentionPool(size, size) if self.pool == "attention" else None
         self.dropout = nn.Dropout(output.dropout)
-        self.output = Linear(net_size or size, len(class_weights))
+        self.output = Linear(net_size or size, target.size)
 
     @classmethod
     def build(
@@ -161,7 +163,7 @@ class Classifier(ClassModel):
         layout: Layout,
         settings: NetworkSettings,
         source: Tokens | PretrainedTokens | Frames,
-        class_weights: Float[Tensor, " classes"],
+        target: TargetOutput,
         chunk_size: int = 0,
     ) -> Classifier:
         """Builds the network. `settings` are of the class `network_settings(layout)`, or have its fields. `chunk_size`:
@@ -170,9 +172,9 @@ class Classifier(ClassModel):
         read, size = _reader(source, settings.embedding)
         if layout.layer:
             encoder = Encoder(read, layers[layout.layer](size, groups.model), chunk_size)
-            return cls(encoder, nn.Identity(), None, class_weights, groups.output)
+            return cls(encoder, nn.Identity(), None, target, groups.output)
         encoder = Encoder(read, IdentityLayer(size))
-        return cls(encoder, _hidden_layers(size, groups.model), groups.model.hidden_size, class_weights, groups.output)
+        return cls(encoder, _hidden_layers(size, groups.model), groups.model.hidden_size, target, groups.output)
 
     @classmethod
     def rebuild(
@@ -184,7 +186,7 @@ class Classifier(ClassModel):
             source = Tokens(len(tensors["encoder.read.table.weight"]))
         elif source is None:
             source = Frames(tensors["encoder.read.0.weight"].shape[1])
-        return cls.build(layout, settings, source, torch.ones_like(tensors["class_weights"]), chunk_size)
+        return cls.build(layout, settings, source, saved_output(tensors), chunk_size)
 
     def forward(
         self,

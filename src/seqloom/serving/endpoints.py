@@ -145,9 +145,14 @@ async def classify(service: Service, request: schema.ClassifyRequest) -> Mapping
     arrays = [item if isinstance(item, str) else _numbers(item) for item in inputs]
 
     def answer(items: Sequence[Any]) -> Iterator[Any]:
-        for item, classes in zip(items, model.answers(items, {}), strict=True):
-            shown = [{"label": c["label"], "probability": c["probability"]} for c in classes[: request.n_best]]
-            yield {"classes": shown, "words": _word_weights(model, item, classes) if request.words else None}
+        for item, answers in zip(items, model.answers(items, {}), strict=True):
+            classes, best = _label_probabilities(answers), answers[0]
+            yield {
+                "classes": classes[: request.n_best],
+                "labels": best.get("labels"),
+                "number": best.get("number"),
+                "words": _word_weights(model, item, classes) if request.words and classes else None,
+            }
 
     key = (model, "classify", request.n_best, request.words)
     return {"model": model.name, "results": await service.worker.answers(key, answer, arrays)}
@@ -160,6 +165,13 @@ def _numbers(item: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
         raise ResponseError(422, "the steps of a sequence have unlike numbers of values", "input") from None
 
 
+def _label_probabilities(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The classes, or the labels of a set, the most probable first; none if the model predicts a number."""
+    if "probabilities" in answers[0]:
+        return [{"label": name, "probability": value} for name, value in answers[0]["probabilities"].items()]
+    return [{"label": c["label"], "probability": c["probability"]} for c in answers if "label" in c]
+
+
 def _word_weights(model: Hosted, text: str, classes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """How much less probable the first class is without each of the first words (occlusion; Li et al. 2016)."""
     label, full = classes[0]["label"], classes[0]["probability"]
@@ -167,7 +179,7 @@ def _word_weights(model: Hosted, text: str, classes: Sequence[Mapping[str, Any]]
     without = [text[: word.start()] + text[word.end() :] for word in words]
     weights = []
     for word, answers in zip(words, model.answers(without, {}), strict=True):
-        left = next(answer["probability"] for answer in answers if answer["label"] == label)
+        left = next(each["probability"] for each in _label_probabilities(answers) if each["label"] == label)
         weight = float(np.log(max(full, 1e-12)) - np.log(max(left, 1e-12)))
         weights.append({"text": word[0], "start": word.start(), "end": word.end(), "weight": weight})
     return weights

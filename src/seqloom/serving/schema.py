@@ -121,6 +121,10 @@ class WordWeight(BaseModel):
 
 class Classified(BaseModel):
     classes: list[ClassProbability]
+    labels: list[str] | None = Field(
+        None, description="the labels above their thresholds, of a model of several labels"
+    )
+    number: float | None = Field(None, description="of a model that predicts numbers")
     words: list[WordWeight] | None = None
 
 

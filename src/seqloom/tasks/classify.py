@@ -1,4 +1,4 @@
-"""One class for a whole sequence: sentiment, topics, languages, sensor clips, images as vectors."""
+"""One answer for a whole sequence: a class, a set of labels or a number, of a text, a sensor clip, an image."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.example import Labelled, Source
 from seqloom.data.labelled import LabelledCodec, LabelledData, labelled_recipe
 from seqloom.data.labelled_loader import LabelledLoader
-from seqloom.data.labels import UNSEEN
 from seqloom.data.line_batches import Resample
-from seqloom.data.readers.labelled import holds_numbers, labelled, unlabelled
+from seqloom.data.readers.labelled import holds_label_sets, holds_numbers, labelled, unlabelled
 from seqloom.data.sampling_settings import subword_samplers
-from seqloom.decoding.alignment import Alignment
+from seqloom.data.tables.columns import parse_columns
+from seqloom.data.targets import TargetKind
 from seqloom.decoding.batching import padded_source
-from seqloom.decoding.decision import Decided, Decision, decide, fit_temperature
+from seqloom.decoding.decision import decide
 from seqloom.decoding.sentence_vectors import vectors_in_batches
 from seqloom.errors import RequestError
-from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
+from seqloom.metrics.classification import Diagnosis
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.class_model import ClassModel
@@ -35,13 +35,16 @@ from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import ShownExample, Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.capabilities import Prediction, ShownExample, Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.classify_answers import Answers, device_of
+from seqloom.tasks.classify_classes import ClassAnswers
+from seqloom.tasks.classify_label_sets import LabelSetAnswers
 from seqloom.tasks.classify_models import build, rebuild, vocabulary_of_vectors
+from seqloom.tasks.classify_numbers import NumberAnswers
 from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
-_MISTAKES = 50
 _FEWEST, _MOST = 8, 32
 """Examples in a batch by default: as few as make .."""
 _UPDATES_AN_EPOCH = 20
@@ -49,10 +52,10 @@ _UPDATES_AN_EPOCH = 20
 
 
 class ClassifyTask:
-    """Classify texts or sequences of numbers: accuracy, macro F1, calibration."""
+    """Classify texts or sequences of numbers; by `data.target` with one label, several, or a number instead."""
 
     name = "classify"
-    description = "Predict the class of a text or of a sequence of numbers."
+    description = "Predict the class, the labels or a number of a text or a sequence of numbers."
     default_model = "lstm"
 
     def models(self) -> Sequence[str]:
@@ -73,14 +76,22 @@ class ClassifyTask:
         return preset_of(model, data, with_vectors=bool(overrides.get("embedding.from")))
 
     def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
-        columns = str(overrides.get("data.columns", ""))
-        return preset_of(model, "numbers") if holds_numbers(data, columns) else self.preset(model, overrides)
+        columns = parse_columns(str(overrides.get("data.columns", "")))
+        preset = preset_of(model, "numbers") if holds_numbers(data, columns) else self.preset(model, overrides)
+        return {**preset, "data.target": "labels"} if holds_label_sets(data, columns) else preset
 
     def recipe(self, settings: ClassifySettings) -> Recipe[Labelled, LabelledData]:
-        columns, by_steps = settings.data.columns, settings.data.vector == "steps"
-        words = vocabulary_of_vectors(settings)
-        recipe = labelled_recipe(partial(labelled, columns=columns), settings.tokenizer, by_steps, words)
-        return recipe.depending_on(columns)
+        options = settings.data
+        read = partial(labelled, columns=options.columns, target=options.target)
+        recipe = labelled_recipe(
+            read,
+            settings.tokenizer,
+            options.vector == "steps",
+            vocabulary_of_vectors(settings),
+            options.target,
+            options.label_separator,
+        )
+        return recipe.depending_on(options.columns)
 
     def build(self, corpus: Corpus[Labelled, LabelledData], model: str, settings: ClassifySettings) -> ClassModel:
         return build(corpus, model, settings)
@@ -101,77 +112,48 @@ class ClassifyTask:
         total = model.loss(batch.source, batch.source_lengths, batch.targets[:, 0], scored)
         return Loss(total, torch.tensor(batch.num_rows) if scored is None else scored.sum()), state
 
-    def score(self, data: LabelledData) -> Score:  # noqa: ARG002
-        return Score("accuracy", lower_is_better=False)
+    def score(self, data: LabelledData) -> Score:
+        return _answers(data.codec).score
 
     def metrics(self, total: Loss, data: LabelledData) -> dict[str, float]:
-        """The loss in nats, over the examples whose label is in the training data; absent if there are none."""
-        count = int(total.count)
-        nats = {"nats_per_example": float(total.sum) / count} if count else {}
-        return {**nats, "examples": len(data)}
+        return _answers(data.codec).metrics(total, data)
 
-    def output_metrics(self, trained: Trained, data: LabelledData, brief: bool) -> dict[str, Any]:  # noqa: ARG002
-        """Over all examples; a label that is not in the training data is never predicted, and so always wrong."""
-        return _scores(trained, data, *_answers(trained, data))
+    def output_metrics(self, trained: Trained, data: LabelledData, brief: bool) -> dict[str, Any]:
+        return _answers(data.codec).output_metrics(trained, data, brief)
 
     def example_scores(self, trained: Trained, data: LabelledData) -> ExampleScores:
-        predicted, _ = _answers(trained, data)
-        right = [label == answer for label, answer in zip(data.labels, predicted, strict=True)]
-        return ExampleScores("ratio", "example", np.column_stack([right, np.ones(len(right))]).astype(np.float64))
+        return _answers(data.codec).example_scores(trained, data)
 
     def show_examples(self, trained: Trained, data: LabelledData, numbers: Sequence[int]) -> list[ShownExample]:
-        names = data.codec.labels.names
-        answers = [names[int(decided.log_probs.argmax())] for decided in _decided(trained, data, np.array(numbers))]
-        return [ShownExample(data.shown(i), data.labels[i], answer) for i, answer in zip(numbers, answers, strict=True)]
+        answers, expected = _answers(data.codec).texts(trained, data, numbers), data.labels
+        return [ShownExample(data.shown(i), expected[i], answer) for i, answer in zip(numbers, answers, strict=True)]
 
     def inputs(self, path: str, settings: ClassifySettings) -> Iterator[Source]:
         return unlabelled(path, settings.data.columns)
 
     def predict(
         self, trained: Trained, inputs: Sequence[Source], options: Mapping[str, Any]
-    ) -> Iterator[Sequence[Decision]]:
-        """Every class, most probable first, or the first `n_best` classes; `proba` changes nothing. `attention`:
-        include the attention weights."""
+    ) -> Iterator[Sequence[Prediction]]:
+        """Classes: all, or the first `n_best`. Sets of labels: the set, or with `n_best` or `proba` the labels by
+        themselves. Numbers: one. `attention`: include the attention weights."""
         refuse_unknown(options, ("n_best", "attention", "proba"), self.name)
-        codec, most = cast(LabelledCodec, trained.codec), options.get("n_best")
-        if most is not None and most < 1:
-            raise RequestError("n_best is out of range", where="n_best", got=most, expected="1 or more")
-        if options.get("proba"):
-            most = None
+        codec = cast(LabelledCodec, trained.codec)
+        answers, n_best, proba = _answers(codec), options.get("n_best"), bool(options.get("proba"))
+        answers.check_options(n_best, proba)
         rows = _rows(trained, inputs)  # raises an error for a wrong input now, not with the first answer
 
-        def answers() -> Iterator[Sequence[Decision]]:
-            for row, decided in zip(rows, decide(trained.model, rows, _device(trained)), strict=True):
+        def predictions() -> Iterator[Sequence[Prediction]]:
+            for row, decided in zip(rows, decide(trained.model, rows, device_of(trained)), strict=True):
                 source = codec.shown(row) if options.get("attention") and decided.attention is not None else None
-                yield _decisions(decided, codec.labels.names, most, source)
+                yield answers.predictions(trained, decided, source, n_best, proba)
 
-        return answers()
+        return predictions()
 
     def diagnose(self, trained: Trained, data: LabelledData) -> Diagnosis:
-        predicted, probabilities = _answers(trained, data)
-        expected = data.labels
-        confusion = Confusion.of(expected, predicted)
-        wrong = [i for i in np.argsort(-probabilities, kind="stable") if predicted[i] != expected[i]]
-        right = [label == prediction for label, prediction in zip(expected, predicted, strict=True)]
-        return Diagnosis(
-            scores=_scores(trained, data, predicted, probabilities),
-            classes=confusion.classes(),
-            confusion=confusion,
-            mistakes=[
-                Mistake(data.shown(i), expected[i], predicted[i], float(probabilities[i])) for i in wrong[:_MISTAKES]
-            ],
-            bins=calibration(probabilities.tolist(), right),
-        )
+        return _answers(data.codec).diagnose(trained, data)
 
     def calibrate(self, trained: Trained, valid: LabelledData) -> None:
-        """Fits the temperature on the examples whose label is in the training data."""
-        model: ClassModel = trained.model
-        model.temperature.fill_(1.0)
-        known = np.flatnonzero(valid.class_ids != UNSEEN)
-        if not len(known):
-            return
-        log_probs = np.stack([decided.log_probs for decided in _decided(trained, valid, known)])
-        model.temperature.fill_(fit_temperature(torch.from_numpy(log_probs), torch.from_numpy(valid.class_ids[known])))
+        _answers(valid.codec).calibrate(trained, valid)
 
     def embed(self, trained: Trained, inputs: Sequence[Source], pooling: str) -> Iterator[NDArray[np.float32]]:
         """`auto` is the vector that the model classifies."""
@@ -179,7 +161,7 @@ class ClassifyTask:
         model = trained.model
         if not isinstance(model, Classifier):
             raise RequestError("a bag of words has no vectors", where=BOW, expected="a run of another model")
-        rows, device, codec = _rows(trained, inputs), _device(trained), cast(LabelledCodec, trained.codec)
+        rows, device, codec = _rows(trained, inputs), device_of(trained), cast(LabelledCodec, trained.codec)
 
         def read(places: list[int]) -> EncodedSequence:
             source, lengths = (part.to(device) for part in padded_source([rows[place] for place in places]))
@@ -202,10 +184,6 @@ def _loader(
     return LabelledLoader(data, cut, options.tokens_per_batch, rows, seed, resample)
 
 
-def _device(trained: Trained) -> torch.device:
-    return next(trained.model.parameters()).device
-
-
 def _rows(trained: Trained, inputs: Sequence[Source]) -> list[NDArray[Any]]:
     """The input of the network for each text or sequence."""
     codec: LabelledCodec = trained.codec
@@ -213,47 +191,11 @@ def _rows(trained: Trained, inputs: Sequence[Source]) -> list[NDArray[Any]]:
     return [cut(row) for row in codec.rows(inputs, trained.settings.data.vector == "steps")]
 
 
-def _decided(trained: Trained, data: LabelledData, numbers: NDArray[np.int64]) -> Iterator[Decided]:
-    cut = cut_of(trained.settings, data.codec.reads_text)
-    return decide(trained.model, [cut(row) for row in data.sources.rows(numbers)], _device(trained))
+_ANSWERS: dict[TargetKind, Answers] = {"class": ClassAnswers(), "labels": LabelSetAnswers(), "number": NumberAnswers()}
 
 
-def _answers(trained: Trained, data: LabelledData) -> tuple[list[str], NDArray[np.float64]]:
-    """The most probable label of each example, and its probability."""
-    best, probabilities = [], []
-    for decided in _decided(trained, data, np.arange(len(data))):
-        best.append(int(decided.log_probs.argmax()))
-        probabilities.append(float(np.exp(decided.log_probs.max())))
-    names = data.codec.labels.names
-    return [names[i] for i in best], np.array(probabilities)
-
-
-def _scores(
-    trained: Trained, data: LabelledData, predicted: Sequence[str], probabilities: NDArray[np.float64]
-) -> dict[str, float]:
-    expected = data.labels
-    confusion = Confusion.of(expected, predicted)
-    right = [label == prediction for label, prediction in zip(expected, predicted, strict=True)]
-    return {
-        "accuracy": confusion.accuracy,
-        "macro_f1": confusion.macro_f1,
-        "expected_calibration_error": expected_calibration_error(calibration(probabilities.tolist(), right)),
-        "cut": cut_of(trained.settings, data.codec.reads_text).count(data.lengths),
-    }
-
-
-def _decisions(
-    decided: Decided, names: Sequence[str], most: int | None, source: Sequence[str] | None
-) -> list[Decision]:
-    order = np.argsort(-decided.log_probs, kind="stable")[:most]
-    decisions = []
-    for i in order:
-        score = float(decided.log_probs[i])
-        alignment = None
-        if source is not None and decided.attention is not None:
-            alignment = Alignment(source, [names[i]], decided.attention[None])
-        decisions.append(Decision(names[i], float(np.exp(score)), score, alignment))
-    return decisions
+def _answers(codec: LabelledCodec) -> Answers:
+    return _ANSWERS[codec.targets.kind]
 
 
 tasks.register("classify")(ClassifyTask())

@@ -10,6 +10,7 @@ from pydantic import Field, create_model, model_validator
 from seqloom.config import Settings
 from seqloom.data.sampling_settings import SamplingSettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
+from seqloom.data.targets import TargetKind
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.data.truncation import Truncation
 from seqloom.errors import RequestError, unknown_name
@@ -26,6 +27,15 @@ class TextSettings(TokenizerSettings):
 
 class DataSettings(SamplingSettings):
     columns: ColumnChoice = columns_field(("label", "text"))
+    target: TargetKind = Field(
+        "class",
+        description="what is predicted: a class; any number of labels, each with its own probability; or a number",
+    )
+    label_separator: str = Field(
+        "",
+        max_length=8,
+        description="what separates several labels; empty: the first of | ; , or whitespace that occurs",
+    )
     tokens_per_batch: int = Field(
         8_000, gt=0, le=2**31, description="largest number of tokens, or steps of numbers, in a batch with padding"
     )
@@ -50,6 +60,23 @@ class DataSettings(SamplingSettings):
 class ClassifySettings(Settings):
     tokenizer: TextSettings = TextSettings()
     data: DataSettings = DataSettings()
+
+    @model_validator(mode="after")
+    def _target_has_these_settings(self) -> ClassifySettings:
+        target = self.data.target
+        if self.data.label_separator and target != "labels":
+            raise _of_another_target("data.label_separator", self.data.label_separator, "labels")
+        if target == "number" and self.data.class_weights != "none":
+            raise _of_another_target("data.class_weights", self.data.class_weights, "class or labels")
+        for group in ("output", "model"):  # the bag of words has it among those of the model
+            smoothing = getattr(getattr(self, group, None), "label_smoothing", 0.0)
+            if target == "number" and smoothing:
+                raise _of_another_target(f"{group}.label_smoothing", smoothing, "class or labels")
+        return self
+
+
+def _of_another_target(name: str, value: object, target: str) -> RequestError:
+    return RequestError("the setting is for another target", where=name, got=value, expected=f"target={target}")
 
 
 class WholeSettings(ClassifySettings):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -11,55 +12,66 @@ import numpy as np
 from seqloom.data.example import Frames, Labelled
 from seqloom.data.frames import is_number, parse_numbers
 from seqloom.data.readers import readers
+from seqloom.data.tables.columns import column_place, names_several, several_columns
 from seqloom.data.tables.formats import open_table
 from seqloom.data.tables.table import Table, TableRow, of_one_width
-from seqloom.errors import SeqloomError
+from seqloom.data.targets import JOINED
+from seqloom.errors import RequestError, SeqloomError
 
 _LABELS = ("label", "class", "target")
 SERIES_NAMES = ("id", "series", "sequence")
 
 
 class Columns(NamedTuple):
-    """The positions of the numbers, of the label and of the name of the sequence; `width` is the number of columns."""
+    """The positions of the numbers, of the label and of the name of the sequence; `width` is the number of columns.
+    `labels`: the positions of several labels by name, which hold zeros and ones."""
 
     width: int
     numbers: tuple[int, ...]
     label: int | None
     series: int | None
+    labels: Mapping[str, int] = MappingProxyType({})
 
 
 @readers.register("table", "Rows of numbers and a label, separated by commas (.csv).")
-def table(path: str) -> Iterator[Labelled]:
+def table(path: str, label: str = "", may_be_empty: bool = False) -> Iterator[Labelled]:
     """Yields the sequences of a table with or without a header, in which commas separate numbers and a label.
 
-    The label is in the column named label, class or target, else in the last one. If there is a column named id, series
+    The label is in the column `label` (its number or name, or those of several columns), else in the one named label,
+    class or target, else in the last one; it `may_be_empty` or not. If there is a column named id, series
     or sequence, consecutive rows with the same name are the steps of one sequence; otherwise each row is a sequence of
     one step. Raises SeqloomError with `file:line`.
     """
-    for label, frames in rows(path, labelled=True):
-        assert label is not None
-        yield Labelled(label, frames)
+    for text, frames in rows(path, labelled=True, label=label, may_be_empty=may_be_empty):
+        assert text is not None
+        yield Labelled(text, frames)
 
 
-def rows(path: str, labelled: bool, label_names: Collection[str] = _LABELS) -> Iterator[tuple[str | None, Frames]]:
+def rows(
+    path: str,
+    labelled: bool,
+    label_names: Collection[str] = _LABELS,
+    label: str = "",
+    may_be_empty: bool = False,
+) -> Iterator[tuple[str | None, Frames]]:
     """Yields the label and the numbers of each sequence. If not `labelled`, a last column of numbers that is not named
-    as the label belongs to the numbers, and labels are None."""
+    as the label belongs to the numbers, and labels are None. `label`, `may_be_empty`: see `table`."""
     opened_table = open_table(path)
     stream = _cells(opened_table)
     first = next(stream, None)
     if first is None:
         return
-    named = not all(is_number(cell) for cell in first.cells[:-1]) or len(first.cells) == 1
+    named = _names(first.cells, label)
     body = stream if named else itertools.chain([first], stream)
     start = next(body, None)
     if start is None:
         return
-    columns = _columns(first if named else None, start, labelled, label_names)
+    columns = _columns(first if named else None, start, labelled, label_names, label)
     even_rows = of_one_width(itertools.chain([start], body), columns.width)
     sequences = ([row] for row in even_rows) if columns.series is None else _sequences(even_rows, columns.series)
     for steps in sequences:
         frames = [parse_numbers([row.cells[i] for i in columns.numbers], row.where) for row in steps]
-        yield _label(steps, columns), np.stack(frames).astype(np.float32)
+        yield _label(steps, columns, may_be_empty), np.stack(frames).astype(np.float32)
 
 
 def _cells(opened_table: Table) -> Iterator[TableRow]:
@@ -70,15 +82,31 @@ def _cells(opened_table: Table) -> Iterator[TableRow]:
         yield TableRow(row.where, ["" if cell is None else str(cell) for cell in row.cells])
 
 
-def _columns(header: TableRow | None, first: TableRow, labelled: bool, label_names: Collection[str]) -> Columns:
+def _names(cells: Sequence[str], label: str) -> bool:
+    """Whether a first row has the names of the columns: not all cells are numbers, or several labels are chosen."""
+    if names_several(label) or (label in cells and not label.isdigit()):
+        return True
+    place = int(label) - 1 if label.isdigit() else len(cells) - 1
+    return not all(is_number(cell) for i, cell in enumerate(cells) if i != place) or len(cells) == 1
+
+
+def _columns(
+    header: TableRow | None, first: TableRow, labelled: bool, label_names: Collection[str], label_choice: str
+) -> Columns:
     width = len((header or first).cells)
     names = [name.lower() for name in header.cells] if header else []
     series = next((i for i, name in enumerate(names) if name in SERIES_NAMES), None)
-    label = next((i for i, name in enumerate(names) if name in label_names), None)
+    label, labels = _chosen(label_choice, header.cells if header else [str(i + 1) for i in range(width)], labelled)
+    if not label_choice:
+        label = next((i for i, name in enumerate(names) if name in label_names), None)
     # Without a name, the last column is the label; where no label is needed, only if it is not a number.
-    if label is None and (labelled or (len(first.cells) == width and not is_number(first.cells[-1]))):
+    if (
+        not label_choice
+        and label is None
+        and (labelled or (len(first.cells) == width and not is_number(first.cells[-1])))
+    ):
         label = width - 1
-    numbers = tuple(i for i in range(width) if i not in (label, series))
+    numbers = tuple(i for i in range(width) if i not in (label, series, *labels.values()))
     if not numbers:
         raise SeqloomError(
             "a table has columns of numbers and one of labels",
@@ -86,7 +114,24 @@ def _columns(header: TableRow | None, first: TableRow, labelled: bool, label_nam
             got=f"{width} column{'' if width == 1 else 's'}",
             expected="numbers separated by commas, the label last or in a column named label",
         )
-    return Columns(width, numbers, label, series)
+    return Columns(width, numbers, label, series, labels)
+
+
+def _chosen(choice: str, names: Sequence[str], labelled: bool) -> tuple[int | None, dict[str, int]]:
+    """The chosen column of the label, or those of several labels. What is only an input may lack them."""
+    if not choice:
+        return None, {}
+    try:
+        several = several_columns(choice, names)
+        return (
+            (column_place("label", choice, names, len(names), "the columns"), {})
+            if several is None
+            else (None, several)
+        )
+    except RequestError:
+        if labelled:
+            raise
+        return None, {}
 
 
 def _sequences(body: Iterator[TableRow], series: int) -> Iterator[list[TableRow]]:
@@ -105,14 +150,16 @@ def _sequences(body: Iterator[TableRow], series: int) -> Iterator[list[TableRow]
         yield steps
 
 
-def _label(steps: Sequence[TableRow], columns: Columns) -> str | None:
-    """The label that all steps share."""
+def _label(steps: Sequence[TableRow], columns: Columns, may_be_empty: bool) -> str | None:
+    """The label, or labels, that all steps share."""
+    if columns.labels:
+        return joined_labels(steps[0], columns.labels)
     if columns.label is None:
         return None
     label = steps[0].cells[columns.label]
     for row in steps:
         cell = row.cells[columns.label]
-        if not cell or cell != label:
+        if (not cell and not may_be_empty) or cell != label:
             raise SeqloomError(
                 "a row has no label" if not cell else "the steps of a sequence have different labels",
                 where=row.where,
@@ -120,3 +167,21 @@ def _label(steps: Sequence[TableRow], columns: Columns) -> str | None:
                 expected="a label in every row" if not cell else "one label for all of its rows",
             )
     return label
+
+
+_YES, _NO = ("1", "1.0", "true", "yes", "x"), ("", "0", "0.0", "false", "no", "none")
+
+
+def joined_labels(row: TableRow, places: Mapping[str, int]) -> str:
+    """The labels whose columns say yes in a row. Raises SeqloomError for a cell that says neither yes nor no."""
+    labels = []
+    for name, place in places.items():
+        answer = str(row.cells[place]).strip().lower() if place < len(row.cells) else ""
+        if answer in _YES:
+            labels.append(name)
+        elif answer not in _NO:
+            raise SeqloomError(
+                "a column of a label holds 1 or 0", where=f"{row.where}, column {name}", got=answer[:40],
+                expected="1 where an example has the label, 0 or nothing where it has not",
+            )  # fmt: skip
+    return JOINED.join(labels)

@@ -14,11 +14,14 @@ from seqloom.errors import RequestError, SeqloomError, unknown_name, warn
 
 
 class Role(NamedTuple):
-    """What a column can be used for. `names`: lowercase names of columns that are recognised."""
+    """What a column can be used for. `names`: lowercase names of columns that are recognised. `may_be_empty`: a cell of
+    the column may. `joined`: what stands between the items of a list when they become text."""
 
     name: str
     names: frozenset[str]
     is_optional: bool = False
+    may_be_empty: bool = False
+    joined: str = " "
 
 
 def parse_columns(text: str) -> dict[str, str]:
@@ -100,7 +103,7 @@ def select(
     width = len(names) or (len(first.cells) if first is not None else 0)
     optional = {role.name for role in roles if role.is_optional}
     places = {
-        name: _place(name, column, names, width, table.path)
+        name: column_place(name, column, names, width, table.path)
         for name, column in columns.items()
         if name not in optional or column in names or (column.isdigit() and int(column) <= width)
     }
@@ -162,7 +165,8 @@ def _recognised(names: Sequence[str], known: frozenset[str], taken: Any) -> int 
     return None
 
 
-def _place(role: str, column: str, names: Sequence[str], width: int, where: str) -> int:
+def column_place(role: str, column: str, names: Sequence[str], width: int, where: str) -> int:
+    """The position of the column that is chosen for a role. Raises RequestError if it does not exist."""
     if column in names:
         return list(names).index(column)
     if not column.isdigit():
@@ -180,10 +184,11 @@ def texts_of(
     """Yields the text of each role in each row, on one line. Rows in which a required text is empty are skipped, with
     one warning, unless `keeps_empty`."""
     places, rows = select(table, columns, roles)
+    needed = {role.name for role in roles if not role.is_optional and not role.may_be_empty}
     skipped, first_skipped, role_skipped = 0, "", ""
     for row in rows:
-        texts = {role: cell_text(row, place) for role, place in places.items()}
-        empty = next((role for role, text in texts.items() if not text and not _role(roles, role).is_optional), None)
+        texts = {name: cell_text(row, place, _role(roles, name).joined) for name, place in places.items()}
+        empty = next((name for name, text in texts.items() if not text and name in needed), None)
         if empty is None or keeps_empty:
             yield texts
             continue
@@ -193,8 +198,10 @@ def texts_of(
         warn(f"{count} skipped: the {role_skipped} is empty", where=first_skipped)
 
 
-def cell_text(row: TableRow, place: int) -> str:
-    """A cell as one line of text. Raises SeqloomError if the row has no such cell, or it holds an object."""
+def cell_text(row: TableRow, place: int, joined: str = " ") -> str:
+    """A cell as one line of text, `joined` between the items of a list.
+
+    Raises SeqloomError if the row has no such cell, or it holds an object."""
     if place >= len(row.cells):
         raise SeqloomError(
             "a row has too few columns", where=row.where, got=len(row.cells), expected=f"{place + 1} or more"
@@ -203,7 +210,29 @@ def cell_text(row: TableRow, place: int) -> str:
     if cell is None or cell != cell:  # NaN differs from itself
         return ""
     if isinstance(cell, list | tuple):
-        return " ".join(str(item) for item in cell)
+        return joined.join(str(item) for item in cell)
     if isinstance(cell, dict | bytes):
         raise SeqloomError("a cell is not text", where=row.where, got=str(cell)[:60], expected="text or a number")
     return " ".join(str(cell).split()) if any(mark in str(cell) for mark in "\n\r\t") else str(cell).strip()
+
+
+def several_columns(choice: str, names: Sequence[str]) -> dict[str, int] | None:
+    """The positions of the columns of a choice of several by name, such as `2+5`, `3-8` or `sports+politics`; None if
+    it is one column. Raises RequestError for a column that does not exist."""
+    if choice in names or not names_several(choice):
+        return None
+    places = []
+    for part in choice.split("+"):
+        first, dash, last = part.partition("-")
+        if part not in names and dash and first.isdigit() and last.isdigit():
+            ends = [column_place("label", number, names, len(names), "the columns") for number in (first, last)]
+            places += list(range(ends[0], ends[1] + 1))
+        else:
+            places.append(column_place("label", part.strip(), names, len(names), "the columns"))
+    return {str(names[place]): place for place in places}
+
+
+def names_several(choice: str) -> bool:
+    """Whether a choice of columns is of several ones."""
+    first, _, last = choice.partition("-")
+    return "+" in choice or (first.isdigit() and last.isdigit())

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from seqloom.data.labelled import LabelledCodec, LabelledData
 from seqloom.data.labels import UNSEEN
-from seqloom.decoding.batching import padded_source
-from seqloom.decoding.decision import decide
+from seqloom.decoding.batching import padded_source, run_in_batches
 from seqloom.errors import RequestError
 from seqloom.explain.probes.probe import (
     EXAMPLES,
@@ -29,6 +28,8 @@ from seqloom.models.classifier import Classifier
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.classify_settings import cut_of
 
+_ELEMENTS_AT_ONCE = 16_000
+
 
 class ClassifiedContexts(Probe):
     """Of examples whose label is known from training. Cut, an example keeps its last k elements."""
@@ -41,18 +42,29 @@ class ClassifiedContexts(Probe):
         self.codec: LabelledCodec = trained.codec
         self.device = next(trained.model.parameters()).device
         self.cut: Any = cut_of(trained.settings, data.codec.reads_text)
-        known = np.flatnonzero(data.class_ids != UNSEEN)
+        kind = data.codec.targets.kind
+        known = np.flatnonzero(data.class_ids != UNSEEN) if kind == "class" else np.arange(len(data))
         if not len(known):
             raise RequestError("no example has a label that is known from training", expected="labels of the training")
         numbers = known[spread(len(known), EXAMPLES)]
-        self.class_ids = np.asarray(data.class_ids)[numbers]
+        self.targets = torch.from_numpy(data.codec.targets.batch(data.targets.rows(numbers)))
+        if kind == "class":
+            self.class_ids = np.asarray(data.class_ids)[numbers]
+        elif kind == "number":
+            self.score = "squared error, in variances, an example"
         self.rows: list[NDArray[Any]] = [self.cut(np.asarray(row)) for row in data.sources.rows(numbers)]
         self.longest = max(map(len, self.rows))
 
     def losses(self, context: int) -> NDArray[np.float64]:
-        rows: Any = [row[-max(context, 1) :] for row in self.rows]
-        decided = decide(self.model, rows, self.device)
-        return np.array([-float(row.log_probs[label]) for row, label in zip(decided, self.class_ids, strict=True)])
+        rows = [(row[-max(context, 1) :], place) for place, row in enumerate(self.rows)]
+        batches = run_in_batches(rows, lambda item: len(item[0]), _ELEMENTS_AT_ONCE, self._losses_of)
+        return np.array(list(batches))
+
+    @torch.inference_mode()
+    def _losses_of(self, batch: Sequence[tuple[NDArray[Any], int]]) -> list[float]:
+        source, lengths = (part.to(self.device) for part in padded_source([row for row, _ in batch]))
+        targets = self.targets[[place for _, place in batch]].to(self.device)
+        return self.model.losses(source, lengths, targets).tolist()
 
 
 class NetworkClassifiedContexts(ClassifiedContexts, NetworkProbe):
@@ -62,17 +74,17 @@ class NetworkClassifiedContexts(ClassifiedContexts, NetworkProbe):
         super().__init__(trained, data)
         self.network: Classifier = trained.model
 
-    def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:
+    def end_loss(self, network: Any, at_start: bool = False) -> EndLoss:
         """The loss of the class, read from the last output alone (from the first one, `at_start`), also where the model
         pools all outputs: through pooling, gradients reach every step at once."""
         order = longest_first(self.rows)
         source, lengths = (part.to(self.device) for part in padded_source([self.rows[i] for i in order]))
-        labels = torch.from_numpy(self.class_ids[order]).to(self.device)
-        logits = _logits_of_end(network, source, lengths, at_start)
-        return EndLoss(F.cross_entropy(logits, labels, reduction="sum"), {"": lengths.numpy(force=True)})
+        targets = self.targets[order].to(self.device)
+        losses = network.target.losses(network, _logits_of_end(network, source, lengths, at_start), targets)
+        return EndLoss(losses.sum(), {"": lengths.numpy(force=True)})
 
     def example(self, number: int | None, text: str | None) -> Attributable:
-        """The most probable class of an example, or of a text."""
+        """The most probable class or label of an example, or of a text; or the number."""
         if text is not None:
             row = self.cut(self.codec.rows([text], False)[0])
         else:
@@ -84,9 +96,10 @@ class NetworkClassifiedContexts(ClassifiedContexts, NetworkProbe):
 
         def score(rows: int) -> Tensor:
             logits = self.network(source.expand(rows, *source.shape[1:]), lengths.expand(rows)).logits
-            return torch.log_softmax(logits, dim=1)[:, label].sum()
+            return self.network.target.answers(self.network, logits)[:, label].sum()
 
-        return self.attributable(self.codec.shown(row), f"log p({self.codec.labels.names[label]})", score)
+        names = self.codec.labels.names
+        return self.attributable(self.codec.shown(row), f"log p({names[label]})" if names else "the number", score)
 
 
 def _logits_of_end(network: Any, source: Tensor, lengths: Tensor, at_start: bool) -> Tensor:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.descriptions import DescriptionCodec
+from seqloom.data.labelled import LabelledCodec
+from seqloom.errors import RequestError
 from seqloom.export.onnx.networks import BUILDERS
 from seqloom.files import write_atomic
 from seqloom.formats.vector_sources import open_vectors
@@ -91,6 +93,18 @@ def _of_forecaster(run: Run) -> Facts:
     sizes = run.model.dimensions
     facts = {name: getattr(sizes, name) for name in ("context", "horizon", "past", "ahead", "static", "log")}
     return {"levels": list(LEVELS), "factors": run.model.factors.tolist(), **facts}
+
+
+def check_target(run: Run) -> None:
+    """Raises RequestError for a run of several labels or of numbers: an exported classifier answers with one class."""
+    if isinstance(run.codec, LabelledCodec) and run.codec.targets.kind != "class":
+        raise RequestError(
+            "only classifiers of one class are exported",
+            where=str(run.folder),
+            got=f"a run with target={run.codec.targets.kind}",
+            expected="target=class",
+            hint="its embedding can be exported: --to word2vec",
+        )
 
 
 def _of_classifier(run: Run) -> Facts:

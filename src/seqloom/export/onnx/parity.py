@@ -110,7 +110,7 @@ def classifier_parity(model: Classifier, engines: Engines, gate: Gate) -> None:
     source_input = engine.description["inputs"][0]
     for lengths in ROWS:
         source = random_source(source_input, vocab, lengths)
-        expected = model.log_probs(torch.from_numpy(source), torch.tensor(list(lengths)))
+        expected = model.answers(torch.from_numpy(source), torch.tensor(list(lengths)))
         outputs, _ = engine(source=source, lengths=_sizes(lengths))
         where = f"log-probabilities of classes, {len(lengths)} x {max(lengths)}"
         gate.compare(where, outputs["log_probs"], expected.logits)

@@ -17,7 +17,9 @@ export function classifyPanel(models) {
     const isNumbers = numbers.length > 1 && numbers.every(Number.isFinite);
     const body = { model: model.value, input: isNumbers ? [numbers] : text.value.replaceAll("\n", " "), words: !isNumbers };
     const [result] = (await ask("/v1/classify", body, signal)).results;
-    answer.replaceChildren(bars(result.classes.slice(0, SHOWN).map((c) => ({ name: c.label, share: c.probability }))));
+    if (result.number != null) return answer.replaceChildren(element("p", { className: "text" }, String(result.number)));
+    const named = (label) => result.labels?.includes(label) ? `✓ ${label}` : label;
+    answer.replaceChildren(bars(result.classes.slice(0, SHOWN).map((c) => ({ name: named(c.label), share: c.probability }))));
     if (result.words?.length) answer.append(element("h2", {}, `Words that spoke for ${result.classes[0].label}`), weighed(body.input, result.words));
   }
 

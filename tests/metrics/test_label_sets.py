@@ -1,0 +1,73 @@
+"""Scores of sets of labels equal scikit-learn's on random cases, and thresholds are the best ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seqloom.metrics.label_sets import (
+    FEWEST_EXAMPLES,
+    LabelCounts,
+    best_thresholds,
+    ranking_average_precision,
+)
+
+CASES = 300
+
+
+def case(seed: int) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_]]:
+    """Labels, scores with ties in some cases, and predictions; of few or many examples and labels."""
+    chance = np.random.default_rng(seed)
+    examples, labels = int(chance.integers(1, 40)), int(chance.integers(2, 12))
+    expected = chance.random((examples, labels)) < chance.random(labels)
+    scores = chance.random((examples, labels)) * 0.6 + 0.4 * expected * chance.random()
+    if seed % 3 == 0:
+        scores = np.round(scores, 1)
+    return expected, scores, scores > chance.random()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scores_equal_those_of_scikit_learn() -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    for seed in range(CASES):
+        expected, scores, predicted = case(seed)
+        counts = LabelCounts.of(expected, predicted)
+        reference = sklearn.f1_score(expected, predicted, average="micro", zero_division=0)
+        assert counts.micro_f1 == pytest.approx(reference), seed
+        # A label that is neither expected nor predicted has no F1, and is left out of the mean.
+        by_label = sklearn.f1_score(expected, predicted, average="macro", zero_division=np.nan)
+        assert counts.macro_f1 == pytest.approx(0.0 if np.isnan(by_label) else by_label), seed
+        ranking = sklearn.label_ranking_average_precision_score(expected, scores)
+        assert ranking_average_precision(expected, scores) == pytest.approx(ranking), seed
+
+
+def test_no_threshold_is_better() -> None:
+    for seed in range(0, CASES, 10):
+        chance = np.random.default_rng(seed)
+        expected = chance.random((60, 4)) < 0.4
+        probabilities = np.round(np.clip(expected * 0.3 + chance.random((60, 4)) * 0.7, 0, 1), 2)
+        thresholds = best_thresholds(expected, probabilities)
+        for label in range(4):
+            f1 = [
+                LabelCounts.of(expected[:, [label]], probabilities[:, [label]] > threshold).micro_f1
+                for threshold in (thresholds[label], *np.linspace(-0.005, 1, 202))
+            ]
+            assert f1[0] == max(f1)
+
+
+def test_rare_labels_share_a_threshold() -> None:
+    expected = np.zeros((50, 3), dtype=bool)
+    expected[:20, 0], expected[0, 1], expected[:, 2] = True, True, True
+    probabilities = np.where(expected, 0.6, 0.2)
+    probabilities[0, 1] = 0.3
+    thresholds = best_thresholds(expected, probabilities)
+    assert expected[:, 1].sum() < FEWEST_EXAMPLES
+    assert thresholds[1] == thresholds[2] != thresholds[0]
+    assert best_thresholds(np.zeros((5, 2), bool), np.ones((5, 2))).tolist() == [0.5, 0.5]
+
+
+def test_without_examples_or_labels() -> None:
+    nothing = np.zeros((0, 3), dtype=bool)
+    assert LabelCounts.of(nothing, nothing).micro_f1 == LabelCounts.of(nothing, nothing).macro_f1 == 0.0
+    assert ranking_average_precision(nothing, np.zeros((0, 3))) == 0.0
