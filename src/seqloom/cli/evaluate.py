@@ -11,15 +11,18 @@ import typer
 
 from seqloom.cli.options import (
     INPUTS_AT_ONCE,
+    Cache,
     Columns,
     Data,
     Device,
+    Dynamic,
     Figures,
     File,
     Json,
     RunFolder,
     Seed,
     Threads,
+    adapted,
     print_metrics,
 )
 from seqloom.json_line import to_json
@@ -58,6 +61,8 @@ def evaluate(
     by: Annotated[
         str | None, typer.Option(help="a table; forecast: by horizon or series; transcribe: by length or speaker")
     ] = None,
+    cache: Cache = 0,
+    dynamic: Dynamic = 0.0,
     json: Json = False,
     threads: Threads = 0,
     device: Device = "auto",
@@ -76,7 +81,7 @@ def evaluate(
 
     if figures is not None and report is None and heads is None:
         raise RequestError("there is no page with charts to write", where="--figures", hint="add --report or --heads")
-    loaded = load(run, device=device, threads=threads)
+    loaded = adapted(load(run, device=device, threads=threads), cache, dynamic)
     has_groups = isinstance(loaded.task, ScoresByGroup)
     if not isinstance(loaded.task, Forecasts) and (origins or step or horizon or not refit or (by and not has_groups)):
         raise RequestError(
@@ -141,23 +146,27 @@ def score(
         Path | None, typer.Option(help="translate: write the attention of each target to a .json or .html file")
     ] = None,
     figures: Figures = None,
+    cache: Cache = 0,
+    dynamic: Dynamic = 0.0,
     json: Json = False,
     threads: Threads = 0,
 ) -> None:
     """Print the log-probability of each line.
 
     The output has a line for each input line: the natural logarithm of its probability (its end included), the number
-    of tokens and the number of unknown tokens. For translate, it is the probability of the target given the source.
+    of tokens and the number of unknown tokens. For translate, it is the probability of the target given the source;
+    with --cache and --dynamic, of the line given all lines before it.
     """
     from seqloom.cli.alignments import check_figures, write_alignments
     from seqloom.data.tables.columns import parse_columns
     from seqloom.run import load
 
     check_figures(alignments, figures)
-    loaded = load(run, device="cpu", threads=threads)
+    loaded = adapted(load(run, device="cpu", threads=threads), cache, dynamic)
     examples = loaded.examples(file, parse_columns(columns or ""))
     aligned: list[Alignment] = []
-    while batch := list(itertools.islice(examples, INPUTS_AT_ONCE)):
+    at_once = None if cache or dynamic else INPUTS_AT_ONCE  # a model that adapts reads one text
+    while batch := list(itertools.islice(examples, at_once)):
         if alignments is not None:
             aligned += loaded.align(batch)
         if tokens:
@@ -188,12 +197,14 @@ def generate(
     repetition_penalty: Annotated[
         float, typer.Option(help="above 1, tokens that occurred before become less probable")
     ] = 1.0,
+    cache: Cache = 0,
+    dynamic: Dynamic = 0.0,
     threads: Threads = 0,
 ) -> None:
     """Continue a prompt and print the text while it is generated."""
     from seqloom.run import load
 
-    pieces = load(run, device="cpu", threads=threads).generate(
+    pieces = adapted(load(run, device="cpu", threads=threads), cache, dynamic).generate(
         prompt,
         max_tokens=max_tokens,
         temperature=temperature,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqloom.json_line import to_json
+
+if TYPE_CHECKING:
+    from seqloom.run import Run
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="the folder of a run (made by train or import)", show_default=False)
@@ -51,9 +54,26 @@ Threads = Annotated[int, typer.Option(help="processor threads; 0: as many as thi
 Device = Annotated[str, typer.Option(help="where to compute: auto, cpu or cuda")]
 Figures = Annotated[Path | None, typer.Option(help="a folder: write the page's charts there as well, as SVG files")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
+Cache = Annotated[
+    int, typer.Option(min=0, help="language-model: mix in a neural cache of the previous tokens, so many; 0: none")
+]
+Dynamic = Annotated[
+    float,
+    typer.Option(
+        metavar="RATE",
+        min=0,
+        help="language-model: dynamic evaluation, training on each part of the text after it is predicted, with this "
+        "learning rate; 0: none",
+    ),
+]
 
 INPUTS_AT_ONCE = 1_000
 """The inputs that are read before they are answered, scored or embedded together."""
+
+
+def adapted(run: Run, cache: int, dynamic: float) -> Run:
+    """The run with a model that adapts to the text, if one of `--cache` and `--dynamic` is given."""
+    return run.adapted(cache=cache, learning_rate=dynamic) if cache or dynamic else run
 
 
 def print_metrics(metrics: Mapping[str, Any], as_json: bool) -> None:

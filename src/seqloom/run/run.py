@@ -27,6 +27,7 @@ from seqloom.run.plan import Plan, copy_run, sizes, trainer_for
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import (
+    AdaptsToText,
     AlignsExamples,
     Diagnoses,
     Embeds,
@@ -80,8 +81,11 @@ def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
 class Run:
     """A trained model with its codec, settings and folder."""
 
-    def __init__(self, folder: Path, plan: Plan, model: Any, codec: Any, runtime: Runtime) -> None:
-        self.folder, self.plan, self.runtime = folder, plan, runtime
+    def __init__(
+        self, folder: Path, plan: Plan, model: Any, codec: Any, runtime: Runtime, adapts: bool = False
+    ) -> None:
+        """`adapts`: the model adapts to the text that it reads."""
+        self.folder, self.plan, self.runtime, self._adapts = folder, plan, runtime, adapts
         self.task: Task = tasks[plan.task]
         self.trained = Trained(model, codec, plan.settings)
 
@@ -133,7 +137,23 @@ class Run:
 
     def evaluate(self, data: DataSource | Data) -> dict[str, Any]:
         """The metrics of the task on other data, by name."""
-        return measure(self.task, self.trained, self._encoded(data), self.runtime.device)
+        encoded = self._encoded(data)
+        if self._adapts:
+            return self._able(AdaptsToText, "adapt to a text").measure_in_order(self.trained, encoded)
+        return measure(self.task, self.trained, encoded, self.runtime.device)
+
+    def adapted(self, *, cache: int = 0, learning_rate: float = 0.0) -> Run:
+        """This run with a language model that adapts to the text that it reads: by a neural cache of so many tokens
+        (Grave et al. 2017), by dynamic evaluation with this learning rate (Krause et al. 2018), or by both. Each token
+        is predicted before the model adapts to it.
+
+        `evaluate`, `score` and `score_tokens` of the result read all lines in order as one text, and begin anew with
+        each call. `generate` adapts to the prompt, and its cache also holds the generated tokens."""
+        from seqloom.models.adaptation import Adaptation
+
+        task = self._able(AdaptsToText, "adapt to a text")
+        trained = task.adapted(self.trained, Adaptation(cache, learning_rate))
+        return Run(self.folder, self.plan, trained.model, self.codec, self.runtime, adapts=True)
 
     def evaluate_by_length(self, data: DataSource | Data) -> list[LengthScores]:
         """The metrics on other data by the length of the source, which show what is lost on long sources."""

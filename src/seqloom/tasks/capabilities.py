@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # these imports are only needed by tasks that implement the c
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.example_scores import ExampleScores
     from seqloom.metrics.transcription import TranscriptScores, TranscriptStudy
+    from seqloom.models.adaptation import Adaptation
 
 TrainedModel = Any
 """A task's network, an nn.Module with the methods that the task needs; or the model that it fits."""
@@ -130,6 +131,20 @@ class ScoresTokens(Protocol):
 
     def score_tokens(self, trained: Trained, examples: Sequence[Any]) -> list[list[TokenScore]]:
         """The tokens of each example with the end, in the given order; their sum is the example's score."""
+        ...
+
+
+@runtime_checkable
+class AdaptsToText(ScoresExamples, ScoresTokens, Protocol):
+    """Has models that adapt to the text that they read, each token being predicted before the model adapts to it."""
+
+    def adapted(self, trained: Trained, adaptation: Adaptation) -> Trained:
+        """The same with a model that adapts; `generate`, `score_examples` and `score_tokens` take it too. Raises
+        RequestError if the model cannot."""
+        ...
+
+    def measure_in_order(self, adapted: Trained, data: Any) -> dict[str, float]:
+        """All metrics on `data`, which is read once from its beginning to its end."""
         ...
 
 

@@ -23,14 +23,17 @@ from seqloom.data.readers.lines import input_lines, lines
 from seqloom.data.sampling_settings import subword_samplers
 from seqloom.data.text_codec import TextCodec, text_recipe
 from seqloom.data.token_file import TokenFile
-from seqloom.data.tokenizer import EOS, SOS
+from seqloom.data.tokenizer import EOS, SOS, UNK
 from seqloom.decoding.continuation import Continuation, continue_text
+from seqloom.decoding.in_order import log_probs_in_order, scores_in_order
 from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.decoding.scoring import known_nats, named_scores, score_lines, score_tokens_of_lines, token_nats
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.example_scores import ExampleScores
+from seqloom.models.adaptation import Adaptation
+from seqloom.models.adaptive_language_model import AdaptiveLanguageModel
 from seqloom.models.counted import CountBased
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import MixtureSettings
@@ -226,15 +229,36 @@ class LanguageModelTask:
             ids, offsets = trained.codec.tokenizer.encode_lines(examples)
             return LineScores(*trained.model.line_scores(ids, offsets))
         lines = trained.codec.tokenizer.encode(examples)
-        return score_lines(trained.model, lines, self.first_input(trained.settings))
+        first_input = self.first_input(trained.settings)
+        if isinstance(trained.model, AdaptiveLanguageModel):
+            by_line = scores_in_order(trained.model, lines, first_input)
+            totals = np.array([of_line.sum() for of_line in by_line])
+            unknown = np.array([sum(token == UNK for token in line) for line in lines], np.int64)
+            return LineScores(totals, np.array([len(of_line) for of_line in by_line], np.int64), unknown)
+        return score_lines(trained.model, lines, first_input)
 
     def score_tokens(self, trained: Trained, examples: Sequence[str]) -> list[list[TokenScore]]:
         """The log-probability of each token of each line, in nats."""
         check_texts(examples)
         tokenizer = trained.codec.tokenizer
         lines = tokenizer.encode(examples)
-        scores = score_tokens_of_lines(trained.model, lines, self.first_input(trained.settings))
+        by_line = scores_in_order if isinstance(trained.model, AdaptiveLanguageModel) else score_tokens_of_lines
+        scores = by_line(trained.model, lines, self.first_input(trained.settings))
         return [named_scores(tokenizer, line, of_line) for line, of_line in zip(lines, scores, strict=True)]
+
+    def adapted(self, trained: Trained, adaptation: Adaptation) -> Trained:
+        if not isinstance(trained.model, LanguageModel):
+            raise RequestError(
+                "only neural language models adapt to a text", where="adapted", expected="a run of a network"
+            )
+        return trained._replace(model=AdaptiveLanguageModel(trained.model, adaptation))
+
+    def measure_in_order(self, adapted: Trained, data: TokenFile) -> dict[str, float]:
+        nats = -log_probs_in_order(adapted.model, data.ids, data.offsets, self.first_input(adapted.settings))
+        known = nats[np.asarray(data.ids) != UNK]
+        total = Loss(torch.tensor(nats.sum()), torch.tensor(len(nats)))
+        without_unknown = math.exp(min(known.mean(), 700.0)) if len(known) else math.nan
+        return self.metrics(total, data) | {"perplexity_excluding_unknown": without_unknown}
 
     def generate(self, trained: Trained, prompt: str, options: Continuation) -> Iterator[str]:
         first = self.first_input(trained.settings)
@@ -249,9 +273,10 @@ class LanguageModelTask:
         if isinstance(trained.model, CountBased):
             raise RequestError("a count-based model has no vectors", where="embed", expected="a run of a network")
         check_texts(inputs)
-        first, device = self.first_input(trained.settings), next(trained.model.parameters()).device
+        model = trained.model.model if isinstance(trained.model, AdaptiveLanguageModel) else trained.model
+        first, device = self.first_input(trained.settings), next(model.parameters()).device
         rows = [[first, *ids] for ids in trained.codec.tokenizer.encode(inputs)]
-        return sentence_vectors(trained.model, rows, "word-mean" if pooling == AUTO else pooling, device)
+        return sentence_vectors(model, rows, "word-mean" if pooling == AUTO else pooling, device)
 
     def first_input(self, settings: LanguageModelSettings) -> int:
         """The id that precedes a text: `<sos>` before a line, and in a stream the `<eos>` of the previous line."""
