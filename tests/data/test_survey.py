@@ -20,6 +20,7 @@ from tests.support.command_line import CommandLine
 from tests.support.labelled import write_labelled, write_series
 from tests.support.pairs import write_pairs
 from tests.support.sentences import write_sentences
+from tests.support.targets import write_label_sets, write_numbers
 from tests.support.texts import write_text
 
 
@@ -97,6 +98,34 @@ def test_columns_of_the_suggestion(tmp_path: Path) -> None:
     train, compare = (shlex.split(command) for command in commands("x y.tsv", result.suggestion))
     assert train[:6] == ["seqloom", "train", "classify", "x y.tsv", "--columns", "label=2,text=1"]
     assert compare[1:4] == ["compare", "classify", "x y.tsv"]
+
+
+def test_sets_of_labels_and_numbers_have_their_option(tmp_path: Path) -> None:
+    for write, options, facts in (
+        (
+            write_label_sets,
+            ("--set", "target=labels"),
+            {"labels": "3: ", "labels each": "in the mean, at most 3, none: "},
+        ),
+        (write_numbers, ("--set", "target=number"), {"numbers": "from "}),
+    ):
+        result = survey(write(tmp_path / "x.tsv"))
+        assert result.facts["what it is"].startswith("labelled texts"), result.facts
+        assert result.suggestion is not None
+        assert result.suggestion.options == options
+        assert all(part in result.facts[name] for name, part in facts.items()), result.facts
+    rows = [{"labels": ["a", "b"][: i % 3], "text": f"text {i}"} for i in range(60)]
+    of_json(rows)(tmp_path / "x.jsonl")
+    result = survey(str(tmp_path / "x.jsonl"))
+    assert result.facts["labels each"] == "1.0 in the mean, at most 2, none: 20"
+    assert result.suggestion is not None
+    assert result.suggestion.options == ()
+    (tmp_path / "spelled.tsv").write_text("".join(f"{i}\tnumber {i}\n" for i in range(120)))
+    assert survey(str(tmp_path / "spelled.tsv")).facts["what it is"].startswith("pairs")
+    table = "text,warm,wet\n" + "".join(f"text {i},{i % 2},{int(i % 3 == 0)}\n" for i in range(60))
+    (tmp_path / "x.csv").write_text(table)
+    result = survey(str(tmp_path / "x.csv"), {"label": "warm+wet", "text": "text"})
+    assert result.facts["labels"].startswith("2: warm (30), wet (20)")
 
 
 def wrong(path: Path) -> str:

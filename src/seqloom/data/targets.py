@@ -228,9 +228,9 @@ def _warn_of_another_kind(counts: Counter[str], where: str) -> None:
 
 
 def look_like_numbers(counts: Counter[str]) -> bool:
-    """Whether there are many different labels, most of them rare, and all are numbers."""
-    is_many = len(counts) > _MANY_NUMBERS and counts.total() < 10 * len(counts)
-    return is_many and all(_is_finite(text) for text in counts)
+    """Whether there are many different labels, all of them numbers, and most are rare or have a decimal point."""
+    are_measured = counts.total() < 10 * len(counts) or sum("." in text for text in counts) > len(counts) / 2
+    return len(counts) > _MANY_NUMBERS and are_measured and all(map(_is_finite, counts))
 
 
 def separator_of_sets(counts: Counter[str]) -> str:
@@ -238,7 +238,7 @@ def separator_of_sets(counts: Counter[str]) -> str:
     for mark in _SEPARATORS:
         combined = {text for text in counts if mark in text}
         parts = Counter(part for text in combined for part in split_labels(text, mark))
-        if len(combined) > max(3, len(counts) / 2) and 2 * len(parts) < len(combined) and min(parts.values()) > 1:
+        if len(combined) >= max(3, len(counts) / 2) and len(parts) < len(combined) and min(parts.values()) > 1:
             return mark
     return ""
 

@@ -58,25 +58,56 @@ def ranking_average_precision(expected: Flags, scores: NDArray[np.floating]) -> 
 
 
 def best_thresholds(expected: Flags, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(labels,): the probability above which each label should be predicted, so that its F1 is the largest on these
-    examples. A label with few examples has the threshold at which the F1 over all decisions is the largest."""
-    thresholds = np.full(expected.shape[1], _best_threshold(expected.ravel(), probabilities.ravel()))
-    for label, count in enumerate(expected.sum(0).tolist()):
-        if FEWEST_EXAMPLES <= count < len(expected):
-            thresholds[label] = _best_threshold(expected[:, label], probabilities[:, label])
-    return thresholds
+    """(labels,): the probability above which each label should be predicted, so that the micro F1 is the largest on
+    these examples. Labels with few examples share the threshold that is the best for all labels.
+
+    Micro F1 is a ratio, so its maximum is that of 2 TP - F1 * predicted, label by label, at the F1 that this gives
+    (Dinkelbach 1967).
+    """
+    fitted = np.flatnonzero(expected.sum(0) >= FEWEST_EXAMPLES)
+    thresholds = np.full(expected.shape[1], _common_threshold(expected.ravel(), probabilities.ravel()))
+    curves = [_Curve.of(expected[:, label], probabilities[:, label]) for label in fitted]
+    best = LabelCounts.of(expected, probabilities > thresholds).micro_f1
+    while True:
+        proposed = thresholds.copy()
+        proposed[fitted] = [curve.best_threshold(best) for curve in curves]
+        f1 = LabelCounts.of(expected, probabilities > proposed).micro_f1
+        if not f1 > best:
+            return thresholds
+        thresholds, best = proposed, f1
 
 
-def _best_threshold(expected: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> float:
-    """Between two neighbouring probabilities; 0.5 where nothing is expected."""
+class _Curve(NamedTuple):
+    """What a label gives by the number of examples that it is predicted for, the most probable first.
+
+    `right`: (examples + 1,) the predictions that are right; `thresholds`: (examples + 1,) the probability above which
+    so many examples are; `is_cut`: whether a threshold can separate them from the others.
+    """
+
+    right: NDArray[np.int64]
+    thresholds: NDArray[np.float64]
+    is_cut: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, expected: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> _Curve:
+        order = np.argsort(-probabilities, kind="stable")
+        right = np.concatenate([[0], np.cumsum(expected[order])])
+        descending = np.concatenate([[1.0], probabilities[order].astype(np.float64), [0.0]])
+        is_cut = descending[1:] < descending[:-1]
+        is_cut[[0, -1]] = True
+        thresholds = (descending[:-1] + descending[1:]) / 2
+        return cls(right, thresholds, is_cut)
+
+    def best_threshold(self, f1: float) -> float:
+        gain = 2 * self.right - f1 * np.arange(len(self.right))
+        return float(self.thresholds[np.argmax(np.where(self.is_cut, gain, -np.inf))])
+
+
+def _common_threshold(expected: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> float:
+    """The threshold with the largest F1 over all decisions; 0.5 where nothing is expected."""
     total = int(expected.sum())
     if not total:
         return 0.5
-    order = np.argsort(-probabilities, kind="stable")
-    sorted_probabilities = probabilities[order].astype(np.float64)
-    right = np.cumsum(expected[order])
-    f1 = 2 * right / (np.arange(1, len(order) + 1) + total)
-    last_of_equal = np.append(sorted_probabilities[1:] < sorted_probabilities[:-1], True)
-    place = int(np.argmax(np.where(last_of_equal, f1, -1.0)))
-    below = sorted_probabilities[place + 1] if place + 1 < len(order) else 0.0
-    return float((sorted_probabilities[place] + below) / 2)
+    curve = _Curve.of(expected, probabilities)
+    f1 = 2 * curve.right / (np.arange(len(curve.right)) + total)
+    return float(curve.thresholds[np.argmax(np.where(curve.is_cut, f1, -1.0))])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
 from seqloom.data.example import Labelled, content
-from seqloom.data.readers.labelled import labelled
+from seqloom.data.input_source import files_of
+from seqloom.data.readers.labelled import holds_label_sets, labelled
 from seqloom.data.readers.lines import lines
 from seqloom.data.readers.pairs import pairs
 from seqloom.data.readers.tagged import tagged
@@ -28,6 +30,11 @@ from seqloom.data.survey.report import (
 )
 from seqloom.data.survey.texts import Lengths, text_facts
 from seqloom.data.tables.columns import columns_text
+from seqloom.data.targets import LabelSets, TargetKind, look_like_numbers, separator_of_sets
+from seqloom.errors import SeqloomError
+
+_FIRST_LABELS = 2_000
+"""By which it is judged what the labels are."""
 
 
 def survey_text(path: str, kind: Kind, result: Survey) -> None:
@@ -88,16 +95,19 @@ def survey_pairs(path: str, kind: Kind, result: Survey) -> None:
 
 
 def survey_labelled(path: str, kind: Kind, result: Survey) -> None:
-    examples: list[Labelled] = read_examples(lambda file: labelled(file, columns_text(kind.columns)), path, result)
+    target = _target(path, kind)
+    examples: list[Labelled] = read_examples(
+        lambda file: labelled(file, columns_text(kind.columns), target), path, result
+    )
     if not examples:
         return
     result.facts["examples"] = count_of(examples, "examples")
-    counts = survey_labels([example.label for example in examples], result)
+    reason, options = _survey_targets([example.label for example in examples], target, path, kind, result)
     texts = [example.source for example in examples if isinstance(example.source, str)]
     steps = [len(example.source) for example in examples]
     if texts:
         survey_texts(texts, "texts", result)
-        if conflicting := _conflicts(examples):
+        if target == "class" and (conflicting := _conflicts(examples)):
             result.wrong.append(
                 f"texts that occur with different labels: {conflicting:,} "
                 f"({100 * conflicting / len(examples):.1f} %); no model can be right about all of them"
@@ -106,7 +116,10 @@ def survey_labelled(path: str, kind: Kind, result: Survey) -> None:
         channels = {example.source.shape[1] for example in examples if not isinstance(example.source, str)}
         result.facts["length"] = Lengths.of(steps).in_words("steps")
         result.facts["channels"] = ", ".join(map(str, sorted(channels)))
-    parts = split_of(examples, lambda example: content(example.source), lambda example: example.label, result)
+    parts = split_of(
+        examples, lambda example: content(example.source),
+        lambda example: example.label if target == "class" else "", result,
+    )  # fmt: skip
     if texts:
         train, valid = ([example.source for example in parts[name]] for name in ("train", "valid"))
         survey_unknown(train, valid, True, result)
@@ -115,8 +128,41 @@ def survey_labelled(path: str, kind: Kind, result: Survey) -> None:
         what, models = "a vector", ("ffnn", "cnn", "gru")
     else:
         what, models = "a series of numbers", ("cnn", "gru", "ffnn")
-    reason = f"a label for {what}, one of {len(counts):,}"
-    result.suggestion = Suggestion("classify", models, reason, column_options(kind))
+    result.suggestion = Suggestion("classify", models, reason.format(what), (*column_options(kind), *options))
+
+
+def _target(path: str, kind: Kind) -> TargetKind:
+    """What the labels are, by their cells or by the first of them."""
+    if holds_label_sets(path, kind.columns):
+        return "labels"
+    try:
+        examples = itertools.islice(labelled(files_of(path)[0], columns_text(kind.columns), "labels"), _FIRST_LABELS)
+        counts = Counter(example.label for example in examples)
+    except SeqloomError:
+        return "class"  # the survey says what is wrong
+    return "number" if look_like_numbers(counts) else "labels" if separator_of_sets(counts) else "class"
+
+
+def _survey_targets(
+    labels: Sequence[str], target: TargetKind, path: str, kind: Kind, result: Survey
+) -> tuple[str, tuple[str, ...]]:
+    """Why a model is suggested, with a place for what it reads, and the options that it needs."""
+    if target == "class":
+        return f"a label for {{}}, one of {len(survey_labels(labels, result)):,}", ()
+    if target == "number":
+        values = np.array(list(map(float, labels)))
+        result.facts["numbers"] = (
+            f"from {values.min():g} to {values.max():g}, mean {values.mean():.4g}, median {np.median(values):.4g}"
+        )
+        return "a number for {}", ("--set", "target=number")
+    sets = LabelSets.learn(labels, "", path)
+    each = [sets.split(text) for text in labels]
+    survey_labels([label for row in each for label in row], result)
+    sizes = np.array(list(map(len, each)))
+    none = f", none: {(sizes == 0).sum():,}" if (sizes == 0).any() else ""
+    result.facts["labels each"] = f"{sizes.mean():.1f} in the mean, at most {sizes.max()}{none}"
+    options = () if holds_label_sets(path, kind.columns) else ("--set", "target=labels")
+    return f"several labels for {{}}, of {len(sets.labels):,}", options
 
 
 def _conflicts(examples: Sequence[Labelled]) -> int:

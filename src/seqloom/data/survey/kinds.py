@@ -16,8 +16,9 @@ from seqloom.data.readers import lines as lines_reader
 from seqloom.data.readers import pairs as pairs_reader
 from seqloom.data.readers import tagged as tagged_reader
 from seqloom.data.sound.sound_file import SUFFIXES
-from seqloom.data.tables.columns import Role, columns_text, select
+from seqloom.data.tables.columns import Role, columns_text, names_several, select
 from seqloom.data.tables.formats import open_table
+from seqloom.data.targets import look_like_numbers, separator_of_sets
 from seqloom.errors import RequestError
 from seqloom.files import read_lines
 
@@ -26,6 +27,7 @@ Name = Literal[
     "rated pairs", "described vectors", "table",
 ]  # fmt: skip
 
+_WORDS_OF_TEXTS = 8
 _ROWS = 2_000
 """The first rows, by which the kind is judged."""
 
@@ -57,8 +59,13 @@ def kind_of_columns(path: str, columns: Mapping[str, str]) -> Kind:
     for name, roles in _TABLES:
         required = {role.name for role in roles if not role.is_optional}
         if required & set(columns) and set(columns) <= {role.name for role in roles}:
-            places, _ = select(open_table(file), columns, roles)
+            several = names_several(columns.get("label", ""))
+            single = {role: column for role, column in columns.items() if not (several and role == "label")}
+            places, _ = select(
+                open_table(file), single, [role for role in roles if role.name != "label" or not several]
+            )
             used = ", ".join(f"{role} is column {place + 1}" for role, place in places.items())
+            used += f", labels are columns {columns['label']}" if several else ""
             return Kind(name, f"{_format_name(file)}: {used}", columns)
     raise RequestError(
         "no kind of data has these columns",
@@ -155,11 +162,21 @@ def _of_two_columns(path: str, layout: str) -> Kind:
     rows = [[str(cell) for cell in row.cells] for row in itertools.islice(open_table(path).rows, _ROWS)]
     cells = [row for row in rows if len(row) == 2]
     first, second = (_are_labels([row[place] for row in cells]) for place in (0, 1))
-    if first:
+    if first or _are_sets_or_numbers(cells):
         return Kind("labelled texts", f"{layout}: the label, the text")
     if second:
         return Kind("labelled texts", f"{layout}: the text, the label", {"label": "2", "text": "1"})
     return Kind("pairs", f"{layout}: the source, the target")
+
+
+def _are_sets_or_numbers(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first of two columns has combinations of a few labels, or numbers beside texts. Numbers without a
+    decimal point are also the sources of short texts that spell them."""
+    counts = Counter(row[0] for row in rows)
+    if not look_like_numbers(counts):
+        return bool(separator_of_sets(counts))
+    words = sorted(len(row[1].split()) for row in rows)[len(rows) // 2]
+    return words >= _WORDS_OF_TEXTS or sum("." in text for text in counts) > len(counts) / 2
 
 
 def _are_labels(cells: Sequence[str]) -> bool:
