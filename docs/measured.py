@@ -89,9 +89,21 @@ def serving() -> str:
     ready, answered = statistics.median(start["ready_seconds"]), max(start["first_answers_seconds"])
     return (
         table(("clients", "sentences per second", "ratio", "99th percentile"), rows)
+        + "\n\n"
+        + _ctranslate2(measured["ctranslate2"])
         + f"\n\nA server of a classifier holds {first:.0f} MB after 1,000 requests and {last:.0f} MB after 10,000.\n"
         f"A server of two language models of {sizes} MB answers {ready:.1f} s after the command, the first request of\n"
         f"each within {answered:.2f} s."
+    )
+
+
+def _ctranslate2(rates: dict[str, float]) -> str:
+    times = rates["server"] / rates["library"]
+    return (
+        "A Transformer, asked by eight clients: a server of the run answers "
+        f"{rates['server_of_run']:.0f} sentences per\n"
+        f"second, one of the model exported to CTranslate2 {rates['server']:.0f}, {times:.2f} times as many as\n"
+        f"CTranslate2 itself for eight threads ({rates['library']:.0f}), since it does not join requests."
     )
 
 

@@ -38,6 +38,10 @@ class Classifier:
         self._settings: dict[str, Any] = folder.manifest["reading"]
         self.tokenizer = TextTokenizer(folder.path / "tokenizer.json") if self._settings["text"] else None
 
+    @property
+    def reads_numbers(self) -> bool:
+        return self.tokenizer is None
+
     def predict(self, inputs: Sequence[Any]) -> list[str]:
         """The most probable label of each text, or of each sequence of numbers."""
         return [answers[0].text for answers in self.answers(inputs)]

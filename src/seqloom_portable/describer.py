@@ -24,6 +24,8 @@ Frames = NDArray[np.float32]
 class Describer(Transducer):
     """`channels`: the numbers of a vector."""
 
+    reads_numbers = True
+
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)
         reading = folder.manifest["reading"]

@@ -127,7 +127,7 @@ function facts(model) {
   if (parameters) parts.push(`${parameters.toLocaleString("en")} parameters`);
   if (score) for (const [name, value] of Object.entries(score)) if (name !== "on") parts.push(`${name.replaceAll("_", " ")} ${Number(value).toPrecision(4)} (${score.on})`);
   if (model.created) {
-    const after = model.updates ? ` after ${model.updates.toLocaleString("en")} updates` : "";
+    const after = model.updates ? ` after ${model.updates.toLocaleString("en")} update${model.updates > 1 ? "s" : ""}` : "";
     parts.push(`saved ${saved(new Date(1000 * model.created))}${after}`);
   }
   return parts.filter(Boolean).join(" · ");

@@ -38,20 +38,39 @@ function cosine(item) {
   return { name: item.word, share: Math.max(item.cosine, 0), value: item.cosine.toFixed(2) };
 }
 
+const WIDTH = 360, HEIGHT = 320, DOT = 4;
+
+// A dot for each word, and its name beside it where there is room.
 function places(words, onpick) {
   const xs = words.map((item) => item.x), ys = words.map((item) => item.y);
-  const scale = (value, all, size) => 30 + ((size - 60) * (value - Math.min(...all))) / (Math.max(...all) - Math.min(...all) || 1);
-  const svg = drawing("svg", { viewBox: "0 0 420 320", role: "img", "aria-label": "the nearest words by their two principal components" });
-  const taken = [];
-  for (const item of words) {
-    const x = scale(item.x, xs, 420), y = scale(item.y, ys, 320), half = 3.4 * item.word.length + 2;
-    const hides = taken.some((other) => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 13);
-    const mark = hides // a label on another cannot be read: a dot, which says its word when it is pointed at
-      ? drawing("circle", { cx: x, cy: y, r: 3, fill: "var(--c0)", class: "pick" }, drawing("title", {}, item.word))
-      : drawing("text", { x, y: y + 4, "text-anchor": "middle", opacity: 0.35 + 0.65 * Math.max(item.cosine, 0), class: "pick" }, item.word);
-    if (!hides) taken.push({ x, y, half });
-    mark.addEventListener("click", () => onpick(item.word));
-    svg.append(mark);
+  const scale = (value, all, size) => 24 + ((size - 48) * (value - Math.min(...all))) / (Math.max(...all) - Math.min(...all) || 1);
+  const dots = words.map((item) => ({ item, x: scale(item.x, xs, WIDTH), y: scale(item.y, ys, HEIGHT) }));
+  const taken = dots.map(({ x, y }) => ({ left: x - DOT, right: x + DOT, top: y - DOT, bottom: y + DOT }));
+  const svg = drawing("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": "the nearest words by their two principal components" });
+  for (const { item, x, y } of dots) {
+    const opacity = 0.4 + 0.6 * Math.max(item.cosine, 0);
+    const group = drawing("g", { class: "pick", opacity }, drawing("title", {}, item.word), drawing("circle", { cx: x, cy: y, r: 3, fill: "var(--c0)" }));
+    const free = beside(x, y, 6.8 * item.word.length).find((box) => inside(box) && !taken.some((other) => meet(box, other)));
+    if (free) {
+      taken.push(free);
+      group.append(drawing("text", { x: free.left, y: free.bottom - 3 }, item.word));
+    }
+    group.addEventListener("click", () => onpick(item.word));
+    svg.append(group);
   }
   return svg;
+}
+
+// Where a name can stand: at the right of its dot, at its left, above or below it.
+function beside(x, y, width) {
+  const box = (left, top) => ({ left, right: left + width, top, bottom: top + 13 });
+  return [box(x + 6, y - 7), box(x - 6 - width, y - 7), box(x - width / 2, y - 19), box(x - width / 2, y + 6)];
+}
+
+function inside(box) {
+  return box.left >= 0 && box.right <= WIDTH && box.top >= 0 && box.bottom <= HEIGHT;
+}
+
+function meet(one, other) {
+  return one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
 }
