@@ -63,7 +63,9 @@ def test_every_task_has_its_panel(page: Any, address: str) -> None:
     page.goto(address)
     page.wait_for_selector("nav button")
     tabs = page.locator("nav button").all_inner_texts()
-    assert tabs == ["Write", "Translate", "Classify", "Tag", "Forecast", "Listen", "Words", "Memory", "Training"]
+    assert tabs == [
+        "Write", "Translate", "Describe", "Classify", "Tag", "Forecast", "Listen", "Words", "Memory", "Training",
+    ]  # fmt: skip
 
 
 def test_what_comes_next_stands_beside_the_text(page: Any, address: str) -> None:
@@ -90,6 +92,18 @@ def test_a_translation_is_that_of_predict(page: Any, address: str, runs: dict[st
     assert page.inner_text(".answer") == (expected or "(an empty answer)")
     page.locator(".align p").nth(1).locator(".token").nth(0).hover()
     assert "color-mix" in page.locator(".align .token").nth(0).get_attribute("style")
+
+
+def test_a_description_is_that_of_predict(page: Any, address: str, runs: dict[str, Run]) -> None:
+    _open(page, address, "describe")
+    vector = next(iter(runs["describer"].inputs(runs["describer"].plan.sources.data)))
+    page.fill("textarea", ", ".join(map(str, vector.ravel().tolist())))
+    page.wait_for_selector(".answer")
+    (expected,) = runs["describer"].answers([vector], n_best=5)
+    assert page.inner_text(".answer") == (expected[0].text or "(an empty answer)")
+    assert page.locator("li").count() == 5
+    page.fill("textarea", "1, 2")
+    page.locator(".error", has_text="8 channels").wait_for()
 
 
 def test_a_class_and_a_tag_are_those_of_predict(page: Any, address: str, runs: dict[str, Run]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from seqloom.export.options import ExportOptions
 from seqloom.serving.opening import open_hosted, open_warm
 from seqloom.serving.reloading import Reloading
 from seqloom.storage.tensors import read_tensors, write_tensors
+from tests.support.chromium import CHROMIUM
 from tests.support.served import serving, train_served
 
 WEIGHTS = "model.safetensors"
@@ -163,3 +165,19 @@ def test_nothing_is_opened_again_without_need(folder: Path) -> None:
         time.sleep(0.3)
         _next(address)
     assert opened == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+def test_the_page_says_which_weights_answer(folder: Path) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    os.utime(folder / WEIGHTS, (1e9, 1e9))
+    with _following(folder) as address, sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(address)
+        page.locator(".about", has_text="9 Sept 2001").wait_for()
+        page.fill("textarea", "the cat")
+        _save_others(folder)
+        page.locator(".about", has_not_text="2001").wait_for()
+        assert page.input_value("textarea") == "the cat"
+        browser.close()
