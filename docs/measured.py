@@ -107,6 +107,30 @@ def _ctranslate2(rates: dict[str, float]) -> str:
     )
 
 
+def explanations() -> str:
+    """What `benchmarks/explain.py` measured: the cost of `explain`, and the errors of integrated gradients."""
+    rows = [
+        (
+            f"`{kind}`",
+            f"{row['epoch_seconds']:.1f} s",
+            f"{row['seconds']:.1f} s",
+            f"{max(row['bytes'] - row['training_bytes'], 0) / 1e6:,.0f} MB",
+            f"{row['median_attribution_error']:.2%}, {row['attribution_error']:.2%}"
+            if "attribution_error" in row
+            else "",
+        )
+        for kind, row in _results("explain")["rows"].items()
+    ]
+    header = (
+        "run",
+        "epoch",
+        "`explain`",
+        "memory beyond the training's",
+        "error of integrated gradients, median and largest",
+    )
+    return table(header, rows)
+
+
 def word_vectors() -> str:
     """What `benchmarks/word_vectors.py` measured last: medians of the rates, means of the scores."""
     parts = _results("word_vectors")["parts"]

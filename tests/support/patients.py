@@ -104,16 +104,16 @@ def adding_problem(time: int) -> Write:
     return write
 
 
-def early_word(time: int, classes: int = 4, noise: float = 0.0) -> Write:
-    """One of some words, which is the class, at the beginning of a text of `time` words that tell nothing. `noise`: the
-    share of examples with another class."""
+def early_word(time: int, long: int = 0) -> Write:
+    """One of four words, which is the class, at the beginning of a text of `time` words that tell nothing; one text of
+    twenty has `long` words, if any."""
 
     def write(path: Path, random: Random, count: int) -> str:
         lines = []
         for _ in range(count):
-            label = random.integers(classes)
-            words = [f"key{label}", *(f"w{i}" for i in random.integers(6, size=time - 1))]
-            lines.append(f"class{random.integers(classes) if random.random() < noise else label}\t{' '.join(words)}\n")
+            label, length = random.integers(4), long if long and random.random() < 0.05 else time
+            words = [f"key{label}", *(f"w{i}" for i in random.integers(6, size=length - 1))]
+            lines.append(f"class{label}\t{' '.join(words)}\n")
         path = path.with_suffix(".tsv")
         path.write_text("".join(lines))
         return str(path)
@@ -175,7 +175,10 @@ def reversed_letters(longest: int, alphabet: str = "abcdefgh") -> Write:
 
 
 def _large_recurrent_matrix(cell: RNN) -> None:
-    cell.recurrent_weight.mul_(1.2)
+    """The gradients of rare long texts are some 10^5 times those of the others. AdamW divides by their mean square, so
+    that its steps are too small to learn from the others for some hundred updates; where all gradients are equally
+    large, they do no harm."""
+    cell.recurrent_weight.mul_(1.15)
 
 
 def _dying_units(cell: RNN) -> None:
@@ -183,11 +186,9 @@ def _dying_units(cell: RNN) -> None:
 
 
 PATIENTS = [
-    Patient("vanishing", "vanishing gradients", "classify", "rnn", adding_problem(200), 1_000, 250,
-            cured=False),
-    Patient("exploding", "exploding gradients", "classify", "rnn", early_word(60), 2_000, 250,
-            {**_TEXT, "model.activation": "relu", "training.clip_norm": 0.0}, _large_recurrent_matrix,
-            cured=False),
+    Patient("vanishing", "vanishing gradients", "classify", "rnn", adding_problem(200), 1_000, 400),
+    Patient("exploding", "exploding gradients", "classify", "rnn", early_word(20, long=100), 2_000, 150,
+            {**_TEXT, "model.activation": "relu", "training.clip_norm": 0.0}, _large_recurrent_matrix),
     Patient("saturated", "saturated gates", "classify", "lstm", early_word(40), 2_000, 250,
             {**_TEXT, "model.forget_bias": -8.0}),
     Patient("dead", "dead units", "classify", "rnn", early_word(20), 2_000, 250,

@@ -46,7 +46,7 @@ def line_chart(
     base = alt.Chart(alt.InlineData(values=rows)).encode(across, down, _colour(lines), alt.Detail("line:N"))
     layers: list[alt.Chart | alt.LayerChart] = []
     if any(line.band for line in lines):
-        band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.18)
+        band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.18, clip=True)
         layers.append(band.encode(alt.Y("low:Q", **altair_axis(y)), alt.Y2("high:Q")))
     layers += [_rule(place, text, across) for place, text in rules]
     dash = alt.StrokeDash("dashed:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [5, 4]]), legend=None)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from seqloom.charts.figure import AltairFigure
 from seqloom.charts.page import Page
 from seqloom.data.input_source import DataSource
 from seqloom.errors import RequestError
+from seqloom.explain.charts.section import Section
 from seqloom.explain.explanation_page import explanation_page
 from seqloom.explain.findings import findings, sentences
 from seqloom.explain.measured import Measured, measure_run
 from seqloom.explain.measures.count_models import back_off, class_weights
+from seqloom.explain.measures.source_length import Bottleneck, bottleneck
 from seqloom.explain.prescriptions import context_prescriptions, prescriptions
 from seqloom.explain.results import Results
 from seqloom.explain.sections import sections
@@ -32,16 +35,21 @@ from seqloom.run import Run
 class Explanation(Results):
     """Results with their page and their JSON."""
 
+    @cached_property
+    def sections(self) -> list[Section]:
+        """The charts, in the order of the page."""
+        return list(sections(self))
+
     def to_json(self) -> dict[str, Any]:
         """All that was measured, and the numbers of every chart; null stands for what is not finite."""
         charts = {}
-        for title, figure, about, limits in sections(self):
+        for title, figure, about, limits in self.sections:
             numbers = _inline_values(figure.spec) if isinstance(figure, AltairFigure) else []
             charts[figure.name] = {"title": title, "about": about, "limits": limits, "numbers": numbers}
         return _plain({**asdict(self), "charts": charts})
 
     def page(self) -> Page:
-        return explanation_page(self)
+        return explanation_page(self, self.sections)
 
     def write(self, folder: str | Path, figures: str | Path | None = None) -> None:
         """`explain.html` and `explain.json` in a folder; each chart in `figures` as SVG."""
@@ -83,7 +91,10 @@ def explain(
             raise RequestError("trials need a folder", where="tries", expected="the folder of the explanation")
         trials = try_prescriptions(runs[0], cures[:tries], Path(folder) / "trials")
     parts = list(zip(runs, encoded, names, strict=True))
-    verdict = [*sentences(names, by_run), *_differences(measured), *_memories(measured), *_unexamined(measured)]
+    verdict = [
+        *sentences(names, by_run), *_bottlenecks(measured), *_differences(measured), *_memories(measured),
+        *_unexamined(measured),
+    ]  # fmt: skip
     return Explanation(
         verdict, by_run, cures, measured,
         {name: back_off(run.model, part) for run, part, name in parts if isinstance(run.model, NgramModel)},
@@ -107,6 +118,27 @@ def _memories(measured: Sequence[Measured]) -> list[str]:
         for each in measured
         if each.curve is not None and each.curve.uses_context
     ]
+
+
+def _bottlenecks(measured: Sequence[Measured]) -> list[str]:
+    """Of each model without attention, beside the first one that has it."""
+    by_length = [(each.name, each.by_length) for each in measured if each.by_length is not None]
+    attending = next((pair for pair in by_length if pair[1].attends), None)
+    if attending is None:
+        return []
+    return [
+        _bottleneck_in_words(name, attending[0], bottleneck(lengths, attending[1]))
+        for name, lengths in by_length
+        if not lengths.attends
+    ]
+
+
+def _bottleneck_in_words(name: str, attending: str, measured: Bottleneck) -> str:
+    costs = f"{measured.short:+.2g} nats a target token at the shortest sources, {measured.long:+.2g} at the longest"
+    if measured.begins is None:
+        return f"What {name} costs over {attending} does not rise with the length of the source: {costs}."
+    begins = f"sources of about {measured.begins:.0f} tokens"
+    return f"The bottleneck of {name} begins at {begins}: over {attending}, it costs {costs}."
 
 
 def _unexamined(measured: Sequence[Measured]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from seqloom.charts.page import Page
@@ -9,24 +10,22 @@ from seqloom.explain.charts.section import Section
 from seqloom.explain.health_table import health_table
 from seqloom.explain.measured import Measured
 from seqloom.explain.results import Results
-from seqloom.explain.sections import sections
 
 _TITLE = "Why the model learns, or does not"
 _STYLE = """
 .verdict { background: var(--tint); border-left: 4px solid var(--c0); padding: .8rem 1.1rem; margin: 1.2rem 0 }
 .verdict p { font-size: 1.05rem }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--tint); padding: .6rem .8rem; font-size: .8rem }
-ol li { margin: .9rem 0 } td, th { padding: .25rem .8rem .25rem 0; text-align: left; white-space: nowrap }
+ol li { margin: .9rem 0 } td, th { padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top }
 """
 
 
-def explanation_page(explanation: Results) -> Page:
+def explanation_page(explanation: Results, sections: Sequence[Section]) -> Page:
     """All text is escaped; the page loads nothing."""
-    shown = list(sections(explanation))
     table = health_table(explanation.measured)
-    parts = [_head(explanation), _cures(explanation), _trials(explanation), table, *map(_section, shown)]
+    parts = [_head(explanation), _cures(explanation), _trials(explanation), table, *map(_section, sections)]
     body = "\n".join(part for part in parts if part)
-    return Page(_TITLE, body, [section.figure for section in shown], _STYLE)
+    return Page(_TITLE, body, [section.figure for section in sections], _STYLE)
 
 
 def _section(section: Section) -> str:

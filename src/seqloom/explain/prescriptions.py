@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqloom.config import flatten
+from seqloom.errors import RequestError
 from seqloom.explain.findings import Finding
 from seqloom.explain.measured import Measured
 from seqloom.run import Run, make_settings
@@ -77,7 +78,7 @@ def prescribe(
     current = flatten(run.plan.settings)
     if model == run.plan.model and longer == 1 and all(current.get(name) == value for name, value in changes.items()):
         return None
-    if not set(changes) <= set(flatten(make_settings(run.plan.task, model, {}))):
+    if not _is_valid(run, model, changes):
         return None
     budget = scaled(run.plan.budget.model_dump(exclude_defaults=True), longer)
     return Prescription(reason, evidence, model, dict(changes), budget, command(run, model, changes, budget))
@@ -89,11 +90,20 @@ def scaled(budget: Mapping[str, float | int], times: float) -> dict[str, float |
 
 
 def settings_of(run: Run, model: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of the run that are not the defaults and exist for `model`, under the `changes`."""
+    """The settings of the run that are not the defaults and are valid for `model`, under the `changes`."""
     default = flatten(make_settings(run.plan.task, run.plan.model, {}, run.plan.sources.data))
     changed = {name: value for name, value in flatten(run.plan.settings).items() if value != default.get(name)}
-    known = set(flatten(make_settings(run.plan.task, model, {})))
-    return {**{name: value for name, value in changed.items() if name in known}, **changes}
+    if model != run.plan.model:
+        changed = {name: value for name, value in changed.items() if _is_valid(run, model, {**changes, name: value})}
+    return {**changed, **changes}
+
+
+def _is_valid(run: Run, model: str, settings: Mapping[str, Any]) -> bool:
+    try:
+        make_settings(run.plan.task, model, settings)
+    except RequestError:
+        return False
+    return True
 
 
 def is_initialised_from_a_run(run: Run, model: str) -> bool:

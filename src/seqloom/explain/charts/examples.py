@@ -64,7 +64,7 @@ def _inputs(run: Measured, number: int, several: bool) -> Section:
 def _gates(run: Measured, number: int, several: bool) -> Iterator[Section]:
     """One map of all gates of layers that read the same elements."""
     assert run.example is not None
-    names = layer_names(run, several=False)
+    names = layer_names(run, several)
     alike: dict[tuple[str, ...], list[GatesByStep]] = {}
     for layer in run.example.gates:
         alike.setdefault(tuple(layer.names), []).append(layer)
@@ -79,7 +79,8 @@ def _gates(run: Measured, number: int, several: bool) -> Iterator[Section]:
         )
         limits = "single units may do the opposite of the mean, and an open gate may let nothing of use through."
         figure = _gate_map(f"gates-{number + 1}-{place}", about, rows, layers[0].names[-_MOST_STEPS:])
-        yield Section(_titled("Gates along the example", run, several), figure, about, limits)
+        read_alike = ", ".join(names[layer.layer] for layer in layers)
+        yield Section(f"Gates along the example: {read_alike}", figure, about, limits)
 
 
 def _gate_map(name: str, label: str, rows: dict[str, list[float]], steps: list[str]) -> DrawnFigure:

@@ -60,8 +60,12 @@ def _decays(runs: Sequence[Measured], state: str) -> str:
 def _decay(reach: GradientReach) -> str:
     if not math.isfinite(reach.decay):
         return "none, since the gradient is zero"
-    half = "" if reach.half_life is None else f", halved every {reach.half_life:.2g} steps"
+    half = "" if reach.half_life is None else f", halved every {_steps(reach.half_life)}"
     return f"{reach.decay:.3g}{half}"
+
+
+def _steps(count: float) -> str:
+    return f"{count:,.0f} steps" if count >= 10 else f"{count:.2g} steps"
 
 
 def _reach_lines(runs: Sequence[Measured], state: str) -> Iterator[Line]:
@@ -123,11 +127,11 @@ def dynamics_charts(runs: Sequence[Measured]) -> Iterator[Section]:
     lines, bars = [], []
     for number, run in enumerate(runs):
         names = layer_names(run, len(runs) > 1)
-        for part in run.dynamics:
-            name = names[part.layer]
+        for place, part in enumerate(run.dynamics):
+            name, colour = names[part.layer], number if len(runs) > 1 else place
             values = [(float(t), v) for t, v in enumerate(part.singular_values, 1) if math.isfinite(v)]
-            lines.append(Line(name, values, number, marks=False))
-            bars += [Bar(f"{name}, {i}", value, number) for i, value in enumerate(part.exponents[:4], 1)]
+            lines.append(Line(name, values, colour, marks=False))
+            bars += [Bar(f"{name}, {i}", value, colour) for i, value in enumerate(part.exponents[:4], 1)]
     if lines:
         x = Axis.over([p[0] for line in lines for p in line.points], "steps", log=False)
         y = Axis.over([p[1] for line in lines for p in line.points] + [1.0], "singular value", log=False)

@@ -18,18 +18,18 @@ def state_charts(runs: Sequence[Measured]) -> Iterator[Section]:
     several = sum(bool(run.heads) for run in runs) > 1
     for number, run in enumerate(runs):
         names = layer_names(run, len(runs) > 1)
-        for gates in run.gates:
-            name = names[gates.layer]
+        for place, gates in enumerate(run.gates):
+            name, colour = names[gates.layer], number if len(runs) > 1 else place
             for gate in gates.closed:
-                bars.append(Bar(f"{name} {gate} closed", gates.closed[gate], number))
-                bars.append(Bar(f"{name} {gate} open", gates.open[gate], number))
+                bars.append(Bar(f"{name} {gate} closed", gates.closed[gate], colour))
+                bars.append(Bar(f"{name} {gate} open", gates.open[gate], colour))
             if gates.saturated is not None:
-                bars.append(Bar(f"{name} saturated", gates.saturated, number))
+                bars.append(Bar(f"{name} saturated", gates.saturated, colour))
             if gates.dead is not None:
-                bars.append(Bar(f"{name} dead", gates.dead, number))
+                bars.append(Bar(f"{name} dead", gates.dead, colour))
             if gates.time_scales:
                 ranks = enumerate(gates.time_scales, 1)
-                lines.append(Line(name, [(float(i), v) for i, v in ranks], number, marks=False))
+                lines.append(Line(name, [(float(i), v) for i, v in ranks], colour, marks=False))
         for head in run.heads:
             name = f"{block_number(head.layer)}.{head.head + 1}"
             points.append(Point(f"{run.name} {name}" if several else name, head.distance, head.entropy, number))

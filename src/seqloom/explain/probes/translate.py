@@ -31,6 +31,9 @@ from seqloom.explain.probes.probe import (
 from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.tasks.capabilities import Trained
 
+_BY_LENGTH = 1_000
+"""Examples whose losses are told by the lengths of their sources."""
+
 
 class PairContexts(NetworkProbe):
     """Of sources and their targets. Cut, a source keeps its last k elements; the target is read as it is."""
@@ -44,9 +47,7 @@ class PairContexts(NetworkProbe):
         self.network: EncoderDecoder = trained.model
         self.data, self.codec = data, trained.codec
         self.device = next(trained.model.parameters()).device
-        numbers = spread(data.num_lines, EXAMPLES)
-        self.sources = [self._source(row) for row in data.source.rows(numbers)]
-        self.targets = [np.asarray(row).astype(np.int64) for row in data.target.rows(numbers)]
+        self.sources, self.targets = self._pairs(EXAMPLES)
         self.longest = max(1, max(map(self.length, self.sources)))
 
     @abstractmethod
@@ -78,26 +79,32 @@ class PairContexts(NetworkProbe):
         return self.network.decode_next(first, self.network.initial_state(encoded, 1), encoded)[2] is not None
 
     def losses(self, context: int) -> NDArray[np.float64]:
-        return self._losses([self._cut(row, context) for row in self.sources])
+        return self._losses([self._cut(row, context) for row in self.sources], self.targets)
 
     def losses_by_length(self) -> list[tuple[int, float]]:
         """The length of each source in elements, and the loss of its target with the whole source."""
-        losses = self._losses(self.sources)
-        return [(self.length(row), float(loss)) for row, loss in zip(self.sources, losses, strict=True)]
+        sources, targets = self._pairs(_BY_LENGTH)
+        losses = self._losses(sources, targets)
+        return [(self.length(row), float(loss)) for row, loss in zip(sources, losses, strict=True)]
+
+    def _pairs(self, most: int) -> tuple[list[NDArray[Any]], list[NDArray[np.int64]]]:
+        numbers = spread(self.data.num_lines, most)
+        targets = [np.asarray(row).astype(np.int64) for row in self.data.target.rows(numbers)]
+        return [self._source(row) for row in self.data.source.rows(numbers)], targets
 
     @torch.no_grad()
-    def _losses(self, sources: list[NDArray[Any]]) -> NDArray[np.float64]:
+    def _losses(self, sources: list[NDArray[Any]], targets: list[NDArray[np.int64]]) -> NDArray[np.float64]:
         nats = np.empty(len(sources))
-        order = np.argsort([len(row) for row in self.targets], kind="stable")
+        order = np.argsort([len(row) for row in targets], kind="stable")
         for first in range(0, len(order), ROWS):
             rows = order[first : first + ROWS]
             source, source_lengths = (part.to(self.device) for part in padded_source([sources[i] for i in rows]))
-            batch = line_batch([self.targets[i] for i in rows]).to(self.device)
+            batch = line_batch([targets[i] for i in rows]).to(self.device)
             encoded = self.network.encode(source, source_lengths)
             log_probs = self.network.log_prob(encoded, batch.inputs, batch.targets, batch.lengths)
             mask = batch.mask()
             real = log_probs if mask is None else log_probs.masked_fill(~mask, 0.0)
-            lengths = np.array([len(self.targets[i]) for i in rows])
+            lengths = np.array([len(targets[i]) for i in rows])
             nats[rows] = -real.double().sum(1).numpy(force=True) / lengths
         return nats
 

@@ -1,0 +1,150 @@
+"""Claim: `explain` takes no longer than an epoch of the training, and at most 2 GB of memory more than it; integrated
+gradients sum to the difference of the scores within 2 %.
+
+Each run is trained for a part of its first epoch, from whose targets per second the time of an epoch follows; then a
+process of its own explains it on the validation data. The data that no package holds are named by --data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from peers.race import BENCHMARKS, environment, machine, write_results
+
+SHARED = BENCHMARKS.parent.parent / "shared" / "data"
+SECONDS = 20.0
+"""Of training, of a model that takes steps."""
+EXAMPLES = 10
+"""Whose inputs are weighed, to see how far the weights are from complete."""
+
+
+class Kind(NamedTuple):
+    task: str
+    model: str
+    data: str
+    valid: str = ""
+    settings: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def name(self) -> str:
+        return f"{self.task} {self.model}"
+
+
+WORDS = {"tokenizer.punctuation": True}
+PROSE = "lm/moby_dick.txt"
+PAIRS = "translate/multi30k.en-de.train.tsv", "translate/multi30k.en-de.valid.tsv"
+REVIEWS = "classify/imdb.train.tsv.gz", "classify/imdb.valid.tsv.gz"
+SENTENCES = "tag/ud_ewt.train.conllu.gz", "tag/ud_ewt.valid.conllu.gz"
+KINDS = (
+    *(Kind("language-model", model, PROSE, "", WORDS) for model in ("ngram", "ffnn", "lstm", "transformer")),
+    *(Kind("translate", model, *PAIRS) for model in ("lstm", "lstm+attention", "transformer")),
+    *(Kind("classify", model, *REVIEWS) for model in ("bow", "bilstm+attention")),
+    Kind("tag", "bilstm", *SENTENCES),
+    Kind("forecast", "gru", "series/m3_monthly.csv.gz", "", {"data.horizon": 18}),
+    Kind("algorithm", "ntm", "copy"),
+    Kind("vectors", "skipgram", PROSE),
+    Kind("transcribe", "bilstm", "speech/spoken_digits.train.zip"),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=SHARED, help="the folder of the data")
+    parser.add_argument("--kinds", help="the task and model of each, separated by commas; all by default")
+    parser.add_argument("--step", choices=("train", "explain"), help=argparse.SUPPRESS)
+    parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    kinds = [kind for kind in KINDS if not options.kinds or kind.name in options.kinds.split(",")]
+    if options.step:
+        work = train_part if options.step == "train" else explain_run
+        print(json.dumps(work(kinds[0], options.data, options.run)))
+        return
+    if not options.data.exists():
+        print(f"skipped: {options.data} is not there; give --data")
+        return
+    rows = earlier_rows()
+    with tempfile.TemporaryDirectory() as folder:
+        for number, kind in enumerate(kinds):
+            row: dict[str, Any] = {}
+            for step in ("train", "explain"):
+                row |= in_process(kind, step, options.data, Path(folder) / str(number))
+            rows[kind.name] = row
+            print(kind.name, json.dumps(row), flush=True)
+    in_order = {kind.name: rows[kind.name] for kind in KINDS if kind.name in rows}
+    write_results("explain", {"machine": machine(1), "rows": in_order})
+
+
+def earlier_rows() -> dict[str, Any]:
+    path = BENCHMARKS / "results" / "explain.json"
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else {}
+
+
+def in_process(kind: Kind, step: str, data: Path, run: Path) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--step", step, "--kinds", kind.name, "--data", str(data), "--run", str(run)]
+    done = subprocess.run(command, env=environment(1), capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{kind.name}: {step} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def train_part(kind: Kind, data: Path, out: Path) -> dict[str, Any]:
+    """The seconds of an epoch, and the peak memory of the training in bytes."""
+    import seqloom
+
+    path = kind.data if kind.task == "algorithm" else str(data / kind.data)
+    valid = str(data / kind.valid) if kind.valid else None
+    budget = {} if kind.model in ("ngram", "bow") else {"minutes": SECONDS / 60}
+    budget = {"epochs": 1} if kind.task == "vectors" else budget
+    run = seqloom.train(
+        kind.task, path, valid=valid, model=kind.model, out=out, seed=1, threads=1, quiet=True, settings=kind.settings,
+        **budget,  # type: ignore[arg-type]
+    )  # fmt: skip
+    metrics = (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    last = json.loads(metrics[-1]) if metrics else {}
+    seconds = run.summary["seconds"]
+    if last.get("epoch") and run.summary.get("targets_per_second"):
+        seconds = last["targets"] / last["epoch"] / run.summary["targets_per_second"]
+    return {"epoch_seconds": seconds, "training_bytes": run.summary["peak_memory_bytes"]}
+
+
+def explain_run(kind: Kind, data: Path, folder: Path) -> dict[str, Any]:
+    """The seconds of `explain` with its page, its peak memory in bytes, and the largest and the median error of
+    integrated gradients, as shares of the differences of the scores."""
+    import seqloom
+    from seqloom.explain.measures.attribution import integrated_gradients
+    from seqloom.explain.probes.make import make_probe
+    from seqloom.explain.probes.probe import NetworkProbe, whole_sequences
+    from seqloom.memory import peak_memory_bytes
+
+    path = kind.data if kind.task == "algorithm" else str(data / (kind.valid or kind.data))
+    run = seqloom.load(folder)
+    encoded = run.read(path)  # in the cache from here on, as the training had it
+    began = time.perf_counter()
+    run.explain(path).write(folder / "explained")
+    measured: dict[str, Any] = {"seconds": time.perf_counter() - began, "bytes": peak_memory_bytes()}
+    probe = make_probe(run, encoded)
+    if not isinstance(probe, NetworkProbe):
+        return measured
+    errors = []
+    with whole_sequences(probe.network):
+        for number in range(1, EXAMPLES + 1):
+            try:
+                example = probe.example(number, None)
+            except seqloom.RequestError:  # a line of one token
+                continue
+            errors += [integrated_gradients(example).error] if example is not None else []
+    return {**measured, "attribution_error": max(errors), "median_attribution_error": statistics.median(errors)}
+
+
+if __name__ == "__main__":
+    main()
