@@ -106,12 +106,12 @@ def adding_problem(time: int) -> Write:
 
 def early_word(time: int, long: int = 0) -> Write:
     """One of four words, which is the class, at the beginning of a text of `time` words that tell nothing; one text of
-    twenty has `long` words, if any."""
+    five has `long` words, if any."""
 
     def write(path: Path, random: Random, count: int) -> str:
         lines = []
         for _ in range(count):
-            label, length = random.integers(4), long if long and random.random() < 0.05 else time
+            label, length = random.integers(4), long if long and random.random() < 0.2 else time
             words = [f"key{label}", *(f"w{i}" for i in random.integers(6, size=length - 1))]
             lines.append(f"class{label}\t{' '.join(words)}\n")
         path = path.with_suffix(".tsv")
@@ -187,7 +187,7 @@ def _dying_units(cell: RNN) -> None:
 
 PATIENTS = [
     Patient("vanishing", "vanishing gradients", "classify", "rnn", adding_problem(200), 1_000, 400),
-    Patient("exploding", "exploding gradients", "classify", "rnn", early_word(20, long=100), 2_000, 150,
+    Patient("exploding", "exploding gradients", "classify", "rnn", early_word(20, long=100), 2_000, 100,
             {**_TEXT, "model.activation": "relu", "training.clip_norm": 0.0}, _large_recurrent_matrix),
     Patient("saturated", "saturated gates", "classify", "lstm", early_word(40), 2_000, 250,
             {**_TEXT, "model.forget_bias": -8.0}),

@@ -136,7 +136,8 @@ def _bottlenecks(measured: Sequence[Measured]) -> list[str]:
 def _bottleneck_in_words(name: str, attending: str, measured: Bottleneck) -> str:
     costs = f"{measured.short:+.2g} nats a target token at the shortest sources, {measured.long:+.2g} at the longest"
     if measured.begins is None:
-        return f"What {name} costs over {attending} does not rise with the length of the source: {costs}."
+        below = f"a bottleneck, if there is one, begins below {measured.shortest:.0f} tokens"
+        return f"What {name} costs over {attending} does not rise with the length of the source: {costs}; {below}."
     begins = f"sources of about {measured.begins:.0f} tokens"
     return f"The bottleneck of {name} begins at {begins}: over {attending}, it costs {costs}."
 

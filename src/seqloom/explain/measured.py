@@ -21,12 +21,13 @@ from seqloom.explain.measures.gradient_reach import GradientReach, gradient_reac
 from seqloom.explain.measures.health import Health, health
 from seqloom.explain.measures.memory_length import MemoryCurve, memory_curve
 from seqloom.explain.measures.recurrent_trace import recurrent_layers, traced_layers
-from seqloom.explain.measures.source_length import SourceLength, source_length
+from seqloom.explain.measures.source_length import SourceLength, source_length, translations_by_length
 from seqloom.explain.measures.untrained import untrained
 from seqloom.explain.measures.weight_gradients import WeightGradient, weight_gradients
 from seqloom.explain.probes.make import make_probe
 from seqloom.explain.probes.probe import NetworkProbe, whole_sequences
-from seqloom.explain.probes.translate import PairContexts
+from seqloom.explain.probes.translate import PairContexts, SourceContexts
+from seqloom.metrics.by_length import LengthScores
 from seqloom.run import Run
 
 
@@ -35,6 +36,7 @@ class Measured:
     """`reach_before`: of the untrained weights, which follow from the seed. `longer`: what a context beyond the horizon
     of truncated back-propagation holds. `chance`: the loss of the frequencies of the answers alone, where it is known.
     What a model does not have is empty or None.
+    `translations`: the scores of greedy search by the length of the source.
     `examples_are_probed`: whether single examples were looked into, beside the training."""
 
     name: str
@@ -54,6 +56,7 @@ class Measured:
     example: ExampleSteps | None = None
     alignment: Alignment | None = None
     by_length: SourceLength | None = None
+    translations: list[LengthScores] = field(default_factory=list)
     dependence: Dependence | None = None
     longer: LongerContext | None = None
     health: Health | None = None
@@ -98,6 +101,8 @@ def measure_run(run: Run, data: Any, name: str, example: int | None = None, text
             facts["longer"] = longer_context(data, facts["settings"]["data.horizon"])
     if isinstance(probe, PairContexts):
         facts |= {"by_length": source_length(probe), "alignment": probe.alignment(example, text)}
+    if isinstance(probe, SourceContexts):
+        facts["translations"] = translations_by_length(run, data)
     return Measured(**facts)
 
 

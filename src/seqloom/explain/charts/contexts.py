@@ -53,3 +53,20 @@ def _by_length(runs: Sequence[Measured]) -> Iterator[Section]:
         about = "The loss of a target token by the length of its source, in groups of equal size."
         limits = "whether long sources are harder in themselves: compare with a run that has attention."
         yield Section("Bottleneck by length", line_chart("by-length", about, lines, x, y), about, limits)
+    yield from _translations(runs)
+
+
+def _translations(runs: Sequence[Measured]) -> Iterator[Section]:
+    lines = [
+        Line(run.name, [((s.from_length + s.to_length) / 2, s.chrf) for s in run.translations], number)
+        for number, run in enumerate(runs)
+        if run.translations
+    ]
+    if lines:
+        x = Axis.over([p[0] for line in lines for p in line.points], "words of the source", log=False)
+        y = Axis.over([0.0, *(p[1] for line in lines for p in line.points)], "chrF", log=False)
+        about = (
+            "The chrF of translations by greedy search, which reads what it wrote itself, by the length of the source."
+        )
+        limits = "whether a model that falls behind has a bottleneck or has learnt less: compare runs of one budget."
+        yield Section("Translations by length", line_chart("translations", about, lines, x, y), about, limits)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.explain.probes.translate import PairContexts
+from seqloom.metrics.by_length import LengthScores, scores_by_length
+from seqloom.run import Run
+from seqloom.tasks.transduction import TransductionTask
 
 _GROUPS = 6
 _SIGNIFICANT = 2.0
@@ -54,13 +58,25 @@ def source_length(probe: PairContexts) -> SourceLength | None:
     )  # fmt: skip
 
 
+def translations_by_length(run: Run, data: Any) -> list[LengthScores]:
+    """The scores of greedy search for some hundred sources, by the number of their words, or letters where the sources
+    are single words (Cho et al. 2014, figure 4). Empty where all sources are equally long."""
+    assert isinstance(run.task, TransductionTask)
+    sources, hypotheses, references, tokens = run.task.decoded(run.trained, data, brief=True)
+    lengths = [len(tokens(source)) for source in sources]
+    if min(lengths) == max(lengths):
+        return []
+    return scores_by_length(sources, hypotheses, references, lengths, tokens)
+
+
 @dataclass(frozen=True)
 class Bottleneck:
-    """How much more a target token costs without attention than with it: `short` nats at the shortest sources, `long`
-    at the longest. `begins`: the length of the sources from which on it is more than at the shortest ones, beyond
-    chance; None where it is not."""
+    """How much more a target token costs without attention than with it: `short` nats at the shortest sources, of about
+    `shortest` tokens, `long` at the longest. `begins`: the length of the sources from which on it is more than at the
+    shortest ones, beyond chance; None where it is not."""
 
     begins: float | None
+    shortest: float
     short: float
     long: float
 
@@ -75,4 +91,5 @@ def bottleneck(without: SourceLength, attending: SourceLength) -> Bottleneck:
         for group, error in zip(groups, errors, strict=True)
     ]
     stays = [place for place in range(1, len(groups)) if all(above[place:])]
-    return Bottleneck(without.lengths[stays[0]] if stays else None, first, float(groups[-1].mean()))
+    begins = without.lengths[stays[0]] if stays else None
+    return Bottleneck(begins, without.lengths[0], first, float(groups[-1].mean()))
