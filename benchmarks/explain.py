@@ -2,7 +2,8 @@
 gradients sum to the difference of the scores within 2 %.
 
 Each run is trained for a part of its first epoch, from whose targets per second the time of an epoch follows; then a
-process of its own explains it on the validation data. The data that no package holds are named by --data.
+process of its own explains it on the validation data. Seconds are those of one processor, so that other work on the
+machine does not count. The data that no package holds are named by --data.
 """
 
 from __future__ import annotations
@@ -98,27 +99,29 @@ def in_process(kind: Kind, step: str, data: Path, run: Path) -> dict[str, Any]:
 
 
 def train_part(kind: Kind, data: Path, out: Path) -> dict[str, Any]:
-    """The seconds of an epoch, and the peak memory of the training in bytes."""
+    """The processor's seconds of an epoch, and the peak memory of the training in bytes."""
     import seqloom
 
     path = kind.data if kind.task == "algorithm" else str(data / kind.data)
     valid = str(data / kind.valid) if kind.valid else None
     budget = {} if kind.model in ("ngram", "bow") else {"minutes": SECONDS / 60}
     budget = {"epochs": 1} if kind.task == "vectors" else budget
+    began, began_processor = time.perf_counter(), time.process_time()
     run = seqloom.train(
         kind.task, path, valid=valid, model=kind.model, out=out, seed=1, threads=1, quiet=True, settings=kind.settings,
         **budget,  # type: ignore[arg-type]
     )  # fmt: skip
+    used = (time.process_time() - began_processor) / (time.perf_counter() - began)
     metrics = (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     last = json.loads(metrics[-1]) if metrics else {}
     seconds = run.summary["seconds"]
     if last.get("epoch") and run.summary.get("targets_per_second"):
         seconds = last["targets"] / last["epoch"] / run.summary["targets_per_second"]
-    return {"epoch_seconds": seconds, "training_bytes": run.summary["peak_memory_bytes"]}
+    return {"epoch_seconds": seconds * min(used, 1.0), "training_bytes": run.summary["peak_memory_bytes"]}
 
 
 def explain_run(kind: Kind, data: Path, folder: Path) -> dict[str, Any]:
-    """The seconds of `explain` with its page, its peak memory in bytes, and the largest and the median error of
+    """The processor's seconds of `explain` with its page, its peak memory in bytes, and the largest and median error of
     integrated gradients, as shares of the differences of the scores."""
     import seqloom
     from seqloom.explain.measures.attribution import integrated_gradients
@@ -129,9 +132,9 @@ def explain_run(kind: Kind, data: Path, folder: Path) -> dict[str, Any]:
     path = kind.data if kind.task == "algorithm" else str(data / (kind.valid or kind.data))
     run = seqloom.load(folder)
     encoded = run.read(path)  # in the cache from here on, as the training had it
-    began = time.perf_counter()
+    began = time.process_time()
     run.explain(path).write(folder / "explained")
-    measured: dict[str, Any] = {"seconds": time.perf_counter() - began, "bytes": peak_memory_bytes()}
+    measured: dict[str, Any] = {"seconds": time.process_time() - began, "bytes": peak_memory_bytes()}
     probe = make_probe(run, encoded)
     if not isinstance(probe, NetworkProbe):
         return measured

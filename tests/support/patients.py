@@ -186,7 +186,8 @@ def _dying_units(cell: RNN) -> None:
 
 
 PATIENTS = [
-    Patient("vanishing", "vanishing gradients", "classify", "rnn", adding_problem(200), 1_000, 400),
+    Patient("vanishing", "vanishing gradients", "classify", "rnn", adding_problem(200), 1_000, 400,
+            {"training.evaluations": 5}),
     Patient("exploding", "exploding gradients", "classify", "rnn", early_word(20, long=100), 2_000, 100,
             {**_TEXT, "model.activation": "relu", "training.clip_norm": 0.0}, _large_recurrent_matrix),
     Patient("saturated", "saturated gates", "classify", "lstm", early_word(40), 2_000, 250,
