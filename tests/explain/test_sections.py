@@ -71,7 +71,7 @@ def test_each_kind_of_state_has_a_chart_of_its_reach() -> None:
     chart = charts["gradient-reach-cell-state"]
     assert chart.title == "Gradient reach: cell state"
     assert [name for name in names(chart) if "bound" not in name] == [
-        "lstm encoder", "lstm encoder, dashed", "lstm decoder", "lstm decoder, dashed", "gru", "gru, dashed",
+        "lstm enc", "lstm enc, dashed", "lstm dec", "lstm dec, dashed", "gru", "gru, dashed",
     ]  # fmt: skip
     assert isinstance(chart.figure, AltairFigure)
 
@@ -93,7 +93,7 @@ def test_the_weights_of_two_bags_of_words_are_all_shown() -> None:
 
 def test_the_fitted_decay_of_each_layer_stands_above_its_chart() -> None:
     chart = drawn(measured("lstm", ENCODER, DECODER))["gradient-reach-cell-state"]
-    assert "encoder 0.5, halved every 1 steps (before: 0.5, halved every 1 steps); decoder 0.5" in chart.about
+    assert "encoder 0.5 (1) before, 0.5 (1) after; decoder 0.5 (1) before" in chart.about
 
 
 def test_gates_and_heads_along_the_example_are_drawn() -> None:
@@ -103,7 +103,7 @@ def test_gates_and_heads_along_the_example_are_drawn() -> None:
     memory = HeadsByStep("layer", steps, np.full((2, 2, 4), 0.25, np.float32), 1, True, np.ones((3, 2), np.float32))
     run = replace(measured("lstm", ENCODER, DECODER), example=ExampleSteps(gates, [attention, memory]))
     charts = drawn(run)
-    assert charts["gates-1-1"].figure.table.columns == ["step", "encoder forget gate", "decoder forget gate"]
+    assert charts["gates-1-1"].figure.table.columns == ["step", "encoder forget", "decoder forget"]
     assert charts["gates-1-1"].figure.table.rows == [["a", "0.250", "0.250"], ["<b>", "1.000", "1.000"]]
     assert charts["heads-1-1"].title == "Attention map: block 1"
     assert charts["heads-1-1"].figure.table.rows[1] == ["1", "<b>", "position 0: 0.50"]

@@ -21,7 +21,7 @@ from seqloom.data.target_file import TargetFile, TargetWriter
 from seqloom.data.targets import ClassTargets, TargetKind, Targets, learn_targets, read_targets
 from seqloom.data.text_codec import TextCodec, train_tokenizer
 from seqloom.data.token_file import TokenFile, UnknownTokens
-from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings
+from seqloom.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerSettings, shown_token
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import make_folder, read_lines
 from seqloom.storage.flat_file import LineFileWriter
@@ -183,7 +183,7 @@ class LabelledCodec:
     def shown(self, row: NDArray[Any]) -> list[str]:
         """A name for each element of a row: its token, or the number of the step."""
         if isinstance(self.sources, TextCodec):
-            return [self.sources.tokenizer.token(int(i)) for i in row]
+            return [shown_token(self.sources.tokenizer, int(i)) for i in row]
         return [str(step) for step in range(1, len(row) + 1)]
 
     def says_something(self, row: NDArray[Any]) -> bool:

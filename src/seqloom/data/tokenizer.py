@@ -159,6 +159,13 @@ _FORM: dict[str, Any] = {
 """What the tokenizers library writes for such a tokenizer, except for its model."""
 
 
+def shown_token(tokenizer: Tokenizer, token_id: int) -> str:
+    """A token as text for a reader; a token that is part of a character keeps the tokenizer's notation."""
+    token = tokenizer.token(token_id)
+    text = tokenizer.decode([token_id]).strip()
+    return text if text and "\ufffd" not in text else token
+
+
 class WordTokenizer(Tokenizer):
     separates_words = True
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from seqloom.data.tokenizer import EOS, SPECIALS, UNK, Tokenizer
+from seqloom.data.tokenizer import EOS, SPECIALS, UNK, Tokenizer, shown_token
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.copying import copy_unknown
 from seqloom.decoding.search_options import Constraints, Hypothesis, Search
@@ -93,10 +93,3 @@ class Translator(NamedTuple):
             text = " ".join(tokens)
         read, written = [shown_token(self.source, i) for i in source], tokens + [SPECIALS[EOS]] * hypothesis.ended
         return Translation(text, hypothesis.log_prob, hypothesis.score, Alignment(read, written, weights))
-
-
-def shown_token(tokenizer: Tokenizer, token_id: int) -> str:
-    """A token as text for a reader; a token that is part of a character keeps the tokenizer's notation."""
-    token = tokenizer.token(token_id)
-    text = tokenizer.decode([token_id]).strip()
-    return text if text and "\ufffd" not in text else token

@@ -36,17 +36,16 @@ def _section(section: Section) -> str:
 def _head(explanation: Results) -> str:
     verdict = "".join(f"<p>{escape(sentence)}</p>" for sentence in explanation.verdict)
     rows = "".join(
-        f"<tr><td>{escape(run.name)}</td><td>{escape(run.task)}</td><td>{escape(run.model)}</td>"
-        f"<td>{escape(_scores(run))}</td></tr>"
-        for run in explanation.measured
+        f"<tr><td>{escape(run.name)}</td><td>{escape(_scores(run))}</td></tr>" for run in explanation.measured
     )
     return f"""<h1>{_TITLE}</h1><div class="verdict">{verdict}</div>
-<div class="wide"><table><tr><th>run</th><th>task</th><th>model</th><th>scores</th></tr>{rows}</table></div>"""
+<div class="wide"><table><tr><th>run</th><th>scores on the data</th></tr>{rows}</table></div>"""
 
 
 def _scores(run: Measured) -> str:
-    """The first three."""
-    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in list(run.score.items())[:3])
+    """The first three, without counts of examples."""
+    scores = [(name.replace("_", " "), value) for name, value in run.score.items() if isinstance(value, float)]
+    return ", ".join(f"{name} {value:.4g}" for name, value in scores[:3])
 
 
 def _cures(explanation: Results) -> str:

@@ -16,14 +16,14 @@ from seqloom.data.descriptions import DescriptionCodec, DescriptionLoader, Descr
 from seqloom.data.example import Frames
 from seqloom.data.readers import readers
 from seqloom.data.readers.described import Described, undescribed
-from seqloom.data.tokenizer import UNK
+from seqloom.data.tokenizer import UNK, shown_token
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.sampling import Sampling, sampling_of
 from seqloom.decoding.search_options import Hypothesis, Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.token_rules import TokenRules, rules_of
 from seqloom.decoding.transduce import transduce
-from seqloom.decoding.translation import Translation, shown_token
+from seqloom.decoding.translation import Translation
 from seqloom.errors import RequestError
 from seqloom.models.architecture import architecture, setting_fields
 from seqloom.models.encoder_decoder import EncoderDecoder

@@ -70,9 +70,9 @@ def _gates(run: Measured, number: int, several: bool) -> Iterator[Section]:
         alike.setdefault(tuple(layer.names), []).append(layer)
     for place, layers in enumerate(alike.values(), 1):
         rows = {
-            f"{names[layer.layer]} {gate}" if len(run.example.gates) > 1 else gate: means[-_MOST_STEPS:]
+            f"{names[layer.layer]} {gate}" if len(layers) > 1 else gate: means[-_MOST_STEPS:]
             for layer in layers
-            for gate, means in layer.means.items()
+            for gate, means in _short(layer.means)
         }
         about = (
             "How far each gate is open at each step of the example, the mean over its units: the stronger, the more."
@@ -81,6 +81,11 @@ def _gates(run: Measured, number: int, several: bool) -> Iterator[Section]:
         figure = _gate_map(f"gates-{number + 1}-{place}", about, rows, layers[0].names[-_MOST_STEPS:])
         read_alike = ", ".join(names[layer.layer] for layer in layers)
         yield Section(f"Gates along the example: {read_alike}", figure, about, limits)
+
+
+def _short(means: dict[str, list[float]]) -> Iterator[tuple[str, list[float]]]:
+    """Names for the left of a map, where there is little room."""
+    return ((gate.removesuffix(" gate"), values) for gate, values in means.items())
 
 
 def _gate_map(name: str, label: str, rows: dict[str, list[float]], steps: list[str]) -> DrawnFigure:

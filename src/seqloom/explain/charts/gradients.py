@@ -52,20 +52,16 @@ def _decays(runs: Sequence[Measured], state: str) -> str:
         names = layer_names(run, len(runs) > 1)
         for reach in run.reach:
             if reach.state == state:
-                earlier = f" (before: {_decay(before[reach.layer])})" if reach.layer in before else ""
-                fitted.append(f"{names[reach.layer]} {_decay(reach)}{earlier}")
-    return f"Factor from one step to the one before it, as fitted: {'; '.join(fitted)}."
+                earlier = f"{_decay(before[reach.layer])} before, " if reach.layer in before else ""
+                fitted.append(f"{names[reach.layer]} {earlier}{_decay(reach)} after")
+    return f"The factor of a step back, as fitted, and the half-life in steps: {'; '.join(fitted)}."
 
 
 def _decay(reach: GradientReach) -> str:
     if not math.isfinite(reach.decay):
-        return "none, since the gradient is zero"
-    half = "" if reach.half_life is None else f", halved every {_steps(reach.half_life)}"
+        return "0"
+    half = "" if reach.half_life is None else f" ({reach.half_life:{',.0f' if reach.half_life >= 10 else '.2g'}})"
     return f"{reach.decay:.3g}{half}"
-
-
-def _steps(count: float) -> str:
-    return f"{count:,.0f} steps" if count >= 10 else f"{count:.2g} steps"
 
 
 def _reach_lines(runs: Sequence[Measured], state: str) -> Iterator[Line]:

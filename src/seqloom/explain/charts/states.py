@@ -21,8 +21,9 @@ def state_charts(runs: Sequence[Measured]) -> Iterator[Section]:
         for place, gates in enumerate(run.gates):
             name, colour = names[gates.layer], number if len(runs) > 1 else place
             for gate in gates.closed:
-                bars.append(Bar(f"{name} {gate} closed", gates.closed[gate], colour))
-                bars.append(Bar(f"{name} {gate} open", gates.open[gate], colour))
+                short = f"{name} {gate.removesuffix(' gate')}"
+                bars.append(Bar(f"{short} closed", gates.closed[gate], colour))
+                bars.append(Bar(f"{short} open", gates.open[gate], colour))
             if gates.saturated is not None:
                 bars.append(Bar(f"{name} saturated", gates.saturated, colour))
             if gates.dead is not None:

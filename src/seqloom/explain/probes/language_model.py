@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seqloom.data.text_codec import TextCodec
 from seqloom.data.token_file import TokenFile
-from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.data.tokenizer import EOS, PAD, SOS, shown_token
 from seqloom.decoding.batching import padded_source
 from seqloom.errors import RequestError
 from seqloom.explain.probes.probe import (
@@ -92,7 +92,7 @@ class TokenContexts(Probe):
         return [tokens if len(tokens) else nothing for tokens in contexts]
 
     def shown(self, ids: NDArray[np.int64]) -> list[str]:
-        return [self.tokenizer.token(int(i)) for i in ids]
+        return [shown_token(self.tokenizer, int(i)) for i in ids]
 
 
 class NetworkTokenContexts(TokenContexts, NetworkProbe):

@@ -14,7 +14,7 @@ from seqloom.data.descriptions import DescriptionCodec
 from seqloom.data.example import Frames
 from seqloom.data.line_batches import line_batch
 from seqloom.data.pairs import PairCodec
-from seqloom.data.tokenizer import EOS, SOS, Tokenizer
+from seqloom.data.tokenizer import EOS, SOS, Tokenizer, shown_token
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.batching import padded_source
 from seqloom.errors import RequestError
@@ -136,8 +136,8 @@ class PairContexts(NetworkProbe):
             )
             return -_last_loss(self.network, self.device, sources, lengths, read, written, np.repeat(last, rows))
 
-        output = f"log p({self.target_tokenizer.token(target[middle])})"
-        written = [self.target_tokenizer.token(i) for i in [SOS, *target[:middle]]]
+        output = f"log p({shown_token(self.target_tokenizer, target[middle])})"
+        written = [shown_token(self.target_tokenizer, i) for i in [SOS, *target[:middle]]]
         return self.attributable(self._names(row), output, score, written)
 
     def alignment(self, number: int | None, text: str | None) -> Alignment | None:
@@ -147,7 +147,7 @@ class PairContexts(NetworkProbe):
         target, attention = self._greedy(*padded_source([row]))
         if not attention:
             return None
-        return Alignment(self._names(row), [self.target_tokenizer.token(i) for i in target], attention)
+        return Alignment(self._names(row), [shown_token(self.target_tokenizer, i) for i in target], attention)
 
     def _example_row(self, number: int | None, text: str | None) -> NDArray[Any]:
         if text is not None:
@@ -191,7 +191,7 @@ class SourceContexts(PairContexts):
         return np.array([*self.codec.source.encode([text])[0], EOS], dtype=np.int64)
 
     def _names(self, source: NDArray[Any]) -> list[str]:
-        return [self.codec.source.token(int(i)) for i in source]
+        return [shown_token(self.codec.source, int(i)) for i in source]
 
     @property
     def target_tokenizer(self) -> Tokenizer:
