@@ -116,6 +116,34 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
+def needs(**others: Any) -> dict[str, Any]:
+    """For the `json_schema_extra` of a field that changes nothing unless other settings of its group have one of these
+    values; True stands for any but 0 or none."""
+    return {"needs": others}
+
+
+def check_effects(settings: Settings, names: Iterable[str]) -> None:
+    """Raises RequestError for the first of these settings that changes nothing, because of another one."""
+    groups, values = leaves(type(settings)), flatten(settings)
+    for name in names:
+        field = field_of(groups[name], name.rpartition(".")[2])
+        extra = field.json_schema_extra
+        conditions = extra.get("needs", {}) if isinstance(extra, dict) else {}
+        if values[name] == field.default or not isinstance(conditions, dict):
+            continue
+        for other, allowed in conditions.items():
+            other_name = f"{name.rpartition('.')[0]}.{other}".lstrip(".")
+            value = values[other_name]
+            if not (bool(value) if allowed is True else value in (allowed if isinstance(allowed, list) else [])):
+                needed = "another value" if allowed is True else " or ".join(map(str, allowed))  # type: ignore[arg-type]
+                raise RequestError(
+                    "the setting changes nothing",
+                    where=name,
+                    got=f"{values[name]} with {other_name}={value}",
+                    expected=f"also {other_name}={needed}" if allowed is not True else f"also {needed} of {other_name}",
+                )
+
+
 def flatten(settings: Settings, prefix: str = "") -> dict[str, Value]:
     """The dotted names and values of all settings."""
     flat: dict[str, Value] = {}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.data.corpus import Recipe
 from seqloom.data.splits import cut_line
 from seqloom.data.text_codec import TextCodec, train_tokenizer
@@ -38,10 +38,14 @@ class PhraseSettings(Settings):
     passes: int = Field(
         0, ge=0, le=8, description="how often pairs are joined: 1 gives new_york, 2 also new_york_city; 0: no phrases"
     )
-    threshold: float = Field(100.0, gt=0, le=1e9, description="how many times as often as by chance a pair occurs")
+    threshold: float = Field(
+        100.0, gt=0, le=1e9, description="how many times as often as by chance a pair occurs",
+        json_schema_extra=needs(passes=True),
+    )  # fmt: skip
     discount: int = Field(
-        5, gt=0, description="subtracted from the count of each pair, so that rare ones are not joined"
-    )
+        5, gt=0, description="subtracted from the count of each pair, so that rare ones are not joined",
+        json_schema_extra=needs(passes=True),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

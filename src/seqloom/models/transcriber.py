@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.data.tokenizer import PAD
 from seqloom.models.encoder import Encoder
 from seqloom.models.word_ngram import WordNgram
@@ -30,7 +30,10 @@ class InputSettings(Settings):
         1, ge=0, le=16, description="convolutions before the layer, over earlier frames alone where the layer reads "
         "forward"
     )  # fmt: skip
-    kernel_size: int = Field(5, gt=0, le=64, description="steps in the kernel of such a convolution")
+    kernel_size: int = Field(
+        5, gt=0, le=64, description="steps in the kernel of such a convolution",
+        json_schema_extra=needs(convolutions=True),
+    )  # fmt: skip
 
 
 class TranscriberOutputSettings(Settings):

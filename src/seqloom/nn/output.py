@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.errors import RequestError
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.matrix_product import Linear, kept_transpose, product, product_into
@@ -31,8 +31,9 @@ class OutputSettings(Settings):
         "auto", description="full or adaptive softmax; auto: adaptive from 4,000 tokens on"
     )
     cutoffs: tuple[int, ...] = Field(
-        (), description="adaptive softmax: the first id of each cluster; empty: those with the fewest multiplications"
-    )
+        (), description="adaptive softmax: the first id of each cluster; empty: those with the fewest multiplications",
+        json_schema_extra=needs(kind=["adaptive", "auto"]),
+    )  # fmt: skip
     tied: bool = Field(True, description="tie the output weights to the embedding")
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout before the output layer")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = Field(

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import create_model
 
-from seqloom.config import Settings, build, flatten, full_name, leaves, read_toml
+from seqloom.config import Settings, build, check_effects, flatten, full_name, leaves, read_toml
 from seqloom.data.corpus import Recipe, Sources
 from seqloom.data.input_source import content_hash, files_of
 from seqloom.data.splits import FIRST_RULE, NEWEST_RULE
@@ -174,7 +174,9 @@ def make_settings(
     for name, source in overrides.items():
         if name.endswith(".from") and source:
             defaults[f"{name.removesuffix('from')}dim"] = dim_of(str(source))
-    return build(kind, defaults, inherited or {}, overrides)
+    settings = build(kind, defaults, inherited or {}, overrides)
+    check_effects(settings, overrides)
+    return settings
 
 
 def resumed_settings(folder: Path, task: str, model: str, overrides: Mapping[str, Any]) -> Settings | None:

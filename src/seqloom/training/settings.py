@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.runtime import Precision
 
 
@@ -15,12 +15,18 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(2e-3, gt=0, le=1e3, description="the highest learning rate")
     weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled decay of matrices (not of biases and norms)")
     beta1: float = Field(0.9, ge=0, lt=1, description="decay of the average of gradients (SGD: momentum)")
-    beta2: float = Field(0.999, ge=0, lt=1, description="AdamW: decay of the average of squared gradients")
+    beta2: float = Field(
+        0.999, ge=0, lt=1, description="AdamW: decay of the average of squared gradients",
+        json_schema_extra=needs(optimizer=["adamw"]),
+    )  # fmt: skip
     warmup: float = Field(0.02, ge=0, lt=1, description="share of the budget in which the learning rate rises from 0")
     schedule: Literal["cosine", "linear", "wsd", "constant"] = Field(
         "cosine", description="how the learning rate falls to 0; wsd: it is constant until the last part, the decay"
     )
-    decay: float = Field(0.3, gt=0, le=1, description="wsd: share of the budget in which the learning rate falls")
+    decay: float = Field(
+        0.3, gt=0, le=1, description="wsd: share of the budget in which the learning rate falls",
+        json_schema_extra=needs(schedule=["wsd"]),
+    )  # fmt: skip
     clip_norm: float = Field(1.0, ge=0, description="largest norm of the gradient of all weights; 0: no limit")
     accumulate: int = Field(1, gt=0, le=2**20, description="batches per update")
     freeze: tuple[str, ...] = Field(

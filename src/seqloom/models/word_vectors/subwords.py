@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqloom.compiling import Array, compiled
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.data.tokenizer import SPECIALS
 
 _BASIS, _PRIME, _MASK = 2166136261, 16777619, 2**32 - 1
@@ -18,10 +18,14 @@ _BASIS, _PRIME, _MASK = 2166136261, 16777619, 2**32 - 1
 
 class SubwordSettings(Settings):
     longest: int = Field(0, ge=0, le=32, description="characters in the longest character n-gram; 6 is usual, 0: none")
-    shortest: int = Field(3, ge=1, le=32, description="characters in the shortest character n-gram")
+    shortest: int = Field(
+        3, ge=1, le=32, description="characters in the shortest character n-gram",
+        json_schema_extra=needs(longest=True),
+    )  # fmt: skip
     buckets: int = Field(
-        200_000, gt=0, le=2**28, description="number of vectors that character n-grams share by hashing"
-    )
+        200_000, gt=0, le=2**28, description="number of vectors that character n-grams share by hashing",
+        json_schema_extra=needs(longest=True),
+    )  # fmt: skip
 
 
 class WordRows(NamedTuple):

@@ -1,0 +1,122 @@
+"""Every setting changes something, or is refused: each is read by a training or a prediction, and one that only counts
+beside another says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seqloom
+from seqloom import config
+from seqloom.config import Settings, field_of, leaves
+from seqloom.errors import RequestError
+from seqloom.run.plan import make_settings, settings_type
+from seqloom.tasks import tasks
+from tests.support.small_tasks import SMALL_TASKS, task_of
+
+BY_DATA = {
+    "language-model": {"data.tokens_per_batch"},
+    "classify": {"data.max_steps"},
+    "classify series": {"tokenizer", "data.max_length", "embedding.word_dropout"},
+    "vectors": set[str](),
+    "tag": set[str](),
+    "translate": {"data.long"},
+}
+"""The settings, or groups, that count for another kind of data: lines of text, numbers, long pairs."""
+
+
+class Reads:
+    """Which settings are read while something else than the settings themselves is made."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.names: set[tuple[type, str]] = set()
+        self._making = 0
+        original = Settings.__getattribute__
+
+        def read(settings: Settings, name: str) -> Any:
+            value = original(settings, name)
+            if not self._making and name in type(settings).model_fields and not isinstance(value, Settings):
+                self.names |= {(kind, name) for kind in type(settings).__mro__}
+            return value
+
+        patch.setattr(Settings, "__getattribute__", read)
+        for module in ("seqloom.run.plan", "seqloom.run.start", "seqloom.run.run", "seqloom.run.card"):
+            for name in ("build", "flatten", "check_effects"):
+                patch.setattr(f"{module}.{name}", self._unseen(getattr(config, name)), raising=False)
+
+    def _unseen(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any) -> Any:
+            self._making += 1
+            try:
+                return function(*arguments)
+            finally:
+                self._making -= 1
+
+        return called
+
+    def unread(self, kind: type[Settings]) -> Iterator[str]:
+        for leaf, group in leaves(kind).items():
+            last = leaf.rpartition(".")[2]
+            attribute = next(name for name, field in group.model_fields.items() if (field.alias or name) == last)
+            if (group, attribute) not in self.names and not needs_of(group, last):
+                yield leaf
+
+
+def needs_of(group: type[Settings], name: str) -> dict[str, Any]:
+    extra = field_of(group, name).json_schema_extra
+    return dict(extra.get("needs", {})) if isinstance(extra, dict) else {}  # type: ignore[arg-type, call-overload]
+
+
+@pytest.mark.parametrize("name", BY_DATA)
+def test_every_setting_is_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = SMALL_TASKS[name]
+    data = small.data(tmp_path)
+    reads = Reads(monkeypatch)
+    few = small._replace(updates=min(small.updates, 3), epochs=min(small.epochs, 1))
+    run = few.train(name, data, tmp_path / "run")
+    if task_of(name) not in ("language-model", "vectors"):
+        list(run.answers(list(run.inputs(data))[:2]))
+    kind = settings_type(task_of(name), small.model)
+    unread = [leaf for leaf in reads.unread(kind) if not {leaf, leaf.partition(".")[0]} & BY_DATA[name]]
+    assert unread == []
+
+
+def conditional() -> Iterator[tuple[str, str, str]]:
+    """The settings that only count beside another one, once for each class that has them."""
+    seen: set[tuple[type[Settings], str]] = set()
+    for task in tasks:
+        model = tasks[task].default_model
+        for leaf, group in leaves(settings_type(task, model)).items():
+            last = leaf.rpartition(".")[2]
+            if needs_of(group, last) and (group, last) not in seen:
+                seen.add((group, last))
+                yield task, model, leaf
+
+
+@pytest.mark.parametrize(("task", "model", "leaf"), list(conditional()))
+def test_a_setting_that_changes_nothing_is_refused(task: str, model: str, leaf: str) -> None:
+    kind = settings_type(task, model)
+    group, (prefix, _, last) = leaves(kind)[leaf], leaf.rpartition(".")
+    default = field_of(group, last).default
+    value: Any = (5, 9) if isinstance(default, tuple) else default + 1 if isinstance(default, int) else default / 2
+    ((other, allowed),) = needs_of(group, last).items()
+    other_field = field_of(group, other)
+    if allowed is True:
+        without: Any = 0
+        beside: Any = 4
+    else:
+        choices = other_field.annotation.__args__  # type: ignore[union-attr]
+        without, beside = next(choice for choice in choices if choice not in allowed), allowed[0]
+    with pytest.raises(RequestError, match="changes nothing") as error:
+        make_settings(task, model, {leaf: value, f"{prefix}.{other}": without})
+    assert leaf in str(error.value)
+    make_settings(task, model, {leaf: value, f"{prefix}.{other}": beside})
+    make_settings(task, model, {leaf: default, f"{prefix}.{other}": without})
+
+
+def test_a_command_refuses_it(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"training\.decay"):
+        seqloom.train("classify", "nothing.tsv", out=tmp_path / "run", settings={"training.decay": 0.5})
