@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,22 @@ def commands() -> list[str]:
 def help_texts() -> str:
     parts = [f"```\n{seqloom('--help')}\n```"]
     parts += [f"## seqloom {name}\n\n```\n{seqloom(name, '--help')}\n```" for name in commands()]
+    return "\n\n".join(parts)
+
+
+def recipes() -> str:
+    """The script of each recipe in `examples/`, with the figures that it prints."""
+    parts = []
+    for script in sorted(_ROOT.glob("examples/*/train.py")):
+        code = script.read_text(encoding="utf-8").strip()
+        title, _, sentence = (ast.get_docstring(ast.parse(code)) or "").partition(": ")
+        figures = tomllib.loads((script.parent / "expected.toml").read_text(encoding="utf-8"))
+        ranges = "; ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in figures.items())
+        path = script.relative_to(_ROOT)
+        body = code.partition('"""\n\n')[2]
+        about = f"{sentence[0].upper()}{sentence[1:]}\n\n`{path}` prints: {ranges}."
+        # Four backticks: the tests of the guides do not run these blocks; the tests of the recipes run the scripts.
+        parts.append(f"## {title}\n\n{about}\n\n````python\n{body}\n````")
     return "\n\n".join(parts)
 
 
