@@ -78,7 +78,8 @@ class Describer(Transducer):
 
     def _row(self, number: int, vector: Any) -> Frames:
         try:
-            frames = np.asarray(vector, np.float32)
+            with np.errstate(over="ignore"):  # what is too large for float32 is refused below
+                frames = np.asarray(vector, np.float32)
         except (TypeError, ValueError):
             raise PortableError(f"input {number} is no vector and no sequence of vectors of one length") from None
         frames = frames[None] if frames.ndim == 1 else frames

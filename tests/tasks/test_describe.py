@@ -164,10 +164,12 @@ def test_noise_is_drawn_by_the_step_so_that_resuming_is_exact(tmp_path: Path, mo
     assert_same_run(tmp_path / "a" / "run", tmp_path / "b" / "run")
 
 
-@pytest.mark.parametrize("vector", ["words", np.ones(5), np.ones((2, 5))])
+@pytest.mark.parametrize("vector", ["words", np.ones(5), np.ones((2, 5)), np.full(8, 1e300), np.full(8, np.nan), []])
 def test_what_is_no_vector_of_the_model_is_refused(run: seqloom.Run, vector: object) -> None:
     with pytest.raises(SeqloomError):
         run.predict([vector])
+    with pytest.raises(SeqloomError):
+        run.embed([vector])
 
 
 def test_options_of_other_tasks_are_refused(run: seqloom.Run) -> None:

@@ -125,7 +125,8 @@ class DescriptionCodec:
 
     def rows(self, sources: Sequence[NDArray[Any]]) -> list[Frames]:
         """What a network reads of vectors (channels,) or sequences of them (steps, channels)."""
-        frames = [np.asarray(source, np.float32) for source in sources]
+        with np.errstate(over="ignore"):  # what is too large for float32 is refused when it is scaled
+            frames = [np.asarray(source, np.float32) for source in sources]
         return [self.frames.scale(in_parts(row[None] if row.ndim == 1 else row, self.parts)) for row in frames]
 
     def writer(self, folder: Path) -> ParallelWriter[Described]:

@@ -34,8 +34,22 @@ opened.then(
   },
 );
 
+// What each answer consists of; those with a tab in every line are shown as a table.
+const UNITS = { classifier: null, tagger: "word" };
+const isTable = facts.kind in UNITS;
+
+function show(answer) {
+  if (!isTable) return void (output.textContent = answer);
+  const table = document.createElement("table");
+  for (const line of answer ? answer.split("\n") : []) {
+    const row = table.insertRow();
+    for (const cell of line.split("\t")) row.insertCell().textContent = cell;
+  }
+  output.replaceChildren(table);
+}
+
 // What tests call too.
-window.answer = async (text, options) => (await opened).answer(text, (shown) => { output.textContent = shown; }, options);
+window.answer = async (text, options) => (await opened).answer(text, show, options);
 
 document.getElementById("form").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -45,7 +59,8 @@ document.getElementById("form").addEventListener("submit", async (event) => {
     const started = performance.now();
     const answer = await window.answer(input.value, temperature ? { temperature: Number(temperature.value) } : {});
     const seconds = (performance.now() - started) / 1000;
-    note.textContent = `${answer.ids.length} token${answer.ids.length === 1 ? "" : "s"} in ${seconds.toFixed(2)} s.`;
+    const unit = isTable ? UNITS[facts.kind] : "token", count = answer.ids.length;
+    note.textContent = `${unit ? `${count} ${unit}${count === 1 ? "" : "s"}` : "Answered"} in ${seconds.toFixed(2)} s.`;
   } catch (error) {
     note.textContent = `This could not be answered: ${error.message}`;
   } finally {
