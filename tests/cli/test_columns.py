@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 import seqloom
+from seqloom.data.readers.described import described, undescribed
+from seqloom.errors import RequestError
 from tests.support.command_line import CommandLine
 from tests.support.labelled import shared_labelled_run
 from tests.support.pairs import shared_pairs_run
@@ -83,3 +87,25 @@ def test_columns_where_there_are_none(cli: CommandLine, classifier: seqloom.Run,
     rated.write_text("a\tb\t1\nc\td\t2\n")
     status, _, errors = cli("embed", classifier.folder, "--similarity", rated, "--columns", "text=1")
     assert (status, "--columns" in errors) == (2, True)
+
+
+def test_columns_of_vectors_with_texts(tmp_path: Path) -> None:
+    rows = [{"said": f"up {i % 3}", "x": float(i), "y": 1.0 - i} for i in range(60)]
+    pl.DataFrame(rows).write_csv(tmp_path / "x.csv")
+    pl.DataFrame(rows).write_parquet(tmp_path / "x.parquet")
+    for name in ("x.csv", "x.parquet"):
+        for columns in ("text=said", "text=1"):
+            examples = list(described(str(tmp_path / name), columns))
+            assert [example.text for example in examples] == [row["said"] for row in rows]
+            assert examples[1].frames.tolist() == [[1.0, 0.0]]
+            assert next(undescribed(str(tmp_path / name), columns)).tolist() == [[0.0, 1.0]]
+    with pytest.raises(RequestError, match="role of a column"):
+        next(described(str(tmp_path / "x.csv"), "word=1"))
+    np.savez(tmp_path / "x.npz", vectors=np.zeros((2, 2)), texts=np.array(["a", "b"]))
+    with pytest.raises(RequestError, match="no columns to choose"):
+        next(described(str(tmp_path / "x.npz"), "text=1"))
+    run = seqloom.train(
+        "describe", str(tmp_path / "x.csv"), model="gru", columns={"text": "said"}, updates=1, out=tmp_path / "run",
+        threads=1, quiet=True, settings={"encoder.hidden_size": 4, "decoder.hidden_size": 4, "embedding.dim": 4},
+    )  # fmt: skip
+    assert run.codec.frames.channels == 2

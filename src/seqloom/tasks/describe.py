@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -14,8 +15,7 @@ from seqloom.data.batches import Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.descriptions import DescriptionCodec, DescriptionLoader, Descriptions, description_recipe
 from seqloom.data.example import Frames
-from seqloom.data.readers import readers
-from seqloom.data.readers.described import Described, undescribed
+from seqloom.data.readers.described import Described, described, undescribed
 from seqloom.data.tokenizer import UNK, shown_token
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.sampling import Sampling, sampling_of
@@ -53,7 +53,9 @@ class DescribeTask(TransductionTask):
         return TRANSFORMER if model == "transformer" else RECURRENT
 
     def recipe(self, settings: DescribeSettings) -> Recipe[Described, Descriptions]:
-        return description_recipe(readers["described"], settings.tokenizer, settings.data)
+        columns = settings.data.columns
+        recipe = description_recipe(partial(described, columns=columns), settings.tokenizer, settings.data)
+        return recipe.depending_on(columns)
 
     def build(self, corpus: Corpus[Described, Descriptions], model: str, settings: DescribeSettings) -> EncoderDecoder:
         codec = cast(DescriptionCodec, corpus.codec)
@@ -85,8 +87,8 @@ class DescribeTask(TransductionTask):
         hypotheses = {key: best.text for key, (best, *_) in zip(distinct, answers, strict=True)}
         return DecodedTargets(keys, [hypotheses[key] for key in keys], [data.texts[place] for place in places])
 
-    def inputs(self, path: str, settings: DescribeSettings) -> Iterator[Frames]:  # noqa: ARG002
-        return undescribed(path)
+    def inputs(self, path: str, settings: DescribeSettings) -> Iterator[Frames]:
+        return undescribed(path, settings.data.columns)
 
     def predict(
         self, trained: Trained, inputs: Sequence[Any], options: Mapping[str, Any]

@@ -7,11 +7,13 @@ from typing import Any
 from pydantic import Field
 
 from seqloom.data.descriptions import DescriptionTokenizerSettings, VectorSettings
+from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.models.architecture import EncoderDecoderSettings
 from seqloom.tasks.transduction import SearchSettings
 
 
 class DataSettings(VectorSettings):
+    columns: ColumnChoice = columns_field(("text",))
     elements_per_batch: int = Field(4_000, gt=0, le=2**31, description="most tokens or steps in a batch, with padding")
     examples_per_batch: int = Field(32, gt=0, le=2**20, description="most examples in a batch")
 

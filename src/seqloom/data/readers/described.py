@@ -16,7 +16,8 @@ from seqloom.data.readers import readers
 from seqloom.data.readers.table import SERIES_NAMES, rows
 from seqloom.data.readers.ts_format import cases
 from seqloom.data.tables.columnar_file import read_columnar
-from seqloom.errors import SeqloomError
+from seqloom.data.tables.columns import column_place, parse_columns
+from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.files import ZIP_ERRORS, reading
 
 TEXT_NAMES = ("text", "texts", "caption", "captions", "description", "sentence", "name", "label", "class", "target")
@@ -31,35 +32,47 @@ class Described(NamedTuple):
 
 
 @readers.register("described", "Vectors or sequences of vectors with a text each: tables, .npz, .ts.")
-def described(path: str) -> Iterator[Described]:
+def described(path: str, columns: str = "") -> Iterator[Described]:
     """Yields the examples of a file whose name says its format.
 
-    A table has the text in a column named text, caption, description or label, else in the last one; the others are
-    numbers, in Parquet and Arrow files also lists of numbers. With a column named id, series or sequence, the rows
-    that follow each other with one name are the steps of one sequence. A NumPy archive (`.npz`) has `texts` and
-    `vectors`, (examples, channels) or (examples, steps, channels), and with `lengths` the steps of each. A `.ts` file
-    has the text as the class of a case. Raises SeqloomError with `file:line`.
+    A table has the text in the chosen column (`columns`: see `parse_columns`), else in one named text, caption,
+    description or label, else in the last one; the others are numbers, in Parquet and Arrow files also lists of
+    numbers. With a column named id, series or sequence, the rows that follow each other with one name are the steps of
+    one sequence. A NumPy archive (`.npz`) has `texts` and `vectors`, (examples, channels) or (examples, steps,
+    channels), and with `lengths` the steps of each. A `.ts` file has the text as the class of a case. Raises
+    SeqloomError with `file:line`.
     """
-    for number, (text, frames) in enumerate(_examples(path, labelled=True), 1):
+    for number, (text, frames) in enumerate(_examples(path, columns, labelled=True), 1):
         if text is None or not text.split():
             raise SeqloomError("an example has no text", where=f"{path}, example {number}", expected="a word or more")
         yield Described(frames, " ".join(text.split()))
 
 
-def undescribed(path: str) -> Iterator[Frames]:
+def undescribed(path: str, columns: str = "") -> Iterator[Frames]:
     """What is to be described: the vectors of a file, without the texts that it may have."""
-    return (frames for _, frames in _examples(path, labelled=False))
+    return (frames for _, frames in _examples(path, columns, labelled=False))
 
 
-def _examples(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
-    kind = suffix_of(path)
+def _examples(path: str, columns: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
+    kind, text = suffix_of(path), _text_column(path, columns)
     if kind == ".npz":
         return _of_archive(path, labelled)
     if kind in COLUMNAR:
-        return _of_columnar(path, labelled)
+        return _of_columnar(path, labelled, text)
     if kind == ".ts":
         return iter(cases(path))
-    return rows(path, labelled, TEXT_NAMES)
+    return rows(path, labelled, TEXT_NAMES, text)
+
+
+def _text_column(path: str, columns: str) -> str:
+    """The chosen column of the text, or nothing. Raises RequestError for another role, or a file without columns."""
+    chosen_columns = parse_columns(columns)
+    for role in chosen_columns:
+        if role != "text":
+            raise unknown_name("role of a column", role, ["text"], where="columns")
+    if chosen_columns and suffix_of(path) in (".npz", ".ts"):
+        raise RequestError("the file has no columns to choose", where=path, got=columns, hint="leave out --columns")
+    return chosen_columns.get("text", "")
 
 
 def _of_archive(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
@@ -107,13 +120,15 @@ def _lengths(lengths: NDArray[Any] | None, vectors: NDArray[Any], path: str) -> 
     return lengths.astype(np.int64)
 
 
-def _of_columnar(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
+def _of_columnar(path: str, labelled: bool, text_column: str) -> Iterator[tuple[str | None, Frames]]:
     import polars as pl
 
     table = read_columnar(path)
     names = {column.lower(): column for column in table.columns}
     texts = [column for column, kind in table.schema.items() if kind == pl.String]
     text = next((names[name] for name in TEXT_NAMES if names.get(name) in texts), texts[-1] if texts else None)
+    if text_column and (labelled or text_column in table.columns):
+        text = table.columns[column_place("text", text_column, table.columns, len(table.columns), path)]
     series = next((names[name] for name in SERIES_NAMES if name in names), None)
     if labelled and text is None:
         raise SeqloomError("no column has the texts", where=path, got=", ".join(table.columns)[:80], expected="text")
