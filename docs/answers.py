@@ -46,6 +46,11 @@ def figure(name: str) -> str:
     return f"![{_label(answer['chart'])}](figures/{name}.svg)\n\n{_caption(answer)}"
 
 
+def caption(name: str) -> str:
+    """What was trained, for an experiment without a figure."""
+    return _caption(_results()[name])
+
+
 def table(name: str) -> str:
     """The scores of an experiment with their 95 % intervals, and below it what was trained."""
     answer = _results()[name]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from questions.trials import Answer, Chart, Line, Trained, Variant, by_seed, measured, point, train_all
 
-SEQUENCES = 6_000
+SEQUENCES = 12_000
 _LENGTHS = (2, 4, 6, 8, 10, 12, 16)
-_SETTINGS = {"training.evaluations": 4, "data.held_out": 100, "training.learning_rate": 0.003}
-_NTM = {"model.memory_size": 32, "model.hidden_size": 64}
+_SETTINGS = {"training.evaluations": 4, "data.held_out": 100}
+_NTM = {"model.memory_size": 32}
 
 
 def memory(folder: Path) -> Answer:

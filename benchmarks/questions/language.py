@@ -121,21 +121,37 @@ def truncation(folder: Path) -> Answer:
     updates of as many tokens."""
     epochs, tokens = 1.5, 700
     variants = [
-        Variant(
-            f"{steps} step{'s' if steps > 1 else ''}",
-            "lstm",
-            {**_HIDDEN, "data.horizon": steps, "data.batch_size": tokens // steps},
-        )
+        Variant(_steps(steps), "lstm", {**_HIDDEN, "data.horizon": steps, "data.batch_size": tokens // steps})
         for steps in (1, 4, 12, 35, 70)
     ]
     trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, epochs=epochs)
-    points = [point(each.variant.settings["data.horizon"], by_example(each)) for each in trained]
     return table(
         trained,
         [("35 steps", "1 step"), ("35 steps", "4 steps"), ("35 steps", "12 steps"), ("35 steps", "70 steps")],
         _on_moby_dick(f"lstm, {epochs} epochs in updates of {tokens} tokens"),
+    )
+
+
+def known_truncation(folder: Path) -> Answer:
+    """Truncated backpropagation through time where the word that decides lies eleven words back."""
+    data, tokens = remembered_text(folder / "remembered.txt", seed=1, lag=10), 520
+    variants = [
+        Variant(_steps(steps), "lstm", {"data.horizon": steps, "data.batch_size": tokens // steps})
+        for steps in (2, 4, 8, 16, 32)
+    ]
+    trained = train_all("language-model", data, variants, folder, _TINY, updates=400)
+    points = [point(each.variant.settings["data.horizon"], by_example(each)) for each in trained]
+    return table(
+        trained,
+        [("32 steps", "16 steps"), ("16 steps", "8 steps"), ("32 steps", "8 steps"), ("32 steps", "2 steps")],
+        "Generated lines that end with the word with which they began, ten random words later, as one stream; "
+        f"lstm, 400 updates of {tokens} tokens, three seeds",
         chart=Chart("steps that gradients reach back", "test perplexity", [Line("lstm", points)], log_x=True),
     )
+
+
+def _steps(number: int) -> str:
+    return f"{number} step{'s' if number > 1 else ''}"
 
 
 def initial_state(folder: Path) -> Answer:

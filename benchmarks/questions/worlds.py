@@ -27,16 +27,18 @@ def markov_text(path: Path, seed: int, lines: int = 400, length: int = 40, words
     return _write(path, text)
 
 
-def remembered_word(path: Path, seed: int, lag: int, examples: int = 600, classes: int = 4) -> str:
-    """Labelled texts whose first word is the label; `lag` words that say nothing follow it."""
+def temporal_order(path: Path, seed: int, steps: int, examples: int = 1_500) -> str:
+    """Labelled texts of `steps` words with two marks, X or Y each: the first in the second tenth, the second one in the
+    middle. The label is which marks in which order (Hochreiter and Schmidhuber 1997, experiment 6a)."""
     random = np.random.default_rng(seed)
-    return _write(
-        path,
-        (
-            f"{label}\tkey{label} " + " ".join(f"x{word}" for word in random.integers(8, size=lag))
-            for label in random.integers(classes, size=examples)
-        ),
-    )
+    lines = []
+    for _ in range(examples):
+        words = [f"d{word}" for word in random.integers(4, size=steps)]
+        marks = random.choice(["x", "y"], size=2)
+        words[random.integers(steps // 10, steps // 5)] = marks[0]
+        words[random.integers(steps // 2, steps * 3 // 5)] = marks[1]
+        lines.append(f"{''.join(marks)}\t{' '.join(words)}")
+    return _write(path, lines)
 
 
 def remembered_text(path: Path, seed: int, lag: int, lines: int = 600, keys: int = 8) -> str:
