@@ -90,27 +90,26 @@ def drawn(name: str) -> str:
     """The SVG of a chart, whose colours follow the reader's choice of light or dark."""
     import vl_convert
 
-    chart = _chart(name, _results()[name])
-    opening, content = vl_convert.vegalite_to_svg(chart.spec).split(">", 1)
+    answer = _results()[name]
+    opening, content = vl_convert.vegalite_to_svg(_chart(name, answer).spec).split(">", 1)
     # A browser's font may be wider than the one that the picture was measured with.
     _, width, height = re.search(r'viewBox="0 0 ((\d+)(?:\.\d+)? (\d+))', opening).groups()
     left, wide = -_ROOM[0], int(width) + sum(_ROOM)
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{height}" viewBox="{left} 0 {wide} {height}"'
     )
-    return f"{opening} {_mark(chart)}><style>{css_variables()}</style>{content}\n"
+    return f"{opening} {_mark(answer['chart'])}><style>{css_variables()}</style>{content}\n"
 
 
 def is_current(name: str) -> bool:
     """Whether the file of a chart shows the present results."""
     path = FIGURES / f"{name}.svg"
-    return path.exists() and _mark(_chart(name, _results()[name])) in path.read_text(encoding="utf-8")
+    return path.exists() and _mark(_results()[name]["chart"]) in path.read_text(encoding="utf-8")
 
 
-def _mark(chart: AltairFigure) -> str:
-    """An attribute that tells what the chart was drawn from."""
-    content = re.sub(r"\b(view|param)_\d+", "", json.dumps(chart.spec, sort_keys=True))
-    return f'data-drawn-from="{hashlib.sha256(content.encode()).hexdigest()[:16]}"'
+def _mark(chart: dict[str, Any]) -> str:
+    """An attribute that says which results a picture shows."""
+    return f'data-results="{hashlib.sha256(json.dumps(chart, sort_keys=True).encode()).hexdigest()[:16]}"'
 
 
 def _chart(name: str, answer: dict[str, Any]) -> AltairFigure:
