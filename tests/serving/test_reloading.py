@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import math
 import os
 import shutil
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,6 +151,24 @@ def test_a_model_that_is_exported_anew_is_served(tmp_path: Path, folder: Path) -
         (tmp_path / "other").rename(shipped)
         _wait_until(lambda: bool(_next(address) != before))
         assert _next(address) == _expected(shipped)
+
+
+def test_an_earlier_model_is_freed(folder: Path) -> None:
+    opened: list[weakref.ref[Any]] = []
+
+    def open_noted(place: Path, name: str) -> Any:
+        model = open_warm(place, name)
+        opened.append(weakref.ref(model))
+        return model
+
+    with serving([], reloading=Reloading({"lstm": folder}, open_noted, seconds=0.05)) as address:
+        _wait_until(lambda: bool(CLIENT.get(f"{address}/v1/models").json()["data"]))
+        before = _next(address)
+        _save_others(folder)
+        _wait_until(lambda: bool(_next(address) != before))
+        gc.collect()
+        assert len(opened) == 2
+        assert opened[0]() is None
 
 
 def test_nothing_is_opened_again_without_need(folder: Path) -> None:

@@ -176,6 +176,7 @@ class Worker:
             self._step_streams()
             if not jobs and self._streams and all(job.unread >= _STREAM_EVENTS_WAITING for job in self._streams):
                 time.sleep(0.01)  # every stream waits for its reader
+            jobs.clear()  # they hold their model, which may be replaced while no request comes
         for stream in self._streams:
             stream.put(_END)
         for job in self._batches:
