@@ -39,7 +39,14 @@ ROOT_PAGES = {
     "examples/README.md": "_root/examples.md",
 }
 """Pages of the site that are files elsewhere in the repository; they are copied before each build."""
-REPOSITORY_FILES = ("LICENSE", "NOTICE", "README.md", "examples/time_series.LICENSE", "SECURITY.md")
+REPOSITORY_FILES = (
+    "LICENSE",
+    "NOTICE",
+    "README.md",
+    "examples/pronunciation/cmudict.LICENSE",
+    "examples/time_series.LICENSE",
+    "SECURITY.md",
+)
 """Files that the site does not contain: a link to one becomes plain text."""
 
 

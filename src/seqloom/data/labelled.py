@@ -248,12 +248,12 @@ def labelled_recipe(
         sources = (example.source for example in examples())
         if isinstance(first.source, str):
             tokenizer = train_tokenizer(sources, settings, where)  # type: ignore[arg-type]
-            if more is not None and settings.kind == "word":
+            if more is not None and settings.kind == "word" and not settings.file:
                 tokenizer = tokenizer.with_words(more.read(), settings.most_tokens)
             return LabelledCodec(targets, TextCodec(tokenizer))
         return LabelledCodec(targets, FrameCodec.learn(sources))  # type: ignore[arg-type]
 
-    key = f"{settings.model_dump_json()} {by_steps} {more.mark if more is not None else ''}"
+    key = f"{settings.cache_key} {by_steps} {more.mark if more is not None else ''}"
     key += "" if target == "class" else f" {target} {separator!r}"
     return Recipe(
         read_along,

@@ -53,8 +53,12 @@ class LibraryTokenizer(Tokenizer):
         settings.check_frequent(inner.get_vocab_size() - len(SPECIALS), least_count)
         if settings.kind == "word":
             warn_of_two_forms(inner.get_vocab())
-        ranking = sample if ranked_by is None else list(itertools.islice(ranked_by, LINES_TO_RANK_BY))
-        return cls(_ranked_by_frequency(inner, ranking))
+        return cls.ranked(inner, sample if ranked_by is None else ranked_by)
+
+    @classmethod
+    def ranked(cls, inner: tokenizers.Tokenizer, lines: Iterable[str]) -> LibraryTokenizer:
+        """The tokenizer with its ids after the special tokens in order of falling frequency in the first of `lines`."""
+        return cls(_ranked_by_frequency(inner, list(itertools.islice(lines, LINES_TO_RANK_BY))))
 
     @classmethod
     def parsed(cls, description: dict[str, Any]) -> LibraryTokenizer:
@@ -112,7 +116,9 @@ class LibraryTokenizer(Tokenizer):
 
 def _kind_of(inner: tokenizers.Tokenizer) -> str:
     """The kind of tokens; subwords that are not of bytes are of another kind."""
-    is_of_bytes = isinstance(inner.decoder, decoders.ByteLevel)
+    is_of_bytes = isinstance(inner.decoder, decoders.ByteLevel) and all(
+        inner.token_to_id(character) is not None for character in pre_tokenizers.ByteLevel.alphabet()
+    )
     if isinstance(inner.model, models.BPE | models.Unigram):
         return ("bpe" if isinstance(inner.model, models.BPE) else "unigram") if is_of_bytes else "other"
     return "word" if inner.decoder is None else "character"

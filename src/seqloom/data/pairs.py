@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
@@ -24,7 +24,7 @@ from seqloom.data.readers.pairs import Pair
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
-from seqloom.errors import SeqloomError
+from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import read_lines
 
 Kind = Literal["character", "word", "bpe", "unigram"]
@@ -35,6 +35,12 @@ _SINGLE_WORDS = 0.9
 
 
 class PairTokenizerSettings(Settings):
+    file: str = Field(
+        "",
+        description="a tokenizer from elsewhere for both sides, the path of a tokenizer.json; the other settings then "
+        "have no effect",
+    )
+    target_file: str = Field("", description="with file: another tokenizer.json for the target")
     kind: Literal["auto", "character", "word", "bpe", "unigram"] = Field(
         "auto",
         description="auto, for each side: character where lines are single words, word where there are at most 1,000 "
@@ -51,8 +57,24 @@ class PairTokenizerSettings(Settings):
     min_count: int = Field(0, ge=0, description="rarer words and characters become <unk>; 0 is 2")
     lowercase: bool = Field(False, description="lowercase both sides first")
 
-    def side(self, kind: Kind, size: int) -> TokenizerSettings:
+    def side(self, kind: Kind, size: int, file: str = "") -> TokenizerSettings:
+        if file:
+            return TokenizerSettings(file=file)
         return TokenizerSettings(kind=kind, vocab_size=size, min_count=self.min_count, lowercase=self.lowercase)
+
+    @model_validator(mode="after")
+    def _both_sides_are_from_files(self) -> PairTokenizerSettings:
+        if self.target_file and not self.file:
+            raise RequestError("the source has no tokenizer", where="tokenizer.target_file", hint="set tokenizer.file")
+        return self
+
+    @property
+    def cache_key(self) -> str:
+        """What the tokenizers depend on besides the text: the settings, and the content of files."""
+        if not self.file:
+            return self.model_dump_json(exclude={"file", "target_file"})
+        files = (self.file, self.target_file or self.file)
+        return " ".join([*(TokenizerSettings(file=file).cache_key for file in files), str(self.shared)])
 
 
 @dataclass(frozen=True)
@@ -146,7 +168,7 @@ def pair_recipe(
         return learn_tokenizers(pairs, settings, where)
 
     # Equal sources stay in one split: with several targets each, a test source would otherwise be known from training.
-    key = f"{settings.model_dump_json()} {reverse}" + (f" {columns}" if columns else "")
+    key = f"{settings.cache_key} {reverse}" + (f" {columns}" if columns else "")
     return Recipe(read_this_way, learn, PairCodec.load, key, identity=lambda pair: pair.source)
 
 
@@ -160,8 +182,9 @@ def learn_tokenizers(
     target_setting = settings.kind if settings.target_kind == "same" else settings.target_kind
     source_kind = settings.kind if settings.kind != "auto" else kind_for([pair.source for pair in sample])
     target_kind = target_setting if target_setting != "auto" else kind_for([pair.target for pair in sample])
-    source = settings.side(source_kind, settings.vocab_size)
-    target = settings.side(target_kind, settings.target_vocab_size or settings.vocab_size)
+    source = settings.side(source_kind, settings.vocab_size, settings.file)
+    target_size = settings.target_vocab_size or settings.vocab_size
+    target = settings.side(target_kind, target_size, settings.target_file or settings.file)
     if settings.shared and source == target:
         both = itertools.chain.from_iterable(pairs())
         tokenizer = train_tokenizer(both, source, where, ranked_by=(pair.target for pair in pairs()))

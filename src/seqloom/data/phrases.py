@@ -127,7 +127,8 @@ def phrase_recipe(
     read: Callable[[str], Iterator[str]], settings: TokenizerSettings, phrases: PhraseSettings
 ) -> Recipe[str, TokenFile]:
     """How the lines that `read` yields become a token file of words and phrases."""
-    if phrases.passes and (settings.kind != "word" or settings.punctuation or settings.lowercase):
+    is_other = settings.kind != "word" or settings.punctuation or settings.lowercase or settings.file
+    if phrases.passes and is_other:
         raise RequestError(
             "phrases need words that are separated by whitespace", where="phrases.passes",
             expected="tokenizer.kind=word without lowercase and punctuation",
@@ -142,7 +143,7 @@ def phrase_recipe(
 
     dependent = phrases.model_dump_json() if phrases.passes else ""
     return Recipe(
-        read, learn, PhraseCodec.load, settings.model_dump_json() + dependent, identity=str, cut=cut_line,
+        read, learn, PhraseCodec.load, settings.cache_key + dependent, identity=str, cut=cut_line,
         most_unknown=_MOST_RARE,
     )  # fmt: skip
 

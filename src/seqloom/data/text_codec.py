@@ -61,7 +61,7 @@ def text_recipe(read: Callable[[str], Iterator[str]], settings: TokenizerSetting
     def learn(lines: Callable[[], Iterable[str]], where: str) -> TextCodec:
         return TextCodec(train_tokenizer(lines(), settings, where))
 
-    return Recipe(read, learn, TextCodec.load, settings.model_dump_json(), identity=str, cut=cut_line)
+    return Recipe(read, learn, TextCodec.load, settings.cache_key, identity=str, cut=cut_line)
 
 
 def train_tokenizer(
@@ -82,6 +82,10 @@ def train_tokenizer(
         return WordTokenizer.train(stream, settings, ranked_by)
     from seqloom.data.library_tokenizer import LibraryTokenizer  # a large library
 
+    if settings.file:
+        from seqloom.data.own_tokenizer import adopt_tokenizer
+
+        return adopt_tokenizer(Path(settings.file), stream if ranked_by is None else ranked_by)
     return LibraryTokenizer.train(stream, settings, ranked_by)
 
 

@@ -7,6 +7,7 @@ adaptive softmax relies on. `data.text_codec` trains and loads tokenizers.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import unicodedata
@@ -34,6 +35,10 @@ _DEFAULT_SIZES = {"character": 10_000, "word": 50_000, "bpe": 8_000, "unigram": 
 
 
 class TokenizerSettings(Settings):
+    file: str = Field(
+        "",
+        description="a tokenizer from elsewhere, the path of a tokenizer.json; the other settings then have no effect",
+    )
     kind: Literal["character", "word", "bpe", "unigram"] = Field(
         "word", description="character, word (as separated by whitespace), bpe or unigram (pieces of bytes)"
     )
@@ -47,9 +52,19 @@ class TokenizerSettings(Settings):
     punctuation: bool = Field(False, description="word: punctuation marks are words of their own")
 
     @property
+    def cache_key(self) -> str:
+        """What a tokenizer depends on besides the text: the settings, and the content of `file`."""
+        if not self.file:
+            return self.model_dump_json(exclude={"file"})
+        try:
+            return hashlib.sha256(Path(self.file).read_bytes()).hexdigest()
+        except OSError:  # a run holds its tokenizer, and needs the file no more
+            return f"file {self.file}"
+
+    @property
     def of_plain_words(self) -> bool:
         """Whether tokens are what whitespace separates, unchanged."""
-        return self.kind == "word" and not self.lowercase and not self.punctuation
+        return not self.file and self.kind == "word" and not self.lowercase and not self.punctuation
 
     @property
     def most_tokens(self) -> int:
