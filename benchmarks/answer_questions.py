@@ -24,7 +24,6 @@ RESULTS = Path(__file__).resolve().parent / "results" / "questions.json"
 EXPERIMENTS: dict[str, Experiment] = {
     "stream": language.stream,
     "truncation": language.truncation,
-    "known_truncation": language.known_truncation,
     "gates": sequences.gates,
     "families": language.families,
     "reach": gradients.reach,

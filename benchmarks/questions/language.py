@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from questions.trials import Answer, Chart, Line, Trained, Variant, by_example, point, table, train_all
+from questions.trials import Answer, Trained, Variant, table, train_all
 from questions.worlds import markov_text, remembered_text
 
 TEXT = Path(__file__).resolve().parents[2] / "examples" / "moby_dick.txt"
@@ -129,24 +129,6 @@ def truncation(folder: Path) -> Answer:
         trained,
         [("35 steps", "1 step"), ("35 steps", "4 steps"), ("35 steps", "12 steps"), ("35 steps", "70 steps")],
         _on_moby_dick(f"lstm, {epochs} epochs in updates of {tokens} tokens"),
-    )
-
-
-def known_truncation(folder: Path) -> Answer:
-    """Truncated backpropagation through time where the word that decides lies eleven words back."""
-    data, tokens = remembered_text(folder / "remembered.txt", seed=1, lag=10), 520
-    variants = [
-        Variant(_steps(steps), "lstm", {"data.horizon": steps, "data.batch_size": tokens // steps})
-        for steps in (2, 4, 8, 16, 32)
-    ]
-    trained = train_all("language-model", data, variants, folder, _TINY, updates=400)
-    points = [point(each.variant.settings["data.horizon"], by_example(each)) for each in trained]
-    return table(
-        trained,
-        [("32 steps", "16 steps"), ("16 steps", "8 steps"), ("32 steps", "8 steps"), ("32 steps", "2 steps")],
-        "Generated lines that end with the word with which they began, ten random words later, as one stream; "
-        f"lstm, 400 updates of {tokens} tokens, three seeds",
-        chart=Chart("steps that gradients reach back", "test perplexity", [Line("lstm", points)], log_x=True),
     )
 
 
