@@ -50,8 +50,15 @@ def _steps(health: Health) -> dict[str, str]:
         "a step over the weights, at the beginning at most": _share(health.first_step),
         "a step over the weights, at the end": _share(health.update_ratio),
         "weights at the end over those at the beginning": "" if health.growth is None else f"{health.growth:.3g}",
+        "gradient noise scale": _noise(health),
         "padding in the batches": "" if health.clip_norm is None else f"{health.padding:.0%}",
     }
+
+
+def _noise(health: Health) -> str:
+    if health.noise_scale is None or health.batch_targets is None:
+        return ""
+    return f"about {health.noise_scale:,.0f} targets; {health.batch_targets:,.0f} in a probe batch"
 
 
 def _share(value: float | None) -> str:

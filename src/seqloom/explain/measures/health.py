@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from seqloom.explain.measures.noise_scale import GradientNoise
 from seqloom.explain.measures.untrained import untrained
 from seqloom.run import Run
 from seqloom.tasks.network_task import NetworkTask
@@ -46,7 +47,8 @@ class Health:
     probe batches at the weights that the training left. `update_ratio`: the norm of a step at the highest learning
     rate over that of the weights, the median over matrices, at the end; `first_step`: the largest that it can be at the
     beginning. `growth`: the norm of the weights over that before the training, the median over matrices. `padding`: the
-    share of padding in the batches. What is not of a network's training is empty or None."""
+    share of padding in the batches. `noise_scale`: the gradient noise scale in targets; `batch_targets`: the mean
+    number of targets of the probe batches. What is not of a network's training is empty or None."""
 
     updates: list[int]
     train: list[float]
@@ -65,6 +67,18 @@ class Health:
     first_step: float | None = None
     growth: float | None = None
     padding: float = 0.0
+    noise_scale: float | None = None
+    batch_targets: float | None = None
+
+
+class Probe(NamedTuple):
+    """What a few batches tell: the norm of the gradient of each, the share of padding, the gradient noise scale in
+    targets, and the mean number of targets."""
+
+    norms: list[float]
+    padding: float
+    noise_scale: float | None
+    targets: float
 
 
 def health(run: Run, data: Any) -> Health | None:
@@ -88,10 +102,10 @@ def health(run: Run, data: Any) -> Health | None:
     options = getattr(run.plan.settings, "training", None)
     if not isinstance(options, TrainingSettings) or not isinstance(run.task, NetworkTask):
         return losses
-    probe_norms, padding = probe_gradients(run, data)
+    probe = probe_gradients(run, data)
     losses = replace(
-        losses, probe_norms=probe_norms, clip_norm=options.clip_norm, update_ratio=update_ratio(run, options),
-        padding=padding,
+        losses, probe_norms=probe.norms, clip_norm=options.clip_norm, update_ratio=update_ratio(run, options),
+        padding=probe.padding, noise_scale=probe.noise_scale, batch_targets=probe.targets,
     )  # fmt: skip
     before = untrained(run)
     if before is None:
@@ -130,15 +144,14 @@ def _rises(train: Sequence[float]) -> float:
     return largest
 
 
-def probe_gradients(run: Run, data: Any) -> tuple[list[float], float]:
-    """The norm of the gradient of the mean loss of a few batches of the task's loader, the network in training mode,
-    and the share of padding in the batches."""
+def probe_gradients(run: Run, data: Any) -> Probe:
+    """The gradients of the mean loss of a few batches of the task's loader, the network in training mode."""
     task, network = run.task, run.model
     assert isinstance(task, NetworkTask)
     assert isinstance(network, nn.Module)
     loader = task.exact_loader(data, run.plan.settings)
     steps = loader.num_steps(0)
-    norms, padded, elements = [], 0, 0
+    noise, padded, elements = GradientNoise(), 0, 0
     parameters = [p for p in network.parameters() if p.requires_grad]
     torch.manual_seed(run.plan.seed)
     network.train()
@@ -148,7 +161,7 @@ def probe_gradients(run: Run, data: Any) -> tuple[list[float], float]:
             with torch.enable_grad():
                 loss, _ = task.loss(network, batch, None)
                 gradients = torch.autograd.grad(loss.sum / loss.count.clamp(min=1), parameters, allow_unused=True)
-            norms.append(float(torch.stack([g.float().norm() for g in gradients if g is not None]).norm()))
+            noise.add(gradients, int(loss.count))
             read, lengths = (
                 (batch.inputs, batch.lengths) if batch.source is None else (batch.source, batch.source_lengths)
             )
@@ -156,7 +169,8 @@ def probe_gradients(run: Run, data: Any) -> tuple[list[float], float]:
             padded += 0 if lengths is None else int((read.shape[1] - lengths).sum())
     finally:
         network.eval()
-    return norms, padded / max(elements, 1)
+    norms = [math.sqrt(square) for square in noise.square_norms]
+    return Probe(norms, padded / max(elements, 1), noise.scale(), float(np.mean(noise.sizes)) if norms else 0.0)
 
 
 def update_ratio(run: Run, options: TrainingSettings) -> float | None:
