@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
+import httpx
 import numpy as np
 import polars as pl
 import pytest
@@ -16,8 +18,10 @@ from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
 from seqloom.metrics.label_sets import LabelCounts
 from seqloom.metrics.regression import regression_scores
+from seqloom.serving.hosted_run import HostedRun
 from tests.support.command_line import CommandLine
 from tests.support.labelled import shared_labelled_run, train_labelled, write_labelled
+from tests.support.served import serving
 from tests.support.targets import write_label_sets, write_numbers
 
 LABELS = ("animal", "colour", "number")
@@ -250,3 +254,16 @@ def test_comparisons_of_sets(data: dict[str, str], tmp_path: Path) -> None:
 def test_classes_stay_the_default(tmp_path: Path) -> None:
     run = train_labelled(tmp_path / "run", data=write_labelled(tmp_path / "x.tsv"), updates=1)
     assert json.loads((run.folder / "labels.json").read_text()) == list(LABELS)
+
+
+def test_sets_and_numbers_are_served(sets: seqloom.Run, numbers: seqloom.Run) -> None:
+    with serving([HostedRun("sets", sets), HostedRun("numbers", numbers)]) as address:
+        post = partial(httpx.post, f"{address}/v1/classify", timeout=60)
+        result = post(json={"model": "sets", "input": "the cat is red", "words": True}).json()["results"][0]
+        ((best,),) = sets.answers(["the cat is red"])
+        assert result["labels"] == list(best.labels)  # type: ignore[attr-defined]
+        assert [entry["label"] for entry in result["classes"]] == list(best.probabilities)  # type: ignore[attr-defined]
+        assert [word["text"] for word in result["words"]] == ["the", "cat", "is", "red"]
+        result = post(json={"model": "numbers", "input": "more more", "words": True}).json()["results"][0]
+        assert result["number"] == pytest.approx(float(numbers.predict(["more more"])[0]), rel=1e-4)
+        assert (result["classes"], result["words"]) == ([], None)
