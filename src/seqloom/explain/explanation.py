@@ -18,14 +18,14 @@ from seqloom.data.input_source import DataSource
 from seqloom.errors import RequestError
 from seqloom.explain.charts.section import Section
 from seqloom.explain.explanation_page import explanation_page
-from seqloom.explain.findings import findings, sentences
-from seqloom.explain.measured import Measured, measure_run
+from seqloom.explain.findings import findings
+from seqloom.explain.measured import measure_run
 from seqloom.explain.measures.count_models import back_off, class_weights
-from seqloom.explain.measures.source_length import Bottleneck, bottleneck
 from seqloom.explain.prescriptions import context_prescriptions, prescriptions
 from seqloom.explain.results import Results
 from seqloom.explain.sections import sections
 from seqloom.explain.trials import try_prescriptions
+from seqloom.explain.verdict import sentences, sentences_of_all
 from seqloom.files import make_folder, write_atomic
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.ngram.model import NgramModel
@@ -91,10 +91,7 @@ def explain(
             raise RequestError("trials need a folder", where="tries", expected="the folder of the explanation")
         trials = try_prescriptions(runs[0], cures[:tries], Path(folder) / "trials")
     parts = list(zip(runs, encoded, names, strict=True))
-    verdict = [
-        *sentences(names, by_run), *_bottlenecks(measured), *_differences(measured), *_memories(measured),
-        *_unexamined(measured),
-    ]  # fmt: skip
+    verdict = [*sentences(names, by_run), *sentences_of_all(measured)]
     return Explanation(
         verdict, by_run, cures, measured,
         {name: back_off(run.model, part) for run, part, name in parts if isinstance(run.model, NgramModel)},
@@ -109,60 +106,6 @@ def _names(runs: Sequence[Run]) -> list[str]:
         raise RequestError("a run was given twice", got=", ".join(map(str, folders)), expected="each run once")
     choices = (models, [folder.name for folder in folders], list(map(str, folders)))
     return next(names for names in choices if len(set(names)) == len(names))
-
-
-def _memories(measured: Sequence[Measured]) -> list[str]:
-    return [
-        f"{each.name} uses {each.curve.context_in_words} of context (95 % interval {each.curve.memory_low} to "
-        f"{each.curve.memory_high}); its loss is {each.curve.gain:.3g} {each.curve.score} lower with it."
-        for each in measured
-        if each.curve is not None and each.curve.uses_context
-    ]
-
-
-def _bottlenecks(measured: Sequence[Measured]) -> list[str]:
-    """Of each model without attention, beside the first one that has it."""
-    by_length = [(each.name, each.by_length) for each in measured if each.by_length is not None]
-    attending = next((pair for pair in by_length if pair[1].attends), None)
-    if attending is None:
-        return []
-    return [
-        _bottleneck_in_words(name, attending[0], bottleneck(lengths, attending[1]))
-        for name, lengths in by_length
-        if not lengths.attends
-    ]
-
-
-def _bottleneck_in_words(name: str, attending: str, measured: Bottleneck) -> str:
-    costs = f"{measured.short:+.2g} nats a target token at the shortest sources, {measured.long:+.2g} at the longest"
-    if measured.begins is None:
-        below = f"a bottleneck, if there is one, begins below {measured.shortest:.0f} tokens"
-        return f"What {name} costs over {attending} does not rise with the length of the source: {costs}; {below}."
-    begins = f"sources of about {measured.begins:.0f} tokens"
-    return f"The bottleneck of {name} begins at {begins}: over {attending}, it costs {costs}."
-
-
-def _unexamined(measured: Sequence[Measured]) -> list[str]:
-    """What a reader might miss."""
-    return [
-        f"Of a run of {each.task}, only the losses and the weights are examined, not contexts and gradients by lag."
-        for each in measured[:1]
-        if not each.examples_are_probed
-    ]
-
-
-def _differences(measured: Sequence[Measured]) -> list[str]:
-    """What the best model's curve is ahead of the others, in elements and in score."""
-    curves = [(each.name, each.curve) for each in measured if each.curve is not None]
-    if len(curves) < 2:
-        return []
-    best_name, best = min(curves, key=lambda pair: min(pair[1].loss))
-    return [
-        f"The data need about {best.context_in_words} of context, which {best_name} uses; {name} uses "
-        f"{curve.memory_length} and loses {min(curve.loss) - min(best.loss):.3g} {curve.score}."
-        for name, curve in curves
-        if name != best_name
-    ]
 
 
 def _inline_values(spec: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -222,13 +222,3 @@ RULES = (
     ),
 )  # fmt: skip
 """The gravest first."""
-
-
-def sentences(names: Sequence[str], by_run: Sequence[list[Finding]]) -> list[str]:
-    """The verdict: a sentence for each finding, with the run's name before it where there are several runs."""
-    several = len(names) > 1
-    return [
-        f"{name}: {finding.text}" if several else finding.text
-        for name, of_run in zip(names, by_run, strict=True)
-        for finding in of_run
-    ]
