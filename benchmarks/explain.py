@@ -90,6 +90,20 @@ def earlier_rows() -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else {}
 
 
+def parts(kind: Kind, data: Path, folder: Path) -> tuple[str, str | None]:
+    """The files that are trained on and validated on; of a text, the last tenth of its lines is the latter."""
+    if kind.task == "algorithm":
+        return kind.data, None
+    if kind.data != PROSE:
+        return str(data / kind.data), str(data / kind.valid) if kind.valid else None
+    lines = (data / PROSE).read_text(encoding="utf-8").splitlines(keepends=True)
+    cut = len(lines) * 9 // 10
+    paths = folder / "read.txt", folder / "held_out.txt"
+    for path, part in zip(paths, (lines[:cut], lines[cut:]), strict=True):
+        path.write_text("".join(part), encoding="utf-8")
+    return str(paths[0]), str(paths[1])
+
+
 def in_process(kind: Kind, step: str, data: Path, run: Path) -> dict[str, Any]:
     command = [sys.executable, __file__, "--step", step, "--kinds", kind.name, "--data", str(data), "--run", str(run)]
     done = subprocess.run(command, env=environment(1), capture_output=True, text=True)
@@ -102,8 +116,7 @@ def train_part(kind: Kind, data: Path, out: Path) -> dict[str, Any]:
     """The processor's seconds of an epoch, and the peak memory of the training in bytes."""
     import seqloom
 
-    path = kind.data if kind.task == "algorithm" else str(data / kind.data)
-    valid = str(data / kind.valid) if kind.valid else None
+    path, valid = parts(kind, data, out.parent)
     budget = {} if kind.model in ("ngram", "bow") else {"minutes": SECONDS / 60}
     budget = {"epochs": 1} if kind.task == "vectors" else budget
     began, began_processor = time.perf_counter(), time.process_time()
@@ -129,7 +142,8 @@ def explain_run(kind: Kind, data: Path, folder: Path) -> dict[str, Any]:
     from seqloom.explain.probes.probe import NetworkProbe, whole_sequences
     from seqloom.memory import peak_memory_bytes
 
-    path = kind.data if kind.task == "algorithm" else str(data / (kind.valid or kind.data))
+    read, valid = parts(kind, data, folder.parent)
+    path = valid or read
     run = seqloom.load(folder)
     encoded = run.read(path)  # in the cache from here on, as the training had it
     began = time.process_time()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from seqloom.explain.probes.probe import Probe
 
@@ -68,7 +68,7 @@ def curve_of(
     mean = losses.mean(1)
     examples = losses.shape[1]
     error = losses.std(1, ddof=1) / np.sqrt(examples) if examples > 1 else np.zeros(len(mean))
-    width = error * (stats.t.ppf(0.5 + _LEVEL / 2, examples - 1) if examples > 1 else 0.0)
+    width = error * (stdtrit(examples - 1, 0.5 + _LEVEL / 2) if examples > 1 else 0.0)
     random = np.random.default_rng(0)
     best = losses[0] - losses[int(mean.argmin())]
     gains = examples > 1 and best.mean() > _SIGNIFICANT * best.std(ddof=1) / np.sqrt(examples)
