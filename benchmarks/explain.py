@@ -73,7 +73,7 @@ def main() -> None:
     if not options.data.exists():
         print(f"skipped: {options.data} is not there; give --data")
         return
-    rows = earlier_rows()
+    rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, kind in enumerate(kinds):
             row: dict[str, Any] = {}
@@ -81,6 +81,7 @@ def main() -> None:
                 row |= in_process(kind, step, options.data, Path(folder) / str(number))
             rows[kind.name] = row
             print(kind.name, json.dumps(row), flush=True)
+    rows = {**earlier_rows(), **rows}
     in_order = {kind.name: rows[kind.name] for kind in KINDS if kind.name in rows}
     write_results("explain", {"machine": machine(1), "rows": in_order})
 

@@ -17,6 +17,8 @@ from seqloom.charts.theme import altair_config, series_colour, series_shape
 HEIGHT = 300
 """Pixels of the plot."""
 
+_RULE_ROWS = 4
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -48,7 +50,7 @@ def line_chart(
     if any(line.band for line in lines):
         band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.18, clip=True)
         layers.append(band.encode(alt.Y("low:Q", **altair_axis(y)), alt.Y2("high:Q")))
-    layers += [_rule(place, text, across) for place, text in rules]
+    layers += [_rule(place, text, across, number % _RULE_ROWS) for number, (place, text) in enumerate(sorted(rules))]
     dash = alt.StrokeDash("dashed:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [5, 4]]), legend=None)
     layers.append(base.mark_line(opacity=0.85).encode(dash))
     marked = base.transform_filter("datum.marks").mark_point(size=22).encode(_shape(lines))
@@ -101,10 +103,11 @@ def _shape(lines: Sequence[Line]) -> alt.Shape:
     return alt.Shape("name:N", scale=alt.Scale(domain=list(series), range=shapes), legend=None)
 
 
-def _rule(place: float, words: str, across: alt.X) -> alt.LayerChart:
+def _rule(place: float, words: str, across: alt.X, row: int) -> alt.LayerChart:
+    """`row`: how many lines below the top its words stand, so that those of neighbours do not cover each other."""
     data = alt.Chart(alt.InlineData(values=[{"x": place, "about": words}])).encode(across)
     text = data.mark_text(align="left", dx=5, baseline="top", color="var(--soft)").encode(
-        y=alt.value(0), text="about:N"
+        y=alt.value(NAME_SIZE * 1.3 * row), text="about:N"
     )
     return data.mark_rule(strokeDash=[4, 4]) + text
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from seqloom.charts.axis import Axis
 from seqloom.charts.lines import Line, line_chart
-from seqloom.explain.charts.section import Section
+from seqloom.explain.charts.section import MOST_BANDS, Section
 from seqloom.explain.measured import Measured
 
 
@@ -17,16 +18,18 @@ def memory_charts(runs: Sequence[Measured]) -> Iterator[Section]:
         for number, run, curve in curves:
             points = [(float(k), v) for k, v in zip(curve.contexts, curve.loss, strict=True) if k > 0]
             band = [(a, b) for k, a, b in zip(curve.contexts, curve.low, curve.high, strict=True) if k > 0]
-            lines.append(Line(run.name, points, number, band))
+            lines.append(Line(run.name, points, number, band if len(curves) <= MOST_BANDS else None))
             if curve.memory_length > 0:
                 flat.setdefault(curve.memory_length, []).append(run.name)
         unit, score = curves[0][2].unit, curves[0][2].score
         x = Axis.over([p[0] for line in lines for p in line.points], f"{unit} of context", log=True)
-        y = Axis.over([e for line in lines for pair in line.band or [] for e in pair], score, log=False)
+        heights = [v for line in lines for _, v in line.points] + [v for line in lines for v in chain(*line.band or [])]
+        y = Axis.over(heights, score, log=False)
         rules = [(float(length), f"{', '.join(names)}: {length}") for length, names in flat.items()]
+        interval = ", with a 95 % interval of the mean" if len(curves) <= MOST_BANDS else ""
         about = (
-            "The loss as the context is cut to its last elements, with a 95 % interval of the mean. The dashed lines "
-            "stand where a curve becomes flat: 95 % of what context gives is reached there."
+            f"The loss as the context is cut to its last elements{interval}. Dashed lines stand where a curve becomes "
+            "flat: 95 % of what context gives is reached there."
         )
         limits = (
             "a model that was never trained on short contexts may lose more by the cut itself than by what was cut "

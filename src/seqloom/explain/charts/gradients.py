@@ -12,12 +12,9 @@ from seqloom.charts.axis import Axis
 from seqloom.charts.bars import Bar, bar_chart
 from seqloom.charts.lines import Line, line_chart
 from seqloom.explain.charts.layer_names import layer_names
-from seqloom.explain.charts.section import Section
+from seqloom.explain.charts.section import MOST_BANDS, Section
 from seqloom.explain.measured import Measured
 from seqloom.explain.measures.gradient_reach import GradientReach
-
-_MOST_BANDS = 3
-"""From the 10th to the 90th percentile of the norms; more of them hide each other."""
 
 _SMALLEST, _LARGEST = 1e-20, 1e20
 """Norms beyond are not drawn."""
@@ -38,7 +35,7 @@ def reach_charts(runs: Sequence[Measured]) -> Iterator[Section]:
         if lines:
             x = Axis.over([p[0] for line in lines for p in line.points], "steps back", log=False)
             y = Axis.over([p[1] for line in lines for p in line.points], "norm of the gradient", log=True)
-            bands = sum(line.band is not None for line in lines) <= _MOST_BANDS
+            bands = sum(line.band is not None for line in lines) <= MOST_BANDS
             lines = [_above(y, line) if bands else replace(line, band=None) for line in lines]
             chart = line_chart(f"gradient-reach-{state.replace(' ', '-')}", about, lines, x, y)
             yield Section(f"Gradient reach: {state}", chart, f"{about} {_decays(runs, state)}", limits)

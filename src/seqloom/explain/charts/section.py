@@ -9,6 +9,9 @@ from seqloom.charts.figure import Figure
 MOST_BARS = 40
 """Of one chart."""
 
+MOST_BANDS = 3
+"""Of one chart; more of them hide each other."""
+
 
 class Section(NamedTuple):
     """`about`: what the figure shows. `limits`: what it cannot tell."""

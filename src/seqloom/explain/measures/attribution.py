@@ -12,6 +12,9 @@ from seqloom.explain.probes.probe import Attributable
 
 _FIRST_STEPS, _MOST_STEPS, _AT_ONCE = 32, 512, 64
 _COMPLETE = 0.01
+_POWER = 4
+"""Of the spacing of the steps, which are close to each other near the baseline: normalisation makes a network change
+fastest where its inputs are nearly zero, and evenly spaced steps miss that."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Attribution:
 
 def integrated_gradients(example: Attributable) -> Attribution:
     """Sundararajan et al. 2017: the gradients along the straight line from the baseline to the inputs, times their
-    difference, by the midpoint rule. Steps are doubled until the weights sum to the difference of the scores within
-    1 %, up to 512 of them."""
+    difference, by the midpoint rule in s, where s^4 is the share of the line. Steps are doubled until the weights sum
+    to the difference of the scores within 1 %, up to 512 of them."""
     with torch.no_grad():
         difference = float(example.score(example.elements)) - float(example.score(example.baseline))
     steps = _FIRST_STEPS
@@ -46,11 +49,11 @@ def integrated_gradients(example: Attributable) -> Attribution:
 def _weights(example: Attributable, steps: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     span = example.elements - example.baseline
     total = torch.zeros_like(span)
-    shares = (torch.arange(steps, device=span.device, dtype=span.dtype) + 0.5) / steps
-    for part in torch.split(shares, _AT_ONCE):
-        points = (example.baseline + part[:, None, None] * span).detach().requires_grad_()
+    places = (torch.arange(steps, device=span.device, dtype=span.dtype) + 0.5) / steps
+    for part in torch.split(places[:, None, None], _AT_ONCE):
+        points = (example.baseline + part**_POWER * span).detach().requires_grad_()
         with torch.enable_grad():
             (gradients,) = torch.autograd.grad(example.score(points), points)
-        total += gradients.sum(0, keepdim=True)
+        total += (gradients * _POWER * part ** (_POWER - 1)).sum(0, keepdim=True)
     weights: Tensor = (total / steps * span).sum((0, 2))
     return weights.double().numpy(force=True)
