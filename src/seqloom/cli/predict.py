@@ -68,7 +68,8 @@ def predict(
     forbid: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="TERM", help="translate: a term that no answer contains; can be repeated, or a column of terms"
+            metavar="TERM",
+            help="translate: a term whose tokens no answer contains; can be repeated, or a column of terms",
         ),
     ] = None,
     diverse_groups: Annotated[

@@ -33,7 +33,7 @@ class SearchOptions(TypedDict, total=False):
     require: Sequence[str] | None
     """translate: terms that every answer contains."""
     forbid: Sequence[str] | None
-    """translate: terms that no answer contains."""
+    """translate: terms whose tokens no answer contains; subwords may spell one in another way."""
     diverse_groups: int | None
     """translate: the beam is divided into so many groups, which avoid each other's tokens."""
     diversity: float | None
