@@ -71,7 +71,7 @@ def test_a_killed_training_resumes_to_the_same_bits(name: str, tmp_path: Path) -
     assert train() == 0
     seconds, most_writes = time.monotonic() - started, int(writes.read_text())
     assert bits(out) == expected
-    for number in rounds(0.25 / len(KINDS), per_second=0.25, fewest=1):
+    for number in rounds(0.25 / len(KINDS), per_second=0.3, fewest=1):
         chance = random_for(f"kills {name}", number)
         shutil.rmtree(out, ignore_errors=True)
         if chance.random() < 0.3:
