@@ -34,7 +34,7 @@ def subword_samplers(
     """
     if not settings.bpe_dropout and not settings.unigram_sampling:
         return (None,) * len(tokenizers)
-    from seqloom.data.subword_sampling import sampler_of
+    from seqloom.data.subword_sampling import SubwordSampler
 
     kinds = {tokenizer.kind for tokenizer in tokenizers if tokenizer is not None}
     for name, kind in (("bpe_dropout", "bpe"), ("unigram_sampling", "unigram")):
@@ -45,4 +45,10 @@ def subword_samplers(
                 got=getattr(settings, name),
                 expected=f"tokenizer.kind={kind}",
             )
-    return tuple(sampler_of(tokenizer, settings, seed, side) for side, tokenizer in enumerate(tokenizers))
+    amounts = {"bpe": settings.bpe_dropout, "unigram": settings.unigram_sampling}
+    return tuple(
+        SubwordSampler(tokenizer, amounts[tokenizer.kind], seed, side)
+        if tokenizer is not None and amounts.get(tokenizer.kind)
+        else None
+        for side, tokenizer in enumerate(tokenizers)
+    )

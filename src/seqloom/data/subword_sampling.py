@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.line_batches import Row
-from seqloom.data.sampling_settings import SamplingSettings
 from seqloom.data.subword_segmentation import (
     BpeMerges,
     TokenBytes,
@@ -26,10 +25,12 @@ from seqloom.data.tokenizer import SPECIALS, Tokenizer
 
 
 class SubwordSampler:
-    """Segments the words of token rows anew, each batch differently. `side` tells apart the samplers of one loader."""
+    """Segments the words of token rows anew, each batch differently. `amount`: the share of merges that are
+    left out (byte pairs), or the power of the probabilities (unigram). `side` tells the samplers of one loader apart.
+    """
 
-    def __init__(self, tokenizer: Tokenizer, settings: SamplingSettings, seed: int, side: int) -> None:
-        self._settings, self._seed, self._side = settings, seed, side
+    def __init__(self, tokenizer: Tokenizer, amount: float, seed: int, side: int) -> None:
+        self._amount, self._seed, self._side = amount, seed, side
         names = tokenizer.tokens()
         self._tokens = _token_bytes(names)
         model = json.loads(tokenizer.to_json())["model"]
@@ -46,20 +47,11 @@ class SubwordSampler:
         content, starts = self._tokens
         output = np.empty(int(np.maximum(starts[ids + 1] - starts[ids], 1).sum()), np.int64)
         if self._merges is not None:
-            count = segment_by_merges(ids, content, starts, *self._merges, self._settings.bpe_dropout, seed, output)
+            count = segment_by_merges(ids, content, starts, *self._merges, self._amount, seed, output)
         else:
             assert self._pieces is not None
-            power = self._settings.unigram_sampling
-            count = segment_by_pieces(ids, content, starts, *self._pieces, power, seed, output)
+            count = segment_by_pieces(ids, content, starts, *self._pieces, self._amount, seed, output)
         return output[:count]
-
-
-def sampler_of(tokenizer: Tokenizer | None, settings: SamplingSettings, seed: int, side: int) -> SubwordSampler | None:
-    """The sampler for a tokenizer; None where the settings do not sample its kind of tokens."""
-    if tokenizer is None:
-        return None
-    is_sampled = {"bpe": settings.bpe_dropout, "unigram": settings.unigram_sampling}.get(tokenizer.kind, 0)
-    return SubwordSampler(tokenizer, settings, seed, side) if is_sampled else None
 
 
 def _byte_of_character() -> dict[str, int]:

@@ -85,8 +85,8 @@ def prescribe(
 
 
 def scaled(budget: Mapping[str, float | int], times: float) -> dict[str, float | int]:
-    whole = ("updates", "sequences")
-    return {name: max(int(amount * times), 1) if name in whole else amount * times for name, amount in budget.items()}
+    counts = ("updates", "sequences")
+    return {name: max(int(amount * times), 1) if name in counts else amount * times for name, amount in budget.items()}
 
 
 def settings_of(run: Run, model: str, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from jaxtyping import Float
@@ -14,12 +14,20 @@ from torch.nn import functional as F
 
 from seqloom.data.targets import TargetKind
 
-if TYPE_CHECKING:
-    from seqloom.models.class_model import ClassModel
+
+class HasBuffers(Protocol):
+    """A model with the buffers of its target output."""
+
+    label_smoothing: float
+    class_weights: Tensor
+    temperature: Tensor
+    thresholds: Tensor
+    target_mean: Tensor
+    target_scale: Tensor
 
 
 class TargetOutput(ABC):
-    """One of the ways to predict from the logits of a `ClassModel`, whose buffers it names and reads."""
+    """One of the ways to predict from the logits of a classifier, whose buffers it names and reads."""
 
     kind: ClassVar[TargetKind]
 
@@ -33,15 +41,15 @@ class TargetOutput(ABC):
         """What the model saves beside its weights, as it is before training."""
 
     @abstractmethod
-    def losses(self, model: ClassModel, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         """The loss of each row, in nats or, for numbers, as squared error; `targets`: see `Targets.batch`."""
 
     @abstractmethod
-    def training_losses(self, model: ClassModel, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def training_losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         """The same with weights and smoothing."""
 
     @abstractmethod
-    def answers(self, model: ClassModel, logits: Tensor) -> Float[Tensor, "batch size"]:
+    def answers(self, model: HasBuffers, logits: Tensor) -> Float[Tensor, "batch size"]:
         """The log-probability of each class or label, in nats; or the number."""
 
     def kept_from_new_data(self) -> tuple[str, ...]:
@@ -67,16 +75,16 @@ class ClassOutput(TargetOutput):
     def buffers(self) -> dict[str, Tensor]:
         return {"class_weights": self.class_weights, "temperature": torch.ones(())}
 
-    def losses(self, model: ClassModel, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         return F.cross_entropy(logits / model.temperature, targets, reduction="none")
 
-    def training_losses(self, model: ClassModel, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def training_losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         nats = F.cross_entropy(
             logits / model.temperature, targets, reduction="none", label_smoothing=model.label_smoothing
         )
         return nats * model.class_weights[targets]
 
-    def answers(self, model: ClassModel, logits: Tensor) -> Float[Tensor, "batch size"]:
+    def answers(self, model: HasBuffers, logits: Tensor) -> Float[Tensor, "batch size"]:
         return torch.log_softmax(logits.float() / model.temperature, dim=1)
 
 
@@ -97,11 +105,11 @@ class LabelSetOutput(TargetOutput):
         thresholds = torch.full((self.size,), 0.5)
         return {"class_weights": self.class_weights, "temperature": torch.ones(()), "thresholds": thresholds}
 
-    def losses(self, model: ClassModel, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         scaled = logits / model.temperature
         return F.binary_cross_entropy_with_logits(scaled, targets.to(logits), reduction="none").sum(1)
 
-    def training_losses(self, model: ClassModel, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def training_losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         smooth = model.label_smoothing
         smoothed = targets.to(logits) * (1 - smooth) + smooth / 2
         nats = F.binary_cross_entropy_with_logits(
@@ -109,7 +117,7 @@ class LabelSetOutput(TargetOutput):
         )
         return nats.sum(1)
 
-    def answers(self, model: ClassModel, logits: Tensor) -> Float[Tensor, "batch size"]:
+    def answers(self, model: HasBuffers, logits: Tensor) -> Float[Tensor, "batch size"]:
         return F.logsigmoid(logits.float() / model.temperature)
 
     def kept_from_new_data(self) -> tuple[str, ...]:
@@ -132,13 +140,13 @@ class NumberOutput(TargetOutput):
     def buffers(self) -> dict[str, Tensor]:
         return {"target_mean": torch.tensor(self.mean), "target_scale": torch.tensor(self.scale)}
 
-    def losses(self, model: ClassModel, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         return (logits[:, 0] - (targets - model.target_mean) / model.target_scale).square()
 
-    def training_losses(self, model: ClassModel, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def training_losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         return self.losses(model, logits, targets)
 
-    def answers(self, model: ClassModel, logits: Tensor) -> Float[Tensor, "batch size"]:
+    def answers(self, model: HasBuffers, logits: Tensor) -> Float[Tensor, "batch size"]:
         return model.target_mean + model.target_scale * logits.float()
 
     def kept_from_new_data(self) -> tuple[str, ...]:
