@@ -103,7 +103,7 @@ def test_gates_and_heads_along_the_example_are_drawn() -> None:
     memory = HeadsByStep("layer", steps, np.full((2, 2, 4), 0.25, np.float32), 1, True, np.ones((3, 2), np.float32))
     run = replace(measured("lstm", ENCODER, DECODER), example=ExampleSteps(gates, [attention, memory]))
     charts = drawn(run)
-    assert charts["gates-1-1"].figure.table.columns == ["step", "encoder forget", "decoder forget"]
+    assert charts["gates-1-1"].figure.table.columns == ["step", "enc forget", "dec forget"]
     assert charts["gates-1-1"].figure.table.rows == [["a", "0.250", "0.250"], ["<b>", "1.000", "1.000"]]
     assert charts["heads-1-1"].title == "Attention map: block 1"
     assert charts["heads-1-1"].figure.table.rows[1] == ["1", "<b>", "position 0: 0.50"]

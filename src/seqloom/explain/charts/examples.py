@@ -65,12 +65,13 @@ def _gates(run: Measured, number: int, several: bool) -> Iterator[Section]:
     """One map of all gates of layers that read the same elements."""
     assert run.example is not None
     names = layer_names(run, several)
+    short = {layer: name.removeprefix(run.name).strip() for layer, name in layer_names(run, several=True).items()}
     alike: dict[tuple[str, ...], list[GatesByStep]] = {}
     for layer in run.example.gates:
         alike.setdefault(tuple(layer.names), []).append(layer)
     for place, layers in enumerate(alike.values(), 1):
         rows = {
-            f"{names[layer.layer]} {gate}" if len(layers) > 1 else gate: means[-_MOST_STEPS:]
+            f"{short[layer.layer]} {gate}".strip() if len(layers) > 1 else gate: means[-_MOST_STEPS:]
             for layer in layers
             for gate, means in _short(layer.means)
         }
