@@ -75,7 +75,7 @@ def test_counting_is_enough_where_two_words_decide(tmp_path: Path) -> None:
     """Order-2 Markov text: networks tie with the n-gram model or lose."""
     draw_worlds(
         tmp_path, worlds.markov_text, lambda report: nothing_beats(report, "ngram"), "language-model",
-        models=["ffnn", "gru"], updates=200, settings={**SMALL_TEXTS, "ngram:order": 3},
+        models=["ngram", "ffnn", "gru"], updates=200, settings={**SMALL_TEXTS, "ngram:order": 3},
     )  # fmt: skip
 
 
