@@ -35,7 +35,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "word_inputs": sequences.word_inputs,
     "objectives": vectors.objectives,
     "overfitting": vectors.overfitting,
-    "memory": algorithms.memory,
+    "turing_machine": algorithms.turing_machine,
     "batches": language.batches,
 }
 

@@ -12,7 +12,7 @@ _SETTINGS = {"training.evaluations": 4, "data.held_out": 100}
 _NTM = {"model.memory_size": 32}
 
 
-def memory(folder: Path) -> Answer:
+def turing_machine(folder: Path) -> Answer:
     """An NTM, one that addresses by content alone, and an LSTM, on copying short sequences and longer ones."""
     variants = [
         Variant("ntm, content and location", "ntm", _NTM),
