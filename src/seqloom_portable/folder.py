@@ -28,7 +28,7 @@ class Folder:
             content = json.loads(where.read_text(encoding="utf-8"))
             self.manifest: dict[str, Any] = content["facts"]
             files: dict[str, tuple[int, str]] = content["files"]
-            has_changed = content.get("sha256") not in (None, checksum_of_manifest(files, self.manifest))
+            has_changed = content.get("sha256") not in (None, _checksum_of_manifest(files, self.manifest))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise PortableError(f"{self.path} is not the folder of an exported model: {error}") from None
         if has_changed:
@@ -55,7 +55,7 @@ class Folder:
         return Engine(self.path, graphs[name], threads)
 
 
-def checksum_of_manifest(files: Any, facts: Any) -> str:
+def _checksum_of_manifest(files: Any, facts: Any) -> str:
     """The sha256 of what a manifest holds beside it."""
     return hashlib.sha256(json.dumps([files, facts], sort_keys=True).encode()).hexdigest()
 

@@ -21,7 +21,6 @@ from typing import IO, Any
 
 from seqloom.errors import RequestError, warn
 from seqloom.files import make_folder, writing
-from seqloom_portable.folder import checksum_of_manifest
 
 _MANIFEST = "manifest.json"
 _TEMPORARY = ".part"
@@ -62,7 +61,7 @@ def is_whole(folder: Path) -> bool:
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         files = manifest["files"]
-        return manifest["sha256"] == checksum_of_manifest(files, manifest["facts"]) and all(
+        return manifest["sha256"] == _checksum_of_manifest(files, manifest["facts"]) and all(
             (folder / name).stat().st_size == size and _checksum(folder / name) == checksum
             for name, (size, checksum) in files.items()
         )
@@ -83,10 +82,15 @@ def _write_manifest(folder: Path, facts: dict[str, Any]) -> None:
             files[path.relative_to(folder).as_posix()] = [path.stat().st_size, _checksum(path)]
     manifest = folder / _MANIFEST
     facts = json.loads(json.dumps(facts))  # as a reader sees them
-    content = {"sha256": checksum_of_manifest(files, facts), "files": files, "facts": facts}
+    content = {"sha256": _checksum_of_manifest(files, facts), "files": files, "facts": facts}
     manifest.write_text(json.dumps(content, indent=1), encoding="utf-8")
     _sync(manifest)
     _sync(folder)
+
+
+def _checksum_of_manifest(files: Any, facts: Any) -> str:
+    """The sha256 of what a manifest holds beside it, as what runs exported models compares it."""
+    return hashlib.sha256(json.dumps([files, facts], sort_keys=True).encode()).hexdigest()
 
 
 def _checksum(path: Path) -> str:
