@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from seqloom.models.target_outputs import TargetOutput
+from seqloom.models.target_outputs import HasTarget, TargetOutput
 
 
 class ClassLogits(NamedTuple):
@@ -21,18 +21,13 @@ class ClassLogits(NamedTuple):
     attention: Tensor | None = None
 
 
-class ClassModel(nn.Module):
+class ClassModel(HasTarget):
     """A network, or a bag of words, from a source to logits. `target` says what they mean; its buffers are saved with
     the weights."""
 
     def __init__(self, target: TargetOutput, label_smoothing: float) -> None:
         super().__init__()
         self.target, self.label_smoothing = target, label_smoothing
-        self.class_weights: Tensor
-        self.temperature: Tensor
-        self.thresholds: Tensor
-        self.target_mean: Tensor
-        self.target_scale: Tensor
         for name, tensor in target.buffers().items():
             self.register_buffer(name, tensor)
 

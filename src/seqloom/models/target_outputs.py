@@ -5,18 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.data.targets import TargetKind
 
 
-class HasBuffers(Protocol):
-    """A model with the buffers of its target output."""
+class HasTarget(nn.Module):
+    """A model with the buffers of its target output; those of other outputs it does not have."""
 
     label_smoothing: float
     class_weights: Tensor
@@ -41,15 +41,15 @@ class TargetOutput(ABC):
         """What the model saves beside its weights, as it is before training."""
 
     @abstractmethod
-    def losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def losses(self, model: HasTarget, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         """The loss of each row, in nats or, for numbers, as squared error; `targets`: see `Targets.batch`."""
 
     @abstractmethod
-    def training_losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def training_losses(self, model: HasTarget, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         """The same with weights and smoothing."""
 
     @abstractmethod
-    def answers(self, model: HasBuffers, logits: Tensor) -> Float[Tensor, "batch size"]:
+    def answers(self, model: HasTarget, logits: Tensor) -> Float[Tensor, "batch size"]:
         """The log-probability of each class or label, in nats; or the number."""
 
     def kept_from_new_data(self) -> tuple[str, ...]:
@@ -75,16 +75,16 @@ class ClassOutput(TargetOutput):
     def buffers(self) -> dict[str, Tensor]:
         return {"class_weights": self.class_weights, "temperature": torch.ones(())}
 
-    def losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def losses(self, model: HasTarget, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         return F.cross_entropy(logits / model.temperature, targets, reduction="none")
 
-    def training_losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def training_losses(self, model: HasTarget, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         nats = F.cross_entropy(
             logits / model.temperature, targets, reduction="none", label_smoothing=model.label_smoothing
         )
         return nats * model.class_weights[targets]
 
-    def answers(self, model: HasBuffers, logits: Tensor) -> Float[Tensor, "batch size"]:
+    def answers(self, model: HasTarget, logits: Tensor) -> Float[Tensor, "batch size"]:
         return torch.log_softmax(logits.float() / model.temperature, dim=1)
 
 
@@ -105,11 +105,11 @@ class LabelSetOutput(TargetOutput):
         thresholds = torch.full((self.size,), 0.5)
         return {"class_weights": self.class_weights, "temperature": torch.ones(()), "thresholds": thresholds}
 
-    def losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def losses(self, model: HasTarget, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         scaled = logits / model.temperature
         return F.binary_cross_entropy_with_logits(scaled, targets.to(logits), reduction="none").sum(1)
 
-    def training_losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def training_losses(self, model: HasTarget, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         smooth = model.label_smoothing
         smoothed = targets.to(logits) * (1 - smooth) + smooth / 2
         nats = F.binary_cross_entropy_with_logits(
@@ -117,7 +117,7 @@ class LabelSetOutput(TargetOutput):
         )
         return nats.sum(1)
 
-    def answers(self, model: HasBuffers, logits: Tensor) -> Float[Tensor, "batch size"]:
+    def answers(self, model: HasTarget, logits: Tensor) -> Float[Tensor, "batch size"]:
         return F.logsigmoid(logits.float() / model.temperature)
 
     def kept_from_new_data(self) -> tuple[str, ...]:
@@ -140,13 +140,13 @@ class NumberOutput(TargetOutput):
     def buffers(self) -> dict[str, Tensor]:
         return {"target_mean": torch.tensor(self.mean), "target_scale": torch.tensor(self.scale)}
 
-    def losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def losses(self, model: HasTarget, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         return (logits[:, 0] - (targets - model.target_mean) / model.target_scale).square()
 
-    def training_losses(self, model: HasBuffers, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
+    def training_losses(self, model: HasTarget, logits: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
         return self.losses(model, logits, targets)
 
-    def answers(self, model: HasBuffers, logits: Tensor) -> Float[Tensor, "batch size"]:
+    def answers(self, model: HasTarget, logits: Tensor) -> Float[Tensor, "batch size"]:
         return model.target_mean + model.target_scale * logits.float()
 
     def kept_from_new_data(self) -> tuple[str, ...]:
