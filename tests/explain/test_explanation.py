@@ -246,17 +246,17 @@ def test_a_prescription_changes_something(tmp_path: Path) -> None:
 
 
 def test_context_is_prescribed_where_a_model_uses_all_or_little_of_it(tmp_path: Path) -> None:
-    run, _ = text_run(tmp_path, "ngram", **{"model.order": 9})
+    run, _ = text_run(tmp_path, "ngram", **{"model.order": 7})
     settings = flatten(run.plan.settings)
 
     def orders(memory: int) -> list[Any]:
-        """That are prescribed where the model uses `memory` of its 8 tokens."""
-        losses = np.stack([max(memory - k, 0) + np.linspace(0, 1e-3, 50) for k in range(9)])
-        curve = curve_of(list(range(9)), losses, "tokens", "nats")
+        """That are prescribed where the model uses `memory` of its 6 tokens."""
+        losses = np.stack([max(memory - k, 0) + np.linspace(0, 1e-3, 50) for k in range(7)])
+        curve = curve_of(list(range(7)), losses, "tokens", "nats")
         measured = Measured("ngram", "language-model", "ngram", settings, {}, curve=curve)
         return [p.changes["model.order"] for p in context_prescriptions(run, measured)]
 
-    assert (orders(8), orders(4), orders(1)) == ([17], [], [3])
+    assert (orders(6), orders(3), orders(1)) == ([13], [], [3])
 
 
 def test_what_takes_long_is_tried_with_a_share_of_the_budget() -> None:
