@@ -20,6 +20,7 @@ from seqloom.formats.ctranslate2.transformer import translator_spec
 from tests.contract import test_encoder_decoders
 from tests.support.pairs import train_pairs
 from tests.support.small_runs import train_small
+from tests.support.vectors_with_texts import train_scenes
 
 LINES = ["the cat sat", "a b c", "", "w1 w2 w3"]
 
@@ -99,3 +100,10 @@ def test_the_table_is_the_map_after_it_too() -> None:
     spec = translator_spec(model, *names)
     assert spec.decoder.embeddings.weight.shape == (80, model.decoder.output_size)
     assert spec.decoder.projection.weight.dtype == np.float32
+
+
+def test_a_describer_is_refused(tmp_path: Path) -> None:
+    """It is an encoder-decoder too, but its source is no text."""
+    run = train_scenes(tmp_path / "run", updates=1)
+    with pytest.raises(RequestError, match="translators and language models"):
+        exported(run, tmp_path / "out")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from seqloom.data.pairs import PairCodec
 from seqloom.data.tokenizer import EOS, PAD, SOS, SPECIALS, UNK
 from seqloom.decoding.search_options import Search
 from seqloom.decoding.transduce import transduce
@@ -58,7 +59,7 @@ def write_folder(run: Run, out: Path, options: ExportOptions) -> None:
 
 
 def _spec_of(run: Run) -> tuple[Any, str]:
-    if isinstance(run.model, EncoderDecoder):
+    if isinstance(run.model, EncoderDecoder) and isinstance(run.codec, PairCodec):  # not the source of a describer
         tokens = run.codec.source.tokens(), run.codec.target.tokens()
         return translator_spec(run.model, *tokens), "ctranslate2 translator"
     if isinstance(run.model, LanguageModel):
