@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from signal import SIGKILL
 
+import torch  # noqa: F401  loaded once instead of by every child, whose memory is measured from there
+
 from seqloom.errors import SeqloomError
 from seqloom.memory import peak_memory_bytes
 from tests.faults.campaign import BUSY, HANG_SECONDS, MOST_MEMORY, Hang, alarm, campaign, place_of
