@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seqloom.data.readers.conll import Sentence, Target, conll, conll_rows, split_columns
 from seqloom.data.readers.conllu import COLUMNS, conllu, conllu_rows
-from seqloom.data.readers.tagged import recognise, tagged, words_of
+from seqloom.data.readers.tagged import inputs_of, recognise, tagged
 from seqloom.errors import SeqloomError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "english_ewt.conllu"
@@ -104,9 +104,9 @@ def test_formats_are_told_apart(write: Write, name: str, content: str, kind: str
 
 
 def test_words_without_tags(write: Write) -> None:
-    assert list(words_of(write("Ada  went\n\nhome \n"))) == [("Ada", "went"), (), ("home",)]
-    assert list(words_of(write(TREE))) == [DO, ("new york",)]
-    assert list(words_of(write("Ada\nwent\n\nhome\n", "a.conll"))) == [("Ada", "went"), ("home",)]
+    assert list(inputs_of(write("Ada  went\n\nhome \n"))) == [("Ada", "went"), (), ("home",)]
+    assert list(inputs_of(write(TREE))) == [DO, ("new york",)]
+    assert list(inputs_of(write("Ada\nwent\n\nhome\n", "a.conll"))) == [("Ada", "went"), ("home",)]
     assert next(tagged(write(TREE))) == Sentence(DO, TAGS)
     assert len(list(tagged(write(CHUNKS)))) == 2
 

@@ -56,6 +56,9 @@ OF_EXAMPLES = [
     Training("classify", "gunpoint_train.ts.gz", "gunpoint_test.ts.gz"),
     Training("classify", "japanese_vowels.ts.gz"),
     Training("forecast", "airline.csv"),
+    Training("describe", "captions/digits.csv.gz"),
+    Training("translate", "pronunciation/words.tsv.gz"),
+    Training("transcribe", "spoken_commands/digits.zip"),
 ]
 OF_SHARED = [
     Training("language-model", "lm/moby_dick.txt"),
@@ -117,7 +120,10 @@ def test_examples_are_prepared_without_a_warning(training: Training, tmp_path: P
 
 
 def test_all_examples_are_here() -> None:
-    found = {path.name for path in EXAMPLES.iterdir() if path.suffix not in (".md", ".LICENSE")}
+    others = (".md", ".LICENSE", ".py", ".pyc", ".toml")
+    found = {
+        str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix not in others
+    }
     assert found == {file for training in OF_EXAMPLES for file in (training.data, training.valid) if file}
 
 

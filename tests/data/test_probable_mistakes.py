@@ -14,7 +14,7 @@ import pytest
 from seqloom.data.corpus import Sources, prepare
 from seqloom.data.readers import readers
 from seqloom.data.readers.conll import Sentence, conll
-from seqloom.data.readers.tagged import tagged, words_of
+from seqloom.data.readers.tagged import inputs_of, tagged
 from seqloom.data.span_tags import Span, legal_transitions, mark_spans, scheme_of, spans
 from seqloom.data.text_codec import text_recipe, train_tokenizer
 from seqloom.data.tokenizer import TokenizerSettings
@@ -46,7 +46,7 @@ class TestComments:
         sentence = f"{comment}\nAda{between}B-PER\nwent{between}O\n"
         path = write(tmp_path / "data.conll", f"{sentence}\n{comment}\n\n{sentence}")
         assert list(conll(path)) == [Sentence(("Ada", "went"), ("B-PER", "O"))] * 2
-        assert list(words_of(path)) == [("Ada", "went")] * 2
+        assert list(inputs_of(path)) == [("Ada", "went")] * 2
 
     @pytest.mark.parametrize("first", ["#", "#tag"])
     def test_words_that_begin_alike_are_words(self, tmp_path: Path, first: str) -> None:

@@ -18,7 +18,7 @@ from seqloom.data.input_source import content_hash, files_of, path_of, paths_of
 from seqloom.data.readers.labelled import holds_numbers, labelled, unlabelled
 from seqloom.data.readers.lines import input_lines, lines
 from seqloom.data.readers.pairs import pairs, sources
-from seqloom.data.readers.tagged import tagged, words_of
+from seqloom.data.readers.tagged import inputs_of, tagged
 from seqloom.data.tables.columns import columns_text, parse_columns
 from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 from seqloom.run.plan import column_settings
@@ -162,7 +162,7 @@ def test_tags_of_a_table(form: str, tmp_path: Path) -> None:
         rows_of_words = [("Sentence: 1", "Ada", "B-PER"), ("", "went", "O"), ("Sentence: 2", "Home", "O")]
         path = write_csv(tmp_path / "x.csv", rows_of_words, ("Sentence #", "Word", "Tag"))
     assert [tuple(sentence) for sentence in tagged(str(path))] == sentences
-    assert list(words_of(str(path))) == [words for words, _ in sentences]
+    assert list(inputs_of(str(path))) == [words for words, _ in sentences]
 
 
 def test_columns_of_conll(tmp_path: Path) -> None:

@@ -14,19 +14,19 @@ def test_it_is_the_variance_over_the_square_of_the_gradient(sizes: list[int]) ->
     noise, generator = GradientNoise(), torch.Generator().manual_seed(1)
     for size in sizes:
         gradient = 0.1 + 2.0 * torch.randn(2_000, generator=generator) / size**0.5
-        noise.add([gradient[:500], None, gradient[500:]], size)
+        noise.count([gradient[:500], None, gradient[500:]], size)
     assert noise.scale() == pytest.approx(400, rel=0.05)
     assert noise.square_norms[0] == pytest.approx(2_000 * (0.01 + 4 / sizes[0]), rel=0.15)
 
 
 def test_one_batch_does_not_tell() -> None:
     noise = GradientNoise()
-    noise.add([torch.ones(3)], 10)
+    noise.count([torch.ones(3)], 10)
     assert noise.scale() is None
 
 
 def test_equal_gradients_have_no_noise() -> None:
     noise = GradientNoise()
     for _ in range(3):
-        noise.add([torch.ones(3)], 10)
+        noise.count([torch.ones(3)], 10)
     assert noise.scale() is None or noise.scale() == pytest.approx(0, abs=1e-6)

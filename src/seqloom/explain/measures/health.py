@@ -161,7 +161,7 @@ def probe_gradients(run: Run, data: Any) -> Probe:
             with torch.enable_grad():
                 loss, _ = task.loss(network, batch, None)
                 gradients = torch.autograd.grad(loss.sum / loss.count.clamp(min=1), parameters, allow_unused=True)
-            noise.add(gradients, int(loss.count))
+            noise.count(gradients, int(loss.count))
             read, lengths = (
                 (batch.inputs, batch.lengths) if batch.source is None else (batch.source, batch.source_lengths)
             )

@@ -20,7 +20,7 @@ class GradientNoise:
         self.square_norms: list[float] = []
         self._sum: list[Tensor] = []
 
-    def add(self, gradients: Sequence[Tensor | None], targets: int) -> None:
+    def count(self, gradients: Sequence[Tensor | None], targets: int) -> None:
         """The gradients of the mean loss of a batch with so many targets."""
         parts = [torch.zeros(0) if gradient is None else gradient.float() for gradient in gradients]
         self.sizes.append(targets)
