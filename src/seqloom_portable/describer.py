@@ -12,11 +12,10 @@ from seqloom_portable.embedding import sentence_vectors
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.sampling import Sampling
-from seqloom_portable.search import Hypothesis, Search
+from seqloom_portable.search import Hypothesis
 from seqloom_portable.specials import PAD, SOS, UNK
 from seqloom_portable.tokens import TextTokenizer
-from seqloom_portable.transducer import Transducer
-from seqloom_portable.translator import Translation
+from seqloom_portable.transducer import Transducer, Translation
 
 Frames = NDArray[np.float32]
 
@@ -50,16 +49,8 @@ class Describer(Transducer):
     ) -> Iterator[list[Translation]]:
         """Yields the texts about each vector (channels,) or sequence of vectors (steps, channels), the best first.
         Options that are None take the values that the run was trained with."""
-        defaults, rows = self.settings, self.rows(inputs)
-        search = Search(
-            beam_size=max(defaults["beam_size"], n_best) if beam_size is None else beam_size,
-            n_best=n_best,
-            length_penalty=defaults["length_penalty"] if length_penalty is None else length_penalty,
-            max_length=defaults["max_length"] if max_length is None else max_length,
-            sampling=sampling,
-            seed=seed,
-            never=(PAD, SOS, UNK),
-        )
+        never, rows = (PAD, SOS, UNK), self.rows(inputs)
+        search = self.search_options(beam_size, n_best, length_penalty, max_length, sampling, seed, never)
         for row, hypotheses in zip(rows, self.search(rows, search), strict=True):
             yield [self._read(hypothesis, len(row)) for hypothesis in hypotheses]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seqloom_portable.batching import group_by_length, padded_source
 from seqloom_portable.engine import Arrays, Engine
 from seqloom_portable.folder import Folder
+from seqloom_portable.sampling import Sampling
 from seqloom_portable.search import Hypothesis, Search, search_targets
 
 Source = Sequence[int] | NDArray[Any]
@@ -19,6 +20,19 @@ Source = Sequence[int] | NDArray[Any]
 
 _BUDGET = 8_000
 """The largest product of source elements (padding included) and hypotheses in one decoder batch."""
+
+
+class Translation(NamedTuple):
+    """A target for a source. `log_prob` in nats, the end included; `score`, by which translations are ranked;
+    `attention` (target, source), if the model has attention, with `<eos>` on both sides; `source` and `target` are the
+    tokens that it is between."""
+
+    text: str
+    log_prob: float
+    score: float
+    attention: NDArray[np.float32] | None = None
+    source: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
 
 
 class Transducer:
@@ -35,6 +49,28 @@ class Transducer:
     @cached_property
     def _step(self) -> Engine:
         return self.folder.engine("step", self.threads)
+
+    def search_options(
+        self,
+        beam_size: int | None,
+        n_best: int,
+        length_penalty: float | None,
+        max_length: int | None,
+        sampling: Sampling | None,
+        seed: int,
+        never: tuple[int, ...],
+    ) -> Search:
+        """Options that are None take the values that the run was trained with."""
+        defaults = self.settings
+        return Search(
+            beam_size=max(defaults["beam_size"], n_best) if beam_size is None else beam_size,
+            n_best=n_best,
+            length_penalty=defaults["length_penalty"] if length_penalty is None else length_penalty,
+            max_length=defaults["max_length"] if max_length is None else max_length,
+            sampling=sampling,
+            seed=seed,
+            never=never,
+        )
 
     def search(self, sources: Sequence[Source], search: Search, prefix: Sequence[int] = ()) -> list[list[Hypothesis]]:
         """The hypotheses of each source, the best first. Every target begins with `prefix`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +15,12 @@ from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.language_model import LineScore
 from seqloom_portable.sampling import Sampling
-from seqloom_portable.search import Hypothesis, Search
+from seqloom_portable.search import Hypothesis
 from seqloom_portable.specials import EOS, PAD, SOS, UNK
 from seqloom_portable.tokens import TextTokenizer
-from seqloom_portable.transducer import Transducer
+from seqloom_portable.transducer import Transducer, Translation
 
 _NUMBERS_AT_ONCE = 1 << 24
-
-
-class Translation(NamedTuple):
-    """A target for a source. `log_prob` in nats, the end included; `score`, by which translations are ranked;
-    `attention` (target, source), if the model has attention, with `<eos>` on both sides; `source` and `target` are the
-    tokens that it is between."""
-
-    text: str
-    log_prob: float
-    score: float
-    attention: NDArray[np.float32] | None = None
-    source: tuple[str, ...] = ()
-    target: tuple[str, ...] = ()
 
 
 class Translator(Transducer):
@@ -61,19 +48,11 @@ class Translator(Transducer):
         """Yields the translations of each line, best first; an empty line gives an empty translation. Options that are
         None take the values that the run was trained with. Every translation begins with `prefix`. `copy_unknown`
         replaces `<unk>` by source words."""
-        defaults = self.settings
-        copy = defaults["copy_unknown"] if copy_unknown is None else copy_unknown
+        copy = self.settings["copy_unknown"] if copy_unknown is None else copy_unknown
         if copy and not (self.source.separates_words and self.target.separates_words):
             raise PortableError("copy_unknown needs word tokenizers on both sides")
-        search = Search(
-            beam_size=max(defaults["beam_size"], n_best) if beam_size is None else beam_size,
-            n_best=n_best,
-            length_penalty=defaults["length_penalty"] if length_penalty is None else length_penalty,
-            max_length=defaults["max_length"] if max_length is None else max_length,
-            sampling=sampling,
-            seed=seed,
-            never=(PAD, SOS) if copy else (PAD, SOS, UNK),
-        )
+        never = (PAD, SOS) if copy else (PAD, SOS, UNK)
+        search = self.search_options(beam_size, n_best, length_penalty, max_length, sampling, seed, never)
         begin = self.target.encode([prefix])[0] if prefix else []
         if not {PAD, SOS, EOS}.isdisjoint(begin):
             raise PortableError(f"the prefix contains a special token: {prefix!r}")
