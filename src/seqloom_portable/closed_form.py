@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 Numbers = NDArray[Any]
 
 SMALLEST = 1e-12
-"""A value below this is not taken the logarithm of."""
+"""Smaller values are replaced by this before their logarithm is taken."""
 
 LARGEST_LOG = 700.0
+"""Larger logarithms are replaced by this; the exponential of 710 overflows."""
 
 
 def seasonal_differences(values: Numbers, period: int) -> Numbers:
@@ -68,15 +69,15 @@ def _deviation(errors: Numbers) -> float:
 
 class LinearMap(NamedTuple):
     """`weights` (regressors, horizon) and the standard `deviation` of the errors (horizon,), on the scale of the
-    series; `context` values and `covariate_steps` of past covariates are read, of logarithms where `log`. `share`: of
-    the forecast, where several maps are averaged."""
+    series; `context` values and `covariate_steps` of past covariates are read, of logarithms where `log`. `share`: the
+    weight of the map in the average of all maps."""
 
     context: int
     covariate_steps: int
     log: bool
     weights: Numbers
     deviation: Numbers
-    share: float = 1.0
+    share: float
 
     def quantiles(self, values: Numbers, past: Numbers, period: int, horizon: int, deviates: Numbers) -> Numbers:
         """(horizon, levels) after the `values` and `past` (steps, columns). `deviates`: the standard normal deviate of
@@ -122,8 +123,8 @@ def averaged(
 
 def read_maps(arrays: Mapping[str, Numbers]) -> list[LinearMap]:
     """The maps of a saved model: `shapes` (maps, 4), `shares`, `deviation` (maps, horizon), and `weights.0`, .."""
-    shares = arrays["shares"].tolist() if "shares" in arrays else [1.0] * len(arrays["shapes"])
+    shapes, shares = arrays["shapes"].tolist(), arrays["shares"].tolist()
     return [
         LinearMap(context, steps, bool(log), arrays[f"weights.{number}"], arrays["deviation"][number], share)
-        for number, ((context, _, log, steps), share) in enumerate(zip(arrays["shapes"].tolist(), shares, strict=True))
+        for number, ((context, _, log, steps), share) in enumerate(zip(shapes, shares, strict=True))
     ]

@@ -11,13 +11,15 @@ from seqloom_portable.arrays import map_arrays
 from seqloom_portable.closed_form import NAIVE, averaged, read_maps
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
-from seqloom_portable.forecaster import Forecast, checked_series
+from seqloom_portable.forecaster import Forecast, checked_horizon, checked_series, forecast_of
 from seqloom_portable.quantiles import calibrated
 
 
 class ClosedFormForecaster:
     """`levels` of the quantiles; `horizon`, the number of steps that are forecast; `recursive`, whether it knows longer
     ones; `past_columns`, the number of past covariates."""
+
+    reads_numbers = True
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:  # noqa: ARG002
         self.folder, facts = folder, folder.manifest
@@ -35,14 +37,10 @@ class ClosedFormForecaster:
     ) -> Forecast:
         """Forecasts the steps after `values` (steps,). A model with covariates needs `past` (steps, columns), as
         numbers scaled as in training. Naive models know any `horizon`, others none longer than their own."""
-        steps_ahead = self.horizon if horizon is None else horizon
-        if steps_ahead < 1 or (steps_ahead > self.horizon and not self.recursive):
-            raise PortableError(f"the model forecasts 1 to {self.horizon} steps, not {steps_ahead}")
+        steps_ahead = checked_horizon(horizon, self.horizon, self.recursive)
         series = checked_series(values)
         quantiles = calibrated(self._quantiles(series, past, steps_ahead), self._factors, self._median)
-        if series.min() >= 0:  # a series without negative values gets no negative forecast
-            quantiles = np.maximum(quantiles, 0)
-        return Forecast(quantiles[:, self._median], quantiles)
+        return forecast_of(quantiles, self._median, series)
 
     def _quantiles(self, values: NDArray[Any], past: NDArray[Any] | None, horizon: int) -> NDArray[Any]:
         if self.recursive:

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom_portable.closed_form import LARGEST_LOG
 from seqloom_portable.engine import Arrays
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.quantiles import calibrated, of_counts, sample
 
 _PATHS = 200
-_LARGEST_LOG = 700.0
 
 
 class Forecast(NamedTuple):
@@ -31,9 +31,26 @@ def checked_series(values: NDArray[Any]) -> NDArray[np.float64]:
     return series
 
 
+def checked_horizon(horizon: int | None, trained: int, recursive: bool) -> int:
+    """The steps to forecast, `trained` by default. Raises PortableError for fewer than 1, and for more than `trained`
+    unless the model is `recursive`."""
+    steps = trained if horizon is None else horizon
+    if steps < 1 or (steps > trained and not recursive):
+        raise PortableError(f"the model forecasts 1 to {trained} steps, not {steps}")
+    return steps
+
+
+def forecast_of(quantiles: NDArray[Any], median: int, series: NDArray[np.float64]) -> Forecast:
+    """The forecast after `series`; one without negative values gets no negative forecast. `median`: its column."""
+    quantiles = np.maximum(quantiles, 0) if series.min() >= 0 else quantiles
+    return Forecast(quantiles[:, median], quantiles)
+
+
 class Forecaster:
     """`levels` of the quantiles; `horizon`, the number of steps that are forecast; `context`, the number of past steps
     that the model uses; `recursive`, whether it forecasts step by step, and so knows longer horizons."""
+
+    reads_numbers = True
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder = folder
@@ -60,7 +77,7 @@ class Forecaster:
         """Forecasts the steps after `values` (steps,). A model with covariates needs `past` (steps, columns), `ahead`
         (steps + horizon or more, columns) and `static` (columns,), as numbers scaled as in training. Only a model that
         forecasts step by step knows a `horizon` longer than its own; its sample paths are drawn from `seed`."""
-        steps_ahead = self._checked_horizon(horizon)
+        steps_ahead = checked_horizon(horizon, self.horizon, self.recursive)
         values = checked_series(values)
         steps = np.arange(len(values) - self.context, len(values))
         places = np.maximum(steps, 0)
@@ -80,17 +97,7 @@ class Forecaster:
         else:
             outputs, _ = self.engine(**feeds)
             quantiles = self._of_counts(outputs) if "mean" in outputs else outputs["quantiles"][0]
-        quantiles = quantiles[:steps_ahead]
-        if values.min() >= 0:  # a series without negative values gets no negative forecast
-            quantiles = np.maximum(quantiles, 0)
-        return Forecast(quantiles[:, self._median], quantiles)
-
-    def _checked_horizon(self, horizon: int | None) -> int:
-        if horizon is None:
-            return self.horizon
-        if horizon < 1 or (horizon > self.horizon and not self.recursive):
-            raise PortableError(f"the model forecasts 1 to {self.horizon} steps, not {horizon}")
-        return horizon
+        return forecast_of(quantiles[:steps_ahead], self._median, values)
 
     def _of_counts(self, outputs: Arrays) -> NDArray[Any]:
         mean, dispersion = (outputs[name][0].astype(np.float64) for name in ("mean", "dispersion"))
@@ -113,7 +120,7 @@ class Forecaster:
                 quantiles = step_outputs["quantiles"]
         paths = np.stack(steps, axis=1) * float(outputs["unit"][0, 0]) + float(outputs["level"][0, 0])
         if self._log:
-            paths = np.exp(np.minimum(paths, _LARGEST_LOG))
+            paths = np.exp(np.minimum(paths, LARGEST_LOG))
         return calibrated(np.quantile(paths, self.levels, axis=0).T, self._factors, self._median)
 
     def _table(self, name: str, covariates: NDArray[Any] | None, number: int, rows: int) -> NDArray[np.float64]:
