@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from seqloom_portable.errors import PortableError
 from seqloom_portable.loading import load
-from seqloom_portable.translator import Translator
 
 _LINES_AT_ONCE = 1_000
 _ACTIONS = ["predict", "score", "generate", "embed", "forecast", "verify"]
@@ -22,14 +21,14 @@ _ACTIONS = ["predict", "score", "generate", "embed", "forecast", "verify"]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="seqloom-portable", description="Runs a model that Seqloom exported.")
     parser.add_argument("folder", metavar="FOLDER", help="a folder that seqloom export --to onnx wrote")
-    parser.add_argument(
-        "what", choices=["predict", "score", "generate", "embed", "forecast", "verify"], help="what to do"
-    )
+    parser.add_argument("what", choices=_ACTIONS, help="what to do")
     parser.add_argument("--prompt", default="", help="generate: the text to continue")
     parser.add_argument("--max-tokens", type=int, default=200, help="generate: the largest number of tokens")
     parser.add_argument("--temperature", type=float, default=0.8, help="generate: 0 takes the most probable token")
     parser.add_argument("--seed", type=int, default=1, help="generate: the same seed generates the same text")
-    parser.add_argument("--beam-size", type=int, help="predict with a translator: hypotheses for each line")
+    parser.add_argument(
+        "--beam-size", type=int, help="predict with a translator or describer: hypotheses for each line"
+    )
     parser.add_argument("--horizon", type=int, help="forecast: steps ahead; without it, as in training")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -58,34 +57,51 @@ def _run(options: argparse.Namespace) -> None:
 
 def _answers(model: Any, options: argparse.Namespace) -> Iterator[str]:
     answer = _able(model, options.what)
-    lines = (line.rstrip("\r\n").strip() for line in sys.stdin)
-    block: list[Any]
-    reads_numbers = options.what == "forecast" or getattr(model, "reads_numbers", False)
-    lines_before = 0
-    while block := list(itertools.islice(lines, _LINES_AT_ONCE)):
-        if reads_numbers:
-            block = [_numbers(line, place) for place, line in enumerate(block, lines_before + 1)]
-            lines_before += len(block)
+    read: Callable[[str, int], Any] = _text
+    if getattr(model, "reads_numbers", False):
+        read = _numbers
+    elif options.what == "score" and getattr(model, "scores_pairs", False):
+        read = _pair
+    inputs = (read(line.rstrip("\r\n"), number) for number, line in enumerate(sys.stdin, 1))
+    while block := list(itertools.islice(inputs, _LINES_AT_ONCE)):
         if options.what == "forecast":
             for values in block:
                 yield "\t".join(f"{value:.6g}" for value in answer(values, horizon=options.horizon).point)
         elif options.what == "predict":
-            yield from answer(block, **({"beam_size": options.beam_size} if options.beam_size else {}))
+            yield from answer(block, **_search_options(model, options.beam_size))
         elif options.what == "score":
-            pairs = isinstance(model, Translator)
-            examples = [tuple(line.split("\t", 1)) for line in block] if pairs else block
-            yield from (f"{score.log_prob:.4f}" for score in answer(examples))
+            yield from (f"{score.log_prob:.4f}" for score in answer(block))
         else:
             yield from ("\t".join(f"{number:.6g}" for number in row) for row in answer(block))
 
 
-def _numbers(line: str, place: int) -> NDArray[np.float64]:
+def _search_options(model: Any, beam_size: int | None) -> dict[str, int]:
+    if beam_size is None:
+        return {}
+    if not hasattr(model, "search"):
+        raise PortableError(f"--beam-size is for translators and describers; the model is a {type(model).__name__}")
+    return {"beam_size": beam_size}
+
+
+def _text(line: str, number: int) -> str:  # noqa: ARG001
+    return line.strip()
+
+
+def _pair(line: str, number: int) -> tuple[str, str]:
+    """The source and the target of a line, separated by a tab."""
+    source, tab, target = line.partition("\t")
+    if not tab:
+        raise PortableError(f"line {number} of standard input has no tab between source and target: {line[:60]!r}")
+    return source.strip(), target.strip()
+
+
+def _numbers(line: str, number: int) -> NDArray[np.float64]:
     """The numbers of a line, separated by commas or whitespace."""
     try:
         return np.array(line.replace(",", " ").split(), np.float64)
     except ValueError:
         raise PortableError(
-            f"line {place} of standard input holds something that is no number: {line[:60]!r}"
+            f"line {number} of standard input holds something that is no number: {line[:60]!r}"
         ) from None
 
 

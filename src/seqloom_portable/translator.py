@@ -24,6 +24,8 @@ _NUMBERS_AT_ONCE = 1 << 24
 
 
 class Translator(Transducer):
+    scores_pairs = True
+
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)
         names = folder.manifest["tokenizers"]

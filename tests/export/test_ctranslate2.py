@@ -18,6 +18,7 @@ from seqloom.export.options import ExportOptions
 from seqloom.formats.ctranslate2 import transformer
 from seqloom.formats.ctranslate2.transformer import translator_spec
 from tests.contract import test_encoder_decoders
+from tests.support.command_line import CommandLine
 from tests.support.pairs import train_pairs
 from tests.support.small_runs import train_small
 from tests.support.vectors_with_texts import train_scenes
@@ -30,7 +31,7 @@ def exported(run: Any, folder: Path, **options: Any) -> Any:
     return seqloom_portable.load(folder)
 
 
-def test_a_translator_leaves(tmp_path: Path) -> None:
+def test_a_translator_leaves(tmp_path: Path, portable_command: CommandLine) -> None:
     run = train_pairs(tmp_path / "run", model="transformer", updates=20, output__kind="full")
     model = exported(run, tmp_path / "out")
     parity = json.loads((tmp_path / "out" / "parity.json").read_text())
@@ -40,6 +41,9 @@ def test_a_translator_leaves(tmp_path: Path) -> None:
     pairs = [(line, line[::-1]) for line in LINES if line]
     expected = [score.log_prob for score in run.score(pairs)]
     assert [score.log_prob for score in model.score(pairs)] == pytest.approx(expected, abs=1e-4)
+    lines = "".join(f"{source}\t{target}\n" for source, target in pairs)
+    scored = portable_command(tmp_path / "out", "score", standard_input=lines)
+    assert list(map(float, scored.output.split())) == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_language_model_of_lines_leaves(tmp_path: Path) -> None:

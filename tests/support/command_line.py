@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -18,16 +19,22 @@ class Outcome(NamedTuple):
 
 
 class CommandLine:
-    """`seqloom ARGUMENTS`: exit status, standard output, standard error."""
+    """`seqloom ARGUMENTS`, or another `program`: exit status, standard output, standard error."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
-        self._patch, self._capture = patch, capture
+    def __init__(
+        self,
+        patch: pytest.MonkeyPatch,
+        capture: pytest.CaptureFixture[str],
+        program: str = "seqloom",
+        run: Callable[[], object] = main,
+    ) -> None:
+        self._patch, self._capture, self._program, self._run = patch, capture, program, run
 
     def __call__(self, *arguments: object, standard_input: str = "") -> Outcome:
         self._capture.readouterr()
-        self._patch.setattr(sys, "argv", ["seqloom", *map(str, arguments)])
+        self._patch.setattr(sys, "argv", [self._program, *map(str, arguments)])
         self._patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(standard_input.encode())))
         with pytest.raises(SystemExit) as left:
-            main()
+            self._run()
         output, errors = self._capture.readouterr()
         return Outcome(int(left.value.code or 0), output, errors)
