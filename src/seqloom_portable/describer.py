@@ -12,8 +12,8 @@ from seqloom_portable.embedding import sentence_vectors
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.sampling import Sampling
-from seqloom_portable.search import Hypothesis
 from seqloom_portable.specials import PAD, SOS, UNK
+from seqloom_portable.targets import Hypothesis
 from seqloom_portable.tokens import TextTokenizer
 from seqloom_portable.transducer import Transducer, Translation
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,21 @@ def uniform(keys: NDArray[np.int64], count: int) -> NDArray[np.float32]:
         mixed *= factor
     integers = (mixed >> np.uint64(64 - _BITS)).astype(np.float32)
     return (integers + np.float32(0.5)) * np.float32(2.0**-_BITS)
+
+
+def source_key(source: NDArray[Any]) -> int:
+    """A number for a source, its token ids or frames, that is equal for equal sources."""
+    return zlib.crc32(np.ascontiguousarray(source).tobytes())
+
+
+def token_keys(source_keys: Sequence[int], longest: NDArray[np.int64], samples: int, seed: int) -> NDArray[np.int64]:
+    """(sources, samples, longest): a random key for each possible token of each sample. It depends only on the seed,
+    the source and the number of the sample. `longest`: the length at which the targets of each source are truncated."""
+    keys = np.zeros((len(source_keys), samples, int(longest.max())), np.int64)
+    for rows, key, most in zip(keys, source_keys, longest, strict=True):
+        for sample, row in enumerate(rows):
+            row[:most] = np.random.default_rng([seed, key, sample]).integers(2**63, size=most)
+    return keys
 
 
 def draw(probs: NDArray[Any], keys: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,12 +12,10 @@ from numpy.typing import NDArray
 
 from seqloom_portable.engine import Arrays
 from seqloom_portable.errors import PortableError
-from seqloom_portable.keyed_rng import draw
+from seqloom_portable.keyed_rng import draw, source_key, token_keys
 from seqloom_portable.sampling import Sampling
 from seqloom_portable.specials import EOS, PAD, SOS
-
-_LENGTH_OF_THE_SHORTEST = 20
-"""The automatic `max_length` for an empty source, and the constant part of it for any other."""
+from seqloom_portable.targets import Hypothesis, longest_target
 
 _DROPPED_TOGETHER = 1 / 8
 """Rows of finished sources are removed from the batch when they are at least this fraction of it."""
@@ -66,19 +63,7 @@ class Search:
 
     def longest(self, source_length: int, prefix_length: int = 0) -> int:
         """The number of tokens at which a target is truncated."""
-        automatic = int(self.max_ratio * source_length) + _LENGTH_OF_THE_SHORTEST
-        return max(self.max_length or automatic, prefix_length + 1)
-
-
-class Hypothesis(NamedTuple):
-    """A complete target: it `ended` with `<eos>`, or was truncated. `log_prob` in nats, the end included; `score`, by
-    which hypotheses are ranked; `attention` (target, source), a row for each token, and one for the end if it ended."""
-
-    token_ids: list[int]
-    log_prob: float
-    score: float
-    attention: NDArray[np.float32] | None
-    ended: bool
+        return longest_target(source_length, self.max_length, self.max_ratio, prefix_length)
 
 
 DecodeNext = Callable[[NDArray[np.int64], Arrays, Arrays], tuple[NDArray[np.float32], Arrays, Any]]
@@ -135,7 +120,9 @@ def search_targets(
     batch, rows = len(sources), 1 if search.sampling is None else search.n_best
     pairs = zip(sources, prefixes, strict=True)
     longest = np.array([search.longest(len(source), len(prefix)) for source, prefix in pairs])
-    keys = _keys(sources, longest, search) if search.sampling is not None else None
+    keys = None
+    if search.sampling is not None:
+        keys = token_keys([source_key(source) for source in sources], longest, search.n_best, search.seed)
     beam = Beam(
         np.arange(batch),
         np.zeros((batch, rows, 0), np.int64),
@@ -280,14 +267,3 @@ def _write(beam: Beam, choice: Choice, attention: Any) -> None:
 
 def _ranked(hypotheses: list[Hypothesis], search: Search) -> list[Hypothesis]:
     return sorted(hypotheses, key=lambda hypothesis: (not hypothesis.ended, -hypothesis.score))[: search.n_best]
-
-
-def _keys(sources: Sequence[NDArray[Any]], longest: NDArray[np.int64], search: Search) -> NDArray[np.int64]:
-    """(batch, samples, longest): a random key for each possible token. It depends only on the seed, the source and the
-    number of the sample."""
-    keys = np.zeros((len(sources), search.n_best, int(longest.max())), np.int64)
-    for rows, source, most in zip(keys, sources, longest, strict=True):
-        mark = zlib.crc32(np.ascontiguousarray(source).tobytes())
-        for sample, row in enumerate(rows):
-            row[:most] = np.random.default_rng([search.seed, mark, sample]).integers(2**63, size=most)
-    return keys

@@ -13,7 +13,8 @@ from seqloom_portable.batching import group_by_length, padded_source
 from seqloom_portable.engine import Arrays, Engine
 from seqloom_portable.folder import Folder
 from seqloom_portable.sampling import Sampling
-from seqloom_portable.search import Hypothesis, Search, search_targets
+from seqloom_portable.search import Search, search_targets
+from seqloom_portable.targets import Hypothesis
 
 Source = Sequence[int] | NDArray[Any]
 """Token ids with `<eos>`, or frames of numbers (steps, channels)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,8 +14,8 @@ from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.language_model import LineScore
 from seqloom_portable.sampling import Sampling
-from seqloom_portable.search import Hypothesis
 from seqloom_portable.specials import EOS, PAD, SOS, UNK
+from seqloom_portable.targets import Hypothesis, copy_unknown
 from seqloom_portable.tokens import TextTokenizer
 from seqloom_portable.transducer import Transducer, Translation
 
@@ -73,7 +72,7 @@ class Translator(Transducer):
         weights = hypothesis.attention[:, : len(source)]
         tokens = [self.target.shown(i) for i in hypothesis.token_ids]
         if copy:
-            tokens = _copied(tokens, hypothesis.token_ids, weights, line.split())
+            tokens = copy_unknown(tokens, weights, line.split())
             text = " ".join(tokens)
         names = tuple(map(self.source.shown, source))
         target = (*tokens, *["<eos>"] * (len(weights) - len(tokens)))
@@ -110,14 +109,3 @@ class Translator(Transducer):
         rows = [[*ids, EOS] for ids in self.source.encode(lines)]
         engine = self.folder.engine("embed", self.threads)
         return sentence_vectors(engine, rows, "mean" if pooling == "auto" else pooling)
-
-
-def _copied(
-    tokens: Sequence[str], ids: Sequence[int], attention: NDArray[np.float32], source: Sequence[str]
-) -> list[str]:
-    """The tokens, with each `<unk>` replaced by the source word with the most attention."""
-    if not source:
-        return list(tokens)
-    most = attention[:, : len(source)].argmax(1)
-    attended = itertools.islice(most, len(tokens))
-    return [source[place] if i == UNK else token for token, i, place in zip(tokens, ids, attended, strict=False)]

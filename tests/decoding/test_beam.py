@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.decoding.candidates import most_probable, restrict
-from seqloom.decoding.search_options import Constraints, Hypothesis, Search
+from seqloom.decoding.search_options import Constraints, Search
 from seqloom.decoding.transduce import transduce
+from seqloom_portable.targets import Hypothesis
 from tests.support.table_model import Source, TableModel, every_string, random_sources
 
 ALPHAS = st.sampled_from([0.0, 0.6, 1.0])

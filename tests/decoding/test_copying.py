@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqloom.decoding.copying import copy_unknown
+from seqloom_portable.targets import copy_unknown
 
 
 def test_the_most_attended_word_is_copied() -> None:

@@ -16,11 +16,12 @@ from seqloom.data.tokenizer import EOS, PAD, SOS, UNK
 from seqloom.decoding import transduce as module
 from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.scoring import score_pairs
-from seqloom.decoding.search_options import Constraints, Hypothesis, Search
+from seqloom.decoding.search_options import Constraints, Search
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from seqloom.models.architecture import architecture, network_settings
 from seqloom.models.encoder_decoder import EncoderDecoder, Frames, SharedTokens
+from seqloom_portable.targets import Hypothesis
 from tests.support.table_model import TableModel, random_sources
 
 WAYS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,8 +12,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.line_batches import padded
-from seqloom_portable.batching import group_by_length
+from seqloom_portable import batching
 
 Source = Sequence[int] | NDArray[np.number]
 """Token ids with `<eos>`, or frames of numbers (time, size)."""
@@ -37,7 +36,7 @@ def run_in_batches(
     while window := list(itertools.islice(stream, _WINDOW)):
         results: dict[int, Result] = {}
         # The longest first, so that a lack of memory shows early.
-        for places in reversed(group_by_length([length(item) for item in window], budget)):
+        for places in reversed(batching.group_by_length([length(item) for item in window], budget)):
             results |= zip(places, run([window[place] for place in places]), strict=True)
         yield from (results[place] for place in range(len(window)))
 
@@ -46,12 +45,5 @@ def padded_source(
     sources: Sequence[Source],
 ) -> tuple[Int[Tensor, "batch source"] | Float[Tensor, "batch source size"], Int[Tensor, " batch"]]:
     """The sources in one tensor, padded with `<pad>` or zeros, and their lengths."""
-    lengths = np.array([len(source) for source in sources])
-    first = sources[0]
-    if isinstance(first, np.ndarray) and first.ndim == 2:
-        elements = np.zeros((len(sources), lengths.max(), first.shape[1]), np.float32)
-        for row, source in zip(elements, sources, strict=True):
-            row[: len(source)] = source
-    else:
-        elements = padded(cast(Sequence[Sequence[int]], sources))
+    elements, lengths = batching.padded_source(sources)
     return torch.from_numpy(elements), torch.from_numpy(lengths)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -13,6 +12,7 @@ from seqloom.decoding.decode_loop import Choice, Sources, Strategy
 from seqloom.decoding.keyed_rng import draw
 from seqloom.decoding.sampling import Sampling
 from seqloom.nn.layer import State
+from seqloom_portable.keyed_rng import token_keys
 
 
 class _Independent(Strategy):
@@ -67,10 +67,7 @@ class AncestralSampling(_Independent):
 
     def start(self, sources: Sources) -> Int[Tensor, "batch samples longest"]:
         """A random key for each possible token."""
-        keys = np.zeros((len(sources.keys), self.first_rows, sources.longest.max()), np.int64)
-        for rows, key, longest in zip(keys, sources.keys, sources.longest, strict=True):
-            for sample, row in enumerate(rows):
-                row[:longest] = np.random.default_rng([self.seed, key, sample]).integers(2**63, size=longest)
+        keys = token_keys(sources.keys, sources.longest, self.first_rows, self.seed)
         return torch.from_numpy(keys).to(sources.forced.device)
 
     def choose(

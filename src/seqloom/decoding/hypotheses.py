@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.decoding.decode_loop import SearchStep, Sources
-from seqloom.decoding.search_options import Hypothesis, Search
+from seqloom.decoding.search_options import Search
+from seqloom_portable.targets import Hypothesis
 
 
 class HypothesisTable(NamedTuple):

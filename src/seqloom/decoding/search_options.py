@@ -1,26 +1,20 @@
-"""The options of a search for targets, and the hypotheses that it returns."""
+"""The options of a search for targets, and what the targets of one source must contain."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float
-from numpy.typing import NDArray
-
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.decoding.option_checks import check_numbers, check_option, check_seed
 from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.token_rules import NO_RULES, TokenRules
 from seqloom.errors import RequestError
+from seqloom_portable.targets import longest_target
 
 MOST_HYPOTHESES = 10_000
 MOST_LENGTH_PENALTY = 10
 MOST_LENGTH = 2**20
-
-_LENGTH_OF_THE_SHORTEST = 20
-"""The automatic `max_length` for an empty source, and the constant part of it for any other."""
 
 
 class Term(NamedTuple):
@@ -112,23 +106,8 @@ class Search:
 
     def longest(self, source_length: int, constrained_tokens: int = 0) -> int:
         """The length at which a target is truncated. There is always room for `constrained_tokens` and an end."""
-        automatic = int(self.max_ratio * source_length) + _LENGTH_OF_THE_SHORTEST
-        return max(self.max_length or automatic, constrained_tokens + 1)
+        return longest_target(source_length, self.max_length, self.max_ratio, constrained_tokens)
 
     def shortest(self, source_length: int) -> int:
         """The length, `<eos>` not counted, before which no target ends; at most the longest length."""
         return min(int(self.min_ratio * (source_length - 1)), self.longest(source_length) - 1)
-
-
-class Hypothesis(NamedTuple):
-    """A complete target: it `ended`, or was truncated at the longest length.
-
-    `token_ids` without `<sos>` and `<eos>`; `log_prob` in nats, the end included; `score`, by which hypotheses are
-    ranked; `attention`: a row for each token, and one for the end if it ended.
-    """
-
-    token_ids: list[int]
-    log_prob: float
-    score: float
-    attention: Float[NDArray[np.float32], "target source"] | None
-    ended: bool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import zlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -18,10 +17,12 @@ from seqloom.decoding.decode_loop import Sources, Strategy, decode
 from seqloom.decoding.diverse_beam import DiverseBeam
 from seqloom.decoding.greedy_sampling import AncestralSampling, Greedy
 from seqloom.decoding.hypotheses import hypotheses
-from seqloom.decoding.search_options import Constraints, Hypothesis, Search
+from seqloom.decoding.search_options import Constraints, Search
 from seqloom.decoding.token_rules import Forbidden
 from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import DecodesNext
+from seqloom_portable.keyed_rng import source_key
+from seqloom_portable.targets import Hypothesis
 
 _BUDGET = 8_000
 """The largest product of source tokens (padding included) and hypotheses in one batch."""
@@ -105,7 +106,7 @@ def _decode_batch(
         lengths.numpy(),
         np.array([search.longest(len(row), limits.num_tokens) for row, limits in items]),
         torch.from_numpy(padded([limits.prefix for limits in constraints], -1)).to(device),
-        [zlib.crc32(row[:length].numpy().tobytes()) for row, length in zip(elements, lengths, strict=True)],
+        [source_key(row[:length].numpy()) for row, length in zip(elements, lengths, strict=True)],
         torch.tensor([search.shortest(len(row)) for row in rows], device=device),
         [limits.required for limits in constraints],
         Forbidden.of([limits.forbidden for limits in constraints], device),

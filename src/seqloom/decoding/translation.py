@@ -10,11 +10,11 @@ import torch
 
 from seqloom.data.tokenizer import EOS, SPECIALS, UNK, Tokenizer, shown_token
 from seqloom.decoding.alignment import Alignment
-from seqloom.decoding.copying import copy_unknown
-from seqloom.decoding.search_options import Constraints, Hypothesis, Search
+from seqloom.decoding.search_options import Constraints, Search
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
 from seqloom.models.encoder_decoder import DecodesNext
+from seqloom_portable.targets import Hypothesis, copy_unknown
 
 
 class Translation(NamedTuple):

@@ -19,7 +19,7 @@ from seqloom.data.readers.described import Described, described, undescribed
 from seqloom.data.tokenizer import UNK, shown_token
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.sampling import Sampling, sampling_of
-from seqloom.decoding.search_options import Hypothesis, Search
+from seqloom.decoding.search_options import Search
 from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.decoding.token_rules import TokenRules, rules_of
 from seqloom.decoding.transduce import transduce
@@ -35,6 +35,7 @@ from seqloom.tasks.capabilities import Trained, refuse_unknown
 from seqloom.tasks.describe_settings import RECURRENT, TRANSFORMER, DecodingSettings, DescribeSettings
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.transduction import DecodedTargets, TransductionTask
+from seqloom_portable.targets import Hypothesis
 
 _EXACT_EXAMPLES = 128
 
