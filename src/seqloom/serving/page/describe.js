@@ -13,8 +13,8 @@ export function describePanel(models) {
   for (const input of [text, count]) input.addEventListener("input", changed);
 
   function size() {
-    const chosen = models.find((one) => one.id === model.value) ?? models[0];
-    sized.textContent = `${chosen.facts.channels} numbers in a vector`;
+    const { facts } = models.find((choice) => choice.id === model.value);
+    sized.textContent = `${facts.channels} numbers in a vector`;
   }
 
   async function update(signal) {

@@ -102,21 +102,21 @@ export function modelChoice(models, onchange) {
   const select = element("select", { "aria-label": "model" }, ...models.map((m) => element("option", { value: m.id }, m.id)));
   const facts = about(models[0]);
   select.addEventListener("change", () => {
-    describe(facts, models.find((model) => model.id === select.value));
+    showFacts(facts, models.find((model) => model.id === select.value));
     onchange();
   });
   const place = element("span", { className: "choice" }, ...(models.length > 1 ? [element("label", {}, "model ", select)] : []), facts);
   return { place, get value() { return select.value; } };
 }
 
-// A line of facts about a model; `describe` writes it anew where the model has been saved anew.
+// A line of facts about a model; `showFacts` writes it anew where the model has been saved anew.
 export function about(model) {
   const place = element("span", { className: "soft about" });
-  describe(place, model);
+  showFacts(place, model);
   return place;
 }
 
-export function describe(place, model) {
+export function showFacts(place, model) {
   place.dataset.model = model.id;
   place.textContent = facts(model);
 }

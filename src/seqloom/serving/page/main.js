@@ -1,6 +1,6 @@
 // The page: a tab for each thing that the models of this server can do.
 
-import { describe, element, send } from "./dom.js";
+import { element, send, showFacts } from "./dom.js";
 import { classifyPanel } from "./classify.js";
 import { describePanel } from "./describe.js";
 import { forecastPanel } from "./forecast.js";
@@ -48,7 +48,7 @@ async function main() {
     if (JSON.stringify(now) === JSON.stringify(models)) return;
     if (now.length !== models.length) makeTabs(now, trainings);
     models = now;
-    for (const line of document.querySelectorAll(".about")) describe(line, models.find((model) => model.id === line.dataset.model));
+    for (const line of document.querySelectorAll(".about")) showFacts(line, models.find((model) => model.id === line.dataset.model));
     showReports(models);
   }, LOOKS_MILLISECONDS);
 }

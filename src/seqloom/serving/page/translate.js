@@ -15,7 +15,7 @@ export function translatePanel(models) {
     const lines = text.value.split("\n").filter((line) => line.trim());
     const body = { model: model.value, input: lines, n_best: Number(count.value), attention: true };
     const { results } = await ask("/v1/translate", body, signal);
-    answer.replaceChildren(...results.map((answers) => translated(answers)));
+    answer.replaceChildren(...results.map(translated));
   }
 
   return element("div", {}, text, element("div", { className: "row" }, model.place, element("label", {}, "answers ", count)), error, answer);
