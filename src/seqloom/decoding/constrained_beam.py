@@ -88,12 +88,12 @@ class ConstrainedBeam(Strategy):
         alive, ended = np.full((2, batch, beam), -np.inf)
         after = np.full((batch, beam, width), -1)
         before, longest, numbers = (part.cpu().numpy() for part in (written.tokens, written.longest, written.source))
-        by_source = _next_tokens(log_probs, beam)
-        for place, source_totals in enumerate(totals.tolist()):
+        by_source = zip(_next_tokens(log_probs, beam), totals.tolist(), strict=True)
+        for place, (following, source_totals) in enumerate(by_source):
             terms = self.required[numbers[place]]
             rows = before[place, :, : length - 1].tolist()
             space = int(longest[place]) - (length - 1)  # including this token and the end
-            extended, ends = _candidates(next(by_source), source_totals, rows, terms, space)
+            extended, ends = _candidates(following, source_totals, rows, terms, space)
             for rank, candidate in enumerate(_shared_among_banks(extended, beam)):
                 alive[place, rank], parents[place, rank] = candidate.log_prob, candidate.row
                 tokens[place, rank] = candidate.token
@@ -106,12 +106,12 @@ class ConstrainedBeam(Strategy):
                 ended[place, rank], ended_rows[place, rank] = candidate.log_prob, candidate.row
         choice = Choice(*(torch.from_numpy(part).to(device) for part in (tokens, parents, alive, ended, ended_rows)))
         choice = choice._replace(totals=choice.totals.to(totals.dtype), ended=choice.ended.to(totals.dtype))
-        return self._going_on(choice, written, torch.from_numpy(after).to(device), length)
+        return self._after(choice, written, torch.from_numpy(after).to(device), length)
 
-    def _going_on(
+    def _after(
         self, choice: Choice, written: Written, after: Int[Tensor, "batch beam longest"], length: int
     ) -> tuple[Choice, Written, Bool[Tensor, " batch"]]:
-        """The choice, with the new state and which sources are finished."""
+        """The choice, the state after it, and which sources are finished."""
         penalty = float(length) ** self.search.length_penalty
         scores = torch.cat([written.scores, choice.ended.double() / penalty], dim=1).topk(self.search.n_best).values
         number = written.number + (choice.ended > -torch.inf).sum(1)

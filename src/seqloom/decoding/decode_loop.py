@@ -23,7 +23,6 @@ from seqloom.nn.layer import State, map_state, select_rows
 _DROPPED_TOGETHER = 1 / 8
 """Rows of finished sources are removed from the batch when they are this fraction of it; a removal copies the state."""
 
-
 _COPIES = 3
 """Arrays of the size of all log-probabilities that are in memory in a step."""
 

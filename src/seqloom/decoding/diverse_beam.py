@@ -47,7 +47,8 @@ class DiverseBeam(Strategy):
         is_first = length == 1
         size = 1 if is_first else totals.shape[1] // self.groups
         penalty = log_probs.new_zeros(batch, vocab)
-        choices, states, all_done = list[Choice](), list[Ended](), torch.ones(batch, dtype=torch.bool)
+        choices, states = list[Choice](), list[Ended]()
+        all_done = torch.ones(batch, dtype=torch.bool, device=log_probs.device)
         for number, state in enumerate(strategy_state):
             first = 0 if is_first else number * size
             rows = slice(first, first + size)
@@ -58,7 +59,7 @@ class DiverseBeam(Strategy):
             ended = choice.ended + penalty[:, EOS, None]
             choices.append(Choice(choice.tokens, parents, alive, ended, choice.ended_rows + first))
             states.append(state)
-            all_done = all_done.to(done.device) & done
+            all_done &= done
             amounts = torch.full_like(alive, self.diversity).where(alive > -torch.inf, 0.0)
             penalty.scatter_add_(1, choice.tokens, amounts)
             penalty[:, EOS] += self.diversity * (ended > -torch.inf).sum(1)

@@ -15,9 +15,9 @@ from seqloom.decoding.option_checks import check_numbers, check_option
 
 @dataclass(frozen=True)
 class TokenRules:
-    """`no_repeat_ngrams`: no n-gram of this length occurs
-    twice (Paulus et al. 2018, section 2.5); 0 allows all. `repetition_penalty`: the log-probability of tokens that
-    already occurred is multiplied by it (Keskar et al. 2019, section 4.1); 1 has no effect."""
+    """`no_repeat_ngrams`: no n-gram of this length occurs twice (Paulus et al. 2018, section 2.5); 0 allows all.
+    `repetition_penalty`: the log-probability of tokens that already occurred is multiplied by it (Keskar et al. 2019,
+    section 4.1); 1 has no effect."""
 
     no_repeat_ngrams: int = 0
     repetition_penalty: float = 1.0

@@ -49,8 +49,8 @@ class Hosted(ABC):
     facts: Mapping[str, Any]
     """What the page shows of it: its score on held-out data, its size, its horizon."""
     abilities: frozenset[str]
-    saved: Saved | None
-    """The state of its files when it was opened."""
+    saved: Saved | None = None
+    """The state of its files before it was opened; `open_hosted` knows it."""
 
     def check_able(self, ability: str) -> None:
         if ability not in self.abilities:

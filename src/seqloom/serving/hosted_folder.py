@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from seqloom.errors import RequestError
 from seqloom.serving.hosted import ABILITIES, Hosted, Table
 from seqloom.serving.next_token import States, TokenModel
-from seqloom.serving.saved_files import saved_state
 from seqloom_portable.errors import PortableError
 
 
@@ -23,7 +22,7 @@ class HostedFolder(Hosted):
     def __init__(self, name: str, folder: Path, threads: int) -> None:
         import seqloom_portable
 
-        self.name, self.folder, self.saved = name, folder, saved_state(folder)
+        self.name, self.folder = name, folder
         self.loaded = seqloom_portable.load(folder, threads)
         manifest = self.loaded.folder.manifest if hasattr(self.loaded, "folder") else {}
         self.task, self.model = str(manifest.get("task", "vectors")), str(manifest.get("model", ""))

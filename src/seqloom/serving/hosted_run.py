@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from seqloom.errors import RequestError
 from seqloom.serving.hosted import ABILITIES, Hosted, Table
 from seqloom.serving.next_token import States, TokenModel
-from seqloom.serving.saved_files import saved_state
 
 if TYPE_CHECKING:
     from seqloom.metrics.forecasting import ForecastRow
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 class HostedRun(Hosted):
     def __init__(self, name: str, run: Run) -> None:
-        self.name, self.run, self.folder, self.saved = name, run, run.folder, saved_state(run.folder)
+        self.name, self.run, self.folder = name, run, run.folder
         self.task, self.model = run.plan.task, run.plan.model
         able = set(ABILITIES.get(self.task, ()))
         if not _has_memory(run):
@@ -34,7 +33,6 @@ class HostedRun(Hosted):
         self.facts = {"parameters": run.num_parameters(), **score}
         if self.task == "forecast":
             self.facts |= {"horizon": run.codec.horizon, "frequency": run.codec.frequency.description}
-
         if self.task == "describe":
             self.facts |= {"channels": run.codec.frames.channels * run.codec.parts}
 

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from seqloom.errors import SeqloomError
 from seqloom.training.reports import LIVE, METRICS, read_live, read_summary
+from seqloom_portable.folder import MANIFEST
 
 _NOT_OF_THE_MODEL = frozenset({LIVE, METRICS, "README.md"})
 """Files that change while the model stays."""
 
-_WEIGHTS = ("model.safetensors", "manifest.json")
+_WEIGHTS = ("model.safetensors", MANIFEST)
 """Of a run, and of an exported model."""
 
 

@@ -69,13 +69,12 @@ def held_out_inputs(run: Run, data: str) -> tuple[list[Any], str]:
 def _inputs(examples: Iterator[Any]) -> Iterator[Any]:
     """The examples without their targets."""
     for example in examples:
-        if isinstance(example, str):
-            if example.strip():
-                yield example
-        else:
-            yield (
-                example.frames if isinstance(example, Described) else getattr(example, "words", None) or example.source
-            )
+        if isinstance(example, Described):
+            yield example.frames
+        elif not isinstance(example, str):
+            yield getattr(example, "words", None) or example.source
+        elif example.strip():
+            yield example
 
 
 @torch.no_grad()
