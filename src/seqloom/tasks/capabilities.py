@@ -13,6 +13,8 @@ from seqloom.errors import unknown_name
 from seqloom.models.fitted import Fitted
 
 if TYPE_CHECKING:  # these imports are only needed by tasks that implement the capability
+    import torch
+
     from seqloom.data.batches import Batch
     from seqloom.decoding.alignment import Alignment
     from seqloom.decoding.continuation import Continuation
@@ -34,6 +36,12 @@ class Trained(NamedTuple):
     model: TrainedModel
     codec: Any
     settings: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights of the network are."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
 
 class Prediction(Protocol):

@@ -36,7 +36,7 @@ from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Prediction, ShownExample, Trained, TrainedModel, refuse_unknown
-from seqloom.tasks.classify_answers import Answers, device_of
+from seqloom.tasks.classify_answers import Answers
 from seqloom.tasks.classify_classes import ClassAnswers
 from seqloom.tasks.classify_label_sets import LabelSetAnswers
 from seqloom.tasks.classify_models import build, rebuild, vocabulary_of_vectors
@@ -143,7 +143,7 @@ class ClassifyTask:
         rows = _rows(trained, inputs)  # raises an error for a wrong input now, not with the first answer
 
         def predictions() -> Iterator[Sequence[Prediction]]:
-            for row, decided in zip(rows, decide(trained.model, rows, device_of(trained)), strict=True):
+            for row, decided in zip(rows, decide(trained.model, rows, trained.device), strict=True):
                 source = codec.shown(row) if options.get("attention") and decided.attention is not None else None
                 yield answers.predictions(trained, decided, source, n_best, proba)
 
@@ -161,7 +161,7 @@ class ClassifyTask:
         model = trained.model
         if not isinstance(model, Classifier):
             raise RequestError("a bag of words has no vectors", where=BOW, expected="a run of another model")
-        rows, device, codec = _rows(trained, inputs), device_of(trained), cast(LabelledCodec, trained.codec)
+        rows, device, codec = _rows(trained, inputs), trained.device, cast(LabelledCodec, trained.codec)
 
         def read(places: list[int]) -> EncodedSequence:
             source, lengths = (part.to(device) for part in padded_source([rows[place] for place in places]))

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seqloom.data.labelled import LabelledData
@@ -59,13 +58,9 @@ class Answers(ABC):
     def calibrate(self, trained: Trained, valid: LabelledData) -> None: ...
 
 
-def device_of(trained: Trained) -> torch.device:
-    return next(trained.model.parameters()).device
-
-
 def decided_examples(trained: Trained, data: LabelledData, numbers: NDArray[np.int64]) -> Iterator[Decided]:
     cut = cut_of(trained.settings, data.codec.reads_text)
-    return decide(trained.model, [cut(row) for row in data.sources.rows(numbers)], device_of(trained))
+    return decide(trained.model, [cut(row) for row in data.sources.rows(numbers)], trained.device)
 
 
 def outputs_of(trained: Trained, data: LabelledData) -> NDArray[np.float32]:

@@ -110,7 +110,7 @@ class DescribeTask(TransductionTask):
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": longest_text(codec, settings),
                      "never": (UNK,)}  # fmt: skip
         search = Search(beam_size, **{**as_set_up, **options})
-        device = next(trained.model.parameters()).device
+        device = trained.device
         with evaluating(trained.model):
             for row, hypotheses in zip(rows, transduce(trained.model, rows, search, device=device), strict=True):
                 yield [_translation(codec, len(row), hypothesis) for hypothesis in hypotheses]
@@ -118,7 +118,7 @@ class DescribeTask(TransductionTask):
     def embed(self, trained: Trained, inputs: Sequence[Any], pooling: str) -> Iterator[NDArray[np.float32]]:
         """Of the encoder. `auto` is the mean of its outputs."""
         rows = _rows(trained.codec, inputs)
-        device = next(trained.model.parameters()).device
+        device = trained.device
         return sentence_vectors(trained.model, rows, "mean" if pooling == AUTO else pooling, device)
 
 

@@ -134,7 +134,7 @@ class TagTask:
     def show_examples(self, trained: Trained, data: TaggedFile, numbers: Sequence[int]) -> list[ShownExample]:
         """Words with their tags: `Paris/B-LOC`."""
         rows = data.rows(numbers)
-        answers = tag_rows(trained.model.eval(), rows, data.lexicon, _device(trained))
+        answers = tag_rows(trained.model.eval(), rows, data.lexicon, trained.device)
         shown = []
         for number, row, (tags, _) in zip(numbers, rows, answers, strict=True):
             words = [data.forms[word] for word in row]
@@ -166,7 +166,7 @@ class TagTask:
         """A function that takes the words of a sentence one by one; with a CRF, the previous tag restricts the next
         one."""
         model: Tagger = trained.model
-        codec, device = cast(TagCodec, trained.codec), _device(trained)
+        codec, device = cast(TagCodec, trained.codec), trained.device
         if not model.encoder.layer.causal:
             raise RequestError(
                 "the model needs the whole sentence", hint="train a model that reads forward only, such as lstm"
@@ -187,7 +187,7 @@ class TagTask:
         """By default, the mean of the layer's outputs; zeros for a line without words."""
         check_pooling(pooling)
         rows, lexicon = _numbered([_words(sentence) or ("",) for sentence in inputs], trained)
-        model, device = trained.model, _device(trained)
+        model, device = trained.model, trained.device
 
         def read(places: list[int]) -> EncodedSequence:
             batch = sentence_batch([rows[place] for place in places], lexicon).to(device)
@@ -225,17 +225,13 @@ def _answered(
     rows, lexicon = _numbered(sentences, trained)
     nonempty = [place for place, row in enumerate(rows) if len(row)]
     known_tags = (known[place] for place in nonempty)
-    tagged = tag_rows(trained.model, (rows[place] for place in nonempty), lexicon, _device(trained), known_tags)
+    tagged = tag_rows(trained.model, (rows[place] for place in nonempty), lexicon, trained.device, known_tags)
     for words in sentences:
         ids, probabilities = next(tagged) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
         tags = [names[i] for i in ids]
         yield [
             TaggedWords(words, tags, probabilities.tolist(), spans(tags, scheme) if scheme is not None else None, proba)
         ]
-
-
-def _device(trained: Trained) -> torch.device:
-    return next(trained.model.parameters()).device
 
 
 def _words(sentence: Input) -> tuple[str, ...]:
@@ -278,7 +274,7 @@ def _numbered(sentences: Sequence[Words], trained: Trained) -> tuple[list[NDArra
 def _tagged(trained: Trained, data: TaggedFile) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     model: Tagger = trained.model
     with evaluating(model):
-        yield from tag_rows(model, data.rows(range(data.num_lines)), data.lexicon, _device(trained))
+        yield from tag_rows(model, data.rows(range(data.num_lines)), data.lexicon, trained.device)
 
 
 def _span_scores(data: TaggedFile, predicted: NDArray[np.int64]) -> SpanScores:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-import torch
-
 from seqloom.data.example import Frames
 from seqloom.data.sound.spoken import SpokenCodec
 from seqloom.decoding.transcription.attentional import attentional_transcripts
@@ -19,10 +17,6 @@ from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.transcribe_language import fusion_of
 
 
-def _device(trained: Trained) -> torch.device:
-    return next(trained.model.parameters()).device
-
-
 def log_probs(trained: Trained, rows: Sequence[Frames]) -> Iterator[LogProbs]:
     """Yields the log-probabilities of CTC for each recording; long recordings are read in pieces."""
     settings, model = trained.settings.decoding, trained.model
@@ -31,7 +25,7 @@ def log_probs(trained: Trained, rows: Sequence[Frames]) -> Iterator[LogProbs]:
     if model.causal:
         longest = 0  # it carries all that it needs from step to step
     with evaluating(model):
-        yield from log_probs_of(model.ctc_log_probs, rows, _device(trained), longest, overlap)
+        yield from log_probs_of(model.ctc_log_probs, rows, trained.device, longest, overlap)
 
 
 def recogniser(
@@ -49,7 +43,7 @@ def recogniser(
     def transcripts(log_mels: Sequence[Frames]) -> Iterator[list[Transcript]]:
         rows = [codec.frames(log_mel) for log_mel in log_mels]
         if isinstance(model, AttentionalTranscriber):
-            return attentional_transcripts(model, rows, decoder, _device(trained), longest)
+            return attentional_transcripts(model, rows, decoder, trained.device, longest)
         return map(decoder.transcripts, log_probs(trained, rows))
 
     return transcripts

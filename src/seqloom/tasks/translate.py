@@ -147,7 +147,7 @@ class TranslateTask(TransductionTask):
         beam_size = options.pop("beam_size", max(settings.beam_size, options.get("n_best", 1)))
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": settings.max_length}
         search = Search(beam_size, **{**as_set_up, **options})
-        device = next(trained.model.parameters()).device
+        device = trained.device
         if any(limits.required for limits in constraints):
             check_can_require(search)
         translator = Translator(model, codec.source, codec.target, device)
@@ -158,7 +158,7 @@ class TranslateTask(TransductionTask):
         """Of the encoder; `auto` is the mean of its outputs."""
         check_texts(inputs)
         rows = [[*ids, EOS] for ids in cast(PairCodec, trained.codec).source.encode(inputs)]
-        device = next(trained.model.parameters()).device
+        device = trained.device
         return sentence_vectors(trained.model, rows, "mean" if pooling == AUTO else pooling, device)
 
     def examples(self, path: str, settings: TranslateSettings) -> Iterator[Pair]:
@@ -167,17 +167,17 @@ class TranslateTask(TransductionTask):
     def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> LineScores:
         """The log-probability of each target given its source, in nats."""
         pairs = self._encoded(trained, examples)
-        return score_pairs(trained.model, pairs, next(trained.model.parameters()).device)
+        return score_pairs(trained.model, pairs, trained.device)
 
     def score_tokens(self, trained: Trained, examples: Sequence[Pair]) -> list[list[TokenScore]]:
         """The log-probability of each token of each target given its source, in nats."""
         pairs, tokenizer = self._encoded(trained, examples), cast(PairCodec, trained.codec).target
-        scores = score_tokens_of_pairs(trained.model, pairs, next(trained.model.parameters()).device)
+        scores = score_tokens_of_pairs(trained.model, pairs, trained.device)
         return [named_scores(tokenizer, target, row) for (_, target), row in zip(pairs, scores, strict=True)]
 
     def align_examples(self, trained: Trained, examples: Sequence[Pair]) -> Iterator[Alignment]:
         """The attention of each target to its source, token by token."""
-        codec, device = cast(PairCodec, trained.codec), next(trained.model.parameters()).device
+        codec, device = cast(PairCodec, trained.codec), trained.device
         translator = Translator(cast(DecodesNext, trained.model), codec.source, codec.target, device)
         return translator.align(self._encoded(trained, examples))
 
