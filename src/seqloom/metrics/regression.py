@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.metrics.similarity import spearman
+
 Values = NDArray[np.float64]
 
 
@@ -15,13 +17,6 @@ def regression_scores(expected: Values, predicted: Values) -> dict[str, float]:
     scores = {"rmse": float(np.sqrt((errors**2).mean())), "mae": float(np.abs(errors).mean())}
     if len(expected) > 1 and np.ptp(expected) > 0:
         if np.ptp(predicted) > 0:
-            scores["spearman"] = _spearman(expected, predicted)
+            scores["spearman"] = spearman(expected, predicted)
         scores["r2"] = float(1 - (errors**2).sum() / ((expected - expected.mean()) ** 2).sum())
     return scores
-
-
-def _spearman(first: Values, second: Values) -> float:
-    """Spearman's rank correlation; equal numbers have their mean rank."""
-    from scipy.stats import rankdata
-
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])

@@ -49,8 +49,8 @@ def similarity(
     alike = cosines(first[known], second[known])
     if np.ptp(rated) == 0 or np.ptp(alike) == 0:
         raise SeqloomError("there is nothing to correlate", where=where, got="equal numbers for all pairs")
-    spearman = pearson(ranks(alike), ranks(rated))
-    return Similarity(spearman, *spearman_interval(spearman, pairs), pearson(alike, rated), pairs, skipped)
+    correlation = spearman(alike, rated)
+    return Similarity(correlation, *spearman_interval(correlation, pairs), pearson(alike, rated), pairs, skipped)
 
 
 def cosines(
@@ -72,6 +72,11 @@ def pearson(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """The correlation of two rows of numbers, neither of which is constant."""
     a, b = first - first.mean(), second - second.mean()
     return float(np.clip(a @ b / math.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
+
+
+def spearman(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """The correlation of the ranks of two rows of numbers, neither of which is constant."""
+    return pearson(ranks(first), ranks(second))
 
 
 def spearman_interval(correlation: float, pairs: int) -> tuple[float, float]:
