@@ -139,6 +139,7 @@ def test_classes_that_look_like_something_else() -> None:
     sets = Counter(f"{a}|{b}" for a in "abcdef" for b in "uvwxyz")
     assert separator_of_sets(sets) == "|"
     assert separator_of_sets(Counter({"n.,v.": 3, "a": 2})) == ""
+    assert separator_of_sets(Counter([";", ";;", ";;;"])) == ""  # marks alone are no labels
     for counts in (numbers, sets):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

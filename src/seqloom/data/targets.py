@@ -238,7 +238,7 @@ def separator_of_sets(counts: Counter[str]) -> str:
     for mark in _SEPARATORS:
         combined = {text for text in counts if mark in text}
         parts = Counter(part for text in combined for part in split_labels(text, mark))
-        if len(combined) >= max(3, len(counts) / 2) and len(parts) < len(combined) and min(parts.values()) > 1:
+        if len(combined) >= max(3, len(counts) / 2) and 0 < len(parts) < len(combined) and min(parts.values()) > 1:
             return mark
     return ""
 
