@@ -229,6 +229,9 @@ def test_known_tags_are_kept_and_the_others_follow_from_them(run: seqloom.Run) -
     assert answer.probabilities[1] == pytest.approx(expected, rel=1e-3)  # type: ignore[attr-defined]
     with pytest.raises(RequestError, match="no tag named 'B-PRE'"):
         run.answers([[("Ada", "B-PRE")]])
+    for tag in (5, ["B-PER"]):
+        with pytest.raises(RequestError, match="a text or a list of words"):
+            run.answers([[("Ada", tag)]])
 
 
 def test_known_tags_without_a_crf(causal: seqloom.Run) -> None:

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus, Recipe
-from seqloom.data.input_checks import shown
 from seqloom.data.labels import UNSEEN
 from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
@@ -37,12 +35,9 @@ from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import ShownExample, Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
+from seqloom.tasks.tag_inputs import Input, known_tags, words_of
 from seqloom.tasks.tag_settings import TagSettings, preset_of, settings_of
 from seqloom.tasks.task import Score
-
-Words = Sequence[str]
-Input = str | Sequence[str | tuple[str, str | None]]
-"""A line with words separated by whitespace, or the words; instead of a word, the word and its known tag (or None)."""
 
 _CONTEXT = 6
 _MISTAKES = 50
@@ -159,8 +154,9 @@ class TagTask:
         if options.get("n_best", 1) != 1:
             raise RequestError("a sentence has one answer", where="n_best", got=options["n_best"], expected=1)
         # Errors are raised now, not when the first answer is fetched.
-        known = _known_tags(inputs, cast(TagCodec, trained.codec).labels.names)
-        return _answered(trained, [_words(sentence) for sentence in inputs], known, bool(options.get("proba")))
+        sentences = [words_of(sentence) for sentence in inputs]
+        known = known_tags(inputs, cast(TagCodec, trained.codec).labels.names)
+        return _answered(trained, sentences, known, bool(options.get("proba")))
 
     def online(self, trained: Trained) -> Callable[[str], str]:
         """A function that takes the words of a sentence one by one; with a CRF, the previous tag restricts the next
@@ -186,14 +182,14 @@ class TagTask:
     def embed(self, trained: Trained, inputs: Sequence[Input], pooling: str) -> Iterator[NDArray[np.float32]]:
         """By default, the mean of the layer's outputs; zeros for a line without words."""
         check_pooling(pooling)
-        rows, lexicon = _numbered([_words(sentence) or ("",) for sentence in inputs], trained)
+        rows, lexicon = _numbered([words_of(sentence) or ("",) for sentence in inputs], trained)
         model, device = trained.model, trained.device
 
         def read(places: list[int]) -> EncodedSequence:
             batch = sentence_batch([rows[place] for place in places], lexicon).to(device)
             return model.reading(batch.inputs, batch.forms, batch.lengths)
 
-        known = [bool(_words(sentence)) for sentence in inputs]
+        known = [bool(words_of(sentence)) for sentence in inputs]
         return vectors_in_batches(read, [len(row) for row in rows], known, "mean" if pooling == AUTO else pooling)
 
     def diagnose(self, trained: Trained, data: TaggedFile) -> Diagnosis:
@@ -224,8 +220,8 @@ def _answered(
     scheme = scheme_of(names)
     rows, lexicon = _numbered(sentences, trained)
     nonempty = [place for place, row in enumerate(rows) if len(row)]
-    known_tags = (known[place] for place in nonempty)
-    tagged = tag_rows(trained.model, (rows[place] for place in nonempty), lexicon, trained.device, known_tags)
+    known_of_rows = (known[place] for place in nonempty)
+    tagged = tag_rows(trained.model, (rows[place] for place in nonempty), lexicon, trained.device, known_of_rows)
     for words in sentences:
         ids, probabilities = next(tagged) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
         tags = [names[i] for i in ids]
@@ -234,37 +230,7 @@ def _answered(
         ]
 
 
-def _words(sentence: Input) -> tuple[str, ...]:
-    if isinstance(sentence, str):
-        return tuple(sentence.split())
-    words = tuple(item if isinstance(item, str) else item[0] if _is_pair(item) else None for item in sentence)
-    if None in words:
-        expected = "words, or (word, tag) where a tag is known"
-        raise RequestError("a sentence is a text or a list of words", got=shown(sentence), expected=expected)
-    return cast(tuple[str, ...], words)
-
-
-def _is_pair(item: Any) -> bool:
-    """Whether an item is a word with its tag, or with None."""
-    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], str | None)
-
-
-def _known_tags(inputs: Sequence[Input], names: Sequence[str]) -> list[LabelIds | None]:
-    """The label ids of the known tags of each sentence, -1 for the other words; None for a sentence without any. Raises
-    RequestError for a tag that the model does not have."""
-    numbers = {name: number for number, name in enumerate(names)}
-    known: list[LabelIds | None] = []
-    for place, sentence in enumerate(inputs, 1):
-        tags = [item[1] if isinstance(item, tuple) and len(item) == 2 else None for item in sentence]
-        for tag in tags:
-            if tag is not None and tag not in numbers:
-                raise unknown_name("tag", tag, names, where=f"sentence {place}")
-        ids = [-1 if tag is None else numbers[tag] for tag in tags]
-        known.append(np.array(ids, np.int64) if max(ids, default=-1) >= 0 else None)
-    return known
-
-
-def _numbered(sentences: Sequence[Words], trained: Trained) -> tuple[list[NDArray[np.int64]], Lexicon]:
+def _numbered(sentences: Sequence[Sequence[str]], trained: Trained) -> tuple[list[NDArray[np.int64]], Lexicon]:
     """The sentences as indices of their distinct words."""
     numbering = Numbering()
     rows = [np.array(numbering.of(words), dtype=np.int64) for words in sentences]
