@@ -76,8 +76,8 @@ def evaluate(
     from seqloom.errors import RequestError
     from seqloom.metrics.by_length import table
     from seqloom.run import load
-    from seqloom.tasks.capabilities import ScoresByGroup, StudiesTranscripts
     from seqloom.tasks.forecast_capability import Forecasts
+    from seqloom.tasks.transcribe_capability import ScoresByGroup, StudiesTranscripts
 
     if figures is not None and report is None and heads is None:
         raise RequestError("there is no page with charts to write", where="--figures", hint="add --report or --heads")

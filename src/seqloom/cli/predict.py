@@ -137,8 +137,9 @@ def predict(
     from seqloom.data.tables.columns import parse_columns
     from seqloom.errors import RequestError
     from seqloom.run import load
-    from seqloom.tasks.capabilities import Aligned, Listens, refuse_unknown
+    from seqloom.tasks.capabilities import Aligned, refuse_unknown
     from seqloom.tasks.forecast_capability import Forecasts
+    from seqloom.tasks.transcribe_capability import Listens
 
     check_figures(alignments, figures)
     options = {

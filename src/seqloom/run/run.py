@@ -32,21 +32,19 @@ from seqloom.tasks.capabilities import (
     Diagnoses,
     Embeds,
     Generates,
-    Listens,
     Prediction,
     Predicts,
     PredictsOnline,
-    ScoresByGroup,
     ScoresByLength,
     ScoresExamples,
     ScoresTokens,
-    StudiesTranscripts,
     TakesInputs,
     Trained,
 )
 from seqloom.tasks.forecast_capability import Forecasts
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
+from seqloom.tasks.transcribe_capability import Listens, ScoresByGroup, StudiesTranscripts
 from seqloom.training.reports import read_summary
 
 if TYPE_CHECKING:

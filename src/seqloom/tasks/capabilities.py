@@ -19,11 +19,9 @@ if TYPE_CHECKING:  # these imports are only needed by tasks that implement the c
     from seqloom.decoding.alignment import Alignment
     from seqloom.decoding.continuation import Continuation
     from seqloom.decoding.line_scores import LineScores, TokenScore
-    from seqloom.decoding.transcription.listening import Listener
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.example_scores import ExampleScores
-    from seqloom.metrics.transcription import TranscriptScores, TranscriptStudy
     from seqloom.models.adaptation import Adaptation
 
 TrainedModel = Any
@@ -240,32 +238,6 @@ class PredictsOnline(Protocol):
     def online(self, trained: Trained) -> Callable[[str], str]:
         """A function that takes the next element of a sequence and returns its answer. Raises RequestError if the model
         needs later elements."""
-        ...
-
-
-@runtime_checkable
-class Listens(Protocol):
-    """Transcribes sound as it comes."""
-
-    def listen(self, trained: Trained, rate: int) -> Listener:
-        """What takes samples at this rate, in parts, and gives the words heard in them. Raises RequestError where the
-        model needs the future."""
-        ...
-
-
-@runtime_checkable
-class StudiesTranscripts(Protocol):
-    """Says what a page of transcripts shows."""
-
-    def study_transcripts(self, trained: Trained, data: Any) -> TranscriptStudy: ...
-
-
-@runtime_checkable
-class ScoresByGroup(Protocol):
-    """Scores transcripts by group: by the number of words, by speaker."""
-
-    def scores_by_group(self, trained: Trained, data: Any) -> dict[str, list[TranscriptScores]]:
-        """The groups by their kind; a kind that the data does not tell of has none."""
         ...
 
 
