@@ -13,7 +13,14 @@ from seqloom.data.labelled import LabelledData
 from seqloom.data.labels import UNSEEN
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.decision import Decided, Decision, fit_temperature
-from seqloom.metrics.classification import Confusion, Diagnosis, Mistake, calibration, expected_calibration_error
+from seqloom.metrics.classification import (
+    CalibrationBin,
+    Confusion,
+    Diagnosis,
+    Mistake,
+    calibration,
+    expected_calibration_error,
+)
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.class_model import ClassModel
 from seqloom.tasks.capabilities import Trained
@@ -39,7 +46,8 @@ class ClassAnswers(Answers):
         return nats_per_example(total, data)
 
     def output_metrics(self, trained: Trained, data: LabelledData, brief: bool) -> dict[str, Any]:  # noqa: ARG002
-        return _scores(trained, data, *_best_classes(trained, data))
+        confusion, bins = _judged(data.labels, *_best_classes(trained, data))
+        return _scores(trained, data, confusion, bins)
 
     def example_scores(self, trained: Trained, data: LabelledData) -> ExampleScores:
         predicted, _ = _best_classes(trained, data)
@@ -63,18 +71,17 @@ class ClassAnswers(Answers):
     def diagnose(self, trained: Trained, data: LabelledData) -> Diagnosis:
         predicted, probabilities = _best_classes(trained, data)
         expected = data.labels
-        confusion = Confusion.of(expected, predicted)
+        confusion, bins = _judged(expected, predicted, probabilities)
         wrong = [i for i in np.argsort(-probabilities, kind="stable") if predicted[i] != expected[i]]
-        right = [label == prediction for label, prediction in zip(expected, predicted, strict=True)]
         return Diagnosis(
-            scores=_scores(trained, data, predicted, probabilities),
+            scores=_scores(trained, data, confusion, bins),
             classes=confusion.classes(),
             confusion=confusion,
             mistakes=[
                 Mistake(data.shown(i), expected[i], predicted[i], float(probabilities[i]))
                 for i in wrong[:MOST_MISTAKES]
             ],
-            bins=calibration(probabilities.tolist(), right),
+            bins=bins,
         )
 
     def calibrate(self, trained: Trained, valid: LabelledData) -> None:
@@ -108,15 +115,19 @@ def _best_classes(trained: Trained, data: LabelledData) -> tuple[list[str], NDAr
     return [names[i] for i in log_probs.argmax(1)], np.exp(log_probs.max(1).astype(np.float64))
 
 
-def _scores(
-    trained: Trained, data: LabelledData, predicted: Sequence[str], probabilities: NDArray[np.float64]
-) -> dict[str, float]:
-    expected = data.labels
-    confusion = Confusion.of(expected, predicted)
+def _judged(
+    expected: Sequence[str], predicted: Sequence[str], probabilities: NDArray[np.float64]
+) -> tuple[Confusion, list[CalibrationBin]]:
     right = [label == prediction for label, prediction in zip(expected, predicted, strict=True)]
+    return Confusion.of(expected, predicted), calibration(probabilities.tolist(), right)
+
+
+def _scores(
+    trained: Trained, data: LabelledData, confusion: Confusion, bins: Sequence[CalibrationBin]
+) -> dict[str, float]:
     return {
         "accuracy": confusion.accuracy,
         "macro_f1": confusion.macro_f1,
-        "expected_calibration_error": expected_calibration_error(calibration(probabilities.tolist(), right)),
+        "expected_calibration_error": expected_calibration_error(bins),
         "cut": num_cut(trained, data),
     }

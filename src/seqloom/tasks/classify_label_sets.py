@@ -14,6 +14,7 @@ from seqloom.data.targets import LabelSets
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.decision import Decided, LabelSet, fit_label_temperature
 from seqloom.metrics.classification import (
+    CalibrationBin,
     Confusion,
     Diagnosis,
     Mistake,
@@ -52,6 +53,9 @@ class Judged(NamedTuple):
     def counts(self) -> LabelCounts:
         return LabelCounts.of(self.expected, self.predicted)
 
+    def bins(self) -> list[CalibrationBin]:
+        return calibration(self.probabilities.ravel().tolist(), self.expected.ravel().tolist())
+
 
 class LabelSetAnswers(Answers):
     score = Score("micro_f1", lower_is_better=False)
@@ -61,7 +65,8 @@ class LabelSetAnswers(Answers):
 
     def output_metrics(self, trained: Trained, data: LabelledData, brief: bool) -> dict[str, Any]:
         """During training, when thresholds are not yet fitted, with those that are the best for this data."""
-        return _scores(trained, data, _judged(trained, data, fits_thresholds=brief))
+        judged = _judged(trained, data, fits_thresholds=brief)
+        return _scores(trained, data, judged, judged.bins())
 
     def example_scores(self, trained: Trained, data: LabelledData) -> ExampleScores:
         judged = _judged(trained, data)
@@ -86,8 +91,8 @@ class LabelSetAnswers(Answers):
     def diagnose(self, trained: Trained, data: LabelledData) -> Diagnosis:
         """Label by label; there is no confusion matrix, because one label does not stand in place of another."""
         judged, targets = _judged(trained, data), cast(LabelSets, data.codec.targets)
-        counts = judged.counts
-        columns = zip(judged.names, *(column.tolist() for column in counts), strict=True)
+        bins = judged.bins()
+        columns = zip(judged.names, *(column.tolist() for column in judged.counts), strict=True)
         confidence = np.where(judged.predicted, judged.probabilities, 1 - judged.probabilities)
         surest = np.where(judged.expected != judged.predicted, confidence, 0.0).max(1, initial=0.0)
         mistakes = []
@@ -99,11 +104,11 @@ class LabelSetAnswers(Answers):
                 )
                 mistakes.append(Mistake(data.shown(i), expected, predicted, float(surest[i])))
         return Diagnosis(
-            scores=_scores(trained, data, judged),
+            scores=_scores(trained, data, judged, bins),
             classes=[class_scores(*column) for column in columns],
             confusion=Confusion((), np.zeros((0, 0), np.int64)),
             mistakes=mistakes,
-            bins=calibration(judged.probabilities.ravel().tolist(), judged.expected.ravel().tolist()),
+            bins=bins,
         )
 
     def calibrate(self, trained: Trained, valid: LabelledData) -> None:
@@ -139,9 +144,8 @@ def _judged(trained: Trained, data: LabelledData, fits_thresholds: bool = False)
     )
 
 
-def _scores(trained: Trained, data: LabelledData, judged: Judged) -> dict[str, float]:
+def _scores(trained: Trained, data: LabelledData, judged: Judged, bins: Sequence[CalibrationBin]) -> dict[str, float]:
     counts = judged.counts
-    bins = calibration(judged.probabilities.ravel().tolist(), judged.expected.ravel().tolist())
     return {
         "micro_f1": counts.micro_f1,
         "macro_f1": counts.macro_f1,
