@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from seqloom.config import needs
 from seqloom.data.pairs import PairTokenizerSettings
 from seqloom.data.sampling_settings import SamplingSettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
@@ -27,7 +28,9 @@ class DataSettings(SamplingSettings):
     max_length: int = Field(
         0, ge=0, le=2**31, description="largest number of tokens on either side of a training pair; 0: any number"
     )
-    long: Literal["skip", "cut"] = Field("skip", description="longer training pairs are left out, or cut there")
+    long: Literal["skip", "cut"] = Field(
+        "skip", description="longer training pairs are left out, or cut there", json_schema_extra=needs(max_length=True)
+    )
     columns: ColumnChoice = columns_field(("source", "target"))
     reverse: bool = Field(False, description="the second column is the source")
 

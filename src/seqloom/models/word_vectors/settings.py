@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.models.word_vectors.subwords import SubwordSettings
 
 
@@ -23,10 +23,14 @@ class WordVectorSettings(Settings):
         description="negative-sampling: tell a word from negative samples; hierarchical-softmax: predict its path in "
         "a Huffman tree",
     )
-    negatives: int = Field(5, gt=0, le=1_000, description="negative-sampling: negative samples of each window")
+    negatives: int = Field(
+        5, gt=0, le=1_000, description="negative-sampling: negative samples of each window",
+        json_schema_extra=needs(objective=["negative-sampling"]),
+    )  # fmt: skip
     negative_power: float = Field(
-        0.75, ge=-2, le=2, description="negative samples are drawn in proportion to the counts to this power"
-    )
+        0.75, ge=-2, le=2, description="negative samples are drawn in proportion to the counts to this power",
+        json_schema_extra=needs(objective=["negative-sampling"]),
+    )  # fmt: skip
     sample: float = Field(
         1e-3, ge=0, le=1, description="words that are a larger share of the text than this are subsampled; 0: none"
     )
