@@ -7,14 +7,14 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from generated import table as markdown_table
 
-from seqloom.charts.axis import Axis
 from seqloom.charts.figure import AltairFigure
-from seqloom.charts.lines import Line, line_chart
+from seqloom.charts.lines import Line, line_chart, x_axis, y_axis
 from seqloom.charts.theme import css_variables
 from seqloom.comparison.verdict import many, p_text, plain
 
@@ -123,9 +123,8 @@ def _chart(name: str, answer: dict[str, Any]) -> AltairFigure:
         )
         for colour, line in enumerate(chart["lines"])
     ]
-    points = [point for line in chart["lines"] for point in line["points"]]
-    x = Axis.over([point[0] for point in points], chart["x"], chart["log_x"])
-    y = Axis.over([end for point in points for end in point[1:]], chart["y"], chart["log_y"])
+    x = x_axis(lines, chart["x"], chart["log_x"])
+    y = y_axis(lines, chart["y"], chart["log_y"], also=[end for line in lines for end in chain(*line.band or [])])
     return line_chart(name, _label(chart), lines, x, y)
 
 

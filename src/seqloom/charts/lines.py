@@ -37,6 +37,16 @@ class Line:
     marks: bool = True
 
 
+def x_axis(lines: Sequence[Line], label: str, log: bool = False) -> Axis:
+    """An axis that holds the x of every point."""
+    return Axis.over([x for line in lines for x, _ in line.points], label, log)
+
+
+def y_axis(lines: Sequence[Line], label: str, log: bool = False, also: Sequence[float] = ()) -> Axis:
+    """An axis that holds the y of every point, and the values `also`."""
+    return Axis.over([*also, *(y for line in lines for _, y in line.points)], label, log)
+
+
 def line_chart(
     name: str, label: str, lines: Sequence[Line], x: Axis, y: Axis, rules: Sequence[tuple[float, str]] = ()
 ) -> AltairFigure:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from seqloom.charts.axis import Axis
-from seqloom.charts.lines import Line, line_chart
+from seqloom.charts.lines import Line, line_chart, x_axis, y_axis
 from seqloom.explain.charts.section import MOST_BANDS, Section
 from seqloom.explain.measured import Measured
 
@@ -22,9 +21,8 @@ def memory_charts(runs: Sequence[Measured]) -> Iterator[Section]:
             if curve.memory_length > 0:
                 flat.setdefault(curve.memory_length, []).append(run.name)
         unit, score = curves[0][2].unit, curves[0][2].score
-        x = Axis.over([p[0] for line in lines for p in line.points], f"{unit} of context", log=True)
-        heights = [v for line in lines for _, v in line.points] + [v for line in lines for v in chain(*line.band or [])]
-        y = Axis.over(heights, score, log=False)
+        x = x_axis(lines, f"{unit} of context", log=True)
+        y = y_axis(lines, score, also=[end for line in lines for end in chain(*line.band or [])])
         rules = [(float(length), f"{', '.join(names)}: {length}") for length, names in flat.items()]
         interval = ", with a 95 % interval of the mean" if len(curves) <= MOST_BANDS else ""
         about = (
@@ -40,10 +38,10 @@ def memory_charts(runs: Sequence[Measured]) -> Iterator[Section]:
     dependence = next((run.dependence for run in runs if run.dependence is not None), None)
     if dependence is not None:
         lines = [Line("the text", list(zip(map(float, dependence.lags), dependence.information, strict=True)))]
-        x = Axis.over([float(lag) for lag in dependence.lags], "tokens between", log=True)
+        x = x_axis(lines, "tokens between", log=True)
         about = "How much two tokens tell of each other by the distance between them, whatever the model."
         limits = "what three or more tokens say together; rare tokens, which are taken as one."
-        figure = line_chart("dependence", about, lines, x, Axis.over(dependence.information, "nats", False))
+        figure = line_chart("dependence", about, lines, x, y_axis(lines, "nats"))
         yield Section("What the data hold", figure, about, limits)
 
 
@@ -51,8 +49,8 @@ def _by_length(runs: Sequence[Measured]) -> Iterator[Section]:
     measured = [(n, run, run.by_length) for n, run in enumerate(runs) if run.by_length is not None]
     if measured:
         lines = [Line(r.name, list(zip(b.lengths, b.loss, strict=True)), n) for n, r, b in measured]
-        x = Axis.over([p[0] for line in lines for p in line.points], "tokens of the source", log=False)
-        y = Axis.over([p[1] for line in lines for p in line.points], "nats a target token", log=False)
+        x = x_axis(lines, "tokens of the source")
+        y = y_axis(lines, "nats a target token")
         about = "The loss of a target token by the length of its source, in groups of equal size."
         limits = "whether long sources are harder in themselves: compare with a run that has attention."
         yield Section("Bottleneck by length", line_chart("by-length", about, lines, x, y), about, limits)
@@ -66,8 +64,8 @@ def _translations(runs: Sequence[Measured]) -> Iterator[Section]:
         if run.translations
     ]
     if lines:
-        x = Axis.over([p[0] for line in lines for p in line.points], "words of the source", log=False)
-        y = Axis.over([0.0, *(p[1] for line in lines for p in line.points)], "chrF", log=False)
+        x = x_axis(lines, "words of the source")
+        y = y_axis(lines, "chrF", also=[0.0])
         about = (
             "The chrF of translations by greedy search, which reads what it wrote itself, by the length of the source."
         )

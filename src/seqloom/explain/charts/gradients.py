@@ -10,7 +10,7 @@ import numpy as np
 
 from seqloom.charts.axis import Axis
 from seqloom.charts.bars import Bar, bar_chart
-from seqloom.charts.lines import Line, line_chart
+from seqloom.charts.lines import Line, line_chart, x_axis, y_axis
 from seqloom.explain.charts.layer_names import layer_names
 from seqloom.explain.charts.section import MOST_BANDS, Section
 from seqloom.explain.measured import Measured
@@ -33,8 +33,8 @@ def reach_charts(runs: Sequence[Measured]) -> Iterator[Section]:
     for state in dict.fromkeys(reach.state for run in runs for reach in run.reach):
         lines = [line for line in _reach_lines(runs, state) if len(line.points) > 1]
         if lines:
-            x = Axis.over([p[0] for line in lines for p in line.points], "steps back", log=False)
-            y = Axis.over([p[1] for line in lines for p in line.points], "norm of the gradient", log=True)
+            x = x_axis(lines, "steps back")
+            y = y_axis(lines, "norm of the gradient", log=True)
             bands = sum(line.band is not None for line in lines) <= MOST_BANDS
             lines = [_above(y, line) if bands else replace(line, band=None) for line in lines]
             chart = line_chart(f"gradient-reach-{state.replace(' ', '-')}", about, lines, x, y)
@@ -100,7 +100,7 @@ def weight_charts(runs: Sequence[Measured]) -> Iterator[Section]:
             colour = number if len(runs) > 1 else layers.index(weight.layer)
             lines.append(Line(name, points, colour, dashed=weight.weight != "recurrent weight", marks=False))
     if lines:
-        x = Axis.over([p[0] for line in lines for p in line.points], "last steps", log=True)
+        x = x_axis(lines, "last steps", log=True)
         about = (
             "From how far back the gradient of the weights comes, with the loss at the last step alone: the share of "
             "the norms of what each step adds to it, summed from the last step on."
@@ -126,8 +126,8 @@ def dynamics_charts(runs: Sequence[Measured]) -> Iterator[Section]:
             lines.append(Line(name, values, colour, marks=False))
             bars += [Bar(f"{name}, {i}", value, colour) for i, value in enumerate(part.exponents[:4], 1)]
     if lines:
-        x = Axis.over([p[0] for line in lines for p in line.points], "steps", log=False)
-        y = Axis.over([p[1] for line in lines for p in line.points] + [1.0], "singular value", log=False)
+        x = x_axis(lines, "steps")
+        y = y_axis(lines, "singular value", also=[1.0])
         about = "The largest singular value of each step's Jacobian: the most that the step can stretch a gradient."
         limits = "the direction that is stretched changes from step to step, so their product is an upper bound."
         yield Section("Stretching of a step", line_chart("singular-values", about, lines, x, y), about, limits)

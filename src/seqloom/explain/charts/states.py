@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from seqloom.charts.axis import Axis
 from seqloom.charts.bars import Bar, bar_chart
-from seqloom.charts.lines import Line, line_chart
+from seqloom.charts.lines import Line, line_chart, x_axis, y_axis
 from seqloom.charts.scatter import Point, scatter_chart
 from seqloom.explain.charts.layer_names import block_number, layer_names
 from seqloom.explain.charts.section import MOST_BARS, Section
@@ -43,8 +43,8 @@ def state_charts(runs: Sequence[Measured]) -> Iterator[Section]:
             "Saturation", bar_chart("saturation", about, bars[:MOST_BARS], "share of the values"), about, limits
         )
     if lines:
-        x = Axis.over([p[0] for line in lines for p in line.points], "units, sorted", log=True)
-        y = Axis.over([p[1] for line in lines for p in line.points], "steps", log=True)
+        x = x_axis(lines, "units, sorted", log=True)
+        y = y_axis(lines, "steps", log=True)
         about = "The time scale 1 / (1 - f) of each unit, f the mean of the gate that keeps its state."
         limits = "whether what a unit keeps is used."
         yield Section("Time scales", line_chart("time-scales", about, lines, x, y), about, limits)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from seqloom.charts.axis import Axis
-from seqloom.charts.lines import Line, line_chart
+from seqloom.charts.lines import Line, line_chart, x_axis, y_axis
 from seqloom.explain.charts.section import Section
 from seqloom.explain.measured import Measured
 
@@ -20,8 +19,8 @@ def training_charts(runs: Sequence[Measured]) -> Iterator[Section]:
                 points = [(float(u), v) for u, v in zip(run.health.updates, values, strict=True) if math.isfinite(v)]
                 lines.append(Line(name, points, 2 * number + dashed, dashed=dashed))
     if lines:
-        x = Axis.over([p[0] for line in lines for p in line.points], "updates", log=False)
-        y = Axis.over([p[1] for line in lines for p in line.points], "nats a target", log=False)
+        x = x_axis(lines, "updates")
+        y = y_axis(lines, "nats a target")
         about = "The running training loss and the validation loss along the training."
         limits = "the training loss has dropout in it, so that it may lie above the validation loss."
         yield Section("Training", line_chart("training", about, lines, x, y), about, limits)
