@@ -119,8 +119,8 @@ def _short_horizon(m: Measured) -> str | None:
         return None
     return (
         f"Gradients are cut after {longer.horizon} steps, but the next token depends on more: a linear model of "
-        f"{longer.lags} tokens loses {longer.gain:.2g} nats a token less than one of {longer.horizon}. The model uses "
-        f"{m.curve.memory_length}."
+        f"{longer.lags} tokens loses {longer.gain:.2g} nats per token less than one of {longer.horizon}. The model "
+        f"uses {m.curve.memory_length}."
     )
 
 
@@ -145,7 +145,7 @@ def _bottleneck(m: Measured) -> str | None:
         return None
     return (
         f"The whole source passes through one vector: sources of {by_length.begins} tokens and more cost "
-        f"{by_length.long:.2f} nats a target token, shorter ones {by_length.short:.2f}."
+        f"{by_length.long:.2f} nats per target token, shorter ones {by_length.short:.2f}."
     )
 
 
@@ -208,7 +208,7 @@ RULES = (
     ),
     Rule(
         "bottleneck", 0.85, _bottleneck,
-        f"no attention, and the longest third of the sources costs {_BOTTLENECK} times as much a token as the others",
+        f"no attention, and the longest third of the sources costs {_BOTTLENECK} times as much per token as the others",
     ),
     Rule(
         "over-fitting", 0.8, _overfitting,

@@ -8,7 +8,7 @@ from html import escape
 from seqloom.explain.measured import Measured
 from seqloom.explain.measures.health import Health
 
-LIMITS = (
+_LIMITS = (
     "whether another learning rate or another clipping would train better; the ratios are medians over the weight "
     "matrices, and one matrix may differ. The shares of saturated and dead units are those of the worst layer."
 )
@@ -26,7 +26,7 @@ def health_rows(run: Measured) -> dict[str, str]:
     if run.curve is not None:
         rows["memory length"] = run.curve.context_in_words
     if run.longer is not None:
-        gain = f"{run.longer.gain:.2g} nats a token" if run.longer.matters else "nothing beyond chance"
+        gain = f"{run.longer.gain:.2g} nats per token" if run.longer.matters else "nothing beyond chance"
         rows[f"gain of a linear model by {run.longer.lags} steps over {run.longer.horizon}"] = gain
     return {name: text for name, text in rows.items() if text}
 
@@ -74,7 +74,7 @@ def health_table(runs: Sequence[Measured]) -> str:
     head = "".join(f"<th>{escape(run.name)}</th>" for run in runs)
     rows = "".join(_row([measure, *(column.get(measure, "–") for column in columns)]) for measure in measures)
     return f"""<h2>Health of the training</h2><div class="wide"><table><tr><th></th>{head}</tr>{rows}</table></div>
-<p class="soft">What this cannot tell: {escape(LIMITS)}</p>"""
+<p class="soft">What this cannot tell: {escape(_LIMITS)}</p>"""
 
 
 def _row(cells: Sequence[str]) -> str:

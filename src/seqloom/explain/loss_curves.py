@@ -67,7 +67,7 @@ def _about(facts: dict[str, Any]) -> str:
 
 def _chart(running: Points, held: Points, best: int) -> AltairFigure:
     across = Axis(0.0, max(x for x, _ in running) * 1.01, False, "passes over the text")
-    down = Axis.over([y for _, y in [*running, *held]], "nats a pair", log=False)
+    down = Axis.over([y for _, y in [*running, *held]], "nats per pair", log=False)
     lines = [Line("held-out", held, 0), Line("running", running, 1)]
     label = "running and held-out loss by passes over the text"
     return line_chart("losses", label, lines, across, down, [(held[best][0], "lowest held-out loss")])

@@ -38,7 +38,7 @@ def _bottlenecks(measured: Sequence[Measured]) -> list[str]:
 
 
 def _bottleneck_in_words(name: str, attending: str, measured: Bottleneck) -> str:
-    costs = f"{measured.short:+.2g} nats a target token at the shortest sources, {measured.long:+.2g} at the longest"
+    costs = f"{measured.short:+.2g} nats per target token at the shortest sources, {measured.long:+.2g} at the longest"
     if measured.begins is None:
         below = f"a bottleneck, if there is one, begins below {measured.shortest:.0f} tokens"
         return f"What {name} costs over {attending} does not rise with the length of the source: {costs}; {below}."

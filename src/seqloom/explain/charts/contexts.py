@@ -50,7 +50,7 @@ def _by_length(runs: Sequence[Measured]) -> Iterator[Section]:
     if measured:
         lines = [Line(r.name, list(zip(b.lengths, b.loss, strict=True)), n) for n, r, b in measured]
         x = x_axis(lines, "tokens of the source")
-        y = y_axis(lines, "nats a target token")
+        y = y_axis(lines, "nats per target token")
         about = "The loss of a target token by the length of its source, in groups of equal size."
         limits = "whether long sources are harder in themselves: compare with a run that has attention."
         yield Section("Bottleneck by length", line_chart("by-length", about, lines, x, y), about, limits)

@@ -133,4 +133,4 @@ def dynamics_charts(runs: Sequence[Measured]) -> Iterator[Section]:
         yield Section("Stretching of a step", line_chart("singular-values", about, lines, x, y), about, limits)
         about = "Lyapunov exponents: above 0, nearly equal states part and gradients explode; far below 0, they vanish."
         limits = "other sequences may differ; it is the mean along one."
-        yield Section("Lyapunov exponents", bar_chart("exponents", about, bars, "nats a step"), about, limits)
+        yield Section("Lyapunov exponents", bar_chart("exponents", about, bars, "nats per step"), about, limits)

@@ -25,7 +25,7 @@ _WARM_UP = 0.1
 @dataclass(frozen=True)
 class Dynamics:
     """Of one layer. `singular_values`: the largest singular value of the Jacobian ds_t/ds_{t-1} at each step, s_t being
-    all states side by side. `exponents`: the leading Lyapunov exponents in nats a step, the largest first; the first
+    all states side by side. `exponents`: the leading Lyapunov exponents in nats per step, the largest first; the first
     one is the mean rate at which two nearly equal states part (above 0) or meet (below 0). `pascanu_bound`: an upper
     bound of the factor by which a gradient changes in a step, where there is one."""
 

@@ -71,7 +71,7 @@ class Health:
     batch_targets: float | None = None
 
 
-class Probe(NamedTuple):
+class ProbeBatches(NamedTuple):
     """What a few batches tell: the norm of the gradient of each, the share of padding, the gradient noise scale in
     targets, and the mean number of targets."""
 
@@ -144,7 +144,7 @@ def _rises(train: Sequence[float]) -> float:
     return largest
 
 
-def probe_gradients(run: Run, data: Any) -> Probe:
+def probe_gradients(run: Run, data: Any) -> ProbeBatches:
     """The gradients of the mean loss of a few batches of the task's loader, the network in training mode."""
     task, network = run.task, run.model
     assert isinstance(task, NetworkTask)
@@ -170,7 +170,7 @@ def probe_gradients(run: Run, data: Any) -> Probe:
     finally:
         network.eval()
     norms = [math.sqrt(square) for square in noise.square_norms]
-    return Probe(norms, padded / max(elements, 1), noise.scale(), float(np.mean(noise.sizes)) if norms else 0.0)
+    return ProbeBatches(norms, padded / max(elements, 1), noise.scale(), float(np.mean(noise.sizes)) if norms else 0.0)
 
 
 def update_ratio(run: Run, options: TrainingSettings) -> float | None:

@@ -20,7 +20,7 @@ _SIGNIFICANT = 2.0
 
 @dataclass(frozen=True)
 class SourceLength:
-    """`loss[i]`: nats a target token of the sources of about `lengths[i]` tokens, in groups of equal size. `begins`:
+    """`loss[i]`: nats per target token of the sources of about `lengths[i]` tokens, in groups of equal size. `begins`:
     the length of the longest third; `short` and `long`: the loss of the others and of it. `by_example`: the loss of
     each example, the shortest source first."""
 

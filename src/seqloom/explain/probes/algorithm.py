@@ -31,7 +31,7 @@ class StepContexts(NetworkProbe):
     """Of scored steps of exercises. Cut, an exercise keeps the last k steps up to and with the scored one."""
 
     unit: ClassVar[str] = "steps"
-    score: str = "nats a step"
+    score: str = "nats per step"
     smallest = 1
     reads_bits: ClassVar[bool] = True
 

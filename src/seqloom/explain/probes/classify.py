@@ -34,7 +34,7 @@ _ELEMENTS_AT_ONCE = 16_000
 class ClassifiedContexts(Probe):
     """Of examples whose label is known from training. Cut, an example keeps its last k elements."""
 
-    score: str = "nats an example"
+    score: str = "nats per example"
     smallest = 1
 
     def __init__(self, trained: Trained, data: LabelledData) -> None:
@@ -51,7 +51,7 @@ class ClassifiedContexts(Probe):
         if kind == "class":
             self.class_ids = np.asarray(data.class_ids)[numbers]
         elif kind == "number":
-            self.score = "squared error, in variances, an example"
+            self.score = "squared error per example, in variances"
         self.rows: list[NDArray[Any]] = [self.cut(np.asarray(row)) for row in data.sources.rows(numbers)]
         self.longest = max(map(len, self.rows))
 

@@ -30,7 +30,7 @@ class Probe(ABC):
     the longest context."""
 
     unit: ClassVar[str] = "tokens"
-    score: str = "nats a token"
+    score: str = "nats per token"
     longest: int
     smallest: int = 0
     """Elements of the shortest context that the model can be given."""

@@ -25,7 +25,7 @@ class TaggedContexts(NetworkProbe):
     before it where the layer reads forward alone."""
 
     unit: ClassVar[str] = "words"
-    score: str = "nats a word"
+    score: str = "nats per word"
 
     def __init__(self, trained: Trained, data: TaggedFile) -> None:
         self.network: Tagger = trained.model

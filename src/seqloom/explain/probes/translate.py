@@ -38,7 +38,7 @@ _BY_LENGTH = 1_000
 class PairContexts(NetworkProbe):
     """Of sources and their targets. Cut, a source keeps its last k elements; the target is read as it is."""
 
-    score: str = "nats a target token"
+    score: str = "nats per target token"
     input_name = "encoder"
     sources: list[NDArray[Any]]
     targets: list[NDArray[np.int64]]
