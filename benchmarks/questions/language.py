@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from questions.trials import Answer, Trained, Variant, table, train_all
+from questions.moby_dick import first_lines
+from questions.trials import Answer, Trained, Variant, mean_of, table, train_all
 from questions.worlds import markov_text, remembered_text
 
-TEXT = Path(__file__).resolve().parents[2] / "examples" / "moby_dick.txt"
-LINES = 850
+_LINES = 850
 _TOKENS = {"tokenizer.kind": "bpe", "tokenizer.vocab_size": 2_000}
 _SMALL: dict[str, Any] = {
     **_TOKENS,
@@ -32,23 +32,8 @@ _TINY: dict[str, Any] = {
 }
 
 
-def _moby_dick(folder: Path) -> str:
-    lines = TEXT.read_text(encoding="utf-8").splitlines()[:LINES]
-    path = folder / "moby_dick.txt"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return str(path)
-
-
 def _on_moby_dick(rest: str) -> str:
-    return f"On moby_dick.txt, its first {LINES} lines, 2,000 byte pairs; {rest}, three seeds"
-
-
-def _seconds(trained: Trained) -> str:
-    return f"{trained.mean('seconds'):.0f}"
-
-
-def _updates(trained: Trained) -> str:
-    return f"{trained.mean('updates'):,.0f}"
+    return f"On moby_dick.txt, its first {_LINES} lines, 2,000 byte pairs; {rest}, three seeds"
 
 
 def stream(folder: Path) -> Answer:
@@ -86,7 +71,7 @@ def families(folder: Path) -> Answer:
         Variant("lstm", "lstm", _HIDDEN),
         Variant("transformer", "transformer", {"model.model_dim": 96, "model.num_layers": 2, **equal}),
     ]
-    data, trained = _moby_dick(folder), list[Trained]()
+    data, trained = first_lines(_LINES, folder), list[Trained]()
     for variant in variants:
         settings = _TOKENS if variant.deterministic else _SMALL
         budget: dict[str, Any] = {"epochs": 1} if variant.deterministic else {"updates": updates}
@@ -103,7 +88,7 @@ def families(folder: Path) -> Answer:
         ("lstm", "transformer"),
     ]
     trained_on = _on_moby_dick(f"{updates} updates of 700 tokens for each network")
-    return table(trained, contrasts, trained_on, {"seconds of training": _seconds})
+    return table(trained, contrasts, trained_on, {"seconds of training": mean_of("seconds")})
 
 
 def _mixed(counted: Trained, network: Trained, data: str, folder: Path) -> Trained:
@@ -124,7 +109,7 @@ def truncation(folder: Path) -> Answer:
         Variant(_steps(steps), "lstm", {**_HIDDEN, "data.horizon": steps, "data.batch_size": tokens // steps})
         for steps in (1, 4, 12, 35, 70)
     ]
-    trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, epochs=epochs)
+    trained = train_all("language-model", first_lines(_LINES, folder), variants, folder, _SMALL, epochs=epochs)
     return table(
         trained,
         [("35 steps", "1 step"), ("35 steps", "4 steps"), ("35 steps", "12 steps"), ("35 steps", "70 steps")],
@@ -143,7 +128,7 @@ def initial_state(folder: Path) -> Answer:
         Variant(state, "lstm", {**_HIDDEN, "data.mode": "lines", "model.initial_state": state})
         for state in ("zeros", "learned")
     ]
-    trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, updates=updates)
+    trained = train_all("language-model", first_lines(_LINES, folder), variants, folder, _SMALL, updates=updates)
     return table(trained, [("zeros", "learned")], _on_moby_dick(f"lstm, each line by itself, {updates} updates"))
 
 
@@ -158,13 +143,13 @@ def batches(folder: Path) -> Answer:
         )
         for size, rate in sizes.items()
     ]
-    trained = train_all("language-model", _moby_dick(folder), variants, folder, _SMALL, epochs=1)
+    trained = train_all("language-model", first_lines(_LINES, folder), variants, folder, _SMALL, epochs=1)
     labels = [variant.label for variant in variants]
     return table(
         trained,
         [(labels[0], labels[1]), (labels[1], labels[2]), (labels[2], labels[3])],
         _on_moby_dick("lstm, one epoch, learning rates " + _listed(list(sizes.values()))),
-        {"updates": _updates, "seconds of training": _seconds},
+        {"updates": mean_of("updates"), "seconds of training": mean_of("seconds")},
     )
 
 

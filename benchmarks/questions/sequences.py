@@ -9,12 +9,33 @@ from typing import Any
 
 import numpy as np
 
-from questions.trials import Answer, Chart, Line, Trained, Variant, by_example, by_seed, point, table, train_all
+from questions.trials import (
+    Answer,
+    Chart,
+    Line,
+    Trained,
+    Variant,
+    between,
+    by_example,
+    by_seed,
+    mean_of,
+    point,
+    table,
+    train_all,
+)
 from questions.worlds import reversed_strings, temporal_order, topic_sentences
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 _SMALL = {"embedding.dim": 16, "embedding.dropout": 0.0, "output.dropout": 0.0, "training.evaluations": 4}
 _STEPS = (20, 50, 100)
+_GATED = (
+    ("lstm", "rnn"),
+    ("gru", "rnn"),
+    ("lstm", "gru"),
+    ("lstm, chrono", "rnn"),
+    ("gru, chrono", "rnn"),
+    ("lstm, chrono", "gru, chrono"),
+)
 
 
 def gates(folder: Path) -> Answer:
@@ -37,18 +58,9 @@ def gates(folder: Path) -> Answer:
     trained = train_all("classify", "", variants, folder, settings, updates=400)
     scores = {each.label: by_example(each) for each in trained}
     lines = [Line(name, [point(steps, scores[f"{name}, {steps} words"]) for steps in _STEPS]) for name in cells]
-    long = _STEPS[-1]
     return table(
         trained,
-        [
-            (f"lstm, {long} words", f"rnn, {long} words"),
-            (f"gru, {long} words", f"rnn, {long} words"),
-            (f"lstm, {long} words", f"gru, {long} words"),
-            (f"lstm, chrono, {long} words", f"rnn, {long} words"),
-            (f"gru, chrono, {long} words", f"rnn, {long} words"),
-            (f"lstm, chrono, {long} words", f"gru, chrono, {long} words"),
-            (f"lstm, {_STEPS[0]} words", f"rnn, {_STEPS[0]} words"),
-        ],
+        [*between(_GATED, f"{_STEPS[-1]} words"), *between(_GATED[:1], f"{_STEPS[0]} words")],
         "Generated texts with two marks, X or Y each, in the second tenth and in the middle; the label is which "
         "marks in which order, one of four; 1,500 texts, 400 updates, three seeds",
         chart=Chart("words of a text", "accuracy", lines),
@@ -78,7 +90,7 @@ def directions(folder: Path) -> Answer:
             ("bilstm, 2 layers", "bilstm, 1 layer"),
         ],
         f"On english_ewt.conllu, parts of speech, {len(parts['train'])} sentences to train; 150 updates, three seeds",
-        {"parameters": lambda each: f"{each.mean('parameters'):,.0f}"},
+        {"parameters": mean_of("parameters")},
     )
 
 
@@ -186,12 +198,9 @@ def word_inputs(folder: Path) -> Answer:
     return table(
         trained,
         [
-            (f"{pretrained}, 50", f"{embedded}, 50"),
-            (f"{pretrained}, 50", f"{bow}, 50"),
-            (f"{bow}, 200", f"{embedded}, 200"),
-            (f"{bow}, 800", f"{embedded}, 800"),
-            (f"{pretrained}, 800", f"{bow}, 800"),
-            (f"{embedded}, 800", f"{ordered}, 800"),
+            *between([(pretrained, embedded), (pretrained, bow)], 50),
+            *between([(bow, embedded)], 200),
+            *between([(bow, embedded), (pretrained, bow), (embedded, ordered)], 800),
         ],
         "Generated texts on 8 topics with 200 words each; 8,000 texts without labels; 300 updates, three seeds",
         chart=Chart("labelled texts", "accuracy", lines, log_x=True),

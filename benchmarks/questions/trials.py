@@ -29,7 +29,6 @@ class Variant:
     model: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     data: str | None = None
-    budget: Mapping[str, Any] = field(default_factory=dict)
     deterministic: bool = False
 
 
@@ -55,16 +54,15 @@ class Line:
 
     name: str
     points: list[list[float]]
-    dashed: bool = False
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Axes and lines. Without lines a chart has a bar for each row."""
+    """Axes and lines."""
 
     x: str
     y: str
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Line]
     log_x: bool = False
     log_y: bool = False
 
@@ -112,13 +110,23 @@ def train_all(
                 resume=True,
                 quiet=True,
                 settings={**settings, **variant.settings},
-                **{**budget, **variant.budget},
+                **budget,
             )
             runs.append(run)
             score = run.summary["test"][run.summary["score"]]
             print(f"  {variant.label}, seed {seed}: {score:.4g}, {time.perf_counter() - start:.0f} s", flush=True)
         trained.append(Trained(variant, runs))
     return trained
+
+
+def mean_of(name: str) -> Callable[[Trained], str]:
+    """A column of a table: the mean over seeds of a number in the summary, rounded to a whole."""
+    return lambda trained: f"{trained.mean(name):,.0f}"
+
+
+def between(contrasts: Iterable[Contrast], condition: object) -> list[Contrast]:
+    """Contrasts of variants that are labelled with their model and the same condition."""
+    return [(f"{first}, {condition}", f"{second}, {condition}") for first, second in contrasts]
 
 
 def by_example(trained: Trained) -> ModelScores:

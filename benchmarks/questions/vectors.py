@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import seqloom
-from questions.language import TEXT
+from questions.moby_dick import first_lines
 from questions.trials import SEEDS, Answer, Chart, Line, Variant, by_seed, measured, point, train_all
 from questions.worlds import topic_sentences
 from seqloom.training.reports import MetricsFile
@@ -16,6 +16,7 @@ from seqloom.training.reports import MetricsFile
 _TOPICS, _WORDS = 20, 50
 _SENTENCES = (1_000, 2_000, 4_000, 8_000)
 _NEIGHBOURS = 10
+_LINES = 300
 _SETTINGS = {"model.dim": 50, "tokenizer.min_count": 2}
 
 
@@ -70,11 +71,9 @@ def _same_topic(run: seqloom.Run, ranks: range) -> float:
 
 def overfitting(folder: Path) -> Answer:
     """The loss on training windows and on held-out lines, epoch by epoch, of vectors on a small text."""
-    lines = TEXT.read_text(encoding="utf-8").splitlines()[:300]
-    path = folder / "small.txt"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    data = first_lines(_LINES, folder)
     settings = {**_SETTINGS, "model.sample": 0.0, "passes.patience": 0}
-    trained = train_all("vectors", str(path), [Variant("skipgram", "skipgram")], folder, settings, epochs=60)[0]
+    trained = train_all("vectors", data, [Variant("skipgram", "skipgram")], folder, settings, epochs=60)[0]
     evaluations = [
         [row for row in MetricsFile(run.folder).rows() if "valid_nats_per_pair" in row] for run in trained.runs
     ]
@@ -100,8 +99,7 @@ def overfitting(folder: Path) -> Answer:
         "loss, nats per pair of words",
         True,
         "seed",
-        f"On moby_dick.txt, its first {len(lines)} lines; skip-gram, 60 epochs (the best one: {lowest + 1}), "
-        f"{SEEDS} seeds",
+        f"On moby_dick.txt, its first {_LINES} lines; skip-gram, 60 epochs (the best one: {lowest + 1}), {SEEDS} seeds",
         chart=Chart(
             "epoch",
             "nats per pair of words",
