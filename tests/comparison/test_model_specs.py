@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from seqloom.comparison.equal_size import solve
+from seqloom.comparison.equal_size import equal_sizes, solve
 from seqloom.comparison.model_specs import folder_names, parse_model, split_names
+from seqloom.comparison.spec import make_spec
 from seqloom.errors import RequestError
 
 
@@ -55,6 +57,20 @@ def test_sizes_are_solved_within_two_percent(target: int) -> None:
     sizes = solve(count, {"dim": 128, "hidden": 512}, {"dim": 32, "hidden": 1}, target, "x")
     assert sizes["dim"] % 32 == 0
     assert abs(count(sizes) - target) <= 0.02 * target
+
+
+@pytest.mark.parametrize(("dim", "expected"), [(8, None), (64, "ffnn, to equal lstm")])
+def test_a_network_of_embeddings_is_solved_or_refused(dim: int, expected: str | None, tmp_path: Path) -> None:
+    """The classifier `ffnn` has no layer, but hidden layers over its embeddings, which may be too large."""
+    data = tmp_path / "labelled.tsv"
+    data.write_text("".join(f"{'ab'[i % 2]}\tword{i % 20} and{i // 20}\n" for i in range(400)), encoding="utf-8")
+    settings = {"lstm:embedding.dim": 8, "lstm:model.hidden_size": 16, "ffnn:embedding.dim": dim}
+    spec = make_spec("classify", str(data), None, None, ["lstm", "ffnn"], 1, {"updates": 1}, 1, settings, "parameters")
+    if expected is None:
+        assert equal_sizes(spec, tmp_path)["ffnn"].keys() == {"model.hidden_size"}
+    else:
+        with pytest.raises(RequestError, match=expected):
+            equal_sizes(spec, tmp_path)
 
 
 def test_a_number_of_parameters_out_of_reach_is_refused() -> None:

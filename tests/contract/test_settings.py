@@ -71,6 +71,16 @@ def needs_of(group: type[Settings], name: str) -> dict[str, Any]:
     return dict(extra.get("needs", {})) if isinstance(extra, dict) else {}  # type: ignore[arg-type, call-overload]
 
 
+@pytest.mark.parametrize("task", list(tasks))
+def test_the_width_of_every_layer_is_a_size(task: str) -> None:
+    """Otherwise `compare --equal parameters` leaves the model as it is, without a word."""
+    widths, parts = {"hidden_size", "model_dim", "feed_forward_size"}, {"model", "encoder", "decoder"}
+    for model in tasks[task].models():
+        for leaf, group in leaves(settings_type(task, model)).items():
+            part, _, name = leaf.rpartition(".")
+            assert part not in parts or name not in widths or name in group.size_settings, f"{model}: {leaf}"
+
+
 @pytest.mark.parametrize("name", BY_DATA)
 def test_every_setting_is_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = SMALL_TASKS[name]

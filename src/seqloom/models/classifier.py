@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -61,6 +61,8 @@ class AttentionOutputSettings(OutputSettings):
 
 
 class FeedForwardSettings(Settings):
+    size_settings: ClassVar = ("hidden_size",)
+
     hidden_size: int = Field(256, gt=0, le=2**16, description="units of a hidden layer")
     num_layers: int = Field(1, gt=0, le=64, description="number of hidden layers")
     dropout: float = Field(0.3, ge=0, lt=1, description="rate of dropout after each hidden layer")
