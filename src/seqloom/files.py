@@ -33,6 +33,9 @@ ZIP_ERRORS = (
 )  # fmt: skip
 """What Python's library raises for zip archives that are broken, encrypted or of an unknown kind."""
 
+NPZ_ERRORS = (*ZIP_ERRORS, KeyError, SyntaxError, MemoryError, OverflowError, AttributeError, TypeError)
+"""What numpy raises for archives of arrays that are broken, or that hold one array and are no archive."""
+
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:

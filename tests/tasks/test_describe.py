@@ -48,6 +48,11 @@ def write_archive_of_a_later_version(path: Path) -> None:
     path.write_bytes(content)
 
 
+def write_one_array(path: Path) -> None:
+    with path.open("wb") as stream:  # a name would get .npy
+        np.save(stream, VECTORS)
+
+
 def write_npz(path: Path) -> None:
     np.savez(path, vectors=VECTORS, texts=np.array(TEXTS))
 
@@ -93,6 +98,7 @@ WRONG: dict[str, Callable[[Path], object]] = {
         path, vectors=np.ones((1, 2, 3)), texts=np.array(["a"]), lengths=np.array([5])
     ),
     "version.npz": write_archive_of_a_later_version,
+    "one array.npz": write_one_array,
     "broken.npz": lambda path: path.write_bytes(b"PK\x03\x04 broken"),
     "broken.parquet": lambda path: path.write_bytes(b"PAR1 broken"),
     "empty text.npz": lambda path: np.savez(path, vectors=np.ones((1, 3)), texts=np.array([""])),

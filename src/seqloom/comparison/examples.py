@@ -12,7 +12,7 @@ import torch
 
 from seqloom.data.corpus import prepare
 from seqloom.errors import warn
-from seqloom.files import ZIP_ERRORS, make_folder, writing_atomic
+from seqloom.files import NPZ_ERRORS, make_folder, writing_atomic
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.processors import num_threads, set_num_threads
 from seqloom.run import Run, load
@@ -41,7 +41,7 @@ def read_example_scores(file: Path) -> ExampleScores | None:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             overlap = int(content["overlap"]) if "overlap" in content else 1  # older comparisons do not have it
             return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"], overlap)
-    except (*ZIP_ERRORS, KeyError, SyntaxError, MemoryError, OverflowError, AttributeError) as error:
+    except NPZ_ERRORS as error:
         warn("saved scores are damaged: they are computed again", where=str(file), got=str(error)[:200])
         return None
 

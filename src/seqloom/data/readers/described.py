@@ -18,7 +18,7 @@ from seqloom.data.readers.ts_format import cases
 from seqloom.data.tables.columnar_file import read_columnar
 from seqloom.data.tables.columns import column_place, parse_columns
 from seqloom.errors import RequestError, SeqloomError, unknown_name
-from seqloom.files import ZIP_ERRORS, reading
+from seqloom.files import NPZ_ERRORS, reading
 
 TEXT_NAMES = ("text", "texts", "caption", "captions", "description", "sentence", "name", "label", "class", "target")
 _LARGEST = float(np.finfo(np.float32).max)
@@ -80,7 +80,7 @@ def _of_archive(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]
         try:
             with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        except (*ZIP_ERRORS, KeyError, SyntaxError, MemoryError, OverflowError) as error:
+        except NPZ_ERRORS as error:
             raise SeqloomError(
                 "the archive could not be read",
                 where=path,
