@@ -105,9 +105,9 @@ def tasks() -> str:
     )
 
 
-def settings(task: str, *chosen: str) -> str:
-    """A table for each model, or each `chosen` one: the settings that they share, then what each has of its own."""
-    names = chosen or [row["name"] for row in rows("models", task)]
+def settings(task: str, *models: str) -> str:
+    """A table for each model, or each of `models`: the settings that they share, then those that differ."""
+    names = models or [row["name"] for row in rows("models", task)]
     by_model = {name: {row["name"]: row for row in rows("settings", task, name)} for name in names}
     first = by_model[names[0]]
     shared = [n for n in first if all(n in of and of[n]["value"] == first[n]["value"] for of in by_model.values())]
@@ -115,14 +115,15 @@ def settings(task: str, *chosen: str) -> str:
         "### Settings with the same default for all models\n\n" + _settings_table([first[name] for name in shared])
     ]
     for model, of in by_model.items():
-        own = [row for name, row in of.items() if name not in shared]
-        parts.append(f"### {model}\n\n" + _settings_table(own))
+        differing = [row for name, row in of.items() if name not in shared]
+        parts.append(f"### {model}\n\n" + _settings_table(differing))
     return "\n\n".join(parts)
 
 
-def _settings_table(found: list[dict[str, Any]]) -> str:
+def _settings_table(settings: list[dict[str, Any]]) -> str:
     lines = [
-        (f"`{row['name']}`", f"`{json.dumps(row['value'])}`", row["description"].replace("<", "&lt;")) for row in found
+        (f"`{row['name']}`", f"`{json.dumps(row['value'])}`", row["description"].replace("<", "&lt;"))
+        for row in settings
     ]
     return table(("setting", "default", "what it is"), lines)
 

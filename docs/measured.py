@@ -141,8 +141,8 @@ def word_vectors() -> str:
 def _raced(part: dict[str, Any]) -> list[tuple[str, ...]]:
     rows = []
     for at, (side, name) in enumerate((("ours", "Seqloom"), ("peer", "gensim"))):
-        rate = statistics.median(one["words_per_second"] for one in part[side])
-        memory = max(one["peak_megabytes"] for one in part[side])
+        rate = statistics.median(race["words_per_second"] for race in part[side])
+        memory = max(race["peak_megabytes"] for race in part[side])
         scores = [f"{part[what][2 * at]:.3f} ± {part[what][2 * at + 1]:.3f}" for what in ("analogies", "similarity")]
         rows.append((f"`{part['model']}`", str(part["dim"]), name, f"{rate:,.0f}", f"{memory:,.0f} MB", *scores))
     return rows
@@ -204,7 +204,9 @@ def _learnt(data: str, model: str, of: dict[str, Any]) -> tuple[str, ...]:
     medians, seeds = of["medians"], of["seeds"].values()
     bits, best = medians["bits"], medians.get("optimal bits")
     beyond = [(what.removesuffix(" wrong"), wrong) for what, wrong in medians.items() if what.endswith(" wrong")]
-    firsts = [_counts([found[what] for found in seeds], medians[what]) for what in ("below 1 bit", "below 0.1 bits")]
+    firsts = [
+        _counts([reached[what] for reached in seeds], medians[what]) for what in ("below 1 bit", "below 0.1 bits")
+    ]
     return (
         f"`{data}`",
         f"`{model}`",

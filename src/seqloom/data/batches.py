@@ -57,6 +57,11 @@ class Batch(NamedTuple):
     def num_rows(self) -> int:
         return self.inputs.shape[0]
 
+    @property
+    def read(self) -> tuple[Tensor, Tensor | None]:
+        """The source and its lengths, or the inputs and theirs where there is no source."""
+        return (self.inputs, self.lengths) if self.source is None else (self.source, self.source_lengths)
+
     def mask(self) -> Tensor | None:
         """(batch, time), True where a target counts; None if all count."""
         if self.lengths is None:

@@ -70,7 +70,7 @@ def watch(task: Task, trained: Trained, data: Any, most: int = 4) -> list[Trace]
 
 def _length(batch: Batch) -> int:
     """Of the last row, as far as the layer went along it."""
-    lengths, rows = (batch.lengths, batch.inputs) if batch.source is None else (batch.source_lengths, batch.source)
+    rows, lengths = batch.read
     return rows.shape[1] if lengths is None else int(lengths[-1])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from seqloom.charts.axis import Axis
 from seqloom.charts.figure import AltairFigure
-from seqloom.charts.lines import Line, Points, line_chart
+from seqloom.charts.lines import Line, Points, line_chart, y_axis
 from seqloom.charts.page import Page
 from seqloom.errors import RequestError
 from seqloom.training.reports import MetricsFile, read_summary
@@ -67,7 +67,7 @@ def _about(facts: dict[str, Any]) -> str:
 
 def _chart(running: Points, held: Points, best: int) -> AltairFigure:
     across = Axis(0.0, max(x for x, _ in running) * 1.01, False, "passes over the text")
-    down = Axis.over([y for _, y in [*running, *held]], "nats per pair", log=False)
     lines = [Line("held-out", held, 0), Line("running", running, 1)]
+    down = y_axis(lines, "nats per pair")
     label = "running and held-out loss by passes over the text"
     return line_chart("losses", label, lines, across, down, [(held[best][0], "lowest held-out loss")])

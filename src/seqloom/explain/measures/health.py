@@ -162,9 +162,7 @@ def probe_gradients(run: Run, data: Any) -> ProbeBatches:
                 loss, _ = task.loss(network, batch, None)
                 gradients = torch.autograd.grad(loss.sum / loss.count.clamp(min=1), parameters, allow_unused=True)
             noise.count(gradients, int(loss.count))
-            read, lengths = (
-                (batch.inputs, batch.lengths) if batch.source is None else (batch.source, batch.source_lengths)
-            )
+            read, lengths = batch.read
             elements += read.shape[0] * read.shape[1]
             padded += 0 if lengths is None else int((read.shape[1] - lengths).sum())
     finally:
