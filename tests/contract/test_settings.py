@@ -19,7 +19,7 @@ from seqloom.tasks import tasks
 from tests.support.small_tasks import SMALL_TASKS, task_of
 
 BY_DATA = {
-    "language-model": {"data.tokens_per_batch"},
+    "language-model": {"data.tokens_per_batch", "data.bpe_dropout", "data.unigram_sampling"},
     "classify": {"data.max_steps"},
     "classify series": {"tokenizer", "data.max_length", "embedding.word_dropout"},
     "vectors": set[str](),

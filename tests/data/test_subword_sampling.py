@@ -21,6 +21,7 @@ from seqloom.data.subword_sampling import SubwordSampler
 from seqloom.data.text_codec import train_tokenizer
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer, TokenizerSettings
 from seqloom.errors import RequestError
+from seqloom.run.plan import make_settings
 from tests.support.pairs import train_pairs
 from tests.support.small_runs import assert_same_run, signal_after, train_small
 
@@ -123,6 +124,8 @@ def test_words_cannot_be_segmented(tmp_path: Path, setting: str) -> None:
 
 def test_a_stream_cannot_be_segmented_anew(tmp_path: Path) -> None:
     bpe = {"tokenizer__kind": "bpe", "tokenizer__vocab_size": 300, "data__bpe_dropout": 0.1}
+    with pytest.raises(RequestError, match="along a stream"):
+        make_settings("language-model", "lstm", {"data.unigram_sampling": 0.2})  # before any data is read
     with pytest.raises(RequestError, match="along a stream"):
         train_small(tmp_path / "run", updates=1, **bpe)
     assert train_small(tmp_path / "lines", updates=2, data__mode="lines", **bpe).summary

@@ -144,13 +144,9 @@ class LanguageModelTask:
         return _build(model, settings, tensors["token_counts"].numpy())
 
     def train_loader(self, corpus: TextCorpus, settings: LanguageModelSettings, seed: int) -> Loader:
-        data, resample = settings.data, None
-        if data.bpe_dropout or data.unigram_sampling:
-            (resample,) = subword_samplers((cast(TextCodec, corpus.codec).tokenizer,), data, seed)
-            if data.mode == "stream":
-                expected = "data.mode=lines"
-                raise RequestError("along a stream, words are not segmented anew", where="data.mode", expected=expected)
+        data = settings.data
         if data.mode == "lines":
+            (resample,) = subword_samplers((cast(TextCodec, corpus.codec).tokenizer,), data, seed)
             return LineLoader(corpus.train, data.tokens_per_batch, seed, resample)
         return StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
 

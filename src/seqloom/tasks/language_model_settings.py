@@ -45,6 +45,18 @@ class LanguageModelSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _only_lines_are_segmented_anew(self) -> LanguageModelSettings:
+        for name in SamplingSettings.model_fields:
+            if self.data.mode == "stream" and getattr(self.data, name):
+                raise RequestError(
+                    "along a stream, words are not segmented anew",
+                    where=f"data.{name}",
+                    got=getattr(self.data, name),
+                    expected="data.mode=lines",
+                )
+        return self
+
+    @model_validator(mode="after")
     def _memory_is_bounded(self) -> LanguageModelSettings:
         if self.data.mode == "stream" and getattr(self.model, "window", None) == 0:
             raise RequestError(
