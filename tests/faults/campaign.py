@@ -24,9 +24,7 @@ from seqloom.memory import peak_memory_bytes
 HANG_SECONDS = 10
 """Of the processor, which an input may take."""
 BUSY = 6
-_LIBRARIES = 250 << 20
-"""Bytes that libraries take when a command first uses them: those that draw charts take 240 MB."""
-MOST_MEMORY = _LIBRARIES + (500 << 20)
+MOST_MEMORY = 500 << 20
 """Bytes that an input may take, beside ten times its own size."""
 SECONDS = float(os.environ.get("SEQLOOM_FAULT_SECONDS", "60"))
 _SEED = os.environ.get("SEQLOOM_FAULT_SEED", "")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from signal import SIGKILL
 
-import torch  # noqa: F401  loaded once instead of by every child, whose memory is measured from there
+import torch  # noqa: F401  loaded once instead of by every child
 
 from seqloom.errors import SeqloomError
 from seqloom.memory import peak_memory_bytes
@@ -44,13 +44,18 @@ def in_child(work: Callable[[], int], seconds: float = 300, kill_after: float | 
 
 
 def try_inputs(
-    name: str, numbers: Iterator[int], content: Callable[[int], bytes], work: Callable[[int], Answer]
+    name: str,
+    numbers: Iterator[int],
+    content: Callable[[int], bytes],
+    work: Callable[[int], Answer],
+    prepare: Callable[[], object] = lambda: None,
 ) -> None:
     """Lets children do the work on the inputs with these numbers, and counts what came of it. A failure keeps the
-    content of its input."""
+    content of its input. `prepare` is done first in each child, so that what libraries take when they are first used is
+    not taken for the memory of an input."""
     while batch := deque(itertools.islice(numbers, _INPUTS_OF_A_CHILD)):
         while batch:
-            for kind, what in _answers_of_child(batch, work):
+            for kind, what in _answers_of_child(batch, work, prepare):
                 number = batch.popleft()
                 campaign.counts["inputs"] += 1
                 if kind == "refused":
@@ -59,12 +64,16 @@ def try_inputs(
                     campaign.fail(kind, f"{name}: {what}", number, content(number))
 
 
-def _answers_of_child(numbers: deque[int], work: Callable[[int], Answer]) -> Iterator[Answer]:
+def _answers_of_child(
+    numbers: deque[int], work: Callable[[int], Answer], prepare: Callable[[], object]
+) -> Iterator[Answer]:
     """The answers to the first of the numbers, up to the one that ends the child."""
     reading, writing = os.pipe()
     wanted = list(numbers)
 
     def do_all() -> int:
+        prepare()
+        os.write(writing, b"ready\n")
         resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + _MOST_DATA,) * 2)
         for number in wanted:
             os.write(writing, json.dumps(work(number)).encode() + b"\n")
@@ -73,6 +82,7 @@ def _answers_of_child(numbers: deque[int], work: Callable[[int], Answer]) -> Ite
     child = _start(do_all)
     os.close(writing)
     with open(reading, "rb") as stream:  # noqa: PTH123
+        assert stream.readline(), "the process ended before the first input"
         for _ in wanted:
             seconds = (BUSY + 2) * HANG_SECONDS
             if not select.select([stream], [], [], seconds)[0]:

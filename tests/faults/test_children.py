@@ -29,7 +29,7 @@ def crash() -> int:
 
 
 def take_memory() -> int:
-    return int(np.ones(850 << 20, np.uint8)[0]) - 1
+    return int(np.ones(600 << 20, np.uint8)[0]) - 1
 
 
 def hang() -> int:
