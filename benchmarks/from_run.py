@@ -5,9 +5,10 @@ The language model reads the reviews of IMDB's training part without their label
 learn 50, 200 and 1,000 of the labels, drawn anew for each seed, half of them positive. Both have the same budget of
 updates, hold out examples of their own for validation, and are tested on the same 1,994 reviews.
 
-    python benchmarks/from_run.py --work FOLDER
+    python benchmarks/from_run.py
 
-Finished trainings stay in the folder, and interrupted ones are resumed, so the script may be stopped and run again.
+Finished trainings stay in the folder of `--work`, and interrupted ones are resumed, so the script may be stopped and
+run again.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ def accuracies(work: Path, size: int, seed: int, updates: int, earlier: seqloom.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True, help="the folder of the data and the runs")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs") / "from_run", help="the folder of the data and the runs"
+    )
     parser.add_argument("--minutes", type=float, default=4.0, help="of the language model")
     parser.add_argument("--updates", type=int, default=300, help="of each classifier")
     parser.add_argument("--seeds", type=int, default=3)

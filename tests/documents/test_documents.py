@@ -64,3 +64,9 @@ def test_make_targets_named_in_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     for document in DOCUMENTS:
         assert set(re.findall(r"^make ([a-z-]+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE)) <= targets
+
+
+def test_no_benchmark_needs_an_option() -> None:
+    """`make bench` gives none, and ends at the first script that refuses to start."""
+    scripts = ROOT.glob("benchmarks/*.py")
+    assert [script.name for script in scripts if "required=True" in script.read_text(encoding="utf-8")] == []
