@@ -157,7 +157,7 @@ def etth1() -> Rows:
     for model, settings, budget in (("ridge", {}, {}), ("gru", days, {"updates": 300})):
         for name, columns in (("OT alone", alone), ("OT with covariates", past)):
             rows[f"{model}, {name}"] = trained(path, model, data | settings | columns, step=1, **budget)
-    recursive = {**hours, "window.horizons": "recursive"}  # up to 24 origins a series, since sample paths are slow
+    recursive = {**hours, "window.horizons": "recursive"}  # up to 24 origins per series, since sample paths are slow
     rows["lstm, hour by hour along sample paths"] = trained(path, "lstm", data | recursive, updates=500)
     return rows
 

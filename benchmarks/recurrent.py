@@ -145,7 +145,7 @@ def compare(batch: int, length: int, hidden: int, rounds: int, hoisted: bool) ->
 
 
 def online(rounds: int) -> dict[str, Any]:
-    """Microseconds an element, one a call: batch 1, two layers of 128."""
+    """Microseconds per element, one in each call: batch 1, two layers of 128."""
     ours = stack("lstm", 128, num_layers=2).eval()
     peer = nn.LSTM(128, 128, 2, batch_first=True).eval()
     element = torch.randn(1, 1, 128)

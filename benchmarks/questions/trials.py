@@ -34,7 +34,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Trained:
-    """The runs of one variant, a run a seed."""
+    """The runs of one variant, one for each seed."""
 
     variant: Variant
     runs: list[seqloom.Run]
@@ -138,7 +138,7 @@ def by_example(trained: Trained) -> ModelScores:
 
 
 def by_seed(label: str, values: Sequence[float]) -> ModelScores:
-    """Scores of which there is one a seed: seeds take the place of the test examples."""
+    """Scores of which there is one for each seed: seeds take the place of the test examples."""
     return ModelScores(label, list(values), np.asarray(values, np.float64)[None, :], deterministic=True)
 
 
