@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -116,32 +116,39 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def needs(**others: Any) -> dict[str, Any]:
+def needs(**others: list[str] | Literal[True]) -> dict[str, Any]:
     """For the `json_schema_extra` of a field that changes nothing unless other settings of its group have one of these
     values; True stands for any but 0 or none."""
     return {"needs": others}
+
+
+def needs_of(field: FieldInfo) -> dict[str, Any]:
+    """What `needs` says of the field; empty for a field that always changes something."""
+    extra = field.json_schema_extra
+    needed = extra.get("needs") if isinstance(extra, dict) else None
+    return needed if isinstance(needed, dict) else {}
 
 
 def check_effects(settings: Settings, names: Iterable[str]) -> None:
     """Raises RequestError for the first of these settings that changes nothing, because of another one."""
     groups, values = leaves(type(settings)), flatten(settings)
     for name in names:
-        field = field_of(groups[name], name.rpartition(".")[2])
-        extra = field.json_schema_extra
-        conditions = extra.get("needs", {}) if isinstance(extra, dict) else {}
-        if values[name] == field.default or not isinstance(conditions, dict):
+        group, _, last = name.rpartition(".")
+        field = field_of(groups[name], last)
+        if values[name] == field.default:
             continue
-        for other, allowed in conditions.items():
-            other_name = f"{name.rpartition('.')[0]}.{other}".lstrip(".")
-            value = values[other_name]
-            if not (bool(value) if allowed is True else value in (allowed if isinstance(allowed, list) else [])):
-                needed = "another value" if allowed is True else " or ".join(map(str, allowed))  # type: ignore[arg-type]
-                raise RequestError(
-                    "the setting changes nothing",
-                    where=name,
-                    got=f"{values[name]} with {other_name}={value}",
-                    expected=f"also {other_name}={needed}" if allowed is not True else f"also {needed} of {other_name}",
-                )
+        for other, allowed in needs_of(field).items():
+            other = f"{group}.{other}" if group else other
+            if values[other] in allowed if isinstance(allowed, list) else values[other]:
+                continue
+            raise RequestError(
+                "the setting changes nothing",
+                where=name,
+                got=f"{values[name]} with {other}={values[other]}",
+                expected=f"also {other}={' or '.join(allowed)}"
+                if isinstance(allowed, list)
+                else f"also another value of {other}",
+            )
 
 
 def flatten(settings: Settings, prefix: str = "") -> dict[str, Value]:

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 import seqloom
 from seqloom import config
-from seqloom.config import Settings, field_of, leaves
+from seqloom.config import Settings, field_of, leaves, needs_of
 from seqloom.errors import RequestError
 from seqloom.run.plan import make_settings, settings_type
 from seqloom.tasks import tasks
@@ -62,13 +62,8 @@ class Reads:
         for leaf, group in leaves(kind).items():
             last = leaf.rpartition(".")[2]
             attribute = next(name for name, field in group.model_fields.items() if (field.alias or name) == last)
-            if (group, attribute) not in self.names and not needs_of(group, last):
+            if (group, attribute) not in self.names and not needs_of(field_of(group, last)):
                 yield leaf
-
-
-def needs_of(group: type[Settings], name: str) -> dict[str, Any]:
-    extra = field_of(group, name).json_schema_extra
-    return dict(extra.get("needs", {})) if isinstance(extra, dict) else {}  # type: ignore[arg-type, call-overload]
 
 
 @pytest.mark.parametrize("task", list(tasks))
@@ -102,7 +97,7 @@ def conditional() -> Iterator[tuple[str, str, str]]:
         model = tasks[task].default_model
         for leaf, group in leaves(settings_type(task, model)).items():
             last = leaf.rpartition(".")[2]
-            if needs_of(group, last) and (group, last) not in seen:
+            if needs_of(field_of(group, last)) and (group, last) not in seen:
                 seen.add((group, last))
                 yield task, model, leaf
 
@@ -121,7 +116,7 @@ def test_a_setting_that_changes_nothing_is_refused(task: str, model: str, leaf: 
     group, (prefix, _, last) = leaves(kind)[leaf], leaf.rpartition(".")
     default = field_of(group, last).default
     value = another_value(field_of(group, last))
-    ((other, allowed),) = needs_of(group, last).items()
+    ((other, allowed),) = needs_of(field_of(group, last)).items()
     other_field = field_of(group, other)
     if allowed is True:
         without: Any = 0

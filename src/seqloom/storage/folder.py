@@ -210,14 +210,8 @@ def _has_ended(lock: bytes) -> bool:
     try:
         facts = json.loads(lock)
         return facts["machine"] == platform.node() and not _is_running(int(facts["process"]))
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        RecursionError,
-    ):  # damaged, or its owner is about to write it
-        return False
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return False  # damaged, or its owner is about to write it
 
 
 def _is_running(process: int) -> bool:
