@@ -81,9 +81,9 @@ class Initialisation:
         return cls(task, model, plan, codec, (ancestor, *plan.ancestry), resumes=False)
 
     @classmethod
-    def resumed(cls, out: Path, folder: Path, task: str, model: str | None) -> Initialisation:
-        """That of the training in `out`, initialised from the run in `folder`. The run need not exist any more."""
-        plan = Plan.load(out)
+    def resumed(cls, out: Path, plan: Plan, folder: Path, task: str, model: str | None) -> Initialisation:
+        """That of the training in `out` with this plan, initialised from the run in `folder`. The run need not exist
+        any more."""
         if not plan.ancestry or Path(plan.ancestry[0].run).resolve() != folder.resolve():
             raise RequestError(
                 "the training was not initialised from this run",

@@ -14,7 +14,7 @@ from pydantic import create_model
 from seqloom.config import Settings, build, check_effects, flatten, full_name, leaves, read_toml
 from seqloom.data.corpus import Recipe, Sources
 from seqloom.data.input_source import content_hash, files_of
-from seqloom.data.splits import FIRST_RULE, NEWEST_RULE
+from seqloom.data.splits import FIRST_RULE
 from seqloom.data.tables.columns import columns_text
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import make_folder
@@ -179,17 +179,6 @@ def make_settings(
     return settings
 
 
-def resumed_settings(folder: Path, task: str, model: str, overrides: Mapping[str, Any]) -> Settings | None:
-    """The settings of the run in a folder, changed by `overrides`: the defaults may be others than when it was started.
-    None if the folder holds no run of this task and model."""
-    if not (folder / "config.toml").exists():
-        return None
-    before = Plan.load(folder)
-    if (before.task, before.model) != (task, model):
-        return None
-    return build(type(before.settings), flatten(before.settings), overrides)
-
-
 def column_settings(task: str, columns: Mapping[str, str | int]) -> dict[str, Any]:
     """The settings that choose these columns: one for each role where the task has settings of the names of the roles,
     as `forecast` has, otherwise the setting `columns`."""
@@ -215,11 +204,6 @@ def sizes(settings: Settings) -> dict[str, Any]:
     """The settings that say how large the network and its batches are."""
     endings = ("size", "dim", "num_layers", "horizon", "tokens_per_batch", "order")
     return {name: value for name, value in flatten(settings).items() if name.endswith(endings)}
-
-
-def split_rule_of(folder: Path) -> int:
-    """The rule by which the run in a folder held examples out; the newest where there is no run yet."""
-    return Plan.load(folder).sources.split_rule if (folder / "config.toml").exists() else NEWEST_RULE
 
 
 def check_folder(folder: Path, plan: Plan, resume: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -10,31 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqloom.config import build, write_toml
+from seqloom.config import Settings, build, flatten, write_toml
 from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Sources, prepare
 from seqloom.data.input_source import DataSource, path_of, paths_of, rereadable
 from seqloom.data.splits import NEWEST_RULE
 from seqloom.errors import RequestError
-from seqloom.files import write_atomic
-from seqloom.memory import peak_memory_bytes, within_memory
+from seqloom.memory import within_memory
 from seqloom.processors import ProcessorShare, num_threads
-from seqloom.run.card import write_card
 from seqloom.run.plan import (
     Plan,
     check_folder,
     column_settings,
     make_settings,
-    resumed_settings,
     sizes,
-    split_rule_of,
     trainer_for,
 )
 from seqloom.run.run import Run
+from seqloom.run.summary import summarise
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.storage.folder import locked_folder, locked_new_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import FittedSettings
-from seqloom.training.budget import Budget, Progress
+from seqloom.training.budget import Budget
 from seqloom.training.loop import StopOnSignal, TrainingLoop
 from seqloom.training.reports import Display, LiveFile, Silent, Terminal, Together
 from seqloom.training.trainer import Trainer
@@ -92,23 +88,22 @@ def train(
     """
     if not (minutes or epochs or sequences or updates):
         minutes = 10.0
-    initialisation = _initialisation(initialise_from, task, model, out, resume)
+    resumed = _resumed_plan(out, resume)
+    initialisation = _initialisation(initialise_from, task, model, out, resumed)
     model = initialisation.model if initialisation is not None else model or tasks[task].default_model
     budget = build(Budget, {"minutes": minutes, "epochs": epochs, "sequences": sequences, "updates": updates})
     paths = paths_of(data, valid, test, cache_folder())
-    split_rule = split_rule_of(Path(out)) if resume and out is not None else NEWEST_RULE
+    split_rule = NEWEST_RULE if resumed is None else resumed.sources.split_rule
     sources = Sources(*paths, split_seed, split_rule, fold, folds, *_replay_source(replay, initialisation))
     overrides = {**(settings or {}), **column_settings(task, columns or {})}
     if freeze:
         _check_network("--freeze", task, model)
         overrides["training.freeze"] = tuple(freeze)
-    if initialisation is None:
-        of_run = resumed_settings(Path(out), task, model, overrides) if resume and out is not None else None
-        made = of_run or make_settings(task, model, overrides, sources.data)
-        plan = Plan(task, model, sources, budget, seed, made)
+    if initialisation is not None:
+        made, ancestry = initialisation.settings(overrides, sources.data), initialisation.ancestry
     else:
-        made = initialisation.settings(overrides, sources.data)
-        plan = Plan(task, model, sources, budget, seed, made, ancestry=initialisation.ancestry)
+        made, ancestry = _settings(task, model, overrides, sources.data, resumed), ()
+    plan = Plan(task, model, sources, budget, seed, made, ancestry=ancestry)
     Runtime.check_launcher()
     if log:
         from seqloom.training.event_logs import check_event_logs
@@ -125,22 +120,40 @@ def train(
         return _train(plan, files, folder, trainer, resume, quiet, log, initialisation)
 
 
+def _resumed_plan(out: str | Path | None, resume: bool) -> Plan | None:
+    """The plan of the training to resume; None if a new one begins."""
+    return Plan.load(Path(out)) if resume and out is not None and (Path(out) / "config.toml").exists() else None
+
+
+def _settings(task: str, model: str, overrides: Mapping[str, Any], data: str, resumed: Plan | None) -> Settings:
+    """A resumed training has the settings that it has, changed by `overrides`: since it was started, the defaults may
+    have become others."""
+    if resumed is not None and (resumed.task, resumed.model) == (task, model):
+        return build(type(resumed.settings), flatten(resumed.settings), overrides)
+    return make_settings(task, model, overrides, data)
+
+
 def _initialisation(
-    initialise_from: Run | str | Path | None, task: str, model: str | None, out: str | Path | None, resume: bool
+    initialise_from: Run | str | Path | None,
+    task: str,
+    model: str | None,
+    out: str | Path | None,
+    resumed: Plan | None,
 ) -> Initialisation | None:
     """The run to initialise from, if there is one. Raises RequestError where a training is resumed without it."""
-    resumed = Path(out) if resume and out is not None and (Path(out) / "config.toml").exists() else None
     if initialise_from is None:
-        if resumed is not None and (ancestry := Plan.load(resumed).ancestry):
+        if resumed is not None and resumed.ancestry:
             raise RequestError(
-                "the training was initialised from another run", where=str(out), expected=f"--from {ancestry[0].run}"
+                "the training was initialised from another run",
+                where=str(out),
+                expected=f"--from {resumed.ancestry[0].run}",
             )
         return None
     from seqloom.run.initialisation import Initialisation
 
     folder = initialise_from.folder if isinstance(initialise_from, Run) else Path(initialise_from)
-    if resumed is not None:
-        return Initialisation.resumed(resumed, folder, task, model)
+    if resumed is not None and out is not None:
+        return Initialisation.resumed(Path(out), resumed, folder, task, model)
     return Initialisation.from_run(folder, task, model)
 
 
@@ -156,12 +169,11 @@ def _replay_source(
     if replay is None:
         return ()
     data, share = replay
-    if initialisation is not None:
-        _check_network("--replay", task=initialisation.task, model=initialisation.model)
-    else:
+    if initialisation is None:
         raise RequestError(
             "data is replayed only with a run to initialise from", where="--replay", expected="also --from RUN"
         )
+    _check_network("--replay", task=initialisation.task, model=initialisation.model)
     if not 0 < share < 1:
         raise RequestError("the share of replayed data is out of range", where="--replay", got=share, expected="0 to 1")
     return path_of(data, cache_folder()), share
@@ -234,7 +246,7 @@ def _train(
         stack.close()  # ends the progress bar and the logs; those who watch are told until the summary is written
         if is_first:
             live.evaluate()
-            _summarise(run, progress, corpus, used)
+            summarise(run, progress, corpus, used)
     trainer.processes.barrier()
     return run
 
@@ -259,33 +271,3 @@ def _check_codec(folder: Path, recipe: Recipe[Any, Any] | CustomRecipe, corpus: 
         raise RequestError(
             "the data is no longer what the run was trained on", where=str(folder), hint="give another --out"
         )
-
-
-def _summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any], used: Mapping[str, float]) -> None:
-    """Scores the best weights on the validation and test data and writes `summary.json` and the card. `used`: the
-    processor time and share of the training."""
-    score = run.task.score(corpus.valid)
-    valid, test = run.evaluate(corpus.valid), run.evaluate(corpus.test) if corpus.test is not None else None
-    summary = {
-        "task": run.plan.task,
-        "model": run.plan.model,
-        "seed": run.plan.seed,
-        "finished": progress.finished,
-        "parameters": run.num_parameters(),
-        **corpus.codec.facts(),
-        "updates": progress.updates,
-        "best_updates": progress.best_updates,
-        "seconds": round(progress.seconds, 3),
-        "targets_per_second": round(progress.targets_per_second(), 1),
-        "peak_memory_bytes": peak_memory_bytes(),
-        "threads": num_threads(),
-        **used,
-        "score": score.name,
-        "lower_is_better": score.lower_is_better,
-        "valid": valid,
-        "test": test,
-    }
-    if corpus.replay is not None:
-        summary["replay"] = run.evaluate(corpus.replay.valid)
-    write_atomic(run.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-    write_card(run, corpus)
