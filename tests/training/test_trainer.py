@@ -24,6 +24,7 @@ from seqloom.training.budget import Progress
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.gradients import GradientTrainer
 from tests.support.small_runs import assert_same_run, rows, signal_after, train_small
+from tests.support.texts import write_text
 
 PLAIN = {
     "training__precision": "float32",  # sums in bfloat16 depend on what is summed together
@@ -257,34 +258,41 @@ def test_large_validation_data_is_read_less_often(tmp_path: Path, monkeypatch: p
     assert [row["updates"] for row in rows(tmp_path / "run")] == [20, 40, 60, 80, 100]
 
 
-def test_a_short_run_validates_only_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock by which an update takes a second, and the first validation would take a third of the budget."""
-    now, step = [0.0], GradientTrainer.step
+class Clock:
+    """A clock that tells the seconds it was set to."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock by which an update takes a second."""
+    clock, step = Clock(), GradientTrainer.step
 
     def slow(self: GradientTrainer, *arguments: Any) -> None:
-        now[0] += 1.0
+        clock.seconds += 1.0
         step(self, *arguments)
 
-    train_small(tmp_path / "text-only", updates=1)
-    monkeypatch.setattr("seqloom.training.loop.time.monotonic", lambda: now[0])
     monkeypatch.setattr(GradientTrainer, "step", slow)
+    return clock
+
+
+def test_a_short_run_validates_only_at_its_end(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first validation would take a third of the budget."""
+    monkeypatch.setattr("seqloom.training.loop.time.monotonic", clock)
     monkeypatch.setattr(GradientTrainer, "evaluation_steps", lambda _: 10)
-    text, out = str(tmp_path / "text.txt"), tmp_path / "run"
+    text, out = write_text(tmp_path / "text.txt", lines=60), tmp_path / "run"
     seqloom.train("language-model", text, model="ar", minutes=0.5, out=out, quiet=True, settings={"embedding.dim": 8})
     assert [row["updates"] for row in rows(out)] == [30]
 
 
-def test_freed_memory_is_returned_when_it_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock by which an update takes a second."""
-    now, returns, step = [0.0], [], GradientTrainer.step
-
-    def slow(self: GradientTrainer, *arguments: Any) -> None:
-        now[0] += 1.0
-        step(self, *arguments)
-
-    monkeypatch.setattr(GradientTrainer, "step", slow)
-    monkeypatch.setattr("seqloom.training.gradients.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("seqloom.training.gradients.return_freed_memory", lambda: returns.append(now[0]))
+def test_freed_memory_is_returned_when_it_is_due(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    returns: list[float] = []
+    monkeypatch.setattr("seqloom.training.gradients.time.monotonic", clock)
+    monkeypatch.setattr("seqloom.training.gradients.return_freed_memory", lambda: returns.append(clock()))
     train_small(tmp_path / "run", model="ar", updates=25)
     assert returns == [10.0, 20.0]
 
@@ -301,28 +309,20 @@ def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
     assert [row["targets"] for row in metrics] == sorted(row["targets"] for row in metrics)
 
 
-def test_a_budget_of_minutes_counts_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock that only validation moves, validation alone spends the budget."""
-    now = [0.0]
-    monkeypatch.setattr("seqloom.training.loop.time.monotonic", lambda: now[0])
-    original, measure = GradientTrainer.step, GradientTrainer.measure
-
-    def step(self: GradientTrainer, *arguments: Any) -> None:
-        now[0] += 1.0
-        original(self, *arguments)
+def test_a_budget_of_minutes_counts_validation(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validation takes 7 seconds."""
+    measure = GradientTrainer.measure
 
     def slow(self: GradientTrainer) -> Any:
-        now[0] += 7.0
+        clock.seconds += 7.0
         return measure(self)
 
-    monkeypatch.setattr(GradientTrainer, "step", step)
+    monkeypatch.setattr("seqloom.training.loop.time.monotonic", clock)
     monkeypatch.setattr(GradientTrainer, "measure", slow)
-    train_small(tmp_path / "text-only", updates=1)
-    now[0] = 0.0
     settings = {"model.hidden_size": 8, "embedding.dim": 8, "training.evaluations": 20}
     run = seqloom.train(
         "language-model",
-        str(tmp_path / "text.txt"),
+        write_text(tmp_path / "text.txt", lines=60),
         model="lstm",
         minutes=10,
         out=tmp_path / "run",

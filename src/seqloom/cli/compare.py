@@ -135,11 +135,10 @@ def _check_runs(folders: list[str], context: typer.Context) -> None:
             raise RequestError(
                 "this is not the folder of a run", where=folder, expected="TASK DATA, or RUN RUN ... DATA"
             )
-    for option in context.params.keys() - _OPTIONS_OF_RUNS:
-        source = context.get_parameter_source(option)
-        if source is not None and source.name == "COMMANDLINE":
-            name = next(part for part in context.command.params if part.name == option).opts[0]
-            raise RequestError("finished runs are compared as they are", where=name, hint="leave it out")
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name not in _OPTIONS_OF_RUNS and source is not None and source.name == "COMMANDLINE":
+            raise RequestError("finished runs are compared as they are", where=option.opts[0], hint="leave it out")
 
 
 def _print(comparison: Comparison, json: bool) -> None:

@@ -183,14 +183,15 @@ def predict(
             "only runs of forecast have a horizon and tables", where=str(run), got=f"a run of {loaded.plan.task}"
         )
     file = file or "-"
-    if online and isinstance(loaded.task, Listens):
-        from seqloom.cli.transcribe import print_online
-
-        refuse_unknown(changes | ({"columns": columns} if columns else {}), (), f"{loaded.plan.task} --online")
-        print_online(loaded, file, rate, json)
-        return
     if online:
-        _answer_online(loaded, file, [*changes, *(["json"] if json else []), *(["columns"] if columns else [])])
+        others = [*changes, *(["columns"] if columns else [])]
+        if isinstance(loaded.task, Listens):
+            from seqloom.cli.transcribe import print_online
+
+            refuse_unknown(others, (), f"{loaded.plan.task} --online")
+            print_online(loaded, file, rate, json)
+        else:
+            _answer_online(loaded, file, [*others, *(["json"] if json else [])])
         return
     shown = _as_json if json else _as_text(proba, n_best is not None and n_best > 1)
     aligned = []
