@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,15 @@ hypothesis.settings.register_profile("seqloom", deadline=None, max_examples=30, 
 hypothesis.settings.load_profile("seqloom")
 torch.set_num_threads(1)
 set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _disk() -> Iterator[None]:
+    """Small trainings wait as long for the disk as they compute. Whether bytes have reached it shows only after the
+    power fails; tests of faults wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,11 @@ def _no_warnings_as_errors(recwarn: pytest.WarningsRecorder) -> None:
     """Broken data is warned of."""
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _disk() -> None:
+    """What is killed here waits for the disk, as it does for users."""
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if campaign.counts:
         terminalreporter.write_line(f"faults: {campaign.summary()}")

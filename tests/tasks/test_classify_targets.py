@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def sets(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data: dict[str, str]) -> seqloom.Run:
     return shared_labelled_run(
         tmp_path_factory, model=request.param, data=data["labels"], data__target="labels", updates=80,
-        training__learning_rate=0.03,
+        training__learning_rate=0.03, training__checkpoint_seconds=3600,
     )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def sets(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def numbers(tmp_path_factory: pytest.TempPathFactory, data: dict[str, str]) -> seqloom.Run:
     return shared_labelled_run(
         tmp_path_factory, model="gru", data=data["number"], data__target="number", updates=80,
-        training__learning_rate=0.03,
+        training__learning_rate=0.03, training__checkpoint_seconds=3600,
     )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def test_reported_scores_are_those_of_the_answers(
         signal_after(monkeypatch, updates=12)
     run = seqloom.train(
         case.like.partition(" ")[0], data, model=small.model, valid=valid, updates=20, out=tmp_path / "run",
-        threads=1, quiet=True, settings={**small.settings, **case.settings},
+        threads=1, quiet=True, settings={**small.settings, **case.settings, "training.checkpoint_seconds": 3600},
     )  # fmt: skip
     summary = run.summary
     assert summary["finished"] is not interrupted
