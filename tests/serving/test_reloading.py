@@ -200,4 +200,6 @@ def test_the_page_says_which_weights_answer(folder: Path) -> None:
         _save_others(folder)
         page.locator(".about", has_not_text="2001").wait_for()
         assert page.input_value("textarea") == "the cat"
+        page.get_by_role("tab", name="Write").click()  # which makes the panel again
+        assert "2001" not in page.locator(".about").inner_text()
         browser.close()

@@ -46,11 +46,16 @@ async function main() {
     if (document.hidden) return;
     const now = await dataOf("/v1/models").catch(() => models);
     if (JSON.stringify(now) === JSON.stringify(models)) return;
-    if (now.length !== models.length) makeTabs(now, trainings);
-    models = now;
-    for (const line of document.querySelectorAll(".about")) showFacts(line, models.find((model) => model.id === line.dataset.model));
+    const before = models;
+    models = now.map((model) => Object.assign(named(before, model.id) ?? {}, model)); // the objects that panels hold
+    if (models.length !== before.length) makeTabs(models, trainings);
+    for (const line of document.querySelectorAll(".about")) showFacts(line, named(models, line.dataset.model));
     showReports(models);
   }, LOOKS_MILLISECONDS);
+}
+
+function named(models, id) {
+  return models.find((model) => model.id === id);
 }
 
 function hashOf(name) {
