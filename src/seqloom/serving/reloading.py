@@ -6,11 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from typing import Any
 
 from seqloom.errors import SeqloomError
 from seqloom.serving.hosted import Hosted
-from seqloom.serving.saved_files import saved_state
+from seqloom.serving.saved_files import Files, saved_files
 from seqloom_portable.errors import PortableError
 
 _log = logging.getLogger("seqloom.serving")
@@ -24,8 +23,8 @@ class Reloading:
         self, folders: Mapping[str, Path], open_model: Callable[[Path, str], Hosted], seconds: float = 1.0
     ) -> None:
         self._folders, self._open, self._seconds = folders, open_model, seconds
-        self._seen: dict[str, Any] = {}
-        self._refused: dict[str, Any] = {}
+        self._seen: dict[str, Files | None] = {}
+        self._refused: dict[str, Files | None] = {}
 
     async def follow(self, models: MutableMapping[str, Hosted]) -> None:
         """Replaces models until it is cancelled. A request is answered by the model with which it began."""
@@ -37,8 +36,7 @@ class Reloading:
 
     def _is_saved_anew(self, name: str, folder: Path, model: Hosted | None) -> bool:
         """Whether the files are others than those of the model, and nobody has written them since the last look."""
-        saved = saved_state(folder)
-        files = saved and saved.files
+        files = saved_files(folder)
         before, self._seen[name] = self._seen.get(name), files
         served = model.saved.files if model is not None and model.saved is not None else None
         return files is not None and files == before and files not in (served, self._refused.get(name))

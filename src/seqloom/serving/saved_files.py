@@ -16,26 +16,37 @@ _WEIGHTS = ("model.safetensors", MANIFEST)
 """Of a run, and of an exported model."""
 
 
-class Saved(NamedTuple):
-    """`files`: the name, inode, time of change and size of each. `seconds`: when the weights were saved, since 1970.
-    `updates`: after how many updates of the training; None where that is unknown."""
+Files = tuple[tuple[str, int, int, int], ...]
+"""The name, inode, time of change in nanoseconds since 1970 and size of each file."""
 
-    files: tuple[tuple[str, int, int, int], ...]
+
+class Saved(NamedTuple):
+    """The `files` of a model. `seconds`: when the weights were saved, since 1970. `updates`: after how many updates of
+    the training; None where that is unknown."""
+
+    files: Files
     seconds: float
     updates: int | None
 
 
 def saved_state(folder: Path) -> Saved | None:
+    """None as for `saved_files`."""
+    files = saved_files(folder)
+    if files is None:
+        return None
+    changed = max(nanoseconds for name, _, nanoseconds, _ in files if name in _WEIGHTS)
+    return Saved(files, changed / 1e9, _updates(folder))
+
+
+def saved_files(folder: Path) -> Files | None:
     """None where there are no weights, or the folder is being replaced."""
     try:
         statuses = {path.name: path.stat() for path in folder.iterdir() if _is_of_the_model(path)}
     except OSError:
         return None
-    times = [statuses[name].st_mtime for name in _WEIGHTS if name in statuses]
-    if not times:
+    if statuses.keys().isdisjoint(_WEIGHTS):
         return None
-    files = tuple(sorted((name, s.st_ino, s.st_mtime_ns, s.st_size) for name, s in statuses.items()))
-    return Saved(files, max(times), _updates(folder))
+    return tuple(sorted((name, s.st_ino, s.st_mtime_ns, s.st_size) for name, s in statuses.items()))
 
 
 def _is_of_the_model(path: Path) -> bool:
