@@ -73,6 +73,10 @@ def test_columns_of_labels_hold_yes_and_no(tmp_path: Path) -> None:
         list(labelled(str(path), "label=a+b,text=text", "labels"))
     with pytest.raises(RequestError, match="'x'"):
         list(labelled(str(path), "label=a+x,text=text", "labels"))
+    path.write_text("x,a,b\n1,1,0\n")
+    for columns in ("label=3-2", "label=3-2,text=1"):
+        with pytest.raises(RequestError, match="range of columns is empty"):
+            list(labelled(str(path), columns, "labels"))
 
 
 def test_a_column_of_the_label_beside_numbers(tmp_path: Path) -> None:

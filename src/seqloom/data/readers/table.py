@@ -96,15 +96,11 @@ def _columns(
     width = len((header or first).cells)
     names = [name.lower() for name in header.cells] if header else []
     series = next((i for i, name in enumerate(names) if name in SERIES_NAMES), None)
-    label, labels = _chosen(label_choice, header.cells if header else [str(i + 1) for i in range(width)], labelled)
-    if not label_choice:
-        label = next((i for i, name in enumerate(names) if name in label_names), None)
+    label, labels = next((i for i, name in enumerate(names) if name in label_names), None), dict[str, int]()
+    if label_choice:
+        label, labels = _chosen(label_choice, header.cells if header else [str(i + 1) for i in range(width)], labelled)
     # Without a name, the last column is the label; where no label is needed, only if it is not a number.
-    if (
-        not label_choice
-        and label is None
-        and (labelled or (len(first.cells) == width and not is_number(first.cells[-1])))
-    ):
+    elif label is None and (labelled or (len(first.cells) == width and not is_number(first.cells[-1]))):
         label = width - 1
     numbers = tuple(i for i in range(width) if i not in (label, series, *labels.values()))
     if not numbers:
@@ -119,8 +115,6 @@ def _columns(
 
 def _chosen(choice: str, names: Sequence[str], labelled: bool) -> tuple[int | None, dict[str, int]]:
     """The chosen column of the label, or those of several labels. What is only an input may lack them."""
-    if not choice:
-        return None, {}
     try:
         several = several_columns(choice, names)
         return (

@@ -218,7 +218,7 @@ def cell_text(row: TableRow, place: int, joined: str = " ") -> str:
 
 def several_columns(choice: str, names: Sequence[str]) -> dict[str, int] | None:
     """The positions of the columns of a choice of several by name, such as `2+5`, `3-8` or `sports+politics`; None if
-    it is one column. Raises RequestError for a column that does not exist."""
+    it is one column. Raises RequestError for a column that does not exist, and a range without any."""
     if choice in names or not names_several(choice):
         return None
     places = []
@@ -226,6 +226,8 @@ def several_columns(choice: str, names: Sequence[str]) -> dict[str, int] | None:
         first, dash, last = part.partition("-")
         if part not in names and dash and first.isdigit() and last.isdigit():
             ends = [column_place("label", number, names, len(names), "the columns") for number in (first, last)]
+            if ends[0] > ends[1]:
+                raise RequestError("a range of columns is empty", where="columns", got=part, expected=f"{last}-{first}")
             places += list(range(ends[0], ends[1] + 1))
         else:
             places.append(column_place("label", part.strip(), names, len(names), "the columns"))
