@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,3 +41,8 @@ class Alignment:
         """The `source` and `target` tokens, and the `weights` with four decimals, one list for each target token."""
         weights = [[round(weight, 4) for weight in row] for row in self.matrix().tolist()]
         return {"source": list(self.source), "target": list(self.target), "weights": weights}
+
+
+def with_alignment(plain: Mapping[str, Any], alignment: Alignment | None) -> dict[str, Any]:
+    """An answer for JSON, with its alignment if there is one."""
+    return {**plain} if alignment is None else {**plain, "alignment": alignment.to_json()}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqloom.decoding.alignment import Alignment
+from seqloom.decoding.alignment import Alignment, with_alignment
 from seqloom.decoding.batching import Source, padded_source, run_in_batches
 from seqloom.models.class_model import ClassModel
 
@@ -32,8 +32,8 @@ class Decision(NamedTuple):
     alignment: Alignment | None = None
 
     def to_json(self) -> dict[str, Any]:
-        plain: dict[str, Any] = {"label": self.text, "probability": round(self.probability, 6)}
-        return plain if self.alignment is None else plain | {"alignment": self.alignment.to_json()}
+        plain = {"label": self.text, "probability": round(self.probability, 6)}
+        return with_alignment(plain, self.alignment)
 
 
 class LabelSet(NamedTuple):
@@ -48,8 +48,8 @@ class LabelSet(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         rounded = {label: round(probability, 6) for label, probability in self.probabilities.items()}
-        plain: dict[str, Any] = {"labels": list(self.labels), "probabilities": rounded}
-        return plain if self.alignment is None else plain | {"alignment": self.alignment.to_json()}
+        plain = {"labels": list(self.labels), "probabilities": rounded}
+        return with_alignment(plain, self.alignment)
 
 
 class Number(NamedTuple):
@@ -61,8 +61,8 @@ class Number(NamedTuple):
     alignment: Alignment | None = None
 
     def to_json(self) -> dict[str, Any]:
-        plain: dict[str, Any] = {"number": self.number}
-        return plain if self.alignment is None else plain | {"alignment": self.alignment.to_json()}
+        plain = {"number": self.number}
+        return with_alignment(plain, self.alignment)
 
 
 class Decided(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from seqloom.data.tokenizer import EOS, SPECIALS, UNK, Tokenizer, shown_token
-from seqloom.decoding.alignment import Alignment
+from seqloom.decoding.alignment import Alignment, with_alignment
 from seqloom.decoding.search_options import Constraints, Search
 from seqloom.decoding.transduce import transduce
 from seqloom.errors import RequestError
@@ -27,8 +27,8 @@ class Translation(NamedTuple):
     alignment: Alignment | None = None
 
     def to_json(self) -> dict[str, Any]:
-        plain: dict[str, Any] = {"text": self.text, "log_prob": self.log_prob, "score": self.score}
-        return plain if self.alignment is None else plain | {"alignment": self.alignment.to_json()}
+        plain = {"text": self.text, "log_prob": self.log_prob, "score": self.score}
+        return with_alignment(plain, self.alignment)
 
 
 class Translator(NamedTuple):
