@@ -105,6 +105,7 @@ def test_every_task_is_explained(train: Callable[[Path], tuple[seqloom.Run, str]
     assert explanation.verdict
     (measured,) = explanation.measured
     assert measured.curve is not None
+    assert (measured.chance is not None) == (run.plan.task in ("classify", "tag"))
     assert measured.attribution is not None
     assert measured.attribution.error <= 0.02 or abs(measured.attribution.difference) < 1e-3
     assert len(measured.attribution.weights) == len(measured.attribution.names)

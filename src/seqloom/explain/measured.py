@@ -25,7 +25,7 @@ from seqloom.explain.measures.source_length import SourceLength, source_length, 
 from seqloom.explain.measures.untrained import untrained
 from seqloom.explain.measures.weight_gradients import WeightGradient, weight_gradients
 from seqloom.explain.probes.make import make_probe
-from seqloom.explain.probes.probe import NetworkProbe, whole_sequences
+from seqloom.explain.probes.probe import NetworkProbe, Probe, whole_sequences
 from seqloom.explain.probes.translate import PairContexts, SourceContexts
 from seqloom.metrics.by_length import LengthScores
 from seqloom.run import Run
@@ -124,10 +124,9 @@ def _of_network(run: Run, probe: NetworkProbe, example: int | None, text: str | 
     }
 
 
-def _chance(probe: Any) -> float | None:
+def _chance(probe: Probe) -> float | None:
     """The entropy of the classes of the examples, or of the tags, in nats."""
-    labels = getattr(probe, "class_ids", getattr(probe, "tags", None))
-    if labels is None:
+    if probe.answers is None:
         return None
-    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    shares = np.unique(probe.answers, return_counts=True)[1] / len(probe.answers)
     return float(-(shares * np.log(shares)).sum())

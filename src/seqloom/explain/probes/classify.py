@@ -49,7 +49,7 @@ class ClassifiedContexts(Probe):
         numbers = known[spread(len(known), EXAMPLES)]
         self.targets = torch.from_numpy(data.codec.targets.batch(data.targets.rows(numbers)))
         if kind == "class":
-            self.class_ids = np.asarray(data.class_ids)[numbers]
+            self.answers = np.asarray(data.class_ids)[numbers]
         elif kind == "number":
             self.score = "squared error per example, in variances"
         self.rows: list[NDArray[Any]] = [self.cut(np.asarray(row)) for row in data.sources.rows(numbers)]

@@ -34,6 +34,8 @@ class Probe(ABC):
     longest: int
     smallest: int = 0
     """Elements of the shortest context that the model can be given."""
+    answers: NDArray[np.int64] | None = None
+    """(examples,): their classes or tags; None where there is no fixed set of answers."""
 
     @abstractmethod
     def losses(self, context: int) -> Float[NDArray[np.float64], " examples"]:

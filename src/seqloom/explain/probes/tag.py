@@ -26,6 +26,7 @@ class TaggedContexts(NetworkProbe):
 
     unit: ClassVar[str] = "words"
     score: str = "nats per word"
+    answers: NDArray[np.int64]
 
     def __init__(self, trained: Trained, data: TaggedFile) -> None:
         self.network: Tagger = trained.model
@@ -40,7 +41,7 @@ class TaggedContexts(NetworkProbe):
         sentences = np.searchsorted(data.starts, places, side="right") - 1
         self.rows = data.rows(sentences)
         self.words = places - np.asarray(data.starts)[sentences]
-        self.tags = np.asarray(data.tags)[places].astype(np.int64)
+        self.answers = np.asarray(data.tags)[places].astype(np.int64)
         self.longest = max(1, max(max(i, len(row) - 1 - i) for i, row in zip(self.words, self.rows, strict=True)))
 
     @torch.no_grad()
@@ -52,7 +53,7 @@ class TaggedContexts(NetworkProbe):
         emissions = self.network(batch.inputs, batch.forms, batch.lengths)
         probabilities = self.network.output.probabilities(emissions, batch.lengths)
         places = torch.from_numpy(self.words - firsts).to(self.device)
-        of_tags = probabilities[torch.arange(len(rows), device=self.device), places, torch.from_numpy(self.tags)]
+        of_tags = probabilities[torch.arange(len(rows), device=self.device), places, torch.from_numpy(self.answers)]
         return -of_tags.double().clamp(min=1e-12).log().numpy(force=True)
 
     def end_loss(self, network: nn.Module, at_start: bool = False) -> EndLoss:
