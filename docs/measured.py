@@ -91,7 +91,8 @@ def serving() -> str:
         table(("clients", "sentences per second", "ratio", "99th percentile"), rows)
         + "\n\n"
         + _ctranslate2(measured["ctranslate2"])
-        + f"\n\nA server of a classifier holds {first:.0f} MB after 1,000 requests and {last:.0f} MB after 10,000.\n"
+        + f"\n\nA server of one model (`{measured['memory']['model']}`) holds {first:.0f} MB after 1,000 requests\n"
+        f"and {last:.0f} MB after 10,000.\n"
         f"A server of two language models of {sizes} MB answers {ready:.1f} s after the command, the first request of\n"
         f"each within {answered:.2f} s."
     )
