@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 import seqloom
-from seqloom.config import flatten, parse_assignments
+from seqloom.config import parse_assignments
 from seqloom.explain.explanation import _plain, explain
 from seqloom.explain.findings import Finding
 from seqloom.explain.measured import Measured
 from seqloom.explain.measures.count_models import back_off
 from seqloom.explain.measures.memory_length import curve_of
 from seqloom.explain.prescriptions import _CURES, context_prescriptions, prescribe, prescriptions, scaled
+from seqloom.explain.probes.make import make_probe
 from seqloom.explain.trials import Trial, try_prescriptions, works
 from seqloom.files import make_folder
 from seqloom.models.ngram.model import NgramModel
@@ -247,14 +248,17 @@ def test_a_prescription_changes_something(tmp_path: Path) -> None:
 
 
 def test_context_is_prescribed_where_a_model_uses_all_or_little_of_it(tmp_path: Path) -> None:
-    run, _ = text_run(tmp_path, "ngram", **{"model.order": 7})
-    settings = flatten(run.plan.settings)
+    run, data = text_run(tmp_path, "ngram", **{"model.order": 7})
+    probe = make_probe(run, run.read(data))
+    assert probe is not None
+    limit = probe.limit
+    assert limit == ("model.order", 6, 1)
 
     def orders(memory: int) -> list[Any]:
         """That are prescribed where the model uses `memory` of its 6 tokens."""
         losses = np.stack([max(memory - k, 0) + np.linspace(0, 1e-3, 50) for k in range(7)])
         curve = curve_of(list(range(7)), losses, "tokens", "nats")
-        measured = Measured("ngram", "language-model", "ngram", settings, {}, curve=curve)
+        measured = Measured("ngram", "language-model", "ngram", {}, {}, curve=curve, limit=limit)
         return [p.changes["model.order"] for p in context_prescriptions(run, measured)]
 
     assert (orders(6), orders(3), orders(1)) == ([13], [], [3])

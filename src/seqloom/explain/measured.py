@@ -11,7 +11,7 @@ import torch
 from seqloom.config import flatten
 from seqloom.data.token_file import TokenFile
 from seqloom.decoding.alignment import Alignment
-from seqloom.explain.measures.attention_heads import HeadMeans, attention_heads, has_self_attention
+from seqloom.explain.measures.attention_heads import HeadMeans, attention_heads
 from seqloom.explain.measures.attribution import Attribution, integrated_gradients
 from seqloom.explain.measures.dependence import Dependence, LongerContext, dependence, longer_context
 from seqloom.explain.measures.dynamics import Dynamics, dynamics
@@ -25,19 +25,20 @@ from seqloom.explain.measures.source_length import SourceLength, source_length, 
 from seqloom.explain.measures.untrained import untrained
 from seqloom.explain.measures.weight_gradients import WeightGradient, weight_gradients
 from seqloom.explain.probes.make import make_probe
-from seqloom.explain.probes.probe import NetworkProbe, Probe, whole_sequences
+from seqloom.explain.probes.probe import ContextLimit, NetworkProbe, Probe, whole_sequences
 from seqloom.explain.probes.translate import PairContexts, SourceContexts
 from seqloom.metrics.by_length import LengthScores
+from seqloom.nn.attention.multi_head import has_self_attention
 from seqloom.run import Run
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`reach_before`: of the untrained weights, which follow from the seed. `longer`: what a context beyond the horizon
-    of truncated back-propagation holds. `chance`: the loss of the frequencies of the answers alone, where it is known.
-    What a model does not have is empty or None.
-    `translations`: the scores of greedy search by the length of the source.
-    `examples_are_probed`: whether single examples were looked into, beside the training."""
+    """`limit`: the setting that limits the contexts of the model. `reach_before`: of the untrained weights, which
+    follow from the seed. `longer`: what a context beyond the horizon of truncated back-propagation holds. `chance`: the
+    loss of the frequencies of the answers alone, where it is known. `translations`: the scores of greedy search by the
+    length of the source. `examples_are_probed`: whether single examples were looked into, beside the training. What a
+    model does not have is empty or None."""
 
     name: str
     task: str
@@ -45,6 +46,7 @@ class Measured:
     settings: dict[str, Any]
     score: dict[str, Any]
     curve: MemoryCurve | None = None
+    limit: ContextLimit | None = None
     reach: list[GradientReach] = field(default_factory=list)
     reach_before: list[GradientReach] = field(default_factory=list)
     inputs: GradientReach | None = None
@@ -91,7 +93,7 @@ def measure_run(run: Run, data: Any, name: str, example: int | None = None, text
         return Measured(**facts)
     facts["examples_are_probed"] = True
     facts["curve"] = memory_curve(probe) if probe.longest > max(probe.smallest, 1) else None
-    facts["chance"] = _chance(probe)
+    facts |= {"limit": probe.limit, "chance": _chance(probe)}
     if isinstance(probe, NetworkProbe):
         with whole_sequences(probe.network):
             facts |= _of_network(run, probe, example, text)

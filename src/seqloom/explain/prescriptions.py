@@ -39,7 +39,7 @@ def prescriptions(run: Run, findings: list[Finding]) -> list[Prescription]:
 
 def context_prescriptions(run: Run, measured: Measured) -> list[Prescription]:
     """More context where the model uses all that it can take, less where it uses less than a quarter of it."""
-    curve, limit = measured.curve, _context_limit(measured)
+    curve, limit = measured.curve, measured.limit
     if curve is None or limit is None or not curve.uses_context:
         return []
     name, longest, beside = limit
@@ -54,19 +54,6 @@ def context_prescriptions(run: Run, measured: Measured) -> list[Prescription]:
         return []
     prescription = prescribe(run, reason, evidence, run.plan.model, {name: length + beside})
     return [] if prescription is None else [prescription]
-
-
-def _context_limit(measured: Measured) -> tuple[str, int, int] | None:
-    """The setting of the context, its elements, and what the setting counts beside them. Only attention looks at all of
-    a horizon; a recurrent state reaches beyond it."""
-    settings = measured.settings
-    if measured.task == "language-model" and "model.order" in settings:
-        return "model.order", settings["model.order"] - 1, 1
-    if measured.task == "language-model" and measured.heads and settings["data.mode"] == "stream":
-        return "data.horizon", settings["data.horizon"], 0
-    if measured.task == "forecast" and settings.get("model.context"):
-        return "model.context", settings["model.context"], 0
-    return None
 
 
 def prescribe(

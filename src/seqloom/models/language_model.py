@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from seqloom.nn.layer import SequenceLayer, State, last_real
 from seqloom.nn.output import OutputLayer, OutputSettings, PruningThreshold
 
 
+@runtime_checkable
 class PredictsNext(Protocol):
     """What evaluation, scoring, sampling and comparison need of a language model.
 

@@ -23,7 +23,7 @@ from seqloom.models.bit_predictor import BitPredictor
 from seqloom.nn.layer import State, evaluating, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Band, Steps, Trained, TrainedModel
+from seqloom.tasks.capabilities import Band, LossMetric, Steps, Trained, TrainedModel
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
@@ -80,6 +80,7 @@ class AlgorithmTask:
     name = "algorithm"
     description = "Learn to copy, repeat, recall, predict or sort, from generated examples."
     default_model = "ntm"
+    loss_metric = LossMetric("bits_per_sequence", math.log(2))
 
     def models(self) -> Sequence[str]:
         """Every causal layer."""

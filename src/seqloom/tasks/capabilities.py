@@ -54,6 +54,20 @@ class Prediction(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
+class LossMetric(NamedTuple):
+    """The name of a metric that is a loss, and what a unit of it is in units of the training loss."""
+
+    name: str
+    unit: float = 1.0
+
+
+@runtime_checkable
+class ReportsLoss(Protocol):
+    """Has a metric that is the loss of its training on other data, so that the two can be compared."""
+
+    loss_metric: LossMetric
+
+
 class FittedSettings(Settings):
     """The settings of a fitted model, which has no settings of gradient training."""
 

@@ -35,7 +35,7 @@ from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Prediction, ShownExample, Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.capabilities import LossMetric, Prediction, ShownExample, Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.classify_answers import Answers
 from seqloom.tasks.classify_classes import ClassAnswers
 from seqloom.tasks.classify_label_sets import LabelSetAnswers
@@ -57,6 +57,7 @@ class ClassifyTask:
     name = "classify"
     description = "Predict the class, the labels or a number of a text or a sequence of numbers."
     default_model = "lstm"
+    loss_metric = LossMetric("nats_per_example")
 
     def models(self) -> Sequence[str]:
         return sorted([BOW, *layouts()])

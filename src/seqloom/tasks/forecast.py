@@ -24,7 +24,7 @@ from seqloom.models.forecasting.statistical import ETS, Theta
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.backtest import anomalies, backtest, forecast_rows, online, study
-from seqloom.tasks.capabilities import Trained, TrainedModel
+from seqloom.tasks.capabilities import LossMetric, Trained, TrainedModel
 from seqloom.tasks.forecast_settings import FittedForecastSettings, ForecastSettings
 from seqloom.tasks.task import Score
 
@@ -52,6 +52,7 @@ class ForecastTask:
     name = "forecast"
     description = "Forecast series of numbers, with intervals that cover."
     default_model = "ar"
+    loss_metric = LossMetric("loss")
 
     def models(self) -> Sequence[str]:
         return sorted([*CLOSED_FORM, *_networks().models()])

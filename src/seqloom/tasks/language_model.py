@@ -44,7 +44,7 @@ from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.storage.tensors import load_model_tensors, read_tensors
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import ShownExample, Steps, Trained, TrainedModel
+from seqloom.tasks.capabilities import LossMetric, ShownExample, Steps, Trained, TrainedModel
 from seqloom.tasks.counted_language_models import (
     COUNTED,
     counted_preset,
@@ -77,6 +77,7 @@ class LanguageModelTask:
     name = "language-model"
     description = "Predict the next token of a text, score texts and generate new ones."
     default_model = "lstm"
+    loss_metric = LossMetric("bits_per_token", math.log(2))
 
     def models(self) -> Sequence[str]:
         return sorted([*PRESETS, *COUNTED])

@@ -33,7 +33,7 @@ from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State, evaluating, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import ShownExample, Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.capabilities import LossMetric, ShownExample, Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.tag_inputs import Input, known_tags, words_of
 from seqloom.tasks.tag_settings import TagSettings, preset_of, settings_of
@@ -49,6 +49,7 @@ class TagTask:
     name = "tag"
     description = "Predict a tag for every word: part of speech, chunk or named entity."
     default_model = "bilstm"
+    loss_metric = LossMetric("nats_per_token")
 
     def models(self) -> Sequence[str]:
         """Every layer."""

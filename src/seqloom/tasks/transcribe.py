@@ -38,7 +38,7 @@ from seqloom.models.utterance_svm import UtteranceSvm
 from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.capabilities import LossMetric, Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 from seqloom.tasks.transcribe_language import Language, fit_weights, warn_of_blanks
@@ -56,6 +56,7 @@ class TranscribeTask:
     name = "transcribe"
     description = "Write the words of recordings: commands, sentences, calls."
     default_model = "bigru"
+    loss_metric = LossMetric("nats_per_token")
 
     def models(self) -> Sequence[str]:
         """Every layer with CTC, and with an attention decoder beside it."""

@@ -20,7 +20,7 @@ from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.nn.layer import State
 from seqloom.nn.output import FEW_TOKENS
 from seqloom.registry import Description
-from seqloom.tasks.capabilities import Trained, TrainedModel
+from seqloom.tasks.capabilities import LossMetric, Trained, TrainedModel
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
@@ -44,6 +44,8 @@ class DecodedTargets(NamedTuple):
 
 class TransductionTask(ABC):
     """Generates a target given a source; scored by exact match or BLEU, chrF and token error rate."""
+
+    loss_metric = LossMetric("nats_per_token")
 
     @abstractmethod
     def decoded(self, trained: Trained, data: Any, brief: bool) -> DecodedTargets:

@@ -25,7 +25,7 @@ from seqloom.models.word_vectors.model import KINDS, WordVectors
 from seqloom.models.word_vectors.settings import WordVectorSettings
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import FittedSettings, Trained
+from seqloom.tasks.capabilities import FittedSettings, LossMetric, Trained
 from seqloom.tasks.task import Score
 
 
@@ -49,6 +49,7 @@ class VectorsTask:
     name = "vectors"
     description = "Learn a vector for every frequent word from the words around it."
     default_model = "skipgram"
+    loss_metric = LossMetric("nats_per_pair")
 
     def models(self) -> Sequence[str]:
         return sorted(KINDS)

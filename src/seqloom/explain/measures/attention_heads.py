@@ -76,7 +76,3 @@ def _weights(module: SelfAttention, inputs: Tensor, rotation: Tensor, mask: Tens
     if causal:
         mask = torch.ones(time, time, dtype=torch.bool, device=scores.device).tril()
     return (scores if mask is None else scores.masked_fill(~mask, float("-inf"))).softmax(-1)
-
-
-def has_self_attention(network: nn.Module) -> bool:
-    return any(isinstance(module, SelfAttention) for module in network.modules())

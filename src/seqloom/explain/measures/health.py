@@ -14,6 +14,7 @@ from torch import nn
 from seqloom.explain.measures.noise_scale import GradientNoise
 from seqloom.explain.measures.untrained import untrained
 from seqloom.run import Run
+from seqloom.tasks.capabilities import ReportsLoss
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.training.checkpoint_folder import current_checkpoint
 from seqloom.training.gradients import decays
@@ -21,19 +22,6 @@ from seqloom.training.reports import MetricsFile
 from seqloom.training.settings import TrainingSettings
 
 _BATCHES = 8
-
-_LOSSES = {
-    "language-model": ("valid_bits_per_token", math.log(2)),
-    "translate": ("valid_nats_per_token", 1.0),
-    "classify": ("valid_nats_per_example", 1.0),
-    "tag": ("valid_nats_per_token", 1.0),
-    "forecast": ("valid_loss", 1.0),
-    "algorithm": ("valid_bits_per_sequence", math.log(2)),
-    "vectors": ("valid_nats_per_pair", 1.0),
-    "describe": ("valid_nats_per_token", 1.0),
-    "transcribe": ("valid_nats_per_token", 1.0),
-}
-"""The validation metric of each task that is a loss, and what turns it into the unit of the training loss."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +71,10 @@ class ProbeBatches(NamedTuple):
 
 def health(run: Run, data: Any) -> Health | None:
     """Of a training that took steps, with probe batches from `data` where it is a network's; None of any other."""
+    if not isinstance(run.task, ReportsLoss):
+        return None
+    name, unit = f"valid_{run.task.loss_metric.name}", run.task.loss_metric.unit
     rows = MetricsFile(run.folder).rows()
-    name, unit = _LOSSES[run.plan.task]
     rows = [row for row in rows if "train_loss" in row and isinstance(row.get(name), int | float)]
     if not rows:
         return None

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seqloom.config import flatten
 from seqloom.data.batches import Batch
 from seqloom.data.series.panel import History, SeriesData
 from seqloom.data.series.recipe import SeriesCodec
@@ -19,6 +20,7 @@ from seqloom.explain.probes.probe import (
     LONGEST,
     ROWS,
     Attributable,
+    ContextLimit,
     EndLoss,
     NetworkProbe,
     Probe,
@@ -57,6 +59,8 @@ class SeriesContexts(Probe):
         self.actual = np.stack([data.panel.of(s)[o : o + self.horizon] for s, o in self.pairs])
         self.scales = np.array([max(float(np.abs(np.diff(h.values)).mean()), 1e-12) for h in self.histories])
         self.longest = min(LONGEST, max(len(history.values) for history in self.histories))
+        context = flatten(trained.settings).get("model.context")
+        self.limit = ContextLimit("model.context", context) if context else None
 
     def losses(self, context: int) -> NDArray[np.float64]:
         cut = [cut_history(history, context) for history in self.histories]

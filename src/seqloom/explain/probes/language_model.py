@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seqloom.config import flatten
 from seqloom.data.text_codec import TextCodec
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, PAD, SOS, shown_token
@@ -18,6 +19,7 @@ from seqloom.explain.probes.probe import (
     EXAMPLES,
     LONGEST,
     Attributable,
+    ContextLimit,
     EndLoss,
     NetworkProbe,
     Probe,
@@ -27,6 +29,7 @@ from seqloom.explain.probes.probe import (
 )
 from seqloom.models.counted import CountBased
 from seqloom.models.language_model import LanguageModel, PredictsNext
+from seqloom.nn.attention.multi_head import has_self_attention
 from seqloom.nn.layer import state_tensors
 from seqloom.tasks.capabilities import Trained
 
@@ -60,6 +63,14 @@ class TokenContexts(Probe):
         if not len(self.targets):
             raise RequestError("the text is too short to cut contexts from", got=f"{len(data)} tokens")
         self.longest = max(map(len, self.contexts))
+        self.limit = self._limit(flatten(trained.settings))
+
+    def _limit(self, settings: dict[str, Any]) -> ContextLimit | None:
+        """Only attention looks at all of a horizon; a recurrent state reaches beyond it."""
+        if "model.order" in settings:
+            return ContextLimit("model.order", settings["model.order"] - 1, beside=1)
+        attends = isinstance(self.model, nn.Module) and has_self_attention(self.model)
+        return ContextLimit("data.horizon", settings["data.horizon"]) if attends and not self.by_line else None
 
     def losses(self, context: int) -> NDArray[np.float64]:
         cut = [tokens[max(len(tokens) - context, 0) :] for tokens in self.contexts]

@@ -25,13 +25,23 @@ ROWS = 64
 """Of a batch, at most."""
 
 
+class ContextLimit(NamedTuple):
+    """The `setting` that limits the contexts of a model, the `elements` that it allows, and what the setting counts
+    `beside` them."""
+
+    setting: str
+    elements: int
+    beside: int = 0
+
+
 class Probe(ABC):
     """`unit`: what an element of a context is, in the plural. `score`: what `losses` are. `longest`: the elements of
-    the longest context."""
+    the longest context. `limit`: of the model's contexts, None where nothing but the data limits them."""
 
     unit: ClassVar[str] = "tokens"
     score: str = "nats per token"
     longest: int
+    limit: ContextLimit | None = None
     smallest: int = 0
     """Elements of the shortest context that the model can be given."""
     answers: NDArray[np.int64] | None = None

@@ -42,6 +42,10 @@ class SelfAttention(nn.Module):
         return self.project_out(attended.transpose(1, 2).flatten(2)), (key, value)
 
 
+def has_self_attention(network: nn.Module) -> bool:
+    return any(isinstance(module, SelfAttention) for module in network.modules())
+
+
 class CrossAttention(nn.Module):
     """Multi-head attention to another sequence (Vaswani et al. 2017, section 3.2.3), whose keys and values are computed
     once."""
