@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,13 @@ from seqloom.explain.measures.gradient_reach import GradientReach, gradient_reac
 from seqloom.explain.measures.health import Health, health
 from seqloom.explain.measures.memory_length import MemoryCurve, memory_curve
 from seqloom.explain.measures.recurrent_trace import recurrent_layers, traced_layers
-from seqloom.explain.measures.source_length import SourceLength, source_length, translations_by_length
+from seqloom.explain.measures.source_length import (
+    Bottleneck,
+    SourceLength,
+    bottleneck,
+    source_length,
+    translations_by_length,
+)
 from seqloom.explain.measures.untrained import untrained
 from seqloom.explain.measures.weight_gradients import WeightGradient, weight_gradients
 from seqloom.explain.probes.make import make_probe
@@ -75,6 +82,17 @@ class Measured:
         if self.chance is None:
             return self.curve is not None and self.curve.gain < 0.05 * abs(self.curve.loss[0])
         return self.health is not None and min(self.health.valid, default=0.0) > 0.9 * self.chance
+
+
+def bottlenecks(measured: Sequence[Measured]) -> list[tuple[str, str, Bottleneck]]:
+    """The name of each run without attention, that of the first run with it, and what the former costs over the
+    latter by the length of the source."""
+    by_length = [(each.name, each.by_length) for each in measured if each.by_length is not None]
+    attending = next((pair for pair in by_length if pair[1].attends), None)
+    if attending is None:
+        return []
+    compared = [(name, bottleneck(lengths, attending[1])) for name, lengths in by_length if not lengths.attends]
+    return [(name, attending[0], costs) for name, costs in compared if costs is not None]
 
 
 def measure_run(run: Run, data: Any, name: str, example: int | None = None, text: str | None = None) -> Measured:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqloom.explain.findings import Finding
-from seqloom.explain.measured import Measured
-from seqloom.explain.measures.source_length import Bottleneck, bottleneck
+from seqloom.explain.measured import Measured, bottlenecks
+from seqloom.explain.measures.source_length import Bottleneck
 
 
 def sentences(names: Sequence[str], by_run: Sequence[list[Finding]]) -> list[str]:
@@ -25,25 +25,31 @@ def sentences_of_all(measured: Sequence[Measured]) -> list[str]:
 
 
 def _bottlenecks(measured: Sequence[Measured]) -> list[str]:
-    """Of each model without attention, beside the first one that has it."""
-    by_length = [(each.name, each.by_length) for each in measured if each.by_length is not None]
-    attending = next((pair for pair in by_length if pair[1].attends), None)
-    if attending is None:
-        return []
-    return [
-        _bottleneck_in_words(name, attending[0], bottleneck(lengths, attending[1]))
-        for name, lengths in by_length
-        if not lengths.attends
-    ]
+    return [_bottleneck_in_words(*compared) for compared in bottlenecks(measured)]
 
 
 def _bottleneck_in_words(name: str, attending: str, measured: Bottleneck) -> str:
-    costs = f"{measured.short:+.2g} nats per target token at the shortest sources, {measured.long:+.2g} at the longest"
-    if measured.begins is None:
-        below = f"a bottleneck, if there is one, begins below {measured.shortest:.0f} tokens"
-        return f"What {name} costs over {attending} does not rise with the length of the source: {costs}; {below}."
-    begins = f"sources of about {measured.begins:.0f} tokens"
-    return f"The bottleneck of {name} begins at {begins}: over {attending}, it costs {costs}."
+    costs = (
+        f"it costs {measured.costs[0]:+.2g} nats per target token over {attending} at the shortest sources and "
+        f"{measured.costs[-1]:+.2g} at the longest"
+    )
+    rise = measured.onset
+    if rise is None or not rise.is_real:
+        chance = "" if rise is None else f" (p = {rise.p_value:.2g})"
+        return (
+            f"Where a bottleneck of {name} begins is not seen: {costs}, which is no rise with the length of the "
+            f"source beyond chance{chance}."
+        )
+    rises = f"{costs}; it rises by {rise.slope:.2g} nats with each token"
+    if rise.from_the_shortest:
+        return (
+            f"The bottleneck of {name} begins at the shortest sources, of {rise.shortest:.0f} tokens, or below, and at "
+            f"most at {rise.high:.0f}: {rises}."
+        )
+    return (
+        f"The bottleneck of {name} begins at sources of {rise.begins:.0f} tokens (95 % interval {rise.low:.0f} to "
+        f"{rise.high:.0f}): {rises} beyond."
+    )
 
 
 def _differences(measured: Sequence[Measured]) -> list[str]:

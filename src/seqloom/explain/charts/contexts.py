@@ -7,7 +7,8 @@ from itertools import chain
 
 from seqloom.charts.lines import Line, line_chart, x_axis, y_axis
 from seqloom.explain.charts.section import MOST_BANDS, Section
-from seqloom.explain.measured import Measured
+from seqloom.explain.measured import Measured, bottlenecks
+from seqloom.explain.measures.source_length import Bottleneck
 
 
 def memory_charts(runs: Sequence[Measured]) -> Iterator[Section]:
@@ -54,7 +55,37 @@ def _by_length(runs: Sequence[Measured]) -> Iterator[Section]:
         about = "The loss of a target token by the length of its source, in groups of equal size."
         limits = "whether long sources are harder in themselves: compare with a run that has attention."
         yield Section("Bottleneck by length", line_chart("by-length", about, lines, x, y), about, limits)
+    for number, (name, attending, costs) in enumerate(bottlenecks(runs), 1):
+        yield _bottleneck(number, name, attending, costs)
     yield from _translations(runs)
+
+
+def _bottleneck(number: int, name: str, attending: str, costs: Bottleneck) -> Section:
+    """What a run costs over one with attention, and the line that is fitted to it."""
+    band = list(zip(costs.low, costs.high, strict=True))
+    lines = [Line(name, list(zip(costs.lengths, costs.costs, strict=True)), number - 1, band)]
+    about = (
+        f"What a target token costs {name} more than {attending} on the same examples, in groups of equal size with 95 "
+        "% intervals."
+    )
+    rules, rise = [], costs.onset
+    if rise is not None and rise.is_real:
+        ends = sorted({costs.lengths[0], max(rise.begins, costs.lengths[0]), costs.lengths[-1]})
+        fitted = [(x, rise.level + rise.slope * max(x - rise.begins, 0.0)) for x in ends]
+        lines.append(Line(name, fitted, number - 1, dashed=True, marks=False))
+        rules = [(rise.begins, f"rises from {rise.begins:.0f} tokens on")]
+        about += (
+            f" Dashed: a line that is level up to {rise.begins:.0f} tokens (95 % interval {rise.low:.0f} to "
+            f"{rise.high:.0f}) and rises beyond, fitted to the single examples."
+        )
+    x = x_axis(lines, "tokens of the source")
+    y = y_axis(lines, "nats per target token", also=[0.0, *chain(*band)])
+    limits = (
+        f"whether {name} would fall behind as much after a longer training, or with a larger state; translations, "
+        "which do not read the right words before, may fall behind earlier."
+    )
+    figure = line_chart(f"bottleneck-{number}", about, lines, x, y, rules)
+    return Section(f"What {name} costs over {attending}", figure, about, limits)
 
 
 def _translations(runs: Sequence[Measured]) -> Iterator[Section]:

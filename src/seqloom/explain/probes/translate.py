@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,14 @@ from seqloom.tasks.capabilities import Trained
 
 _BY_LENGTH = 1_000
 """Examples whose losses are told by the lengths of their sources."""
+
+
+class ExamplesByLength(NamedTuple):
+    """Of each example, the elements of the source, the tokens of the target, and the nats of the whole target."""
+
+    source_tokens: list[int]
+    target_tokens: list[int]
+    nats: list[float]
 
 
 class PairContexts(NetworkProbe):
@@ -81,11 +89,12 @@ class PairContexts(NetworkProbe):
     def losses(self, context: int) -> NDArray[np.float64]:
         return self._losses([self._cut(row, context) for row in self.sources], self.targets)
 
-    def losses_by_length(self) -> list[tuple[int, float]]:
-        """The length of each source in elements, and the loss of its target with the whole source."""
+    def examples_by_length(self) -> ExamplesByLength:
+        """With whole sources."""
         sources, targets = self._pairs(_BY_LENGTH)
-        losses = self._losses(sources, targets)
-        return [(self.length(row), float(loss)) for row, loss in zip(sources, losses, strict=True)]
+        tokens = list(map(len, targets))
+        nats = self._losses(sources, targets) * np.array(tokens)
+        return ExamplesByLength(list(map(self.length, sources)), tokens, nats.tolist())
 
     def _pairs(self, most: int) -> tuple[list[NDArray[Any]], list[NDArray[np.int64]]]:
         numbers = spread(self.data.num_lines, most)
