@@ -11,6 +11,7 @@ from seqloom.config import flatten
 from seqloom.errors import RequestError
 from seqloom.explain.findings import Finding
 from seqloom.explain.measured import Measured
+from seqloom.models.classifier import Classifier
 from seqloom.run import Run, make_settings
 
 
@@ -186,7 +187,12 @@ def _regularise(run: Run) -> Cures:
     names = set(flatten(run.plan.settings))
     beside_layers = {"output.dropout", "output_dropout", "embedding.dropout", "input_dropout"} & names
     dropout = dict.fromkeys(sorted(beside_layers or {"model.dropout"} & names), 0.5)
+    # A model of the single elements has less to remember examples by (Iyyer et al. 2015).
+    pooled: Cures = [
+        ("a model that does not read the order of the elements fits single examples less", "ffnn", {}, 1.0)
+    ]
     return [
+        *(pooled if isinstance(run.model, Classifier) else []),
         ("dropout holds back what fits single examples", model, dropout, 1.0),
         ("stop when nothing is gained any more", model, {"training.patience": 3}, 1.0),
     ]

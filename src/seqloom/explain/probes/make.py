@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from torch import nn
 
 from seqloom.data.descriptions import Descriptions
 from seqloom.data.labelled import LabelledData
@@ -11,42 +14,50 @@ from seqloom.data.series.panel import SeriesData
 from seqloom.data.synthetic import SyntheticData
 from seqloom.data.tagged import TaggedFile
 from seqloom.data.token_file import TokenFile
-from seqloom.explain.probes.algorithm import StepContexts
-from seqloom.explain.probes.classify import ClassifiedContexts, NetworkClassifiedContexts
-from seqloom.explain.probes.forecast import NetworkSeriesContexts, SeriesContexts
-from seqloom.explain.probes.language_model import NetworkTokenContexts, TokenContexts
 from seqloom.explain.probes.probe import Probe
-from seqloom.explain.probes.tag import TaggedContexts
-from seqloom.explain.probes.translate import SourceContexts, VectorContexts
-from seqloom.models.bit_predictor import BitPredictor
-from seqloom.models.class_model import ClassModel
-from seqloom.models.classifier import Classifier
-from seqloom.models.encoder_decoder import EncoderDecoder
-from seqloom.models.forecasting.network import ForecastNetwork
-from seqloom.models.language_model import LanguageModel, PredictsNext
-from seqloom.models.tagger import Tagger
 from seqloom.run import Run
-
-_PROBES: tuple[tuple[type, type, Any], ...] = (
-    (TokenFile, LanguageModel, NetworkTokenContexts),
-    (TokenFile, PredictsNext, TokenContexts),
-    (SeriesData, ForecastNetwork, NetworkSeriesContexts),
-    (SeriesData, object, SeriesContexts),
-    (LabelledData, Classifier, NetworkClassifiedContexts),
-    (LabelledData, ClassModel, ClassifiedContexts),
-    (TaggedFile, Tagger, TaggedContexts),
-    (Pairs, EncoderDecoder, SourceContexts),
-    (Descriptions, EncoderDecoder, VectorContexts),
-    (SyntheticData, BitPredictor, StepContexts),
-)
-"""The data that a probe cuts, the models that it examines, and the probe; the first that fits examines a run."""
+from seqloom.tasks.capabilities import Trained
 
 
 def make_probe(run: Run, data: Any) -> Probe | None:
     """The probe of a run's model on encoded `data`; None where contexts mean nothing, as to word vectors, or
     are not cut yet, as of sounds."""
-    for reads, examines, probe in _PROBES:
-        if isinstance(data, reads) and isinstance(run.model, examines):
-            made: Probe = probe(run.trained, data)
-            return made
+    probe = _probe_of(run.model, data)
+    return None if probe is None else probe(run.trained, data)
+
+
+def _probe_of(model: Any, data: Any) -> Callable[[Trained, Any], Probe] | None:
+    """Each imports what it needs alone: forecasts need much that is slow to import."""
+    if isinstance(data, TokenFile):
+        from seqloom.explain.probes.language_model import NetworkTokenContexts, TokenContexts
+        from seqloom.models.language_model import LanguageModel, PredictsNext
+
+        if isinstance(model, LanguageModel):
+            return NetworkTokenContexts
+        return TokenContexts if isinstance(model, PredictsNext) else None
+    if isinstance(data, SeriesData):
+        from seqloom.explain.probes.forecast import NetworkSeriesContexts, SeriesContexts
+
+        return NetworkSeriesContexts if isinstance(model, nn.Module) else SeriesContexts
+    if isinstance(data, LabelledData):
+        from seqloom.explain.probes.classify import ClassifiedContexts, NetworkClassifiedContexts
+        from seqloom.models.classifier import Classifier
+
+        return NetworkClassifiedContexts if isinstance(model, Classifier) else ClassifiedContexts
+    if isinstance(data, TaggedFile):
+        from seqloom.explain.probes.tag import TaggedContexts
+
+        return TaggedContexts
+    if isinstance(data, Pairs):
+        from seqloom.explain.probes.translate import SourceContexts
+
+        return SourceContexts
+    if isinstance(data, Descriptions):
+        from seqloom.explain.probes.translate import VectorContexts
+
+        return VectorContexts
+    if isinstance(data, SyntheticData):
+        from seqloom.explain.probes.algorithm import StepContexts
+
+        return StepContexts
     return None
