@@ -29,10 +29,10 @@ from seqloom.data.series.panel import History, Panel
 from seqloom.data.series.table import read_panel
 from seqloom.metrics.forecasting import ForecastScores
 from seqloom.models.forecasting.ar import Autoregressive
-from seqloom.models.forecasting.combination import AutoregressionSettings
+from seqloom.models.forecasting.ar_settings import AutoregressionSettings
 from seqloom.models.forecasting.forecast import LEVELS, Forecast
-from seqloom.models.forecasting.least_squares import CRITERIA
 from seqloom.models.forecasting.naive import Naive, NaiveSettings, SeasonalNaive
+from seqloom_portable.least_squares import CRITERIA
 
 SERIES = Path(__file__).parent.parent.parent / "shared" / "data" / "series"
 RESULTS = Path(__file__).parent / "results" / "forecast.json"

@@ -9,6 +9,7 @@ import mmap
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 from llvmlite import ir
@@ -60,6 +61,19 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return njit(cache=True, **options)(plain(function))
     except RuntimeError:  # neither the package's folder nor the user's can be written: each process compiles anew
         return njit(**options)(plain(function))
+
+
+def compiled_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """Compiled copies of the functions of a module, which call each other and not the interpreted ones."""
+    scope = dict(vars(module))
+    functions = {name: plain(value) for name, value in scope.items() if _is_of(value, module)}
+    for name, function in functions.items():
+        scope[name] = compiled(FunctionType(function.__code__, scope, name))
+    return {name: scope[name] for name in functions}
+
+
+def _is_of(value: object, module: ModuleType) -> bool:
+    return isinstance(value, FunctionType) and value.__module__ == module.__name__
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:

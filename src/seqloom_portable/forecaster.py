@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,39 +11,10 @@ from seqloom_portable.closed_form import LARGEST_LOG
 from seqloom_portable.engine import Arrays
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
+from seqloom_portable.forecast import Forecast, checked_horizon, checked_series, forecast_of
 from seqloom_portable.quantiles import calibrated, of_counts, sample
 
 _PATHS = 200
-
-
-class Forecast(NamedTuple):
-    """`point`: (horizon,), the medians; `quantiles`: (horizon, levels)."""
-
-    point: NDArray[Any]
-    quantiles: NDArray[Any]
-
-
-def checked_series(values: NDArray[Any]) -> NDArray[np.float64]:
-    """The values of a series, (steps,). Raises PortableError where they are none."""
-    series = np.asarray(values, np.float64)
-    if series.ndim != 1 or len(series) < 2 or not np.isfinite(series).all():
-        raise PortableError("a series needs at least two numbers in one row, none of them missing")
-    return series
-
-
-def checked_horizon(horizon: int | None, trained: int, recursive: bool) -> int:
-    """The steps to forecast, `trained` by default. Raises PortableError for fewer than 1, and for more than `trained`
-    unless the model is `recursive`."""
-    steps = trained if horizon is None else horizon
-    if steps < 1 or (steps > trained and not recursive):
-        raise PortableError(f"the model forecasts 1 to {trained} steps, not {steps}")
-    return steps
-
-
-def forecast_of(quantiles: NDArray[Any], median: int, series: NDArray[np.float64]) -> Forecast:
-    """The forecast after `series`; one without negative values gets no negative forecast. `median`: its column."""
-    quantiles = np.maximum(quantiles, 0) if series.min() >= 0 else quantiles
-    return Forecast(quantiles[:, median], quantiles)
 
 
 class Forecaster:
@@ -78,7 +49,20 @@ class Forecaster:
         (steps + horizon or more, columns) and `static` (columns,), as numbers scaled as in training. Only a model that
         forecasts step by step knows a `horizon` longer than its own; its sample paths are drawn from `seed`."""
         steps_ahead = checked_horizon(horizon, self.horizon, self.recursive)
-        values = checked_series(values)
+        series = checked_series(values)
+        quantiles = self.quantiles(series, past, ahead, static, steps_ahead, seed)
+        return forecast_of(Forecast(quantiles[:, self._median], quantiles), series)
+
+    def quantiles(
+        self,
+        values: NDArray[np.float64],
+        past: NDArray[Any] | None,
+        ahead: NDArray[Any] | None,
+        static: NDArray[Any] | None,
+        horizon: int,
+        seed: int,
+    ) -> NDArray[Any]:
+        """(horizon, levels): calibrated, and possibly negative."""
         steps = np.arange(len(values) - self.context, len(values))
         places = np.maximum(steps, 0)
         tables = (
@@ -93,11 +77,9 @@ class Forecaster:
             after = np.minimum(len(values) + np.arange(self.horizon), len(tables[1]) - 1)
             feeds["ahead"] = tables[1][after][None].astype(np.float32)
         if self._step is not None:
-            quantiles = self._along_paths(feeds["windows"], steps_ahead, seed)
-        else:
-            outputs, _ = self.engine(**feeds)
-            quantiles = self._of_counts(outputs) if "mean" in outputs else outputs["quantiles"][0]
-        return forecast_of(quantiles[:steps_ahead], self._median, values)
+            return self._along_paths(feeds["windows"], horizon, seed)
+        outputs, _ = self.engine(**feeds)
+        return (self._of_counts(outputs) if "mean" in outputs else outputs["quantiles"][0])[:horizon]
 
     def _of_counts(self, outputs: Arrays) -> NDArray[Any]:
         mean, dispersion = (outputs[name][0].astype(np.float64) for name in ("mean", "dispersion"))

@@ -13,6 +13,7 @@ from seqloom_portable.ctranslate2_models import CTranslate2LanguageModel, CTrans
 from seqloom_portable.describer import Describer
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
+from seqloom_portable.forecast_mixture import ForecastMixture
 from seqloom_portable.forecaster import Forecaster
 from seqloom_portable.language_model import LanguageModel, NetworkLanguageModel
 from seqloom_portable.mixture import MixtureLanguageModel
@@ -39,6 +40,7 @@ def load(folder: str | Path, threads: int = 1) -> Any:
         "ctranslate2 translator": CTranslate2Translator,
         "describer": Describer,
         "forecaster": Forecaster,
+        "mixture of forecasts": ForecastMixture,
         "tagger": Tagger,
         "translator": Translator,
         "word vectors": WordVectors,

@@ -33,6 +33,8 @@ KINDS: dict[str, tuple[str, Callable[[Path], seqloom.Run]]] = {
     "describe": ("predict", lambda folder: train_describer(folder, "gru+attention")),
     "forecast": ("forecast", lambda folder: train_forecaster(folder, "lstm")),
     "ridge": ("forecast", lambda folder: train_forecaster(folder, "ridge")),
+    "ar": ("forecast", lambda folder: train_forecaster(folder, "ar")),
+    "mixture of forecasts": ("forecast", lambda folder: train_forecaster(folder, "mix")),
     "vectors": ("embed", vectors),
     "mixture": ("score", mixture),
     "language-model": ("score", language_model("lstm")),
@@ -43,8 +45,9 @@ KINDS: dict[str, tuple[str, Callable[[Path], seqloom.Run]]] = {
 def train_forecaster(folder: Path, model: str) -> seqloom.Run:
     path = folder / "series.csv"
     path.write_text("step,value\n" + "".join(f"{step},{step % 5 + step // 10 + 1}\n" for step in range(80)))
-    settings = {"model.hidden_size": 8} if model == "lstm" else {}
-    updates = 3 if model == "lstm" else 0
+    is_network = model in ("lstm", "mix")
+    settings = {"model.hidden_size": 8} if is_network else {}
+    updates = 3 if is_network else 0
     return seqloom.train(
         "forecast", path, model=model, updates=updates, out=folder / "run", threads=1, quiet=True, settings=settings
     )

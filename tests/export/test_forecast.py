@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,12 @@ from seqloom.data.series.panel import History
 from seqloom.errors import RequestError
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
-from seqloom.export.supported import condition
 from seqloom.formats.onnx.forecast_network import student_t_polynomials
 from seqloom.models.forecasting.calibration import calibrated
 from seqloom.models.forecasting.forecast import LEVELS
 from seqloom.models.forecasting.network import ForecastNetwork, Sizes, WindowSettings
 from seqloom.nn.layer import layers
 from seqloom.serving.hosted_folder import HostedFolder
-from seqloom.tasks import tasks
 from seqloom.tasks.forecast_networks import networks
 from seqloom_portable.quantiles import of_counts
 from tests.contract.test_layers import SMALL
@@ -147,26 +146,42 @@ def test_a_folder_forecasts_like_its_run(settings: dict[str, Any], tmp_path: Pat
         model.forecast(np.array([1.0, np.nan]))
 
 
-@pytest.mark.parametrize("name", ["naive", "seasonal-naive", "drift", "ridge"])
-@pytest.mark.parametrize("past", [False, True])
-def test_forecasts_in_closed_form_need_no_graphs(name: str, past: bool, tmp_path: Path) -> None:
-    path, rng = tmp_path / "series.csv", np.random.default_rng(1)
+def daily_series(folder: Path, past: bool) -> Path:
+    """120 values with a weekly season, and a covariate that is known up to the last of them."""
+    path, rng = folder / "series.csv", np.random.default_rng(1)
     times = np.datetime64("2026-01-01") + np.arange(120)
     numbers = np.round(50 + 10 * np.sin(np.arange(120) * 2 * np.pi / 7) + rng.standard_normal(120), 3)
     heats = np.round(rng.standard_normal(120), 3)
     rows = zip(times, numbers, heats, strict=True)
     lines = [f"{time},{value},{heat}" if past else f"{time},{value}" for time, value, heat in rows]
     path.write_text("\n".join(["time,value,heat" if past else "time,value", *lines]) + "\n")
-    settings = {"data.horizon": 9, **({"data.past": "heat"} if past else {})}
-    run = seqloom.train("forecast", path, model=name, out=tmp_path / "run", threads=1, quiet=True, settings=settings)
-    exporters["onnx"](run, tmp_path / "out", ExportOptions())
-    model = seqloom_portable.load(tmp_path / "out")
-    history = run.task.panel(run.trained, str(path)).history(0, 120)  # type: ignore[attr-defined]
-    got = model.forecast(history.values, history.past if model.past_columns else None)
+    return path
+
+
+def forecasts_like_its_run(run: seqloom.Run, path: Path, folder: Path) -> tuple[Any, History]:
+    """The exported model, and the series of the file."""
+    exporters["onnx"](run, folder, ExportOptions())
+    model = seqloom_portable.load(folder)
+    history = run.task.panel(run.trained, str(path)).history(0)  # type: ignore[attr-defined]
+    covariates = [history.past] if history.past.size and getattr(model, "past_columns", 1) else []
+    got = model.forecast(history.values, *covariates, name=history.name)
     expected = list(run.forecast(path))
-    np.testing.assert_allclose(got.point, [row.mean for row in expected], rtol=1e-9)
-    np.testing.assert_allclose(got.quantiles, [row.quantiles for row in expected], rtol=1e-9)
-    assert len(expected) == model.horizon == 9
+    np.testing.assert_allclose(got.point, [row.mean for row in expected], rtol=1e-5)
+    np.testing.assert_allclose(got.quantiles, [row.quantiles for row in expected], rtol=1e-5)
+    assert len(expected) == model.horizon
+    return model, history
+
+
+@pytest.mark.parametrize(
+    ("name", "past"),
+    [(name, False) for name in ("naive", "seasonal-naive", "drift", "ridge", "ar", "ets", "theta")]
+    + [("drift", True), ("ridge", True)],
+)
+def test_forecasts_in_closed_form_need_no_graphs(name: str, past: bool, tmp_path: Path) -> None:
+    path = daily_series(tmp_path, past)
+    settings = {"data.horizon": 9, **({"data.past": "heat"} if past else {}), "calibrate": name != "ets"}  # it is slow
+    run = seqloom.train("forecast", path, model=name, out=tmp_path / "run", threads=1, quiet=True, settings=settings)
+    model, history = forecasts_like_its_run(run, path, tmp_path / "out")
     if name == "ridge":
         with pytest.raises(seqloom_portable.PortableError, match="1 to 9 steps, not 10"):
             model.forecast(history.values, history.past, horizon=10)
@@ -174,10 +189,39 @@ def test_forecasts_in_closed_form_need_no_graphs(name: str, past: bool, tmp_path
         assert len(model.forecast(history.values, horizon=30).point) == 30
     if not model.past_columns:
         hosted = HostedFolder("", tmp_path / "out", threads=1)
-        np.testing.assert_array_equal([step["mean"] for step in hosted.forecast(numbers.tolist(), 0)], got.point)
+        got = [step["mean"] for step in hosted.forecast(history.values.tolist(), 0)]
+        np.testing.assert_array_equal(got, model.forecast(history.values).point)
 
 
-def test_models_that_fit_anew_at_each_forecast_stay() -> None:
-    assert {name for name in tasks["forecast"].models() if condition("onnx", "forecast", name) is None} == {
-        "ar", "ets", "mix", "theta",
-    }  # fmt: skip
+def test_mixtures_weigh_their_parts(tmp_path: Path) -> None:
+    path = daily_series(tmp_path, past=True)
+    settings = {"data.horizon": 4, "model.hidden_size": 8, "mixture.classics": "ar,seasonal-naive,theta"}
+    settings |= {"data.past": "heat"}
+    run = seqloom.train(
+        "forecast", path, model="mix", updates=3, out=tmp_path / "run", threads=1, quiet=True, settings=settings
+    )
+    assert (run.model.weights > 0).all()
+    model, history = forecasts_like_its_run(run, path, tmp_path / "out")
+    with pytest.raises(seqloom_portable.PortableError, match="1 to 4 steps, not 5"):
+        model.forecast(history.values, history.past, horizon=5)
+
+
+def test_options_of_autoregressions_leave_with_them(tmp_path: Path) -> None:
+    path = daily_series(tmp_path, past=False)
+    settings = {"model.combine": False, "model.transform": "log", "model.criterion": "bic", "model.max_lags": 3}
+    run = seqloom.train("forecast", path, model="ar", out=tmp_path / "run", threads=1, quiet=True, settings=settings)
+    forecasts_like_its_run(run, path, tmp_path / "out")
+
+
+def test_without_the_library_statistical_models_say_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = daily_series(tmp_path, past=False)
+    run = seqloom.train("forecast", path, model="theta", out=tmp_path / "run", threads=1, quiet=True)
+    exporters["onnx"](run, tmp_path / "out", ExportOptions())
+    model = seqloom_portable.load(tmp_path / "out")
+    monkeypatch.setitem(sys.modules, "statsforecast.models", None)
+    with pytest.raises(seqloom_portable.PortableError, match=r"seqloom-portable\[forecast\]"):
+        model.forecast(np.arange(20.0))
+    with pytest.raises(RequestError, match="needs the library statsforecast"):
+        list(run.forecast(path))

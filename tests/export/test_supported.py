@@ -28,7 +28,7 @@ def test_every_registered_layer_has_a_builder(name: str) -> None:
 
 def test_every_model_of_the_tasks_of_networks_leaves() -> None:
     leaving = set(exportable("onnx"))
-    for task in ("algorithm", "classify", "describe", "language-model", "tag", "translate", "vectors"):
+    for task in ("algorithm", "classify", "describe", "forecast", "language-model", "tag", "translate", "vectors"):
         assert all((task, model) in leaving for model in tasks[task].models())
 
 

@@ -14,7 +14,7 @@ from seqloom.charts.lines import Line, line_chart
 from seqloom.charts.page import Page
 from seqloom.explain.score_tiles import TILES_STYLE, score_tiles
 from seqloom.metrics.forecasting import INTERVALS, ForecastStudy, SeriesStudy
-from seqloom.models.forecasting.combination import Coefficients
+from seqloom_portable.combination import Coefficients
 
 _STYLE = """
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-top: .75rem }

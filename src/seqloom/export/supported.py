@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqloom.tasks import tasks
-from seqloom.tasks.forecast_networks import networks
 
 _OF_TEXT = ("classify", "language-model", "tag", "translate")
 _TABLES = ("bow", "mix", "ngram")
 """Models of text that are no networks with an embedding: a page has no program for them, and they have no vectors."""
-
-_CLOSED_FORM = ("drift", "naive", "ridge", "seasonal-naive")
-"""Forecasts in closed form that numpy alone computes. The others fit a series anew at every forecast, with compiled
-loops or the library statsforecast."""
 
 FORMATS = ("onnx", "ctranslate2", "web", "arpa", "word2vec", "fasttext")
 
@@ -22,9 +17,7 @@ def condition(file_format: str, task: str, model: str) -> str | None:
     """The settings that a model needs for a format, empty if none; None if it cannot be exported in this format."""
     has_embedding = task in _OF_TEXT and model not in _TABLES
     if file_format == "onnx":
-        if task == "forecast":
-            return "" if model in (*networks(), *_CLOSED_FORM) else None
-        return "" if task in (*_OF_TEXT, "algorithm", "describe", "vectors") else None
+        return "" if task in (*_OF_TEXT, "algorithm", "describe", "forecast", "vectors") else None
     if file_format == "ctranslate2" and model == "transformer":
         needs = {"translate": "output.kind=full", "language-model": "data.mode=lines, output.kind=full"}
         return needs.get(task)

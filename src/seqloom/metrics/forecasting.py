@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from seqloom.data.series.panel import Vector
 from seqloom.metrics.example_scores import ExampleScores
-from seqloom.models.forecasting.combination import Coefficients
 from seqloom_portable.closed_form import seasonal_differences
+from seqloom_portable.combination import Coefficients
 
 INTERVALS = {50: (0.25, 0.75), 80: (0.1, 0.9), 95: (0.025, 0.975)}
 """The central intervals whose coverage is measured, in per cent, by the probabilities of their ends."""

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from seqloom.data.series.frequency import Frequency
 from seqloom.data.series.panel import Panel, all_steps
 from seqloom.models.forecasting.ar import Autoregressive
-from seqloom.models.forecasting.autoregression import Candidate, fit
+from seqloom.models.forecasting.ar_settings import AutoregressionSettings
 from seqloom.models.forecasting.calibration import NEUTRAL, calibrated, factors
-from seqloom.models.forecasting.combination import AutoregressionSettings, past_origins
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast
-from seqloom.models.forecasting.least_squares import difference, difference_polynomial
 from seqloom.models.forecasting.naive import Drift, Naive, NaiveSettings, SeasonalNaive
+from seqloom_portable.autoregression import Candidate, fit
+from seqloom_portable.combination import past_origins
+from seqloom_portable.least_squares import difference, difference_polynomial
 
 NONE = np.zeros(0, np.int64)
 PLAIN = {"transform": "none", "differences": 0, "trend": False}

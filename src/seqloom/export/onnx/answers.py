@@ -18,10 +18,10 @@ from seqloom.decoding.sampling import Sampling, generate
 from seqloom.decoding.search_options import Search
 from seqloom.decoding.transduce import transduce
 from seqloom.export.held_out import held_out_examples
-from seqloom.export.onnx.forecast_parity import check_closed_form
+from seqloom.export.onnx.forecast_parity import check_forecasts
 from seqloom.export.onnx.gate import Gate, ParityError
-from seqloom.models.forecasting.naive import Naive
-from seqloom.models.forecasting.ridge import Ridge
+from seqloom.models.forecasting.local import LocalForecaster
+from seqloom.models.forecasting.mixture import ForecastMixture
 from seqloom.models.word_vectors.model import WordVectors
 from seqloom.run import Run
 from seqloom_portable.sampling import Sampling as PortableSampling
@@ -83,8 +83,8 @@ def compare_answers(run: Run, portable: Any, data: str, gate: Gate) -> Answers:
     the gate alone."""
     if isinstance(run.model, WordVectors):
         return _compare_words(run, portable, gate)
-    if isinstance(run.model, Naive | Ridge):
-        check_closed_form(run, portable, gate)
+    if isinstance(run.model, LocalForecaster | ForecastMixture):
+        check_forecasts(run, portable, gate)
         return Answers()
     compare = _COMPARISONS.get(run.plan.task)
     if compare is None:

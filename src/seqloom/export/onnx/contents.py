@@ -21,7 +21,8 @@ from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
 from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.models.forecasting.forecast import DEVIATES, LEVELS
-from seqloom.models.forecasting.naive import Naive
+from seqloom.models.forecasting.local import LocalForecaster
+from seqloom.models.forecasting.mixture import CLASSICS, ForecastMixture
 from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.forecasting.ridge import Ridge
 from seqloom.models.language_model import LanguageModel
@@ -90,9 +91,28 @@ def _of_translator(run: Run) -> Facts:
 
 
 def _of_forecaster(run: Run) -> Facts:
-    sizes = run.model.dimensions
+    return _of_forecast_network(run.model)
+
+
+def _of_forecast_network(network: ForecastNetwork) -> Facts:
+    sizes = network.dimensions
     facts = {name: getattr(sizes, name) for name in ("context", "horizon", "past", "ahead", "static", "log")}
-    return {"levels": list(LEVELS), "factors": run.model.factors.tolist(), **facts}
+    return {"levels": list(LEVELS), "factors": network.factors.tolist(), **facts}
+
+
+def _of_forecast_mixture(run: Run) -> Facts:
+    model: ForecastMixture = run.model
+    names = {kind: name for name, (kind, _) in CLASSICS.items()}
+    mixture = {
+        "weights": model.weights.tolist(),
+        "classics": [
+            {"model": names[type(part)], "settings": part.options.model_dump(mode="json")} for part in model.classics
+        ],
+        "period": model.network.dimensions.season,
+        "factors": model.factors.tolist(),
+        "deviates": DEVIATES.tolist(),
+    }
+    return {"mixture": mixture, **_of_forecast_network(model.network)}
 
 
 def check_target(run: Run) -> None:
@@ -160,8 +180,8 @@ def _mixture(run: Run, folder: Path) -> Facts:
 
 
 def _closed_form(run: Run, folder: Path) -> Facts:
-    """Of ridge regression the maps; naive models have no numbers but those of the intervals."""
-    model: Naive | Ridge = run.model
+    """Of ridge regression the maps; models that are fitted to each series anew have settings alone."""
+    model: LocalForecaster = run.model
     run.codec.save(folder)
     if isinstance(model, Ridge):
         write_arrays(folder / "maps.safetensors", model.arrays(), {})
@@ -172,6 +192,7 @@ def _closed_form(run: Run, folder: Path) -> Facts:
         "horizon": run.codec.horizon,
         "period": model.period,
         "past": run.codec.past if isinstance(model, Ridge) else 0,
+        "settings": model.options.model_dump(mode="json"),
     }
 
 
@@ -190,6 +211,7 @@ def _word_vectors(run: Run, folder: Path) -> Facts:
 _FACTS: dict[type[Any], Callable[[Run], Facts]] = {
     Classifier: _of_classifier,
     EncoderDecoder: _of_encoder_decoder,
+    ForecastMixture: _of_forecast_mixture,
     ForecastNetwork: _of_forecaster,
     LanguageModel: _of_language_model,
     Tagger: _of_tagger,
@@ -197,10 +219,9 @@ _FACTS: dict[type[Any], Callable[[Run], Facts]] = {
 
 _WITHOUT_GRAPHS: dict[type[Any], tuple[str, Contents]] = {
     BagOfWords: ("bag of words", _bag_of_words),
+    LocalForecaster: ("closed-form forecaster", _closed_form),
     Mixture: ("mixture of language models", _mixture),
-    Naive: ("closed-form forecaster", _closed_form),
     NgramModel: ("n-gram language model", _ngram),
-    Ridge: ("closed-form forecaster", _closed_form),
     WordVectors: ("word vectors", _word_vectors),
 }
 """Models that are tables instead of networks: a graph would make them neither smaller nor faster."""

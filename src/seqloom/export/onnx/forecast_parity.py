@@ -17,7 +17,10 @@ from seqloom.export.onnx.gate import STEPS, Gate, check_inputs_matter
 from seqloom.models.forecasting.calibration import calibrated
 from seqloom.models.forecasting.distributions import NegativeBinomial
 from seqloom.models.forecasting.forecast import MEDIAN
+from seqloom.models.forecasting.mixture import ForecastMixture
+from seqloom.models.forecasting.naive import Naive
 from seqloom.models.forecasting.network import ForecastNetwork, Sizes
+from seqloom.models.forecasting.ridge import Ridge
 from seqloom.run import Run
 from seqloom.tasks.backtest import forecast_histories
 from seqloom_portable.engine import Arrays, Engine
@@ -79,18 +82,34 @@ class ForecastParity:
         check_inputs_matter(step, {"elements": elements, **state}, {})
 
 
-def check_closed_form(run: Run, portable: Any, gate: Gate) -> None:
-    """Compares forecasts of random series of many lengths. Differences are shares of the largest value."""
-    trained, rng = run.trained, np.random.default_rng(1)
-    for steps in (2, 3, 20, 200, 1_000):
-        past = rng.standard_normal((steps, portable.past_columns))
+def check_forecasts(run: Run, portable: Any, gate: Gate) -> None:
+    """Compares whole forecasts, calibrated, of random series of many lengths. Differences are shares of the largest
+    value."""
+    rng = np.random.default_rng(1)
+    fitted_in_training = isinstance(run.model, Naive | Ridge)
+    for steps in (2, 3, 20, 200, 1_000) if fitted_in_training else (2, 3, 20, 60):
         for values in (100 + np.cumsum(rng.standard_normal(steps)), rng.standard_normal(steps), np.full(steps, 5.0)):
-            history = History("", 0, values, past, np.zeros((steps, 0)), np.zeros(0))
-            for horizon in (1, portable.horizon):
-                (expected,) = forecast_histories(trained, [history], horizon)
-                got = portable.forecast(values, past, horizon=horizon).quantiles
+            for horizon in (1, portable.horizon) if steps == 20 else (portable.horizon,):
+                history = _history(run, values, horizon, rng)
+                (expected,) = forecast_histories(run.trained, [history], horizon)
+                got = portable.forecast(values, *_covariates(run, history), horizon=horizon, name=history.name)
                 largest = max(1.0, float(np.abs(expected.quantiles).max()))
-                gate.compare(f"quantiles after {steps} steps", got / largest, expected.quantiles / largest)
+                for what in ("point", "quantiles"):
+                    pair = (getattr(forecast, what) / largest for forecast in (got, expected))
+                    gate.compare(f"{what} after {steps} steps", *pair)
+
+
+def _history(run: Run, values: NDArray[np.float64], horizon: int, rng: np.random.Generator) -> History:
+    codec, steps = run.codec, len(values)
+    past, ahead = rng.standard_normal((steps, codec.past)), rng.standard_normal((steps + horizon, codec.ahead))
+    return History("a series", 0, values, past, ahead, rng.standard_normal(codec.static))
+
+
+def _covariates(run: Run, history: History) -> list[NDArray[np.float64] | None]:
+    """What the exported model needs besides the values."""
+    if isinstance(run.model, ForecastMixture):
+        return [history.past, history.ahead, history.static]
+    return [history.past if isinstance(run.model, Ridge) else None]
 
 
 def random_histories(sizes: Sizes, of_counts: bool) -> list[History]:

@@ -10,18 +10,20 @@ from seqloom.formats.onnx.bit_predictor import bit_predictor_graphs
 from seqloom.formats.onnx.classifier import classifier_graphs
 from seqloom.formats.onnx.encoder_decoder import encoder_decoder_graphs
 from seqloom.formats.onnx.exported_graph import ExportedGraph
-from seqloom.formats.onnx.forecast_network import forecast_graphs
+from seqloom.formats.onnx.forecast_network import forecast_graphs, forecast_mixture_graphs
 from seqloom.formats.onnx.language_model import language_model_graphs
 from seqloom.formats.onnx.tagger import tagger_graphs
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
 from seqloom.models.encoder_decoder import EncoderDecoder
+from seqloom.models.forecasting.mixture import ForecastMixture
 from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.tagger import Tagger
 
 BUILDERS: dict[type[Any], tuple[str, Any]] = {
     BitPredictor: ("bit predictor", bit_predictor_graphs),
+    ForecastMixture: ("mixture of forecasts", forecast_mixture_graphs),
     ForecastNetwork: ("forecaster", forecast_graphs),
     Classifier: ("classifier", classifier_graphs),
     EncoderDecoder: ("translator", encoder_decoder_graphs),

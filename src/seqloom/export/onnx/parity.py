@@ -17,6 +17,7 @@ from seqloom.export.onnx.gate import STEPS, Gate, check_inputs_matter
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
 from seqloom.models.encoder_decoder import EncoderDecoder
+from seqloom.models.forecasting.mixture import ForecastMixture
 from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.tagger import Tagger
@@ -251,6 +252,8 @@ def check_parity(model: Any, engines: Engines, gate: Gate) -> None:
         EncoderDecoderParity(model, engines, gate).run()
     elif isinstance(model, ForecastNetwork):
         ForecastParity(model, engines, gate).run()
+    elif isinstance(model, ForecastMixture):
+        ForecastParity(model.network, engines, gate).run()
     else:
         assert isinstance(model, BitPredictor)
         bit_predictor_parity(model, engines, gate)

@@ -18,6 +18,7 @@ from seqloom.formats.onnx.rows import Rows, repeated
 from seqloom.models.forecasting.calibration import NEUTRAL
 from seqloom.models.forecasting.distributions import Gaussian, Quantiles, StudentT
 from seqloom.models.forecasting.forecast import LEVELS, MEDIAN
+from seqloom.models.forecasting.mixture import ForecastMixture
 from seqloom.models.forecasting.network import MIN_LOG_SCALE, MIN_SCALE, MIN_UNIT, ForecastNetwork
 
 _LARGEST_LOG = 88.0
@@ -33,6 +34,11 @@ def forecast_graphs(model: ForecastNetwork, int8: bool = False) -> list[Exported
     windows to the quantiles of the first step, not yet calibrated and on the scale of the window; and `step`, from a
     value on that scale to the quantiles of the step after it."""
     return [_first_step(model, int8), _next_step(model, int8)] if model.recursive else [_all_steps(model, int8)]
+
+
+def forecast_mixture_graphs(model: ForecastMixture, int8: bool = False) -> list[ExportedGraph]:
+    """Those of its network; the other parts need none."""
+    return forecast_graphs(model.network, int8)
 
 
 def _all_steps(model: ForecastNetwork, int8: bool) -> ExportedGraph:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -11,14 +10,12 @@ from numpy.typing import NDArray
 
 from seqloom.config import Settings
 from seqloom.data.series.panel import History, SeriesData
-from seqloom.models.forecasting.autoregression import Candidate, Fit
-from seqloom.models.forecasting.combination import AutoregressionSettings, Coefficients, Combination
-from seqloom.models.forecasting.forecast import Forecast
+from seqloom.models.forecasting.ar_settings import COMPILED, AutoregressionSettings
+from seqloom.models.forecasting.forecast import LEVELS, Forecast
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import seasonal_naive
-
-_PATHS = 800
-"""Sample paths from which quantiles are computed."""
+from seqloom_portable.autoregression import Candidate, Fit
+from seqloom_portable.combination import PATHS, Coefficients, Combination, path_seeds
 
 
 class Autoregressive(LocalForecaster):
@@ -43,7 +40,7 @@ class Autoregressive(LocalForecaster):
                 self.fitted[name] = combination.without_past()
 
     def combine(self, values: NDArray[np.float64], horizon: int) -> Combination | None:
-        return Combination.of(values, self.period, horizon, self.options)
+        return Combination.of(values, self.period, horizon, self.options.specification(), COMPILED)
 
     def num_parameters(self) -> int:
         return sum(len(fit.coefficients) + 1 for combination in self.fitted.values() for fit in combination.fits)
@@ -59,12 +56,11 @@ class Autoregressive(LocalForecaster):
 
     def _forecast(self, history: History, horizon: int, fitted: Combination | None, seed: int, paths: int) -> Forecast:
         """A series that is too short for any autoregression gets the seasonal naive forecast."""
-        seeds = (seed, zlib.crc32(history.name.encode()), len(history.values))
+        seeds = path_seeds(seed, history.name, len(history.values))
         if fitted is None:
             return seasonal_naive(history.values, self.period, horizon).with_normal_paths(paths, seeds)
-        point, samples = fitted.paths(history.values, horizon, max(_PATHS, paths), np.random.default_rng(seeds))
-        forecast = Forecast.of_paths(point, samples)
-        return forecast._replace(paths=samples[:paths] if paths else None)
+        samples = fitted.sampled(history.values, horizon, LEVELS, seeds, max(PATHS, paths))
+        return Forecast(samples.point, samples.quantiles, samples.paths[:paths] if paths else None)
 
     def coefficients(self, history: History, horizon: int) -> Coefficients | None:
         """What a reader is told of the autoregressions of a series."""
@@ -126,6 +122,7 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]], period: int) -> dict[str, Comb
                 variance,
                 criterion,
                 np.zeros((0, 0)),
+                COMPILED,
             )
         )
     combined, first = {}, 0

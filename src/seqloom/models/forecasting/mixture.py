@@ -15,8 +15,8 @@ from seqloom.config import Settings
 from seqloom.data.batches import Batch
 from seqloom.data.series.panel import History, SeriesData
 from seqloom.models.forecasting.ar import Autoregressive
+from seqloom.models.forecasting.ar_settings import AutoregressionSettings
 from seqloom.models.forecasting.calibration import validation_origins
-from seqloom.models.forecasting.combination import AutoregressionSettings
 from seqloom.models.forecasting.forecast import Forecast, mapped_paths
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.naive import Drift, NaiveSettings, SeasonalNaive

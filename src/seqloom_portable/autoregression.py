@@ -8,17 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.data.series.panel import Matrix, Vector
-from seqloom.models.forecasting.least_squares import (
-    CRITERIA,
-    difference,
-    difference_polynomial,
-    extend,
-    fixed_regressors,
-    regress,
-    roll,
-    simulate,
-)
+from seqloom_portable.closed_form import LARGEST_LOG
+from seqloom_portable.least_squares import CRITERIA, INTERPRETED, Kernels, Matrix, Vector
 
 
 class Candidate(NamedTuple):
@@ -59,7 +50,7 @@ def transform(values: Vector, power: float) -> Vector:
 
 def invert(values: Matrix, power: float) -> Matrix:
     if power == 0:
-        return np.exp(np.minimum(values, 700.0))
+        return np.exp(np.minimum(values, LARGEST_LOG))
     return np.maximum(values, 0.0) ** 2 if power == 0.5 else values
 
 
@@ -80,6 +71,7 @@ class Fit:
     variance: float
     criterion: float
     past: Matrix
+    kernels: Kernels = INTERPRETED
 
     @property
     def order(self) -> int:
@@ -114,13 +106,13 @@ class Fit:
         coefficients are not refitted."""
         _, series, fixed = self._regression(values, 0)
         first = int(self.lags.max(initial=0))
-        return series[first:] - regress(series, self.lags, fixed, first, len(series)) @ self.coefficients
+        return series[first:] - self.kernels.regress(series, self.lags, fixed, first, len(series)) @ self.coefficients
 
     def forecast(self, values: Vector, horizon: int) -> Vector:
         """(horizon,): the forecast without noise; for a transformed series it is the median."""
         levels, series, fixed = self._regression(values, horizon)
         ahead, no_noise = fixed[len(series) :], np.zeros(horizon)
-        future = extend(series, levels, self._polynomial(), ahead, self.lags, self.coefficients, no_noise)
+        future = self.kernels.extend(series, levels, self._polynomial(), ahead, self.lags, self.coefficients, no_noise)
         return invert(future + self.center, self.candidate.power)
 
     def paths(self, values: Vector, horizon: int, count: int, rng: np.random.Generator) -> Matrix:
@@ -134,27 +126,28 @@ class Fit:
         noise = rng.choice(residuals / scale, (count, horizon)) if scale > 0 else np.zeros((count, horizon))
         directions = rng.standard_normal((count, len(self.coefficients)))
         factor = np.eye(len(self.coefficients)) if self.factor is None else self.factor
-        future = simulate(
+        future = self.kernels.simulate(
             levels, series, self._polynomial(), fixed[len(series) :], self.lags, self.coefficients, factor, noise_scale,
             directions * (self.factor is not None), noise,
         )  # fmt: skip
         return invert(future + self.center, self.candidate.power)
 
     def _regression(self, values: Vector, horizon: int) -> tuple[Vector, Vector, Matrix]:
-        return regression(values, self.candidate, self.period, horizon, self.steps, self.center)
+        return regression(values, self.candidate, self.period, horizon, self.steps, self.center, self.kernels)
 
     def _polynomial(self) -> Vector:
-        return difference_polynomial(self.candidate.differences, self.candidate.seasonal_differences, self.period)
+        candidate = self.candidate
+        return self.kernels.difference_polynomial(candidate.differences, candidate.seasonal_differences, self.period)
 
 
 def regression(
-    values: Vector, candidate: Candidate, period: int, horizon: int, length: int, center: float
+    values: Vector, candidate: Candidate, period: int, horizon: int, length: int, center: float, kernels: Kernels
 ) -> tuple[Vector, Vector, Matrix]:
     """The transformed levels, their differences, and the fixed regressors of these and of `horizon` more steps."""
     levels = transform(values, candidate.power) - center
-    series = difference(levels, candidate.differences, candidate.seasonal_differences, period)
+    series = kernels.difference(levels, candidate.differences, candidate.seasonal_differences, period)
     first = candidate.steps_lost(period)
-    fixed = fixed_regressors(first, len(values) + horizon, candidate.trend, candidate.season, period, length)
+    fixed = kernels.fixed_regressors(first, len(values) + horizon, candidate.trend, candidate.season, period, length)
     return levels, series, fixed
 
 
@@ -177,6 +170,7 @@ def fit(
     origins: NDArray[np.int64],
     max_lags: int,
     criterion: str = "hqc",
+    kernels: Kernels = INTERPRETED,
 ) -> Fit | None:
     """None if the series is too short for the candidate. `origins`: ascending past origins, from which the fit also
     makes forecasts; at each it is fitted to the values before."""
@@ -185,17 +179,28 @@ def fit(
     if rows < columns + 4:
         return None
     center = 0.0 if candidate.steps_lost(period) else float(transform(values, candidate.power).mean())
-    levels, series, fixed = regression(values, candidate, period, horizon, len(values), center)
+    levels, series, fixed = regression(values, candidate, period, horizon, len(values), center, kernels)
     lags = lags_of(candidate, period, max(min(max_lags, (rows - columns - 3) // 3), 0))
     lags = lags[lags < (rows - columns) // 2]
     ends = np.append(origins, len(values)).astype(np.int64)
-    polynomial = difference_polynomial(candidate.differences, candidate.seasonal_differences, period)
-    past, order, factor, coefficients, variance, value = roll(
+    polynomial = kernels.difference_polynomial(candidate.differences, candidate.seasonal_differences, period)
+    past, order, factor, coefficients, variance, value = kernels.roll(
         levels, series, polynomial, fixed, lags, ends, horizon, CRITERIA.index(criterion)
     )
     past = invert(past + center, candidate.power)
     if not np.isfinite(past).all():
         return None
     return Fit(
-        candidate, period, len(values), center, columns, lags[:order], coefficients, factor, variance, value, past[:-1]
+        candidate,
+        period,
+        len(values),
+        center,
+        columns,
+        lags[:order],
+        coefficients,
+        factor,
+        variance,
+        value,
+        past[:-1],
+        kernels,
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from seqloom.config import Settings
-from seqloom.data.series.panel import Matrix, Vector
-from seqloom.models.forecasting.autoregression import Candidate, Fit, fit
+from seqloom_portable.autoregression import Candidate, Fit, fit
+from seqloom_portable.least_squares import INTERPRETED, Kernels, Matrix, Vector
+
+PATHS = 800
+"""Sample paths from which quantiles are computed."""
 
 _MAX_CHANGE = 3.0
 """A fit is left out if its forecast changes more than this many times the largest past change over as many steps."""
@@ -21,23 +23,18 @@ _EXTRA_STEPS = 8
 """The earliest past origin has two seasons and this many steps before it."""
 
 
-class AutoregressionSettings(Settings):
-    combine: bool = Field(
-        True,
-        description="average all candidates, weighted by their inverse squared past errors; otherwise the best one",
-    )
-    transform: Literal["auto", "none", "log", "sqrt"] = Field(
-        "auto", description="transformation of the values before differencing"
-    )
-    differences: Literal["auto", 0, 1] = Field("auto", description="order of differencing")
-    seasonal_differences: Literal["auto", 0, 1] = Field("auto", description="order of seasonal differencing")
-    trend: Literal["auto", True, False] = Field("auto", description="include a linear trend as a regressor")
-    season: Literal["auto", True, False] = Field("auto", description="include seasonal effects as regressors")
-    max_lags: int = Field(
-        0, ge=0, le=1_000, description="the most lags, of which the criterion selects; 0: two seasons, or 20"
-    )
-    criterion: Literal["aicc", "hqc", "bic"] = Field("hqc", description="the information criterion for the order")
-    origins: int = Field(24, gt=0, le=1_000, description="past origins at which the candidates are compared")
+class Options(NamedTuple):
+    """How autoregressions of a series are specified; the settings of the model `ar` describe each."""
+
+    combine: bool = True
+    transform: str = "auto"
+    differences: str | int = "auto"
+    seasonal_differences: str | int = "auto"
+    trend: str | bool = "auto"
+    season: str | bool = "auto"
+    max_lags: int = 0
+    criterion: str = "hqc"
+    origins: int = 24
 
     def lag_limit(self, period: int) -> int:
         return self.max_lags or (min(2 * period + 1, 36) if period > 1 else 20)
@@ -74,6 +71,19 @@ class Coefficients(NamedTuple):
     specifications: list[tuple[str, float]]
 
 
+class Sampled(NamedTuple):
+    """`point` (horizon,); `quantiles` (horizon, levels) of the sample `paths` (paths, horizon)."""
+
+    point: Vector
+    quantiles: Matrix
+    paths: Matrix
+
+
+def path_seeds(seed: int, name: str, steps: int) -> tuple[int, int, int]:
+    """The seeds of a series' sample paths: other series, and longer histories, have other paths."""
+    return seed, zlib.crc32(name.encode()), steps
+
+
 @dataclass(frozen=True)
 class Combination:
     """Fits to one series, the largest weight first, and their `weights`, which sum to one."""
@@ -82,13 +92,16 @@ class Combination:
     weights: Vector
 
     @classmethod
-    def of(cls, values: Vector, period: int, horizon: int, settings: AutoregressionSettings) -> Combination | None:
+    def of(
+        cls, values: Vector, period: int, horizon: int, options: Options, kernels: Kernels = INTERPRETED
+    ) -> Combination | None:
         """None if the series is too short for every candidate."""
-        origins = past_origins(len(values), period, horizon, settings.origins)
-        max_lags = settings.lag_limit(period)
-        candidates = settings.candidates(values, period)
+        origins = past_origins(len(values), period, horizon, options.origins)
+        max_lags = options.lag_limit(period)
+        candidates = options.candidates(values, period)
         attempts = (
-            fit(values, candidate, period, horizon, origins, max_lags, settings.criterion) for candidate in candidates
+            fit(values, candidate, period, horizon, origins, max_lags, options.criterion, kernels)
+            for candidate in candidates
         )
         fits = [fitted for fitted in attempts if fitted is not None]
         if not fits:
@@ -103,7 +116,7 @@ class Combination:
         # The largest weight is at most a million times the smallest, even if an error is zero.
         largest = errors[usable].max()
         weights = np.maximum(errors / largest, 1e-3) ** -2.0 if largest > 0 else usable.astype(np.float64)
-        if not settings.combine:
+        if not options.combine:
             weights = (np.arange(len(fits)) == errors.argmin()).astype(np.float64)
         order = np.argsort(-weights, kind="stable")
         order = order[weights[order] > 0]
@@ -119,7 +132,9 @@ class Combination:
         differences between the fits' forecasts do not add to the spread: with them intervals were too wide."""
         centers = np.stack([fitted.forecast(values, horizon) for fitted in self.fits])
         point = self.weights @ centers
-        counts = rng.multinomial(count, self.weights).tolist()
+        # Without their last digits, weights that compiled and interpreted loops computed are drawn from alike.
+        weights = np.round(self.weights, 9)
+        counts = rng.multinomial(count, weights / weights.sum()).tolist()
         samples = np.concatenate(
             [
                 _recentred(fitted.paths(values, horizon, n, rng), center, point, values)
@@ -130,6 +145,13 @@ class Combination:
         samples = _recentred(samples, np.median(samples, axis=0), point, values)
         samples = samples[rng.permutation(count)]  # much faster than rng.shuffle, which exchanges rows one by one
         return point, np.maximum(samples, 0.0) if values.min() >= 0 else samples
+
+    def sampled(
+        self, values: Vector, horizon: int, levels: Sequence[float], seeds: Sequence[int], count: int = PATHS
+    ) -> Sampled:
+        """The forecast with the quantiles of `count` sample paths."""
+        point, paths = self.paths(values, horizon, count, np.random.default_rng(seeds))
+        return Sampled(point, np.quantile(paths, levels, axis=0).T, paths)
 
     def without_past(self) -> Combination:
         """The same forecasts in a tenth of the memory: without what the fits forecast at past origins, and without the

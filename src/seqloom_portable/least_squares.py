@@ -1,14 +1,19 @@
-"""Compiled least squares for autoregressions: all orders from one factorisation, along a rolling origin."""
+"""Least squares for autoregressions: all orders from one factorisation, along a rolling origin.
+
+The functions are in the part of Python and numpy that numba compiles, so that Seqloom can compile them, and most of
+their loops are operations on whole arrays, so that they are fast without a compiler too.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.compiling import compiled
-from seqloom.data.series.panel import Matrix, Vector
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 CRITERIA = ("aicc", "hqc", "bic")
 """Information criteria for the order, see `fit_nested`."""
@@ -17,7 +22,6 @@ _JITTER = 1e-9
 """Relative increase of the diagonal of the Gram matrix, so that collinear regressors do not break the factorisation."""
 
 
-@compiled
 def difference(values: Vector, differences: int, seasonal_differences: int, period: int) -> Vector:
     """(1 - B)^d (1 - B^m)^D y, where B shifts by one step."""
     result = values
@@ -28,7 +32,6 @@ def difference(values: Vector, differences: int, seasonal_differences: int, peri
     return result
 
 
-@compiled
 def difference_polynomial(differences: int, seasonal_differences: int, period: int) -> Vector:
     """The coefficients of (1 - B)^d (1 - B^m)^D, that of B^0 first."""
     length = 0
@@ -43,29 +46,22 @@ def difference_polynomial(differences: int, seasonal_differences: int, period: i
     return polynomial
 
 
-@compiled
 def fixed_regressors(first: int, last: int, trend: bool, season: bool, period: int, length: int) -> Matrix:
     """(last - first, columns) for the steps `first` to `last`: a constant, the time (0 to 1 over `length` steps) and
     the effects of the season, which sum to zero."""
     columns = 1 + int(trend) + (period - 1 if season else 0)
     result = np.zeros((last - first, columns))
-    for row in range(last - first):
-        step = first + row
-        result[row, 0] = 1.0
-        at = 1
-        if trend:
-            result[row, at] = step / length - 0.5
-            at += 1
-        if season:
-            phase = step % period
-            if phase < period - 1:
-                result[row, at + phase] = 1.0
-            else:
-                result[row, at:] = -1.0
+    result[:, 0] = 1.0
+    if trend:
+        result[:, 1] = np.arange(first, last) / length - 0.5
+    if season:
+        at = 1 + int(trend)
+        for phase in range(period - 1):
+            result[(phase - first) % period :: period, at + phase] = 1.0
+        result[(period - 1 - first) % period :: period, at:] = -1.0
     return result
 
 
-@compiled
 def fit_nested(
     gram: Matrix, moment: Vector, total: float, rows: int, fixed: int, criterion: int
 ) -> tuple[int, Matrix, Vector, float, float]:
@@ -76,42 +72,41 @@ def fit_nested(
     Tsai 1998); log(n) / 2: BIC with the same correction for few rows.
 
     From one Cholesky factorisation, since the residual sum of squares falls by the square of each element of the
-    forward substitution. Gives the order, the factor of the Gram matrix, the coefficients, the variance of the noise
-    and the value of the criterion.
+    forward substitution, which is the last row of the factor if the Gram matrix has the moments as its last row.
+    Gives the order, the factor of the Gram matrix, the coefficients, the variance of the noise and the value of the
+    criterion.
     """
     size = len(gram)
-    padded = gram.copy()
-    mean = np.trace(gram) / size
-    for i in range(size):
-        padded[i, i] += _JITTER * gram[i, i] + 1e-12 * mean + 1e-300
-    factor: Any = np.linalg.cholesky(padded)
-    forward = np.empty(size)
-    for i in range(size):
-        forward[i] = (moment[i] - np.dot(factor[i, :i], forward[:i])) / factor[i, i]
+    bordered = np.empty((size + 1, size + 1))
+    bordered[:size, :size] = gram
+    bordered[size, :size] = moment
+    bordered[:size, size] = moment
+    bordered[size, size] = 2.0 * total + 1e-300  # positive definite, whatever the rounding
+    diagonal = bordered.reshape(-1)[: size * (size + 1) : size + 2]
+    diagonal += _JITTER * diagonal + 1e-12 * np.trace(gram) / size + 1e-300
+    factor: Any = np.linalg.cholesky(bordered)
+    forward = factor[size, :size].copy()
     floor = 1e-12 * total + 1e-300
-    residual = total - np.sum(forward[:fixed] ** 2)
-    order, best, variance = 0, np.inf, floor
     weight = 1.0
     if criterion == 1:
         weight = max(np.log(max(np.log(rows), 1.0)), 1.0)
     elif criterion == 2:
         weight = 0.5 * np.log(rows)
-    for p in range(size - fixed + 1):
-        if p:
-            residual -= forward[fixed + p - 1] ** 2
-        parameters = fixed + p + 1
-        if rows - parameters - 1 <= 0:
-            break
-        sum_of_squares = max(residual, floor)
-        penalty = 2.0 * weight * parameters * rows / (rows - parameters - 1)
-        value = rows * np.log(sum_of_squares / rows) + penalty
-        if value < best:
-            order, best, variance = p, value, sum_of_squares / (rows - fixed - p)
+    orders = min(size - fixed + 1, rows - fixed - 2)  # those whose correction for few rows is finite
+    if orders < 1:
+        return 0, factor[:fixed, :fixed].copy(), back_substitute(factor, forward[:fixed]), floor, np.inf
+    explained = np.cumsum(forward**2)[fixed - 1 : fixed + orders - 1]
+    sums_of_squares = np.maximum(total - explained, floor)
+    parameters = np.arange(fixed + 1, fixed + orders + 1)
+    penalty = 2.0 * weight * parameters * rows / (rows - parameters - 1)
+    values = rows * np.log(sums_of_squares / rows) + penalty
+    values = np.where(np.isnan(values), np.inf, values)
+    order = int(np.argmin(values))
+    variance = sums_of_squares[order] / (rows - fixed - order)
     used = fixed + order
-    return order, factor[:used, :used].copy(), back_substitute(factor, forward[:used]), variance, best
+    return order, factor[:used, :used].copy(), back_substitute(factor, forward[:used]), variance, values[order]
 
 
-@compiled
 def back_substitute(factor: Matrix, forward: Vector) -> Vector:
     """x of L' x = b for the leading part of L that `forward` has."""
     size = len(forward)
@@ -124,7 +119,6 @@ def back_substitute(factor: Matrix, forward: Vector) -> Vector:
     return result
 
 
-@compiled
 def extend(
     history: Vector, levels: Vector, polynomial: Vector, fixed: Matrix, lags: NDArray[np.int64], coefficients: Vector,
     noise: Vector,
@@ -132,23 +126,31 @@ def extend(
     """The next levels, step by step: the regression's value on the differenced `history` plus `noise`, with the
     differences undone by their `polynomial`."""
     horizon, columns = fixed.shape
-    lead, back = len(history), len(levels)
+    used = lags[: len(coefficients) - columns]
+    lead, back, longest = len(history), len(levels), longest_lag(used)
+    by_lag, steps_back = np.zeros(longest), np.flatnonzero(polynomial)[1:]
+    for j in range(len(used)):
+        by_lag[longest - lags[j]] = coefficients[columns + j]
     extended, out = np.empty(lead + horizon), np.empty(back + horizon)
     extended[:lead], out[:back] = history, levels
+    values = noise + np.dot(fixed, coefficients[:columns])
     for step in range(horizon):
-        value = noise[step]
-        for i in range(columns):
-            value += fixed[step, i] * coefficients[i]
-        for j in range(len(coefficients) - columns):
-            value += coefficients[columns + j] * extended[lead + step - lags[j]]
+        value = values[step] + np.dot(by_lag, extended[lead + step - longest : lead + step])
         extended[lead + step] = value
-        for k in range(1, len(polynomial)):
+        for k in steps_back:
             value -= polynomial[k] * out[back + step - k]
         out[back + step] = value
     return out[back:]
 
 
-@compiled
+def longest_lag(lags: NDArray[np.int64]) -> int:
+    """0 if there are no lags."""
+    longest = 0
+    for lag in lags:
+        longest = max(longest, lag)
+    return longest
+
+
 def regress(
     series: Vector, lags: NDArray[np.int64], fixed: Matrix, first: int, last: int
 ) -> Matrix:  # fmt: skip
@@ -162,7 +164,6 @@ def regress(
     return matrix
 
 
-@compiled
 def roll(
     levels: Vector, series: Vector, polynomial: Vector, fixed: Matrix, lags: NDArray[np.int64],
     origins: NDArray[np.int64], horizon: int, criterion: int,
@@ -174,9 +175,7 @@ def roll(
     the variance of its noise and the value of the criterion.
     """
     lost, columns = len(levels) - len(series), fixed.shape[1]
-    start = 0
-    for lag in lags:
-        start = max(start, lag)
+    start = longest_lag(lags)
     size = columns + len(lags)
     gram, moment, total = np.zeros((size, size)), np.zeros(size), 0.0
     forecasts = np.empty((len(origins), horizon))
@@ -204,7 +203,6 @@ def roll(
     return forecasts, order, factor, coefficients, variance, value
 
 
-@compiled
 def simulate(
     levels: Vector, series: Vector, polynomial: Vector, fixed: Matrix, lags: NDArray[np.int64], coefficients: Vector,
     factor: Matrix, noise_scale: Vector, directions: Matrix, noise: Matrix,
@@ -212,10 +210,41 @@ def simulate(
     """(paths, horizon) levels. Each path draws its own coefficients, beta + s L'^-1 u, with the factor L of the
     Gram matrix, the scale s from `noise_scale` and u from `directions`; its noise is s times `noise` (paths,
     horizon)."""
-    result = np.empty(noise.shape)
-    for path in range(len(noise)):
-        path_coefficients = coefficients + noise_scale[path] * back_substitute(factor, directions[path])
-        result[path] = extend(
-            series, levels, polynomial, fixed, lags, path_coefficients, noise_scale[path] * noise[path]
-        )
-    return result
+    paths, horizon, columns = len(noise), noise.shape[1], fixed.shape[1]
+    varied = directions.copy()
+    for i in range(len(coefficients) - 1, -1, -1):
+        varied[:, i] /= factor[i, i]
+        for j in range(i):
+            varied[:, j] -= varied[:, i] * factor[i, j]
+    varied = coefficients + noise_scale.reshape(paths, 1) * varied
+    values = noise_scale.reshape(paths, 1) * noise + np.dot(varied[:, :columns].copy(), fixed.T.copy())
+    lead, back, longest, undone = len(series), len(levels), longest_lag(lags), len(polynomial) - 1
+    # (step, path): the last known steps, then those ahead.
+    extended, out = np.empty((longest + horizon, paths)), np.empty((undone + horizon, paths))
+    extended[:longest] = series[lead - longest :].reshape(longest, 1)
+    out[:undone] = levels[back - undone :].reshape(undone, 1)
+    by_lag, steps_back = varied[:, columns:].T.copy(), np.flatnonzero(polynomial)[1:]
+    for step in range(horizon):
+        value = values[:, step].copy()
+        for j in range(len(lags)):
+            value += by_lag[j] * extended[longest + step - lags[j]]
+        extended[longest + step] = value
+        for k in steps_back:
+            value = value - polynomial[k] * out[undone + step - k]
+        out[undone + step] = value
+    return out[undone:].T.copy()
+
+
+class Kernels(NamedTuple):
+    """The functions of this module that others call: interpreted, or compiled."""
+
+    difference: Callable[..., Vector]
+    difference_polynomial: Callable[..., Vector]
+    fixed_regressors: Callable[..., Matrix]
+    extend: Callable[..., Vector]
+    regress: Callable[..., Matrix]
+    roll: Callable[..., tuple[Matrix, int, Matrix, Vector, float, float]]
+    simulate: Callable[..., Matrix]
+
+
+INTERPRETED = Kernels(difference, difference_polynomial, fixed_regressors, extend, regress, roll, simulate)
