@@ -133,6 +133,13 @@ def scoreboard() -> str:
     return (_ROOT / "docs" / "scoreboard.md").read_text(encoding="utf-8").strip()
 
 
+def verdicts() -> str:
+    """In how many draws of generated data `compare` gave the known answer: `benchmarks/verdicts.py`."""
+    worlds = json.loads((_ROOT / "benchmarks" / "results" / "verdicts.json").read_text(encoding="utf-8"))
+    lines = [(w["data"], w["answer"], f"{w['right']} of {len(w['draws'])}") for w in worlds.values()]
+    return table(("generated data", "known answer", "found in"), lines)
+
+
 def file_tree() -> str:
     """Every package and file of the program with the first sentence of its docstring."""
     root = _ROOT / "src" / "seqloom"

@@ -79,6 +79,8 @@ def directions(folder: Path) -> Answer:
         for name in ("lstm", "bilstm")
         for layers in (1, 2)
     ]
+    # As many parameters as in two directions, in one.
+    variants.insert(1, Variant("lstm, 1 wider layer", "lstm", {"model.hidden_size": 106}))
     settings = {"model.hidden_size": 64, "training.evaluations": 6}
     held_out = {"valid": str(paths["valid"]), "test": str(paths["test"])}
     trained = train_all("tag", str(paths["train"]), variants, folder, settings, updates=150, **held_out)
@@ -86,7 +88,8 @@ def directions(folder: Path) -> Answer:
         trained,
         [
             ("bilstm, 1 layer", "lstm, 1 layer"),
-            ("bilstm, 1 layer", "lstm, 2 layers"),
+            ("bilstm, 1 layer", "lstm, 1 wider layer"),
+            ("lstm, 2 layers", "lstm, 1 layer"),
             ("bilstm, 2 layers", "bilstm, 1 layer"),
         ],
         f"On english_ewt.conllu, parts of speech, {len(parts['train'])} sentences to train; 150 updates, three seeds",
@@ -139,20 +142,37 @@ def _errors_by_length(trained: Trained, tests: Sequence[str]) -> Line:
     return Line(trained.label, [[x, y, max(low, 0.0), high] for x, y, low, high in points])
 
 
+_FORCED_UPDATES = (75, 150, 300)
+
+
 def teacher_forcing(folder: Path) -> Answer:
-    """The true last token as input of the decoder in training, against its own prediction (Bengio et al. 2015)."""
+    """The true last token as input of the decoder in training, against its own prediction (Bengio et al. 2015), by the
+    length of the training."""
     data = reversed_strings(folder / "pairs.tsv", seed=1)
     shares = {"always the true token": 0.0, "three times in four": 0.25, "never": 1.0}
-    variants = [
-        Variant(label, "gru+attention", {"decoder.scheduled_sampling": share}) for label, share in shares.items()
+    trained: dict[str, list[Trained]] = {label: [] for label in shares}
+    for updates in _FORCED_UPDATES:
+        variants = [
+            Variant(f"{label}, {updates} updates", "gru+attention", {"decoder.scheduled_sampling": share})
+            for label, share in shares.items()
+        ]
+        runs = train_all("translate", data, variants, folder / str(updates), _TRANSLATOR, updates=updates)
+        for label, run in zip(shares, runs, strict=True):
+            trained[label].append(run)
+    lines = [
+        Line(label, [point(n, by_example(each)) for n, each in zip(_FORCED_UPDATES, runs, strict=True)])
+        for label, runs in trained.items()
     ]
-    trained = train_all("translate", data, variants, folder, _TRANSLATOR, updates=300)
-    labels = list(shares)
+    always, often, never = shares
     return table(
-        trained,
-        [(labels[0], labels[1]), (labels[0], labels[2])],
-        "Generated strings of 3 to 12 letters and their reversals, 3,000 pairs; gru+attention, 300 updates, "
-        "three seeds",
+        [each for runs in trained.values() for each in runs],
+        [
+            contrast
+            for updates in _FORCED_UPDATES
+            for contrast in between([(always, often), (always, never)], f"{updates} updates")
+        ],
+        "Generated strings of 3 to 12 letters and their reversals, 3,000 pairs; gru+attention, three seeds",
+        chart=Chart("updates", "exact match", lines, log_x=True),
     )
 
 

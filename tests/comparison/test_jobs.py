@@ -132,6 +132,30 @@ def test_several_jobs_give_the_report_of_one(tmp_path: Path, monkeypatch: pytest
     assert results(small(text, tmp_path / "compared")) == results(parallel)
 
 
+@pytest.mark.slow  # each training is a process of its own
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_comparison_continues_to_the_report_of_one_that_was_not(
+    jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the middle of the first training of a network, which saves, stops, and is resumed."""
+    text = write_text(tmp_path / "text.txt", lines=80)
+    settings = {"model.hidden_size": 8, "embedding.dim": 8, "training.evaluations": 20}
+    terms: dict[str, Any] = {"models": ["rnn", "ffnn"], "updates": 600, "seeds": 2}
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "seqloom", "compare", "language-model", text, "--models", "rnn,ffnn"]
+    command += ["--updates", "600", "--seeds", "2", "--threads", "1", "--jobs", str(jobs), "--out", str(killed)]
+    command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(killed / "runs" / "rnn-seed1" / "metrics.jsonl")
+    process.kill()
+    process.wait()
+    summaries = [path.parent.name for path in (killed / "runs").glob("*/summary.json")]
+    assert "ffnn-seed2" not in summaries  # there was something left to do
+    resumed = small(text, killed, jobs=jobs, settings=settings, **terms)
+    monkeypatch.setattr(trainings, "run_training", train_here)
+    assert results(resumed) == results(small(text, tmp_path / "quiet", settings=settings, **terms))
+
+
 def test_impossible_jobs_are_refused(tmp_path: Path) -> None:
     text = write_text(tmp_path / "text.txt", lines=80)
     with pytest.raises(RequestError, match="needs a job"):

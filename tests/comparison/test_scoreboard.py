@@ -164,6 +164,13 @@ def test_scores_are_named_in_words_and_large_differences_in_whole_percent() -> N
     assert said.startswith("a won: its test exact match is 0.800 higher than that of b (0.905 against 0.105, 762 %;")
 
 
+def test_equal_scores_of_the_best_do_not_hide_the_other_models() -> None:
+    said = said_of(scored("a", [5.0, 5.1, 5.2]), scored("b", [5.0, 5.1, 5.2]), scored("c", [9.0, 9.1, 9.2]))
+    assert said.startswith("a and b tie: they reached the same test perplexity, 5.100. a is better than c (p ")
+    said = said_of(scored("a", [5.0, 5.1, 5.2]), scored("b", [5.0, 5.1, 5.2]), scored("c", [5.0, 5.1, 5.3]))
+    assert "a and c tie: there is not enough evidence to tell them apart (p = " in said
+
+
 def test_seeds_that_agree_on_all_examples_are_still_seeds() -> None:
     """A network that answers every example right with both seeds is not a model without a seed."""
     right = ExampleScores("ratio", "source", np.array([[1.0, 1.0], [0.0, 1.0]]))

@@ -78,7 +78,6 @@ def test_nothing_beats_the_last_value_of_a_random_walk(tmp_path: Path, seed: int
     walks = [np.cumsum(rng.standard_normal(120)).tolist() for _ in range(40)]
     path = write(tmp_path / "walk.csv", walks)
     verdict = Verdict(path, ["ar", "gru"], 300, **{"data.horizon": 3})
-    assert verdict.answers["Naive forecasts"]["text"].startswith("nothing beats the naive forecasts"), verdict.answers
     assert not verdict.answers["Naive forecasts"]["told_apart"] or verdict.leader in ("naive", "seasonal-naive")
     assert " won" not in verdict.sentence or verdict.leader in ("naive", "seasonal-naive"), verdict.sentence
 

@@ -46,18 +46,15 @@ def _cheapest(
     shown: Callable[[float], str],
     metric: str,
 ) -> str:
-    """The cheapest of all, and the cheapest of those that are not told apart from the best."""
-    smallest = min(rows, key=lambda row: costs[row.model]).model
+    """The cheapest of the models that are not told apart from the best, and the cheapest of all."""
+    best = rows[0].model
     equal = min([rows[0], *ties], key=lambda row: costs[row.model]).model
-    loss = (
-        f", {plain(by_model[smallest].difference)} {metric} behind"
-        if smallest in by_model
-        else ", which is also the best"
-    )
-    sentence = f"{smallest} ({shown(costs[smallest])}{loss})"
-    if equal not in (smallest, rows[0].model):
-        sentence += f"; without a loss that this comparison could show: {equal} ({shown(costs[equal])})"
-    return f"{sentence}."
+    cheapest = min(rows, key=lambda row: costs[row.model]).model
+    sentence = f"{equal} ({shown(costs[equal])}), {'the best' if equal == best else 'not told apart from the best'}."
+    if costs[cheapest] < costs[equal]:
+        behind = plain(by_model[cheapest].difference)
+        sentence += f" {cheapest} needs less ({shown(costs[cheapest])}), but is {behind} {metric} behind."
+    return sentence
 
 
 def next_steps(

@@ -30,7 +30,7 @@ from seqloom.comparison.trainings import (
 from seqloom.comparison.tune import check_tuning_installed, tuned_spec, tuning_note
 from seqloom.comparison.worst_examples import worst_examples
 from seqloom.config import flatten
-from seqloom.data.corpus import prepare
+from seqloom.data.corpus import CustomRecipe, Recipe, prepare
 from seqloom.data.input_source import DataSource, paths_of
 from seqloom.processors import num_threads
 from seqloom.runtime import cache_folder
@@ -86,23 +86,29 @@ def compare(
     if tune:
         check_tuning_installed()
     check_jobs(jobs, cluster)
-    folder = Path(out)
     try:
-        with locked_folder(folder):
-            claim_folder(folder, asdict(spec))
-            sizes = equal_sizes(spec, folder) if equal != "minutes" else {}
-            if tune:
-                untuned = partial(make_runner, spec, folder=folder, jobs=jobs, cluster=cluster, quiet=quiet)
-                spec = tuned_spec(spec, _with_sizes(spec, sizes), folder, untuned, quiet)
-                sizes = {name: sizes.get(name.removesuffix(TUNED), {}) for name in spec.models}
-            trainings = plan_trainings(spec, folder)
-            run = make_runner(spec, _with_sizes(spec, sizes), folder, jobs, cluster, quiet)
-            train_all(spec, trainings, run, quiet)
-            return _conclude(spec, trainings, sizes, folder, None if figures is None else Path(figures))
+        return _compare(spec, Path(out), jobs, cluster, quiet, None if figures is None else Path(figures))
     except KeyboardInterrupt:
         if not quiet:
             print("the same command resumes where this one stopped", file=sys.stderr)
         raise
+
+
+def _compare(
+    spec: ComparisonSpec, folder: Path, jobs: int, cluster: str, quiet: bool, figures: Path | None
+) -> Comparison:
+    """Finishes what is not finished in `folder`: sizes, tuning, trainings, report."""
+    with locked_folder(folder):
+        claim_folder(folder, asdict(spec))
+        sizes = equal_sizes(spec, folder) if spec.equal != "minutes" else {}
+        if spec.tune:
+            untuned = partial(make_runner, spec, folder=folder, jobs=jobs, cluster=cluster, quiet=quiet)
+            spec = tuned_spec(spec, _with_sizes(spec, sizes), folder, untuned, quiet)
+            sizes = {name: sizes.get(name.removesuffix(TUNED), {}) for name in spec.models}
+        trainings = plan_trainings(spec, folder)
+        run = make_runner(spec, _with_sizes(spec, sizes), folder, jobs, cluster, quiet)
+        train_all(spec, trainings, run, quiet)
+        return _conclude(spec, trainings, sizes, folder, figures)
 
 
 def _with_sizes(spec: ComparisonSpec, sizes: Mapping[str, Mapping[str, int]]) -> Settings:
@@ -128,7 +134,8 @@ def _conclude(
     if "minutes" in spec.budget:  # only a budget of time depends on the processor time that a training got
         slow = slow_trainings([training for training in trainings if training.name not in without_seed])
         left_out = sorted({training.name for training in slow})
-    terms = {**asdict(spec), "sizes": {name: dict(values) for name, values in sizes.items()}}
+    held_out_part = _recipe(spec).held_out_part(spec.sources())
+    terms = {**asdict(spec), "sizes": {n: dict(values) for n, values in sizes.items()}, "held_out_part": held_out_part}
     models = {name: model.model for name, model in spec.specs.items()}
     facts = {name: ModelFacts(models[name], flatten(spec.all_settings(name, sizes.get(name)))) for name in spec.models}
     report = make_report(results, terms, shlex.join(spec.command(str(folder))), facts, left_out)
@@ -148,11 +155,15 @@ def _conclude(
     return write_report(results, report, folder, figures)
 
 
+def _recipe(spec: ComparisonSpec) -> Recipe[Any, Any] | CustomRecipe:
+    """How the data is split and encoded, the same for all models."""
+    return tasks[spec.task].recipe(spec.all_settings(spec.models[0]))
+
+
 def _near_duplicates(spec: ComparisonSpec) -> str:
     """A warning if many test texts are nearly equal to training texts."""
-    recipe = tasks[spec.task].recipe(spec.all_settings(spec.models[0]))
     folds = range(1, spec.folds + 1) if spec.folds else [0]
-    return near_duplicates_warning((spec.sources(fold) for fold in folds), recipe, cache_folder())
+    return near_duplicates_warning((spec.sources(fold) for fold in folds), _recipe(spec), cache_folder())
 
 
 def _leakage(spec: ComparisonSpec) -> str:
@@ -160,5 +171,4 @@ def _leakage(spec: ComparisonSpec) -> str:
     task = tasks[spec.task]
     if not isinstance(task, Diagnoses):
         return ""
-    recipe = task.recipe(spec.all_settings(spec.models[0]))
-    return leakage_warning(prepare(spec.sources(), recipe, cache_folder()).train)
+    return leakage_warning(prepare(spec.sources(), _recipe(spec), cache_folder()).train)

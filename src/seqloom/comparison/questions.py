@@ -59,15 +59,13 @@ Condition = Callable[[ModelFacts], bool]
 
 class Question(NamedTuple):
     """Answered by the best model of the `first` condition and the best of the `second`: `yes` if the first is better,
-    `no` if the second is. `otherwise` is said if the difference is not significant; empty: that `yes` or `no` lacks
-    evidence."""
+    `no` if the second is."""
 
     topic: str
     first: Condition
     second: Condition
     yes: str
     no: str
-    otherwise: str = ""
 
 
 def _is_recurrent(facts: ModelFacts) -> bool:
@@ -113,7 +111,6 @@ _OF_FORECASTS = (
         lambda f: f.model in _NAIVE,
         "a model beats the naive forecasts",
         "nothing beats the naive forecasts",
-        "nothing beats the naive forecasts significantly",
     ),
     Question(
         "Autoregression",
@@ -158,20 +155,20 @@ def answers(
     def best(condition: Condition) -> str | None:
         return next((name for name in ranked if condition(facts[name])), None)
 
-    def answer(topic: str, first: str | None, second: str | None, yes: str, no: str, otherwise: str) -> list[Answer]:
+    def answer(topic: str, first: str | None, second: str | None, yes: str, no: str) -> list[Answer]:
         if first is None or second is None or first == second:
             return []
         better, worse = (first, second) if ranked.index(first) < ranked.index(second) else (second, first)
         difference = by_pair[better, worse]
-        text = _sentence(difference, yes if better == first else no, otherwise, score)
+        text = _sentence(difference, yes if better == first else no, score)
         return [Answer(topic, text, better, worse, difference.told_apart)]
 
     result = []
     for question in questions(task, unit):
-        topic, first, second, *claims = question
-        result += answer(topic, best(first), best(second), *claims)
+        topic, first, second, yes, no = question
+        result += answer(topic, best(first), best(second), yes, no)
     for topic, pair, yes, no in _variants(ranked, facts):
-        result += answer(topic, *pair, yes, no, "")
+        result += answer(topic, *pair, yes, no)
     return result
 
 
@@ -215,7 +212,7 @@ def _differ_in_depth(first: ModelFacts, second: ModelFacts) -> bool:
     )
 
 
-def _sentence(difference: Difference, claim: str, otherwise: str, score: str) -> str:
+def _sentence(difference: Difference, claim: str, score: str) -> str:
     metric = metric_name(score)
     if difference.difference == 0:
         return f"no difference: {difference.reference} and {difference.model} reached the same {metric}."
@@ -228,4 +225,4 @@ def _sentence(difference: Difference, claim: str, otherwise: str, score: str) ->
     if difference.told_apart:
         return f"{claim}: {size} ({interval}{p_text(difference.p)})."
     chance = "which includes 0" if difference.p < ALPHA else p_text(difference.p)
-    return f"{otherwise or f'not enough evidence that {claim}'}: {size} ({interval}{chance})."
+    return f"not enough evidence that {claim}: {size} ({interval}{chance})."

@@ -55,7 +55,7 @@ def report_page(report: dict[str, Any]) -> Page:
 {_advice(report)}{_warnings(report)}<div class="wide">{_table(rows, score, colours)}</div>
 <p class="soft">{escape(" ".join(report["notes"]))}</p>
 {_differences(report, score, behind)}<h2>Learning against time</h2>
-<p class="soft">{"A line is one seed. " if several else ""}Each point is an evaluation on the validation text.</p>
+<p class="soft">{"A line is one seed. " if several else ""}Each point is an evaluation on the validation data.</p>
 {learning.html()}
 <h2>Quality against cost</h2>
 <p class="soft">{"Bars are the 95 % intervals. " if several else ""}Further {corner} is more for less. The dashed line
@@ -176,7 +176,7 @@ def _equal_terms(report: dict[str, Any]) -> str:
         changed = (f"{name}: {', '.join(f'{n}={v}' for n, v in s.items())}" for name, s in terms["sizes"].items())
         sizes = f"; as many parameters as {terms['models'][0]}, within 2 %, by {'; '.join(changed)}"
     return (
-        "one split and one tokenizer for all models, each training in a process of its own, "
+        "the same split and encoding of the data for all models, each training in a process of its own, "
         f"{_budget(terms)} each, {threads}{sizes}"
     )
 
@@ -193,19 +193,20 @@ def _machines(report: dict[str, Any]) -> str:
 
 def _terms(report: dict[str, Any]) -> str:
     terms, machine = report["terms"], report["machine"]
-    held_out = f"5 % of the data, equal texts on one side, split seed {terms.get('split_seed', 0)}"
+    held_out = terms.get("held_out_part", "")  # finished runs have none
     if terms.get("folds"):
         tested = f"each of {terms['folds']} folds once, all test examples scored together"
     else:
-        tested = terms["test"] or (held_out if terms["valid"] is None else "none: scored on the validation text")
+        tested = terms["test"] or (held_out if terms["valid"] is None else "none: scored on the validation data")
     about = {
         "equal terms": _equal_terms(report),
         "data": terms["data"],
-        "validation": terms["valid"] or held_out,
+        "validation": terms["valid"] or held_out or "of each run's training",
         "test": tested,
         "settings": ", ".join(f"{name} = {value}" for name, value in terms["settings"].items()) or "each model's own",
-        "score": "of the weights that were best on the validation text",
-        "training tokens/s": "median over seeds, validation left out",
+        "score": "of the weights that were best on the validation data",
+        "training targets/s": "tokens, labels or values that the loss counts, per second: the median over seeds, "
+        "validation left out",
         "online ms/token": "median of 200 steps on the CPU, one token at a time, the state carried (first seed)",
         "peak memory": "of the training process, the largest over seeds",
         "machine": f"{machine['processor']}, {_count(machine['cores'] or 1, 'core')}, torch {machine['torch']}, "
@@ -213,5 +214,7 @@ def _terms(report: dict[str, Any]) -> str:
         "trained on": _machines(report),
         "date": report["date"],
     }
+    if all(row["online_milliseconds"] is None for row in report["rows"]):
+        del about["online ms/token"]
     entries = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in about.items())
     return f"<dl>{entries}<dt>command</dt><dd><code>{escape(report['command'])}</code></dd></dl>"

@@ -135,7 +135,7 @@ def _headings(score: str) -> list[str]:
         f"{split}\n{metric_name(score)}",
         "bits\nper byte",
         "parameters",
-        "training\ntokens/s",
+        "training\ntargets/s",
         "online\nms/token",
         "peak\nmemory",
         "epochs\nseen",

@@ -134,23 +134,9 @@ def make_spec(
     tune: int = 0,
 ) -> ComparisonSpec:
     """Checks a request before anything is trained. Raises RequestError if it is impossible."""
-    known = tasks[task].models()
+    _check_numbers(seeds, threads, tune, folds)
     if not models:
-        raise RequestError("a comparison needs models", where="--models", expected=", ".join(known))
-    if seeds < 1:
-        raise RequestError("a comparison needs a seed", where="--seeds", got=seeds, expected="1 or more")
-    if threads < 0:
-        raise RequestError(
-            "the number of threads cannot be negative", where="--threads", got=threads, expected="0 or more"
-        )
-    if tune < 0 or (tune and folds):
-        raise RequestError(
-            "settings are not tuned over folds: they would be chosen by test examples of other folds"
-            if folds
-            else "the number of trials cannot be negative",
-            where="--tune",
-            got=tune,
-        )
+        raise RequestError("a comparison needs models", where="--models", expected=", ".join(tasks[task].models()))
     if valid is not None and test is None and not folds:
         raise RequestError(
             "models are not ranked on the data that chooses their weights",
@@ -194,6 +180,24 @@ def make_spec(
         _check_model(spec, name)
     refuse_equal_models({name: (spec.specs[name].model, spec.all_settings(name)) for name in names})
     return spec
+
+
+def _check_numbers(seeds: int, threads: int, tune: int, folds: int) -> None:
+    """Raises RequestError for numbers that are impossible, alone or together."""
+    if seeds < 1:
+        raise RequestError("a comparison needs a seed", where="--seeds", got=seeds, expected="1 or more")
+    if threads < 0:
+        raise RequestError(
+            "the number of threads cannot be negative", where="--threads", got=threads, expected="0 or more"
+        )
+    if tune < 0:
+        raise RequestError("the number of trials cannot be negative", where="--tune", got=tune, expected="0 or more")
+    if tune and folds:
+        raise RequestError(
+            "settings are not tuned over folds: they would be chosen by test examples of other folds",
+            where="--tune",
+            got=tune,
+        )
 
 
 def _baselines(task: str, data: str) -> Sequence[str]:

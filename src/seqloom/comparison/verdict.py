@@ -15,28 +15,31 @@ def verdict(
     first = models[0]
     if len(models) < 2:
         return f"There is only one model, {first.model}: nothing to compare it with."
-    second, nearest = models[1], tested[0]
-    if nearest.difference == 0 and list(first.scores) == list(second.scores):
-        return f"{first.model} and {second.model} tie: they reached the same {score}, {plain(first.mean)}."
-    ahead = _ahead(first, second, nearest, score, lower_is_better)
+    nearest = tested[0]
+    ahead = _ahead(first, models[1], nearest, score, lower_is_better)
+    same = [model.model for model in models if set(model.scores) == set(first.scores)]
+    sentences: list[str] = []
+    if len(same) > 1:
+        sentences.append(f"{listed(same, 'and')} tie: they reached the same {score_name(score)}, {plain(first.mean)}.")
     if reason := why_only_an_order(models):
-        return f"{first.model} came first: {ahead}. That is an order and no more: {reason}." + (
-            " Train more: --seeds 3 or more." if "seed" in reason else ""
-        )
-    tied = [difference for difference in tested if not difference.told_apart]
+        advice = " Train more: --seeds 3 or more." if "seed" in reason else ""
+        order = f"{first.model} came first: {ahead}. That is an order and no more: {reason}.{advice}"
+        return " ".join(sentences or [order])
+    tied = [difference for difference in tested if not difference.told_apart and difference.model not in same]
     worse = [difference for difference in tested if difference.told_apart]
     pairs = len(models) * (len(models) - 1) // 2
-    test = f"corrected for {pairs} pairs (Holm)" if pairs > 1 else "paired over the same examples"
-    if not tied:
+    test = f"corrected for {pairs} pairs by Holm's method" if pairs > 1 else "paired over the same examples"
+    if not tied and not sentences:
         return f"{first.model} won: {ahead}; {p_text(nearest.p)}, {test}."
-    names = listed([first.model, *(difference.model for difference in tied)], "and")
-    sentences = [f"{names} tie: there is not enough evidence to tell them apart ({_evidence(tied, test)})."]
-    sentences += [f"{first.model} came first: {ahead}."] if nearest in tied else []
+    if tied:
+        names = listed([first.model, *(difference.model for difference in tied)], "and")
+        sentences.append(f"{names} tie: there is not enough evidence to tell them apart ({_evidence(tied, test)}).")
+        sentences += [f"{first.model} came first: {ahead}."] if nearest in tied else []
     if worse:
         behind = listed([difference.model for difference in worse], "and")
         sentences.append(f"{first.model} is better than {behind} ({p_text(max(d.p or 0.0 for d in worse))}).")
-    sentences.append(_what_is_enough(first.model, tied[0], unit))
-    return " ".join(sentence for sentence in sentences if sentence)
+    sentences += [_what_is_enough(first.model, tied[0], unit)] if tied else []
+    return " ".join(sentences)
 
 
 def _ahead(first: ModelScores, second: ModelScores, nearest: Difference, score: str, lower_is_better: bool) -> str:
@@ -89,9 +92,12 @@ def p_text(p: float | None) -> str:
     return "no p-value" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
+_ACRONYMS = {"bleu": "BLEU", "f1": "F1", "mase": "MASE", "rmse": "RMSE"}
+
+
 def score_name(score: str) -> str:
-    """A score in words: `test exact match` of `test exact_match`."""
-    return score.replace("_", " ")
+    """A score in words: `test exact match` of `test exact_match`, `test BLEU` of `test bleu`."""
+    return " ".join(_ACRONYMS.get(word, word) for word in score.replace("_", " ").split())
 
 
 def metric_name(score: str) -> str:

@@ -63,6 +63,10 @@ class Recipe(Generic[Example, Stored]):
 
         return replace(self, learn=learn, settings=f"{self.settings} {_key(earlier.fingerprint())} {grows}")
 
+    def held_out_part(self, sources: Sources) -> str:
+        """What of the data is held out to validate and as much again to test, in words."""
+        return sources.drawn_part("examples")
+
     def examples(self, path: str) -> Iterator[Example]:
         """Yields the examples of all files that a path denotes: see `files_of`."""
         return (example for file in files_of(path) for example in self.read(file))
@@ -76,6 +80,10 @@ class CustomRecipe(Protocol):
     def beginning_with(self, earlier: Any, grows: bool) -> CustomRecipe: ...
     def prepare(self, sources: Sources) -> Corpus[Any, Any]: ...
     def encode(self, name: str, codec: Any) -> Any: ...
+
+    def held_out_part(self, sources: Sources) -> str:
+        """What of the data is held out to validate and as much again to test, in words."""
+        ...
 
     def fingerprint(self, name: str) -> str:
         """The same for names that stand for the same."""
@@ -117,6 +125,10 @@ class Sources:
         elif self.valid is None and self.test is None:
             shares["test"] = _SHARE
         return shares
+
+    def drawn_part(self, examples: str) -> str:
+        """The part that is drawn to validate, and as much again to test, in words."""
+        return f"{100 * _SHARE:g} % of the {examples}, equal ones on one side, split seed {self.split_seed}"
 
     def check_nothing_drawn(self, how: str) -> None:
         """Raises RequestError where the data is split in another way, `how`, and a draw is requested all the same."""

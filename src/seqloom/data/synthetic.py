@@ -117,6 +117,9 @@ class SyntheticRecipe:
     def load(self, folder: Path) -> AlgorithmCodec:
         return AlgorithmCodec.load(folder)
 
+    def held_out_part(self, sources: Sources) -> str:  # noqa: ARG002
+        return f"{self.held_out:,} generated sequences"
+
     def fingerprint(self, name: str) -> str:
         return AlgorithmCodec.parse(name).fingerprint()
 

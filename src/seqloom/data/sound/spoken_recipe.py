@@ -66,6 +66,9 @@ class SpokenRecipe:
         every = "".join(f"{digest(r.sound.read())}{r.text}\0" for r in recordings(path))
         return hashlib.sha256(every.encode()).hexdigest()
 
+    def held_out_part(self, sources: Sources) -> str:
+        return sources.drawn_part("recordings")
+
     def prepare(self, sources: Sources) -> Corpus[Any, Any]:
         """Equal recordings fall on the same side of a split. Raises SeqloomError where a split that training needs
         holds nothing."""
