@@ -101,7 +101,7 @@ WORLDS: dict[str, World] = {
         lambda report: report["leader"].startswith("lstm") and _says(report, "Gates", "gates help"),
         "classify",
         ["rnn", "lstm:time_scale=100"],
-        400,
+        250,
         {
             f"{model}:{name}": value
             for model in ("rnn", "lstm")
@@ -110,7 +110,8 @@ WORLDS: dict[str, World] = {
                 "embedding.dropout": 0.0,
                 "output.dropout": 0.0,
                 "output.pool": "last",
-                "hidden_size": 64,
+                "hidden_size": 48,
+                "learning_rate": 0.004,
                 "evaluations": 4,
             }.items()
         },
@@ -118,24 +119,30 @@ WORLDS: dict[str, World] = {
     "autoregressive_series": World(
         "an autoregressive series of order 2",
         "an autoregression is enough, and beats the naive forecasts",
-        worlds.autoregressive_series,
+        lambda path, seed: worlds.autoregressive_series(path, seed, steps=1_200),
         lambda report: (
             _nothing_beats(report, "ar") and _says(report, "Naive forecasts", "a model beats the naive forecasts")
         ),
         "forecast",
         ["ar", "gru"],
         150,
-        {"data.horizon": 3, "data.test_steps": 150, "gru:hidden_size": 16},
+        {
+            "data.horizon": 3,
+            "data.test_steps": 450,
+            "data.origins": 150,
+            "gru:hidden_size": 16,
+            "gru:evaluations": 3,
+        },
         "csv",
     ),
     "reversed_strings": World(
         "strings and their reversals",
         "attention is needed",
-        worlds.reversed_strings,
+        lambda path, seed: worlds.reversed_strings(path, seed, pairs=1_500, lengths=(3, 10)),
         lambda report: report["leader"] == "gru+attention" and _says(report, "Attention", "attention helps"),
         "translate",
         ["gru", "gru+attention"],
-        300,
+        120,
         {
             "embedding.dim": 24,
             "encoder.hidden_size": 48,
@@ -143,7 +150,7 @@ WORLDS: dict[str, World] = {
             "embedding.dropout": 0.0,
             "output.dropout": 0.0,
             "output.label_smoothing": 0.0,
-            "training.learning_rate": 0.005,
+            "training.learning_rate": 0.01,
             "training.evaluations": 2,
             "tokenizer.kind": "character",
             "decoding.beam_size": 1,

@@ -23,7 +23,7 @@ from questions.trials import (
     table,
     train_all,
 )
-from questions.worlds import reversed_strings, temporal_order, topic_sentences
+from questions.worlds import copies_and_reversals, neighbour_tags, reversed_strings, temporal_order, topic_sentences
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 _SMALL = {"embedding.dim": 16, "embedding.dropout": 0.0, "output.dropout": 0.0, "training.evaluations": 4}
@@ -67,34 +67,53 @@ def gates(folder: Path) -> Answer:
     )
 
 
+_TEST_SENTENCES = 50
+
+
 def directions(folder: Path) -> Answer:
-    """One direction or two, one layer or two, on parts of speech."""
+    """One direction or two, one layer or two: on tags that the word before or the next word decides, and on parts of
+    speech."""
+    settings = {"model.hidden_size": 64, "training.evaluations": 6}
+    trained = []
+    for word in ("previous", "next"):
+        paths = {
+            name: neighbour_tags(folder / f"{word}-{name}.txt", seed, number, next_word=word == "next")
+            for seed, (name, number) in enumerate((("train", 300), ("valid", 50), ("test", _TEST_SENTENCES)))
+        }
+        variants = [Variant(f"{name}, the {word} word decides", name) for name in ("lstm", "bilstm")]
+        trained += _taggers(paths, variants, folder / word, settings)
     sentences = (EXAMPLES / "english_ewt.conllu").read_text(encoding="utf-8").strip().split("\n\n")
     parts = {"train": sentences[:84], "valid": sentences[84:102], "test": sentences[102:]}
-    paths = {name: folder / f"{name}.conllu" for name in parts}
+    assert len(parts["test"]) == _TEST_SENTENCES
+    paths = {name: str(folder / f"{name}.conllu") for name in parts}
     for name, part in parts.items():
-        paths[name].write_text("\n\n".join(part) + "\n\n", encoding="utf-8")
+        Path(paths[name]).write_text("\n\n".join(part) + "\n\n", encoding="utf-8")
     variants = [
-        Variant(f"{name}, {layers} layer{'s' if layers > 1 else ''}", name, {"model.num_layers": layers})
-        for name in ("lstm", "bilstm")
-        for layers in (1, 2)
+        Variant("lstm, English", "lstm"),
+        Variant("lstm of 106 units, English", "lstm", {"model.hidden_size": 106}),  # as many parameters as the bilstm
+        Variant("lstm, 2 layers, English", "lstm", {"model.num_layers": 2}),
+        Variant("bilstm, English", "bilstm"),
+        Variant("bilstm, 2 layers, English", "bilstm", {"model.num_layers": 2}),
     ]
-    # As many parameters as in two directions, in one.
-    variants.insert(1, Variant("lstm, 1 wider layer", "lstm", {"model.hidden_size": 106}))
-    settings = {"model.hidden_size": 64, "training.evaluations": 6}
-    held_out = {"valid": str(paths["valid"]), "test": str(paths["test"])}
-    trained = train_all("tag", str(paths["train"]), variants, folder, settings, updates=150, **held_out)
+    trained += _taggers(paths, variants, folder / "english", settings)
     return table(
         trained,
         [
-            ("bilstm, 1 layer", "lstm, 1 layer"),
-            ("bilstm, 1 layer", "lstm, 1 wider layer"),
-            ("lstm, 2 layers", "lstm, 1 layer"),
-            ("bilstm, 2 layers", "bilstm, 1 layer"),
+            *between([("bilstm", "lstm")], "the previous word decides"),
+            *between([("bilstm", "lstm")], "the next word decides"),
+            *between([("bilstm", "lstm of 106 units")], "English"),
+            *between([("lstm, 2 layers", "lstm"), ("bilstm, 2 layers", "bilstm")], "English"),
         ],
-        f"On english_ewt.conllu, parts of speech, {len(parts['train'])} sentences to train; 150 updates, three seeds",
+        "Generated sentences, 300 to train, each of whose words has one of two tags, and the parts of speech of "
+        f"english_ewt.conllu, {len(parts['train'])} sentences to train; one layer of 64 units unless it says another "
+        "number, 300 updates, three seeds",
         {"parameters": mean_of("parameters")},
     )
+
+
+def _taggers(paths: dict[str, str], variants: list[Variant], folder: Path, settings: dict[str, Any]) -> list[Trained]:
+    held_out = {"valid": paths["valid"], "test": paths["test"]}
+    return train_all("tag", paths["train"], variants, folder, settings, updates=300, **held_out)
 
 
 _TRANSLATOR: dict[str, Any] = {
@@ -142,37 +161,29 @@ def _errors_by_length(trained: Trained, tests: Sequence[str]) -> Line:
     return Line(trained.label, [[x, y, max(low, 0.0), high] for x, y, low, high in points])
 
 
-_FORCED_UPDATES = (75, 150, 300)
-
-
 def teacher_forcing(folder: Path) -> Answer:
-    """The true last token as input of the decoder in training, against its own prediction (Bengio et al. 2015), by the
-    length of the training."""
-    data = reversed_strings(folder / "pairs.tsv", seed=1)
+    """The true last token as input of the decoder in training, against its own prediction (Bengio et al. 2015), where a
+    source has one right target and where it has two (Huszar 2015)."""
+    updates, lengths = 500, (3, 8)
+    data = {
+        "one right target": reversed_strings(folder / "one.tsv", seed=1, lengths=lengths),
+        "two right targets": copies_and_reversals(folder / "two.tsv", seed=1, lengths=lengths),
+    }
     shares = {"always the true token": 0.0, "three times in four": 0.25, "never": 1.0}
-    trained: dict[str, list[Trained]] = {label: [] for label in shares}
-    for updates in _FORCED_UPDATES:
-        variants = [
-            Variant(f"{label}, {updates} updates", "gru+attention", {"decoder.scheduled_sampling": share})
-            for label, share in shares.items()
-        ]
-        runs = train_all("translate", data, variants, folder / str(updates), _TRANSLATOR, updates=updates)
-        for label, run in zip(shares, runs, strict=True):
-            trained[label].append(run)
-    lines = [
-        Line(label, [point(n, by_example(each)) for n, each in zip(_FORCED_UPDATES, runs, strict=True)])
-        for label, runs in trained.items()
+    variants = [
+        Variant(f"{label}, {targets}", "gru+attention", {"decoder.scheduled_sampling": share}, data[targets])
+        for targets in data
+        for label, share in shares.items()
     ]
+    settings = {**_TRANSLATOR, "training.learning_rate": 0.008}
+    trained = train_all("translate", "", variants, folder, settings, updates=updates)
     always, often, never = shares
     return table(
-        [each for runs in trained.values() for each in runs],
-        [
-            contrast
-            for updates in _FORCED_UPDATES
-            for contrast in between([(always, often), (always, never)], f"{updates} updates")
-        ],
-        "Generated strings of 3 to 12 letters and their reversals, 3,000 pairs; gru+attention, three seeds",
-        chart=Chart("updates", "exact match", lines, log_x=True),
+        trained,
+        [contrast for targets in data for contrast in between([(always, often), (always, never)], targets)],
+        f"Generated strings of {lengths[0]} to {lengths[1]} letters, 3,000 pairs: the target is the reversed string "
+        "(one right target), or that or the string itself by chance (two: the best model is right half of the time); "
+        f"gru+attention, {updates} updates, three seeds",
     )
 
 

@@ -41,6 +41,19 @@ def temporal_order(path: Path, seed: int, steps: int, examples: int = 1_500) -> 
     return _write(path, lines)
 
 
+def neighbour_tags(path: Path, seed: int, sentences: int, next_word: bool, words: int = 10, length: int = 12) -> str:
+    """Tagged sentences of random words: whether the number of the word before, or of the next word, is odd decides the
+    tag of a word; of a word without such a neighbour the tag is "even"."""
+    random = np.random.default_rng(seed)
+    lines = []
+    for _ in range(sentences):
+        sentence = random.integers(words, size=length).tolist()
+        neighbours = [*sentence[1:], 0] if next_word else [0, *sentence[:-1]]
+        tags = ("odd" if neighbour % 2 else "even" for neighbour in neighbours)
+        lines.append("".join(f"w{chr(97 + word)} {tag}\n" for word, tag in zip(sentence, tags, strict=True)))
+    return _write(path, lines)
+
+
 def remembered_text(path: Path, seed: int, lag: int, lines: int = 600, keys: int = 8) -> str:
     """Lines whose last word is their first one; `lag` words that say nothing lie between them."""
     random = np.random.default_rng(seed)
@@ -53,15 +66,25 @@ def remembered_text(path: Path, seed: int, lag: int, lines: int = 600, keys: int
     )
 
 
-def reversed_strings(
-    path: Path, seed: int, pairs: int = 3_000, lengths: Sequence[int] = (3, 12), symbols: str = "abcdefghij"
-) -> str:
+def reversed_strings(path: Path, seed: int, pairs: int = 3_000, lengths: Sequence[int] = (3, 12)) -> str:
     """Pairs of a string and the same string written from its end."""
+    strings = _strings(np.random.default_rng(seed), pairs, lengths)
+    return _write(path, (f"{string}\t{string[::-1]}" for string in strings))
+
+
+def copies_and_reversals(path: Path, seed: int, pairs: int = 3_000, lengths: Sequence[int] = (3, 8)) -> str:
+    """Pairs of a string and, by chance, the same string or its reversal: each source has two right targets."""
     random = np.random.default_rng(seed)
-    strings = {
-        "".join(random.choice(list(symbols), size=random.integers(lengths[0], lengths[1] + 1))) for _ in range(pairs)
-    }
-    return _write(path, (f"{string}\t{string[::-1]}" for string in sorted(strings)))
+    strings = _strings(random, pairs, lengths)
+    return _write(path, (f"{string}\t{string[:: random.choice([1, -1])]}" for string in strings))
+
+
+def _strings(random: np.random.Generator, number: int, lengths: Sequence[int]) -> list[str]:
+    """Different strings of ten letters; fewer than `number` where some are drawn twice."""
+    letters = list("abcdefghij")
+    return sorted(
+        {"".join(random.choice(letters, size=random.integers(lengths[0], lengths[1] + 1))) for _ in range(number)}
+    )
 
 
 def _topic_words(random: np.random.Generator, topic: int, words: int, each: int) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from tests.comparison.test_scoreboard import row, scored
 
 from seqloom.comparison.differences import pairwise, to_leader
-from seqloom.comparison.fairness import busy_machine, extrapolated_gain, promises, warnings
+from seqloom.comparison.fairness import busy_machine, extrapolated_gain, extrapolations, warnings
 from seqloom.comparison.leakage import leakage_warning, telling_tokens
 from seqloom.comparison.scoreboard import Row
 from seqloom.data.corpus import Sources, prepare
@@ -38,7 +38,7 @@ def test_the_gain_of_twice_the_time_is_that_of_the_curve() -> None:
 
 def test_a_model_that_still_improves_is_named_and_whether_the_order_would_change() -> None:
     first, second = with_curve(row("a", [100.0, 101.0]), 100, 0.0), with_curve(row("b", [102.0, 103.0]), 102, 0.2)
-    assert [promise.model for promise in promises([first, second], True)] == ["b", "a"]
+    assert [extrapolation.model for extrapolation in extrapolations([first, second], True)] == ["b", "a"]
     said = " ".join(warnings([first, second], [], "line", True, {}))
     assert "Still improving when the budget ended: b (−" in said
     assert "another model would probably come first: b (about 84." in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from seqloom.comparison.differences import Difference
-from seqloom.comparison.fairness import promises
+from seqloom.comparison.fairness import extrapolations
 from seqloom.comparison.questions import ModelFacts
 from seqloom.comparison.scoreboard import Row, short_number
 from seqloom.comparison.verdict import listed, metric_name, plain
@@ -68,7 +68,7 @@ def next_steps(
     """Up to three suggestions, each with what to type. `available` are the models of the task."""
     leader, suggestions = rows[0].model, []
     fact = facts[leader]
-    improving = [promise.model for promise in promises(rows, lower_is_better) if promise.gain]
+    improving = [extrapolation.model for extrapolation in extrapolations(rows, lower_is_better) if extrapolation.gain]
     if improving:
         suggestions.append(f"more time: {listed(improving, 'and')} still improved (twice the budget)")
     seeds = differences[0].enough.seeds if differences and not differences[0].told_apart else None

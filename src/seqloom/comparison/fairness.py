@@ -22,9 +22,8 @@ _LEAST_EVALUATIONS = 4
 _BUSY = 0.8
 
 
-class Promise(NamedTuple):
-    """What the learning curves of a model promise for twice the time: the `gain` of the score, 0 if it has
-    converged."""
+class Extrapolation(NamedTuple):
+    """What a model would reach with twice the time: the `score`, and the `gain` in it, 0 if it has converged."""
 
     model: str
     gain: float
@@ -47,7 +46,7 @@ def warnings(
     return [sentence for sentence in sentences if sentence]
 
 
-def promises(rows: Sequence[Row], lower_is_better: bool) -> list[Promise]:
+def extrapolations(rows: Sequence[Row], lower_is_better: bool) -> list[Extrapolation]:
     """What each model would reach with twice the time, if its curves continue as in their last half; the best first."""
     result = []
     for row in rows:
@@ -56,8 +55,8 @@ def promises(rows: Sequence[Row], lower_is_better: bool) -> list[Promise]:
         if gain < _LEAST_GAIN * abs(row.score.mean):
             gain = 0.0
         score = row.score.mean - gain if lower_is_better else row.score.mean + gain
-        result.append(Promise(row.model, gain, score))
-    return sorted(result, key=lambda promise: promise.score if lower_is_better else -promise.score)
+        result.append(Extrapolation(row.model, gain, score))
+    return sorted(result, key=lambda extrapolation: extrapolation.score if lower_is_better else -extrapolation.score)
 
 
 def extrapolated_gain(curve: Curve, lower_is_better: bool) -> float:
@@ -84,8 +83,8 @@ def extrapolated_gain(curve: Curve, lower_is_better: bool) -> float:
 
 
 def _still_improving(rows: Sequence[Row], lower_is_better: bool, is_comparable: bool) -> str:
-    promised = promises(rows, lower_is_better)
-    improving = {promise.model: promise for promise in promised if promise.gain}
+    extrapolated = extrapolations(rows, lower_is_better)
+    improving = {extrapolation.model: extrapolation for extrapolation in extrapolated if extrapolation.gain}
     if not improving:
         return ""
     sign = "−" if lower_is_better else "+"
@@ -98,9 +97,9 @@ def _still_improving(rows: Sequence[Row], lower_is_better: bool, is_comparable: 
     )
     if not is_comparable:
         return sentence
-    before, after = [row.model for row in rows], [promise.model for promise in promised]
+    before, after = [row.model for row in rows], [extrapolation.model for extrapolation in extrapolated]
     if before[0] != after[0]:
-        order = listed([f"{p.model} (about {plain(p.score)})" for p in promised[:2]], "before")
+        order = listed([f"{p.model} (about {plain(p.score)})" for p in extrapolated[:2]], "before")
         return f"{sentence} With twice the time another model would probably come first: {order}."
     return f"{sentence} With twice the time the same model would probably come first."
 
