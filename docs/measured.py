@@ -149,6 +149,21 @@ def _raced(part: dict[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
+def paragraph_vectors() -> str:
+    """What `benchmarks/paragraph_vectors.py` measured last: medians of the rates, means of the accuracies."""
+    header = "model", "", "words per second", "inferred documents per second", "accuracy"
+    rows = []
+    for model, sides in _results("paragraph_vectors")["models"].items():
+        for side, name in (("seqloom", "Seqloom"), ("gensim", "gensim")):
+            rates = (
+                statistics.median(result[rate] for result in sides[side])
+                for rate in ("words_per_second", "inferred_per_second")
+            )
+            accuracy = statistics.mean(result["accuracy"] for result in sides[side])
+            rows.append((model, name, *(f"{rate:,.0f}" for rate in rates), f"{accuracy:.1%}"))
+    return table(header, rows)
+
+
 def forecasts(*parts: str) -> str:
     """The errors and seconds that `benchmarks/forecast.py` measured last, a table for all of `parts`."""
     measured = _results("forecast")

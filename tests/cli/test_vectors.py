@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -186,3 +187,73 @@ def test_a_report_without_a_finite_loss(cli: CommandLine, tmp_path: Path) -> Non
     status, _, errors = cli("vectors", run, "report", "--out", tmp_path / "report.html")
     assert status == 2
     assert "no held-out loss" in errors
+
+
+@pytest.fixture(scope="module")
+def documents_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Documents of three kinds, with names in a column."""
+    folder = tmp_path_factory.mktemp("documents")
+    lines = Path(write_neighbours(folder / "text.txt", lines=90)).read_text(encoding="utf-8").splitlines()
+    kinds = list(KINDS)
+    rows = [
+        {"name": f"{kinds[number % 3]} {number}", "text": " ".join([line] * 3)} for number, line in enumerate(lines)
+    ]
+    (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQLOOM_CACHE", str(folder / "cache"))
+        seqloom.train(
+            "vectors", folder / "data.jsonl", model="pv-dbow", epochs=20, out=folder / "run", threads=1, quiet=True,
+            settings={"dim": 12, "min_count": 2, "sample": 0, "learning_rate": 0.1, "word_vectors": False},
+        )  # fmt: skip
+    return folder / "run"
+
+
+def test_documents_are_found(cli: CommandLine, documents_run: Path, tmp_path: Path) -> None:
+    names = seqloom.Vectors.open(documents_run, documents=True).words
+    royal = next(name for name in names if name.startswith("royal"))
+    status, output, errors = cli("vectors", documents_run, "similar", royal, "--documents", "--top", 3, "--json")
+    assert status == 0, errors
+    found = [row["word"] for row in json.loads(output)]
+    assert all(name.startswith("royal") for name in found)
+    assert royal not in found
+    text = "ship whale sailor harpoon wave captain ship whale sailor"
+    status, output, errors = cli("vectors", documents_run, "similar", text, "--documents", "--top", 3)
+    assert status == 0, errors
+    assert all(line.startswith("sea") for line in output.splitlines())
+    (tmp_path / "new.txt").write_text(f"{text}\nnothing known\n", encoding="utf-8")
+    status, output, errors = cli("embed", documents_run, tmp_path / "new.txt")
+    assert status == 0, errors
+    first, second = ([float(number) for number in line.split("\t")] for line in output.splitlines())
+    assert any(first)
+    assert not any(second)
+    assert len(first) == 12
+    status, _, errors = cli("vectors", documents_run, "map", "--documents", "--out", tmp_path / "map.html")
+    assert status == 0, errors
+
+
+def test_mistakes_with_documents(cli: CommandLine, run: seqloom.Run, documents_run: Path, tmp_path: Path) -> None:
+    twice = tmp_path / "twice.csv"
+    twice.write_text("name,text\na,the king\na,the queen\n", encoding="utf-8")
+    for arguments, message in (
+        (["vectors", run.folder, "similar", "king", "--documents"], "no vectors of documents"),
+        (["vectors", documents_run, "similar", "king"], "no vectors of words"),
+        (["vectors", documents_run, "similar", "royal", "--documents"], "there is no document named"),
+        (["vectors", documents_run, "report", "--documents", "--out", tmp_path / "r.html"], "--documents"),
+        (["embed", documents_run, twice, "--pooling", "word-mean"], "no vectors of words"),
+        (["export", documents_run, "--to", "word2vec", tmp_path / "words.txt"], "no vectors of words"),
+        (["train", "vectors", twice, "--model", "pv-dm", "--out", tmp_path / "run"], "the same name"),
+        (["train", "vectors", twice, "--model", "pv-dbow", "--set", "word_vectors=false", "--set", "window=3"],
+         "changes nothing"),
+    ):  # fmt: skip
+        status, _, errors = cli(*arguments)
+        assert status in (1, 2), arguments
+        assert message in errors
+        assert "Traceback" not in errors
+    names = json.loads((documents_run / "documents.json").read_text(encoding="utf-8"))
+    broken = tmp_path / "broken"
+    shutil.copytree(documents_run, broken)
+    (broken / "documents.json").write_text(json.dumps(names[1:]), encoding="utf-8")
+    for arguments in (["vectors", broken, "similar", names[1], "--documents"], ["embed", broken, twice]):
+        status, _, errors = cli(*arguments)
+        assert status in (1, 2), arguments
+        assert "damaged" in errors

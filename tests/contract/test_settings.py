@@ -23,6 +23,7 @@ BY_DATA = {
     "classify": {"data.max_steps"},
     "classify series": {"tokenizer", "data.max_length", "embedding.word_dropout"},
     "vectors": set[str](),
+    "vectors documents": set[str](),
     "tag": set[str](),
     "translate": set[str](),
 }

@@ -95,6 +95,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "wordsim353.tsv").write_text("king\tqueen\t8.6\nking\tcup\t1.2\nman\twoman\t8.3\ncup\tmug\t9\n")
     (tmp_path / "questions-words.txt").write_text(": family\nman king woman queen\nwoman queen man king\n")
     write_tables(tmp_path)
+    write_documents(tmp_path)
     write_scenes(tmp_path / "images.csv", 40)
     for archive in ("captions", "new", "test"):
         write_archive(tmp_path / f"{archive}.npz", 40)
@@ -106,6 +107,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     book = (examples / "moby_dick.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     (examples / "moby_dick.txt").write_text("".join(book[:150]), encoding="utf-8")
     return tmp_path
+
+
+def write_documents(folder: Path) -> None:
+    """What `docs/vectors.md` reads about documents."""
+    texts = [" ".join(f"w{number % 7 + i % 3}" for i in range(12)) for number in range(60)]
+    with (folder / "documents.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("name", "text"), ("whales", texts[0]), *enumerate(texts[1:])])
 
 
 def write_tables(folder: Path) -> None:

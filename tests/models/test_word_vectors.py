@@ -13,7 +13,8 @@ from seqloom.compiling import compiled
 from seqloom.config import build
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS
-from seqloom.models.word_vectors.model import KINDS, WordVectors
+from seqloom.models.word_vectors.kinds import KINDS as ALL_KINDS
+from seqloom.models.word_vectors.model import WordVectors
 from seqloom.models.word_vectors.sampling import draw_negative, make_sampler, next_state, random_bits, seed_state
 from seqloom.models.word_vectors.subwords import SubwordSettings, fnv_1a, ngram_buckets
 from seqloom.models.word_vectors.tree import huffman_tree
@@ -22,6 +23,7 @@ from seqloom.processors import set_num_threads
 
 FIRST = len(SPECIALS)
 WORDS = 60
+KINDS = {name: kind for name, kind in ALL_KINDS.items() if not kind.has_documents}
 
 
 @compiled

@@ -124,6 +124,7 @@ SMALL_TASKS = {
         write_text, "skipgram", {**_PASSES, "subwords.longest": 4, "subwords.buckets": 50}, epochs=3
     ),
     "vectors softmax": SmallTask(write_text, "skipgram", {**_PASSES, "objective": "hierarchical-softmax"}, epochs=3),
+    "vectors documents": SmallTask(write_text, "pv-dbow", {**_PASSES, "inference_passes": 3}, epochs=3),
     "algorithm ntm": SmallTask(
         lambda _: "copy:length=3", "ntm",
         {**_COPY, "model.hidden_size": 8, "model.memory_size": 6, "model.memory_width": 4}, updates=25,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -43,6 +44,16 @@ def vectors(
     only: Annotated[
         Path | None, typer.Option(metavar="FILE", help="read only the words in FILE, which has one on each line")
     ] = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="similar, analogy: search approximately with an index in FOLDER, which is built if it is not there",
+        ),
+    ] = None,
+    documents: Annotated[
+        bool, typer.Option("--documents", help="use the vectors of documents, of a run of pv-dbow or pv-dm")
+    ] = False,
     unicode_errors: Annotated[
         str, typer.Option(help="words of a file that are not UTF-8: strict (an error), replace or ignore")
     ] = "strict",
@@ -58,6 +69,7 @@ def vectors(
     evaluate FILE: analogies, or rated pairs (word TAB word TAB score), with 95 % intervals and what was skipped.
     map --out FILE: a page with the words on a plane, along the two directions in which they differ most.
     report --out FILE: a page with the training and held-out loss of each epoch.
+    With --documents, similar and the others take names of documents, or texts, whose vectors are inferred.
     """
     from seqloom.errors import RequestError, unknown_name
 
@@ -68,16 +80,20 @@ def vectors(
         raise RequestError(f"{action} {'writes' if action in _PAGES else 'does not write'} a page", expected=expected)
     if figures is not None and action not in _PAGES:
         raise RequestError("there is no page with charts to write", where="--figures", expected="map or report")
+    if documents and action == "report":
+        raise RequestError("the report is that of the whole training", where="--documents", expected="no --documents")
     if action == "report" and out is not None:
         from seqloom.explain.loss_curves import loss_page
 
         loss_page(source).write(out, figures)
         return
-    opened = _open(source, first, only, unicode_errors)
+    opened = _open(source, first, only, unicode_errors, documents)
+    if index is not None:
+        _use_index(opened, index, action)
     if out is not None:
         from seqloom.explain.vector_map import vector_map_page
 
-        vector_map_page(opened, f"The words of {source.resolve().name}", most_words).write(out, figures)
+        vector_map_page(opened, f"The {opened.entry}s of {source.resolve().name}", most_words).write(out, figures)
         return
     answer = _QUESTIONS[action](opened, arguments or [], top, most_words)
     if isinstance(answer, dict):
@@ -89,16 +105,31 @@ def vectors(
             typer.echo(f"{neighbour.word}\t{neighbour.cosine:.4f}")
 
 
-def _open(source: Path, first: int, only: Path | None, unicode_errors: str) -> Vectors:
+def _open(source: Path, first: int, only: Path | None, unicode_errors: str, documents: bool) -> Vectors:
     from seqloom.files import read_lines
     from seqloom.run.embeddings import Vectors
 
     words = None if only is None else [line.strip() for line in read_lines(only) if line.strip()]
-    return Vectors.open(source, first=first, only=words, unicode_errors=cast(Any, unicode_errors))
+    return Vectors.open(source, first=first, only=words, unicode_errors=cast(Any, unicode_errors), documents=documents)
+
+
+def _use_index(vectors: Vectors, folder: Path, action: str) -> None:
+    from seqloom.errors import RequestError
+
+    if action not in _SEARCHES:
+        raise RequestError("there is nothing to search", where="--index", got=action, expected=" or ".join(_SEARCHES))
+    is_new = not folder.exists()
+    facts = vectors.use_index(folder)
+    if is_new:
+        print(
+            f"{folder}: an index of {facts.vectors:,} {vectors.entry}s, built in {facts.seconds:.0f} s; it finds "
+            f"{facts.recall:.1%} of the 10 nearest of {facts.queries:,} random ones",
+            file=sys.stderr,
+        )
 
 
 def _similar(vectors: Vectors, words: Arguments, top: int, most_words: int) -> Any:  # noqa: ARG001
-    _expect(len(words) == 1, "similar", "one word", words)
+    _expect(len(words) == 1, "similar", f"one {vectors.entry}", words)
     return vectors.similar(words[0], top)
 
 
@@ -120,7 +151,7 @@ def _doesnt_match(vectors: Vectors, words: Arguments, top: int, most_words: int)
 
 
 def _similarity(vectors: Vectors, words: Arguments, top: int, most_words: int) -> Any:  # noqa: ARG001
-    _expect(len(words) == 2, "similarity", "two words", words)
+    _expect(len(words) == 2, "similarity", f"two {vectors.entry}s", words)
     return {"similarity": vectors.similarity(*words)}
 
 
@@ -150,4 +181,5 @@ _QUESTIONS: dict[str, Callable[[Vectors, Arguments, int, int], Any]] = {
     "evaluate": _evaluate,
 }
 _PAGES = ("map", "report")
+_SEARCHES = ("similar", "analogy")
 _ACTIONS = (*_QUESTIONS, *_PAGES)

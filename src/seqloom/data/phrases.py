@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class PhraseCodec(TextCodec):
     phrases: tuple[Pairs, ...] = ()
 
     @classmethod
-    def load(cls, folder: Path) -> PhraseCodec:
+    def load(cls, folder: Path) -> Self:
         path = folder / _FILE
         phrases: tuple[Pairs, ...] = ()
         if path.exists():
@@ -82,7 +82,7 @@ class PhraseCodec(TextCodec):
 
     def begin_from(self, earlier: Any) -> PhraseCodec:
         """The phrases are those of the earlier run."""
-        return PhraseCodec(super().begin_from(earlier).tokenizer, getattr(earlier, "phrases", ()))
+        return type(self)(super().begin_from(earlier).tokenizer, getattr(earlier, "phrases", ()))
 
     def joined(self, lines: Sequence[str]) -> Sequence[str]:
         """The lines with each phrase as one word."""

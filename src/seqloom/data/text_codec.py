@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from seqloom.data.corpus import Recipe
 from seqloom.data.growth import grown_tokenizer, source_tokenizer
@@ -28,7 +28,7 @@ class TextCodec:
     tokenizer: Tokenizer
 
     @classmethod
-    def load(cls, folder: Path) -> TextCodec:
+    def load(cls, folder: Path) -> Self:
         return cls(load_tokenizer(folder / _FILE))
 
     def save(self, folder: Path) -> None:

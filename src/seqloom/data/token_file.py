@@ -63,6 +63,10 @@ class TokenFile:
         give_back_pages(self.ids)
         return part
 
+    def line_at(self, place: int) -> int:
+        """The number of the line that holds `ids[place]`."""
+        return int(np.searchsorted(self.offsets, place, side="right")) - 1
+
     def stretches(self, tokens: int) -> Iterator[NDArray[np.uint16] | NDArray[np.uint32]]:
         """Yields the ids of whole lines, at most so many `tokens` at a time; a longer line is yielded alone."""
         first = 0

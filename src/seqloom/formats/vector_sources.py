@@ -17,6 +17,7 @@ from seqloom.files import STANDARD_INPUT
 from seqloom.formats.fasttext import fasttext_dim, is_fasttext, read_fasttext
 from seqloom.formats.vector_rows import ALL, Selection
 from seqloom.formats.word2vec import read_binary, read_text
+from seqloom.models.word_vectors.document_names import NAMES_FILE, read_names
 from seqloom.models.word_vectors.subwords import SubwordSettings
 from seqloom.models.word_vectors.table import NGramVectors, VectorTable
 from seqloom.storage.arrays import map_arrays
@@ -42,6 +43,30 @@ def open_vectors(path: str | Path, selection: Selection = ALL) -> VectorTable:
     if not Path(path).is_dir():
         return _of_file(str(path), selection)
     table = _of_run(Path(path))
+    if selection != ALL:
+        table = _select(table, selection)
+    table.check_finite()
+    return table
+
+
+def open_documents(folder: str | Path, selection: Selection = ALL) -> VectorTable:
+    """The vectors of the documents of a run of paragraph vectors, memory-mapped, in the order of the training text.
+
+    Raises RequestError if the path has no vectors of documents, SeqloomError if they are damaged.
+    """
+    folder = Path(folder)
+    where = folder / "model.safetensors"
+    arrays = map_arrays(where, {"documents"}) if where.exists() else {}
+    if "documents" not in arrays:
+        raise RequestError(
+            "there are no vectors of documents", where=str(folder),
+            expected="a run of: seqloom train vectors DATA --model pv-dbow or pv-dm",
+        )  # fmt: skip
+    names, matrix = read_names(folder / NAMES_FILE), arrays["documents"]
+    if matrix.dtype != np.float32 or matrix.ndim != 2 or len(matrix) != len(names):
+        got = f"documents of shape {matrix.shape}, {len(names):,} names"
+        raise SeqloomError("the vectors of the run are damaged", where=str(where), got=got)
+    table = VectorTable(names, matrix, source=str(folder))
     if selection != ALL:
         table = _select(table, selection)
     table.check_finite()

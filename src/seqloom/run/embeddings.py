@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -16,13 +17,17 @@ from seqloom.data.readers import readers
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import read_lines
 from seqloom.formats.vector_rows import UnicodeErrors, selected
-from seqloom.formats.vector_sources import open_vectors
+from seqloom.formats.vector_sources import open_documents, open_vectors
 from seqloom.formats.word2vec import write_vectors
 from seqloom.metrics.analogies import Share
 from seqloom.metrics.similarity import Similarity, similarity
 from seqloom.models.word_vectors.sentences import How, sentence_rows
 from seqloom.models.word_vectors.table import VectorTable
 from seqloom.run.notebook import fact_table
+from seqloom.run.run import Run, load
+
+if TYPE_CHECKING:
+    from seqloom.models.word_vectors.index import IndexFacts
 
 _AT_ONCE = 1_024
 
@@ -39,12 +44,13 @@ class Vectors(VectorTable):
 
     def __repr__(self) -> str:
         source = f", source={self.source}" if self.source else ""
-        return f"Vectors(words={len(self):,}, dim={self.dim}{source})"
+        return f"{type(self).__name__}({self.entry}s={len(self):,}, dim={self.dim}{source})"
 
     def _repr_html_(self) -> str:
         """The number of words, their dimension and a few of the words, for notebooks."""
         words = ", ".join(itertools.islice(self.words, 8))
-        facts = {"words": f"{len(self):,}", "dim": self.dim, "source": self.source, "first words": words}
+        size, first = f"{self.entry}s", f"first {self.entry}s"
+        facts = {size: f"{len(self):,}", "dim": self.dim, "source": self.source, first: words}
         return fact_table(facts)
 
     @classmethod
@@ -55,15 +61,33 @@ class Vectors(VectorTable):
         first: int = 0,
         only: Iterable[str] | None = None,
         unicode_errors: UnicodeErrors = "strict",
+        documents: bool = False,
     ) -> Vectors:
         """Opens the vectors of a run (of any task whose model has a vector for each token; memory-mapped) or of a file:
         word2vec's text and binary (`.bin`) formats, fastText's `.vec` and `.bin`, GloVe's; also `.gz` and `.xz`.
 
         `first`: read only so many words, the first ones of a file, the most frequent ones of a run; 0: all.
         `only`: read only these words. `unicode_errors`: what happens at a word that is not UTF-8: `strict` raises
-        SeqloomError, `replace` and `ignore` do what they do in `bytes.decode`."""
-        table = open_vectors(path, selected(first, only, unicode_errors))
+        SeqloomError, `replace` and `ignore` do what they do in `bytes.decode`.
+        `documents`: open the vectors of the documents of a run of paragraph vectors, by their names."""
+        selection = selected(first, only, unicode_errors)
+        if documents:
+            table = open_documents(path, selection)
+            return DocumentVectors(table.words, table.matrix, source=table.source)
+        table = open_vectors(path, selection)
         return cls(table.words, table.matrix, table.counts, table.ngrams, table.source)
+
+    def use_index(self, folder: str | Path) -> IndexFacts:
+        """From now on, nearest neighbours among all words are searched in an index in `folder`, approximately and much
+        faster. If the folder does not exist, the index is built and saved there. Needs the extra `index`.
+
+        Returns the size of the index, and which share of the exact nearest neighbours it found when it was built."""
+        from seqloom.models.word_vectors.index import build_index, open_index
+
+        folder = Path(folder)
+        index = open_index(self, folder) if folder.exists() else build_index(self, folder)
+        self.index = index
+        return index.facts
 
     def save(self, path: str | Path) -> int:
         """Writes word2vec's format: binary if the name ends in `.bin`, otherwise text. Words that contain whitespace
@@ -120,6 +144,29 @@ class Vectors(VectorTable):
         for candidates, question in zip(nearest_words.tolist(), places[:, :3].tolist(), strict=True):
             answers.append(next((self.words[place].lower() for place in candidates if place not in question), ""))
         return answers
+
+
+class DocumentVectors(Vectors):
+    """The names of documents and their vectors, of a run of paragraph vectors. A text that is not the name of a
+    document is a new document, whose vector is inferred."""
+
+    entry = "document"
+
+    @cached_property
+    def _run(self) -> Run:
+        return load(self.source)
+
+    def place(self, word: str) -> int | None:
+        """The row of the document with this name; None if there is none."""
+        return self._places.get(word)
+
+    def find(self, word: str) -> NDArray[np.float32] | None:
+        """(dim,): the vector of the document with this name, or else of the text; None if it has no known word."""
+        place = self.place(word)
+        if place is not None:
+            return np.array(self.matrix[place], np.float32)
+        vector: NDArray[np.float32] = self._run.embed([word])[0]
+        return vector if vector.any() else None
 
 
 def holds_analogies(path: str) -> bool:

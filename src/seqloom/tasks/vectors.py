@@ -1,4 +1,4 @@
-"""The task `vectors`: word vectors from a text, scored by the loss on held-out lines."""
+"""The task `vectors`: vectors of words and of documents from a text, scored by the loss on held-out lines."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from pydantic import create_model
 
 from seqloom.config import Settings
 from seqloom.data.corpus import Recipe
+from seqloom.data.documents import document_recipe
 from seqloom.data.phrases import PhraseSettings, phrase_recipe
+from seqloom.data.readers.documents import documents
 from seqloom.data.readers.lines import input_lines, lines
-from seqloom.data.tables.columns import ColumnChoice, columns_field
+from seqloom.data.tables.columns import ColumnChoice, columns_field, columns_text, parse_columns
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS, TokenizerSettings
 from seqloom.errors import RequestError, unknown_name
 from seqloom.models.fitted import PassSettings
 from seqloom.models.pooling_names import AUTO, check_pooling
-from seqloom.models.word_vectors.model import KINDS, WordVectors
+from seqloom.models.word_vectors.kinds import KINDS
+from seqloom.models.word_vectors.model import WordVectors
+from seqloom.models.word_vectors.paragraphs import ParagraphVectors
 from seqloom.models.word_vectors.settings import WordVectorSettings
 from seqloom.registry import Description
 from seqloom.tasks import tasks
@@ -35,6 +39,10 @@ class VectorsSettings(FittedSettings):
     phrases: PhraseSettings = PhraseSettings()
     passes: PassSettings = PassSettings()
     model: WordVectorSettings
+
+
+class DocumentVectorsSettings(VectorsSettings):
+    columns: ColumnChoice = columns_field(("name", "text"))
 
 
 _POOLINGS = ("word-mean", "word-sum")
@@ -61,15 +69,19 @@ class VectorsTask:
         if model not in KINDS:
             raise unknown_name("model", model, KINDS)
         model_settings = KINDS[model].settings
-        return create_model("VectorsSettings", __base__=VectorsSettings, model=(model_settings, model_settings()))
+        base = DocumentVectorsSettings if KINDS[model].has_documents else VectorsSettings
+        return create_model("VectorsSettings", __base__=base, model=(model_settings, model_settings()))
 
     def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
-        if model == "cbow" and overrides.get("model.compat", "none") == "none":
+        if KINDS[model].is_cbow and overrides.get("model.compat", "none") == "none":
             return {**_PRESET, "model.learning_rate": _CORRECTED_RATE}
         return _PRESET
 
-    def recipe(self, settings: VectorsSettings) -> Recipe[str, TokenFile]:
+    def recipe(self, settings: VectorsSettings) -> Recipe[Any, Any]:
         columns = settings.columns
+        if isinstance(settings, DocumentVectorsSettings):
+            read = partial(documents, columns=columns)
+            return document_recipe(read, settings.tokenizer, settings.phrases).depending_on(columns)
         recipe = phrase_recipe(partial(lines, columns=columns), settings.tokenizer, settings.phrases)
         return recipe.depending_on(columns)
 
@@ -83,8 +95,8 @@ class VectorsTask:
         if len(set(models)) < 2:
             return ""
         return (
-            "No verdict: cbow predicts a word from all the words around it, skipgram from each of them, so their "
-            "losses do not tell whose vectors are better. Evaluate the runs: seqloom vectors RUN evaluate FILE."
+            f"No verdict: {' and '.join(sorted(set(models)))} predict words from different things, so their losses do "
+            "not tell whose vectors are better. Evaluate the runs: seqloom vectors RUN evaluate FILE."
         )
 
     def measure(self, trained: Trained, data: TokenFile) -> dict[str, float]:
@@ -94,15 +106,28 @@ class VectorsTask:
         return {"nats_per_pair": mean, "pairs": pairs, "tokens": len(data), "unknown": data.num_unknown}
 
     def inputs(self, path: str, settings: VectorsSettings) -> Iterator[str]:
-        return input_lines(path, settings.columns)
+        return input_lines(
+            path,
+            columns_text({role: column for role, column in parse_columns(settings.columns).items() if role == "text"}),
+        )
 
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
-        """The mean (`auto`) or the sum of the words' vectors."""
+        """The vector that a model of documents infers (`auto`); of other models the mean (`auto`) or the sum of the
+        words' vectors."""
         check_pooling(pooling)
         if pooling not in (AUTO, *_POOLINGS):
             raise RequestError("there is no layer over these vectors", where="pooling", got=pooling, expected=_POOLINGS)
-        matrix, codec = trained.model.vectors(), trained.codec
+        model, codec = trained.model, trained.codec
         encoded = codec.tokenizer.encode_lines(codec.joined(inputs))
+        if isinstance(model, ParagraphVectors) and pooling == AUTO:
+            yield from model.infer(encoded.ids, encoded.offsets)
+            return
+        if not model.has_words:
+            raise RequestError(
+                "this model has no vectors of words", where="pooling", got=pooling, expected=AUTO,
+                hint="--set word_vectors=true trains them too",
+            )  # fmt: skip
+        matrix = model.vectors()
         for first, last in itertools.pairwise(encoded.offsets.tolist()):
             words = encoded.ids[first:last]
             rows = matrix[words[words >= len(SPECIALS)]]

@@ -24,21 +24,25 @@ _CACHE_LINE = 16
 
 
 @compiled
-def pass_over(ids: Array, first: int, last: int, network: Any, rate: Any, seed: int, number: int) -> Any:
+def pass_over(ids: Array, first: int, last: int, network: Any, rate: Any, seed: int, number: int, document: int) -> Any:
     """Trains a `Network` on `ids[first:last]` in place, or only measures the loss if `rate` is 0. Returns the summed
     loss in nats and the number of inputs.
 
-    `number` is that of the slice; its random numbers depend on it and on the `seed`.
+    `number` is that of the slice; its random numbers depend on it and on the `seed`. `document`: the line that begins
+    at `first` or before it.
     """
-    inputs, outputs, stride, word_rows, sampler, tree, window, negatives, is_cbow, average_gradient = network
+    inputs, outputs, stride, word_rows, sampler, tree, window, negatives, is_cbow, average_gradient, first_document = (
+        network
+    )
     keep_prob, alias_prob, alias = sampler
     composed = is_cbow or word_rows.rows.shape[0] > 0
     most = max_outputs(network)
     blocks = (most + TOGETHER - 1) // TOGETHER
-    words, context = np.empty(last - first, np.int32), np.empty(2 * window, np.int64)
-    inputs_at, scores = np.empty(2 * window, np.int64), np.empty(16 * window, np.float32)
+    most_inputs = 2 * window + (1 if first_document else 0)
+    words, context = np.empty(last - first, np.int32), np.empty(most_inputs, np.int64)
+    inputs_at, scores = np.empty(most_inputs, np.int64), np.empty(8 * most_inputs, np.float32)
     outputs_at, signs = np.zeros((2, blocks * TOGETHER), np.int64), np.zeros((2, blocks * 8), np.float32)
-    hidden = np.empty(2 * window * stride if composed else 1, np.float32)
+    hidden = np.empty(most_inputs * stride if composed else 1, np.float32)
     before = np.empty_like(hidden)
     sources = hidden if composed else inputs
     num_outputs, tally, total, pairs, now = np.zeros(2, np.int64), new_tally(), 0.0, 0, 0
@@ -58,6 +62,9 @@ def pass_over(ids: Array, first: int, last: int, network: Any, rate: Any, seed: 
             state = next_state(state)
             reach = window - random_below(random_bits(state), window)
             count = find_context(words, i, size, reach, context)
+            if first_document:
+                context[count] = first_document + document
+                count += 1
             if count:
                 num_inputs = count
                 if composed:
@@ -84,6 +91,8 @@ def pass_over(ids: Array, first: int, last: int, network: Any, rate: Any, seed: 
                 if composed and rate != np.float32(0):
                     update_inputs(inputs, word_rows, context, count, stride, is_cbow, average_gradient, hidden, before)
                 pairs += num_inputs
+        elif i >= 0:
+            document += 1
         now = ahead
     return total + settled(tally), pairs
 

@@ -56,15 +56,15 @@ class Round(NamedTuple):
 
 
 def make_round(network: Network) -> Round:
-    window, stride = network.window, network.stride
-    blocks = -(-_max_outputs(network) // TOGETHER)
+    stride, blocks = network.stride, -(-_max_outputs(network) // TOGETHER)
+    most_inputs = 2 * network.window + bool(network.first_document)
     return Round(
-        np.zeros((_WINDOWS, 2 * window), np.int64),
+        np.zeros((_WINDOWS, most_inputs), np.int64),
         np.zeros(_WINDOWS, np.int64),
         np.zeros((_WINDOWS, blocks * TOGETHER), np.int64),
-        np.zeros((_WINDOWS, blocks * 16 * window), np.float32),
-        np.zeros((_WINDOWS, 2 * window * stride), np.float32),
-        np.zeros((_WINDOWS, 2 * window * stride), np.float32),
+        np.zeros((_WINDOWS, blocks * 8 * most_inputs), np.float32),
+        np.zeros((_WINDOWS, most_inputs * stride), np.float32),
+        np.zeros((_WINDOWS, most_inputs * stride), np.float32),
         np.zeros(len(network.inputs) // stride, np.int32),
         np.zeros(len(network.outputs) // stride, np.int32),
     )
@@ -75,12 +75,17 @@ def _max_outputs(network: Any) -> int:
     return max_outputs(network)
 
 
-def pass_in_rounds(ids: Array, network: Network, rate: float, seed: int, number: int) -> tuple[float, int]:
-    """Trains the network on all `ids` in rounds, on all threads. Returns the summed loss in nats and the number of
-    inputs."""
+def pass_in_rounds(
+    ids: Array, network: Network, rate: float, seed: int, number: int, document: int
+) -> tuple[float, int]:
+    """Trains the network on all `ids` in rounds, on all threads. `document`: the line that begins at the first of them
+    or before it. Returns the summed loss in nats and the number of inputs."""
     threads, buffers = num_threads(), make_round(network)
     words = np.empty(len(ids), np.int32)
     words = words[: _subsample(ids, network, seed, number, words)]
+    documents = np.zeros(0, np.int64)
+    if network.first_document:
+        documents = network.first_document + document + np.cumsum(words == LINE_END)
     piece_size = _WINDOWS // _PIECES
     total, pairs = 0.0, 0
     with ThreadPoolExecutor(threads) as pool:
@@ -91,7 +96,9 @@ def pass_in_rounds(ids: Array, network: Network, rate: float, seed: int, number:
             def measure(piece: int, start: int = start) -> tuple[float, int]:
                 place = piece * piece_size
                 at = start + place
-                return measure_windows(words, at, place, piece_size, network, np.float32(rate), seed, number, buffers)
+                return measure_windows(
+                    words, documents, at, place, piece_size, network, np.float32(rate), seed, number, buffers
+                )
 
             def update(owner: int) -> None:
                 for step in (_COUNT, _MOVE, _FORGET):
@@ -110,14 +117,25 @@ def _subsample(ids: Array, network: Any, seed: int, number: int, words: Array) -
 
 @compiled
 def measure_windows(
-    words: Array, first: int, place: int, count: int, network: Any, rate: Any, seed: int, number: int, buffers: Any
+    words: Array,
+    documents: Array,
+    first: int,
+    place: int,
+    count: int,
+    network: Any,
+    rate: Any,
+    seed: int,
+    number: int,
+    buffers: Any,
 ) -> Any:
     """Computes the gradients of the windows around `words[first:first + count]` into the buffers from `place` on.
-    Returns the summed loss in nats and the number of inputs."""
+    `documents`: the input of each word's document, if there are any. Returns the summed loss in nats and the number of
+    inputs."""
     contexts, context_sizes, outputs_at, scores, hidden, gradients, _, _ = buffers
-    inputs, outputs, stride, word_rows, sampler, tree, window, negatives, is_cbow, _ = network
+    inputs, outputs, stride, word_rows, sampler, tree, window, negatives, is_cbow, _, first_document = network
     _, alias_prob, alias = sampler
-    inputs_at, signs = np.empty(2 * window, np.int64), np.zeros(outputs_at.shape[1] // TOGETHER * 8, np.float32)
+    most_inputs = contexts.shape[1]
+    inputs_at, signs = np.empty(most_inputs, np.int64), np.zeros(outputs_at.shape[1] // TOGETHER * 8, np.float32)
     tally, total, pairs = new_tally(), 0.0, 0
     for i in range(first, first + count):
         w = place + i - first
@@ -128,6 +146,9 @@ def measure_windows(
         state = next_state(seed_state(seed ^ (number << 20), i + 1))
         reach = window - random_below(random_bits(state), window)
         size = find_context(words, i, words.shape[0], reach, contexts[w])
+        if first_document:
+            contexts[w, size] = documents[i]
+            size += 1
         if size == 0:
             continue
         context_sizes[w] = size
@@ -141,7 +162,7 @@ def measure_windows(
             total += settled(tally)
         blocks = (num_outputs + TOGETHER - 1) // TOGETHER
         for block in range(blocks):
-            o, block_scores = block * TOGETHER, scores[w, block * 16 * window :]
+            o, block_scores = block * TOGETHER, scores[w, block * 8 * most_inputs :]
             score_outputs(
                 hidden[w],
                 inputs_at,
@@ -161,7 +182,7 @@ def measure_windows(
                     score = block_scores[8 * c + k]
                     add_row(gradients[w], inputs_at[c], outputs, outputs_at[w, o + k], score, stride)
         for block in range(blocks, outputs_at.shape[1] // TOGETHER):
-            scores[w, block * 16 * window : (block + 1) * 16 * window] = np.float32(0)
+            scores[w, block * 8 * most_inputs : (block + 1) * 8 * most_inputs] = np.float32(0)
         pairs += num_inputs
     return total + settled(tally), pairs
 

@@ -19,7 +19,7 @@ from seqloom.models.word_vectors.deterministic import pass_in_rounds
 from seqloom.models.word_vectors.network import Network
 from seqloom.models.word_vectors.sampling import Sampler, make_sampler
 from seqloom.models.word_vectors.settings import CBOWSettings, WordVectorSettings
-from seqloom.models.word_vectors.subwords import NO_SUBWORDS, word_rows
+from seqloom.models.word_vectors.subwords import NO_SUBWORDS, with_rows_of_documents, word_rows
 from seqloom.models.word_vectors.tree import NO_TREE, huffman_tree
 from seqloom.processors import num_threads, run_all
 from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
@@ -32,7 +32,7 @@ _HELD_OUT_SEED = 1
 _CACHE_LINE, _ROWS_AT_ONCE = 16, 1 << 10
 
 
-class _Weights(NamedTuple):
+class Weights(NamedTuple):
     """Flat rows of `stride` numbers; see `Network`."""
 
     inputs: NDArray[np.float32]
@@ -44,6 +44,10 @@ class WordVectors(FittedByPasses):
 
     settings: type[WordVectorSettings] = WordVectorSettings
     is_cbow = False
+    has_documents = False
+    """Whether every line of the training text has a vector too, after those of the words and n-grams."""
+    has_words = True
+    """Whether the vectors of words are trained."""
 
     def __init__(self, settings: WordVectorSettings) -> None:
         self.config = settings
@@ -51,7 +55,7 @@ class WordVectors(FittedByPasses):
         self.counts: NDArray[np.int64] = np.zeros(0, np.int64)
         self.arrays: Mapping[str, NDArray[Any]] = {}
         self._text: TokenFile | None = None
-        self._weights: _Weights | None = None
+        self._weights: Weights | None = None
         self._word_rows, self._tree = NO_SUBWORDS, NO_TREE
         self._sampler: Sampler | None = None
         self._seed = 1
@@ -65,16 +69,22 @@ class WordVectors(FittedByPasses):
         self._text, self._seed = train, seed
         self._set_counts(train.counts(len(tokens)))
         self._word_rows = word_rows(tokens, settings.subwords)
-        rows = len(tokens) + (settings.subwords.buckets if len(self._word_rows.rows) else 0)
-        inputs = _zeros(rows, self.stride)
+        rows = self._first_document_row() + (train.num_lines if self.has_documents else 0)
+        if self.has_documents:
+            self._word_rows = with_rows_of_documents(self._word_rows, self._first_document_row(), rows)
+        inputs = zero_rows(rows, self.stride)
         generator = np.random.default_rng(seed)
         words = inputs.reshape(rows, self.stride)[:, : settings.dim]
         for first in range(len(SPECIALS), rows, _ROWS_AT_ONCE):
             block = words[first : first + _ROWS_AT_ONCE]
             block[:] = (generator.random(block.shape, dtype=np.float32) - np.float32(0.5)) / np.float32(settings.dim)
-        self._weights = _Weights(inputs, _zeros(len(tokens), self.stride))
+        self._weights = Weights(inputs, zero_rows(len(tokens), self.stride))
         # A step past the end of the text trains nothing, but compiles the loops before the outputs take memory.
         self.step(0, self.num_steps(), 0.0)
+
+    def _first_document_row(self) -> int:
+        """The number of rows of words and n-grams."""
+        return len(self.counts) + (self.config.subwords.buckets if len(self._word_rows.rows) else 0)
 
     def begin_from(self, folder: Path) -> str:
         """Old words keep their vectors, and their counts are added up, as by gensim's `build_vocab(update=True)`. A
@@ -85,8 +95,9 @@ class WordVectors(FittedByPasses):
         shapes = {name: array.shape for name, array in arrays.items()}
         old = shapes.get("counts", (0,))[0]
         inputs, outputs = (rows.reshape(-1, self.stride)[:, :dim] for rows in self._weights)
-        ngrams = inputs[len(self.counts) :]
-        if shapes.get("vectors") != (old, dim) or shapes.get("ngrams", (0, dim)) != ngrams.shape:
+        ngrams = inputs[len(self.counts) : self._first_document_row()]
+        vectors = shapes.get("vectors" if self.has_words else "outputs")
+        if vectors != (old, dim) or shapes.get("ngrams", (0, dim)) != ngrams.shape:
             raise RequestError(
                 "the vectors to initialise from have other sizes", where="--from", got=shapes,
                 expected=f"model.dim={dim}",
@@ -94,12 +105,13 @@ class WordVectors(FittedByPasses):
             )  # fmt: skip
         if len(ngrams):
             ngrams[:] = arrays["ngrams"]
-        inputs[:old] = self._own_rows(arrays["vectors"], inputs)
+        if self.has_words:
+            inputs[:old] = self._own_rows(arrays["vectors"], inputs)
         tree = huffman_tree(np.array(arrays["counts"])) if self._tree is not NO_TREE else NO_TREE
         counts = self.counts.copy()
         counts[:old] += arrays["counts"]
         self._set_counts(counts)
-        taken = f"vectors; new: {len(counts) - old:,} words"
+        taken = f"{'vectors' if self.has_words else 'outputs'}; new: {len(counts) - old:,} words"
         if not (np.array_equal(tree.begins, self._tree.begins) and np.array_equal(tree.nodes, self._tree.nodes)):
             return f"{taken}; not the weights of the Huffman tree"
         outputs[:old] = arrays["outputs"]
@@ -148,19 +160,23 @@ class WordVectors(FittedByPasses):
         rate = settings.learning_rate - (settings.learning_rate - settings.last_learning_rate) * min(share, 1.0)
         rate, number = max(rate, settings.last_learning_rate), epoch * self.num_steps() + step
         if settings.deterministic:
-            return pass_in_rounds(ids, self._network(), rate, self._seed, number)
+            return pass_in_rounds(ids, self._network(), rate, self._seed, number, self._text.line_at(first))
         threads = num_threads()
-        return self._over(ids, np.linspace(0, len(ids), threads + 1).astype(int).tolist(), rate, number * 4_096)
+        bounds = np.linspace(0, len(ids), threads + 1).astype(int).tolist()
+        lines = [self._text.line_at(first + bound) for bound in bounds] if self.has_documents else [0] * len(bounds)
+        return self._over(ids, bounds, rate, number * 4_096, lines)
 
-    def _over(self, ids: NDArray[Any], bounds: Sequence[int], rate: float, number: int) -> tuple[float, int]:
-        """Passes over each slice between two bounds, on all threads. Returns the summed loss in nats and the number of
-        inputs."""
+    def _over(
+        self, ids: NDArray[Any], bounds: Sequence[int], rate: float, number: int, lines: Sequence[int]
+    ) -> tuple[float, int]:
+        """Passes over each slice between two bounds, on all threads; `lines`: those at the bounds. Returns the summed
+        loss in nats and the number of inputs."""
         network = self._network()
 
         def work(i: int) -> tuple[float, int]:
             slice_number = number + i if rate else _fingerprint(ids[bounds[i] : bounds[i + 1]])
             seed = self._seed if rate else _HELD_OUT_SEED
-            return pass_over(ids, bounds[i], bounds[i + 1], network, np.float32(rate), seed, slice_number)
+            return pass_over(ids, bounds[i], bounds[i + 1], network, np.float32(rate), seed, slice_number, lines[i])
 
         losses = run_all(work, range(len(bounds) - 1))
         return sum(loss for loss, _ in losses), sum(pairs for _, pairs in losses)
@@ -171,8 +187,12 @@ class WordVectors(FittedByPasses):
         settings, average_gradient = self.config, getattr(self.config, "compat", "none") == "none"
         return Network(
             *(*self._weights, self.stride, self._word_rows, self._sampler, self._tree),
-            *(settings.window, settings.negatives, self.is_cbow, average_gradient),
+            *(self._window(), settings.negatives, self.is_cbow, average_gradient),
+            len(self.counts) if self.has_documents else 0,
         )
+
+    def _window(self) -> int:
+        return self.config.window
 
     def measure(self, text: TokenFile) -> tuple[float, int]:
         """The summed loss in nats and the number of inputs. Subsampling, window sizes and negative samples are drawn as
@@ -185,7 +205,7 @@ class WordVectors(FittedByPasses):
         ends = np.flatnonzero(ids == EOS) + 1
         near = np.searchsorted(ends, np.linspace(0, len(ids), _SLICES + 1)[1:-1])
         bounds = sorted({0, len(ids), *(int(ends[place]) for place in near if place < len(ends))})
-        return self._over(ids, bounds, 0.0, 0)
+        return self._over(ids, bounds, 0.0, 0, [0] * len(bounds))
 
     def vectors(self) -> NDArray[np.float32]:
         """(vocab, dim): the vector of each word; with subwords, the mean of its own row and those of its character
@@ -202,31 +222,39 @@ class WordVectors(FittedByPasses):
         return vectors
 
     def save(self, folder: Path) -> None:
-        if self._weights is None:
-            arrays = dict(self.arrays)
-        else:
-            dim = self.config.dim
-            outputs = self._weights.outputs.reshape(-1, self.stride)[:, :dim]
-            arrays = {"vectors": self.vectors(), "outputs": outputs, "counts": self.counts}
-            if len(self._word_rows.rows):
-                arrays["ngrams"] = self._weights.inputs.reshape(-1, self.stride)[len(self.counts) :, :dim]
+        arrays = dict(self.arrays)  # of an opened model
+        if not arrays:
+            assert self._weights is not None
+            arrays = self._saved_arrays(self._weights)
         write_arrays(folder / "model.safetensors", arrays, {"format": "seqloom word vectors 1"})
+
+    def _saved_arrays(self, weights: Weights) -> dict[str, NDArray[Any]]:
+        inputs, outputs = (rows.reshape(-1, self.stride)[:, : self.config.dim] for rows in weights)
+        arrays: dict[str, NDArray[Any]] = {"vectors": self.vectors(), "outputs": outputs, "counts": self.counts}
+        if len(self._word_rows.rows):
+            arrays["ngrams"] = inputs[len(self.counts) : self._first_document_row()]
+        return arrays
 
     def open(self, folder: Path) -> None:
         where = folder / "model.safetensors"
         arrays = map_arrays(where, changeable=True)  # kernels are compiled for arrays that change
         shapes = {name: array.shape for name, array in arrays.items()}
-        words = (*shapes.get("counts", ())[:1], self.config.dim)
-        is_whole = {"vectors", "outputs", "counts"} <= shapes.keys() and shapes["vectors"] == shapes["outputs"] == words
-        if self.config.subwords.longest:
-            is_whole = is_whole and shapes.get("ngrams") == (self.config.subwords.buckets, self.config.dim)
+        rows = self._saved_rows(*shapes.get("counts", ())[:1])
+        is_whole = all(shapes.get(name) == (size, self.config.dim) for name, size in rows.items())
         kinds = {arrays[name].dtype.type for name in arrays if name != "counts"}
-        if not is_whole or kinds != {np.float32} or arrays["counts"].dtype != np.int64 or arrays["counts"].ndim != 1:
+        is_whole = is_whole and "counts" in arrays and arrays["counts"].dtype == np.int64 and kinds == {np.float32}
+        if not is_whole or arrays["counts"].ndim != 1:
             raise SeqloomError("the word vectors are damaged", where=str(where), got=f"arrays of {shapes}")
-        if (arrays["counts"] < 0).any() or not all(np.isfinite(arrays[name]).all() for name in ("vectors", "outputs")):
+        is_finite = all(np.isfinite(arrays[name]).all() for name in rows if name != "ngrams")
+        if (arrays["counts"] < 0).any() or not is_finite:
             raise SeqloomError("the word vectors are damaged", where=str(where), got="numbers that are not finite")
         self.arrays, self._weights, self._text, self._word_rows = arrays, None, None, NO_SUBWORDS
         self._set_counts(np.array(arrays["counts"]))
+
+    def _saved_rows(self, words: int = 0) -> dict[str, int]:
+        """The number of rows of each saved matrix, with a vocabulary of so many words."""
+        rows = {"vectors": words, "outputs": words} if self.has_words else {"outputs": words}
+        return rows | ({"ngrams": self.config.subwords.buckets} if self.config.subwords.longest else {})
 
     def data_sizes(self) -> dict[str, int]:
         return {"vocab_size": len(self.arrays["counts"])}
@@ -235,12 +263,14 @@ class WordVectors(FittedByPasses):
         """Arranges opened vectors for the compiled loops; copies them only if rows do not fill whole vector
         registers."""
         if self._weights is None:
-            self._weights = _Weights(*(self._padded(self.arrays[name]) for name in ("vectors", "outputs")))
+            nothing = np.zeros((0, self.config.dim), np.float32)
+            vectors, outputs = self.arrays.get("vectors", nothing), self.arrays["outputs"]
+            self._weights = Weights(self._padded(vectors), self._padded(outputs))
 
     def _padded(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         if rows.shape[1] == self.stride:
             return rows.reshape(-1)
-        flat = _zeros(len(rows), self.stride)
+        flat = zero_rows(len(rows), self.stride)
         flat.reshape(len(rows), self.stride)[:, : rows.shape[1]] = rows
         return flat
 
@@ -283,7 +313,7 @@ class CBOW(WordVectors):
     is_cbow = True
 
 
-def _zeros(rows: int, stride: int) -> NDArray[np.float32]:
+def zero_rows(rows: int, stride: int) -> NDArray[np.float32]:
     """A flat array of zeros, aligned to a cache line."""
     buffer = np.zeros(rows * stride + _CACHE_LINE, np.float32)
     first = -(buffer.ctypes.data // 4) % _CACHE_LINE
@@ -294,6 +324,3 @@ def _fingerprint(ids: NDArray[Any]) -> int:
     """A number that depends on the ids alone."""
     weights = np.arange(1, len(ids) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return int((ids.astype(np.uint64) * weights).sum(dtype=np.uint64) >> np.uint64(2))
-
-
-KINDS: dict[str, type[WordVectors]] = {"cbow": CBOW, "skipgram": SkipGram}

@@ -17,9 +17,11 @@ from seqloom.models.word_vectors.window import TOGETHER
 
 class Network(NamedTuple):
     """`inputs` and `outputs` are flat rows of `stride` numbers. The inputs are the vectors of words, followed by those
-    of character n-grams; row 0 of the outputs stays zero. `is_cbow`: the mean of a context is one input; otherwise
-    (skip-gram) each of its words is one. `average_gradient`: CBOW divides the gradient of the mean among the words of
-    the context, as is correct for a mean; word2vec.c gives each word the full gradient."""
+    of character n-grams and of documents; row 0 of the outputs stays zero. `is_cbow`: the mean of a context is one
+    input; otherwise (skip-gram) each of its words is one. `average_gradient`: CBOW divides the gradient of the mean
+    among the words of the context, as is correct for a mean; word2vec.c gives each word the full gradient.
+    `first_document`: if it is not 0, every line is a document, whose vector, the input `first_document` + the number of
+    the line, is one more in each of its contexts."""
 
     inputs: NDArray[np.float32]
     outputs: NDArray[np.float32]
@@ -31,6 +33,7 @@ class Network(NamedTuple):
     negatives: int
     is_cbow: bool
     average_gradient: bool
+    first_document: int
 
 
 @inlined

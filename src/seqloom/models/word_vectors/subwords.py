@@ -72,6 +72,15 @@ def word_rows(tokens: Sequence[str], settings: SubwordSettings) -> WordRows:
     return WordRows(starts, np.fromiter((row for rows in lists for row in rows), np.int64, int(starts[-1])))
 
 
+def with_rows_of_documents(word_rows: WordRows, first: int, end: int) -> WordRows:
+    """The rows of words that have any, followed by the row `first` to `end` - 1 of each document."""
+    if not len(word_rows.rows):
+        return word_rows
+    numbers = np.arange(first, end)
+    starts = word_rows.starts[-1] + np.arange(1, len(numbers) + 1)
+    return WordRows(np.concatenate([word_rows.starts, starts]), np.concatenate([word_rows.rows, numbers]))
+
+
 @compiled
 def add_ngrams(marked: Array, ngrams: Array, shortest: int, longest: int, total: Array) -> Any:
     """Adds the rows of the character n-grams of `<word>`, as UTF-8, to `total`; returns their number. Equal to

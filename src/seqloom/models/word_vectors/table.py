@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -30,9 +30,21 @@ class Neighbour(NamedTuple):
     cosine: float
 
 
+@runtime_checkable
+class Search(Protocol):
+    """A search for about the nearest rows."""
+
+    def search(self, units: NDArray[np.float32], top: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows that may be the nearest to each unit vector, (queries, top), and how many there are of each."""
+        ...
+
+
 class VectorTable:
     """`words`, and `matrix` (words, dim). `counts` (words,): the frequency of each word in the training text; if it is
     unknown, words are assumed to be in order of decreasing frequency. `source`: the run or file of the vectors."""
+
+    entry = "word"
+    """What a row stands for."""
 
     def __init__(
         self,
@@ -44,6 +56,7 @@ class VectorTable:
     ) -> None:
         assert len(words) == len(matrix)
         self.words, self.matrix, self.counts, self.ngrams, self.source = words, matrix, counts, ngrams, source
+        self.index: Search | None = None
 
     def __len__(self) -> int:
         return len(self.words)
@@ -107,8 +120,8 @@ class VectorTable:
         """(dim,): the vector of a word. Raises RequestError with the nearest known word if it is unknown."""
         vector = self.find(word)
         if vector is None:
-            error = unknown_name("word", word, self.words[:_NAMES_COMPARED])
-            raise RequestError(error.what, expected=f"one of {len(self):,} words", hint=error.hint)
+            error = unknown_name(self.entry, word, self.words[:_NAMES_COMPARED])
+            raise RequestError(error.what, expected=f"one of {len(self):,} {self.entry}s", hint=error.hint)
         return vector
 
     def unit(self, word: str) -> NDArray[np.float32]:
@@ -116,10 +129,18 @@ class VectorTable:
         return _units(self.vector(word)[None])[0]
 
     def nearest(
-        self, queries: Float[NDArray[np.float32], "queries dim"], top: int, most_words: int = 0
+        self,
+        queries: Float[NDArray[np.float32], "queries dim"],
+        top: int,
+        most_words: int = 0,
+        search: Search | None = None,
     ) -> tuple[Int[NDArray[np.int64], "queries top"], Float[NDArray[np.float32], "queries top"]]:
         """The rows of the words with the largest cosine similarity to each query, and these similarities, largest
-        first, among the `most_words` most frequent words (0: all). The matrix is read once, part by part."""
+        first, among the `most_words` most frequent words (0: all). The matrix is read once, part by part. A `search`
+        or an index finds most of the nearest among all words without reading it."""
+        search = self.index if search is None else search
+        if search is not None and not most_words:
+            return self._nearest_found(search, queries, top)
         candidates = self.frequent(most_words) if most_words else np.arange(len(self))
         top = min(top, len(candidates))
         units = _units(queries)
@@ -135,6 +156,26 @@ class VectorTable:
             order = np.argsort(-best, axis=1, kind="stable")[:, :top]
             places, best = np.take_along_axis(places, order, 1), np.take_along_axis(best, order, 1)
         return places, best
+
+    def _nearest_found(
+        self, search: Search, queries: NDArray[np.float32], top: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The nearest of those that a search finds, with exact similarities."""
+        top, units = min(top, len(self)), _units(queries)
+        places, counts = search.search(units, top)
+        if (counts < top).any():
+            return self.nearest(queries, top, most_words=len(self))
+        cosines = np.einsum("qd,qtd->qt", units, self.matrix[places] / self._lengths_of(places)[..., None])
+        order = np.argsort(-cosines, axis=1, kind="stable")
+        return np.take_along_axis(places, order, 1), np.take_along_axis(cosines, order, 1).astype(np.float32)
+
+    def _lengths_of(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        lengths = np.linalg.norm(self.matrix[places], axis=-1)
+        return np.where(lengths == 0, 1, lengths).astype(np.float32)
+
+    def units(self, first: int, last: int) -> NDArray[np.float32]:
+        """(rows, dim): the vectors of some rows, scaled to length 1."""
+        return _units(np.asarray(self.matrix[first:last], np.float32))
 
     def similar(self, word: str | NDArray[np.float32], top: int = 10) -> list[Neighbour]:
         """The words nearest to a word, the word itself excluded, or nearest to a vector."""
