@@ -31,11 +31,11 @@ def documents(path: str, columns: str = "") -> Iterator[Document]:
 
     Raises SeqloomError if two documents have the same name in the column of the names.
     """
-    chosen = parse_columns(columns)
-    if not reads_as_table(path, chosen, ROLES):
+    columns_by_role = parse_columns(columns)
+    if not reads_as_table(path, columns_by_role, ROLES):
         yield from (Document(text[:_NAME_LENGTH], text) for text in lines(path))
         return
-    places, rows = select(open_table(path), chosen, ROLES)
+    places, rows = select(open_table(path), columns_by_role, ROLES)
     names: set[str] = set()
     skipped, first_skipped = 0, ""
     for row in rows:
