@@ -111,7 +111,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_documents(folder: Path) -> None:
     """What `docs/vectors.md` reads about documents."""
-    texts = [" ".join(f"w{number % 7 + i % 3}" for i in range(12)) for number in range(60)]
+    texts = ["this text is new " + " ".join(f"w{number % 7 + i % 3}" for i in range(12)) for number in range(60)]
     with (folder / "documents.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("name", "text"), ("whales", texts[0]), *enumerate(texts[1:])])
 

@@ -160,6 +160,16 @@ class DocumentVectors(Vectors):
         """The row of the document with this name; None if there is none."""
         return self._places.get(word)
 
+    def vector(self, word: str) -> NDArray[np.float32]:
+        """(dim,): as `find`. Raises RequestError if no document has this name and the text has no known word."""
+        try:
+            return super().vector(word)
+        except RequestError as error:
+            raise RequestError(
+                error.what, got="a text without known words",
+                expected=f"the name of one of {len(self):,} documents, or a text", hint=error.hint,
+            ) from None  # fmt: skip
+
     def find(self, word: str) -> NDArray[np.float32] | None:
         """(dim,): the vector of the document with this name, or else of the text; None if it has no known word."""
         place = self.place(word)
