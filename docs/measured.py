@@ -149,6 +149,18 @@ def _raced(part: dict[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
+def from_run() -> str:
+    """What `benchmarks/from_run.py` measured last: medians of the accuracies."""
+    kinds = {"from_nothing": "LSTM at random", "from_run": "from the language model", "bag_of_words": "`bow`"}
+    medians = _results("from_run")["medians"]
+    rows = [
+        (f"{int(size):,}", *(f"{scores[kind]:.1%}" for kind in kinds),
+         f"{100 * (scores['from_run'] - scores['from_nothing']):+.1f} points")
+        for size, scores in medians.items()
+    ]  # fmt: skip
+    return table(("labels", *kinds.values(), "gain of the LSTM"), rows)
+
+
 def paragraph_vectors() -> str:
     """What `benchmarks/paragraph_vectors.py` measured last: medians of the rates, means of the accuracies."""
     header = "model", "", "words per second", "inferred documents per second", "accuracy"

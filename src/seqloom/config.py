@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from seqloom.errors import RequestError, unknown_name
@@ -129,6 +130,34 @@ def needs_of(field: FieldInfo) -> dict[str, Any]:
     return needed if isinstance(needed, dict) else {}
 
 
+def unused(group: type[S], names: Iterable[str]) -> type[S]:
+    """The same group of settings for a model that does not use the fields `names`: they are there, so that older runs
+    load and groups look the same, but `check_effects` refuses other values than the default."""
+    fields: dict[str, Any] = {}
+    for name in names:
+        field = copy(group.model_fields[name])
+        field.json_schema_extra = {_UNUSED: True}
+        fields[name] = (field.annotation, field)
+    return create_model(group.__name__, __base__=group, **fields)
+
+
+_UNUSED = "unused"
+
+
+def is_unused(field: FieldInfo) -> bool:
+    """Whether the model does not use the setting."""
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get(_UNUSED))
+
+
+def has_effect(kind: type[Settings], name: str) -> bool:
+    """Whether the setting with this name, in full or short, is there and the model uses it."""
+    try:
+        name = full_name(kind, name)
+    except RequestError:
+        return False
+    return not is_unused(field_of(leaves(kind)[name], name.rpartition(".")[2]))
+
+
 def check_effects(settings: Settings, names: Iterable[str]) -> None:
     """Raises RequestError for the first of these settings that changes nothing, because of another one."""
     groups, values = leaves(type(settings)), flatten(settings)
@@ -137,6 +166,10 @@ def check_effects(settings: Settings, names: Iterable[str]) -> None:
         field = field_of(groups[name], last)
         if values[name] == field.default:
             continue
+        if is_unused(field):
+            raise RequestError(
+                "the setting changes nothing with this model", where=name, got=values[name], expected=field.default
+            )
         for other, allowed in needs_of(field).items():
             other = f"{group}.{other}" if group else other
             if values[other] in allowed if isinstance(allowed, list) else values[other]:

@@ -12,11 +12,13 @@ from pydantic.fields import FieldInfo
 
 import seqloom
 from seqloom import config
-from seqloom.config import Settings, field_of, leaves, needs_of
+from seqloom.comparison.spec import make_spec
+from seqloom.config import Settings, field_of, is_unused, leaves, needs_of
 from seqloom.errors import RequestError
 from seqloom.run.plan import make_settings, settings_type
 from seqloom.tasks import tasks
-from tests.support.small_tasks import SMALL_TASKS, task_of
+from tests.support.small_tasks import NGRAM, SMALL_TASKS, task_of
+from tests.support.texts import write_text
 
 BY_DATA = {
     "language-model": {"data.tokens_per_batch", "data.bpe_dropout", "data.unigram_sampling"},
@@ -24,6 +26,14 @@ BY_DATA = {
     "classify series": {"tokenizer", "data.max_length", "embedding.word_dropout"},
     "vectors": set[str](),
     "vectors documents": set[str](),
+    NGRAM: set[str](),
+    "describe": set[str](),
+    "transcribe": set[str](),
+    "classify bow": {"data.max_steps"},
+    "tag bilstm": set[str](),
+    "translate transformer": set[str](),
+    "language-model mix": {"data.batch_size", "data.horizon", "data.tokens_per_batch"},
+    "language-model transformer": {"data.tokens_per_batch", "data.bpe_dropout", "data.unigram_sampling"},
     "tag": set[str](),
     "translate": set[str](),
 }
@@ -63,7 +73,8 @@ class Reads:
         for leaf, group in leaves(kind).items():
             last = leaf.rpartition(".")[2]
             attribute = next(name for name, field in group.model_fields.items() if (field.alias or name) == last)
-            if (group, attribute) not in self.names and not needs_of(field_of(group, last)):
+            field = field_of(group, last)
+            if (group, attribute) not in self.names and not needs_of(field) and not is_unused(field):
                 yield leaf
 
 
@@ -135,3 +146,19 @@ def test_a_setting_that_changes_nothing_is_refused(task: str, model: str, leaf: 
 def test_a_command_refuses_it(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"training\.decay"):
         seqloom.train("classify", "nothing.tsv", out=tmp_path / "run", settings={"training.decay": 0.5})
+
+
+def test_an_ngram_model_refuses_settings_of_networks(tmp_path: Path) -> None:
+    for name, value in (("data.horizon", 64), ("data.bpe_dropout", 0.1), ("unigram_sampling", 0.2), ("batch_size", 8)):
+        with pytest.raises(RequestError, match="changes nothing with this model"):
+            make_settings("language-model", "ngram", {name: value})
+    with pytest.raises(RequestError, match="changes nothing with this model"):
+        make_settings("language-model", "mix", {"data.bpe_dropout": 0.1})
+    assert make_settings("language-model", "ngram", {"data.horizon": 35}), "the default"
+    spec = make_spec(
+        "language-model", write_text(tmp_path / "text.txt"), None, None, ["lstm"], 1, {"updates": 1}, 1,
+        {"data.horizon": 64, "learning_rate": 0.1},
+    )  # fmt: skip
+    assert spec.settings_of("lstm") == {"data.horizon": 64, "learning_rate": 0.1}
+    assert all(spec.settings_of(name) == {} for name in spec.baselines), "a baseline ignores it"
+    assert spec.baselines

@@ -196,3 +196,17 @@ def test_the_command_describes_a_file(
 
 def test_every_architecture_is_a_model() -> None:
     assert {"gru", "lstm+attention", "transformer"} <= set(tasks["describe"].models())
+
+
+def test_the_embedding_begins_with_pretrained_vectors(tmp_path: Path) -> None:
+    random = train_scenes(tmp_path / "random", updates=1)
+    tokens = random.codec.tokenizer.tokens()[4:]
+    dim = random.model.embedding.table.embedding_dim
+    lines = [f"{token} {' '.join(str(number + i) for i in range(dim))}" for number, token in enumerate(tokens)]
+    (tmp_path / "vectors.txt").write_text("\n".join(lines) + "\n")
+    settings = {"embedding__from": str(tmp_path / "vectors.txt"), "training__learning_rate": 1e-9}
+    table = train_scenes(tmp_path / "run", updates=1, **settings).model.embedding.table.weight[4:].detach().numpy()
+    wanted = np.add.outer(np.arange(len(tokens)), np.arange(dim))
+    np.testing.assert_allclose(table / table[1, 0], wanted, rtol=1e-3, atol=1e-3)
+    (tmp_path / "vectors.txt").unlink()
+    assert seqloom.load(tmp_path / "run").model.embedding.table.weight.shape == (len(tokens) + 4, dim)

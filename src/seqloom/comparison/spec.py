@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from seqloom.comparison.model_specs import ModelSpec, folder_names, parse_model, refuse_equal_models
-from seqloom.config import build, full_name
+from seqloom.config import build, full_name, has_effect
 from seqloom.data.corpus import Recipe, Sources
 from seqloom.data.input_source import content_hash, rereadable
 from seqloom.errors import RequestError, SeqloomError, unknown_name
@@ -73,13 +73,13 @@ class ComparisonSpec:
     def settings_of(self, name: str) -> dict[str, Any]:
         """The settings of a model: those for all models, overridden by those for this model, and by those in its name.
 
-        A baseline ignores settings for all models that it does not have: n-gram models have no learning rate.
+        A baseline ignores settings for all models that it does not have or use: n-gram models have no learning rate.
         """
         spec = self.specs[name]
         kind = settings_type(self.task, spec.model)
         shared = {setting: value for setting, value in self.settings.items() if ":" not in setting}
         if spec.model in _baselines(self.task, self.data):
-            shared = {setting: value for setting, value in shared.items() if _has_setting(kind, setting)}
+            shared = {setting: value for setting, value in shared.items() if has_effect(kind, setting)}
         targeted: dict[str, Any] = {}
         for setting, value in self.settings.items():
             model, colon, setting_of_model = setting.partition(":")
@@ -218,14 +218,6 @@ def _check_model(spec: ComparisonSpec, name: str) -> None:
             hint=error.hint
             or f"a setting for one model is written like --set {spec.specs[spec.models[0]].model}:name=value",
         ) from None
-
-
-def _has_setting(kind: Any, name: str) -> bool:
-    try:
-        full_name(kind, name)
-    except RequestError:
-        return False
-    return True
 
 
 def _content(task: str, model: str, data: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import create_model
 
-from seqloom.config import Settings, build, read_toml
+from seqloom.config import Settings, build, read_toml, unused
 from seqloom.data.corpus import Recipe
 from seqloom.data.readers.lines import lines
 from seqloom.data.text_codec import TextCodec, text_recipe
@@ -27,9 +27,15 @@ from seqloom.tasks.capabilities import FittedSettings
 COUNTED: dict[str, type[NgramModel] | type[Mixture]] = {"mix": Mixture, "ngram": NgramModel}
 
 
+_SAMPLED = ("bpe_dropout", "unigram_sampling", "advance")
+_UNUSED = {"mix": _SAMPLED, "ngram": (*_SAMPLED, "batch_size", "horizon", "tokens_per_batch")}
+"""The settings of data that a model does not use: it is fitted in one pass. A mixture is evaluated in batches."""
+
+
 def counted_settings(model: str, data: type[Settings]) -> type[Settings]:
     """The settings class, without settings of a network."""
     model_settings = COUNTED[model].settings
+    data = unused(data, _UNUSED[model])
     fields: dict[str, Any] = {"tokenizer": (TokenizerSettings, TokenizerSettings()), "data": (data, data())}
     return create_model("CountedSettings", __base__=FittedSettings, **fields, model=(model_settings, model_settings()))
 

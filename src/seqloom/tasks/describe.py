@@ -25,10 +25,12 @@ from seqloom.decoding.token_rules import TokenRules, rules_of
 from seqloom.decoding.transduce import transduce
 from seqloom.decoding.translation import Translation
 from seqloom.errors import RequestError
+from seqloom.formats.vector_sources import open_vectors
 from seqloom.models.architecture import architecture, setting_fields
 from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.models.encoder_decoder import Frames as FrameSource
 from seqloom.models.pooling_names import AUTO
+from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import evaluating
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained, refuse_unknown
@@ -61,7 +63,11 @@ class DescribeTask(TransductionTask):
     def build(self, corpus: Corpus[Described, Descriptions], model: str, settings: DescribeSettings) -> EncoderDecoder:
         codec = cast(DescriptionCodec, corpus.codec)
         counts = corpus.train.target.counts(codec.tokenizer.vocab_size)
-        return EncoderDecoder.build(architecture(model), settings, counts, FrameSource(codec.frames.channels))
+        network = EncoderDecoder.build(architecture(model), settings, counts, FrameSource(codec.frames.channels))
+        if settings.embedding.from_:
+            vectors = open_vectors(settings.embedding.from_)
+            initialise_embedding(network.embedding.table, codec.tokenizer.tokens(), vectors, "embedding.from")
+        return network
 
     def train_loader(self, corpus: Corpus[Described, Descriptions], settings: DescribeSettings, seed: int) -> Loader:
         data = settings.data
