@@ -131,9 +131,14 @@ def reading(path: str | Path) -> Iterator[None]:
     except OSError as error:
         raise SeqloomError("the file could not be read", where=str(path), got=str(error)) from None
     except ValueError as error:
-        if "null byte" not in str(error):
-            raise
-        raise RequestError("a file's name cannot hold a NUL character", where=repr(str(path))) from None
+        raise _wrong_name(error, path) from None
+
+
+def _wrong_name(error: ValueError, path: str | Path) -> ValueError | RequestError:
+    """What to raise for a ValueError of the operating system, or of the work with the file."""
+    if "null byte" not in str(error):
+        return error
+    return RequestError("a file's name cannot hold a NUL character", where=repr(str(path)))
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
@@ -261,6 +266,8 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise RequestError("there is a file where a folder should be", where=str(path)) from None
         raise SeqloomError("the file could not be written", where=str(path), got=str(error)) from None
+    except ValueError as error:
+        raise _wrong_name(error, path) from None
 
 
 def make_folder(path: Path) -> Path:

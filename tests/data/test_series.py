@@ -117,6 +117,7 @@ def test_gaps_are_filled_as_asked_within_each_series(tmp_path: Path) -> None:
         (rows(["2020-01-01", "2020-01-02", "2020-01-02"]), "two rows of a series have the same time", ":4"),
         (rows(["2020-01-01", "2020-01-02", "03.01.2020"]), "dates have two formats", ":4"),
         (rows(["2020-01-01", "2020-01-02", "soon"]), "a time is not a date", ":4"),
+        (rows(["0000-01-01", "soon", "2020-01-02"]), "a time is not a date", ":3"),
         (rows(["01/02/2020", "02/02/2020", "03/02/2020"]), "dates are ambiguous: the day or the month", ":2"),
         ("date,y\n2020-01-01,1\n2020-01-02,inf\n", "a value is infinite", ":3"),
         ("date,y\n2020-01-01,1\n2020-01-02,-1e308\n", "a value is too large", ":3"),
@@ -207,3 +208,9 @@ def test_columns_are_named_as_text_or_as_a_list(given: object, names: tuple[str,
     """`--set data.target=y` is text."""
     settings = ColumnSettings.model_validate({"target": given, "ahead": given})
     assert settings.target == settings.ahead == names
+
+
+def test_bytes_that_only_begin_as_zstandard_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "series.csv").write_bytes(b"\x28\xb5\x2f\xfd\x20\x16\xb1\x00\x00\n1,2\n")
+    with pytest.raises(SeqloomError, match="could not be read"):
+        read_panel(str(tmp_path / "series.csv"), ColumnSettings())

@@ -54,8 +54,9 @@ def path_of(data: DataSource, cache: Path) -> str:
 def saved_splits(folder: str) -> dict[str, str]:
     """The splits of a saved `DatasetDict` by the roles `data`, `valid` and `test`; empty for any other path."""
     path = Path(folder) / _DATASET_SPLITS
-    if not path.is_file():
-        return {}
+    with reading(folder):
+        if not path.is_file():
+            return {}
     try:
         names = [str(name) for name in json.loads(path.read_text(encoding="utf-8"))["splits"]]
     except (OSError, ValueError, KeyError, TypeError) as error:

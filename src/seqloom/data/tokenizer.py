@@ -58,7 +58,7 @@ class TokenizerSettings(Settings):
             return self.model_dump_json(exclude={"file"})
         try:
             return hashlib.sha256(Path(self.file).read_bytes()).hexdigest()
-        except OSError:  # a run holds its tokenizer, and needs the file no more
+        except (OSError, ValueError):  # a run holds its tokenizer, and needs the file no more
             return f"file {self.file}"
 
     @property

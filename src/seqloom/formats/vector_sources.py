@@ -13,7 +13,7 @@ from seqloom.data.text_codec import TextCodec, load_tokenizer
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.data.word_vocabularies import Spelling
 from seqloom.errors import RequestError, SeqloomError
-from seqloom.files import STANDARD_INPUT
+from seqloom.files import STANDARD_INPUT, reading
 from seqloom.formats.fasttext import fasttext_dim, is_fasttext, read_fasttext
 from seqloom.formats.vector_rows import ALL, Selection
 from seqloom.formats.word2vec import read_binary, read_text
@@ -40,7 +40,7 @@ def open_vectors(path: str | Path, selection: Selection = ALL) -> VectorTable:
 
     Raises SeqloomError, with the line of a file, if there are no vectors or they are broken.
     """
-    if not Path(path).is_dir():
+    if not _is_folder(path):
         return _of_file(str(path), selection)
     table = _of_run(Path(path))
     if selection != ALL:
@@ -75,9 +75,14 @@ def open_documents(folder: str | Path, selection: Selection = ALL) -> VectorTabl
 
 def dim_of(path: str) -> int:
     """The dimension of the vectors that `open_vectors` opens; reads at most the first vector of a file."""
-    if Path(path).is_dir():
+    if _is_folder(path):
         return _of_run(Path(path)).dim
     return fasttext_dim(path) if is_fasttext(path) else _of_file(path, Selection(first=1)).dim
+
+
+def _is_folder(path: str | Path) -> bool:
+    with reading(path):
+        return Path(path).is_dir()
 
 
 def _of_file(path: str, selection: Selection) -> VectorTable:

@@ -17,7 +17,7 @@ from seqloom.data.input_source import content_hash, files_of
 from seqloom.data.splits import FIRST_RULE
 from seqloom.data.tables.columns import columns_text
 from seqloom.errors import RequestError, unknown_name
-from seqloom.files import make_folder
+from seqloom.files import make_folder, reading, writing
 from seqloom.formats.vector_sources import dim_of
 from seqloom.models.fitted import PARTS, FittedByPasses, FittedInOnePass
 from seqloom.tasks import tasks
@@ -96,8 +96,9 @@ class Plan:
     def load(cls, folder: Path) -> Plan:
         """The plan of the training in a folder. Raises RequestError if the folder holds none."""
         config = folder / "config.toml"
-        if not config.exists():
-            raise RequestError("the folder holds no run", where=str(folder), expected="a folder with config.toml")
+        with reading(folder):
+            if not config.exists():
+                raise RequestError("the folder holds no run", where=str(folder), expected="a folder with config.toml")
         return cls.from_toml(read_toml(config), config)
 
     @classmethod
@@ -209,11 +210,11 @@ def sizes(settings: Settings) -> dict[str, Any]:
 def check_folder(folder: Path, plan: Plan, resume: bool) -> None:
     """Raises RequestError where a new training would overwrite a run, and where a run would be resumed with other
     settings or data than it has."""
-    if not (folder / "config.toml").exists():
-        if resume and not folder.exists():
-            return
-        if folder.exists() and not folder.is_dir():
-            raise RequestError("there is a file where the run's folder should be", where=str(folder))
+    with writing(folder):
+        holds_run, is_file = (folder / "config.toml").exists(), folder.exists() and not folder.is_dir()
+    if is_file:
+        raise RequestError("there is a file where the run's folder should be", where=str(folder))
+    if not holds_run:
         return
     if not resume:
         raise RequestError(

@@ -15,7 +15,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -122,7 +122,7 @@ def locked_folder(folder: Path, wait_seconds: float = 0.0) -> Iterator[Path]:
 
     Raises RequestError, which names the owner, if another process holds the lock for longer than `wait_seconds`.
     """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    missing = _missing((folder, *folder.parents))
     make_folder(folder)
     try:
         with _locked(folder, wait_seconds):
@@ -136,7 +136,7 @@ def locked_folder(folder: Path, wait_seconds: float = 0.0) -> Iterator[Path]:
 @contextlib.contextmanager
 def locked_new_folder(path: Path) -> Iterator[Path]:
     """The first of `path`, `path-2`, `path-3`, .. that does not exist: created by this process, and locked."""
-    missing = [parent for parent in path.parents if not parent.exists()]
+    missing = _missing(path.parents)
     make_folder(path.parent)
     number, folder = 1, path
     while True:
@@ -155,6 +155,12 @@ def locked_new_folder(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # not empty, so it stays
             for path in (folder, *missing):
                 path.rmdir()
+
+
+def _missing(paths: Sequence[Path]) -> list[Path]:
+    """Those that do not exist."""
+    with writing(paths[0]):
+        return [path for path in paths if not path.exists()]
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ def test_what_is_no_sound_is_named(what: str) -> None:
 
 def test_a_missing_and_an_empty_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
-    for name, what in (("missing.wav", "does not exist"), ("empty.wav", "empty")):
+    for name, what in (("missing.wav", "does not exist"), ("empty.wav", "empty"), ("a" * 300, "too long")):
         with pytest.raises(SeqloomError, match=what) as caught:
             SoundFile(str(tmp_path / name), "", "list.tsv:9").read()
         assert caught.value.where == "list.tsv:9"

@@ -231,3 +231,12 @@ def test_json_with_wrong_kinds_is_named(tmp_path: Path) -> None:
     with pytest.raises(SeqloomError, match="JSON object") as caught:
         rows(tmp_path / "x.jsonl")
     assert str(caught.value.where).endswith(":2")
+
+
+def test_a_name_that_is_too_long_is_reported_when_the_sound_is_read(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(f"{'a' * 300}.wav,yes\n", encoding="utf-8")
+    (recording,) = readers["recordings"](str(manifest))
+    with pytest.raises(SeqloomError, match="too long") as caught:
+        recording.sound.read()
+    assert caught.value.where == f"{manifest}:1"

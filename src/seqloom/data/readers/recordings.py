@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
@@ -57,8 +58,9 @@ class _Place(NamedTuple):
         if self.archive:
             return SoundFile(self.archive, str(PurePosixPath(self.folder, name)), where)
         path = Path(self.folder, name)
-        if not path.exists() and (beside := Path(self.folder, "clips", name)).exists():
-            path = beside  # where Common Voice has them
+        with contextlib.suppress(OSError):  # a name that is too long is reported when the sound is read
+            if not path.exists() and (beside := Path(self.folder, "clips", name)).exists():
+                path = beside  # where Common Voice has them
         return SoundFile(str(path), "", where)
 
 

@@ -40,5 +40,5 @@ def _read_delimited(path: str) -> pl.DataFrame:
             io.BytesIO(content), separator=separator, null_values=_MISSING, infer_schema_length=None,
             decimal_comma=separator == ";" and content.count(b",") > content.count(b"."),
         )  # fmt: skip
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError, OSError) as error:
         raise SeqloomError("the table could not be read", where=path, got=str(error).partition("\n")[0]) from None

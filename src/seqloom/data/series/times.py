@@ -119,7 +119,7 @@ def _format_error(
         )  # fmt: skip
     form, best = min(parsings, key=lambda pair: pair[1].null_count())
     row = int(np.argmax(best.is_null().to_numpy()))
-    other = any(parsed[row] is not None for _, parsed in parsings)
+    other = any(not parsed.is_null()[row] for _, parsed in parsings)
     return SeqloomError(
         "dates have two formats" if other else "a time is not a date",
         where=f"{where}:{row + first_line}", got=column[row], expected=f"the format of the others, {form}",

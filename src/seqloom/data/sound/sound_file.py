@@ -58,10 +58,9 @@ class SoundFile(NamedTuple):
             ) from None
         except ZIP_ERRORS as error:
             raise SeqloomError("the recording could not be read", where=self.where, got=str(error)) from None
-        except RequestError as error:
-            raise RequestError(
-                "the recording does not exist" if "exist" in error.what else error.what, where=self.where, got=self.path
-            ) from None
+        except SeqloomError as error:
+            what = "the recording does not exist" if "exist" in error.what else error.what
+            raise type(error)(what, where=self.where, got=error.got or self.path) from None
         if not content:
             raise SeqloomError("the recording is empty", where=self.where, got=f"{self.name}, 0 bytes")
         return content
