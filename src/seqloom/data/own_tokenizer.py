@@ -1,4 +1,4 @@
-"""Tokenizers from elsewhere: a `tokenizer.json` of the tokenizers library, whatever made it."""
+"""Tokenizers from elsewhere: a `tokenizer.json` of the tokenizers library, or a SentencePiece model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any
 import tokenizers
 
 from seqloom.data.library_tokenizer import LibraryTokenizer
+from seqloom.data.sentencepiece_model import convert_sentencepiece, read_sentencepiece
 from seqloom.data.tokenizer import EOS, PAD, SOS, SPECIALS, UNK, swap_lookalikes
 from seqloom.errors import RequestError
 
 _KINDS = ("BPE", "Unigram", "WordLevel", "WordPiece")
-_IMPROBABLE = -1e3
-"""The log-probability of a special token as a piece of a unigram model: no text is read as one."""
 
 
 def adopt_tokenizer(path: Path, ranking: Iterable[str]) -> LibraryTokenizer:
@@ -23,10 +22,10 @@ def adopt_tokenizer(path: Path, ranking: Iterable[str]) -> LibraryTokenizer:
     order of their frequency in `ranking`. It divides texts as before; its unknown token is `<unk>`, and its other
     special tokens are tokens that no text has. The tokenizer of a run stays as it is.
 
-    Raises RequestError if the file is not a `tokenizer.json`.
+    Raises RequestError if the file is neither a `tokenizer.json` nor a SentencePiece model.
     """
     try:
-        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        description: dict[str, Any] = json.loads(_content(path))
         model = description["model"]
         if model["type"] not in _KINDS:
             raise ValueError(f"a model of type {model['type']}")
@@ -40,10 +39,15 @@ def adopt_tokenizer(path: Path, ranking: Iterable[str]) -> LibraryTokenizer:
             "the tokenizer could not be read",
             where=f"tokenizer.file: {path}",
             got=str(error)[:120],
-            expected=f"a tokenizer.json of the tokenizers library ({', '.join(_KINDS)})",
-            hint="convert a SentencePiece model to a tokenizer.json first",
+            expected=f"a tokenizer.json of the tokenizers library ({', '.join(_KINDS)}), or a .model of SentencePiece",
         ) from None
     return LibraryTokenizer.ranked(inner, ranking)
+
+
+def _content(path: Path) -> str:
+    if path.suffix == ".model":
+        return convert_sentencepiece(read_sentencepiece(path))
+    return path.read_text(encoding="utf-8")
 
 
 def _first_names(model: dict[str, Any]) -> tuple[str, ...]:
@@ -60,7 +64,8 @@ def _place_specials(model: dict[str, Any]) -> None:
         unknown = model.get("unk_id")
         others = [entry for number, entry in enumerate(model["vocab"]) if number != unknown]
         others = [entry for entry in others if entry[0] not in lookup]
-        model["vocab"] = [*([name, _IMPROBABLE] for name in lookup), *others]
+        lowest = min((score for _, score in others), default=0.0)  # which decides how improbable <unk> is
+        model["vocab"] = [*([name, lowest] for name in lookup), *others]
         model["unk_id"] = UNK
         return
     names = sorted(model["vocab"], key=model["vocab"].__getitem__)

@@ -37,7 +37,8 @@ _DEFAULT_SIZES = {"character": 10_000, "word": 50_000, "bpe": 8_000, "unigram": 
 class TokenizerSettings(Settings):
     file: str = Field(
         "",
-        description="a tokenizer from elsewhere, the path of a tokenizer.json; the other settings then have no effect",
+        description="a tokenizer from elsewhere, the path of a tokenizer.json or of SentencePiece's .model; the other "
+        "settings then have no effect",
     )
     kind: Literal["character", "word", "bpe", "unigram"] = Field(
         "word", description="character, word (as separated by whitespace), bpe or unigram (pieces of bytes)"
