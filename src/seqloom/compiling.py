@@ -7,7 +7,7 @@ import ctypes
 import inspect
 import mmap
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -63,12 +63,15 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return njit(**options)(plain(function))
 
 
-def compiled_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
-    """Compiled copies of the functions of a module, which call each other and not the interpreted ones."""
-    scope = dict(vars(module))
+def compiled_functions(
+    module: ModuleType, called: Mapping[str, Callable[..., Any]] | None = None, inline: bool = False
+) -> dict[str, Callable[..., Any]]:
+    """Compiled copies of the functions of a module, which call each other and not the interpreted ones. `called`: the
+    compiled ones of other modules that they call. `inline`: for use in other compiled functions only."""
+    scope = {**vars(module), **(called or {})}
     functions = {name: plain(value) for name, value in scope.items() if _is_of(value, module)}
     for name, function in functions.items():
-        scope[name] = compiled(FunctionType(function.__code__, scope, name))
+        scope[name] = (inlined if inline else compiled)(FunctionType(function.__code__, scope, name))
     return {name: scope[name] for name in functions}
 
 

@@ -19,14 +19,15 @@ from seqloom_portable.language_model import LanguageModel, NetworkLanguageModel
 from seqloom_portable.mixture import MixtureLanguageModel
 from seqloom_portable.ngram import NgramLanguageModel
 from seqloom_portable.tagger import Tagger
+from seqloom_portable.transcriber import Transcriber
 from seqloom_portable.translator import Translator
 from seqloom_portable.word_vectors import WordVectors
 
 
 def load(folder: str | Path, threads: int = 1) -> Any:
     """Loads the model in an export folder: a `Classifier`, `LanguageModel`, `Tagger`, `Translator`, `Describer`,
-    `WordVectors`, `Forecaster` or `BitPredictor`. Raises PortableError if the folder is not an export or is not
-    complete."""
+    `Transcriber`, `WordVectors`, `Forecaster` or `BitPredictor`. Raises PortableError if the folder is not an export
+    or is not complete."""
     opened = Folder(folder)
     kind = opened.manifest["kind"]
     if kind in ("network language model", "n-gram language model", "mixture of language models"):
@@ -42,6 +43,7 @@ def load(folder: str | Path, threads: int = 1) -> Any:
         "forecaster": Forecaster,
         "mixture of forecasts": ForecastMixture,
         "tagger": Tagger,
+        "transcriber": Transcriber,
         "translator": Translator,
         "word vectors": WordVectors,
     }

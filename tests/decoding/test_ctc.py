@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from seqloom.data.text_codec import train_tokenizer
 from seqloom.data.tokenizer import EOS, SOS, SPECIALS, UNK, Tokenizer, TokenizerSettings
-from seqloom.decoding.transcription.ctc import CtcHypothesis, aligned, greedy, utterances
-from seqloom.decoding.transcription.ctc_beam import Fusion, prefix_beam
-from seqloom.decoding.transcription.word_lexicon import WordLexicon
 from seqloom.models.transcriber import BLANK, ctc_loss
 from seqloom.models.word_ngram import WordNgram
+from seqloom_portable.ctc import CtcHypothesis, aligned, greedy, utterances
+from seqloom_portable.ctc_beam import Fusion, prefix_beam
+from seqloom_portable.word_lexicon import WordLexicon
 
 
 def random_log_probs(steps: int, vocab: int, seed: int, sharpness: float = 2.0) -> NDArray[np.float32]:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import seqloom
-from seqloom.decoding.transcription.transcripts import Transcript
 from seqloom.errors import RequestError
+from seqloom_portable.transcripts import Transcript
 from tests.support.command_line import CommandLine
 from tests.support.sounds import RATE, shared_sounds_run, spoken, train_sounds, write_wav
 

@@ -12,14 +12,15 @@ import torch
 import seqloom
 from seqloom.data.sound.sound_file import Sound
 from seqloom.data.tokenizer import EOS, SOS
-from seqloom.decoding.transcription.ctc_beam import Fusion
-from seqloom.decoding.transcription.transcripts import Transcript, log_probs_of, quiet_cuts
+from seqloom.decoding.transcription.transcripts import log_probs_of
 from seqloom.errors import RequestError, SeqloomWarning
 from seqloom.models.transcriber import InputSettings, Transcriber, TranscriberOutputSettings
 from seqloom.nn.layer import layers, select_rows
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.transcribe_language import fusion_of, warn_of_blanks
+from seqloom_portable.ctc_beam import Fusion
+from seqloom_portable.transcripts import Transcript, quiet_cuts
 from tests.support.small_runs import assert_same_run
 from tests.support.sounds import (
     RATE,

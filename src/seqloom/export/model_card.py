@@ -12,6 +12,7 @@ _PIPELINES = {
     "language-model": "text-generation",
     "classify": "text-classification",
     "tag": "token-classification",
+    "transcribe": "automatic-speech-recognition",
     "translate": "translation",
     "forecast": "time-series-forecasting",
     "vectors": "feature-extraction",
@@ -25,6 +26,7 @@ _USES = {
     "forecast": "model.forecast(values)",
     "language-model": '"".join(model.generate("Once upon a", temperature=0))\nmodel.score(["a line of text"])',
     "tag": 'model.predict(["a sentence of words"])',
+    "transcribe": 'model.predict(["recording.wav"])',
     "translate": 'model.predict(["a line of text"])',
     "vectors": 'model.similar("king")',
 }

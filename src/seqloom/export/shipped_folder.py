@@ -13,6 +13,7 @@ import seqloom_portable
 from seqloom.errors import RequestError
 from seqloom.export.model_card import model_card
 from seqloom.export.options import ExportOptions
+from seqloom.export.supported import is_ctc
 from seqloom.files import write_atomic
 from seqloom.run import Run
 from seqloom.storage.folder import new_folder
@@ -34,23 +35,19 @@ def new_export(out: Path, facts: Facts) -> Iterator[Path]:
         yield folder
 
 
-_WITHOUT_PROGRAM = {
-    "transcribe": "nothing beside Seqloom makes frames of sound and searches the outputs of CTC",
-}
-"""Why runs of these tasks cannot leave: what runs exported models would have to do more than run a graph."""
-
-
-def check_task(task: str) -> None:
-    """Raises RequestError for a run of a task that cannot be exported yet, with the reason."""
-    if task in _WITHOUT_PROGRAM:
+def check_model(run: Run) -> None:
+    """Raises RequestError for a model that no program runs beside Seqloom, with the reason."""
+    if run.plan.task == "transcribe" and not is_ctc(run.plan.model):
         raise RequestError(
-            f"a run of {task} cannot be exported", got=_WITHOUT_PROGRAM[task], expected="a run of another task"
+            f"the model {run.plan.model} of transcribe cannot be exported",
+            got="the runtime has the search of CTC alone, no attention over sound and no support vector machine",
+            expected=f"--model {run.plan.model.split('+')[0]}" if "+" in run.plan.model else "--model bigru",
         )
 
 
 def first_facts(run: Run, options: ExportOptions) -> Facts:
     """The facts in every manifest."""
-    check_task(run.plan.task)
+    check_model(run)
     plan = run.plan
     return {
         "format": FORMAT,

@@ -12,15 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.config import Settings, needs
-from seqloom.data.tokenizer import PAD
 from seqloom.models.encoder import Encoder
 from seqloom.models.word_ngram import WordNgram
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.layer import SequenceLayer, State, layers
 from seqloom.nn.matrix_product import Linear
-
-BLANK = PAD
-"""The id of CTC's blank: no transcript holds padding."""
+from seqloom_portable.ctc import BLANK
 
 
 class InputSettings(Settings):

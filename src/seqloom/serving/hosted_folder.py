@@ -54,6 +54,12 @@ class HostedFolder(Hosted):
         return TokenModel(loaded.tokenizer, loaded.first_input, lambda: first(1), step, log_probs, _STATES)
 
     def answers(self, inputs: Sequence[Any], options: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+        if self.task == "transcribe":
+            from seqloom.data.sound.sound_file import decode
+
+            sounds = [decode(content, "the recording") for content in inputs]
+            yield from ([answer.to_json() for answer in answers] for answers in self.loaded.answers(sounds, **options))
+            return
         if not hasattr(self.loaded, "answers"):  # CTranslate2's translators give the best answer alone
             yield from ([{"text": text}] for text in self.loaded.predict(inputs))
             return

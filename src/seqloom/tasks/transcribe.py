@@ -20,7 +20,6 @@ from seqloom.data.sound.spoken import SpokenCodec, SpokenData
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
 from seqloom.data.sound.spoken_recipe import SpokenRecipe, warn_of_skipped
 from seqloom.decoding.transcription.listening import Listener
-from seqloom.decoding.transcription.transcripts import Transcript
 from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.transcription import (
@@ -44,6 +43,7 @@ from seqloom.tasks.task import Score
 from seqloom.tasks.transcribe_language import Language, fit_weights, warn_of_blanks
 from seqloom.tasks.transcribe_search import decoder_of, log_probs, recogniser
 from seqloom.tasks.transcribe_settings import SVM, CommonSettings, preset_of, settings_of
+from seqloom_portable.transcripts import Transcript
 
 _EXACT_RECORDINGS = 64
 _WORST = 30

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from seqloom.data.sound.transcripts import TranscriptSettings
-from seqloom.decoding.transcription.ctc_beam import Fusion
-from seqloom.decoding.transcription.transcripts import CtcDecoder, LogProbs
-from seqloom.decoding.transcription.word_lexicon import WordLexicon
+from seqloom.decoding.transcription.transcripts import COMPILED
 from seqloom.errors import RequestError, warn
 from seqloom.files import read_lines
 from seqloom.metrics.transcription import word_edits
 from seqloom.models.transcriber import Transcriber
 from seqloom.models.word_ngram import WordNgram
 from seqloom.tasks.capabilities import Trained
+from seqloom_portable.ctc_beam import Fusion
+from seqloom_portable.transcripts import CtcDecoder, LogProbs
+from seqloom_portable.word_lexicon import WordLexicon
 
 _NGRAM_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 _WORD_BONUSES = (-2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
@@ -83,7 +84,9 @@ def fit_weights(trained: Trained, log_probs: Sequence[LogProbs], texts: Sequence
         uses = ngram_weight or word_bonus or base.closed
         fusion = base._replace(ngram_weight=ngram_weight, word_bonus=word_bonus) if uses else None
         width = max(settings.beam_size, 2)
-        decoder = CtcDecoder(codec.tokenizer, codec.features.step_seconds, width, 1, fusion, settings.pause_seconds)
+        decoder = CtcDecoder(
+            codec.tokenizer, codec.features.step_seconds, width, 1, fusion, settings.pause_seconds, COMPILED
+        )
         heard = (decoder.transcripts(row)[0].text for row in log_probs)
         return sum(word_edits(text, hypothesis)[0] for text, hypothesis in zip(texts, heard, strict=True))
 

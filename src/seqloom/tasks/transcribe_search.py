@@ -8,13 +8,14 @@ from typing import Any, cast
 from seqloom.data.example import Frames
 from seqloom.data.sound.spoken import SpokenCodec
 from seqloom.decoding.transcription.attentional import attentional_transcripts
-from seqloom.decoding.transcription.transcripts import CtcDecoder, LogProbs, Transcript, log_probs_of
+from seqloom.decoding.transcription.transcripts import COMPILED, log_probs_of
 from seqloom.models.attentional_transcriber import AttentionalTranscriber
 from seqloom.models.transcriber import Transcriber
 from seqloom.models.utterance_svm import UtteranceSvm
 from seqloom.nn.layer import evaluating
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.transcribe_language import fusion_of
+from seqloom_portable.transcripts import CtcDecoder, LogProbs, Transcript
 
 
 def log_probs(trained: Trained, rows: Sequence[Frames]) -> Iterator[LogProbs]:
@@ -59,4 +60,4 @@ def decoder_of(trained: Trained, options: Mapping[str, Any]) -> CtcDecoder:
     fusion = None if beam_size == 1 or not isinstance(trained.model, Transcriber) else fusion_of(trained)
     codec: SpokenCodec = trained.codec
     pause = trained.settings.decoding.pause_seconds
-    return CtcDecoder(codec.tokenizer, codec.features.step_seconds, beam_size, n_best, fusion, pause)
+    return CtcDecoder(codec.tokenizer, codec.features.step_seconds, beam_size, n_best, fusion, pause, COMPILED)

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import strategies
 
 from seqloom.data.sound.augmentation import Augmentation, AugmentSettings
-from seqloom.data.sound.frame_pipeline import FeatureSettings, FramePipeline
-from seqloom.data.sound.log_mel import LogMel, LogMelSettings, mel_filters
+from seqloom.data.sound.frame_pipeline import FeatureSettings
+from seqloom.data.sound.log_mel import LogMelSettings
+from seqloom_portable.frame_pipeline import FramePipeline
+from seqloom_portable.log_mel import LogMel, mel_filters
 from tests.support.sounds import RATE, spoken
 
 SOUND = spoken("low mid high low")

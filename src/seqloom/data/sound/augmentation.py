@@ -12,7 +12,8 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.example import Frames
-from seqloom.data.sound.log_mel import LogMelSettings, mel_centres
+from seqloom.data.sound.log_mel import LogMelSettings
+from seqloom_portable.log_mel import mel_centres
 
 _QUIET = -16.0
 """About the logarithm of the energy that every band has, that of digital silence."""

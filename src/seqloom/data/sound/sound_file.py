@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from seqloom.errors import RequestError, SeqloomError, warn
 from seqloom.files import ZIP_ERRORS, reading
+from seqloom_portable.sound import mixed
 
 Samples = NDArray[np.float32]
 """(samples,) of one channel, from -1 to 1."""
@@ -24,9 +25,6 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", "
 
 MOST_SECONDS = 24 * 3600.0
 """Longer recordings are refused before they are decoded."""
-
-_CANCELLED = 0.05
-"""Of the louder channel's level: what is left where channels of opposite phase are added."""
 
 
 class SoundFile(NamedTuple):
@@ -147,16 +145,14 @@ def decode(content: bytes, where: str) -> Sound:
 
 
 def _mixed(samples: NDArray[np.float32], where: str) -> Samples:
-    mean = samples.mean(1)
-    loudest = float(np.sqrt((samples**2).mean(0)).max())
-    if loudest > 0 and float(np.sqrt((mean**2).mean())) < _CANCELLED * loudest:
+    one_channel, cancelled = mixed(samples)
+    if cancelled:
         warn(
             "the channels of a recording cancel each other; the loudest one is read",
             where=where,
             got=f"{samples.shape[1]} channels of opposite phase",
         )
-        return samples[:, int((samples**2).mean(0).argmax())].copy()
-    return mean
+    return one_channel
 
 
 def _check_riff(content: bytes, where: str) -> None:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from seqloom.data.example import Frames
 from seqloom.data.frames import FrameFile
 from seqloom.data.growth import grown_tokenizer, other_data
-from seqloom.data.sound.frame_pipeline import FeatureSettings, FramePipeline
-from seqloom.data.sound.log_mel import LogMel
+from seqloom.data.sound.frame_pipeline import FeatureSettings
 from seqloom.data.sound.sound_file import Sound, SoundFile, resampled
 from seqloom.data.text_codec import load_tokenizer
 from seqloom.data.tokenizer import EOS, UNK, Tokenizer
 from seqloom.errors import RequestError
 from seqloom.files import write_atomic
+from seqloom_portable.frame_pipeline import FramePipeline
+from seqloom_portable.log_mel import LogMel
 
 _FILE = "features.json"
 

@@ -20,7 +20,6 @@ from seqloom.data.frames import FrameFile
 from seqloom.data.input_source import rereadable
 from seqloom.data.readers.recordings import Recording, recordings
 from seqloom.data.sound.frame_pipeline import FeatureSettings
-from seqloom.data.sound.log_mel import LogMel
 from seqloom.data.sound.sound_file import Sound, decode, digest, resampled
 from seqloom.data.sound.spoken import SpokenCodec, SpokenData, fewest_steps
 from seqloom.data.sound.transcripts import TranscriptSettings
@@ -30,6 +29,7 @@ from seqloom.files import make_folder, writing
 from seqloom.runtime import cache_folder
 from seqloom.storage.flat_file import FlatFileWriter
 from seqloom.storage.folder import facts_of, is_whole, new_folder
+from seqloom_portable.log_mel import LogMel
 
 _FORMAT = 1  # raised when the layout of cached files or what is in them changes
 _MOST_AUTOMATIC_RATE = 16_000

@@ -11,19 +11,12 @@ from torch.nn import functional as F
 from seqloom.data.example import Frames
 from seqloom.data.tokenizer import UNK
 from seqloom.decoding.search_options import Search
-from seqloom.decoding.transcription.ctc import CtcHypothesis
-from seqloom.decoding.transcription.transcripts import (
-    CtcDecoder,
-    LogProbs,
-    Transcript,
-    joined,
-    log_probs_of,
-    quiet_cuts,
-)
+from seqloom.decoding.transcription.transcripts import log_probs_of
 from seqloom.decoding.transduce import transduce
 from seqloom.models.attentional_transcriber import AttentionalTranscriber
-from seqloom.models.transcriber import BLANK
 from seqloom.nn.layer import evaluating
+from seqloom_portable.ctc import BLANK, CtcHypothesis
+from seqloom_portable.transcripts import CtcDecoder, LogProbs, Transcript, joined, quiet_cuts
 
 _TOKENS_PER_STEP = 1.0
 """The largest number of tokens per step of the sound, as with CTC."""

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from seqloom.data.sound.frame_pipeline import FramePipeline
-from seqloom.data.sound.log_mel import LogMel, LogMelSettings
+from seqloom.data.sound.log_mel import LogMelSettings
 from seqloom.data.sound.sound_file import ResampledStream, Samples
-from seqloom.decoding.transcription.ctc import utterances
-from seqloom.decoding.transcription.transcripts import CtcDecoder, Transcript
-from seqloom.models.transcriber import BLANK, Transcriber
+from seqloom.models.transcriber import Transcriber
+from seqloom_portable.ctc import BLANK, utterances
+from seqloom_portable.frame_pipeline import FramePipeline
+from seqloom_portable.log_mel import LogMel
+from seqloom_portable.transcripts import CtcDecoder, Transcript
 
 
 class Heard(NamedTuple):

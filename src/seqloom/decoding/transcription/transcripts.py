@@ -1,200 +1,33 @@
-"""Transcripts of recordings from the log-probabilities of CTC, with the times and the confidence of words."""
+"""The log-probabilities of CTC of recordings, and the loops of its searches, compiled."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from seqloom.compiling import compiled_functions
 from seqloom.data.example import Frames
-from seqloom.data.tokenizer import SPECIALS, UNK, Tokenizer
 from seqloom.decoding.batching import padded_source
-from seqloom.decoding.transcription.ctc import CtcHypothesis, aligned, greedy, utterances
-from seqloom.decoding.transcription.ctc_beam import Fusion, prefix_beam
-from seqloom.models.transcriber import BLANK
-from seqloom_portable.batching import group_by_length
+from seqloom.models.ngram import query
+from seqloom_portable import ctc, ctc_beam, transcripts
+from seqloom_portable.transcripts import LogProbs, Loops
 
-LogProbs = NDArray[np.float32]
-"""(steps, vocab): log p of the blank and of each token."""
-
-_STEPS_AT_ONCE = 6_000
-
-
-class SpokenWord(NamedTuple):
-    """`start` and `end` in seconds; `confidence`: the smallest probability of its tokens, each at its best step."""
-
-    text: str
-    start: float
-    end: float
-    confidence: float
-
-
-class Transcript(NamedTuple):
-    """`log_prob`: log p(text | sound) in nats; `score`, by which it was ranked; `confidence`: the mean of its words."""
-
-    text: str
-    log_prob: float
-    score: float
-    words: list[SpokenWord]
-
-    @property
-    def confidence(self) -> float:
-        """For a text without words: the probability that there is no speech."""
-        if not self.words:
-            return math.exp(min(self.log_prob, 0.0))
-        return sum(word.confidence for word in self.words) / len(self.words)
-
-    @property
-    def probability(self) -> float:
-        return self.confidence
-
-    def to_json(self) -> dict[str, Any]:
-        words = [
-            {"text": w.text, "start": round(w.start, 3), "end": round(w.end, 3), "confidence": round(w.confidence, 4)}
-            for w in self.words
-        ]
-        plain = {"text": self.text, "log_prob": self.log_prob, "score": self.score, "confidence": self.confidence}
-        return {**plain, "words": words}
-
-
-@dataclass(frozen=True)
-class CtcDecoder:
-    """How log-probabilities become transcripts. `beam_size` 1 is greedy, without `fusion`. `step_seconds`: from one
-    step to the next; `pause_seconds`: a longer pause ends an utterance, and nothing before it changes what is heard
-    after it."""
-
-    tokenizer: Tokenizer
-    step_seconds: float
-    beam_size: int = 8
-    n_best: int = 1
-    fusion: Fusion | None = None
-    pause_seconds: float = 0.5
-
-    @property
-    def pause(self) -> int:
-        """Steps of a pause that ends an utterance."""
-        return max(1, round(self.pause_seconds / self.step_seconds))
-
-    def transcripts(self, log_probs: LogProbs) -> list[Transcript]:
-        """The transcripts of a recording, best first. Utterances are searched separately, and their best are joined."""
-        parts = utterances(log_probs, self.pause)
-        if not parts:
-            nothing = float(log_probs[:, BLANK].sum())
-            return [Transcript("", nothing, nothing, [])]
-        by_utterance = [self.of_utterance(log_probs[part], part.start) for part in parts]
-        if len(by_utterance) == 1:
-            return by_utterance[0]
-        ranked = [
-            [hypotheses[min(rank, len(hypotheses) - 1)] for hypotheses in by_utterance] for rank in range(self.n_best)
-        ]
-        return [joined(row) for rank, row in enumerate(ranked) if rank == 0 or any(len(h) > rank for h in by_utterance)]
-
-    def of_utterance(self, log_probs: LogProbs, first_step: int = 0) -> list[Transcript]:
-        return [self.with_times(h, log_probs, first_step) for h in self._search(log_probs)]
-
-    def _search(self, log_probs: LogProbs) -> list[CtcHypothesis]:
-        if self.beam_size == 1:
-            return [greedy(log_probs)]
-        return prefix_beam(log_probs, self.beam_size, self.n_best, self.fusion)
-
-    def with_times(self, hypothesis: CtcHypothesis, log_probs: LogProbs, first_step: int = 0) -> Transcript:
-        times = aligned(log_probs, hypothesis.token_ids)
-        words, text = [], self.tokenizer.decode(hypothesis.token_ids)
-        for places in _places_of_words(self.tokenizer, hypothesis.token_ids):
-            start, end = times.first[places[0]] + first_step, times.last[places[-1]] + 1 + first_step
-            words.append(
-                SpokenWord(
-                    self.tokenizer.decode([hypothesis.token_ids[i] for i in places]).strip(),
-                    float(start * self.step_seconds),
-                    float(end * self.step_seconds),
-                    float(times.probabilities[places].min()),
-                )
-            )
-        return Transcript(" ".join(text.split()), hypothesis.log_prob, hypothesis.score, words)
-
-
-def joined(parts: Sequence[Transcript]) -> Transcript:
-    words = [word for part in parts for word in part.words]
-    text = " ".join(part.text for part in parts if part.text)
-    return Transcript(text, sum(p.log_prob for p in parts), sum(p.score for p in parts), words)
-
-
-def _places_of_words(tokenizer: Tokenizer, token_ids: Sequence[int]) -> list[list[int]]:
-    """The places of the tokens of each word, without spaces."""
-    words: list[list[int]] = []
-    is_open = False
-    for place, token in enumerate(token_ids):
-        if token < len(SPECIALS) and token != UNK:
-            continue
-        text = " " if tokenizer.separates_words else tokenizer.decode([token])
-        if not tokenizer.separates_words and text.isspace():
-            is_open = False
-            continue
-        if not is_open or text.startswith(" "):
-            words.append([])
-        words[-1].append(place)
-        is_open = True
-    return words
+COMPILED = Loops(
+    compiled_functions(ctc_beam, query.COMPILED)["search"],
+    compiled_functions(ctc)["best_states"],
+)
+"""The same functions that an exported transcriber runs interpreted."""
 
 
 @torch.inference_mode()
 def log_probs_of(
     model: Callable[..., torch.Tensor], rows: Sequence[Frames], device: torch.device, longest: int = 0, overlap: int = 0
 ) -> Iterator[LogProbs]:
-    """Yields the log-probabilities of each recording, in the given order, computed in batches of similar length.
+    """Yields the log-probabilities of each recording; see `seqloom_portable.transcripts.log_probs_of`."""
 
-    `longest`: recordings of more steps are read in pieces, each with `overlap` more steps on both sides, whose outputs
-    are not used: no word is cut, lost or repeated where two pieces meet. 0: every recording is read whole.
-    """
-    pieces = [piece for row in rows for piece in _pieces(row, longest, overlap)]
-    outputs: list[LogProbs] = [np.zeros((0, 0), np.float32)] * len(pieces)
-    for places in group_by_length([len(piece.frames) for piece in pieces], _STEPS_AT_ONCE):
-        frames, lengths = padded_source([pieces[i].frames for i in places])
-        batch = model(frames.to(device), lengths.to(device)).cpu().numpy()
-        for place, output in zip(places, batch, strict=True):
-            outputs[place] = output[pieces[place].first : pieces[place].last].copy()
-    at = 0
-    for row in rows:
-        count = len(_pieces(row, longest, overlap))
-        yield np.concatenate(outputs[at : at + count]) if count > 1 else outputs[at]
-        at += count
+    def run(pieces: Sequence[Frames]) -> LogProbs:
+        frames, lengths = padded_source(pieces)
+        return model(frames.to(device), lengths.to(device)).cpu().numpy()
 
-
-class _Piece(NamedTuple):
-    """`frames` of a recording, of which the outputs `first` to `last` are used."""
-
-    frames: Frames
-    first: int
-    last: int
-
-
-def _pieces(row: Frames, longest: int, overlap: int) -> list[_Piece]:
-    if not longest or len(row) <= longest:
-        return [_Piece(row, 0, len(row))]
-    cuts = quiet_cuts(row, longest)
-    pieces = []
-    for start, end in itertools.pairwise(cuts):
-        begin, stop = max(start - overlap, 0), min(end + overlap, len(row))
-        pieces.append(_Piece(row[begin:stop], start - begin, end - begin))
-    return pieces
-
-
-def quiet_cuts(row: Frames, longest: int) -> list[int]:
-    """Where a long recording is cut, its beginning and end among it: within the last half of what a piece may have, the
-    middle of the quietest fifth of a second."""
-    if len(row) <= longest:
-        return [0, len(row)]
-    loudness = row.mean(1, dtype=np.float64)
-    width = max(1, min(10, longest // 4))
-    smooth = np.convolve(loudness, np.ones(width) / width, mode="same")
-    cuts = [0]
-    while len(row) - cuts[-1] > longest:
-        first, last = cuts[-1] + longest // 2, cuts[-1] + longest
-        cuts.append(first + int(smooth[first:last].argmin()))
-    return [*cuts, len(row)]
+    yield from transcripts.log_probs_of(run, rows, longest, overlap)

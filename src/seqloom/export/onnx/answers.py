@@ -20,8 +20,10 @@ from seqloom.decoding.transduce import transduce
 from seqloom.export.held_out import held_out_examples
 from seqloom.export.onnx.forecast_parity import check_forecasts
 from seqloom.export.onnx.gate import Gate, ParityError
+from seqloom.export.onnx.transcript_parity import compare_transcripts, recordings_of
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.mixture import ForecastMixture
+from seqloom.models.transcriber import Transcriber
 from seqloom.models.word_vectors.model import WordVectors
 from seqloom.run import Run
 from seqloom_portable.sampling import Sampling as PortableSampling
@@ -86,6 +88,10 @@ def compare_answers(run: Run, portable: Any, data: str, gate: Gate) -> Answers:
     if isinstance(run.model, LocalForecaster | ForecastMixture):
         check_forecasts(run, portable, gate)
         return Answers()
+    if isinstance(run.model, Transcriber):
+        sounds, path = recordings_of(run, data)
+        identical, ties = compare_transcripts(run, portable, sounds, gate)
+        return Answers(len(sounds), identical, ties, path)
     compare = _COMPARISONS.get(run.plan.task)
     if compare is None:
         return Answers()

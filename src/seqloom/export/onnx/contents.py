@@ -28,12 +28,16 @@ from seqloom.models.forecasting.ridge import Ridge
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import Mixture
 from seqloom.models.ngram.model import NgramModel
+from seqloom.models.ngram.store import DTYPES
 from seqloom.models.tagger import Tagger
+from seqloom.models.transcriber import Transcriber
 from seqloom.models.word_vectors.model import WordVectors
 from seqloom.run import Run
 from seqloom.storage.arrays import write_arrays
 from seqloom.tasks.classify_settings import cut_of
 from seqloom.tasks.describe import longest_text
+from seqloom.tasks.transcribe_language import fusion_of
+from seqloom_portable.transcriber import FUSION_FILE
 
 Facts = dict[str, Any]
 Contents = Callable[[Run, Path], Facts]
@@ -48,6 +52,8 @@ def write_contents(run: Run, folder: Path) -> Facts:
             return {"kind": kind, **write(run, folder)}
     if not isinstance(run.model, BitPredictor):  # whose inputs are vectors of the program
         run.codec.save(folder)
+    if isinstance(run.model, Transcriber):
+        _write_fusion(run, folder)
     kind = next((kind for network, (kind, _) in BUILDERS.items() if isinstance(run.model, network)), "")
     return {"kind": kind, **facts_of(run)}
 
@@ -113,6 +119,27 @@ def _of_forecast_mixture(run: Run) -> Facts:
         "deviates": DEVIATES.tolist(),
     }
     return {"mixture": mixture, **_of_forecast_network(model.network)}
+
+
+def _of_transcriber(run: Run) -> Facts:
+    names = ("beam_size", "pause_seconds", "segment_seconds", "overlap_seconds")
+    decoding = run.plan.settings.decoding  # type: ignore[attr-defined]
+    facts: Facts = {name: getattr(decoding, name) for name in names} | {"causal": run.model.causal}
+    fusion = fusion_of(run.trained)
+    weights = None if fusion is None else {name: getattr(fusion, name) for name in _FUSION_WEIGHTS}
+    return {"decoding": facts, "fusion": weights}
+
+
+_FUSION_WEIGHTS = ("ngram_weight", "word_bonus", "closed")
+
+
+def _write_fusion(run: Run, folder: Path) -> None:
+    """The words that the search knows, and their n-gram model, if it uses one."""
+    fusion = fusion_of(run.trained)
+    if fusion is not None:
+        lexicon = {f"lexicon.{name}": array.astype(np.int64) for name, array in fusion.lexicon._asdict().items()}
+        store = dict(zip(DTYPES, fusion.store, strict=True))
+        write_arrays(folder / FUSION_FILE, lexicon | store, {})
 
 
 def check_target(run: Run) -> None:
@@ -215,6 +242,7 @@ _FACTS: dict[type[Any], Callable[[Run], Facts]] = {
     ForecastNetwork: _of_forecaster,
     LanguageModel: _of_language_model,
     Tagger: _of_tagger,
+    Transcriber: _of_transcriber,
 }
 
 _WITHOUT_GRAPHS: dict[type[Any], tuple[str, Contents]] = {

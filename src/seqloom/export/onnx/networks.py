@@ -13,6 +13,7 @@ from seqloom.formats.onnx.exported_graph import ExportedGraph
 from seqloom.formats.onnx.forecast_network import forecast_graphs, forecast_mixture_graphs
 from seqloom.formats.onnx.language_model import language_model_graphs
 from seqloom.formats.onnx.tagger import tagger_graphs
+from seqloom.formats.onnx.transcriber import transcriber_graphs
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
 from seqloom.models.encoder_decoder import EncoderDecoder
@@ -20,6 +21,7 @@ from seqloom.models.forecasting.mixture import ForecastMixture
 from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.tagger import Tagger
+from seqloom.models.transcriber import Transcriber
 
 BUILDERS: dict[type[Any], tuple[str, Any]] = {
     BitPredictor: ("bit predictor", bit_predictor_graphs),
@@ -29,6 +31,7 @@ BUILDERS: dict[type[Any], tuple[str, Any]] = {
     EncoderDecoder: ("translator", encoder_decoder_graphs),
     LanguageModel: ("network language model", language_model_graphs),
     Tagger: ("tagger", tagger_graphs),
+    Transcriber: ("transcriber", transcriber_graphs),
 }
 """For each class of network, its kind in the manifest and the function that makes its graphs."""
 

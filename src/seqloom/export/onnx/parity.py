@@ -21,6 +21,7 @@ from seqloom.models.forecasting.mixture import ForecastMixture
 from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.tagger import Tagger
+from seqloom.models.transcriber import Transcriber
 from seqloom_portable.engine import Arrays, Engine
 
 Engines = Mapping[str, Engine]
@@ -121,6 +122,18 @@ def classifier_parity(model: Classifier, engines: Engines, gate: Gate) -> None:
     feeds = {"source": random_source(source_input, vocab, [6, 3]), "lengths": _sizes([6, 3])}
     others = {"source": random_source(source_input, vocab, [6, 6], seed=2), "lengths": _sizes([2, 1])}
     check_inputs_matter(engine, feeds, others)
+
+
+def transcriber_parity(model: Transcriber, engine: Engine, gate: Gate) -> None:
+    chance = np.random.default_rng(1)
+    for lengths in ROWS:
+        shape = len(lengths), max(lengths), model.encoder.source_size
+        source = chance.standard_normal(shape).astype(np.float32)
+        expected = model(torch.from_numpy(source), torch.tensor(list(lengths)))
+        outputs, _ = engine(source=source, lengths=_sizes(lengths))
+        where = f"log-probabilities of CTC, {len(lengths)} x {max(lengths)}"
+        gate.compare(where, outputs["log_probs"], expected, real_places(lengths))
+    check_inputs_matter(engine, {"source": source, "lengths": _sizes(lengths)}, {})
 
 
 def bit_predictor_parity(model: BitPredictor, engines: Engines, gate: Gate) -> None:
@@ -254,6 +267,8 @@ def check_parity(model: Any, engines: Engines, gate: Gate) -> None:
         ForecastParity(model, engines, gate).run()
     elif isinstance(model, ForecastMixture):
         ForecastParity(model.network, engines, gate).run()
+    elif isinstance(model, Transcriber):
+        transcriber_parity(model, engines["model"], gate)
     else:
         assert isinstance(model, BitPredictor)
         bit_predictor_parity(model, engines, gate)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from seqloom.compiling import Array, compiled
 from seqloom.errors import SeqloomError
 from seqloom.models.ngram.estimate import Estimates
+from seqloom.models.ngram.query import find_child
 from seqloom.models.ngram.store import Store
-from seqloom.models.ngram.trie import NONE, Trie, find_child, link_suffixes
+from seqloom.models.ngram.trie import NONE, Trie, link_suffixes
 
 
 class Grams(NamedTuple):

@@ -6,7 +6,7 @@ from torch import nn
 
 from seqloom.errors import RequestError
 from seqloom.formats.onnx.graph import Graph, Value
-from seqloom.formats.onnx.matrices import Table, linear
+from seqloom.formats.onnx.matrices import Table, layer_norm, linear
 from seqloom.formats.onnx.rows import Rows
 from seqloom.models.word_vectors.two_channel_embedding import TwoChannelEmbedding
 from seqloom.nn.embedding import TokenEmbedding
@@ -40,7 +40,10 @@ def embed(graph: Graph, read: nn.Module, source: Value, rows: Rows, table: Table
     if isinstance(read, nn.Linear):
         return linear(graph, frames, read)
     if isinstance(read, nn.Sequential) and isinstance(read[0], nn.Linear):
-        return linear(graph, frames, read[0])
+        vectors = linear(graph, frames, read[0])
+        for normal in (module for module in read if isinstance(module, nn.LayerNorm)):
+            vectors = layer_norm(graph, vectors, normal.weight, normal.bias, normal.eps)
+        return vectors
     if isinstance(read, nn.Identity):
         return source
     raise RequestError(f"an input layer of the class {type(read).__name__} cannot be exported")

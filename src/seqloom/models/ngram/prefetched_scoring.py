@@ -12,8 +12,8 @@ import numpy as np
 
 from seqloom.compiling import Array, compiled, prefetch
 from seqloom.data.tokenizer import SOS, UNK
-from seqloom.models.ngram.query import NO_CONTEXT, context_of
-from seqloom.models.ngram.trie import find_child
+from seqloom.models.ngram.query import context_of, find_child
+from seqloom_portable.ngram_query import NO_CONTEXT
 
 _LINES = 12
 """Lines that are processed together; a core can have about this many outstanding reads."""

@@ -10,43 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from seqloom.compiling import Array, compiled, inlined
+from seqloom.compiling import Array, compiled, compiled_functions, inlined
 from seqloom.data.tokenizer import EOS, PAD, SOS
-from seqloom.models.ngram.trie import find_child
+from seqloom_portable import ngram_query
+from seqloom_portable.ngram_query import NO_CONTEXT
 
-NO_CONTEXT = -1
-
-
-@inlined
-def find_after(store: Any, context: Any, word: Any) -> Any:
-    """The node of the longest n-gram that ends in `word`, and the sum of the back-off weights on the way to it."""
-    sizes, words, _, suffix, backoffs, begin = store
-    weight = np.float32(0)
-    while context >= 0:
-        child = find_child(words, np.int64(begin[context]), np.int64(begin[context + 1]), word)
-        if child >= 0:
-            return child, weight
-        weight += backoffs[context]
-        context = np.int64(suffix[context]) if context >= sizes[0] else NO_CONTEXT
-    return np.int64(word), weight
-
-
-@inlined
-def context_of(store: Any, node: Any) -> Any:
-    """The context after an n-gram."""
-    if node >= store[4].shape[0]:
-        return np.int64(store[3][node]) if store[0].shape[0] > 1 else NO_CONTEXT
-    return node
-
-
-@inlined
-def after(store: Any, context: int, word: int) -> int:
-    """The context after one more word; <sos> and <eos> both begin a line."""
-    if word == PAD:
-        return context
-    if word in (EOS, SOS):
-        return SOS if store[0].shape[0] > 1 else NO_CONTEXT
-    return context_of(store, find_after(store, context, word)[0])
+COMPILED = compiled_functions(ngram_query, inline=True)
+find_child, find_after, context_of, after = (
+    COMPILED[name] for name in ("find_child", "find_after", "context_of", "after")
+)
 
 
 @inlined

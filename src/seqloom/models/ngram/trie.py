@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.compiling import Array, compiled, inlined
+from seqloom.compiling import Array, compiled
 from seqloom.processors import over_ranges
 
 
@@ -107,17 +107,3 @@ def _link(
                 suffix[child] = NONE
                 missing += 1
     return missing
-
-
-@inlined
-def find_child(words: Array, first: int, last: int, word: int) -> int:
-    """The position of `word` among the children `first` to `last`, or -1. A binary search without branches, which a
-    processor could not predict."""
-    size = last - first
-    if size == 0:
-        return -1
-    while size > 1:
-        half = size >> 1
-        first += half if words[first + half - 1] < word else 0
-        size -= half
-    return first if words[first] == word else -1

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.data.tokenizer import SPECIALS, UNK, Tokenizer
+from seqloom_portable.specials import SPECIALS, UNK
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back; if it `separates_words`, every token is a word."""
+
+    vocab_size: int
+    separates_words: bool
+
+    def encode(self, lines: Sequence[str]) -> list[list[int]]: ...
+
+    def decode(self, ids: Sequence[int]) -> str: ...
+
 
 INSIDE, BEGINS, SEPARATES, WHOLE = range(4)
 """What a token does: it continues a word; it begins one, which ends the word before it; it is a space, which ends a

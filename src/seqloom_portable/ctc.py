@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.compiling import Array, compiled
-from seqloom.models.transcriber import BLANK
+from seqloom_portable.specials import PAD
+
+BLANK = PAD
+"""The id of CTC's blank: no transcript holds padding."""
 
 _NEVER = -1e30
 
@@ -54,13 +56,15 @@ def utterances(log_probs: NDArray[np.float32], pause: int) -> list[slice]:
     return [slice(max(int(a) - 1, 0), min(int(b) + 2, len(log_probs))) for a, b in zip(starts, ends, strict=True)]
 
 
-def aligned(log_probs: NDArray[np.float32], token_ids: Sequence[int]) -> TokenTimes:
+def aligned(
+    log_probs: NDArray[np.float32], token_ids: Sequence[int], viterbi: Callable[..., NDArray[np.int64]] | None = None
+) -> TokenTimes:
     """The most probable alignment of a text (Viterbi). Tokens of a text that needs more steps than there are stand at
-    equal distances."""
+    equal distances. `viterbi`: a compiled one."""
     tokens = np.array(token_ids, np.int64)
     if not len(tokens):
         return TokenTimes(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    states = _viterbi(np.ascontiguousarray(log_probs, np.float32), tokens)
+    states = (viterbi or best_states)(np.ascontiguousarray(log_probs, np.float32), tokens)
     if states[0] < 0:
         places = np.linspace(0, max(len(log_probs) - 1, 0), len(tokens)).astype(np.int64)
         return TokenTimes(places, places, np.exp(log_probs[places, tokens].astype(np.float64)))
@@ -72,8 +76,7 @@ def aligned(log_probs: NDArray[np.float32], token_ids: Sequence[int]) -> TokenTi
     )
 
 
-@compiled
-def _viterbi(log_probs: Array, tokens: Array) -> Array:
+def best_states(log_probs: NDArray[np.float32], tokens: NDArray[np.int64]) -> NDArray[np.int64]:
     """The state of each step: 2 i + 1 at token i, even at the blanks around; -1 at the first where nothing fits."""
     steps, states = log_probs.shape[0], 2 * tokens.shape[0] + 1
     best = np.full((steps, states), _NEVER)

@@ -1,0 +1,91 @@
+"""From log-mel frames to what a network reads: normalised, with deltas, stacked; the same whole or part by part."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqloom_portable.log_mel import Analysis, Frames
+
+_DELTA_SPAN = 4
+"""A delta is the slope of the last five frames; a second delta that of the last five deltas."""
+
+
+class Features(Analysis, Protocol):
+    """`normalise`: recording, running or training; `stack` frames are read together, `stride` frames from one such
+    stack to the next; `size` numbers are read at a step."""
+
+    @property
+    def normalise(self) -> str: ...
+    @property
+    def memory_seconds(self) -> float: ...
+    @property
+    def deltas(self) -> int: ...
+    @property
+    def stack(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+
+
+class FramePipeline:
+    """Carries what frames that come in parts depend on: sums, the last frames, a stack that is not full. `mean` and
+    `deviation`: of each band over the training data."""
+
+    def __init__(self, settings: Features, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> None:
+        self._settings, self._mean, self._deviation = settings, mean, deviation
+        self._prior = settings.memory_seconds * 1_000 / settings.hop_ms
+        self._sum, self._count = mean.astype(np.float64) * self._prior, self._prior
+        self._before: list[Frames | None] = [None] * settings.deltas
+        self._waiting = np.zeros((0, settings.bands * (1 + settings.deltas)), np.float32)
+
+    def push(self, log_mel: Frames) -> Frames:
+        """(steps, size): the stacks that are full with these frames. Not for `normalise=recording`, which needs the
+        whole."""
+        if not len(log_mel):
+            return np.zeros((0, self._settings.size), np.float32)
+        return self._stacked(self._with_deltas((log_mel - self._running_mean(log_mel)) / self._deviation))
+
+    def all_frames(self, log_mel: Frames) -> Frames:
+        """All stacks of a recording, at least one: zeros fill it up where the recording is shorter."""
+        if self._settings.normalise == "recording":
+            normalised = (log_mel - log_mel.mean(0)) / self._deviation
+        else:
+            normalised = (log_mel - self._running_mean(log_mel)) / self._deviation
+        short = self._settings.stack - len(log_mel)
+        if short > 0:
+            normalised = np.pad(normalised, ((0, short), (0, 0)))
+        return self._stacked(self._with_deltas(normalised.astype(np.float32)))
+
+    def _running_mean(self, frames: Frames) -> NDArray[np.float32]:
+        if self._settings.normalise != "running":
+            return self._mean
+        sums = self._sum + np.cumsum(frames, axis=0, dtype=np.float64)
+        counts = self._count + np.arange(1, len(frames) + 1)
+        self._sum, self._count = sums[-1], float(counts[-1])
+        return (sums / counts[:, None]).astype(np.float32)
+
+    def _with_deltas(self, frames: Frames) -> Frames:
+        parts = [frames.astype(np.float32)]
+        for order in range(self._settings.deltas):
+            before = self._before[order]
+            if before is None:
+                before = np.repeat(parts[-1][:1], _DELTA_SPAN, axis=0)
+            padded = np.concatenate([before, parts[-1]])
+            self._before[order] = padded[-_DELTA_SPAN:]
+            slope = sum(np.float32(k / 10) * padded[2 + k : 2 + k + len(frames)] for k in (-2, -1, 1, 2))
+            parts.append(np.asarray(slope, np.float32))
+        return np.concatenate(parts, axis=1)
+
+    def _stacked(self, frames: Frames) -> Frames:
+        stack, stride = self._settings.stack, self._settings.stride
+        waiting = np.concatenate([self._waiting, frames])
+        count = max(0, (len(waiting) - stack) // stride + 1)
+        self._waiting = waiting[count * stride :]
+        if not count:
+            return np.zeros((0, self._settings.size), np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(waiting, stack, axis=0)[: count * stride : stride]
+        return windows.transpose(0, 2, 1).reshape(count, -1).copy()

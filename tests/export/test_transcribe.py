@@ -1,0 +1,127 @@
+"""Every transcriber with CTC is exported, and hears what its run hears; others are refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import seqloom
+import seqloom_portable
+from seqloom.decoding.transcription.transcripts import COMPILED
+from seqloom.errors import RequestError
+from seqloom.export import exporters
+from seqloom.export.options import ExportOptions
+from seqloom.export.shipped_folder import check_model
+from seqloom.models.transcriber import InputSettings, Transcriber, frame_encoder
+from seqloom.nn.layer import layers
+from seqloom.serving.hosted_folder import HostedFolder
+from seqloom.tasks.transcribe_search import log_probs
+from seqloom_portable.ctc import aligned
+from seqloom_portable.ctc_beam import prefix_beam
+from seqloom_portable.transcripts import INTERPRETED
+from tests.contract.test_layers import SMALL
+from tests.export.test_networks import away_from_zero, passes
+from tests.support.command_line import CommandLine
+from tests.support.sounds import RATE, shared_sounds_run, spoken, train_sounds, write_wav
+
+pytest.importorskip("soundfile")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> seqloom.Run:
+    """It has learnt the tones."""
+    return shared_sounds_run(
+        tmp_path_factory, updates=150, training__learning_rate=1e-2, model__hidden_size=24, input__dim=24,
+        augment__noise=0, augment__frequency_masks=0, augment__time_masks=0, augment__gap_ms=100,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(run: seqloom.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("exported") / "out"
+    exporters["onnx"](run, out, ExportOptions())
+    return out
+
+
+@pytest.mark.parametrize("name", list(layers))
+@pytest.mark.parametrize("convolutions", [0, 2])
+def test_networks_pass_the_gate(name: str, convolutions: int, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    fields = layers[name].settings.model_fields
+    settings: Any = layers[name].settings(**{key: value for key, value in SMALL.items() if key in fields})
+    inputs = InputSettings(dim=8, convolutions=convolutions, kernel_size=3)
+    passes(away_from_zero(Transcriber(frame_encoder(6, name, settings, inputs), 5, 0.0, None)), tmp_path)
+
+
+def test_a_folder_hears_what_its_run_hears(run: seqloom.Run, folder: Path, tmp_path: Path) -> None:
+    model = seqloom_portable.load(folder)
+    texts = ["low", "mid high", "high low mid", "low low"]
+    sounds = [spoken(text, seed=seed) for seed, text in enumerate(texts)]
+    for options in ({}, {"beam_size": 1}, {"beam_size": 6, "n_best": 3}):
+        for got, expected in zip(model.answers(sounds, **options), run.answers(sounds, **options), strict=True):
+            assert [transcript.text for transcript in got] == [transcript.text for transcript in expected]
+            for ours, theirs in zip(got, expected, strict=True):
+                assert ours.score == pytest.approx(theirs.score, abs=1e-3)
+                assert [word[:3] for word in ours.words] == [word[:3] for word in theirs.words]
+    assert model.predict(sounds) == texts
+    path = write_wav(tmp_path / "a.wav", sounds[2], channels=1)
+    fast = np.interp(np.arange(0, len(sounds[1]), 0.5), np.arange(len(sounds[1])), sounds[1]).astype(np.float32)
+    assert model.predict([str(path), (fast, 2 * RATE)]) == run.predict([str(path), (fast, 2 * RATE)])
+    hosted = HostedFolder("", folder, threads=1)
+    ((answer,),) = hosted.answers([path.read_bytes()], {})
+    assert answer["text"] == texts[2]
+    with pytest.raises(seqloom_portable.PortableError, match="input 1 is no row of samples"):
+        model.predict([np.zeros((2, 2))])
+
+
+def test_the_n_gram_model_of_words_leaves_with_the_network(run: seqloom.Run, tmp_path: Path) -> None:
+    run.model.ngram_weight.fill_(0.5)
+    run.model.word_bonus.fill_(1.0)
+    try:
+        exporters["onnx"](run, tmp_path / "out", ExportOptions())
+        model = seqloom_portable.load(tmp_path / "out")
+        sounds = [spoken(text, seed=seed) for seed, text in enumerate(["low mid", "high"])]
+        for got, expected in zip(model.answers(sounds, n_best=3), run.answers(sounds, n_best=3), strict=True):
+            assert [t.text for t in got] == [t.text for t in expected]
+            assert [t.score for t in got] == pytest.approx([t.score for t in expected], abs=1e-3)
+    finally:
+        run.model.ngram_weight.zero_()
+        run.model.word_bonus.zero_()
+
+
+def test_long_recordings_are_read_in_pieces(tmp_path: Path) -> None:
+    run = train_sounds(tmp_path / "run", model="bigru", updates=2, decoding__segment_seconds=1.5)
+    exporters["onnx"](run, tmp_path / "out", ExportOptions())
+    model = seqloom_portable.load(tmp_path / "out")
+    frames = model.frames(spoken("low mid high " * 5))
+    assert len(frames) * model.features.step_seconds > 3
+    (got,), (expected,) = model.log_probs([frames]), log_probs(run.trained, [frames])
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+def test_files_are_named_line_by_line(folder: Path, tmp_path: Path, portable_command: CommandLine) -> None:
+    names = [str(write_wav(tmp_path / f"{word}.wav", spoken(word))) for word in ("low", "high")]
+    assert portable_command(folder, "predict", standard_input="\n".join(names)).output == "low\nhigh\n"
+
+
+@pytest.mark.parametrize(("model", "helps"), [("gru+attention", "--model gru"), ("svm", "--model bigru")])
+def test_others_are_refused_with_a_model_that_helps(model: str, helps: str) -> None:
+    run: Any = SimpleNamespace(plan=SimpleNamespace(task="transcribe", model=model))
+    with pytest.raises(RequestError, match="of transcribe cannot be exported") as error:
+        check_model(run)
+    assert error.value.expected == helps
+
+
+def test_compiled_and_interpreted_searches_find_the_same() -> None:
+    log_probs = np.log(np.random.default_rng(1).dirichlet(np.full(6, 0.3), 60)).astype(np.float32)
+    interpreted, compiled = (prefix_beam(log_probs, 5, 5, compiled=loops.search) for loops in (INTERPRETED, COMPILED))
+    assert [h.token_ids for h in interpreted] == [h.token_ids for h in compiled]
+    np.testing.assert_allclose([h.score for h in interpreted], [h.score for h in compiled], rtol=1e-9)
+    times = [aligned(log_probs, compiled[0].token_ids, loops.best_states) for loops in (INTERPRETED, COMPILED)]
+    for first, second in zip(*times, strict=True):
+        np.testing.assert_array_equal(first, second)
