@@ -10,7 +10,7 @@ import torch
 
 from seqloom.compiling import compiled, give_back_compiler
 from seqloom.errors import SeqloomError
-from seqloom.memory import give_back_pages, peak_memory_bytes, return_freed_memory, within_memory
+from seqloom.memory import MemoryPeak, give_back_pages, peak_memory_bytes, return_freed_memory, within_memory
 from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
 
 
@@ -88,3 +88,14 @@ def test_a_refusal_of_memory_is_told(refusal: Exception) -> None:
 def test_other_errors_stay_what_they_are() -> None:
     with pytest.raises(RuntimeError, match="shapes"), within_memory({}):
         raise RuntimeError("shapes differ")
+
+
+def test_the_part_in_which_the_peak_is() -> None:
+    memory = MemoryPeak()
+    memory.end("nothing")
+    assert memory.part == "start"
+    held = np.ones(peak_memory_bytes() // 8)
+    memory.end("an array")
+    del held
+    memory.end("nothing more")
+    assert memory.part == "an array"

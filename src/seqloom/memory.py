@@ -29,6 +29,19 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+class MemoryPeak:
+    """In which part of the work this process had its peak memory: `part`."""
+
+    def __init__(self) -> None:
+        self.part, self._bytes = "start", peak_memory_bytes()
+
+    def end(self, part: str) -> None:
+        """Ends a part of the work. The peak was in it if the memory rose by more than a hundredth."""
+        peak = peak_memory_bytes()
+        if peak > 1.01 * self._bytes:
+            self.part, self._bytes = part, peak
+
+
 def keep_freed_memory() -> None:
     """Makes this process keep the memory that it frees, if the C library is glibc.
 

@@ -303,6 +303,7 @@ def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
     assert summary.keys() >= {"finished", "parameters", "vocab_size", "seconds", "targets_per_second", "valid", "test"}
     assert summary["parameters"] == run.num_parameters()
     assert summary["threads"] == 1
+    assert summary["peak_memory_in"] in ("start", "data", "model", "training", "validation", "checkpoint", "scores")
     metrics = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     assert summary["seconds"] == metrics[-1]["seconds"]
     assert summary["valid"]["perplexity"] == pytest.approx(min(row["valid_perplexity"] for row in metrics), rel=1e-6)

@@ -85,7 +85,7 @@ def _training(run: Run, summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("seed", str(run.plan.seed)),
         ("time", f"{summary['seconds']:,.0f} s"),
         ("finished", "yes" if summary["finished"] else "no: it was stopped and can be resumed"),
-        ("peak memory", f"{summary['peak_memory_bytes'] / 1e6:,.0f} MB"),
+        ("peak memory", f"{summary['peak_memory_bytes'] / 1e6:,.0f} MB, in: {summary['peak_memory_in']}"),
         ("versions", ", ".join([*_versions(), f"Python {platform.python_version()}", platform.system()])),
     ]
 

@@ -14,7 +14,7 @@ from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Sources, prepare
 from seqloom.data.input_source import DataSource, path_of, paths_of, rereadable
 from seqloom.data.splits import NEWEST_RULE
 from seqloom.errors import RequestError
-from seqloom.memory import within_memory
+from seqloom.memory import MemoryPeak, within_memory
 from seqloom.processors import ProcessorShare, num_threads
 from seqloom.run.plan import (
     Plan,
@@ -212,7 +212,7 @@ def _train(
     initialisation: Initialisation | None,
 ) -> Run:
     """Prepares the data, trains, and leaves a run in the folder."""
-    recipe, is_first = tasks[plan.task].recipe(plan.settings), trainer.runtime.rank == 0
+    recipe, is_first, memory = tasks[plan.task].recipe(plan.settings), trainer.runtime.rank == 0, MemoryPeak()
     if initialisation is not None:
         initialisation.prepare(trainer)
         recipe = initialisation.recipe(recipe, files)
@@ -222,10 +222,12 @@ def _train(
             corpus = initialisation.with_replay(corpus, recipe, files)
     if resume:
         _check_codec(folder, recipe, corpus)
+    memory.end("data")
     live = LiveFile(folder)
     with ExitStack() as reports, ExitStack() as stack:
         stack.enter_context(within_memory(sizes(plan.settings)))
         trainer.build(corpus, plan.seed, folder)
+        memory.end("model")
         if initialisation is not None:
             plan = replace(plan, ancestry=initialisation.taken(trainer.taken))
             _say_taken(plan, quiet or not is_first)
@@ -236,7 +238,7 @@ def _train(
             shown = Silent() if quiet else stack.enter_context(Terminal(plan.model))
             logs = (stack.enter_context(event_log) for event_log in _event_logs(log, folder, plan))
             display = Together(shown, reports.enter_context(live), *logs)
-        loop = TrainingLoop(trainer, plan.budget, folder, display)
+        loop = TrainingLoop(trainer, plan.budget, folder, display, memory)
         if resume:
             loop.resume()
         processor = ProcessorShare()
@@ -246,7 +248,7 @@ def _train(
         stack.close()  # ends the progress bar and the logs; those who watch are told until the summary is written
         if is_first:
             live.evaluate()
-            summarise(run, progress, corpus, used)
+            summarise(run, progress, corpus, used, memory)
     trainer.processes.barrier()
     return run
 

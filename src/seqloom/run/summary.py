@@ -8,18 +8,21 @@ from typing import Any
 
 from seqloom.data.corpus import Corpus
 from seqloom.files import write_atomic
-from seqloom.memory import peak_memory_bytes
+from seqloom.memory import MemoryPeak, peak_memory_bytes
 from seqloom.processors import num_threads
 from seqloom.run.card import write_card
 from seqloom.run.run import Run
 from seqloom.training.budget import Progress
 
 
-def summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any], used: Mapping[str, float]) -> None:
+def summarise(
+    run: Run, progress: Progress, corpus: Corpus[Any, Any], used: Mapping[str, float], memory: MemoryPeak
+) -> None:
     """Scores the best weights on the validation and test data and writes `summary.json` and the card. `used`: the
-    processor time and share of the training."""
+    processor time and share of the training; `memory`: in which part of it the peak was."""
     score = run.task.score(corpus.valid)
     valid, test = run.evaluate(corpus.valid), run.evaluate(corpus.test) if corpus.test is not None else None
+    memory.end("scores")
     summary = {
         "task": run.plan.task,
         "model": run.plan.model,
@@ -32,6 +35,7 @@ def summarise(run: Run, progress: Progress, corpus: Corpus[Any, Any], used: Mapp
         "seconds": round(progress.seconds, 3),
         "targets_per_second": round(progress.targets_per_second(), 1),
         "peak_memory_bytes": peak_memory_bytes(),
+        "peak_memory_in": memory.part,
         "threads": num_threads(),
         **used,
         "score": score.name,

@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from seqloom.errors import SeqloomError
+from seqloom.memory import MemoryPeak
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
 from seqloom.training.reports import Display, MetricsFile
@@ -30,8 +31,11 @@ class TrainingLoop:
     Writes into the run's folder: `model.safetensors` (the best weights), `metrics.jsonl`, and `training/` for resuming.
     """
 
-    def __init__(self, trainer: Trainer, budget: Budget, folder: Path, display: Display) -> None:
+    def __init__(
+        self, trainer: Trainer, budget: Budget, folder: Path, display: Display, memory: MemoryPeak | None = None
+    ) -> None:
         self.trainer, self.folder, self.display = trainer, folder, display
+        self._memory = memory or MemoryPeak()
         self.schedule = trainer.schedule(budget)
         self.is_first = trainer.runtime.rank == 0
         self.progress = Progress()
@@ -118,6 +122,7 @@ class TrainingLoop:
 
     def evaluate(self) -> None:
         """Evaluates, saves the model if it is the best so far, and writes a row of metrics."""
+        self._memory.end("training")
         started, fraction, progress, score = time.monotonic(), self.fraction(), self.progress, self.trainer.score
         scores = self.trainer.measure()
         value = scores[score.name]
@@ -136,6 +141,7 @@ class TrainingLoop:
         progress.norms = [0.0] * 4
         if self.is_first:
             self._metrics.add(row)
+        self._memory.end("validation")
         self.display.evaluated(min(fraction, 1.0), {score.name: value} | scores, row)
 
     def metrics_row(self, scores: dict[str, Any]) -> dict[str, Any]:
@@ -159,9 +165,11 @@ class TrainingLoop:
         due = self.progress.seconds - self._saved_at >= self.schedule.checkpoint_seconds
         if not self.trainer.resumable or not (force or due):
             return
+        self._memory.end("training")
         state = self.trainer.state()
         if self.is_first:
             write_checkpoint(self.folder / "training", self.progress, state)
+        self._memory.end("checkpoint")
         self._saved_at = self.progress.seconds
 
     def first_clock(self, seconds: float) -> float:
