@@ -13,6 +13,9 @@ from jaxtyping import install_import_hook
 
 from seqloom.processors import set_num_threads
 
+# Commands that tests start: beside each other, threads that wait for threads that do not run take most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Before the first import of the modules themselves.
 install_import_hook(["seqloom.nn", "seqloom.models"], "beartype.beartype")
 

@@ -5,20 +5,18 @@ Torch is imported only where a network runs, not for models that compiled loops 
 
 from __future__ import annotations
 
-import logging
+import atexit
 import os
 import warnings
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from seqloom.errors import RequestError
 from seqloom.processors import default_threads, set_num_threads
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -185,62 +183,53 @@ class SingleProcess:
 
 
 class TorchrunProcesses:
-    """The processes that `torchrun` started."""
+    """The processes that `torchrun` started, connected by gloo, or by NCCL on GPUs."""
 
-    def __init__(self, fabric: Fabric, runtime: Runtime) -> None:
-        self._fabric, self._runtime = fabric, runtime
+    def __init__(self, runtime: Runtime) -> None:
+        import torch.distributed as dist
+
+        self._runtime = runtime
+        if dist.is_initialized():
+            return
+        if runtime.on_gpu:
+            import torch
+
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        # One process may prepare the data for hours while the others wait. If it dies, torchrun ends them.
+        dist.init_process_group("nccl" if runtime.on_gpu else "gloo", timeout=timedelta(days=1_000))
+        atexit.register(dist.destroy_process_group)
 
     def barrier(self) -> None:
-        self._fabric.barrier()
+        import torch.distributed as dist
 
-    def rank_zero_first(self) -> AbstractContextManager[None]:
-        return self._fabric.rank_zero_first()
+        dist.barrier()
+
+    @contextmanager
+    def rank_zero_first(self) -> Iterator[None]:
+        if self._runtime.rank:
+            self.barrier()
+        try:
+            yield
+        finally:
+            if not self._runtime.rank:
+                self.barrier()
 
     def sum(self, values: Sequence[float]) -> list[float]:
         import torch
+        import torch.distributed as dist
 
         numbers = torch.tensor(values, dtype=torch.float64, device=self._runtime.device)
-        total: Any = self._fabric.all_reduce(numbers, reduce_op="sum")
-        return total.tolist()
+        dist.all_reduce(numbers)
+        return numbers.tolist()
 
     def gather(self, value: Any) -> list[Any]:
-        import torch.distributed
+        import torch.distributed as dist
 
         gathered: list[Any] = [None] * self._runtime.world_size
-        torch.distributed.all_gather_object(gathered, value)
+        dist.all_gather_object(gathered, value)
         return gathered
 
 
-def make_fabric(runtime: Runtime) -> Fabric:
-    """Fabric for this process, alone or started by `torchrun`. Its import is slow and large, so only the training of
-    networks imports it."""
-    from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-    from lightning_fabric.strategies.ddp import DDPStrategy
-
-    # Its banners would appear once for each process, and above every error.
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    for text in ("broadcast_buffers", "find_unused_parameters"):
-        warnings.filterwarnings("ignore", f"(?s).*{text}")
-    strategy: Any = "auto"
-    if runtime.world_size > 1:
-        # A step may have no target in an output cluster, whose parameters then have no gradient.
-        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
-    fabric = Fabric(
-        accelerator="cuda" if runtime.on_gpu else "cpu",
-        devices=runtime.local_world_size,
-        num_nodes=runtime.world_size // runtime.local_world_size,
-        strategy=strategy,
-        precision="bf16-mixed" if runtime.bfloat16 else "32-true",
-        # Explicitly: Fabric would assume that SLURM started the processes whenever there is an allocation.
-        plugins=[TorchElasticEnvironment() if runtime.world_size > 1 else LightningEnvironment()],
-    )
-    if runtime.world_size > 1:
-        fabric.launch()
-    return fabric
-
-
-def processes_of(runtime: Runtime, fabric: Fabric) -> Processes:
-    return TorchrunProcesses(fabric, runtime) if runtime.world_size > 1 else SingleProcess()
+def processes_of(runtime: Runtime) -> Processes:
+    """The connected processes of `torchrun`, or the only process."""
+    return TorchrunProcesses(runtime) if runtime.world_size > 1 else SingleProcess()

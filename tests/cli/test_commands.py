@@ -175,7 +175,7 @@ def test_help_imports_neither_torch_nor_the_like() -> None:
         "from seqloom.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'lightning_fabric', 'pydantic', 'tokenizers', 'safetensors', 'altair', 'scipy'}\n"
+        "heavy = {'torch', 'numpy', 'pydantic', 'tokenizers', 'safetensors', 'altair', 'scipy'}\n"
         "heavy &= set(sys.modules)\n"
         "sys.exit(','.join(sorted(heavy)) or 0)"
     )

@@ -14,10 +14,10 @@ from torch import nn
 
 import seqloom
 from seqloom.data.batches import Batch
-from seqloom.runtime import Runtime, make_fabric
+from seqloom.runtime import Runtime
 from seqloom.tasks.network_task import Loss
 from seqloom.training.checkpoint import load_checkpoint
-from seqloom.training.gradients import BatchAndState, Objective
+from seqloom.training.gradients import Objective
 from tests.support.texts import SMALL, write_text
 
 PLAIN_STEPS: dict[str, Any] = {
@@ -50,11 +50,10 @@ class Watched:
 
 
 def test_half_precision_is_for_products_not_for_what_is_carried() -> None:
-    """Fabric by itself would round every number that a forward pass is given: the state, and series of numbers."""
-    fabric, task, net = make_fabric(Runtime(bfloat16=True)), Watched(), nn.Linear(3, 3)
-    objective, _ = fabric.setup(Objective(task, net), torch.optim.SGD(net.parameters(), 0.1))  # type: ignore[arg-type]
+    task, net = Watched(), nn.Linear(3, 3)
+    objective = Objective(task, net, Runtime(bfloat16=True))  # type: ignore[arg-type]
     inputs, state = torch.rand(2, 5, 3) + 2**-12, (torch.rand(2, 3) + 2**-12,)
-    objective(BatchAndState(Batch(inputs, inputs), state))
+    objective(Batch(inputs, inputs), state)
     assert task.product.dtype == torch.bfloat16
     assert torch.equal(task.batch.inputs, inputs)
     assert torch.equal(task.state[0], state[0])

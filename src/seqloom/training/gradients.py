@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -15,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.memory import keep_freed_memory, return_freed_memory
-from seqloom.nn.layer import State, detach, restore_state, state_tensors
+from seqloom.nn.layer import State, detach, map_state, restore_state, state_tensors
 from seqloom.processors import WaitPolicy, num_threads
-from seqloom.runtime import Processes, Runtime, SingleProcess, make_fabric, processes_of
+from seqloom.runtime import Processes, Runtime, SingleProcess, processes_of
 from seqloom.storage.arrays import Entry
 from seqloom.storage.tensors import (
     check_model_tensors,
@@ -50,8 +52,6 @@ from seqloom.training.settings import TrainingSettings
 from seqloom.training.trainer import Schedule, Trainer
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
     from seqloom.training.weight_average import WeightAverage
 
 
@@ -59,33 +59,30 @@ _SECONDS_BETWEEN_RETURNS = 10.0
 """Freed memory is returned to the system so often: it costs 1 % of the time (LOG.md)."""
 
 
-class BatchAndState:
-    """The input of a forward pass, hidden from Fabric, which in half precision would convert every floating-point
-    tensor, the carried state included."""
-
-    def __init__(self, batch: Batch, state: State | None) -> None:
-        self.batch, self.state = batch, state
-
-
 class Objective(nn.Module):
     """The model and the task's loss as one module, which can be wrapped for distributed training."""
 
-    def __init__(self, task: NetworkTask, model: nn.Module) -> None:
+    def __init__(self, task: NetworkTask, model: nn.Module, runtime: Runtime) -> None:
         super().__init__()
         self.task, self.model = task, model
+        self._device_type, self._bfloat16 = torch.device(runtime.device).type, runtime.bfloat16
 
-    def forward(self, inputs: BatchAndState) -> tuple[Tensor, Tensor, State | None]:
-        """The sum and the count of the loss, and the new state, detached from the graph."""
-        loss, state = self.task.loss(self.model, inputs.batch, inputs.state)
-        return loss.sum, loss.count, None if state is None else detach(state)
+    def forward(self, batch: Batch, state: State | None) -> tuple[Tensor, Tensor, State | None]:
+        """The sum and the count of the loss, and the new state, detached from the graph and in single precision."""
+        with torch.autocast(self._device_type, torch.bfloat16, enabled=self._bfloat16):
+            loss, state = self.task.loss(self.model, batch, state)
+        return loss.sum.float(), loss.count, None if state is None else map_state(_in_float32, detach(state))
+
+
+def _in_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 class GradientTrainer(Trainer):
     """Trains a network, in one process or in the ranks of `torchrun`, which share every batch."""
 
-    fabric: Fabric
-    objective: Any
-    optimizer: Any
+    objective: Objective | DistributedDataParallel
+    optimizer: torch.optim.Optimizer
     wait_policy: WaitPolicy
 
     def __init__(self, task: Task, model: str, settings: Any) -> None:
@@ -101,8 +98,7 @@ class GradientTrainer(Trainer):
         self.runtime = Runtime.start(device=device, precision=precision, threads=threads, seed=seed)
         self.processes: Processes = SingleProcess()
         if training:
-            self.fabric = make_fabric(self.runtime)
-            self.processes = processes_of(self.runtime, self.fabric)
+            self.processes = processes_of(self.runtime)
         keep_freed_memory()
         self._memory_returned_at = time.monotonic()
 
@@ -118,13 +114,27 @@ class GradientTrainer(Trainer):
         self.score = self.task.score(corpus.valid)
         self.loader = self._loader(corpus, seed)
         self._evaluation_steps = self.task.exact_loader(corpus.valid, self.settings).num_steps(0)
-        optimizer = make_optimizer(self.network, self.options)
-        self.objective, self.optimizer = self.fabric.setup(Objective(self.task, self.network), optimizer)
+        self.objective = self._objective(self.network.to(self.runtime.device))
+        self.optimizer = make_optimizer(self.network, self.options)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.average = self._weight_average()
         self.wait_policy = WaitPolicy(1 if self.runtime.on_gpu else num_threads())
         torch.manual_seed(seed * 1_000_003 + self.runtime.rank)  # dropout differs from rank to rank
         return self.network.train()
+
+    def _objective(self, network: nn.Module) -> Objective | DistributedDataParallel:
+        """The objective; that of several processes averages the gradients over them."""
+        objective = Objective(self.task, network, self.runtime)
+        if self.runtime.world_size == 1:
+            return objective
+        for text in ("broadcast_buffers", "find_unused_parameters"):  # said once for each process
+            warnings.filterwarnings("ignore", f"(?s).*{text}")
+        # A step may have no target in an output cluster, whose parameters then have no gradient.
+        return DistributedDataParallel(objective, find_unused_parameters=True, broadcast_buffers=False)
+
+    def _gradients_apart(self) -> AbstractContextManager[None]:
+        """A context in which the gradients of each process stay its own."""
+        return self.objective.no_sync() if isinstance(self.objective, DistributedDataParallel) else nullcontext()
 
     def _initial_network(self, corpus: Corpus[Any, Any]) -> nn.Module:
         if self.initial is None:
@@ -174,13 +184,13 @@ class GradientTrainer(Trainer):
             batch = shared_batch.shard(self.runtime.rank, self.runtime.world_size).to(self.runtime.device)
             state = self._state_before(batch)
             is_last = micro_batch == self.options.accumulate - 1
-            with self.fabric.no_backward_sync(self.objective, enabled=not is_last):
-                total, count, state_after = self.objective(BatchAndState(batch, state))
+            with nullcontext() if is_last else self._gradients_apart():
+                total, count, state_after = self.objective(batch, state)
                 if not batch.apart:
                     self.state_of_rows = state_after
                 value = float(total.detach())
                 self._check_finite("loss", value, rate, progress, batch, state)
-                self.fabric.backward(total)
+                total.backward()
             loss, targets, sequences = loss + value, targets + int(count), sequences + shared_batch.num_rows
         loss, all_targets = self.processes.sum([loss, float(targets)])
         # Summed gradients were averaged over the ranks; dividing by this makes them the mean over all targets.
@@ -260,7 +270,7 @@ class GradientTrainer(Trainer):
         loader = self.task.exact_loader(valid, self.settings)
         for step in range(loader.num_steps(0)):
             batch = loader.batch(0, step).shard(self.runtime.rank, self.runtime.world_size).to(self.runtime.device)
-            total, count, state = self.objective(BatchAndState(batch, state if batch.continues else None))
+            total, count, state = self.objective(batch, state if batch.continues else None)
             sums += torch.stack([total.double(), count.double().to(total.device)])
         total_loss, targets = self.processes.sum(sums.tolist())
         return Loss(torch.tensor(total_loss, dtype=torch.float64), torch.tensor(targets, dtype=torch.float64))
@@ -275,7 +285,7 @@ class GradientTrainer(Trainer):
         ranks = self.processes.gather(rank_tensors)
         if self.runtime.rank:
             return {}
-        optimizer = optimizer_tensors(self.optimizer.optimizer)
+        optimizer = optimizer_tensors(self.optimizer)
         averages = [] if self.average is None else self.average.tensors
         return Checkpoint(model_tensors(self.trained.model), averages, optimizer, ranks).files()
 
@@ -289,7 +299,7 @@ class GradientTrainer(Trainer):
                 expected=len(saved.ranks),
             )
         load_model_tensors(self.trained.model, saved.model, self.folder)
-        load_optimizer_tensors(self.optimizer.optimizer, saved.optimizer)
+        load_optimizer_tensors(self.optimizer, saved.optimizer)
         if self.average is not None:
             self.average.load(saved.average)
         generator, *carried = saved.ranks[self.runtime.rank]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from seqloom.data.corpus import Corpus
 from seqloom.models.fitted import FittedInOnePass
-from seqloom.runtime import Processes, Runtime, SingleProcess, make_fabric, processes_of
+from seqloom.runtime import Processes, Runtime, SingleProcess, processes_of
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.measure import measure
 from seqloom.tasks.task import Task
@@ -35,8 +35,8 @@ class OnePassTrainer(Trainer):
                 self.runtime.check_single_process()
             return
         self.runtime = Runtime.start(device=device, precision="float32", threads=threads, seed=seed)
-        if training and self.runtime.world_size > 1:
-            self.processes = processes_of(self.runtime, make_fabric(self.runtime))
+        if training:
+            self.processes = processes_of(self.runtime)
 
     def build(self, corpus: Corpus[Any, Any], seed: int, folder: Path) -> FittedInOnePass:  # noqa: ARG002
         self.corpus, self.folder = corpus, folder
