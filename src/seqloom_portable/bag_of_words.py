@@ -16,7 +16,8 @@ from seqloom_portable.specials import EOS
 
 
 class BagOfWords(Classifier):
-    """softmax((W x + b) / temperature), where x has a weight for each n-gram of the text and length 1."""
+    """softmax((W x + b) / temperature), where x has a weight for each n-gram of the text and length 1; for
+    labels a sigmoid in place of the softmax, or a number."""
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)
@@ -27,10 +28,17 @@ class BagOfWords(Classifier):
         self._feature_weights, self._output, self._bias = (
             arrays[name] for name in ("feature_weights", "output", "bias")
         )
-        self._order, self._temperature = folder.manifest["order"], np.float32(folder.manifest["temperature"])
+        self._order: int = folder.manifest["order"]
 
     def log_probs_of(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        logits = np.stack([self._logits(row.tolist()) for row in rows]) / self._temperature
+        logits = np.stack([self._logits(row.tolist()) for row in rows])
+        facts = self.folder.manifest
+        if self.target["kind"] == "number":
+            numbers: NDArray[np.float32] = np.float32(facts["mean"]) + np.float32(facts["scale"]) * logits
+            return numbers
+        logits = logits / np.float32(facts["temperature"])
+        if self.target["kind"] == "labels":
+            return -np.logaddexp(np.float32(0), -logits)
         peak = logits.max(1, keepdims=True)
         log_probs: NDArray[np.float32] = logits - peak - np.log(np.exp(logits - peak).sum(1, keepdims=True))
         return log_probs

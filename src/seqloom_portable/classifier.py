@@ -1,4 +1,4 @@
-"""Classifiers: a label for a text or for a sequence of numbers."""
+"""Classifiers: a class, a set of labels or a number for a text or for a sequence of numbers."""
 
 from __future__ import annotations
 
@@ -31,10 +31,28 @@ class Decision(NamedTuple):
     score: float
 
 
+class LabelSet(NamedTuple):
+    """The labels above their thresholds. `text`: the labels, as the data separated them; `probabilities`: of all
+    labels, the most probable first; `score`: the log-probability that these labels hold, and no others."""
+
+    text: str
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+    score: float
+
+
+class Number(NamedTuple):
+    """A predicted number."""
+
+    text: str
+    number: float
+
+
 class Classifier:
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder, self.threads = folder, threads
         self.labels: list[str] = folder.manifest["labels"]
+        self.target: dict[str, Any] = folder.manifest.get("target", {"kind": "class"})
         self._settings: dict[str, Any] = folder.manifest["reading"]
         self.tokenizer = TextTokenizer(folder.path / "tokenizer.json") if self._settings["text"] else None
 
@@ -43,19 +61,34 @@ class Classifier:
         return self.tokenizer is None
 
     def predict(self, inputs: Sequence[Any]) -> list[str]:
-        """The most probable label of each text, or of each sequence of numbers."""
+        """The most probable class of each text, or of each sequence of numbers; or its labels, or its number."""
         return [answers[0].text for answers in self.answers(inputs)]
 
-    def answers(self, inputs: Sequence[Any]) -> Iterator[list[Decision]]:
-        """Every class for each input, the most probable first."""
-        for log_probs in self.log_probs(inputs):
-            order = np.argsort(-log_probs, kind="stable")
-            yield [Decision(self.labels[i], float(np.exp(log_probs[i])), float(log_probs[i])) for i in order]
+    def answers(self, inputs: Sequence[Any]) -> Iterator[list[Decision] | list[LabelSet] | list[Number]]:
+        """Every class for each input, the most probable first; or one set of labels; or one number."""
+        for outputs in self.log_probs(inputs):
+            if self.target["kind"] == "number":
+                yield [Number(f"{float(outputs[0]):.6g}", float(outputs[0]))]
+            elif self.target["kind"] == "labels":
+                yield [self._label_set(outputs)]
+            else:
+                order = np.argsort(-outputs, kind="stable")
+                yield [Decision(self.labels[i], float(np.exp(outputs[i])), float(outputs[i])) for i in order]
+
+    def _label_set(self, log_probs: NDArray[np.float32]) -> LabelSet:
+        probabilities, exact = np.exp(log_probs), log_probs.astype(np.float64)
+        holds = probabilities > np.array(self.target["thresholds"], np.float32)
+        order = np.argsort(-exact, kind="stable").tolist()
+        labels = tuple(self.labels[i] for i in order if holds[i])
+        others = np.log(np.maximum(-np.expm1(exact), 1e-300))
+        by_label = {self.labels[i]: float(probabilities[i]) for i in order}
+        score = float(np.where(holds, exact, others).sum())
+        return LabelSet(self.target["joined_by"].join(labels), labels, by_label, score)
 
     def log_probs(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
-        """(inputs, classes): log p(class | input) in nats."""
+        """(inputs, classes): log p(class | input) in nats, or that of each label; or (inputs, 1) numbers."""
         rows = self.rows(inputs)
-        log_probs = np.zeros((len(rows), len(self.labels)), np.float32)
+        log_probs = np.zeros((len(rows), len(self.labels) or 1), np.float32)
         for places in group_by_length([len(row) for row in rows], _ELEMENTS_AT_ONCE):
             log_probs[places] = self.log_probs_of([rows[place] for place in places])
         return log_probs
@@ -65,10 +98,10 @@ class Classifier:
         return self.folder.engine("model", self.threads)
 
     def log_probs_of(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """(rows, classes): log p(class | row) in nats, for rows of token ids or frames in one batch."""
+        """The same for rows of token ids or frames in one batch."""
         source, lengths = padded_source(rows)
         outputs, _ = self._engine(source=source, lengths=lengths)
-        log_probs: NDArray[np.float32] = outputs["log_probs"]
+        log_probs: NDArray[np.float32] = outputs["numbers" if self.target["kind"] == "number" else "log_probs"]
         return log_probs
 
     def embed(self, inputs: Sequence[Any], pooling: str = "auto") -> NDArray[np.float32]:

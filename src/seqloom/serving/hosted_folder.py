@@ -65,7 +65,9 @@ class HostedFolder(Hosted):
             return
         known = {name: value for name, value in options.items() if name != "attention"}
         for answers in self.loaded.answers(inputs, **known):
-            if self.task == "classify":
+            if self.task == "classify" and self.loaded.target["kind"] != "class":
+                yield [item._asdict() for item in answers]
+            elif self.task == "classify":
                 yield [{"label": item.text, "probability": item.probability} for item in answers]
             elif self.task == "tag":
                 yield [_tagged(answers)]

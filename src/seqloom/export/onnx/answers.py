@@ -14,6 +14,7 @@ import torch
 from seqloom.data.readers.described import Described
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK, Tokenizer
 from seqloom.decoding.batching import padded_source
+from seqloom.decoding.decision import Number
 from seqloom.decoding.sampling import Sampling, generate
 from seqloom.decoding.search_options import Search
 from seqloom.decoding.transduce import transduce
@@ -103,6 +104,9 @@ def compare_answers(run: Run, portable: Any, data: str, gate: Gate) -> Answers:
 
 
 def _compare_classes(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate, answers: Answers) -> None:
+    if run.codec.targets.kind != "class":
+        _compare_sets_or_numbers(run, portable, inputs, gate, answers)
+        return
     names = list(run.codec.labels.names)
     expected = []
     for decisions in run.answers(inputs):
@@ -114,6 +118,22 @@ def _compare_classes(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate,
         first, second = np.sort(theirs)[::-1][:2]
         same = int(ours.argmax()) == int(theirs.argmax())
         answers.add(same, first - second <= 2 * gate.tolerance, "class", names[ours.argmax()], names[theirs.argmax()])
+
+
+def _compare_sets_or_numbers(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate, answers: Answers) -> None:
+    """Compares sets of labels, or numbers."""
+    thresholds = dict(zip(portable.labels, portable.target.get("thresholds", ()), strict=True))
+    for (ours,), (theirs,) in zip(portable.answers(inputs), run.answers(inputs), strict=True):
+        of_run: Any = theirs
+        if isinstance(of_run, Number):
+            numbers = np.array([ours.number, of_run.number]) / float(run.model.target_scale)
+            gate.compare("numbers, held-out lines", numbers[:1], numbers[1:])
+            continue
+        pairs = np.array([(ours.probabilities[name], of_run.probabilities[name]) for name in portable.labels])
+        gate.compare("probabilities of labels, held-out lines", pairs[:, 0], pairs[:, 1])
+        margin = min(abs(of_run.probabilities[name] - threshold) for name, threshold in thresholds.items())
+        same = set(ours.labels) == set(of_run.labels)
+        answers.add(same, margin <= 2 * gate.tolerance, "set of labels", ours.text, of_run.text)
 
 
 def _compare_tags(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate, answers: Answers) -> None:

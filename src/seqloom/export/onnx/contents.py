@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.descriptions import DescriptionCodec
-from seqloom.data.labelled import LabelledCodec
-from seqloom.errors import RequestError
 from seqloom.export.onnx.networks import BUILDERS
 from seqloom.files import write_atomic
 from seqloom.formats.vector_sources import open_vectors
@@ -142,18 +140,6 @@ def _write_fusion(run: Run, folder: Path) -> None:
         write_arrays(folder / FUSION_FILE, lexicon | store, {})
 
 
-def check_target(run: Run) -> None:
-    """Raises RequestError for a run of several labels or of numbers: an exported classifier answers with one class."""
-    if isinstance(run.codec, LabelledCodec) and run.codec.targets.kind != "class":
-        raise RequestError(
-            "only classifiers of one class are exported",
-            where=str(run.folder),
-            got=f"a run with target={run.codec.targets.kind}",
-            expected="target=class",
-            hint="its embedding can be exported: --to word2vec",
-        )
-
-
 def _of_classifier(run: Run) -> Facts:
     codec, settings = run.codec, run.plan.settings
     cut = cut_of(settings, codec.reads_text)  # type: ignore[arg-type]
@@ -165,7 +151,18 @@ def _of_classifier(run: Run) -> Facts:
         "scales": scales,
         "by_steps": settings.data.vector == "steps",  # type: ignore[attr-defined]
     }
-    return {"labels": list(codec.labels.names), "reading": reading}
+    return {"reading": reading, **_target(run)}
+
+
+def _target(run: Run) -> Facts:
+    """What the outputs mean: classes, labels with their thresholds and the mark that joins them, or a number."""
+    targets = run.codec.targets
+    if targets.kind == "number":
+        return {"labels": [], "target": {"kind": "number"}}
+    facts: Facts = {"labels": list(targets.labels.names), "target": {"kind": targets.kind}}
+    if targets.kind == "labels":
+        facts["target"] |= {"joined_by": targets.join(("", "")), "thresholds": run.model.thresholds.tolist()}
+    return facts
 
 
 def _bag_of_words(run: Run, folder: Path) -> Facts:
@@ -181,8 +178,11 @@ def _bag_of_words(run: Run, folder: Path) -> Facts:
         "bias": model.bias.detach().cpu().numpy().astype(np.float32),
     }
     write_arrays(folder / "bag.safetensors", arrays, {})
-    temperature = float(model.temperature)
-    return {**_of_classifier(run), "order": ngrams.order, "temperature": temperature}
+    if model.target.kind == "number":
+        scaling = {"scale": float(model.target_scale), "mean": float(model.target_mean)}
+    else:
+        scaling = {"temperature": float(model.temperature)}
+    return {**_of_classifier(run), "order": ngrams.order, **scaling}
 
 
 def _ngram(run: Run, folder: Path) -> Facts:

@@ -8,7 +8,7 @@ from pathlib import Path
 from seqloom.errors import RequestError
 from seqloom.export.int8_loss import check_loss
 from seqloom.export.onnx.answers import compare_answers
-from seqloom.export.onnx.contents import check_target, has_graphs, write_contents
+from seqloom.export.onnx.contents import has_graphs, write_contents
 from seqloom.export.onnx.gate import Gate, check_inputs_are_used
 from seqloom.export.onnx.manifest import describe_graphs
 from seqloom.export.onnx.networks import graphs_of
@@ -45,7 +45,6 @@ def write_folder(run: Run, out: Path, options: ExportOptions) -> None:
 
 def _write_model(run: Run, folder: Path, gate: Gate, options: ExportOptions) -> Facts:
     """Writes the files that a program needs to run the model; returns the facts for the manifest."""
-    check_target(run)
     if options.int8 and not has_graphs(run):
         raise RequestError(
             "this model has no matrices that 8-bit integers would make smaller", got=run.plan.model, where="--int8"

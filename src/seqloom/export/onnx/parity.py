@@ -14,6 +14,7 @@ from torch import Tensor
 from seqloom.data.batches import Forms
 from seqloom.export.onnx.forecast_parity import ForecastParity
 from seqloom.export.onnx.gate import STEPS, Gate, check_inputs_matter
+from seqloom.formats.onnx.classifier import OUTPUTS
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
 from seqloom.models.encoder_decoder import EncoderDecoder
@@ -114,8 +115,9 @@ def classifier_parity(model: Classifier, engines: Engines, gate: Gate) -> None:
         source = random_source(source_input, vocab, lengths)
         expected = model.answers(torch.from_numpy(source), torch.tensor(list(lengths)))
         outputs, _ = engine(source=source, lengths=_sizes(lengths))
-        where = f"log-probabilities of classes, {len(lengths)} x {max(lengths)}"
-        gate.compare(where, outputs["log_probs"], expected.logits)
+        where = f"outputs of the classifier, {len(lengths)} x {max(lengths)}"
+        scale = float(model.target_scale) if model.target.kind == "number" else 1.0
+        gate.compare(where, outputs[OUTPUTS[model.target.kind]] / scale, expected.logits / scale)
         if expected.attention is not None:
             gate.compare(f"attention, {len(lengths)} x {max(lengths)}", outputs["attention"], expected.attention)
         compare_reading(gate, engines["embed"], model, source, lengths)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import seqloom_web
+from seqloom.data.labelled import LabelledCodec
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.export.onnx.folder import write_folder
 from seqloom.export.options import ExportOptions
@@ -68,6 +69,7 @@ def write_page(run: Run, file: Path, options: ExportOptions) -> None:
     if file.suffix != ".html":
         raise RequestError("a web page is one file", where=str(file), expected="a name that ends in .html")
     make_folder(file.parent)
+    _check_target(run)
     with tempfile.TemporaryDirectory() as temporary:
         write_folder(run, Path(temporary) / "model", options)
         folder = Folder(Path(temporary) / "model")
@@ -145,3 +147,15 @@ def _json(name: str, content: Any) -> str:
 
 def _packed(name: str, content: bytes) -> str:
     return f'<script type="text/plain" id="{name}">{base64.b64encode(content).decode("ascii")}</script>'
+
+
+def _check_target(run: Run) -> None:
+    """Raises RequestError for a classifier of several labels or of numbers: a page shows one class."""
+    if isinstance(run.codec, LabelledCodec) and run.codec.targets.kind != "class":
+        raise RequestError(
+            "a page shows only classifiers of one class",
+            where=str(run.folder),
+            got=f"a run with target={run.codec.targets.kind}",
+            expected="target=class",
+            hint="export it with --to onnx",
+        )

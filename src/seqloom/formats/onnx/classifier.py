@@ -14,18 +14,32 @@ from seqloom.models.classifier import Classifier
 
 
 def classifier_graphs(model: Classifier, int8: bool = False) -> list[ExportedGraph]:
-    """`model`: the source and its lengths to log-probabilities of the classes (and attention weights, if the model
-    pools by attention); `embed`: the same inputs to the encoded sequence and the vector that is classified."""
+    """`model`: the source and its lengths to log-probabilities of the classes or labels, or to a number (and attention
+    weights, if the model pools by attention); `embed`: the same inputs to the encoded sequence and the vector that is
+    classified."""
     graph = Graph(int8)
     encoded = _encoded(graph, model)
     pooled, weights = _pooled(graph, model, encoded)
     logits = linear(graph, _net(graph, model.net, pooled), model.output)
-    scaled = graph.op("Div", logits, graph.weight(model.temperature))
-    classes = len(model.class_weights)
-    graph.output(graph.op("LogSoftmax", scaled, axis=1), "log_probs", "float32", ["batch", classes])
+    graph.output(_answers(graph, model, logits), OUTPUTS[model.target.kind], "float32", ["batch", model.target.size])
     if weights is not None:
         graph.output(weights, "attention", "float32", ["batch", "time"])
     return [ExportedGraph("model", graph), _embed(model, int8)]
+
+
+OUTPUTS = {"class": "log_probs", "labels": "log_probs", "number": "numbers"}
+"""The output of the graph by the kind of the targets."""
+
+
+def _answers(graph: Graph, model: Classifier, logits: Value) -> Value:
+    """See `TargetOutput.answers`."""
+    if model.target.kind == "number":
+        scaled = graph.op("Mul", logits, graph.weight(model.target_scale))
+        return graph.op("Add", scaled, graph.weight(model.target_mean))
+    scaled = graph.op("Div", logits, graph.weight(model.temperature))
+    if model.target.kind == "labels":  # log sigmoid(x) = -softplus(-x)
+        return graph.op("Neg", graph.op("Softplus", graph.op("Neg", scaled)))
+    return graph.op("LogSoftmax", scaled, axis=1)
 
 
 def _embed(model: Classifier, int8: bool) -> ExportedGraph:
