@@ -31,6 +31,7 @@ COMMANDS = {
         "vectors RUN similar w1",
         "vectors RUN similar the",
         "vectors RUN similar Ada",
+        "vectors RUN similar w1 --documents",
         "vectors RUN report --out PAGE",
         "vectors RUN map --out PAGE",
     ],

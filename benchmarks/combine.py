@@ -1,0 +1,125 @@
+"""Claims: an ensemble of three translators is at least 1 BLEU better than one training of the same length, and so is
+one whose weights are averaged during training; required words stand in every translation, at no loss.
+
+English to German (Multi30k). Three plain trainings differ in their seed, and so do three with `training.average`; each
+has the same number of updates. 5 % of the training pairs are held out to choose the weights; BLEU is that of the
+1,014 validation pairs, which nothing else uses. The ensemble of the plain runs and that of the averaged ones are
+searched with the same beam. Then one random word of each reference is required in its translation.
+
+    python benchmarks/combine.py
+
+Finished trainings stay in the folder of `--work`, and interrupted ones are resumed, so the script may be stopped and
+run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import seqloom
+from from_run import train
+from peers.race import BENCHMARKS, Result, machine, write_results
+from seqloom.data.readers import readers
+from seqloom.metrics.transduction import bleu
+
+DATA = BENCHMARKS.parent.parent / "shared" / "data" / "translate"
+MODEL = "lstm+attention"
+SETTINGS: dict[str, Any] = {
+    "tokenizer.kind": "bpe",
+    "tokenizer.vocab_size": 4_000,
+    "encoder.hidden_size": 128,
+    "encoder.num_layers": 1,
+    "decoder.hidden_size": 128,
+    "decoder.num_layers": 1,
+    "embedding.dim": 128,
+    "data.tokens_per_batch": 2_000,
+}
+KINDS: dict[str, dict[str, Any]] = {"plain": {}, "averaged": {"training.average": 0.999}}
+BEAM_SIZE = 5
+
+
+def required_words(references: Sequence[str]) -> list[str]:
+    """A random word of letters of each reference."""
+    chance = random.Random(1)
+    words = (
+        [word for word in reference.split() if word.isalpha()] or [reference.split()[0]] for reference in references
+    )
+    return [chance.choice(choices) for choices in words]
+
+
+def with_required(run: seqloom.Run, sources: Sequence[str], references: Sequence[str]) -> Result:
+    """Of the translations that must contain a word of their reference: BLEU, and how many contain it."""
+    words = required_words(references)
+    inputs = [{"source": source, "require": [word]} for source, word in zip(sources, words, strict=True)]
+    answers = run.predict(inputs, beam_size=BEAM_SIZE)
+    contained = sum(word in answer for word, answer in zip(words, answers, strict=True))
+    return {"bleu": bleu(answers, references), "contained": contained, "answers": len(answers)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs") / "combine", help="the folder of the runs")
+    parser.add_argument("--updates", type=int, default=1_500, help="of each training")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind, which are one ensemble")
+    options = parser.parse_args()
+    data, valid = (DATA / f"multi30k.en-de.{part}.tsv" for part in ("train", "valid"))
+    if not (data.exists() and valid.exists()):
+        print(f"skipped: {DATA} has no multi30k.en-de.train.tsv")
+        return
+    options.work.mkdir(parents=True, exist_ok=True)
+    pairs = list(readers["pairs"](str(valid)))
+    sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
+    scores: dict[str, list[float]] = {}
+    runs: dict[str, list[seqloom.Run]] = {}
+    for seed in range(1, options.seeds + 1):
+        for kind, settings in KINDS.items():
+            run = train(
+                options.work / f"{kind}-{seed}", "translate", data, model=MODEL, updates=options.updates, seed=seed,
+                settings=SETTINGS | settings,
+            )  # fmt: skip
+            score = bleu(run.predict(sources, beam_size=BEAM_SIZE), references)
+            runs.setdefault(kind, []).append(run)
+            scores.setdefault(kind, []).append(score)
+            print(f"{kind}, seed {seed}: BLEU {score:.2f} in {run.summary['seconds']:.0f} s", flush=True)
+    plain = statistics.mean(scores["plain"])
+    combined = {}
+    for kind, (first, *others) in runs.items():
+        answers = first.predict(sources, beam_size=BEAM_SIZE, ensemble=others)
+        combined[kind] = bleu(answers, references)
+        print(f"ensemble of {options.seeds} {kind} runs: BLEU {combined[kind]:.2f}", flush=True)
+    gains = {
+        "averaging": statistics.mean(scores["averaged"]) - plain,
+        "ensemble": combined["plain"] - plain,
+        "both": combined["averaged"] - plain,
+    }
+    for name, gain in gains.items():
+        print(f"{name}: {gain:+.2f} BLEU over one plain run ({plain:.2f})")
+    required = with_required(runs["plain"][0], sources, references)
+    print(
+        f"required words: {required['contained']:,} of {required['answers']:,} translations contain theirs, "
+        f"BLEU {required['bleu']:.2f} instead of {scores['plain'][0]:.2f}"
+    )
+    write_results(
+        "combine",
+        {
+            "data": data.name,
+            "model": MODEL,
+            "settings": SETTINGS,
+            "updates": options.updates,
+            "beam_size": BEAM_SIZE,
+            "machine": machine(1),
+            "bleu": scores,
+            "ensembles": combined,
+            "gains": gains,
+            "required": {**required, "without": scores["plain"][0]},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
