@@ -12,6 +12,9 @@ from tests.comparison.test_scoreboard import row, scored
 from seqloom.comparison.differences import pairwise, to_leader
 from seqloom.comparison.fairness import busy_machine, extrapolated_gain, extrapolations, warnings
 from seqloom.comparison.leakage import leakage_warning, telling_tokens
+from seqloom.comparison.questions import ModelFacts
+from seqloom.comparison.report_content import make_report
+from seqloom.comparison.results import Results
 from seqloom.comparison.scoreboard import Row
 from seqloom.data.corpus import Sources, prepare
 from seqloom.run import make_settings
@@ -60,6 +63,21 @@ def test_too_little_test_data_overrun_and_a_busy_machine() -> None:
     assert "Here it was a and b." in busy
     assert busy_machine(rows, {"updates": 100}) == ""
     assert busy_machine([*rows, row("c", [90.2], share=0.81)], {"minutes": 1.0}) == ""  # others are slow or repeated
+
+
+@pytest.mark.parametrize(("share", "left_out"), [(0.5, ["a", "b"]), (0.9, ["b"])])
+def test_a_machine_so_busy_that_no_two_models_are_left_gives_no_verdict(share: float, left_out: list[str]) -> None:
+    rows = [row("a", [90.0, 91.0], share=share), row("b", [95.0, 95.5], share=share)]
+    summary = {"lower_is_better": True, "score": "perplexity"}
+    results = Results([{"summary": summary}], {r.model: scored(r.model, r.scores) for r in rows}, rows, "line", 400)
+    facts = {r.model: ModelFacts("lstm", {}) for r in rows}
+    terms = {"task": "language-model", "budget": {"minutes": 1.0}}
+    report = make_report(results, terms, "seqloom compare", facts, left_out)
+    assert report["verdict"].startswith(f"No verdict: the machine was busy. The trainings got {share:.0%}")
+    assert report["leader"] == "a"
+    assert not report["pairs"]
+    assert "answers" not in report
+    assert not [note for note in report["notes"] if note.startswith("Left out")]
 
 
 def test_a_class_told_by_one_token(tmp_path: Path) -> None:

@@ -130,11 +130,14 @@ def _overrun(rows: Sequence[Row], budget_seconds: float) -> str:
     return f"Trained longer than the budget of {budget_seconds:,.0f} s, by long steps or evaluations: {listing}."
 
 
-def busy_machine(rows: Sequence[Row], budget: Mapping[str, float]) -> str:
-    """Why there is no verdict, where time was the budget and even the best training had to wait for a processor: the
-    order after less training can be another. Empty if there is a verdict."""
+def busy_machine(rows: Sequence[Row], budget: Mapping[str, float], left_out: Sequence[str] = ()) -> str:
+    """Why there is no verdict, where time was the budget and even the best training had to wait for a processor, or so
+    many trainings that fewer than two models are not `left_out`: the order after less training can be another. Empty if
+    there is a verdict."""
     shares = [row.processor_share for row in rows if row.processor_share is not None and not row.deterministic]
-    if "minutes" not in budget or not shares or max(shares) >= _BUSY:
+    if "minutes" not in budget or not shares:
+        return ""
+    if max(shares) >= _BUSY and (not left_out or len(rows) - len(left_out) >= 2):
         return ""
     between = f"{min(shares):.0%} to {max(shares):.0%}" if len(shares) > 1 else f"{shares[0]:.0%}"
     return (

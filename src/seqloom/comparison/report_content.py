@@ -58,9 +58,10 @@ def make_report(
     """The content of `report.json`. `facts`: the model and the settings of each name. A report of models whose scores
     do not say which is better, or of a busy machine, answers no questions. `left_out`: models that the verdict ignores.
     """
-    models = [results.scores[row.model] for row in results.rows if row.model not in left_out]
     incomparable = _incomparable(terms["task"], facts)
-    undecided = incomparable or busy_machine(results.rows, terms["budget"])
+    undecided = incomparable or busy_machine(results.rows, terms["budget"], left_out)
+    left_out = () if undecided else left_out
+    models = [results.scores[row.model] for row in results.rows if row.model not in left_out]
     pairs = [] if undecided else pairwise(models, results.lower_is_better)
     differences = to_leader(pairs, models)
     report = {
