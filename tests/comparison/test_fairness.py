@@ -49,6 +49,16 @@ def test_a_model_that_still_improves_is_named_and_whether_the_order_would_change
     assert warnings([first, converged], [], "line", True, {}) == []
 
 
+def test_shares_end_at_1_and_no_difference_needs_no_test_data() -> None:
+    rising = [(float(second), 0.8 + 0.018 * second) for second in range(1, 11)]
+    rows = [replace(row("a", [0.99]), curves=[rising]), replace(row("b", [0.9]), curves=[rising])]
+    first, second = extrapolations(rows, lower_is_better=False)
+    assert (first.model, first.gain) == ("a", pytest.approx(0.01))
+    assert second.score <= 1
+    models = [scored("a", [0.9, 0.91, 0.92]), scored("b", [0.92, 0.91, 0.9])]
+    assert warnings([row("a", [0.9])], to_leader(pairwise(models, False), models), "line", False, {}) == []
+
+
 def test_too_little_test_data_overrun_and_a_busy_machine() -> None:
     models = [scored("a", [90.0, 91.0, 89.5]), scored("b", [90.4, 91.3, 89.9])]
     differences = to_leader(pairwise(models, True), models)

@@ -170,6 +170,8 @@ def test_the_variance_over_overlapping_forecasts_against_its_formula() -> None:
 def test_without_spread_there_is_no_p_value() -> None:
     same = np.full((2, 30), 100.0)
     assert np.isnan(p_value(0.01, difference_spread(same, same + 0.01)))
+    values = np.repeat(CHANCE(8).standard_normal((1, 30)), 2, 0)  # differences vary by rounding alone
+    assert np.isnan(p_value(0.01, difference_spread(values, values + 0.01)))
     single = np.array([[0.98], [0.98]])
     assert np.isnan(p_value(0.02, difference_spread(single, single - 0.02)))
     assert holm(np.array([np.nan, 0.01])).tolist() == [1.0, 0.02]

@@ -52,6 +52,8 @@ def extrapolations(rows: Sequence[Row], lower_is_better: bool) -> list[Extrapola
     for row in rows:
         gains = [extrapolated_gain(curve, lower_is_better) for curve in row.curves]
         gain = statistics.fmean(gains) if gains and not row.deterministic else 0.0
+        if not lower_is_better and max(row.scores) <= 1:  # a share, such as accuracy
+            gain = min(gain, 1 - row.score.mean)
         if gain < _LEAST_GAIN * abs(row.score.mean):
             gain = 0.0
         score = row.score.mean - gain if lower_is_better else row.score.mean + gain
@@ -109,7 +111,7 @@ def _small_test_data(rows: Sequence[Row], differences: Sequence[Difference], uni
     if not differences or differences[0].told_apart or rows[0].examples is None:
         return ""
     nearest = differences[0]
-    if nearest.detectable is None or nearest.difference >= nearest.detectable:
+    if not nearest.difference or nearest.detectable is None or nearest.difference >= nearest.detectable:
         return ""
     return (
         f"The test data ({rows[0].examples:,} {many(unit)}) and the seeds are too few for the difference between "

@@ -102,7 +102,8 @@ def _differences(report: dict[str, Any], score: str, figure: Figure | None) -> s
         p = "–" if difference.p is None else "< 0.001" if difference.p < 0.001 else f"{difference.p:.2g}"
         seeds, examples = difference.enough
         choices = [f"{seeds} seeds" if seeds else "", f"{examples:,} {many(unit)}" if examples else ""]
-        enough = "–" if difference.told_apart else " or ".join(choice for choice in choices if choice) or "more of both"
+        is_decided = difference.told_apart or not difference.difference
+        enough = "–" if is_decided else " or ".join(choice for choice in choices if choice) or "more of both"
         result = "worse" if difference.told_apart else "tie"
         cells = [difference.model, plain(difference.difference), interval, p, result, enough]
         lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")

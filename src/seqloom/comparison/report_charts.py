@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -63,12 +64,14 @@ def _cost_chart(
     y_label: str,
     lower_is_better: bool,
 ) -> Figure:
+    # Of a score that is never negative, the part of an interval below 0 means nothing; of a share, that above 1.
+    least = 0.0 if all(row.score.mean >= 0 for row in rows) else -math.inf
+    most = 1.0 if not lower_is_better and all(score <= 1 for row in rows for score in row.scores) else math.inf
     points = []
     for row in (row for row in rows if row.model in costs):
         mean, half = row.score
-        # Of a score that is never negative, the part of an interval below 0 means nothing.
-        low = None if half is None else max(mean - half, 0.0) if mean >= 0 else mean - half
-        high = None if half is None else mean + half
+        low = None if half is None else max(mean - half, least)
+        high = None if half is None else min(mean + half, most)
         points.append(Point(row.model, costs[row.model], mean, colours[row.model], low, high))
     values = [point.x for point in points]
     # Costs that are nearly equal stand close together.

@@ -35,6 +35,8 @@ ALPHA = 0.05
 _POWER = 0.8
 _MOST_SEEDS, _MOST_TIMES = 200, 1e6
 _TINY = 1e-300
+_ROUNDING = 1e-12
+"""Of the largest score: a standard error below it is an error of rounding, and no spread."""
 
 
 class Estimate(NamedTuple):
@@ -112,7 +114,14 @@ def spread(scores: Array, overlap: int = 1) -> Spread:
 def difference_spread(first: Array, second: Array, overlap: int = 1) -> Spread:
     """The variance of the difference of two means over the same examples; each model is (.., seeds, examples)."""
     parts = _parts(first), _parts(second)
-    return _spread(parts[0].by_example - parts[1].by_example, overlap, *parts)
+    spread = _spread(parts[0].by_example - parts[1].by_example, overlap, *parts)
+    largest = np.maximum(np.abs(first).max((-2, -1)), np.abs(second).max((-2, -1)))
+    varies = ~(spread.total <= (_ROUNDING * largest) ** 2)
+    return spread._replace(
+        seeds=np.where(varies, spread.seeds, 0.0),
+        examples=np.where(varies, spread.examples, 0.0),
+        interaction=np.where(varies, spread.interaction, 0.0),
+    )
 
 
 def variance_of_mean(values: Array, overlap: int) -> Array:
