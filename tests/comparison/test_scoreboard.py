@@ -292,3 +292,11 @@ def test_the_worst_examples_stand_beside_both_answers() -> None:
     assert "The worst examples of a" in html
     assert "<td>no</td><td>yes</td>" in html
     assert EVIL not in html
+
+
+def test_of_answers_with_as_many_words_as_expected_the_wrong_ones_are_bold() -> None:
+    content = report([row("a", [1.0, 1.1]), row("b", [2.0, 2.1])])
+    answers = {"input": "a <dog>", "expected": "a/DET <dog>/N", "answers": ["a/DET <dog>/V", "dog/N"], "losses": [1, 1]}
+    content["worst_examples"] = {"models": ["a", "b"], "metric": "accuracy", "rows": [answers]}
+    html = report_page(content).html()
+    assert "<td>a/DET <b>&lt;dog&gt;/V</b></td><td>dog/N</td>" in html

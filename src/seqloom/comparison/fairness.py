@@ -11,6 +11,7 @@ import numpy as np
 
 from seqloom.comparison.differences import Difference
 from seqloom.comparison.scoreboard import Curve, Row
+from seqloom.comparison.trainings import LEAST_SHARE
 from seqloom.comparison.verdict import listed, many, plain
 
 _OVERRUN = 1.1
@@ -19,7 +20,6 @@ _SECONDS_ALLOWED = 2.0
 _LEAST_GAIN = 0.01
 """Of the score: a model that would gain less by twice the time has converged."""
 _LEAST_EVALUATIONS = 4
-_BUSY = 0.8
 
 
 class Extrapolation(NamedTuple):
@@ -139,7 +139,7 @@ def busy_machine(rows: Sequence[Row], budget: Mapping[str, float], left_out: Seq
     shares = [row.processor_share for row in rows if row.processor_share is not None and not row.deterministic]
     if "minutes" not in budget or not shares:
         return ""
-    if max(shares) >= _BUSY and (not left_out or len(rows) - len(left_out) >= 2):
+    if max(shares) >= LEAST_SHARE and (not left_out or len(rows) - len(left_out) >= 2):
         return ""
     between = f"{min(shares):.0%} to {max(shares):.0%}" if len(shares) > 1 else f"{shares[0]:.0%}"
     return (

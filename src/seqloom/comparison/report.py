@@ -127,10 +127,11 @@ def _worst_examples(report: dict[str, Any]) -> str:
     lines = []
     for row in worst["rows"]:
         if has_answers:
-            cells = [row["input"], row["expected"], *row["answers"]]
+            answers = [_with_errors_marked(answer, row["expected"]) for answer in row["answers"]]
+            cells = [escape(row["input"]), escape(row["expected"]), *answers]
         else:
-            cells = [row["input"], *(f"{loss:.3f} nats per token" for loss in row["losses"])]
-        lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+            cells = [escape(row["input"]), *(f"{loss:.3f} nats per token" for loss in row["losses"])]
+        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     first = worst["models"][0]
     return f"""<h2>The worst examples of {escape(first)}</h2>
@@ -138,6 +139,17 @@ def _worst_examples(report: dict[str, Any]) -> str:
 seed){", beside those of " + escape(worst["models"][1]) if len(worst["models"]) > 1 else ""}.</p>
 <div class="wide"><table class="examples"><thead><tr>{names}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>
 """
+
+
+def _with_errors_marked(answer: str, expected: str) -> str:
+    """Of an answer with as many words as expected, such as the tags of a sentence, those that differ in bold."""
+    words, expected_words = answer.split(), expected.split()
+    if len(words) != len(expected_words) or len(words) < 2:
+        return escape(answer)
+    return " ".join(
+        escape(word) if word == right else f"<b>{escape(word)}</b>"
+        for word, right in zip(words, expected_words, strict=True)
+    )
 
 
 def _table(rows: list[Row], score: str, colours: dict[str, int]) -> str:

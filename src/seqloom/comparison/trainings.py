@@ -19,6 +19,9 @@ from seqloom.training.reports import read_summary
 FAIR_SHARE = 0.8
 """The smallest fair share of processor time, relative to the best training: with less, terms are not equal."""
 
+LEAST_SHARE = 0.8
+"""Of the processor time that a training could use: if even the best got less, there is no verdict."""
+
 Settings = Mapping[str, Mapping[str, Any]]
 """The settings of each model by its name."""
 
@@ -74,7 +77,7 @@ def is_deterministic(task_name: str, model: str, settings: Any) -> bool:
 
 def train_all(spec: ComparisonSpec, trainings: Sequence[Training], run: Runner, quiet: bool) -> None:
     """Trains what is not finished. With a budget in minutes, a training that got less than its fair share of processor
-    time is trained a second time."""
+    time is trained a second time, unless the machine was so busy that there will be no verdict."""
     log = _silent if quiet else to_standard_error
     if "minutes" in spec.budget and any(not training.is_finished for training in trainings):
         minutes = spec.budget["minutes"] * sum(not has_no_seed(spec, training.name) for training in trainings)
@@ -82,8 +85,11 @@ def train_all(spec: ComparisonSpec, trainings: Sequence[Training], run: Runner, 
     run([training for training in trainings if not training.is_finished])
     if "minutes" not in spec.budget:
         return
+    networks = [training for training in trainings if not has_no_seed(spec, training.name)]
+    if _best_share(networks) < LEAST_SHARE:
+        return
     again = []
-    for training in slow_trainings([t for t in trainings if not has_no_seed(spec, t.name)]):
+    for training in slow_trainings(networks):
         slow = training.folder.parent.parent / "slow" / training.folder.name
         if slow.exists():
             continue  # it was trained twice already
@@ -97,10 +103,18 @@ def train_all(spec: ComparisonSpec, trainings: Sequence[Training], run: Runner, 
 
 def slow_trainings(trainings: Sequence[Training]) -> list[Training]:
     """The trainings that got less processor time than the best one, because the machine was busy."""
-    # Trainings by older versions did not measure it.
-    shares = {training: read_summary(training.folder).get("processor_share") for training in trainings}
-    best = max((share for share in shares.values() if share is not None), default=1.0)
-    return [training for training, share in shares.items() if share is not None and share < FAIR_SHARE * best]
+    least = FAIR_SHARE * _best_share(trainings)
+    return [training for training in trainings if _processor_share(training) < least]
+
+
+def _best_share(trainings: Sequence[Training]) -> float:
+    return max(map(_processor_share, trainings), default=1.0)
+
+
+def _processor_share(training: Training) -> float:
+    """The processor time that a training got, of what it could have used; 1 for those by older versions, which did not
+    measure it."""
+    return read_summary(training.folder).get("processor_share") or 1.0
 
 
 def train_once(spec: ComparisonSpec, settings: Settings, training: Training, quiet: bool) -> None:
