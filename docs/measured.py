@@ -56,6 +56,17 @@ def _ngram_ratios() -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
+def export_steps() -> str:
+    """The time of a single step of language models, in the run and exported."""
+    measured = _results("export")
+    lines = []
+    for model in ("lstm", "gru", "transformer"):
+        times, ratios = (measured[model][name] for name in ("step_milliseconds", "step_ratio"))
+        row = [f"{times[engine]:.2f}" for engine in ("seqloom", "onnx", "onnx int8")]
+        lines.append((f"`{model}`", *row, *(f"{ratios[engine]:.2f}" for engine in ("onnx", "onnx int8"))))
+    return table(("model", "Seqloom, ms", "exported, ms", "8-bit, ms", "exported / Seqloom", "8-bit / Seqloom"), lines)
+
+
 def _export_ratios() -> list[tuple[str, ...]]:
     measured = _results("export")
     return [

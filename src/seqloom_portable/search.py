@@ -17,6 +17,9 @@ from seqloom_portable.sampling import Sampling
 from seqloom_portable.specials import EOS, PAD, SOS
 from seqloom_portable.targets import Hypothesis, longest_target
 
+_BLOCK = 64
+"""Tokens in a block, of which the largest log-probability is looked up first."""
+
 _DROPPED_TOGETHER = 1 / 8
 """Rows of finished sources are removed from the batch when they are at least this fraction of it."""
 
@@ -135,7 +138,7 @@ def search_targets(
     tokens, memory = np.full((batch, rows), SOS, np.int64), state(rows)
     for length in range(1, int(longest.max()) + 1):
         log_probs, memory, attention = decode_next(tokens, memory, encoded)
-        log_probs = _restricted(log_probs, search, [prefixes[i] for i in beam.numbers], length)
+        log_probs = restrict(log_probs, search, [prefixes[i] for i in beam.numbers], length)
         step_keys = None if keys is None else keys[beam.numbers][:, :, length - 1]
         choice = _choose(log_probs, beam, search, step_keys)
         _note_ends(beam, choice, search, length, attention, longest)
@@ -154,19 +157,17 @@ def search_targets(
     return [_ranked(hypotheses, search) for hypotheses in beam.complete]
 
 
-def _restricted(
+def restrict(
     log_probs: NDArray[np.float32], search: Search, prefixes: Sequence[Sequence[int]], length: int
 ) -> NDArray[np.float32]:
-    """Sets the log-probabilities of tokens that must not be generated to -inf, and within a prefix those of all other
-    tokens. The remaining log-probabilities do not change."""
-    unrestricted = log_probs.copy()
-    log_probs = log_probs.copy()
+    """`log_probs`, overwritten: -inf for tokens that must not be generated, and within a prefix for all other tokens.
+    The remaining log-probabilities do not change."""
+    forced = {row: prefix[length - 1] for row, prefix in enumerate(prefixes) if length <= len(prefix)}
+    of_forced = {row: log_probs[row, :, token].copy() for row, token in forced.items()}
     log_probs[:, :, list(search.never)] = -np.inf
-    for row, prefix in enumerate(prefixes):
-        if length <= len(prefix):
-            forced = prefix[length - 1]
-            log_probs[row] = -np.inf
-            log_probs[row, :, forced] = unrestricted[row, :, forced]
+    for row, token in forced.items():
+        log_probs[row] = -np.inf
+        log_probs[row, :, token] = of_forced[row]
     return log_probs
 
 
@@ -187,14 +188,41 @@ def _choose(log_probs: NDArray[np.float32], beam: Beam, search: Search, keys: ND
 def _beam_step(log_probs: NDArray[np.float32], totals: NDArray[np.float32], beam_size: int) -> Choice:
     """One step of beam search. A hypothesis ends only if it is among the `beam_size` most probable; the active
     hypotheses below it move up."""
-    batch, rows, vocab = log_probs.shape
+    _, rows, vocab = log_probs.shape
     ends = totals + log_probs[:, :, EOS]
     log_probs[:, :, EOS] = -np.inf
     width = min(beam_size, rows * vocab)
-    best, places = _top((log_probs + totals[:, :, None]).reshape(batch, -1), width)
+    best, places = most_probable_extensions(log_probs, totals, width)
     mixed, ranks = _top(np.concatenate([best, ends], axis=1), min(beam_size, width + rows))
     ended = np.where(ranks >= width, mixed, -np.inf).astype(np.float32)
     return Choice(places % vocab, places // vocab, best, ended, np.maximum(ranks - width, 0))
+
+
+def most_probable_extensions(
+    log_probs: NDArray[np.float32], totals: NDArray[np.float32], width: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The `width` largest of `totals` + `log_probs` of each source, and their positions in (rows, vocab). They lie in
+    the `width` blocks with the largest maxima, so that only these are searched."""
+    batch, rows, vocab = log_probs.shape
+    blocks = vocab // _BLOCK
+    if rows * blocks < 2 * width:
+        return _top((log_probs + totals[:, :, None]).reshape(batch, -1), width)
+    in_blocks = log_probs[:, :, : blocks * _BLOCK].reshape(batch, rows, blocks, _BLOCK)
+    maxima = (in_blocks.max(3) + totals[:, :, None]).reshape(batch, -1)
+    block = np.argpartition(-maxima, width - 1, axis=1)[:, :width]
+    first = block // blocks * vocab + block % blocks * _BLOCK
+    after_blocks = (np.arange(rows)[:, None] * vocab + np.arange(blocks * _BLOCK, vocab)).ravel()
+    searched = np.concatenate(
+        [
+            (first[:, :, None] + np.arange(_BLOCK)).reshape(batch, -1),
+            np.broadcast_to(after_blocks, (batch, len(after_blocks))),
+        ],
+        axis=1,
+    )
+    searched.sort(axis=1)
+    values = np.take_along_axis(log_probs.reshape(batch, -1), searched, 1)
+    best, places = _top(values + np.take_along_axis(totals, searched // vocab, 1), width)
+    return best, np.take_along_axis(searched, places, 1)
 
 
 def _top(values: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -9,10 +9,9 @@ from torch import Tensor
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.candidates import most_probable
 from seqloom.decoding.decode_loop import Choice, Sources, Strategy
-from seqloom.decoding.keyed_rng import draw
 from seqloom.decoding.sampling import Sampling
 from seqloom.nn.layer import State
-from seqloom_portable.keyed_rng import token_keys
+from seqloom_portable.keyed_rng import draw, token_keys
 
 
 class _Independent(Strategy):
@@ -67,8 +66,7 @@ class AncestralSampling(_Independent):
 
     def start(self, sources: Sources) -> Int[Tensor, "batch samples longest"]:
         """A random key for each possible token."""
-        keys = token_keys(sources.keys, sources.longest, self.first_rows, self.seed)
-        return torch.from_numpy(keys).to(sources.forced.device)
+        return torch.from_numpy(token_keys(sources.keys, sources.longest, self.first_rows, self.seed))
 
     def choose(
         self,
@@ -77,6 +75,7 @@ class AncestralSampling(_Independent):
         strategy_state: Int[Tensor, "batch samples longest"],
         length: int,
     ) -> tuple[Choice, State, Bool[Tensor, " batch"]]:
-        tokens = draw(self.sampling.distribution(log_probs), strategy_state[:, :, length - 1])
-        choice, done = self._extend(log_probs, totals, tokens)
+        probs = self.sampling.distribution(log_probs.float().cpu().numpy())
+        tokens = torch.from_numpy(draw(probs, strategy_state[:, :, length - 1].cpu().numpy()))
+        choice, done = self._extend(log_probs, totals, tokens.to(log_probs.device))
         return choice, strategy_state, done

@@ -26,35 +26,14 @@ HOTTEST = 1_000
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """`temperature` 0 is greedy. `top_k` keeps the k most probable tokens (0: all); `top_p` keeps the fewest tokens
-    that together have this probability (Holtzman et al. 2020)."""
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
+class Sampling(portable.Sampling):
+    """The runtime's sampling, with errors that name the option."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
         check_option("temperature", self.temperature, 0 <= self.temperature <= HOTTEST, f"0 to {HOTTEST:,}")
         check_option("top_k", self.top_k, self.top_k >= 0, "0 or more")
         check_option("top_p", self.top_p, 0 < self.top_p <= 1, "more than 0, at most 1")
-
-    def distribution(self, log_probs: Float[Tensor, "*rows vocab"]) -> Float[Tensor, "*rows vocab"]:
-        """The probabilities from which a token is sampled."""
-        if self.temperature < portable.GREEDY_BELOW:
-            return torch.nn.functional.one_hot(log_probs.argmax(-1), log_probs.shape[-1]).to(log_probs.dtype)
-        probs = ((log_probs - log_probs.amax(-1, keepdim=True)) / self.temperature).softmax(-1)
-        if not self.top_k and self.top_p == 1:
-            return probs
-        ordered, order = probs.sort(descending=True, stable=True)
-        is_candidate = torch.ones_like(ordered, dtype=torch.bool)
-        if self.top_k:
-            is_candidate[..., self.top_k :] = False
-        is_candidate &= ordered.cumsum(-1) - ordered < self.top_p
-        is_candidate[..., 0] = True
-        probs = torch.zeros_like(probs).scatter(-1, order, ordered * is_candidate)
-        return probs / probs.sum(-1, keepdim=True)
 
 
 def generate(
@@ -71,9 +50,8 @@ def generate(
     first, history = model.initial_state(1), torch.zeros((1, 1, 0), dtype=torch.long)
     device = state_tensors(first)[0].device
 
-    portable_sampling = portable.Sampling(sampling.temperature, sampling.top_k, sampling.top_p)
     # The greedy choice skips clusters of rare tokens that are less probable as a whole than the best token.
-    prunes = portable_sampling.is_greedy and not rules and isinstance(model, LanguageModel)
+    prunes = sampling.is_greedy and not rules and isinstance(model, LanguageModel)
     options = {"threshold": partial(_most_probable, torch.tensor(list(never), device=device))} if prunes else {}
 
     def next_log_probs(ids: NDArray[np.int64], state: State) -> tuple[NDArray[np.float32], State]:
@@ -85,7 +63,7 @@ def generate(
             next_tokens = rules.apply(next_tokens.clone()[None, None], history, EOS)[0, 0]
         return next_tokens.numpy(), state
 
-    yield from portable.generate(next_log_probs, first, prompt, portable_sampling, never, seed)
+    yield from portable.generate(next_log_probs, first, prompt, sampling, never, seed)
 
 
 def _most_probable(never: Tensor, log_probs: Float[Tensor, "rows frequent"]) -> Float[Tensor, " rows"]:
