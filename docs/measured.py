@@ -121,17 +121,18 @@ def _ctranslate2(rates: dict[str, float]) -> str:
 
 def explanations() -> str:
     """What `benchmarks/explain.py` measured: the cost of `explain`, and the errors of integrated gradients."""
+    measured = _results("explain")["rows"]
     rows = [
         (
             f"`{kind}`",
             f"{row['epoch_seconds']:.1f} s",
             f"{row['seconds']:.1f} s",
-            f"{max(row['bytes'] - row['training_bytes'], 0) / 1e6:,.0f} MB",
+            f"{_memory_beyond(row) / 1e6:,.0f} MB",
             f"{row['median_attribution_error']:.2%}, {row['attribution_error']:.2%}"
             if "attribution_error" in row
             else "",
         )
-        for kind, row in _results("explain")["rows"].items()
+        for kind, row in measured.items()
     ]
     header = (
         "run",
@@ -140,7 +141,29 @@ def explanations() -> str:
         "memory beyond the training's",
         "error of integrated gradients, median and largest",
     )
-    return table(header, rows)
+    return f"{_worst_explanation(measured)}\n\n{table(header, rows)}"
+
+
+_FLOOR_SECONDS = 10.0
+"""Of an explanation, where an epoch takes less."""
+
+
+def _worst_explanation(measured: dict[str, Any]) -> str:
+    rows = measured.values()
+    within = [row["seconds"] <= max(row["epoch_seconds"], _FLOOR_SECONDS) for row in rows]
+    errors = [row["attribution_error"] for row in rows if "attribution_error" in row]
+    longer = [(kind, row) for kind, row in measured.items() if row["epoch_seconds"] > _FLOOR_SECONDS]
+    share, slowest = max((row["seconds"] / row["epoch_seconds"], kind) for kind, row in longer)
+    return (
+        f"{sum(within)} of {len(within)} runs were explained within an epoch, or within {_FLOOR_SECONDS:.0f} seconds "
+        f"where an epoch takes less; of the longer epochs, `{slowest}` needs the largest share, {share:.0%}. At most, "
+        f"{max(map(_memory_beyond, rows)) / 1e6:,.0f} MB came on top of the training's memory, and the largest error "
+        f"of integrated gradients was {max(errors):.2%}."
+    )
+
+
+def _memory_beyond(row: dict[str, Any]) -> float:
+    return max(row["bytes"] - row["training_bytes"], 0)
 
 
 def word_vectors() -> str:

@@ -89,5 +89,7 @@ def test_the_verdict_and_the_chart_say_it_of_two_runs() -> None:
     assert "95 % interval" in sentence
     assert "What lstm costs over attention" in [section.title for section in memory_charts([without, attending])]
     level = replace(attending, name="lstm", by_length=by_length(lambda n: harder(n) + 0.5))
-    assert "is not seen" in sentences_of_all([level, attending])[0]
+    assert "begins at the shortest sources or below" in sentences_of_all([level, attending])[0]
+    equal = replace(attending, name="lstm", by_length=by_length(harder))
+    assert "No bottleneck of lstm is seen" in sentences_of_all([equal, attending])[0]
     assert not any("bottleneck" in sentence for run in (without, attending) for sentence in sentences_of_all([run]))

@@ -30,9 +30,10 @@ class Bar:
     high: float | None = None
 
 
-def bar_chart(name: str, label: str, bars: Sequence[Bar], x_label: str) -> AltairFigure:
-    """A bar for each name, in the order given, from 0 to its value; the values stand at the ends."""
-    ends = [0.0, *(value for bar in bars for value in (bar.value, bar.low, bar.high) if value is not None)]
+def bar_chart(name: str, label: str, bars: Sequence[Bar], x_label: str, also: Sequence[float] = ()) -> AltairFigure:
+    """A bar for each name, in the order given, from 0 to its value; the values stand at the ends. The axis holds the
+    values `also`."""
+    ends = [0.0, *also, *(value for bar in bars for value in (bar.value, bar.low, bar.high) if value is not None)]
     x = Axis.over(ends, x_label, log=False)
     across = alt.X("value:Q", **altair_axis(x))
     order = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelColor="var(--ink)", labelLimit=200))

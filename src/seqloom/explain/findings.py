@@ -97,7 +97,10 @@ def _saturated(m: Measured) -> str | None:
 
 
 def _vanishing(m: Measured) -> str | None:
-    """Gradients that die out long before the beginning of what is read, where not more was learnt than chance."""
+    """Gradients that die out long before the beginning of what is read, where a training that had read all of the data
+    learnt no more than chance."""
+    if m.health is not None and m.health.epochs < 1:
+        return None
     hidden = [reach for reach in m.reach if math.isfinite(reach.decay)]
     if not hidden:
         return None
@@ -204,7 +207,7 @@ RULES = (
     Rule(
         "vanishing gradients", 0.9, _vanishing,
         f"1% of the gradient reaches at most {_SHORT_REACH:.0%} of sequences of {_LONG_ENOUGH} steps or more, and the "
-        "model learnt little",
+        "model learnt little in one pass over the data or more",
     ),
     Rule(
         "bottleneck", 0.85, _bottleneck,

@@ -66,11 +66,11 @@ def _share(value: float | None) -> str:
 
 
 def health_table(runs: Sequence[Measured]) -> str:
-    """HTML; empty where nothing was measured."""
+    """HTML; empty where no run was trained step by step."""
     columns = [health_rows(run) for run in runs]
-    measures = list(dict.fromkeys(measure for column in columns for measure in column))
-    if not measures:
+    if all(run.health is None for run in runs):
         return ""
+    measures = list(dict.fromkeys(measure for column in columns for measure in column))
     head = "".join(f"<th>{escape(run.name)}</th>" for run in runs)
     rows = "".join(_row([measure, *(column.get(measure, "–") for column in columns)]) for measure in measures)
     return f"""<h2>Health of the training</h2><div class="wide"><table><tr><th></th>{head}</tr>{rows}</table></div>

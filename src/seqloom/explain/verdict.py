@@ -30,25 +30,32 @@ def _bottlenecks(measured: Sequence[Measured]) -> list[str]:
 
 def _bottleneck_in_words(name: str, attending: str, measured: Bottleneck) -> str:
     costs = (
-        f"it costs {measured.costs[0]:+.2g} nats per target token over {attending} at the shortest sources and "
-        f"{measured.costs[-1]:+.2g} at the longest"
+        f"it costs {measured.costs[0]:+.2g} nats per target token over {attending} (95 % interval "
+        f"{measured.low[0]:.2g} to {measured.high[0]:.2g}) at sources of about {measured.lengths[0]:.0f} tokens and "
+        f"{measured.costs[-1]:+.2g} at those of about {measured.lengths[-1]:.0f}"
     )
     rise = measured.onset
     if rise is None or not rise.is_real:
-        chance = "" if rise is None else f" (p = {rise.p_value:.2g})"
-        return (
-            f"Where a bottleneck of {name} begins is not seen: {costs}, which is no rise with the length of the "
-            f"source beyond chance{chance}."
-        )
-    rises = f"{costs}; it rises by {rise.slope:.2g} nats with each token"
+        return _without_a_rise(name, measured, costs)
     if rise.from_the_shortest:
         return (
             f"The bottleneck of {name} begins at the shortest sources, of {rise.shortest:.0f} tokens, or below, and at "
-            f"most at {rise.high:.0f}: {rises}."
+            f"most at {rise.high:.0f}: {costs}, {rise.slope:.2g} more with each token."
         )
     return (
         f"The bottleneck of {name} begins at sources of {rise.begins:.0f} tokens (95 % interval {rise.low:.0f} to "
-        f"{rise.high:.0f}): {rises} beyond."
+        f"{rise.high:.0f}): {costs}, {rise.slope:.2g} more with each token beyond."
+    )
+
+
+def _without_a_rise(name: str, measured: Bottleneck, costs: str) -> str:
+    """Where a model costs more at the shortest sources already, and no more than that at longer ones, beyond chance."""
+    chance = "" if measured.onset is None else f" (p = {measured.onset.p_value:.2g})"
+    if measured.low[0] <= 0:
+        return f"No bottleneck of {name} is seen: {costs}, no rise beyond chance{chance}."
+    return (
+        f"If {name} has a bottleneck, it begins at the shortest sources or below: {costs}, no rise beyond chance"
+        f"{chance}. Or {name} has learnt less in itself, which these sources cannot tell."
     )
 
 

@@ -13,7 +13,10 @@ _MOST_CLASSES = 20
 
 def count_charts(explanation: Results) -> Iterator[Section]:
     for number, (name, back_off) in enumerate(explanation.back_off.items()):
-        bars = [Bar(f"{k} words", share, number) for k, share in zip(back_off.orders, back_off.shares, strict=True)]
+        bars = [
+            Bar(f"{k} word{'s' if k > 1 else ''}", share, number)
+            for k, share in zip(back_off.orders, back_off.shares, strict=True)
+        ]
         about = f"{name}: how many tokens got their probability from an n-gram of each length."
         limits = "whether a longer n-gram, where it is known, predicts better."
         yield Section(
@@ -21,7 +24,7 @@ def count_charts(explanation: Results) -> Iterator[Section]:
         )
     for place, (name, classes) in enumerate(explanation.class_weights.items(), 1):
         for number, of_class in enumerate(classes[:_MOST_CLASSES]):
-            bars = [Bar(n, w, number) for n, w in zip(of_class.ngrams, of_class.weights, strict=True)]
+            bars = [Bar(n, w, place - 1) for n, w in zip(of_class.ngrams, of_class.weights, strict=True)]
             about = f"{name}: the n-grams that speak most for {of_class.label}."
             limits = "how often they occur: a strong n-gram may be rare."
             figure = bar_chart(f"weights-{place}-{number + 1}", about, bars, "weight above the mean of the classes")

@@ -51,7 +51,8 @@ def _inputs(run: Measured, number: int, several: bool) -> Section:
     assert attribution is not None
     weights, names = attribution.weights, attribution.names
     strongest = np.argsort(-np.abs(weights), kind="stable")[:MOST_BARS].tolist()
-    bars = [Bar(f"{i + 1} {names[i]}", weights[i], number) for i in sorted(strongest)]
+    numbered = len(set(names)) == len(names) and all(name.lstrip("-").isdigit() for name in names)
+    bars = [Bar(names[i] if numbered else f"{i + 1} {names[i]}", weights[i], number) for i in sorted(strongest)]
     about = (
         f"What each input adds to {attribution.output}, by integrated gradients. Together "
         f"{attribution.difference:.4g}; the sum is within {attribution.error:.2%} of it."

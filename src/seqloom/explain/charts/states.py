@@ -36,12 +36,12 @@ def state_charts(runs: Sequence[Measured]) -> Iterator[Section]:
             points.append(Point(f"{run.name} {name}" if several else name, head.distance, head.entropy, number))
     if bars:
         about = (
-            "The share of gate values below 0.05 (closed) and above 0.95 (open), of tanh units near 1, of dead ones."
+            "The share of gate values below 0.05 (closed) and above 0.95 (open), of values of tanh near 1, and of ReLU "
+            "units that are always zero."
         )
         limits = "a gate may be open for good reason; only one that never moves is lost."
-        yield Section(
-            "Saturation", bar_chart("saturation", about, bars[:MOST_BARS], "share of the values"), about, limits
-        )
+        figure = bar_chart("saturation", about, bars[:MOST_BARS], "share of the values", also=[1.0])
+        yield Section("Saturation", figure, about, limits)
     if lines:
         x = x_axis(lines, "units, sorted", log=True)
         y = y_axis(lines, "steps", log=True)

@@ -31,7 +31,7 @@ from seqloom.explain.probes.probe import (
 from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.tasks.capabilities import Trained
 
-_BY_LENGTH = 1_000
+_BY_LENGTH = 2_000
 """Examples whose losses are told by the lengths of their sources."""
 
 
