@@ -47,7 +47,7 @@ def context_prescriptions(run: Run, measured: Measured) -> list[Prescription]:
     evidence = (
         f"It uses {curve.context_in_words} (95 % interval {curve.memory_low} to {curve.memory_high}) of {longest}."
     )
-    if curve.memory_high >= longest:
+    if curve.memory_length >= longest and 2 * curve.memory_low > longest:
         reason, length = "more context: it uses all that it can take", 2 * longest
     elif 4 * curve.memory_high <= longest:
         reason, length = "less context, which is faster: it uses little of it", 2 * max(curve.memory_high, 1)

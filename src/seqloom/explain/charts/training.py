@@ -20,7 +20,7 @@ def training_charts(runs: Sequence[Measured]) -> Iterator[Section]:
                 lines.append(Line(name, points, 2 * number + dashed, dashed=dashed))
     if lines:
         x = x_axis(lines, "updates")
-        y = y_axis(lines, "nats per target")
+        y = y_axis(lines, "loss per target")
         about = "The running training loss and the validation loss along the training."
         limits = "the training loss has dropout in it, so that it may lie above the validation loss."
         yield Section("Training", line_chart("training", about, lines, x, y), about, limits)
