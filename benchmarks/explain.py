@@ -1,4 +1,4 @@
-"""Claim: `explain` takes no longer than an epoch of the training, or than ten seconds where an epoch takes less, and at
+"""Claim: `explain` takes no longer than an epoch of the training, or than 15 seconds where an epoch takes less, and at
 most 2 GB of memory more than the training; integrated gradients sum to the difference of the scores within 2 %.
 
 Each run is trained for a part of its first epoch, from whose targets per second the time of an epoch follows; then a

@@ -144,7 +144,7 @@ def explanations() -> str:
     return f"{_worst_explanation(measured)}\n\n{table(header, rows)}"
 
 
-_FLOOR_SECONDS = 10.0
+_FLOOR_SECONDS = 15.0
 """Of an explanation, where an epoch takes less."""
 
 
