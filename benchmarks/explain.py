@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from peers.race import BENCHMARKS, environment, machine, write_results
 
 SHARED = BENCHMARKS.parent.parent / "shared" / "data"
-SECONDS = 12.0
+SECONDS = 8.0
 """Of training, of a model that takes steps."""
 EXAMPLES = 10
 """Whose inputs are weighed, to see how far the weights are from complete."""

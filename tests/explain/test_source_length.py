@@ -48,6 +48,17 @@ def test_a_rise_is_found_where_it_begins() -> None:
     assert all(low < cost < high for low, cost, high in zip(measured.low, measured.costs, measured.high, strict=True))
 
 
+def test_a_rise_that_ends_is_found_too() -> None:
+    measured = bottleneck(by_length(lambda n: harder(n) + 0.06 * min(max(n - 8, 0), 4)), ATTENDING)
+    assert measured is not None
+    rise = measured.onset
+    assert rise is not None
+    assert rise.is_real
+    assert rise.low <= 8 <= rise.high
+    assert rise.ends < 18
+    assert rise.at(100) == pytest.approx(rise.level + 0.24, abs=0.1)
+
+
 def test_a_rise_from_the_shortest_on_may_begin_below_them() -> None:
     measured = bottleneck(by_length(lambda n: harder(n) + 0.05 * n), ATTENDING)
     assert measured is not None
@@ -66,7 +77,7 @@ def test_what_is_level_or_falls_is_no_bottleneck(costs: Callable[[float], float]
 
 def test_chance_is_a_rise_once_in_a_hundred_times() -> None:
     random, lengths = np.random.default_rng(7), TOKENS[::4].astype(np.float64)
-    rises = [onset(lengths, random.standard_normal(len(lengths)) / np.sqrt(lengths), lengths) for _ in range(20)]
+    rises = [onset(lengths, random.standard_normal(len(lengths)) / np.sqrt(lengths), lengths) for _ in range(10)]
     assert sum(rise is not None and rise.is_real for rise in rises) <= 1
 
 

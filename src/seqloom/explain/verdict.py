@@ -29,34 +29,30 @@ def _bottlenecks(measured: Sequence[Measured]) -> list[str]:
 
 
 def _bottleneck_in_words(name: str, attending: str, measured: Bottleneck) -> str:
+    """From which length on a model costs more than at the shortest sources, and whether it costs more there already."""
     costs = (
         f"it costs {measured.costs[0]:+.2g} nats per target token over {attending} (95 % interval "
         f"{measured.low[0]:.2g} to {measured.high[0]:.2g}) at sources of about {measured.lengths[0]:.0f} tokens and "
         f"{measured.costs[-1]:+.2g} at those of about {measured.lengths[-1]:.0f}"
     )
+    costs_everywhere = measured.low[0] > 0
     rise = measured.onset
-    if rise is None or not rise.is_real:
-        return _without_a_rise(name, measured, costs)
-    if rise.from_the_shortest:
-        return (
-            f"The bottleneck of {name} begins at the shortest sources, of {rise.shortest:.0f} tokens, or below, and at "
-            f"most at {rise.high:.0f}: {costs}, {rise.slope:.2g} more with each token."
+    if rise is not None and rise.is_real:
+        shortest = ", the shortest that there are," if rise.from_the_shortest else ""
+        begins = f"sources of {rise.begins:.0f} tokens (95 % interval {rise.low:.0f}{shortest} to {rise.high:.0f})"
+        below = (
+            f" What it costs at the shortest already may be a part that begins below, or {name} has learnt less."
+            if costs_everywhere
+            else ""
         )
-    return (
-        f"The bottleneck of {name} begins at sources of {rise.begins:.0f} tokens (95 % interval {rise.low:.0f} to "
-        f"{rise.high:.0f}): {costs}, {rise.slope:.2g} more with each token beyond."
-    )
-
-
-def _without_a_rise(name: str, measured: Bottleneck, costs: str) -> str:
-    """Where a model costs more at the shortest sources already, and no more than that at longer ones, beyond chance."""
-    chance = "" if measured.onset is None else f" (p = {measured.onset.p_value:.2g})"
-    if measured.low[0] <= 0:
-        return f"No bottleneck of {name} is seen: {costs}, no rise beyond chance{chance}."
-    return (
-        f"If {name} has a bottleneck, it begins at the shortest sources or below: {costs}, no rise beyond chance"
-        f"{chance}. Or {name} has learnt less in itself, which these sources cannot tell."
-    )
+        return f"The bottleneck of {name} begins at {begins}: {costs}.{below}"
+    chance = "" if rise is None else f" (p = {rise.p_value:.2g})"
+    if costs_everywhere:
+        return (
+            f"If {name} has a bottleneck, it begins at the shortest sources or below: {costs}, no rise beyond chance"
+            f"{chance}. Or {name} has learnt less in itself, which these sources cannot tell."
+        )
+    return f"No bottleneck of {name} is seen: {costs}, no rise beyond chance{chance}."
 
 
 def _differences(measured: Sequence[Measured]) -> list[str]:

@@ -70,13 +70,13 @@ def _bottleneck(number: int, name: str, attending: str, costs: Bottleneck) -> Se
     )
     rules, rise = [], costs.onset
     if rise is not None and rise.is_real:
-        ends = sorted({costs.lengths[0], max(rise.begins, costs.lengths[0]), costs.lengths[-1]})
-        fitted = [(x, rise.level + rise.slope * max(x - rise.begins, 0.0)) for x in ends]
+        ends = sorted({costs.lengths[0], rise.begins, rise.ends, costs.lengths[-1]})
+        fitted = [(x, rise.at(x)) for x in ends if costs.lengths[0] <= x <= costs.lengths[-1]]
         lines.append(Line(name, fitted, number - 1, dashed=True, marks=False))
-        rules = [(rise.begins, f"rises from {rise.begins:.0f} tokens on")]
+        rules = [(rise.begins, f"begins: {rise.begins:.0f} ({rise.low:.0f} to {rise.high:.0f})")]
         about += (
-            f" Dashed: a line that is level up to {rise.begins:.0f} tokens (95 % interval {rise.low:.0f} to "
-            f"{rise.high:.0f}) and rises beyond, fitted to the single examples."
+            f" Dashed: a ramp that is fitted to the single examples; it begins at {rise.begins:.0f} tokens (95 % "
+            f"interval {rise.low:.0f} to {rise.high:.0f})."
         )
     x = x_axis(lines, "tokens of the source")
     y = y_axis(lines, "nats per target token", also=[0.0, *chain(*band)])
