@@ -188,9 +188,7 @@ def _regularise(run: Run) -> Cures:
     beside_layers = {"output.dropout", "output_dropout", "embedding.dropout", "input_dropout"} & names
     dropout = dict.fromkeys(sorted(beside_layers or {"model.dropout"} & names), 0.5)
     # A model of the single elements has less to remember examples by (Iyyer et al. 2015).
-    pooled: Cures = [
-        ("a model that does not read the order of the elements fits single examples less", "ffnn", {}, 1.0)
-    ]
+    pooled: Cures = [("a model that ignores the order of the elements fits single examples less", "ffnn", {}, 1.0)]
     return [
         *(pooled if isinstance(run.model, Classifier) else []),
         ("dropout holds back what fits single examples", model, dropout, 1.0),
