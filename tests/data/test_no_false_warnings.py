@@ -25,6 +25,7 @@ FILES: dict[str, Sequence[str]] = {
     "conll": ["tag/conll2000.train.txt.gz", "tag/conll2002.es.*.txt.gz"],
     "described": [],  # none of the files has texts beside vectors
     "conllu": ["tag/ud_ewt.*.conllu.gz"],
+    "documents": ["lm/moby_dick.txt"],
     "labelled": ["classify/*.tsv*", "series/*.ts", "image/digits.csv.gz"],
     "lines": ["lm/*.txt*"],
     "pairs": ["translate/*.tsv*", "g2p/*.tsv*", "morphology/*.tsv"],
