@@ -101,7 +101,7 @@ WORLDS: dict[str, World] = {
         lambda report: report["leader"].startswith("lstm") and _says(report, "Gates", "gates help"),
         "classify",
         ["rnn", "lstm:time_scale=100"],
-        250,
+        400,
         {
             f"{model}:{name}": value
             for model in ("rnn", "lstm")

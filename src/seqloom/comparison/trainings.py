@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from seqloom.comparison.spec import ComparisonSpec, assignments
 from seqloom.comparison.training_process import SECONDS_TO_SAVE, run_training
+from seqloom.errors import SeqloomError
 from seqloom.files import make_folder, writing
 from seqloom.models.fitted import FittedByPasses
 from seqloom.storage.folder import locked_folder
@@ -121,8 +122,12 @@ def train_once(spec: ComparisonSpec, settings: Settings, training: Training, qui
     """Trains a model, or resumes an interrupted training; does nothing if the training is finished."""
     run = training.folder
     if run.exists():
-        with locked_folder(run, wait_seconds=SECONDS_TO_SAVE):
-            pass  # a training whose comparison was killed saves its checkpoint and stops
+        try:
+            with locked_folder(run, wait_seconds=SECONDS_TO_SAVE):
+                pass  # a training whose comparison was killed saves its checkpoint and stops
+        except SeqloomError:
+            if run.exists():  # where it had saved nothing, it removed its folder
+                raise
     if training.is_finished:
         return
     resume = (run / "config.toml").exists()
