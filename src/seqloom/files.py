@@ -129,6 +129,8 @@ def reading(path: str | Path) -> Iterator[None]:
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise SeqloomError("the compressed file is broken", where=str(path), got=str(error)) from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise RequestError("a file's name is too long", where=str(path)) from None
         raise SeqloomError("the file could not be read", where=str(path), got=str(error)) from None
     except ValueError as error:
         raise _wrong_name(error, path) from None
@@ -265,6 +267,8 @@ def writing(path: Path) -> Iterator[None]:
             ) from None
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise RequestError("there is a file where a folder should be", where=str(path)) from None
+        if error.errno == errno.ENAMETOOLONG:
+            raise RequestError("a file's name is too long", where=str(path)) from None
         raise SeqloomError("the file could not be written", where=str(path), got=str(error)) from None
     except ValueError as error:
         raise _wrong_name(error, path) from None
