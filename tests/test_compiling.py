@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
+import pytest
 
 from seqloom.compiling import Array, compiled, inlined
 
@@ -46,3 +50,15 @@ def test_no_call_goes_to_the_copy_of_another_function() -> None:
         function(numbers, numbers)
         function.recompile()  # type: ignore[attr-defined]  # what is read from the cache cannot be looked into
         assert _replaceable(function) == []
+
+
+@pytest.mark.parametrize("content", [b"cseqloom.compiling\nMissing\n.", b"cseqloom.gone\nName\n.", b"", b"no"])
+def test_code_of_another_version_is_compiled_anew(content: bytes) -> None:
+    def half(number: float) -> float:
+        return number / 2
+
+    before = compiled(half)
+    assert before(3.0) == 1.5
+    (index,) = Path(before._cache.cache_path).glob(f"{before._cache._impl.filename_base}.nbi")  # type: ignore[attr-defined]
+    index.write_bytes(pickle.dumps(numba.__version__) + content)
+    assert compiled(half)(3.0) == 1.5

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import inspect
 import mmap
+import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,8 +17,10 @@ from llvmlite import ir
 from llvmlite.binding import Linkage
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.caching import IndexDataCacheFile
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
 Array = Any
@@ -53,14 +56,31 @@ class _Compiler(Compiler):
         return super().define_pipelines()  # type: ignore[no-untyped-call]
 
 
+class _Index(IndexDataCacheFile):
+    """The index of the machine code of a function on disk. One that cannot be read counts as empty: it is damaged, or
+    names a class that only another version of Seqloom has."""
+
+    def _load_index(self) -> dict[Any, Any]:
+        try:
+            entries: dict[Any, Any] = super()._load_index()  # type: ignore[no-untyped-call]
+        except (AttributeError, ImportError, EOFError, ValueError, pickle.UnpicklingError):
+            return {}
+        return entries
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiled for the types it is called with, kept on disk, and free of the interpreter's lock. Its machine code does
     not depend on what else the process has compiled or loaded."""
     options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", "pipeline_class": _Compiler}
     try:
-        return njit(cache=True, **options)(plain(function))
+        machine_code: Callable[..., Any] = njit(cache=True, **options)(plain(function))
     except RuntimeError:  # neither the package's folder nor the user's can be written: each process compiles anew
         return njit(**options)(plain(function))
+    if isinstance(machine_code, Dispatcher):
+        cache: Any = machine_code._cache  # type: ignore[attr-defined]
+        stamp = cache._impl.locator.get_source_stamp()
+        cache._cache_file = _Index(cache._cache_path, cache._impl.filename_base, stamp)  # type: ignore[no-untyped-call]
+    return machine_code
 
 
 def compiled_functions(
