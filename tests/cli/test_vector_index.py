@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,12 @@ from tests.support.command_line import CommandLine
 usearch = pytest.importorskip("usearch")
 
 
-def table(size: int = 3_000, seed: int = 1) -> seqloom.Vectors:
-    """Clusters of vectors, and one vector of zeros."""
+def table(size: int = 3_000, seed: int = 1, zeros: int = 7) -> seqloom.Vectors:
+    """Clusters of vectors; the vector `zeros` is zero."""
     generator = np.random.default_rng(seed)
     centres = generator.normal(size=(100, 16))
     matrix = (centres[generator.integers(100, size=size)] + generator.normal(size=(size, 16)) / 3).astype(np.float32)
-    matrix[7] = 0
+    matrix[zeros] = 0
     return seqloom.Vectors([f"w{number}" for number in range(size)], matrix)
 
 
@@ -63,10 +64,25 @@ def test_it_is_opened_again_and_only_for_these_vectors(tmp_path: Path) -> None:
         table().use_index(tmp_path / "notes")
 
 
+class Unrelated:
+    """A search that finds the first vectors, whatever they are."""
+
+    def search(self, units: np.ndarray[Any, Any], top: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        return np.tile(np.arange(top), (len(units), 1)), np.full(len(units), top)
+
+
+def test_its_recall_is_that_of_exact_neighbours(tmp_path: Path) -> None:
+    """Even if the vectors had another index before."""
+    vectors = table()
+    vectors.index = Unrelated()
+    assert vectors.use_index(tmp_path / "index").recall > 0.97
+
+
 def test_fewer_vectors_than_neighbours(tmp_path: Path) -> None:
     vectors = table(size=9)
     assert vectors.use_index(tmp_path / "index").recall == 1
     assert len(vectors.similar("w1", 20)) == 8
+    assert table(size=1, zeros=0).use_index(tmp_path / "single").recall == 1
 
 
 def test_the_command_says_what_it_finds(cli: CommandLine, tmp_path: Path) -> None:

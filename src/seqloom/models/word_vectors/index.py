@@ -23,7 +23,8 @@ _TOP = 10
 
 
 class IndexFacts(NamedTuple):
-    """`recall`: the share of the 10 exact nearest neighbours of `queries` random vectors that the index finds."""
+    """`recall`: the share of the 10 exact nearest neighbours of `queries` random vectors of the table, these vectors
+    themselves not counted, that the index finds."""
 
     vectors: int
     recall: float
@@ -34,8 +35,8 @@ class IndexFacts(NamedTuple):
 class VectorIndex:
     """Searches a memory-mapped index. What it finds is compared exactly with the vectors of the table."""
 
-    def __init__(self, folder: Path, facts: IndexFacts, index: Any) -> None:
-        self.folder, self.facts, self._index = folder, facts, index
+    def __init__(self, facts: IndexFacts, index: Any) -> None:
+        self.facts, self._index = facts, index
 
     def search(self, units: NDArray[np.float32], top: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The rows of about the nearest vectors, (queries, top), and how many there are of each query."""
@@ -61,7 +62,7 @@ def open_index(table: VectorTable, folder: Path) -> VectorIndex:
             hint="give a folder that does not exist, and the index is built there",
         )  # fmt: skip
     index = usearch.Index.restore(str(folder / _FILE), view=True)
-    return VectorIndex(folder, IndexFacts(*(facts[name] for name in IndexFacts._fields)), index)
+    return VectorIndex(IndexFacts(*(facts[name] for name in IndexFacts._fields)), index)
 
 
 def build_index(table: VectorTable, folder: Path) -> VectorIndex:
@@ -78,7 +79,7 @@ def build_index(table: VectorTable, folder: Path) -> VectorIndex:
     facts: dict[str, Any] = {"kind": _KIND, "fingerprint": _fingerprint(table)}
     with new_folder(folder, facts) as temporary:
         index.save(str(temporary / _FILE))
-        recall, queries = _recall(table, VectorIndex(folder, IndexFacts(len(table), 0, 0, 0), index))
+        recall, queries = _recall(table, VectorIndex(IndexFacts(len(table), 0, 0, 0), index))
         measured = IndexFacts(len(table), recall, queries, round(time.monotonic() - started, 1))
         facts |= measured._asdict()
     return open_index(table, folder)
@@ -86,11 +87,15 @@ def build_index(table: VectorTable, folder: Path) -> VectorIndex:
 
 def _recall(table: VectorTable, index: VectorIndex) -> tuple[float, int]:
     sample = np.sort(np.random.default_rng(1).choice(len(table), min(_SAMPLED, len(table)), replace=False))
-    queries, top = np.asarray(table.matrix[sample], np.float32), min(_TOP, len(table))
-    exact, _ = table.nearest(queries, top)
+    queries, top = np.asarray(table.matrix[sample], np.float32), min(_TOP + 1, len(table))
+    exact, _ = table.nearest(queries, top, most_words=len(table))  # without the index that the table may have
     approximate, _ = table.nearest(queries, top, search=index)
-    hits = sum(len(set(a) & set(b)) for a, b in zip(exact.tolist(), approximate.tolist(), strict=True))
-    return hits / (top * len(sample)), len(sample)
+    hits = num_neighbours = 0
+    for place, nearest_rows, found_rows in zip(sample.tolist(), exact.tolist(), approximate.tolist(), strict=True):
+        neighbours = [row for row in nearest_rows if row != place][:_TOP]
+        hits += len({*neighbours} & {*found_rows})
+        num_neighbours += len(neighbours)
+    return hits / num_neighbours if num_neighbours else 1.0, len(sample)
 
 
 def _fingerprint(table: VectorTable) -> str:

@@ -165,13 +165,9 @@ class VectorTable:
         places, counts = search.search(units, top)
         if (counts < top).any():
             return self.nearest(queries, top, most_words=len(self))
-        cosines = np.einsum("qd,qtd->qt", units, self.matrix[places] / self._lengths_of(places)[..., None])
+        cosines = np.einsum("qd,qtd->qt", units, _units(self.matrix[places]))
         order = np.argsort(-cosines, axis=1, kind="stable")
         return np.take_along_axis(places, order, 1), np.take_along_axis(cosines, order, 1).astype(np.float32)
-
-    def _lengths_of(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        lengths = np.linalg.norm(self.matrix[places], axis=-1)
-        return np.where(lengths == 0, 1, lengths).astype(np.float32)
 
     def units(self, first: int, last: int) -> NDArray[np.float32]:
         """(rows, dim): the vectors of some rows, scaled to length 1."""
@@ -215,5 +211,5 @@ class VectorTable:
 
 
 def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return (rows / np.where(lengths == 0, 1, lengths)).astype(np.float32)
