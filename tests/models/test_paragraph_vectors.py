@@ -11,6 +11,7 @@ import pytest
 from seqloom.config import build
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, SPECIALS
+from seqloom.errors import RequestError
 from seqloom.models.word_vectors.kinds import KINDS
 from seqloom.models.word_vectors.paragraphs import ParagraphVectors
 from seqloom.processors import set_num_threads
@@ -36,10 +37,10 @@ def documents(seed: int = 3, lines: int = DOCUMENTS) -> TokenFile:
     return TokenFile(ids, np.arange(lines + 1) * 31, 0, 0)
 
 
-def made(name: str, **own: Any) -> ParagraphVectors:
+def made(name: str, **settings: Any) -> ParagraphVectors:
     rate = 0.3 if name == "pv-dm" else 0.1
     values = {"dim": 10, "window": 2, "sample": 0, "learning_rate": rate, "inference_passes": 40}
-    values |= {key.replace("__", "."): value for key, value in own.items()}
+    values |= {key.replace("__", "."): value for key, value in settings.items()}
     model = KINDS[name](build(KINDS[name].settings, values))
     assert isinstance(model, ParagraphVectors)
     tokens = [*SPECIALS, *(f"word{word}" for word in range(2 * TOPIC_WORDS + COMMON_WORDS))]
@@ -48,8 +49,8 @@ def made(name: str, **own: Any) -> ParagraphVectors:
     return model
 
 
-def trained(name: str, epochs: int = 40, **own: Any) -> ParagraphVectors:
-    model = made(name, **own)
+def trained(name: str, epochs: int = 40, **settings: Any) -> ParagraphVectors:
+    model = made(name, **settings)
     for epoch in range(epochs):
         for step in range(model.num_steps()):
             model.step(epoch, step, epoch / epochs)
@@ -94,6 +95,11 @@ def test_words_are_trained_if_they_are_to_be(tmp_path: Path) -> None:
     opened = KINDS["pv-dbow"](model.config)
     opened.open(tmp_path)
     assert "vectors" not in opened.arrays
+
+
+def test_only_vectors_of_words_have_character_ngrams() -> None:
+    with pytest.raises(RequestError, match="changes nothing"):
+        made("pv-dbow", word_vectors=False, subwords__longest=4)
 
 
 @pytest.mark.parametrize("name", MODELS)

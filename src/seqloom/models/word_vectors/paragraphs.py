@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seqloom.config import needs
 from seqloom.data.documents import DocumentCodec, DocumentFile
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS
+from seqloom.errors import RequestError
 from seqloom.models.word_vectors.document_names import NAMES_FILE, read_names, write_names
 from seqloom.models.word_vectors.inference import infer
 from seqloom.models.word_vectors.model import Weights, WordVectors, zero_rows
@@ -41,6 +42,16 @@ class PVDBOWSettings(WordVectorSettings):
         json_schema_extra=needs(word_vectors=True),
     )  # fmt: skip
     inference_passes: int = _INFERENCE_PASSES
+
+    @model_validator(mode="after")
+    def _words_have_character_ngrams(self) -> PVDBOWSettings:
+        if self.subwords.longest and not self.word_vectors:
+            raise RequestError(
+                "the setting changes nothing", where="model.subwords.longest",
+                got=f"{self.subwords.longest} with model.word_vectors=False",
+                expected="also model.word_vectors=true: only vectors of words are composed of character n-grams",
+            )  # fmt: skip
+        return self
 
 
 class PVDMSettings(CBOWSettings):
