@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from seqloom.data.corpus import Recipe
+from seqloom.data.document_names import read_names, write_names
 from seqloom.data.phrases import PhraseCodec, PhraseSettings, phrase_recipe
 from seqloom.data.readers.documents import Document
 from seqloom.data.token_file import TokenFile, TokenFileWriter
 from seqloom.data.tokenizer import TokenizerSettings
-from seqloom.errors import SeqloomError
-from seqloom.files import writing
 
 _NAMES = "names.json"
 
@@ -30,8 +28,8 @@ class DocumentFile(TokenFile):
         return cls(ids.ids, ids.offsets, ids.num_bytes, ids.num_unknown, folder)
 
     def names(self) -> list[str]:
-        names: list[str] = json.loads((self.folder / _NAMES).read_text(encoding="utf-8"))
-        return names
+        """Those of the documents, in the order of the lines."""
+        return read_names(self.folder / _NAMES)
 
 
 class _DocumentWriter:
@@ -46,8 +44,7 @@ class _DocumentWriter:
 
     def finish(self) -> None:
         self._texts.finish()
-        with writing(self._folder):
-            (self._folder / _NAMES).write_text(json.dumps(self._names, ensure_ascii=False), encoding="utf-8")
+        write_names(self._folder / _NAMES, self._names)
 
     def discard(self) -> None:
         self._texts.discard()
@@ -72,8 +69,7 @@ def document_recipe(
 
     def learn(documents: Callable[[], Iterable[Document]], where: str) -> DocumentCodec:
         codec = texts.learn(lambda: (document.text for document in documents()), where)
-        if not isinstance(codec, PhraseCodec):
-            raise SeqloomError("documents need a codec of words", where=where)
+        assert isinstance(codec, PhraseCodec)
         return DocumentCodec(codec.tokenizer, codec.phrases)
 
     return Recipe(

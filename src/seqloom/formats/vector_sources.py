@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.config import read_toml
+from seqloom.data.document_names import NAMES_FILE, read_names
 from seqloom.data.text_codec import TextCodec, load_tokenizer
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.data.word_vocabularies import Spelling
@@ -17,7 +18,6 @@ from seqloom.files import STANDARD_INPUT, reading
 from seqloom.formats.fasttext import fasttext_dim, is_fasttext, read_fasttext
 from seqloom.formats.vector_rows import ALL, Selection
 from seqloom.formats.word2vec import read_binary, read_text
-from seqloom.models.word_vectors.document_names import NAMES_FILE, read_names
 from seqloom.models.word_vectors.subwords import SubwordSettings
 from seqloom.models.word_vectors.table import NGramVectors, VectorTable
 from seqloom.storage.arrays import map_arrays

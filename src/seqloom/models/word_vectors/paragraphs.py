@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from seqloom.config import needs
+from seqloom.data.document_names import NAMES_FILE, read_names, write_names
 from seqloom.data.documents import DocumentCodec, DocumentFile
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.errors import RequestError
-from seqloom.models.word_vectors.document_names import NAMES_FILE, read_names, write_names
 from seqloom.models.word_vectors.inference import infer
 from seqloom.models.word_vectors.model import Weights, WordVectors, zero_rows
 from seqloom.models.word_vectors.sampling import Sampler

@@ -1,4 +1,4 @@
-"""The names of the documents of a run of paragraph vectors, in the order of their vectors."""
+"""The names of documents as a file, in the order of their texts and of their vectors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from seqloom.errors import SeqloomError
 from seqloom.files import reading, write_atomic
 
 NAMES_FILE = "documents.json"
+"""The names in the folder of a run."""
 
 
 def write_names(path: Path, names: Sequence[str]) -> None:
@@ -17,7 +18,7 @@ def write_names(path: Path, names: Sequence[str]) -> None:
 
 
 def read_names(path: Path) -> list[str]:
-    """The names of the documents of a run. Raises SeqloomError if the file is damaged."""
+    """Raises SeqloomError if the file is damaged."""
     try:
         with reading(path):
             names = json.loads(path.read_text(encoding="utf-8"))
