@@ -95,6 +95,7 @@ def test_words_are_trained_if_they_are_to_be(tmp_path: Path) -> None:
     opened = KINDS["pv-dbow"](model.config)
     opened.open(tmp_path)
     assert "vectors" not in opened.arrays
+    assert opened.num_parameters() == model.num_parameters()
 
 
 def test_only_vectors_of_words_have_character_ngrams() -> None:
@@ -126,6 +127,7 @@ def test_what_is_saved_is_what_was_trained(name: str, way: str, tmp_path: Path) 
     opened.open(tmp_path)
     assert opened.names == model.names
     np.testing.assert_array_equal(opened.documents(), model.documents())
+    assert opened.num_parameters() == model.num_parameters()
     new = documents(seed=4)
     np.testing.assert_allclose(
         opened.infer(new.ids, new.offsets), model.infer(new.ids, new.offsets), rtol=1e-4, atol=1e-5

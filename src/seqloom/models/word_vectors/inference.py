@@ -27,6 +27,7 @@ def infer(
     first: int,
     last: int,
     network: Any,
+    dim: int,
     vectors: Array,
     passes: int,
     rate: float,
@@ -47,9 +48,9 @@ def infer(
         state = seed_state(1, np.int64(seed >> np.uint64(2)))
         for j in range(stride):
             vectors[at + j] = np.float32(0)
-        for j in range(network.dim):
+        for j in range(dim):
             state = next_state(state)
-            vectors[at + j] = np.float32((random_below(random_bits(state), 1 << 24) / (1 << 24) - 0.5) / network.dim)
+            vectors[at + j] = np.float32((random_below(random_bits(state), 1 << 24) / (1 << 24) - 0.5) / dim)
         for number in range(passes):
             step = rate - (rate - last_rate) * number / passes
             state = _read(ids, begin, middle, network, most, vectors, at, np.float32(step), state)[2]
@@ -64,7 +65,7 @@ def _read(
 ) -> Any:
     """One pass over `ids[begin:end]`, which changes the vector that begins at `at`; a window has `most` outputs at
     most. Returns the summed loss, the number of windows and the new state of the random numbers."""
-    words_in, outputs, stride, _, sampler, tree, window, negatives, is_cbow, average_gradient = network
+    inputs, outputs, stride, _, sampler, tree, window, negatives, is_cbow, average_gradient, _ = network
     keep_prob, alias_prob, alias = sampler
     blocks = (most + TOGETHER - 1) // TOGETHER
     outputs_at, signs = np.zeros(blocks * TOGETHER, np.int64), np.zeros(blocks * 8, np.float32)
@@ -88,7 +89,7 @@ def _read(
         gradient[:] = np.float32(0)
         add_row(hidden, 0, vectors, at, share, stride)
         for c in range(count):
-            add_row(hidden, 0, words_in, context[c] * stride, share, stride)
+            add_row(hidden, 0, inputs, context[c] * stride, share, stride)
         if is_full(tally, 1, most):
             total += settled(tally)
         for block in range((num_outputs + TOGETHER - 1) // TOGETHER):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,14 @@ from seqloom.models.word_vectors.sampling import Sampler, make_sampler
 from seqloom.models.word_vectors.settings import CBOWSettings, WordVectorSettings
 from seqloom.models.word_vectors.subwords import NO_SUBWORDS, with_rows_of_documents, word_rows
 from seqloom.models.word_vectors.tree import NO_TREE, huffman_tree
+from seqloom.models.word_vectors.weights import (
+    Weights,
+    composed_vectors,
+    own_rows,
+    padded_rows,
+    random_rows,
+    zero_rows,
+)
 from seqloom.processors import num_threads, run_all
 from seqloom.storage.arrays import copy_into, map_arrays, write_arrays
 
@@ -29,14 +37,6 @@ _HELD_OUT_TOKENS = 1 << 16
 _SLICES = 8
 """Held-out text is measured in this many slices for any number of threads, so that the sums do not depend on it."""
 _HELD_OUT_SEED = 1
-_CACHE_LINE, _ROWS_AT_ONCE = 16, 1 << 10
-
-
-class Weights(NamedTuple):
-    """Flat rows of `stride` numbers; see `Network`."""
-
-    inputs: NDArray[np.float32]
-    outputs: NDArray[np.float32]
 
 
 class WordVectors(FittedByPasses):
@@ -72,12 +72,7 @@ class WordVectors(FittedByPasses):
         rows = self._first_document_row() + (train.num_lines if self.has_documents else 0)
         if self.has_documents:
             self._word_rows = with_rows_of_documents(self._word_rows, self._first_document_row(), rows)
-        inputs = zero_rows(rows, self.stride)
-        generator = np.random.default_rng(seed)
-        words = inputs.reshape(rows, self.stride)[:, : settings.dim]
-        for first in range(len(SPECIALS), rows, _ROWS_AT_ONCE):
-            block = words[first : first + _ROWS_AT_ONCE]
-            block[:] = (generator.random(block.shape, dtype=np.float32) - np.float32(0.5)) / np.float32(settings.dim)
+        inputs = random_rows(rows, self.stride, settings.dim, seed)
         self._weights = Weights(inputs, zero_rows(len(tokens), self.stride))
         # A step past the end of the text trains nothing, but compiles the loops before the outputs take memory.
         self.step(0, self.num_steps(), 0.0)
@@ -106,7 +101,7 @@ class WordVectors(FittedByPasses):
         if len(ngrams):
             ngrams[:] = arrays["ngrams"]
         if self.has_words:
-            inputs[:old] = self._own_rows(arrays["vectors"], inputs)
+            inputs[:old] = own_rows(arrays["vectors"], inputs, self._word_rows)
         tree = huffman_tree(np.array(arrays["counts"])) if self._tree is not NO_TREE else NO_TREE
         counts = self.counts.copy()
         counts[:old] += arrays["counts"]
@@ -116,19 +111,6 @@ class WordVectors(FittedByPasses):
             return f"{taken}; not the weights of the Huffman tree"
         outputs[:old] = arrays["outputs"]
         return taken
-
-    def _own_rows(self, vectors: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The own row of each word with these vectors, which are means of it and of the rows of its n-grams."""
-        if not len(self._word_rows.rows):
-            return vectors
-        starts, numbers = self._word_rows
-        rows = np.empty_like(vectors)
-        for word in range(len(rows)):
-            others = numbers[starts[word] : starts[word + 1]]
-            others = others[others != word]
-            sums = vectors[word].astype(np.float64) * (len(others) + 1)
-            rows[word] = sums - inputs[others].sum(0, dtype=np.float64)
-        return rows
 
     def begin_again(self, folder: Path) -> None:
         """The counts are those of all texts so far."""
@@ -213,13 +195,7 @@ class WordVectors(FittedByPasses):
         if self._weights is None:
             return self.arrays["vectors"]
         rows = self._weights.inputs.reshape(-1, self.stride)[:, : self.config.dim]
-        if not len(self._word_rows.rows):
-            return rows[: len(self.counts)]
-        starts, numbers = self._word_rows
-        vectors = np.empty((len(self.counts), rows.shape[1]), np.float32)
-        for word in range(len(vectors)):
-            vectors[word] = rows[numbers[starts[word] : starts[word + 1]]].mean(0)
-        return vectors
+        return composed_vectors(rows, self._word_rows, len(self.counts))
 
     def save(self, folder: Path) -> None:
         arrays = dict(self.arrays)  # of an opened model
@@ -265,25 +241,15 @@ class WordVectors(FittedByPasses):
         if self._weights is None:
             nothing = np.zeros((0, self.config.dim), np.float32)
             vectors, outputs = self.arrays.get("vectors", nothing), self.arrays["outputs"]
-            self._weights = Weights(self._padded(vectors), self._padded(outputs))
-
-    def _padded(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        if rows.shape[1] == self.stride:
-            return rows.reshape(-1)
-        flat = zero_rows(len(rows), self.stride)
-        flat.reshape(len(rows), self.stride)[:, : rows.shape[1]] = rows
-        return flat
+            self._weights = Weights(padded_rows(vectors, self.stride), padded_rows(outputs, self.stride))
 
     @property
     def vocab_size(self) -> int:
         return len(self.counts)
 
     def num_parameters(self) -> int:
-        """The number of weights of the vectors, the outputs and the character n-grams."""
-        if self.arrays:
-            return sum(array.size for name, array in self.arrays.items() if name != "counts")
-        assert self._weights is not None
-        return sum(len(rows) // self.stride * self.config.dim for rows in self._weights)
+        """The number of weights of the vectors, the outputs and the character n-grams, as far as they are saved."""
+        return self.config.dim * sum(self._saved_rows(len(self.counts)).values())
 
     def state(self) -> dict[str, NDArray[Any]]:
         assert self._weights is not None
@@ -311,13 +277,6 @@ class CBOW(WordVectors):
     source = "Mikolov et al. 2013"
     settings = CBOWSettings
     is_cbow = True
-
-
-def zero_rows(rows: int, stride: int) -> NDArray[np.float32]:
-    """A flat array of zeros, aligned to a cache line."""
-    buffer = np.zeros(rows * stride + _CACHE_LINE, np.float32)
-    first = -(buffer.ctypes.data // 4) % _CACHE_LINE
-    return buffer[first : first + rows * stride]
 
 
 def _fingerprint(ids: NDArray[Any]) -> int:

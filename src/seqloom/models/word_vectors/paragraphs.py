@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -18,10 +18,11 @@ from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.errors import RequestError
 from seqloom.models.word_vectors.inference import infer
-from seqloom.models.word_vectors.model import Weights, WordVectors, zero_rows
-from seqloom.models.word_vectors.sampling import Sampler
+from seqloom.models.word_vectors.model import WordVectors
+from seqloom.models.word_vectors.network import Network
 from seqloom.models.word_vectors.settings import CBOWSettings, WordVectorSettings
-from seqloom.models.word_vectors.tree import Tree
+from seqloom.models.word_vectors.subwords import NO_SUBWORDS
+from seqloom.models.word_vectors.weights import Weights, padded_rows, zero_rows
 from seqloom.processors import num_threads, run_all
 
 _INFERENCE_PASSES = Field(
@@ -56,21 +57,6 @@ class PVDBOWSettings(WordVectorSettings):
 
 class PVDMSettings(CBOWSettings):
     inference_passes: int = _INFERENCE_PASSES
-
-
-class _Reader(NamedTuple):
-    """A `Network` of vectors that do not change, with the dimension of the vectors."""
-
-    words: NDArray[np.float32]
-    outputs: NDArray[np.float32]
-    stride: int
-    dim: int
-    sampler: Sampler
-    tree: Tree
-    window: int
-    negatives: int
-    is_cbow: bool
-    average_gradient: bool
 
 
 class ParagraphVectors(WordVectors):
@@ -124,7 +110,7 @@ class ParagraphVectors(WordVectors):
 
         def work(part: int) -> tuple[float, int]:
             return infer(
-                np.asarray(ids), offsets, middles, bounds[part], bounds[part + 1], network, vectors,
+                np.asarray(ids), offsets, middles, bounds[part], bounds[part + 1], network, settings.dim, vectors,
                 settings.inference_passes, settings.learning_rate, settings.last_learning_rate,
             )  # fmt: skip
 
@@ -132,19 +118,16 @@ class ParagraphVectors(WordVectors):
         rows = vectors.reshape(lines, self.stride)[:, : settings.dim]
         return rows, sum((nats for nats, _ in losses), 0.0), sum(windows for _, windows in losses)
 
-    def _reader(self) -> _Reader:
-        network = self._network()
+    def _reader(self) -> Network:
+        """The network whose inputs are the vectors of words, which do not change."""
         words = self._word_inputs() if self.is_cbow else np.zeros(0, np.float32)
-        return _Reader(
-            words, network.outputs, self.stride, self.config.dim, network.sampler, network.tree, self.config.window,
-            network.negatives, self.is_cbow, network.average_gradient,
-        )  # fmt: skip
+        return self._network()._replace(inputs=words, word_rows=NO_SUBWORDS)
 
     def _word_inputs(self) -> NDArray[np.float32]:
         """The vectors of words as flat rows of `stride` numbers."""
         assert self._weights is not None
         if len(self._word_rows.rows):
-            return self._padded(self.vectors())
+            return padded_rows(self.vectors(), self.stride)
         return self._weights.inputs
 
     def _saved_arrays(self, weights: Weights) -> dict[str, NDArray[Any]]:
@@ -169,10 +152,11 @@ class PVDBOW(ParagraphVectors):
     description = "Paragraph vectors, distributed bag of words: a document predicts its words."
     source = "Le and Mikolov 2014"
     settings = PVDBOWSettings
+    config: PVDBOWSettings
 
     @property
     def has_words(self) -> bool:  # type: ignore[override]
-        return bool(getattr(self.config, "word_vectors", False))
+        return self.config.word_vectors
 
     def _window(self) -> int:
         return self.config.window if self.has_words else 0
