@@ -8,9 +8,9 @@ from typing import NamedTuple
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import TEXT_NAMES
 from seqloom.data.readers.lines import lines
-from seqloom.data.tables.columns import Role, cell_text, parse_columns, reads_as_table, select
+from seqloom.data.tables.columns import Role, located_texts_of, parse_columns, reads_as_table
 from seqloom.data.tables.formats import open_table
-from seqloom.errors import SeqloomError, warn
+from seqloom.errors import SeqloomError
 
 _NAME_LENGTH = 80
 _NAMES = frozenset({"name", "id", "key", "file", "path", "title", "url"})
@@ -35,21 +35,13 @@ def documents(path: str, columns: str = "") -> Iterator[Document]:
     if not reads_as_table(path, columns_by_role, ROLES):
         yield from (Document(text[:_NAME_LENGTH], text) for text in lines(path))
         return
-    places, rows = select(open_table(path), columns_by_role, ROLES)
     names: set[str] = set()
-    skipped, first_skipped = 0, ""
-    for row in rows:
-        text = cell_text(row, places["text"])
-        if not text:
-            skipped, first_skipped = skipped + 1, first_skipped or row.where
-            continue
-        name = cell_text(row, places["name"]) if "name" in places else ""
+    for where, texts in located_texts_of(open_table(path), columns_by_role, ROLES):
+        text, name = texts["text"], texts.get("name", "")
         if name in names:
             raise SeqloomError(
-                "two documents have the same name", where=row.where, got=name, expected="a name for each document"
+                "two documents have the same name", where=where, got=name, expected="a name for each document"
             )
         if name:
             names.add(name)
         yield Document(name or text[:_NAME_LENGTH], text)
-    if skipped:
-        warn(f"{skipped:,} row{' is' if skipped == 1 else 's are'} skipped: the text is empty", where=first_skipped)

@@ -181,8 +181,15 @@ def column_place(role: str, column: str, names: Sequence[str], width: int, where
 def texts_of(
     table: Table, columns: Mapping[str, str], roles: Sequence[Role], keeps_empty: bool = False
 ) -> Iterator[dict[str, str]]:
-    """Yields the text of each role in each row, on one line. Rows in which a required text is empty are skipped, with
-    one warning, unless `keeps_empty`."""
+    """Yields the text of each role in each row: see `located_texts_of`."""
+    return (texts for _, texts in located_texts_of(table, columns, roles, keeps_empty))
+
+
+def located_texts_of(
+    table: Table, columns: Mapping[str, str], roles: Sequence[Role], keeps_empty: bool = False
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yields the file and line of each row, and the text of each role in it, on one line. Rows in which a required text
+    is empty are skipped, with one warning, unless `keeps_empty`."""
     places, rows = select(table, columns, roles)
     needed = {role.name for role in roles if not role.is_optional and not role.may_be_empty}
     skipped, first_skipped, role_skipped = 0, "", ""
@@ -190,7 +197,7 @@ def texts_of(
         texts = {name: cell_text(row, place, _role(roles, name).joined) for name, place in places.items()}
         empty = next((name for name, text in texts.items() if not text and name in needed), None)
         if empty is None or keeps_empty:
-            yield texts
+            yield row.where, texts
             continue
         skipped, first_skipped, role_skipped = skipped + 1, first_skipped or row.where, role_skipped or empty
     if skipped:
