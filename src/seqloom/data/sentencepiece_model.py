@@ -5,8 +5,6 @@ A model file is a protocol buffer. The few fields that encoding needs are read h
 
 from __future__ import annotations
 
-import base64
-import json
 import struct
 from collections import defaultdict
 from collections.abc import Iterator
@@ -82,6 +80,8 @@ def convert_sentencepiece(model: SentencePieceModel) -> str:
     pieces = [piece for piece in model.pieces if piece.kind in (_NORMAL, _USER_DEFINED, _BYTE)]
     inner = tokenizers.Tokenizer((_unigram if model.model_type == _UNIGRAM else _bpe)(unknown, pieces, model))
     steps: list[Any] = []
+    if model.precompiled_charsmap:
+        steps.append(normalizers.Precompiled(model.precompiled_charsmap))
     if model.remove_extra_whitespaces:
         steps += [normalizers.Strip(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")]
     steps += [normalizers.Prepend(_SPACE)] if model.add_dummy_prefix else []
@@ -91,11 +91,8 @@ def convert_sentencepiece(model: SentencePieceModel) -> str:
     decoder = [decoders.Replace(_SPACE, " "), *([decoders.ByteFallback()] if model.byte_fallback else [])]
     strip = [decoders.Strip(" ", 1, 0)] if model.add_dummy_prefix else []
     inner.decoder = decoders.Sequence([*decoder, decoders.Fuse(), *strip])
-    description = json.loads(inner.to_str())
-    if model.precompiled_charsmap:
-        charsmap = base64.b64encode(model.precompiled_charsmap).decode()
-        description["normalizer"]["normalizers"].insert(0, {"type": "Precompiled", "precompiled_charsmap": charsmap})
-    return json.dumps(description)
+    text: str = inner.to_str()
+    return text
 
 
 def _unigram(unknown: Piece, pieces: list[Piece], model: SentencePieceModel) -> models.Model:
