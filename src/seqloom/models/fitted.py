@@ -50,6 +50,10 @@ class FittedInOnePass(Fitted):
         """
 
 
+class FittedSettings(Settings):
+    """The settings of a task whose model is fitted, without those of gradient training."""
+
+
 class PassSettings(Settings):
     """When the training of a model that is fitted by passes stops and saves its state."""
 

@@ -14,12 +14,12 @@ from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Replay, Sources, p
 from seqloom.data.growth import form_of
 from seqloom.data.input_source import content_hash
 from seqloom.errors import RequestError, warn
-from seqloom.models.fitted import FittedInOnePass
+from seqloom.models.fitted import FittedInOnePass, FittedSettings
 from seqloom.run.plan import Ancestor, Plan, make_settings, settings_type
 from seqloom.runtime import cache_folder
 from seqloom.storage.arrays import map_arrays
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import FitsWithoutGradients, FittedSettings
+from seqloom.tasks.capabilities import FitsWithoutGradients
 from seqloom.training.checkpoint_folder import current_checkpoint
 from seqloom.training.trainer import Initial, Trainer
 

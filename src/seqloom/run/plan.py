@@ -19,9 +19,9 @@ from seqloom.data.tables.columns import columns_text
 from seqloom.errors import RequestError, unknown_name
 from seqloom.files import make_folder, reading, writing
 from seqloom.formats.vector_sources import dim_of
-from seqloom.models.fitted import PARTS, FittedByPasses, FittedInOnePass
+from seqloom.models.fitted import PARTS, FittedByPasses, FittedInOnePass, FittedSettings
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import FitsWithoutGradients, FittedSettings
+from seqloom.tasks.capabilities import FitsWithoutGradients
 from seqloom.tasks.task import PresetByData, Task
 from seqloom.training.budget import Budget
 from seqloom.training.settings import TrainingSettings

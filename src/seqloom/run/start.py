@@ -15,6 +15,7 @@ from seqloom.data.input_source import DataSource, path_of, paths_of, rereadable
 from seqloom.data.splits import NEWEST_RULE
 from seqloom.errors import RequestError
 from seqloom.memory import MemoryPeak, within_memory
+from seqloom.models.fitted import FittedSettings
 from seqloom.processors import ProcessorShare, num_threads
 from seqloom.run.plan import (
     Plan,
@@ -29,7 +30,6 @@ from seqloom.run.summary import summarise
 from seqloom.runtime import Runtime, cache_folder
 from seqloom.storage.folder import locked_folder, locked_new_folder
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import FittedSettings
 from seqloom.training.budget import Budget
 from seqloom.training.loop import StopOnSignal, TrainingLoop
 from seqloom.training.reports import Display, LiveFile, Silent, Terminal, Together

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.config import Settings
 from seqloom.errors import unknown_name
 from seqloom.models.fitted import Fitted
 
@@ -66,10 +65,6 @@ class ReportsLoss(Protocol):
     """Has a metric that is the loss of its training on other data, so that the two can be compared."""
 
     loss_metric: LossMetric
-
-
-class FittedSettings(Settings):
-    """The settings of a fitted model, which has no settings of gradient training."""
 
 
 @runtime_checkable

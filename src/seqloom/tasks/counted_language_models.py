@@ -20,9 +20,9 @@ from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import RequestError
 from seqloom.models.counted import CountBased
 from seqloom.models.data_sizes import check_data_sizes
+from seqloom.models.fitted import FittedSettings
 from seqloom.models.mixture import Mixture, MixtureSettings, Mode, Part
 from seqloom.models.ngram.model import NgramModel
-from seqloom.tasks.capabilities import FittedSettings
 
 COUNTED: dict[str, type[NgramModel] | type[Mixture]] = {"mix": Mixture, "ngram": NgramModel}
 

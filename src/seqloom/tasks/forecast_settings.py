@@ -6,7 +6,7 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.series.recipe import SeriesSettings
-from seqloom.tasks.capabilities import FittedSettings
+from seqloom.models.fitted import FittedSettings
 
 
 class ForecastSettings(Settings):

@@ -15,10 +15,10 @@ from seqloom.models.attentional_transcriber import (
     attentional_settings,
     transcriber_architectures,
 )
+from seqloom.models.fitted import FittedSettings
 from seqloom.models.transcriber import TranscriberSettings
 from seqloom.models.utterance_svm import SvmSettings
 from seqloom.nn.layer import Family, layers
-from seqloom.tasks.capabilities import FittedSettings
 
 
 class DataSettings(Settings):

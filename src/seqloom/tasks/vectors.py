@@ -21,15 +21,14 @@ from seqloom.data.tables.columns import ColumnChoice, columns_field, columns_tex
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import SPECIALS, TokenizerSettings
 from seqloom.errors import RequestError, unknown_name
-from seqloom.models.fitted import PassSettings
+from seqloom.models.fitted import FittedSettings, PassSettings
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.models.word_vectors.kinds import KINDS
 from seqloom.models.word_vectors.model import WordVectors
-from seqloom.models.word_vectors.paragraphs import ParagraphVectors
 from seqloom.models.word_vectors.settings import WordVectorSettings
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import FittedSettings, LossMetric, Trained
+from seqloom.tasks.capabilities import LossMetric, Trained
 from seqloom.tasks.task import Score
 
 
@@ -119,7 +118,7 @@ class VectorsTask:
             raise RequestError("there is no layer over these vectors", where="pooling", got=pooling, expected=_POOLINGS)
         model, codec = trained.model, trained.codec
         encoded = codec.tokenizer.encode_lines(codec.joined(inputs))
-        if isinstance(model, ParagraphVectors) and pooling == AUTO:
+        if model.has_documents and pooling == AUTO:
             yield from model.infer(encoded.ids, encoded.offsets)
             return
         if not model.has_words:
