@@ -58,7 +58,7 @@ class Batch(NamedTuple):
         return self.inputs.shape[0]
 
     @property
-    def read(self) -> tuple[Tensor, Tensor | None]:
+    def source_or_inputs(self) -> tuple[Tensor, Tensor | None]:
         """The source and its lengths, or the inputs and theirs where there is no source."""
         return (self.inputs, self.lengths) if self.source is None else (self.source, self.source_lengths)
 

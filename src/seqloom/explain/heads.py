@@ -70,7 +70,7 @@ def watch(task: Task, trained: Trained, data: Any, most: int = 4) -> list[Trace]
 
 def _length(batch: Batch) -> int:
     """Of the last row, as far as the layer went along it."""
-    rows, lengths = batch.read
+    rows, lengths = batch.source_or_inputs
     return rows.shape[1] if lengths is None else int(lengths[-1])
 
 

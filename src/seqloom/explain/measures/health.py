@@ -152,9 +152,9 @@ def probe_gradients(run: Run, data: Any) -> ProbeBatches:
                 loss, _ = task.loss(network, batch, None)
                 gradients = torch.autograd.grad(loss.sum / loss.count.clamp(min=1), parameters, allow_unused=True)
             noise.count(gradients, int(loss.count))
-            read, lengths = batch.read
-            elements += read.shape[0] * read.shape[1]
-            padded += 0 if lengths is None else int((read.shape[1] - lengths).sum())
+            rows, lengths = batch.source_or_inputs
+            elements += rows.shape[0] * rows.shape[1]
+            padded += 0 if lengths is None else int((rows.shape[1] - lengths).sum())
     finally:
         network.eval()
     norms = [math.sqrt(square) for square in noise.square_norms]
