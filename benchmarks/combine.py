@@ -1,5 +1,5 @@
-"""Claims: an ensemble of three translators is at least 1 BLEU better than one training of the same length, and so is
-one whose weights are averaged during training; required words stand in every translation, at no loss.
+"""Question: how much BLEU do an ensemble of three translators, weights that are averaged during training, and both
+together gain over one training of the same length? And do required words stand in every translation, at what loss?
 
 English to German (Multi30k). Three plain trainings differ in their seed, and so do three with `training.average`; each
 has the same number of updates. 5 % of the training pairs are held out to choose the weights; BLEU is that of the

@@ -1,4 +1,5 @@
-"""Claim: PV-DBOW and PV-DM train at 1.5 times the words per second of gensim, and their vectors are as good.
+"""Claim: PV-DBOW and PV-DM train at 1.5 times the words per second of gensim, and a classifier of their vectors is at
+most 2 points less accurate.
 
 IMDB's training reviews without labels (lowercased; letters, digits and apostrophes) are the documents. Both programs
 learn them with the same settings (dimension 100, window 5, 5 negative samples, sample 1e-3, min count 5) in turns, each

@@ -159,7 +159,8 @@ def has_effect(kind: type[Settings], name: str) -> bool:
 
 
 def check_effects(settings: Settings, names: Iterable[str]) -> None:
-    """Raises RequestError for the first of these settings that changes nothing, because of another one."""
+    """Raises RequestError for the first of these settings that changes nothing: because of another one, or because the
+    model does not use it."""
     groups, values = leaves(type(settings)), flatten(settings)
     for name in names:
         group, _, last = name.rpartition(".")

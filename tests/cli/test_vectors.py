@@ -213,9 +213,9 @@ def test_documents_are_found(cli: CommandLine, documents_run: Path, tmp_path: Pa
     royal = next(name for name in names if name.startswith("royal"))
     status, output, errors = cli("vectors", documents_run, "similar", royal, "--documents", "--top", 3, "--json")
     assert status == 0, errors
-    found = [row["word"] for row in json.loads(output)]
-    assert all(name.startswith("royal") for name in found)
-    assert royal not in found
+    similar = [row["word"] for row in json.loads(output)]
+    assert all(name.startswith("royal") for name in similar)
+    assert royal not in similar
     text = "ship whale sailor harpoon wave captain ship whale sailor"
     status, output, errors = cli("vectors", documents_run, "similar", text, "--documents", "--top", 3)
     assert status == 0, errors

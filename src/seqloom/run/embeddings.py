@@ -1,4 +1,4 @@
-"""Word vectors of any run or file: nearest neighbours, analogies, evaluation, saving."""
+"""Vectors of words of any run or file, and of documents: nearest neighbours, analogies, evaluation, saving."""
 
 from __future__ import annotations
 
