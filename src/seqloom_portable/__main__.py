@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.8, help="generate: 0 takes the most probable token")
     parser.add_argument("--seed", type=int, default=1, help="generate: the same seed generates the same text")
     parser.add_argument(
-        "--beam-size", type=int, help="predict with a translator or describer: hypotheses for each line"
+        "--beam-size", type=int, help="predict with a translator, describer or transcriber: hypotheses of the beam"
     )
     parser.add_argument("--horizon", type=int, help="forecast: steps ahead; without it, as in training")
     parser.add_argument("--threads", type=int, default=1)
@@ -78,8 +78,10 @@ def _answers(model: Any, options: argparse.Namespace) -> Iterator[str]:
 def _search_options(model: Any, beam_size: int | None) -> dict[str, int]:
     if beam_size is None:
         return {}
-    if not hasattr(model, "search"):
-        raise PortableError(f"--beam-size is for translators and describers; the model is a {type(model).__name__}")
+    if not getattr(model, "has_beam", False):
+        raise PortableError(
+            f"--beam-size is for translators, describers and transcribers; the model is a {type(model).__name__}"
+        )
     return {"beam_size": beam_size}
 
 

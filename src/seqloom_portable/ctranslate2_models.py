@@ -25,7 +25,7 @@ def _library() -> Any:
 class CTranslate2Translator:
     """Searches as CTranslate2 does; its rule for ending a beam search differs from Seqloom's."""
 
-    scores_pairs = True
+    scores_pairs = has_beam = True
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder, self.settings = folder, folder.manifest["decoding"]

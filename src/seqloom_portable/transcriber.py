@@ -49,6 +49,8 @@ class SoundFeatures(NamedTuple):
 class Transcriber:
     """`rate`: samples per second that the model reads; other sound is resampled."""
 
+    has_beam = True
+
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder, self.settings = folder, folder.manifest["decoding"]
         self._engine = folder.engine("model", threads)
@@ -76,9 +78,10 @@ class Transcriber:
         """Yields the transcripts of each recording, the best first, with the times of words. A recording is the path of
         a file, samples (samples,) at the rate of the model, or samples and their rate. `beam_size`: 1 is greedy,
         without a language model; None is that of the run."""
-        width = max(self.settings["beam_size"] if beam_size is None else beam_size, n_best)
+        width = self.settings["beam_size"] if beam_size is None else beam_size
         if min(width, n_best) < 1:
-            raise PortableError("beam_size and n_best are 1 or more")
+            raise PortableError(f"beam_size and n_best are 1 or more, not {width} and {n_best}")
+        width = max(width, n_best)
         fusion = None if width == 1 else self._fusion
         pause = self.settings["pause_seconds"]
         decoder = CtcDecoder(self.tokenizer, self.features.step_seconds, width, n_best, fusion, pause)

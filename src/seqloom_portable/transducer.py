@@ -39,6 +39,8 @@ class Translation(NamedTuple):
 class Transducer:
     """`settings` of the search, as the run was trained with."""
 
+    has_beam = True
+
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder, self.threads = folder, threads
         self.settings: dict[str, Any] = folder.manifest["decoding"]

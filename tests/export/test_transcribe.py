@@ -106,7 +106,12 @@ def test_long_recordings_are_read_in_pieces(tmp_path: Path) -> None:
 
 def test_files_are_named_line_by_line(folder: Path, tmp_path: Path, portable_command: CommandLine) -> None:
     names = [str(write_wav(tmp_path / f"{word}.wav", spoken(word))) for word in ("low", "high")]
-    assert portable_command(folder, "predict", standard_input="\n".join(names)).output == "low\nhigh\n"
+    for options in ((), ("--beam-size", 2)):
+        answer = portable_command(folder, "predict", *options, standard_input="\n".join(names))
+        assert answer.output == "low\nhigh\n"
+    refused = portable_command(folder, "predict", "--beam-size", 0, standard_input=names[0])
+    assert refused.status == 1
+    assert "beam_size and n_best are 1 or more, not 0 and 1" in refused.errors
 
 
 @pytest.mark.parametrize(("model", "helps"), [("gru+attention", "--model gru"), ("svm", "--model bigru")])
