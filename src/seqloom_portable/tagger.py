@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from seqloom_portable.embedding import check_pooling, vectors_in_batches
 from seqloom_portable.engine import Arrays, Engine
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
-from seqloom_portable.spans import Span, mark_spans, spans
+from seqloom_portable.spans import Span, scheme_of, spans
 from seqloom_portable.specials import SPECIALS, UNK
 
 _WORDS_AT_ONCE = 4_000
@@ -37,6 +38,18 @@ class TaggedWords:
     def text(self) -> str:
         """Columns, one word per line, and an empty line at the end: several sentences form a CoNLL file."""
         return "".join(f"{word}\t{tag}\n" for word, tag in zip(self.words, self.tags, strict=True))
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields; the `end` of a span is the index after its last word."""
+        probabilities = [round(p, 6) for p in self.probabilities]
+        plain: dict[str, Any] = {"words": list(self.words), "tags": list(self.tags), "probabilities": probabilities}
+        if self.spans is None:
+            return plain
+        shown = [
+            {"type": kind, "start": start, "end": stop, "text": " ".join(self.words[start:stop])}
+            for kind, start, stop in self.spans
+        ]
+        return plain | {"spans": shown}
 
 
 class Spelling:
@@ -70,7 +83,7 @@ class Tagger:
         self.folder, self.threads = folder, threads
         self.labels: list[str] = folder.manifest["labels"]
         self._spelling = Spelling(folder)
-        self._has_spans = mark_spans(self.labels)
+        self._scheme = scheme_of(self.labels)
 
     @cached_property
     def _engine(self) -> Engine:
@@ -95,7 +108,7 @@ class Tagger:
         for number, words in enumerate(sentences):
             ids, probabilities = tagged.get(number, (np.zeros(0, np.int64), np.zeros(0, np.float32)))
             tags = [self.labels[i] for i in ids]
-            marked = spans(tags) if self._has_spans else None
+            marked = None if self._scheme is None else spans(tags, self._scheme)
             yield TaggedWords(words, tags, probabilities.tolist(), marked)
 
     def _batch(self, sentences: Sequence[Sequence[str]]) -> Arrays:

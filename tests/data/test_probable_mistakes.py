@@ -15,12 +15,13 @@ from seqloom.data.corpus import Sources, prepare
 from seqloom.data.readers import readers
 from seqloom.data.readers.conll import Sentence, conll
 from seqloom.data.readers.tagged import inputs_of, tagged
-from seqloom.data.span_tags import Span, legal_transitions, mark_spans, scheme_of, spans
+from seqloom.data.span_tags import legal_transitions
 from seqloom.data.text_codec import text_recipe, train_tokenizer
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.errors import SeqloomError, SeqloomWarning
 from seqloom.files import read_lines
 from seqloom.metrics.spans import span_scores
+from seqloom_portable.spans import Span, mark_spans, scheme_of, spans
 
 
 def write(path: Path, content: str | bytes) -> str:

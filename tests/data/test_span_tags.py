@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from seqloom.data.span_tags import Span, legal_transitions, mark_spans, spans
+from seqloom.data.span_tags import legal_transitions
+from seqloom_portable.spans import Span, mark_spans, spans
 
 IOB2 = ("B-LOC", "B-PER", "I-LOC", "I-PER", "O")
 IOBES = ("B-X", "E-X", "I-X", "O", "S-X")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,7 +34,7 @@ from tests.contract.test_commands import algorithm, ngram, vectors
 from tests.contract.test_commands import language_model as train_language_model
 from tests.support.labelled import train_labelled, write_series
 from tests.support.pairs import train_pairs
-from tests.support.sentences import train_tagger
+from tests.support.sentences import train_tagger, write_sentences
 from tests.support.small_runs import train_small
 from tests.support.small_tasks import SMALL_TASKS
 from tests.support.texts import write_text
@@ -173,6 +174,16 @@ def test_words_are_tagged_one_by_one(tmp_path: Path) -> None:
     ours, theirs = model.online(), run.online()
     for word in ["Then", "Ada", "Stone", "went", "to", "Paris", "City", "12", "times", "."]:
         assert ours(word) == theirs(word)
+
+
+def test_spans_of_another_scheme_leave_with_the_tagger(tmp_path: Path) -> None:
+    data = Path(write_sentences(tmp_path / "sentences.conll"))
+    data.write_text(re.sub(r" ([BI])-(\w+)", r" \2_\1", data.read_text(encoding="utf-8")), encoding="utf-8")
+    run = train_tagger(tmp_path / "run", updates=30)
+    line = "Then Ada Stone went to Paris City ."
+    (ours,), ((theirs,),) = exported(run, tmp_path / "out").answers([line]), run.answers([line])
+    assert ours.spans
+    assert ours.to_json()["spans"] == theirs.to_json()["spans"]
 
 
 def test_a_model_that_needs_the_future_is_not_asked_word_by_word(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.span_tags import spans
 from seqloom.metrics.spans import span_scores
+from seqloom_portable.spans import spans
 
 TAGS = ["O", "B-X", "I-X", "B-Y", "I-Y"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,8 +18,8 @@ from seqloom.data.batches import Forms
 from seqloom.data.lexicon import Lexicon
 from seqloom.data.line_batches import padded
 from seqloom.data.sentence_loader import sentence_batch
-from seqloom.data.span_tags import Span
 from seqloom.decoding.batching import run_in_batches
+from seqloom_portable import tagger
 
 _WORDS_AT_ONCE = 4_000
 """The number of words in a batch, padding included."""
@@ -68,36 +68,19 @@ def tag_rows(
 
 
 @dataclass(frozen=True)
-class TaggedWords:
-    """The words of a sentence, the tag of each and its probability; `spans`: the spans that the tags mark, if any;
-    `proba`: whether the text includes probabilities."""
+class TaggedWords(tagger.TaggedWords):
+    """`proba`: whether the text includes probabilities."""
 
-    words: Sequence[str]
-    tags: Sequence[str]
-    probabilities: Sequence[float]
-    spans: Sequence[Span] | None = None
     proba: bool = False
 
     @property
     def text(self) -> str:
-        """Columns, one word per line, and an empty line at the end: several sentences form a CoNLL file."""
+        if not self.proba:
+            return super().text
         columns = zip(self.words, self.tags, self.probabilities, strict=True)
-        lines = (f"{word}\t{tag}\t{p:.4f}" if self.proba else f"{word}\t{tag}" for word, tag, p in columns)
-        return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{word}\t{tag}\t{p:.4f}\n" for word, tag, p in columns)
 
     @property
     def score(self) -> float:
         """The sum of the log-probabilities of the tags, in nats."""
         return sum(math.log(max(p, 1e-300)) for p in self.probabilities)
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields; the `end` of a span is the index after its last word."""
-        probabilities = [round(p, 6) for p in self.probabilities]
-        plain: dict[str, Any] = {"words": list(self.words), "tags": list(self.tags), "probabilities": probabilities}
-        if self.spans is None:
-            return plain
-        shown = [
-            {"type": kind, "start": start, "end": stop, "text": " ".join(self.words[start:stop])}
-            for kind, start, stop in self.spans
-        ]
-        return plain | {"spans": shown}

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from seqloom.data.span_tags import PREFIX, TagScheme, spans
 from seqloom.metrics.classification import ClassScores, class_scores
+from seqloom_portable.spans import PREFIX, TagScheme, spans
 
 
 class SpanScores(NamedTuple):

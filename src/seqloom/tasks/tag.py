@@ -16,7 +16,7 @@ from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged import inputs_of, tagged
 from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
-from seqloom.data.span_tags import PREFIX, legal_transitions, mark_spans, scheme_of, spans
+from seqloom.data.span_tags import legal_transitions
 from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.decoding.sentence_vectors import vectors_in_batches
@@ -38,6 +38,7 @@ from seqloom.tasks.network_task import Loss
 from seqloom.tasks.tag_inputs import Input, known_tags, words_of
 from seqloom.tasks.tag_settings import TagSettings, preset_of, settings_of
 from seqloom.tasks.task import Score
+from seqloom_portable.spans import PREFIX, mark_spans, scheme_of, spans
 
 _CONTEXT = 6
 _MISTAKES = 50

@@ -14,7 +14,6 @@ from seqloom.data.readers.labelled import holds_label_sets, labelled
 from seqloom.data.readers.lines import lines
 from seqloom.data.readers.pairs import pairs
 from seqloom.data.readers.tagged import tagged
-from seqloom.data.span_tags import mark_spans
 from seqloom.data.survey.kinds import Kind
 from seqloom.data.survey.report import (
     Suggestion,
@@ -32,6 +31,7 @@ from seqloom.data.survey.texts import Lengths, text_facts
 from seqloom.data.tables.columns import columns_text
 from seqloom.data.targets import LabelSets, TargetKind, look_like_numbers, separator_of_sets
 from seqloom.errors import SeqloomError
+from seqloom_portable.spans import mark_spans
 
 _FIRST_LABELS = 2_000
 """By which it is judged what the labels are."""
