@@ -30,6 +30,9 @@ class Decision(NamedTuple):
     probability: float
     score: float
 
+    def to_json(self) -> dict[str, Any]:
+        return {"label": self.text, "probability": round(self.probability, 6)}
+
 
 class LabelSet(NamedTuple):
     """The labels above their thresholds. `text`: the labels, as the data separated them; `probabilities`: of all
@@ -40,12 +43,19 @@ class LabelSet(NamedTuple):
     probabilities: dict[str, float]
     score: float
 
+    def to_json(self) -> dict[str, Any]:
+        rounded = {label: round(probability, 6) for label, probability in self.probabilities.items()}
+        return {"labels": list(self.labels), "probabilities": rounded}
+
 
 class Number(NamedTuple):
     """A predicted number."""
 
     text: str
     number: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"number": self.number}
 
 
 class Classifier:

@@ -35,6 +35,14 @@ class Translation(NamedTuple):
     source: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """The attention is the `alignment`: its weights with four decimals, one list for each target token."""
+        plain = {"text": self.text, "log_prob": self.log_prob, "score": self.score}
+        if self.attention is None:
+            return plain
+        weights = [[round(weight, 4) for weight in row] for row in self.attention.tolist()]
+        return {**plain, "alignment": {"source": list(self.source), "target": list(self.target), "weights": weights}}
+
 
 class Transducer:
     """`settings` of the search, as the run was trained with."""

@@ -12,6 +12,8 @@ import seqloom
 import seqloom_portable
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
+from seqloom.serving.hosted_folder import HostedFolder
+from seqloom.serving.hosted_run import HostedRun
 from tests.support.targets import write_label_sets, write_numbers
 
 TEXTS = ["more more the less 5", "is it so a", "more", "great awful the", ""]
@@ -38,6 +40,9 @@ def test_the_folder_answers_as_the_run(model: str, target: str, tmp_path: Path) 
             list(ours.probabilities.values()), list(theirs.probabilities.values()), rtol=1e-3, atol=1e-5
         )
         assert ours.score == pytest.approx(theirs.score, rel=1e-3)
+    hosted = HostedFolder("", tmp_path / "model", threads=1), HostedRun("", run)
+    for (ours,), (theirs,) in zip(*(model.answers(TEXTS, {}) for model in hosted), strict=True):
+        assert ours.keys() == theirs.keys()
     parity = json.loads((tmp_path / "model" / "parity.json").read_text(encoding="utf-8"))
     assert parity
     with pytest.raises(seqloom.RequestError, match="only classifiers of one class"):

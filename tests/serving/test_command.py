@@ -130,6 +130,9 @@ def test_an_exported_folder_answers_as_the_run(tmp_path: Path, runs: dict[str, R
             assert [answers[0][first] for answers in folder.answers(texts, {})] == [
                 answers[0][first] for answers in run.answers(texts, {})
             ]
+            for folder_answers, run_answers in zip(folder.answers(texts, {}), run.answers(texts, {}), strict=True):
+                assert [answer.keys() for answer in folder_answers] == [answer.keys() for answer in run_answers]
+                assert folder_answers[0].get("spans") == run_answers[0].get("spans")
         if name == "translator":
             ((ours,), (theirs,)) = (
                 next(iter(model.answers(["a b c"], {"attention": True}))) for model in (folder, run)

@@ -57,22 +57,17 @@ class HostedFolder(Hosted):
         if self.task == "transcribe":
             from seqloom.data.sound.sound_file import decode
 
-            sounds = [decode(content, "the recording") for content in inputs]
-            yield from ([answer.to_json() for answer in answers] for answers in self.loaded.answers(sounds, **options))
-            return
+            inputs = [decode(content, "the recording") for content in inputs]
         if not hasattr(self.loaded, "answers"):  # CTranslate2's translators give the best answer alone
             yield from ([{"text": text}] for text in self.loaded.predict(inputs))
             return
         known = {name: value for name, value in options.items() if name != "attention"}
         for answers in self.loaded.answers(inputs, **known):
-            if self.task == "classify" and self.loaded.target["kind"] != "class":
-                yield [item._asdict() for item in answers]
-            elif self.task == "classify":
-                yield [{"label": item.text, "probability": item.probability} for item in answers]
-            elif self.task == "tag":
-                yield [_tagged(answers)]
-            else:
-                yield [_translation(item, with_alignment=bool(options.get("attention"))) for item in answers]
+            contents = [answer.to_json() for answer in ([answers] if self.task == "tag" else answers)]
+            if not options.get("attention"):
+                for content in contents:
+                    content.pop("alignment", None)
+            yield contents
 
     def embed(self, inputs: Sequence[str]) -> NDArray[np.float32]:
         if not hasattr(self.loaded, "embed"):
@@ -105,22 +100,3 @@ _STATES = States(
     lambda state: tuple(part.shape[1:] for part in state.values()) if isinstance(state, dict) else id(state),
 )
 """The states of networks are arrays by name, batch first. Those of n-gram models and mixtures are not joined."""
-
-
-def _translation(answer: Any, with_alignment: bool) -> dict[str, Any]:
-    plain = {"text": answer.text, "log_prob": answer.log_prob, "score": answer.score}
-    if not with_alignment or answer.attention is None:
-        return plain
-    weights = answer.attention.tolist()
-    return plain | {"alignment": {"source": answer.source, "target": answer.target, "weights": weights}}
-
-
-def _tagged(answer: Any) -> dict[str, Any]:
-    plain = {
-        "words": list(answer.words),
-        "tags": list(answer.tags),
-        "probabilities": [round(p, 6) for p in answer.probabilities],
-    }
-    if answer.spans is None:
-        return plain
-    return plain | {"spans": [{"type": kind, "start": start, "end": stop} for kind, start, stop in answer.spans]}
