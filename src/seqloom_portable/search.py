@@ -26,13 +26,16 @@ _DROPPED_TOGETHER = 1 / 8
 
 @dataclass(frozen=True)
 class Search:
-    """The settings of a search. Lengths are in target tokens, `<eos>` included.
+    """The options of a search. Lengths are in target tokens, `<eos>` included.
 
-    The search has `beam_size` hypotheses for each source; 1 is greedy search. It returns the `n_best` of them.
-    Hypotheses are ranked by log p / length^α with `length_penalty` α. Targets are truncated at `max_length` tokens; 0
-    means `max_ratio` * source length + 20. A source is finished once `beam_size` hypotheses have ended and no active
-    one ranks above the `n_best` of them; with `exact`, once no active one can still rank above them. `sampling` samples
-    `n_best` independent targets instead. The token ids in `never` are not generated.
+    `beam_size`: the number of active hypotheses for each source; 1 is greedy. `n_best`: how many are returned.
+    `length_penalty` α ranks hypotheses by log p / length^α: 0 by probability, 1 by the mean per token (the family of Wu
+    et al. 2016, eq. 14, without its constant 5). `max_length`: targets are truncated at this length; 0 is `max_ratio` *
+    source length + 20. A source is finished once `beam_size` hypotheses have ended and no active one, at its current
+    length, ranks above the `n_best` of them; with `exact`, once no active one can at any length. `sampling` samples
+    `n_best` independent targets instead; `beam_size` and `exact` then have no effect. A sample depends only on `seed`
+    and the source: equal sources have equal samples. `never`: token ids that are not generated; `<pad>` and `<sos>`
+    never are.
     """
 
     beam_size: int = 5
@@ -61,12 +64,12 @@ class Search:
 
     @property
     def rows(self) -> int:
-        """The number of hypotheses for each source."""
+        """The number of active hypotheses for each source."""
         return self.beam_size if self.sampling is None else self.n_best
 
-    def longest(self, source_length: int, prefix_length: int = 0) -> int:
-        """The number of tokens at which a target is truncated."""
-        return longest_target(source_length, self.max_length, self.max_ratio, prefix_length)
+    def longest(self, source_length: int, constrained_tokens: int = 0) -> int:
+        """The length at which a target is truncated. There is always room for `constrained_tokens` and an end."""
+        return longest_target(source_length, self.max_length, self.max_ratio, constrained_tokens)
 
 
 DecodeNext = Callable[[NDArray[np.int64], Arrays, Arrays], tuple[NDArray[np.float32], Arrays, Any]]

@@ -10,7 +10,7 @@ from seqloom.decoding.option_checks import check_numbers, check_option, check_se
 from seqloom.decoding.sampling import Sampling
 from seqloom.decoding.token_rules import NO_RULES, TokenRules
 from seqloom.errors import RequestError
-from seqloom_portable.targets import longest_target
+from seqloom_portable import search as portable
 
 MOST_HYPOTHESES = 10_000
 MOST_LENGTH_PENALTY = 10
@@ -39,31 +39,16 @@ class Constraints(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Search:
-    """The options of a search. Lengths are in target tokens, `<eos>` included.
+class Search(portable.Search):
+    """The runtime's options, and those of Seqloom alone.
 
-    `beam_size`: the number of active hypotheses for each source; 1 is greedy. `n_best`: how many are returned.
-    `length_penalty` α ranks hypotheses by log p / length^α: 0 by probability, 1 by the mean per token (the family of Wu
-    et al. 2016, eq. 14, without its constant 5). `max_length`: targets are truncated at this length; 0 is `max_ratio` *
-    source length + 20. A source is finished once `beam_size` hypotheses have ended and no active one, at its current
-    length, ranks above the `n_best` of them; with `exact`, once no active one can at any length. `sampling` samples
-    `n_best` independent targets instead; `beam_size` and `exact` then have no effect. A sample depends only on `seed`
-    and the source: equal sources have equal samples. `never`: token ids that are not generated; `<pad>` and `<sos>`
-    never are. `attention`: whether hypotheses include their attention. `min_ratio`: no target ends before it has this
-    many tokens per token of the source (`<eos>` not counted on either side). `rules`: restrictions on the next token.
+    `attention`: whether hypotheses include their attention. `min_ratio`: no target ends before it has this many tokens
+    per token of the source (`<eos>` not counted on either side). `rules`: restrictions on the next token.
     `diverse_groups`: the beam is divided into so many groups, and a token that other groups have chosen at the same
     place has a log-probability lower by `diversity`, by default 0.5 (see `DiverseBeam`); 1 is plain beam search.
     """
 
-    beam_size: int = 5
-    n_best: int = 1
-    length_penalty: float = 1.0
-    max_length: int = 0
-    max_ratio: float = 2.0
-    exact: bool = False
     sampling: Sampling | None = None
-    seed: int = 1
-    never: tuple[int, ...] = (PAD, SOS)
     attention: bool = False
     min_ratio: float = 0.0
     rules: TokenRules = NO_RULES
@@ -88,11 +73,6 @@ class Search:
         self._check_groups()
         object.__setattr__(self, "never", tuple(sorted({PAD, SOS, *self.never})))
 
-    @property
-    def rows(self) -> int:
-        """The number of active hypotheses for each source."""
-        return self.beam_size if self.sampling is None else self.n_best
-
     def _check_groups(self) -> None:
         groups, beam = self.diverse_groups, self.beam_size
         divides = 1 <= groups <= beam and beam % groups == 0
@@ -103,10 +83,6 @@ class Search:
             raise RequestError(
                 "samples have no groups", where="diverse_groups", hint="leave out --sample; samples differ by chance"
             )
-
-    def longest(self, source_length: int, constrained_tokens: int = 0) -> int:
-        """The length at which a target is truncated. There is always room for `constrained_tokens` and an end."""
-        return longest_target(source_length, self.max_length, self.max_ratio, constrained_tokens)
 
     def shortest(self, source_length: int) -> int:
         """The length, `<eos>` not counted, before which no target ends; at most the longest length."""
