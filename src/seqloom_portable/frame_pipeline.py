@@ -15,7 +15,7 @@ _DELTA_SPAN = 4
 
 class Features(Analysis, Protocol):
     """`normalise`: recording, running or training; `stack` frames are read together, `stride` frames from one such
-    stack to the next; `size` numbers are read at a step."""
+    stack to the next."""
 
     @property
     def normalise(self) -> str: ...
@@ -27,8 +27,6 @@ class Features(Analysis, Protocol):
     def stack(self) -> int: ...
     @property
     def stride(self) -> int: ...
-    @property
-    def size(self) -> int: ...
 
 
 class FramePipeline:
@@ -41,12 +39,13 @@ class FramePipeline:
         self._sum, self._count = mean.astype(np.float64) * self._prior, self._prior
         self._before: list[Frames | None] = [None] * settings.deltas
         self._waiting = np.zeros((0, settings.bands * (1 + settings.deltas)), np.float32)
+        self._nothing = np.zeros((0, settings.stack * self._waiting.shape[1]), np.float32)
 
     def push(self, log_mel: Frames) -> Frames:
         """(steps, size): the stacks that are full with these frames. Not for `normalise=recording`, which needs the
         whole."""
         if not len(log_mel):
-            return np.zeros((0, self._settings.size), np.float32)
+            return self._nothing
         return self._stacked(self._with_deltas((log_mel - self._running_mean(log_mel)) / self._deviation))
 
     def all_frames(self, log_mel: Frames) -> Frames:
@@ -86,6 +85,6 @@ class FramePipeline:
         count = max(0, (len(waiting) - stack) // stride + 1)
         self._waiting = waiting[count * stride :]
         if not count:
-            return np.zeros((0, self._settings.size), np.float32)
+            return self._nothing
         windows = np.lib.stride_tricks.sliding_window_view(waiting, stack, axis=0)[: count * stride : stride]
         return windows.transpose(0, 2, 1).reshape(count, -1).copy()

@@ -38,10 +38,6 @@ class SoundFeatures(NamedTuple):
     stride: int
 
     @property
-    def size(self) -> int:
-        return self.bands * (1 + self.deltas) * self.stack
-
-    @property
     def step_seconds(self) -> float:
         return self.hop_ms * self.stride / 1_000
 

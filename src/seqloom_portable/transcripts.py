@@ -163,17 +163,16 @@ def log_probs_of(
     `longest`: recordings of more steps are read in pieces, each with `overlap` more steps on both sides, whose outputs
     are not used: no word is cut, lost or repeated where two pieces meet. 0: every recording is read whole.
     """
-    pieces = [piece for row in rows for piece in _pieces(row, longest, overlap)]
+    pieces_of_rows = [_pieces(row, longest, overlap) for row in rows]
+    pieces = [*itertools.chain.from_iterable(pieces_of_rows)]
     outputs: list[LogProbs] = [np.zeros((0, 0), np.float32)] * len(pieces)
     for places in group_by_length([len(piece.frames) for piece in pieces], _STEPS_AT_ONCE):
         batch = model([pieces[i].frames for i in places])
         for place, output in zip(places, batch, strict=True):
             outputs[place] = output[pieces[place].first : pieces[place].last].copy()
-    at = 0
-    for row in rows:
-        count = len(_pieces(row, longest, overlap))
-        yield np.concatenate(outputs[at : at + count]) if count > 1 else outputs[at]
-        at += count
+    outputs_left = iter(outputs)
+    for of_row in pieces_of_rows:
+        yield np.concatenate([*itertools.islice(outputs_left, len(of_row))])
 
 
 class _Piece(NamedTuple):

@@ -8,18 +8,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom_portable.continuation import Decodes
 from seqloom_portable.specials import SPECIALS, UNK
 
 
-class Tokenizer(Protocol):
+class Tokenizer(Decodes, Protocol):
     """Text to token ids and back; if it `separates_words`, every token is a word."""
 
     vocab_size: int
     separates_words: bool
-
-    def encode(self, lines: Sequence[str]) -> list[list[int]]: ...
-
-    def decode(self, ids: Sequence[int]) -> str: ...
 
 
 INSIDE, BEGINS, SEPARATES, WHOLE = range(4)
