@@ -127,7 +127,7 @@ def test_the_form_answers(browser: Chromium, tmp_path: Path) -> None:
 def test_what_has_no_page_is_refused(tmp_path: Path) -> None:
     run = ngram(tmp_path)
     with pytest.raises(RequestError, match="no page"):
-        exporters["web"](run, tmp_path / "page.html", ExportOptions())
+        exporters["web"](run, tmp_path / "pages" / "page.html", ExportOptions())
     with pytest.raises(RequestError, match="one file"):
-        exporters["web"](run, tmp_path / "page", ExportOptions())
-    assert not (tmp_path / "page.html").exists()
+        exporters["web"](run, tmp_path / "pages" / "page", ExportOptions())
+    assert not (tmp_path / "pages").exists()

@@ -16,6 +16,7 @@ from seqloom.data.labelled import LabelledCodec
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.export.onnx.folder import write_folder
 from seqloom.export.options import ExportOptions
+from seqloom.export.supported import condition
 from seqloom.files import make_folder, write_atomic
 from seqloom.run import Run
 from seqloom_portable.folder import Folder
@@ -68,14 +69,11 @@ def write_page(run: Run, file: Path, options: ExportOptions) -> None:
     `write_folder`."""
     if file.suffix != ".html":
         raise RequestError("a web page is one file", where=str(file), expected="a name that ends in .html")
+    _check_model(run)
     make_folder(file.parent)
-    _check_target(run)
     with tempfile.TemporaryDirectory() as temporary:
         write_folder(run, Path(temporary) / "model", options)
         folder = Folder(Path(temporary) / "model")
-        kind = folder.manifest["kind"]
-        if kind not in WORDS:
-            raise RequestError(f"there is no page for a {kind}", got=run.plan.task, expected=", ".join(WORDS))
         parity = json.loads((folder.path / "parity.json").read_text(encoding="utf-8"))
         content = _page(folder, parity, options)
     if len(content) > LARGEST_BYTES:
@@ -149,8 +147,9 @@ def _packed(name: str, content: bytes) -> str:
     return f'<script type="text/plain" id="{name}">{base64.b64encode(content).decode("ascii")}</script>'
 
 
-def _check_target(run: Run) -> None:
-    """Raises RequestError for a classifier of several labels or of numbers: a page shows one class."""
+def _check_model(run: Run) -> None:
+    """Raises RequestError for a model without a page, and for a classifier of several labels or of numbers: a page
+    shows one class."""
     if isinstance(run.codec, LabelledCodec) and run.codec.targets.kind != "class":
         raise RequestError(
             "a page shows only classifiers of one class",
@@ -158,4 +157,11 @@ def _check_target(run: Run) -> None:
             got=f"a run with target={run.codec.targets.kind}",
             expected="target=class",
             hint="export it with --to onnx",
+        )
+    if condition("web", run.plan.task, run.plan.model) is None:
+        raise RequestError(
+            "there is no page for this model",
+            where=str(run.folder),
+            got=f"{run.plan.task}, {run.plan.model}",
+            expected="a network of classify, language-model, tag or translate",
         )
