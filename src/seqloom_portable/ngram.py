@@ -21,7 +21,10 @@ Context = list[int]
 
 class NgramStore:
     """n-grams of every order as one trie, level by level, the nodes of a level in the order of their words. `log_probs`
-    and `backoffs` are log10. Node i has the children from `begin[i]` up to, but not including, `begin[i + 1]`."""
+    and `backoffs` are log10. Node i has the children from `begin[i]` up to, but not including, `begin[i + 1]`.
+
+    The file is smaller without the links to shorter n-grams, which the queries of `ngram_query` follow: every context
+    is looked up from its first word here."""
 
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.sizes: list[int] = arrays["sizes"].tolist()

@@ -1,4 +1,4 @@
-"""Every network that forecasts is exported with its quantiles, its counts or its sample paths."""
+"""Every model that forecasts is exported, and forecasts like its run: networks, models of one series, and mixtures."""
 
 from __future__ import annotations
 
