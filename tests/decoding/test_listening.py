@@ -14,7 +14,7 @@ import seqloom
 from seqloom.errors import RequestError
 from seqloom_portable.transcripts import Transcript
 from tests.support.command_line import CommandLine
-from tests.support.sounds import RATE, shared_sounds_run, spoken, train_sounds, write_wav
+from tests.support.sounds import RATE, run_that_hears, spoken, train_sounds, write_wav
 
 pytest.importorskip("soundfile")
 TEXTS = ["low", "mid high low", "high", "low low"]
@@ -22,10 +22,7 @@ TEXTS = ["low", "mid high low", "high", "low low"]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> seqloom.Run:
-    return shared_sounds_run(
-        tmp_path_factory, updates=150, training__learning_rate=1e-2, model__hidden_size=24, input__dim=24,
-        augment__noise=0, augment__frequency_masks=0, augment__time_masks=0, augment__gap_ms=100,
-    )  # fmt: skip
+    return run_that_hears(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -27,18 +27,14 @@ from seqloom_portable.transcripts import INTERPRETED
 from tests.contract.test_layers import SMALL
 from tests.export.test_networks import away_from_zero, passes
 from tests.support.command_line import CommandLine
-from tests.support.sounds import RATE, shared_sounds_run, spoken, train_sounds, write_wav
+from tests.support.sounds import RATE, run_that_hears, spoken, train_sounds, write_wav
 
 pytest.importorskip("soundfile")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> seqloom.Run:
-    """It has learnt the tones."""
-    return shared_sounds_run(
-        tmp_path_factory, updates=150, training__learning_rate=1e-2, model__hidden_size=24, input__dim=24,
-        augment__noise=0, augment__frequency_masks=0, augment__time_masks=0, augment__gap_ms=100,
-    )  # fmt: skip
+    return run_that_hears(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

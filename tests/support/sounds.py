@@ -96,3 +96,11 @@ def train_sounds(
 
 def shared_sounds_run(factory: pytest.TempPathFactory, **options: Any) -> seqloom.Run:
     return shared(factory, train_sounds, **options)
+
+
+def run_that_hears(factory: pytest.TempPathFactory) -> seqloom.Run:
+    """It has learnt the tones."""
+    return shared_sounds_run(
+        factory, updates=150, training__learning_rate=1e-2, model__hidden_size=24, input__dim=24,
+        augment__noise=0, augment__frequency_masks=0, augment__time_masks=0, augment__gap_ms=100,
+    )  # fmt: skip

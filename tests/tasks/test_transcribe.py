@@ -25,7 +25,7 @@ from tests.support.small_runs import assert_same_run
 from tests.support.sounds import (
     RATE,
     SMALL_NETWORK,
-    shared_sounds_run,
+    run_that_hears,
     spoken,
     train_sounds,
     write_recordings,
@@ -39,11 +39,7 @@ CAUSAL = [name for name in layers if layers[name].causal]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> seqloom.Run:
-    """It has learnt the tones."""
-    return shared_sounds_run(
-        tmp_path_factory, updates=150, training__learning_rate=1e-2, model__hidden_size=24, input__dim=24,
-        augment__noise=0, augment__frequency_masks=0, augment__time_masks=0, augment__gap_ms=100,
-    )  # fmt: skip
+    return run_that_hears(tmp_path_factory)
 
 
 @pytest.mark.parametrize("model", ["bigru", "cnn", "transformer", "gru+attention", "bitransformer+attention"])
