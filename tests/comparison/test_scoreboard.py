@@ -171,6 +171,31 @@ def test_equal_scores_of_the_best_do_not_hide_the_other_models() -> None:
     assert "a and c tie: there is not enough evidence to tell them apart (p = " in said
 
 
+def test_the_same_scores_in_other_numbers_are_not_the_same() -> None:
+    said = said_of(scored("a", [5.0, 5.0, 6.0]), scored("b", [5.0, 6.0, 6.0]))
+    assert "they reached the same" not in said
+    assert said.startswith("a and b tie: there is not enough evidence")
+    said = said_of(scored("bigram", [5.0], counts=True), scored("lstm", [5.0, 5.0, 5.0]))
+    assert said == "bigram and lstm tie: they reached the same test perplexity, 5.000."
+
+
+@pytest.mark.parametrize(
+    ("metric", "lower", "best", "learnt"),
+    [
+        ("test word_error_rate", True, 1.0, False),
+        ("test word_error_rate", True, 0.9, True),
+        ("test exact_match", False, 0.0, False),
+        ("test exact_match", False, 0.1, True),
+        ("test perplexity", True, 1.2, True),
+    ],
+)
+def test_a_tie_of_models_that_learnt_nothing_says_so(metric: str, lower: bool, best: float, learnt: bool) -> None:
+    models = [ModelScores(name, [best] * 2, np.full((2, 9), best)) for name in "ab"]
+    said = verdict(models, to_leader(pairwise(models, lower), models), metric, lower, "recording")
+    assert said.startswith("a and b tie: they reached the same test ")
+    assert ("No model has learnt anything that this score shows: " not in said) == learnt
+
+
 def test_seeds_that_agree_on_all_examples_are_still_seeds() -> None:
     """A network that answers every example right with both seeds is not a model without a seed."""
     right = ExampleScores("ratio", "source", np.array([[1.0, 1.0], [0.0, 1.0]]))

@@ -12,12 +12,31 @@ def verdict(
     models: Sequence[ModelScores], tested: Sequence[Difference], score: str, lower_is_better: bool, unit: str
 ) -> str:
     """The verdict in sentences. `models` are sorted, the best first; `unit` is the unit of the test data: line, ..."""
+    ranked = _ranking(models, tested, score, lower_is_better, unit)
+    return f"{ranked} {_nothing_learnt(models[0].mean, score, lower_is_better)}".rstrip()
+
+
+def _nothing_learnt(best: float, score: str, lower_is_better: bool) -> str:
+    """Where even the best score is one that nothing needs to be learnt for."""
+    if not lower_is_better and best <= 0:
+        return f"No model has learnt anything that this score shows: a {score_name(score)} of 0 is the worst there is."
+    if score.endswith("error_rate") and best >= 1:
+        return (
+            f"No model has learnt anything that this score shows: empty answers have a {score_name(score)} of 1, no "
+            "worse than the best here."
+        )
+    return ""
+
+
+def _ranking(
+    models: Sequence[ModelScores], tested: Sequence[Difference], score: str, lower_is_better: bool, unit: str
+) -> str:
     first = models[0]
     if len(models) < 2:
         return f"There is only one model, {first.model}: nothing to compare it with."
     nearest = tested[0]
     ahead = _ahead(first, models[1], nearest, score, lower_is_better)
-    same = [model.model for model in models if set(model.scores) == set(first.scores)]
+    same = [model.model for model in models if _have_same_scores(first, model)]
     sentences: list[str] = []
     if len(same) > 1:
         sentences.append(f"{listed(same, 'and')} tie: they reached the same {score_name(score)}, {plain(first.mean)}.")
@@ -40,6 +59,11 @@ def verdict(
         sentences.append(f"{first.model} is better than {behind} ({p_text(max(d.p or 0.0 for d in worse))}).")
     sentences += [_what_is_enough(first.model, tied[0], unit)] if tied else []
     return " ".join(sentences)
+
+
+def _have_same_scores(first: ModelScores, second: ModelScores) -> bool:
+    """A model without a seed has one score, which another may have with every seed."""
+    return sorted(first.scores) == sorted(second.scores) or len({*first.scores, *second.scores}) == 1
 
 
 def _ahead(first: ModelScores, second: ModelScores, nearest: Difference, score: str, lower_is_better: bool) -> str:
