@@ -23,6 +23,16 @@ def test_inputs_of_a_linear_score_get_what_they_add() -> None:
     assert attribution.difference == pytest.approx(3.0)
 
 
+def test_a_score_that_changes_almost_in_a_jump_is_weighed_in_full() -> None:
+    """512 even steps saw nothing of a rise within a hundred-thousandth of the line."""
+    elements = torch.tensor([[[3.0], [1.0], [4.0]]])
+    attribution = integrated_gradients(example(lambda x: (20_000 * (x.sum((1, 2)) - 5)).sigmoid().sum(), elements))
+    assert attribution.difference == pytest.approx(1.0)
+    assert attribution.error <= 0.01
+    assert attribution.steps <= 64
+    assert attribution.weights == pytest.approx([3 / 8, 1 / 8, 4 / 8], rel=0.02)
+
+
 def test_what_changes_close_to_the_baseline_is_not_missed() -> None:
     """Normalised inputs change within the first thousandth of the line. Evenly spaced steps missed half of it."""
     elements = torch.tensor([[[3.0, -1.0, 2.0, 0.5]] * 3]) * torch.tensor([1.0, 2.0, 3.0])[:, None]
