@@ -87,7 +87,8 @@ def test_stacked_layers_and_directions_have_names() -> None:
 
 def test_the_weights_of_two_bags_of_words_are_all_shown() -> None:
     weights = [ClassWeights("animal", ["cat"], [1.0]), ClassWeights("plant", ["oak"], [2.0])]
-    charts = drawn(class_weights={"first": weights, "second": weights})
+    runs = [Measured(name, "classify", "bow", {}, {}) for name in ("first", "second")]
+    charts = drawn(*runs, class_weights={"first": weights, "second": weights})
     assert len(charts) == 4
 
 

@@ -15,12 +15,11 @@ from seqloom.explain.measures.source_length import SourceLength, bottleneck
 from seqloom.explain.verdict import sentences_of_all
 
 TOKENS = np.repeat(np.arange(3, 21), 40)
-RANDOM = np.random.default_rng(1)
 
 
 def by_length(costs: Callable[[float], float], attends: bool = False) -> SourceLength:
     """The loss of a token of each example: 1, what it costs by the length of the source, and noise."""
-    noise = RANDOM.standard_normal(len(TOKENS)) * 0.5 / np.sqrt(TOKENS)
+    noise = np.random.default_rng(attends).standard_normal(len(TOKENS)) * 0.5 / np.sqrt(TOKENS)
     nats = TOKENS * (1 + np.array([costs(length) for length in TOKENS]) + noise)
     lengths = TOKENS.tolist()
     return SourceLength([5.0], [1.0], 15, 1.0, 1.0, attends, lengths, lengths, nats.tolist())
@@ -91,6 +90,11 @@ def test_runs_on_other_examples_are_not_compared() -> None:
     assert bottleneck(fewer, ATTENDING) is None
 
 
+def test_a_few_examples_have_no_intervals_and_are_not_compared() -> None:
+    few = SourceLength([5.0], [1.0], 15, 1.0, 1.0, True, [3, 5, 7], [3, 5, 7], [3.0, 5.0, 7.0])
+    assert bottleneck(replace(few, nats=[4.0, 6.0, 9.0], attends=False), few) is None
+
+
 def test_the_verdict_and_the_chart_say_it_of_two_runs() -> None:
     attending = Measured("attention", "translate", "lstm+attention", {}, {}, by_length=ATTENDING)
     of_rnn = by_length(lambda n: harder(n) + 0.1 + 0.1 * max(n - 12, 0))
@@ -98,7 +102,8 @@ def test_the_verdict_and_the_chart_say_it_of_two_runs() -> None:
     sentence = sentences_of_all([without, attending])[0]
     assert "bottleneck of lstm begins at sources of 1" in sentence
     assert "95 % interval" in sentence
-    assert "What lstm costs over attention" in [section.title for section in memory_charts([without, attending])]
+    chart = {section.title: section.figure for section in memory_charts([attending, without])}
+    assert chart["What lstm costs over attention"].name == "bottleneck-2"  # in the colour of the second run
     level = replace(attending, name="lstm", by_length=by_length(lambda n: harder(n) + 0.5))
     assert "begins at the shortest sources or below" in sentences_of_all([level, attending])[0]
     equal = replace(attending, name="lstm", by_length=by_length(harder))

@@ -55,15 +55,16 @@ def _by_length(runs: Sequence[Measured]) -> Iterator[Section]:
         about = "The loss of a target token by the length of its source, in groups of equal size."
         limits = "whether long sources are harder in themselves: compare with a run that has attention."
         yield Section("Bottleneck by length", line_chart("by-length", about, lines, x, y), about, limits)
-    for number, (name, attending, costs) in enumerate(bottlenecks(runs), 1):
-        yield _bottleneck(number, name, attending, costs)
+    numbers = {run.name: number for number, run in enumerate(runs)}
+    for name, attending, costs in bottlenecks(runs):
+        yield _bottleneck(numbers[name], name, attending, costs)
     yield from _translations(runs)
 
 
 def _bottleneck(number: int, name: str, attending: str, costs: Bottleneck) -> Section:
     """What a run costs over one with attention, and the line that is fitted to it."""
     band = list(zip(costs.low, costs.high, strict=True))
-    lines = [Line(name, list(zip(costs.lengths, costs.costs, strict=True)), number - 1, band)]
+    lines = [Line(name, list(zip(costs.lengths, costs.costs, strict=True)), number, band)]
     about = (
         f"What a target token costs {name} more than {attending} on the same examples, in groups of equal size with 95 "
         "% intervals."
@@ -72,7 +73,7 @@ def _bottleneck(number: int, name: str, attending: str, costs: Bottleneck) -> Se
     if rise is not None and rise.is_real:
         ends = sorted({costs.lengths[0], rise.begins, rise.ends, costs.lengths[-1]})
         fitted = [(x, rise.at(x)) for x in ends if costs.lengths[0] <= x <= costs.lengths[-1]]
-        lines.append(Line(name, fitted, number - 1, dashed=True, marks=False))
+        lines.append(Line(name, fitted, number, dashed=True, marks=False))
         rules = [(rise.begins, f"begins: {rise.begins:.0f} ({rise.low:.0f} to {rise.high:.0f})")]
         about += (
             f" Dashed: a ramp that is fitted to the single examples; it begins at {rise.begins:.0f} tokens (95 % "
@@ -84,7 +85,7 @@ def _bottleneck(number: int, name: str, attending: str, costs: Bottleneck) -> Se
         f"whether {name} would fall behind as much after a longer training, or with a larger state; translations, "
         "which do not read the right words before, may fall behind earlier."
     )
-    figure = line_chart(f"bottleneck-{number}", about, lines, x, y, rules)
+    figure = line_chart(f"bottleneck-{number + 1}", about, lines, x, y, rules)
     return Section(f"What {name} costs over {attending}", figure, about, limits)
 
 

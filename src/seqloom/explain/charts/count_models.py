@@ -12,7 +12,9 @@ _MOST_CLASSES = 20
 
 
 def count_charts(explanation: Results) -> Iterator[Section]:
-    for number, (name, back_off) in enumerate(explanation.back_off.items()):
+    numbers = {run.name: number for number, run in enumerate(explanation.measured)}
+    for name, back_off in explanation.back_off.items():
+        number = numbers[name]
         bars = [
             Bar(f"{k} word{'s' if k > 1 else ''}", share, number)
             for k, share in zip(back_off.orders, back_off.shares, strict=True)
@@ -22,10 +24,11 @@ def count_charts(explanation: Results) -> Iterator[Section]:
         yield Section(
             "Back-off", bar_chart(f"back-off-{number + 1}", about, bars, "share of the tokens"), about, limits
         )
-    for place, (name, classes) in enumerate(explanation.class_weights.items(), 1):
-        for number, of_class in enumerate(classes[:_MOST_CLASSES]):
-            bars = [Bar(n, w, place - 1) for n, w in zip(of_class.ngrams, of_class.weights, strict=True)]
+    for name, classes in explanation.class_weights.items():
+        number = numbers[name]
+        for place, of_class in enumerate(classes[:_MOST_CLASSES], 1):
+            bars = [Bar(n, w, number) for n, w in zip(of_class.ngrams, of_class.weights, strict=True)]
             about = f"{name}: the n-grams that speak most for {of_class.label}."
             limits = "how often they occur: a strong n-gram may be rare."
-            figure = bar_chart(f"weights-{place}-{number + 1}", about, bars, "weight above the mean of the classes")
+            figure = bar_chart(f"weights-{number + 1}-{place}", about, bars, "weight above the mean of the classes")
             yield Section(f"What speaks for {of_class.label}", figure, about, limits)

@@ -65,11 +65,11 @@ def onset(lengths: Values, values: Values, weights: Values) -> Onset | None:
     mean = np.average(values, weights=weights)
     residuals = np.sqrt(weights) * (values - mean)
     permuted = mean + random.permuted(np.tile(residuals, (_DRAWN, 1)), axis=1) / np.sqrt(weights)
-    by_chance = _fits(ramps, permuted, np.tile(weights, (_DRAWN, 1)))[0].max(1)
+    by_chance = _fits(ramps, permuted, weights[None])[0].max(1)
     p_value = (1 + int((by_chance >= gains[best]).sum())) / (1 + _DRAWN)
 
     counts = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=_DRAWN)
-    drawn = _fits(ramps, np.tile(values, (_DRAWN, 1)), weights * counts)[0].argmax(1)
+    drawn = _fits(ramps, values[None], weights * counts)[0].argmax(1)
     low, high = np.percentile(begins[drawn], (2.5, 97.5), method="nearest")
     return Onset(
         float(begins[best]), float(low), float(high), float(ends[best]), float(levels[best]), float(slopes[best]),
@@ -89,11 +89,11 @@ def _bends(lengths: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _fits(
     ramps: Float[NDArray[np.float64], "examples bends"],
-    values: Float[NDArray[np.float64], "samples examples"],
-    weights: Float[NDArray[np.float64], "samples examples"],
+    values: Float[NDArray[np.float64], "#samples examples"],
+    weights: Float[NDArray[np.float64], "#samples examples"],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """(samples, bends) each: by how much a ramp makes the sum of squares smaller than a level does, 0 where it would
-    fall; its slope; its level."""
+    fall; its slope; its level. All samples may share their values or their weights."""
     total = weights.sum(1, keepdims=True)
     mean_ramp = weights @ ramps / total
     mean = (weights * values).sum(1, keepdims=True) / total

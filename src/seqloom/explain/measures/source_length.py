@@ -88,8 +88,8 @@ class Bottleneck:
 
 def bottleneck(without: SourceLength, attending: SourceLength) -> Bottleneck | None:
     """Of two models on the same examples; lengths and tokens are those of the one that attends, since tokenizers may
-    differ. None where the examples are not the same."""
-    if len(without.nats) != len(attending.nats):
+    differ. None where the examples are not the same, or too few for groups with an interval."""
+    if len(without.nats) != len(attending.nats) or len(attending.nats) < 2 * _GROUPS:
         return None
     lengths, tokens = np.array(attending.source_tokens), np.array(attending.target_tokens, np.float64)
     costs = (np.array(without.nats) - np.array(attending.nats)) / tokens
@@ -104,7 +104,5 @@ def bottleneck(without: SourceLength, attending: SourceLength) -> Bottleneck | N
 
 def _error(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """The standard error of a weighted mean of independent values."""
-    if len(values) < 2:
-        return 0.0
     deviations = weights * (values - np.average(values, weights=weights))
     return float(np.sqrt((deviations**2).sum() * len(values) / (len(values) - 1)) / weights.sum())
