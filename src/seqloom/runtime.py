@@ -13,10 +13,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from seqloom.errors import RequestError
 from seqloom.processors import default_threads, set_num_threads
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -166,6 +169,14 @@ class Processes(Protocol):
         """The value of each process, by rank."""
         ...
 
+    def averaging(self, module: nn.Module) -> nn.Module:
+        """The module as one whose backward pass averages its gradients over all processes."""
+        ...
+
+    def gradients_apart(self, module: nn.Module) -> AbstractContextManager[None]:
+        """A context in which the gradients of such a module stay those of each process."""
+        ...
+
 
 class SingleProcess:
     """The only process, which waits for no other."""
@@ -180,6 +191,12 @@ class SingleProcess:
 
     def gather(self, value: Any) -> list[Any]:
         return [value]
+
+    def averaging(self, module: nn.Module) -> nn.Module:
+        return module
+
+    def gradients_apart(self, module: nn.Module) -> AbstractContextManager[None]:  # noqa: ARG002
+        return nullcontext()
 
 
 class TorchrunProcesses:
@@ -228,6 +245,19 @@ class TorchrunProcesses:
         gathered: list[Any] = [None] * self._runtime.world_size
         dist.all_gather_object(gathered, value)
         return gathered
+
+    def averaging(self, module: nn.Module) -> nn.Module:
+        from torch.nn.parallel import DistributedDataParallel
+
+        for text in ("broadcast_buffers", "find_unused_parameters"):  # said once for each process
+            warnings.filterwarnings("ignore", f"(?s).*{text}")
+        # A step may have no target in an output cluster, whose parameters then have no gradient.
+        return DistributedDataParallel(module, find_unused_parameters=True, broadcast_buffers=False)
+
+    def gradients_apart(self, module: nn.Module) -> AbstractContextManager[None]:
+        parallel: Any = module
+        context: AbstractContextManager[None] = parallel.no_sync()
+        return context
 
 
 def processes_of(runtime: Runtime) -> Processes:

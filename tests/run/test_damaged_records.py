@@ -130,6 +130,16 @@ def test_a_wrong_summary_is_named(values: dict[str, Any], run: Path) -> None:
     assert refused.value.where == str(path)
 
 
+@pytest.mark.parametrize("name", ["test", "valid", "seconds"])
+def test_what_a_summary_lacks_is_named(name: str, run: Path) -> None:
+    path = run / "summary.json"
+    summary = json.loads(path.read_text())
+    del summary[name]
+    path.write_text(json.dumps(summary))
+    with pytest.raises(seqloom.SeqloomError, match=f"no {name}"):
+        read_summary(run)
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

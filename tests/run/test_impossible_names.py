@@ -26,6 +26,7 @@ CALLS: dict[str, Callable[[str, str], object]] = {
     "pretrained vectors": lambda text, name: _train("classify", text, settings={"embedding.from": name}),
     "tokenizer": lambda text, name: _train("language-model", text, settings={"tokenizer.file": name}),
     "folder of a new run": lambda text, name: _train("language-model", text, out=name),
+    "folder of a resumed run": lambda text, name: _train("language-model", text, out=name, resume=True),
     "run": lambda _, name: seqloom.load(name),
     "ancestor": lambda text, name: _train("language-model", text, initialise_from=name),
     "folder of a comparison": lambda text, name: seqloom.compare(

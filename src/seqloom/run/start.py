@@ -14,6 +14,7 @@ from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Sources, prepare
 from seqloom.data.input_source import DataSource, path_of, paths_of, rereadable
 from seqloom.data.splits import NEWEST_RULE
 from seqloom.errors import RequestError
+from seqloom.files import writing
 from seqloom.memory import MemoryPeak, within_memory
 from seqloom.models.fitted import FittedSettings
 from seqloom.processors import ProcessorShare, num_threads
@@ -122,7 +123,11 @@ def train(
 
 def _resumed_plan(out: str | Path | None, resume: bool) -> Plan | None:
     """The plan of the training to resume; None if a new one begins."""
-    return Plan.load(Path(out)) if resume and out is not None and (Path(out) / "config.toml").exists() else None
+    if not resume or out is None:
+        return None
+    with writing(Path(out)):
+        is_run = (Path(out) / "config.toml").exists()
+    return Plan.load(Path(out)) if is_run else None
 
 
 def _settings(task: str, model: str, overrides: Mapping[str, Any], data: str, resumed: Plan | None) -> Settings:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
@@ -60,7 +58,7 @@ _SECONDS_BETWEEN_RETURNS = 10.0
 
 
 class Objective(nn.Module):
-    """The model and the task's loss as one module, which can be wrapped for distributed training."""
+    """The model and the task's loss as one module, whose gradients several processes can average."""
 
     def __init__(self, task: NetworkTask, model: nn.Module, runtime: Runtime) -> None:
         super().__init__()
@@ -81,7 +79,7 @@ def _in_float32(tensor: Tensor) -> Tensor:
 class GradientTrainer(Trainer):
     """Trains a network, in one process or in the ranks of `torchrun`, which share every batch."""
 
-    objective: Objective | DistributedDataParallel
+    objective: nn.Module
     optimizer: torch.optim.Optimizer
     wait_policy: WaitPolicy
 
@@ -114,27 +112,14 @@ class GradientTrainer(Trainer):
         self.score = self.task.score(corpus.valid)
         self.loader = self._loader(corpus, seed)
         self._evaluation_steps = self.task.exact_loader(corpus.valid, self.settings).num_steps(0)
-        self.objective = self._objective(self.network.to(self.runtime.device))
+        self.network.to(self.runtime.device)
+        self.objective = self.processes.averaging(Objective(self.task, self.network, self.runtime))
         self.optimizer = make_optimizer(self.network, self.options)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.average = self._weight_average()
         self.wait_policy = WaitPolicy(1 if self.runtime.on_gpu else num_threads())
         torch.manual_seed(seed * 1_000_003 + self.runtime.rank)  # dropout differs from rank to rank
         return self.network.train()
-
-    def _objective(self, network: nn.Module) -> Objective | DistributedDataParallel:
-        """The objective; that of several processes averages the gradients over them."""
-        objective = Objective(self.task, network, self.runtime)
-        if self.runtime.world_size == 1:
-            return objective
-        for text in ("broadcast_buffers", "find_unused_parameters"):  # said once for each process
-            warnings.filterwarnings("ignore", f"(?s).*{text}")
-        # A step may have no target in an output cluster, whose parameters then have no gradient.
-        return DistributedDataParallel(objective, find_unused_parameters=True, broadcast_buffers=False)
-
-    def _gradients_apart(self) -> AbstractContextManager[None]:
-        """A context in which the gradients of each process stay its own."""
-        return self.objective.no_sync() if isinstance(self.objective, DistributedDataParallel) else nullcontext()
 
     def _initial_network(self, corpus: Corpus[Any, Any]) -> nn.Module:
         if self.initial is None:
@@ -184,7 +169,7 @@ class GradientTrainer(Trainer):
             batch = shared_batch.shard(self.runtime.rank, self.runtime.world_size).to(self.runtime.device)
             state = self._state_before(batch)
             is_last = micro_batch == self.options.accumulate - 1
-            with nullcontext() if is_last else self._gradients_apart():
+            with nullcontext() if is_last else self.processes.gradients_apart(self.objective):
                 total, count, state_after = self.objective(batch, state)
                 if not batch.apart:
                     self.state_of_rows = state_after

@@ -230,8 +230,10 @@ def read_summary(folder: Path) -> dict[str, Any]:
         return {}
     summary = read_json(path)
     for name, kind in _SUMMARY.items():
-        if not isinstance(summary.get(name), kind):
-            raise _damaged(path, f"{name} = {summary.get(name)!r}")
+        if name not in summary:
+            raise _damaged(path, f"no {name}")
+        if not isinstance(summary[name], kind):
+            raise _damaged(path, f"{name} = {summary[name]!r}")
     for split in ("valid", "test"):
         if summary.get(split) is not None and not _is_number(summary[split].get(summary["score"])):
             raise _damaged(path, f"{split} without the score {summary['score']}")
