@@ -16,6 +16,7 @@ from seqloom.decoding.transduce import transduce
 from seqloom.models.attentional_transcriber import AttentionalTranscriber
 from seqloom.nn.layer import evaluating
 from seqloom_portable.ctc import BLANK, CtcHypothesis
+from seqloom_portable.targets import Hypothesis
 from seqloom_portable.transcripts import CtcDecoder, LogProbs, Transcript, joined, quiet_cuts
 
 _TOKENS_PER_STEP = 1.0
@@ -26,27 +27,32 @@ _TOKENS_PER_STEP = 1.0
 def attentional_transcripts(
     model: AttentionalTranscriber, rows: Sequence[Frames], decoder: CtcDecoder, device: torch.device, longest: int
 ) -> Iterator[list[Transcript]]:
-    """Yields the transcripts of each recording, best first. Recordings of more steps than `longest` are cut where they
-    are quiet, and the best transcripts of their parts are joined."""
-    with evaluating(model):
-        for row in rows:
-            cuts = quiet_cuts(row, longest)
-            parts = [_of_part(model, row[a:b], decoder, device, a) for a, b in pairwise(cuts)]
-            yield parts[0] if len(parts) == 1 else [joined([best for best, *_ in parts])]
-
-
-def _of_part(
-    model: AttentionalTranscriber, row: Frames, decoder: CtcDecoder, device: torch.device, first_step: int
-) -> list[Transcript]:
+    """Yields the transcripts of each recording, best first, searched in batches of similar length. Recordings of more
+    steps than `longest` are cut where they are quiet, and the best transcripts of their parts are joined."""
     penalty = 0.0 if model.ctc_weight else 1.0  # CTC itself makes short texts improbable
     search = Search(decoder.beam_size, decoder.beam_size, penalty, max_ratio=_TOKENS_PER_STEP, never=(UNK,))
-    (hypotheses,) = transduce(model, [row], search, device=device)
-    (log_probs,) = log_probs_of(model.ctc_log_probs, [row], device)
+    cuts = [quiet_cuts(row, longest) for row in rows]
+    parts = [row[a:b] for row, cuts_of_row in zip(rows, cuts, strict=True) for a, b in pairwise(cuts_of_row)]
+    with evaluating(model):
+        hypotheses = transduce(model, parts, search, device=device)
+        log_probs = log_probs_of(model.ctc_log_probs, parts, device)
+        for cuts_of_row in cuts:
+            transcripts = [
+                _transcripts(next(hypotheses), next(log_probs), model.ctc_weight, decoder, first_step)
+                for first_step in cuts_of_row[:-1]
+            ]
+            yield transcripts[0] if len(transcripts) == 1 else [joined([best for best, *_ in transcripts])]
+
+
+def _transcripts(
+    hypotheses: Sequence[Hypothesis], log_probs: LogProbs, ctc_weight: float, decoder: CtcDecoder, first_step: int
+) -> list[Transcript]:
+    """The transcripts of a part of a recording that begins at `first_step`, in the order of the joint score."""
     scored = []
     for hypothesis in hypotheses:
-        ctc = ctc_log_prob(log_probs, hypothesis.token_ids) if model.ctc_weight else 0.0
-        score = (1 - model.ctc_weight) * (hypothesis.log_prob if model.ctc_weight else hypothesis.score)
-        scored.append(CtcHypothesis(hypothesis.token_ids, hypothesis.log_prob, score + model.ctc_weight * ctc))
+        ctc = ctc_log_prob(log_probs, hypothesis.token_ids) if ctc_weight else 0.0
+        score = (1 - ctc_weight) * (hypothesis.log_prob if ctc_weight else hypothesis.score)
+        scored.append(CtcHypothesis(hypothesis.token_ids, hypothesis.log_prob, score + ctc_weight * ctc))
     scored.sort(key=lambda hypothesis: -hypothesis.score)
     return [decoder.with_times(hypothesis, log_probs, first_step) for hypothesis in scored[: decoder.n_best]]
 
