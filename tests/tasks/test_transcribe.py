@@ -85,6 +85,23 @@ def test_answers_keep_the_order(run: seqloom.Run) -> None:
     assert run.predict(sounds) == [run.predict([sound])[0] for sound in sounds]
 
 
+def test_windows_of_recordings_and_unreadable_ones_change_no_answer(
+    run: seqloom.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `skip_bad`, what stands before an unreadable recording is answered first."""
+    monkeypatch.setattr("seqloom.tasks.transcribe._RECORDINGS_AT_ONCE", 2)
+    texts = ["low", "mid high", "high", "low mid"]
+    sounds = [spoken(text, seed) for seed, text in enumerate(texts)]
+    assert run.predict(sounds) == texts
+    sounds.insert(3, np.zeros(0, np.float32))
+    with pytest.warns(SeqloomWarning, match="input 4"):
+        assert run.predict(sounds, skip_bad=True) == [*texts[:3], "", *texts[3:]]
+    answers = run.answers(sounds)
+    assert [next(answers)[0].text for _ in range(3)] == texts[:3]
+    with pytest.raises(RequestError, match="input 4"):
+        next(answers)
+
+
 @pytest.mark.parametrize("options", [{"n_best": 0}, {"beam_size": 0}, {"length_penalty": 1.0}])
 def test_options_are_checked(run: seqloom.Run, options: dict[str, float]) -> None:
     with pytest.raises(RequestError):

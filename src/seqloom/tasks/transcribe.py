@@ -48,6 +48,8 @@ from seqloom_portable.transcripts import Transcript
 _EXACT_RECORDINGS = 64
 _WORST = 30
 """Recordings on a page."""
+_RECORDINGS_AT_ONCE, _STEPS_AT_ONCE = 64, 50_000
+"""Of which `predict` holds the frames."""
 
 
 class TranscribeTask:
@@ -184,26 +186,20 @@ class TranscribeTask:
         """The options are `n_best`, `beam_size` and `skip_bad`, with which an unreadable recording has an empty
         transcript."""
         refuse_unknown(options, ("n_best", "beam_size", "proba", "skip_bad"), self.name)
-        codec = cast(SpokenCodec, trained.codec)
         known = {name: value for name, value in options.items() if name in ("n_best", "beam_size")}
         if not 1 <= known.get("n_best", 1) <= 1_000 or not 1 <= known.get("beam_size", 1) <= 1_000:
             raise RequestError("n_best and beam_size are 1 to 1,000", where="predict", got=dict(known))
-        transcripts = recogniser(trained, known)
+        recognise = recogniser(trained, known)
+        codec = cast(SpokenCodec, trained.codec)
 
         def answers() -> Iterator[Sequence[Transcript]]:
-            skipped: list[SeqloomError] = []
-            for number, recording in enumerate(inputs, 1):
-                try:
-                    frames = codec.log_mel(sound_of(recording, codec.features.rate, f"input {number}"))
-                except SeqloomError as error:
-                    if not options.get("skip_bad"):
-                        raise
-                    skipped.append(error)
-                    yield [Transcript("", 0.0, 0.0, [])]
-                    continue
-                yield next(transcripts([frames]))
-            if skipped:
-                warn_of_skipped(skipped, len(inputs))
+            errors: list[SeqloomError] = []
+            for window in _windows(codec, inputs, errors if options.get("skip_bad") else None):
+                transcripts = recognise([log_mel for log_mel in window if log_mel is not None])
+                for log_mel in window:
+                    yield [Transcript("", 0.0, 0.0, [])] if log_mel is None else next(transcripts)
+            if errors:
+                warn_of_skipped(errors, len(inputs))
 
         return answers()
 
@@ -230,3 +226,28 @@ class TranscribeTask:
 
 
 tasks.register("transcribe")(TranscribeTask())
+
+
+def _windows(
+    codec: SpokenCodec, inputs: Sequence[SoundInput], errors: list[SeqloomError] | None
+) -> Iterator[list[Frames | None]]:
+    """The log-mel frames of some recordings at a time, which are searched in one batch. The error of an unreadable one,
+    whose frames are None, is added to `errors`; without them it is raised, after the window of what stands before."""
+    window: list[Frames | None] = []
+    steps = 0
+    for number, recording in enumerate(inputs, 1):
+        try:
+            log_mel = codec.log_mel(sound_of(recording, codec.features.rate, f"input {number}"))
+        except SeqloomError as error:
+            if errors is None:
+                yield window
+                raise
+            errors.append(error)
+            window.append(None)
+        else:
+            window.append(log_mel)
+            steps += len(log_mel)
+        if len(window) == _RECORDINGS_AT_ONCE or steps >= _STEPS_AT_ONCE:
+            yield window
+            window, steps = [], 0
+    yield window
