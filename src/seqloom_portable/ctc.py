@@ -45,6 +45,30 @@ def greedy(log_probs: NDArray[np.float32]) -> CtcHypothesis:
     return CtcHypothesis(best[begins].tolist(), log_prob, log_prob)
 
 
+def text_log_probs(log_probs: NDArray[np.float32], texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """(texts,): log p(text | sound) over all alignments (Graves et al. 2006, equations 6 to 8); -1e30 where there are
+    too few steps for a text."""
+    sizes = np.array([len(text) for text in texts], np.int64)
+    states = np.full((len(texts), 2 * int(sizes.max(initial=0)) + 1), BLANK, np.int64)
+    for row, text in zip(states, texts, strict=True):
+        row[1 : 2 * len(text) : 2] = text
+    # From one token to the next without a blank between: not where both are the same.
+    moves = np.full((len(texts), states.shape[1]), -np.inf)
+    moves[:, 3::2][states[:, 3::2] != states[:, 1:-2:2]] = 0.0
+    forward = np.full((len(texts), states.shape[1] + 2), -np.inf)  # two states before the first
+    forward[:, 2] = 0.0
+    for step, row in enumerate(log_probs.astype(np.float64)):
+        if step:
+            reached = np.logaddexp(np.logaddexp(forward[:, 2:], forward[:, 1:-1]), forward[:, :-2] + moves)
+        else:
+            reached = np.full(states.shape, -np.inf)
+            reached[:, :2] = 0.0
+        forward[:, 2:] = reached + row[states]
+    places, last = np.arange(len(texts)), 2 * sizes + 2
+    in_token = np.where(sizes > 0, forward[places, last - 1], -np.inf)
+    return np.maximum(np.logaddexp(forward[places, last], in_token), _NEVER)
+
+
 def utterances(log_probs: NDArray[np.float32], pause: int) -> list[slice]:
     """The stretches between pauses: steps, at least `pause` of them, whose most probable output is the blank. A pause
     belongs to no utterance, but for the step before and after its neighbours."""

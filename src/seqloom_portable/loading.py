@@ -19,8 +19,9 @@ from seqloom_portable.language_model import LanguageModel, NetworkLanguageModel
 from seqloom_portable.mixture import MixtureLanguageModel
 from seqloom_portable.ngram import NgramLanguageModel
 from seqloom_portable.tagger import Tagger
-from seqloom_portable.transcriber import Transcriber
+from seqloom_portable.transcriber import AttentionalTranscriber, Transcriber
 from seqloom_portable.translator import Translator
+from seqloom_portable.utterance_svm import UtteranceSvm
 from seqloom_portable.word_vectors import WordVectors
 
 
@@ -44,7 +45,9 @@ def load(folder: str | Path, threads: int = 1) -> Any:
         "mixture of forecasts": ForecastMixture,
         "tagger": Tagger,
         "transcriber": Transcriber,
+        "transcriber with attention": AttentionalTranscriber,
         "translator": Translator,
+        "utterance svm": UtteranceSvm,
         "word vectors": WordVectors,
     }
     if kind not in classes:

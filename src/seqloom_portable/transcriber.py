@@ -1,68 +1,45 @@
-"""Transcribers: log-mel frames of sound, a graph to the log-probabilities of CTC, and a search for the words."""
+"""Transcribers: graphs from frames of sound to log-probabilities, and a search for the words."""
 
 from __future__ import annotations
 
-import json
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from seqloom_portable.arrays import map_arrays
+from seqloom_portable.attentional import TOKENS_PER_STEP, Searched, attentional_transcripts, length_penalty
 from seqloom_portable.batching import padded_source
 from seqloom_portable.ctc_beam import Fusion
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
-from seqloom_portable.frame_pipeline import FramePipeline
-from seqloom_portable.log_mel import Frames, LogMel
-from seqloom_portable.sound import samples_of
+from seqloom_portable.log_mel import Frames
+from seqloom_portable.search import Search
+from seqloom_portable.sound_reader import SoundReader
+from seqloom_portable.specials import UNK
 from seqloom_portable.tokens import TextTokenizer
 from seqloom_portable.transcripts import CtcDecoder, LogProbs, Transcript, log_probs_of
+from seqloom_portable.transducer import Transducer, batches
 from seqloom_portable.word_lexicon import WordLexicon
 
 FUSION_FILE = "words.safetensors"
 """The words that the search knows and their n-gram model."""
 
-
-class SoundFeatures(NamedTuple):
-    """What a network reads of sound; the settings of the run describe each."""
-
-    rate: int
-    bands: int
-    window_ms: float
-    hop_ms: float
-    normalise: str
-    memory_seconds: float
-    deltas: int
-    stack: int
-    stride: int
-
-    @property
-    def step_seconds(self) -> float:
-        return self.hop_ms * self.stride / 1_000
+_RECORDINGS_AT_ONCE = 32
+"""Of which the frames are held."""
 
 
-class Transcriber:
-    """`rate`: samples per second that the model reads; other sound is resampled."""
+class _Network:
+    """What transcribers share. `rate`: samples per second that the network reads; other sound is resampled."""
 
     has_beam = True
 
-    def __init__(self, folder: Folder, threads: int = 1) -> None:
+    def __init__(self, folder: Folder) -> None:
         self.folder, self.settings = folder, folder.manifest["decoding"]
-        self._engine = folder.engine("model", threads)
-        content = json.loads((folder.path / "features.json").read_text(encoding="utf-8"))
-        self.features = SoundFeatures(**content["features"])
-        self.rate = self.features.rate
-        self._mean, self._deviation = (np.array(content[name], np.float32) for name in ("mean", "deviation"))
-        self._log_mel = LogMel(self.features)
+        self.reader = SoundReader(folder.path)
+        self.features, self.rate = self.reader.features, self.reader.features.rate
         self.tokenizer = TextTokenizer(folder.path / "tokenizer.json")
-        self._fusion = self._read_fusion() if folder.manifest["fusion"] else None
-
-    def _read_fusion(self) -> Fusion:
-        arrays, facts = map_arrays(self.folder.path / FUSION_FILE), self.folder.manifest["fusion"]
-        lexicon = WordLexicon(*(np.array(arrays[f"lexicon.{name}"]) for name in WordLexicon._fields))
-        store = [np.array(arrays[name]) for name in ("sizes", "words", "log_probs", "suffix", "backoffs", "begin")]
-        return Fusion(lexicon, store, facts["ngram_weight"], facts["word_bonus"], facts["closed"])
 
     def predict(self, inputs: Sequence[Any], **options: Any) -> list[str]:
         """The best text of each recording; see `answers` for inputs and options."""
@@ -74,22 +51,53 @@ class Transcriber:
         """Yields the transcripts of each recording, the best first, with the times of words. A recording is the path of
         a file, samples (samples,) at the rate of the model, or samples and their rate. `beam_size`: 1 is greedy,
         without a language model; None is that of the run."""
+        decoder = self.decoder(beam_size, n_best)
+        rows = (
+            self.reader.frames(self.reader.log_mel_of(recording, f"input {number}"))
+            for number, recording in enumerate(inputs, 1)
+        )
+        while window := list(itertools.islice(rows, _RECORDINGS_AT_ONCE)):
+            yield from self.transcripts(window, decoder)
+
+    def decoder(self, beam_size: int | None = None, n_best: int = 1) -> CtcDecoder:
+        """How log-probabilities of CTC become transcripts."""
         width = self.settings["beam_size"] if beam_size is None else beam_size
         if min(width, n_best) < 1:
             raise PortableError(f"beam_size and n_best are 1 or more, not {width} and {n_best}")
-        width = max(width, n_best)
-        fusion = None if width == 1 else self._fusion
-        pause = self.settings["pause_seconds"]
-        decoder = CtcDecoder(self.tokenizer, self.features.step_seconds, width, n_best, fusion, pause)
-        for number, recording in enumerate(inputs, 1):
-            frames = self.frames(samples_of(recording, self.rate, f"input {number}"))
-            (log_probs,) = self.log_probs([frames])
-            yield decoder.transcripts(log_probs)
+        width, pause = max(width, n_best), self.settings["pause_seconds"]
+        return CtcDecoder(self.tokenizer, self.features.step_seconds, width, n_best, self.fusion(width), pause)
 
-    def frames(self, samples: Any) -> Frames:
-        """What the network reads of samples at its rate, (steps, size)."""
-        pipeline = FramePipeline(self.features, self._mean, self._deviation)
-        return pipeline.all_frames(self._log_mel.frames(samples))
+    def fusion(self, beam_size: int) -> Fusion | None:  # noqa: ARG002
+        return None
+
+    def transcripts(self, rows: Sequence[Frames], decoder: CtcDecoder) -> Iterator[list[Transcript]]:
+        """Yields the transcripts of each recording, given its frames."""
+        raise NotImplementedError
+
+    def steps(self, setting: str) -> int:
+        """A time of the settings, in steps of the network."""
+        return int(self.settings[setting] / self.features.step_seconds)
+
+
+class Transcriber(_Network):
+    """Writes by CTC alone."""
+
+    def __init__(self, folder: Folder, threads: int = 1) -> None:
+        super().__init__(folder)
+        self._engine = folder.engine("model", threads)
+        self._fusion = self._read_fusion() if folder.manifest["fusion"] else None
+
+    def _read_fusion(self) -> Fusion:
+        arrays, facts = map_arrays(self.folder.path / FUSION_FILE), self.folder.manifest["fusion"]
+        lexicon = WordLexicon(*(np.array(arrays[f"lexicon.{name}"]) for name in WordLexicon._fields))
+        store = [np.array(arrays[name]) for name in ("sizes", "words", "log_probs", "suffix", "backoffs", "begin")]
+        return Fusion(lexicon, store, facts["ngram_weight"], facts["word_bonus"], facts["closed"])
+
+    def fusion(self, beam_size: int) -> Fusion | None:
+        return None if beam_size == 1 else self._fusion
+
+    def transcripts(self, rows: Sequence[Frames], decoder: CtcDecoder) -> Iterator[list[Transcript]]:
+        return map(decoder.transcripts, self.log_probs(rows))
 
     def log_probs(self, rows: Sequence[Frames]) -> Iterator[LogProbs]:
         """Yields (steps, vocab) for each recording: log p of the blank and of each token. Long recordings are read in
@@ -99,6 +107,30 @@ class Transcriber:
             source, lengths = padded_source(pieces)
             return self._engine(source=source, lengths=lengths)[0]["log_probs"]
 
-        step = self.features.step_seconds
-        longest, overlap = (int(self.settings[name] / step) for name in ("segment_seconds", "overlap_seconds"))
-        yield from log_probs_of(run, rows, 0 if self.settings["causal"] else longest, overlap)
+        longest = 0 if self.settings["causal"] else self.steps("segment_seconds")
+        yield from log_probs_of(run, rows, longest, self.steps("overlap_seconds"))
+
+
+class AttentionalTranscriber(_Network):
+    """Writes with a decoder that attends to the sound; CTC scores its hypotheses too, if the network has learnt it."""
+
+    def __init__(self, folder: Folder, threads: int = 1) -> None:
+        super().__init__(folder)
+        self._transducer = Transducer(folder, threads)
+
+    def transcripts(self, rows: Sequence[Frames], decoder: CtcDecoder) -> Iterator[list[Transcript]]:
+        weight, width = self.settings["ctc_weight"], decoder.beam_size
+        options = Search(width, width, length_penalty(weight), max_ratio=TOKENS_PER_STEP, never=(UNK,))
+
+        def search(parts: Sequence[Frames]) -> Iterator[Searched]:
+            searched: dict[int, Searched] = {}
+            for places in batches(parts, options):
+                batch = [parts[place] for place in places]
+                encoded, first = self._transducer.encode(batch)
+                log_probs = encoded.pop("log_probs")
+                hypotheses = self._transducer.search_encoded(batch, encoded, first, options)
+                for row, place in enumerate(places):
+                    searched[place] = hypotheses[row], log_probs[row, : len(parts[place])]
+            return (searched[place] for place in range(len(parts)))
+
+        return attentional_transcripts(rows, search, decoder, weight, self.steps("segment_seconds"))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom_portable.batching import group_by_length
-from seqloom_portable.ctc import BLANK, CtcHypothesis, aligned, best_states, greedy, utterances
+from seqloom_portable.ctc import BLANK, CtcHypothesis, aligned, best_states, greedy, text_log_probs, utterances
 from seqloom_portable.ctc_beam import Fusion, prefix_beam, search
 from seqloom_portable.log_mel import Frames
 from seqloom_portable.specials import SPECIALS, UNK
@@ -25,10 +25,11 @@ _STEPS_AT_ONCE = 6_000
 
 
 class Loops(NamedTuple):
-    """The loops over steps: interpreted, or compiled."""
+    """The loops over steps: those of this package, or faster ones that give the same numbers."""
 
     search: Callable[..., Any] = search
     best_states: Callable[..., NDArray[np.int64]] = best_states
+    text_log_probs: Callable[[LogProbs, Sequence[Sequence[int]]], NDArray[np.float64]] = text_log_probs
 
 
 INTERPRETED = Loops()

@@ -44,6 +44,11 @@ class Translation(NamedTuple):
         return {**plain, "alignment": {"source": list(self.source), "target": list(self.target), "weights": weights}}
 
 
+def batches(sources: Sequence[Source], search: Search) -> list[list[int]]:
+    """The positions of the sources of each batch, which are of similar length."""
+    return group_by_length([len(source) for source in sources], max(1, _BUDGET // search.rows))
+
+
 class Transducer:
     """`settings` of the search, as the run was trained with."""
 
@@ -86,19 +91,24 @@ class Transducer:
     def search(self, sources: Sequence[Source], search: Search, prefix: Sequence[int] = ()) -> list[list[Hypothesis]]:
         """The hypotheses of each source, the best first. Every target begins with `prefix`."""
         by_source: list[list[Hypothesis]] = [[] for _ in sources]
-        for places in group_by_length([len(source) for source in sources], max(1, _BUDGET // search.rows)):
+        for places in batches(sources, search):
             rows = [np.asarray(sources[place]) for place in places]
-            encoded, first = self.encode(rows)
-
-            def state(count: int, first: Arrays = first, batch: int = len(rows)) -> Arrays:
-                if first:
-                    return {name: np.repeat(part, count, 0) for name, part in first.items()}
-                return self._step.first_state(batch * count)
-
-            hypotheses = search_targets(self.decode_next, state, encoded, rows, [prefix] * len(rows), search)
-            for place, best in zip(places, hypotheses, strict=True):
+            for place, best in zip(places, self.search_encoded(rows, *self.encode(rows), search, prefix), strict=True):
                 by_source[place] = best
         return by_source
+
+    def search_encoded(
+        self, rows: Sequence[NDArray[Any]], encoded: Arrays, first: Arrays, search: Search, prefix: Sequence[int] = ()
+    ) -> list[list[Hypothesis]]:
+        """The same for one batch, whose sources are encoded; `first` is the decoder's first state, if it depends on
+        the source."""
+
+        def state(count: int) -> Arrays:
+            if first:
+                return {name: np.repeat(part, count, 0) for name, part in first.items()}
+            return self._step.first_state(len(rows) * count)
+
+        return search_targets(self.decode_next, state, encoded, rows, [prefix] * len(rows), search)
 
     def encode(self, rows: Sequence[NDArray[Any]]) -> tuple[Arrays, Arrays]:
         """The encoded sources, and the decoder's first state if it depends on the source."""

@@ -1,33 +1,36 @@
-"""Every transcriber with CTC is exported, and hears what its run hears; others are refused by name."""
+"""Every transcriber is exported, and hears what its run hears."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 import seqloom
 import seqloom_portable
 from seqloom.decoding.transcription.transcripts import COMPILED
-from seqloom.errors import RequestError
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
-from seqloom.export.shipped_folder import check_model
+from seqloom.models.attentional_transcriber import (
+    AttentionalTranscriber,
+    attentional_settings,
+    transcriber_architectures,
+)
 from seqloom.models.transcriber import InputSettings, Transcriber, frame_encoder
 from seqloom.nn.layer import layers
 from seqloom.serving.hosted_folder import HostedFolder
 from seqloom.tasks.transcribe_search import log_probs
-from seqloom_portable.ctc import aligned
+from seqloom_portable.ctc import BLANK, aligned, text_log_probs
 from seqloom_portable.ctc_beam import prefix_beam
 from seqloom_portable.transcripts import INTERPRETED
 from tests.contract.test_layers import SMALL
 from tests.export.test_networks import away_from_zero, passes
 from tests.support.command_line import CommandLine
-from tests.support.sounds import RATE, run_that_hears, spoken, train_sounds, write_wav
+from tests.support.sounds import RATE, TONES, run_that_hears, spoken, train_sounds, write_wav
 
 pytest.importorskip("soundfile")
 
@@ -94,7 +97,7 @@ def test_long_recordings_are_read_in_pieces(tmp_path: Path) -> None:
     run = train_sounds(tmp_path / "run", model="bigru", updates=2, decoding__segment_seconds=1.5)
     exporters["onnx"](run, tmp_path / "out", ExportOptions())
     model = seqloom_portable.load(tmp_path / "out")
-    frames = model.frames(spoken("low mid high " * 5))
+    frames = model.reader.frames(model.reader.log_mel_of(spoken("low mid high " * 5), "input"))
     assert len(frames) * model.features.step_seconds > 3
     (got,), (expected,) = model.log_probs([frames]), log_probs(run.trained, [frames])
     np.testing.assert_allclose(got, expected, atol=2e-5)
@@ -110,12 +113,61 @@ def test_files_are_named_line_by_line(folder: Path, tmp_path: Path, portable_com
     assert "beam_size and n_best are 1 or more, not 0 and 1" in refused.errors
 
 
-@pytest.mark.parametrize(("model", "helps"), [("gru+attention", "--model gru"), ("svm", "--model bigru")])
-def test_others_are_refused_with_a_model_that_helps(model: str, helps: str) -> None:
-    run: Any = SimpleNamespace(plan=SimpleNamespace(task="transcribe", model=model))
-    with pytest.raises(RequestError, match="of transcribe cannot be exported") as error:
-        check_model(run)
-    assert error.value.expected == helps
+@pytest.mark.parametrize("name", transcriber_architectures())
+def test_networks_with_attention_pass_the_gate(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    architecture = transcriber_architectures()[name]
+    small = {"hidden_size": 6, "model_dim": 8, "num_heads": 2, "feed_forward_size": 12, "num_layers": 1}
+    parts = {
+        part: {key: value for key, value in small.items() if key in layers[layer].settings.model_fields}
+        for part, layer in (("encoder", architecture.encoder), ("decoder", architecture.decoder))
+    }
+    values = {**parts, "embedding": {"dim": 7}, "output": {"kind": "full"}, "input": {"dim": 8, "kernel_size": 3}}
+    settings = attentional_settings(architecture)(**values)
+    passes(away_from_zero(AttentionalTranscriber.of(architecture, settings, np.arange(9, 0, -1), 6)), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:every transcript is empty")
+@pytest.mark.parametrize("ctc_weight", [0.3, pytest.param(0.0, marks=pytest.mark.slow)])
+def test_attention_hears_what_its_run_hears(ctc_weight: float, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"ctc__weight": ctc_weight, "decoding__segment_seconds": 1.5}
+    run = train_sounds(tmp_path / "run", model="gru+attention", updates=2, **settings)
+    exporters["onnx"](run, tmp_path / "out", ExportOptions())
+    model = seqloom_portable.load(tmp_path / "out")
+    sounds = [spoken(text, seed=seed) for seed, text in enumerate(["mid high", "high low mid " * 3])]
+    for options in ({"beam_size": 1}, {"beam_size": 4, "n_best": 3}):
+        for got, expected in zip(model.answers(sounds, **options), run.answers(sounds, **options), strict=True):
+            assert [transcript.text for transcript in got] == [transcript.text for transcript in expected]
+            for ours, theirs in zip(got, expected, strict=True):
+                assert ours.score == pytest.approx(theirs.score, abs=1e-3)
+                assert [word[:3] for word in ours.words] == [word[:3] for word in theirs.words]
+
+
+def test_the_baseline_hears_what_its_run_hears(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn.svm")
+    manifest = tmp_path / "words.tsv"
+    names = [(word, write_wav(tmp_path / f"{word}{seed}.wav", spoken(word, seed=seed)))
+             for word in TONES for seed in range(20)]  # fmt: skip
+    manifest.write_text("path\ttext\n" + "".join(f"{path.name}\t{word}\n" for word, path in names))
+    run = seqloom.train("transcribe", manifest, model="svm", out=tmp_path / "run", threads=1, quiet=True)
+    exporters["onnx"](run, tmp_path / "out", ExportOptions())
+    model = seqloom_portable.load(tmp_path / "out")
+    sounds = [spoken(word, seed=seed) for word in TONES for seed in range(30, 33)]
+    assert model.predict(sounds) == run.predict(sounds) == [word for word in TONES for _ in range(3)]
+    for got, expected in zip(model.answers(sounds, n_best=3), run.answers(sounds, n_best=3), strict=True):
+        assert [t.text for t in got] == [t.text for t in expected]
+        assert [t.score for t in got] == pytest.approx([t.score for t in expected])
+
+
+@pytest.mark.parametrize("steps", [1, 3, 12])
+def test_texts_have_the_probability_of_all_their_alignments(steps: int) -> None:
+    log_probs = np.log(np.random.default_rng(1).dirichlet(np.full(6, 0.5), steps)).astype(np.float32)
+    texts = [[], [1], [1, 1], [1, 2, 2, 3], [5] * 7]
+    sizes = torch.tensor([len(text) for text in texts])
+    padded = torch.tensor([[*text, *[0] * (7 - len(text))] for text in texts])
+    rows = torch.from_numpy(log_probs)[:, None].expand(-1, len(texts), -1)
+    nats = F.ctc_loss(rows, padded, torch.full((len(texts),), steps), sizes, BLANK, reduction="none")
+    np.testing.assert_allclose(text_log_probs(log_probs, texts), -nats.clamp(max=1e30), rtol=1e-5)
 
 
 def test_compiled_and_interpreted_searches_find_the_same() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from seqloom.errors import SeqloomError
-from seqloom.models.utterance_svm import SvmSettings, UtteranceSvm, pooled
+from seqloom.models.utterance_svm import SvmSettings, UtteranceSvm
 from seqloom.storage.arrays import write_arrays
+from seqloom_portable.utterance_svm import pooled
 
 
 def save_machine(folder: Path, classes: int, **changes: np.ndarray) -> UtteranceSvm:
@@ -29,10 +30,10 @@ def test_many_texts_have_finite_shares_with_sum_1(tmp_path: Path) -> None:
     """The share of a text with a thousand votes fewer than the best is too small for a float; its logarithm is not."""
     machine = save_machine(tmp_path, 1_000)
     machine.open(tmp_path)
-    ranked = machine.ranked(np.zeros((5, 2), np.float32))
-    assert [text for text, _ in ranked] == [str(number) for number in range(1_000)]
-    assert all(math.isfinite(log_share) for _, log_share in ranked)
-    assert sum(math.exp(log_share) for _, log_share in ranked) == pytest.approx(1)
+    ranked = machine.ranked(np.zeros((5, 2), np.float32), n_best=1_000)
+    assert [transcript.text for transcript in ranked] == [str(number) for number in range(1_000)]
+    assert all(math.isfinite(transcript.score) for transcript in ranked)
+    assert sum(math.exp(transcript.score) for transcript in ranked) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name", ["mean", "scale", "vectors", "gamma", "support", "weights", "intercepts", "texts"])
@@ -61,4 +62,4 @@ def test_the_votes_are_those_of_scikit_learn() -> None:
     rows = np.stack([pooled(sound, 3) for sound in sounds]).astype(float)
     scaled = (rows - rows.mean(0)) / np.maximum(rows.std(0), 1e-6)
     expected = svm.SVC(C=1.0, gamma="scale").fit(scaled, list(Data.texts)).predict(scaled)
-    assert [model.ranked(sound)[0][0] for sound in sounds] == list(expected)
+    assert [model.ranked(sound)[0].text for sound in sounds] == list(expected)

@@ -13,7 +13,6 @@ import seqloom_portable
 from seqloom.errors import RequestError
 from seqloom.export.model_card import model_card
 from seqloom.export.options import ExportOptions
-from seqloom.export.supported import is_ctc
 from seqloom.files import write_atomic
 from seqloom.run import Run
 from seqloom.storage.folder import new_folder
@@ -35,19 +34,8 @@ def new_export(out: Path, facts: Facts) -> Iterator[Path]:
         yield folder
 
 
-def check_model(run: Run) -> None:
-    """Raises RequestError for a model that no program runs beside Seqloom, with the reason."""
-    if run.plan.task == "transcribe" and not is_ctc(run.plan.model):
-        raise RequestError(
-            f"the model {run.plan.model} of transcribe cannot be exported",
-            got="the runtime has the search of CTC alone, no attention over sound and no support vector machine",
-            expected=f"--model {run.plan.model.split('+')[0]}" if "+" in run.plan.model else "--model bigru",
-        )
-
-
 def first_facts(run: Run, options: ExportOptions) -> Facts:
     """The facts in every manifest."""
-    check_model(run)
     plan = run.plan
     return {
         "format": FORMAT,

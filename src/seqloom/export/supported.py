@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seqloom.nn.layer import layers
 from seqloom.tasks import tasks
 
 _OF_TEXT = ("classify", "language-model", "tag", "translate")
@@ -18,9 +17,7 @@ def condition(file_format: str, task: str, model: str) -> str | None:
     """The settings that a model needs for a format, empty if none; None if it cannot be exported in this format."""
     has_embedding = task in _OF_TEXT and model not in _TABLES
     if file_format == "onnx":
-        if task == "transcribe":
-            return "" if is_ctc(model) else None
-        return "" if task in (*_OF_TEXT, "algorithm", "describe", "forecast", "vectors") else None
+        return "" if task in (*_OF_TEXT, "algorithm", "describe", "forecast", "transcribe", "vectors") else None
     if file_format == "ctranslate2" and model == "transformer":
         needs = {"translate": "output.kind=full", "language-model": "data.mode=lines, output.kind=full"}
         return needs.get(task)
@@ -31,11 +28,6 @@ def condition(file_format: str, task: str, model: str) -> str | None:
     if file_format in ("word2vec", "fasttext"):
         return "" if has_embedding or task == "vectors" else None
     return None
-
-
-def is_ctc(transcriber: str) -> bool:
-    """Whether a model of `transcribe` writes by CTC alone."""
-    return transcriber in layers
 
 
 def exportable(file_format: str) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from seqloom.data.example import Frames
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.models.fitted import FittedInOnePass
 from seqloom.storage.arrays import map_arrays, write_arrays
+from seqloom_portable.transcripts import Transcript
+from seqloom_portable.utterance_svm import pooled, ranked_transcripts, texts_of
 
 _MOST_TEXTS = 1_000
 _NAMES = ("mean", "scale", "vectors", "weights", "intercepts", "support", "gamma", "texts")
@@ -28,16 +29,6 @@ class SvmSettings(Settings):
     )
 
 
-def pooled(log_mel: Frames, segments: int) -> NDArray[np.float32]:
-    """The mean of each stretch of a recording less that of all of it, the deviation of each band, and the logarithm of
-    its length: (segments * bands + bands + 1,)."""
-    centred = log_mel - log_mel.mean(0)
-    edges = np.linspace(0, len(log_mel), segments + 1).astype(np.int64)
-    last = len(log_mel) - 1
-    parts = [centred[min(a, last) : max(b, a + 1)].mean(0) for a, b in itertools.pairwise(edges)]
-    return np.concatenate([*parts, log_mel.std(0), [np.log(len(log_mel))]]).astype(np.float32)
-
-
 class UtteranceSvm(FittedInOnePass):
     """One against one, with a radial kernel (Boser et al. 1992; Cortes and Vapnik 1995). scikit-learn fits it; to use
     it, only its support vectors are needed."""
@@ -48,7 +39,7 @@ class UtteranceSvm(FittedInOnePass):
 
     def __init__(self, settings: SvmSettings) -> None:
         self.options = settings
-        self._arrays: dict[str, NDArray[Any]] = {}
+        self.arrays: dict[str, NDArray[Any]] = {}
 
     def fit(self, train: Any, valid: Any, codec: Any) -> None:  # noqa: ARG002
         """`train` and `valid` are `SpokenData`. Raises RequestError if scikit-learn is not installed, or if the texts
@@ -79,57 +70,43 @@ class UtteranceSvm(FittedInOnePass):
             arrays: dict[str, NDArray[Any]] = {name: np.asarray(array, np.float64) for name, array in fitted.items()}
             arrays["support"] = np.asarray(machine.n_support_, np.int64)
             arrays["texts"] = np.frombuffer("\n".join(texts).encode(), np.uint8).copy()
-            before, self._arrays = self._arrays, arrays
-            hits = [text == self.ranked(valid.log_mel(i))[0][0] for i, text in enumerate(valid.texts)]
+            before, self.arrays = self.arrays, arrays
+            hits = [text == self.ranked(valid.log_mel(i))[0].text for i, text in enumerate(valid.texts)]
             if float(np.mean(hits)) > best:
                 best = float(np.mean(hits))
             else:
-                self._arrays = before
+                self.arrays = before
 
     def _features(self, data: Any) -> NDArray[np.float64]:
         return np.stack([pooled(data.log_mel(i), self.options.segments) for i in range(data.num_lines)]).astype(float)
 
     def save(self, folder: Path) -> None:
-        write_arrays(folder / "model.safetensors", self._arrays, {"format": "seqloom svm 1"})
+        write_arrays(folder / "model.safetensors", self.arrays, {"format": "seqloom svm 1"})
 
     def open(self, folder: Path) -> None:
         path = folder / "model.safetensors"
-        self._arrays = {name: np.array(array) for name, array in map_arrays(path).items()}
-        if set(self._arrays) != set(_NAMES) or not self._shapes_agree():
-            shapes = ", ".join(f"{name} {array.shape}" for name, array in sorted(self._arrays.items()))
+        self.arrays = {name: np.array(array) for name, array in map_arrays(path).items()}
+        if set(self.arrays) != set(_NAMES) or not self._shapes_agree():
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in sorted(self.arrays.items()))
             raise SeqloomError("the model is damaged", where=str(path), got=shapes, hint="train it again")
 
     def _shapes_agree(self) -> bool:
-        classes, features = len(self.texts), self._arrays["mean"].size
-        vectors = int(self._arrays["support"].sum())
+        classes, features = len(self.texts), self.arrays["mean"].size
+        vectors = int(self.arrays["support"].sum())
         expected = {
             "mean": (features,), "scale": (features,), "vectors": (vectors, features), "gamma": (1,),
             "support": (classes,), "weights": (classes - 1, vectors), "intercepts": (classes * (classes - 1) // 2,),
         }  # fmt: skip
-        return all(self._arrays[name].shape == shape for name, shape in expected.items())
+        return all(self.arrays[name].shape == shape for name, shape in expected.items())
 
     @property
     def texts(self) -> list[str]:
-        return bytes(self._arrays["texts"]).decode("utf-8", errors="replace").split("\n")
+        return texts_of(self.arrays)
 
     def num_parameters(self) -> int:
         """The numbers of the support vectors and their weights."""
-        return int(self._arrays["vectors"].size + self._arrays["weights"].size)
+        return int(self.arrays["vectors"].size + self.arrays["weights"].size)
 
-    def ranked(self, log_mel: Frames) -> list[tuple[str, float]]:
-        """The texts with the logarithm of the share of their votes, most votes first; of equals, the one that wins by
-        more."""
-        arrays, texts = self._arrays, self.texts
-        row = (pooled(log_mel, self.options.segments) - arrays["mean"]) / arrays["scale"]
-        kernel = np.exp(-arrays["gamma"][0] * ((arrays["vectors"] - row) ** 2).sum(1))
-        ends = np.concatenate([[0], np.cumsum(arrays["support"])])
-        weighted = arrays["weights"] * kernel
-        # (pairs' other side, class): what the support vectors of each class add in each of its machines.
-        sums = np.stack([weighted[:, a:b].sum(1) for a, b in itertools.pairwise(ends)], axis=1)
-        i, j = np.triu_indices(len(texts), 1)
-        decisions = sums[j - 1, i] + sums[i, j] + arrays["intercepts"]
-        votes = np.bincount(np.where(decisions > 0, i, j), minlength=len(texts))
-        margins = np.bincount(i, decisions, len(texts)) - np.bincount(j, decisions, len(texts))
-        scores = votes + margins / (3 * (np.abs(margins) + 1))
-        log_shares = scores - np.logaddexp.reduce(scores)
-        return [(texts[place], float(log_shares[place])) for place in np.argsort(-scores, kind="stable")]
+    def ranked(self, log_mel: Frames, n_best: int = 1) -> list[Transcript]:
+        """The most probable texts, with the logarithm of the share of their votes."""
+        return ranked_transcripts(self.arrays, log_mel, self.options.segments, n_best)

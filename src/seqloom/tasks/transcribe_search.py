@@ -37,7 +37,7 @@ def recogniser(
     model, codec = trained.model, cast(SpokenCodec, trained.codec)
     if isinstance(model, UtteranceSvm):
         n_best = options.get("n_best", 1)
-        return lambda log_mels: (_ranked(model, log_mel, n_best) for log_mel in log_mels)
+        return lambda log_mels: (model.ranked(log_mel, n_best) for log_mel in log_mels)
     decoder = decoder_of(trained, options)
     longest = int(trained.settings.decoding.segment_seconds / decoder.step_seconds)
 
@@ -48,10 +48,6 @@ def recogniser(
         return map(decoder.transcripts, log_probs(trained, rows))
 
     return transcripts
-
-
-def _ranked(model: UtteranceSvm, log_mel: Frames, n_best: int) -> list[Transcript]:
-    return [Transcript(text, log_share, log_share, []) for text, log_share in model.ranked(log_mel)[:n_best]]
 
 
 def decoder_of(trained: Trained, options: Mapping[str, Any]) -> CtcDecoder:

@@ -21,7 +21,6 @@ from seqloom.export.onnx.gate import Gate
 from seqloom.export.options import ExportOptions
 from seqloom.export.shipped_folder import (
     Facts,
-    check_model,
     first_facts,
     new_export,
     open_unfinished,
@@ -41,7 +40,6 @@ def write_folder(run: Run, out: Path, options: ExportOptions) -> None:
 
     Raises RequestError if CTranslate2 cannot represent the network, and ParityError if scores differ.
     """
-    check_model(run)
     spec, kind = _spec_of(run)
     facts: Facts = {}
     with new_export(out, facts) as folder:

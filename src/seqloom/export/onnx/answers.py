@@ -24,7 +24,6 @@ from seqloom.export.onnx.gate import Gate, ParityError
 from seqloom.export.onnx.transcript_parity import compare_transcripts, recordings_of
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.mixture import ForecastMixture
-from seqloom.models.transcriber import Transcriber
 from seqloom.models.word_vectors.model import WordVectors
 from seqloom.run import Run
 from seqloom_portable.sampling import Sampling as PortableSampling
@@ -89,7 +88,7 @@ def compare_answers(run: Run, portable: Any, data: str, gate: Gate) -> Answers:
     if isinstance(run.model, LocalForecaster | ForecastMixture):
         check_forecasts(run, portable, gate)
         return Answers()
-    if isinstance(run.model, Transcriber):
+    if run.plan.task == "transcribe":
         sounds, path = recordings_of(run, data)
         identical, ties = compare_transcripts(run, portable, sounds, gate)
         return Answers(len(sounds), identical, ties, path)

@@ -14,6 +14,7 @@ from seqloom.data.descriptions import DescriptionCodec
 from seqloom.export.onnx.networks import BUILDERS
 from seqloom.files import write_atomic
 from seqloom.formats.vector_sources import open_vectors
+from seqloom.models.attentional_transcriber import AttentionalTranscriber
 from seqloom.models.bag_of_words import BagOfWords
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
@@ -29,6 +30,7 @@ from seqloom.models.ngram.model import NgramModel
 from seqloom.models.ngram.store import DTYPES
 from seqloom.models.tagger import Tagger
 from seqloom.models.transcriber import Transcriber
+from seqloom.models.utterance_svm import UtteranceSvm
 from seqloom.models.word_vectors.model import WordVectors
 from seqloom.run import Run
 from seqloom.storage.arrays import write_arrays
@@ -36,6 +38,7 @@ from seqloom.tasks.classify_settings import cut_of
 from seqloom.tasks.describe import longest_text
 from seqloom.tasks.transcribe_language import fusion_of
 from seqloom_portable.transcriber import FUSION_FILE
+from seqloom_portable.utterance_svm import VECTORS_FILE
 
 Facts = dict[str, Any]
 Contents = Callable[[Run, Path], Facts]
@@ -120,12 +123,19 @@ def _of_forecast_mixture(run: Run) -> Facts:
 
 
 def _of_transcriber(run: Run) -> Facts:
-    names = ("beam_size", "pause_seconds", "segment_seconds", "overlap_seconds")
-    decoding = run.plan.settings.decoding  # type: ignore[attr-defined]
-    facts: Facts = {name: getattr(decoding, name) for name in names} | {"causal": run.model.causal}
     fusion = fusion_of(run.trained)
     weights = None if fusion is None else {name: getattr(fusion, name) for name in _FUSION_WEIGHTS}
-    return {"decoding": facts, "fusion": weights}
+    return {"decoding": _hearing(run) | {"causal": run.model.causal}, "fusion": weights}
+
+
+def _of_attentional_transcriber(run: Run) -> Facts:
+    return {"decoding": _hearing(run) | {"ctc_weight": run.model.ctc_weight}}
+
+
+def _hearing(run: Run) -> Facts:
+    names = ("beam_size", "pause_seconds", "segment_seconds", "overlap_seconds")
+    decoding = run.plan.settings.decoding  # type: ignore[attr-defined]
+    return {name: getattr(decoding, name) for name in names}
 
 
 _FUSION_WEIGHTS = ("ngram_weight", "word_bonus", "closed")
@@ -223,6 +233,13 @@ def _closed_form(run: Run, folder: Path) -> Facts:
     }
 
 
+def _utterance_svm(run: Run, folder: Path) -> Facts:
+    model: UtteranceSvm = run.model
+    run.codec.save(folder)
+    write_arrays(folder / VECTORS_FILE, model.arrays, {})
+    return {"segments": model.options.segments}
+
+
 def _word_vectors(run: Run, folder: Path) -> Facts:
     table = open_vectors(run.folder)
     arrays = {"vectors": np.asarray(table.matrix, np.float32)}
@@ -236,6 +253,7 @@ def _word_vectors(run: Run, folder: Path) -> Facts:
 
 
 _FACTS: dict[type[Any], Callable[[Run], Facts]] = {
+    AttentionalTranscriber: _of_attentional_transcriber,
     Classifier: _of_classifier,
     EncoderDecoder: _of_encoder_decoder,
     ForecastMixture: _of_forecast_mixture,
@@ -250,6 +268,7 @@ _WITHOUT_GRAPHS: dict[type[Any], tuple[str, Contents]] = {
     LocalForecaster: ("closed-form forecaster", _closed_form),
     Mixture: ("mixture of language models", _mixture),
     NgramModel: ("n-gram language model", _ngram),
+    UtteranceSvm: ("utterance svm", _utterance_svm),
     WordVectors: ("word vectors", _word_vectors),
 }
 """Models that are tables instead of networks: a graph would make them neither smaller nor faster."""

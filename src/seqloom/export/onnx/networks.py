@@ -13,7 +13,8 @@ from seqloom.formats.onnx.exported_graph import ExportedGraph
 from seqloom.formats.onnx.forecast_network import forecast_graphs, forecast_mixture_graphs
 from seqloom.formats.onnx.language_model import language_model_graphs
 from seqloom.formats.onnx.tagger import tagger_graphs
-from seqloom.formats.onnx.transcriber import transcriber_graphs
+from seqloom.formats.onnx.transcriber import attentional_transcriber_graphs, transcriber_graphs
+from seqloom.models.attentional_transcriber import AttentionalTranscriber
 from seqloom.models.bit_predictor import BitPredictor
 from seqloom.models.classifier import Classifier
 from seqloom.models.encoder_decoder import EncoderDecoder
@@ -24,6 +25,7 @@ from seqloom.models.tagger import Tagger
 from seqloom.models.transcriber import Transcriber
 
 BUILDERS: dict[type[Any], tuple[str, Any]] = {
+    AttentionalTranscriber: ("transcriber with attention", attentional_transcriber_graphs),
     BitPredictor: ("bit predictor", bit_predictor_graphs),
     ForecastMixture: ("mixture of forecasts", forecast_mixture_graphs),
     ForecastNetwork: ("forecaster", forecast_graphs),
@@ -33,7 +35,8 @@ BUILDERS: dict[type[Any], tuple[str, Any]] = {
     Tagger: ("tagger", tagger_graphs),
     Transcriber: ("transcriber", transcriber_graphs),
 }
-"""For each class of network, its kind in the manifest and the function that makes its graphs."""
+"""For each class of network, its kind in the manifest and the function that makes its graphs; a subclass
+comes before its base class."""
 
 
 def graphs_of(model: Any, int8: bool = False) -> tuple[str, list[ExportedGraph]]:

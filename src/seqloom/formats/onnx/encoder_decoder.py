@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seqloom.formats.onnx.decoders import decoder_state, first_state, read, source_of, step
 from seqloom.formats.onnx.embedding import source_input
-from seqloom.formats.onnx.encoder import encode
+from seqloom.formats.onnx.encoder import Encoded, encode
 from seqloom.formats.onnx.exported_graph import ExportedGraph
 from seqloom.formats.onnx.graph import Graph
 from seqloom.formats.onnx.language_model import give_reading
@@ -17,10 +17,11 @@ def encoder_decoder_graphs(model: EncoderDecoder, int8: bool = False) -> list[Ex
     """`encoder`: the source and its lengths to the tensors that the steps need; `step`: the last token of the
     hypotheses of each source, the state and the encoder's outputs to log-probabilities, state and attention; `embed`:
     sentence vectors."""
-    return [_encoder(model, int8), _step(model, int8), _embed(model, int8)]
+    return [encoder_graph(model, int8)[0], step_graph(model, int8), _embed(model, int8)]
 
 
-def _encoder(model: EncoderDecoder, int8: bool) -> ExportedGraph:
+def encoder_graph(model: EncoderDecoder, int8: bool) -> tuple[ExportedGraph, Encoded]:
+    """The graph, and the values in it of the encoded source."""
     graph = Graph(int8)
     source = source_input(graph, model.encoder.read)
     encoded = encode(graph, model.encoder, source, graph.input("lengths", "int64", ["batch"]))
@@ -31,10 +32,10 @@ def _encoder(model: EncoderDecoder, int8: bool) -> ExportedGraph:
     first = first_state(model.decoder, graph, encoded)
     for part, value in zip(decoder_state(model.decoder) if first else [], first, strict=True):
         graph.output(value, part.name, part.dtype, part.dims)
-    return ExportedGraph("encoder", graph)
+    return ExportedGraph("encoder", graph), encoded
 
 
-def _step(model: EncoderDecoder, int8: bool) -> ExportedGraph:
+def step_graph(model: EncoderDecoder, int8: bool) -> ExportedGraph:
     graph, decoder = Graph(int8), model.decoder
     started_by = "encoder" if getattr(decoder, "bridged", False) else ""
     exported = ExportedGraph("step", graph, started_by=started_by)

@@ -1,17 +1,21 @@
-"""The graph of a transcriber: frames of sound to the log-probabilities of CTC."""
+"""The graphs of transcribers: frames of sound to the log-probabilities of CTC, and the steps of a decoder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import nn
+
 from seqloom.formats.onnx import builders  # noqa: F401
 from seqloom.formats.onnx.embedding import embed, source_input
 from seqloom.formats.onnx.encoder import at_least_one
+from seqloom.formats.onnx.encoder_decoder import encoder_graph, step_graph
 from seqloom.formats.onnx.exported_graph import ExportedGraph
 from seqloom.formats.onnx.graph import Graph, Value
 from seqloom.formats.onnx.layers import StateTensor, run_layer, start, state_of
 from seqloom.formats.onnx.matrices import linear
 from seqloom.formats.onnx.rows import Rows
+from seqloom.models.attentional_transcriber import AttentionalTranscriber
 from seqloom.models.transcriber import ConvolvedLayer, Transcriber
 
 _CONVOLUTIONS = "convolutions_"
@@ -25,9 +29,21 @@ def transcriber_graphs(model: Transcriber, int8: bool = False) -> list[ExportedG
     rows = Rows.of(graph, source, at_least_one(graph, graph.input("lengths", "int64", ["batch"])))
     elements = embed(graph, model.encoder.read, source, rows)
     outputs, _ = run_layer(model.encoder.layer, graph, elements, start(model.encoder.layer, graph, rows.batch), rows)
-    log_probs = graph.op("LogSoftmax", linear(graph, outputs, model.output), axis=2)
-    graph.output(log_probs, "log_probs", "float32", ["batch", "time", model.output.out_features])
+    _give_log_probs(graph, outputs, model.output)
     return [ExportedGraph("model", graph)]
+
+
+def attentional_transcriber_graphs(model: AttentionalTranscriber, int8: bool = False) -> list[ExportedGraph]:
+    """`encoder`: frames and lengths to the tensors that the steps need, and to the log-probabilities of CTC; `step` as
+    of every encoder-decoder."""
+    exported, encoded = encoder_graph(model, int8)
+    _give_log_probs(exported.graph, encoded.outputs, model.ctc_output)
+    return [exported, step_graph(model, int8)]
+
+
+def _give_log_probs(graph: Graph, outputs: Value, module: nn.Linear) -> None:
+    log_probs = graph.op("LogSoftmax", linear(graph, outputs, module), axis=2)
+    graph.output(log_probs, "log_probs", "float32", ["batch", "time", module.out_features])
 
 
 @state_of.register
