@@ -1,12 +1,12 @@
-"""What every tagger can do, whatever layer goes along the words and whatever makes tags of it: losses and answers of a
-sentence are the same alone and among others, and word by word where nothing after a word is needed.
+"""What every tagger can do, whatever layer goes along the words or steps and whatever makes tags of it: losses and
+answers of a sequence are the same alone and among others, and one by one where nothing after an element is needed.
 
 Whatever layer is registered is tested; a new one needs no line here.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ from torch import Tensor
 
 from seqloom.data.batches import Batch, Forms
 from seqloom.data.labels import UNSEEN
-from seqloom.models.tagger import Tagger, TaggerSettings
+from seqloom.models.tagger import FrameTagger, SequenceTagger, Tagger, TaggerSettings, rebuild_tagger
 from seqloom.nn.layer import layers
 from seqloom.run import make_settings
 from seqloom.tasks import tasks
 from tests.support.sentences import SMALL_NETWORK, small_model
 
 TASK = tasks["tag"]
-TAGS, WORDS, LETTERS = 5, 12, 9
+TAGS, WORDS, LETTERS, CHANNELS = 5, 12, 9, 3
 COUNTS = np.arange(WORDS)
 LENGTHS = torch.tensor([4, 1, 3])
 CAUSAL = [name for name in layers if layers[name].causal]
@@ -32,18 +32,24 @@ PARALLEL = [name for name in layers if not layers[name].causal]
 class Case(NamedTuple):
     name: str
     output: str
+    reads: Literal["words", "numbers"] = "words"
 
     def settings(self, **changes: Any) -> Any:
         overrides = {**SMALL_NETWORK, **small_model(self.name), "output": self.output}
         return make_settings("tag", self.name, {**overrides, **{k.replace("__", "."): v for k, v in changes.items()}})
 
-    def build(self, **changes: Any) -> Tagger:
+    def build(self, **changes: Any) -> Tagger | FrameTagger:
         """The network with every parameter away from zero; the second tag may not follow the first."""
         torch.manual_seed(1)
         legal = np.ones((TAGS + 1, TAGS + 1), dtype=np.bool_)
         legal[0, 1] = False
         settings: TaggerSettings = self.settings(**changes)
-        model = Tagger(layers[self.name], settings, COUNTS, LETTERS, legal if self.output == "crf" else None, TAGS)
+        model: Tagger | FrameTagger
+        transitions = legal if self.output == "crf" else None
+        if self.reads == "numbers":
+            model = FrameTagger(layers[self.name], settings, CHANNELS, transitions, TAGS)
+        else:
+            model = Tagger(layers[self.name], settings, COUNTS, LETTERS, transitions, TAGS)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.2 * torch.randn_like(parameter))
@@ -51,7 +57,9 @@ class Case(NamedTuple):
 
 
 def cases(names: Any) -> list[Any]:
-    return [pytest.param(Case(name, output), id=f"{name}-{output}") for name in names for output in ("softmax", "crf")]
+    """Words with each output; what reads numbers differs in its first layer alone."""
+    kinds = ("softmax", "words"), ("crf", "words"), ("softmax", "numbers")
+    return [pytest.param(Case(name, *kind), id="-".join((name, *kind))) for name in names for kind in kinds]
 
 
 @pytest.fixture(params=cases(layers))
@@ -60,8 +68,11 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 @pytest.fixture
-def batch() -> Batch:
-    """Three sentences of six words."""
+def batch(request: pytest.FixtureRequest) -> Batch:
+    """Three sentences of six words, or three sequences of numbers."""
+    if "case" in request.fixturenames and request.getfixturevalue("case").reads == "numbers":
+        targets = torch.randint(2, TAGS, (3, 4)).masked_fill(torch.arange(4) >= LENGTHS[:, None], UNSEEN)
+        return Batch(torch.randn(3, 4, CHANNELS, dtype=torch.float64), targets, LENGTHS)
     inputs = torch.tensor([[0, 3, 5, 1], [2, 0, 0, 0], [4, 3, 5, 0]])
     characters = torch.randint(4, LETTERS, (6, 5))
     forms = Forms(torch.tensor([4, 1, 7, 9, 11, 1]), characters, torch.tensor([5, 2, 1, 3, 1, 4]))
@@ -72,19 +83,28 @@ def batch() -> Batch:
 def alone(batch: Batch, row: int) -> Batch:
     """One sentence without the padding and the words of the others."""
     length = int(LENGTHS[row])
+    if batch.forms is None:
+        return Batch(batch.inputs[row : row + 1, :length], batch.targets[row : row + 1, :length])
     distinct, inputs = batch.inputs[row, :length].unique(return_inverse=True)
-    assert batch.forms is not None
     word_ids, characters, lengths = (part[distinct] for part in batch.forms)
     forms = Forms(word_ids, characters[:, : int(lengths.max())], lengths)
     return Batch(inputs[None], batch.targets[row : row + 1, :length], forms=forms)
 
 
-def loss(model: Tagger, batch: Batch) -> Tensor:
-    assert batch.forms is not None
+def loss(model: SequenceTagger, batch: Batch) -> Tensor:
     return model.loss(batch.inputs, batch.forms, batch.targets, batch.targets != UNSEEN, batch.lengths)
 
 
-def gradients(model: Tagger) -> dict[str, Tensor]:
+def tag_next(
+    model: Tagger | FrameTagger, element: Tensor, forms: Forms | None, state: Any, before: int | None
+) -> tuple[int, Any]:
+    if isinstance(model, FrameTagger):
+        return model.tag_next(element, state, before)
+    assert forms is not None
+    return model.tag_next(Forms(*(part[element][None] for part in forms)), state, before)
+
+
+def gradients(model: SequenceTagger) -> dict[str, Tensor]:
     gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
     return gradients
@@ -109,10 +129,12 @@ def test_sentences_are_as_if_alone(case: Case, batch: Batch) -> None:
 
 def test_padding_changes_nothing(case: Case, batch: Batch) -> None:
     model, real = case.build(), torch.arange(4) < LENGTHS[:, None]
-    assert batch.forms is not None
-    letters = torch.arange(5) < batch.forms.lengths[:, None]
-    forms = batch.forms._replace(characters=batch.forms.characters.where(letters, 6))
-    other = batch._replace(inputs=batch.inputs.where(real, 2), forms=forms)
+    if batch.forms is None:
+        other = batch._replace(inputs=batch.inputs.where(real[:, :, None], 2))
+    else:
+        letters = torch.arange(5) < batch.forms.lengths[:, None]
+        forms = batch.forms._replace(characters=batch.forms.characters.where(letters, 6))
+        other = batch._replace(inputs=batch.inputs.where(real, 2), forms=forms)
     torch.testing.assert_close(loss(model, other), loss(model, batch))
     tagged, again = (model.tag(sentences.inputs, sentences.forms, sentences.lengths) for sentences in (batch, other))
     assert torch.equal(tagged[0][real], again[0][real])
@@ -147,7 +169,7 @@ def test_the_shards_of_all_ranks_are_the_batch(case: Case, batch: Batch) -> None
 def test_a_network_is_built_again_from_its_tensors(case: Case, batch: Batch) -> None:
     model = case.build()
     saved = model.state_dict()
-    other = Tagger.rebuild(layers[case.name], case.settings(output="auto"), saved).double().eval()
+    other = rebuild_tagger(layers[case.name], case.settings(output="auto"), saved).double().eval()
     other.load_state_dict(saved)
     assert torch.equal(loss(other, batch), loss(model, batch))
 
@@ -169,12 +191,11 @@ def test_a_reading_is_of_what_is_real(case: Case, batch: Batch) -> None:
 def test_word_by_word_is_the_whole_at_once(case: Case, batch: Batch) -> None:
     """With a softmax the tags are the same; with a CRF each is the best after the one decided before."""
     model, sentence = case.build(), alone(batch, 0)
-    assert sentence.forms is not None
     emissions = model(sentence.inputs, sentence.forms)[0].detach()
     state, before, expected = None, None, []
     for word, emission in zip(sentence.inputs[0], emissions, strict=True):
         expected.append(model.output.step(emission, expected[-1] if expected else None))
-        before, state = model.tag_next(Forms(*(part[word][None] for part in sentence.forms)), state, before)
+        before, state = tag_next(model, word, sentence.forms, state, before)
         assert before == expected[-1]
     if case.output == "softmax":
         assert expected == model.tag(sentence.inputs, sentence.forms)[0][0].tolist()
@@ -183,9 +204,8 @@ def test_word_by_word_is_the_whole_at_once(case: Case, batch: Batch) -> None:
 @pytest.mark.parametrize("case", cases(PARALLEL))
 def test_what_needs_the_future_does_not_decide_at_once(case: Case, batch: Batch) -> None:
     sentence = alone(batch, 1)
-    assert sentence.forms is not None
     with pytest.raises(AssertionError, match="needs the later words"):
-        case.build().tag_next(sentence.forms, None, None)
+        tag_next(case.build(), sentence.inputs[0, 0], sentence.forms, None, None)
 
 
 def test_rare_words_become_unknown_in_training_alone(batch: Batch) -> None:

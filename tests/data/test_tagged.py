@@ -14,8 +14,9 @@ from seqloom.data.labels import UNSEEN, Labels
 from seqloom.data.lexicon import Lexicon, Numbering
 from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged import tagged
-from seqloom.data.sentence_loader import SentenceLoader, sentence_batch
-from seqloom.data.tagged import TagCodec, TaggedFile, tag_recipe
+from seqloom.data.tag_recipe import tag_recipe
+from seqloom.data.tagged import TagCodec, TaggedFile
+from seqloom.data.tagged_loader import TaggedLoader
 from seqloom.data.tokenizer import PAD, UNK
 from seqloom.data.vocabulary import Vocabulary
 from seqloom.data.word_vocabularies import Spelling, VocabularySettings
@@ -137,7 +138,7 @@ def test_a_file_without_sentences(tmp_path: Path) -> None:
 
 
 def test_a_batch_has_each_word_once(data: TaggedFile) -> None:
-    batch = sentence_batch(data.rows([0, 2, 3]), data.lexicon)
+    batch = data.batch(data.rows([0, 2, 3]))
     assert batch.forms is not None
     assert len(batch.forms.word_ids) == len({word for i in (0, 2, 3) for word in data.sentence(i).words})
     assert batch.lengths is not None
@@ -165,7 +166,7 @@ def test_an_empty_word_is_spelt_with_nothing(codec: TagCodec) -> None:
 @pytest.mark.parametrize("seed", [None, 3])
 def test_an_epoch_has_every_sentence_once(tmp_path: Path, seed: int | None) -> None:
     train = prepared(tmp_path).train
-    loader = SentenceLoader(train, 40, seed)
+    loader = TaggedLoader(train, 40, seed)
     found: Counter[tuple[tuple[int, ...], tuple[int, ...]]] = Counter()
     for step in range(loader.num_steps(0)):
         batch = loader.batch(0, step)

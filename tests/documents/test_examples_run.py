@@ -18,6 +18,7 @@ from tests.support.labelled import write_labelled, write_series
 from tests.support.pairs import write_pairs
 from tests.support.sentences import write_sentences
 from tests.support.sounds import spoken, write_recordings, write_wav
+from tests.support.tagged_numbers import write_levels
 from tests.support.targets import write_label_sets, write_numbers
 from tests.support.texts import write_text
 from tests.support.training_here import train_here
@@ -96,6 +97,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "questions-words.txt").write_text(": family\nman king woman queen\nwoman queen man king\n")
     write_tables(tmp_path)
     write_documents(tmp_path)
+    write_levels(tmp_path / "steps.csv", 40)
     write_scenes(tmp_path / "images.csv", 40)
     for archive in ("captions", "new", "test"):
         write_archive(tmp_path / f"{archive}.npz", 40)

@@ -16,6 +16,8 @@ from tests.support.sentences import SMALL_NETWORK as SMALL_TAGGER
 from tests.support.sentences import write_sentences
 from tests.support.sounds import SMALL_NETWORK as SMALL_TRANSCRIBER
 from tests.support.sounds import write_recordings
+from tests.support.tagged_numbers import SMALL_NETWORK as SMALL_STEP_TAGGER
+from tests.support.tagged_numbers import write_levels
 from tests.support.texts import SMALL, write_text
 from tests.support.vectors_with_texts import SMALL_NETWORK as SMALL_DESCRIBER
 from tests.support.vectors_with_texts import write_scenes
@@ -120,6 +122,7 @@ SMALL_TASKS = {
         updates=25,
     ),
     "tag bilstm": SmallTask(write_sentences, "bilstm", {**SMALL_TAGGER, "model.hidden_size": 8}, updates=25),
+    "tag steps": SmallTask(write_levels, "gru", SMALL_STEP_TAGGER, updates=25),
     "vectors skipgram": SmallTask(
         write_text, "skipgram", {**_PASSES, "subwords.longest": 4, "subwords.buckets": 50}, epochs=3
     ),

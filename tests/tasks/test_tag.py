@@ -13,7 +13,6 @@ import torch
 import seqloom
 from seqloom.config import flatten
 from seqloom.data.lexicon import Lexicon
-from seqloom.data.sentence_loader import sentence_batch
 from seqloom.data.span_tags import legal_transitions
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.metrics.spans import span_scores
@@ -214,7 +213,7 @@ def test_known_tags_are_kept_and_the_others_follow_from_them(run: seqloom.Run) -
     assert answer.probabilities[0] == answer.probabilities[2] == pytest.approx(1)  # type: ignore[attr-defined]
     ((alone,),) = run.answers(["Ada went"])
     assert other.to_json() == alone.to_json()
-    crf, batch = run.model.output, sentence_batch([np.arange(4)], Lexicon.of(words, run.codec.spelling))
+    crf, batch = run.model.output, Lexicon.of(words, run.codec.spelling).batch([np.arange(4)])
     with torch.no_grad():
         emissions = run.model(batch.inputs, batch.forms)[0]
     paths = [

@@ -1,4 +1,4 @@
-"""The distinct words of a text: the id of each word in the vocabulary and the ids of its characters."""
+"""The distinct words of a text, the ids of each and of its characters, and batches of sentences of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqloom.data.batches import Forms
+from seqloom.data.batches import Batch, Forms
+from seqloom.data.labels import UNSEEN
 from seqloom.data.tokenizer import PAD
 from seqloom.data.word_vocabularies import Spelling
 
@@ -42,6 +43,18 @@ class Lexicon:
         characters[real] = self.characters[(starts[:, None] + place)[real]]
         word_ids = np.ascontiguousarray(self.word_ids[numbers])
         return Forms(torch.from_numpy(word_ids), torch.from_numpy(characters), torch.from_numpy(lengths))
+
+    def batch(self, rows: Sequence[NDArray[np.int64]]) -> Batch:
+        """A batch of sentences given as numbers of these words. Its `inputs` number the distinct words of the batch
+        (`forms`); all targets are `UNSEEN`."""
+        distinct, places = np.unique(np.concatenate(rows), return_inverse=True)
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        real = np.arange(lengths.max()) < lengths[:, None]
+        inputs = np.zeros(real.shape, dtype=np.int64)
+        inputs[real] = places.ravel()
+        targets = torch.full(real.shape, UNSEEN)
+        ragged = None if real.all() else torch.from_numpy(lengths)
+        return Batch(torch.from_numpy(inputs), targets, ragged, forms=self.forms(distinct))
 
 
 class Numbering:

@@ -1,12 +1,12 @@
-"""Tags the words of many sentences, in batches of similar length."""
+"""Tags the elements of many sequences, in batches of similar length: words, or steps of numbers."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,28 +14,30 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batches import Forms
-from seqloom.data.lexicon import Lexicon
+from seqloom.data.batches import Batch, Forms
 from seqloom.data.line_batches import padded
-from seqloom.data.sentence_loader import sentence_batch
 from seqloom.decoding.batching import run_in_batches
 from seqloom_portable import tagger
+from seqloom_portable.spans import Span
 
-_WORDS_AT_ONCE = 4_000
-"""The number of words in a batch, padding included."""
+_ELEMENTS_AT_ONCE = 4_000
+"""The number of words or steps in a batch, padding included."""
 
-WordIds = NDArray[np.int64]
+Row = NDArray[Any]
+"""The elements of a sequence: numbers of words in a lexicon, or scaled steps (steps, channels)."""
 LabelIds = NDArray[np.int64]
-_Sentence = tuple[WordIds, LabelIds | None]
+Tagging = tuple[LabelIds, NDArray[np.float32]]
+"""The label id of each element of a sequence, and its probability."""
+_Sequence = tuple[Row, LabelIds | None]
 
 
 class Tags(Protocol):
-    """A network that tags sentences."""
+    """A network that tags sequences."""
 
     def tag(
         self,
-        inputs: Int[Tensor, "batch time"],
-        forms: Forms,
+        inputs: Tensor,
+        forms: Forms | None = None,
         lengths: Int[Tensor, " batch"] | None = None,
         known: Int[Tensor, "batch time"] | None = None,
     ) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]: ...
@@ -43,28 +45,27 @@ class Tags(Protocol):
 
 def tag_rows(
     model: Tags,
-    rows: Iterable[WordIds],
-    lexicon: Lexicon,
+    rows: Iterable[Row],
+    batch_of: Callable[[Sequence[Row]], Batch],
     device: torch.device,
     known_tags: Iterable[LabelIds | None] | None = None,
-) -> Iterator[tuple[LabelIds, NDArray[np.float32]]]:
-    """Yields the label ids of each sentence's words and their probabilities, in the given order. A row has the indices
-    of one or more words in the lexicon. `known_tags`: the label ids of words whose tags are known, -1 for the others;
-    None for a sentence without any. The tags and probabilities are those given the known ones."""
+) -> Iterator[Tagging]:
+    """Yields the label ids of each sequence's elements and their probabilities, in the given order. A row has one or
+    more elements, and `batch_of` makes a batch of rows. `known_tags`: the label ids of elements whose tags are known,
+    -1 for the others; None for a sequence without any. The tags and probabilities are those given the known ones."""
 
-    def tag_batch(sentences: list[_Sentence]) -> Iterator[tuple[LabelIds, NDArray[np.float32]]]:
-        batch = sentence_batch([row for row, _ in sentences], lexicon).to(device)
-        assert batch.forms is not None
+    def tag_batch(sequences: list[_Sequence]) -> Iterator[Tagging]:
+        batch = batch_of([row for row, _ in sequences]).to(device)
         known = None
-        if any(tags is not None for _, tags in sentences):
-            filled = [np.full(len(row), -1) if tags is None else tags for row, tags in sentences]
+        if any(tags is not None for _, tags in sequences):
+            filled = [np.full(len(row), -1) if tags is None else tags for row, tags in sequences]
             known = torch.from_numpy(padded(filled, -1)).to(device)
         answer = model.tag(batch.inputs, batch.forms, batch.lengths, known)
         tags, probabilities = (part.cpu().numpy() for part in answer)
-        return ((tags[i, : len(row)], probabilities[i, : len(row)]) for i, (row, _) in enumerate(sentences))
+        return ((tags[i, : len(row)], probabilities[i, : len(row)]) for i, (row, _) in enumerate(sequences))
 
     paired = zip(rows, itertools.repeat(None) if known_tags is None else known_tags, strict=known_tags is not None)
-    return run_in_batches(paired, lambda sentence: len(sentence[0]), _WORDS_AT_ONCE, tag_batch)
+    return run_in_batches(paired, lambda sequence: len(sequence[0]), _ELEMENTS_AT_ONCE, tag_batch)
 
 
 @dataclass(frozen=True)
@@ -83,4 +84,38 @@ class TaggedWords(tagger.TaggedWords):
     @property
     def score(self) -> float:
         """The sum of the log-probabilities of the tags, in nats."""
-        return sum(math.log(max(p, 1e-300)) for p in self.probabilities)
+        return log_probability(self.probabilities)
+
+
+@dataclass(frozen=True)
+class StepTags:
+    """The tag of each step of a sequence of numbers, and its probability; `spans` are the spans that the tags mark, if
+    any. `proba`: whether the text includes probabilities."""
+
+    tags: Sequence[str]
+    probabilities: Sequence[float]
+    spans: Sequence[Span] | None = None
+    proba: bool = False
+
+    @property
+    def text(self) -> str:
+        """A line for each step, and an empty line at the end."""
+        if not self.proba:
+            return "".join(f"{tag}\n" for tag in self.tags)
+        return "".join(f"{tag}\t{p:.4f}\n" for tag, p in zip(self.tags, self.probabilities, strict=True))
+
+    @property
+    def score(self) -> float:
+        """The sum of the log-probabilities of the tags, in nats."""
+        return log_probability(self.probabilities)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields; the `end` of a span is the index after its last step."""
+        plain: dict[str, Any] = {"tags": list(self.tags), "probabilities": [round(p, 6) for p in self.probabilities]}
+        if self.spans is None:
+            return plain
+        return plain | {"spans": [{"type": kind, "start": start, "end": end} for kind, start, end in self.spans]}
+
+
+def log_probability(probabilities: Iterable[float]) -> float:
+    return sum(math.log(max(p, 1e-300)) for p in probabilities)

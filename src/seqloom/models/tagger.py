@@ -1,7 +1,8 @@
-"""Taggers: words represented by embeddings and characters, any layer, and a softmax or a CRF."""
+"""Taggers: words represented by embeddings and characters, or numbers; any layer, and a softmax or a CRF."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal
 
@@ -25,10 +26,17 @@ from seqloom.nn.layer import SequenceLayer, State
 from seqloom.nn.matrix_product import Linear
 
 
+class FrameInputSettings(Settings):
+    dim: int = Field(64, gt=0, le=2**16, description="dimension that a step is mapped to")
+
+
 class TaggerSettings(Settings):
+    """`words` and `characters` are for sentences, `frames` for sequences of numbers."""
+
     words: WordSettings = WordSettings()
     characters: CharacterSettings = CharacterSettings()
-    input_dropout: float = Field(0.5, ge=0, lt=1, description="rate of variational dropout on the word vectors")
+    frames: FrameInputSettings = FrameInputSettings()
+    input_dropout: float = Field(0.5, ge=0, lt=1, description="rate of variational dropout on the input vectors")
     output_dropout: float = Field(
         0.5, ge=0, lt=1, description="rate of variational dropout on the outputs of the layer"
     )
@@ -40,47 +48,38 @@ class TaggerSettings(Settings):
     model: Settings
 
 
-class Tagger(nn.Module):
-    """Emissions linear(layer(forms)), and an output layer for tags (Lample et al. 2016, section 2)."""
+class SequenceTagger(nn.Module, ABC):
+    """Emissions linear(layer(vectors)) of the vectors of a sequence's elements, and an output layer for tags (Lample et
+    al. 2016, section 2).
 
-    def __init__(
+    `inputs` are what a batch has of the elements: (batch, time) indices into `forms`, or (batch, time, channels)
+    numbers without forms.
+    """
+
+    def _add_layers(
         self,
         layer: type[SequenceLayer],
+        input_size: int,
         settings: TaggerSettings,
-        word_counts: NDArray[np.int64],
-        num_characters: int,
         legal: NDArray[np.bool_] | None,
         num_tags: int,
     ) -> None:
-        """`word_counts`: the frequency of each word of the vocabulary in the training data. `legal`: which tag may
-        follow which (see `CRF`), or None for a softmax."""
-        super().__init__()
-        self.forms = WordEncoder(word_counts, num_characters, settings.words, settings.characters)
+        """All that comes after the vectors. `legal`: which tag may follow which (see `CRF`), or None for a softmax."""
         self.input_dropout = VariationalDropout(settings.input_dropout)
-        self.encoder = Encoder(nn.Identity(), layer(self.forms.output_size, settings.model))
+        self.encoder = Encoder(nn.Identity(), layer(input_size, settings.model))
         self.output_dropout = VariationalDropout(settings.output_dropout)
         self.emit = Linear(self.encoder.output_size, num_tags)
         self.output: TagOutput = TagSoftmax() if legal is None else CRF(torch.from_numpy(legal))
 
-    @classmethod
-    def rebuild(cls, layer: type[SequenceLayer], settings: TaggerSettings, tensors: Mapping[str, Tensor]) -> Tagger:
-        """An untrained network with the sizes of the saved `tensors`."""
-        legal = tensors["output.legal"].numpy() if "output.legal" in tensors else None
-        counts, characters = tensors["forms.word_counts"].numpy(), len(tensors["forms.letters.read.weight"])
-        return cls(layer, settings, counts, characters, legal, len(tensors["emit.bias"]))
-
-    def data_sizes(self) -> dict[str, int]:
-        words, characters = len(self.forms.word_counts), self.forms.letters.source_size
-        return {"vocab_size": words, "characters": characters, "labels": self.emit.out_features}
+    @abstractmethod
+    def vectors(self, inputs: Tensor, forms: Forms | None) -> Float[Tensor, "batch time size"]:
+        """A vector for each element."""
 
     def forward(
-        self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
+        self, inputs: Tensor, forms: Forms | None = None, lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time tags"]:
-        """The emissions. `inputs` are indices into `forms`, the distinct words of the batch."""
-        return self._emissions(self._encoded(self._vectors(inputs, forms), lengths).outputs)
-
-    def _vectors(self, inputs: Tensor, forms: Forms) -> Float[Tensor, "batch time size"]:
-        return F.embedding(inputs, self.forms(forms))
+        """The emissions."""
+        return self._emissions(self._encoded(self.vectors(inputs, forms), lengths).outputs)
 
     def _encoded(self, vectors: Tensor, lengths: Tensor | None) -> Encoded:
         return self.encoder(self.input_dropout(vectors), lengths)
@@ -90,8 +89,8 @@ class Tagger(nn.Module):
 
     def loss(
         self,
-        inputs: Int[Tensor, "batch time"],
-        forms: Forms,
+        inputs: Tensor,
+        forms: Forms | None,
         tags: Int[Tensor, "batch time"],
         known: Bool[Tensor, "batch time"],
         lengths: Int[Tensor, " batch"] | None = None,
@@ -102,8 +101,8 @@ class Tagger(nn.Module):
     @torch.no_grad()
     def tag(
         self,
-        inputs: Int[Tensor, "batch time"],
-        forms: Forms,
+        inputs: Tensor,
+        forms: Forms | None = None,
         lengths: Int[Tensor, " batch"] | None = None,
         known: Int[Tensor, "batch time"] | None = None,
     ) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]:
@@ -116,19 +115,109 @@ class Tagger(nn.Module):
         return tags, probabilities.gather(2, tags[:, :, None]).squeeze(2)
 
     @torch.no_grad()
-    def tag_next(self, form: Forms, state: State | None, before: int | None) -> tuple[int, State]:
-        """The tag of the next word, without later words, and the new state. `before` is the tag of the previous word
-        and `state` the state after it; both are None at the first word. Only for causal layers."""
+    def _tag_next(
+        self, vector: Float[Tensor, "1 1 size"], state: State | None, before: int | None
+    ) -> tuple[int, State]:
+        """The tag of the next element, without later ones, and the new state. `before` is the tag of the previous
+        element and `state` the state after it; both are None at the first one. Only for causal layers."""
         layer = self.encoder.layer
         assert layer.causal, "a bidirectional layer needs the later words"
-        outputs, state = layer(self.forms(form)[None], state)
+        outputs, state = layer(vector, state)
         return self.output.step(self.emit(outputs)[0, 0], before), state
 
     @torch.no_grad()
     def reading(
-        self, inputs: Int[Tensor, "batch time"], forms: Forms, lengths: Int[Tensor, " batch"] | None = None
+        self, inputs: Tensor, forms: Forms | None = None, lengths: Int[Tensor, " batch"] | None = None
     ) -> EncodedSequence:
-        """The encoded sentences."""
-        vectors = self._vectors(inputs, forms)
+        """The encoded sequences."""
+        vectors = self.vectors(inputs, forms)
         encoded = self._encoded(vectors, lengths)
         return EncodedSequence(vectors, encoded.outputs, encoded.real, encoded.summary)
+
+
+class Tagger(SequenceTagger):
+    """Of sentences, whose words are represented by embeddings and their characters."""
+
+    def __init__(
+        self,
+        layer: type[SequenceLayer],
+        settings: TaggerSettings,
+        word_counts: NDArray[np.int64],
+        num_characters: int,
+        legal: NDArray[np.bool_] | None,
+        num_tags: int,
+    ) -> None:
+        """`word_counts`: the frequency of each word of the vocabulary in the training data."""
+        super().__init__()
+        self.forms = WordEncoder(word_counts, num_characters, settings.words, settings.characters)
+        self._add_layers(layer, self.forms.output_size, settings, legal, num_tags)
+
+    @classmethod
+    def rebuild(cls, layer: type[SequenceLayer], settings: TaggerSettings, tensors: Mapping[str, Tensor]) -> Tagger:
+        """An untrained network with the sizes of the saved `tensors`."""
+        counts, characters = tensors["forms.word_counts"].numpy(), len(tensors["forms.letters.read.weight"])
+        return cls(layer, settings, counts, characters, _legal(tensors), len(tensors["emit.bias"]))
+
+    def data_sizes(self) -> dict[str, int]:
+        words, characters = len(self.forms.word_counts), self.forms.letters.source_size
+        return {"vocab_size": words, "characters": characters, "labels": self.emit.out_features}
+
+    def vectors(self, inputs: Int[Tensor, "batch time"], forms: Forms | None) -> Float[Tensor, "batch time size"]:
+        assert forms is not None
+        return F.embedding(inputs, self.forms(forms))
+
+    @torch.no_grad()
+    def tag_next(self, form: Forms, state: State | None, before: int | None) -> tuple[int, State]:
+        """See `_tag_next`."""
+        return self._tag_next(self.forms(form)[None], state, before)
+
+
+class FrameTagger(SequenceTagger):
+    """Of sequences of numbers: each step is mapped to a vector."""
+
+    def __init__(
+        self,
+        layer: type[SequenceLayer],
+        settings: TaggerSettings,
+        channels: int,
+        legal: NDArray[np.bool_] | None,
+        num_tags: int,
+    ) -> None:
+        super().__init__()
+        self.frames = Linear(channels, settings.frames.dim)
+        self._add_layers(layer, settings.frames.dim, settings, legal, num_tags)
+
+    @classmethod
+    def rebuild(
+        cls, layer: type[SequenceLayer], settings: TaggerSettings, tensors: Mapping[str, Tensor]
+    ) -> FrameTagger:
+        """An untrained network with the sizes of the saved `tensors`."""
+        channels = tensors["frames.weight"].shape[1]
+        return cls(layer, settings, channels, _legal(tensors), len(tensors["emit.bias"]))
+
+    def data_sizes(self) -> dict[str, int]:
+        return {"channels": self.frames.in_features, "labels": self.emit.out_features}
+
+    def vectors(
+        self,
+        inputs: Float[Tensor, "batch time channels"],
+        forms: Forms | None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "batch time size"]:
+        return self.frames(inputs)
+
+    @torch.no_grad()
+    def tag_next(self, frame: Float[Tensor, " channels"], state: State | None, before: int | None) -> tuple[int, State]:
+        """See `_tag_next`."""
+        return self._tag_next(self.frames(frame)[None, None], state, before)
+
+
+def _legal(tensors: Mapping[str, Tensor]) -> NDArray[np.bool_] | None:
+    return tensors["output.legal"].numpy() if "output.legal" in tensors else None
+
+
+def rebuild_tagger(
+    layer: type[SequenceLayer], settings: TaggerSettings, tensors: Mapping[str, Tensor]
+) -> Tagger | FrameTagger:
+    """An untrained tagger of what the saved one tagged, with the sizes of its `tensors`."""
+    kind = FrameTagger if "frames.weight" in tensors else Tagger
+    return kind.rebuild(layer, settings, tensors)

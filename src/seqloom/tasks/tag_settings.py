@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, Literal
 
 from pydantic import Field, create_model, field_validator
 
@@ -22,7 +22,12 @@ class DataSettings(Settings):
         description="the column that is predicted: its number, from 1, or its name in CoNLL-U; auto: the last, in "
         "CoNLL-U upos",
     )
-    tokens_per_batch: int = Field(800, gt=0, le=2**31, description="largest number of words in a batch with padding")
+    tokens_per_batch: int = Field(
+        800, gt=0, le=2**31, description="largest number of words or steps in a batch with padding"
+    )
+    longest_piece: int = Field(
+        1_000, ge=0, le=2**31, description="numbers: training cuts longer sequences into pieces; 0: never"
+    )
 
     @field_validator("target")
     @classmethod
@@ -54,6 +59,9 @@ _TRANSFORMER: dict[str, Any] = {
 _MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "training.learning_rate": 2e-3}
 _WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
 _CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1, "training.learning_rate": 1e-3}
+_OF_NUMBERS: dict[str, Any] = {"data.tokens_per_batch": 4_000, "input_dropout": 0.1, "output_dropout": 0.2}
+WINDOW: Final = "ffnn"
+"""The layer that reads a few steps."""
 _PRESETS: dict[Family, dict[str, Any]] = {
     "recurrent": _RECURRENT,
     "transformer": _TRANSFORMER,
@@ -69,5 +77,7 @@ def settings_of(model: str) -> type[TagSettings]:
     return create_model("TagSettings", __base__=TagSettings, model=(model_settings, model_settings()))
 
 
-def preset_of(model: str) -> Mapping[str, Any]:
-    return _PRESETS[layers[model].family]
+def preset_of(model: str, data: Literal["words", "numbers"]) -> Mapping[str, Any]:
+    """Numbers differ from step to step less than words do: larger batches, and less is dropped of them."""
+    preset = _PRESETS[layers[model].family]
+    return preset if data == "words" else {**preset, **_OF_NUMBERS}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,15 +12,14 @@ from numpy.typing import NDArray
 from seqloom.data.example import Frames
 from seqloom.data.input_source import COLUMNAR, suffix_of
 from seqloom.data.readers import readers
+from seqloom.data.readers.archive import checked, read_archive, sequences
 from seqloom.data.readers.table import SERIES_NAMES, rows
 from seqloom.data.readers.ts_format import cases
 from seqloom.data.tables.columnar_file import read_columnar
 from seqloom.data.tables.columns import column_place, parse_columns
 from seqloom.errors import RequestError, SeqloomError, unknown_name
-from seqloom.files import NPZ_ERRORS, reading
 
 TEXT_NAMES = ("text", "texts", "caption", "captions", "description", "sentence", "name", "label", "class", "target")
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Described(NamedTuple):
@@ -76,48 +74,19 @@ def _text_column(path: str, columns: str) -> str:
 
 
 def _of_archive(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
-    with reading(path):
-        try:
-            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except NPZ_ERRORS as error:
-            raise SeqloomError(
-                "the archive could not be read",
-                where=path,
-                got=str(error)[:200],
-                expected="arrays written by numpy.savez",
-            ) from None
-    vectors, texts = arrays.get("vectors"), arrays.get("texts")
-    if vectors is None or vectors.ndim not in (2, 3) or vectors.dtype.kind not in "fiub":
-        raise SeqloomError(
-            "the archive has no vectors", where=path, got=", ".join(sorted(arrays)) or "nothing",
-            expected="an array `vectors` of numbers, (examples, channels) or (examples, steps, channels)",
-        )  # fmt: skip
+    arrays = read_archive(path)
+    frames, texts, vectors = sequences(arrays, path), arrays.get("texts"), arrays.get("vectors")
     if labelled and texts is None:
         raise SeqloomError("the archive has no texts", where=path, got=", ".join(sorted(arrays)), expected="`texts`")
-    if texts is not None and (texts.ndim != 1 or len(texts) != len(vectors) or texts.dtype.kind != "U"):
+    if texts is None or vectors is None:
+        yield from ((None, row) for row in frames)
+        return
+    if texts.ndim != 1 or len(texts) != len(vectors) or texts.dtype.kind != "U":
         raise SeqloomError(
             "vectors and texts do not belong together", where=path, got=f"{texts.shape} texts, {len(vectors)} vectors",
             expected="a text for each vector",
         )  # fmt: skip
-    lengths = _lengths(arrays.get("lengths"), vectors, path)
-    for number, vector in enumerate(vectors):
-        frames = vector[None] if vector.ndim == 1 else vector[: lengths[number]]
-        yield None if texts is None else str(texts[number]), _checked(frames, f"{path}, example {number + 1}")
-
-
-def _lengths(lengths: NDArray[Any] | None, vectors: NDArray[Any], path: str) -> NDArray[np.int64]:
-    if vectors.ndim == 2:
-        return np.ones(len(vectors), np.int64)
-    if lengths is None:
-        return np.full(len(vectors), vectors.shape[1])
-    fits = lengths.shape == (len(vectors),) and lengths.dtype.kind in "iu"
-    if not fits or (len(lengths) and not 1 <= lengths.min() <= lengths.max() <= vectors.shape[1]):
-        raise SeqloomError(
-            "the lengths do not fit the vectors", where=path, got=f"{lengths.shape} of {lengths.dtype}",
-            expected=f"a whole number for each example, 1 to {vectors.shape[1]}",
-        )  # fmt: skip
-    return lengths.astype(np.int64)
+    yield from zip(map(str, texts), frames, strict=True)
 
 
 def _of_columnar(path: str, labelled: bool, text_column: str) -> Iterator[tuple[str | None, Frames]]:
@@ -140,7 +109,7 @@ def _of_columnar(path: str, labelled: bool, text_column: str) -> Iterator[tuple[
         ends = [*(place for place, change in enumerate(changes) if change is not False), len(table)]
     for number, (start, end) in enumerate(itertools.pairwise(ends), 1):
         label = None if text is None else table[text][start]
-        yield label, _checked(values[start:end], f"{path}, example {number}")
+        yield label, checked(values[start:end], f"{path}, example {number}")
 
 
 def _numbers(table: Any, path: str) -> NDArray[np.float64]:
@@ -168,10 +137,3 @@ def _numbers(table: Any, path: str) -> NDArray[np.float64]:
     if not parts:
         raise SeqloomError("a table has columns of numbers beside the text", where=path, got="none")
     return np.concatenate(parts, axis=1)
-
-
-def _checked(frames: NDArray[Any], where: str) -> Frames:
-    values = np.asarray(frames, np.float64)
-    if values.size == 0 or not (np.abs(values) <= _LARGEST).all():
-        raise SeqloomError("a vector has numbers that are missing or too large", where=where)
-    return values.astype(np.float32)

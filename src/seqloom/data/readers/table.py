@@ -56,6 +56,15 @@ def rows(
 ) -> Iterator[tuple[str | None, Frames]]:
     """Yields the label and the numbers of each sequence. If not `labelled`, a last column of numbers that is not named
     as the label belongs to the numbers, and labels are None. `label`, `may_be_empty`: see `table`."""
+    for columns, steps, frames in sequences_of(path, labelled, label_names, label):
+        yield _label(steps, columns, may_be_empty), frames
+
+
+def sequences_of(
+    path: str, labelled: bool, label_names: Collection[str], label: str, as_one: bool = False
+) -> Iterator[tuple[Columns, list[TableRow], Frames]]:
+    """Yields the rows of each sequence, and their numbers, (steps, channels). Without a column for the name of the
+    sequence, each row is one or, if `as_one`, all rows are one."""
     opened_table = open_table(path)
     stream = _cells(opened_table)
     first = next(stream, None)
@@ -68,10 +77,13 @@ def rows(
         return
     columns = _columns(first if named else None, start, labelled, label_names, label)
     even_rows = of_one_width(itertools.chain([start], body), columns.width)
-    sequences = ([row] for row in even_rows) if columns.series is None else _sequences(even_rows, columns.series)
+    if columns.series is not None:
+        sequences = _sequences(even_rows, columns.series)
+    else:
+        sequences = iter([list(even_rows)]) if as_one else ([row] for row in even_rows)
     for steps in sequences:
         frames = [parse_numbers([row.cells[i] for i in columns.numbers], row.where) for row in steps]
-        yield _label(steps, columns, may_be_empty), np.stack(frames).astype(np.float32)
+        yield columns, steps, np.stack(frames).astype(np.float32)
 
 
 def _cells(opened_table: Table) -> Iterator[TableRow]:
@@ -159,6 +171,7 @@ def _label(steps: Sequence[TableRow], columns: Columns, may_be_empty: bool) -> s
                 where=row.where,
                 got=None if not cell else f"{label}, then {cell}",
                 expected="a label in every row" if not cell else "one label for all of its rows",
+                hint=None if not cell else "seqloom train tag predicts a label for each row",
             )
     return label
 

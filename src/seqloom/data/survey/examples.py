@@ -1,4 +1,4 @@
-"""Surveys of texts, pairs of texts, labelled texts or numbers, and tagged sentences."""
+"""Surveys of texts, pairs of texts, labelled texts or numbers, and tagged sentences or steps."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from seqloom.data.readers.labelled import holds_label_sets, labelled
 from seqloom.data.readers.lines import lines
 from seqloom.data.readers.pairs import pairs
 from seqloom.data.readers.tagged import tagged
+from seqloom.data.readers.tagged_steps import tagged_steps
 from seqloom.data.survey.kinds import Kind
 from seqloom.data.survey.report import (
     Suggestion,
@@ -190,3 +191,15 @@ def survey_tagged(path: str, kind: Kind, result: Survey) -> None:
     train, valid = ([" ".join(sentence.words) for sentence in parts[name]] for name in ("train", "valid"))
     survey_unknown(train, valid, True, result)
     result.suggestion = Suggestion("tag", ("bilstm", "lstm", "ffnn"), "a tag for every word", column_options(kind))
+
+
+def survey_tagged_steps(path: str, kind: Kind, result: Survey) -> None:
+    examples = read_examples(lambda file: tagged_steps(file, columns_text(kind.columns)), path, result)
+    if not examples:
+        return
+    result.facts["examples"] = count_of(examples, "sequences")
+    survey_labels([tag for example in examples for tag in example.tags], result, "tags")
+    result.facts["length"] = Lengths.of([len(example.tags) for example in examples]).in_words("steps")
+    result.facts["channels"] = ", ".join(map(str, sorted({example.frames.shape[1] for example in examples})))
+    split_of(examples, lambda example: content(example.frames), lambda _: "", result)
+    result.suggestion = Suggestion("tag", ("bilstm", "lstm", "ffnn"), "a tag for every step", column_options(kind))

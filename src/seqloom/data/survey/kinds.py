@@ -15,6 +15,7 @@ from seqloom.data.readers import labelled as labelled_reader
 from seqloom.data.readers import lines as lines_reader
 from seqloom.data.readers import pairs as pairs_reader
 from seqloom.data.readers import tagged as tagged_reader
+from seqloom.data.readers.tagged_steps import holds_tags, tags_differ_within
 from seqloom.data.sound.sound_file import SUFFIXES
 from seqloom.data.tables.columns import Role, columns_text, names_several, select
 from seqloom.data.tables.formats import open_table
@@ -23,8 +24,8 @@ from seqloom.errors import RequestError
 from seqloom.files import read_lines
 
 Name = Literal[
-    "text", "pairs", "labelled texts", "labelled numbers", "tagged sentences", "series", "recordings", "analogies",
-    "rated pairs", "described vectors", "table",
+    "text", "pairs", "labelled texts", "labelled numbers", "tagged sentences", "tagged numbers", "series", "recordings",
+    "analogies", "rated pairs", "described vectors", "table",
 ]  # fmt: skip
 
 _WORDS_OF_TEXTS = 8
@@ -117,7 +118,7 @@ def _of_table(path: str) -> Kind:
     if suffix_of(path) in (".csv", *COLUMNAR) and _is_series(path):
         return Kind("series", f"{layout}: {_shortened(names)}")
     if labelled_reader.holds_numbers(path):
-        return Kind("labelled numbers", layout)
+        return Kind("tagged numbers" if tags_differ_within(path) else "labelled numbers", layout)
     return Kind("table", f"{layout}: {_shortened(names)}")
 
 
@@ -187,6 +188,8 @@ def _are_labels(cells: Sequence[str]) -> bool:
 
 
 def _of_text(path: str) -> Kind:
+    if suffix_of(path) == ".npz" and holds_tags(path):
+        return Kind("tagged numbers", "a NumPy archive")
     if suffix_of(path) == ".npz":
         return Kind("described vectors", "a NumPy archive")
     if suffix_of(path) == ".ts":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from seqloom.data.input_source import COLUMNAR, files_of
-from seqloom.data.survey.examples import survey_labelled, survey_pairs, survey_tagged, survey_text
+from seqloom.data.survey.examples import survey_labelled, survey_pairs, survey_tagged, survey_tagged_steps, survey_text
 from seqloom.data.survey.kinds import Kind, kind_of_columns, recognise
 from seqloom.data.survey.other_kinds import (
     survey_analogies,
@@ -64,6 +64,7 @@ _SURVEYS: dict[str, Callable[[str, Kind, Survey], None]] = {
     "labelled texts": survey_labelled,
     "labelled numbers": survey_labelled,
     "tagged sentences": survey_tagged,
+    "tagged numbers": survey_tagged_steps,
     "series": survey_series,
     "recordings": survey_recordings,
     "analogies": survey_analogies,

@@ -12,7 +12,7 @@ from seqloom.data.labelled import LabelledData
 from seqloom.data.pairs import Pairs
 from seqloom.data.series.panel import SeriesData
 from seqloom.data.synthetic import SyntheticData
-from seqloom.data.tagged import TaggedFile
+from seqloom.data.tag_file import Tagged
 from seqloom.data.token_file import TokenFile
 from seqloom.explain.probes.probe import Probe
 from seqloom.run import Run
@@ -44,10 +44,11 @@ def _probe_of(model: Any, data: Any) -> Callable[[Trained, Any], Probe] | None:
         from seqloom.models.classifier import Classifier
 
         return NetworkClassifiedContexts if isinstance(model, Classifier) else ClassifiedContexts
-    if isinstance(data, TaggedFile):
-        from seqloom.explain.probes.tag import TaggedContexts
+    if isinstance(data, Tagged):
+        from seqloom.data.tagged import TaggedFile
+        from seqloom.explain.probes.tag import TaggedContexts, TaggedStepContexts
 
-        return TaggedContexts
+        return TaggedContexts if isinstance(data, TaggedFile) else TaggedStepContexts
     if isinstance(data, Pairs):
         from seqloom.explain.probes.translate import SourceContexts
 

@@ -1,8 +1,8 @@
-"""Contexts of words: what a tagger makes of a word given k words before it, and as many after it."""
+"""Contexts of words or steps: what a tagger makes of one given k before it, and as many after it."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqloom.data.batches import Batch
 from seqloom.data.labels import UNSEEN
 from seqloom.data.lexicon import Lexicon, Numbering
-from seqloom.data.sentence_loader import sentence_batch
-from seqloom.data.tagged import TagCodec, TaggedFile
+from seqloom.data.tag_file import Tagged
+from seqloom.data.tagged import TaggedFile
+from seqloom.data.tagged_frames import TaggedFrames
 from seqloom.errors import RequestError
 from seqloom.explain.probes.probe import EXAMPLES, ROWS, Attributable, EndLoss, NetworkProbe, example_number, spread
-from seqloom.models.tagger import Tagger
+from seqloom.models.tagger import SequenceTagger
 from seqloom.tasks.capabilities import Trained
 
 
@@ -28,10 +30,10 @@ class TaggedContexts(NetworkProbe):
     score: str = "nats per word"
     answers: NDArray[np.int64]
 
-    def __init__(self, trained: Trained, data: TaggedFile) -> None:
-        self.network: Tagger = trained.model
+    def __init__(self, trained: Trained, data: Tagged) -> None:
+        self.network: SequenceTagger = trained.model
         self.data = data
-        self.codec: TagCodec = trained.codec
+        self.codec = trained.codec
         self.device = next(trained.model.parameters()).device
         self.causal = self.network.encoder.layer.causal
         places = np.flatnonzero(np.asarray(data.tags) < len(data.labels))
@@ -49,7 +51,7 @@ class TaggedContexts(NetworkProbe):
         firsts = np.maximum(self.words - context, 0)
         lasts = self.words + (1 if self.causal else context + 1)
         rows = [row[a:b] for row, a, b in zip(self.rows, firsts, lasts, strict=True)]
-        batch = sentence_batch(rows, self.data.lexicon).to(self.device)
+        batch = self.data.batch(rows).to(self.device)
         emissions = self.network(batch.inputs, batch.forms, batch.lengths)
         probabilities = self.network.output.probabilities(emissions, batch.lengths)
         places = torch.from_numpy(self.words - firsts).to(self.device)
@@ -60,7 +62,7 @@ class TaggedContexts(NetworkProbe):
         """The cross-entropy of the last word's tag (of the first one's, `at_start`), by the emissions alone."""
         lengths = np.array(self.data.lengths)
         numbers = np.argsort(-lengths, kind="stable")[:ROWS]
-        batch = sentence_batch(self.data.rows(numbers), self.data.lexicon).to(self.device)
+        batch = self.data.batch(self.data.rows(numbers)).to(self.device)
         emissions = network(batch.inputs, batch.forms, batch.lengths)
         sizes = lengths[numbers]
         places = torch.from_numpy(np.zeros_like(sizes) if at_start else sizes - 1)
@@ -71,25 +73,46 @@ class TaggedContexts(NetworkProbe):
         return EndLoss(F.cross_entropy(tagged, tags[known].to(self.device), reduction="sum"), {"": sizes})
 
     def example(self, number: int | None, text: str | None) -> Attributable:
-        """The tag of the word of a sentence whose tag is least certain."""
+        """The tag of the element whose tag is least certain."""
+        names, batch = self._sequence(number, text)
+        batch = batch.to(self.device)
+        with torch.no_grad():
+            probabilities = self.network(batch.inputs, batch.forms, None).softmax(2)[0]
+        place = int(probabilities.max(1).values.argmin())
+        tag = int(probabilities[place].argmax())
+
+        def score(rows: int) -> Tensor:
+            inputs = batch.inputs.expand(rows, *batch.inputs.shape[1:])
+            emissions = self.network(inputs, batch.forms, batch.lengths)
+            return torch.log_softmax(emissions, 2)[:, place, tag].sum()
+
+        return self.attributable(names, f"log p({self.codec.labels.names[tag]} | {names[place]})", score)
+
+    def _sequence(self, number: int | None, text: str | None) -> tuple[list[str], Batch]:
+        """The names of the elements of a sequence, and its batch."""
         if text is not None:
-            words = tuple(text.split())
+            words = text.split()
             if not words:
                 raise RequestError("there are no words in the text", where="--text")
             numbering = Numbering()
             row = np.array(numbering.of(words), dtype=np.int64)
-            lexicon = Lexicon.of(list(numbering.numbers), self.codec.spelling)
-        else:
-            place = example_number(number, self.data.num_lines)
-            words, row, lexicon = self.data.sentence(place).words, self.data.rows([place])[0], self.data.lexicon
-        batch = sentence_batch([row], lexicon).to(self.device)
-        with torch.no_grad():
-            probabilities = self.network(batch.inputs, batch.forms, None).softmax(2)[0]
-        word = int(probabilities.max(1).values.argmin())
-        tag = int(probabilities[word].argmax())
+            return words, Lexicon.of(list(numbering.numbers), self.codec.spelling).batch([row])
+        data = cast(TaggedFile, self.data)
+        place = example_number(number, data.num_lines)
+        return list(data.sentence(place).words), data.batch(data.rows([place]))
 
-        def score(rows: int) -> Tensor:
-            emissions = self.network(batch.inputs.expand(rows, -1), batch.forms, batch.lengths)
-            return torch.log_softmax(emissions, 2)[:, word, tag].sum()
 
-        return self.attributable(list(words), f"log p({self.codec.labels.names[tag]} | {words[word]})", score)
+class TaggedStepContexts(TaggedContexts):
+    """The same of steps of numbers. Long sequences are cut as in training."""
+
+    unit: ClassVar[str] = "steps"
+    score: str = "nats per step"
+
+    def __init__(self, trained: Trained, data: TaggedFrames) -> None:
+        super().__init__(trained, data.in_pieces(trained.settings.data.longest_piece))
+
+    def _sequence(self, number: int | None, text: str | None) -> tuple[list[str], Batch]:
+        if text is not None:
+            raise RequestError("the sequences are numbers, not text", where="--text", got=text, expected="--example N")
+        row = self.data.rows([example_number(number, self.data.num_lines)])[0]
+        return [f"step {step}" for step in range(1, len(row) + 1)], self.data.batch([row])

@@ -21,7 +21,7 @@ from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.models.forecasting.mixture import ForecastMixture
 from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.language_model import LanguageModel
-from seqloom.models.tagger import Tagger
+from seqloom.models.tagger import FrameTagger, Tagger
 from seqloom.models.transcriber import Transcriber
 
 BUILDERS: dict[type[Any], tuple[str, Any]] = {
@@ -44,6 +44,11 @@ def graphs_of(model: Any, int8: bool = False) -> tuple[str, list[ExportedGraph]]
     for network, (kind, build) in BUILDERS.items():
         if isinstance(model, network):
             return kind, build(model, int8)
+    if isinstance(model, FrameTagger):
+        raise RequestError(
+            "a tagger of numbers cannot be exported to ONNX yet", expected="a tagger of words",
+            hint="seqloom predict and seqloom.load(run).predict use the run itself",
+        )  # fmt: skip
     raise RequestError(
         f"a model of the class {type(model).__name__} cannot be exported to ONNX: it has no builder of graphs",
         expected="a run of " + ", ".join(sorted({task for task, _ in exportable("onnx")})),

@@ -1,0 +1,27 @@
+"""Sequences with a tag for each element in batches of similar length: sentences, or steps of numbers."""
+
+from __future__ import annotations
+
+import torch
+
+from seqloom.data.batches import Batch
+from seqloom.data.labels import UNSEEN
+from seqloom.data.line_batches import Buckets, padded
+from seqloom.data.tag_file import Tagged
+
+
+class TaggedLoader:
+    """A batch holds at most `elements_per_batch` words or steps, padding included. `seed=None`: the same order in every
+    epoch."""
+
+    def __init__(self, data: Tagged, elements_per_batch: int, seed: int | None) -> None:
+        self.data = data
+        self._buckets = Buckets((data.lengths,), elements_per_batch, seed)
+
+    def num_steps(self, epoch: int = 0) -> int:
+        return len(self._buckets.epoch(epoch))
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        numbers = self._buckets.epoch(epoch)[step]
+        batch = self.data.batch(self.data.rows(numbers))
+        return batch._replace(targets=torch.from_numpy(padded(self.data.targets(numbers), UNSEEN)))
