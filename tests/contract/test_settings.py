@@ -30,11 +30,12 @@ BY_DATA = {
     "describe": set[str](),
     "transcribe": set[str](),
     "classify bow": {"data.max_steps"},
-    "tag bilstm": set[str](),
+    "tag bilstm": {"frames", "data.longest_piece"},
+    "tag steps": {"words", "characters", "vocabulary", "data.target"},
     "translate transformer": set[str](),
     "language-model mix": {"data.batch_size", "data.horizon", "data.tokens_per_batch"},
     "language-model transformer": {"data.tokens_per_batch", "data.bpe_dropout", "data.unigram_sampling"},
-    "tag": set[str](),
+    "tag": {"frames", "data.longest_piece"},
     "translate": set[str](),
 }
 """The settings, or groups, that count for another kind of data: lines of text, numbers."""
