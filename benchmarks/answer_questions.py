@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from questions import algorithms, gradients, language, sequences, vectors
+from questions import algorithms, gradients, language, sequences, sounds, vectors
 from questions.trials import Experiment
 
 RESULTS = Path(__file__).resolve().parent / "results" / "questions.json"
@@ -37,6 +37,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "overfitting": vectors.overfitting,
     "turing_machine": algorithms.turing_machine,
     "batches": language.batches,
+    "recognisers": sounds.recognisers,
 }
 
 

@@ -1,10 +1,12 @@
 """Transcribers of spoken digits and of a corpus made with espeak-ng: error rates, seconds of the processor, speed.
 
     python benchmarks/transcribe.py [PART ...]
-    parts: recordings speakers sentences speed
+    parts: recordings speakers sentences speed peer
 
 Digits are of ../shared/data/speech (recordings 5 to 9 of each speaker held out, or all of one speaker); sentences are
-made here. Nothing is tuned on what is tested on: validation data is a part of the training recordings. One thread;
+made here. The peer is SpeechBrain, in an environment of its own (peers/speechbrain_ctc.py):
+    PEER/bin/pip install torch==2.13.0 speechbrain==1.1.2 torchaudio
+Nothing is tuned on what is tested on: validation data is a part of the training recordings. One thread;
 seconds are those of the processor. Results are kept in benchmarks/results/transcribe.json, part by part.
 """
 
@@ -30,7 +32,9 @@ import seqloom
 DIGITS = Path(__file__).parent.parent.parent / "shared" / "data" / "speech" / "spoken_digits.train.zip"
 RESULTS = Path(__file__).parent / "results" / "transcribe.json"
 FOLDER = Path(tempfile.gettempdir()) / "seqloom-benchmark-transcribe"
-UPDATES = int(os.environ.get("SEQLOOM_UPDATES", "1500"))
+_PEER_BATCHES, _PEER_WARM_UP = 25, 5
+UPDATES = {"recordings": 1_800, "speakers": 1_000, "sentences": 1_500}
+"""As many as five minutes of one thread are enough for, or fewer where more bring nothing."""
 
 Rows = dict[str, Any]
 Line = tuple[str, str, str]
@@ -64,15 +68,15 @@ def held_out(name: str, train: Sequence[Line], test: Sequence[Line]) -> tuple[st
     return tuple(write_manifest(FOLDER / f"{name}-{part}.tsv", lines) for part, lines in parts)  # type: ignore[return-value]
 
 
-def trained(name: str, manifests: Sequence[str], seed: int = 1, **options: Any) -> seqloom.Run:
+def trained(name: str, manifests: Sequence[str], updates: int, seed: int = 1) -> seqloom.Run:
     """A run, of an earlier call where there is one."""
-    folder = FOLDER / "runs" / f"{name}-{UPDATES}-seed{seed}"
+    folder = FOLDER / "runs" / f"{name}-{updates}-seed{seed}"
     if (folder / "summary.json").exists():
         return seqloom.load(folder, threads=1)
     train, valid, test = manifests
     return seqloom.train(
-        "transcribe", train, valid=valid, test=test, updates=UPDATES, out=folder, threads=1, quiet=True, seed=seed,
-        resume=folder.exists(), **options,
+        "transcribe", train, valid=valid, test=test, updates=updates, out=folder, threads=1, quiet=True, seed=seed,
+        resume=folder.exists(),
     )  # fmt: skip
 
 
@@ -93,10 +97,13 @@ def recordings() -> Rows:
     manifests = held_out("recordings", [line for line in lines if index_of(line) >= 10], test)
     joined = join_digits(test)
     rows = {}
-    for seed in range(1, 1 + int(os.environ.get("SEQLOOM_SEEDS", "3"))):
-        run = trained("recordings", manifests, seed)
+    for seed in (1, 2, 3):
+        run = trained("recordings", manifests, UPDATES["recordings"], seed)
         rows[f"seed {seed}"] = facts(run) | {"five_joined": round(run.evaluate(joined)["word_error_rate"], 4)}
-    return rows
+    medians = {
+        name: float(np.median([row[name] for row in rows.values()])) for name in ("word_error_rate", "five_joined")
+    }
+    return rows | {"median": medians}
 
 
 def join_digits(lines: Sequence[Line]) -> str:
@@ -124,7 +131,7 @@ def speakers() -> Rows:
     for speaker in sorted({line[2] for line in lines}):
         others = [line for line in lines if line[2] != speaker and index_of(line) >= 10]
         manifests = held_out(f"without-{speaker}", others, [line for line in lines if line[2] == speaker])
-        rows[speaker] = facts(trained(f"without-{speaker}", manifests))
+        rows[speaker] = facts(trained(f"without-{speaker}", manifests, UPDATES["speakers"]))
     rates = [row["word_error_rate"] for row in rows.values()]
     return rows | {"mean": round(float(np.mean(rates)), 4), "worst": max(rates)}
 
@@ -209,7 +216,7 @@ def corpus() -> dict[str, str]:
 def sentences() -> Rows:
     """A test of the machinery: the order of words, sentences that are new, the language model, speed."""
     manifests = corpus()
-    run = trained("sentences", [manifests["train"], manifests["valid"], manifests["test"]])
+    run = trained("sentences", [manifests["train"], manifests["valid"], manifests["test"]], UPDATES["sentences"])
     rows: Rows = facts(run)
     rows["unseen_voices"] = round(run.evaluate(manifests["unseen"])["word_error_rate"], 4)
     rows |= noise(run, manifests)
@@ -224,12 +231,13 @@ def noise(run: seqloom.Run, manifests: dict[str, str]) -> Rows:
     fitted = [float(model.ngram_weight), float(model.word_bonus)]
     model.ngram_weight.zero_()
     model.word_bonus.zero_()
-    without = run.evaluate(manifests["noisy"])["word_error_rate"]
+    clean, without = (run.evaluate(manifests[name])["word_error_rate"] for name in ("test", "noisy"))
     run.task.calibrate(run.trained, run.read(manifests["noisy-valid"]))  # type: ignore[attr-defined]
     weights = [float(model.ngram_weight), float(model.word_bonus)]
     with_ngram = run.evaluate(manifests["noisy"])["word_error_rate"]
     return {
         "weights": fitted,
+        "without_ngram": round(clean, 4),
         "noisy": {"without": round(without, 4), "with": round(with_ngram, 4), "weights": weights},
     }
 
@@ -241,7 +249,7 @@ def speed() -> Rows:
 
     lines = digits()
     manifests = held_out("recordings", [line for line in lines if index_of(line) >= 10], lines[:10])
-    run = trained("recordings", manifests)
+    run = trained("recordings", manifests, UPDATES["recordings"])
     recipe = run.task.recipe(run.plan.settings)
     corpus = recipe.prepare(Sources(manifests[0], manifests[1]))  # type: ignore[union-attr]
     started, sound = time.process_time(), 0.0
@@ -268,13 +276,60 @@ def speed() -> Rows:
     return {"training": round(training), "single": round(single), "minute": round(60 / (time.process_time() - started))}
 
 
+def peer() -> Rows:
+    """Seconds of the processor for an update, ours with the augmentation of its batches, and SpeechBrain's on the same
+    batches, finished. Needs a Python that has it: SEQLOOM_SPEECHBRAIN_PYTHON=PEER/bin/python."""
+    import torch
+
+    from seqloom.data.corpus import Sources
+    from seqloom.models.transcriber import without_end
+    from seqloom.runtime import Runtime
+    from seqloom.training.gradients import Objective
+
+    manifests = corpus()
+    run = trained("sentences", [manifests["train"], manifests["valid"], manifests["test"]], UPDATES["sentences"])
+    settings, task = run.plan.settings, run.task
+    data = task.recipe(settings).prepare(Sources(manifests["train"], manifests["valid"]))  # type: ignore[union-attr]
+    loader = task.train_loader(data, settings, 1)  # type: ignore[attr-defined]
+    objective = Objective(task, run.model.train(), Runtime.start(threads=1))  # type: ignore[arg-type]
+    optimizer = torch.optim.AdamW(run.model.parameters(), 2e-3)
+    arrays: dict[str, Any] = {"batches": _PEER_BATCHES}
+    seconds = 0.0
+    for number in range(_PEER_BATCHES):
+        started = time.process_time()
+        batch = loader.batch(0, number)
+        total, count, _ = objective(batch, None)
+        (total / count).backward()
+        torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds += (time.process_time() - started) * (number >= _PEER_WARM_UP)
+        rows, steps = batch.source.shape[:2]
+        lengths = batch.source_lengths if batch.source_lengths is not None else torch.full((rows,), steps)
+        targets, sizes = without_end(batch.targets, batch.lengths)
+        arrays |= {f"{name}{number}": part.numpy() for name, part in zip(
+            "flts", (batch.source, lengths, targets, sizes), strict=True)}  # fmt: skip
+    np.savez(FOLDER / "batches.npz", **arrays)
+    ours = seconds / (_PEER_BATCHES - _PEER_WARM_UP)
+    rows_of: Rows = {"ours": {"seconds_an_update": round(ours, 4), "parameters": run.num_parameters}}
+    program = Path(__file__).parent / "peers" / "speechbrain_ctc.py"
+    for network in ("layers", "crdnn"):
+        command = [os.environ["SEQLOOM_SPEECHBRAIN_PYTHON"], str(program), str(FOLDER / "batches.npz"), network]
+        command += ["--vocab-size", str(run.codec.tokenizer.vocab_size)]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        row = json.loads(printed.splitlines()[-1])
+        row["times_ours"] = round(row["seconds_an_update"] / ours, 2)
+        rows_of[f"speechbrain, {network}"] = row
+    return rows_of
+
+
 def sound_of(path: Path) -> NDArray[np.float32]:
     with wave.open(str(path)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
     return np.asarray(samples / 32_768, np.float32)
 
 
-PARTS = {"recordings": recordings, "speakers": speakers, "sentences": sentences, "speed": speed}
+PARTS = {"recordings": recordings, "speakers": speakers, "sentences": sentences, "speed": speed, "peer": peer}
 
 
 def main(parts: Sequence[str]) -> None:
@@ -282,7 +337,7 @@ def main(parts: Sequence[str]) -> None:
     for part in parts or PARTS:
         rows = PARTS[part]()
         results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        results[part] = {"updates": UPDATES, **rows}
+        results[part] = {"updates": UPDATES[part], **rows} if part in UPDATES else rows
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         print(part, json.dumps(results[part], indent=1))
 

@@ -194,6 +194,8 @@ def test_a_blank_stands_between_equal_tokens() -> None:
 def test_few_words_that_occur_often_are_predicted_whole() -> None:
     assert kind_of(["yes", "no"] * 8) == "word"
     assert kind_of([f"word{i}" for i in range(100)]) == "character"
+    assert kind_of(["turn on", "turn off"] * 8) == "word"
+    assert kind_of(["turn the lamp on", "turn the lamp off"] * 8) == "character"
 
 
 def test_transcripts_are_normalised() -> None:

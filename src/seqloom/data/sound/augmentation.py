@@ -22,8 +22,8 @@ _QUIET = -16.0
 class AugmentSettings(Settings):
     speed: float = Field(0.15, ge=0, lt=0.9, description="largest change of speed, as a share; 0: none")
     vocal_tract: float = Field(0.12, ge=0, lt=0.9, description="largest change of frequencies, as a share")
-    noise: float = Field(0.5, ge=0, le=1, description="share of the recordings that noise is added to")
-    loudest_noise_db: float = Field(5.0, ge=-30, le=100, description="least signal-to-noise ratio of those, in dB")
+    noise: float = Field(0.7, ge=0, le=1, description="share of the recordings that noise is added to")
+    loudest_noise_db: float = Field(0.0, ge=-30, le=100, description="least signal-to-noise ratio of those, in dB")
     gain_db: float = Field(6.0, ge=0, le=60, description="largest change of loudness, in dB")
     frequency_masks: int = Field(2, ge=0, le=32, description="bands of frequencies that are masked (SpecAugment)")
     frequency_width: float = Field(0.15, ge=0, le=1, description="widest of these masks, as a share of all bands")

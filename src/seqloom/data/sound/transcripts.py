@@ -13,14 +13,14 @@ from seqloom.config import Settings
 from seqloom.data.text_codec import train_tokenizer
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 
-_FEW_WORDS, _OFTEN = 500, 8
+_FEW_WORDS, _OFTEN, _WORDS_OF_A_COMMAND = 500, 8, 2
 
 
 class TranscriptSettings(Settings):
     kind: Literal["auto", "character", "word", "bpe", "unigram"] = Field(
         "auto",
-        description="what is predicted; auto: words where there are at most 500 and each occurs 8 times on average "
-        "or more, such as commands; else characters",
+        description="what is predicted; auto: words where a text has at most two on average, there are at most 500, "
+        "and each occurs 8 times on average or more, such as commands; else characters",
     )
     vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (bpe: 500)")
     min_count: int = Field(1, ge=1, description="rarer words and characters become <unk>")
@@ -46,8 +46,11 @@ class TranscriptSettings(Settings):
 
 
 def kind_of(texts: Sequence[str]) -> Literal["character", "word"]:
+    """Of sentences, a network of words learns the grammar sooner than the sounds (LOG.md)."""
     counts = Counter(word for text in texts for word in text.split())
-    return "word" if len(counts) <= _FEW_WORDS and counts.total() >= _OFTEN * len(counts) else "character"
+    are_few = len(counts) <= _FEW_WORDS and counts.total() >= _OFTEN * len(counts)
+    are_short = counts.total() <= _WORDS_OF_A_COMMAND * sum(map(bool, texts))
+    return "word" if are_few and are_short else "character"
 
 
 def _marks(word: str) -> str:

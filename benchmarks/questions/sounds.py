@@ -1,0 +1,79 @@
+"""Questions on recognisers of sound, answered on generated words: each is two tones, one after the other."""
+
+from __future__ import annotations
+
+import itertools
+import wave
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from questions.trials import Answer, Variant, table, train_all
+
+RATE = 8_000
+TONES = {"a": 420.0, "e": 630.0, "i": 945.0, "o": 1420.0}
+WORDS = ["".join(pair) for pair in itertools.permutations(TONES, 2)]
+_SPEAKERS = 12
+_SETTINGS = {"training.evaluations": 6, "data.recordings_per_batch": 16, "tokenizer.kind": "character"}
+
+
+def recognisers(folder: Path) -> Answer:
+    """A support vector machine, a convolution, a recurrent layer, and attention: on single words, and on texts of
+    several words of which those of the test are new."""
+    commands = record(folder / "words.tsv", [[word] for word in WORDS] * 60, seed=1)
+    random = np.random.default_rng(2)
+    texts = list({tuple(random.choice(WORDS, int(random.integers(2, 6)))) for _ in range(700)})
+    sentences = record(folder / "texts.tsv", [list(words) for words in sorted(texts)], seed=3)
+    networks = {
+        "cnn": ("cnn", {"model.hidden_size": 64, "model.num_layers": 3}),
+        "bigru": ("bigru", {"model.hidden_size": 48, "model.num_layers": 1}),
+        "bigru+attention": ("bigru+attention", {"encoder.hidden_size": 48, "encoder.num_layers": 1}),
+    }
+    variants = [
+        Variant(f"{name}, {kind}", model, settings, data)
+        for kind, data in (("single words", commands), ("several words", sentences))
+        for name, (model, settings) in networks.items()
+    ]
+    trained = [
+        *train_all("transcribe", "", [Variant("svm, single words", "svm", {}, commands, True)], folder / "svm", {}),
+        *train_all("transcribe", "", variants, folder, _SETTINGS, updates=350),
+    ]
+    pairs = [("svm", "bigru"), ("cnn", "bigru"), ("bigru+attention", "bigru")]
+    contrasts = [(f"{first}, single words", f"{second}, single words") for first, second in pairs]
+    contrasts += [(f"{first}, several words", f"{second}, several words") for first, second in pairs[1:]]
+    return table(
+        trained, contrasts,
+        f"Generated sounds: twelve words of two tones each, {_SPEAKERS} voices, tempo and noise; 720 recordings of "
+        f"single words, {len(texts)} of two to five words, whose texts are all different; 350 updates, three seeds",
+    )  # fmt: skip
+
+
+def record(path: Path, texts: list[list[str]], seed: int) -> str:
+    """A manifest, and the recordings beside it."""
+    random, lines = np.random.default_rng(seed), ["path\ttext\tspeaker"]
+    path.with_suffix("").mkdir(exist_ok=True)
+    for number, words in enumerate(texts):
+        voice = int(random.integers(_SPEAKERS))
+        samples = spoken(words, voice, random)
+        with wave.open(str(path.with_suffix("") / f"{number}.wav"), "wb") as file:
+            file.setparams((1, 2, RATE, len(samples), "NONE", ""))
+            file.writeframes(samples.tobytes())
+        lines.append(f"{path.stem}/{number}.wav\t{' '.join(words)}\tvoice{voice}")
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def spoken(words: list[str], voice: int, random: np.random.Generator) -> NDArray[np.int16]:
+    """Tones of 60 to 160 ms with two harmonics, a pause of up to 150 ms after each word, and noise."""
+    parts = [np.zeros(int(random.uniform(0.02, 0.1) * RATE))]
+    for word in words:
+        for letter in word:
+            seconds = np.arange(int(random.uniform(0.06, 0.16) * RATE)) / RATE
+            pitch = TONES[letter] * (1 + 0.03 * (voice - _SPEAKERS / 2)) * random.uniform(0.95, 1.05)
+            waves = sum(np.sin(2 * np.pi * pitch * k * seconds + random.uniform(0, 6)) / k for k in (1, 2, 3))
+            parts.append(np.asarray(waves) * np.hanning(len(seconds)))
+        parts.append(np.zeros(int(random.uniform(0.02, 0.15) * RATE)))
+    sound = np.concatenate(parts)
+    noisy = sound + random.normal(size=len(sound)) * random.uniform(0.1, 0.5)
+    return (noisy / np.abs(noisy).max() * 20_000).astype(np.int16)
