@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 from pathlib import Path
@@ -9,6 +10,14 @@ from typing import Any
 
 from generated import table
 
+_TRANSCRIPTION = {
+    "sentences": {
+        "word_error_rate": "new sentences, known voices",
+        "unseen_voices": "new sentences, two new voices",
+        "noisy.without": "noise as loud as the speech, without the n-gram model",
+        "noisy.with": "the same with the n-gram model",
+    },
+}
 _RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 
 
@@ -54,6 +63,16 @@ def _ngram_ratios() -> list[tuple[str, ...]]:
         ("`ngram.py`", "speed of scoring, one thread and two", "KenLM",
          f"{scoring['times_kenlm_1']:.2f}, {scoring['times_kenlm_2']:.2f}"),
     ]  # fmt: skip
+
+
+def transcription() -> str:
+    """Word error rates of spoken digits and of sentences made with espeak-ng, and the updates of the trainings."""
+    measured, rows = _results("transcribe"), []
+    for part, names in _TRANSCRIPTION.items():
+        for path, name in names.items():
+            rate = functools.reduce(lambda values, key: values[key], path.split("."), measured[part])
+            rows.append((name, f"{measured[part]['updates']:,}", f"{100 * rate:.1f} %"))
+    return table(("test", "updates", "word error rate"), rows)
 
 
 def export_steps() -> str:

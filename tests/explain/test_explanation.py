@@ -30,6 +30,7 @@ from tests.support.page_elements import Elements, loads
 from tests.support.pairs import train_pairs, write_pairs
 from tests.support.ranks import write_neighbours
 from tests.support.small_tasks import SMALL_TASKS
+from tests.support.tagged_numbers import train_levels, write_levels
 
 
 def text_run(folder: Path, model: str = "lstm", **settings: object) -> tuple[seqloom.Run, str]:
@@ -77,6 +78,11 @@ def tagged(folder: Path) -> tuple[seqloom.Run, str]:
     return run, str(path)
 
 
+def tagged_steps(folder: Path) -> tuple[seqloom.Run, str]:
+    data = write_levels(folder / "levels.csv")
+    return train_levels(folder / "run", model="gru", updates=8, data=data), data
+
+
 def forecast(folder: Path) -> tuple[seqloom.Run, str]:
     path = folder / "series.csv"
     rows = (f"2001-{1 + i // 28:02d}-{1 + i % 28:02d},{10 + (i % 7) + 0.1 * (i % 3)}" for i in range(300))
@@ -96,7 +102,7 @@ def algorithm(folder: Path) -> tuple[seqloom.Run, str]:
     return run, "copy:length=4"
 
 
-SLOW = [pytest.param(train, marks=pytest.mark.slow) for train in (numbers, tagged, forecast, algorithm)]
+SLOW = [pytest.param(train, marks=pytest.mark.slow) for train in (numbers, tagged, tagged_steps, forecast, algorithm)]
 
 
 @pytest.mark.parametrize("train", [text_run, labelled, pairs, *SLOW])
