@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from copy import copy
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -117,9 +117,9 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def needs(**others: list[str] | Literal[True]) -> dict[str, Any]:
+def needs(**others: list[str] | int) -> dict[str, Any]:
     """For the `json_schema_extra` of a field that changes nothing unless other settings of its group have one of these
-    values; True stands for any but 0 or none."""
+    values, or at least this number; True stands for any but 0 or none."""
     return {"needs": others}
 
 
@@ -128,6 +128,18 @@ def needs_of(field: FieldInfo) -> dict[str, Any]:
     extra = field.json_schema_extra
     needed = extra.get("needs") if isinstance(extra, dict) else None
     return needed if isinstance(needed, dict) else {}
+
+
+def replaced_by(*others: str) -> dict[str, Any]:
+    """For the `json_schema_extra` of a field that is not used where one of these settings of its group has a value."""
+    return {"replaced_by": list(others)}
+
+
+def replacements_of(field: FieldInfo) -> list[str]:
+    """What `replaced_by` says of the field; empty for a field that nothing replaces."""
+    extra = field.json_schema_extra
+    others = extra.get("replaced_by") if isinstance(extra, dict) else None
+    return [str(other) for other in others] if isinstance(others, list) else []
 
 
 def unused(group: type[S], names: Iterable[str]) -> type[S]:
@@ -160,11 +172,19 @@ def has_effect(kind: type[Settings], name: str) -> bool:
 
 def check_effects(settings: Settings, names: Iterable[str]) -> None:
     """Raises RequestError for the first of these settings that changes nothing: because of another one, or because the
-    model does not use it."""
+    model does not use it. The default may be set, unless it is not in force."""
     groups, values = leaves(type(settings)), flatten(settings)
     for name in names:
         group, _, last = name.rpartition(".")
         field = field_of(groups[name], last)
+        for other in replacements_of(field):
+            if values[beside := f"{group}.{other}" if group else other]:
+                raise RequestError(
+                    "the setting changes nothing",
+                    where=name,
+                    got=f"{values[name]} with {beside}={values[beside]}",
+                    expected="one of the two",
+                )
         if values[name] == field.default:
             continue
         if is_unused(field):
@@ -173,16 +193,26 @@ def check_effects(settings: Settings, names: Iterable[str]) -> None:
             )
         for other, allowed in needs_of(field).items():
             other = f"{group}.{other}" if group else other
-            if values[other] in allowed if isinstance(allowed, list) else values[other]:
-                continue
-            raise RequestError(
-                "the setting changes nothing",
-                where=name,
-                got=f"{values[name]} with {other}={values[other]}",
-                expected=f"also {other}={' or '.join(allowed)}"
-                if isinstance(allowed, list)
-                else f"also another value of {other}",
-            )
+            if not _is_met(allowed, values[other]):
+                raise RequestError(
+                    "the setting changes nothing",
+                    where=name,
+                    got=f"{values[name]} with {other}={values[other]}",
+                    expected=_expected(other, allowed),
+                )
+
+
+def _is_met(allowed: list[str] | int, value: Value) -> bool:
+    """Whether the value of another setting is one that `needs` names."""
+    if isinstance(allowed, list):
+        return value in allowed
+    return bool(value) if allowed is True else bool(value >= allowed)
+
+
+def _expected(other: str, allowed: list[str] | int) -> str:
+    if isinstance(allowed, list):
+        return f"also {other}={' or '.join(allowed)}"
+    return f"also another value of {other}" if allowed is True else f"also {other}={allowed} or more"
 
 
 def flatten(settings: Settings, prefix: str = "") -> dict[str, Value]:

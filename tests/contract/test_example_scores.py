@@ -19,15 +19,14 @@ from tests.support.pairs import SMALL_NETWORK, write_pairs
 from tests.support.sentences import write_sentences
 from tests.support.sounds import SMALL_NETWORK as SMALL_TRANSCRIBER
 from tests.support.sounds import write_recordings
-from tests.support.texts import SMALL, write_text
+from tests.support.texts import SMALL, with_small, write_text
 from tests.support.vectors_with_texts import SMALL_NETWORK as SMALL_DESCRIBER
 from tests.support.vectors_with_texts import write_scenes
 
-LANGUAGE = {name: value for name, value in SMALL.items() if name != "data.tokens_per_batch"}
 HIDDEN = {"model.hidden_size": 8}
 TINY: dict[str, tuple[str, str, Callable[[Path], str], dict[str, Any]]] = {
-    "stream": ("language-model", "rnn", write_text, {**LANGUAGE, **HIDDEN}),
-    "lines": ("language-model", "gru", write_text, {**SMALL, **HIDDEN, "data.mode": "lines"}),
+    "stream": ("language-model", "rnn", write_text, {**SMALL, **HIDDEN}),
+    "lines": ("language-model", "gru", write_text, with_small({**HIDDEN, "data.mode": "lines"})),
     "counts": ("language-model", "ngram", write_text, {"tokenizer.min_count": 1}),
     "classes": (
         "classify",

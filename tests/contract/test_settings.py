@@ -13,15 +13,17 @@ from pydantic.fields import FieldInfo
 import seqloom
 from seqloom import config
 from seqloom.comparison.spec import make_spec
-from seqloom.config import Settings, field_of, is_unused, leaves, needs_of
+from seqloom.config import Settings, field_of, is_unused, leaves, needs_of, replacements_of
 from seqloom.errors import RequestError
 from seqloom.run.plan import make_settings, settings_type
 from seqloom.tasks import tasks
+from tests.support.labelled import write_labelled, write_series
+from tests.support.pairs import sizes, write_pairs
 from tests.support.small_tasks import NGRAM, SMALL_TASKS, task_of
 from tests.support.texts import write_text
 
 BY_DATA = {
-    "language-model": {"data.tokens_per_batch", "data.bpe_dropout", "data.unigram_sampling"},
+    "language-model": {"data.bpe_dropout", "data.unigram_sampling"},
     "classify": {"data.max_steps"},
     "classify series": {"tokenizer", "data.max_length", "embedding.word_dropout"},
     "vectors": set[str](),
@@ -106,8 +108,7 @@ def test_every_setting_is_read(name: str, tmp_path: Path, monkeypatch: pytest.Mo
 def conditional() -> Iterator[tuple[str, str, str]]:
     """The settings that only count beside another one, once for each class that has them."""
     seen: set[tuple[type[Settings], str]] = set()
-    for task in tasks:
-        model = tasks[task].default_model
+    for task, model in ((name, model) for name in tasks for model in tasks[name].models()):
         for leaf, group in leaves(settings_type(task, model)).items():
             last = leaf.rpartition(".")[2]
             if needs_of(field_of(group, last)) and (group, last) not in seen:
@@ -118,35 +119,87 @@ def conditional() -> Iterator[tuple[str, str, str]]:
 def another_value(field: FieldInfo) -> Any:
     """A valid value that is not the default."""
     default = field.default
+    if isinstance(default, bool):
+        return not default
     if isinstance(default, str):
         return next(choice for choice in field.annotation.__args__ if choice != default)  # type: ignore[union-attr]
-    return (5, 9) if isinstance(default, tuple) else default + 1 if isinstance(default, int) else default / 2
+    return (5, 9) if isinstance(default, tuple) else default + 1 if isinstance(default, int) else default / 2 or 0.5
 
 
 @pytest.mark.parametrize(("task", "model", "leaf"), list(conditional()))
 def test_a_setting_that_changes_nothing_is_refused(task: str, model: str, leaf: str) -> None:
     kind = settings_type(task, model)
     group, (prefix, _, last) = leaves(kind)[leaf], leaf.rpartition(".")
-    default = field_of(group, last).default
-    value = another_value(field_of(group, last))
-    ((other, allowed),) = needs_of(field_of(group, last)).items()
-    other_field = field_of(group, other)
-    if allowed is True:
-        without: Any = 0
-        beside: Any = 4
-    else:
-        choices = other_field.annotation.__args__  # type: ignore[union-attr]
-        without, beside = next(choice for choice in choices if choice not in allowed), allowed[0]
-    with pytest.raises(RequestError, match="changes nothing") as error:
-        make_settings(task, model, {leaf: value, f"{prefix}.{other}": without})
-    assert leaf in str(error.value)
-    make_settings(task, model, {leaf: value, f"{prefix}.{other}": beside})
-    make_settings(task, model, {leaf: default, f"{prefix}.{other}": without})
+    field, before = field_of(group, last), f"{prefix}." if prefix else ""
+    value, beside = another_value(field), {}
+    for other, allowed in needs_of(field).items():
+        is_switch = isinstance(field_of(group, other).default, bool)
+        beside[before + other] = (
+            allowed[0] if isinstance(allowed, list) else 4 if allowed is True and not is_switch else allowed
+        )
+    for other, allowed in needs_of(field).items():
+        if isinstance(allowed, list):
+            choices = field_of(group, other).annotation.__args__  # type: ignore[union-attr]
+            without = next((choice for choice in choices if choice not in allowed), None)
+        else:
+            without = 0 if allowed is True else allowed - 1
+        with pytest.raises(RequestError, match="changes nothing") as error:
+            make_settings(task, model, {leaf: value, **beside, before + other: without})
+        assert leaf in str(error.value)
+        make_settings(task, model, {leaf: field.default, **beside, before + other: without})
+    make_settings(task, model, {leaf: value, **beside})
+
+
+@pytest.mark.parametrize("task", list(tasks))
+def test_a_setting_that_another_replaces_is_refused(task: str) -> None:
+    """Its default too, which is not in force."""
+    for model in tasks[task].models():
+        for leaf, group in leaves(settings_type(task, model)).items():
+            prefix, _, last = leaf.rpartition(".")
+            field = field_of(group, last)
+            for other in replacements_of(field):
+                for value in (field.default, another_value(field)):
+                    with pytest.raises(RequestError, match="changes nothing") as error:
+                        make_settings(task, model, {leaf: value, f"{prefix}.{other}": "other.json"})
+                    assert leaf in str(error.value)
 
 
 def test_a_command_refuses_it(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"training\.decay"):
         seqloom.train("classify", "nothing.tsv", out=tmp_path / "run", settings={"training.decay": 0.5})
+
+
+def test_settings_of_another_kind_of_data_are_refused(tmp_path: Path) -> None:
+    texts, series = write_labelled(tmp_path / "texts.tsv"), write_series(tmp_path / "series.ts")
+    for data, name, value in (
+        (series, "tokenizer.lowercase", False), (series, "data.max_length", 9), (series, "embedding.word_dropout", 0.1),
+        (texts, "data.max_steps", 9), (texts, "data.vector", "steps"),
+    ):  # fmt: skip
+        with pytest.raises(RequestError, match="changes nothing with this data") as error:
+            make_settings("classify", "gru", {name: value}, data)
+        assert name in str(error.value)
+    with pytest.raises(RequestError, match=r"data\.max_length=0"):
+        seqloom.train("classify", texts, model="bow", out=tmp_path / "run", settings={"data.long": "end"}, quiet=True)
+
+
+def test_a_count_of_subwords_is_refused(tmp_path: Path) -> None:
+    """None of them is rare. A target of words has rare ones."""
+    kinds = {"tokenizer.kind": "bpe", "tokenizer.min_count": 3}
+    for task in ("language-model", "classify", "describe", "transcribe"):
+        with pytest.raises(RequestError, match=r"tokenizer\.min_count"):
+            make_settings(task, tasks[task].default_model, kinds)
+    pairs = write_pairs(tmp_path / "pairs.tsv")
+    with pytest.raises(RequestError, match=r"tokenizer\.min_count"):
+        seqloom.train("translate", pairs, out=tmp_path / "run", settings=kinds, quiet=True)
+    seqloom.train(
+        "translate", pairs, model="gru", updates=1, out=tmp_path / "words", quiet=True,
+        settings={**kinds, "tokenizer.target_kind": "word", "tokenizer.vocab_size": 300, **sizes("gru")},
+    )  # fmt: skip
+
+
+def test_a_mixture_has_the_tokenizer_of_its_parts() -> None:
+    with pytest.raises(RequestError, match="changes nothing with this model"):
+        make_settings("language-model", "mix", {"tokenizer.kind": "character"})
 
 
 def test_an_ngram_model_refuses_settings_of_networks(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from seqloom.models.neural_cache import SHARES, SHARPNESS
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import layers
 from seqloom.nn.output import OutputSettings
-from tests.support.texts import SMALL, write_text
+from tests.support.texts import with_small, write_text
 
 VOCABULARY, TOKENS = 30, 70
 ADAPTATIONS = [Adaptation(cache=15), Adaptation(learning_rate=0.5), Adaptation(cache=15, learning_rate=0.5)]
@@ -130,7 +130,7 @@ def test_dynamic_evaluation_is_gradient_descent_on_what_was_scored(model: Langua
 @pytest.mark.parametrize("mode", ["stream", "lines"])
 def test_a_run_adapts(mode: str, tmp_path: Path) -> None:
     text = write_text(tmp_path / "text.txt", lines=60)
-    settings: dict[str, Any] = {**SMALL, "data.mode": mode, "model.hidden_size": 8}
+    settings: dict[str, Any] = with_small({"data.mode": mode, "model.hidden_size": 8})
     options: dict[str, Any] = {"updates": 3, "threads": 1, "quiet": True, "out": tmp_path / "run"}
     run = seqloom.train("language-model", text, model="lstm", settings=settings, **options)
     plain, adapted = run.evaluate(text), run.adapted(cache=100, learning_rate=0.2)

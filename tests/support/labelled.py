@@ -10,6 +10,8 @@ import pytest
 import torch
 
 import seqloom
+from seqloom.data.readers.labelled import holds_numbers
+from tests.support.texts import without_count
 
 LABELS = ("animal", "colour", "number")
 WORDS = {"animal": "cat dog cow rat", "colour": "red blue green grey", "number": "one two three four"}
@@ -61,16 +63,17 @@ def train_labelled(
 ) -> seqloom.Run:
     """A run in `out` of texts beside it, or of `data`; settings are written with `__` for their dots."""
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
+    data = data or write_labelled(out.parent / "labelled.tsv")
     return seqloom.train(
         "classify",
-        data or write_labelled(out.parent / "labelled.tsv"),
+        data,
         model=model,
         valid=valid,
         updates=updates,
         out=out,
         threads=1,
         quiet=True,
-        settings={**SMALL_NETWORK, **sizes(model), **dotted},
+        settings=without_count({**SMALL_NETWORK, **sizes(model), **dotted}, of_numbers=holds_numbers(data)),
     )
 
 

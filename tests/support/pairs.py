@@ -9,6 +9,7 @@ import pytest
 
 import seqloom
 from tests.support.shared import shared
+from tests.support.texts import without_count
 
 SMALL_NETWORK = {
     "tokenizer.min_count": 1,
@@ -54,7 +55,7 @@ def train_pairs(
         threads=1,
         quiet=True,
         resume=resume,
-        settings={**SMALL_NETWORK, **sizes(model), **dotted},
+        settings=without_count({**SMALL_NETWORK, **sizes(model), **dotted}),
     )
 
 

@@ -16,7 +16,7 @@ from seqloom.storage.tensors import read_tensors
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.reports import Silent
 from tests.support.shared import shared
-from tests.support.texts import SMALL, write_text
+from tests.support.texts import with_small, write_text
 
 RATES = ("seconds", "targets_per_second")
 
@@ -37,7 +37,7 @@ def train_small(
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
     sizes = {"ar": {"model.output_size": 8}, "transformer": {"model.model_dim": 16, "model.num_layers": 2}}
     own: Mapping[str, Any] = sizes.get(model, {"model.hidden_size": 8})
-    everything = {**SMALL, "training.checkpoint_seconds": 3600, **own, **dotted}
+    everything = with_small({"training.checkpoint_seconds": 3600, **own, **dotted})
     return seqloom.train(
         "language-model",
         str(text),

@@ -191,7 +191,7 @@ def test_settings_of_another_target_are_refused(
 def test_settings_of_sets_change_the_loss(data: dict[str, str], tmp_path: Path) -> None:
     losses = set()
     for number, (setting, value) in enumerate(
-        [("data__vector", "channels"), ("data__class_weights", "balanced"), ("output__label_smoothing", 0.2)]
+        [("data__max_length", 500), ("data__class_weights", "balanced"), ("output__label_smoothing", 0.2)]
     ):
         run = train_labelled(
             tmp_path / str(number), data=data["labels"], data__target="labels", updates=3, **{setting: value}

@@ -18,7 +18,7 @@ from seqloom.runtime import Runtime
 from seqloom.tasks.network_task import Loss
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.gradients import Objective
-from tests.support.texts import SMALL, write_text
+from tests.support.texts import with_small, write_text
 
 PLAIN_STEPS: dict[str, Any] = {
     # What one step of plain SGD adds is the gradient times the rate, so equal weights are equal gradients.
@@ -84,7 +84,7 @@ def test_a_refusal_is_said_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
     text, valid = write_text(tmp_path / "text.txt"), write_text(tmp_path / "valid.txt", lines=5)
-    settings = {**SMALL, **PLAIN_STEPS, **KINDS[kind]}
+    settings = with_small({**PLAIN_STEPS, **KINDS[kind]})
     one, two = tmp_path / "one", tmp_path / "two"
     options: dict[str, Any] = {"valid": valid, "updates": 6, "threads": 1, "quiet": True, "out": one}
     seqloom.train("language-model", text, model="lstm", settings=settings, **options)

@@ -19,7 +19,7 @@ import seqloom
 from seqloom.storage.tensors import read_tensors
 from seqloom.tasks.language_model_settings import PRESETS
 from seqloom.training.checkpoint import load_checkpoint
-from tests.support.texts import SMALL, write_text
+from tests.support.texts import SMALL, with_small, write_text
 
 UPDATES = 40
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -59,7 +59,7 @@ def rows_without_clocks(folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_and_resumed_is_unbroken(kind: str, tmp_path: Path) -> None:
     model, own = KINDS[kind]
-    text, settings = write_text(tmp_path / "text.txt"), {**SMALL, **own}
+    text, settings = write_text(tmp_path / "text.txt"), with_small(own)
     unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
     options = {"model": model, "updates": UPDATES, "settings": settings, "threads": 1, "quiet": True}
     seqloom.train("language-model", text, out=unbroken, **options)

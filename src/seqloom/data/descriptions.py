@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
 from seqloom.data.example import Frames, content
@@ -39,7 +39,10 @@ class DescriptionTokenizerSettings(Settings):
         "auto", description="auto: word where there are at most 1,000 different ones, else bpe"
     )
     vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (bpe: 8,000)")
-    min_count: int = Field(1, ge=1, description="rarer words and characters become <unk>")
+    min_count: int = Field(
+        1, ge=1, description="rarer words and characters become <unk>",
+        json_schema_extra=needs(kind=["auto", "character", "word"]),
+    )  # fmt: skip
     lowercase: bool = Field(False, description="lowercase the texts")
 
     def tokenizer(self, texts: Callable[[], Iterable[str]], where: str) -> Tokenizer:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from seqloom.config import Settings
+from seqloom.config import Settings, replaced_by
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
 from seqloom.data.growth import grown_tokenizer, source_tokenizer
@@ -37,25 +37,34 @@ _SINGLE_WORDS = 0.9
 class PairTokenizerSettings(Settings):
     file: str = Field(
         "",
-        description="a tokenizer from elsewhere for both sides, the path of a tokenizer.json; the other settings then "
-        "have no effect",
+        description="a tokenizer from elsewhere for both sides, the path of a tokenizer.json; it replaces the "
+        "other settings",
     )
     target_file: str = Field("", description="with file: another tokenizer.json for the target")
     kind: Literal["auto", "character", "word", "bpe", "unigram"] = Field(
         "auto",
         description="auto, for each side: character where lines are single words, word where there are at most 1,000 "
         "different ones (letters, phonemes, digits), else bpe",
+        json_schema_extra=replaced_by("file"),
     )
     target_kind: Literal["same", "auto", "character", "word", "bpe", "unigram"] = Field(
-        "same", description="the kind of the target, if it differs from the source"
-    )
-    vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (bpe: 8,000)")
+        "same", description="the kind of the target, if it differs from the source",
+        json_schema_extra=replaced_by("file"),
+    )  # fmt: skip
+    vocab_size: int = Field(
+        0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (bpe: 8,000)",
+        json_schema_extra=replaced_by("file"),
+    )  # fmt: skip
     target_vocab_size: int = Field(
-        0, ge=0, le=2**24, description="largest vocabulary of the target; 0 is that of the source"
-    )
+        0, ge=0, le=2**24, description="largest vocabulary of the target; 0 is that of the source",
+        json_schema_extra=replaced_by("file"),
+    )  # fmt: skip
     shared: bool = Field(True, description="one vocabulary for both sides, if they are of the same kind")
-    min_count: int = Field(0, ge=0, description="rarer words and characters become <unk>; 0 is 2")
-    lowercase: bool = Field(False, description="lowercase both sides first")
+    min_count: int = Field(
+        0, ge=0, description="rarer words and characters become <unk>; 0 is 2",
+        json_schema_extra=replaced_by("file"),
+    )  # fmt: skip
+    lowercase: bool = Field(False, description="lowercase both sides first", json_schema_extra=replaced_by("file"))
 
     def side(self, kind: Kind, size: int, file: str = "") -> TokenizerSettings:
         if file:
@@ -175,7 +184,17 @@ def pair_recipe(
 def learn_tokenizers(
     pairs: Callable[[], Iterable[Pair]], settings: PairTokenizerSettings, where: str | None = None
 ) -> PairCodec:
-    """The tokenizers of both sides. Ids are ranked by frequency in the targets, which the softmax predicts."""
+    """The tokenizers of both sides. Ids are ranked by frequency in the targets, which the softmax predicts.
+
+    Raises RequestError for a smallest count where the tokens of both sides are subwords, of which none is rare.
+    """
+    if settings.min_count and {settings.kind, settings.target_kind} <= {"bpe", "unigram", "same"}:
+        raise RequestError(
+            "the setting changes nothing",
+            where="tokenizer.min_count",
+            got=f"{settings.min_count} with tokenizer.kind={settings.kind}",
+            expected="character or word",
+        )
     sample = list(itertools.islice(pairs(), _SAMPLE))
     if not sample:
         raise SeqloomError("there is nothing to train on", where=where, expected="at least one pair")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs, replaced_by
 from seqloom.data.word_table import EncodedLines, WordCounter, WordTable, encode_lines
 from seqloom.errors import RequestError, warn
 from seqloom.files import write_atomic
@@ -37,20 +37,26 @@ _DEFAULT_SIZES = {"character": 10_000, "word": 50_000, "bpe": 8_000, "unigram": 
 class TokenizerSettings(Settings):
     file: str = Field(
         "",
-        description="a tokenizer from elsewhere, the path of a tokenizer.json or of SentencePiece's .model; the other "
-        "settings then have no effect",
+        description="a tokenizer from elsewhere, the path of a tokenizer.json or of SentencePiece's .model; it "
+        "replaces the other settings",
     )
     kind: Literal["character", "word", "bpe", "unigram"] = Field(
-        "word", description="character, word (as separated by whitespace), bpe or unigram (pieces of bytes)"
-    )
+        "word", description="character, word (as separated by whitespace), bpe or unigram (pieces of bytes)",
+        json_schema_extra=replaced_by("file"),
+    )  # fmt: skip
     vocab_size: int = Field(
-        0, ge=0, le=2**24, description="largest vocabulary; 0 is the default of the kind (word: 50,000)"
-    )
+        0, ge=0, le=2**24, description="largest vocabulary; 0 is the default of the kind (word: 50,000)",
+        json_schema_extra=replaced_by("file"),
+    )  # fmt: skip
     min_count: int = Field(
-        0, ge=0, description="rarer words and characters become <unk>; 0: 1 where the text marks its own <unk>, else 2"
-    )
-    lowercase: bool = Field(False, description="lowercase the text first")
-    punctuation: bool = Field(False, description="word: punctuation marks are words of their own")
+        0, ge=0, description="rarer words and characters become <unk>; 0: 1 where the text marks its own <unk>, else 2",
+        json_schema_extra=replaced_by("file") | needs(kind=["character", "word"]),
+    )  # fmt: skip
+    lowercase: bool = Field(False, description="lowercase the text first", json_schema_extra=replaced_by("file"))
+    punctuation: bool = Field(
+        False, description="word: punctuation marks are words of their own",
+        json_schema_extra=replaced_by("file") | needs(kind=["word"]),
+    )  # fmt: skip
 
     @property
     def cache_key(self) -> str:

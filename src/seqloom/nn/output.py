@@ -28,7 +28,8 @@ _BLOCK_ELEMENTS = 1 << 20
 
 class OutputSettings(Settings):
     kind: Literal["auto", "full", "adaptive"] = Field(
-        "auto", description="full or adaptive softmax; auto: adaptive from 4,000 tokens on"
+        "auto",
+        description="full or adaptive softmax (full for 64 tokens or fewer); auto: adaptive from 4,000 tokens on",
     )
     cutoffs: tuple[int, ...] = Field(
         (), description="adaptive softmax: the first id of each cluster; empty: those with the fewest multiplications",

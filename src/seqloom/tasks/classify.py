@@ -41,7 +41,15 @@ from seqloom.tasks.classify_classes import ClassAnswers
 from seqloom.tasks.classify_label_sets import LabelSetAnswers
 from seqloom.tasks.classify_models import build, rebuild, vocabulary_of_vectors
 from seqloom.tasks.classify_numbers import NumberAnswers
-from seqloom.tasks.classify_settings import BOW, ClassifySettings, cut_of, preset_of, settings_of
+from seqloom.tasks.classify_settings import (
+    BOW,
+    ClassifySettings,
+    check_kind_of_data,
+    check_limit,
+    cut_of,
+    preset_of,
+    settings_of,
+)
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
@@ -78,7 +86,9 @@ class ClassifyTask:
 
     def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
         columns = parse_columns(str(overrides.get("data.columns", "")))
-        preset = preset_of(model, "numbers") if holds_numbers(data, columns) else self.preset(model, overrides)
+        of_numbers = holds_numbers(data, columns)
+        check_kind_of_data(overrides, of_numbers, data)
+        preset = preset_of(model, "numbers") if of_numbers else self.preset(model, overrides)
         return {**preset, "data.target": "labels"} if holds_label_sets(data, columns) else preset
 
     def recipe(self, settings: ClassifySettings) -> Recipe[Labelled, LabelledData]:
@@ -102,6 +112,7 @@ class ClassifyTask:
 
     def train_loader(self, corpus: Corpus[Labelled, LabelledData], settings: ClassifySettings, seed: int) -> Loader:
         tokenizer = cast(LabelledCodec, corpus.codec).tokenizer
+        check_limit(settings, text=tokenizer is not None)
         (resample,) = subword_samplers((tokenizer,), settings.data, seed)
         return _loader(corpus.train, settings, seed, resample)
 

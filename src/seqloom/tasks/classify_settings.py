@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs, replaced_by
 from seqloom.data.sampling_settings import SamplingSettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.data.targets import TargetKind
@@ -21,8 +21,11 @@ BOW: Final = "bow"
 
 
 class TextSettings(TokenizerSettings):
-    lowercase: bool = Field(True, description="convert the text to lowercase")
-    punctuation: bool = Field(True, description="word tokenizer: punctuation marks are separate tokens")
+    lowercase: bool = Field(True, description="convert the text to lowercase", json_schema_extra=replaced_by("file"))
+    punctuation: bool = Field(
+        True, description="word tokenizer: punctuation marks are separate tokens",
+        json_schema_extra=replaced_by("file") | needs(kind=["word"]),
+    )  # fmt: skip
 
 
 class DataSettings(SamplingSettings):
@@ -200,6 +203,34 @@ def preset_of(
         return _CONVOLUTIONAL | written | (_CONVOLUTIONAL_WITH_VECTORS if with_vectors else {})
     by_layer = {"bitransformer": _TRANSFORMER, "ntm": _MEMORY}
     return by_layer.get(model_layout.layer, _RECURRENT) | written
+
+
+_OF_TEXTS = ("tokenizer.", "data.max_length", "data.bpe_dropout", "data.unigram_sampling", "embedding.word_dropout")
+_OF_NUMBERS_ALONE = ("data.max_steps", "data.vector")
+
+
+def check_kind_of_data(names: Iterable[str], of_numbers: bool, where: str) -> None:
+    """Raises RequestError for a setting of texts where the data holds numbers, and the other way round."""
+    for name in names:
+        if name.startswith(_OF_TEXTS if of_numbers else _OF_NUMBERS_ALONE):
+            raise RequestError(
+                "the setting changes nothing with this data",
+                where=name,
+                got=f"{where}, which holds {'sequences of numbers' if of_numbers else 'texts'}",
+                expected="texts" if of_numbers else "sequences of numbers",
+            )
+
+
+def check_limit(settings: ClassifySettings, text: bool) -> None:
+    """Raises RequestError where a part of long sequences is chosen, but all of each is read."""
+    limit = "max_length" if text else "max_steps"
+    if settings.data.long != "both" and not getattr(settings.data, limit):
+        raise RequestError(
+            "the setting changes nothing",
+            where="data.long",
+            got=f"{settings.data.long} with data.{limit}=0",
+            expected=f"also another value of data.{limit}",
+        )
 
 
 def cut_of(settings: ClassifySettings, text: bool) -> Truncation:

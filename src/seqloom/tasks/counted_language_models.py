@@ -36,7 +36,9 @@ def counted_settings(model: str, data: type[Settings]) -> type[Settings]:
     """The settings class, without settings of a network."""
     model_settings = COUNTED[model].settings
     data = unused(data, _UNUSED[model])
-    fields: dict[str, Any] = {"tokenizer": (TokenizerSettings, TokenizerSettings()), "data": (data, data())}
+    # A mixture reads the text with the tokenizer of its parts.
+    tokenizer = unused(TokenizerSettings, TokenizerSettings.model_fields) if model == "mix" else TokenizerSettings
+    fields: dict[str, Any] = {"tokenizer": (tokenizer, tokenizer()), "data": (data, data())}
     return create_model("CountedSettings", __base__=FittedSettings, **fields, model=(model_settings, model_settings()))
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.data.sampling_settings import SamplingSettings
 from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.data.tokenizer import TokenizerSettings
@@ -20,10 +20,21 @@ class DataSettings(SamplingSettings):
     mode: Literal["stream", "lines"] = Field(
         "stream", description="stream: one long text with the state carried along; lines: each line by itself"
     )
-    batch_size: int = Field(20, gt=0, le=2**20, description="stream: parallel streams")
-    horizon: int = Field(35, gt=0, le=2**20, description="stream: steps that gradients reach back (k2)")
-    advance: int = Field(0, ge=0, le=2**20, description="stream: new steps per batch (k1); 0: as many as the horizon")
-    tokens_per_batch: int = Field(1_000, gt=0, le=2**31, description="lines: largest number of tokens in a batch")
+    batch_size: int = Field(
+        20, gt=0, le=2**20, description="stream: parallel streams", json_schema_extra=needs(mode=["stream"])
+    )
+    horizon: int = Field(
+        35, gt=0, le=2**20, description="stream: steps that gradients reach back (k2)",
+        json_schema_extra=needs(mode=["stream"]),
+    )  # fmt: skip
+    advance: int = Field(
+        0, ge=0, le=2**20, description="stream: new steps per batch (k1); 0: as many as the horizon",
+        json_schema_extra=needs(mode=["stream"]),
+    )  # fmt: skip
+    tokens_per_batch: int = Field(
+        1_000, gt=0, le=2**31, description="lines: largest number of tokens in a batch",
+        json_schema_extra=needs(mode=["lines"]),
+    )  # fmt: skip
 
 
 class LanguageModelSettings(Settings):

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.data.text_codec import train_tokenizer
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
 
@@ -23,7 +23,10 @@ class TranscriptSettings(Settings):
         "and each occurs 8 times on average or more, such as commands; else characters",
     )
     vocab_size: int = Field(0, ge=0, le=2**24, description="largest vocabulary; 0 is the kind's own (bpe: 500)")
-    min_count: int = Field(1, ge=1, description="rarer words and characters become <unk>")
+    min_count: int = Field(
+        1, ge=1, description="rarer words and characters become <unk>",
+        json_schema_extra=needs(kind=["auto", "character", "word"]),
+    )  # fmt: skip
     lowercase: bool = Field(True, description="lowercase the transcripts")
     punctuation: bool = Field(False, description="keep punctuation marks; those within words always stay")
 

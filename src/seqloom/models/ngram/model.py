@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import PAD
 from seqloom.errors import RequestError
@@ -38,7 +38,13 @@ class NgramSettings(Settings):
         "kneser-ney",
         description="kneser-ney (interpolated, modified), absolute, witten-bell, add-k or maximum-likelihood",
     )
-    k: float = Field(1.0, gt=0, le=1e9, description="add-k: the number added to each count")
+    k: float = Field(
+        1.0,
+        gt=0,
+        le=1e9,
+        description="add-k: the number added to each count",
+        json_schema_extra=needs(smoothing=["add-k"]),
+    )
     prune: tuple[int, ...] = Field(
         (),
         description="counts up to which n-grams are pruned, by length; [0, 0, 1]: those with count 1, from trigrams on",

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, create_model
 from torch import Tensor, nn
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.layer import SequenceLayer, State, layers
 from seqloom.nn.recurrence.cell import Cell, cells
@@ -20,8 +20,13 @@ from seqloom.nn.recurrence.recurrent_layer import Backend, RecurrentLayer
 
 class StackSettings(Settings):
     num_layers: int = Field(2, gt=0, le=64, description="number of stacked layers")
-    dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout between layers")
-    residual: bool = Field(False, description="residual connection around each layer but the first, where sizes allow")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="rate of variational dropout between layers", json_schema_extra=needs(num_layers=2)
+    )
+    residual: bool = Field(
+        False, description="residual connection around each layer but the first, where sizes allow",
+        json_schema_extra=needs(num_layers=2),
+    )  # fmt: skip
     initial_state: Literal["learned", "zeros"] = Field("learned", description="initial hidden state: learned, or zeros")
 
 
