@@ -33,7 +33,7 @@ DIGITS = Path(__file__).parent.parent.parent / "shared" / "data" / "speech" / "s
 RESULTS = Path(__file__).parent / "results" / "transcribe.json"
 FOLDER = Path(tempfile.gettempdir()) / "seqloom-benchmark-transcribe"
 _PEER_BATCHES, _PEER_WARM_UP = 25, 5
-UPDATES = {"recordings": 1_800, "speakers": 1_000, "sentences": 1_500}
+UPDATES = {"recordings": 1_800, "speakers": 700, "sentences": 1_500}
 """As many as five minutes of one thread are enough for, or fewer where more bring nothing."""
 
 Rows = dict[str, Any]

@@ -40,7 +40,7 @@ class Recogniser(speechbrain.Brain):  # type: ignore[misc]
 def network_of(name: str, shape: tuple[int, ...]) -> nn.Module:
     if name == "crdnn":
         return CRDNN(
-            input_shape=shape, cnn_blocks=1, cnn_channels=[16], rnn_class=GRU, rnn_layers=2, rnn_neurons=128,
+            input_shape=shape, cnn_blocks=1, cnn_channels=[16], rnn_class=GRU, rnn_layers=2, rnn_neurons=76,
             dnn_blocks=1, dnn_neurons=128, inter_layer_pooling_size=[2],
         )  # fmt: skip
     layers = Sequential(input_shape=shape)

@@ -4,52 +4,56 @@ from __future__ import annotations
 
 import itertools
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from questions.trials import Answer, Variant, table, train_all
+from questions.trials import Answer, Variant, between, table, train_all
 
 RATE = 8_000
 TONES = {"a": 420.0, "e": 630.0, "i": 945.0, "o": 1420.0}
 WORDS = ["".join(pair) for pair in itertools.permutations(TONES, 2)]
 _SPEAKERS = 12
+_TEST = 120
+"""Recordings of a test; a multiple of the words."""
 _SETTINGS = {"training.evaluations": 6, "data.recordings_per_batch": 16, "tokenizer.kind": "character"}
 
 
 def recognisers(folder: Path) -> Answer:
     """A support vector machine, a convolution, a recurrent layer, and attention: on single words, and on texts of
     several words of which those of the test are new."""
-    commands = record(folder / "words.tsv", [[word] for word in WORDS] * 60, seed=1)
     random = np.random.default_rng(2)
-    texts = list({tuple(random.choice(WORDS, int(random.integers(2, 6)))) for _ in range(700)})
-    sentences = record(folder / "texts.tsv", [list(words) for words in sorted(texts)], seed=3)
+    texts = sorted({tuple(random.choice(WORDS, int(random.integers(2, 6)))) for _ in range(850)})
+    random.shuffle(texts)
     networks = {
         "cnn": ("cnn", {"model.hidden_size": 64, "model.num_layers": 3}),
         "bigru": ("bigru", {"model.hidden_size": 48, "model.num_layers": 1}),
         "bigru+attention": ("bigru+attention", {"encoder.hidden_size": 48, "encoder.num_layers": 1}),
     }
-    variants = [
-        Variant(f"{name}, {kind}", model, settings, data)
-        for kind, data in (("single words", commands), ("several words", sentences))
-        for name, (model, settings) in networks.items()
-    ]
-    trained = [
-        *train_all("transcribe", "", [Variant("svm, single words", "svm", {}, commands, True)], folder / "svm", {}),
-        *train_all("transcribe", "", variants, folder, _SETTINGS, updates=350),
-    ]
+    kinds = {"single words": [(word,) for word in WORDS] * 70, "several words": texts}
+    trained = []
+    for kind, spoken_texts in kinds.items():
+        name = kind.replace(" ", "-")
+        train = record(folder / f"{name}.tsv", spoken_texts[_TEST:], seed=1)
+        test = record(folder / f"{name}-test.tsv", spoken_texts[:_TEST], seed=2)
+        if kind == "single words":
+            baseline = Variant(f"svm, {kind}", "svm", deterministic=True)
+            trained += train_all("transcribe", train, [baseline], folder / "svm", {}, test=test)
+        variants = [Variant(f"{network}, {kind}", *model) for network, model in networks.items()]
+        trained += train_all("transcribe", train, variants, folder / name, _SETTINGS, test=test, updates=500)
     pairs = [("svm", "bigru"), ("cnn", "bigru"), ("bigru+attention", "bigru")]
-    contrasts = [(f"{first}, single words", f"{second}, single words") for first, second in pairs]
-    contrasts += [(f"{first}, several words", f"{second}, several words") for first, second in pairs[1:]]
     return table(
-        trained, contrasts,
-        f"Generated sounds: twelve words of two tones each, {_SPEAKERS} voices, tempo and noise; 720 recordings of "
-        f"single words, {len(texts)} of two to five words, whose texts are all different; 350 updates, three seeds",
-    )  # fmt: skip
+        trained,
+        [*between(pairs, "single words"), *between(pairs[1:], "several words")],
+        f"Generated sounds: twelve words of two tones each, {_SPEAKERS} voices, tempo and noise; recordings of "
+        f"{len(WORDS) * 70 - _TEST} single words and of {len(texts) - _TEST} different texts of two to five words; 500 "
+        "updates, three seeds",
+    )
 
 
-def record(path: Path, texts: list[list[str]], seed: int) -> str:
+def record(path: Path, texts: Sequence[tuple[str, ...]], seed: int) -> str:
     """A manifest, and the recordings beside it."""
     random, lines = np.random.default_rng(seed), ["path\ttext\tspeaker"]
     path.with_suffix("").mkdir(exist_ok=True)
@@ -64,7 +68,7 @@ def record(path: Path, texts: list[list[str]], seed: int) -> str:
     return str(path)
 
 
-def spoken(words: list[str], voice: int, random: np.random.Generator) -> NDArray[np.int16]:
+def spoken(words: Sequence[str], voice: int, random: np.random.Generator) -> NDArray[np.int16]:
     """Tones of 60 to 160 ms with two harmonics, a pause of up to 150 ms after each word, and noise."""
     parts = [np.zeros(int(random.uniform(0.02, 0.1) * RATE))]
     for word in words:

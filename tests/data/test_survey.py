@@ -20,6 +20,7 @@ from tests.support.command_line import CommandLine
 from tests.support.labelled import write_labelled, write_series
 from tests.support.pairs import write_pairs
 from tests.support.sentences import write_sentences
+from tests.support.tagged_numbers import write_level_archive, write_levels
 from tests.support.targets import write_label_sets, write_numbers
 from tests.support.texts import write_text
 
@@ -57,6 +58,8 @@ KINDS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "x.conll": (write_sentences, "tagged sentences", "tag"),
     "numbers.csv": (written(DIGITS), "labelled numbers", "classify"),
     "x.ts": (write_series, "labelled numbers", "classify"),
+    "steps.csv": (write_levels, "tagged numbers", "tag"),
+    "steps.npz": (write_level_archive, "tagged numbers", "tag"),
     "series.csv": (written("date,sales\n" + MONTHS), "series", "forecast"),
     "series.arrow": (lambda path: SERIES.write_ipc(path), "series", "forecast"),
     "vectors.csv": (written(VECTORS), "described vectors", "describe"),

@@ -39,8 +39,8 @@ def predict(
         bool,
         typer.Option(
             "--online",
-            help="tag: read one word per line and tag each at once; an empty line ends the sentence; transcribe: read "
-            "16-bit samples or a WAV stream",
+            help="tag: read one word, or the numbers of one step, per line and tag each at once; an empty line ends "
+            "the sequence; transcribe: read 16-bit samples or a WAV stream",
         ),
     ] = False,
     rate: Annotated[int, typer.Option(min=0, help="transcribe --online: samples per second; 0: as in training")] = 0,
