@@ -57,6 +57,7 @@ USES = {
     "train": train,
     "load": lambda number: seqloom.load(folder / "run1").plan,
     "Vectors": lambda number: seqloom.Vectors.open(folder / "run1"),
+    "tokenizer": lambda number: seqloom.tokenizer(lambda text: text.split()),
     "read_arpa": lambda number: seqloom.read_arpa(sys.argv[3], folder / f"arpa{number}"),
     "__version__": lambda number: seqloom.__version__.split("."),
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqloom.comparison.comparison import compare as compare
+    from seqloom.data.function_tokenizer import tokenizer as tokenizer
     from seqloom.errors import RequestError as RequestError
     from seqloom.errors import SeqloomError as SeqloomError
     from seqloom.export.arpa import read_arpa as read_arpa
@@ -27,6 +28,7 @@ _PUBLIC = {
     "Run": "seqloom.run",
     "load": "seqloom.run",
     "read_arpa": "seqloom.export.arpa",
+    "tokenizer": "seqloom.data.function_tokenizer",
     "train": "seqloom.run",
     "Vectors": "seqloom.run.embeddings",
 }

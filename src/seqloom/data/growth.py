@@ -31,10 +31,13 @@ def _without_vocabulary(tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def form_of(tokenizer: Tokenizer) -> dict[str, Any]:
-    """How a tokenizer divides a text: the values of its settings `kind`, `lowercase` and `punctuation`."""
+    """How a tokenizer divides a text: the values of its settings `kind`, `lowercase` and
+    `punctuation`, or of `function`."""
     description = _without_vocabulary(tokenizer)
     kinds = {"BPE": "bpe", "Unigram": "unigram"}
     divides = (description.get("pre_tokenizer") or {}).get("type")
+    if divides == "Function":
+        return {"function": description["pre_tokenizer"]["function"]}
     kind = kinds.get(description["model"]["type"], "character" if divides == "Split" else "word")
     is_lowercase = description.get("normalizer") is not None
     return {"kind": kind, "lowercase": is_lowercase, "punctuation": kind == "word" and divides == "Sequence"}

@@ -127,7 +127,9 @@ def phrase_recipe(
     read: Callable[[str], Iterator[str]], settings: TokenizerSettings, phrases: PhraseSettings
 ) -> Recipe[str, TokenFile]:
     """How the lines that `read` yields become a token file of words and phrases."""
-    is_other = settings.kind != "word" or settings.punctuation or settings.lowercase or settings.file
+    is_other = (
+        settings.kind != "word" or settings.punctuation or settings.lowercase or settings.file or settings.function
+    )
     if phrases.passes and is_other:
         raise RequestError(
             "phrases need words that are separated by whitespace", where="phrases.passes",

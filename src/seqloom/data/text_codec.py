@@ -80,6 +80,10 @@ def train_tokenizer(
     stream = itertools.chain([first], stream)
     if settings.of_plain_words:
         return WordTokenizer.train(stream, settings, ranked_by)
+    if settings.function:
+        from seqloom.data.function_tokenizer import FunctionTokenizer
+
+        return FunctionTokenizer.train(stream, settings, ranked_by)
     from seqloom.data.library_tokenizer import LibraryTokenizer  # a large library
 
     if settings.file:
@@ -96,8 +100,14 @@ def load_tokenizer(path: Path) -> Tokenizer:
         words = WordTokenizer.parsed(description)
         if words is not None:
             return words
+        if (description.get("pre_tokenizer") or {}).get("type") == "Function":
+            from seqloom.data.function_tokenizer import FunctionTokenizer
+
+            return FunctionTokenizer.parsed(description)
         from seqloom.data.library_tokenizer import LibraryTokenizer
 
         return LibraryTokenizer.parsed(description)
+    except RequestError:
+        raise
     except Exception as error:  # the library raises bare Exceptions
         raise RequestError("the tokenizer could not be read", where=str(path), got=str(error)) from None

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from seqloom.config import Settings, needs, replaced_by
 from seqloom.data.word_table import EncodedLines, WordCounter, WordTable, encode_lines
@@ -40,9 +40,15 @@ class TokenizerSettings(Settings):
         description="a tokenizer from elsewhere, the path of a tokenizer.json or of SentencePiece's .model; it "
         "replaces the other settings",
     )
+    function: str = Field(
+        "",
+        description="a function in Python that divides a text into tokens: module:name, or in Python the function; it "
+        "replaces kind, lowercase and punctuation",
+        json_schema_extra=replaced_by("file"),
+    )
     kind: Literal["character", "word", "bpe", "unigram"] = Field(
         "word", description="character, word (as separated by whitespace), bpe or unigram (pieces of bytes)",
-        json_schema_extra=replaced_by("file"),
+        json_schema_extra=replaced_by("file", "function"),
     )  # fmt: skip
     vocab_size: int = Field(
         0, ge=0, le=2**24, description="largest vocabulary; 0 is the default of the kind (word: 50,000)",
@@ -52,17 +58,33 @@ class TokenizerSettings(Settings):
         0, ge=0, description="rarer words and characters become <unk>; 0: 1 where the text marks its own <unk>, else 2",
         json_schema_extra=replaced_by("file") | needs(kind=["character", "word"]),
     )  # fmt: skip
-    lowercase: bool = Field(False, description="lowercase the text first", json_schema_extra=replaced_by("file"))
+    lowercase: bool = Field(
+        False, description="lowercase the text first", json_schema_extra=replaced_by("file", "function")
+    )
     punctuation: bool = Field(
         False, description="word: punctuation marks are words of their own",
-        json_schema_extra=replaced_by("file") | needs(kind=["word"]),
+        json_schema_extra=replaced_by("file", "function") | needs(kind=["word"]),
     )  # fmt: skip
+
+    @field_validator("function", mode="before")
+    @classmethod
+    def _importable(cls, function: object) -> object:
+        if not callable(function):
+            return function
+        from seqloom.data.function_tokenizer import import_path
+
+        return import_path(function)
 
     @property
     def cache_key(self) -> str:
-        """What a tokenizer depends on besides the text: the settings, and the content of `file`."""
+        """What a tokenizer depends on besides the text: the settings, the content of `file`, the source of the
+        module of `function`."""
+        if self.function:
+            from seqloom.data.function_tokenizer import source_hash
+
+            return f"{source_hash(self.function)} {self.vocab_size} {self.min_count}"
         if not self.file:
-            return self.model_dump_json(exclude={"file"})
+            return self.model_dump_json(exclude={"file", "function"})
         try:
             return hashlib.sha256(Path(self.file).read_bytes()).hexdigest()
         except (OSError, ValueError):  # a run holds its tokenizer, and needs the file no more
@@ -71,7 +93,8 @@ class TokenizerSettings(Settings):
     @property
     def of_plain_words(self) -> bool:
         """Whether tokens are what whitespace separates, unchanged."""
-        return not self.file and self.kind == "word" and not self.lowercase and not self.punctuation
+        changed = self.file or self.function or self.lowercase or self.punctuation
+        return self.kind == "word" and not changed
 
     @property
     def most_tokens(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import seqloom_portable
+from seqloom.config import flatten
 from seqloom.errors import RequestError
 from seqloom.export.model_card import model_card
 from seqloom.export.options import ExportOptions
@@ -35,8 +36,15 @@ def new_export(out: Path, facts: Facts) -> Iterator[Path]:
 
 
 def first_facts(run: Run, options: ExportOptions) -> Facts:
-    """The facts in every manifest."""
+    """The facts in every manifest. Raises RequestError where a function in Python divides texts into tokens."""
     plan = run.plan
+    if function := flatten(plan.settings).get("tokenizer.function"):
+        raise RequestError(
+            "a model whose texts are divided by a function in Python cannot be exported",
+            where="tokenizer.function",
+            got=function,
+            hint="divide the texts beforehand, and train on words that whitespace separates",
+        )
     return {
         "format": FORMAT,
         "seqloom": seqloom_portable.__version__,

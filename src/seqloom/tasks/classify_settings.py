@@ -21,10 +21,12 @@ BOW: Final = "bow"
 
 
 class TextSettings(TokenizerSettings):
-    lowercase: bool = Field(True, description="convert the text to lowercase", json_schema_extra=replaced_by("file"))
+    lowercase: bool = Field(
+        True, description="convert the text to lowercase", json_schema_extra=replaced_by("file", "function")
+    )
     punctuation: bool = Field(
         True, description="word tokenizer: punctuation marks are separate tokens",
-        json_schema_extra=replaced_by("file") | needs(kind=["word"]),
+        json_schema_extra=replaced_by("file", "function") | needs(kind=["word"]),
     )  # fmt: skip
 
 
