@@ -122,6 +122,8 @@ def another_value(field: FieldInfo) -> Any:
     if isinstance(default, bool):
         return not default
     if isinstance(default, str):
+        if field.annotation is str:
+            return "module:name"
         return next(choice for choice in field.annotation.__args__ if choice != default)  # type: ignore[union-attr]
     return (5, 9) if isinstance(default, tuple) else default + 1 if isinstance(default, int) else default / 2 or 0.5
 

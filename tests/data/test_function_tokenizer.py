@@ -137,3 +137,13 @@ def test_a_run_from_elsewhere_calls_no_function_without_the_mark(path: str, tmp_
     file.write_text(json.dumps(description))
     with pytest.raises(RequestError, match=r"tokenizer\.function"):
         seqloom.load(run.folder)
+
+
+def test_word_vectors_of_its_tokens(own: ModuleType, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("".join(f"w1w2 w{'1' * (i % 20)}3\n" for i in range(200)))
+    run = seqloom.train(
+        "vectors", str(text), model="cbow", epochs=1, out=tmp_path / "run", quiet=True, threads=1,
+        settings={"tokenizer.function": own.letters_and_digits, "tokenizer.min_count": 1, "dim": 4},
+    )  # fmt: skip
+    assert {"1", "2", "3", "w", "113"} <= set(run.codec.tokenizer.tokens())

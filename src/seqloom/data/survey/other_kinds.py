@@ -58,7 +58,8 @@ def survey_recordings(path: str, kind: Kind, result: Survey) -> None:  # noqa: A
     speakers = {recording.speaker for recording in examples if recording.speaker}
     result.facts["examples"] = count_of(examples, "recordings") + (f", {len(speakers)} speakers" if speakers else "")
     shown = ", ".join(f"{text!r} ({count:,})" for text, count in texts.most_common(8))
-    result.facts["texts"] = f"{len(texts):,} different: {shown}"
+    more = ", .." if len(texts) > 8 else ""
+    result.facts["texts"] = f"{len(texts):,} different: {shown}{more}"
     if empty := texts.get(""):
         result.wrong.append(f"recordings without text: {empty:,}")
     result.suggestion = Suggestion("transcribe", ("bigru", "bigru+attention"), "recordings with their texts")

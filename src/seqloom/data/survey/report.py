@@ -18,7 +18,7 @@ from seqloom.errors import SeqloomError
 
 MOST_EXAMPLES = 200_000
 """A survey reads this many examples at most."""
-_FEW = 100
+_FEW, _FEW_LABELS = 100, 10
 
 
 class Suggestion(NamedTuple):
@@ -125,10 +125,10 @@ def survey_unknown(train: Sequence[str], held_out: Sequence[str], lowercase: boo
 def survey_labels(labels: Sequence[str], result: Survey, noun: str = "labels") -> Counter[str]:
     """The counts of labels or tags, and what looks wrong with them."""
     counts = Counter(labels)
-    shown = ", ".join(f"{label} ({count:,})" for label, count in counts.most_common(8))
-    result.facts[noun] = f"{len(counts):,}: {shown}" + (
-        f", .. the rarest ({min(counts.values()):,})" if len(counts) > 8 else ""
-    )
+    few = len(counts) if len(counts) <= _FEW_LABELS else _FEW_LABELS - 1
+    shown = ", ".join(f"{label} ({count:,})" for label, count in counts.most_common(few))
+    rest = f", .. the rarest ({min(counts.values()):,})" if len(counts) > few else ""
+    result.facts[noun] = f"{len(counts):,}: {shown}{rest}"
     rare = [label for label, count in counts.items() if count < 10]
     if rare:
         result.wrong.append(f"{noun} that occur less than 10 times: {len(rare):,} ({', '.join(rare[:5])})")
