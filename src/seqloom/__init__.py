@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqloom.comparison.comparison import compare as compare
-    from seqloom.data.function_tokenizer import tokenizer as tokenizer
+    from seqloom.data.marked_function import tokenizer as tokenizer
     from seqloom.errors import RequestError as RequestError
     from seqloom.errors import SeqloomError as SeqloomError
     from seqloom.export.arpa import read_arpa as read_arpa
@@ -28,7 +28,7 @@ _PUBLIC = {
     "Run": "seqloom.run",
     "load": "seqloom.run",
     "read_arpa": "seqloom.export.arpa",
-    "tokenizer": "seqloom.data.function_tokenizer",
+    "tokenizer": "seqloom.data.marked_function",
     "train": "seqloom.run",
     "Vectors": "seqloom.run.embeddings",
 }

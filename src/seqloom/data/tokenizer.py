@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from seqloom.config import Settings, needs, replaced_by
+from seqloom.data.marked_function import import_path, source_hash
 from seqloom.data.word_table import EncodedLines, WordCounter, WordTable, encode_lines
 from seqloom.errors import RequestError, warn
 from seqloom.files import write_atomic
@@ -71,8 +72,6 @@ class TokenizerSettings(Settings):
     def _importable(cls, function: object) -> object:
         if not callable(function):
             return function
-        from seqloom.data.function_tokenizer import import_path
-
         return import_path(function)
 
     @property
@@ -80,8 +79,6 @@ class TokenizerSettings(Settings):
         """What a tokenizer depends on besides the text: the settings, the content of `file`, the source of the
         module of `function`."""
         if self.function:
-            from seqloom.data.function_tokenizer import source_hash
-
             return f"{source_hash(self.function)} {self.vocab_size} {self.min_count}"
         if not self.file:
             return self.model_dump_json(exclude={"file", "function"})

@@ -127,8 +127,8 @@ def survey_labels(labels: Sequence[str], result: Survey, noun: str = "labels") -
     counts = Counter(labels)
     few = len(counts) if len(counts) <= _FEW_LABELS else _FEW_LABELS - 1
     shown = ", ".join(f"{label} ({count:,})" for label, count in counts.most_common(few))
-    rest = f", .. the rarest ({min(counts.values()):,})" if len(counts) > few else ""
-    result.facts[noun] = f"{len(counts):,}: {shown}{rest}"
+    rarest = f", .. the rarest ({min(counts.values()):,})" if len(counts) > few else ""
+    result.facts[noun] = f"{len(counts):,}: {shown}{rarest}"
     rare = [label for label, count in counts.items() if count < 10]
     if rare:
         result.wrong.append(f"{noun} that occur less than 10 times: {len(rare):,} ({', '.join(rare[:5])})")
