@@ -214,6 +214,31 @@ def from_run() -> str:
     return table(("labels", *kinds.values(), "gain of the LSTM"), rows)
 
 
+def combine() -> str:
+    """What `benchmarks/combine.py` measured last: BLEU of single trainings and of ensembles."""
+    kinds = {
+        "plain": "falls to 0 along a cosine",
+        "constant": "is constant",
+        "averaged": "is constant, and the weights are averaged",
+    }
+    measured = _results("combine")
+    rows = [
+        (text, ", ".join(f"{bleu:.1f}" for bleu in measured["bleu"][kind]), f"{measured['mean_bleu'][kind]:.1f}",
+         f"{measured['ensembles'][kind]:.1f}")
+        for kind, text in kinds.items()
+    ]  # fmt: skip
+    return table(("the learning rate", "single runs", "their mean", "their ensemble"), rows)
+
+
+def required_words() -> str:
+    """What `benchmarks/combine.py` measured last about required words."""
+    required = _results("combine")["required"]
+    return (
+        f"With a random word of each reference required, {required['contained']:,} of {required['answers']:,} answers\n"
+        f"contain theirs, and BLEU is {required['bleu']:.1f} instead of {required['without']:.1f}."
+    )
+
+
 def paragraph_vectors() -> str:
     """What `benchmarks/paragraph_vectors.py` measured last: medians of the rates, means of the accuracies."""
     header = "model", "", "words per second", "inferred documents per second", "accuracy"

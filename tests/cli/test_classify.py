@@ -10,6 +10,7 @@ import pytest
 
 import seqloom
 from tests.support.command_line import CommandLine
+from tests.support.labelled import write_labelled
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SMALL = ["--set", "model.hidden_size=8", "--set", "model.kernel_size=5"]
@@ -70,3 +71,16 @@ def test_settings_begin_as_the_kind_of_data_needs(cli: CommandLine, trained: seq
     of_texts = {row["name"]: row["value"] for row in json.loads(output)}
     assert of_texts["model.num_layers"] == 1
     assert trained.plan.settings.model.num_layers == 4  # type: ignore[attr-defined]
+
+
+def test_a_training_that_gains_no_more_stops_and_says_so(cli: CommandLine, tmp_path: Path) -> None:
+    data, out = write_labelled(tmp_path / "labelled.tsv"), tmp_path / "run"
+    status, _, errors = cli(
+        "train", "classify", data, "--model", "bow", "--updates", 400, "--threads", 1, "--out", out, "--set",
+        "model.min_count=1", "--set", "training.patience=5",
+    )  # fmt: skip
+    assert status == 0, errors
+    summary = seqloom.load(out).summary
+    assert summary["out_of_patience"]
+    assert summary["updates"] < 400
+    assert f"no gain since update {summary['best_updates']:,} of {summary['updates']:,}; stopped before" in errors

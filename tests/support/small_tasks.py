@@ -116,7 +116,7 @@ SMALL_TASKS = {
         {**SMALL_TRANSLATOR, **{f"{side}.{name}": size for side in ("encoder", "decoder")
                                 for name, size in _TRANSFORMER.items()}}, updates=25,
     ),
-    "classify bow": SmallTask(write_labelled, "bow", {"model.min_count": 1}, updates=25),
+    "classify bow": SmallTask(write_labelled, "bow", {"model.min_count": 1, "training.patience": 0}, updates=25),
     "classify series": SmallTask(
         lambda path: write_series(path.with_suffix(".ts")), "gru", {"model.hidden_size": 8, "embedding.dim": 6},
         updates=25,

@@ -239,6 +239,7 @@ def test_patience_stops_early_with_the_best_weights(tmp_path: Path) -> None:
     scores = [row["valid_perplexity"] for row in rows(run.folder)]
     assert run.summary["finished"]
     assert run.summary["updates"] < 400
+    assert run.summary["out_of_patience"]
     assert len(scores) - 1 - scores.index(min(scores)) == 3
     assert run.summary["valid"]["perplexity"] == pytest.approx(min(scores), rel=1e-6)
     best = rows(run.folder)[scores.index(min(scores))]

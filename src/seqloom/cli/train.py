@@ -136,7 +136,9 @@ def train(
     shown |= {f"replay_{name}": value for name, value in summary.get("replay", {}).items()}
     print_metrics({**shown, "run": str(run.folder)}, json)
     best, updates = summary["best_updates"], summary["updates"]
-    if updates and best < 0.7 * updates:
+    if summary["out_of_patience"]:
+        print(f"no gain since update {best:,} of {updates:,}; stopped before the budget was spent", file=sys.stderr)
+    elif updates and best < 0.7 * updates:
         hint = "--set training.patience=5 would have stopped earlier"
         print(f"no gain since update {best:,} of {updates:,}; {hint}", file=sys.stderr)
     if not summary["finished"]:
