@@ -311,7 +311,7 @@ def peer() -> Rows:
             "flts", (batch.source, lengths, targets, sizes), strict=True)}  # fmt: skip
     np.savez(FOLDER / "batches.npz", **arrays)
     ours = seconds / (_PEER_BATCHES - _PEER_WARM_UP)
-    rows_of: Rows = {"ours": {"seconds_an_update": round(ours, 4), "parameters": run.num_parameters}}
+    rows_of: Rows = {"ours": {"seconds_an_update": round(ours, 4), "parameters": run.num_parameters()}}
     program = Path(__file__).parent / "peers" / "speechbrain_ctc.py"
     for network in ("layers", "crdnn"):
         command = [os.environ["SEQLOOM_SPEECHBRAIN_PYTHON"], str(program), str(FOLDER / "batches.npz"), network]

@@ -11,6 +11,10 @@ from typing import Any
 from generated import table
 
 _TRANSCRIPTION = {
+    "speakers": {
+        "mean": "digits, a new speaker, mean of six trainings that leave one out each",
+        "worst": "the worst of the six",
+    },
     "sentences": {
         "word_error_rate": "new sentences, known voices",
         "unseen_voices": "new sentences, two new voices",
@@ -73,6 +77,15 @@ def transcription() -> str:
             rate = functools.reduce(lambda values, key: values[key], path.split("."), measured[part])
             rows.append((name, f"{measured[part]['updates']:,}", f"{100 * rate:.1f} %"))
     return table(("test", "updates", "word error rate"), rows)
+
+
+def transcription_speed() -> str:
+    """Seconds of sound for each second of the processor."""
+    speed = _results("transcribe")["speed"]
+    return (
+        f"In a second of the processor, one thread trains on {speed['training']} seconds of sound, augmented, and\n"
+        f"recognises {speed['single']} seconds of short recordings, or {speed['minute']} of a longer one."
+    )
 
 
 def export_steps() -> str:
