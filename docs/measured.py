@@ -11,6 +11,10 @@ from typing import Any
 from generated import table
 
 _TRANSCRIPTION = {
+    "recordings": {
+        "median.word_error_rate": "digits, new recordings of six known speakers, median of three seeds",
+        "median.five_joined": "the same, five joined with gaps of up to 150 ms",
+    },
     "speakers": {
         "mean": "digits, a new speaker, mean of six trainings that leave one out each",
         "worst": "the worst of the six",
@@ -46,12 +50,15 @@ def _recurrent_ratios() -> list[tuple[str, ...]]:
 def _training_ratios() -> list[tuple[str, ...]]:
     speed, bits = _results("language_model"), _results("character_model")
     tags, ntm, busy = _results("tagging"), _results("ntm"), _results("busy")["medians"]
+    peer = _results("transcribe")["peer"]
     beside_two = [busy[kind]["beside two"]["rate"] for kind in ("threads that adapt", "threads that spin")]
     return [
         ("`language_model.py`", "tokens per second, LSTM", "a plain script", f"{speed['tokens_per_second_ratio']:.2f}"),
         ("`character_model.py`", "bits per character, equal minutes", "a plain Transformer",
          f"{bits['bits_per_character_ratio']:.2f}"),
         ("`tagging.py`", "targets per second, BiLSTM-CRF", tags["peer"], f"{tags['ratio']:.2f}"),
+        ("`transcribe.py`", "updates per second, the same layers, and CRDNN of the same size", "SpeechBrain",
+         f"{peer['speechbrain, layers']['times_ours']:.2f}, {peer['speechbrain, crdnn']['times_ours']:.2f}"),
         ("`ntm.py`", "sequences per second, copy", "a plain script", f"{ntm['ratio']:.1f}"),
         ("`busy.py`", "targets per second beside two busy processes", "threads that spin",
          f"{beside_two[0] / beside_two[1]:.2f}"),
