@@ -77,7 +77,7 @@ def test_a_training_that_gains_no_more_stops_and_says_so(cli: CommandLine, tmp_p
     data, out = write_labelled(tmp_path / "labelled.tsv"), tmp_path / "run"
     status, _, errors = cli(
         "train", "classify", data, "--model", "bow", "--updates", 400, "--threads", 1, "--out", out, "--set",
-        "model.min_count=1", "--set", "training.patience=5",
+        "model.min_count=1",
     )  # fmt: skip
     assert status == 0, errors
     summary = seqloom.load(out).summary

@@ -166,6 +166,7 @@ _BAG: dict[str, Any] = {
     "data.examples_per_batch": 64,
     "training.learning_rate": 0.03,
     "training.weight_decay": 0.0,
+    "training.patience": 5,
 }
 _BAG_OF_CHARACTERS: dict[str, Any] = {
     "model.order": 4,
