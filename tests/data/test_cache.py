@@ -15,7 +15,7 @@ from seqloom.data.labelled import labelled_recipe
 from seqloom.data.pairs import PairTokenizerSettings, pair_recipe
 from seqloom.data.readers import readers
 from seqloom.data.readers.tagged import tagged
-from seqloom.data.tagged import tag_recipe
+from seqloom.data.tag_recipe import tag_recipe
 from seqloom.data.text_codec import text_recipe
 from seqloom.data.tokenizer import TokenizerSettings
 from seqloom.data.word_vocabularies import VocabularySettings
