@@ -224,7 +224,7 @@ def test_runs_of_one_model_are_named_by_their_folders(tmp_path: Path) -> None:
 
 def test_a_mixture_of_language_models_is_explained(tmp_path: Path) -> None:
     runs = [text_run(make_folder(tmp_path / str(order)), "ngram", **{"model.order": order}) for order in (2, 3)]
-    data, parts = runs[0][1], {"model.parts": [str(run.folder) for run, _ in runs], "tokenizer.min_count": 2}
+    data, parts = runs[0][1], {"model.parts": [str(run.folder) for run, _ in runs]}
     mixed = seqloom.train(
         "language-model", data, model="mix", out=tmp_path / "mixed", quiet=True, threads=1, settings=parts
     )
