@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from seqloom_portable.errors import PortableError
 from seqloom_portable.loading import load
+from seqloom_portable.sound_stream import SoundStream
 
 _LINES_AT_ONCE = 1_000
-_ACTIONS = ["predict", "score", "generate", "embed", "forecast", "verify"]
+_ACTIONS = ["predict", "score", "generate", "embed", "forecast", "listen", "verify"]
 
 
 def main() -> None:
@@ -30,6 +31,9 @@ def main() -> None:
         "--beam-size", type=int, help="predict with a translator, describer or transcriber: hypotheses of the beam"
     )
     parser.add_argument("--horizon", type=int, help="forecast: steps ahead; without it, as in training")
+    parser.add_argument(
+        "--rate", type=int, default=0, help="listen: of 16-bit samples on standard input; a WAV stream says its own"
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     try:
@@ -45,6 +49,8 @@ def _run(options: argparse.Namespace) -> None:
     model = load(options.folder, options.threads)
     if options.what == "verify":  # loading has compared every file with its checksum
         print("whole")
+    elif options.what == "listen":
+        _listen(model, options.rate)
     elif options.what == "generate":
         options_of_text = {"max_tokens": options.max_tokens, "temperature": options.temperature, "seed": options.seed}
         for piece in _able(model, "generate")(options.prompt, **options_of_text):
@@ -53,6 +59,16 @@ def _run(options: argparse.Namespace) -> None:
     else:
         for line in _answers(model, options):
             print(line)
+
+
+def _listen(model: Any, rate: int) -> None:
+    """Prints each utterance on standard input when it has ended."""
+    listen = _able(model, "listen")
+    sound = SoundStream(sys.stdin.buffer, rate or model.rate)
+    listener = listen(sound.rate)
+    for heard in itertools.chain((listener.push(samples) for samples in sound), (listener.finish() for _ in range(1))):
+        for transcript in heard.utterances:
+            print(transcript.text, flush=True)
 
 
 def _answers(model: Any, options: argparse.Namespace) -> Iterator[str]:

@@ -56,6 +56,19 @@ def mixed(samples: NDArray[np.float32]) -> tuple[Samples, bool]:
     return (samples[:, 0] if samples.shape[1] == 1 else mean), False
 
 
+class ResampledStream:
+    """Resamples sound that comes in parts; all parts together are what resampling the whole gives, but for rounding."""
+
+    def __init__(self, rate: int, new_rate: int) -> None:
+        self._stream = None if rate == new_rate else _library("soxr").ResampleStream(rate, new_rate, 1, dtype="float32")
+
+    def push(self, samples: Samples, last: bool = False) -> Samples:
+        if self._stream is None:
+            return samples
+        resampled: Samples = self._stream.resample_chunk(samples, last=last).astype(np.float32)
+        return resampled
+
+
 def _library(name: str) -> Any:
     try:
         if name == "soxr":

@@ -12,10 +12,13 @@ from seqloom_portable.arrays import map_arrays
 from seqloom_portable.attentional import TOKENS_PER_STEP, Searched, attentional_transcripts, length_penalty
 from seqloom_portable.batching import padded_source
 from seqloom_portable.ctc_beam import Fusion
+from seqloom_portable.engine import Arrays
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
+from seqloom_portable.listening import Listener
 from seqloom_portable.log_mel import Frames
 from seqloom_portable.search import Search
+from seqloom_portable.sound import ResampledStream
 from seqloom_portable.sound_reader import SoundReader
 from seqloom_portable.specials import UNK
 from seqloom_portable.tokens import TextTokenizer
@@ -105,10 +108,29 @@ class Transcriber(_Network):
 
         def run(pieces: Sequence[Frames]) -> LogProbs:
             source, lengths = padded_source(pieces)
-            return self._engine(source=source, lengths=lengths)[0]["log_probs"]
+            return self._engine(source=source, lengths=lengths, **self._engine.first_state(len(pieces)))[0]["log_probs"]
 
         longest = 0 if self.settings["causal"] else self.steps("segment_seconds")
         yield from log_probs_of(run, rows, longest, self.steps("overlap_seconds"))
+
+    def listen(self, rate: int = 0) -> Listener:
+        """What takes sound in parts, at this rate or at that of the model, and gives the words heard in them. Raises
+        PortableError if the model needs later sound."""
+        if not self._engine.state or self.features.normalise == "recording":
+            raise PortableError(
+                "the model needs the whole recording; one that reads forward alone, such as gru, lstm or tcn, with "
+                "features.normalise=running, hears sound as it comes (a folder of such a model that was exported by an "
+                "earlier version needs to be exported again)"
+            )
+
+        def step(frames: Frames, state: Arrays) -> tuple[LogProbs, Arrays]:
+            lengths = np.array([len(frames)], np.int64)
+            outputs, state = self._engine(source=frames[None], lengths=lengths, **state)
+            return outputs["log_probs"][0], state
+
+        reader, resampler = self.reader, ResampledStream(rate or self.rate, self.rate)
+        state = self._engine.first_state(1)
+        return Listener(step, state, resampler, reader.log_mel, reader.pipeline(), self.decoder())
 
 
 class AttentionalTranscriber(_Network):

@@ -26,7 +26,7 @@ from seqloom.serving.hosted_folder import HostedFolder
 from seqloom.tasks.transcribe_search import log_probs
 from seqloom_portable.ctc import BLANK, aligned, text_log_probs
 from seqloom_portable.ctc_beam import prefix_beam
-from seqloom_portable.transcripts import INTERPRETED
+from seqloom_portable.transcripts import INTERPRETED, Transcript
 from tests.contract.test_layers import SMALL
 from tests.export.test_networks import away_from_zero, passes
 from tests.support.command_line import CommandLine
@@ -97,6 +97,8 @@ def test_long_recordings_are_read_in_pieces(tmp_path: Path) -> None:
     run = train_sounds(tmp_path / "run", model="bigru", updates=2, decoding__segment_seconds=1.5)
     exporters["onnx"](run, tmp_path / "out", ExportOptions())
     model = seqloom_portable.load(tmp_path / "out")
+    with pytest.raises(seqloom_portable.PortableError, match="needs the whole recording"):
+        model.listen()
     frames = model.reader.frames(model.reader.log_mel_of(spoken("low mid high " * 5), "input"))
     assert len(frames) * model.features.step_seconds > 3
     (got,), (expected,) = model.log_probs([frames]), log_probs(run.trained, [frames])
@@ -168,6 +170,32 @@ def test_texts_have_the_probability_of_all_their_alignments(steps: int) -> None:
     rows = torch.from_numpy(log_probs)[:, None].expand(-1, len(texts), -1)
     nats = F.ctc_loss(rows, padded, torch.full((len(texts),), steps), sizes, BLANK, reduction="none")
     np.testing.assert_allclose(text_log_probs(log_probs, texts), -nats.clamp(max=1e30), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [37, 4_000])
+def test_a_folder_hears_sound_as_it_comes(run: seqloom.Run, folder: Path, size: int) -> None:
+    model = seqloom_portable.load(folder)
+    pauses = [np.zeros(RATE, np.float32)] * 2
+    sound = np.concatenate([spoken("low"), pauses[0], spoken("mid high"), pauses[1], spoken("high")])
+    heard: list[list[Transcript]] = []
+    for listener in (model.listen(), run.listen(RATE)):
+        parts = [listener.push(sound[at : at + size]) for at in range(0, len(sound), size)]
+        heard.append([transcript for part in (*parts, listener.finish()) for transcript in part.utterances])
+    ours, theirs = heard
+    assert [t.text for t in ours] == [t.text for t in theirs] == ["low", "mid high", "high"]
+    assert [t.score for t in ours] == pytest.approx([t.score for t in theirs], abs=1e-3)
+    assert [[w[:3] for w in t.words] for t in ours] == [[w[:3] for w in t.words] for t in theirs]
+
+
+def test_the_command_hears_a_stream(folder: Path, tmp_path: Path, portable_command: CommandLine) -> None:
+    sound = np.concatenate([spoken("low"), np.zeros(RATE, np.float32), spoken("mid high")])
+    path = write_wav(tmp_path / "a.wav", sound)
+    for content, options in ((path.read_bytes(), ()), (path.read_bytes()[44:], ("--rate", RATE))):
+        assert portable_command(folder, "listen", *options, standard_input=content).output == "low\nmid high\n"
+    stereo = bytearray(path.read_bytes())
+    stereo[34:36] = (24).to_bytes(2, "little")
+    refused = portable_command(folder, "listen", standard_input=bytes(stereo))
+    assert (refused.status, "16-bit" in refused.errors) == (1, True)
 
 
 def test_compiled_and_interpreted_searches_find_the_same() -> None:

@@ -30,10 +30,11 @@ class CommandLine:
     ) -> None:
         self._patch, self._capture, self._program, self._run = patch, capture, program, run
 
-    def __call__(self, *arguments: object, standard_input: str = "") -> Outcome:
+    def __call__(self, *arguments: object, standard_input: str | bytes = "") -> Outcome:
+        content = standard_input.encode() if isinstance(standard_input, str) else standard_input
         self._capture.readouterr()
         self._patch.setattr(sys, "argv", [self._program, *map(str, arguments)])
-        self._patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(standard_input.encode())))
+        self._patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
         with pytest.raises(SystemExit) as left:
             self._run()
         output, errors = self._capture.readouterr()

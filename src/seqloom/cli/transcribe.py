@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
 import typer
 
 from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
-    from seqloom.data.sound.sound_file import Samples
-    from seqloom.decoding.transcription.listening import Heard
     from seqloom.metrics.transcription import TranscriptScores
     from seqloom.run import Run
-
-_BYTES_AT_ONCE = 3_200
-"""A fifth of a second at 8 kHz, a tenth at 16 kHz."""
+    from seqloom_portable.listening import Heard
 
 
 def print_online(loaded: Run, file: str, rate: int, json: bool) -> None:
@@ -36,9 +29,16 @@ def print_online(loaded: Run, file: str, rate: int, json: bool) -> None:
 
 
 def _print_stream(loaded: Run, stream: BinaryIO, rate: int, json: bool) -> None:
-    rate, channels, first = _format(stream, rate or loaded.codec.features.rate)
-    listener, shown = loaded.listen(rate), ""
-    for samples in _samples(stream, channels, first):
+    from seqloom.errors import RequestError
+    from seqloom_portable.errors import PortableError
+    from seqloom_portable.sound_stream import SoundStream
+
+    try:
+        sound = SoundStream(stream, rate or loaded.codec.features.rate)
+    except PortableError as error:
+        raise RequestError(str(error), where="--online") from None
+    listener, shown = loaded.listen(sound.rate), ""
+    for samples in sound:
         shown = _print_heard(listener.push(samples), shown, json)
     _print_heard(listener.finish(), shown, json)
 
@@ -56,41 +56,6 @@ def _print_heard(heard: Heard, shown: str, json: bool) -> str:
             print("\r" + heard.partial.ljust(len(shown)), end="", file=sys.stderr, flush=True)
     sys.stdout.flush()
     return heard.partial
-
-
-def _format(stream: BinaryIO, rate: int) -> tuple[int, int, bytes]:
-    """The rate and the channels of a stream, and what was read of its samples. Raises RequestError for a WAV stream of
-    other than 16-bit samples."""
-    from seqloom.errors import RequestError
-
-    head = stream.read(12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        return rate, 1, head
-    channels = 1
-    while len(chunk := stream.read(8)) == 8:
-        name, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
-        if name == b"data":
-            break
-        content = stream.read(size + size % 2)
-        if name == b"fmt " and len(content) >= 16:
-            kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
-            if (kind not in (1, 0xFFFE)) or bits != 16 or not channels:
-                raise RequestError(
-                    "the stream is not of 16-bit samples", where="--online", got=f"format {kind}, {bits} bits"
-                )
-    return rate, channels, b""
-
-
-def _samples(stream: BinaryIO, channels: int, first: bytes) -> Iterator[Samples]:
-    """The samples as they come, channels averaged."""
-    width, left_over = 2 * channels, first
-    read: Any = getattr(stream, "read1", stream.read)
-    while part := read(_BYTES_AT_ONCE):
-        content = left_over + part
-        num_bytes = len(content) - len(content) % width
-        left_over = content[num_bytes:]
-        frames = np.frombuffer(content[:num_bytes], "<i2").reshape(-1, channels)
-        yield (frames.mean(1) / 32_768).astype(np.float32)
 
 
 def write_report(loaded: Run, data: Any, path: Path, figures: Path | None, name: str) -> None:

@@ -51,12 +51,12 @@ if TYPE_CHECKING:
     from seqloom.data.series.panel import Panel
     from seqloom.decoding.alignment import Alignment
     from seqloom.decoding.line_scores import LineScores, TokenScore
-    from seqloom.decoding.transcription.listening import Listener
     from seqloom.explain.explanation import Explanation
     from seqloom.metrics.by_length import LengthScores
     from seqloom.metrics.classification import Diagnosis
     from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy
     from seqloom.metrics.transcription import TranscriptScores, TranscriptStudy
+    from seqloom_portable.listening import Listener
 
 
 def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:

@@ -19,7 +19,7 @@ from seqloom.data.sound.sound_file import SoundFile, SoundInput, decode, sound_o
 from seqloom.data.sound.spoken import SpokenCodec, SpokenData
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
 from seqloom.data.sound.spoken_recipe import SpokenRecipe, warn_of_skipped
-from seqloom.decoding.transcription.listening import Listener
+from seqloom.decoding.transcription.listening import listener_of
 from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.transcription import (
@@ -43,6 +43,7 @@ from seqloom.tasks.task import Score
 from seqloom.tasks.transcribe_language import Language, fit_weights, warn_of_blanks
 from seqloom.tasks.transcribe_search import decoder_of, log_probs, recogniser
 from seqloom.tasks.transcribe_settings import SVM, CommonSettings, preset_of, settings_of
+from seqloom_portable.listening import Listener
 from seqloom_portable.transcripts import Transcript
 
 _EXACT_RECORDINGS = 64
@@ -213,7 +214,9 @@ class TranscribeTask:
             )  # fmt: skip
         if not 1_000 <= rate <= 768_000:
             raise RequestError("the rate is out of range", where="--rate", got=rate, expected="1,000 to 768,000")
-        return Listener(model, codec.features, codec.pipeline(), decoder_of(trained, {}), rate or codec.features.rate)
+        return listener_of(
+            model, codec.features, codec.pipeline(), decoder_of(trained, {}), rate or codec.features.rate
+        )
 
     def calibrate(self, trained: Trained, valid: SpokenData) -> None:
         """Fits the weights of the language model."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from seqloom.tasks.capabilities import Trained
 
 if TYPE_CHECKING:  # these imports are only needed by tasks that implement the capability
-    from seqloom.decoding.transcription.listening import Listener
     from seqloom.metrics.transcription import TranscriptScores, TranscriptStudy
+    from seqloom_portable.listening import Listener
 
 
 @runtime_checkable

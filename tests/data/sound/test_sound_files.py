@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.data.sound.sound_file import ResampledStream, Sound, SoundFile, decode, resampled
+from seqloom.data.sound.sound_file import Sound, SoundFile, decode, resampled, resampled_stream
 from seqloom.errors import SeqloomError, SeqloomWarning
 from tests.support.sounds import RATE, spoken, write_wav
 
@@ -41,7 +41,7 @@ def test_of_channels_that_cancel_one_is_read() -> None:
 
 
 def test_sound_in_parts_is_resampled_as_the_whole_is() -> None:
-    whole, stream = resampled(Sound(TONE, RATE), 16_000), ResampledStream(RATE, 16_000)
+    whole, stream = resampled(Sound(TONE, RATE), 16_000), resampled_stream(RATE, 16_000)
     parts = [stream.push(TONE[i : i + 333], i + 333 >= len(TONE)) for i in range(0, len(TONE), 333)]
     together = np.concatenate(parts)
     assert abs(len(together) - len(whole)) <= 2

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from seqloom.errors import RequestError, SeqloomError, warn
 from seqloom.files import ZIP_ERRORS, reading
-from seqloom_portable.sound import mixed
+from seqloom_portable.sound import ResampledStream, mixed
 
 Samples = NDArray[np.float32]
 """(samples,) of one channel, from -1 to 1."""
@@ -183,16 +183,11 @@ def resampled(sound: Sound, rate: int) -> Samples:
     return _library("soxr").resample(sound.samples, sound.rate, rate).astype(np.float32)
 
 
-class ResampledStream:
-    """Resamples sound that comes in parts; all parts together are what `resampled` gives, but for rounding."""
-
-    def __init__(self, rate: int, new_rate: int) -> None:
-        self._stream = None if rate == new_rate else _library("soxr").ResampleStream(rate, new_rate, 1, dtype="float32")
-
-    def push(self, samples: Samples, last: bool = False) -> Samples:
-        if self._stream is None:
-            return samples
-        return self._stream.resample_chunk(samples, last=last).astype(np.float32)
+def resampled_stream(rate: int, new_rate: int) -> ResampledStream:
+    """Resamples sound that comes in parts; raises RequestError where the library is not installed."""
+    if rate != new_rate:
+        _library("soxr")
+    return ResampledStream(rate, new_rate)
 
 
 def _library(name: str) -> ModuleType:

@@ -1,76 +1,31 @@
-"""Transcribing sound as it comes: everything that later sound depends on is carried from part to part."""
+"""Listening to sound as it comes, with a network that reads forward."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from seqloom.data.sound.log_mel import LogMelSettings
-from seqloom.data.sound.sound_file import ResampledStream, Samples
+from seqloom.data.sound.sound_file import resampled_stream
 from seqloom.models.transcriber import Transcriber
-from seqloom_portable.ctc import BLANK, utterances
 from seqloom_portable.frame_pipeline import FramePipeline
-from seqloom_portable.log_mel import LogMel
-from seqloom_portable.transcripts import CtcDecoder, Transcript
+from seqloom_portable.listening import Listener
+from seqloom_portable.log_mel import Frames, LogMel
+from seqloom_portable.transcripts import CtcDecoder, LogProbs
 
 
-class Heard(NamedTuple):
-    """`utterances` that have ended with the last part of the sound; `partial`: the words so far of the one that has
-    not, which may still change."""
-
-    utterances: list[Transcript]
-    partial: str
-
-
-class Listener:
-    """Takes sound in parts, however they are cut, and hears in them what `CtcDecoder.transcripts` hears in the whole.
-
-    Only of a network that reads forward. What it carries: the resampler, the samples of a frame that is not complete,
-    the sums of the running mean, the frames of a stack that is not full, the state of the network, and the outputs of
-    the utterance that has not ended."""
-
-    def __init__(
-        self, model: Transcriber, features: LogMelSettings, pipeline: FramePipeline, decoder: CtcDecoder, rate: int
-    ) -> None:
-        """`rate`: of the sound that will come, in samples per second."""
-        self._model, self._pipeline, self._decoder = model, pipeline, decoder
-        self._resampler = ResampledStream(rate, features.rate)
-        self._log_mel = LogMel(features).stream()
-        self._state: Any = model.initial_state(1)
-        self._log_probs = np.zeros((0, model.output.out_features), np.float32)
-        self._first_step = 0
-
-    def push(self, samples: Samples) -> Heard:
-        """Hears more sound: (samples,) of one channel, from -1 to 1."""
-        return self._hear(samples, last=False)
-
-    def finish(self) -> Heard:
-        """Ends the sound; the last utterance ends too."""
-        return self._hear(np.zeros(0, np.float32), last=True)
+def listener_of(
+    model: Transcriber, features: LogMelSettings, pipeline: FramePipeline, decoder: CtcDecoder, rate: int
+) -> Listener:
+    """`rate`: of the sound that will come, in samples per second."""
 
     @torch.inference_mode()
-    def _hear(self, samples: Samples, last: bool) -> Heard:
-        resampled = self._resampler.push(np.ascontiguousarray(samples, np.float32), last)
-        frames = self._pipeline.push(self._log_mel.push(resampled))
-        if len(frames):
-            device = self._model.output.weight.device
-            outputs, self._state = self._model.step(torch.from_numpy(frames)[None].to(device), self._state)
-            self._log_probs = np.concatenate([self._log_probs, outputs[0].cpu().numpy()])
-        return self._heard(last)
+    def step(frames: Frames, state: Any) -> tuple[LogProbs, Any]:
+        on_device = torch.from_numpy(np.ascontiguousarray(frames))[None].to(model.output.weight.device)
+        outputs, state = model.step(on_device, state)
+        return outputs[0].cpu().numpy(), state
 
-    def _heard(self, last: bool) -> Heard:
-        parts = utterances(self._log_probs, self._decoder.pause)
-        ended = []
-        for part in parts:
-            last_speech = int(np.flatnonzero(self._log_probs[part].argmax(1) != BLANK)[-1]) + part.start
-            if not last and len(self._log_probs) - last_speech <= self._decoder.pause:
-                break
-            ended.append(self._decoder.of_utterance(self._log_probs[part], self._first_step + part.start)[0])
-        unfinished = parts[len(ended) :]
-        # Of what is over, the last step stays: the next utterance begins with the step before its first word.
-        over = unfinished[0].start if unfinished else max(len(self._log_probs) - 1, 0)
-        self._log_probs, self._first_step = self._log_probs[over:], self._first_step + over
-        partial = self._decoder.of_utterance(self._log_probs[: unfinished[0].stop - over])[0].text if unfinished else ""
-        return Heard([transcript for transcript in ended if transcript.text], partial)
+    resampler = resampled_stream(rate, features.rate)
+    return Listener(step, model.initial_state(1), resampler, LogMel(features), pipeline, decoder)

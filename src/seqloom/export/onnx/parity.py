@@ -133,10 +133,22 @@ def ctc_parity(model: Transcriber | AttentionalTranscriber, engine: Engine, gate
         shape = len(lengths), max(lengths), model.encoder.source_size
         source = chance.standard_normal(shape).astype(np.float32)
         expected = model.ctc_log_probs(torch.from_numpy(source), torch.tensor(list(lengths)))
-        outputs, _ = engine(source=source, lengths=_sizes(lengths))
+        outputs, state = engine(source=source, lengths=_sizes(lengths), **engine.first_state(len(lengths)))
         where = f"log-probabilities of CTC, {len(lengths)} x {max(lengths)}"
         gate.compare(where, outputs["log_probs"], expected, real_places(lengths))
-    check_inputs_matter(engine, {"source": source, "lengths": _sizes(lengths)}, {})
+    check_inputs_matter(engine, {"source": source, "lengths": _sizes(lengths), **state}, {})
+    if engine.state and isinstance(model, Transcriber):
+        _compare_parts(model, engine, gate, chance)
+
+
+def _compare_parts(model: Transcriber, engine: Engine, gate: Gate, chance: np.random.Generator) -> None:
+    """Compares the parts of two recordings, read one after the other, and single steps after them."""
+    state, carried = engine.first_state(2), model.initial_state(2)
+    for number, size in enumerate([7, 2, 20, *[1] * STEPS]):
+        source = chance.standard_normal((2, size, model.encoder.source_size)).astype(np.float32)
+        outputs, state = engine(source=source, lengths=_sizes([size] * 2), **state)
+        expected, carried = model.step(torch.from_numpy(source), carried)
+        gate.compare(f"log-probabilities of CTC, part {number + 1}", outputs["log_probs"], expected)
 
 
 def bit_predictor_parity(model: BitPredictor, engines: Engines, gate: Gate) -> None:

@@ -23,14 +23,19 @@ _CONVOLUTIONS = "convolutions_"
 
 
 def transcriber_graphs(model: Transcriber, int8: bool = False) -> list[ExportedGraph]:
-    """`model`: frames and lengths to log p of the blank and of each token at each step."""
+    """`model`: frames and lengths to log p of the blank and of each token at each step; of a layer that reads forward,
+    the state too, which is carried from part to part of a recording."""
     graph = Graph(int8)
+    exported, layer = ExportedGraph("model", graph), model.encoder.layer
     source = source_input(graph, model.encoder.read)
     rows = Rows.of(graph, source, at_least_one(graph, graph.input("lengths", "int64", ["batch"])))
     elements = embed(graph, model.encoder.read, source, rows)
-    outputs, _ = run_layer(model.encoder.layer, graph, elements, start(model.encoder.layer, graph, rows.batch), rows)
+    before = exported.take_state(state_of(layer)) if model.causal else start(layer, graph, rows.batch)
+    outputs, after = run_layer(layer, graph, elements, before, rows)
     _give_log_probs(graph, outputs, model.output)
-    return [ExportedGraph("model", graph)]
+    if model.causal:
+        exported.give_state(after)
+    return [exported]
 
 
 def attentional_transcriber_graphs(model: AttentionalTranscriber, int8: bool = False) -> list[ExportedGraph]:
