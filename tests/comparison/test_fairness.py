@@ -69,7 +69,7 @@ def test_too_little_test_data_overrun_and_a_busy_machine() -> None:
     assert "budget of 60 s" in late
     assert "a (80.0 s)" in late
     busy = busy_machine(rows, {"minutes": 1.0})
-    assert busy.startswith("No verdict: the machine was busy. The trainings got 50% to 60%")
+    assert busy.startswith("No verdict: the machine was busy. The trainings got 50 % to 60 %")
     assert "Here it was a and b." in busy
     assert busy_machine(rows, {"updates": 100}) == ""
     assert busy_machine([*rows, row("c", [90.2], share=0.81)], {"minutes": 1.0}) == ""  # others are slow or repeated
@@ -83,7 +83,7 @@ def test_a_machine_so_busy_that_no_two_models_are_left_gives_no_verdict(share: f
     facts = {r.model: ModelFacts("lstm", {}) for r in rows}
     terms = {"task": "language-model", "budget": {"minutes": 1.0}}
     report = make_report(results, terms, "seqloom compare", facts, left_out)
-    assert report["verdict"].startswith(f"No verdict: the machine was busy. The trainings got {share:.0%}")
+    assert report["verdict"].startswith(f"No verdict: the machine was busy. The trainings got {100 * share:.0f} %")
     assert report["leader"] == "a"
     assert not report["pairs"]
     assert "answers" not in report

@@ -104,7 +104,7 @@ def warning_of(task: str, sources: Sources, folder: Path) -> str:
 def test_planted_near_duplicates_are_shown_with_their_lines(task: str, tmp_path: Path) -> None:
     train, test = write_data(task, tmp_path, 10)
     text = warning_of(task, Sources(str(train), valid=str(test), test=str(test)), tmp_path)
-    assert text.startswith("10 of 50 test texts (20.0%) nearly equal a training text")
+    assert text.startswith("10 of 50 test texts (20 %) nearly equal a training text")
     places = [place.split(" “")[0] for place in text.split("For example ")[1].split(" and ")]
     paths, numbers = zip(*(place.strip(",").replace(", text ", ":").split(":") for place in places), strict=True)
     assert paths == (str(test), str(train))

@@ -224,7 +224,7 @@ def test_equal_scores_and_a_single_model() -> None:
 
 
 def test_a_model_with_too_little_processor_time_is_named() -> None:
-    assert "b got less than 80%" in notes([row("a", [5.0, 5.1]), row("b", [6.0, 6.1])], "line", ["b"])[-1]
+    assert "b got less than 80 %" in notes([row("a", [5.0, 5.1]), row("b", [6.0, 6.1])], "line", ["b"])[-1]
 
 
 def test_five_identical_models_tie_on_whole_boards() -> None:

@@ -11,13 +11,14 @@ import altair as alt
 
 from seqloom.charts.axis import Axis, altair_axis
 from seqloom.charts.figure import WIDTH, AltairFigure, DataTable
-from seqloom.charts.names import NAME_SIZE, spread
+from seqloom.charts.names import NAME_SIZE, NARROW, Box, free_offset, name_width, spread
 from seqloom.charts.theme import altair_config, series_colour, series_shape
 
 HEIGHT = 300
 """Pixels of the plot."""
 
 _RULE_ROWS = 4
+_SIZE = alt.Size("size:Q", scale=None, legend=None)
 
 Points = Sequence[tuple[float, float]]
 
@@ -63,7 +64,7 @@ def line_chart(
     layers += [_rule(place, text, across, number % _RULE_ROWS) for number, (place, text) in enumerate(sorted(rules))]
     dash = alt.StrokeDash("dashed:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [5, 4]]), legend=None)
     layers.append(base.mark_line(opacity=0.85).encode(dash))
-    marked = base.transform_filter("datum.marks").mark_point(size=22).encode(_shape(lines))
+    marked = base.transform_filter("datum.marks").mark_point().encode(_shape(lines), _SIZE)
     # The second, which is not seen, is larger and so easier to point at.
     layers += [
         marked,
@@ -91,6 +92,7 @@ def _rows(line: Line, number: int, x: Axis, y: Axis) -> list[dict[str, Any]]:
             "high": high,
             "dashed": line.dashed,
             "marks": line.marks,
+            "size": 22 if len(line.points) > 1 else 60,  # a point without a line is to be seen too
             "about": f"{line.name}: {up:.4g} {y.label} at {x.text(across)} {x.label}",
         }
         for (across, up), (low, high) in zip(line.points, bands, strict=True)
@@ -134,10 +136,15 @@ def _names(lines: Sequence[Line], x: Axis, y: Axis) -> list[dict[str, Any]]:
     early = {name for name in points if x.share(ends[name][0]) < 0.5}
     margin = [name for name in ends if name not in early]
     moved = dict(zip(margin, spread([ends[name][1] for name in margin], float(HEIGHT)), strict=True))
-    return [
-        {"name": name, "x": end, "height": moved.get(name, height), "early": name in early}
-        for name, (end, height) in ends.items()
-    ]
+    occupied: list[Box] = []
+    labels = []
+    for name, (end, height) in ends.items():
+        label_height = moved.get(name, height)
+        if name in early:
+            places = x.share(end) * NARROW, height
+            label_height += free_offset(*places, name, occupied, NARROW + name_width(name), float(HEIGHT))[1]
+        labels.append({"name": name, "x": end, "height": label_height, "early": name in early})
+    return labels
 
 
 def _label(end: dict[str, Any], lines: Sequence[Line], across: alt.X) -> alt.Chart:

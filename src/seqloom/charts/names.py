@@ -10,6 +10,10 @@ NAME_SIZE = 13
 """Pixels of a name's font, which is bold."""
 
 LINE_HEIGHT = 17.0
+
+NARROW = 250
+"""Pixels of the plot on a phone: names that are apart there are apart on any page."""
+
 _CHARACTER_WIDTH = 7.6  # an upper estimate
 
 Box = tuple[float, float, float, float]

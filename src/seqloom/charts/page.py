@@ -23,8 +23,8 @@ h2 {{ font-size: 1.15rem; margin: 2.75rem 0 .25rem }} p {{ margin: .4rem 0 }}
 .wide {{ overflow-x: auto }} code {{ font: .88em ui-monospace, monospace }}
 svg {{ display: block; font: 12px {FONT} }} .tick, .label {{ fill: var(--soft) }}
 :focus-visible {{ outline: 2px solid var(--c0); outline-offset: 2px }}
-figure.chart {{ margin: .75rem 0 1.25rem }} .plot {{ width: 100%; overflow: hidden }}
-.plot > svg {{ max-width: 100%; height: auto }}
+p, li {{ overflow-wrap: anywhere }} figure.chart {{ margin: .75rem 0 1.25rem }} .plot {{ width: 100% }}
+.plot > svg {{ max-width: 100%; height: auto; overflow: visible }}
 details {{ margin-top: .35rem; font-size: .85rem }}
 summary {{ color: var(--soft); cursor: pointer; width: fit-content }}
 details .wide {{ max-height: 24rem; overflow: auto; border: 1px solid var(--rule); margin-top: .35rem }}

@@ -11,10 +11,8 @@ import altair as alt
 from seqloom.charts.axis import Axis, altair_axis, shown
 from seqloom.charts.figure import WIDTH, AltairFigure, DataTable
 from seqloom.charts.lines import HEIGHT, described
-from seqloom.charts.names import NAME_SIZE, Box, free_offset, name_width
+from seqloom.charts.names import NAME_SIZE, NARROW, Box, free_offset, name_width
 from seqloom.charts.theme import series_colour, series_shape
-
-_NARROW = 250  # pixels of the plot on a phone: names that are apart there are apart on any page
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,8 @@ def _drawn(point: Point, x: Axis, y: Axis, across: alt.X, down: alt.Y, occupied:
         ]
     dot = chart.mark_point(size=95, color=colour, shape=series_shape(point.colour))
     layers.append(dot.encode(alt.Tooltip("about:N")))
-    place = (x.share(point.x) * _NARROW, (1 - y.share(point.y)) * HEIGHT)
-    dx, dy = free_offset(*place, point.name, occupied, _NARROW + name_width(point.name) + 14, float(HEIGHT))
+    place = (x.share(point.x) * NARROW, (1 - y.share(point.y)) * HEIGHT)
+    dx, dy = free_offset(*place, point.name, occupied, NARROW + name_width(point.name) + 14, float(HEIGHT))
     written: dict[str, Any] = {"align": "left", "dx": dx, "dy": dy, "fontWeight": 600, "fontSize": NAME_SIZE}
     halo = chart.mark_text(**written, color="var(--paper)", stroke="var(--paper)", strokeWidth=4)
     text = chart.mark_text(**written, color=colour)
@@ -75,7 +73,7 @@ def _drawn(point: Point, x: Axis, y: Axis, across: alt.X, down: alt.Y, occupied:
 
 
 def _around(point: Point, x: Axis, y: Axis) -> Box:
-    left, top = x.share(point.x) * _NARROW, (1 - y.share(point.y)) * HEIGHT
+    left, top = x.share(point.x) * NARROW, (1 - y.share(point.y)) * HEIGHT
     return left - 7, top - 7, left + 7, top + 7
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqloom.comparison.spec import ComparisonSpec
+from seqloom.comparison.verdict import percent
 from seqloom.config import flatten, leaves
 from seqloom.data.corpus import Corpus, prepare
 from seqloom.errors import RequestError
@@ -131,7 +132,7 @@ def solve(count: Count, base: Sizes, steps: Sizes, target: int, where: str) -> S
             "a model cannot have the same number of parameters",
             where=where,
             got=f"{nearest:,} parameters with {', '.join(f'{n}={v}' for n, v in tried[nearest].items())}",
-            expected=f"{target:,} within {TOLERANCE:.0%}",
+            expected=f"{target:,} within {percent(TOLERANCE)}",
             hint="change embedding.dim or num_layers of one of the models, or put another model first",
         )
     return tried[nearest]

@@ -12,7 +12,7 @@ import numpy as np
 from seqloom.comparison.differences import Difference
 from seqloom.comparison.scoreboard import Curve, Row
 from seqloom.comparison.trainings import LEAST_SHARE
-from seqloom.comparison.verdict import listed, many, plain
+from seqloom.comparison.verdict import listed, many, percent, plain
 
 _OVERRUN = 1.1
 _SECONDS_ALLOWED = 2.0
@@ -141,7 +141,7 @@ def busy_machine(rows: Sequence[Row], budget: Mapping[str, float], left_out: Seq
         return ""
     if max(shares) >= LEAST_SHARE and (not left_out or len(rows) - len(left_out) >= 2):
         return ""
-    between = f"{min(shares):.0%} to {max(shares):.0%}" if len(shares) > 1 else f"{shares[0]:.0%}"
+    between = " to ".join(dict.fromkeys((percent(min(shares)), percent(max(shares)))))
     return (
         f"No verdict: the machine was busy. The trainings got {between} of the processor time that they could have "
         "used. With all of it they would have seen more data, and the order could be another. Here it was "

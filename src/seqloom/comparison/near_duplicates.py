@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from seqloom.comparison.verdict import percent
 from seqloom.data.corpus import CustomRecipe, Recipe, Sources
 from seqloom.data.divided_texts import PlacedText, divided_texts
 from seqloom.data.input_source import is_table
@@ -75,10 +76,11 @@ def near_duplicates_warning(parts: Iterable[Sources], recipe: Recipe[Any, Any] |
         return ""
     similarity, tested, trained = worst
     return (
-        f"{count:,} of {compared:,} test texts ({count / compared:.1%}) nearly {'equal' if count > 1 else 'equals'} a "
-        f"training text: they share {SIMILARITY:.0%} or more of all {ngrams} of both. Scores on them say little about "
-        f"new data. For example {_shown(tested)} and {_shown(trained)} ({similarity:.0%}). Keep one of each such group "
-        "of texts, or test on a file without them (--test)."
+        f"{count:,} of {compared:,} test texts ({percent(count / compared)}) nearly "
+        f"{'equal' if count > 1 else 'equals'} a training text: they share {percent(SIMILARITY)} or more of all "
+        f"{ngrams} of both. Scores on them say little about new data. For example {_shown(tested)} and "
+        f"{_shown(trained)} ({percent(similarity)}). Keep one of each such group of texts, or test on a file without "
+        "them (--test)."
     )
 
 

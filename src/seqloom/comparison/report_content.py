@@ -21,7 +21,7 @@ from seqloom.comparison.questions import ModelFacts, answers
 from seqloom.comparison.results import Results
 from seqloom.comparison.scoreboard import Row, notes, scoreboard
 from seqloom.comparison.tables import latex_table, markdown_table
-from seqloom.comparison.verdict import verdict
+from seqloom.comparison.verdict import nothing_learnt, verdict
 from seqloom.files import write_atomic
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Incomparable
@@ -56,7 +56,8 @@ def make_report(
     left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The content of `report.json`. `facts`: the model and the settings of each name. A report of models whose scores
-    do not say which is better, or of a busy machine, answers no questions. `left_out`: models that the verdict ignores.
+    do not say which is better, of a busy machine, or of models that
+    have learnt nothing, answers no questions. `left_out`: models that the verdict ignores.
     """
     incomparable = _incomparable(terms["task"], facts)
     undecided = incomparable or busy_machine(results.rows, terms["budget"], left_out)
@@ -90,7 +91,7 @@ def make_report(
         "rows": [row.to_json() for row in results.rows],
         "runs": results.runs,
     }
-    if not undecided:
+    if not undecided and not nothing_learnt(models[0].mean, results.score, results.lower_is_better):
         report |= _advice(results, [row for row in results.rows if row.model not in left_out], pairs, facts, terms)
     return report
 

@@ -12,7 +12,7 @@ import numpy as np
 from seqloom.comparison.differences import ModelScores
 from seqloom.comparison.statistics import Estimate, half_width, spread
 from seqloom.comparison.trainings import FAIR_SHARE
-from seqloom.comparison.verdict import many, metric_name, plain
+from seqloom.comparison.verdict import many, metric_name, percent, plain
 from seqloom.metrics.example_scores import ExampleScores
 
 _NONE = "–"
@@ -190,7 +190,7 @@ def notes(rows: Sequence[Row], unit: str, left_out: Sequence[str] = ()) -> list[
         sentences.append(f"No seed: {', '.join(without_seed)}; every training gives the same model.")
     if left_out:
         sentences.append(
-            f"Left out of the verdict: {', '.join(left_out)} got less than {FAIR_SHARE:.0%} of the processor time that "
-            "the best got, twice, since the machine was busy. Compare again in another folder when it is quiet."
+            f"Left out of the verdict: {', '.join(left_out)} got less than {percent(FAIR_SHARE)} of the processor time "
+            "that the best got, twice, since the machine was busy. Compare again in another folder when it is quiet."
         )
     return sentences

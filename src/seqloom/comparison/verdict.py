@@ -13,17 +13,20 @@ def verdict(
 ) -> str:
     """The verdict in sentences. `models` are sorted, the best first; `unit` is the unit of the test data: line, ..."""
     ranked = _ranking(models, tested, score, lower_is_better, unit)
-    return f"{ranked} {_nothing_learnt(models[0].mean, score, lower_is_better)}".rstrip()
+    return f"{ranked} {nothing_learnt(models[0].mean, score, lower_is_better)}".rstrip()
 
 
-def _nothing_learnt(best: float, score: str, lower_is_better: bool) -> str:
-    """Where even the best score is one that nothing needs to be learnt for."""
+def nothing_learnt(best: float, score: str, lower_is_better: bool) -> str:
+    """What to say where even the best score is one that nothing needs to be learnt for; empty elsewhere."""
     if not lower_is_better and best <= 0:
-        return f"No model has learnt anything that this score shows: a {score_name(score)} of 0 is the worst there is."
+        return (
+            f"No model has learnt anything that this score shows: a {score_name(score)} of 0 is the worst there is. "
+            "Train longer."
+        )
     if score.endswith("error_rate") and best >= 1:
         return (
             f"No model has learnt anything that this score shows: empty answers have a {score_name(score)} of 1, no "
-            "worse than the best here."
+            "worse than the best here. Train longer."
         )
     return ""
 
@@ -68,7 +71,7 @@ def _have_same_scores(first: ModelScores, second: ModelScores) -> bool:
 
 def _ahead(first: ModelScores, second: ModelScores, nearest: Difference, score: str, lower_is_better: bool) -> str:
     gap, reference = abs(nearest.difference), abs(second.mean)
-    share = f", {_percent(gap / reference)}" if reference else ""
+    share = f", {percent(gap / reference)}" if reference else ""
     interval = ""
     if nearest.low is not None and nearest.high is not None:
         interval = f"; 95 % interval {plain(nearest.low)} to {plain(nearest.high)}"
@@ -78,7 +81,7 @@ def _ahead(first: ModelScores, second: ModelScores, nearest: Difference, score: 
     )
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     return f"{100 * share:,.0f} %" if share >= 0.995 else f"{100 * share:.2g} %"
 
 
