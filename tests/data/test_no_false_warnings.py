@@ -34,6 +34,7 @@ FILES: dict[str, Sequence[str]] = {
     "series": ["series/*.csv", "series/*.csv.gz"],
     "table": ["image/digits.csv.gz"],
     "tagged": ["tag/*.gz"],
+    "tagged-steps": [],  # none of the files has a tag for each step
     "ts-format": ["series/*.ts"],
 }
 """By reader: the files in the folder of real data."""

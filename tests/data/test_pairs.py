@@ -34,7 +34,8 @@ def pair_file(tmp_path: Path) -> Path:
 
 
 def prepared(path: Path, cache: Path, reverse: bool = False, **settings: object) -> Corpus[Pair, Pairs]:
-    recipe = pair_recipe(readers["pairs"], PairTokenizerSettings(min_count=1, **settings), reverse)  # type: ignore[arg-type]
+    least = {} if settings.get("kind") == "bpe" else {"min_count": 1}
+    recipe = pair_recipe(readers["pairs"], PairTokenizerSettings(**least, **settings), reverse)  # type: ignore[arg-type]
     return prepare(Sources(str(path)), recipe, cache)
 
 

@@ -26,7 +26,7 @@ TASK = tasks["language-model"]
 @pytest.mark.parametrize("mode", ["stream", "lines"])
 @pytest.mark.parametrize("kind", ["word", "character", "bpe", "unigram"])
 def test_every_preset_is_possible(kind: str, mode: str) -> None:
-    for model in TASK.models():
+    for model in set(TASK.models()) - {"mix"}:  # which has the tokenizer of its parts
         settings = make_settings("language-model", model, {"tokenizer.kind": kind, "data.mode": mode})
         assert flatten(settings)["tokenizer.kind"] == kind
 
