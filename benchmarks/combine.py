@@ -3,7 +3,7 @@ together gain over one training of the same length? And do required words stand 
 
 English to German (Multi30k). There are three trainings of each kind, which differ in their seed, all with the same
 number of updates: plain ones, whose learning rate falls to 0 along a cosine; ones with a constant rate; and ones with a
-constant rate and averaged weights. (Where the rate falls to 0, the last weights hardly differ from their average.) 5 %
+constant rate and averaged weights. (Where the rate falls to 0, averaging gained nothing: LOG.md.) 5 %
 of the training pairs are held out to choose the weights; BLEU is that of the 1,014 validation pairs, which nothing else
 uses. The runs of each kind are one ensemble, with the same beam. Then one random word of each reference is required in
 its translation.

@@ -36,7 +36,7 @@ RESULTS = Path(__file__).parent / "results" / "transcribe.json"
 FOLDER = Path(tempfile.gettempdir()) / "seqloom-benchmark-transcribe"
 _PEER_BATCHES, _PEER_WARM_UP = 25, 5
 UPDATES = {"recordings": 1_800, "speakers": 700, "sentences": 1_500}
-"""As many as five minutes of one thread are enough for, or fewer where more bring nothing."""
+"""What five minutes of one thread are enough for, and for `speakers`, of which there are six trainings, less."""
 
 Rows = dict[str, Any]
 Line = tuple[str, str, str]

@@ -172,7 +172,7 @@ def has_effect(kind: type[Settings], name: str) -> bool:
 
 def check_effects(settings: Settings, names: Iterable[str]) -> None:
     """Raises RequestError for the first of these settings that changes nothing: because of another one, or because the
-    model does not use it. The default may be set, unless it is not in force."""
+    model does not use it. A setting may be given its default, unless another one replaces it."""
     groups, values = leaves(type(settings)), flatten(settings)
     for name in names:
         group, _, last = name.rpartition(".")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom_portable.errors import PortableError
+from seqloom_portable.listening import Heard
 from seqloom_portable.loading import load
 from seqloom_portable.sound_stream import SoundStream
 
@@ -66,9 +67,14 @@ def _listen(model: Any, rate: int) -> None:
     listen = _able(model, "listen")
     sound = SoundStream(sys.stdin.buffer, rate or model.rate)
     listener = listen(sound.rate)
-    for heard in itertools.chain((listener.push(samples) for samples in sound), (listener.finish() for _ in range(1))):
-        for transcript in heard.utterances:
-            print(transcript.text, flush=True)
+    for samples in sound:
+        _print_utterances(listener.push(samples))
+    _print_utterances(listener.finish())
+
+
+def _print_utterances(heard: Heard) -> None:
+    for transcript in heard.utterances:
+        print(transcript.text, flush=True)
 
 
 def _answers(model: Any, options: argparse.Namespace) -> Iterator[str]:

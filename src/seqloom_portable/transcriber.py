@@ -115,7 +115,7 @@ class Transcriber(_Network):
 
     def listen(self, rate: int = 0) -> Listener:
         """What takes sound in parts, at this rate or at that of the model, and gives the words heard in them. Raises
-        PortableError if the model needs later sound."""
+        PortableError if the model needs later sound, or for a rate that is out of range."""
         if not self._engine.state or self.features.normalise == "recording":
             raise PortableError(
                 "the model needs the whole recording; one that reads forward alone, such as gru, lstm or tcn, with "
@@ -123,12 +123,16 @@ class Transcriber(_Network):
                 "earlier version needs to be exported again)"
             )
 
+        rate = rate or self.rate
+        if not 1_000 <= rate <= 768_000:
+            raise PortableError(f"the rate of the sound is 1,000 to 768,000 samples per second, not {rate:,}")
+
         def step(frames: Frames, state: Arrays) -> tuple[LogProbs, Arrays]:
             lengths = np.array([len(frames)], np.int64)
             outputs, state = self._engine(source=frames[None], lengths=lengths, **state)
             return outputs["log_probs"][0], state
 
-        reader, resampler = self.reader, ResampledStream(rate or self.rate, self.rate)
+        reader, resampler = self.reader, ResampledStream(rate, self.rate)
         state = self._engine.first_state(1)
         return Listener(step, state, resampler, reader.log_mel, reader.pipeline(), self.decoder())
 

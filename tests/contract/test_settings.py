@@ -20,6 +20,7 @@ from seqloom.tasks import tasks
 from tests.support.labelled import write_labelled, write_series
 from tests.support.pairs import sizes, write_pairs
 from tests.support.small_tasks import NGRAM, SMALL_TASKS, task_of
+from tests.support.tagged_numbers import write_levels
 from tests.support.texts import write_text
 
 BY_DATA = {
@@ -173,12 +174,16 @@ def test_a_command_refuses_it(tmp_path: Path) -> None:
 
 def test_settings_of_another_kind_of_data_are_refused(tmp_path: Path) -> None:
     texts, series = write_labelled(tmp_path / "texts.tsv"), write_series(tmp_path / "series.ts")
-    for data, name, value in (
-        (series, "tokenizer.lowercase", False), (series, "data.max_length", 9), (series, "embedding.word_dropout", 0.1),
-        (texts, "data.max_steps", 9), (texts, "data.vector", "steps"),
+    words, steps = write_text(tmp_path / "words.txt"), write_levels(tmp_path / "steps.csv")
+    for task, data, name, value in (
+        ("classify", series, "tokenizer.lowercase", False), ("classify", series, "data.max_length", 9),
+        ("classify", series, "embedding.word_dropout", 0.1), ("classify", texts, "data.max_steps", 9),
+        ("classify", texts, "data.vector", "steps"), ("tag", steps, "words.dim", 9), ("tag", steps, "data.target", "2"),
+        ("tag", steps, "vocabulary.lowercase", True), ("tag", words, "frames.dim", 9),
+        ("tag", words, "data.longest_piece", 9),
     ):  # fmt: skip
         with pytest.raises(RequestError, match="changes nothing with this data") as error:
-            make_settings("classify", "gru", {name: value}, data)
+            make_settings(task, "gru", {name: value}, data)
         assert name in str(error.value)
     with pytest.raises(RequestError, match=r"data\.max_length=0"):
         seqloom.train("classify", texts, model="bow", out=tmp_path / "run", settings={"data.long": "end"}, quiet=True)

@@ -196,6 +196,8 @@ def test_the_command_hears_a_stream(folder: Path, tmp_path: Path, portable_comma
     stereo[34:36] = (24).to_bytes(2, "little")
     refused = portable_command(folder, "listen", standard_input=bytes(stereo))
     assert (refused.status, "16-bit" in refused.errors) == (1, True)
+    refused = portable_command(folder, "listen", "--rate", 5, standard_input=path.read_bytes()[44:])
+    assert (refused.status, "1,000 to 768,000" in refused.errors) == (1, True)
 
 
 def test_compiled_and_interpreted_searches_find_the_same() -> None:

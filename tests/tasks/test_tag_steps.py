@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 import seqloom
+from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged_steps import holds_steps, tagged_steps, untagged_steps
+from seqloom.data.tagged import TagCodec
+from seqloom.data.word_vocabularies import VocabularySettings
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.tasks import tasks
 from tests.support.tagged_numbers import (
@@ -156,6 +159,11 @@ def test_a_run_of_words_and_one_of_numbers_refuse_the_other(run: seqloom.Run, tm
     path.write_text("Ada B-PER\n")
     with pytest.raises(RequestError, match="reads sequences of numbers"):
         run.evaluate(str(path))
+    codec = TagCodec.learn([Sentence(("Ada",), ("B-PER",))], VocabularySettings(), "words.conll")
+    writer: Any = codec.writer(tmp_path / "words")
+    with pytest.raises(RequestError, match="reads sentences"):
+        writer.add(list(tagged_steps(write_levels(tmp_path / "h.csv", sequences=1))))
+    writer.discard()
 
 
 def test_long_sequences_are_cut_in_training_alone(run: seqloom.Run, tmp_path: Path) -> None:

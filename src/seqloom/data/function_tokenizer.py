@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from seqloom.data.marked_function import Divide, imported
+from seqloom.data.marked_function import PRE_TOKENIZER, Divide, imported
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings, WordTokenizer
 from seqloom.data.word_table import EncodedLines
 from seqloom.errors import RequestError
 
-_TYPE, _SPACE = "Function", "▁"
+_SPACE = "▁"
 
 
 class FunctionTokenizer(Tokenizer):
@@ -47,7 +47,7 @@ class FunctionTokenizer(Tokenizer):
 
     def to_json(self) -> str:
         description = json.loads(self._words.to_json())
-        description["pre_tokenizer"] = {"type": _TYPE, "function": self._path}
+        description["pre_tokenizer"] = {"type": PRE_TOKENIZER, "function": self._path}
         return json.dumps(description, ensure_ascii=False, indent=2)
 
     def encode(self, lines: Sequence[str]) -> list[list[int]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from seqloom.data.codec import SavedCodec
+from seqloom.data.marked_function import PRE_TOKENIZER
 from seqloom.data.tokenizer import Tokenizer
 from seqloom.errors import RequestError
 
@@ -31,12 +32,12 @@ def _without_vocabulary(tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def form_of(tokenizer: Tokenizer) -> dict[str, Any]:
-    """How a tokenizer divides a text: the values of its settings `kind`, `lowercase` and
-    `punctuation`, or of `function`."""
+    """How a tokenizer divides a text: the values of its settings `kind`, `lowercase` and `punctuation`, or of
+    `function`."""
     description = _without_vocabulary(tokenizer)
     kinds = {"BPE": "bpe", "Unigram": "unigram"}
     divides = (description.get("pre_tokenizer") or {}).get("type")
-    if divides == "Function":
+    if divides == PRE_TOKENIZER:
         return {"function": description["pre_tokenizer"]["function"]}
     kind = kinds.get(description["model"]["type"], "character" if divides == "Split" else "word")
     is_lowercase = description.get("normalizer") is not None

@@ -15,6 +15,8 @@ from seqloom.errors import RequestError
 Divide = Callable[[str], Iterable[str]]
 F = TypeVar("F", bound=Divide)
 
+PRE_TOKENIZER = "Function"
+"""The type of pre-tokenizer in the `tokenizer.json` of a run whose texts a function divides."""
 _MARK = "__seqloom_tokenizer__"
 _TRUSTED = "SEQLOOM_TOKENIZERS"
 

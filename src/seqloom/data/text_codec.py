@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 from seqloom.data.corpus import Recipe
 from seqloom.data.growth import grown_tokenizer, source_tokenizer
+from seqloom.data.marked_function import PRE_TOKENIZER
 from seqloom.data.splits import cut_line
 from seqloom.data.token_file import TokenFile, TokenFileWriter
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings, WordTokenizer
@@ -100,7 +101,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
         words = WordTokenizer.parsed(description)
         if words is not None:
             return words
-        if (description.get("pre_tokenizer") or {}).get("type") == "Function":
+        if (description.get("pre_tokenizer") or {}).get("type") == PRE_TOKENIZER:
             from seqloom.data.function_tokenizer import FunctionTokenizer
 
             return FunctionTokenizer.parsed(description)

@@ -43,13 +43,15 @@ from seqloom.tasks.classify_models import build, rebuild, vocabulary_of_vectors
 from seqloom.tasks.classify_numbers import NumberAnswers
 from seqloom.tasks.classify_settings import (
     BOW,
+    OF_NUMBERS,
+    OF_TEXTS,
     ClassifySettings,
-    check_kind_of_data,
     check_limit,
     cut_of,
     preset_of,
     settings_of,
 )
+from seqloom.tasks.kind_of_data import check_kind_of_data
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
@@ -87,7 +89,7 @@ class ClassifyTask:
     def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
         columns = parse_columns(str(overrides.get("data.columns", "")))
         of_numbers = holds_numbers(data, columns)
-        check_kind_of_data(overrides, of_numbers, data)
+        check_kind_of_data(overrides, OF_TEXTS, OF_NUMBERS, of_numbers, data)
         preset = preset_of(model, "numbers") if of_numbers else self.preset(model, overrides)
         return {**preset, "data.target": "labels"} if holds_label_sets(data, columns) else preset
 

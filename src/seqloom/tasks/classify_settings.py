@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from pydantic import Field, create_model, model_validator
@@ -208,20 +208,9 @@ def preset_of(
     return by_layer.get(model_layout.layer, _RECURRENT) | written
 
 
-_OF_TEXTS = ("tokenizer.", "data.max_length", "data.bpe_dropout", "data.unigram_sampling", "embedding.word_dropout")
-_OF_NUMBERS_ALONE = ("data.max_steps", "data.vector")
-
-
-def check_kind_of_data(names: Iterable[str], of_numbers: bool, where: str) -> None:
-    """Raises RequestError for a setting of texts where the data holds numbers, and the other way round."""
-    for name in names:
-        if name.startswith(_OF_TEXTS if of_numbers else _OF_NUMBERS_ALONE):
-            raise RequestError(
-                "the setting changes nothing with this data",
-                where=name,
-                got=f"{where}, which holds {'sequences of numbers' if of_numbers else 'texts'}",
-                expected="texts" if of_numbers else "sequences of numbers",
-            )
+OF_TEXTS = ("tokenizer.", "data.max_length", "data.bpe_dropout", "data.unigram_sampling", "embedding.word_dropout")
+OF_NUMBERS = ("data.max_steps", "data.vector")
+"""How the names of settings begin that only one kind of data needs."""
 
 
 def check_limit(settings: ClassifySettings, text: bool) -> None:

@@ -36,11 +36,12 @@ from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import LossMetric, ShownExample, Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.kind_of_data import check_kind_of_data
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.tag_answers import element_batch, sequences_of, tagged_sentences, tagged_steps_of
 from seqloom.tasks.tag_inputs import Input, known_tags, words_of
 from seqloom.tasks.tag_scores import diagnosis, runs_of_tags, scores_by_sequence, tag_scores, tagged_rows
-from seqloom.tasks.tag_settings import WINDOW, TagSettings, preset_of, settings_of
+from seqloom.tasks.tag_settings import OF_NUMBERS, OF_WORDS, WINDOW, TagSettings, preset_of, settings_of
 from seqloom.tasks.task import Score
 from seqloom_portable.spans import mark_spans
 
@@ -74,7 +75,9 @@ class TagTask:
 
     def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
         columns = str(overrides.get("data.columns", ""))
-        return preset_of(model, "numbers" if holds_steps(data, columns) else "words")
+        of_numbers = holds_steps(data, columns)
+        check_kind_of_data(overrides, OF_WORDS, OF_NUMBERS, of_numbers, data)
+        return preset_of(model, "numbers" if of_numbers else "words")
 
     def recipe(self, settings: TagSettings) -> Recipe[TaggedExample, Tagged]:
         target, columns = settings.data.target, settings.data.columns

@@ -228,9 +228,6 @@ class TranscribeTask:
             )
 
 
-tasks.register("transcribe")(TranscribeTask())
-
-
 def _windows(
     codec: SpokenCodec, inputs: Sequence[SoundInput], errors: list[SeqloomError] | None
 ) -> Iterator[list[Frames | None]]:
@@ -254,3 +251,6 @@ def _windows(
             yield window
             window, steps = [], 0
     yield window
+
+
+tasks.register("transcribe")(TranscribeTask())

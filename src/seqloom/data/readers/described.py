@@ -16,8 +16,8 @@ from seqloom.data.readers.archive import checked, read_archive, sequences
 from seqloom.data.readers.table import SERIES_NAMES, rows
 from seqloom.data.readers.ts_format import cases
 from seqloom.data.tables.columnar_file import read_columnar
-from seqloom.data.tables.columns import column_place, parse_columns
-from seqloom.errors import RequestError, SeqloomError, unknown_name
+from seqloom.data.tables.columns import column_place, only_column
+from seqloom.errors import SeqloomError
 
 TEXT_NAMES = ("text", "texts", "caption", "captions", "description", "sentence", "name", "label", "class", "target")
 
@@ -52,7 +52,7 @@ def undescribed(path: str, columns: str = "") -> Iterator[Frames]:
 
 
 def _examples(path: str, columns: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:
-    kind, text = suffix_of(path), _text_column(path, columns)
+    kind, text = suffix_of(path), only_column(path, columns, "text")
     if kind == ".npz":
         return _of_archive(path, labelled)
     if kind in COLUMNAR:
@@ -60,17 +60,6 @@ def _examples(path: str, columns: str, labelled: bool) -> Iterator[tuple[str | N
     if kind == ".ts":
         return iter(cases(path))
     return rows(path, labelled, TEXT_NAMES, text)
-
-
-def _text_column(path: str, columns: str) -> str:
-    """The chosen column of the text, or nothing. Raises RequestError for another role, or a file without columns."""
-    chosen_columns = parse_columns(columns)
-    for role in chosen_columns:
-        if role != "text":
-            raise unknown_name("role of a column", role, ["text"], where="columns")
-    if chosen_columns and suffix_of(path) in (".npz", ".ts"):
-        raise RequestError("the file has no columns to choose", where=path, got=columns, hint="leave out --columns")
-    return chosen_columns.get("text", "")
 
 
 def _of_archive(path: str, labelled: bool) -> Iterator[tuple[str | None, Frames]]:

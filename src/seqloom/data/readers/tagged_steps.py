@@ -18,9 +18,9 @@ from seqloom.data.readers.archive import Arrays, read_archive, sequences
 from seqloom.data.readers.header_row import LABEL_NAMES, TAG_NAMES, WORD_NAMES
 from seqloom.data.readers.table import SERIES_NAMES, sequences_of
 from seqloom.data.readers.ts_format import cases
-from seqloom.data.tables.columns import parse_columns
+from seqloom.data.tables.columns import only_column, parse_columns
 from seqloom.data.tables.formats import open_table
-from seqloom.errors import RequestError, SeqloomError, unknown_name
+from seqloom.errors import SeqloomError
 
 STEP_TAG_NAMES = TAG_NAMES | LABEL_NAMES
 EXPECTED_STEPS = "an .npz archive, or a table of numbers with a column of tags"
@@ -45,7 +45,7 @@ def tagged_steps(path: str, columns: str = "") -> Iterator[TaggedSteps]:
     (`.npz`) has `vectors`, (examples, steps, channels), `tags`, (examples, steps), texts or whole numbers, and with
     `lengths` the steps of each. Raises SeqloomError with `file:line`.
     """
-    tag = _tag_column(path, columns)
+    tag = only_column(path, columns, "tag")
     if suffix_of(path) == ".npz":
         yield from _of_archive(path)
         return
@@ -64,7 +64,7 @@ def tagged_steps(path: str, columns: str = "") -> Iterator[TaggedSteps]:
 
 def untagged_steps(path: str, columns: str = "") -> Iterator[Frames]:
     """The numbers of such a file, or of a `.ts` file, without the tags that it may have."""
-    tag = _tag_column(path, columns)
+    tag = only_column(path, columns, "tag")
     if suffix_of(path) == ".npz":
         yield from sequences(read_archive(path), path)
     elif suffix_of(path) == ".ts":
@@ -108,17 +108,6 @@ def _are_numbers(cells: list[str], others: int) -> bool:
     """Whether at most so many `others` are no numbers, and some are."""
     numbers = sum(map(is_number, cells))
     return 0 < numbers >= len(cells) - others
-
-
-def _tag_column(path: str, columns: str) -> str:
-    """The chosen column of the tag, or nothing. Raises RequestError for another role, or a file without columns."""
-    chosen_columns = parse_columns(columns)
-    for role in chosen_columns:
-        if role != "tag":
-            raise unknown_name("role of a column of numbers", role, ["tag"], where="columns")
-    if chosen_columns and suffix_of(path) in (".npz", ".ts"):
-        raise RequestError("the file has no columns to choose", where=path, got=columns, hint="leave out --columns")
-    return chosen_columns.get("tag", "")
 
 
 def _of_archive(path: str) -> Iterator[TaggedSteps]:

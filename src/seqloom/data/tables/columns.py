@@ -40,6 +40,18 @@ def parse_columns(text: str) -> dict[str, str]:
     return columns
 
 
+def only_column(path: str, columns: str, role: str) -> str:
+    """The chosen column of the one role that a table of numbers has, or nothing. Raises RequestError for another role,
+    or a file without columns."""
+    chosen_columns = parse_columns(columns)
+    for name in chosen_columns:
+        if name != role:
+            raise unknown_name("role of a column of numbers", name, [role], where="columns")
+    if chosen_columns and suffix_of(path) in (".npz", ".ts"):
+        raise RequestError("the file has no columns to choose", where=path, got=columns, hint="leave out --columns")
+    return chosen_columns.get(role, "")
+
+
 def columns_text(columns: Mapping[str, str | int]) -> str:
     """The columns as `parse_columns` reads them. Raises RequestError for a name that contains a comma."""
     for column in columns.values():
