@@ -80,9 +80,10 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 
 
 def wait_for(path: Path) -> None:
-    """Until the file has content."""
-    deadline = time.monotonic() + 60
-    while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
+    """Until the file has content: the processes of a cluster take minutes to start beside much other work."""
+    deadline = time.monotonic() + 300
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline, f"{path} has no content after 300 s"
         time.sleep(0.05)
 
 
