@@ -84,7 +84,7 @@ def _answers(model: Any, options: argparse.Namespace) -> Iterator[str]:
         read = _numbers
     elif options.what == "score" and getattr(model, "scores_pairs", False):
         read = _pair
-    inputs = (read(line.rstrip("\r\n"), number) for number, line in enumerate(sys.stdin, 1))
+    inputs = _sequences() if getattr(model, "reads_steps", False) else _lines(read)
     while block := list(itertools.islice(inputs, _LINES_AT_ONCE)):
         if options.what == "forecast":
             for values in block:
@@ -95,6 +95,23 @@ def _answers(model: Any, options: argparse.Namespace) -> Iterator[str]:
             yield from (f"{score.log_prob:.4f}" for score in answer(block))
         else:
             yield from ("\t".join(f"{number:.6g}" for number in row) for row in answer(block))
+
+
+def _lines(read: Callable[[str, int], Any]) -> Iterator[Any]:
+    return (read(line.rstrip("\r\n"), number) for number, line in enumerate(sys.stdin, 1))
+
+
+def _sequences() -> Iterator[list[NDArray[np.float64]]]:
+    """Sequences of steps: the numbers of a step on a line, and an empty line after each sequence."""
+    steps: list[NDArray[np.float64]] = []
+    for numbers in _lines(_numbers):
+        if len(numbers):
+            steps.append(numbers)
+        elif steps:
+            yield steps
+            steps = []
+    if steps:
+        yield steps
 
 
 def _search_options(model: Any, beam_size: int | None) -> dict[str, int]:

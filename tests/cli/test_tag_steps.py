@@ -45,8 +45,8 @@ def test_a_report_names_the_steps(run: seqloom.Run, cli: CommandLine, tmp_path: 
     assert "/high" in examples[0].expected + examples[1].expected
 
 
-def test_it_cannot_be_exported_yet_and_says_so(run: seqloom.Run, cli: CommandLine, tmp_path: Path) -> None:
+def test_it_has_no_page_and_says_so(run: seqloom.Run, cli: CommandLine, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    status, _, errors = cli("export", run.folder, "--to", "onnx", tmp_path / "out")
+    status, _, errors = cli("export", run.folder, "--to", "web", tmp_path / "page.html")
     assert status == 2
-    assert "a tagger of numbers cannot be exported" in errors
+    assert "no page for a tagger of numbers" in errors

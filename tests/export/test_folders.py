@@ -32,11 +32,13 @@ from seqloom.nn.output import OutputSettings
 from seqloom_portable.folder import Folder
 from tests.contract.test_commands import algorithm, ngram, vectors
 from tests.contract.test_commands import language_model as train_language_model
+from tests.support.command_line import CommandLine
 from tests.support.labelled import train_labelled, write_series
 from tests.support.pairs import train_pairs
 from tests.support.sentences import train_tagger, write_sentences
 from tests.support.small_runs import train_small
 from tests.support.small_tasks import SMALL_TASKS
+from tests.support.tagged_numbers import train_levels, write_levels
 from tests.support.texts import write_text
 from tests.support.vectors_with_texts import write_scenes
 
@@ -84,6 +86,10 @@ RUNS: dict[str, Callable[[Path], seqloom.Run]] = {
     "describe context": lambda folder: train_describer(folder, "bigru"),
     "tag": lambda folder: train_tagger(folder / "run", updates=4),
     "tag forward": lambda folder: train_tagger(folder / "run", model="lstm", updates=4),
+    "tag series": lambda folder: train_levels(folder / "run", data=write_levels(folder / "series.csv"), updates=4),
+    "tag series forward": lambda folder: train_levels(
+        folder / "run", data=write_levels(folder / "series.csv"), model="gru", output="crf", updates=4
+    ),
     "algorithm": algorithm,
 }
 
@@ -174,6 +180,37 @@ def test_words_are_tagged_one_by_one(tmp_path: Path) -> None:
     ours, theirs = model.online(), run.online()
     for word in ["Then", "Ada", "Stone", "went", "to", "Paris", "City", "12", "times", "."]:
         assert ours(word) == theirs(word)
+
+
+def test_steps_are_tagged_one_by_one(tmp_path: Path) -> None:
+    run = RUNS["tag series forward"](tmp_path)
+    model = exported(run, tmp_path / "out")
+    for sequence in list(run.inputs(run.plan.sources.data))[:3]:
+        ours, theirs = model.online(), run.online()
+        for step in sequence:
+            assert ours(step) == theirs(",".join(map(str, step.tolist())))
+
+
+def test_the_command_tags_steps_as_the_run_does(tmp_path: Path, portable_command: CommandLine) -> None:
+    run = RUNS["tag series"](tmp_path)
+    exported(run, tmp_path / "out")
+    sequences = list(run.inputs(run.plan.sources.data))[:3]
+    steps = "\n\n".join("\n".join(" ".join(map(str, step)) for step in numbers.tolist()) for numbers in sequences)
+    written = portable_command(tmp_path / "out", "predict", standard_input=steps + "\n")
+    assert written.output == "".join(f"{tags}\n" for tags in run.predict(sequences))
+
+
+def test_steps_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    model = exported(RUNS["tag series"](tmp_path), tmp_path / "out")
+    cases: list[tuple[Any, str]] = [
+        ([[1.0, 2.0, 3.0]], r"\(1, 3\); expected \(steps, 2\)"), ([], "expected"), ([[1.0, float("nan")]], "NaN"),
+        (["a b"], "numbers each"), ([[1.0], [1.0, 2.0]], "numbers each"), ([[1e300, 0.0]], "too large"),
+    ]  # fmt: skip
+    for sequence, what in cases:
+        with pytest.raises(seqloom_portable.PortableError, match=f"input 2 .*{what}"):
+            model.predict([[[0.0, 1.0]], sequence])
+    with pytest.raises(seqloom_portable.PortableError, match="whole sequence"):
+        model.online()
 
 
 def test_spans_of_another_scheme_leave_with_the_tagger(tmp_path: Path) -> None:

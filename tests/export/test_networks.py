@@ -67,7 +67,7 @@ def test_classifiers_(case: tuple[str, str, bool], tmp_path: Path) -> None:
     passes(test_classifiers.build(case), tmp_path)
 
 
-@pytest.mark.parametrize("case", [c for c in test_taggers.cases(layers) if c.values[0].reads == "words"])
+@pytest.mark.parametrize("case", test_taggers.cases(layers))
 def test_taggers_(case: Any, tmp_path: Path) -> None:
     passes(case.build(), tmp_path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -45,3 +46,22 @@ def test_models_that_do_not_search_have_no_beam(portable_command: CommandLine) -
     refused = portable_command("folder", "predict", "--beam-size", 2, standard_input="a\n")
     assert refused.status == 1
     assert "--beam-size" in refused.errors
+
+
+class StepTagger:
+    """Tags each step by the sum of its numbers."""
+
+    reads_steps = True
+
+    def predict(self, sequences: Sequence[Sequence[Any]]) -> list[str]:
+        return ["".join(f"{step.sum():g}\n" for step in steps) for steps in sequences]
+
+
+def test_steps_stand_on_lines_and_sequences_between_empty_ones(
+    portable_command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "load", lambda *_: StepTagger())
+    tagged = portable_command("folder", "predict", standard_input="\n1,2\n3 4\n\n\n5\n")
+    assert (tagged.status, tagged.output) == (0, "3\n7\n\n5\n\n")
+    refused = portable_command("folder", "predict", standard_input="1,2\n3;4\n")
+    assert (refused.status, "line 2" in refused.errors) == (1, True)

@@ -17,8 +17,7 @@ from torch import Tensor
 from seqloom.data.batches import Batch, Forms
 from seqloom.data.line_batches import padded
 from seqloom.decoding.batching import run_in_batches
-from seqloom_portable import tagger
-from seqloom_portable.spans import Span
+from seqloom_portable import frame_tagger, tagger
 
 _ELEMENTS_AT_ONCE = 4_000
 """The number of words or steps in a batch, padding included."""
@@ -88,33 +87,21 @@ class TaggedWords(tagger.TaggedWords):
 
 
 @dataclass(frozen=True)
-class StepTags:
-    """The tag of each step of a sequence of numbers, and its probability; `spans` are the spans that the tags mark, if
-    any. `proba`: whether the text includes probabilities."""
+class StepTags(frame_tagger.StepTags):
+    """`proba`: whether the text includes probabilities."""
 
-    tags: Sequence[str]
-    probabilities: Sequence[float]
-    spans: Sequence[Span] | None = None
     proba: bool = False
 
     @property
     def text(self) -> str:
-        """A line for each step, and an empty line at the end."""
         if not self.proba:
-            return "".join(f"{tag}\n" for tag in self.tags)
+            return super().text
         return "".join(f"{tag}\t{p:.4f}\n" for tag, p in zip(self.tags, self.probabilities, strict=True))
 
     @property
     def score(self) -> float:
         """The sum of the log-probabilities of the tags, in nats."""
         return log_probability(self.probabilities)
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields; the `end` of a span is the index after its last step."""
-        plain: dict[str, Any] = {"tags": list(self.tags), "probabilities": [round(p, 6) for p in self.probabilities]}
-        if self.spans is None:
-            return plain
-        return plain | {"spans": [{"type": kind, "start": start, "end": end} for kind, start, end in self.spans]}
 
 
 def log_probability(probabilities: Iterable[float]) -> float:

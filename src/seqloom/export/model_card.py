@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from seqloom.export.options import ExportOptions
+from seqloom.models.tagger import FrameTagger
 from seqloom.run import Run
 
 _PIPELINES = {
@@ -26,6 +27,7 @@ _USES = {
     "forecast": "model.forecast(values)",
     "language-model": '"".join(model.generate("Once upon a", temperature=0))\nmodel.score(["a line of text"])',
     "tag": 'model.predict(["a sentence of words"])',
+    "tag of numbers": "model.predict([[[0.5, 1.5], [0.1, -0.2]]])",
     "transcribe": 'model.predict(["recording.wav"])',
     "translate": 'model.predict(["a line of text"])',
     "vectors": 'model.similar("king")',
@@ -34,10 +36,11 @@ _USES = {
 
 def model_card(run: Run, parity: dict[str, Any], options: ExportOptions) -> str:
     plan, scores = run.plan, scores_of(run)
+    kind = "tag of numbers" if isinstance(run.model, FrameTagger) else plan.task
     metadata: dict[str, Any] = {
         "license": options.license or "unknown",
         "library_name": "seqloom",
-        "pipeline_tag": _PIPELINES.get(plan.task),
+        "pipeline_tag": _PIPELINES.get(kind),
         "language": options.language or None,
         "tags": ["seqloom", "onnx", plan.model],
     }
@@ -62,7 +65,7 @@ def model_card(run: Run, parity: dict[str, Any], options: ExportOptions) -> str:
         "import seqloom_portable",
         "",
         'model = seqloom_portable.load("this folder")',
-        _USES.get(plan.task, ""),
+        _USES.get(kind, ""),
         "```",
         "",
         "`manifest.json` has the names, types and shapes of the inputs and outputs of each graph, and which outputs",

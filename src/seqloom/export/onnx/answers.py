@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from seqloom.data.readers.described import Described
+from seqloom.data.readers.tagged_steps import TaggedSteps
 from seqloom.data.tokenizer import EOS, PAD, SOS, UNK, Tokenizer
 from seqloom.decoding.batching import padded_source
 from seqloom.decoding.decision import Number
@@ -71,7 +72,7 @@ def held_out_inputs(run: Run, data: str) -> tuple[list[Any], str]:
 def _inputs(examples: Iterator[Any]) -> Iterator[Any]:
     """The examples without their targets."""
     for example in examples:
-        if isinstance(example, Described):
+        if isinstance(example, Described | TaggedSteps):
             yield example.frames
         elif not isinstance(example, str):
             yield getattr(example, "words", None) or example.source

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.descriptions import DescriptionCodec
+from seqloom.data.tagged_frames import FrameTagCodec
 from seqloom.export.onnx.networks import BUILDERS
 from seqloom.files import write_atomic
 from seqloom.formats.vector_sources import open_vectors
@@ -28,7 +29,7 @@ from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import Mixture
 from seqloom.models.ngram.model import NgramModel
 from seqloom.models.ngram.store import DTYPES
-from seqloom.models.tagger import Tagger
+from seqloom.models.tagger import FrameTagger, Tagger
 from seqloom.models.transcriber import Transcriber
 from seqloom.models.utterance_svm import UtteranceSvm
 from seqloom.models.word_vectors.model import WordVectors
@@ -75,6 +76,11 @@ def _of_language_model(run: Run) -> Facts:
 
 def _of_tagger(run: Run) -> Facts:
     return {"labels": list(run.codec.labels.names)}
+
+
+def _of_frame_tagger(run: Run) -> Facts:
+    codec: FrameTagCodec = run.codec
+    return {**_of_tagger(run), "reading": {"mean": codec.frames.mean, "deviation": codec.frames.deviation}}
 
 
 def _of_encoder_decoder(run: Run) -> Facts:
@@ -259,6 +265,7 @@ _FACTS: dict[type[Any], Callable[[Run], Facts]] = {
     ForecastMixture: _of_forecast_mixture,
     ForecastNetwork: _of_forecaster,
     LanguageModel: _of_language_model,
+    FrameTagger: _of_frame_tagger,
     Tagger: _of_tagger,
     Transcriber: _of_transcriber,
 }

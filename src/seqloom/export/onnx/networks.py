@@ -32,6 +32,7 @@ BUILDERS: dict[type[Any], tuple[str, Any]] = {
     Classifier: ("classifier", classifier_graphs),
     EncoderDecoder: ("translator", encoder_decoder_graphs),
     LanguageModel: ("network language model", language_model_graphs),
+    FrameTagger: ("tagger of numbers", tagger_graphs),
     Tagger: ("tagger", tagger_graphs),
     Transcriber: ("transcriber", transcriber_graphs),
 }
@@ -44,11 +45,6 @@ def graphs_of(model: Any, int8: bool = False) -> tuple[str, list[ExportedGraph]]
     for network, (kind, build) in BUILDERS.items():
         if isinstance(model, network):
             return kind, build(model, int8)
-    if isinstance(model, FrameTagger):
-        raise RequestError(
-            "a tagger of numbers cannot be exported to ONNX yet", expected="a tagger of words",
-            hint="seqloom predict and seqloom.load(run).predict use the run itself",
-        )  # fmt: skip
     raise RequestError(
         f"a model of the class {type(model).__name__} cannot be exported to ONNX: it has no builder of graphs",
         expected="a run of " + ", ".join(sorted({task for task, _ in exportable("onnx")})),

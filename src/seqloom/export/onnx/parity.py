@@ -11,9 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqloom.data.batches import Forms
+from seqloom.export.onnx.compared_rows import (
+    ROWS,
+    Engines,
+    Lengths,
+    compare_reading,
+    real_places,
+    sizes_of,
+    vocab_of,
+)
 from seqloom.export.onnx.forecast_parity import ForecastParity
 from seqloom.export.onnx.gate import STEPS, Gate, check_inputs_matter
+from seqloom.export.onnx.tagger_parity import tagger_parity
 from seqloom.formats.onnx.classifier import OUTPUTS
 from seqloom.models.attentional_transcriber import AttentionalTranscriber
 from seqloom.models.bit_predictor import BitPredictor
@@ -22,23 +31,9 @@ from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.models.forecasting.mixture import ForecastMixture
 from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.language_model import LanguageModel
-from seqloom.models.tagger import Tagger
+from seqloom.models.tagger import FrameTagger, Tagger
 from seqloom.models.transcriber import Transcriber
 from seqloom_portable.engine import Arrays, Engine
-
-Engines = Mapping[str, Engine]
-Lengths = Sequence[int]
-
-ROWS: Sequence[Lengths] = ([1], [2], [40], [9, 4, 1], [33, 40, 7, 2])
-
-
-def real_places(lengths: Lengths) -> NDArray[np.bool_]:
-    """(batch, longest), False in padding."""
-    return np.arange(max(lengths)) < np.array(lengths)[:, None]
-
-
-def _sizes(lengths: Lengths) -> NDArray[np.int64]:
-    return np.array(lengths, np.int64)
 
 
 class LanguageModelParity:
@@ -60,7 +55,7 @@ class LanguageModelParity:
         for lengths in ROWS:
             self._chunks([lengths, lengths[::-1], [max(lengths)] * len(lengths)])
         self._chunks([[1, 1]] * STEPS, "step")
-        ids, sizes = self.ids([6, 3]), _sizes([6, 3])
+        ids, sizes = self.ids([6, 3]), sizes_of([6, 3])
         _, state = self.engine(token_ids=ids, lengths=sizes, **self.engine.first_state(2))
         feeds = {"token_ids": ids, "lengths": sizes, **state}
         check_inputs_matter(self.engine, feeds, {"token_ids": self.ids([6, 6])})
@@ -72,7 +67,7 @@ class LanguageModelParity:
         for number, lengths in enumerate(chunks):
             ids = self.ids(lengths)
             expected, carried = self.expected(ids, carried, lengths)
-            outputs, state = self.engine(token_ids=ids, lengths=_sizes(lengths), **state)
+            outputs, state = self.engine(token_ids=ids, lengths=sizes_of(lengths), **state)
             where = f"log-probabilities, {batch} x {max(lengths)}, {what} {number + 1}"
             self.gate.compare(where, outputs["log_probs"], expected, real_places(lengths))
 
@@ -80,16 +75,6 @@ class LanguageModelParity:
         for lengths in ([1], [7, 4, 2]):
             ids = self.ids(lengths)
             compare_reading(self.gate, self.embed, self.model, ids, lengths)
-
-
-def compare_reading(gate: Gate, engine: Engine, model: Any, source: NDArray[Any], lengths: Lengths) -> None:
-    """Compares the encoded sequences: embeddings, outputs and summary."""
-    expected = model.reading(torch.from_numpy(source), torch.tensor(list(lengths)))
-    outputs, _ = engine(source=source, lengths=_sizes(lengths))
-    real = real_places(lengths)
-    for name in ("elements", "outputs"):
-        gate.compare(f"{name} for vectors of texts", outputs[name], getattr(expected, name), real)
-    gate.compare("summary for vectors of texts", outputs["summary"], expected.summary)
 
 
 def random_source(graph_input: Mapping[str, Any], vocab: int, lengths: Lengths, seed: int = 1) -> NDArray[Any]:
@@ -100,30 +85,21 @@ def random_source(graph_input: Mapping[str, Any], vocab: int, lengths: Lengths, 
     return chance.integers(0, vocab, shape)
 
 
-def vocab_of(read: torch.nn.Module) -> int:
-    """The number of ids that an input layer knows; 0 if it reads frames."""
-    rows = getattr(read, "rows", None)
-    if isinstance(rows, Tensor):
-        return len(rows)
-    tables = [module.num_embeddings for module in read.modules() if isinstance(module, torch.nn.Embedding)]
-    return tables[0] if tables else 0
-
-
 def classifier_parity(model: Classifier, engines: Engines, gate: Gate) -> None:
     engine, vocab = engines["model"], vocab_of(model.encoder.read)
     source_input = engine.description["inputs"][0]
     for lengths in ROWS:
         source = random_source(source_input, vocab, lengths)
         expected = model.answers(torch.from_numpy(source), torch.tensor(list(lengths)))
-        outputs, _ = engine(source=source, lengths=_sizes(lengths))
+        outputs, _ = engine(source=source, lengths=sizes_of(lengths))
         where = f"outputs of the classifier, {len(lengths)} x {max(lengths)}"
         scale = float(model.target_scale) if model.target.kind == "number" else 1.0
         gate.compare(where, outputs[OUTPUTS[model.target.kind]] / scale, expected.logits / scale)
         if expected.attention is not None:
             gate.compare(f"attention, {len(lengths)} x {max(lengths)}", outputs["attention"], expected.attention)
         compare_reading(gate, engines["embed"], model, source, lengths)
-    feeds = {"source": random_source(source_input, vocab, [6, 3]), "lengths": _sizes([6, 3])}
-    others = {"source": random_source(source_input, vocab, [6, 6], seed=2), "lengths": _sizes([2, 1])}
+    feeds = {"source": random_source(source_input, vocab, [6, 3]), "lengths": sizes_of([6, 3])}
+    others = {"source": random_source(source_input, vocab, [6, 6], seed=2), "lengths": sizes_of([2, 1])}
     check_inputs_matter(engine, feeds, others)
 
 
@@ -133,10 +109,10 @@ def ctc_parity(model: Transcriber | AttentionalTranscriber, engine: Engine, gate
         shape = len(lengths), max(lengths), model.encoder.source_size
         source = chance.standard_normal(shape).astype(np.float32)
         expected = model.ctc_log_probs(torch.from_numpy(source), torch.tensor(list(lengths)))
-        outputs, state = engine(source=source, lengths=_sizes(lengths), **engine.first_state(len(lengths)))
+        outputs, state = engine(source=source, lengths=sizes_of(lengths), **engine.first_state(len(lengths)))
         where = f"log-probabilities of CTC, {len(lengths)} x {max(lengths)}"
         gate.compare(where, outputs["log_probs"], expected, real_places(lengths))
-    check_inputs_matter(engine, {"source": source, "lengths": _sizes(lengths), **state}, {})
+    check_inputs_matter(engine, {"source": source, "lengths": sizes_of(lengths), **state}, {})
     if engine.state and isinstance(model, Transcriber):
         _compare_parts(model, engine, gate, chance)
 
@@ -146,7 +122,7 @@ def _compare_parts(model: Transcriber, engine: Engine, gate: Gate, chance: np.ra
     state, carried = engine.first_state(2), model.initial_state(2)
     for number, size in enumerate([7, 2, 20, *[1] * STEPS]):
         source = chance.standard_normal((2, size, model.encoder.source_size)).astype(np.float32)
-        outputs, state = engine(source=source, lengths=_sizes([size] * 2), **state)
+        outputs, state = engine(source=source, lengths=sizes_of([size] * 2), **state)
         expected, carried = model.step(torch.from_numpy(source), carried)
         gate.compare(f"log-probabilities of CTC, part {number + 1}", outputs["log_probs"], expected)
 
@@ -158,68 +134,11 @@ def bit_predictor_parity(model: BitPredictor, engines: Engines, gate: Gate) -> N
         for chunk in (1, 2) if model.layer.causal else (1,):
             inputs = chance.standard_normal((len(lengths), max(lengths), model.layer.input_size)).astype(np.float32)
             hidden, carried = model.layer(torch.from_numpy(inputs), carried, torch.tensor(list(lengths)))
-            outputs, state = engine(inputs=inputs, lengths=_sizes(lengths), **state)
+            outputs, state = engine(inputs=inputs, lengths=sizes_of(lengths), **state)
             where = f"logits of bits, {len(lengths)} x {max(lengths)}, chunk {chunk}"
             gate.compare(where, outputs["logits"], model.output(hidden), real_places(lengths))
-    feeds: Arrays = {"inputs": inputs[:, :7], "lengths": _sizes([7, 6, 7, 2]), **state}
+    feeds: Arrays = {"inputs": inputs[:, :7], "lengths": sizes_of([7, 6, 7, 2]), **state}
     check_inputs_matter(engine, feeds, {})
-
-
-class TaggerParity:
-    def __init__(self, model: Tagger, engines: Engines, gate: Gate) -> None:
-        self.model, self.engines, self.gate = model, engines, gate
-        self.chance = np.random.default_rng(1)
-        self.tags = len(model.emit.bias)
-
-    def forms(self, count: int) -> Arrays:
-        lengths = self.chance.integers(1, 9, count)
-        letters = vocab_of(self.model.forms.letters.read)
-        return {
-            "word_ids": self.chance.integers(0, self.model.forms.words.num_embeddings, count),
-            "characters": self.chance.integers(0, letters, (count, int(lengths.max()))),
-            "character_lengths": lengths,
-        }
-
-    def run(self) -> None:
-        for lengths in ROWS:
-            forms = self.forms(12)
-            words = self.chance.integers(0, 12, (len(lengths), max(lengths)))
-            self._compare({**forms, "words": words, "lengths": _sizes(lengths)}, lengths)
-        feeds: Arrays = {**self.forms(12), "words": self.chance.integers(0, 12, (2, 6)), "lengths": _sizes([6, 3])}
-        others = {**self.forms(12), "words": self.chance.integers(0, 12, (2, 6))}
-        others["characters"] = np.resize(others["characters"], feeds["characters"].shape)
-        others["character_lengths"] = np.maximum(feeds["character_lengths"] - 1, 0)
-        check_inputs_matter(self.engines["model"], feeds, others)
-        if self.model.encoder.layer.causal:
-            self._steps()
-
-    def _compare(self, feeds: Arrays, lengths: Lengths) -> None:
-        names = ("word_ids", "characters", "character_lengths")
-        forms = Forms(*(torch.from_numpy(feeds[name]) for name in names))
-        words, sizes = torch.from_numpy(feeds["words"]), torch.tensor(list(lengths))
-        tags, probabilities = self.model.tag(words, forms, sizes)
-        outputs, _ = self.engines["model"](**feeds)
-        real, shape = real_places(lengths), f"{len(lengths)} x {max(lengths)}"
-        same = outputs["tags"] == tags.numpy()
-        self.gate.compare(f"tags, {shape}", (~same).astype(np.float32), np.zeros(real.shape), real)
-        self.gate.compare(f"probabilities of tags, {shape}", outputs["probabilities"], probabilities, real)
-        expected = self.model.reading(words, forms, sizes)
-        reading, _ = self.engines["embed"](**feeds)
-        self.gate.compare("outputs for vectors of sentences", reading["outputs"], expected.outputs, real)
-        self.gate.compare("summary for vectors of sentences", reading["summary"], expected.summary)
-
-    def _steps(self) -> None:
-        engine = self.engines["step"]
-        state, carried, before = engine.first_state(1), None, None
-        for number in range(STEPS):
-            feeds = self.forms(1)
-            forms = Forms(*(torch.from_numpy(part) for part in feeds.values()))
-            tag_before = np.array([self.tags if before is None else before], np.int64)
-            tag_input = {"tag_before": tag_before} if "tag_before" in engine.inputs else {}
-            outputs, state = engine(**feeds, **tag_input, **state)
-            before, carried = self.model.tag_next(forms, carried, before)
-            differs = np.array([float(int(outputs["tag"][0]) != before)])
-            self.gate.compare(f"tag of word {number + 1}, one by one", differs, np.zeros(1))
 
 
 class EncoderDecoderParity:
@@ -238,7 +157,7 @@ class EncoderDecoderParity:
             if self.embed is not None:
                 compare_reading(self.gate, self.embed, self.model, source, lengths)
         source = random_source(source_input, self.source_vocab, [6, 3])
-        feeds = {"source": source, "lengths": _sizes([6, 3])}
+        feeds = {"source": source, "lengths": sizes_of([6, 3])}
         other = random_source(source_input, self.source_vocab, [6, 6], seed=2)
         check_inputs_matter(self.encoder, feeds, {"source": other})
         encoded, state = self._begin(source, [6, 3], 2)
@@ -249,7 +168,7 @@ class EncoderDecoderParity:
         check_inputs_matter(self.step, {"token_ids": ids, **state, **encoded}, others)
 
     def _begin(self, source: NDArray[Any], lengths: Lengths, rows: int) -> tuple[Arrays, Arrays]:
-        outputs, _ = self.encoder(source=source, lengths=_sizes(lengths))
+        outputs, _ = self.encoder(source=source, lengths=sizes_of(lengths))
         first = {name: np.repeat(outputs.pop(name), rows, 0) for name in self.step.state if name in outputs}
         return outputs, first or self.step.first_state(len(lengths) * rows)
 
@@ -275,8 +194,8 @@ def check_parity(model: Any, engines: Engines, gate: Gate) -> None:
         LanguageModelParity(model, engines, gate).run()
     elif isinstance(model, Classifier):
         classifier_parity(model, engines, gate)
-    elif isinstance(model, Tagger):
-        TaggerParity(model, engines, gate).run()
+    elif isinstance(model, Tagger | FrameTagger):
+        tagger_parity(model, engines, gate)
     elif isinstance(model, EncoderDecoder):
         EncoderDecoderParity(model, engines, gate).run()
         if isinstance(model, AttentionalTranscriber):

@@ -18,6 +18,7 @@ from seqloom.export.onnx.folder import write_folder
 from seqloom.export.options import ExportOptions
 from seqloom.export.supported import condition
 from seqloom.files import make_folder, write_atomic
+from seqloom.models.tagger import FrameTagger
 from seqloom.run import Run
 from seqloom_portable.folder import Folder
 
@@ -149,7 +150,7 @@ def _packed(name: str, content: bytes) -> str:
 
 def _check_model(run: Run) -> None:
     """Raises RequestError for a model without a page, and for a classifier of several labels or of numbers: a page
-    shows one class."""
+    shows one class, or the tags of words."""
     if isinstance(run.codec, LabelledCodec) and run.codec.targets.kind != "class":
         raise RequestError(
             "a page shows only classifiers of one class",
@@ -157,6 +158,10 @@ def _check_model(run: Run) -> None:
             got=f"a run with target={run.codec.targets.kind}",
             expected="target=class",
             hint="export it with --to onnx",
+        )
+    if isinstance(run.model, FrameTagger):
+        raise RequestError(
+            "there is no page for a tagger of numbers", where=str(run.folder), hint="export it with --to onnx"
         )
     if condition("web", run.plan.task, run.plan.model) is None:
         raise RequestError(
