@@ -48,3 +48,15 @@ def test_charts_are_imported_only_where_a_page_is_written() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_statistics_are_imported_only_where_runs_are_compared() -> None:
+    """`scipy.stats` takes a second or two to import, which no prediction, forecast or export should wait for."""
+    importing = {
+        path.relative_to(ROOT / "src" / "seqloom").as_posix()
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom)
+        and (node.module == "scipy.stats" or (node.module == "scipy" and "stats" in {name.name for name in node.names}))
+    }
+    assert importing == {"comparison/statistics.py"}

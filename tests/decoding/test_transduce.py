@@ -51,7 +51,7 @@ def test_batched_is_one_by_one_in_order(way: str, monkeypatch: pytest.MonkeyPatc
     together = everything(model, sources, WAYS[way])
     assert len(together) == 25
     assert_same([everything(model, [source], WAYS[way])[0] for source in sources], together)
-    monkeypatch.setattr(module, "_BUDGET", 60)
+    monkeypatch.setattr(module, "BUDGET", 60)
     monkeypatch.setattr("seqloom.decoding.batching._WINDOW", 13)
     assert_same(everything(model, sources, WAYS[way]), together)
 
@@ -204,7 +204,7 @@ def test_a_network_batched_and_one_by_one(name: str, way: str, monkeypatch: pyte
     sources = [[token % 26 + 4 for token in source[:-1]] + [EOS] for source in random_sources(6, 8)]
     search = dataclasses.replace(WAYS[way], max_length=9)
     together = everything(model, sources, search)
-    monkeypatch.setattr(module, "_BUDGET", 1)
+    monkeypatch.setattr(module, "BUDGET", 1)
     alone = everything(model, sources, search)
     for hypothesis, other in zip(itertools.chain(*together), itertools.chain(*alone), strict=True):
         assert hypothesis.token_ids == other.token_ids

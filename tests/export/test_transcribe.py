@@ -143,6 +143,12 @@ def test_attention_hears_what_its_run_hears(ctc_weight: float, tmp_path: Path) -
             for ours, theirs in zip(got, expected, strict=True):
                 assert ours.score == pytest.approx(theirs.score, abs=1e-3)
                 assert [word[:3] for word in ours.words] == [word[:3] for word in theirs.words]
+    encoded: list[bytes] = []
+    run.model.encoder.register_forward_hook(
+        lambda _, read, __: encoded.extend(row.numpy().tobytes() for row in read[0])
+    )
+    run.predict(sounds)
+    assert len(encoded) == len(set(encoded)) > 2, "each part of a recording is encoded once"
 
 
 def test_the_baseline_hears_what_its_run_hears(tmp_path: Path) -> None:

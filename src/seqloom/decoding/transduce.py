@@ -24,7 +24,7 @@ from seqloom.models.encoder_decoder import DecodesNext
 from seqloom_portable.keyed_rng import source_key
 from seqloom_portable.targets import Hypothesis
 
-_BUDGET = 8_000
+BUDGET = 8_000
 """The largest product of source tokens (padding included) and hypotheses in one batch."""
 
 _Item = tuple[Source, Constraints]
@@ -49,8 +49,8 @@ def transduce(
     return run_in_batches(
         checked,
         lambda pair: len(pair[0]),
-        _BUDGET // search.rows,
-        lambda batch: _transduce_batch(model, batch, search, device or torch.device("cpu")),
+        BUDGET // search.rows,
+        lambda batch: transduce_batch(model, batch, search, device or torch.device("cpu")),
     )
 
 
@@ -81,7 +81,7 @@ def check_can_require(search: Search) -> None:
         )
 
 
-def _transduce_batch(
+def transduce_batch(
     model: DecodesNext, items: list[_Item], search: Search, device: torch.device
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each source. Sources with required terms are searched apart from the others, so that no answer

@@ -113,9 +113,10 @@ class AttentionalTranscriber(EncoderDecoder):
     def ctc_log_probs(
         self, frames: Float[Tensor, "batch time size"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time vocab"]:
-        return self._ctc_log_probs(self.encoder(frames, lengths).outputs)
+        return self.ctc_of(self.encoder(frames, lengths).outputs)
 
-    def _ctc_log_probs(self, outputs: Float[Tensor, "batch time size"]) -> Float[Tensor, "batch time vocab"]:
+    def ctc_of(self, outputs: Float[Tensor, "batch time size"]) -> Float[Tensor, "batch time vocab"]:
+        """The log-probabilities of CTC, from the outputs of the encoder."""
         return F.log_softmax(self.ctc_output(outputs).float(), dim=2)
 
     def transcript_loss(
@@ -133,5 +134,5 @@ class AttentionalTranscriber(EncoderDecoder):
         nats = self._cross_entropy(self.decoder.read(encoded), inputs, targets, lengths, real)
         if not self.ctc_weight:
             return nats
-        ctc = ctc_loss(self._ctc_log_probs(encoded.outputs), frame_lengths, *without_end(targets, lengths))
+        ctc = ctc_loss(self.ctc_of(encoded.outputs), frame_lengths, *without_end(targets, lengths))
         return (1 - self.ctc_weight) * nats + self.ctc_weight * ctc

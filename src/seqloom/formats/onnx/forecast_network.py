@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from seqloom.formats.onnx import builders  # noqa: F401
 from seqloom.formats.onnx.exported_graph import ExportedGraph
@@ -208,7 +208,7 @@ def _quantiles(graph: Graph, model: ForecastNetwork, raw: Value) -> Value:
         return _sorted(graph, raw)
     if isinstance(model.distribution, Gaussian):
         location, deviation = graph.split(raw, [1, 1], axis=2)
-        standard = graph.weight(stats.norm.ppf(np.array(LEVELS)).astype(np.float32))
+        standard = graph.weight(ndtri(LEVELS).astype(np.float32))
     else:
         assert isinstance(model.distribution, StudentT)
         location, deviation, freedom = graph.split(raw, [1, 1, 1], axis=2)
@@ -230,7 +230,7 @@ def student_t_polynomials() -> NDArray[np.float64]:
     """(degree + 1, levels), the coefficients of ascending powers: for each of the `LEVELS` the quantile of Student's t
     with n degrees of freedom, interpolated in 4 / n - 1 at Chebyshev's nodes; n is 2 or more."""
     nodes = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
-    series = chebyshev.chebfit(nodes, stats.t.ppf(np.array(LEVELS), 4 / (nodes[:, None] + 1)), _DEGREE)
+    series = chebyshev.chebfit(nodes, stdtrit(4 / (nodes[:, None] + 1), LEVELS), _DEGREE)
     powers = np.zeros((_DEGREE + 1, len(LEVELS)))
     for number, coefficients in enumerate(series.T):
         converted = chebyshev.cheb2poly(coefficients)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -74,7 +74,7 @@ class Gaussian(Distribution):
     def quantiles(self, outputs: Float[Tensor, "*batch steps size"]) -> NDArray[np.float64]:
         mean = outputs[..., 0].double().cpu().numpy()
         deviation = (F.softplus(outputs[..., 1]) + _SMALL).double().cpu().numpy()
-        return mean[..., None] + deviation[..., None] * stats.norm.ppf(LEVELS)
+        return mean[..., None] + deviation[..., None] * ndtri(LEVELS)
 
 
 class StudentT(Distribution):
@@ -94,7 +94,7 @@ class StudentT(Distribution):
 
     def quantiles(self, outputs: Float[Tensor, "*batch steps size"]) -> NDArray[np.float64]:
         location, scale, freedom = (part.double().cpu().numpy()[..., None] for part in self._parts(outputs))
-        return location + scale * stats.t.ppf(np.array(LEVELS), freedom)
+        return location + scale * stdtrit(freedom, LEVELS)
 
 
 class NegativeBinomial(Distribution):
@@ -120,9 +120,11 @@ class NegativeBinomial(Distribution):
         )  # fmt: skip
 
     def quantiles(self, outputs: Float[Tensor, "*batch steps size"]) -> NDArray[np.float64]:
+        from scipy.stats import nbinom  # slow to import, and the other distributions do not need it
+
         mean, dispersion = (part.double().cpu().numpy()[..., None] for part in self.moments(outputs))
         total = 1 / dispersion
-        return stats.nbinom.ppf(np.array(LEVELS), total, total / (total + mean))
+        return nbinom.ppf(np.array(LEVELS), total, total / (total + mean))
 
 
 DISTRIBUTIONS: dict[str, type[Distribution]] = {
