@@ -133,6 +133,15 @@ def test_a_transpose_is_kept_where_no_gradients_are_computed() -> None:
 
 
 @pytest.mark.usefixtures("mkl")
+def test_a_transpose_is_kept_for_one_row_of_a_large_weight_alone() -> None:
+    for outputs, keeps in ((130, False), (2_000, True)):
+        layer, inputs = products.Linear(160, outputs), torch.randn(1, 160)
+        with torch.inference_mode():
+            assert (products.kept_transpose(layer.weight, inputs) is not None) == keeps
+            close(layer(inputs), inputs @ layer.weight.t() + layer.bias)
+
+
+@pytest.mark.usefixtures("mkl")
 def test_a_transpose_is_freed_with_its_weight() -> None:
     layer, inputs = products.Linear(160, 130), torch.randn(8, 160)
     with torch.inference_mode():

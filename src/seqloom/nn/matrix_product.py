@@ -37,12 +37,15 @@ def use_onednn(factor: Tensor, times: int) -> bool:
     return is_large and factor.dtype == torch.float32 and factor.device.type == "cpu"
 
 
-FEW_ROWS = range(4, 65)
-"""With so many rows, a product by MKL with the transpose of a weight takes up to twice as long as one with a copy of it
-in memory order."""
+FEW_ROWS = range(1, 65)
+"""With so many rows, a product by MKL with the transpose of a weight takes up to four times as long as one with a copy
+of it in memory order."""
 
 _SMALL_WEIGHT = 2**14
 """Of up to so many numbers, for which finding the copy takes as long as the product."""
+
+_VERY_FEW_ROWS, _SMALL_WEIGHT_OF_VERY_FEW = 4, 2**18
+"""With fewer rows than this, only weights that do not fit into a core's cache are worth a copy."""
 
 _transposes: Any = torch.utils.weak.WeakTensorKeyDictionary()
 """For a weight: its version, which every change of it raises, and the copy of its transpose."""
@@ -51,7 +54,7 @@ _transposes: Any = torch.utils.weak.WeakTensorKeyDictionary()
 def kept_transpose(weight: Tensor, inputs: Tensor) -> Tensor | None:
     """A copy of weight.t() in memory order, where inputs @ weight.t() is faster with it; None where it is not. The copy
     is kept until the weight changes."""
-    if torch.is_grad_enabled() or inputs.numel() // inputs.shape[-1] not in FEW_ROWS or not _is_kept(weight, inputs):
+    if torch.is_grad_enabled() or not _is_kept(weight, inputs):
         return None
     version, transpose = _transposes.get(weight, (-1, None))
     if version != weight._version:
@@ -61,9 +64,13 @@ def kept_transpose(weight: Tensor, inputs: Tensor) -> Tensor | None:
 
 
 def _is_kept(weight: Tensor, inputs: Tensor) -> bool:
-    """Whether a weight is a parameter on the CPU in float32 for which MKL is used. Tensors of inference mode have no
-    version."""
-    if not isinstance(weight, nn.Parameter) or weight.is_inference() or weight.numel() <= _SMALL_WEIGHT:
+    """Whether there are few rows, and the weight is a parameter on the CPU in float32 for which MKL is used. Tensors of
+    inference mode have no version."""
+    rows = inputs.numel() // inputs.shape[-1]
+    small = _SMALL_WEIGHT if rows >= _VERY_FEW_ROWS else _SMALL_WEIGHT_OF_VERY_FEW
+    if rows not in FEW_ROWS or weight.numel() <= small:
+        return False
+    if not isinstance(weight, nn.Parameter) or weight.is_inference():
         return False
     plain = inputs.dtype == weight.dtype == torch.float32 and weight.device.type == "cpu"
     return plain and not use_onednn(inputs, len(weight)) and not torch.is_autocast_enabled("cpu")
