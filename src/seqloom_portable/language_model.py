@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,17 +114,25 @@ class LanguageModel(ABC):
 
 
 class NetworkLanguageModel(LanguageModel):
-    """A neural language model: one graph for single steps and one for whole sequences."""
+    """A neural language model: one graph for any number of tokens, and a faster one for the next token of one text."""
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder)
         self.engine, self.threads = folder.engine("model", threads), threads
         self._embed: Engine | None = None
 
+    @cached_property
+    def _step(self) -> Engine | None:
+        """None in a folder of an earlier version."""
+        return self.folder.engine("step", self.threads) if "step" in self.folder.manifest["graphs"] else None
+
     def first_state(self, batch: int) -> Arrays:
         return self.engine.first_state(batch)
 
     def next_log_probs(self, token_ids: NDArray[np.int64], state: Arrays) -> tuple[NDArray[np.float32], Arrays]:
+        if token_ids.shape == (1, 1) and self._step is not None:
+            outputs, state = self._step(token_ids=token_ids, **state)
+            return outputs["log_probs"][0], state
         lengths = np.full(len(token_ids), token_ids.shape[1], np.int64)
         outputs, state = self.engine(token_ids=token_ids, lengths=lengths, **state)
         return outputs["log_probs"][:, -1], state

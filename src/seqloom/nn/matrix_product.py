@@ -85,6 +85,9 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     """left (rows, inner) @ right (inner, columns) + bias (columns), without gradients."""
     if use_onednn(left, right.shape[1]):
         return _onednn(left, right, bias)
+    if bias is not None and len(left) < _VERY_FEW_ROWS and right.stride(1) == 1:
+        # MKL adds the products to the bias one by one here, which rounds four times as much where it is large.
+        return torch.mm(left, right).add_(bias)
     return torch.mm(left, right) if bias is None else torch.addmm(bias, left, right)
 
 

@@ -39,7 +39,7 @@ from seqloom_portable.engine import Arrays, Engine
 class LanguageModelParity:
     def __init__(self, model: LanguageModel, engines: Engines, gate: Gate) -> None:
         self.model, self.engine, self.gate = model, engines["model"], gate
-        self.embed = engines["embed"]
+        self.step, self.embed = engines["step"], engines["embed"]
         self.chance = np.random.default_rng(1)
 
     def ids(self, lengths: Lengths) -> NDArray[np.int64]:
@@ -59,7 +59,22 @@ class LanguageModelParity:
         _, state = self.engine(token_ids=ids, lengths=sizes, **self.engine.first_state(2))
         feeds = {"token_ids": ids, "lengths": sizes, **state}
         check_inputs_matter(self.engine, feeds, {"token_ids": self.ids([6, 6])})
+        self._single_steps()
         self._reading()
+
+    def _single_steps(self) -> None:
+        """Compares the graph for one token, from the first state and from that of the graph for sequences."""
+        state, carried = self.step.first_state(1), self.model.initial_state(1)
+        for number in range(STEPS):
+            ids = self.ids([1])
+            expected, carried = self.expected(ids, carried, [1])
+            if number == STEPS // 2:
+                _, state = self.engine(token_ids=ids, lengths=sizes_of([1]), **state)
+                continue
+            before = state
+            outputs, state = self.step(token_ids=ids, **state)
+            self.gate.compare(f"log-probabilities, one token, step {number + 1}", outputs["log_probs"], expected)
+        check_inputs_matter(self.step, {"token_ids": ids, **before}, {"token_ids": ids + (1 if ids[0, 0] == 0 else -1)})
 
     def _chunks(self, chunks: Sequence[Lengths], what: str = "chunk") -> None:
         batch = len(chunks[0])

@@ -22,7 +22,7 @@ class ExportedGraph:
     state: Sequence[StateTensor] = ()
     started_by: str = ""
 
-    def take_state(self, state: Sequence[StateTensor], batch: str = "batch") -> list[Value]:
+    def take_state(self, state: Sequence[StateTensor], batch: int | str = "batch") -> list[Value]:
         """Declares the inputs of a state."""
         self.state = state
         return [
@@ -30,7 +30,7 @@ class ExportedGraph:
             for part in state
         ]
 
-    def give_state(self, after: Sequence[Value], batch: str = "batch") -> None:
+    def give_state(self, after: Sequence[Value], batch: int | str = "batch") -> None:
         """Declares the outputs of the state after the call."""
         for part, value in zip(self.state, after, strict=True):
             dims = [batch if dim == "batch" else f"{dim}{AFTER}" if dim == "seen" else dim for dim in part.dims]

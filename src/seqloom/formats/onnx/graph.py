@@ -38,11 +38,12 @@ class Graph:
     """Nodes in the order in which they run. The body of a `Scan` is a graph too, which can use the values of the graph
     around it.
 
-    `int8`: matrices are stored as 8-bit integers, and their inputs are quantized at run time.
+    `int8`: matrices are stored as 8-bit integers, and their inputs are quantized at run time. `single`: the graph reads
+    one element of one row, and its products are written for that (`matrices.product_of_one`).
     """
 
-    def __init__(self, int8: bool = False, around: Graph | None = None) -> None:
-        self.int8 = int8
+    def __init__(self, int8: bool = False, around: Graph | None = None, single: bool = False) -> None:
+        self.int8, self.single = int8, single and not int8
         self.nodes: list[onnx.NodeProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []

@@ -1,4 +1,4 @@
-"""The graphs of a language model: one for single steps and whole sequences, and one for sentence vectors."""
+"""The graphs of a language model: for whole sequences, for the next token of one text, and for sentence vectors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from seqloom.models.language_model import LanguageModel
 
 
 def language_model_graphs(model: LanguageModel, int8: bool = False) -> list[ExportedGraph]:
-    """`model`: token ids, lengths and state to log-probabilities and state; `embed`: token ids and lengths to the
-    encoded sequence."""
-    return [_model(model, int8), _embed(model, int8)]
+    """`model`: token ids, lengths and state to log-probabilities and state; `step`: the same for one token of one text,
+    in less time; `embed`: token ids and lengths to the encoded sequence."""
+    return [_model(model, int8), _step(model, int8), _embed(model, int8)]
 
 
 def _model(model: LanguageModel, int8: bool) -> ExportedGraph:
@@ -24,14 +24,30 @@ def _model(model: LanguageModel, int8: bool) -> ExportedGraph:
     exported = ExportedGraph("model", graph)
     ids = graph.input("token_ids", "int64", ["batch", "time"])
     rows = Rows.of(graph, ids, graph.input("lengths", "int64", ["batch"]))
-    before = exported.take_state(state_of(model.layer))
+    _give_log_probs(exported, model, ids, rows, "batch", "time")
+    return exported
+
+
+def _step(model: LanguageModel, int8: bool) -> ExportedGraph:
+    graph = Graph(int8, single=True)
+    exported = ExportedGraph("step", graph)
+    ids = graph.input("token_ids", "int64", [1, 1])
+    _give_log_probs(exported, model, ids, Rows.of(graph, ids, graph.ints(1)), 1, 1)
+    return exported
+
+
+def _give_log_probs(
+    exported: ExportedGraph, model: LanguageModel, ids: Value, rows: Rows, batch: int | str, time: int | str
+) -> None:
+    """Declares the state, before and after, and the log-probabilities (batch, time, vocab) as output."""
+    graph = exported.graph
+    before = exported.take_state(state_of(model.layer), batch)
     table = Table(graph, model.embedding.table.weight)
     elements = embed(graph, model.embedding, ids, rows, table)
     hidden, after = run_layer(model.layer, graph, elements, before, rows)
     vocab = model.output.softmax.vocab_size
-    graph.output(log_probs(graph, model.output, hidden, table), "log_probs", "float32", ["batch", "time", vocab])
-    exported.give_state(after)
-    return exported
+    graph.output(log_probs(graph, model.output, hidden, table), "log_probs", "float32", [batch, time, vocab])
+    exported.give_state(after, batch)
 
 
 def _embed(model: LanguageModel, int8: bool) -> ExportedGraph:

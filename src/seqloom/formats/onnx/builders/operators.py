@@ -21,10 +21,10 @@ from seqloom.nn.recurrence.cell import Cell
 Operator = Callable[[Graph, Any, Value, Memories, Rows, bool], tuple[Value, Memories]]
 """Returns the outputs (time, batch, size) of a cell along a sequence (time, batch, input), and its states."""
 
-_IOFG = (0, 3, 1, 2)
+IOFG = (0, 3, 1, 2)
 """The order of an LSTM's gates is i, o, f, g in ONNX, and i, f, g, o here."""
 
-_ZRN = (1, 0, 2)
+ZRN = (1, 0, 2)
 """The order of a GRU's gates is z, r, n in ONNX, and r, z, n here."""
 
 
@@ -41,7 +41,7 @@ def operator_of(cell: Cell) -> Operator | None:
     return None
 
 
-def _gates(matrix: Tensor, order: tuple[int, ...]) -> NDArray[np.float32]:
+def gates_in_order(matrix: Tensor, order: tuple[int, ...]) -> NDArray[np.float32]:
     """(1, gates * size, ...): the gates in another order, for one direction."""
     parts = np.split(matrix.detach().cpu().float().numpy(), len(order))
     return np.concatenate([parts[gate] for gate in order])[None]
@@ -63,9 +63,9 @@ def _direction(backward: bool) -> str:
 def _lstm(
     graph: Graph, cell: LSTM, sequence: Value, memories: Memories, rows: Rows, backward: bool
 ) -> tuple[Value, Memories]:
-    bias = _gates(cell.bias, _IOFG)
+    bias = gates_in_order(cell.bias, IOFG)
     both = np.concatenate([bias, np.zeros_like(bias)], axis=1)
-    matrices = [_gates(matrix, _IOFG) for matrix in (cell.input_weight, cell.recurrent_weight)]
+    matrices = [gates_in_order(matrix, IOFG) for matrix in (cell.input_weight, cell.recurrent_weight)]
     attributes = {"hidden_size": cell.hidden_size, "direction": _direction(backward)}
     if not graph.int8:
         weights = [graph.weight(matrix) for matrix in (*matrices, both)]
@@ -100,11 +100,11 @@ def _int8_lstm(
 def _gru(
     graph: Graph, cell: GRU, sequence: Value, memories: Memories, rows: Rows, backward: bool
 ) -> tuple[Value, Memories]:
-    bias = _gates(cell.bias, _ZRN)
+    bias = gates_in_order(cell.bias, ZRN)
     inner = np.zeros_like(bias)
     if cell.inner_bias is not None:
         inner[0, 2 * cell.output_size :] = cell.inner_bias.detach().cpu().float().numpy()
-    matrices = (_gates(matrix, _ZRN) for matrix in (cell.input_weight, cell.recurrent_weight))
+    matrices = (gates_in_order(matrix, ZRN) for matrix in (cell.input_weight, cell.recurrent_weight))
     weights = [graph.weight(matrix) for matrix in (*matrices, np.concatenate([bias, inner], axis=1))]
     attributes = {"hidden_size": cell.output_size, "direction": _direction(backward)}
     after = int(cell.reset == "after")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqloom.formats.onnx.builders.cells import CellStep, Memories, cell_step
+from seqloom.formats.onnx.builders.one_element import one_element_of
 from seqloom.formats.onnx.builders.operators import operator_of
 from seqloom.formats.onnx.graph import Graph, Value
 from seqloom.formats.onnx.layers import StateTensor, run_layer, state_of
@@ -59,6 +60,10 @@ def _along(
     """The outputs (time, batch, size) of one layer, and its states after each row's last element (its first if it runs
     backward)."""
     cell: Any = layer.cell
+    of_one = one_element_of(cell) if graph.single else None
+    if of_one is not None:
+        after = of_one(graph, cell, sequence, [graph.unsqueeze(memory, 0) for memory in memories])
+        return after[0], [graph.squeeze(memory, 0) for memory in after]
     operator = None if any(cell.zoneout) else operator_of(cell)
     if operator is not None:
         outputs, after = operator(graph, cell, sequence, memories, rows, layer.runs_backward)

@@ -46,7 +46,25 @@ def _no_state(layer: BidirectionalTransformer) -> list[StateTensor]:
 def _run_causal(
     layer: Transformer, graph: Graph, inputs: Value, state: Sequence[Value], rows: Rows
 ) -> tuple[Value, list[Value]]:
+    if graph.single and state:
+        return _run_one(layer, graph, inputs, state)
     return run_transformer(layer, graph, inputs, state, rows)
+
+
+def _run_one(layer: Transformer, graph: Graph, inputs: Value, state: Sequence[Value]) -> tuple[Value, list[Value]]:
+    """One element of one row, which attends to all that the state has."""
+    *past, real, position = state
+    rotation = _rotation(graph, graph.unsqueeze(position, 1), layer.head_dim)
+    hidden, after = linear(graph, inputs, layer.project), list[Value]()
+    for number, block in enumerate(layer.iter_blocks()):
+        hidden, present = _attend(graph, block, hidden, rotation, Keys(*past[2 * number : 2 * number + 2]), None)
+        after += present
+        hidden = _net(graph, block, hidden)
+    after.append(graph.concat(real, graph.constant([[True]], "bool"), axis=1))
+    if layer.window:
+        after = [graph.slice(value, 1 - layer.window, None, 1) for value in after]
+    outputs = layer_norm(graph, hidden, layer.norm.weight, layer.norm.bias, layer.norm.eps)
+    return outputs, [*after, graph.op("Add", position, graph.ints(1))]
 
 
 def run_transformer(
@@ -139,7 +157,7 @@ def _rotated(graph: Graph, vectors: Value, rotation: tuple[Value, Value], head_d
 
 
 def _attend(
-    graph: Graph, block: Block, inputs: Value, rotation: tuple[Value, Value], past: Keys | None, bias: Value
+    graph: Graph, block: Block, inputs: Value, rotation: tuple[Value, Value], past: Keys | None, bias: Value | None
 ) -> tuple[Value, Keys]:
     """x + attention(norm(x)), and all keys and values, those of `past` first."""
     attention = block.attention
@@ -155,14 +173,15 @@ def _attend(
     return graph.op("Add", inputs, linear(graph, attended, attention.project_out)), Keys(key, value)
 
 
-def attend(graph: Graph, query: Value, source: Keys, head_dim: int, bias: Value) -> tuple[Value, Value]:
+def attend(graph: Graph, query: Value, source: Keys, head_dim: int, bias: Value | None) -> tuple[Value, Value]:
     """softmax(q k^T / sqrt(head_dim) + bias) v, with the heads concatenated (batch, queries, model), and the softmax
     (batch, heads, queries, seen)."""
     scaled = graph.op("Mul", query, graph.constant(head_dim**-0.5))
     by_head = graph.op("Transpose", scaled, perm=[0, 2, 1, 3])
     keys = graph.op("Transpose", source.keys, perm=[0, 2, 3, 1])
     values = graph.op("Transpose", source.values, perm=[0, 2, 1, 3])
-    weights = graph.op("Softmax", graph.op("Add", graph.op("MatMul", by_head, keys), bias), axis=3)
+    scores = graph.op("MatMul", by_head, keys)
+    weights = graph.op("Softmax", scores if bias is None else graph.op("Add", scores, bias), axis=3)
     attended = graph.op("Transpose", graph.op("MatMul", weights, values), perm=[0, 2, 1, 3])
     return graph.op("Reshape", attended, graph.ints(0, 0, -1)), weights
 
