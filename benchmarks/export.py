@@ -81,6 +81,7 @@ def language_model(model: str, folder: Path, options: argparse.Namespace) -> Num
     exporters["onnx"](run, folder / f"{model}-int8", ExportOptions(int8=True, max_loss=0.5))
     exported["onnx int8"] = seqloom_portable.load(folder / f"{model}-int8")
     engines |= {name: portable_steps(portable) for name, portable in exported.items()}
+    engines["onnx, graph of sequences"] = sequence_graph_steps(exported["onnx"])
     times = in_turns(engines)
     ids = sequence(run)
     rates = in_turns({"seqloom": seqloom_sequence(run, ids)} | {
@@ -141,6 +142,18 @@ def portable_steps(portable: NetworkLanguageModel) -> Callable[[], None]:
         state = portable.first_state(1)
         for token in ids:
             _, state = portable.next_log_probs(np.array([[token]]), state)
+
+    return work
+
+
+def sequence_graph_steps(portable: NetworkLanguageModel) -> Callable[[], None]:
+    """The same steps by the graph for any number of tokens."""
+    ids, lengths = np.random.default_rng(1).integers(4, portable.tokenizer.vocab_size, STEPS), np.ones(1, np.int64)
+
+    def work() -> None:
+        state = portable.first_state(1)
+        for token in ids:
+            _, state = portable.engine(token_ids=np.array([[token]]), lengths=lengths, **state)
 
     return work
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import seqloom
 from seqloom.data.series.panel import History
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
 from seqloom.tasks.backtest import forecast_histories
-from tests.contract.test_commands import language_model, ngram, vectors
+from tests.contract.test_commands import algorithm, language_model, ngram, vectors
 from tests.export.test_folders import mixture, train_describer
-from tests.support.labelled import train_labelled
+from tests.support.labelled import train_labelled, write_series
 from tests.support.pairs import train_pairs
+from tests.support.ranks import write_neighbours
 from tests.support.sentences import train_tagger
+from tests.support.sounds import TONES, spoken, train_sounds, write_wav
+from tests.support.tagged_numbers import levels, train_levels
+from tests.support.targets import write_label_sets, write_numbers
 
 ROOT = Path(__file__).parents[2]
 KINDS: dict[str, tuple[str, Callable[[Path], seqloom.Run]]] = {
@@ -30,16 +37,35 @@ KINDS: dict[str, tuple[str, Callable[[Path], seqloom.Run]]] = {
     "tag": ("predict", lambda folder: train_tagger(folder / "run", updates=20)),
     "translate": ("predict", lambda folder: train_pairs(folder / "run", updates=20)),
     "transformer": ("predict", lambda folder: train_pairs(folder / "run", model="transformer", updates=20)),
+    "label sets": ("predict", lambda folder: train_target(folder, "labels", "gru")),
+    "label sets, bag of words": ("predict", lambda folder: train_target(folder, "labels", "bow")),
+    "number": ("predict", lambda folder: train_target(folder, "number", "gru")),
     "describe": ("predict", lambda folder: train_describer(folder, "gru+attention")),
     "forecast": ("forecast", lambda folder: train_forecaster(folder, "lstm")),
     "ridge": ("forecast", lambda folder: train_forecaster(folder, "ridge")),
+    "seasonal-naive": ("forecast", lambda folder: train_forecaster(folder, "seasonal-naive")),
     "ar": ("forecast", lambda folder: train_forecaster(folder, "ar")),
     "mixture of forecasts": ("forecast", lambda folder: train_forecaster(folder, "mix")),
     "vectors": ("embed", vectors),
+    "paragraph vectors": ("embed", lambda folder: train_paragraph_vectors(folder)),
     "mixture": ("score", mixture),
     "language-model": ("score", language_model("lstm")),
+    "language-model transformer": ("score", language_model("transformer")),
     "ngram": ("score", ngram),
 }
+
+
+def train_target(folder: Path, target: str, model: str) -> seqloom.Run:
+    data = (write_label_sets if target == "labels" else write_numbers)(folder / "data.tsv")
+    return train_labelled(folder / "run", data=data, model=model, updates=40, target=target)
+
+
+def train_paragraph_vectors(folder: Path) -> seqloom.Run:
+    settings = {"min_count": 2, "dim": 8, "sample": 0}
+    return seqloom.train(
+        *("vectors", write_neighbours(folder / "text.txt")), model="pv-dbow", epochs=2, out=folder / "run", threads=1,
+        quiet=True, settings=settings,
+    )  # fmt: skip
 
 
 def train_forecaster(folder: Path, model: str) -> seqloom.Run:
@@ -64,6 +90,61 @@ def lines(run: seqloom.Run) -> list[str]:
     return [" ".join(chance.choices([*words, "Zyx"], k=chance.randint(1, 9))) for _ in range(1_000)]
 
 
+def train_hearing(folder: Path, model: str) -> seqloom.Run:
+    sizes = {} if "+" in model else {"model__hidden_size": 24}
+    return train_sounds(
+        folder / "run", model=model, updates=150, training__learning_rate=1e-2, input__dim=24, augment__noise=0,
+        augment__frequency_masks=0, augment__time_masks=0, augment__gap_ms=100, **sizes,
+    )  # fmt: skip
+
+
+def train_svm(folder: Path) -> seqloom.Run:
+    manifest = folder / "words.tsv"
+    names = [(word, write_wav(folder / f"{word}{seed}.wav", spoken(word, seed=seed)))
+             for word in TONES for seed in range(20)]  # fmt: skip
+    manifest.write_text("path\ttext\n" + "".join(f"{path.name}\t{word}\n" for word, path in names))
+    return seqloom.train("transcribe", manifest, model="svm", out=folder / "run", threads=1, quiet=True)
+
+
+def sounds(longest: int) -> list[Any]:
+    chance = random.Random(1)
+    texts = [" ".join(chance.choices([*TONES], k=chance.randint(1, longest))) for _ in range(1_000)]
+    return [spoken(text, number % 2, 100 + number) for number, text in enumerate(texts)]
+
+
+def numbers(steps: Callable[[np.random.Generator], Any]) -> list[Any]:
+    chance = np.random.default_rng(1)
+    return [steps(chance) for _ in range(1_000)]
+
+
+ARRAYS: dict[str, tuple[Callable[[Path], seqloom.Run], Callable[[], list[Any]]]] = {
+    "classify numbers": (
+        lambda folder: train_labelled(folder / "run", data=write_series(folder / "series.ts"), updates=40),
+        lambda: numbers(lambda chance: 3 * chance.standard_normal((chance.integers(3, 20), 1)).cumsum(0)),
+    ),
+    "tag numbers": (
+        lambda folder: train_levels(folder / "run"),
+        lambda: numbers(lambda chance: levels(int(chance.integers(3, 40)), chance)[0]),
+    ),
+    "transcribe": (lambda folder: train_hearing(folder, "gru"), lambda: sounds(3)),
+    "transcribe with attention": (lambda folder: train_hearing(folder, "gru+attention"), lambda: sounds(3)),
+    "transcribe svm": (train_svm, lambda: sounds(1)),
+    "algorithm": (algorithm, lambda: numbers(lambda chance: chance.integers(0, 2, (20, 10)).astype(np.float32))),
+}
+"""Runs that read arrays, and 1,000 inputs of each."""
+
+_ANSWERS = """
+import json, sys, numpy, seqloom_portable
+model, stored = seqloom_portable.load(sys.argv[1]), numpy.load(sys.argv[2])
+inputs = [stored[str(number)] for number in range(len(stored.files))]
+if hasattr(model, "probabilities"):
+    answers = [model.probabilities(row[None])[0][0].tolist() for row in inputs]
+else:
+    answers = model.predict(inputs)
+json.dump(answers, sys.stdout)
+"""
+
+
 @pytest.fixture(scope="module")
 def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That of a new environment with seqloom-portable and what it needs."""
@@ -74,15 +155,20 @@ def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
+def clean_environment(interpreter: Path, folder: Path) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    absent = "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'numba', 'seqloom')))"
+    subprocess.run([interpreter, "-c", absent], check=True, env=clean, cwd=folder)
+    return clean
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_folders_answer_alike_on_a_thousand_lines(kind: str, interpreter: Path, tmp_path: Path) -> None:
     what, train = KINDS[kind]
     run = train(tmp_path)
     exporters["onnx"](run, tmp_path / "out", ExportOptions())
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    absent = "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'numba', 'seqloom')))"
-    subprocess.run([interpreter, "-c", absent], check=True, env=clean, cwd=tmp_path)
+    clean = clean_environment(interpreter, tmp_path)
     text = "".join(f"{line}\n" for line in lines(run))
     command = [interpreter, "-m", "seqloom_portable", tmp_path / "out", what]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=True, env=clean, cwd=tmp_path)
@@ -102,6 +188,31 @@ def test_folders_answer_alike_on_a_thousand_lines(kind: str, interpreter: Path, 
     elif what == "score":
         got = [float(line) for line in done.stdout.splitlines()]
         assert got == pytest.approx([score.log_prob for score in run.score(text.splitlines())], abs=2e-3)
+    elif kind == "number":
+        got = [float(line) for line in done.stdout.splitlines()]
+        assert got == pytest.approx([float(answer) for answer in run.predict(text.splitlines())], rel=1e-4, abs=1e-4)
     else:
         expected = run.predict(rows or text.splitlines())
+        assert len(set(expected)) > 1
         assert done.stdout == "".join(f"{answer}\n" for answer in expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_folders_that_read_arrays_answer_alike(kind: str, interpreter: Path, tmp_path: Path) -> None:
+    train, draw = ARRAYS[kind]
+    run, inputs = train(tmp_path), draw()
+    exporters["onnx"](run, tmp_path / "out", ExportOptions())
+    np.savez(tmp_path / "inputs.npz", **{str(number): row for number, row in enumerate(inputs)})
+    command = [interpreter, "-c", _ANSWERS, tmp_path / "out", tmp_path / "inputs.npz"]
+    clean = clean_environment(interpreter, tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean, cwd=tmp_path)
+    answers = json.loads(done.stdout)
+    if kind == "algorithm":
+        with torch.no_grad():
+            expected = [torch.sigmoid(run.model(torch.from_numpy(row)[None]))[0].numpy() for row in inputs]
+        np.testing.assert_allclose(answers, expected, atol=2e-5)
+    else:
+        expected = run.predict(inputs)
+        assert len(set(expected)) > 1
+        assert answers == expected
