@@ -19,6 +19,7 @@ from tests.support.labelled import train_labelled, write_series
 from tests.support.pairs import train_pairs
 from tests.support.sentences import train_tagger
 from tests.support.small_runs import train_small
+from tests.support.targets import write_label_sets, write_numbers
 
 LINES = ["the cat sat", "a b c", "w1  <sos> w3 <pad>", "Ada Stone went to Paris 12 times .", "don't, the CAT's é ñ 😀!"]
 
@@ -83,10 +84,33 @@ def test_translators(model: str, browser: Chromium, tmp_path: Path) -> None:
 
 
 def test_classifiers(browser: Chromium, tmp_path: Path) -> None:
+    """By the function, and by the form."""
     run = train_labelled(tmp_path / "run", updates=4)
     page = page_of(run, tmp_path, browser)
     assert [answer(browser, line)["text"] for line in LINES] == run.predict(LINES)
+    browser.evaluate("opened")
+    shown = browser.evaluate(
+        "input.value = 'the cat sat'; document.getElementById('form').requestSubmit();"
+        "new Promise((resolve) => { const wait = () => note.textContent.includes('Answered in')"
+        " ? resolve(output.querySelector('td').textContent) : setTimeout(wait, 20); wait(); })"
+    )
+    assert shown == run.predict(["the cat sat"])[0]
     assert asked_for_nothing(browser, page)
+
+
+@pytest.mark.parametrize("target", ["labels", "number"])
+def test_classifiers_of_label_sets_and_with_a_number(target: str, browser: Chromium, tmp_path: Path) -> None:
+    data = (write_label_sets if target == "labels" else write_numbers)(tmp_path / "data.tsv")
+    run = train_labelled(tmp_path / "run", updates=20, data=data, target=target)
+    page_of(run, tmp_path, browser)
+    lines = ["more more the less 5", "great awful the cat", "is it so a"]
+    got = [answer(browser, line)["text"] for line in lines]
+    if target == "number":
+        assert [float(number) for number in got] == pytest.approx([float(n) for n in run.predict(lines)], rel=1e-4)
+    else:
+        assert got == run.predict(lines)
+        shown = browser.evaluate("[...output.querySelector('table').rows].map((row) => row.cells.length)")
+        assert shown == [3] * len(run.codec.labels.names)
 
 
 def test_classifiers_of_numbers(browser: Chromium, tmp_path: Path) -> None:
@@ -110,18 +134,6 @@ def test_a_tagger_in_single_precision_says_the_same(browser: Chromium, tmp_path:
     run = train_tagger(tmp_path / "run", model="lstm", updates=6)
     page_of(run, tmp_path, browser)
     assert [answer(browser, line)["text"] + "\n" for line in LINES] == run.predict(LINES)
-
-
-def test_the_form_answers(browser: Chromium, tmp_path: Path) -> None:
-    run = train_labelled(tmp_path / "run", updates=4)
-    page_of(run, tmp_path, browser)
-    browser.evaluate("opened")
-    shown = browser.evaluate(
-        "input.value = 'the cat sat'; document.getElementById('form').requestSubmit();"
-        "new Promise((resolve) => { const wait = () => note.textContent.includes('Answered in')"
-        " ? resolve(output.querySelector('td').textContent) : setTimeout(wait, 20); wait(); })"
-    )
-    assert shown == run.predict(["the cat sat"])[0]
 
 
 def test_what_has_no_page_is_refused(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ function drawn(data, start, size, temperature) {
 class ClassifierPage {
   async open(page) {
     this.facts = page.facts;
+    this.target = page.facts.target ?? { kind: "class" };
     this.engine = await page.engine("model");
     this.tokenizer = page.facts.reading.text ? new Tokenizer(page.json("tokenizer.json")) : null;
   }
@@ -73,11 +74,28 @@ class ClassifierPage {
     const source = this.tokenizer ? this.ids(text) : this.frames(text);
     const lengths = this.engine.tensor("lengths", integers([source.dims[1]]), [1]);
     const [outputs] = await this.engine.run({ source, lengths });
+    if (this.target.kind === "number") {
+      const number = String(Number(outputs.numbers.data[0].toPrecision(6)));
+      show(number);
+      return { ids: [], text: number };
+    }
     const logProbs = [...outputs.log_probs.data];
     const order = logProbs.map((_, i) => i).sort((a, b) => logProbs[b] - logProbs[a]);
+    if (this.target.kind === "labels") return this.labelSet(logProbs, order, show);
     const shown = order.slice(0, 5).map((i) => `${this.facts.labels[i]}\t${Math.exp(logProbs[i]).toFixed(4)}`);
     show(shown.join("\n"));
     return { ids: [order[0]], text: this.facts.labels[order[0]] };
+  }
+
+  // The labels above their thresholds; the table has the most probable ones, and all that are above.
+  labelSet(logProbs, order, show) {
+    const probabilities = logProbs.map((value) => Math.fround(Math.exp(value)));
+    const holds = (i) => probabilities[i] > Math.fround(this.target.thresholds[i]);
+    const ids = order.filter(holds);
+    const shown = order.filter((i, rank) => rank < 10 || holds(i));
+    const row = (i) => `${holds(i) ? "✓" : ""}\t${this.facts.labels[i]}\t${probabilities[i].toFixed(4)}`;
+    show(shown.map(row).join("\n"));
+    return { ids, text: ids.map((i) => this.facts.labels[i]).join(this.target.joined_by) };
   }
 
   ids(text) {

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import seqloom_web
-from seqloom.data.labelled import LabelledCodec
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.export.onnx.folder import write_folder
 from seqloom.export.options import ExportOptions
@@ -51,7 +50,7 @@ WORDS = {
         "Call me",
         _TEMPERATURE,
     ),
-    "classifier": Words("A classifier: it predicts the class of your text.", "Your text", "Classify", "a line of text"),
+    "classifier": Words("", "Your text", "Classify", "a line of text"),
     "tagger": Words(
         "A tagger: it predicts a tag for every word.", "Your sentence", "Tag", "words, separated by spaces"
     ),
@@ -63,6 +62,8 @@ WORDS = {
     ),
 }
 _GRAPHS = {"translator": ("encoder", "step")}
+_PREDICTED = {"class": "the class", "labels": "the labels (✓)", "number": "a number"}
+"""What a classifier predicts, by the kind of its target."""
 
 
 def write_page(run: Run, file: Path, options: ExportOptions) -> None:
@@ -91,9 +92,13 @@ def write_page(run: Run, file: Path, options: ExportOptions) -> None:
 def _page(folder: Folder, parity: dict[str, Any], options: ExportOptions) -> bytes:
     facts, here = folder.manifest, Path(__file__).parent
     words, runtime = WORDS[facts["kind"]], seqloom_web.runtime()
+    if facts["kind"] == "classifier":
+        what = _PREDICTED[facts.get("target", {}).get("kind", "class")]
+        of_text = facts["reading"]["text"]
+        described = f"it predicts {what} of {'your text' if of_text else 'a sequence of numbers'}."
+        words = words._replace(description=f"A classifier: {described}")
     if facts["kind"] == "classifier" and not facts["reading"]["text"]:
         words = words._replace(
-            description="A classifier: it predicts the class of a sequence of numbers.",
             label="Your numbers, one step per line, its channels separated by commas",
             placeholder="0.5, 1.2, -3",
         )
@@ -149,16 +154,7 @@ def _packed(name: str, content: bytes) -> str:
 
 
 def _check_model(run: Run) -> None:
-    """Raises RequestError for a model without a page, and for a classifier of several labels or of numbers: a page
-    shows one class, or the tags of words."""
-    if isinstance(run.codec, LabelledCodec) and run.codec.targets.kind != "class":
-        raise RequestError(
-            "a page shows only classifiers of one class",
-            where=str(run.folder),
-            got=f"a run with target={run.codec.targets.kind}",
-            expected="target=class",
-            hint="export it with --to onnx",
-        )
+    """Raises RequestError for a model without a page."""
     if isinstance(run.model, FrameTagger):
         raise RequestError(
             "there is no page for a tagger of numbers", where=str(run.folder), hint="export it with --to onnx"
