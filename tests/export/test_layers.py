@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from seqloom.export.onnx.gate import TOLERANCE
 from seqloom.formats.onnx import builders  # noqa: F401
 from seqloom.formats.onnx.graph import Graph
 from seqloom.formats.onnx.layers import run_layer, start, state_of
@@ -20,8 +21,6 @@ from seqloom.formats.onnx.model_file import model_bytes
 from seqloom.formats.onnx.rows import Rows
 from seqloom.nn.layer import SequenceLayer
 from tests.contract.test_layers import INPUT, build, cases
-
-TOLERANCE = 1e-5
 
 
 class Exported:
