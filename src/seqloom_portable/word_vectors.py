@@ -31,6 +31,7 @@ class WordVectors:
         self.matrix: NDArray[np.float32] = arrays["vectors"]
         self._ngrams: NDArray[np.float32] | None = arrays.get("ngrams")
         self._subwords: dict[str, Any] = folder.manifest["subwords"]
+        self._infers: bool = folder.manifest.get("infers", False)
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -84,7 +85,13 @@ class WordVectors:
         return float(one_vector @ other_vector)
 
     def embed(self, lines: Sequence[str]) -> NDArray[np.float32]:
-        """(lines, dim): the mean vector of the known words; zeros for a line without known words."""
+        """(lines, dim): the mean vector of the known words; zeros for a line without known words. Raises PortableError
+        for paragraph vectors, which learn the vector of a text when they are asked for it."""
+        if self._infers:
+            raise PortableError(
+                "paragraph vectors learn the vector of a new text, which needs Seqloom itself (seqloom embed RUN); "
+                "this folder has vectors of words"
+            )
         sentence_vectors = np.zeros((len(lines), self.matrix.shape[1]), np.float32)
         for row, line in zip(sentence_vectors, lines, strict=True):
             vectors = [vector for word in line.split() if (vector := self.find(word)) is not None]

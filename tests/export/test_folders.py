@@ -29,12 +29,14 @@ from seqloom.models.language_model import LanguageModel
 from seqloom.nn.embedding import EmbeddingSettings
 from seqloom.nn.layer import SequenceLayer, layers, state_tensors
 from seqloom.nn.output import OutputSettings
+from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from tests.contract.test_commands import algorithm, ngram, vectors
 from tests.contract.test_commands import language_model as train_language_model
 from tests.support.command_line import CommandLine
 from tests.support.labelled import train_labelled, write_series
 from tests.support.pairs import train_pairs
+from tests.support.ranks import write_neighbours
 from tests.support.sentences import train_tagger, write_sentences
 from tests.support.small_runs import train_small
 from tests.support.small_tasks import SMALL_TASKS
@@ -363,3 +365,17 @@ def test_a_folder_runs_where_neither_torch_nor_seqloom_is(tmp_path: Path) -> Non
         [sys.executable, "-c", _WITHOUT_TORCH, str(tmp_path / "out")], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == run.predict(["the cat sat", "a b c"])
+
+
+def test_paragraph_vectors_of_new_texts_are_refused(tmp_path: Path) -> None:
+    """They would be means of the vectors of words, and the run learns other ones."""
+    settings = {"min_count": 2, "dim": 8, "sample": 0}
+    run = seqloom.train(
+        *("vectors", write_neighbours(tmp_path / "text.txt", lines=60)), model="pv-dm", epochs=1, out=tmp_path / "run",
+        threads=1, quiet=True, settings=settings,
+    )  # fmt: skip
+    exporters["onnx"](run, tmp_path / "out", ExportOptions())
+    model = seqloom_portable.load(tmp_path / "out")
+    assert model.similar("king", 1)
+    with pytest.raises(PortableError, match="learn the vector of a new text"):
+        model.embed(["king queen"])

@@ -255,7 +255,7 @@ def _word_vectors(run: Run, folder: Path) -> Facts:
         subwords = table.ngrams.settings.model_dump()
     write_arrays(folder / "vectors.safetensors", arrays, {})
     write_atomic(folder / "words.json", json.dumps(list(table.words), ensure_ascii=False, indent=0) + "\n")
-    return {"subwords": subwords}
+    return {"subwords": subwords, "infers": run.model.has_documents}
 
 
 _FACTS: dict[type[Any], Callable[[Run], Facts]] = {
