@@ -14,6 +14,7 @@ from seqloom.serving import openai_schema, schema
 from seqloom.serving.hosted import Hosted
 from seqloom.serving.response_error import ResponseError
 from seqloom.serving.service import Endpoint, Service, register, texts_of
+from seqloom.serving.tagged import tagged_steps, tagged_words
 
 _WORD = re.compile(r"\S+")
 _WORDS_WEIGHED = 100
@@ -185,29 +186,27 @@ def _word_weights(model: Hosted, text: str, classes: Sequence[Mapping[str, Any]]
     return weights
 
 
-@endpoint("/v1/tag", "A tag for each word, and the spans that the tags mark", schema.TagRequest, schema.Tags)
+@endpoint("/v1/tag", "A tag for each word or step, and the spans that the tags mark", schema.TagRequest, schema.Tags)
 async def tag(service: Service, request: schema.TagRequest) -> Mapping[str, Any]:
-    model = service.model(request.model, "tag")
-    texts = texts_of(service.limits, "input", request.input)
+    model, limits = service.model(request.model, "tag"), service.limits
+    inputs: list[Any] = [request.input] if isinstance(request.input, str) else list(request.input)
+    limits.check_items("input", inputs)
+    of_numbers = "channels" in model.facts
+    for item in inputs:
+        if isinstance(item, str) == of_numbers:
+            expected = f"sequences of steps of {model.facts['channels']} numbers" if of_numbers else "texts"
+            raise ResponseError(422, f"the model {model.name!r} tags {expected}", "input")
+        if isinstance(item, str):
+            limits.check_text("input", item)
+        else:
+            limits.check("input", sum(map(len, item)), limits.characters, "numbers")
+    sequences = [_numbers(item) for item in inputs] if of_numbers else inputs
 
-    def answer(items: Sequence[str]) -> Iterator[Any]:
-        for text, answers in zip(items, model.answers(items, {}), strict=True):
-            yield _with_offsets(text, answers[0])
+    def answer(items: Sequence[Any]) -> Iterator[Any]:
+        for item, answers in zip(items, model.answers(items, {}), strict=True):
+            yield tagged_steps(answers[0]) if of_numbers else tagged_words(item, answers[0])
 
-    return {"model": model.name, "results": await service.worker.answers((model, "tag"), answer, texts)}
-
-
-def _with_offsets(text: str, tagged: Mapping[str, Any]) -> dict[str, Any]:
-    places = [(word.start(), word.end()) for word in _WORD.finditer(text)]
-    words = [
-        {"text": text[start:end], "start": start, "end": end, "tag": name, "probability": probability}
-        for (start, end), name, probability in zip(places, tagged["tags"], tagged["probabilities"], strict=True)
-    ]
-    if tagged.get("spans") is None:
-        return {"words": words, "spans": None}
-    ends = [(places[span["start"]][0], places[span["end"] - 1][1], span["type"]) for span in tagged["spans"]]
-    spans = [{"text": text[start:end], "start": start, "end": end, "label": kind} for start, end, kind in ends]
-    return {"words": words, "spans": spans}
+    return {"model": model.name, "results": await service.worker.answers((model, "tag"), answer, sequences)}
 
 
 @endpoint("/v1/forecast", "What follows series of numbers", schema.ForecastRequest, schema.Forecasts)

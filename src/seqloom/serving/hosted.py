@@ -98,6 +98,7 @@ class Hosted(ABC):
 
     def warm_up(self) -> None:
         """Answers one small request of each kind, so that kernels are loaded, or compiled, before people wait."""
+        first: Any = np.zeros((1, self.facts["channels"])) if "channels" in self.facts else "a"
         first_requests: dict[str, Callable[[], Any]] = {
             "completions": lambda: self.tokens.next("", 1),
             "next": lambda: self.tokens.next("", 1),
@@ -107,8 +108,7 @@ class Hosted(ABC):
             "forecast": lambda: self.forecast([1.0, 2.0] * 100, 0),
             "memory": lambda: self.memory(1),
             "transcribe": lambda: [*self.answers([_second_of_silence()], {})],
-            "describe": lambda: [*self.answers([np.zeros((1, self.facts["channels"]))], {})],
-            **{name: lambda: [*self.answers(["a"], {})] for name in ("translate", "classify", "tag")},
+            **{name: lambda: [*self.answers([first], {})] for name in ("translate", "classify", "tag", "describe")},
         }
         for ability in sorted(self.abilities & first_requests.keys()):
             with contextlib.suppress(SeqloomError, PortableError):  # of a model that reads something else

@@ -33,7 +33,7 @@ class HostedFolder(Hosted):
             able.discard("score")
         self.abilities = frozenset(able | ({"embeddings"} if self.can_embed() else set()))
         self.facts = {"kind": manifest.get("kind", "word vectors")}
-        if self.task == "describe":
+        if self.task == "describe" or hasattr(self.loaded, "reads_steps"):
             self.facts |= {"channels": self.loaded.channels}
         if self.task == "forecast":
             self.facts |= {"horizon": self.loaded.horizon}

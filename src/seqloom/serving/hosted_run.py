@@ -33,8 +33,7 @@ class HostedRun(Hosted):
         self.facts = {"parameters": run.num_parameters(), **score}
         if self.task == "forecast":
             self.facts |= {"horizon": run.codec.horizon, "frequency": run.codec.frequency.description}
-        if self.task == "describe":
-            self.facts |= {"channels": run.codec.frames.channels * run.codec.parts}
+        self.facts |= _channels(run)
 
     @cached_property
     def tokens(self) -> TokenModel:
@@ -125,6 +124,17 @@ def forecast_step(row: ForecastRow) -> dict[str, Any]:
 
     quantiles = {f"{level:g}": value for level, value in zip(LEVELS, row.quantiles.tolist(), strict=True)}
     return {"series": row.series, "time": row.time, "mean": row.mean, "quantiles": quantiles}
+
+
+def _channels(run: Run) -> dict[str, int]:
+    """The numbers of a vector or of a step, where the model reads such."""
+    from seqloom.data.descriptions import DescriptionCodec
+    from seqloom.data.tagged_frames import FrameTagCodec
+
+    codec = run.codec
+    if isinstance(codec, DescriptionCodec):
+        return {"channels": codec.frames.channels * codec.parts}
+    return {"channels": codec.frames.channels} if isinstance(codec, FrameTagCodec) else {}
 
 
 def _has_memory(run: Run) -> bool:

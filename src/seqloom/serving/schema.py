@@ -133,7 +133,9 @@ class Classes(Answer):
 
 
 class TagRequest(Request):
-    input: Texts = Field(description="a sentence of words separated by whitespace, or several")
+    input: Texts | list[list[list[FiniteFloat]]] = Field(
+        description="sentences of words separated by whitespace; or sequences of steps of several numbers"
+    )
 
 
 class TaggedWord(BaseModel):
@@ -144,15 +146,21 @@ class TaggedWord(BaseModel):
     probability: float
 
 
+class TaggedStep(BaseModel):
+    tag: str
+    probability: float
+
+
 class TaggedSpan(BaseModel):
-    text: str
-    start: int
+    text: str | None = Field(None, description="of words")
+    start: int = Field(description="the first character, or the first step")
     end: int
     label: str
 
 
 class Tagged(BaseModel):
-    words: list[TaggedWord]
+    words: list[TaggedWord] = Field([], description="of a sentence")
+    steps: list[TaggedStep] = Field([], description="of a sequence of numbers")
     spans: list[TaggedSpan] | None = Field(description="what the tags mark, where they mark spans")
 
 

@@ -51,7 +51,7 @@ def _inputs(run: Measured, number: int, several: bool) -> Section:
     assert attribution is not None
     weights, names = attribution.weights, attribution.names
     strongest = np.argsort(-np.abs(weights), kind="stable")[:MOST_BARS].tolist()
-    numbered = len(set(names)) == len(names) and all(name.lstrip("-").isdigit() for name in names)
+    numbered = len(set(names)) == len(names) and all(name.removeprefix("step ").lstrip("-").isdigit() for name in names)
     bars = [Bar(names[i] if numbered else f"{i + 1} {names[i]}", weights[i], number) for i in sorted(strongest)]
     about = (
         f"What each input adds to {attribution.output}, by integrated gradients. Together "
