@@ -13,12 +13,18 @@ _DELTA_SPAN = 4
 """A delta is the slope of the last five frames; a second delta that of the last five deltas."""
 
 
+TERMS = 4
+"""Of a cosine series over the bands: the level, the slope, and two that are a little finer."""
+
+
 class Features(Analysis, Protocol):
-    """`normalise`: recording, running or training; `stack` frames are read together, `stride` frames from one such
-    stack to the next."""
+    """`normalise`: recording, running or training; `subtract`: of the mean, `smooth` or else each band; `stack` frames
+    are read together, `stride` frames from one such stack to the next."""
 
     @property
     def normalise(self) -> str: ...
+    @property
+    def subtract(self) -> str: ...
     @property
     def memory_seconds(self) -> float: ...
     @property
@@ -37,6 +43,7 @@ class FramePipeline:
         self._settings, self._mean, self._deviation = settings, mean, deviation
         self._prior = settings.memory_seconds * 1_000 / settings.hop_ms
         self._sum, self._count = mean.astype(np.float64) * self._prior, self._prior
+        self._smooth = smooth_part(settings.bands) if settings.subtract == "smooth" else None
         self._before: list[Frames | None] = [None] * settings.deltas
         self._waiting = np.zeros((0, settings.bands * (1 + settings.deltas)), np.float32)
         self._nothing = np.zeros((0, settings.stack * self._waiting.shape[1]), np.float32)
@@ -46,18 +53,22 @@ class FramePipeline:
         whole."""
         if not len(log_mel):
             return self._nothing
-        return self._stacked(self._with_deltas((log_mel - self._running_mean(log_mel)) / self._deviation))
+        return self._stacked(self._with_deltas(self._normalised(log_mel, self._running_mean(log_mel))))
 
     def all_frames(self, log_mel: Frames) -> Frames:
         """All stacks of a recording, at least one: zeros fill it up where the recording is shorter."""
-        if self._settings.normalise == "recording":
-            normalised = (log_mel - log_mel.mean(0)) / self._deviation
-        else:
-            normalised = (log_mel - self._running_mean(log_mel)) / self._deviation
+        of_recording = self._settings.normalise == "recording"
+        normalised = self._normalised(log_mel, log_mel.mean(0) if of_recording else self._running_mean(log_mel))
         short = self._settings.stack - len(log_mel)
         if short > 0:
             normalised = np.pad(normalised, ((0, short), (0, 0)))
         return self._stacked(self._with_deltas(normalised.astype(np.float32)))
+
+    def _normalised(self, log_mel: Frames, mean: NDArray[np.float32]) -> Frames:
+        """`mean`: that of the recording, or so far at each frame."""
+        if self._smooth is not None:
+            mean = self._mean + ((mean - self._mean) @ self._smooth).astype(np.float32)
+        return (log_mel - mean) / self._deviation
 
     def _running_mean(self, frames: Frames) -> NDArray[np.float32]:
         if self._settings.normalise != "running":
@@ -88,3 +99,11 @@ class FramePipeline:
             return self._nothing
         windows = np.lib.stride_tricks.sliding_window_view(waiting, stack, axis=0)[: count * stride : stride]
         return windows.transpose(0, 2, 1).reshape(count, -1).copy()
+
+
+def smooth_part(bands: int) -> NDArray[np.float32]:
+    """(bands, bands): what projects a spectrum on the first terms of a cosine series (as low-order cepstra)."""
+    places = (np.arange(bands) + 0.5) / bands
+    terms = np.cos(np.pi * np.arange(min(TERMS, bands))[:, None] * places)
+    terms /= np.sqrt((terms**2).sum(1, keepdims=True))
+    return (terms.T @ terms).astype(np.float32)

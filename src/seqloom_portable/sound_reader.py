@@ -25,6 +25,7 @@ class SoundFeatures(NamedTuple):
     deltas: int
     stack: int
     stride: int
+    subtract: str = "bands"
 
     @property
     def step_seconds(self) -> float:

@@ -9,13 +9,12 @@ from hypothesis import strategies
 
 from seqloom.data.sound.augmentation import Augmentation, AugmentSettings
 from seqloom.data.sound.frame_pipeline import FeatureSettings
-from seqloom.data.sound.log_mel import LogMelSettings
 from seqloom_portable.frame_pipeline import FramePipeline
 from seqloom_portable.log_mel import LogMel, mel_filters
 from tests.support.sounds import RATE, spoken
 
 SOUND = spoken("low mid high low")
-SETTINGS = LogMelSettings(rate=RATE, bands=20)
+SETTINGS = FeatureSettings(rate=RATE, bands=20)
 
 
 def test_a_tone_is_loudest_in_its_band() -> None:
@@ -41,10 +40,16 @@ def test_sound_in_parts_has_the_frames_of_the_whole(sizes: list[int]) -> None:
     assert np.allclose(np.concatenate(parts), whole, atol=1e-4)
 
 
-@pytest.mark.parametrize("normalise", ["running", "training"])
+@pytest.mark.parametrize(
+    ("normalise", "subtract"), [("running", "bands"), ("running", "smooth"), ("training", "bands")]
+)
 @pytest.mark.parametrize(("deltas", "stack", "stride"), [(0, 1, 1), (0, 3, 2), (2, 3, 3), (1, 4, 2)])
-def test_frames_in_parts_are_stacked_as_the_whole_is(normalise: str, deltas: int, stack: int, stride: int) -> None:
-    settings = FeatureSettings(rate=RATE, bands=20, deltas=deltas, stack=stack, stride=stride, normalise=normalise)
+def test_frames_in_parts_are_stacked_as_the_whole_is(
+    normalise: str, subtract: str, deltas: int, stack: int, stride: int
+) -> None:
+    settings = FeatureSettings(
+        rate=RATE, bands=20, deltas=deltas, stack=stack, stride=stride, normalise=normalise, subtract=subtract
+    )
     frames, random = LogMel(settings).frames(SOUND), np.random.default_rng(0)
     mean, deviation = frames.mean(0) + 1, frames.std(0)
     whole = FramePipeline(settings, mean, deviation).all_frames(frames)
@@ -55,6 +60,33 @@ def test_frames_in_parts_are_stacked_as_the_whole_is(normalise: str, deltas: int
             parts.append(pipeline.push(frames[at : at + size]))
             at += size
         assert np.allclose(np.concatenate(parts), whole, atol=1e-5)
+
+
+def test_the_smooth_part_is_subtracted_and_the_vowel_stays() -> None:
+    settings = FeatureSettings(rate=RATE, bands=20, stack=1, stride=1, subtract="smooth")
+    frames = LogMel(settings).frames(SOUND)
+    mean, deviation = frames.mean(0), np.ones(20, np.float32)
+    slope = np.cos(np.pi * (np.arange(20) + 0.5) / 20)
+    vowel = np.exp(-((np.arange(20) - 12.0) ** 2))
+
+    def read(change: np.ndarray, subtract: str = "smooth") -> np.ndarray:
+        pipeline = FramePipeline(settings.model_copy(update={"subtract": subtract}), mean, deviation)
+        return pipeline.all_frames((frames + change).astype(np.float32))
+
+    assert np.allclose(read(3.0 + 2.0 * slope), read(0.0 * slope), atol=1e-4)
+    assert np.allclose(read(vowel, "bands"), read(0.0 * vowel, "bands"), atol=1e-4)
+    assert (read(vowel) - read(0.0 * vowel))[:, 12].mean() > 0.5
+
+
+def test_filters_are_drawn_only_where_they_are_not_subtracted() -> None:
+    frames = LogMel(SETTINGS).frames(SOUND)
+    others = {"speed": 0.0, "vocal_tract": 0.0, "noise": 0.0, "gain_db": 0.0}
+    for subtract, is_filtered in (("smooth", True), ("bands", False)):
+        features = SETTINGS.model_copy(update={"subtract": subtract})
+        augmentation = Augmentation(AugmentSettings(**others), features)
+        change = augmentation.changed(frames, np.random.default_rng(1)) - frames
+        assert np.ptp(change, axis=0).max() < 1e-4
+        assert (np.ptp(change) > 0.5) == is_filtered
 
 
 def test_a_short_recording_has_one_step() -> None:

@@ -12,11 +12,14 @@ from pydantic import Field
 
 from seqloom.config import Settings
 from seqloom.data.example import Frames
-from seqloom.data.sound.log_mel import LogMelSettings
+from seqloom.data.sound.frame_pipeline import FeatureSettings
 from seqloom_portable.log_mel import mel_centres
 
 _QUIET = -16.0
 """About the logarithm of the energy that every band has, that of digital silence."""
+
+
+_FILTER_TERMS = 6
 
 
 class AugmentSettings(Settings):
@@ -24,6 +27,10 @@ class AugmentSettings(Settings):
     vocal_tract: float = Field(0.12, ge=0, lt=0.9, description="largest change of frequencies, as a share")
     noise: float = Field(0.7, ge=0, le=1, description="share of the recordings that noise is added to")
     loudest_noise_db: float = Field(0.0, ge=-30, le=100, description="least signal-to-noise ratio of those, in dB")
+    filter_db: float = Field(
+        3.0, ge=0, le=60, description="deviation of each term of a smooth random filter, as of another microphone, in "
+        "dB; with features.subtract=smooth alone, since otherwise it is subtracted"
+    )  # fmt: skip
     gain_db: float = Field(6.0, ge=0, le=60, description="largest change of loudness, in dB")
     frequency_masks: int = Field(2, ge=0, le=32, description="bands of frequencies that are masked (SpecAugment)")
     frequency_width: float = Field(0.15, ge=0, le=1, description="widest of these masks, as a share of all bands")
@@ -37,13 +44,15 @@ class AugmentSettings(Settings):
 
 
 class Augmentation:
-    def __init__(self, settings: AugmentSettings, features: LogMelSettings) -> None:
+    def __init__(self, settings: AugmentSettings, features: FeatureSettings) -> None:
         self.settings, self._features = settings, features
         self._centres = mel_centres(features.bands, features.rate)
 
     def changed(self, log_mel: Frames, random: np.random.Generator, shortest: int = 1) -> Frames:
         """A copy at another speed, of another vocal tract, loudness and noise; `shortest`: its fewest frames."""
         options = self.settings
+        if options.filter_db and self._features.subtract == "smooth":
+            log_mel = log_mel + self._filter(random)
         speed = float(np.exp(random.uniform(-1, 1) * np.log1p(options.speed)))
         tract = float(np.exp(random.uniform(-1, 1) * np.log1p(options.vocal_tract)))
         length = max(shortest, round(len(log_mel) / speed), 1)
@@ -105,6 +114,13 @@ class Augmentation:
         level = signal - ratio_db * np.log(10) / 10
         power = np.exp(frames) + _fluctuation(frames.shape, random) * np.exp(colour + level)
         return np.log(power).astype(np.float32)
+
+    def _filter(self, random: np.random.Generator) -> Frames:
+        """(bands,): a smooth curve of log-energies, the first terms of a cosine series, the later the smaller."""
+        terms = np.arange(1, _FILTER_TERMS + 1)
+        heights = random.normal(size=_FILTER_TERMS) * self.settings.filter_db * np.log(10) / 10 / np.sqrt(terms)
+        places = (np.arange(self._features.bands) + 0.5) / self._features.bands
+        return (heights @ np.cos(np.pi * terms[:, None] * places)).astype(np.float32)
 
     def _colour(self, random: np.random.Generator) -> NDArray[np.float64]:
         """(bands,): a smooth random shape of log-energies: a slope and a bump."""

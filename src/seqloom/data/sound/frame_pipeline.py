@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from seqloom.config import needs
 from seqloom.data.sound.log_mel import LogMelSettings
 from seqloom.errors import RequestError
 
@@ -20,6 +21,13 @@ class FeatureSettings(LogMelSettings):
     )
     memory_seconds: float = Field(
         1.0, gt=0, le=3_600, description="running: the mean of the training data counts as so much sound before it"
+    )
+    subtract: Literal["bands", "smooth"] = Field(
+        "bands",
+        description="of that mean: bands: that of each band; smooth: its level, slope and coarse shape over the bands "
+        "alone, the rest as in the training data, since the mean of a single word is its vowel more than its "
+        "microphone",
+        json_schema_extra=needs(normalise=["recording", "running"]),
     )
     deltas: int = Field(0, ge=0, le=2, description="derivatives along time that each frame has too")
     stack: int = Field(3, gt=0, le=64, description="frames that are read together")
