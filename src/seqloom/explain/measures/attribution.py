@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from dataclasses import dataclass
 
@@ -9,12 +10,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from seqloom.explain.probes.probe import Attributable
 
 _FIRST_STEPS, _MOST_STEPS, _AT_ONCE = 32, 512, 64
-_NARROWEST = 2.0**-20
-"""Of the whole line: inputs that are closer to each other differ by rounding alone."""
+_NARROW, _NARROWEST = 2.0**-16, 2.0**-48
+"""Of the whole line: the points of narrower steps differ too little for float32, and for float64."""
 _COMPLETE = 0.01
 _POWER = 4
 """Of the spacing of the steps, which are close to each other near the baseline: normalisation makes a network change
@@ -40,30 +42,30 @@ def integrated_gradients(example: Attributable) -> Attribution:
     """Sundararajan et al. 2017: the gradients along the straight line from the baseline to the inputs, times their
     difference, by the midpoint rule in s, where s^4 is the share of the line. Steps that add something else than the
     score changes by in them are halved until the weights sum to the difference of the scores within 1 %, up to 512
-    steps: they become narrow where the score changes almost in a jump, and there alone."""
-
-    @functools.cache
-    def score(place: float) -> float:
-        with torch.no_grad():
-            return float(example.score(_points(example, np.array([place]))))
-
-    difference = score(1.0) - score(0.0)
-    allowed = _COMPLETE * max(abs(difference), 1e-4)
+    steps: they become narrow where the score changes almost in a jump, and there alone. A recurrent network with two
+    stable states passes from one to the other within a share of the line that shrinks exponentially with the length of
+    the sequence; what float32 does not resolve is computed in float64."""
+    line = _Line(example)
     starts = np.arange(_FIRST_STEPS) / _FIRST_STEPS
     ends = starts + 1 / _FIRST_STEPS
-    weights = _weights(example, starts, ends)
+    weights = line.weights(starts, ends)
+    scores = line.scores(np.append(starts, 1.0))
+    changes, difference = np.diff(scores), scores[-1] - scores[0]
+    allowed = _COMPLETE * max(abs(difference), 1e-4)
     while abs(weights.sum() - difference) > allowed:
-        changes = np.array([score(end) - score(start) for start, end in zip(starts, ends, strict=True)])
         halved = _to_halve(np.abs(weights.sum(1) - changes), ends - starts, allowed)
         if not len(halved):
             break
-        middles = (starts[halved] + ends[halved]) / 2
-        halves = np.append(starts[halved], middles), np.append(middles, ends[halved])
-        starts, ends = np.append(np.delete(starts, halved), halves[0]), np.append(np.delete(ends, halved), halves[1])
-        weights = np.concatenate([np.delete(weights, halved, 0), _weights(example, *halves)])
+        low, high = starts[halved], ends[halved]
+        middle = (low + high) / 2
+        halves = np.append(low, middle), np.append(middle, high)
+        added = line.weights(*halves), line.changes(low, middle, high)
+        kept = np.delete(np.arange(len(starts)), halved)
+        starts, ends = np.append(starts[kept], halves[0]), np.append(ends[kept], halves[1])
+        weights, changes = np.concatenate([weights[kept], added[0]]), np.append(changes[kept], added[1])
     of_inputs = weights.sum(0)
     error = abs(float(of_inputs.sum()) - difference) / max(abs(difference), 1e-4)
-    return Attribution(example.output, example.names, of_inputs.tolist(), difference, error, len(starts))
+    return Attribution(example.output, example.names, of_inputs.tolist(), float(difference), error, len(starts))
 
 
 def _to_halve(misses: Places, widths: Places, allowed: float) -> Int[NDArray[np.int64], " halved"]:
@@ -72,20 +74,48 @@ def _to_halve(misses: Places, widths: Places, allowed: float) -> Int[NDArray[np.
     return worst[(misses[worst] > allowed / len(misses)) & (widths[worst] > _NARROWEST)]
 
 
-def _weights(example: Attributable, starts: Places, ends: Places) -> Float[NDArray[np.float64], "steps time"]:
-    """What each input adds in each step, by the gradient in its middle."""
-    span = example.elements - example.baseline
-    shares = ends**_POWER - starts**_POWER
-    weights = []
-    for part in np.split((starts + ends) / 2, range(_AT_ONCE, len(starts), _AT_ONCE)):
-        points = _points(example, part).detach().requires_grad_()
-        with torch.enable_grad():
-            (gradients,) = torch.autograd.grad(example.score(points), points)
-        weights.append((gradients * span).sum(2).double().numpy(force=True))
-    return np.concatenate(weights) * shares[:, None]
+class _Line:
+    """From the baseline of an example to its inputs."""
 
+    def __init__(self, example: Attributable) -> None:
+        self.example = example
 
-def _points(example: Attributable, places: Places) -> torch.Tensor:
-    """(steps, time, size): the points of the line at these values of s."""
-    shares = torch.from_numpy(places**_POWER).to(example.elements)[:, None, None]
-    return example.baseline + shares * (example.elements - example.baseline)
+    @functools.cached_property
+    def _precise_network(self) -> nn.Module:
+        return copy.deepcopy(self.example.network).double()
+
+    def scores(self, places: Places, precise: bool = False) -> Float[NDArray[np.float64], " places"]:
+        """At these values of s; `precise`, in float64."""
+        parts = np.split(places, range(_AT_ONCE, len(places), _AT_ONCE))
+        with torch.no_grad():
+            return np.concatenate([self._score(self._points(part, precise)).numpy(force=True) for part in parts])
+
+    def changes(self, low: Places, middle: Places, high: Places) -> Places:
+        """Of the score in both halves of steps, those of all first halves first."""
+        precise = bool((high - low).min() < _NARROW)
+        at = self.scores(np.concatenate([low, middle, high]), precise).reshape(3, -1)
+        return np.diff(at, axis=0).ravel()
+
+    def weights(self, starts: Places, ends: Places) -> Float[NDArray[np.float64], "steps time"]:
+        """What each input adds in each step, by the gradient in its middle."""
+        span = self.example.elements - self.example.baseline
+        shares = ends**_POWER - starts**_POWER
+        precise = bool((ends - starts).min() < _NARROW)
+        weights = []
+        for part in np.split((starts + ends) / 2, range(_AT_ONCE, len(starts), _AT_ONCE)):
+            points = self._points(part, precise).detach().requires_grad_()
+            with torch.enable_grad():
+                (gradients,) = torch.autograd.grad(self._score(points).sum(), points)
+            weights.append((gradients * span).sum(2).double().numpy(force=True))
+        return np.concatenate(weights) * shares[:, None]
+
+    def _score(self, points: Tensor) -> Tensor:
+        network = self.example.network if points.dtype == self.example.elements.dtype else self._precise_network
+        return self.example.score(network, points).double()
+
+    def _points(self, places: Places, precise: bool) -> Tensor:
+        """(steps, time, size): the points of the line at these values of s."""
+        dtype = torch.float64 if precise else self.example.elements.dtype
+        baseline, elements = (part.to(dtype) for part in (self.example.baseline, self.example.elements))
+        shares = torch.from_numpy(places**_POWER).to(elements)[:, None, None]
+        return baseline + shares * (elements - baseline)

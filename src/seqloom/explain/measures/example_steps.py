@@ -45,7 +45,7 @@ def example_steps(probe: NetworkProbe, example: Attributable) -> ExampleSteps:
         recorded_attention(network) as attention,
         record_weights(network) as memory,
     ):
-        example.score(example.elements)
+        example.score(network, example.elements)
     gates = [
         gates_by_step(layer, trace, _names(probe, example, layer, trace.inputs.shape[1]))
         for layer, trace in traces.items()

@@ -19,6 +19,7 @@ from seqloom.explain.probes.probe import (
     Attributable,
     EndLoss,
     NetworkProbe,
+    copies,
     example_number,
     longest_first,
     spread,
@@ -69,9 +70,8 @@ class StepContexts(NetworkProbe):
         step = int(np.flatnonzero(exercise.scored)[-1])
         inputs = torch.from_numpy(np.asarray(exercise.inputs[: step + 1], np.float32))[None].to(self.device)
 
-        def score(rows: int) -> Tensor:
-            logits = self.network(inputs.expand(rows, -1, -1), None)[:, -1, 0]
-            return F.logsigmoid(logits).sum()
+        def score(network: nn.Module, rows: int) -> Tensor:
+            return F.logsigmoid(network(copies(inputs, rows, network), None)[:, -1, 0])
 
         return self.attributable([str(i) for i in range(1, step + 2)], "log p(first bit = 1)", score)
 

@@ -20,6 +20,7 @@ from seqloom.explain.probes.probe import (
     EndLoss,
     NetworkProbe,
     Probe,
+    copies,
     example_number,
     longest_first,
     spread,
@@ -94,9 +95,9 @@ class NetworkClassifiedContexts(ClassifiedContexts, NetworkProbe):
         with torch.no_grad():
             label = int(self.network(source, lengths).logits.argmax())
 
-        def score(rows: int) -> Tensor:
-            logits = self.network(source.expand(rows, *source.shape[1:]), lengths.expand(rows)).logits
-            return self.network.target.answers(self.network, logits)[:, label].sum()
+        def score(network: Any, rows: int) -> Tensor:
+            logits = network(copies(source, rows, network), lengths.expand(rows)).logits
+            return network.target.answers(network, logits)[:, label]
 
         names = self.codec.labels.names
         return self.attributable(self.codec.shown(row), f"log p({names[label]})" if names else "the number", score)

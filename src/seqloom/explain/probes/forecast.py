@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from seqloom.explain.probes.probe import (
     EndLoss,
     NetworkProbe,
     Probe,
+    copies,
     example_number,
     spread,
 )
@@ -110,15 +111,14 @@ class NetworkSeriesContexts(SeriesContexts, NetworkProbe):
         batch = self._batch([history])
         elements = batch.inputs[:, :, :1]
 
-        def score(values: Tensor) -> Tensor:
-            rows = len(values)
-            others = batch.inputs[:, :, 1:].expand(rows, -1, -1)
-            source = None if batch.source is None else batch.source.expand(rows, -1, -1)
-            return _medians(self.network, batch._replace(inputs=torch.cat([values, others], 2), source=source)).sum()
+        def score(network: Any, values: Tensor) -> Tensor:
+            others = copies(batch.inputs[:, :, 1:], len(values), network)
+            source = None if batch.source is None else copies(batch.source, len(values), network)
+            return _medians(network, batch._replace(inputs=torch.cat([values, others], 2), source=source))
 
         names = [str(step - elements.shape[1]) for step in range(elements.shape[1])]
         baseline = elements[:, -1:].expand_as(elements).clone()
-        return Attributable(names, "the forecast of the next step", score, elements, baseline)
+        return Attributable(names, "the forecast of the next step", self.network, score, elements, baseline)
 
 
 def cut_history(history: History, context: int) -> History:

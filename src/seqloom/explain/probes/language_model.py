@@ -23,7 +23,9 @@ from seqloom.explain.probes.probe import (
     EndLoss,
     NetworkProbe,
     Probe,
+    copies,
     example_number,
+    log_probabilities,
     longest_first,
     spread,
 )
@@ -119,14 +121,16 @@ class NetworkTokenContexts(TokenContexts, NetworkProbe):
         rows = longest_first(self.contexts)
         inputs, lengths = padded_source(self._inputs([self.contexts[row] for row in rows]))
         targets = torch.from_numpy(self.targets[rows])
-        return EndLoss(self._last_loss(network, inputs, targets, lengths), {"": lengths.numpy()})
+        summed_nats = cast("Any", network).output.softmax.loss
+        loss = summed_nats(*self._last(network, inputs, targets, lengths))
+        return EndLoss(loss, {"": lengths.numpy()})
 
-    def _last_loss(self, network: Any, inputs: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+    def _last(self, network: Any, inputs: Tensor, targets: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(rows, size) the vectors that the last token of each row is predicted from, and (rows,) the targets."""
         inputs, targets, lengths = (part.to(self.device) for part in (inputs, targets, lengths))
         ragged = None if bool((lengths == inputs.shape[1]).all()) else lengths
         vectors, _ = network(inputs, None, ragged)
-        last = vectors[torch.arange(len(inputs), device=self.device), lengths - 1]
-        return network.output.softmax.loss(last, targets)
+        return vectors[torch.arange(len(inputs), device=self.device), lengths - 1], targets
 
     def example(self, number: int | None, text: str | None) -> Attributable | None:
         """The last token of a text, or of a line of the data, given those before; by default of the first with two."""
@@ -145,9 +149,9 @@ class NetworkTokenContexts(TokenContexts, NetworkProbe):
         (row,) = self._inputs([ids[:-1]])
         inputs, target, lengths = torch.from_numpy(row)[None], torch.tensor(ids[-1:]), torch.tensor([len(row)])
 
-        def score(rows: int) -> Tensor:
-            copies = (part.expand(rows, *part.shape[1:]) for part in (inputs, target, lengths))
-            return -self._last_loss(self.network, *copies)
+        def score(network: Any, rows: int) -> Tensor:
+            vectors, targets = self._last(network, *(copies(part, rows, network) for part in (inputs, target, lengths)))
+            return log_probabilities(network.output, vectors, targets)
 
         output = f"log p({self.shown(ids[-1:])[0]})"
         return self.attributable(self.shown(row), output, score)

@@ -66,13 +66,14 @@ class EndLoss(NamedTuple):
 
 class Attributable(NamedTuple):
     """One output whose inputs are to be weighed. `names`: of the input elements. `output`: what is scored, in words.
-    `score`: from elements (rows, time, size) to the sum of the scores of the rows, which can be differentiated.
-    `elements`, `baseline`: (1, time, size), the elements and what stands for their absence. `decoder_names`: of the
-    target tokens that a decoder reads."""
+    `score`: from `network`, or a copy of it in float64, and elements (rows, time, size) to the scores (rows,), which
+    can be differentiated. `elements`, `baseline`: (1, time, size), the elements and what stands for their absence.
+    `decoder_names`: of the target tokens that a decoder reads."""
 
     names: list[str]
     output: str
-    score: Callable[[Tensor], Tensor]
+    network: nn.Module
+    score: Callable[[nn.Module, Tensor], Tensor]
     elements: Tensor
     baseline: Tensor
     decoder_names: Sequence[str] = ()
@@ -114,30 +115,47 @@ class NetworkProbe(Probe):
         with layer_of(self.network).register_forward_pre_hook(hook):
             yield captured
 
-    @contextmanager
-    def replaced_inputs(self, elements: Tensor) -> Iterator[None]:
-        """Within this context, the network's layer reads `elements` (rows, time, size) instead of its inputs."""
-
-        def hook(layer: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: ARG001
-            return (elements, *arguments[1:])
-
-        with layer_of(self.network).register_forward_pre_hook(hook):
-            yield
-
     def attributable(
-        self, names: list[str], output: str, score: Callable[[int], Tensor], decoder_names: Sequence[str] = ()
+        self,
+        names: list[str],
+        output: str,
+        score: Callable[[nn.Module, int], Tensor],
+        decoder_names: Sequence[str] = (),
     ) -> Attributable:
-        """`score` gives the summed score of so many copies of the example. The inputs of the layer are weighed, against
+        """`score` gives the scores of so many copies of the example. The inputs of the layer are weighed, against
         zeros."""
         with torch.no_grad(), self.captured_inputs() as captured:
-            score(1)
+            score(self.network, 1)
         elements = captured[0].detach()
 
-        def scored(replaced: Tensor) -> Tensor:
-            with self.replaced_inputs(replaced):
-                return score(len(replaced))
+        def scored(network: nn.Module, replaced: Tensor) -> Tensor:
+            with replaced_inputs(network, replaced):
+                return score(network, len(replaced))
 
-        return Attributable(names, output, scored, elements, torch.zeros_like(elements), decoder_names)
+        return Attributable(names, output, self.network, scored, elements, torch.zeros_like(elements), decoder_names)
+
+
+@contextmanager
+def replaced_inputs(network: nn.Module, elements: Tensor) -> Iterator[None]:
+    """Within this context, the network's layer reads `elements` (rows, time, size) instead of its inputs."""
+
+    def hook(layer: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: ARG001
+        return (elements, *arguments[1:])
+
+    with layer_of(network).register_forward_pre_hook(hook):
+        yield
+
+
+def copies(inputs: Tensor, rows: int, network: nn.Module) -> Tensor:
+    """`inputs` (1, ...) repeated in `rows` rows; real numbers in the precision of the network's weights."""
+    read = inputs.to(next(network.parameters()).dtype) if inputs.is_floating_point() else inputs
+    return read.expand(rows, *inputs.shape[1:])
+
+
+def log_probabilities(output: Any, vectors: Tensor, targets: Tensor) -> Tensor:
+    """(rows,) of `targets` (rows,) by the softmax of `output`, given `vectors` (rows, size), with gradients."""
+    nats = [output.softmax.loss(vector[None], target[None]) for vector, target in zip(vectors, targets, strict=True)]
+    return -torch.stack(nats)
 
 
 def layer_of(network: nn.Module) -> nn.Module:

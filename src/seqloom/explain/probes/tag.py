@@ -17,7 +17,16 @@ from seqloom.data.tag_file import Tagged
 from seqloom.data.tagged import TaggedFile
 from seqloom.data.tagged_frames import TaggedFrames
 from seqloom.errors import RequestError
-from seqloom.explain.probes.probe import EXAMPLES, ROWS, Attributable, EndLoss, NetworkProbe, example_number, spread
+from seqloom.explain.probes.probe import (
+    EXAMPLES,
+    ROWS,
+    Attributable,
+    EndLoss,
+    NetworkProbe,
+    copies,
+    example_number,
+    spread,
+)
 from seqloom.models.tagger import SequenceTagger
 from seqloom.tasks.capabilities import Trained
 
@@ -81,10 +90,9 @@ class TaggedContexts(NetworkProbe):
         place = int(probabilities.max(1).values.argmin())
         tag = int(probabilities[place].argmax())
 
-        def score(rows: int) -> Tensor:
-            inputs = batch.inputs.expand(rows, *batch.inputs.shape[1:])
-            emissions = self.network(inputs, batch.forms, batch.lengths)
-            return torch.log_softmax(emissions, 2)[:, place, tag].sum()
+        def score(network: nn.Module, rows: int) -> Tensor:
+            emissions = network(copies(batch.inputs, rows, network), batch.forms, batch.lengths)
+            return torch.log_softmax(emissions, 2)[:, place, tag]
 
         return self.attributable(names, f"log p({self.codec.labels.names[tag]} | {names[place]})", score)
 

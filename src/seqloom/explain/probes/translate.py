@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -24,7 +25,9 @@ from seqloom.explain.probes.probe import (
     Attributable,
     EndLoss,
     NetworkProbe,
+    copies,
     example_number,
+    log_probabilities,
     longest_first,
     spread,
 )
@@ -126,7 +129,8 @@ class PairContexts(NetworkProbe):
         batch = line_batch([self.targets[i] for i in order])
         lengths = np.array([len(self.targets[i]) for i in order])
         last = np.maximum(lengths - 2, 0)  # the token before <eos>
-        loss = _last_loss(network, self.device, source, source_lengths, batch.inputs, batch.targets, last)
+        read = source, source_lengths, batch.inputs, batch.targets
+        loss = cast("Any", network).output.softmax.loss(*_last(network, read, last))
         return EndLoss(loss, {"encoder": source_lengths.numpy(), "decoder": last + 1})
 
     def example(self, number: int | None, text: str | None) -> Attributable:
@@ -139,11 +143,9 @@ class PairContexts(NetworkProbe):
         inputs = torch.tensor([[SOS, *target[:middle]]])
         targets, last = torch.tensor([target[: middle + 1]]), np.array([middle])
 
-        def score(rows: int) -> Tensor:
-            sources, lengths, read, written = (
-                part.expand(rows, *part.shape[1:]) for part in (source, source_lengths, inputs, targets)
-            )
-            return -_last_loss(self.network, self.device, sources, lengths, read, written, np.repeat(last, rows))
+        def score(network: Any, rows: int) -> Tensor:
+            parts = [copies(part, rows, network) for part in (source, source_lengths, inputs, targets)]
+            return log_probabilities(network.output, *_last(network, parts, np.repeat(last, rows)))
 
         output = f"log p({shown_token(self.target_tokenizer, target[middle])})"
         written = [shown_token(self.target_tokenizer, i) for i in [SOS, *target[:middle]]]
@@ -234,12 +236,12 @@ class VectorContexts(PairContexts):
         return self.codec.tokenizer
 
 
-def _last_loss(
-    network: Any, device: torch.device, source: Tensor, source_lengths: Tensor, inputs: Tensor, targets: Tensor,
-    last: NDArray[np.int64],
-) -> Tensor:  # fmt: skip
+def _last(network: Any, read: Sequence[Tensor], last: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """(rows, size) the vectors that the tokens at `last` are predicted from, and (rows,) these tokens. `read`: sources
+    and their lengths, inputs and targets of the decoder."""
+    device = next(network.parameters()).device
+    source, source_lengths, inputs, targets = (part.to(device) for part in read)
     places = torch.from_numpy(last).to(device)
-    source, source_lengths, inputs, targets = (p.to(device) for p in (source, source_lengths, inputs, targets))
     vectors = network(source, source_lengths, inputs, places + 1)
     rows = torch.arange(len(source), device=device)
-    return network.output.softmax.loss(vectors[rows, places], targets[rows, places])
+    return vectors[rows, places], targets[rows, places]
