@@ -60,9 +60,9 @@ def integrated_gradients(example: Attributable) -> Attribution:
         middle = (low + high) / 2
         halves = np.append(low, middle), np.append(middle, high)
         added = line.weights(*halves), line.changes(low, middle, high)
-        rest = np.delete(np.arange(len(starts)), halved)
-        starts, ends = np.append(starts[rest], halves[0]), np.append(ends[rest], halves[1])
-        weights, changes = np.concatenate([weights[rest], added[0]]), np.append(changes[rest], added[1])
+        others = np.delete(np.arange(len(starts)), halved)
+        starts, ends = np.append(starts[others], halves[0]), np.append(ends[others], halves[1])
+        weights, changes = np.concatenate([weights[others], added[0]]), np.append(changes[others], added[1])
     of_inputs = weights.sum(0)
     error = abs(float(of_inputs.sum()) - difference) / max(abs(difference), 1e-4)
     return Attribution(example.output, example.names, of_inputs.tolist(), float(difference), error, len(starts))
