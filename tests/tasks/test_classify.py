@@ -213,6 +213,23 @@ def test_balanced_classes_weigh_one_on_the_mean() -> None:
     assert class_weights(class_ids, 3, "none").tolist() == [1, 1, 1]
 
 
+def test_classes_are_not_balanced_twice() -> None:
+    with pytest.raises(RequestError, match="balanced twice"):
+        make_settings("classify", "bow", {"data.sampling": "balanced", "data.class_weights": "balanced"})
+
+
+def test_balanced_sampling_trains_on_other_batches(tmp_path: Path) -> None:
+    rows = [f"{'rare' if i % 10 == 0 else 'frequent'}\tword{i % 7} text" for i in range(100)]
+    data = tmp_path / "data.tsv"
+    data.write_text("\n".join(rows) + "\n")
+    nats = [
+        train_labelled(tmp_path / kind, model="bow", data=str(data), updates=3, data__sampling=kind)
+        .summary["valid"]["nats_per_example"]
+        for kind in ("all", "balanced")
+    ]  # fmt: skip
+    assert nats[0] < nats[1]
+
+
 @pytest.mark.parametrize("model", TASK.models())
 def test_what_is_asked_for_wins_over_the_preset(model: str) -> None:
     overrides: dict[str, Any] = {**sizes(model), "training.learning_rate": 0.5, "data.examples_per_batch": 3}

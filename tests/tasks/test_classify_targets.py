@@ -14,8 +14,6 @@ import pytest
 import seqloom
 from seqloom.errors import RequestError
 from seqloom.explain.diagnosis import diagnosis_page
-from seqloom.export import exporters
-from seqloom.export.options import ExportOptions
 from seqloom.metrics.label_sets import LabelCounts
 from seqloom.metrics.regression import regression_scores
 from seqloom.serving.hosted_run import HostedRun
@@ -132,13 +130,6 @@ def test_what_numbers_do_not_have(numbers: seqloom.Run, data: dict[str, str]) ->
         numbers.diagnose(data["more number"])
 
 
-def test_exports_that_cannot_be_are_refused(sets: seqloom.Run, numbers: seqloom.Run, tmp_path: Path) -> None:
-    for run, target in ((sets, "labels"), (numbers, "number")):
-        with pytest.raises(RequestError, match=f"target={target}"):
-            exporters["web"](run, tmp_path / "page.html", ExportOptions())
-    assert not (tmp_path / "page.html").exists()
-
-
 @pytest.mark.parametrize("model", ["bow", "ffnn", "transformer+attention"])
 @pytest.mark.parametrize("target", ["labels", "number"])
 def test_models_have_every_target(target: str, model: str, data: dict[str, str], tmp_path: Path) -> None:
@@ -176,7 +167,12 @@ def test_another_target_is_no_continuation(sets: seqloom.Run, data: dict[str, st
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("data.class_weights", "balanced"), ("output.label_smoothing", 0.1), ("data.label_separator", "|")],
+    [
+        ("data.class_weights", "balanced"),
+        ("data.sampling", "balanced"),
+        ("output.label_smoothing", 0.1),
+        ("data.label_separator", "|"),
+    ],
 )
 def test_settings_of_another_target_are_refused(
     setting: str, value: object, data: dict[str, str], tmp_path: Path

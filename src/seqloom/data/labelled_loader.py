@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from seqloom.data.truncation import Truncation
 class LabelledLoader:
     """A batch holds at most `examples` rows and, padding included, `elements` tokens or steps after truncation by `cut`
     (a single longer row is a batch of its own). `seed=None`: the same order in every epoch. `resample`: segments the
-    words of a batch of texts anew."""
+    words of a batch of texts anew. `draw`: the examples of an epoch; without it, each once."""
 
     def __init__(
         self,
@@ -28,9 +28,10 @@ class LabelledLoader:
         examples: int,
         seed: int | None,
         resample: Resample | None = None,
+        draw: Callable[[int], Rows] | None = None,
     ) -> None:
         self.data, self.cut, self._resample = data, cut, resample
-        self._buckets = Buckets((cut.lengths(data.lengths),), elements, seed, examples)
+        self._buckets = Buckets((cut.lengths(data.lengths),), elements, seed, examples, draw=draw)
 
     def num_steps(self, epoch: int = 0) -> int:
         return len(self._buckets.epoch(epoch))

@@ -96,6 +96,7 @@ class Buckets:
     since each row counts as `elements // most_rows` elements or more; None: any number. The batches of an epoch are a
     function of `seed` and the epoch: rows are shuffled, sorted by their longer side within groups of about
     `sort_within` batches, cut into batches, and the batches are shuffled. `seed=None`: the same order in every epoch.
+    `draw`: the rows of an epoch; without it, each once.
     """
 
     def __init__(
@@ -105,8 +106,9 @@ class Buckets:
         seed: int | None,
         most_rows: int | None = None,
         sort_within: int = ALL_SORTED,
+        draw: Callable[[int], Rows] | None = None,
     ) -> None:
-        self._elements, self._seed, self._sort_within = elements, seed, sort_within
+        self._elements, self._seed, self._sort_within, self._draw = elements, seed, sort_within, draw
         # Sorted by one side alone, all rows of a batch would have equal targets, and an update learns less (LOG.md).
         self._keys = (*reversed(lengths), np.max(lengths, axis=0))
         self._least = elements // most_rows if most_rows is not None else 0
@@ -120,11 +122,11 @@ class Buckets:
 
     def _make(self, epoch: int) -> list[Rows]:
         longer = self._keys[-1]
-        order = np.arange(len(longer))
+        order = np.arange(len(longer)) if self._draw is None else self._draw(epoch)
         random = None if self._seed is None else np.random.default_rng((self._seed, epoch))
         if random:
             random.shuffle(order)
-        mean = max(1.0, float(np.maximum(longer, self._least).mean())) if len(order) else 1.0
+        mean = max(1.0, float(np.maximum(longer[order], self._least).mean())) if len(order) else 1.0
         stretch = max(1, int(self._sort_within * self._elements / mean))
         plan: list[Rows] = []
         for start in range(0, len(order), stretch):

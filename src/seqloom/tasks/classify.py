@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqloom.data.balanced_sampling import BalancedSampling
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.example import Labelled, Source
@@ -116,7 +117,9 @@ class ClassifyTask:
         tokenizer = cast(LabelledCodec, corpus.codec).tokenizer
         check_limit(settings, text=tokenizer is not None)
         (resample,) = subword_samplers((tokenizer,), settings.data, seed)
-        return _loader(corpus.train, settings, seed, resample)
+        balanced = settings.data.sampling == "balanced"
+        draw = BalancedSampling(np.asarray(corpus.train.class_ids), seed) if balanced else None
+        return _loader(corpus.train, settings, seed, resample, draw)
 
     def exact_loader(self, data: LabelledData, settings: ClassifySettings) -> Loader:
         return _loader(data, settings, None)
@@ -190,12 +193,16 @@ class ClassifyTask:
 
 
 def _loader(
-    data: LabelledData, settings: ClassifySettings, seed: int | None, resample: Resample | None = None
+    data: LabelledData,
+    settings: ClassifySettings,
+    seed: int | None,
+    resample: Resample | None = None,
+    draw: BalancedSampling | None = None,
 ) -> Loader:
     options, cut = settings.data, cut_of(settings, data.codec.reads_text)
     examples = options.examples_per_batch or min(max(len(data) // _UPDATES_AN_EPOCH, _FEWEST), _MOST)
     rows = examples if seed is not None else max(examples, _MOST)
-    return LabelledLoader(data, cut, options.tokens_per_batch, rows, seed, resample)
+    return LabelledLoader(data, cut, options.tokens_per_batch, rows, seed, resample, draw)
 
 
 def _rows(trained: Trained, inputs: Sequence[Source]) -> list[NDArray[Any]]:

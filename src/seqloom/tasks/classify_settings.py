@@ -60,6 +60,10 @@ class DataSettings(SamplingSettings):
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: rare classes count as much as frequent ones in training"
     )
+    sampling: Literal["all", "balanced"] = Field(
+        "all",
+        description="the examples of an epoch: all; balanced: as many of each class, rare ones repeated",
+    )
 
 
 class ClassifySettings(Settings):
@@ -73,6 +77,15 @@ class ClassifySettings(Settings):
             raise _of_another_target("data.label_separator", self.data.label_separator, "labels")
         if target == "number" and self.data.class_weights != "none":
             raise _of_another_target("data.class_weights", self.data.class_weights, "class or labels")
+        if self.data.sampling == "balanced" and target != "class":
+            raise _of_another_target("data.sampling", "balanced", "class")
+        if self.data.sampling == self.data.class_weights == "balanced":
+            raise RequestError(
+                "the classes would be balanced twice",
+                where="data.sampling, data.class_weights",
+                got="balanced, balanced",
+                expected="one of them",
+            )
         for group in ("output", "model"):  # the bag of words has it among those of the model
             smoothing = getattr(getattr(self, group, None), "label_smoothing", 0.0)
             if target == "number" and smoothing:
