@@ -11,7 +11,7 @@ from seqloom_portable.language_model import LineScore
 from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK
 from seqloom_portable.tokens import TextTokenizer
 
-_TOKENS_AT_ONCE = 512
+_TOKENS_AT_ONCE = 1_024
 
 
 def _library() -> Any:
