@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from seqloom_portable.batching import group_by_length, padded_source
 from seqloom_portable.embedding import sentence_vectors
-from seqloom_portable.engine import Engine
+from seqloom_portable.engine import Arrays, Engine
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
+from seqloom_portable.online_tags import online_tags
 from seqloom_portable.spans import Span, scheme_of, spans
 
 _STEPS_AT_ONCE = 4_000
@@ -83,19 +84,10 @@ class FrameTagger:
     def online(self) -> Callable[[Any], str]:
         """A function for a new sequence that takes the numbers of its next step and returns the tag at once. Raises
         PortableError if the model needs the whole sequence."""
-        if "step" not in self.folder.manifest["graphs"]:
-            raise PortableError("the model needs the whole sequence: it also reads backward")
-        engine = self.folder.engine("step", self.threads)
-        state, before = engine.first_state(1), len(self.labels)
+        return online_tags(self.folder, self.threads, self.labels, self._feeds_of_step, "sequence")
 
-        def answer(step: Any) -> str:
-            nonlocal state, before
-            source = self._row("the step", np.atleast_1d(step)[None])
-            outputs, state = engine(source=source, tag_before=np.array([before], np.int64), **state)
-            before = int(outputs["tag"][0])
-            return self.labels[before]
-
-        return answer
+    def _feeds_of_step(self, step: Any) -> Arrays:
+        return {"source": self._row("the step", np.atleast_1d(step)[None])}
 
     def embed(self, inputs: Sequence[Any], pooling: str = "auto") -> NDArray[np.float32]:
         """(inputs, size): by default, the mean of the layer's outputs."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from seqloom_portable.batching import group_by_length, padded
 from seqloom_portable.embedding import check_pooling, vectors_in_batches
 from seqloom_portable.engine import Arrays, Engine
-from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
+from seqloom_portable.online_tags import online_tags
 from seqloom_portable.spans import Span, scheme_of, spans
 from seqloom_portable.specials import SPECIALS, UNK
 
@@ -121,19 +121,9 @@ class Tagger:
     def online(self) -> Callable[[str], str]:
         """A function for a new sentence that takes its next word and returns the word's tag at once. Raises
         PortableError if the model needs the whole sentence."""
-        if "step" not in self.folder.manifest["graphs"]:
-            raise PortableError("the model needs the whole sentence: it also reads backward")
-        engine = self.folder.engine("step", self.threads)
-        state, before = engine.first_state(1), len(self.labels)
-
-        def answer(word: str) -> str:
-            nonlocal state, before
-            forms = self._spelling.forms([word])
-            outputs, state = engine(**forms, tag_before=np.array([before], np.int64), **state)
-            before = int(outputs["tag"][0])
-            return self.labels[before]
-
-        return answer
+        return online_tags(
+            self.folder, self.threads, self.labels, lambda word: self._spelling.forms([word]), "sentence"
+        )
 
     def embed(self, inputs: Sequence[str | Sequence[str]], pooling: str = "auto") -> NDArray[np.float32]:
         """(inputs, size): by default, the mean of the layer's outputs; zeros for a line without words."""

@@ -16,6 +16,7 @@ from seqloom.decoding.transcription.transcripts import log_probs_of
 from seqloom.errors import RequestError, SeqloomWarning
 from seqloom.models.transcriber import InputSettings, Transcriber, TranscriberOutputSettings
 from seqloom.nn.layer import layers, select_rows
+from seqloom.run import make_settings
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.transcribe_language import fusion_of, warn_of_blanks
@@ -35,6 +36,12 @@ from tests.support.sounds import (
 pytest.importorskip("soundfile")
 TASK = tasks["transcribe"]
 CAUSAL = [name for name in layers if layers[name].causal]
+
+
+def test_a_filter_that_is_subtracted_again_is_refused() -> None:
+    with pytest.raises(RequestError, match="changes nothing"):
+        make_settings("transcribe", "gru", {"augment.filter_db": 5.0})
+    make_settings("transcribe", "gru", {"augment.filter_db": 5.0, "features.subtract": "smooth"})
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
 from seqloom.config import Settings
 from seqloom.data.sound.augmentation import AugmentSettings
 from seqloom.data.sound.frame_pipeline import FeatureSettings
 from seqloom.data.sound.transcripts import TranscriptSettings
+from seqloom.errors import RequestError
 from seqloom.models.attentional_transcriber import (
     ATTENTION,
     attentional_settings,
@@ -55,6 +56,18 @@ class CommonSettings(Settings):
     data: DataSettings = DataSettings()
     augment: AugmentSettings = AugmentSettings()
     decoding: DecodingSettings = DecodingSettings()
+
+    @model_validator(mode="after")
+    def _subtracts_no_filter(self) -> Self:
+        filter_db, without = self.augment.filter_db, AugmentSettings().filter_db
+        if self.features.subtract == "bands" and filter_db != without:
+            raise RequestError(
+                "the setting changes nothing: filters are drawn only with features.subtract=smooth",
+                where="augment.filter_db",
+                got=filter_db,
+                expected="features.subtract=smooth, or no change of the filter",
+            )
+        return self
 
 
 class SvmTranscribeSettings(FittedSettings):

@@ -74,6 +74,10 @@ def _to_halve(misses: Places, widths: Places, allowed: float) -> Int[NDArray[np.
     return worst[(misses[worst] > allowed / len(misses)) & (widths[worst] > _NARROWEST)]
 
 
+def _needs_float64(starts: Places, ends: Places) -> bool:
+    return bool((ends - starts).min() < _NARROW)
+
+
 class _Line:
     """From the baseline of an example to its inputs."""
 
@@ -92,15 +96,14 @@ class _Line:
 
     def changes(self, low: Places, middle: Places, high: Places) -> Places:
         """Of the score in both halves of steps, those of all first halves first."""
-        precise = bool((high - low).min() < _NARROW)
-        at = self.scores(np.concatenate([low, middle, high]), precise).reshape(3, -1)
+        at = self.scores(np.concatenate([low, middle, high]), _needs_float64(low, middle)).reshape(3, -1)
         return np.diff(at, axis=0).ravel()
 
     def weights(self, starts: Places, ends: Places) -> Float[NDArray[np.float64], "steps time"]:
         """What each input adds in each step, by the gradient in its middle."""
         span = self.example.elements - self.example.baseline
         shares = ends**_POWER - starts**_POWER
-        precise = bool((ends - starts).min() < _NARROW)
+        precise = _needs_float64(starts, ends)
         weights = []
         for part in np.split((starts + ends) / 2, range(_AT_ONCE, len(starts), _AT_ONCE)):
             points = self._points(part, precise).detach().requires_grad_()
