@@ -5,7 +5,8 @@ import { afterChanges, ask, drawing, element, errorPlace, modelChoice } from "./
 const WIDTH = window.innerWidth < 600 ? 480 : 900, HEIGHT = 320, EDGE = 44;
 
 export function forecastPanel(models) {
-  const error = errorPlace(), plot = element("div"), table = element("div", { className: "wide" });
+  const error = errorPlace(), plot = element("div"), table = element("table");
+  const numbers = element("details", {}, element("summary", { className: "soft" }, "numbers"), table);  // stays open over answers
   const start = Array.from({ length: 48 }, (_, step) => Math.round(100 + step + 20 * Math.sin((step * Math.PI) / 6)));
   const text = element("textarea", { value: start.join(", "), "aria-label": "values" });
   const horizon = element("input", { type: "number", min: 1, max: 500, value: models[0].facts.horizon ?? 12 });
@@ -19,13 +20,14 @@ export function forecastPanel(models) {
     const body = { model: model.value, values, horizon: Number(horizon.value) };
     const [steps] = (await ask("/v1/forecast", body, signal)).results;
     plot.replaceChildren(chart(values, steps, (drawn) => { text.value = drawn.map((value) => Number(value.toPrecision(4))).join(", "); changed(); }));
-    table.replaceChildren(rows(steps));
+    table.replaceChildren(...rows(steps));
   }
 
   changed();
   return element("div", {},
     element("p", { className: "soft" }, "Paste values, or draw over the chart."), text,
-    element("div", { className: "row" }, model.place, element("label", {}, "steps ahead ", horizon)), error, plot, table);
+    element("div", { className: "row" }, model.place, element("label", {}, "steps ahead ", horizon)), error, plot,
+    element("div", { className: "wide" }, numbers));
 }
 
 function quantile(step, level) {
@@ -78,5 +80,5 @@ function rows(steps) {
   const cell = (value) => element("td", {}, typeof value === "number" ? value.toPrecision(5) : value);
   const head = element("tr", {}, ...["step", "mean", "10 %", "90 %"].map((name) => element("th", {}, name)));
   const body = steps.map((step, number) => element("tr", {}, ...[String(number + 1), step.mean, quantile(step, 0.1), quantile(step, 0.9)].map(cell)));
-  return element("details", {}, element("summary", { className: "soft" }, "numbers"), element("table", {}, head, ...body));
+  return [head, ...body];
 }
