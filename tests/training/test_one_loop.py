@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,27 +13,33 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "seqloom"
 
 
+@functools.cache
+def parsed() -> Mapping[str, tuple[ast.AST, ...]]:
+    """The nodes of each file of the package."""
+    return {
+        str(path.relative_to(SOURCE)): tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        for path in SOURCE.rglob("*.py")
+    }
+
+
 def files_that_call(name: str) -> set[str]:
     """The files of the package in which a function or class of this name is called."""
-    files = set()
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == name:
-                files.add(str(path.relative_to(SOURCE)))
-    return files
+    return {
+        file
+        for file, nodes in parsed().items()
+        for node in nodes
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == name
+    }
 
 
 def files_that_write(name: str) -> set[str]:
     """The files of the package in which a string literal is the name of this file of a run."""
-    files = set()
-    for path in SOURCE.rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        if any(
-            isinstance(node, ast.Constant) and node.value == name and node not in docstrings for node in ast.walk(tree)
-        ):
-            files.add(str(path.relative_to(SOURCE)))
-    return files
+    return {
+        file
+        for file, nodes in parsed().items()
+        for node in nodes
+        if isinstance(node, ast.Constant) and node.value == name
+    }
 
 
 @pytest.mark.parametrize("name", ["write_checkpoint", "read_progress", "metrics_row", "keep_until"])
