@@ -50,6 +50,21 @@ def test_charts_are_imported_only_where_a_page_is_written() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_training_does_not_import_the_compiler_of_torch(tmp_path: Path) -> None:
+    """Which takes longer to import than torch itself."""
+    (tmp_path / "text.txt").write_text("".join(f"a b c {i}\n" for i in range(60)))
+    code = (
+        "import sys, seqloom\n"
+        "settings = {'model.hidden_size': 4, 'embedding.dim': 4}\n"
+        "seqloom.train('language-model', sys.argv[1] + '/text.txt', model='lstm', updates=2, threads=1, quiet=True,"
+        " out=sys.argv[1] + '/run', settings=settings)\n"
+        "sys.exit(','.join({'torch._dynamo', 'sympy', 'altair', 'scipy.stats', 'onnx'} & set(sys.modules)) or 0)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_statistics_are_imported_only_where_runs_are_compared() -> None:
     """`scipy.stats` takes a second or two to import, which no prediction, forecast or export should wait for."""
     importing = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +16,8 @@ from torch import nn
 from seqloom.config import build
 from seqloom.errors import RequestError
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.gradients import make_optimizer, rate_factor, scale_and_clip
+from seqloom.training.gradients import rate_factor, scale_and_clip
+from seqloom.training.optimizers import SGD, AdamW, Group, Optimizer, make_optimizer
 from seqloom.training.settings import TrainingSettings
 
 
@@ -79,7 +82,7 @@ class Net(nn.Module):
 def test_only_matrices_decay(optimizer: str) -> None:
     net = Net()
     made = make_optimizer(net, build(TrainingSettings, {"optimizer": optimizer, "weight_decay": 0.3}))
-    decay = {id(p): group["weight_decay"] for group in made.param_groups for p in group["params"]}
+    decay = {id(p): group.weight_decay for group in made.groups for p in group.parameters}
     assert {name: decay[id(p)] for name, p in net.named_parameters()} == {
         "start": 0.0,
         "linear.weight": 0.3,
@@ -87,6 +90,67 @@ def test_only_matrices_decay(optimizer: str) -> None:
         "norm.weight": 0.0,
         "norm.bias": 0.0,
     }
+
+
+OPTIMIZERS: dict[str, tuple[Callable[[list[Group]], Optimizer], Callable[[Any], torch.optim.Optimizer]]] = {
+    "adamw": (
+        lambda groups: AdamW(groups, 1e-3, 0.8, 0.95),
+        lambda groups: torch.optim.AdamW(groups, 1e-3, betas=(0.8, 0.95), fused=True),
+    ),
+    "momentum": (lambda groups: SGD(groups, 0.1, 0.9), lambda groups: torch.optim.SGD(groups, 0.1, 0.9, fused=True)),
+    "sgd": (lambda groups: SGD(groups, 0.1, 0.0), lambda groups: torch.optim.SGD(groups, 0.1, fused=True)),
+}
+
+
+def _parameters() -> list[nn.Parameter]:
+    generator = torch.Generator().manual_seed(1)
+    return [nn.Parameter(torch.randn(size, 3, generator=generator)) for size in (4, 5, 1, 70)]
+
+
+def _set_gradients(parameters: Sequence[nn.Parameter], number: int) -> None:
+    """Of update `number`."""
+    generator = torch.Generator().manual_seed(number)
+    for parameter in parameters:
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_steps_are_those_of_torch(name: str) -> None:
+    """Bit by bit, also when the state was saved between, and with a parameter that has no gradient at first (which
+    torch does not support for momentum)."""
+    ours, theirs, again = _parameters(), _parameters(), _parameters()
+    make, make_theirs = OPTIMIZERS[name]
+    optimizer, resumed = (make([Group(p[:2], 0.1), Group(p[2:], 0.0)]) for p in (ours, again))
+    their_groups = [{"params": theirs[:2], "weight_decay": 0.1}, {"params": theirs[2:], "weight_decay": 0.0}]
+    trained = [(ours, optimizer), (theirs, make_theirs(their_groups))]
+    for number in range(6):
+        if number == 3:
+            resumed.load(optimizer.tensors())
+            for old, new in zip(ours, again, strict=True):
+                new.data.copy_(old)
+            trained.append((again, resumed))
+        for parameters, made in trained:
+            _set_gradients(parameters, number)
+            if number == 0 and name != "momentum":
+                parameters[-1].grad = None
+            made.step()
+            made.zero_grad()
+            assert all(parameter.grad is None for parameter in parameters)
+    for one, other, third in zip(ours, theirs, again, strict=True):
+        assert torch.equal(one, other)
+        assert torch.equal(one, third)
+
+
+def test_the_state_of_other_parameters_is_refused() -> None:
+    optimizer = AdamW([Group(_parameters()[:2], 0.1)], 1e-3)
+    for tensors, what in (
+        ({"2.step": torch.zeros(())}, "no parameter"),
+        ({"0.exp_avg": torch.zeros(7)}, "shape"),
+        ({"0.momentum_buffer": torch.zeros(4, 3)}, "momentum_buffer"),
+    ):
+        with pytest.raises((ValueError, KeyError), match=what):
+            optimizer.load(tensors)
+    assert not optimizer.tensors()
 
 
 def test_the_share_of_each_kind_of_budget() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,23 +33,6 @@ class Checkpoint:
         ranks = {f"{rank}.{i}": t for rank, tensors in enumerate(self.ranks) for i, t in enumerate(tensors)}
         named = {"model": self.model, "average": average, "optimizer": self.optimizer, "ranks": ranks}
         return {name: tensor_entries(tensors) for name, tensors in named.items()}
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": value.cpu() for index, entry in state.items() for name, value in entry.items()}
-
-
-def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Loads an optimizer's state. Raises ValueError if it belongs to other parameters."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        index, name = key.split(".", 1)
-        if value.numel() > 1 and value.shape != parameters[int(index)].shape:
-            raise ValueError(f"the optimizer's {key} has a different shape than its parameter")
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def read_checkpoint(checkpoint: Path) -> Checkpoint:

@@ -39,13 +39,12 @@ from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint import (
     Checkpoint,
     generator_state,
-    load_optimizer_tensors,
-    optimizer_tensors,
     read_checkpoint,
     set_generator_state,
 )
 from seqloom.training.checkpoint_folder import current_checkpoint
 from seqloom.training.nonfinite import not_finite
+from seqloom.training.optimizers import Optimizer, make_optimizer
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.trainer import Schedule, Trainer
 
@@ -80,7 +79,7 @@ class GradientTrainer(Trainer):
     """Trains a network, in one process or in the ranks of `torchrun`, which share every batch."""
 
     objective: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     wait_policy: WaitPolicy
 
     def __init__(self, task: Task, model: str, settings: Any) -> None:
@@ -182,7 +181,7 @@ class GradientTrainer(Trainer):
         norm = scale_and_clip(self.parameters, self.runtime.world_size / max(all_targets, 1), self.options.clip_norm)
         self._check_finite("gradient", norm, rate, progress, batch, state)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         progress.add_update(loss, int(all_targets), sequences, norm, self.options.clip_norm)
         if self.average is not None:
             self.average.add(progress.updates)
@@ -196,8 +195,7 @@ class GradientTrainer(Trainer):
 
     def _set_learning_rate(self, fraction: float) -> float:
         rate = self.options.learning_rate * rate_factor(fraction, self.options)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.optimizer.learning_rate = rate
         return rate
 
     def _next_batch(self, progress: Progress) -> Batch:
@@ -270,9 +268,8 @@ class GradientTrainer(Trainer):
         ranks = self.processes.gather(rank_tensors)
         if self.runtime.rank:
             return {}
-        optimizer = optimizer_tensors(self.optimizer)
         averages = [] if self.average is None else self.average.tensors
-        return Checkpoint(model_tensors(self.trained.model), averages, optimizer, ranks).files()
+        return Checkpoint(model_tensors(self.trained.model), averages, self.optimizer.tensors(), ranks).files()
 
     def restore(self, checkpoint: Path) -> None:
         saved = read_checkpoint(checkpoint)
@@ -284,7 +281,8 @@ class GradientTrainer(Trainer):
                 expected=len(saved.ranks),
             )
         load_model_tensors(self.trained.model, saved.model, self.folder)
-        load_optimizer_tensors(self.optimizer, saved.optimizer)
+        with naming_damage(checkpoint / "optimizer.safetensors"):
+            self.optimizer.load(saved.optimizer)
         if self.average is not None:
             self.average.load(saved.average)
         generator, *carried = saved.ranks[self.runtime.rank]
@@ -312,23 +310,6 @@ class GradientTrainer(Trainer):
             if self.runtime.rank == 0:
                 write_tensors(folder / "model.safetensors", model_tensors(network))
         return network
-
-
-def decays(name: str, parameter: nn.Parameter) -> bool:
-    """Matrices decay; vectors and learned initial states do not."""
-    return parameter.dim() > 1 and not name.endswith("start")
-
-
-def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Those that decay come first. An update of all parameters runs in one kernel."""
-    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    decayed = [parameter for name, parameter in named if decays(name, parameter)]
-    others = [parameter for name, parameter in named if not decays(name, parameter)]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, settings.learning_rate, momentum=settings.beta1, fused=True)
-    return torch.optim.AdamW(groups, settings.learning_rate, betas=(settings.beta1, settings.beta2), fused=True)
 
 
 def rate_factor(fraction: float, settings: TrainingSettings) -> float:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional as F
 
 from seqloom.data.token_file import TokenFile
+from seqloom.training.optimizers import AdamW, Group
 
 _FREQUENT, _TOKENS, _LAGS = 30, 200_000, 64
 _FITTED, _BATCH, _STEPS, _RATE = 60_000, 512, 175, 0.01
@@ -92,11 +94,11 @@ def _held_out_losses(symbols: NDArray[np.int64], lags: int, skipped: int) -> NDA
     targets = text[skipped:]
     fitted = len(targets) * 4 // 5
     generator = torch.Generator().manual_seed(0)
-    weights = torch.zeros(lags * size, size, requires_grad=True)
-    optimizer = torch.optim.Adam([weights], _RATE)
+    weights = nn.Parameter(torch.zeros(lags * size, size))
+    optimizer = AdamW([Group([weights], weight_decay=0.0)], _RATE)
     with torch.enable_grad():
         for step in range(_STEPS):
-            optimizer.param_groups[0]["lr"] = _RATE * (1 - step / _STEPS)
+            optimizer.learning_rate = _RATE * (1 - step / _STEPS)
             rows = torch.randint(fitted, (_BATCH,), generator=generator)
             optimizer.zero_grad()
             logits = F.embedding_bag(contexts[rows], weights, mode="sum")

@@ -17,7 +17,7 @@ from seqloom.run import Run
 from seqloom.tasks.capabilities import ReportsLoss
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.training.checkpoint_folder import current_checkpoint
-from seqloom.training.gradients import decays
+from seqloom.training.optimizers import decays
 from seqloom.training.reports import MetricsFile
 from seqloom.training.settings import TrainingSettings
 
