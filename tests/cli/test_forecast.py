@@ -86,6 +86,16 @@ def test_tables_are_written_as_the_ending_says(cli: CommandLine, folder: Path, t
     assert ".parquet" in refused.errors
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["--seed", "2"], ["--anomalies", "--horizon", "2"], ["--anomalies", "--paths", "2"], ["--rate", "8000"]],
+)
+def test_options_that_would_change_nothing_are_refused(arguments: list[str], cli: CommandLine, folder: Path) -> None:
+    status, output, errors = cli("predict", folder, *arguments)
+    assert (status, output) == (2, "")
+    assert any(argument in errors for argument in arguments)
+
+
 def test_rolling_origins_with_and_without_a_new_fit(cli: CommandLine, folder: Path, table: Path) -> None:
     scores = json.loads(cli("evaluate", folder, table, "--origins", 5, "--step", 2, "--json").output)
     assert scores["forecasts"] == 10

@@ -74,10 +74,17 @@ def test_mistakes(cli: CommandLine, run: seqloom.Run, tmp_path: Path) -> None:
         ["evaluate", str(tmp_path / "nothing.txt")],
         ["map"],
         ["similar", word, "--out", str(tmp_path / "page.html")],
+        ["similar", word, "--most-words", "100"],
+        ["doesnt-match", word, word, word, "--top", "3"],
+        ["similarity", word, word, "--figures", str(tmp_path)],
+        ["report", "--out", str(tmp_path / "page.html"), "--first", "9"],
+        ["map", "--out", str(tmp_path / "page.html"), "--json"],
     ):
         status, _, errors = cli("vectors", run.folder, *arguments)
         assert status == 2, arguments
         assert "Traceback" not in errors
+        option = next((argument for argument in arguments[2:] if argument.startswith("--")), "")
+        assert option in errors
     assert cli("vectors", tmp_path, "similar", word).status == 2
     text = write_text(tmp_path / "text.txt", lines=80)
     cli("train", "language-model", text, "--model", "ngram", "--out", tmp_path / "ngram")

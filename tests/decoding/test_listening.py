@@ -135,6 +135,13 @@ def test_commands_on_recordings(
     assert (status, "tone" in errors) == (2, True)
     status, out, _ = command("evaluate", str(run.folder), data, "--by-length", "--json")
     assert [row["group"] for row in json.loads(out)] == ["1 word", "2 words", "3 words"]
+    page = tmp_path / "worst.html"
+    status, again, _ = command("evaluate", str(run.folder), data, "--by-length", "--json", "--report", page)
+    assert (status, again, page.is_file()) == (0, out, True), "the table and the page"
+    status, _, errors = command("evaluate", str(run.folder), data, "--by-length", "--by", "speaker")
+    assert (status, "one table at a time" in errors) == (2, True)
+    status, _, errors = command("predict", str(run.folder), str(path), "--rate", "8000")
+    assert (status, "--online" in errors) == (2, True)
 
 
 def test_the_page_of_the_worst_recordings_plays_them(

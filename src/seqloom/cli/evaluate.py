@@ -87,17 +87,10 @@ def evaluate(
         raise RequestError(
             "only runs of forecast have origins and a horizon", where=str(run), got=f"a run of {loaded.plan.task}"
         )
+    if by_length and by is not None:
+        raise RequestError("one table at a time", where="--by-length, --by", got=f"--by-length and --by {by}")
     prepared = loaded.read(data, parse_columns(columns or ""))
-    if has_groups and (by or by_length):
-        from seqloom.cli.transcribe import print_groups
-
-        print_groups(loaded.evaluate_by_group(prepared), by or "length", json)
-        return
-    if by_length:
-        rows = loaded.evaluate_by_length(prepared)
-        typer.echo(to_json([row._asdict() for row in rows]) if json else table(rows))
-        return
-    if isinstance(loaded.task, Forecasts) and heads is None:
+    if isinstance(loaded.task, Forecasts) and heads is None and not by_length:
         from seqloom.cli.forecast import print_scores, write_page
 
         rolling: Any = {"origins": origins, "step": step, "horizon": horizon, "refit": refit}
@@ -114,6 +107,15 @@ def evaluate(
         _write_report(loaded, prepared, report, figures, Path(data).name)
     if heads is not None:
         _write_heads(loaded, prepared, heads, figures, Path(data).name)
+    if has_groups and (by or by_length):
+        from seqloom.cli.transcribe import print_groups
+
+        print_groups(loaded.evaluate_by_group(prepared), by or "length", json)
+        return
+    if by_length:
+        rows = loaded.evaluate_by_length(prepared)
+        typer.echo(to_json([row._asdict() for row in rows]) if json else table(rows))
+        return
     print_metrics(loaded.evaluate(prepared), json)
 
 

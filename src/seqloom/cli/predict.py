@@ -171,12 +171,20 @@ def predict(
     loaded = load(run, device=device, threads=threads)
     if ensemble:
         changes["ensemble"] = [load(other, device=device, threads=threads) for other in ensemble]
+    if rate and not (online and isinstance(loaded.task, Listens)):
+        raise RequestError("only streams of sound have a rate", where="--rate", expected="transcribe, with --online")
     if isinstance(loaded.task, Forecasts) and not online:
         from seqloom.cli.forecast import print_forecast
 
         refuse_unknown(changes, ("seed",), loaded.plan.task)
+        if seed is not None and not paths:
+            raise RequestError("only sample paths have a seed", where="--seed", expected="--paths too")
+        if anomalies and (horizon or paths):
+            raise RequestError(
+                "anomalies are of known values", where="--anomalies", expected="no --horizon, no --paths"
+            )
         loaded.plan.reading(parse_columns(columns or ""))  # refuses columns: the model depends on those of the training
-        print_forecast(loaded, file, horizon, paths, seed or 1, anomalies, out, json)
+        print_forecast(loaded, file, horizon, paths, 1 if seed is None else seed, anomalies, out, json)
         return
     if horizon or paths or anomalies or out is not None:
         raise RequestError(

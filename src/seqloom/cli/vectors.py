@@ -19,6 +19,7 @@ Arguments = Sequence[str]
 
 
 def vectors(
+    context: typer.Context,
     source: Annotated[
         Path, typer.Argument(metavar="RUN", help="a run of any task, or a file of vectors", show_default=False)
     ],
@@ -78,10 +79,11 @@ def vectors(
     if (action in _PAGES) != (out is not None):
         expected = "--out FILE" if action in _PAGES else "no --out"
         raise RequestError(f"{action} {'writes' if action in _PAGES else 'does not write'} a page", expected=expected)
-    if figures is not None and action not in _PAGES:
-        raise RequestError("there is no page with charts to write", where="--figures", expected="map or report")
-    if documents and action == "report":
-        raise RequestError("the report is that of the whole training", where="--documents", expected="no --documents")
+    for option, actions in _ACTIONS_OF.items():
+        given_by = context.get_parameter_source(option)
+        if action not in actions and given_by is not None and given_by.name == "COMMANDLINE":
+            name = f"--{option.replace('_', '-')}"
+            raise RequestError(f"{action} does not use this option", where=name, expected=" or ".join(actions))
     if action == "report" and out is not None:
         from seqloom.explain.loss_curves import loss_page
 
@@ -89,7 +91,7 @@ def vectors(
         return
     opened = _open(source, first, only, unicode_errors, documents)
     if index is not None:
-        _use_index(opened, index, action)
+        _use_index(opened, index)
     if out is not None:
         from seqloom.explain.vector_map import vector_map_page
 
@@ -113,11 +115,7 @@ def _open(source: Path, first: int, only: Path | None, unicode_errors: str, docu
     return Vectors.open(source, first=first, only=words, unicode_errors=cast(Any, unicode_errors), documents=documents)
 
 
-def _use_index(vectors: Vectors, folder: Path, action: str) -> None:
-    from seqloom.errors import RequestError
-
-    if action not in _SEARCHES:
-        raise RequestError("there is nothing to search", where="--index", got=action, expected=" or ".join(_SEARCHES))
+def _use_index(vectors: Vectors, folder: Path) -> None:
     is_new = not folder.exists()
     facts = vectors.use_index(folder)
     if is_new:
@@ -183,3 +181,16 @@ _QUESTIONS: dict[str, Callable[[Vectors, Arguments, int, int], Any]] = {
 _PAGES = ("map", "report")
 _SEARCHES = ("similar", "analogy")
 _ACTIONS = (*_QUESTIONS, *_PAGES)
+_OF_VECTORS = (*_QUESTIONS, "map")
+_ACTIONS_OF = {
+    "top": _SEARCHES,
+    "index": _SEARCHES,
+    "most_words": ("evaluate", "map"),
+    "first": _OF_VECTORS,
+    "only": _OF_VECTORS,
+    "documents": _OF_VECTORS,
+    "unicode_errors": _OF_VECTORS,
+    "figures": _PAGES,
+    "json": tuple(_QUESTIONS),
+}
+"""The actions that use an option; the others refuse it."""
