@@ -67,8 +67,8 @@ def test_it_is_opened_again_and_only_for_these_vectors(tmp_path: Path) -> None:
 class Unrelated:
     """A search that finds the first vectors, whatever they are."""
 
-    def search(self, units: np.ndarray[Any, Any], top: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        return np.tile(np.arange(top), (len(units), 1)), np.full(len(units), top)
+    def search(self, units: np.ndarray[Any, Any], top: int) -> np.ndarray[Any, Any]:
+        return np.tile(np.arange(top), (len(units), 1))
 
 
 def test_its_recall_is_that_of_exact_neighbours(tmp_path: Path) -> None:

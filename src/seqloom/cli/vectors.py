@@ -117,11 +117,13 @@ def _open(source: Path, first: int, only: Path | None, unicode_errors: str, docu
 
 def _use_index(vectors: Vectors, folder: Path) -> None:
     is_new = not folder.exists()
+    if is_new:
+        print(f"{folder}: building an index of {len(vectors):,} {vectors.entry}s", file=sys.stderr)
     facts = vectors.use_index(folder)
     if is_new:
         print(
-            f"{folder}: an index of {facts.vectors:,} {vectors.entry}s, built in {facts.seconds:.0f} s; it finds "
-            f"{facts.recall:.1%} of the 10 nearest of {facts.queries:,} random ones",
+            f"{folder}: built in {facts.seconds:.0f} s; it finds {facts.recall:.1%} of the 10 nearest "
+            f"of {facts.queries:,} random ones",
             file=sys.stderr,
         )
 

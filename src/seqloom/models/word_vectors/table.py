@@ -32,10 +32,10 @@ class Neighbour(NamedTuple):
 
 @runtime_checkable
 class Search(Protocol):
-    """A search for about the nearest rows."""
+    """A search for rows among which the nearest are."""
 
-    def search(self, units: NDArray[np.float32], top: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The rows that may be the nearest to each unit vector, (queries, top), and how many there are of each."""
+    def search(self, units: NDArray[np.float32], top: int) -> NDArray[np.int64]:
+        """(queries, at least `top`): rows that may be the nearest to each unit vector; fewer if it finds fewer."""
         ...
 
 
@@ -141,17 +141,21 @@ class VectorTable:
         search = self.index if search is None else search
         if search is not None and not most_words:
             return self._nearest_found(search, queries, top)
-        candidates = self.frequent(most_words) if most_words else np.arange(len(self))
-        top = min(top, len(candidates))
+        candidates = self.frequent(most_words) if 0 < most_words < len(self) else None
+        num_candidates = len(self) if candidates is None else len(candidates)
+        top = min(top, num_candidates)
         units = _units(queries)
         places, best = np.zeros((len(units), 0), np.int64), np.zeros((len(units), 0), np.float32)
-        for first in range(0, len(candidates), _ROWS_AT_ONCE):
-            block = candidates[first : first + _ROWS_AT_ONCE]
-            cosines = units @ (self.matrix[block] / self._lengths[block, None]).T
+        for first in range(0, num_candidates, _ROWS_AT_ONCE):
+            last = min(first + _ROWS_AT_ONCE, num_candidates)
+            block = np.arange(first, last) if candidates is None else candidates[first:last]
+            rows = slice(first, last) if candidates is None else block  # a slice copies no vectors
+            cosines = units @ self.matrix[rows].T / self._lengths[rows]
             block_places = np.broadcast_to(block, cosines.shape)
             if len(block) > top:
                 nearest = np.argpartition(-cosines, top - 1, axis=1)[:, :top]
-                block_places, cosines = (np.take_along_axis(rows, nearest, 1) for rows in (block_places, cosines))
+                block_places = np.take_along_axis(block_places, nearest, 1)
+                cosines = np.take_along_axis(cosines, nearest, 1)
             places, best = np.concatenate([places, block_places], 1), np.concatenate([best, cosines], 1)
             order = np.argsort(-best, axis=1, kind="stable")[:, :top]
             places, best = np.take_along_axis(places, order, 1), np.take_along_axis(best, order, 1)
@@ -162,11 +166,11 @@ class VectorTable:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The nearest of those that a search finds, with exact similarities."""
         top, units = min(top, len(self)), _units(queries)
-        places, counts = search.search(units, top)
-        if (counts < top).any():
+        places = search.search(units, top)
+        if places.shape[1] < top:
             return self.nearest(queries, top, most_words=len(self))
         cosines = np.einsum("qd,qtd->qt", units, _units(self.matrix[places]))
-        order = np.argsort(-cosines, axis=1, kind="stable")
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, :top]
         return np.take_along_axis(places, order, 1), np.take_along_axis(cosines, order, 1).astype(np.float32)
 
     def units(self, first: int, last: int) -> NDArray[np.float32]:
