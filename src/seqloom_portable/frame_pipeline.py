@@ -18,8 +18,9 @@ TERMS = 4
 
 
 class Features(Analysis, Protocol):
-    """`normalise`: recording, running or training; `subtract`: of the mean, `smooth` or else each band; `stack` frames
-    are read together, `stride` frames from one such stack to the next."""
+    """`normalise`: recording, running or training; `subtract`: of the mean, `smooth` or else each band;
+    `loudness_power`: how much more loud frames count in the mean; `stack` frames are read together, `stride` frames
+    from one such stack to the next."""
 
     @property
     def normalise(self) -> str: ...
@@ -27,6 +28,8 @@ class Features(Analysis, Protocol):
     def subtract(self) -> str: ...
     @property
     def memory_seconds(self) -> float: ...
+    @property
+    def loudness_power(self) -> float: ...
     @property
     def deltas(self) -> int: ...
     @property
@@ -58,7 +61,8 @@ class FramePipeline:
     def all_frames(self, log_mel: Frames) -> Frames:
         """All stacks of a recording, at least one: zeros fill it up where the recording is shorter."""
         of_recording = self._settings.normalise == "recording"
-        normalised = self._normalised(log_mel, log_mel.mean(0) if of_recording else self._running_mean(log_mel))
+        mean = self._whole_mean(log_mel) if of_recording else self._running_mean(log_mel)
+        normalised = self._normalised(log_mel, mean)
         short = self._settings.stack - len(log_mel)
         if short > 0:
             normalised = np.pad(normalised, ((0, short), (0, 0)))
@@ -70,13 +74,25 @@ class FramePipeline:
             mean = self._mean + ((mean - self._mean) @ self._smooth).astype(np.float32)
         return (log_mel - mean) / self._deviation
 
+    def _weights(self, frames: Frames) -> NDArray[np.float64]:
+        """(time, 1): what the frames count in a mean, one that is as loud as the training data 1."""
+        levels = frames.mean(1, keepdims=True, dtype=np.float64) - self._mean.mean(dtype=np.float64)
+        return np.exp(self._settings.loudness_power * levels)
+
+    def _whole_mean(self, frames: Frames) -> NDArray[np.float32]:
+        if not self._settings.loudness_power:
+            return frames.mean(0)
+        weights = self._weights(frames)
+        return ((frames * weights).sum(0) / weights.sum()).astype(np.float32)
+
     def _running_mean(self, frames: Frames) -> NDArray[np.float32]:
         if self._settings.normalise != "running":
             return self._mean
-        sums = self._sum + np.cumsum(frames, axis=0, dtype=np.float64)
-        counts = self._count + np.arange(1, len(frames) + 1)
-        self._sum, self._count = sums[-1], float(counts[-1])
-        return (sums / counts[:, None]).astype(np.float32)
+        weights = self._weights(frames)
+        sums = self._sum + np.cumsum(frames * weights, axis=0)
+        counts = self._count + np.cumsum(weights, axis=0)
+        self._sum, self._count = sums[-1], float(counts[-1, 0])
+        return (sums / counts).astype(np.float32)
 
     def _with_deltas(self, frames: Frames) -> Frames:
         parts = [frames.astype(np.float32)]

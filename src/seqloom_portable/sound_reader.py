@@ -26,6 +26,7 @@ class SoundFeatures(NamedTuple):
     stack: int
     stride: int
     subtract: str = "bands"
+    loudness_power: float = 0.0
 
     @property
     def step_seconds(self) -> float:

@@ -41,15 +41,17 @@ def test_sound_in_parts_has_the_frames_of_the_whole(sizes: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("normalise", "subtract"), [("running", "bands"), ("running", "smooth"), ("training", "bands")]
+    ("normalise", "subtract", "loudness_power"),
+    [("running", "bands", 0.0), ("running", "smooth", 0.3), ("training", "bands", 0.0)],
 )
 @pytest.mark.parametrize(("deltas", "stack", "stride"), [(0, 1, 1), (0, 3, 2), (2, 3, 3), (1, 4, 2)])
 def test_frames_in_parts_are_stacked_as_the_whole_is(
-    normalise: str, subtract: str, deltas: int, stack: int, stride: int
+    normalise: str, subtract: str, loudness_power: float, deltas: int, stack: int, stride: int
 ) -> None:
     settings = FeatureSettings(
-        rate=RATE, bands=20, deltas=deltas, stack=stack, stride=stride, normalise=normalise, subtract=subtract
-    )
+        rate=RATE, bands=20, deltas=deltas, stack=stack, stride=stride, normalise=normalise, subtract=subtract,
+        loudness_power=loudness_power,
+    )  # fmt: skip
     frames, random = LogMel(settings).frames(SOUND), np.random.default_rng(0)
     mean, deviation = frames.mean(0) + 1, frames.std(0)
     whole = FramePipeline(settings, mean, deviation).all_frames(frames)
@@ -76,6 +78,23 @@ def test_the_smooth_part_is_subtracted_and_the_vowel_stays() -> None:
     assert np.allclose(read(3.0 + 2.0 * slope), read(0.0 * slope), atol=1e-4)
     assert np.allclose(read(vowel, "bands"), read(0.0 * vowel, "bands"), atol=1e-4)
     assert (read(vowel) - read(0.0 * vowel))[:, 12].mean() > 0.5
+
+
+@pytest.mark.parametrize("normalise", ["recording", "running"])
+def test_silence_around_a_word_changes_a_mean_by_loudness_little(normalise: str) -> None:
+    frames = LogMel(SETTINGS).frames(SOUND)
+    silence = np.full((len(frames), 20), frames.mean() - 10, np.float32)
+    changes = []
+    for power in (0.0, 0.5):
+        settings = FeatureSettings(
+            rate=RATE, bands=20, stack=1, stride=1, normalise=normalise, loudness_power=power, memory_seconds=0.1
+        )
+        alone, after = (
+            FramePipeline(settings, frames.mean(0), np.ones(20, np.float32)).all_frames(sound)[-20:]
+            for sound in (frames, np.concatenate([silence, frames]))
+        )
+        changes.append(float(np.abs(after - alone).max()))
+    assert changes[1] < 0.1 * changes[0]
 
 
 def test_filters_are_drawn_only_where_they_are_not_subtracted() -> None:

@@ -29,6 +29,11 @@ class FeatureSettings(LogMelSettings):
         "microphone",
         json_schema_extra=needs(normalise=["recording", "running"]),
     )
+    loudness_power: float = Field(
+        0.0, ge=0, le=4, description="frames count in that mean by the geometric mean of their bands' energies to this "
+        "power; above 0, it is one of what is said, whatever silence there is around it; 0: all frames alike",
+        json_schema_extra=needs(normalise=["recording", "running"]),
+    )  # fmt: skip
     deltas: int = Field(0, ge=0, le=2, description="derivatives along time that each frame has too")
     stack: int = Field(3, gt=0, le=64, description="frames that are read together")
     stride: int = Field(2, gt=0, le=64, description="frames from one such stack to the next")
