@@ -86,7 +86,7 @@ def alone(batch: Batch, row: int) -> Batch:
     if batch.forms is None:
         return Batch(batch.inputs[row : row + 1, :length], batch.targets[row : row + 1, :length])
     distinct, inputs = batch.inputs[row, :length].unique(return_inverse=True)
-    word_ids, characters, lengths = (part[distinct] for part in batch.forms)
+    word_ids, characters, lengths = (part[distinct] for part in batch.forms if part is not None)
     forms = Forms(word_ids, characters[:, : int(lengths.max())], lengths)
     return Batch(inputs[None], batch.targets[row : row + 1, :length], forms=forms)
 
@@ -96,12 +96,13 @@ def loss(model: SequenceTagger, batch: Batch) -> Tensor:
 
 
 def tag_next(
-    model: Tagger | FrameTagger, element: Tensor, forms: Forms | None, state: Any, before: int | None
+    model: SequenceTagger, element: Tensor, forms: Forms | None, state: Any, before: int | None
 ) -> tuple[int, Any]:
-    if isinstance(model, FrameTagger):
-        return model.tag_next(element, state, before)
-    assert forms is not None
-    return model.tag_next(Forms(*(part[element][None] for part in forms)), state, before)
+    """`element`: the number of a word in `forms`, or the numbers of a step."""
+    if forms is None:
+        return model.tag_next(model.vectors(element[None, None], None), state, before)
+    form = Forms(*(part[element][None] for part in forms if part is not None))
+    return model.tag_next(model.vectors(torch.zeros(1, 1, dtype=torch.long), form), state, before)
 
 
 def gradients(model: SequenceTagger) -> dict[str, Tensor]:

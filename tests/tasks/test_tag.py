@@ -149,10 +149,11 @@ def test_the_output_is_a_setting(tmp_path: Path, output: str, is_crf: bool) -> N
 
 
 def test_online_is_the_whole_at_once(causal: seqloom.Run) -> None:
+    answer = causal.online()
     for line in (LINES[0], LINES[2]):
-        answer = causal.online()
         online = [answer(word) for word in line.split()]
         assert online == next(causal.answers([line]))[0].to_json()["tags"]
+        assert answer("") == ""  # another sentence begins
 
 
 def test_online_tags_of_a_crf_are_legal(tmp_path: Path) -> None:

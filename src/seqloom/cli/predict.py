@@ -235,10 +235,7 @@ def _answer_online(loaded: Run, file: str, others: list[str]) -> None:
         )
     answer = loaded.online()
     for line in read_lines(file):
-        element = line.strip()
-        if not element:
-            answer = loaded.online()
-        typer.echo(answer(element) if element else "")
+        typer.echo(answer(line.strip()))
         sys.stdout.flush()
 
 

@@ -22,11 +22,11 @@ from seqloom.data.tokenizer import EOS, PAD
 
 class Forms(NamedTuple):
     """The distinct words of a batch. `word_ids`: (forms,) ids in the vocabulary; `characters`: (forms, longest) ids;
-    `lengths`: (forms,) real characters of each word."""
+    `lengths`: (forms,) real characters of each word; None if all are real."""
 
     word_ids: Tensor
     characters: Tensor
-    lengths: Tensor
+    lengths: Tensor | None
 
 
 class Batch(NamedTuple):
@@ -96,7 +96,8 @@ class Batch(NamedTuple):
         there = self._map(lambda part: part.to(device, non_blocking=True))
         if self.forms is None:
             return there
-        return there._replace(forms=Forms(*(part.to(device, non_blocking=True) for part in self.forms)))
+        parts = (part if part is None else part.to(device, non_blocking=True) for part in self.forms)
+        return there._replace(forms=Forms._make(parts))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with `function` applied to every tensor of rows."""

@@ -42,7 +42,8 @@ class Lexicon:
         characters = np.full(real.shape, PAD, dtype=np.int64)
         characters[real] = self.characters[(starts[:, None] + place)[real]]
         word_ids = np.ascontiguousarray(self.word_ids[numbers])
-        return Forms(torch.from_numpy(word_ids), torch.from_numpy(characters), torch.from_numpy(lengths))
+        ragged = None if real.all() else torch.from_numpy(lengths)
+        return Forms(torch.from_numpy(word_ids), torch.from_numpy(characters), ragged)
 
     def batch(self, rows: Sequence[NDArray[np.int64]]) -> Batch:
         """A batch of sentences given as numbers of these words. Its `inputs` number the distinct words of the batch

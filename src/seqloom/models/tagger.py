@@ -115,11 +115,9 @@ class SequenceTagger(nn.Module, ABC):
         return tags, probabilities.gather(2, tags[:, :, None]).squeeze(2)
 
     @torch.no_grad()
-    def _tag_next(
-        self, vector: Float[Tensor, "1 1 size"], state: State | None, before: int | None
-    ) -> tuple[int, State]:
-        """The tag of the next element, without later ones, and the new state. `before` is the tag of the previous
-        element and `state` the state after it; both are None at the first one. Only for causal layers."""
+    def tag_next(self, vector: Float[Tensor, "1 1 size"], state: State | None, before: int | None) -> tuple[int, State]:
+        """The tag of the element with this vector, without later ones, and the new state. `before` is the tag of the
+        previous element and `state` the state after it; both are None at the first one. Only for causal layers."""
         layer = self.encoder.layer
         assert layer.causal, "a bidirectional layer needs the later words"
         outputs, state = layer(vector, state)
@@ -166,11 +164,6 @@ class Tagger(SequenceTagger):
         assert forms is not None
         return F.embedding(inputs, self.forms(forms))
 
-    @torch.no_grad()
-    def tag_next(self, form: Forms, state: State | None, before: int | None) -> tuple[int, State]:
-        """See `_tag_next`."""
-        return self._tag_next(self.forms(form)[None], state, before)
-
 
 class FrameTagger(SequenceTagger):
     """Of sequences of numbers: each step is mapped to a vector."""
@@ -204,11 +197,6 @@ class FrameTagger(SequenceTagger):
         forms: Forms | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "batch time size"]:
         return self.frames(inputs)
-
-    @torch.no_grad()
-    def tag_next(self, frame: Float[Tensor, " channels"], state: State | None, before: int | None) -> tuple[int, State]:
-        """See `_tag_next`."""
-        return self._tag_next(self.frames(frame)[None, None], state, before)
 
 
 def _legal(tensors: Mapping[str, Tensor]) -> NDArray[np.bool_] | None:

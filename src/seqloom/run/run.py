@@ -280,7 +280,7 @@ class Run:
         return task.panel(self.trained, path_of(data, cache_folder()))
 
     def online(self) -> Callable[[str], str]:
-        """A function that answers the next element of a new sequence at once."""
+        """A function that answers the next element of a sequence at once. An empty element begins another sequence."""
         return self._able(PredictsOnline, "answer element by element").online(self.trained)
 
     def listen(self, rate: int) -> Listener:

@@ -152,13 +152,16 @@ def cumulative(value: float, quantiles: NDArray[np.float64]) -> float:
 
 def online(trained: Trained) -> Callable[[str], str]:
     """A function from the next value of one series to the forecast of the step after it: the point and the ends of the
-    80 % interval, separated by tabs. It begins without any history."""
+    80 % interval, separated by tabs. It begins without any history, and anew at an empty text."""
     known: list[float] = []
     codec: SeriesCodec = trained.codec
     if codec.past or codec.ahead or codec.static:
         raise RequestError("a model with covariates is not used value by value", expected="a table, without --online")
 
     def answer(text: str) -> str:
+        if not text:
+            known.clear()
+            return ""
         try:
             value = float(text)
         except ValueError:

@@ -245,8 +245,8 @@ class PredictsOnline(Protocol):
     """Answers every element before the next one is known."""
 
     def online(self, trained: Trained) -> Callable[[str], str]:
-        """A function that takes the next element of a sequence and returns its answer. Raises RequestError if the model
-        needs later elements."""
+        """A function that takes the next element of a sequence and returns its answer. An empty element begins another
+        sequence, and its answer is empty. Raises RequestError if the model needs later elements."""
         ...
 
 

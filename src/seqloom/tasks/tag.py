@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -44,6 +46,9 @@ from seqloom.tasks.tag_scores import diagnosis, runs_of_tags, scores_by_sequence
 from seqloom.tasks.tag_settings import OF_NUMBERS, OF_WORDS, WINDOW, TagSettings, preset_of, settings_of
 from seqloom.tasks.task import Score
 from seqloom_portable.spans import mark_spans
+
+_RECENT_WORDS = 4096
+"""The words whose vectors online tagging remembers: the characters of a word take more time than the rest of a step."""
 
 
 class TagTask:
@@ -173,9 +178,9 @@ class TagTask:
         return tagged_sentences(trained, sentences, known, proba)
 
     def online(self, trained: Trained) -> Callable[[str], str]:
-        """A function that takes the words of a sentence one by one, or the numbers of one step, separated by commas or
-        whitespace; with a CRF, the previous tag restricts the next one."""
-        model: Tagger | FrameTagger = trained.model
+        """A function that takes the words of sentences one by one, or the numbers of one step, separated by commas or
+        whitespace; an empty element begins another sequence. With a CRF, the previous tag restricts the next one."""
+        model: SequenceTagger = trained.model
         codec, device = cast(TagCodec | FrameTagCodec, trained.codec), trained.device
         if not model.encoder.layer.causal:
             raise RequestError(
@@ -184,14 +189,18 @@ class TagTask:
         state: State | None = None
         before: int | None = None
 
+        @lru_cache(maxsize=_RECENT_WORDS)
+        @torch.no_grad()
+        def vector(element: str) -> Tensor:
+            batch = element_batch(element, codec).to(device)
+            return model.vectors(batch.inputs, batch.forms)
+
         def answer(element: str) -> str:
             nonlocal state, before
-            batch = element_batch(element, codec).to(device)
-            if isinstance(model, FrameTagger):
-                before, state = model.tag_next(batch.inputs[0, 0], state, before)
-            else:
-                assert batch.forms is not None
-                before, state = model.tag_next(batch.forms, state, before)
+            if not element:
+                before = state = None
+                return ""
+            before, state = model.tag_next(vector(element), state, before)
             return codec.labels.names[before]
 
         return answer

@@ -30,7 +30,7 @@ class TaggerParity(ABC):
         """Random sequences, also in padding: for the graph, but for their lengths, and for the network."""
 
     @abstractmethod
-    def element(self) -> tuple[Arrays, Any]:
+    def element(self) -> tuple[Arrays, Tensor, Forms | None]:
         """A random element: for the graph, and for the network."""
 
     def run(self) -> None:
@@ -66,10 +66,10 @@ class TaggerParity(ABC):
         carried: State | None = None
         before: int | None = None
         for number in range(STEPS):
-            feeds, element = self.element()
+            feeds, inputs, forms = self.element()
             tag_before = np.array([self.tags if before is None else before], np.int64)
             outputs, state = engine(**feeds, tag_before=tag_before, **state)
-            before, carried = self.model.tag_next(element, carried, before)
+            before, carried = self.model.tag_next(self.model.vectors(inputs, forms), carried, before)
             differs = np.array([float(int(outputs["tag"][0]) != before)])
             self.gate.compare(f"tag of element {number + 1}, one by one", differs, np.zeros(1))
 
@@ -80,9 +80,9 @@ class WordTaggerParity(TaggerParity):
         words = self.chance.integers(0, 12, (len(lengths), max(lengths)))
         return {**arrays, "words": words}, torch.from_numpy(words), _as_tensors(arrays)
 
-    def element(self) -> tuple[Arrays, Any]:
+    def element(self) -> tuple[Arrays, Tensor, Forms | None]:
         arrays = self._forms(1)
-        return arrays, _as_tensors(arrays)
+        return arrays, torch.zeros(1, 1, dtype=torch.int64), _as_tensors(arrays)
 
     def _forms(self, count: int) -> Arrays:
         model: Tagger = self.model
@@ -100,9 +100,9 @@ class FrameTaggerParity(TaggerParity):
         frames = self._normal(len(lengths), max(lengths))
         return {"source": frames}, torch.from_numpy(frames), None
 
-    def element(self) -> tuple[Arrays, Any]:
+    def element(self) -> tuple[Arrays, Tensor, Forms | None]:
         frame = self._normal(1)
-        return {"source": frame}, torch.from_numpy(frame[0])
+        return {"source": frame}, torch.from_numpy(frame[None]), None
 
     def _normal(self, *shape: int) -> Any:
         model: FrameTagger = self.model

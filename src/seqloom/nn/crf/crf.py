@@ -88,8 +88,9 @@ class CRF(nn.Module):
     @torch.no_grad()
     def step(self, emission: Float[Tensor, " tags"], previous: int | None) -> int:
         """The best tag of one step after the tag `previous` (None at the first step), without the later steps."""
-        chain = self.chain(NEVER)
-        return int((_precise(emission) + (chain.first if previous is None else chain.transitions[previous])).argmax())
+        scores = self.first if previous is None else self.moves[previous]
+        legal = self.legal[-1 if previous is None else previous, :-1]
+        return int((_precise(emission) + torch.where(legal, scores, scores + NEVER)).argmax())
 
 
 def _precise(emissions: Tensor) -> Tensor:
