@@ -39,7 +39,7 @@ class Engine:
 
     def __call__(self, **feeds: NDArray[Any]) -> tuple[Arrays, Arrays]:
         """The outputs by name, and the state."""
-        values = self._session.run(None, {name: feeds[name] for name in self.inputs})
+        values = self._session.run(self._outputs, {name: feeds[name] for name in self.inputs})
         outputs, state = {}, {}
         for name, value in zip(self._outputs, values, strict=True):
             if name in self._state_of_output:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -72,28 +71,15 @@ def largest_difference(exported: NDArray[Any], expected: NDArray[Any]) -> float:
 
 def check_inputs_are_used(exported: ExportedGraph) -> None:
     """Raises ParityError if an output does not depend on some input, which was then turned into a constant."""
-    graph = exported.graph.proto(exported.name)
-    needed = {output.name for output in graph.output}
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            needed.update(_names_used(node))
-    unused = [info.name for info in graph.input if info.name not in needed]
-    if unused or not graph.input:
+    inputs, used = exported.graph.inputs, exported.graph.used()
+    unused = [info.name for info in inputs if info.name not in used]
+    if unused or not inputs:
         raise ParityError(
             "the exported graph does not use all its inputs",
             where=exported.name,
             got=f"unused inputs: {', '.join(unused)}" if unused else "no inputs at all",
             expected="outputs that depend on every input",
         )
-
-
-def _names_used(node: onnx.NodeProto) -> set[str]:
-    """The values that a node uses, including those that the body of a `Scan` uses from the graph around it."""
-    names = set(node.input)
-    for attribute in node.attribute:
-        for inner in attribute.g.node:
-            names |= _names_used(inner)
-    return names
 
 
 def check_inputs_matter(

@@ -154,6 +154,22 @@ class Graph:
     def cast(self, value: Value, dtype: str) -> Value:
         return self.op("Cast", value, to=TYPES[dtype])
 
+    def used(self) -> set[Value]:
+        """The values that an output depends on."""
+        used = {output.name for output in self.outputs}
+        for node in reversed(self.nodes):
+            if used.intersection(node.output):
+                used |= _read_by(node)
+        return used
+
     def proto(self, name: str) -> onnx.GraphProto:
-        """The graph without its weights."""
-        return helper.make_graph(self.nodes, name, self.inputs, self.outputs)
+        """The graph without its weights, and without nodes that no output depends on, which ONNX Runtime would run."""
+        used = self.used()
+        nodes = [node for node in self.nodes if used.intersection(node.output)]
+        return helper.make_graph(nodes, name, self.inputs, self.outputs)
+
+
+def _read_by(node: onnx.NodeProto) -> set[Value]:
+    """The values that a node reads, including those that the body of a `Scan` reads from the graph around it."""
+    inner = (_read_by(node_inside) for attribute in node.attribute for node_inside in attribute.g.node)
+    return set(node.input).union(*inner)

@@ -89,11 +89,12 @@ class Table:
         return graph.op("Mul", graph.cast(rows, "float32"), scales)
 
     def multiply(self, vectors: Value, bias: Value) -> Value:
-        """(rows, vocab): vectors (rows, size) times the table, and `bias` (vocab,)."""
+        """(rows, vocab): vectors (rows, size) times the table, and `bias` (vocab,); in a graph for one element, (1, 1,
+        vocab) for vectors (1, 1, size)."""
         graph = self.graph
         if graph.single:
             turned = graph.unsqueeze(graph.op("Transpose", self.rows, perm=[1, 0]), 0)
-            return graph.op("Add", graph.squeeze(graph.op("MatMul", vectors, turned), 0), bias)
+            return graph.op("Add", graph.op("MatMul", vectors, turned), bias)
         if not graph.int8:
             return graph.op("Gemm", vectors, self.rows, bias, transB=1)
         turned = graph.op("Transpose", self.rows, perm=[1, 0])

@@ -29,7 +29,7 @@ def write_graphs(graphs: Mapping[str, Graph], folder: Path) -> list[str]:
     places: dict[bytes, tuple[int, int]] = {}
     end = 0
     with writing_atomic(folder / WEIGHTS) as stream:
-        for array in (array for graph in graphs.values() for array in graph.weights.values()):
+        for array in (array for graph in graphs.values() for _, array in _weights(graph)):
             if array.nbytes < _INLINE_BYTES or _key(array) in places:
                 continue
             padding = -end % _ALIGNED_TO
@@ -39,7 +39,7 @@ def write_graphs(graphs: Mapping[str, Graph], folder: Path) -> list[str]:
             end += padding + array.nbytes
     for name, graph in graphs.items():
         model = _model(name, graph)
-        for weight, array in graph.weights.items():
+        for weight, array in _weights(graph):
             model.graph.initializer.append(_tensor(weight, array, places))
         write_atomic(folder / f"{name}.onnx", model.SerializeToString())
         onnx.checker.check_model(str(folder / f"{name}.onnx"))
@@ -49,13 +49,18 @@ def write_graphs(graphs: Mapping[str, Graph], folder: Path) -> list[str]:
 def model_bytes(graph: Graph) -> bytes:
     """One graph with its weights, as a file in memory."""
     model = _model("graph", graph)
-    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in graph.weights.items())
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in _weights(graph))
     return model.SerializeToString()
 
 
 def _model(name: str, graph: Graph) -> onnx.ModelProto:
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
     return helper.make_model(graph.proto(name), producer_name="seqloom", ir_version=IR_VERSION, opset_imports=opsets)
+
+
+def _weights(graph: Graph) -> list[tuple[str, NDArray[Any]]]:
+    used = graph.used()
+    return [(name, array) for name, array in graph.weights.items() if name in used]
 
 
 def _key(array: NDArray[Any]) -> bytes:

@@ -11,13 +11,15 @@ def log_probs(graph: Graph, output: OutputLayer, hidden: Value, embedding: Table
     """(batch, time, vocab) in nats. `embedding`: the table of the embedding, which a tied output shares."""
     softmax = output.softmax
     vectors = linear(graph, hidden, output.project)
-    flat = graph.op("Reshape", vectors, graph.ints(-1, softmax.weight.shape[1]))
+    flat = vectors if graph.single else graph.op("Reshape", vectors, graph.ints(-1, softmax.weight.shape[1]))
     table = embedding if embedding is not None and embedding.weight is softmax.weight else Table(graph, softmax.weight)
     logits = table.multiply(flat, graph.weight(softmax.bias))
     if isinstance(softmax, AdaptiveSoftmax):
         log_probs_of_rows = _adaptive(graph, softmax, flat, logits)
     else:
-        log_probs_of_rows = graph.op("LogSoftmax", logits, axis=1)
+        log_probs_of_rows = graph.op("LogSoftmax", logits, axis=-1)
+    if graph.single:
+        return log_probs_of_rows
     shape = graph.concat(graph.op("Shape", hidden, start=0, end=2), graph.ints(-1), axis=0)
     return graph.op("Reshape", log_probs_of_rows, shape)
 
@@ -25,11 +27,11 @@ def log_probs(graph: Graph, output: OutputLayer, hidden: Value, embedding: Table
 def _adaptive(graph: Graph, softmax: AdaptiveSoftmax, vectors: Value, logits: Value) -> Value:
     """The log-probabilities of all tokens: a cluster's probability times that of a token in it (Grave et al. 2017)."""
     clusters = product(graph, vectors, softmax.cluster_weight, softmax.cluster_bias)
-    frequent, *rare = graph.split(logits, softmax.sizes, axis=1)
-    head = graph.op("LogSoftmax", graph.concat(frequent, clusters, axis=1), axis=1)
-    in_frequent, *in_cluster = graph.split(head, [softmax.sizes[0], *[1] * len(rare)], axis=1)
+    frequent, *rare = graph.split(logits, softmax.sizes, axis=-1)
+    head = graph.op("LogSoftmax", graph.concat(frequent, clusters, axis=-1), axis=-1)
+    in_frequent, *in_cluster = graph.split(head, [softmax.sizes[0], *[1] * len(rare)], axis=-1)
     tails = [
-        graph.op("Add", graph.op("LogSoftmax", tail, axis=1), cluster)
+        graph.op("Add", graph.op("LogSoftmax", tail, axis=-1), cluster)
         for tail, cluster in zip(rare, in_cluster, strict=True)
     ]
-    return graph.concat(in_frequent, *tails, axis=1)
+    return graph.concat(in_frequent, *tails, axis=-1)

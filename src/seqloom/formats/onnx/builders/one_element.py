@@ -19,7 +19,7 @@ from seqloom.nn.cells.rnn import RNN
 from seqloom.nn.recurrence.cell import Cell
 
 OneElement = Callable[[Graph, Any, Value, Memories], Memories]
-"""Maps an element (1, 1, input) and the memories, all (1, 1, size), to the memories after it."""
+"""Maps an element (1, 1, input) and the memories (1, size) to the memories after it (1, 1, size)."""
 
 
 def one_element_of(cell: Cell) -> OneElement | None:

@@ -40,7 +40,7 @@ def _run(
     layer: RecurrentStack, graph: Graph, inputs: Value, state: Sequence[Value], rows: Rows
 ) -> tuple[Value, list[Value]]:
     waiting, after = list(state), list[Value]()
-    sequence, size = graph.op("Transpose", inputs, perm=[1, 0, 2]), layer.input_size
+    sequence, size = _turned(graph, inputs), layer.input_size
     for number, depth in enumerate(_depths(layer)):
         outputs = []
         for along in depth:
@@ -51,7 +51,13 @@ def _run(
         depth_outputs, width = graph.concat(*outputs, axis=2), sum(along.output_size for along in depth)
         adds = layer.residual and number and width == size
         sequence, size = (graph.op("Add", sequence, depth_outputs) if adds else depth_outputs), width
-    return graph.op("Transpose", sequence, perm=[1, 0, 2]), after
+    return _turned(graph, sequence), after
+
+
+def _turned(graph: Graph, sequence: Value) -> Value:
+    """(time, batch, size) from (batch, time, size), or the other way round."""
+    # ONNX Runtime would join a transposition with the product after it, which is slower then, also for one element.
+    return sequence if graph.single else graph.op("Transpose", sequence, perm=[1, 0, 2])
 
 
 def _along(
@@ -62,7 +68,7 @@ def _along(
     cell: Any = layer.cell
     of_one = one_element_of(cell) if graph.single else None
     if of_one is not None:
-        after = of_one(graph, cell, sequence, [graph.unsqueeze(memory, 0) for memory in memories])
+        after = of_one(graph, cell, sequence, memories)
         return after[0], [graph.squeeze(memory, 0) for memory in after]
     operator = None if any(cell.zoneout) else operator_of(cell)
     if operator is not None:
