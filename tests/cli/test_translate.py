@@ -108,10 +108,12 @@ def test_mistakes_are_said(
 
 
 def test_broken_text_is_said_with_its_line(pairs_run: seqloom.Run) -> None:
-    command = [sys.executable, "-m", "seqloom", "predict", str(pairs_run.folder)]
+    """And before seconds have passed: torch's compiler is not imported to open a run."""
+    command = [sys.executable, "-X", "importtime", "-m", "seqloom", "predict", str(pairs_run.folder)]
     done = subprocess.run(command, input=b"a b\nc \xff\n", capture_output=True, check=False)
     assert done.returncode == 1
     assert b"-:2" in done.stderr
+    assert b"torch._dynamo" not in done.stderr
 
 
 def test_a_language_model_does_not_predict(cli: CommandLine, run: seqloom.Run) -> None:

@@ -35,9 +35,9 @@ class Encoder(nn.Module):
         self.chunk_size = chunk_size
         self.read, self.layer, self.output_size = read, layer, layer.output_size
         self.is_recurrent = isinstance(layer, RecurrentStack)
-        self.summary_size = (
-            self._last_hidden(layer.initial_state(1)).shape[1] if self.is_recurrent else self.output_size
-        )
+        self.summary_size = self.output_size
+        if self.is_recurrent:
+            self.summary_size = sum(hidden.shape[1] for hidden in self._last_hidden(layer.initial_state(1)))
 
     @property
     def reads_frames(self) -> bool:
@@ -66,12 +66,13 @@ class Encoder(nn.Module):
             outputs, state = run_chunked(self.layer, vectors, lengths, self.chunk_size)
         else:
             outputs, state = self.layer(vectors, None, lengths)
-        return Encoded(outputs, real, self._last_hidden(state) if self.is_recurrent else _mean(outputs, real))
+        summary = torch.cat(self._last_hidden(state), dim=1) if self.is_recurrent else _mean(outputs, real)
+        return Encoded(outputs, real, summary)
 
-    def _last_hidden(self, state: State) -> Float[Tensor, "batch summary"]:
-        """The hidden state of the last layer, which is the first state of its cell."""
+    def _last_hidden(self, state: State) -> list[Float[Tensor, "batch size"]]:
+        """The hidden state of the last layer, which is the first state of its cell, in each direction."""
         last = state[-1]
-        return last[0] if self.layer.causal else torch.cat([states[0] for states in last], dim=1)
+        return [last[0]] if self.layer.causal else [states[0] for states in last]
 
 
 def _real(source: Tensor, lengths: Tensor | None) -> Bool[Tensor, "batch source"]:

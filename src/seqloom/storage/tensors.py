@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.storage.arrays import Entry, write_entries
@@ -52,6 +54,25 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: P
             if bool(tensors[name].isnan().any()):
                 raise SeqloomError(f"the saved weight {name} is damaged", where=str(where), got="NaN")
             tensor.copy_(tensors[name])
+
+
+class _DrawsNoNumbers(TorchFunctionMode):
+    """For tensors without memory, torch imports its compiler to draw normal deviates, which takes seconds."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if function.__name__.endswith("normal_"):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def without_memory() -> Iterator[None]:
+    """Tensors that are made meanwhile have a shape, but neither memory nor values."""
+    with torch.device("meta"), _DrawsNoNumbers():
+        yield
 
 
 def check_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:

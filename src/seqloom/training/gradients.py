@@ -30,6 +30,7 @@ from seqloom.storage.tensors import (
     model_tensors,
     naming_damage,
     read_tensors,
+    without_memory,
     write_tensors,
 )
 from seqloom.tasks.capabilities import Calibrates, Trained
@@ -294,7 +295,7 @@ class GradientTrainer(Trainer):
         if self.network is None:
             with naming_damage(folder / "model.safetensors"):
                 # First without memory: the settings of a damaged run may ask for any size.
-                with torch.device("meta"):
+                with without_memory():
                     sizes = self.task.rebuild(tensors, self.model_name, self.settings)
                 check_model_tensors(sizes, tensors, folder)
                 self.network = self.task.rebuild(tensors, self.model_name, self.settings)
