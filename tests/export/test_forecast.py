@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,15 @@ def test_a_folder_forecasts_like_its_run(settings: dict[str, Any], tmp_path: Pat
             hosted.forecast(values.tolist(), horizon + 1)
     with pytest.raises(seqloom_portable.PortableError, match="none of them missing"):
         model.forecast(np.array([1.0, np.nan]))
+
+
+def test_8_bit_weights_of_forecasts_are_measured(tmp_path: Path) -> None:
+    path, settings = daily_series(tmp_path, past=True), {"model.hidden_size": 8, "data.past": "heat"}
+    run = seqloom.train("forecast", path, model="lstm", updates=3, out=tmp_path / "run", quiet=True, settings=settings)
+    exporters["onnx"](run, tmp_path / "out", ExportOptions(int8=True, max_loss=0.5))
+    loss = json.loads((tmp_path / "out" / "parity.json").read_text())["int8"]
+    assert loss["score"] == "MASE"
+    assert loss["float32"] != loss["int8"]
 
 
 def daily_series(folder: Path, past: bool) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,13 @@ def test_networks_pass_the_gate(name: str, convolutions: int, tmp_path: Path) ->
     settings: Any = layers[name].settings(**{key: value for key, value in SMALL.items() if key in fields})
     inputs = InputSettings(dim=8, convolutions=convolutions, kernel_size=3)
     passes(away_from_zero(Transcriber(frame_encoder(6, name, settings, inputs), 5, 0.0, None)), tmp_path)
+
+
+def test_8_bit_weights_are_measured(run: seqloom.Run, tmp_path: Path) -> None:
+    exporters["onnx"](run, tmp_path / "out", ExportOptions(int8=True, max_loss=0.5))
+    loss = json.loads((tmp_path / "out" / "parity.json").read_text())["int8"]
+    assert loss["score"] == "word accuracy"
+    assert loss["int8"] > 0.8
 
 
 def test_a_folder_hears_what_its_run_hears(run: seqloom.Run, folder: Path, tmp_path: Path) -> None:

@@ -12,13 +12,18 @@ from seqloom.run import Run
 
 
 def held_out_examples(run: Run, data: str) -> tuple[Iterator[Any], str]:
-    """The examples of `data` or, if it is empty, of the first of the run's validation, test and training data that
-    still exists; and the path of the data. Without any there are no examples, and the path is empty."""
-    sources = run.plan.sources
-    paths = filter(None, (sources.valid, sources.test, sources.data))
-    path = data or next((path for path in paths if _exists(run, path)), "")
+    """The examples of `held_out_path`, and the path; without any there are no examples."""
+    path = held_out_path(run, data)
     read = run.task.recipe(run.plan.settings).read  # type: ignore[union-attr]
     return (example for file in (run.plan.files(path) if path else []) for example in read(file)), path
+
+
+def held_out_path(run: Run, data: str) -> str:
+    """The path `data` or, if it is empty, that of the first of the run's validation, test and training data that still
+    exists; empty if none does."""
+    sources = run.plan.sources
+    paths = filter(None, (sources.valid, sources.test, sources.data))
+    return data or next((path for path in paths if _exists(run, path)), "")
 
 
 def _exists(run: Run, path: str) -> bool:

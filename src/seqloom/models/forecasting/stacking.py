@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import nnls
 
 from seqloom.data.series.panel import SeriesData
 from seqloom.models.forecasting.linear_maps import Map, blocks
@@ -23,6 +22,8 @@ _ROWS = 512
 def stacked(maps: Sequence[Map], valid: SeriesData, period: int) -> list[float]:
     """The shares of the maps, at least 0 with a sum of 1, that minimise the mean squared error of their average on the
     validation data, relative to each series' scale (Breiman 1996)."""
+    from scipy.optimize import nnls  # slow to import, and nothing else of forecasts needs it
+
     products = np.zeros((len(maps), len(maps)))
     for windows_of_maps in zip(*(blocks(valid, fitted.shape, period, _ROWS) for fitted in maps), strict=True):
         relative = [fitted.errors(windows)[1].ravel() for fitted, windows in zip(maps, windows_of_maps, strict=True)]
