@@ -7,6 +7,7 @@ from typer.main import get_command
 
 from seqloom.cli.main import app
 from seqloom.export import exporters
+from seqloom.export.int8_loss import SCORES
 from seqloom.export.supported import FORMATS, condition, exportable
 from seqloom.formats.onnx import builders  # noqa: F401
 from seqloom.formats.onnx.layers import run_layer, state_of
@@ -28,6 +29,10 @@ def test_every_registered_layer_has_a_builder(name: str) -> None:
 
 def test_every_model_of_every_task_leaves() -> None:
     assert set(exportable("onnx")) == {(task, model) for task in tasks for model in tasks[task].models()}
+
+
+def test_the_loss_of_8_bit_weights_is_measured_for_every_task_with_networks() -> None:
+    assert set(SCORES) == set(tasks) - {"vectors"}
 
 
 def test_conditions_name_settings() -> None:

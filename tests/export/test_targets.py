@@ -45,3 +45,8 @@ def test_the_folder_answers_as_the_run(model: str, target: str, tmp_path: Path) 
         assert ours.keys() == theirs.keys()
     parity = json.loads((tmp_path / "model" / "parity.json").read_text(encoding="utf-8"))
     assert parity
+    if model == "gru":
+        exporters["onnx"](run, tmp_path / "int8", ExportOptions(int8=True, max_loss=0.9))
+        loss = json.loads((tmp_path / "int8" / "parity.json").read_text(encoding="utf-8"))["int8"]
+        assert loss["score"] == {"labels": "accuracy", "number": "mean absolute error"}[target]
+        assert loss["float32"] > 0

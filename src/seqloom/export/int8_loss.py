@@ -39,12 +39,12 @@ class Scores(NamedTuple):
 def check_loss(run: Run, portable: Any, options: ExportOptions) -> dict[str, Any]:
     """The scores of the run and of the exported model on held-out data. Raises SeqloomError if the exported score is
     worse by more than `max_loss`."""
-    measure = _SCORES.get(run.plan.task)
+    measure = SCORES.get(run.plan.task)
     if measure is None:
         raise RequestError(
             f"the loss of 8-bit weights cannot be measured for a run of {run.plan.task}",
             where="--int8",
-            expected=", ".join(_SCORES),
+            expected=", ".join(SCORES),
         )
     data, path = _held_out(run, options.data)
     name, higher, original, exported, identical, compared = measure(run, portable, data)
@@ -204,7 +204,7 @@ def _same(answers: Sequence[Any], others: Sequence[Any]) -> int:
     return sum(answer == other for answer, other in zip(answers, others, strict=True))
 
 
-_SCORES: dict[str, Callable[[Run, Any, Any], Scores]] = {
+SCORES: dict[str, Callable[[Run, Any, Any], Scores]] = {  # of each task with networks
     "algorithm": _bit_accuracy,
     "classify": _accuracy,
     "describe": _bleu,
