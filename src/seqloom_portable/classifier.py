@@ -15,7 +15,7 @@ from seqloom_portable.engine import Engine
 from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.specials import EOS
-from seqloom_portable.tokens import TextTokenizer
+from seqloom_portable.tokens import open_tokenizer
 
 _ELEMENTS_AT_ONCE = 16_000
 
@@ -64,7 +64,7 @@ class Classifier:
         self.labels: list[str] = folder.manifest["labels"]
         self.target: dict[str, Any] = folder.manifest.get("target", {"kind": "class"})
         self._settings: dict[str, Any] = folder.manifest["reading"]
-        self.tokenizer = TextTokenizer(folder.path / "tokenizer.json") if self._settings["text"] else None
+        self.tokenizer = open_tokenizer(folder.path / "tokenizer.json") if self._settings["text"] else None
 
     @property
     def reads_numbers(self) -> bool:

@@ -9,7 +9,7 @@ from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.language_model import LineScore
 from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK
-from seqloom_portable.tokens import TextTokenizer
+from seqloom_portable.tokens import open_tokenizer
 
 _TOKENS_AT_ONCE = 1_024
 
@@ -30,7 +30,7 @@ class CTranslate2Translator:
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder, self.settings = folder, folder.manifest["decoding"]
         names = folder.manifest["tokenizers"]
-        self.source, self.target = (TextTokenizer(folder.path / names[side]) for side in ("source", "target"))
+        self.source, self.target = (open_tokenizer(folder.path / names[side]) for side in ("source", "target"))
         compute_type = "int8" if folder.manifest["int8"] else "float32"
         self.engine = _library().Translator(
             str(folder.path), device="cpu", compute_type=compute_type, inter_threads=1, intra_threads=threads
@@ -81,7 +81,7 @@ class CTranslate2Translator:
 class CTranslate2LanguageModel:
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder = folder
-        self.tokenizer = TextTokenizer(folder.path / "tokenizer.json")
+        self.tokenizer = open_tokenizer(folder.path / "tokenizer.json")
         self.first_token = SPECIALS[SOS if folder.manifest["mode"] == "lines" else EOS]
         compute_type = "int8" if folder.manifest["int8"] else "float32"
         self.engine = _library().Generator(

@@ -14,7 +14,7 @@ from seqloom_portable.folder import Folder
 from seqloom_portable.sampling import Sampling
 from seqloom_portable.specials import PAD, SOS, UNK
 from seqloom_portable.targets import Hypothesis
-from seqloom_portable.tokens import TextTokenizer
+from seqloom_portable.tokens import open_tokenizer
 from seqloom_portable.transducer import Transducer, Translation
 
 Frames = NDArray[np.float32]
@@ -31,7 +31,7 @@ class Describer(Transducer):
         self._mean, self._deviation = np.array(reading["mean"]), np.array(reading["deviation"])
         self._parts: int = reading["parts"]
         self.channels = len(self._mean) * self._parts
-        self.tokenizer = TextTokenizer(folder.path / "tokenizer.json")
+        self.tokenizer = open_tokenizer(folder.path / "tokenizer.json")
 
     def predict(self, inputs: Sequence[Any], **options: Any) -> list[str]:
         """The best text about each input; see `answers` for the options."""

@@ -18,7 +18,7 @@ from seqloom_portable.engine import Arrays, Engine
 from seqloom_portable.folder import Folder
 from seqloom_portable.sampling import Sampling, generate
 from seqloom_portable.specials import EOS, PAD, SOS, UNK
-from seqloom_portable.tokens import TextTokenizer
+from seqloom_portable.tokens import open_tokenizer
 
 _NUMBERS_AT_ONCE = 1 << 24
 """Log-probabilities that are in memory at a time."""
@@ -39,7 +39,7 @@ class LanguageModel(ABC):
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self.tokenizer = TextTokenizer(folder.path / "tokenizer.json")
+        self.tokenizer = open_tokenizer(folder.path / "tokenizer.json")
         self.mode: str = folder.manifest["mode"]
         self.first_input = SOS if self.mode == "lines" else EOS
         """The id that precedes a text."""

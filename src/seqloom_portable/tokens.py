@@ -1,10 +1,11 @@
-"""Text to token ids and back, with the tokenizer in the folder's `tokenizer.json`."""
+"""Text to token ids and back, with a tokenizer of the library tokenizers, in files as `tokenizer.json`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 
@@ -12,19 +13,13 @@ from seqloom_portable.specials import EOS, PAD, SOS, SPECIALS, UNK, swap_lookali
 
 
 class TextTokenizer:
-    """A tokenizer of the library tokenizers. If it `separates_words`, whitespace is not encoded, and `decode` puts a
-    space between tokens."""
+    """If it `separates_words`, whitespace is not encoded, and `decode` puts a space between tokens. `inner`: the
+    library's tokenizer, whose vocabulary has the names after `swap_lookalikes`."""
 
-    def __init__(self, path: Path) -> None:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        model = description["model"]
-        if model["type"] == "Unigram":
-            model["vocab"] = [[swap_lookalikes(token), score] for token, score in model["vocab"]]
-        else:
-            model["vocab"] = {swap_lookalikes(token): number for token, number in model["vocab"].items()}
-        self._inner = tokenizers.Tokenizer.from_str(json.dumps(description))
-        self.vocab_size: int = self._inner.get_vocab_size()
-        self.separates_words = self._inner.decoder is None
+    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        self._inner = inner
+        self.vocab_size: int = inner.get_vocab_size()
+        self.separates_words = inner.decoder is None
 
     def encode(self, lines: Sequence[str]) -> list[list[int]]:
         """The ids of each line, without `<sos>` and `<eos>`."""
@@ -49,3 +44,18 @@ class TextTokenizer:
         """A token as text for a reader; a token that is part of a character keeps the tokenizer's notation."""
         text = self.decode([token_id]).strip()
         return text if text and "\ufffd" not in text else self.token(token_id)
+
+
+def open_tokenizer(path: Path) -> TextTokenizer:
+    description = with_lookalikes_swapped(json.loads(path.read_text(encoding="utf-8")))
+    return TextTokenizer(tokenizers.Tokenizer.from_str(json.dumps(description)))
+
+
+def with_lookalikes_swapped(description: dict[str, Any]) -> dict[str, Any]:
+    """A tokenizer as its file describes it, from one as the library holds it, or the other way round."""
+    model = description["model"]
+    if model["type"] == "Unigram":
+        vocabulary: Any = [[swap_lookalikes(token), score] for token, score in model["vocab"]]
+    else:
+        vocabulary = {swap_lookalikes(token): number for token, number in model["vocab"].items()}
+    return {**description, "model": {**model, "vocab": vocabulary}}

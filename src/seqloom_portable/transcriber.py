@@ -21,7 +21,7 @@ from seqloom_portable.search import Search
 from seqloom_portable.sound import ResampledStream
 from seqloom_portable.sound_reader import SoundReader
 from seqloom_portable.specials import UNK
-from seqloom_portable.tokens import TextTokenizer
+from seqloom_portable.tokens import open_tokenizer
 from seqloom_portable.transcripts import CtcDecoder, LogProbs, Transcript, log_probs_of
 from seqloom_portable.transducer import Transducer, batches
 from seqloom_portable.word_lexicon import WordLexicon
@@ -42,7 +42,7 @@ class _Network:
         self.folder, self.settings = folder, folder.manifest["decoding"]
         self.reader = SoundReader(folder.path)
         self.features, self.rate = self.reader.features, self.reader.features.rate
-        self.tokenizer = TextTokenizer(folder.path / "tokenizer.json")
+        self.tokenizer = open_tokenizer(folder.path / "tokenizer.json")
 
     def predict(self, inputs: Sequence[Any], **options: Any) -> list[str]:
         """The best text of each recording; see `answers` for inputs and options."""

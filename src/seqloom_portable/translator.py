@@ -16,7 +16,7 @@ from seqloom_portable.language_model import LineScore
 from seqloom_portable.sampling import Sampling
 from seqloom_portable.specials import EOS, PAD, SOS, UNK
 from seqloom_portable.targets import Hypothesis, copy_unknown
-from seqloom_portable.tokens import TextTokenizer
+from seqloom_portable.tokens import open_tokenizer
 from seqloom_portable.transducer import Transducer, Translation
 
 _NUMBERS_AT_ONCE = 1 << 24
@@ -28,7 +28,7 @@ class Translator(Transducer):
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)
         names = folder.manifest["tokenizers"]
-        self.source, self.target = (TextTokenizer(folder.path / names[side]) for side in ("source", "target"))
+        self.source, self.target = (open_tokenizer(folder.path / names[side]) for side in ("source", "target"))
 
     def predict(self, lines: Sequence[str], **options: Any) -> list[str]:
         """The best translation of each line; see `answers` for the options."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -14,8 +14,6 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 from seqloom.data.tokenizer import (
     EOS,
     LINES_TO_RANK_BY,
-    PAD,
-    SOS,
     SPECIALS,
     Tokenizer,
     TokenizerSettings,
@@ -25,18 +23,17 @@ from seqloom.data.tokenizer import (
 )
 from seqloom.data.word_table import EncodedLines
 from seqloom.errors import RequestError
+from seqloom_portable.tokens import TextTokenizer, with_lookalikes_swapped
 
 _LINES_AT_ONCE = 4_096
 _LOOKED_UP_SPECIALS = tuple(map(swap_lookalikes, SPECIALS))
 
 
-class LibraryTokenizer(Tokenizer):
-    """`inner`: the tokenizer of the library, whose vocabulary has the names after `swap_lookalikes`."""
+class LibraryTokenizer(TextTokenizer, Tokenizer):
+    """It encodes and decodes with the code of the runtime."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
-        self._inner = inner
-        self.vocab_size = inner.get_vocab_size()
-        self.separates_words = inner.decoder is None
+        super().__init__(inner)
         self.kind = _kind_of(inner)
 
     @classmethod
@@ -71,7 +68,7 @@ class LibraryTokenizer(Tokenizer):
             first = tuple(sorted(vocabulary, key=vocabulary.__getitem__)[: len(SPECIALS)])
         if first != SPECIALS:
             raise ValueError(f"the vocabulary begins with {', '.join(first)} instead of {', '.join(SPECIALS)}")
-        text = json.dumps(_with_lookalikes_swapped(description))
+        text = json.dumps(with_lookalikes_swapped(description))
         try:
             return cls(tokenizers.Tokenizer.from_str(text))
         except BaseException as error:  # the library also panics, which is no Exception
@@ -83,22 +80,13 @@ class LibraryTokenizer(Tokenizer):
         return json.dumps(self._description(), ensure_ascii=False, indent=2)
 
     def _description(self) -> dict[str, Any]:
-        return _with_lookalikes_swapped(json.loads(self._inner.to_str()))
-
-    def encode(self, lines: Sequence[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self._inner.encode_batch_fast(list(lines), add_special_tokens=False)]
+        return with_lookalikes_swapped(json.loads(self._inner.to_str()))
 
     def encode_lines(self, lines: Sequence[str]) -> EncodedLines:
         encoded = self.encode(lines)
         offsets = np.fromiter(itertools.accumulate((len(ids) + 1 for ids in encoded), initial=0), dtype=np.int64)
         flat = itertools.chain.from_iterable((*ids, EOS) for ids in encoded)
         return EncodedLines(np.fromiter(flat, dtype=np.uint32, count=int(offsets[-1])), offsets)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return self._inner.decode([i for i in ids if i not in (PAD, SOS, EOS)], skip_special_tokens=False)
-
-    def token(self, token_id: int) -> str:
-        return swap_lookalikes(cast(str, self._inner.id_to_token(token_id)))
 
     def tokens(self) -> list[str]:
         return [self.token(i) for i in range(self.vocab_size)]
@@ -122,15 +110,6 @@ def _kind_of(inner: tokenizers.Tokenizer) -> str:
     if isinstance(inner.model, models.BPE | models.Unigram):
         return ("bpe" if isinstance(inner.model, models.BPE) else "unigram") if is_of_bytes else "other"
     return "word" if inner.decoder is None else "character"
-
-
-def _with_lookalikes_swapped(description: dict[str, Any]) -> dict[str, Any]:
-    model = description["model"]
-    if model["type"] == "Unigram":
-        vocabulary: Any = [[swap_lookalikes(token), score] for token, score in model["vocab"]]
-    else:
-        vocabulary = {swap_lookalikes(token): number for token, number in model["vocab"].items()}
-    return {**description, "model": {**model, "vocab": vocabulary}}
 
 
 def _untrained(settings: TokenizerSettings, min_count: int) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
