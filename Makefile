@@ -27,7 +27,7 @@ help:
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[baselines,dev,export,index,jobs,serve,sound,track,tune]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[baselines,dev,export,jobs,serve,sound,track,tune]'
 	@touch $@
 
 # A comparison that is finished prints its scoreboard again at once; remove runs/demo for a new one.

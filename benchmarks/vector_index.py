@@ -2,7 +2,7 @@
 nearest does it find, and how long does it take to build?
 
 The vectors are random, in clusters, of dimension 100. Times are those of one query after another. The time to build
-includes the search for the exact neighbours of 1,000 vectors, with which those of the index are compared.
+includes the search for the exact neighbours of 200 vectors, with which those of the index are compared.
 
     python benchmarks/vector_index.py
 """
@@ -52,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         facts = vectors.use_index(Path(folder) / "index")
         indexed = milliseconds(vectors, 200)
-        size = (Path(folder) / "index" / "index.usearch").stat().st_size
+        size = (Path(folder) / "index" / "index.safetensors").stat().st_size
     print(
         f"{options.words:,} vectors of dimension {DIM}: {exact:.1f} ms exactly, {indexed:.2f} ms with an index of "
         f"{size / 1e6:,.0f} MB, built in {facts.seconds:.0f} s, which finds {facts.recall:.1%} of the 10 nearest",

@@ -274,6 +274,17 @@ def paragraph_vectors() -> str:
     return table(header, rows)
 
 
+def vector_index() -> str:
+    """What `benchmarks/vector_index.py` measured last."""
+    measured = _results("vector_index")
+    building = f"{measured['seconds']:,.0f} s, {measured['index_bytes'] / 1e6:,.0f} MB"
+    rows = [
+        ("exact", "", f"{measured['milliseconds_exact']:.0f} ms", "all"),
+        ("with an index", building, f"{measured['milliseconds_with_index']:.0f} ms", f"{measured['recall']:.1%}"),
+    ]
+    return table(("search", "building", "one query", "of the 10 nearest"), rows)
+
+
 def forecasts(*parts: str) -> str:
     """The errors and seconds that `benchmarks/forecast.py` measured last, a table for all of `parts`."""
     measured = _results("forecast")

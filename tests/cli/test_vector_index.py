@@ -12,8 +12,6 @@ import pytest
 import seqloom
 from tests.support.command_line import CommandLine
 
-usearch = pytest.importorskip("usearch")
-
 
 def table(size: int = 3_000, seed: int = 1, zeros: int = 7) -> seqloom.Vectors:
     """Clusters of vectors; the vector `zeros` is zero."""
@@ -47,16 +45,16 @@ def test_it_finds_nearly_all_exact_neighbours(tmp_path: Path) -> None:
 def test_it_is_opened_again_and_only_for_these_vectors(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     built = table().use_index(folder)
-    content = (folder / "index.usearch").read_bytes()
+    content = (folder / "index.safetensors").read_bytes()
     vectors = table()
     assert vectors.use_index(folder) == built
-    assert (folder / "index.usearch").read_bytes() == content
+    assert (folder / "index.safetensors").read_bytes() == content
     assert near(vectors, "w5") == near(table(), "w5")
     with pytest.raises(seqloom.RequestError, match="other vectors"):
         table(seed=2).use_index(folder)
     with pytest.raises(seqloom.RequestError, match="other vectors"):
         table(size=2_999).use_index(folder)
-    (folder / "index.usearch").write_bytes(content[:-100])
+    (folder / "index.safetensors").write_bytes(content[:-100])
     with pytest.raises(seqloom.RequestError, match="damaged"):
         table().use_index(folder)
     (tmp_path / "notes").mkdir()

@@ -79,7 +79,7 @@ class Vectors(VectorTable):
 
     def use_index(self, folder: str | Path) -> IndexFacts:
         """From now on, nearest neighbours among all words are searched in an index in `folder`, approximately and much
-        faster. If the folder does not exist, the index is built and saved there. Needs the extra `index`.
+        faster. If the folder does not exist, the index is built and saved there.
 
         Returns the size of the index, and which share of the exact nearest neighbours it found when it was built."""
         from seqloom.models.word_vectors.index import build_index, open_index

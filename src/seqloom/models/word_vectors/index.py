@@ -1,4 +1,5 @@
-"""An index of vectors on disk for approximate nearest neighbours (HNSW; Malkov and Yashunin 2018), by usearch."""
+"""An index of vectors on disk for approximate nearest neighbours: inverted lists (Jégou et al. 2011, section IV). The
+vectors are divided into clusters, and only those of the clusters nearest to a query are compared with it."""
 
 from __future__ import annotations
 
@@ -12,16 +13,15 @@ from numpy.typing import NDArray
 
 from seqloom.errors import RequestError
 from seqloom.models.word_vectors.table import VectorTable
-from seqloom.processors import num_threads
+from seqloom.storage.arrays import map_arrays, write_arrays
 from seqloom.storage.folder import facts_of, is_whole, new_folder
 
-_FILE, _KIND = "index.usearch", "index of vectors"
-_NEIGHBOURS, _CANDIDATES_OF_BUILD, _CANDIDATES_OF_SEARCH = 16, 48, 512
-"""Links of each vector, and the candidates that are kept while a vector is added and while a query is searched."""
-_COMPARED = 4
-"""How many times more vectors than asked for are compared exactly. The index holds bytes, which rank close vectors
-wrongly: the nearest of the index alone are 8 of the 10 nearest, and fewer (LOG.md)."""
-_ROWS_AT_ONCE, _SAMPLED = 1 << 14, 1_000
+_FILE, _KIND = "index.safetensors", "index of vectors in clusters"
+_PASSES, _SAMPLE_OF_CLUSTER = 6, 40
+"""Passes of k-means over a sample, and how many of its vectors there are for each cluster."""
+_CLUSTERS_COMPARED = 96
+"""The vectors of so many clusters are compared with a query; of more, if they are fewer than asked for."""
+_ROWS_AT_ONCE, _SAMPLED = 1 << 14, 200
 _TOP = 10
 
 
@@ -36,24 +36,33 @@ class IndexFacts(NamedTuple):
 
 
 class VectorIndex:
-    """Searches a memory-mapped index. What it finds is compared exactly with the vectors of the table."""
+    """Searches a memory-mapped index. `centres` (clusters, dim); the vectors of cluster c are `units` (vectors, dim)
+    from `starts[c]` to `starts[c + 1]`, of length 1, and `rows` (vectors,) are their rows in the table."""
 
-    def __init__(self, facts: IndexFacts, index: Any) -> None:
-        self.facts, self._index = facts, index
+    def __init__(self, facts: IndexFacts, arrays: dict[str, NDArray[Any]]) -> None:
+        self.facts = facts
+        self._centres, self._starts = arrays["centres"], arrays["starts"]
+        self._units, self._rows = arrays["units"], arrays["rows"]
 
     def search(self, units: NDArray[np.float32], top: int) -> NDArray[np.int64]:
-        """(queries, at least `top`): the rows of about the nearest vectors; fewer if the index finds fewer."""
-        num_candidates = min(_COMPARED * top, len(self._index))
-        self._index.expansion_search = max(_CANDIDATES_OF_SEARCH, num_candidates)
-        matches = self._index.search(units, num_candidates, threads=num_threads())
-        if len(units) == 1:
-            return matches.keys[None].astype(np.int64)
-        return matches.keys[:, : np.min(matches.counts)].astype(np.int64)
+        """(queries, top): the rows of about the nearest vectors."""
+        nearest_clusters = np.argsort(-(units @ self._centres.T), axis=1, kind="stable")
+        return np.stack([self._nearest(*query, top) for query in zip(units, nearest_clusters, strict=True)])
+
+    def _nearest(self, unit: NDArray[np.float32], clusters: NDArray[np.int64], top: int) -> NDArray[np.int64]:
+        sizes = self._starts[clusters + 1] - self._starts[clusters]
+        enough = int(np.searchsorted(np.cumsum(sizes), top)) + 1
+        spans = [
+            slice(self._starts[cluster], self._starts[cluster + 1])
+            for cluster in clusters[: max(enough, _CLUSTERS_COMPARED)]
+        ]
+        cosines = np.concatenate([self._units[span] @ unit for span in spans])
+        rows = np.concatenate([self._rows[span] for span in spans])
+        return rows[np.argpartition(-cosines, top - 1)[:top]]
 
 
 def open_index(table: VectorTable, folder: Path) -> VectorIndex:
     """The index of the table in `folder`. Raises RequestError if the folder holds none, or one of other vectors."""
-    usearch = _usearch()
     if not is_whole(folder) or facts_of(folder).get("kind") != _KIND:
         raise RequestError(
             "the folder holds no index of vectors, or a damaged one", where=str(folder),
@@ -65,28 +74,49 @@ def open_index(table: VectorTable, folder: Path) -> VectorIndex:
             "the index is of other vectors", where=str(folder), got=f"an index of {facts['vectors']:,} vectors",
             hint="give a folder that does not exist, and the index is built there",
         )  # fmt: skip
-    index = usearch.Index.restore(str(folder / _FILE), view=True)
-    return VectorIndex(IndexFacts(*(facts[name] for name in IndexFacts._fields)), index)
+    return VectorIndex(IndexFacts(*(facts[name] for name in IndexFacts._fields)), map_arrays(folder / _FILE))
 
 
 def build_index(table: VectorTable, folder: Path) -> VectorIndex:
     """Builds the index of all vectors of the table in a new folder, and measures what it finds of the exact nearest
     neighbours of some of them."""
-    usearch, started = _usearch(), time.monotonic()
-    index = usearch.Index(
-        ndim=table.dim, metric="cos", dtype="i8", connectivity=_NEIGHBOURS, expansion_add=_CANDIDATES_OF_BUILD,
-        expansion_search=_CANDIDATES_OF_SEARCH,
-    )  # fmt: skip
-    for first in range(0, len(table), _ROWS_AT_ONCE):
-        rows = table.units(first, first + _ROWS_AT_ONCE)
-        index.add(np.arange(first, first + len(rows), dtype=np.uint64), rows, threads=num_threads())
+    started = time.monotonic()
+    centres = _centres(table)
+    clusters = np.empty(len(table), np.int32)
+    for block in _blocks(len(table)):
+        clusters[block] = (table.units(block) @ centres.T).argmax(1)
+    order = np.argsort(clusters, kind="stable")
+    units = np.empty((len(table), table.dim), np.float32)
+    for block in _blocks(len(table)):
+        units[block] = table.units(order[block])
+    starts = np.searchsorted(clusters[order], np.arange(len(centres) + 1))
+    arrays: dict[str, NDArray[Any]] = {"centres": centres, "starts": starts, "rows": order, "units": units}
     facts: dict[str, Any] = {"kind": _KIND, "fingerprint": _fingerprint(table)}
     with new_folder(folder, facts) as temporary:
-        index.save(str(temporary / _FILE))
-        recall, queries = _recall(table, VectorIndex(IndexFacts(len(table), 0, 0, 0), index))
+        write_arrays(temporary / _FILE, arrays, {})
+        recall, queries = _recall(table, VectorIndex(IndexFacts(len(table), 0, 0, 0), arrays))
         measured = IndexFacts(len(table), recall, queries, round(time.monotonic() - started, 1))
         facts |= measured._asdict()
     return open_index(table, folder)
+
+
+def _centres(table: VectorTable) -> NDArray[np.float32]:
+    """(clusters, dim): the centres of as many clusters as the root of the number of vectors, by spherical k-means."""
+    num_clusters, generator = max(1, round(len(table) ** 0.5)), np.random.default_rng(1)
+    num_sampled = min(len(table), num_clusters * _SAMPLE_OF_CLUSTER)
+    sample = table.units(np.sort(generator.choice(len(table), num_sampled, replace=False)))
+    centres = sample[generator.choice(num_sampled, num_clusters, replace=False)]
+    for _ in range(_PASSES):
+        clusters = np.concatenate([(sample[block] @ centres.T).argmax(1) for block in _blocks(num_sampled)])
+        order = np.argsort(clusters, kind="stable")
+        occupied, starts = np.unique(clusters[order], return_index=True)
+        sums = np.add.reduceat(sample[order], starts, axis=0)
+        centres[occupied] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return centres
+
+
+def _blocks(num_rows: int) -> list[slice]:
+    return [slice(first, first + _ROWS_AT_ONCE) for first in range(0, num_rows, _ROWS_AT_ONCE)]
 
 
 def _recall(table: VectorTable, index: VectorIndex) -> tuple[float, int]:
@@ -108,13 +138,3 @@ def _fingerprint(table: VectorTable) -> str:
     digest = hashlib.sha256(f"{len(table)} {table.dim}".encode())
     digest.update(np.ascontiguousarray(table.matrix[rows], np.float32).tobytes())
     return digest.hexdigest()
-
-
-def _usearch() -> Any:
-    try:
-        from usearch import index
-    except ImportError:
-        raise RequestError(
-            "usearch is not installed", where="--index", hint="install the extra: pip install 'seqloom[index]'"
-        ) from None
-    return index

@@ -173,9 +173,9 @@ class VectorTable:
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :top]
         return np.take_along_axis(places, order, 1), np.take_along_axis(cosines, order, 1).astype(np.float32)
 
-    def units(self, first: int, last: int) -> NDArray[np.float32]:
+    def units(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """(rows, dim): the vectors of some rows, scaled to length 1."""
-        return _units(np.asarray(self.matrix[first:last], np.float32))
+        return _units(np.asarray(self.matrix[rows], np.float32))
 
     def similar(self, word: str | NDArray[np.float32], top: int = 10) -> list[Neighbour]:
         """The words nearest to a word, the word itself excluded, or nearest to a vector."""
