@@ -234,6 +234,26 @@ def from_run() -> str:
     return table(("labels", *kinds.values(), "gain of the LSTM"), rows)
 
 
+def few_pairs() -> str:
+    """What `benchmarks/few_pairs.py` measured last: exact match of each seed by the share of hallucinated pairs."""
+    measured = _results("few_pairs")
+    scores = measured["scores"]
+    shares = list(next(iter(scores.values())))
+    rows = [
+        (
+            language.capitalize(),
+            *(", ".join(f"{row['exact_match']:.3f}" for row in by_share[share]) for share in shares),
+        )
+        for language, by_share in scores.items()
+    ]
+    seeds = len(scores[next(iter(scores))][shares[0]])
+    return (
+        f"What it gains (`python benchmarks/few_pairs.py`): exact match of inflections (SIGMORPHON 2016) that\n"
+        f"neither trained nor chose the weights, after {measured['updates']:,} updates of `{measured['model']}` with "
+        f"{measured['pairs']:,} pairs, {seeds} {'seed' if seeds == 1 else 'seeds'}:\n\n"
+    ) + table(("language", *(f"`data.hallucinate={float(share):g}`" for share in shares)), rows)
+
+
 def combine() -> str:
     """What `benchmarks/combine.py` measured last: BLEU of single trainings and of ensembles."""
     kinds = {

@@ -17,6 +17,7 @@ from seqloom.config import Settings, replaced_by
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
 from seqloom.data.growth import grown_tokenizer, source_tokenizer
+from seqloom.data.hallucination import Hallucination
 from seqloom.data.length_limit import LengthLimit
 from seqloom.data.line_batches import ALL_SORTED, Buckets, Resample, Row, line_batch, with_lengths
 from seqloom.data.parallel import Parallel, ParallelWriter
@@ -225,7 +226,8 @@ def kind_for(lines: Sequence[str]) -> Kind:
 class PairLoader:
     """Batches of pairs of similar length: each side holds at most `tokens_per_batch` elements, padding included.
     A source ends with `<eos>`; a target is prepared as by `line_batch`. `limit`: what happens to longer pairs;
-    `samplers`: what segments the words of each side anew, if anything."""
+    `samplers`: what segments the words of each side anew, if anything; `hallucination`: what gives stems other letters,
+    if anything."""
 
     def __init__(
         self,
@@ -236,8 +238,9 @@ class PairLoader:
         sort_within: int = ALL_SORTED,
         limit: LengthLimit | None = None,
         samplers: Sequence[Resample | None] = (None, None),
+        hallucination: Hallucination | None = None,
     ) -> None:
-        self.source, self.target = source, target
+        self.source, self.target, self._hallucination = source, target, hallucination
         self._limit, self._samplers = limit, samplers
         self._numbers = np.arange(target.num_lines)
         lengths: tuple[NDArray[np.int64], ...] = np.diff(target.offsets), np.diff(source.offsets)
@@ -252,6 +255,8 @@ class PairLoader:
         numbers = self._numbers[self._buckets.epoch(epoch)[step]]
         sources: Sequence[Row] = self.source.rows(numbers)
         targets: Sequence[Row] = self.target.rows(numbers)
+        if self._hallucination is not None:
+            sources, targets = self._hallucination(numbers, sources, targets, epoch, step)
         if self._limit is not None:
             sources, targets = self._limit.cut(sources), self._limit.cut(targets)
         resample_source, resample_target = self._samplers

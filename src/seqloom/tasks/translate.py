@@ -13,6 +13,7 @@ from pydantic import create_model
 
 from seqloom.data.batches import Loader
 from seqloom.data.corpus import Corpus, Recipe
+from seqloom.data.hallucination import Hallucination
 from seqloom.data.input_checks import check_text, check_texts, shown
 from seqloom.data.length_limit import LengthLimit
 from seqloom.data.pairs import PairCodec, PairLoader, Pairs, kind_for, pair_recipe
@@ -77,7 +78,13 @@ class TranslateTask(TransductionTask):
         train, data, codec = corpus.train, settings.data, cast(PairCodec, corpus.codec)
         limit = LengthLimit(data.max_length, data.long) if data.max_length else None
         samplers = subword_samplers((codec.source, codec.target), data, seed)
-        return PairLoader(train.source, train.target, data.tokens_per_batch, seed, data.sort_within, limit, samplers)
+        hallucination = None
+        if data.hallucinate:
+            tokenizers = codec.source, codec.target
+            hallucination = Hallucination(train.source, train.target, tokenizers, data.hallucinate, seed)
+        return PairLoader(
+            train.source, train.target, data.tokens_per_batch, seed, data.sort_within, limit, samplers, hallucination
+        )
 
     def exact_loader(self, data: Pairs, settings: TranslateSettings) -> Loader:
         return PairLoader(data.source, data.target, settings.data.tokens_per_batch, seed=None)

@@ -31,6 +31,13 @@ class DataSettings(SamplingSettings):
     long: Literal["skip", "cut"] = Field(
         "skip", description="longer training pairs are left out, or cut there", json_schema_extra=needs(max_length=True)
     )
+    hallucinate: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the training pairs, others in each epoch, whose stem gets random letters: what the "
+        "target copies from the source, three letters or more; for few pairs",
+    )
     columns: ColumnChoice = columns_field(("source", "target"))
     reverse: bool = Field(False, description="the second column is the source")
 

@@ -1,0 +1,103 @@
+"""Question: how many more words does a translator of letters that has 500 pairs inflect where the stems of its training
+pairs get random letters (`data.hallucinate`; Anastasopoulos and Neubig 2019)?
+
+German and Turkish of SIGMORPHON 2016, task 1. For each seed, 500 of the training pairs are drawn. With and
+without, in turns, the same model has as many updates. Every fifth pair of the validation file chooses the weights;
+the scores are those of the others: exact match of greedy search.
+
+    python benchmarks/few_pairs.py
+
+Finished trainings stay in the folder of `--work`, and interrupted ones are resumed, so the script may be stopped and
+run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+from pathlib import Path
+from typing import Any
+
+from from_run import train
+from peers.race import BENCHMARKS, Result, machine, write_results
+from seqloom.files import read_lines
+
+DATA = BENCHMARKS.parent.parent / "shared" / "data" / "morphology"
+LANGUAGES = ("german", "turkish")
+MODEL, PAIRS = "lstm+attention", 500
+SETTINGS: dict[str, Any] = {"training.evaluations": 4, "decoding.beam_size": 1}
+SHARES = (0.0, 0.8)
+"""Of the training pairs whose stems get random letters."""
+
+
+def write_data(data: Path, work: Path, language: str, seeds: int) -> None:
+    """The training pairs of each seed, and the two parts of the validation file."""
+    train_pairs, held_out = (list(read_lines(data / f"{language}.{part}.tsv")) for part in ("train", "valid"))
+    parts = {f"{seed}": random.Random(seed).sample(train_pairs, PAIRS) for seed in range(1, seeds + 1)}
+    parts |= {"valid": held_out[::5], "test": [line for i, line in enumerate(held_out) if i % 5]}
+    for name, lines in parts.items():
+        (work / f"{language}-{name}.tsv").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def score(work: Path, language: str, share: float, seed: int, updates: int) -> Result:
+    """Exact match, nats per token and seconds of a training."""
+    run = train(
+        work / f"{language}-{share}-{seed}", "translate", work / f"{language}-{seed}.tsv", model=MODEL,
+        valid=str(work / f"{language}-valid.tsv"), test=str(work / f"{language}-test.tsv"), updates=updates, seed=seed,
+        settings=SETTINGS | {"data.hallucinate": share},
+    )  # fmt: skip
+    names = ("exact_match", "nats_per_token")
+    return {**{name: run.summary["test"][name] for name in names}, "seconds": run.summary["processor_seconds"]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs") / "few_pairs", help="the folder of the data and the runs"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=DATA, help="the folder of LANGUAGE.train.tsv and LANGUAGE.valid.tsv"
+    )
+    parser.add_argument("--languages", nargs="+", default=LANGUAGES)
+    parser.add_argument("--updates", type=int, default=300, help="of each training")
+    parser.add_argument("--seeds", type=int, default=2)
+    options = parser.parse_args()
+    work: Path = options.work
+    work.mkdir(parents=True, exist_ok=True)
+    absent = [name for name in options.languages if not (options.data / f"{name}.train.tsv").exists()]
+    if absent:
+        print(f"skipped: {options.data} has no {absent[0]}.train.tsv")
+        return
+    for language in options.languages:
+        write_data(options.data, work, language, options.seeds)
+    scores: dict[str, dict[str, list[Result]]] = {}
+    for seed in range(1, options.seeds + 1):
+        for language in options.languages:
+            for share in SHARES:
+                result = score(work, language, share, seed, options.updates)
+                scores.setdefault(language, {}).setdefault(str(share), []).append(result)
+                print(f"{language}, {share:.0%} hallucinated, seed {seed}: {result}", flush=True)
+    medians = {
+        language: {share: statistics.median(row["exact_match"] for row in rows) for share, rows in shares.items()}
+        for language, shares in scores.items()
+    }
+    for language, by_share in medians.items():
+        print(f"{language}: " + ", ".join(f"{float(share):.0%}: {value:.3f}" for share, value in by_share.items()))
+    write_results(
+        "few_pairs",
+        {
+            "data": "SIGMORPHON 2016, task 1",
+            "model": MODEL,
+            "pairs": PAIRS,
+            "updates": options.updates,
+            "settings": SETTINGS,
+            "machine": machine(1),
+            "scores": scores,
+            "medians": medians,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
