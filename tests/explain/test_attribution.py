@@ -39,6 +39,17 @@ def test_a_score_that_changes_almost_in_a_jump_is_weighed_in_full(steepness: flo
     assert attribution.weights == pytest.approx([3 / 8, 1 / 8, 4 / 8], rel=0.02)
 
 
+def test_many_jumps_of_a_short_sequence_get_the_steps_that_they_need() -> None:
+    elements = torch.tensor([[[3.0], [1.0], [4.0]]])
+    jumps = torch.linspace(0.5, 7.5, 40)
+    attribution = integrated_gradients(
+        example(lambda x: (1e5 * (x.sum((1, 2))[:, None] - jumps)).sigmoid().sum(1), elements)
+    )
+    assert attribution.error <= 0.01
+    assert attribution.steps > 512
+    assert attribution.weights == pytest.approx([15, 5, 20], rel=0.02)
+
+
 def test_what_changes_close_to_the_baseline_is_not_missed() -> None:
     """Normalised inputs change within the first thousandth of the line. Evenly spaced steps missed half of it."""
     elements = torch.tensor([[[3.0, -1.0, 2.0, 0.5]] * 3]) * torch.tensor([1.0, 2.0, 3.0])[:, None]

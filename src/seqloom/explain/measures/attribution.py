@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from seqloom.explain.probes.probe import Attributable
 
-_FIRST_STEPS, _MOST_STEPS, _AT_ONCE = 32, 512, 64
+_FIRST_STEPS, _AT_ONCE = 32, 64
+_MOST_STEPS, _MOST_ELEMENTS = (512, 4096), 2**16
+"""A line has at most the first number of steps, and of short sequences, whose steps cost little, up to the second one, as
+long as their elements together are no more than these."""
 _NARROW, _NARROWEST = 2.0**-16, 2.0**-48
 """Of the whole line: the points of narrower steps differ too little for float32, and for float64."""
 _COMPLETE = 0.01
@@ -42,10 +45,12 @@ def integrated_gradients(example: Attributable) -> Attribution:
     """Sundararajan et al. 2017: the gradients along the straight line from the baseline to the inputs, times their
     difference, by the midpoint rule in s, where s^4 is the share of the line. Steps that add something else than the
     score changes by in them are halved until the weights sum to the difference of the scores within 1 %, up to 512
-    steps: they become narrow where the score changes almost in a jump, and there alone. A recurrent network with two
+    steps, of short sequences up to 4,096: they become narrow where the score changes almost in a jump, and there alone. A recurrent network with two
     stable states passes from one to the other within a share of the line that shrinks exponentially with the length of
     the sequence; what float32 does not resolve is computed in float64."""
     line = _Line(example)
+    fewest, most = _MOST_STEPS
+    limit = max(fewest, min(most, _MOST_ELEMENTS // example.elements.shape[1]))
     starts = np.arange(_FIRST_STEPS) / _FIRST_STEPS
     ends = starts + 1 / _FIRST_STEPS
     weights = line.weights(starts, ends)
@@ -53,7 +58,7 @@ def integrated_gradients(example: Attributable) -> Attribution:
     changes, difference = np.diff(scores), scores[-1] - scores[0]
     allowed = _COMPLETE * max(abs(difference), 1e-4)
     while abs(weights.sum() - difference) > allowed:
-        halved = _to_halve(np.abs(weights.sum(1) - changes), ends - starts, allowed)
+        halved = _to_halve(np.abs(weights.sum(1) - changes), ends - starts, allowed, limit)
         if not len(halved):
             break
         low, high = starts[halved], ends[halved]
@@ -68,9 +73,10 @@ def integrated_gradients(example: Attributable) -> Attribution:
     return Attribution(example.output, example.names, of_inputs.tolist(), float(difference), error, len(starts))
 
 
-def _to_halve(misses: Places, widths: Places, allowed: float) -> Int[NDArray[np.int64], " halved"]:
-    """The steps that miss more than an equal part of what is `allowed`; the worst, where these are too many."""
-    worst = np.argsort(-misses)[: _MOST_STEPS - len(misses)]
+def _to_halve(misses: Places, widths: Places, allowed: float, limit: int) -> Int[NDArray[np.int64], " halved"]:
+    """The steps that miss more than an equal part of what is `allowed`; the worst, where there would be more
+    than `limit` steps."""
+    worst = np.argsort(-misses)[: limit - len(misses)]
     return worst[(misses[worst] > allowed / len(misses)) & (widths[worst] > _NARROWEST)]
 
 
