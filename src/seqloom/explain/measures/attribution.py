@@ -16,8 +16,8 @@ from seqloom.explain.probes.probe import Attributable
 
 _FIRST_STEPS, _AT_ONCE = 32, 64
 _MOST_STEPS, _MOST_ELEMENTS = (512, 4096), 2**16
-"""A line has at most the first number of steps, and of short sequences, whose steps cost little, up to the second one, as
-long as their elements together are no more than these."""
+"""A line has at most the first number of steps; that of a short sequence, whose steps cost little, up to the second,
+as long as their elements together are no more than these."""
 _NARROW, _NARROWEST = 2.0**-16, 2.0**-48
 """Of the whole line: the points of narrower steps differ too little for float32, and for float64."""
 _COMPLETE = 0.01
@@ -45,9 +45,9 @@ def integrated_gradients(example: Attributable) -> Attribution:
     """Sundararajan et al. 2017: the gradients along the straight line from the baseline to the inputs, times their
     difference, by the midpoint rule in s, where s^4 is the share of the line. Steps that add something else than the
     score changes by in them are halved until the weights sum to the difference of the scores within 1 %, up to 512
-    steps, of short sequences up to 4,096: they become narrow where the score changes almost in a jump, and there alone. A recurrent network with two
-    stable states passes from one to the other within a share of the line that shrinks exponentially with the length of
-    the sequence; what float32 does not resolve is computed in float64."""
+    steps, of short sequences up to 4,096: they become narrow where the score changes almost in a jump, and there alone.
+    A recurrent network with two stable states passes from one to the other within a share of the line that shrinks
+    exponentially with the length of the sequence; what float32 does not resolve is computed in float64."""
     line = _Line(example)
     fewest, most = _MOST_STEPS
     limit = max(fewest, min(most, _MOST_ELEMENTS // example.elements.shape[1]))
