@@ -16,7 +16,7 @@ _TRANSCRIPTION = {
         "median.five_joined": "the same, five joined with gaps of up to 150 ms",
     },
     "speakers": {
-        "mean": "digits, a new speaker, mean of six trainings that leave one out each",
+        "mean": "digits, a new speaker, with the two settings above; mean of six trainings that leave one out each",
         "worst": "the worst of the six",
     },
     "sentences": {
