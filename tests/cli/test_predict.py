@@ -51,7 +51,15 @@ class Labeller:
 
     def online(self) -> Callable[[str], str]:
         seen: list[str] = []
-        return lambda word: f"{word}/{seen.append(word) or len(seen)}"  # type: ignore[func-returns-value]
+
+        def answer(word: str) -> str:
+            if not word:  # the end of a sequence
+                seen.clear()
+                return ""
+            seen.append(word)
+            return f"{word}/{len(seen)}"
+
+        return answer
 
     def read(self, path: str, columns: Any = None) -> str:  # noqa: ARG002
         return path

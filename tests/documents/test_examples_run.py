@@ -85,6 +85,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_sentences(tmp_path / "sentences.conll")
     write_sentences(tmp_path / "other.conll", sentences=20, seed=6)
     write_pairs(tmp_path / "pairs.tsv")
+    write_stems(tmp_path / "inflection.tsv")
     (tmp_path / "terms.tsv").write_text("a b\tc|d\ne\n")
     for labelled in ("labelled.tsv", "questions.tsv", "languages.tsv"):
         write_labelled(tmp_path / labelled)
@@ -109,6 +110,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     book = (examples / "moby_dick.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     (examples / "moby_dick.txt").write_text("".join(book[:150]), encoding="utf-8")
     return tmp_path
+
+
+def write_stems(path: Path) -> None:
+    """Words and their forms, whose stems a target copies."""
+    draws = random.Random(5)
+    stems = ["".join(draws.choices("abcdefgh", k=7)) for _ in range(60)]
+    path.write_text("".join(f"{stem}en\t{stem}t\n" for stem in stems))
 
 
 def write_documents(folder: Path) -> None:
