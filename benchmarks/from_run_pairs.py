@@ -99,9 +99,10 @@ def scores_of(name: str, job: Job, work: Path, minutes: float, updates: int, see
                 work / f"fresh-{seed}", "translate", data, model=MODEL, settings=job.settings, **options
             ),
         }  # fmt: skip
-        for kind, run in runs.items():
-            results[kind].append(run.summary["test"][job.score])
-        print(f"{name}, seed {seed}: { ({kind: values[-1] for kind, values in results.items()}) }", flush=True)
+        scores = {kind: run.summary["test"][job.score] for kind, run in runs.items()}
+        for kind, score in scores.items():
+            results[kind].append(score)
+        print(f"{name}, seed {seed}: {scores}", flush=True)
     return results
 
 

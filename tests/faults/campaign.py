@@ -21,7 +21,7 @@ from pathlib import Path
 from seqloom.errors import SeqloomError
 from seqloom.memory import peak_memory_bytes
 
-HANG_SECONDS = 60
+HANG_SECONDS = 10
 """Of the processor, which an input may take."""
 BUSY = 6
 MOST_MEMORY = 500 << 20

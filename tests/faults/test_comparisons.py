@@ -41,5 +41,13 @@ def test_broken_comparisons_are_continued_or_refused(tmp_path: Path) -> None:
         kind, what = answer_to(lambda: compare(broken), sum(map(len, contents)))
         return kind, f"compare with {file}: {what}"
 
-    try_inputs("compare", rounds(0.05, per_second=2, fewest=4), lambda number: asked(number)[1], work)
+    def write_a_report() -> None:
+        """So that imports do not count as the time of the first input."""
+        shutil.rmtree(broken, ignore_errors=True)
+        shutil.copytree(good, broken)
+        (broken / "report.md").unlink()
+        assert compare(broken) == 0, errors.read_text()
+
+    numbers = rounds(0.05, per_second=2, fewest=4)
+    try_inputs("compare", numbers, lambda number: asked(number)[1], work, write_a_report)
     campaign.check(before)

@@ -16,8 +16,7 @@ from torch import nn
 from seqloom.config import build
 from seqloom.errors import RequestError
 from seqloom.training.budget import Budget, Progress
-from seqloom.training.gradients import rate_factor, scale_and_clip
-from seqloom.training.optimizers import SGD, AdamW, Group, Optimizer, make_optimizer
+from seqloom.training.optimizers import SGD, AdamW, Group, Optimizer, make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.settings import TrainingSettings
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,7 @@ from seqloom.training.checkpoint import (
 )
 from seqloom.training.checkpoint_folder import current_checkpoint
 from seqloom.training.nonfinite import not_finite
-from seqloom.training.optimizers import Optimizer, make_optimizer
+from seqloom.training.optimizers import Optimizer, make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.trainer import Schedule, Trainer
 
@@ -311,29 +311,3 @@ class GradientTrainer(Trainer):
             if self.runtime.rank == 0:
                 write_tensors(folder / "model.safetensors", model_tensors(network))
         return network
-
-
-def rate_factor(fraction: float, settings: TrainingSettings) -> float:
-    """The learning rate divided by its highest value at `fraction` of the budget: a linear rise, then a fall to 0.
-
-    wsd: warm-up, stable, decay (Hu et al. 2024, section 4), with a linear decay."""
-    fraction = min(max(fraction, 0.0), 1.0)
-    if fraction < settings.warmup:
-        return fraction / settings.warmup
-    left = (fraction - settings.warmup) / (1 - settings.warmup)
-    if settings.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * left))
-    if settings.schedule == "wsd":
-        return min(1.0, (1 - fraction) / settings.decay)
-    return 1 - left if settings.schedule == "linear" else 1.0
-
-
-def scale_and_clip(parameters: Sequence[Tensor], scale: float, clip_norm: float) -> float:
-    """Multiplies the gradients by `scale`, then clips them to norm `clip_norm`; returns the norm before clipping."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    norms = torch._foreach_norm(gradients)
-    norm = float(torch.linalg.vector_norm(torch.stack([n.float() for n in norms]))) * scale
-    factor = scale * min(1.0, clip_norm / (norm + 1e-12)) if clip_norm else scale
-    if factor != 1.0:
-        torch._foreach_mul_(gradients, factor)
-    return norm

@@ -1,11 +1,12 @@
-"""AdamW and SGD with momentum: a step of all parameters in one kernel of torch.
+"""What an update does with gradients: clipping, the learning rate, and a step of AdamW or of SGD with momentum.
 
-The classes of `torch.optim` import torch's compiler when the first of them is made, which takes longer than importing
-torch itself; the kernels do not need it.
+A step of all parameters is one kernel of torch. The classes of `torch.optim`, which call the same kernels, import the
+compiler of torch when the first of them is made, which takes longer than importing torch itself.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,10 +71,10 @@ class Optimizer(ABC):
             if tensor.numel() > 1 and tensor.shape != parameter.shape:
                 raise ValueError(f"the optimizer's {key} has a different shape than its parameter")
             loaded.setdefault(parameter, {})[name] = tensor.to(parameter.device, copy=True)
-        names = {parameter: set(self._initial_state(parameter)) for parameter in loaded}
         for parameter, state in loaded.items():
-            if state.keys() != names[parameter]:
-                raise KeyError(f"the optimizer's state has {sorted(state)}, not {sorted(names[parameter])}")
+            expected = self._initial_state(parameter).keys()
+            if state.keys() != expected:
+                raise KeyError(f"the optimizer's state has {sorted(state)}, not {sorted(expected)}")
         self._state = loaded
 
     def _of(self, name: str, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
@@ -140,3 +141,29 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> Optimizer:
     if settings.optimizer == "sgd":
         return SGD(groups, settings.learning_rate, settings.beta1)
     return AdamW(groups, settings.learning_rate, settings.beta1, settings.beta2)
+
+
+def rate_factor(fraction: float, settings: TrainingSettings) -> float:
+    """The learning rate divided by its highest value at `fraction` of the budget: a linear rise, then a fall to 0.
+
+    wsd: warm-up, stable, decay (Hu et al. 2024, section 4), with a linear decay."""
+    fraction = min(max(fraction, 0.0), 1.0)
+    if fraction < settings.warmup:
+        return fraction / settings.warmup
+    left = (fraction - settings.warmup) / (1 - settings.warmup)
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * left))
+    if settings.schedule == "wsd":
+        return min(1.0, (1 - fraction) / settings.decay)
+    return 1 - left if settings.schedule == "linear" else 1.0
+
+
+def scale_and_clip(parameters: Sequence[Tensor], scale: float, clip_norm: float) -> float:
+    """Multiplies the gradients by `scale`, then clips them to norm `clip_norm`; returns the norm before clipping."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norms = torch._foreach_norm(gradients)
+    norm = float(torch.linalg.vector_norm(torch.stack([n.float() for n in norms]))) * scale
+    factor = scale * min(1.0, clip_norm / (norm + 1e-12)) if clip_norm else scale
+    if factor != 1.0:
+        torch._foreach_mul_(gradients, factor)
+    return norm

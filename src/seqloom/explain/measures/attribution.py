@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from seqloom.explain.probes.probe import Attributable
 
 _FIRST_STEPS, _AT_ONCE = 32, 64
-_MOST_STEPS, _MOST_ELEMENTS = (512, 4096), 2**16
-"""A line has at most the first number of steps; that of a short sequence, whose steps cost little, up to the second,
-as long as their elements together are no more than these."""
+_MOST_ELEMENTS, _MOST_STEPS = 2**16, (512, 4096)
+"""The steps of a line have together at most so many elements of the sequence, since a step costs as much as that is
+long; but every line may have 512 steps, and none more than 4,096."""
 _NARROW, _NARROWEST = 2.0**-16, 2.0**-48
 """Of the whole line: the points of narrower steps differ too little for float32, and for float64."""
 _COMPLETE = 0.01
@@ -49,8 +49,7 @@ def integrated_gradients(example: Attributable) -> Attribution:
     A recurrent network with two stable states passes from one to the other within a share of the line that shrinks
     exponentially with the length of the sequence; what float32 does not resolve is computed in float64."""
     line = _Line(example)
-    fewest, most = _MOST_STEPS
-    limit = max(fewest, min(most, _MOST_ELEMENTS // example.elements.shape[1]))
+    limit = int(np.clip(_MOST_ELEMENTS // example.elements.shape[1], *_MOST_STEPS))
     starts = np.arange(_FIRST_STEPS) / _FIRST_STEPS
     ends = starts + 1 / _FIRST_STEPS
     weights = line.weights(starts, ends)
