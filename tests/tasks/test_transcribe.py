@@ -59,6 +59,16 @@ def test_models_train_and_answer(model: str, tmp_path: Path) -> None:
     assert again.summary["valid"].keys() >= {"word_error_rate", "character_error_rate", "exact_match"}
 
 
+def test_weights_are_chosen_by_the_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rising = iter(np.linspace(0.1, 0.9, 20))  # the first word error rate would be the best
+    monkeypatch.setattr(type(TASK), "output_metrics", lambda *_, **__: {"word_error_rate": float(next(rising))})
+    run = train_sounds(tmp_path / "run", updates=20, training__evaluations=5)
+    rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["valid_nats_per_token"] for row in rows]
+    assert min(losses) < losses[0]
+    assert run.summary["best_updates"] == rows[losses.index(min(losses))]["updates"]
+
+
 def test_every_layer_is_a_model() -> None:
     assert set(layers) <= set(TASK.models())
 

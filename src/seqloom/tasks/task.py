@@ -11,10 +11,17 @@ from seqloom.registry import Description
 
 
 class Score(NamedTuple):
-    """The metric by which runs are compared and the best weights of a run are chosen."""
+    """The metric by which runs are compared and the best weights of a run are chosen. `loss`: the metric, of which less
+    is better, that chooses the weights instead, where the score of a small validation set is too coarse for it."""
 
     name: str
     lower_is_better: bool
+    loss: str = ""
+
+    def criterion(self, scores: Mapping[str, float]) -> Score:
+        """What chooses the weights with these validation scores; a model that is fitted in one pass may have no
+        loss."""
+        return Score(self.loss, lower_is_better=True) if self.loss in scores else self
 
     def better(self, value: float, than: float) -> bool:
         return value < than if self.lower_is_better else value > than

@@ -52,7 +52,7 @@ _Norms = Annotated[list[_Sum], Field(min_length=4, max_length=4)]
 @dataclass
 class Progress:
     """The state of a training besides its tensors. `seconds`: the time spent training, over all sessions; `step`: the
-    next batch of `epoch`; `best`: the score of the saved weights."""
+    next batch of `epoch`; `best`: the score of the saved weights, or the loss that chose them."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
 

@@ -125,8 +125,9 @@ class TrainingLoop:
         self._memory.end("training")
         started, fraction, progress, score = time.monotonic(), self.fraction(), self.progress, self.trainer.score
         scores = self.trainer.measure()
-        value = scores[score.name]
-        gain = progress.best is None or math.isnan(progress.best) or score.better(value, progress.best)
+        criterion = score.criterion(scores)
+        value = scores[criterion.name]
+        gain = progress.best is None or math.isnan(progress.best) or criterion.better(value, progress.best)
         if gain or value == progress.best:  # of equal models, the later one has seen more data
             if self.is_first:
                 self.trainer.save(self.folder)
@@ -142,7 +143,7 @@ class TrainingLoop:
         if self.is_first:
             self._metrics.add(row)
         self._memory.end("validation")
-        self.display.evaluated(min(fraction, 1.0), {score.name: value} | scores, row)
+        self.display.evaluated(min(fraction, 1.0), {score.name: scores[score.name]} | scores, row)
 
     def metrics_row(self, scores: dict[str, Any]) -> dict[str, Any]:
         progress, loss = self.progress, self.progress.train_loss()
