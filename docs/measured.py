@@ -234,6 +234,26 @@ def from_run() -> str:
     return table(("labels", *kinds.values(), "gain of the LSTM"), rows)
 
 
+def from_run_pairs() -> str:
+    """What `benchmarks/from_run_pairs.py` measured last: the scores of each seed."""
+    measured = _results("from_run_pairs")
+    names = {
+        "inflection": "German inflection, 500 pairs (exact match), from Spanish",
+        "captions": "image captions, 2,000 pairs (BLEU), from software manuals",
+    }
+    digits = {"exact_match": 3, "bleu": 1}
+    rows = []
+    for job, scores in measured["scores"].items():
+        places = digits[measured["jobs"][job]["score"]]
+        columns = (scores["from_nothing"], scores["from_run"])
+        rows.append((names[job], *(", ".join(f"{score:.{places}f}" for score in column) for column in columns)))
+    return (
+        f"Translators of few pairs (`python benchmarks/from_run_pairs.py`): {measured['updates']} updates after an "
+        f"earlier run of\n{measured['minutes_of_the_earlier_runs']:g} minutes on one core, or at random; "
+        f"{len(columns[0])} seeds, validation data:\n\n"
+    ) + table(("pairs", "at random", "from the earlier run"), rows)
+
+
 def few_pairs() -> str:
     """What `benchmarks/few_pairs.py` measured last: exact match of each seed by the share of hallucinated pairs."""
     measured = _results("few_pairs")
