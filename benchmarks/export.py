@@ -7,7 +7,8 @@ Language models are trained on Moby Dick, the translator is a run that was train
     seqloom train translate TRAIN --valid VALID --model transformer --minutes 20 --set output.kind=full --out RUN
     python benchmarks/export.py --translator RUN --sources VALID
 
-Times are of the processor, with one thread, in turns; of each the median of all turns.
+Times are of the processor, with one thread, in turns; of each the median of all turns. For the steps each engine has a
+process of its own, as its users have it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import itertools
 import json
 import math
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +33,8 @@ from sacrebleu.metrics.bleu import BLEU
 
 import seqloom
 import seqloom_portable
-from peers.race import BENCHMARKS, machine
+from peers.race import BENCHMARKS, environment, machine
+from peers.step_timer import STEPS
 from seqloom.data.readers import readers
 from seqloom.export import exporters
 from seqloom.export.options import ExportOptions
@@ -38,7 +43,7 @@ from seqloom_portable.language_model import NetworkLanguageModel
 
 TEXT = BENCHMARKS.parent / "examples" / "moby_dick.txt"
 MODELS = ("lstm", "gru", "transformer")
-STEPS, TURNS = 400, 7
+TURNS = 7
 
 Numbers = dict[str, Any]
 
@@ -75,16 +80,24 @@ def language_model(model: str, folder: Path, options: argparse.Namespace) -> Num
     started = time.process_time()
     exporters["onnx"](run, folder / model, ExportOptions())
     seconds = time.process_time() - started
-    engines: dict[str, Callable[[], None]] = {"seqloom": seqloom_steps(run)}
-    exported = {"onnx": seqloom_portable.load(folder / model)}
     exporters["onnx"](run, folder / f"{model}-int8", ExportOptions(int8=True, max_loss=0.5))
-    exported["onnx int8"] = seqloom_portable.load(folder / f"{model}-int8")
-    engines |= {name: portable_steps(portable) for name, portable in exported.items()}
-    engines["onnx, graph of sequences"] = sequence_graph_steps(exported["onnx"])
-    times = in_turns(engines)
+    with ExitStack() as timers:
+        times = in_turns({
+            name: timers.enter_context(step_timer(engine, where))
+            for name, (engine, where) in {
+                "seqloom": ("seqloom", run.folder),
+                "onnx": ("portable", folder / model),
+                "onnx int8": ("portable", folder / f"{model}-int8"),
+                "onnx, graph of sequences": ("sequences", folder / model),
+            }.items()
+        })  # fmt: skip
+    exported = {
+        "onnx": seqloom_portable.load(folder / model),
+        "onnx int8": seqloom_portable.load(folder / f"{model}-int8"),
+    }
     ids = sequence(run)
-    rates = in_turns({"seqloom": seqloom_sequence(run, ids)} | {
-        name: portable_sequence(portable, ids) for name, portable in exported.items()
+    rates = in_turns({"seqloom": timed(seqloom_sequence(run, ids))} | {
+        name: timed(portable_sequence(portable, ids)) for name, portable in exported.items()
     })  # fmt: skip
     loss = json.loads((folder / f"{model}-int8" / "parity.json").read_text(encoding="utf-8"))["int8"]
     parity = json.loads((folder / model / "parity.json").read_text(encoding="utf-8"))
@@ -108,53 +121,43 @@ def weights(folder: Path) -> int:
     return sum((folder / name).stat().st_size for name in ("model.onnx", "weights.bin"))
 
 
-def in_turns(engines: dict[str, Callable[[], None]], turns: int = TURNS) -> dict[str, float]:
-    """Seconds of the processor for each, the median of some turns; a first turn is not counted."""
+def in_turns(engines: Mapping[str, Callable[[], float]], turns: int = TURNS) -> dict[str, float]:
+    """Of the seconds that each gives, the median of some turns; a first turn is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in engines}
-    for turn, (name, work) in itertools.product(range(turns + 1), engines.items()):
-        started = time.process_time()
-        work()
+    for turn, (name, timed) in itertools.product(range(turns + 1), engines.items()):
+        value = timed()
         if turn:
-            seconds[name].append(time.process_time() - started)
+            seconds[name].append(value)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def tokens(run: Run) -> Iterator[int]:
-    vocab_size = run.codec.tokenizer.vocab_size
-    return iter(np.random.default_rng(1).integers(4, vocab_size, STEPS).tolist())
+def timed(work: Callable[[], None]) -> Callable[[], float]:
+    """The processor seconds of a call."""
+
+    def seconds() -> float:
+        started = time.process_time()
+        work()
+        return time.process_time() - started
+
+    return seconds
 
 
-def seqloom_steps(run: Run) -> Callable[[], None]:
-    @torch.inference_mode()
-    def work() -> None:
-        state = run.model.initial_state(1)
-        for token in tokens(run):
-            _, state = run.model.next_log_probs(torch.tensor([[token]]), state)
+@contextmanager
+def step_timer(engine: str, folder: Path) -> Iterator[Callable[[], float]]:
+    """The processor seconds of some steps, in another process."""
+    command = [sys.executable, str(BENCHMARKS / "peers" / "step_timer.py"), engine, str(folder)]
+    with subprocess.Popen(
+        command, env=environment(threads=1), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        requests, answers = process.stdin, process.stdout
 
-    return work
+        def seconds() -> float:
+            print(file=requests, flush=True)
+            return float(answers.readline())
 
-
-def portable_steps(portable: NetworkLanguageModel) -> Callable[[], None]:
-    ids = np.random.default_rng(1).integers(4, portable.tokenizer.vocab_size, STEPS)
-
-    def work() -> None:
-        state = portable.first_state(1)
-        for token in ids:
-            _, state = portable.next_log_probs(np.array([[token]]), state)
-
-    return work
-
-
-def sequence_graph_steps(portable: NetworkLanguageModel) -> Callable[[], None]:
-    """The same steps by the graph for any number of tokens."""
-    ids, lengths = np.random.default_rng(1).integers(4, portable.tokenizer.vocab_size, STEPS), np.ones(1, np.int64)
-
-    def work() -> None:
-        state = portable.first_state(1)
-        for token in ids:
-            _, state = portable.engine(token_ids=np.array([[token]]), lengths=lengths, **state)
-
-    return work
+        yield seconds
 
 
 def sequence(run: Run) -> np.ndarray[Any, Any]:
@@ -194,11 +197,11 @@ def translator(run: Run, folder: Path, options: argparse.Namespace) -> Numbers:
     }
     texts: dict[str, Sequence[str]] = {}
 
-    def translating(name: str, predict: Callable[..., list[str]]) -> Callable[[], None]:
+    def translating(name: str, predict: Callable[..., list[str]]) -> Callable[[], float]:
         def work() -> None:
             texts[name] = predict(sources, beam_size=5)
 
-        return work
+        return timed(work)
 
     engines = {"seqloom": translating("seqloom", run.predict)}
     engines |= {name: translating(name, portable.predict) for name, portable in exported.items()}

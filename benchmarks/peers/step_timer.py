@@ -1,0 +1,81 @@
+"""Processor seconds of 400 single steps of a language model, once for each line of input: by Seqloom itself, or by the
+runtime of exported models without torch.
+
+    python benchmarks/peers/step_timer.py seqloom RUN
+    python benchmarks/peers/step_timer.py portable|sequences FOLDER
+
+`sequences` takes the graph for any number of tokens instead of the one for a single token.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+STEPS = 400
+
+
+def token_ids(vocab_size: int) -> Iterator[int]:
+    return iter(np.random.default_rng(1).integers(4, vocab_size, STEPS).tolist())
+
+
+def seqloom_steps(folder: str) -> Callable[[], None]:
+    import torch
+
+    import seqloom
+
+    run = seqloom.load(folder, device="cpu", threads=1)
+
+    @torch.inference_mode()
+    def steps() -> None:
+        state = run.model.initial_state(1)
+        for token in token_ids(run.codec.tokenizer.vocab_size):
+            _, state = run.model.next_log_probs(torch.tensor([[token]]), state)
+
+    return steps
+
+
+def portable_steps(folder: str) -> Callable[[], None]:
+    import seqloom_portable
+
+    portable: Any = seqloom_portable.load(folder)
+
+    def steps() -> None:
+        state = portable.first_state(1)
+        for token in token_ids(portable.tokenizer.vocab_size):
+            _, state = portable.next_log_probs(np.array([[token]]), state)
+
+    return steps
+
+
+def sequence_graph_steps(folder: str) -> Callable[[], None]:
+    import seqloom_portable
+
+    portable: Any = seqloom_portable.load(folder)
+    lengths = np.ones(1, np.int64)
+
+    def steps() -> None:
+        state = portable.first_state(1)
+        for token in token_ids(portable.tokenizer.vocab_size):
+            _, state = portable.engine(token_ids=np.array([[token]]), lengths=lengths, **state)
+
+    return steps
+
+
+ENGINES = {"seqloom": seqloom_steps, "portable": portable_steps, "sequences": sequence_graph_steps}
+
+
+def main(engine: str, folder: str) -> None:
+    steps = ENGINES[engine](folder)
+    for _ in sys.stdin:
+        started = time.process_time()
+        steps()
+        print(time.process_time() - started, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
