@@ -96,7 +96,7 @@ def test_what_to_use_and_what_to_try() -> None:
     rows = [replace(row(s.model, list(s.scores)), parameters=sizes[s.model]) for s in models]
     differences = to_leader(pairwise(models, True), models)
     quality, size, latency = recommendations(rows, differences, "test perplexity")
-    assert quality == "If quality matters most: lstm (50.00), or gru, not told apart from it."
+    assert quality == "If quality matters most: lstm (50.00). gru is not told apart from it."
     assert size.startswith(
         "If size matters most: gru (2.0 M parameters), not told apart from the best. rnn needs less (1"
     )

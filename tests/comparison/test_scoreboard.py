@@ -125,7 +125,7 @@ def test_a_clear_winner_is_named_with_its_lead_in_the_scores_unit() -> None:
 
 def test_a_tie_says_what_would_be_enough() -> None:
     said = said_of(scored("a", [90.0, 91.0, 89.5]), scored("b", [90.4, 91.3, 89.9]), scored("c", [500.0, 500.1, 500.3]))
-    assert said.startswith("a and b tie: there is not enough evidence to tell them apart (p = ")
+    assert said.startswith("a and b are not told apart: there is not enough evidence (p = ")
     assert "corrected for 3 pairs" in said
     assert "a is better than c (p < 0.001)" in said
     assert re.search(r"about [\d,]+ seeds( or .*)? would be enough", said)
@@ -133,7 +133,7 @@ def test_a_tie_says_what_would_be_enough() -> None:
 
 def test_who_varies_too_much_ties_and_is_named() -> None:
     said = said_of(scored("a", [1.0, 1.01, 1.02]), scored("b", [2.0, 2.01, 2.02]), scored("c", [1.5, 9.0, 2.0]))
-    assert said.startswith("a and c tie")
+    assert said.startswith("a and c are not told apart")
     assert "a is better than b" in said
 
 
@@ -168,13 +168,13 @@ def test_equal_scores_of_the_best_do_not_hide_the_other_models() -> None:
     said = said_of(scored("a", [5.0, 5.1, 5.2]), scored("b", [5.0, 5.1, 5.2]), scored("c", [9.0, 9.1, 9.2]))
     assert said.startswith("a and b tie: they reached the same test perplexity, 5.100. a is better than c (p ")
     said = said_of(scored("a", [5.0, 5.1, 5.2]), scored("b", [5.0, 5.1, 5.2]), scored("c", [5.0, 5.1, 5.3]))
-    assert "a and c tie: there is not enough evidence to tell them apart (p = " in said
+    assert "a and c are not told apart: there is not enough evidence (p = " in said
 
 
 def test_the_same_scores_in_other_numbers_are_not_the_same() -> None:
     said = said_of(scored("a", [5.0, 5.0, 6.0]), scored("b", [5.0, 6.0, 6.0]))
     assert "they reached the same" not in said
-    assert said.startswith("a and b tie: there is not enough evidence")
+    assert said.startswith("a and b are not told apart: there is not enough evidence")
     said = said_of(scored("bigram", [5.0], counts=True), scored("lstm", [5.0, 5.0, 5.0]))
     assert said == "bigram and lstm tie: they reached the same test perplexity, 5.000."
 

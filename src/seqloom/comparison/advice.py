@@ -21,11 +21,12 @@ def recommendations(rows: Sequence[Row], differences: Sequence[Difference], scor
         return []
     metric = metric_name(score)
     by_model = {difference.model: difference for difference in differences}
-    ties = [row for row in rows[1:] if row.model in by_model and not by_model[row.model].told_apart]
+    undecided = [row for row in rows[1:] if row.model in by_model and not by_model[row.model].told_apart]
     best = f"{rows[0].model} ({plain(rows[0].score.mean)})"
-    sentences = [
-        f"If quality matters most: {best}" + (f", or {_names(ties)}, not told apart from it." if ties else ".")
-    ]
+    sentences = [f"If quality matters most: {best}."]
+    if undecided:
+        are = "is" if len(undecided) == 1 else "are"
+        sentences[0] += f" {listed([row.model for row in undecided], 'and')} {are} not told apart from it."
     choices: list[tuple[str, Callable[[Row], float | None], Callable[[float], str]]] = [
         ("size", lambda row: row.parameters, lambda value: f"{short_number(int(value))} parameters"),
         ("latency", lambda row: row.online_milliseconds, lambda value: f"{value:.2f} ms per token"),
@@ -34,13 +35,13 @@ def recommendations(rows: Sequence[Row], differences: Sequence[Difference], scor
     for what, cost, shown in choices:
         costs = {row.model: value for row in rows if (value := cost(row)) is not None}
         if len(costs) == len(rows):
-            sentences.append(f"If {what} matters most: {_cheapest(rows, ties, costs, by_model, shown, metric)}")
+            sentences.append(f"If {what} matters most: {_cheapest(rows, undecided, costs, by_model, shown, metric)}")
     return sentences
 
 
 def _cheapest(
     rows: Sequence[Row],
-    ties: Sequence[Row],
+    undecided: Sequence[Row],
     costs: Mapping[str, float],
     by_model: Mapping[str, Difference],
     shown: Callable[[float], str],
@@ -48,7 +49,7 @@ def _cheapest(
 ) -> str:
     """The cheapest of the models that are not told apart from the best, and the cheapest of all."""
     best = rows[0].model
-    equal = min([rows[0], *ties], key=lambda row: costs[row.model]).model
+    equal = min([rows[0], *undecided], key=lambda row: costs[row.model]).model
     cheapest = min(rows, key=lambda row: costs[row.model]).model
     sentence = f"{equal} ({shown(costs[equal])}), {'the best' if equal == best else 'not told apart from the best'}."
     if costs[cheapest] < costs[equal]:
@@ -84,7 +85,3 @@ def next_steps(
     if not tuned and "training.learning_rate" in fact.settings:
         suggestions.append(f"tuned settings: --models {fact.model} --tune 10")
     return suggestions[:_MOST_SUGGESTIONS]
-
-
-def _names(rows: Sequence[Row]) -> str:
-    return listed([row.model for row in rows], "or")

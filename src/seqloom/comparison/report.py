@@ -104,7 +104,7 @@ def _differences(report: dict[str, Any], score: str, figure: Figure | None) -> s
         choices = [f"{seeds} seeds" if seeds else "", f"{examples:,} {many(unit)}" if examples else ""]
         is_decided = difference.told_apart or not difference.difference
         enough = "–" if is_decided else " or ".join(choice for choice in choices if choice) or "more of both"
-        result = "worse" if difference.told_apart else "tie"
+        result = "worse" if difference.told_apart else "not told apart"
         cells = [difference.model, plain(difference.difference), interval, p, result, enough]
         lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     names = "".join(f"<th>{escape(name)}</th>" for name in head)

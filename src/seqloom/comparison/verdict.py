@@ -1,4 +1,4 @@
-"""The verdict of a comparison: which model won, which models tie, and how much more data or seeds would decide."""
+"""The verdict of a comparison: which model won, which are not told apart, and what would decide."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def _ranking(
         advice = " Train more: --seeds 3 or more." if "seed" in reason else ""
         order = f"{first.model} came first: {ahead}. That is an order and no more: {reason}.{advice}"
         return " ".join(sentences or [order])
-    tied = [difference for difference in tested if not difference.told_apart and difference.model not in same]
+    undecided = [difference for difference in tested if not difference.told_apart and difference.model not in same]
     worse = [difference for difference in tested if difference.told_apart]
     pairs = len(models) * (len(models) - 1) // 2
     test = f"corrected for {pairs} pairs by Holm's method" if pairs > 1 else "paired over the same examples"
-    if not tied and not sentences:
+    if not undecided and not sentences:
         return f"{first.model} won: {ahead}; {p_text(nearest.p)}, {test}."
-    if tied:
-        names = listed([first.model, *(difference.model for difference in tied)], "and")
-        sentences.append(f"{names} tie: there is not enough evidence to tell them apart ({_evidence(tied, test)}).")
-        sentences += [f"{first.model} came first: {ahead}."] if nearest in tied else []
+    if undecided:
+        names = listed([first.model, *(difference.model for difference in undecided)], "and")
+        sentences.append(f"{names} are not told apart: there is not enough evidence ({_evidence(undecided, test)}).")
+        sentences += [f"{first.model} came first: {ahead}."] if nearest in undecided else []
     if worse:
         behind = listed([difference.model for difference in worse], "and")
         sentences.append(f"{first.model} is better than {behind} ({p_text(max(d.p or 0.0 for d in worse))}).")
-    sentences += [_what_is_enough(first.model, tied[0], unit)] if tied else []
+    sentences += [_what_is_enough(first.model, undecided[0], unit)] if undecided else []
     return " ".join(sentences)
 
 
@@ -85,8 +85,8 @@ def percent(share: float) -> str:
     return f"{100 * share:,.0f} %" if share >= 0.995 else f"{100 * share:.2g} %"
 
 
-def _evidence(tied: Sequence[Difference], test: str) -> str:
-    p_values = [difference.p for difference in tied if difference.p is not None]
+def _evidence(undecided: Sequence[Difference], test: str) -> str:
+    p_values = [difference.p for difference in undecided if difference.p is not None]
     if not p_values:
         return "their scores do not vary, so no test is possible"
     if min(p_values) < ALPHA:
