@@ -35,8 +35,8 @@ DIGITS = Path(__file__).parent.parent.parent / "shared" / "data" / "speech" / "s
 RESULTS = Path(__file__).parent / "results" / "transcribe.json"
 FOLDER = Path(tempfile.gettempdir()) / "seqloom-benchmark-transcribe"
 _PEER_BATCHES, _PEER_WARM_UP = 25, 5
-UPDATES = {"recordings": 1_800, "speakers": 700, "sentences": 1_500}
-"""What five minutes of one thread are enough for, and for `speakers`, of which there are six trainings, less."""
+UPDATES = {"recordings": 1_800, "speakers": 1_200, "sentences": 1_500}
+"""What five minutes are enough for, and for `speakers`, of which there are eighteen trainings, less."""
 NEW_SPEAKERS = {"features.subtract": "smooth", "features.loudness_power": 0.3}
 """The settings for single words of speakers who were not heard in training."""
 

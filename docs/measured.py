@@ -16,8 +16,9 @@ _TRANSCRIPTION = {
         "median.five_joined": "the same, five joined with gaps of up to 150 ms",
     },
     "speakers": {
-        "mean": "digits, a new speaker, with the two settings above; mean of six trainings that leave one out each",
-        "worst": "the worst of the six",
+        "median.mean": "digits, a new speaker, with the two settings above; mean of six trainings that leave one out "
+        "each, median of three seeds",
+        "median.worst": "the worst of the six, median of three seeds",
     },
     "sentences": {
         "word_error_rate": "new sentences, known voices",
