@@ -16,16 +16,14 @@ run again.
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import seqloom
-from from_run import train
 from peers.race import BENCHMARKS, Result, machine, write_results
+from resumable import arguments, train
 from seqloom.data.readers import readers
 from seqloom.metrics.transduction import bleu
 
@@ -72,11 +70,7 @@ def with_required(run: seqloom.Run, sources: Sequence[str], references: Sequence
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("runs") / "combine", help="the folder of the runs")
-    parser.add_argument("--updates", type=int, default=2_000, help="of each training")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind, which are one ensemble")
-    options = parser.parse_args()
+    options = arguments(__doc__, "combine", updates=2_000).parse_args()
     data, valid = (DATA / f"multi30k.en-de.{part}.tsv" for part in ("train", "valid"))
     if not (data.exists() and valid.exists()):
         print(f"skipped: {DATA} has no multi30k.en-de.train.tsv")

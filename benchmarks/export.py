@@ -81,16 +81,14 @@ def language_model(model: str, folder: Path, options: argparse.Namespace) -> Num
     exporters["onnx"](run, folder / model, ExportOptions())
     seconds = time.process_time() - started
     exporters["onnx"](run, folder / f"{model}-int8", ExportOptions(int8=True, max_loss=0.5))
+    engines = {
+        "seqloom": ("seqloom", run.folder),
+        "onnx": ("portable", folder / model),
+        "onnx int8": ("portable", folder / f"{model}-int8"),
+        "onnx, graph of sequences": ("sequences", folder / model),
+    }
     with ExitStack() as timers:
-        times = in_turns({
-            name: timers.enter_context(step_timer(engine, where))
-            for name, (engine, where) in {
-                "seqloom": ("seqloom", run.folder),
-                "onnx": ("portable", folder / model),
-                "onnx int8": ("portable", folder / f"{model}-int8"),
-                "onnx, graph of sequences": ("sequences", folder / model),
-            }.items()
-        })  # fmt: skip
+        times = in_turns({name: timers.enter_context(step_timer(*engine)) for name, engine in engines.items()})
     exported = {
         "onnx": seqloom_portable.load(folder / model),
         "onnx int8": seqloom_portable.load(folder / f"{model}-int8"),
@@ -124,8 +122,8 @@ def weights(folder: Path) -> int:
 def in_turns(engines: Mapping[str, Callable[[], float]], turns: int = TURNS) -> dict[str, float]:
     """Of the seconds that each gives, the median of some turns; a first turn is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in engines}
-    for turn, (name, timed) in itertools.product(range(turns + 1), engines.items()):
-        value = timed()
+    for turn, (name, engine) in itertools.product(range(turns + 1), engines.items()):
+        value = engine()
         if turn:
             seconds[name].append(value)
     return {name: statistics.median(values) for name, values in seconds.items()}

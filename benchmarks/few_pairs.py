@@ -13,14 +13,13 @@ run again.
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 from pathlib import Path
 from typing import Any
 
-from from_run import train
 from peers.race import BENCHMARKS, Result, machine, write_results
+from resumable import arguments, train
 from seqloom.files import read_lines
 
 DATA = BENCHMARKS.parent.parent / "shared" / "data" / "morphology"
@@ -52,16 +51,11 @@ def score(work: Path, language: str, share: float, seed: int, updates: int) -> R
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--work", type=Path, default=Path("runs") / "few_pairs", help="the folder of the data and the runs"
-    )
+    parser = arguments(__doc__, "few_pairs", updates=300, seeds=2)
     parser.add_argument(
         "--data", type=Path, default=DATA, help="the folder of LANGUAGE.train.tsv and LANGUAGE.valid.tsv"
     )
     parser.add_argument("--languages", nargs="+", default=LANGUAGES)
-    parser.add_argument("--updates", type=int, default=300, help="of each training")
-    parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     work: Path = options.work
     work.mkdir(parents=True, exist_ok=True)

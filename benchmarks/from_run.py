@@ -13,7 +13,6 @@ run again.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import random
 import statistics
@@ -22,6 +21,7 @@ from typing import Any
 
 import seqloom
 from peers.race import BENCHMARKS, machine, write_results
+from resumable import arguments, train
 
 DATA = BENCHMARKS.parent.parent / "shared" / "data" / "classify"
 SIZES = (50, 200, 1_000)
@@ -56,16 +56,6 @@ def write_data(work: Path, seeds: int) -> None:
         (work / "test.tsv").write_bytes(stream.read())
 
 
-def train(out: Path, task: str, data: Path, **options: Any) -> seqloom.Run:
-    """The finished run in `out`, trained or resumed if it is not finished yet."""
-    if (out / "summary.json").exists() and (run := seqloom.load(out, threads=1)).summary["finished"]:
-        return run
-    run = seqloom.train(task, str(data), out=out, resume=out.exists(), threads=1, quiet=True, **options)
-    if not run.summary["finished"]:
-        raise SystemExit("stopped; run the script again to continue")
-    return run
-
-
 def accuracies(work: Path, size: int, seed: int, updates: int, earlier: seqloom.Run) -> dict[str, float]:
     """On the test part: of the LSTM from the language model, of the same from nothing, and of the bag of words."""
     data = work / f"{size}-{seed}.tsv"
@@ -84,13 +74,8 @@ def accuracies(work: Path, size: int, seed: int, updates: int, earlier: seqloom.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--work", type=Path, default=Path("runs") / "from_run", help="the folder of the data and the runs"
-    )
+    parser = arguments(__doc__, "from_run", updates=300)
     parser.add_argument("--minutes", type=float, default=4.0, help="of the language model")
-    parser.add_argument("--updates", type=int, default=300, help="of each classifier")
-    parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     if not (DATA / "imdb.train.tsv.gz").exists():
         print(f"skipped: {DATA} has no imdb.train.tsv.gz")

@@ -15,15 +15,14 @@ run again.
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from from_run import train
-from peers.race import BENCHMARKS, machine, write_results
+from peers.race import BENCHMARKS, Result, machine, write_results
+from resumable import arguments, train
 from seqloom.data.readers import readers
 
 DATA = BENCHMARKS.parent.parent / "shared" / "data"
@@ -37,12 +36,13 @@ SIZES: dict[str, Any] = {
     "data.tokens_per_batch": 1_000,
     "training.evaluations": 5,
 }
+FROM_A_RUN: dict[str, Any] = {"training.learning_rate": 1e-3}
+"""A lower rate than at random, where it is 0.002, so that what was learnt before is not lost."""
 
 
 class Job(NamedTuple):
     """`earlier`: the pairs of the earlier run; `number` of `pairs` are learnt, and `test` is for the scores. `longest`:
-    pairs of the earlier run with more words on a side are left out; 0: none. `rate`: the learning rate after the
-    earlier run, lower than the default, so that what was learnt before is not lost."""
+    pairs of the earlier run with more words on a side are left out; 0: none."""
 
     earlier: str
     pairs: str
@@ -51,7 +51,6 @@ class Job(NamedTuple):
     score: str
     longest: int
     settings: dict[str, Any]
-    rate: float = 1e-3
 
 
 JOBS = {
@@ -72,60 +71,53 @@ def write_pairs(path: Path, pairs: Sequence[Any]) -> str:
     return str(path)
 
 
-def scores_of(name: str, job: Job, work: Path, minutes: float, updates: int, seeds: int) -> dict[str, list[float]]:
-    """The scores of each seed with the earlier run and without it."""
+def scores_of(name: str, job: Job, work: Path, minutes: float, updates: int, seeds: int) -> Result:
+    """The score of the earlier run on its own pairs, and those of each seed from it and at random."""
     work.mkdir(parents=True, exist_ok=True)
     old = [
         pair
         for pair in readers["pairs"](str(DATA / job.earlier))
         if not job.longest or max(len(pair.source.split()), len(pair.target.split())) <= job.longest
     ]
-    options: dict[str, Any] = {"model": MODEL, "settings": job.settings}
     earlier = train(
-        work / "earlier", "translate", Path(write_pairs(work / "earlier.tsv", old)), minutes=minutes, **options
-    )
-    print(f"{name}: the earlier run has {job.score} {earlier.summary['test'][job.score]:.3g}", flush=True)
+        work / "earlier", "translate", Path(write_pairs(work / "earlier.tsv", old)), model=MODEL, minutes=minutes,
+        settings=job.settings,
+    )  # fmt: skip
+    scores: Result = {"earlier": earlier.summary["test"][job.score], "from_run": [], "from_nothing": []}
+    print(f"{name}: the earlier run has {job.score} {scores['earlier']:.3g}", flush=True)
     pairs = list(readers["pairs"](str(DATA / job.pairs)))
-    results: dict[str, list[float]] = {"from_run": [], "from_nothing": []}
     for seed in range(1, seeds + 1):
         data = Path(write_pairs(work / f"{seed}.tsv", random.Random(seed).sample(pairs, job.number)))
-        options = {"test": str(DATA / job.test), "updates": updates, "seed": seed}
+        options: dict[str, Any] = {"model": MODEL, "test": str(DATA / job.test), "updates": updates, "seed": seed}
         runs = {
             "from_run": train(
-                work / f"from-{seed}", "translate", data, model=MODEL, initialise_from=earlier,
-                settings={**job.settings, "training.learning_rate": job.rate}, **options,
+                work / f"from-{seed}", "translate", data, initialise_from=earlier, settings=job.settings | FROM_A_RUN,
+                **options,
             ),
-            "from_nothing": train(
-                work / f"fresh-{seed}", "translate", data, model=MODEL, settings=job.settings, **options
-            ),
+            "from_nothing": train(work / f"fresh-{seed}", "translate", data, settings=job.settings, **options),
         }  # fmt: skip
-        scores = {kind: run.summary["test"][job.score] for kind, run in runs.items()}
-        for kind, score in scores.items():
-            results[kind].append(score)
-        print(f"{name}, seed {seed}: {scores}", flush=True)
-    return results
+        for kind, run in runs.items():
+            scores[kind].append(run.summary["test"][job.score])
+        print(f"{name}, seed {seed}: { ({kind: scores[kind][-1] for kind in runs}) }", flush=True)
+    return scores
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--work", type=Path, default=Path("runs") / "from_run_pairs", help="the folder of the data and the runs"
-    )
+    parser = arguments(__doc__, "from_run_pairs", updates=300)
     parser.add_argument("--minutes", type=float, default=4.0, help="of each earlier run")
-    parser.add_argument("--updates", type=int, default=300, help="of each translator with few pairs")
-    parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     if not all((DATA / file).exists() for job in JOBS.values() for file in (job.earlier, job.pairs, job.test)):
         print(f"skipped: {DATA} has not all of the pairs")
         return
-    scores: dict[str, dict[str, list[float]]] = {}
+    scores: dict[str, Result] = {}
     for name, job in JOBS.items():
         scores[name] = scores_of(name, job, options.work / name, options.minutes, options.updates, options.seeds)
-        medians = {kind: statistics.median(values) for kind, values in scores[name].items()}
-        print(f"{name}: {job.score} {medians['from_run']:.3g} for {medians['from_nothing']:.3g}", flush=True)
+        medians = [statistics.median(scores[name][kind]) for kind in ("from_run", "from_nothing")]
+        print(f"{name}: {job.score} {medians[0]:.3g} for {medians[1]:.3g}", flush=True)
         measured = {
             "minutes_of_the_earlier_runs": options.minutes,
             "updates": options.updates,
+            "from_run": FROM_A_RUN,
             "machine": machine(1),
             "jobs": {finished: JOBS[finished]._asdict() for finished in scores},
             "scores": scores,

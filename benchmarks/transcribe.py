@@ -133,17 +133,23 @@ def join_digits(lines: Sequence[Line]) -> str:
 def speakers() -> Rows:
     """Every speaker held out in turn."""
     lines = digits()
+    manifests = {
+        speaker: held_out(
+            f"without-{speaker}",
+            [line for line in lines if line[2] != speaker and index_of(line) >= 10],
+            [line for line in lines if line[2] == speaker],
+        )
+        for speaker in sorted({line[2] for line in lines})
+    }
     rows: Rows = {}
     for seed in (1, 2, 3):
-        row = rows[f"seed {seed}"] = {}
-        for speaker in sorted({line[2] for line in lines}):
-            others = [line for line in lines if line[2] != speaker and index_of(line) >= 10]
-            manifests = held_out(f"without-{speaker}", others, [line for line in lines if line[2] == speaker])
-            run = trained(f"without-{speaker}-smooth", manifests, UPDATES["speakers"], seed, NEW_SPEAKERS)
-            row[speaker] = facts(run)
-            print(seed, speaker, row[speaker], flush=True)
-        rates = [facts_of["word_error_rate"] for facts_of in row.values()]
-        row |= {"mean": round(float(np.mean(rates)), 4), "worst": max(rates)}
+        runs = {
+            speaker: trained(f"without-{speaker}-smooth", parts, UPDATES["speakers"], seed, NEW_SPEAKERS)
+            for speaker, parts in manifests.items()
+        }
+        row = {speaker: facts(run) for speaker, run in runs.items()}
+        rates = [fact["word_error_rate"] for fact in row.values()]
+        rows[f"seed {seed}"] = row | {"mean": round(float(np.mean(rates)), 4), "worst": max(rates)}
     medians = {name: float(np.median([row[name] for row in rows.values()])) for name in ("mean", "worst")}
     return rows | {"median": medians}
 

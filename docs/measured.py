@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,23 @@ def transcription() -> str:
 
 
 def transcription_speed() -> str:
-    """Seconds of sound for each second of the processor."""
-    speed = _results("transcribe")["speed"]
+    """Seconds of sound for each second of the processor, and how long the trainings of digits took."""
+    measured = _results("transcribe")
+    speed = measured["speed"]
+    rows = [row for part in ("recordings", "speakers") for row in _rows_of_trainings(measured[part])]
+    minutes = sorted(row["processor_seconds"] / 60 for row in rows)
     return (
         f"In a second of the processor, one thread trains on {speed['training']} seconds of sound, augmented, and\n"
-        f"recognises {speed['single']} seconds of short recordings, or {speed['minute']} of a longer one."
+        f"recognises {speed['single']} seconds of short recordings, or {speed['minute']} of a longer one. The\n"
+        f"trainings of digits took {minutes[0]:.1f} to {minutes[-1]:.1f} minutes of one thread, on several machines."
     )
+
+
+def _rows_of_trainings(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The facts of each training in a part of the results."""
+    for row in part.values():
+        if isinstance(row, dict):
+            yield from [row] if "processor_seconds" in row else _rows_of_trainings(row)
 
 
 def export_steps() -> str:
@@ -236,23 +248,21 @@ def from_run() -> str:
 
 
 def from_run_pairs() -> str:
-    """What `benchmarks/from_run_pairs.py` measured last: the scores of each seed."""
+    """What `benchmarks/from_run_pairs.py` measured last: the score of each earlier run, and those of all seeds."""
     measured = _results("from_run_pairs")
-    names = {
-        "inflection": "German inflection, 500 pairs (exact match), from Spanish",
-        "captions": "image captions, 2,000 pairs (BLEU), from software manuals",
-    }
-    digits = {"exact_match": 3, "bleu": 1}
+    names = {"inflection": "German inflection from Spanish", "captions": "image captions from software manuals"}
     rows = []
     for job, scores in measured["scores"].items():
-        places = digits[measured["jobs"][job]["score"]]
-        columns = (scores["from_nothing"], scores["from_run"])
-        rows.append((names[job], *(", ".join(f"{score:.{places}f}" for score in column) for column in columns)))
+        facts = measured["jobs"][job]
+        digits, score = {"exact_match": (3, "exact match"), "bleu": (1, "BLEU")}[facts["score"]]
+        columns = [[scores["earlier"]], scores["from_nothing"], scores["from_run"]]
+        shown = [", ".join(f"{value:.{digits}f}" for value in column) for column in columns]
+        rows.append((names[job], f"{facts['number']:,}", score, *shown))
+    minutes, seeds = measured["minutes_of_the_earlier_runs"], len(columns[1])
     return (
         f"Translators of few pairs (`python benchmarks/from_run_pairs.py`): {measured['updates']} updates after an "
-        f"earlier run of\n{measured['minutes_of_the_earlier_runs']:g} minutes on one core, or at random; "
-        f"{len(columns[0])} seeds, validation data:\n\n"
-    ) + table(("pairs", "at random", "from the earlier run"), rows)
+        f"earlier run of\n{minutes:g} minutes on one core, or at random; {seeds} seeds, validation data:\n\n"
+    ) + table(("job", "pairs", "score", "earlier run, own pairs", "at random", "from the earlier run"), rows)
 
 
 def few_pairs() -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 STEPS = 400
 
@@ -43,13 +44,7 @@ def portable_steps(folder: str) -> Callable[[], None]:
     import seqloom_portable
 
     portable: Any = seqloom_portable.load(folder)
-
-    def steps() -> None:
-        state = portable.first_state(1)
-        for token in token_ids(portable.tokenizer.vocab_size):
-            _, state = portable.next_log_probs(np.array([[token]]), state)
-
-    return steps
+    return _steps(portable, portable.next_log_probs)
 
 
 def sequence_graph_steps(folder: str) -> Callable[[], None]:
@@ -57,11 +52,14 @@ def sequence_graph_steps(folder: str) -> Callable[[], None]:
 
     portable: Any = seqloom_portable.load(folder)
     lengths = np.ones(1, np.int64)
+    return _steps(portable, lambda token, state: portable.engine(token_ids=token, lengths=lengths, **state))
 
+
+def _steps(portable: Any, step: Callable[[NDArray[np.int64], Any], tuple[Any, Any]]) -> Callable[[], None]:
     def steps() -> None:
         state = portable.first_state(1)
         for token in token_ids(portable.tokenizer.vocab_size):
-            _, state = portable.engine(token_ids=np.array([[token]]), lengths=lengths, **state)
+            _, state = step(np.array([[token]]), state)
 
     return steps
 
