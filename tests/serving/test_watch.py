@@ -163,6 +163,9 @@ def test_the_page_follows_a_training(tmp_path: Path, page: Any, monkeypatch: pyt
             page.goto(address)
             page.wait_for_selector(".status.training")
             page.locator("dt", has_text="trained for").wait_for()
+            while not (folder / "metrics.jsonl").exists():  # a curve needs a validation before the last one
+                assert training.poll() is None
+                time.sleep(0.05)
             training.send_signal(signal.SIGINT)
             page.wait_for_selector(".status.interrupted")
             page.get_by_text("--resume").wait_for()
