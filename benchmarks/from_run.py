@@ -75,7 +75,7 @@ def accuracies(work: Path, size: int, seed: int, updates: int, earlier: seqloom.
 
 def main() -> None:
     parser = arguments(__doc__, "from_run", updates=300)
-    parser.add_argument("--minutes", type=float, default=4.0, help="of the language model")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of the language model")
     options = parser.parse_args()
     if not (DATA / "imdb.train.tsv.gz").exists():
         print(f"skipped: {DATA} has no imdb.train.tsv.gz")

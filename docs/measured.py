@@ -238,13 +238,18 @@ def _raced(part: dict[str, Any]) -> list[tuple[str, ...]]:
 def from_run() -> str:
     """What `benchmarks/from_run.py` measured last: medians of the accuracies."""
     kinds = {"from_nothing": "LSTM at random", "from_run": "from the language model", "bag_of_words": "`bow`"}
-    medians = _results("from_run")["medians"]
+    measured = _results("from_run")
+    minutes, seeds = measured["minutes_of_the_language_model"], len(measured["accuracy"]["200"])
     rows = [
         (f"{int(size):,}", *(f"{scores[kind]:.1%}" for kind in kinds),
          f"{100 * (scores['from_run'] - scores['from_nothing']):+.1f} points")
-        for size, scores in medians.items()
+        for size, scores in measured["medians"].items()
     ]  # fmt: skip
-    return table(("labels", *kinds.values(), "gain of the LSTM"), rows)
+    return (
+        "What it gains (`python benchmarks/from_run.py`): an LSTM language model reads 17,909 film reviews (IMDB) "
+        f"without labels for\n{minutes:g} minutes on one core; then LSTM classifiers learn from few labels, each in "
+        f"{measured['updates']} updates. Accuracy on 1,994 other reviews,\nmedians of {seeds} seeds:\n\n"
+    ) + table(("labels", *kinds.values(), "gain of the LSTM"), rows)
 
 
 def from_run_pairs() -> str:
