@@ -35,6 +35,7 @@ SIZES: dict[str, Any] = {
     "embedding.dim": 128,
     "data.tokens_per_batch": 1_000,
     "training.evaluations": 5,
+    "training.learning_rate": 2e-3,
 }
 FROM_A_RUN: dict[str, Any] = {"training.learning_rate": 1e-3}
 """A lower rate than at random, where it is 0.002, so that what was learnt before is not lost."""

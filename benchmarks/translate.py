@@ -26,6 +26,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import seqloom
 from peers.race import BENCHMARKS, Result, environment, machine, median, write_results
@@ -35,7 +36,7 @@ from seqloom.metrics.transduction import bleu
 
 DATA = BENCHMARKS.parent.parent / "shared" / "data" / "translate"
 TOKENS = {"tokenizer.kind": "bpe", "tokenizer.vocab_size": 8_000}
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     "lstm+attention": {
         "encoder.hidden_size": 256,
         "encoder.num_layers": 1,
@@ -43,6 +44,7 @@ MODELS = {
         "decoder.num_layers": 1,
         "embedding.dim": 256,
         "data.tokens_per_batch": 2_000,
+        "training.learning_rate": 2e-3,
     },
     "transformer": {
         "encoder.model_dim": 128,

@@ -273,7 +273,7 @@ def from_run_pairs() -> str:
 def few_pairs() -> str:
     """What `benchmarks/few_pairs.py` measured last: exact match of each seed by the share of hallucinated pairs."""
     measured = _results("few_pairs")
-    scores = measured["scores"]
+    scores, rates = measured["scores"], measured["learning_rates"]
     shares = list(next(iter(scores.values())))
     rows = [
         (
@@ -287,7 +287,7 @@ def few_pairs() -> str:
         f"What it gains (`python benchmarks/few_pairs.py`): exact match of inflections (SIGMORPHON 2016) that\n"
         f"neither trained nor chose the weights, after {measured['updates']:,} updates of `{measured['model']}` with "
         f"{measured['pairs']:,} pairs, {seeds} {'seed' if seeds == 1 else 'seeds'}:\n\n"
-    ) + table(("language", *(f"`data.hallucinate={float(share):g}`" for share in shares)), rows)
+    ) + table(("language", *(f"`data.hallucinate={float(share):g}`, rate {rates[share]:g}" for share in shares)), rows)
 
 
 def combine() -> str:

@@ -103,6 +103,25 @@ def test_columns_of_the_suggestion(tmp_path: Path) -> None:
     assert compare[1:4] == ["compare", "classify", "x y.tsv"]
 
 
+@pytest.mark.parametrize(("number", "few"), [(200, True), (1_200, False)])
+def test_few_pairs_of_letters_get_other_stems(number: int, few: bool, tmp_path: Path) -> None:
+    stems = [f"{'abcdefgh'[i % 8]}{'aeiou'[i % 5]}{'klmnpqrst'[i % 9]}{'aeiou'[i // 5 % 5]}" for i in range(number)]
+    (tmp_path / "x.tsv").write_text("".join(f"N PL {' '.join(stem)}\t{' '.join(stem)} s\n" for stem in stems))
+    suggestion = survey(str(tmp_path / "x.tsv")).suggestion
+    assert suggestion is not None
+    assert suggestion.task == "translate"
+    assert ("data.hallucinate=0.8" in suggestion.options) == few
+
+
+def test_few_pairs_of_words_keep_theirs(tmp_path: Path) -> None:
+    (tmp_path / "x.tsv").write_text(
+        "".join(f"open the door {i % 9}\tplease open the door {i % 9}\n" for i in range(200))
+    )
+    suggestion = survey(str(tmp_path / "x.tsv")).suggestion
+    assert suggestion is not None
+    assert "data.hallucinate=0.8" not in suggestion.options
+
+
 def test_sets_of_labels_and_numbers_have_their_option(tmp_path: Path) -> None:
     for write, options, facts in (
         (

@@ -59,15 +59,16 @@ class TranslateSettings(EncoderDecoderSettings):
 
 
 RECURRENT: dict[str, Any] = {
-    "embedding.dim": 256,
+    "embedding.dim": 128,
     "embedding.dropout": 0.3,
-    "encoder.hidden_size": 256,
+    "encoder.hidden_size": 128,
     "encoder.num_layers": 1,
-    "decoder.hidden_size": 256,
+    "decoder.hidden_size": 128,
     "decoder.num_layers": 1,
     "output.dropout": 0.3,
     "output.label_smoothing": "auto",
-    "training.learning_rate": 2e-3,
+    "data.tokens_per_batch": 1_000,
+    "training.learning_rate": 4e-3,
 }
 TRANSFORMER: dict[str, Any] = {
     "embedding.dim": 128,
@@ -84,4 +85,5 @@ TRANSFORMER: dict[str, Any] = {
     "training.learning_rate": 1.5e-3,
     "training.warmup": 0.1,
 }
-"""For minutes on a CPU: many small updates of a narrow network; a wide one would not finish learning (LOG.md)."""
+"""Both are for minutes on a CPU: many small updates of a narrow network; a wide one would not finish learning
+(LOG.md)."""

@@ -12,7 +12,7 @@ from seqloom.data.example import Labelled, content
 from seqloom.data.input_source import files_of
 from seqloom.data.readers.labelled import holds_label_sets, labelled
 from seqloom.data.readers.lines import lines
-from seqloom.data.readers.pairs import pairs
+from seqloom.data.readers.pairs import Pair, pairs
 from seqloom.data.readers.tagged import tagged
 from seqloom.data.readers.tagged_steps import tagged_steps
 from seqloom.data.survey.kinds import Kind
@@ -36,6 +36,9 @@ from seqloom_portable.spans import mark_spans
 
 _FIRST_LABELS = 2_000
 """By which it is judged what the labels are."""
+_FEW_PAIRS = 1_000
+_FOR_FEW_PAIRS = ("--set", "data.hallucinate=0.8")
+"""What suits so few pairs of letters (`benchmarks/few_pairs.py`)."""
 
 
 def survey_text(path: str, kind: Kind, result: Survey) -> None:
@@ -89,10 +92,21 @@ def survey_pairs(path: str, kind: Kind, result: Survey) -> None:
         side = kinds.index("word")
         train, valid = ([pair[side] for pair in parts[name]] for name in ("train", "valid"))
         survey_unknown(train, valid, False, result)
-    result.suggestion = Suggestion(
-        "translate", ("lstm+attention", "gru", "transformer"), "one sequence for another: sources and targets",
-        column_options(kind),
-    )  # fmt: skip
+    reason, options = "one sequence for another: sources and targets", column_options(kind)
+    if len(examples) < _FEW_PAIRS and _copy_stems(examples, kinds):
+        reason += "; random letters for the stems, since the pairs are few"
+        options = (*options, *_FOR_FEW_PAIRS)
+    result.suggestion = Suggestion("translate", ("lstm+attention", "gru", "transformer"), reason, options)
+
+
+def _copy_stems(examples: Sequence[Pair], kinds: tuple[str, str]) -> bool:
+    """Whether most targets copy a stem from their source, letter by letter."""
+    from seqloom.data.hallucination import copied_stems
+
+    sides = [[text.split() if kind == "word" else list(text) for text, kind in zip(pair, kinds, strict=True)]
+             for pair in examples]  # fmt: skip
+    mean_length = np.mean([len(token) for pair in sides for token in pair[1]] or [0])
+    return bool(mean_length < 2) and sum(bool(copied_stems(*pair)) for pair in sides) > 0.5 * len(sides)
 
 
 def survey_labelled(path: str, kind: Kind, result: Survey) -> None:
