@@ -113,13 +113,18 @@ def test_few_pairs_of_letters_get_other_stems(number: int, few: bool, tmp_path: 
     assert ("data.hallucinate=0.8" in suggestion.options) == few
 
 
-def test_few_pairs_of_words_keep_theirs(tmp_path: Path) -> None:
-    (tmp_path / "x.tsv").write_text(
-        "".join(f"open the door {i % 9}\tplease open the door {i % 9}\n" for i in range(200))
-    )
-    suggestion = survey(str(tmp_path / "x.tsv")).suggestion
-    assert suggestion is not None
-    assert "data.hallucinate=0.8" not in suggestion.options
+@pytest.mark.parametrize("words", [9, 4_000])
+def test_few_pairs_of_words_keep_theirs(words: int, tmp_path: Path) -> None:
+    """Many words are cut into subwords, for which training refuses the setting."""
+    rows = [
+        f"{text}\tplease {text}\n"
+        for text in (" ".join(f"door{(7 * i + j) % words}" for j in range(7)) for i in range(800))
+    ]
+    (tmp_path / "x.tsv").write_text("".join(rows))
+    result = survey(str(tmp_path / "x.tsv"))
+    assert ("bpe" in result.facts["tokens"]) == (words > 9)
+    assert result.suggestion is not None
+    assert "data.hallucinate=0.8" not in result.suggestion.options
 
 
 def test_sets_of_labels_and_numbers_have_their_option(tmp_path: Path) -> None:

@@ -93,14 +93,15 @@ def survey_pairs(path: str, kind: Kind, result: Survey) -> None:
         train, valid = ([pair[side] for pair in parts[name]] for name in ("train", "valid"))
         survey_unknown(train, valid, False, result)
     reason, options = "one sequence for another: sources and targets", column_options(kind)
-    if len(examples) < _FEW_PAIRS and _copy_stems(examples, kinds):
+    if len(examples) < _FEW_PAIRS and "bpe" not in kinds and _targets_copy_stems(examples, kinds):
         reason += "; random letters for the stems, since the pairs are few"
         options = (*options, *_FOR_FEW_PAIRS)
     result.suggestion = Suggestion("translate", ("lstm+attention", "gru", "transformer"), reason, options)
 
 
-def _copy_stems(examples: Sequence[Pair], kinds: tuple[str, str]) -> bool:
-    """Whether most targets copy a stem from their source, letter by letter."""
+def _targets_copy_stems(examples: Sequence[Pair], kinds: tuple[str, str]) -> bool:
+    """Whether the tokens of the targets are letters, and most targets copy a stem from their source. `kinds`:
+    character, or word for letters with blanks between them."""
     from seqloom.data.hallucination import copied_stems
 
     sides = [[text.split() if kind == "word" else list(text) for text, kind in zip(pair, kinds, strict=True)]
