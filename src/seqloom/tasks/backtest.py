@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from seqloom.data.series.panel import History, Panel, SeriesData
 from seqloom.data.series.recipe import SeriesCodec, SeriesRecipe
 from seqloom.errors import RequestError
 from seqloom.metrics.forecasting import Anomaly, ForecastRow, ForecastScores, ForecastStudy, SeriesStudy
 from seqloom.models.forecasting.calibration import calibrated
-from seqloom.models.forecasting.forecast import LEVELS, MEDIAN, Forecast
+from seqloom.models.forecasting.forecast import DEVIATES, LEVELS, MEDIAN, Forecast
 from seqloom.tasks.capabilities import Trained
 
 _AT_ONCE = 512
@@ -141,13 +141,12 @@ def anomalies(trained: Trained, panel: Panel, last: int = 0) -> Iterator[Anomaly
 
 def cumulative(value: float, quantiles: NDArray[np.float64]) -> float:
     """P(Y <= value) of the distribution with these quantiles; normal between two of them and beyond the last."""
-    normal = ndtri(np.array(LEVELS))
     distinct = np.concatenate([[True], np.diff(quantiles) > 0])
-    q, z = quantiles[distinct], normal[distinct]
+    q, z = quantiles[distinct], DEVIATES[distinct]
     if len(q) < 2:
         return 0.5 if value == q[0] else float(value > q[0])
     place = int(np.clip(np.searchsorted(q, value) - 1, 0, len(q) - 2))
-    return float(ndtr(z[place] + (value - q[place]) * (z[place + 1] - z[place]) / (q[place + 1] - q[place])))
+    return NormalDist().cdf(z[place] + (value - q[place]) * (z[place + 1] - z[place]) / (q[place + 1] - q[place]))
 
 
 def online(trained: Trained) -> Callable[[str], str]:

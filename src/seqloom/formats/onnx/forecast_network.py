@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from seqloom.formats.onnx import builders  # noqa: F401
 from seqloom.formats.onnx.exported_graph import ExportedGraph
@@ -17,7 +16,7 @@ from seqloom.formats.onnx.matrices import linear
 from seqloom.formats.onnx.rows import Rows, repeated
 from seqloom.models.forecasting.calibration import NEUTRAL
 from seqloom.models.forecasting.distributions import Gaussian, Quantiles, StudentT
-from seqloom.models.forecasting.forecast import LEVELS, MEDIAN
+from seqloom.models.forecasting.forecast import DEVIATES, LEVELS, MEDIAN
 from seqloom.models.forecasting.mixture import ForecastMixture
 from seqloom.models.forecasting.network import MIN_LOG_SCALE, MIN_SCALE, MIN_UNIT, ForecastNetwork
 
@@ -208,7 +207,7 @@ def _quantiles(graph: Graph, model: ForecastNetwork, raw: Value) -> Value:
         return _sorted(graph, raw)
     if isinstance(model.distribution, Gaussian):
         location, deviation = graph.split(raw, [1, 1], axis=2)
-        standard = graph.weight(ndtri(LEVELS).astype(np.float32))
+        standard = graph.weight(DEVIATES.astype(np.float32))
     else:
         assert isinstance(model.distribution, StudentT)
         location, deviation, freedom = graph.split(raw, [1, 1, 1], axis=2)
@@ -229,6 +228,8 @@ def _student_t(graph: Graph, freedom: Value) -> Value:
 def student_t_polynomials() -> NDArray[np.float64]:
     """(degree + 1, levels), the coefficients of ascending powers: for each of the `LEVELS` the quantile of Student's t
     with n degrees of freedom, interpolated in 4 / n - 1 at Chebyshev's nodes; n is 2 or more."""
+    from scipy.special import stdtrit  # slow to import, and nothing else of an export needs it
+
     nodes = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
     series = chebyshev.chebfit(nodes, stdtrit(4 / (nodes[:, None] + 1), LEVELS), _DEGREE)
     powers = np.zeros((_DEGREE + 1, len(LEVELS)))

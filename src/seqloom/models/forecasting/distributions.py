@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.models.forecasting.forecast import LEVELS
+from seqloom.models.forecasting.forecast import DEVIATES, LEVELS
 from seqloom_portable.quantiles import sample
 
 _SMALL = 1e-4
@@ -74,7 +73,7 @@ class Gaussian(Distribution):
     def quantiles(self, outputs: Float[Tensor, "*batch steps size"]) -> NDArray[np.float64]:
         mean = outputs[..., 0].double().cpu().numpy()
         deviation = (F.softplus(outputs[..., 1]) + _SMALL).double().cpu().numpy()
-        return mean[..., None] + deviation[..., None] * ndtri(LEVELS)
+        return mean[..., None] + deviation[..., None] * DEVIATES
 
 
 class StudentT(Distribution):
@@ -93,6 +92,8 @@ class StudentT(Distribution):
         return -density.log_prob(targets)
 
     def quantiles(self, outputs: Float[Tensor, "*batch steps size"]) -> NDArray[np.float64]:
+        from scipy.special import stdtrit  # slow to import, and the other distributions do not need it
+
         location, scale, freedom = (part.double().cpu().numpy()[..., None] for part in self._parts(outputs))
         return location + scale * stdtrit(freedom, LEVELS)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import NormalDist
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from seqloom.data.series.panel import History
 
@@ -17,7 +17,7 @@ LEVELS = (0.025, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.975)
 
 MEDIAN = LEVELS.index(0.5)
 
-DEVIATES = ndtri(np.array(LEVELS))
+DEVIATES = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 """The quantiles of the standard normal distribution at `LEVELS`."""
 
 
