@@ -86,6 +86,7 @@ def language_model(model: str, folder: Path, options: argparse.Namespace) -> Num
         "onnx": ("portable", folder / model),
         "onnx int8": ("portable", folder / f"{model}-int8"),
         "onnx, graph of sequences": ("sequences", folder / model),
+        "weights times a vector": ("weights", folder / model),
     }
     with ExitStack() as timers:
         times = in_turns({name: timers.enter_context(step_timer(*engine)) for name, engine in engines.items()})

@@ -2,9 +2,10 @@
 runtime of exported models without torch.
 
     python benchmarks/peers/step_timer.py seqloom RUN
-    python benchmarks/peers/step_timer.py portable|sequences FOLDER
+    python benchmarks/peers/step_timer.py portable|sequences|weights FOLDER
 
-`sequences` takes the graph for any number of tokens instead of the one for a single token.
+`sequences` takes the graph for any number of tokens instead of the one for a single token; `weights` only multiplies all
+weights by a vector, which no step with these weights can be faster than.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,7 +66,24 @@ def _steps(portable: Any, step: Callable[[NDArray[np.int64], Any], tuple[Any, An
     return steps
 
 
-ENGINES = {"seqloom": seqloom_steps, "portable": portable_steps, "sequences": sequence_graph_steps}
+def weight_passes(folder: str) -> Callable[[], None]:
+    weights = np.fromfile(Path(folder) / "weights.bin", np.float32)
+    columns = 512
+    matrix, vector = weights[: len(weights) // columns * columns].reshape(-1, columns), np.ones(columns, np.float32)
+
+    def passes() -> None:
+        for _ in range(STEPS):
+            matrix @ vector
+
+    return passes
+
+
+ENGINES = {
+    "seqloom": seqloom_steps,
+    "portable": portable_steps,
+    "sequences": sequence_graph_steps,
+    "weights": weight_passes,
+}
 
 
 def main(engine: str, folder: str) -> None:
