@@ -33,11 +33,11 @@ class Recipe(Generic[Example, Stored]):
 
     `read` yields the examples of a path. `learn` makes the codec: it is given what yields the training examples (as
     often as it is called) and where they are from. `load` finds a codec that was saved in a folder. `settings` says
-    all else that the outcome depends on. Examples of one `identity` fall on the same side of a split, and each
-    `stratum`, such as a label, is held out in proportion. `cut` divides an example at a character of its identity,
-    where examples are lines of a running text: a text of few lines is split by position. There
-    is a warning if more than the share `most_unknown` of the tokens is not in the vocabulary. `check` raises an error
-    for a codec, and where it is from, that nothing can be learnt with.
+    all else that the outcome depends on. Examples of one `identity` fall on the same side of a split; where a
+    column of groups is chosen, those of one `group`. Each `stratum`, such as a label, is held out in proportion.
+    `cut` divides an example at a character of its identity, where examples are lines of a running text: a text of
+    few lines is split by position. There is a warning if more than the share `most_unknown` of the tokens is not in
+    the vocabulary. `check` raises an error for a codec, and where it is from, that nothing can be learnt with.
     """
 
     read: Callable[[str], Iterator[Example]]
@@ -46,6 +46,7 @@ class Recipe(Generic[Example, Stored]):
     settings: str
     identity: Callable[[Example], str]
     stratum: Callable[[Example], str] = lambda _: ""
+    group: Callable[[Example], str] | None = None
     cut: Callable[[Example, int], tuple[Example, Example]] | None = None
     most_unknown: float = 0.2
     check: Callable[[Any, str], None] = lambda _, __: None
@@ -63,9 +64,21 @@ class Recipe(Generic[Example, Stored]):
 
         return replace(self, learn=learn, settings=f"{self.settings} {_key(earlier.fingerprint())} {grows}")
 
+    def unit(self, example: Example) -> str:
+        """Equal for examples that stay together: the group of the example, or its identity where it is in none."""
+        return (self.group(example) if self.group is not None else "") or self.identity(example)
+
+    def check_groups(self, path: str) -> None:
+        """Raises RequestError where a column of groups is chosen and names none."""
+        if self.group is not None and not any(map(self.group, self.examples(path))):
+            raise RequestError(
+                "no example has a group", where=path, expected="a column with the name of each example's group",
+                hint="choose another column: --columns group=NAME",
+            )  # fmt: skip
+
     def held_out_part(self, sources: Sources) -> str:
         """What of the data is held out to validate and as much again to test, in words."""
-        return sources.drawn_part("examples")
+        return sources.drawn_part("examples", "equal ones" if self.group is None else "those of one group")
 
     def examples(self, path: str) -> Iterator[Example]:
         """Yields the examples of all files that a path denotes: see `files_of`."""
@@ -126,9 +139,9 @@ class Sources:
             shares["test"] = _SHARE
         return shares
 
-    def drawn_part(self, examples: str) -> str:
+    def drawn_part(self, examples: str, together: str = "equal ones") -> str:
         """The part that is drawn to validate, and as much again to test, in words."""
-        return f"{100 * _SHARE:g} % of the {examples}, equal ones on one side, split seed {self.split_seed}"
+        return f"{100 * _SHARE:g} % of the {examples}, {together} on one side, split seed {self.split_seed}"
 
     def check_nothing_drawn(self, how: str) -> None:
         """Raises RequestError where the data is split in another way, `how`, and a draw is requested all the same."""
@@ -200,11 +213,12 @@ def codec_and_splits(
     folder = cache / _key("codec", content, recipe.settings, rule.to_json())
     with _cached(folder, data, content) as temporary:
         if temporary is not None:
-            examples = ((recipe.identity(example), recipe.stratum(example)) for example in recipe.examples(data))
+            recipe.check_groups(data)
+            examples = ((recipe.unit(example), recipe.stratum(example)) for example in recipe.examples(data))
             splits = draw_splits(examples, rule, where, by_position=recipe.cut is not None)
 
             def training_examples() -> Iterator[Example]:
-                parts = splits.divide(recipe.examples(data), recipe.identity, recipe.cut)
+                parts = splits.divide(recipe.examples(data), recipe.unit, recipe.cut)
                 return (example for split, example in parts if split == "train")
 
             codec = recipe.learn(training_examples, where)
@@ -239,7 +253,7 @@ def _encode_splits(
             writers = {split: codec.writer(temporary / split) for split in parts}
             for writer in writers.values():
                 open_writers.callback(writer.discard)
-            for batch in batches(splits.divide(recipe.examples(path), recipe.identity, recipe.cut)):
+            for batch in batches(splits.divide(recipe.examples(path), recipe.unit, recipe.cut)):
                 by_split: dict[Split, list[Example]] = {split: [] for split in parts}
                 for split, example in batch:
                     by_split[split].append(example)

@@ -27,15 +27,18 @@ def divided_texts(sources: Sources, recipe: Recipe[Any, Any], cache: Path) -> di
     parts: dict[Split, list[PlacedText]] = {split: [] for split in ("train", *rule.shares)}
     if splits.stretches:
         return parts
-    for text in _placed_texts(data, recipe):
-        parts[splits.split_of(text.text)].append(text)
+    for example, file, number in _placed_examples(data, recipe):
+        parts[splits.split_of(recipe.unit(example))].append(PlacedText(recipe.identity(example), file, number))
     for split, path in (("valid", sources.valid), ("test", sources.test)):
         if path is not None:
-            parts[split] = list(_placed_texts(rereadable(path, cache), recipe))  # type: ignore[index]
+            placed = _placed_examples(rereadable(path, cache), recipe)
+            texts = [PlacedText(recipe.identity(example), file, number) for example, file, number in placed]
+            parts[split] = texts  # type: ignore[index]
     return parts
 
 
-def _placed_texts(path: str, recipe: Recipe[Any, Any]) -> Iterator[PlacedText]:
+def _placed_examples(path: str, recipe: Recipe[Any, Any]) -> Iterator[tuple[Any, str, int]]:
+    """Yields each example, its file, and its number there."""
     for file in files_of(path):
         for number, example in enumerate(recipe.read(file), 1):
-            yield PlacedText(recipe.identity(example), file, number)
+            yield example, file, number

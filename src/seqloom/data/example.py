@@ -15,8 +15,11 @@ Source = str | Frames
 
 
 class Labelled(NamedTuple):
+    """`group`: examples of one group stay on one side of a split; empty: it is in none."""
+
     label: str
     source: Source
+    group: str = ""
 
 
 def content(source: Source) -> str:

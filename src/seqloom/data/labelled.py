@@ -213,7 +213,7 @@ class LabelledWriter:
             self._codec.check(example.source)
         self._sources.add([example.source for example in examples])  # type: ignore[misc]
         self._targets.add([example.label for example in examples])
-        self._text.add(f"{label}\t{source if isinstance(source, str) else ''}" for label, source in examples)
+        self._text.add(f"{label}\t{source if isinstance(source, str) else ''}" for label, source, _ in examples)
 
     def finish(self) -> None:
         self._sources.finish()
@@ -232,13 +232,16 @@ def labelled_recipe(
     more: ExtraVocabulary | None = None,
     target: TargetKind = "class",
     separator: str = "",
+    has_groups: bool = False,
 ) -> Recipe[Labelled, LabelledData]:
     """How the examples that `read` yields become data. `settings`: the tokenizer of texts; `more`: words added to the
-    vocabulary of a word tokenizer. `by_steps`: see `along`. `separator`: that of sets of labels; empty: recognised."""
+    vocabulary of a word tokenizer. `by_steps`: see `along`. `separator`: that of sets of labels; empty: recognised.
+    `has_groups`: examples of one group stay on one side of a split."""
 
     def read_along(path: str) -> Iterator[Labelled]:
-        for label, source in read(path):
-            yield Labelled(label, source if isinstance(source, str) or not by_steps else along(source))
+        for example in read(path):
+            source = example.source
+            yield example._replace(source=source if isinstance(source, str) or not by_steps else along(source))
 
     def learn(examples: Callable[[], Iterable[Labelled]], where: str) -> LabelledCodec:
         first = next(iter(examples()), None)
@@ -263,6 +266,7 @@ def labelled_recipe(
         identity=lambda example: content(example.source),
         # Numbers and sets of labels are as many as examples: chance alone keeps their proportions.
         stratum=lambda example: example.label if target == "class" else "",
+        group=(lambda example: example.group) if has_groups else None,
         check=lambda codec, where: codec.targets.check(where),
     )
 

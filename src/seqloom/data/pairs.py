@@ -22,6 +22,7 @@ from seqloom.data.length_limit import LengthLimit
 from seqloom.data.line_batches import ALL_SORTED, Buckets, Resample, Row, line_batch, with_lengths
 from seqloom.data.parallel import Parallel, ParallelWriter
 from seqloom.data.readers.pairs import Pair
+from seqloom.data.tables.columns import GROUP, parse_columns
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
@@ -172,14 +173,15 @@ def pair_recipe(
 
     def read_this_way(path: str) -> Iterator[Pair]:
         pairs = read(path, columns)
-        return (Pair(pair.target, pair.source) for pair in pairs) if reverse else pairs
+        return (Pair(pair.target, pair.source, pair.group) for pair in pairs) if reverse else pairs
 
     def learn(pairs: Callable[[], Iterable[Pair]], where: str) -> PairCodec:
         return learn_tokenizers(pairs, settings, where)
 
     # Equal sources stay in one split: with several targets each, a test source would otherwise be known from training.
+    group = (lambda pair: pair.group) if GROUP.name in parse_columns(columns) else None
     key = f"{settings.cache_key} {reverse}" + (f" {columns}" if columns else "")
-    return Recipe(read_this_way, learn, PairCodec.load, key, identity=lambda pair: pair.source)
+    return Recipe(read_this_way, learn, PairCodec.load, key, identity=lambda pair: pair.source, group=group)
 
 
 def learn_tokenizers(
@@ -206,7 +208,7 @@ def learn_tokenizers(
     target_size = settings.target_vocab_size or settings.vocab_size
     target = settings.side(target_kind, target_size, settings.target_file or settings.file)
     if settings.shared and source == target:
-        both = itertools.chain.from_iterable(pairs())
+        both = (text for pair in pairs() for text in (pair.source, pair.target))
         tokenizer = train_tokenizer(both, source, where, ranked_by=(pair.target for pair in pairs()))
         return PairCodec(tokenizer, tokenizer)
     return PairCodec(

@@ -16,6 +16,7 @@ from seqloom.data.readers.header_row import LABEL_NAMES, TEXT_NAMES, names_colum
 from seqloom.data.readers.table import SERIES_NAMES, joined_labels, rows, table
 from seqloom.data.readers.ts_format import cases, time_series
 from seqloom.data.tables.columns import (
+    GROUP,
     Role,
     column_place,
     inputs_are_table,
@@ -25,6 +26,7 @@ from seqloom.data.tables.columns import (
     select,
     several_columns,
     texts_of,
+    with_group,
 )
 from seqloom.data.tables.formats import open_table
 from seqloom.data.tables.table import TableRow
@@ -58,17 +60,22 @@ def _labelled(path: str, columns: Mapping[str, str], may_be_empty: bool) -> Iter
     if suffix_of(path) == ".ts":
         yield from time_series(path)
     elif holds_numbers(path, columns):
+        if GROUP.name in columns:
+            raise RequestError(
+                "examples of numbers have no groups", where="columns", got=f"group={columns[GROUP.name]}",
+                hint="divide the examples into files, and give one of them with --test",
+            )  # fmt: skip
         yield from table(path, columns.get("label", ""), may_be_empty)
     elif names_several(columns.get("label", "")):
         choice, roles = _label_columns(path, columns)
-        for texts in texts_of(open_table(path), choice, roles):
+        for texts in texts_of(open_table(path), choice, with_group(roles, columns)):
             cells = TableRow(path, [texts[role.name] for role in roles[1:]])
             labels = joined_labels(cells, {role.name: place for place, role in enumerate(roles[1:])})
-            yield Labelled(labels, texts["text"])
+            yield Labelled(labels, texts["text"], texts.get("group", ""))
     elif reads_as_table(path, columns, ROLES):
-        roles = (ROLES[0]._replace(may_be_empty=may_be_empty), ROLES[1])
+        roles = with_group((ROLES[0]._replace(may_be_empty=may_be_empty), ROLES[1]), columns)
         for texts in texts_of(open_table(path), columns, roles):
-            yield Labelled(texts["label"], texts["text"])
+            yield Labelled(texts["label"], texts["text"], texts.get("group", ""))
     else:
         yield from _labelled_texts(path, may_be_empty)
 
@@ -131,7 +138,7 @@ def unlabelled(path: str, columns: str = "") -> Iterator[Source]:
             del chosen_columns["label"]
             with contextlib.suppress(RequestError):  # the table may lack the labels
                 choice, roles = _label_columns(path, parse_columns(columns))
-        for texts in texts_of(open_table(path), choice, roles, keeps_empty=True):
+        for texts in texts_of(open_table(path), choice, with_group(roles, choice), keeps_empty=True):
             yield texts["text"]
     else:
         yield from (line.strip() for line in read_lines(path))
@@ -142,7 +149,7 @@ def holds_numbers(path: str, columns: Mapping[str, str] = MappingProxyType({})) 
     in all columns but one, and no column of texts. `columns`: those that were chosen; if one of them is that of texts,
     it holds texts. Only the first rows are read; a file that does not exist is judged by its name."""
     path = files_of(path)[0]
-    if suffix_of(path) == ".ts" or not is_table(path) or columns.keys() - {"label"}:
+    if suffix_of(path) == ".ts" or not is_table(path) or columns.keys() - {"label", GROUP.name}:
         return suffix_of(path) == ".ts"
     if not Path(path).exists():
         return suffix_of(path) == ".csv"

@@ -15,6 +15,7 @@ from seqloom.data.tables.columns import (
     reads_as_table,
     select,
     texts_of,
+    with_group,
 )
 from seqloom.data.tables.formats import open_table
 from seqloom.data.tables.table import TableRow
@@ -23,8 +24,11 @@ from seqloom.files import read_lines
 
 
 class Pair(NamedTuple):
+    """`group`: pairs of one group stay on one side of a split; empty: it is in none."""
+
     source: str
     target: str
+    group: str = ""
 
 
 ROLES = (Role("source", frozenset(SOURCE_NAMES)), Role("target", frozenset(TARGET_NAMES)))
@@ -46,14 +50,14 @@ def pairs(path: str, columns: str = "") -> Iterator[Pair]:
     """
     chosen_columns = parse_columns(columns)
     if reads_as_table(path, chosen_columns, ROLES):
-        for texts in texts_of(open_table(path), chosen_columns, ROLES):
-            yield Pair(texts["source"], texts["target"])
+        for texts in texts_of(open_table(path), chosen_columns, with_group(ROLES, chosen_columns)):
+            yield Pair(**texts)
         return
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
             pair = parse_pair(line, f"{path}:{number}")
-            if number == 1 and names_columns(pair, PAIR_NAMES, PAIR_NAMES):
-                warn_of_header(pair, f"{path}:{number}")
+            if number == 1 and names_columns(pair[:2], PAIR_NAMES, PAIR_NAMES):
+                warn_of_header(pair[:2], f"{path}:{number}")
             else:
                 yield pair
 
@@ -65,7 +69,7 @@ def sources(path: str, columns: str = "") -> Iterator[str | dict[str, Any]]:
     if not inputs_are_table(path, chosen_columns) and not set(_TERM_ROLES) & set(chosen_columns):
         yield from (line.strip() for line in read_lines(path))
         return
-    places, rows = select(open_table(path), chosen_columns, _INPUT_ROLES)
+    places, rows = select(open_table(path), chosen_columns, with_group(_INPUT_ROLES, chosen_columns))
     term_places = {name: places[name] for name in _TERM_ROLES if name in places}
     for row in rows:
         source = cell_text(row, places["source"])

@@ -24,6 +24,18 @@ class Role(NamedTuple):
     joined: str = " "
 
 
+GROUP = Role(
+    "group", frozenset({"group", "author", "document", "lemma", "patient", "speaker", "user"}), is_optional=True
+)
+"""The column that says which examples are related: those of one group stay on one side of a split. It is never
+recognised, only chosen."""
+
+
+def with_group(roles: tuple[Role, ...], columns: Mapping[str, str]) -> tuple[Role, ...]:
+    """The roles, and that of the group where it is chosen."""
+    return (*roles, GROUP) if GROUP.name in columns else roles
+
+
 def parse_columns(text: str) -> dict[str, str]:
     """`source=3,target=German` as `{"source": "3", "target": "German"}`. Raises RequestError for another form."""
     columns: dict[str, str] = {}
