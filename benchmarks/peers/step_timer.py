@@ -4,8 +4,8 @@ runtime of exported models without torch.
     python benchmarks/peers/step_timer.py seqloom RUN
     python benchmarks/peers/step_timer.py portable|sequences|weights FOLDER
 
-`sequences` takes the graph for any number of tokens instead of the one for a single token; `weights` only multiplies all
-weights by a vector, which no step with these weights can be faster than.
+`sequences` takes the graph for any number of tokens instead of the one for a single token; `weights` only multiplies
+all weights by a vector, which a step cannot avoid.
 """
 
 from __future__ import annotations
