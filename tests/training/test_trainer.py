@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import signal
@@ -15,14 +16,17 @@ import torch
 
 import seqloom
 from seqloom.data.batches import Batch
+from seqloom.errors import SeqloomWarning
 from seqloom.nn.layer import State
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import TrainedModel
 from seqloom.tasks.language_model import LanguageModelTask
 from seqloom.tasks.network_task import Loss
+from seqloom.training import gradients
 from seqloom.training.budget import Progress
 from seqloom.training.checkpoint import load_checkpoint
 from seqloom.training.gradients import GradientTrainer
+from seqloom.training.optimizers import scale_and_clip
 from tests.support.small_runs import assert_same_run, rows, signal_after, train_small
 from tests.support.texts import write_text
 
@@ -346,3 +350,49 @@ def test_a_run_folder_holds_nothing_that_could_run(tmp_path: Path) -> None:
     train_small(tmp_path / "run")
     files = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert {name.rsplit(".", 1)[-1] for name in files} == {"toml", "json", "jsonl", "safetensors", "current", "md"}
+
+
+def overflowing(monkeypatch: pytest.MonkeyPatch, at: set[int]) -> None:
+    """The gradients of these updates, counted from 1, overflow."""
+    original, taken = scale_and_clip, itertools.count(1)
+
+    def scale(parameters: list[torch.Tensor], *options: float) -> float:
+        if next(taken) in at:
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    parameter.grad.fill_(torch.inf)
+        return original(parameters, *options)
+
+    monkeypatch.setattr(gradients, "scale_and_clip", scale)
+
+
+@pytest.mark.parametrize("clip_norm", [0, 1.0])
+def test_an_update_whose_gradient_overflows_is_skipped(
+    clip_norm: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {**PLAIN, "training__clip_norm": clip_norm}
+    train_small(tmp_path / "before", updates=4, **options)
+    overflowing(monkeypatch, {5, 6})
+    with pytest.warns(SeqloomWarning, match="the update is skipped") as warnings:
+        train_small(tmp_path / "run", updates=6, **options)
+    assert len([one for one in warnings if "update 5" in str(one.message)]) == 1
+    assert not [one for one in warnings if "update 6" in str(one.message)]
+    before, after = (load_checkpoint(tmp_path / name / "training") for name in ("before", "run"))
+    assert before is not None
+    assert after is not None
+    assert (after.progress.updates, after.progress.overflows) == (6, 2)
+    for name, weight in before.model.items():
+        torch.testing.assert_close(after.model[name], weight, rtol=0, atol=0)
+
+
+def test_gradients_that_overflow_again_and_again_stop_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {**PLAIN}
+    overflowing(monkeypatch, {2, *range(4, 20)})
+    with (
+        pytest.warns(SeqloomWarning, match="the update is skipped"),
+        pytest.raises(seqloom.SeqloomError, match="the gradient is no longer a finite number") as stopped,
+    ):
+        train_small(tmp_path / "run", updates=30, **options)
+    assert "update 14," in str(stopped.value)

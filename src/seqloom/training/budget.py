@@ -74,6 +74,8 @@ class Progress:
     finished: bool = False
     recent_loss: _Sums = field(default_factory=lambda: [0.0, 0.0])
     """Exponentially decaying sums of the loss and of targets, whose ratio is the training loss that is shown."""
+    overflows: _Count = 0
+    """The last updates, one after the other, that were skipped because their gradient was not finite."""
     norms: _Norms = field(default_factory=lambda: [0.0] * 4)
     """Of the updates since the last evaluation: the largest norm of a gradient before clipping, the sum of the
     logarithms of the norms, the number of those that were clipped, and the number of all."""
@@ -86,12 +88,16 @@ class Progress:
 
     def add_update(self, loss: float, targets: int, sequences: int, norm: float, clip_norm: float) -> None:
         """Counts an update of a network with its summed loss, targets and rows, and the norm of its gradient before it
-        was clipped to `clip_norm` (0: not at all)."""
+        was clipped to `clip_norm` (0: not at all); one that is not finite is that of an update that was skipped."""
         self.updates += 1
         self.sequences += sequences
         self.targets += targets
         decayed = [0.99 * part for part in self.recent_loss]
         self.recent_loss = [decayed[0] + loss, decayed[1] + targets]
+        if not math.isfinite(norm):
+            self.overflows += 1
+            return
+        self.overflows = 0
         largest, logarithms, clipped, count = self.norms
         clipped += 0 < clip_norm < norm
         self.norms = [max(largest, norm), logarithms + math.log(max(norm, 1e-30)), clipped, count + 1]

@@ -5,7 +5,6 @@ One update: the gradients of the summed losses of all micro-batches and ranks, d
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -43,8 +42,7 @@ from seqloom.training.checkpoint import (
     read_checkpoint,
     set_generator_state,
 )
-from seqloom.training.checkpoint_folder import current_checkpoint
-from seqloom.training.nonfinite import not_finite
+from seqloom.training.finite import FiniteChecks
 from seqloom.training.optimizers import Optimizer, make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.trainer import Schedule, Trainer
@@ -109,6 +107,7 @@ class GradientTrainer(Trainer):
 
             freeze(self.network, self.options.freeze)
         self.trained = Trained(self.network, corpus.codec, self.settings)
+        self.finite = FiniteChecks(self.task, self.network, folder)
         self.score = self.task.score(corpus.valid)
         self.loader = self._loader(corpus, seed)
         self._evaluation_steps = self.task.exact_loader(corpus.valid, self.settings).num_steps(0)
@@ -174,14 +173,14 @@ class GradientTrainer(Trainer):
                 if not batch.apart:
                     self.state_of_rows = state_after
                 value = float(total.detach())
-                self._check_finite("loss", value, rate, progress, batch, state)
+                self.finite.check_loss(value, rate, progress, batch, state)
                 total.backward()
             loss, targets, sequences = loss + value, targets + int(count), sequences + shared_batch.num_rows
         loss, all_targets = self.processes.sum([loss, float(targets)])
         # Summed gradients were averaged over the ranks; dividing by this makes them the mean over all targets.
         norm = scale_and_clip(self.parameters, self.runtime.world_size / max(all_targets, 1), self.options.clip_norm)
-        self._check_finite("gradient", norm, rate, progress, batch, state)
-        self.optimizer.step()
+        if self.finite.check_gradient(norm, rate, progress, batch, state):
+            self.optimizer.step()
         self.optimizer.zero_grad()
         progress.add_update(loss, int(all_targets), sequences, norm, self.options.clip_norm)
         if self.average is not None:
@@ -221,14 +220,6 @@ class GradientTrainer(Trainer):
                 raise SeqloomError("the checkpoint has states of a different number of rows", where=str(self.folder))
             self.state_of_rows, self._resumed_state = restore_state(like, self._resumed_state), []
         return self.state_of_rows
-
-    def _check_finite(
-        self, what: str, value: float, rate: float, progress: Progress, batch: Batch, state: State | None
-    ) -> None:
-        if not math.isfinite(value):
-            saved = current_checkpoint(self.folder / "training") is not None
-            assert self.network is not None
-            raise not_finite(what, rate, progress, self.task, self.network, batch, state, saved)
 
     @torch.no_grad()
     def measure(self) -> dict[str, Any]:
