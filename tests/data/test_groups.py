@@ -10,6 +10,7 @@ import pytest
 
 import seqloom
 from seqloom.data.corpus import Corpus, Sources, prepare
+from seqloom.data.survey.survey import survey
 from seqloom.data.tables.columns import parse_columns
 from seqloom.errors import RequestError
 from seqloom.run.plan import make_settings
@@ -87,6 +88,26 @@ def test_a_column_without_a_group_is_an_error(task: str, tmp_path: Path) -> None
     ):
         with pytest.raises(RequestError, match="no example has a group"):
             prepared(task, table_of(rows, tmp_path, header), columns, tmp_path / "cache")
+
+
+def test_a_misspelt_name_is_an_error_though_another_column_could_be_the_group(tmp_path: Path) -> None:
+    data = table_of(ROWS, tmp_path, "source,target,lemma")
+    with pytest.raises(RequestError, match="no example has a group"):
+        prepared("translate", data, "source=source,target=target,group=lema", tmp_path / "cache")
+
+
+def test_columns_by_number_skip_the_header(tmp_path: Path) -> None:
+    corpus = prepared("translate", table_of(ROWS, tmp_path), "source=1,target=2,group=3", tmp_path / "cache")
+    assert sum(len(texts_of_pairs(part)) for part in (corpus.train, corpus.valid, corpus.test)) == len(ROWS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_survey_divides_by_group(task: str, tmp_path: Path) -> None:
+    data, columns = table_of(ROWS, tmp_path), parse_columns(TASKS[task][0])
+    result = survey(data, columns)
+    corpus = prepared(task, data, TASKS[task][0], tmp_path / "cache")
+    sizes = ", ".join(f"{name} {len(TASKS[task][1](getattr(corpus, name)))}" for name in ("train", "valid", "test"))
+    assert result.facts["split"] == f"{sizes} (by group)"
 
 
 def test_numbers_have_no_groups(tmp_path: Path) -> None:

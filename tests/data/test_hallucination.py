@@ -47,8 +47,9 @@ def letters_of(
     pairs = [Pair(" ".join([*tags, *lemma]), " ".join(form)) for lemma, form in inflected]
     codec = learn_tokenizers(lambda: pairs, PairTokenizerSettings(kind="word", min_count=1, shared=shared))
     tokenizers = codec.source, codec.target
-    texts = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    files = tuple(token_file(side.encode(lines)) for side, lines in zip(tokenizers, texts, strict=True))
+    files = tuple(
+        token_file(side.encode(texts)) for side, texts in zip(tokenizers, zip(*pairs, strict=True), strict=True)
+    )
     return Letters(tokenizers, files, Hallucination(*files, tokenizers, share, seed))
 
 

@@ -38,8 +38,8 @@ def read(path: Path, content: str) -> list[Labelled]:
 
 
 def assert_same(found: list[Labelled], expected: list[tuple[str, NDArray[np.float32]]]) -> None:
-    assert [example.label for example in found] == [label for label, _ in expected]
-    for (_, one, _), (_, other) in zip(found, expected, strict=True):
+    assert [label for label, _ in found] == [label for label, _ in expected]
+    for (_, one), (_, other) in zip(found, expected, strict=True):
         assert isinstance(one, np.ndarray)
         assert one.dtype == np.float32
         np.testing.assert_array_equal(one, other)

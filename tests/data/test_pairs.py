@@ -29,7 +29,7 @@ PAIRS = [Pair(f"the {noun} number {i}", f"das {noun} Nummer {i}") for i in range
 @pytest.fixture
 def pair_file(tmp_path: Path) -> Path:
     path = tmp_path / "pairs.tsv"
-    path.write_text("".join(f"{source}\t{target}\n" for source, target, _ in PAIRS), encoding="utf-8")
+    path.write_text("".join(f"{source}\t{target}\n" for source, target in PAIRS), encoding="utf-8")
     return path
 
 
@@ -73,7 +73,7 @@ def test_what_is_written_with_a_tab_is_read(source: str, target: str) -> None:
 def test_the_splits_are_all_pairs_and_equal_sources_stay_together(tmp_path: Path) -> None:
     pairs = [Pair(f"w{i % 100}", f"v{i}") for i in range(300)]
     path = tmp_path / "pairs.tsv"
-    path.write_text("".join(f"{source}\t{target}\n" for source, target, _ in pairs))
+    path.write_text("".join(f"{source}\t{target}\n" for source, target in pairs))
     corpus = prepared(path, tmp_path / "cache")
     assert corpus.test is not None
     parts = [part.pairs for part in (corpus.train, corpus.valid, corpus.test)]
@@ -157,4 +157,4 @@ def test_every_pair_once_in_batches_under_the_budget(pair_file: Path, tmp_path: 
         assert batch.inputs[:, 0].eq(SOS).all()
         texts = ((codec.source, batch.source), (codec.target, batch.targets))
         found += zip(*([side.decode(row.tolist()) for row in rows] for side, rows in texts), strict=True)
-    assert sorted(found) == sorted(pair[:2] for pair in train.pairs)
+    assert sorted(found) == sorted(train.pairs)

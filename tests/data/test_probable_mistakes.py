@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from seqloom.data.corpus import Sources, prepare
-from seqloom.data.example import Labelled
 from seqloom.data.readers import readers
 from seqloom.data.readers.conll import Sentence, conll
 from seqloom.data.readers.tagged import inputs_of, tagged
@@ -84,7 +83,7 @@ class TestHeaders:
     def test_a_header_says_which_column_is_the_label(self, tmp_path: Path) -> None:
         path = write(tmp_path / "data", "text\tlabel\nfine film\tgood\ndull film\tbad\n")
         found, warning = warned(readers["labelled"](path))
-        assert found == [Labelled("good", "fine film"), Labelled("bad", "dull film")]
+        assert found == [("good", "fine film"), ("bad", "dull film")]
         assert "the second is the label" in warning
 
     def test_a_label_of_that_name_stays(self, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_columns_of_every_format(kind: str, columns: str, tmp_path: Path) -> Non
     if kind == "csv" and columns == "source=2,target=1":
         columns = "source=2,target=German"  # without a name, nothing says that the first row is a header
     path = str(WRITERS[kind](tmp_path))
-    assert [pair[:2] for pair in pairs(path, columns)] == PAIRS
+    assert [tuple(pair) for pair in pairs(path, columns)] == PAIRS
     assert list(sources(path, columns)) == [source for source, _ in PAIRS]
 
 
@@ -79,7 +79,7 @@ def test_names_of_columns_are_recognised(suffix: str, tmp_path: Path) -> None:
         path = write_csv(tmp_path / "x.csv", rows, names)
     else:
         path = write_json_lines(tmp_path / "x.jsonl", [dict(zip(names, row, strict=True)) for row in rows])
-    assert [pair[:2] for pair in pairs(str(path))] == [("a", "b"), ("c", "d")]
+    assert [tuple(pair) for pair in pairs(str(path))] == [("a", "b"), ("c", "d")]
 
 
 def test_nested_translations_are_recognised(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_nested_translations_are_recognised(tmp_path: Path) -> None:
         write_json_lines(tmp_path / "x.jsonl", rows), _written(frame, tmp_path / "x.parquet"),
         write_dataset(tmp_path / "saved", frame),
     ):  # fmt: skip
-        assert [pair[:2] for pair in pairs(str(path))] == [("a b", "c")]
+        assert [tuple(pair) for pair in pairs(str(path))] == [("a b", "c")]
 
 
 def test_two_columns_without_names_are_in_order(tmp_path: Path) -> None:
@@ -97,21 +97,21 @@ def test_two_columns_without_names_are_in_order(tmp_path: Path) -> None:
     assert [(e.label, e.source) for e in labelled(str(path))] == [("good", "a fine, long film"), ("bad", "dull")]
     semicolons = tmp_path / "y.csv"
     semicolons.write_text('a b;"c; d"\n')
-    assert [pair[:2] for pair in pairs(str(semicolons))] == [("a b", "c; d")]
+    assert [tuple(pair) for pair in pairs(str(semicolons))] == [("a b", "c; d")]
 
 
 def test_tsv_keeps_quotes_that_are_text(tmp_path: Path) -> None:
     path = tmp_path / "x.tsv"
     path.write_text('number\tsource\ttarget\n1\t"so" he said\t"a ""b"""\n2\t"Hi," she said, "you"\tb\n')
-    assert [pair[:2] for pair in pairs(str(path))] == [('"so" he said', 'a "b"'), ('"Hi," she said, "you"', "b")]
+    assert [tuple(pair) for pair in pairs(str(path))] == [('"so" he said', 'a "b"'), ('"Hi," she said, "you"', "b")]
     path.write_text('"x" y\t"z"\n')  # two columns and no header: as it stands
-    assert [pair[:2] for pair in pairs(str(path))] == [('"x" y', '"z"')]
+    assert [tuple(pair) for pair in pairs(str(path))] == [('"x" y', '"z"')]
 
 
 def test_empty_cells_are_skipped_with_one_warning(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", [("a", "b"), ("", "c"), ("d", ""), ("e", "f")], ("source", "target"))
     with pytest.warns(SeqloomWarning, match="2 rows are skipped: the source is empty") as caught:
-        assert [pair[:2] for pair in pairs(str(path))] == [("a", "b"), ("e", "f")]
+        assert [tuple(pair) for pair in pairs(str(path))] == [("a", "b"), ("e", "f")]
     assert len(caught) == 1
     assert f"{path}:3" in str(caught[0].message)
     assert list(sources(str(path))) == ["a", "", "d", "e"]  # an answer for each row
@@ -130,7 +130,7 @@ def test_labels_of_texts_and_numbers(tmp_path: Path) -> None:
     texts = [{"text": "fine film", "label": 1}, {"text": "dull", "label": 0}]
     names = {"label": {"names": ["bad", "good"], "_type": "ClassLabel"}}
     saved = write_dataset(tmp_path / "saved", pl.DataFrame(texts), names)
-    assert [e[:2] for e in labelled(str(saved))] == [("good", "fine film"), ("bad", "dull")]
+    assert [tuple(e) for e in labelled(str(saved))] == [("good", "fine film"), ("bad", "dull")]
     assert list(unlabelled(str(saved))) == ["fine film", "dull"]
     assert not holds_numbers(str(saved))
     numbers = _written(pl.DataFrame({"x": [1.0, 2.0], "y": [3, 4], "label": ["a", "b"]}), tmp_path / "n.parquet")
@@ -147,7 +147,7 @@ def test_a_folder_for_each_label(tmp_path: Path) -> None:
         path.write_text(text)
     folder = str(tmp_path / "reviews")
     assert files_of(folder) == [folder]
-    assert [e[:2] for e in labelled(folder)] == [("neg", "dull film"), ("pos", "fine"), ("pos", "great")]
+    assert [tuple(e) for e in labelled(folder)] == [("neg", "dull film"), ("pos", "fine"), ("pos", "great")]
 
 
 @pytest.mark.parametrize("form", ["lists", "texts", "words"])
@@ -235,7 +235,7 @@ def test_rows_from_python(tmp_path: Path) -> None:
     frame = pl.DataFrame(NAMED)
     for data in (rows(), NAMED, frame, frame.to_pandas(use_pyarrow_extension_array=False) if _has_pandas() else frame):
         path = path_of(data, tmp_path)
-        assert [pair[:2] for pair in pairs(path, "source=English,target=German")] == PAIRS
+        assert [tuple(pair) for pair in pairs(path, "source=English,target=German")] == PAIRS
     with pytest.raises(RequestError, match="not several by name"):
         path_of({"train": NAMED}, tmp_path)  # type: ignore[arg-type]
     with pytest.raises(RequestError, match="cannot be read"):

@@ -98,7 +98,7 @@ def test_a_column_of_the_label_beside_numbers(tmp_path: Path) -> None:
 def test_an_empty_set_is_no_class(tmp_path: Path) -> None:
     path = tmp_path / "sets.tsv"
     path.write_text("\tone\n")
-    assert [example[:2] for example in labelled(str(path), target="labels")] == [("", "one")]
+    assert [tuple(example) for example in labelled(str(path), target="labels")] == [("", "one")]
     with pytest.raises(SeqloomError, match="the label is empty"):
         list(labelled(str(path)))
 

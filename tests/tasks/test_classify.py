@@ -48,7 +48,7 @@ def test_every_model_trains_and_answers(model: str, tmp_path: Path) -> None:
 def test_sequences_of_numbers_are_classified(model: str, tmp_path: Path) -> None:
     path = write_series(tmp_path / "series.ts")
     run = train_labelled(tmp_path / "run", model=model, updates=3, data=path)
-    sequences = [example.source for example in readers["labelled"](path)]
+    sequences = [source for _, source in readers["labelled"](path)]
     read = list(run.inputs(path))
     assert run.predict(read) == run.predict(sequences)
     assert run.predict([sequences[3]]) == run.predict(sequences)[3:4]

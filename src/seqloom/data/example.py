@@ -15,11 +15,20 @@ Source = str | Frames
 
 
 class Labelled(NamedTuple):
-    """`group`: examples of one group stay on one side of a split; empty: it is in none."""
-
     label: str
     source: Source
-    group: str = ""
+
+
+class GroupedText(Labelled):
+    """A labelled text of a group, which is no part of it as a tuple: those of one group stay on one side of a split."""
+
+    group = ""
+
+    @classmethod
+    def of(cls, label: str, text: str, group: str) -> GroupedText:
+        example = cls(label, text)
+        example.group = group
+        return example
 
 
 def content(source: Source) -> str:

@@ -17,6 +17,7 @@ from seqloom.data.example import Frames, Labelled, Source, content
 from seqloom.data.frames import FrameCodec, FrameFile
 from seqloom.data.growth import other_data
 from seqloom.data.labels import Labels
+from seqloom.data.tables.columns import group_of
 from seqloom.data.target_file import TargetFile, TargetWriter
 from seqloom.data.targets import ClassTargets, TargetKind, Targets, learn_targets, read_targets
 from seqloom.data.text_codec import TextCodec, train_tokenizer
@@ -213,7 +214,7 @@ class LabelledWriter:
             self._codec.check(example.source)
         self._sources.add([example.source for example in examples])  # type: ignore[misc]
         self._targets.add([example.label for example in examples])
-        self._text.add(f"{label}\t{source if isinstance(source, str) else ''}" for label, source, _ in examples)
+        self._text.add(f"{label}\t{source if isinstance(source, str) else ''}" for label, source in examples)
 
     def finish(self) -> None:
         self._sources.finish()
@@ -240,8 +241,8 @@ def labelled_recipe(
 
     def read_along(path: str) -> Iterator[Labelled]:
         for example in read(path):
-            source = example.source
-            yield example._replace(source=source if isinstance(source, str) or not by_steps else along(source))
+            is_along = by_steps and not isinstance(example.source, str)
+            yield Labelled(example.label, along(example.source)) if is_along else example  # type: ignore[arg-type]
 
     def learn(examples: Callable[[], Iterable[Labelled]], where: str) -> LabelledCodec:
         first = next(iter(examples()), None)
@@ -266,7 +267,7 @@ def labelled_recipe(
         identity=lambda example: content(example.source),
         # Numbers and sets of labels are as many as examples: chance alone keeps their proportions.
         stratum=lambda example: example.label if target == "class" else "",
-        group=(lambda example: example.group) if has_groups else None,
+        group=group_of if has_groups else None,
         check=lambda codec, where: codec.targets.check(where),
     )
 

@@ -21,8 +21,8 @@ from seqloom.data.hallucination import Hallucination
 from seqloom.data.length_limit import LengthLimit
 from seqloom.data.line_batches import ALL_SORTED, Buckets, Resample, Row, line_batch, with_lengths
 from seqloom.data.parallel import Parallel, ParallelWriter
-from seqloom.data.readers.pairs import Pair
-from seqloom.data.tables.columns import GROUP, parse_columns
+from seqloom.data.readers.pairs import GroupedPair, Pair
+from seqloom.data.tables.columns import GROUP, group_of, parse_columns
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
@@ -162,6 +162,10 @@ class PairCodec:
         return Pairs(source, target, folder / "pairs.tsv", self)
 
 
+def _reversed(pair: Pair) -> Pair:
+    return GroupedPair.of(pair.target, pair.source, group_of(pair))
+
+
 def pair_recipe(
     read: Callable[[str, str], Iterator[Pair]],
     settings: PairTokenizerSettings,
@@ -173,13 +177,13 @@ def pair_recipe(
 
     def read_this_way(path: str) -> Iterator[Pair]:
         pairs = read(path, columns)
-        return (Pair(pair.target, pair.source, pair.group) for pair in pairs) if reverse else pairs
+        return (_reversed(pair) for pair in pairs) if reverse else pairs
 
     def learn(pairs: Callable[[], Iterable[Pair]], where: str) -> PairCodec:
         return learn_tokenizers(pairs, settings, where)
 
     # Equal sources stay in one split: with several targets each, a test source would otherwise be known from training.
-    group = (lambda pair: pair.group) if GROUP.name in parse_columns(columns) else None
+    group = group_of if GROUP.name in parse_columns(columns) else None
     key = f"{settings.cache_key} {reverse}" + (f" {columns}" if columns else "")
     return Recipe(read_this_way, learn, PairCodec.load, key, identity=lambda pair: pair.source, group=group)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import PAIR_NAMES, SOURCE_NAMES, TARGET_NAMES, names_columns, warn_of_header
 from seqloom.data.tables.columns import (
+    GROUP,
     Role,
     cell_text,
     inputs_are_table,
@@ -24,11 +25,20 @@ from seqloom.files import read_lines
 
 
 class Pair(NamedTuple):
-    """`group`: pairs of one group stay on one side of a split; empty: it is in none."""
-
     source: str
     target: str
-    group: str = ""
+
+
+class GroupedPair(Pair):
+    """A pair of a group, which is no part of the pair as a tuple: pairs of one group stay on one side of a split."""
+
+    group = ""
+
+    @classmethod
+    def of(cls, source: str, target: str, group: str) -> GroupedPair:
+        pair = cls(source, target)
+        pair.group = group
+        return pair
 
 
 ROLES = (Role("source", frozenset(SOURCE_NAMES)), Role("target", frozenset(TARGET_NAMES)))
@@ -51,13 +61,13 @@ def pairs(path: str, columns: str = "") -> Iterator[Pair]:
     chosen_columns = parse_columns(columns)
     if reads_as_table(path, chosen_columns, ROLES):
         for texts in texts_of(open_table(path), chosen_columns, with_group(ROLES, chosen_columns)):
-            yield Pair(**texts)
+            yield GroupedPair.of(texts["source"], texts["target"], texts.get(GROUP.name, ""))
         return
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
             pair = parse_pair(line, f"{path}:{number}")
-            if number == 1 and names_columns(pair[:2], PAIR_NAMES, PAIR_NAMES):
-                warn_of_header(pair[:2], f"{path}:{number}")
+            if number == 1 and names_columns(pair, PAIR_NAMES, PAIR_NAMES):
+                warn_of_header(pair, f"{path}:{number}")
             else:
                 yield pair
 

@@ -29,7 +29,7 @@ from seqloom.data.survey.report import (
     survey_unknown,
 )
 from seqloom.data.survey.texts import Lengths, text_facts
-from seqloom.data.tables.columns import columns_text
+from seqloom.data.tables.columns import GROUP, columns_text, group_of
 from seqloom.data.targets import LabelSets, TargetKind, look_like_numbers, separator_of_sets
 from seqloom.errors import SeqloomError
 from seqloom_portable.spans import mark_spans
@@ -87,7 +87,9 @@ def survey_pairs(path: str, kind: Kind, result: Survey) -> None:
         )
     kinds = kind_for(sources[:20_000]), kind_for(targets[:20_000])
     result.facts["tokens"] = f"{kinds[0]} for the source, {kinds[1]} for the target (tokenizer.kind=auto)"
-    parts = split_of(examples, lambda pair: pair.group or pair.source, lambda _: "", result)
+    parts = split_of(
+        examples, lambda pair: group_of(pair) or pair.source, lambda _: "", result, by_group=GROUP.name in kind.columns
+    )
     if "word" in kinds:
         side = kinds.index("word")
         train, valid = ([pair[side] for pair in parts[name]] for name in ("train", "valid"))
@@ -104,7 +106,7 @@ def _targets_copy_stems(examples: Sequence[Pair], kinds: tuple[str, str]) -> boo
     character, or word for letters with blanks between them."""
     from seqloom.data.hallucination import copied_stems
 
-    sides = [[text.split() if kind == "word" else list(text) for text, kind in zip(pair[:2], kinds, strict=True)]
+    sides = [[text.split() if kind == "word" else list(text) for text, kind in zip(pair, kinds, strict=True)]
              for pair in examples]  # fmt: skip
     mean_length = np.mean([len(token) for pair in sides for token in pair[1]] or [0])
     return bool(mean_length < 2) and sum(bool(copied_stems(*pair)) for pair in sides) > 0.5 * len(sides)
@@ -133,8 +135,8 @@ def survey_labelled(path: str, kind: Kind, result: Survey) -> None:
         result.facts["length"] = Lengths.of(steps).in_words("steps")
         result.facts["channels"] = ", ".join(map(str, sorted(channels)))
     parts = split_of(
-        examples, lambda example: example.group or content(example.source),
-        lambda example: example.label if target == "class" else "", result,
+        examples, lambda example: group_of(example) or content(example.source),
+        lambda example: example.label if target == "class" else "", result, by_group=GROUP.name in kind.columns,
     )  # fmt: skip
     if texts:
         train, valid = ([example.source for example in parts[name]] for name in ("train", "valid"))
@@ -184,7 +186,7 @@ def _survey_targets(
 def _conflicts(examples: Sequence[Labelled]) -> int:
     """The examples whose source occurs with more than one label."""
     by_source: dict[str, Counter[str]] = defaultdict(Counter)
-    for label, source, _ in examples:
+    for label, source in examples:
         by_source[str(source)][label] += 1
     return sum(counts.total() for counts in by_source.values() if len(counts) > 1)
 

@@ -17,7 +17,7 @@ from seqloom.data.readers import pairs as pairs_reader
 from seqloom.data.readers import tagged as tagged_reader
 from seqloom.data.readers.tagged_steps import holds_tags, tags_differ_within
 from seqloom.data.sound.sound_file import SUFFIXES
-from seqloom.data.tables.columns import Role, columns_text, names_several, select
+from seqloom.data.tables.columns import Role, columns_text, names_several, select, with_group
 from seqloom.data.tables.formats import open_table
 from seqloom.data.targets import look_like_numbers, separator_of_sets
 from seqloom.errors import RequestError
@@ -57,7 +57,8 @@ def kind_of_columns(path: str, columns: Mapping[str, str]) -> Kind:
     """The kind of data whose columns have these roles. Raises RequestError where no kind has them, or the file has no
     such columns."""
     file = files_of(path)[0]
-    for name, roles in _TABLES:
+    for name, known_roles in _TABLES:
+        roles = with_group(known_roles, columns) if name in ("labelled texts", "pairs") else known_roles
         required = {role.name for role in roles if not role.is_optional}
         if required & set(columns) and set(columns) <= {role.name for role in roles}:
             several = names_several(columns.get("label", ""))

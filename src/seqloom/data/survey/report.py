@@ -72,7 +72,7 @@ def count_of(examples: Sequence[Any], noun: str) -> str:
 
 def split_of(
     examples: Sequence[Any], identity: Callable[[Any], str], stratum: Callable[[Any], str], result: Survey,
-    by_position: bool = False,
+    by_position: bool = False, by_group: bool = False,
 ) -> dict[str, list[Any]]:  # fmt: skip
     """The examples of each part as a training without --valid and --test would have them."""
     rule = Sources(result.source).rule()
@@ -85,7 +85,7 @@ def split_of(
     parts: dict[str, list[Any]] = {"train": [], "valid": [], "test": []}
     for part, example in splits.divide(examples, identity, cut_line if by_position else None):
         parts[part].append(example)
-    how = "by position" if splits.stretches else "by content"
+    how = "by position" if splits.stretches else "by group" if by_group else "by content"
     result.facts["split"] = ", ".join(f"{name} {len(part):,}" for name, part in parts.items()) + f" ({how})"
     return parts
 

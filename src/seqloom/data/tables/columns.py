@@ -31,6 +31,11 @@ GROUP = Role(
 recognised, only chosen."""
 
 
+def group_of(example: Any) -> str:
+    """The group of an example; empty where it is in none."""
+    return str(getattr(example, GROUP.name, ""))
+
+
 def with_group(roles: tuple[Role, ...], columns: Mapping[str, str]) -> tuple[Role, ...]:
     """The roles, and that of the group where it is chosen."""
     return (*roles, GROUP) if GROUP.name in columns else roles
@@ -132,7 +137,8 @@ def select(
         if name not in optional or column in names or (column.isdigit() and int(column) <= width)
     }
     for role in roles:
-        if role.name not in places and (place := _recognised(names, role.names, places.values())) is not None:
+        is_free = role.name not in places and role is not GROUP
+        if is_free and (place := _recognised(names, role.names, places.values())) is not None:
             places[role.name] = place
     required = [role.name for role in roles if not role.is_optional]
     missing = [name for name in required if name not in places]
