@@ -5,6 +5,7 @@ One update: the gradients of the summed losses of all micro-batches and ranks, d
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -42,7 +43,7 @@ from seqloom.training.checkpoint import (
     read_checkpoint,
     set_generator_state,
 )
-from seqloom.training.finite import FiniteChecks
+from seqloom.training.nonfinite import NotFinite
 from seqloom.training.optimizers import Optimizer, make_optimizer, rate_factor, scale_and_clip
 from seqloom.training.settings import TrainingSettings
 from seqloom.training.trainer import Schedule, Trainer
@@ -107,7 +108,7 @@ class GradientTrainer(Trainer):
 
             freeze(self.network, self.options.freeze)
         self.trained = Trained(self.network, corpus.codec, self.settings)
-        self.finite = FiniteChecks(self.task, self.network, folder)
+        self.not_finite = NotFinite(self.task, self.network, folder)
         self.score = self.task.score(corpus.valid)
         self.loader = self._loader(corpus, seed)
         self._evaluation_steps = self.task.exact_loader(corpus.valid, self.settings).num_steps(0)
@@ -173,14 +174,17 @@ class GradientTrainer(Trainer):
                 if not batch.apart:
                     self.state_of_rows = state_after
                 value = float(total.detach())
-                self.finite.check_loss(value, rate, progress, batch, state)
+                if not math.isfinite(value):
+                    raise self.not_finite.error("loss", rate, progress, batch, state)
                 total.backward()
             loss, targets, sequences = loss + value, targets + int(count), sequences + shared_batch.num_rows
         loss, all_targets = self.processes.sum([loss, float(targets)])
         # Summed gradients were averaged over the ranks; dividing by this makes them the mean over all targets.
         norm = scale_and_clip(self.parameters, self.runtime.world_size / max(all_targets, 1), self.options.clip_norm)
-        if self.finite.check_gradient(norm, rate, progress, batch, state):
+        if math.isfinite(norm):
             self.optimizer.step()
+        else:
+            self.not_finite.skip_update(rate, progress, batch, state)
         self.optimizer.zero_grad()
         progress.add_update(loss, int(all_targets), sequences, norm, self.options.clip_norm)
         if self.average is not None:

@@ -21,28 +21,20 @@ _MOST_OVERFLOWS = 10
 
 
 @dataclass
-class FiniteChecks:
-    """Stops the training of a network at a loss that is not finite, and skips an update whose gradient is not. `folder`
-    is that of the run."""
+class NotFinite:
+    """What follows from a loss or a gradient that is not finite, in the training of a network. `folder` is that of the
+    run."""
 
     task: NetworkTask
     network: nn.Module
     folder: Path
     has_warned: bool = False
 
-    def check_loss(self, loss: float, rate: float, progress: Progress, batch: Batch, state: State | None) -> None:
-        """Raises SeqloomError for a loss that is not finite, with the weights or rows that cause it."""
-        if not math.isfinite(loss):
-            raise self._error("loss", rate, progress, batch, state)
-
-    def check_gradient(self, norm: float, rate: float, progress: Progress, batch: Batch, state: State | None) -> bool:
-        """Whether the gradient is finite. If it is not, the update is to be skipped, and there is a warning about the
-        first one: the gradient of a recurrent network may overflow for a single batch. Raises SeqloomError after too
-        many in a row."""
-        if math.isfinite(norm):
-            return True
+    def skip_update(self, rate: float, progress: Progress, batch: Batch, state: State | None) -> None:
+        """Warns of the first update that is skipped for its gradient: that of a recurrent network may overflow for a
+        single batch. Raises SeqloomError after too many in a row."""
         if progress.overflows == _MOST_OVERFLOWS:
-            raise self._error("gradient", rate, progress, batch, state)
+            raise self.error("gradient", rate, progress, batch, state)
         if not self.has_warned:
             self.has_warned = True
             warn(
@@ -51,9 +43,9 @@ class FiniteChecks:
                 got=f"learning rate {rate:.3g}",
                 hint="if the model learns badly, a lower training.learning_rate may help",
             )
-        return False
 
-    def _error(self, what: str, rate: float, progress: Progress, batch: Batch, state: State | None) -> SeqloomError:
+    def error(self, what: str, rate: float, progress: Progress, batch: Batch, state: State | None) -> SeqloomError:
+        """The error for a loss or gradient, `what`, with the update and the weights or rows that cause it."""
         broken = [name for name, weight in self.network.named_parameters() if not bool(torch.isfinite(weight).all())]
         rows = [] if broken else [row for row in range(batch.num_rows) if not self._row_is_finite(batch, state, row)]
         whose = f"weights not finite: {', '.join(broken)}" if broken else f"rows of the batch: {rows or 'all together'}"
