@@ -105,6 +105,7 @@ def test_the_probability_of_a_value_is_that_of_its_distribution() -> None:
     quantiles = Forecast.normal(np.array([2.0]), np.array([3.0])).quantiles[0]
     for value in (-20.0, -4.0, 2.0, 3.3, 9.0):
         assert cumulative(value, quantiles) == pytest.approx(ndtr((value - 2) / 3), rel=1e-6)
+    assert cumulative(-34.0, quantiles) == pytest.approx(ndtr(-12), rel=1e-6, abs=0)
     assert cumulative(1.0, np.ones(len(LEVELS))) == 0.5
     assert cumulative(2.0, np.ones(len(LEVELS))) == 1.0
 

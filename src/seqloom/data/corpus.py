@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from seqloom.data.codec import Codec, CountsUnknown, Data, SavedCodec
+from seqloom.data.groups import group_of
 from seqloom.data.input_source import content_hash, files_of, rereadable
 from seqloom.data.splits import NEWEST_RULE, Split, SplitRule, Splits, check_split_options, draw_splits
+from seqloom.data.tables.columns import GROUP, parse_columns
 from seqloom.data.token_file import batches
 from seqloom.errors import RequestError, SeqloomError, collected_warnings, warn, warn_again
 from seqloom.files import hashed_reads, writing
@@ -52,8 +54,11 @@ class Recipe(Generic[Example, Stored]):
     check: Callable[[Any, str], None] = lambda _, __: None
 
     def depending_on(self, columns: str) -> Recipe[Example, Stored]:
-        """The same recipe, of which `read` depends on the `columns` too."""
-        return replace(self, settings=f"{self.settings} {columns}") if columns else self
+        """The same recipe, of which `read` depends on the `columns` too, one of which may be that of groups."""
+        if not columns:
+            return self
+        group = group_of if GROUP.name in parse_columns(columns) else None
+        return replace(self, settings=f"{self.settings} {columns}", group=group)
 
     def beginning_with(self, earlier: SavedCodec, grows: bool) -> Recipe[Example, Stored]:
         """The same recipe, whose codec begins with the `earlier` one. If it `grows`, the tokens and labels that only

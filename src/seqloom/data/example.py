@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqloom.data.groups import InGroup
+
 Frames = NDArray[np.float32]
 """(time, channels): a sequence of numbers. A single vector is one step with many channels."""
 
@@ -19,16 +21,8 @@ class Labelled(NamedTuple):
     source: Source
 
 
-class GroupedText(Labelled):
-    """A labelled text of a group, which is no part of it as a tuple: those of one group stay on one side of a split."""
-
-    group = ""
-
-    @classmethod
-    def of(cls, label: str, text: str, group: str) -> GroupedText:
-        example = cls(label, text)
-        example.group = group
-        return example
+class GroupedText(InGroup, Labelled):
+    """A labelled text that may be in a group."""
 
 
 def content(source: Source) -> str:

@@ -17,7 +17,6 @@ from seqloom.data.example import Frames, Labelled, Source, content
 from seqloom.data.frames import FrameCodec, FrameFile
 from seqloom.data.growth import other_data
 from seqloom.data.labels import Labels
-from seqloom.data.tables.columns import group_of
 from seqloom.data.target_file import TargetFile, TargetWriter
 from seqloom.data.targets import ClassTargets, TargetKind, Targets, learn_targets, read_targets
 from seqloom.data.text_codec import TextCodec, train_tokenizer
@@ -233,11 +232,9 @@ def labelled_recipe(
     more: ExtraVocabulary | None = None,
     target: TargetKind = "class",
     separator: str = "",
-    has_groups: bool = False,
 ) -> Recipe[Labelled, LabelledData]:
     """How the examples that `read` yields become data. `settings`: the tokenizer of texts; `more`: words added to the
-    vocabulary of a word tokenizer. `by_steps`: see `along`. `separator`: that of sets of labels; empty: recognised.
-    `has_groups`: examples of one group stay on one side of a split."""
+    vocabulary of a word tokenizer. `by_steps`: see `along`. `separator`: that of sets of labels; empty: recognised."""
 
     def read_along(path: str) -> Iterator[Labelled]:
         for example in read(path):
@@ -267,7 +264,6 @@ def labelled_recipe(
         identity=lambda example: content(example.source),
         # Numbers and sets of labels are as many as examples: chance alone keeps their proportions.
         stratum=lambda example: example.label if target == "class" else "",
-        group=group_of if has_groups else None,
         check=lambda codec, where: codec.targets.check(where),
     )
 

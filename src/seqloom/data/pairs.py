@@ -16,13 +16,13 @@ from pydantic import Field, model_validator
 from seqloom.config import Settings, replaced_by
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
+from seqloom.data.groups import group_of
 from seqloom.data.growth import grown_tokenizer, source_tokenizer
 from seqloom.data.hallucination import Hallucination
 from seqloom.data.length_limit import LengthLimit
 from seqloom.data.line_batches import ALL_SORTED, Buckets, Resample, Row, line_batch, with_lengths
 from seqloom.data.parallel import Parallel, ParallelWriter
 from seqloom.data.readers.pairs import GroupedPair, Pair
-from seqloom.data.tables.columns import GROUP, group_of, parse_columns
 from seqloom.data.text_codec import load_tokenizer, train_tokenizer
 from seqloom.data.token_file import TokenFile, TokenFileWriter, UnknownTokens
 from seqloom.data.tokenizer import Tokenizer, TokenizerSettings
@@ -163,7 +163,7 @@ class PairCodec:
 
 
 def _reversed(pair: Pair) -> Pair:
-    return GroupedPair.of(pair.target, pair.source, group_of(pair))
+    return GroupedPair(pair.target, pair.source).of_group(group_of(pair))
 
 
 def pair_recipe(
@@ -183,9 +183,9 @@ def pair_recipe(
         return learn_tokenizers(pairs, settings, where)
 
     # Equal sources stay in one split: with several targets each, a test source would otherwise be known from training.
-    group = group_of if GROUP.name in parse_columns(columns) else None
-    key = f"{settings.cache_key} {reverse}" + (f" {columns}" if columns else "")
-    return Recipe(read_this_way, learn, PairCodec.load, key, identity=lambda pair: pair.source, group=group)
+    key = f"{settings.cache_key} {reverse}"
+    recipe = Recipe(read_this_way, learn, PairCodec.load, key, identity=lambda pair: pair.source)
+    return recipe.depending_on(columns)
 
 
 def learn_tokenizers(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -146,7 +146,8 @@ def cumulative(value: float, quantiles: NDArray[np.float64]) -> float:
     if len(q) < 2:
         return 0.5 if value == q[0] else float(value > q[0])
     place = int(np.clip(np.searchsorted(q, value) - 1, 0, len(q) - 2))
-    return NormalDist().cdf(z[place] + (value - q[place]) * (z[place + 1] - z[place]) / (q[place + 1] - q[place]))
+    deviate = z[place] + (value - q[place]) * (z[place + 1] - z[place]) / (q[place + 1] - q[place])
+    return 0.5 * math.erfc(-deviate / math.sqrt(2))
 
 
 def online(trained: Trained) -> Callable[[str], str]:

@@ -20,7 +20,7 @@ from seqloom.data.labelled_loader import LabelledLoader
 from seqloom.data.line_batches import Resample
 from seqloom.data.readers.labelled import holds_label_sets, holds_numbers, labelled, unlabelled
 from seqloom.data.sampling_settings import subword_samplers
-from seqloom.data.tables.columns import GROUP, parse_columns
+from seqloom.data.tables.columns import parse_columns
 from seqloom.data.targets import TargetKind
 from seqloom.decoding.batching import padded_source
 from seqloom.decoding.decision import decide
@@ -104,7 +104,6 @@ class ClassifyTask:
             vocabulary_of_vectors(settings),
             options.target,
             options.label_separator,
-            has_groups=GROUP.name in parse_columns(options.columns),
         )
         return recipe.depending_on(options.columns)
 

@@ -71,11 +71,11 @@ def _labelled(path: str, columns: Mapping[str, str], may_be_empty: bool) -> Iter
         for texts in texts_of(open_table(path), choice, with_group(roles, columns)):
             cells = TableRow(path, [texts[role.name] for role in roles[1:]])
             labels = joined_labels(cells, {role.name: place for place, role in enumerate(roles[1:])})
-            yield GroupedText.of(labels, texts["text"], texts.get(GROUP.name, ""))
+            yield GroupedText(labels, texts["text"]).of_group(texts.get(GROUP.name, ""))
     elif reads_as_table(path, columns, ROLES):
         roles = with_group((ROLES[0]._replace(may_be_empty=may_be_empty), ROLES[1]), columns)
         for texts in texts_of(open_table(path), columns, roles):
-            yield GroupedText.of(texts["label"], texts["text"], texts.get(GROUP.name, ""))
+            yield GroupedText(texts["label"], texts["text"]).of_group(texts.get(GROUP.name, ""))
     else:
         yield from _labelled_texts(path, may_be_empty)
 

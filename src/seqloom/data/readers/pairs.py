@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from seqloom.data.groups import InGroup
 from seqloom.data.readers import readers
 from seqloom.data.readers.header_row import PAIR_NAMES, SOURCE_NAMES, TARGET_NAMES, names_columns, warn_of_header
 from seqloom.data.tables.columns import (
@@ -29,16 +30,8 @@ class Pair(NamedTuple):
     target: str
 
 
-class GroupedPair(Pair):
-    """A pair of a group, which is no part of the pair as a tuple: pairs of one group stay on one side of a split."""
-
-    group = ""
-
-    @classmethod
-    def of(cls, source: str, target: str, group: str) -> GroupedPair:
-        pair = cls(source, target)
-        pair.group = group
-        return pair
+class GroupedPair(InGroup, Pair):
+    """A pair that may be in a group."""
 
 
 ROLES = (Role("source", frozenset(SOURCE_NAMES)), Role("target", frozenset(TARGET_NAMES)))
@@ -61,7 +54,7 @@ def pairs(path: str, columns: str = "") -> Iterator[Pair]:
     chosen_columns = parse_columns(columns)
     if reads_as_table(path, chosen_columns, ROLES):
         for texts in texts_of(open_table(path), chosen_columns, with_group(ROLES, chosen_columns)):
-            yield GroupedPair.of(texts["source"], texts["target"], texts.get(GROUP.name, ""))
+            yield GroupedPair(texts["source"], texts["target"]).of_group(texts.get(GROUP.name, ""))
         return
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():

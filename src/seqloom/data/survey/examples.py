@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqloom.data.example import Labelled, content
+from seqloom.data.groups import group_of
 from seqloom.data.input_source import files_of
 from seqloom.data.readers.labelled import holds_label_sets, labelled
 from seqloom.data.readers.lines import lines
@@ -29,7 +30,7 @@ from seqloom.data.survey.report import (
     survey_unknown,
 )
 from seqloom.data.survey.texts import Lengths, text_facts
-from seqloom.data.tables.columns import GROUP, columns_text, group_of
+from seqloom.data.tables.columns import GROUP, columns_text
 from seqloom.data.targets import LabelSets, TargetKind, look_like_numbers, separator_of_sets
 from seqloom.errors import SeqloomError
 from seqloom_portable.spans import mark_spans

@@ -27,13 +27,7 @@ class Role(NamedTuple):
 GROUP = Role(
     "group", frozenset({"group", "author", "document", "lemma", "patient", "speaker", "user"}), is_optional=True
 )
-"""The column that says which examples are related: those of one group stay on one side of a split. It is never
-recognised, only chosen."""
-
-
-def group_of(example: Any) -> str:
-    """The group of an example; empty where it is in none."""
-    return str(getattr(example, GROUP.name, ""))
+"""The column that says which examples are related. It is only used where it is chosen; its names tell a header."""
 
 
 def with_group(roles: tuple[Role, ...], columns: Mapping[str, str]) -> tuple[Role, ...]:
@@ -137,8 +131,8 @@ def select(
         if name not in optional or column in names or (column.isdigit() and int(column) <= width)
     }
     for role in roles:
-        is_free = role.name not in places and role is not GROUP
-        if is_free and (place := _recognised(names, role.names, places.values())) is not None:
+        is_chosen = role.name in columns  # a misspelt name chooses no other column
+        if not is_chosen and (place := _recognised(names, role.names, places.values())) is not None:
             places[role.name] = place
     required = [role.name for role in roles if not role.is_optional]
     missing = [name for name in required if name not in places]
