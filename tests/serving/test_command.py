@@ -61,6 +61,11 @@ def test_ctrl_c_ends_it(runs: dict[str, Run]) -> None:
         assert process.wait(120) == 130
 
 
+def test_clients_may_connect_before_the_server_has_started() -> None:
+    with listening_socket("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname(), timeout=60):
+        pass
+
+
 def test_answers_do_not_wait_for_the_client() -> None:
     """asyncio turns Nagle's algorithm off for connections of sockets whose protocol is TCP by name."""
 

@@ -46,13 +46,14 @@ def run(app: ASGIApp, host: str, port: int, announce: Callable[[str], None]) -> 
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that is bound there. Where its protocol were not named, asyncio would leave Nagle's algorithm on, and
+    """A socket that listens there. Where its protocol were not named, asyncio would leave Nagle's algorithm on, and
     answers would wait 40 ms for the client."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen()  # who reads the address may connect at once, and is answered when the server has started
     except OSError as error:
         listening.close()
         raise RequestError(
