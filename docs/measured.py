@@ -291,6 +291,24 @@ def few_pairs() -> str:
     ) + table(("language", *(f"`data.hallucinate={float(share):g}`, rate {rates[share]:g}" for share in shares)), rows)
 
 
+def pronunciation() -> str:
+    """What `benchmarks/pronunciation.py` measured last: word error rates, and the seconds of each training."""
+    measured = _results("pronunciation")
+    rows = [
+        (
+            f"`{name}`" if name == "joint-ngram" else name.replace("lstm+attention", "`lstm+attention`"),
+            f"{row['word_error_rate']:.1f} %",
+            f"{row['train_seconds']:,.0f} s" if "train_seconds" in row else "",
+            f"{row['words_per_second']:,.0f}",
+        )
+        for name, row in measured["scores"].items()
+    ]
+    return (
+        f"`python benchmarks/pronunciation.py`, one thread: {measured['words']:,} words of CMUdict, without stress, that\n"
+        "neither trained nor chose weights. A word counts as wrong if the answer is none of its pronunciations.\n\n"
+    ) + table(("model", "wrong words", "training", "words per second"), rows)
+
+
 def combine() -> str:
     """What `benchmarks/combine.py` measured last: BLEU of single trainings and of ensembles."""
     kinds = {

@@ -16,6 +16,7 @@ from seqloom_portable.folder import Folder
 from seqloom_portable.forecast_mixture import ForecastMixture
 from seqloom_portable.forecaster import Forecaster
 from seqloom_portable.frame_tagger import FrameTagger
+from seqloom_portable.joint_ngram import JointNgramTranslator
 from seqloom_portable.language_model import LanguageModel, NetworkLanguageModel
 from seqloom_portable.mixture import MixtureLanguageModel
 from seqloom_portable.ngram import NgramLanguageModel
@@ -28,8 +29,8 @@ from seqloom_portable.word_vectors import WordVectors
 
 def load(folder: str | Path, threads: int = 1) -> Any:
     """Loads the model in an export folder: a `Classifier`, `LanguageModel`, `Tagger`, `FrameTagger`, `Translator`,
-    `Describer`, `Transcriber`, `WordVectors`, `Forecaster` or `BitPredictor`. Raises PortableError if the folder is not
-    an export or is not complete."""
+    `JointNgramTranslator`, `Describer`, `Transcriber`, `WordVectors`, `Forecaster` or `BitPredictor`. Raises
+    PortableError if the folder is not an export or is not complete."""
     opened = Folder(folder)
     kind = opened.manifest["kind"]
     if kind in ("network language model", "n-gram language model", "mixture of language models"):
@@ -43,6 +44,7 @@ def load(folder: str | Path, threads: int = 1) -> Any:
         "ctranslate2 translator": CTranslate2Translator,
         "describer": Describer,
         "forecaster": Forecaster,
+        "joint n-gram translator": JointNgramTranslator,
         "mixture of forecasts": ForecastMixture,
         "tagger": Tagger,
         "tagger of numbers": FrameTagger,

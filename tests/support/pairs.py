@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,9 +34,12 @@ def write_pairs(path: Path, pairs: int = 150, longest: int = 6, symbols: str = "
     return str(path)
 
 
-def sizes(model: str) -> dict[str, int]:
+def small(model: str) -> dict[str, Any]:
+    """The settings of a small model."""
+    if model == "joint-ngram":
+        return {"tokenizer.min_count": 1, "model.order": 3}
     side = "model_dim" if model == "transformer" else "hidden_size"
-    return {f"encoder.{side}": 8, f"decoder.{side}": 8}
+    return {**SMALL_NETWORK, f"encoder.{side}": 8, f"decoder.{side}": 8}
 
 
 def train_pairs(
@@ -55,7 +59,7 @@ def train_pairs(
         threads=1,
         quiet=True,
         resume=resume,
-        settings=without_count({**SMALL_NETWORK, **sizes(model), **dotted}),
+        settings=without_count({**small(model), **dotted}),
     )
 
 

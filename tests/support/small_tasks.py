@@ -111,6 +111,7 @@ SMALL_TASKS = {
         write_text, "transformer", {**SMALL, **{f"model.{name}": size for name, size in _TRANSFORMER.items()}},
         updates=25,
     ),
+    "translate joint-ngram": SmallTask(write_pairs, "joint-ngram", {"tokenizer.min_count": 1, "model.order": 3}),
     "translate transformer": SmallTask(
         write_pairs, "transformer",
         {**SMALL_TRANSLATOR, **{f"{side}.{name}": size for side in ("encoder", "decoder")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from seqloom.tasks import tasks
 
 _OF_TEXT = ("classify", "language-model", "tag", "translate")
-_TABLES = ("bow", "mix", "ngram")
+_TABLES = ("bow", "joint-ngram", "mix", "ngram")
 """Models of text that are no networks with an embedding: a page has no program for them, and they have no vectors."""
 
 FORMATS = ("onnx", "ctranslate2", "web", "arpa", "word2vec", "fasttext")

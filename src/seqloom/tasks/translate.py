@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import create_model
 
+from seqloom.config import Settings
 from seqloom.data.batches import Loader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.hallucination import Hallucination
@@ -32,19 +33,22 @@ from seqloom.decoding.terms import checked_terms, constraints_of, with_terms
 from seqloom.decoding.token_rules import TokenRules, rules_of
 from seqloom.decoding.transduce import check_can_require
 from seqloom.decoding.translation import Translation, Translator
-from seqloom.errors import RequestError
+from seqloom.errors import RequestError, unknown_name
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
 from seqloom.metrics.transduction import sentence_chrf
 from seqloom.models.architecture import architecture, setting_fields
 from seqloom.models.encoder_decoder import DecodesNext, EncoderDecoder, SharedTokens, Tokens
+from seqloom.models.joint_ngram.model import JointNgram
 from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
-from seqloom.tasks import tasks
+from seqloom.registry import Description
+from seqloom.tasks import tasks, translate_units
 from seqloom.tasks.capabilities import ShownExample, Trained, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.transduction import DecodedTargets, TransductionTask
 from seqloom.tasks.translate_settings import RECURRENT, TRANSFORMER, TranslateSettings
+from seqloom.tasks.translate_units import JOINT, joint_answers, joint_settings, translator_of
 
 
 class TranslateTask(TransductionTask):
@@ -54,14 +58,33 @@ class TranslateTask(TransductionTask):
     description = "Generate one sequence given another: translate, inflect, pronounce, spell."
     default_model = "lstm+attention"
 
-    def settings(self, model: str) -> type[TranslateSettings]:
+    def models(self) -> Sequence[str]:
+        return sorted([JOINT, *super().models()])
+
+    def describe(self, model: str) -> Description:
+        return Description.of(JointNgram) if model == JOINT else super().describe(model)
+
+    def settings(self, model: str) -> type[Settings]:
+        if model not in self.models():
+            raise unknown_name("model", model, self.models())
+        if model == JOINT:
+            return joint_settings()
         return create_model("TranslateSettings", __base__=TranslateSettings, **setting_fields(architecture(model)))
 
     def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+        if model == JOINT:
+            return translate_units.preset()
         return TRANSFORMER if model == "transformer" else RECURRENT
 
     def recipe(self, settings: TranslateSettings) -> Recipe[Pair, Pairs]:
         return pair_recipe(pairs, settings.tokenizer, settings.data.reverse, settings.data.columns)
+
+    def fitted(self, model: str, settings: Any) -> JointNgram | None:
+        return JointNgram(settings.model) if model == JOINT else None
+
+    def measure(self, trained: Trained, data: Pairs) -> dict[str, float]:
+        """The metrics of the joint n-gram model, whose training has no loss."""
+        return {"pairs": data.num_lines, **self.output_metrics(trained, data, brief=False)}
 
     def build(self, corpus: Corpus[Pair, Pairs], model: str, settings: TranslateSettings) -> EncoderDecoder:
         codec = cast(PairCodec, corpus.codec)
@@ -133,6 +156,9 @@ class TranslateTask(TransductionTask):
         """An input is a text, or a dictionary with a text as `source` and its own terms as `require` and `forbid`. The
         options are those of `Search`, `TokenRules` and `Sampling` (with `sample`), `prefix`, `copy_unknown`, `require`,
         `forbid`, `ensemble` and `mbr`."""
+        if any(isinstance(model.model, JointNgram) for model in (trained, *options.get("ensemble", ()))):
+            _check_tokenizers(trained, options.get("ensemble", ()))
+            return joint_answers(trained, inputs, options, self.predict, self.score_examples)
         settings, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
         known = {option.name for option in (*fields(Search), *fields(Sampling), *fields(TokenRules))}
         others = {"sample", "prefix", "copy_unknown", "forbid", "require", "ensemble", "mbr"}
@@ -163,6 +189,8 @@ class TranslateTask(TransductionTask):
 
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
         """Of the encoder; `auto` is the mean of its outputs."""
+        if isinstance(trained.model, JointNgram):
+            raise RequestError("a count-based model has no vectors", where="embed", expected="a run of a network")
         check_texts(inputs)
         rows = [[*ids, EOS] for ids in cast(PairCodec, trained.codec).source.encode(inputs)]
         device = trained.device
@@ -174,16 +202,23 @@ class TranslateTask(TransductionTask):
     def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> LineScores:
         """The log-probability of each target given its source, in nats."""
         pairs = self._encoded(trained, examples)
+        if isinstance(trained.model, JointNgram):
+            return translator_of(trained).score([(source[:-1], target) for source, target in pairs])
         return score_pairs(trained.model, pairs, trained.device)
 
     def score_tokens(self, trained: Trained, examples: Sequence[Pair]) -> list[list[TokenScore]]:
         """The log-probability of each token of each target given its source, in nats."""
+        if isinstance(trained.model, JointNgram):
+            raise RequestError("a joint n-gram model gives targets as a whole a probability", where="score_tokens")
         pairs, tokenizer = self._encoded(trained, examples), cast(PairCodec, trained.codec).target
         scores = score_tokens_of_pairs(trained.model, pairs, trained.device)
         return [named_scores(tokenizer, target, row) for (_, target), row in zip(pairs, scores, strict=True)]
 
     def align_examples(self, trained: Trained, examples: Sequence[Pair]) -> Iterator[Alignment]:
         """The attention of each target to its source, token by token."""
+        if isinstance(trained.model, JointNgram):
+            pairs = self._encoded(trained, examples)
+            return translator_of(trained).align([(source[:-1], target) for source, target in pairs])
         codec, device = cast(PairCodec, trained.codec), trained.device
         translator = Translator(cast(DecodesNext, trained.model), codec.source, codec.target, device)
         return translator.align(self._encoded(trained, examples))
@@ -205,12 +240,16 @@ class TranslateTask(TransductionTask):
 
 def _ensemble(trained: Trained, others: Sequence[Trained]) -> DecodesNext:
     """The model, or an ensemble. Raises RequestError if the tokenizers differ."""
+    _check_tokenizers(trained, others)
+    return Ensemble([trained.model, *(other.model for other in others)]) if others else cast(DecodesNext, trained.model)
+
+
+def _check_tokenizers(trained: Trained, others: Sequence[Trained]) -> None:
     for number, other in enumerate(others, 1):
         if not isinstance(other.codec, PairCodec) or other.codec.fingerprint() != trained.codec.fingerprint():
             hint = "train them on the same data with the same tokenizer settings and other seeds"
             where = f"ensemble, run {number}"
             raise RequestError("the runs of an ensemble must share their tokenizers", where=where, hint=hint)
-    return Ensemble([trained.model, *(other.model for other in others)]) if others else cast(DecodesNext, trained.model)
 
 
 def _least_risk(samples: Sequence[Translation]) -> list[Translation]:

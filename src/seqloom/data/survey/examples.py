@@ -99,7 +99,9 @@ def survey_pairs(path: str, kind: Kind, result: Survey) -> None:
     if len(examples) < _FEW_PAIRS and "bpe" not in kinds and _targets_copy_stems(examples, kinds):
         reason += "; random letters for the stems, since the pairs are few"
         options = (*options, *_FOR_FEW_PAIRS)
-    result.suggestion = Suggestion("translate", ("lstm+attention", "gru", "transformer"), reason, options)
+    of_letters = "bpe" not in kinds
+    models = ("lstm+attention", "joint-ngram", "gru") if of_letters else ("lstm+attention", "gru", "transformer")
+    result.suggestion = Suggestion("translate", models, reason, options)
 
 
 def _targets_copy_stems(examples: Sequence[Pair], kinds: tuple[str, str]) -> bool:

@@ -25,6 +25,7 @@ from seqloom.export.onnx.gate import Gate, ParityError
 from seqloom.export.onnx.transcript_parity import compare_transcripts, recordings_of
 from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.mixture import ForecastMixture
+from seqloom.models.joint_ngram.model import JointNgram
 from seqloom.models.word_vectors.model import WordVectors
 from seqloom.run import Run
 from seqloom_portable.sampling import Sampling as PortableSampling
@@ -32,6 +33,7 @@ from seqloom_portable.sampling import generate as portable_generate
 from seqloom_portable.search import Search as PortableSearch
 
 LINES = 200
+_JOINT_LINES = 50
 _PROMPTS = 20
 _TOKENS = 10
 _WORDS = 20
@@ -186,8 +188,19 @@ def _is_tie_after(run: Run, prompt: list[int], exported: list[int], expected: li
 
 
 def _compare_translations(run: Run, portable: Any, lines: Sequence[str], gate: Gate, answers: Answers) -> None:
+    if isinstance(run.model, JointNgram):
+        _compare_joint_ngrams(run, portable, lines[:_JOINT_LINES], gate, answers)
+        return
     rows = [[*ids, EOS] for ids in run.codec.source.encode(lines)]
     _compare_targets(run, portable, [row for row in rows if len(row) > 1], run.codec.target, gate, answers)
+
+
+def _compare_joint_ngrams(run: Run, portable: Any, lines: Sequence[str], gate: Gate, answers: Answers) -> None:
+    for (ours,), (theirs, *others) in zip(portable.answers(lines), run.answers(lines, n_best=2), strict=True):
+        of_run: Any = theirs
+        tie = any(answer.text == ours.text and of_run.score - answer.score <= 2 * gate.tolerance for answer in others)
+        answers.add(ours.text == of_run.text, tie, "translation", ours.text, of_run.text)
+        gate.compare("log-probability of targets", np.array([ours.log_prob]), np.array([of_run.log_prob]))
 
 
 def _compare_descriptions(run: Run, portable: Any, inputs: Sequence[Any], gate: Gate, answers: Answers) -> None:

@@ -25,6 +25,7 @@ from seqloom.models.forecasting.local import LocalForecaster
 from seqloom.models.forecasting.mixture import CLASSICS, ForecastMixture
 from seqloom.models.forecasting.network import ForecastNetwork
 from seqloom.models.forecasting.ridge import Ridge
+from seqloom.models.joint_ngram.model import JointNgram
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import Mixture
 from seqloom.models.ngram.model import NgramModel
@@ -38,6 +39,7 @@ from seqloom.storage.arrays import write_arrays
 from seqloom.tasks.classify_settings import cut_of
 from seqloom.tasks.describe import longest_text
 from seqloom.tasks.transcribe_language import fusion_of
+from seqloom_portable.joint_ngram import UNITS_FILE
 from seqloom_portable.transcriber import FUSION_FILE
 from seqloom_portable.utterance_svm import VECTORS_FILE
 
@@ -98,9 +100,11 @@ def _of_describer(run: Run) -> Facts:
 def _of_translator(run: Run) -> Facts:
     decoding = run.plan.settings.decoding  # type: ignore[attr-defined]
     names = ("beam_size", "length_penalty", "max_length", "copy_unknown")
-    sides = ("source", "target")
-    files = {side: "tokenizer.json" if run.codec.shared else f"{side}_tokenizer.json" for side in sides}
-    return {"decoding": {name: getattr(decoding, name) for name in names}, "tokenizers": files}
+    return {"decoding": {name: getattr(decoding, name) for name in names}, "tokenizers": _tokenizer_files(run)}
+
+
+def _tokenizer_files(run: Run) -> dict[str, str]:
+    return {side: "tokenizer.json" if run.codec.shared else f"{side}_tokenizer.json" for side in ("source", "target")}
 
 
 def _of_forecaster(run: Run) -> Facts:
@@ -211,6 +215,13 @@ def _ngram(run: Run, folder: Path) -> Facts:
     return _of_language_model(run)
 
 
+def _joint_ngram(run: Run, folder: Path) -> Facts:
+    run.codec.save(folder)
+    write_arrays(folder / UNITS_FILE, {name: np.asarray(array) for name, array in run.model.arrays().items()}, {})
+    decoding = run.plan.settings.decoding  # type: ignore[attr-defined]
+    return {"decoding": {"beam_size": decoding.beam_size}, "tokenizers": _tokenizer_files(run)}
+
+
 def _mixture(run: Run, folder: Path) -> Facts:
     run.codec.save(folder)
     model: Mixture = run.model
@@ -272,6 +283,7 @@ _FACTS: dict[type[Any], Callable[[Run], Facts]] = {
 
 _WITHOUT_GRAPHS: dict[type[Any], tuple[str, Contents]] = {
     BagOfWords: ("bag of words", _bag_of_words),
+    JointNgram: ("joint n-gram translator", _joint_ngram),
     LocalForecaster: ("closed-form forecaster", _closed_form),
     Mixture: ("mixture of language models", _mixture),
     NgramModel: ("n-gram language model", _ngram),

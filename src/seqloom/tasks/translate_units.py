@@ -1,0 +1,102 @@
+"""The joint n-gram model in the task `translate`: its settings, its answers, and ensembles of it with networks."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from pydantic import create_model
+
+from seqloom.config import Settings, unused
+from seqloom.data.pairs import PairCodec, PairTokenizerSettings
+from seqloom.data.readers.pairs import Pair
+from seqloom.decoding.joint_translation import JointTranslator
+from seqloom.decoding.line_scores import LineScores
+from seqloom.decoding.option_checks import check_option
+from seqloom.decoding.terms import with_terms
+from seqloom.decoding.translation import Translation
+from seqloom.errors import RequestError
+from seqloom.models.fitted import FittedSettings
+from seqloom.models.joint_ngram.model import JointNgram
+from seqloom.tasks.capabilities import Trained
+from seqloom.tasks.translate_settings import DataSettings, DecodingSettings
+
+JOINT = "joint-ngram"
+_CANDIDATES = 10
+"""Translations of each model of an ensemble for a source, of which it takes the best."""
+_OPTIONS = {"attention", "beam_size", "ensemble", "n_best"}
+
+Translate = Callable[[Trained, Sequence[str], Mapping[str, Any]], Iterator[Sequence[Translation]]]
+Score = Callable[[Trained, Sequence[Pair]], LineScores]
+
+
+def joint_settings() -> type[Settings]:
+    """The settings class of the model, without settings of a network."""
+    of_data = [name for name in DataSettings.model_fields if name not in ("columns", "reverse")]
+    of_search = [name for name in DecodingSettings.model_fields if name != "beam_size"]
+    data, decoding = unused(DataSettings, of_data), unused(DecodingSettings, of_search)
+    fields: dict[str, Any] = {
+        "tokenizer": (PairTokenizerSettings, PairTokenizerSettings()),
+        "data": (data, data()),
+        "decoding": (decoding, decoding()),
+        "model": (JointNgram.settings, JointNgram.settings()),
+    }
+    return create_model("JointNgramTranslateSettings", __base__=FittedSettings, **fields)
+
+
+def preset() -> dict[str, Any]:
+    return {"decoding.beam_size": 50}
+
+
+def translator_of(trained: Trained, beam_size: int = 0) -> JointTranslator:
+    """`beam_size` 0: that of the run."""
+    codec = cast(PairCodec, trained.codec)
+    return JointTranslator(trained.model, codec, beam_size or trained.settings.decoding.beam_size)
+
+
+def joint_answers(
+    trained: Trained, inputs: Sequence[Any], options: Mapping[str, Any], translate: Translate, score: Score
+) -> Iterator[Sequence[Translation]]:
+    """The translations of a joint n-gram model, or of an ensemble with one. The options are `n_best`, `beam_size`,
+    `attention` and `ensemble`. Raises RequestError for any other.
+
+    The models of an ensemble propose translations, which are ranked by the mean of their log-probabilities in all
+    models: a product of experts (Hinton 1999). `translate` and `score` are those of the task."""
+    for name in options:
+        if name not in _OPTIONS:
+            expected = ", ".join(sorted(_OPTIONS))
+            raise RequestError("a joint n-gram model does not have this option", where=name, expected=expected)
+    lines = []
+    for number, line in enumerate((with_terms(item, number) for number, item in enumerate(inputs, 1)), 1):
+        if line.require or line.forbid:
+            raise RequestError("a joint n-gram model takes no terms", where=f"input {number}")
+        lines.append(line.source)
+    n_best, beam_size = options.get("n_best", 1), options.get("beam_size", 0)
+    check_option("n_best", n_best, 1 <= n_best <= 10_000, "1 to 10,000")
+    check_option("beam_size", beam_size, 0 <= beam_size <= 10_000, "1 to 10,000")
+    others = options.get("ensemble", ())
+    if not others:
+        return translator_of(trained, beam_size).translate(lines, n_best, options.get("attention", False))
+    if options.get("attention"):
+        raise RequestError("an ensemble with a joint n-gram model gives no attention", where="attention")
+    return _ranked_by_all([trained, *others], lines, n_best, beam_size, translate, score)
+
+
+def _ranked_by_all(
+    models: Sequence[Trained], lines: Sequence[str], n_best: int, beam_size: int, translate: Translate, score: Score
+) -> Iterator[list[Translation]]:
+    proposals = {"n_best": max(n_best, _CANDIDATES)}
+    searched = [
+        translate(model, lines, proposals | ({"beam_size": beam_size} if beam_size else {})) for model in models
+    ]
+    for line, *by_model in zip(lines, *searched, strict=True):
+        if not line.strip():
+            yield [Translation("", 0.0, 0.0)]
+            continue
+        texts = list(dict.fromkeys(candidate.text for candidates in by_model for candidate in candidates))
+        pairs = [Pair(line, text) for text in texts]
+        means = np.mean([score(model, pairs).log_probs for model in models], axis=0)
+        best = heapq.nlargest(n_best, zip(means.tolist(), texts, strict=True), key=lambda item: item[0])
+        yield [Translation(text, mean, mean) for mean, text in best]
