@@ -296,7 +296,7 @@ def pronunciation() -> str:
     measured = _results("pronunciation")
     rows = [
         (
-            f"`{name}`" if name == "joint-ngram" else name.replace("lstm+attention", "`lstm+attention`"),
+            name.replace("joint-ngram", "`joint-ngram`").replace("lstm+attention", "`lstm+attention`"),
             f"{row['word_error_rate']:.1f} %",
             f"{row['train_seconds']:,.0f} s" if "train_seconds" in row else "",
             f"{row['words_per_second']:,.0f}",
@@ -304,8 +304,8 @@ def pronunciation() -> str:
         for name, row in measured["scores"].items()
     ]
     return (
-        f"`python benchmarks/pronunciation.py`, one thread: {measured['words']:,} words of CMUdict, without stress, that\n"
-        "neither trained nor chose weights. A word counts as wrong if the answer is none of its pronunciations.\n\n"
+        f"`python benchmarks/pronunciation.py`, one thread: {measured['words']:,} words of CMUdict without stress\n"
+        "that neither trained nor chose weights. A word is wrong if the answer is none of its pronunciations.\n\n"
     ) + table(("model", "wrong words", "training", "words per second"), rows)
 
 

@@ -60,10 +60,10 @@ class JointNgramTranslator:
             if not source:
                 yield [Translation("", 0.0, 0.0)]
                 continue
-            found = self._search(source, None, beam)
-            of_source = _log10_sum([hypothesis.log_prob for hypothesis in found])
+            hypotheses = self._search(source, None, beam)
+            of_source = _log10_sum([hypothesis.log_prob for hypothesis in hypotheses])
             by_target: dict[tuple[int, ...], float] = {}
-            for hypothesis in found:
+            for hypothesis in hypotheses:
                 by_target.setdefault(self._written(hypothesis.units), hypothesis.log_prob - of_source)
             best = list(by_target.items())[:n_best]
             yield [Translation(self.target.decode(list(ids)), p * _LN_10, p * _LN_10) for ids, p in best]
@@ -74,11 +74,11 @@ class JointNgramTranslator:
         targets = self.target.encode([pair[1] for pair in pairs])
         scores = []
         for source, target in zip(sources, targets, strict=True):
-            found, log_prob = self._search(source, target, self.beam_size), _IMPOSSIBLE
-            if found:
+            best, log_prob = self._search(source, target, self.beam_size)[:1], _IMPOSSIBLE
+            if best:
                 everything = self._search(source, None, self.beam_size)
                 of_source = _log10_sum([hypothesis.log_prob for hypothesis in everything])
-                log_prob = min((found[0].log_prob - of_source) * _LN_10, 0.0)
+                log_prob = min((best[0].log_prob - of_source) * _LN_10, 0.0)
             scores.append(LineScore(log_prob, len(target) + 1, sum(token == UNK for token in target)))
         return scores
 
@@ -87,21 +87,21 @@ class JointNgramTranslator:
 
     def _search(self, source: Sequence[int], target: Sequence[int] | None, beam: int) -> list[_Hypothesis]:
         """The hypotheses for all of the source, best first; with a `target`, those that give it."""
-        given = None if target is None else np.array(target, np.int64)
+        required = None if target is None else np.array(target, np.int64)
         hypotheses = [_Hypothesis(self._first_context, 0, 0.0, ())]
         for token in source:
             first, last = int(self._starts[token]), int(self._starts[token + 1])
             units = np.arange(first, last) if first < last else np.array([UNK])
-            hypotheses = self._continued(hypotheses, units, given, beam)
+            hypotheses = self._continued(hypotheses, units, required, beam)
         ended = []
         for hypothesis in hypotheses:
-            if given is None or hypothesis.place == len(given):
+            if required is None or hypothesis.place == len(required):
                 end = float(self._of_units(hypothesis.context, np.array([EOS]))[0][0])
                 ended.append(hypothesis._replace(log_prob=hypothesis.log_prob + end))
         return sorted(ended, key=lambda hypothesis: -hypothesis.log_prob)
 
     def _continued(
-        self, hypotheses: list[_Hypothesis], units: NDArray[np.int64], given: NDArray[np.int64] | None, beam: int
+        self, hypotheses: list[_Hypothesis], units: NDArray[np.int64], required: NDArray[np.int64] | None, beam: int
     ) -> list[_Hypothesis]:
         """The best hypotheses with one unit more."""
         if not hypotheses:
@@ -109,8 +109,8 @@ class JointNgramTranslator:
         scores, contexts = [], []
         for hypothesis in hypotheses:
             log_probs, after = self._of_units(hypothesis.context, units)
-            if given is not None:
-                log_probs = np.where(self._continues(units, given, hypothesis.place), log_probs, -np.inf)
+            if required is not None:
+                log_probs = np.where(self._continues(units, required, hypothesis.place), log_probs, -np.inf)
             scores.append(hypothesis.log_prob + log_probs)
             contexts.append(after)
         totals, after_each = np.concatenate(scores), np.concatenate(contexts)
@@ -118,17 +118,17 @@ class JointNgramTranslator:
         continued = []
         for number in best[totals[best] > -np.inf].tolist():
             before, unit = hypotheses[number // len(units)], int(units[number % len(units)])
-            place = 0 if given is None else before.place + int((self._unit_tokens[unit] != PAD).sum())
+            place = 0 if required is None else before.place + int((self._unit_tokens[unit] != PAD).sum())
             units_so_far = (*before.units, unit)
             continued.append(_Hypothesis(int(after_each[number]), place, float(totals[number]), units_so_far))
         return continued
 
-    def _continues(self, units: NDArray[np.int64], given: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
+    def _continues(self, units: NDArray[np.int64], target: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
         """Which units write the tokens of the target that follow."""
         tokens = self._unit_tokens[units]
         following = np.full(tokens.shape[1], -1, np.int64)
-        rest = given[place : place + tokens.shape[1]]
-        following[: len(rest)] = rest
+        remaining = target[place : place + tokens.shape[1]]
+        following[: len(remaining)] = remaining
         return ((tokens == PAD) | (tokens == following)).all(1)
 
     def _of_units(self, context: int, units: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

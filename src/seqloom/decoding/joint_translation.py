@@ -30,13 +30,18 @@ class JointTranslator(NamedTuple):
             if not source:
                 yield [Translation("", 0.0, 0.0)]
                 continue
-            found = self.model.search(source, max(self.beam_size, n_best))[:n_best]
-            yield [self._read(source, path, attention) for path in found]
+            paths = self.model.search(source, max(self.beam_size, n_best))[:n_best]
+            yield [self._read(source, path, attention) for path in paths]
 
     def score(self, pairs: Sequence[tuple[list[int], list[int]]]) -> LineScores:
         """The log-probability of each target given its source, without <eos> both; that of the probability 0 where no
         units give the target."""
-        paths = [self.model.align(source, target, self.beam_size) for source, target in pairs]
+        of_sources = {
+            source: self.model.log_prob(source, self.beam_size) for source in {tuple(pair[0]) for pair in pairs}
+        }
+        paths = [
+            self.model.align(source, target, self.beam_size, of_sources[tuple(source)]) for source, target in pairs
+        ]
         totals = [IMPOSSIBLE if path is None else path.log_prob for path in paths]
         unknown = [sum(token == UNK for token in target) for _, target in pairs]
         lengths = [len(target) + 1 for _, target in pairs]

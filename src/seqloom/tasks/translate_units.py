@@ -26,6 +26,7 @@ from seqloom.tasks.translate_settings import DataSettings, DecodingSettings
 JOINT = "joint-ngram"
 _CANDIDATES = 10
 """Translations of each model of an ensemble for a source, of which it takes the best."""
+_LINES_AT_ONCE = 64
 _OPTIONS = {"attention", "beam_size", "ensemble", "n_best"}
 
 Translate = Callable[[Trained, Sequence[str], Mapping[str, Any]], Iterator[Sequence[Translation]]]
@@ -87,16 +88,16 @@ def joint_answers(
 def _ranked_by_all(
     models: Sequence[Trained], lines: Sequence[str], n_best: int, beam_size: int, translate: Translate, score: Score
 ) -> Iterator[list[Translation]]:
-    proposals = {"n_best": max(n_best, _CANDIDATES)}
-    searched = [
-        translate(model, lines, proposals | ({"beam_size": beam_size} if beam_size else {})) for model in models
-    ]
-    for line, *by_model in zip(lines, *searched, strict=True):
-        if not line.strip():
-            yield [Translation("", 0.0, 0.0)]
-            continue
-        texts = list(dict.fromkeys(candidate.text for candidates in by_model for candidate in candidates))
-        pairs = [Pair(line, text) for text in texts]
-        means = np.mean([score(model, pairs).log_probs for model in models], axis=0)
-        best = heapq.nlargest(n_best, zip(means.tolist(), texts, strict=True), key=lambda item: item[0])
-        yield [Translation(text, mean, mean) for mean, text in best]
+    options = {"n_best": max(n_best, _CANDIDATES), **({"beam_size": beam_size} if beam_size else {})}
+    for first in range(0, len(lines), _LINES_AT_ONCE):
+        some = lines[first : first + _LINES_AT_ONCE]
+        by_line: list[dict[str, None]] = [{} for _ in some]
+        for model in models:
+            for texts, candidates in zip(by_line, translate(model, some, options), strict=True):
+                texts.update(dict.fromkeys(candidate.text for candidate in candidates))
+        pairs = [Pair(line, text) for line, texts in zip(some, by_line, strict=True) for text in texts]
+        means = iter(np.mean([score(model, pairs).log_probs for model in models], axis=0).tolist())
+        for line, texts in zip(some, by_line, strict=True):
+            ranked = [Translation(text, mean, mean) for text, mean in zip(texts, means, strict=False)]
+            best = heapq.nlargest(n_best, ranked, key=lambda candidate: candidate.score)
+            yield best if line.strip() else [Translation("", 0.0, 0.0)]

@@ -133,13 +133,20 @@ class JointNgram(FittedInOnePass):
             by_target.setdefault(tuple(target), UnitPath(units, target, log_prob))
         return list(by_target.values())
 
-    def align(self, source: Sequence[int], target: Sequence[int], beam_size: int) -> UnitPath | None:
-        """The best units that give this target; None if no units do."""
+    def align(
+        self, source: Sequence[int], target: Sequence[int], beam_size: int, of_source: float | None = None
+    ) -> UnitPath | None:
+        """The best units that give this target; None if no units do. `of_source`: what `log_prob` gives, if it is
+        known."""
         paths, scores = self._paths(source, np.array(target, np.int64), beam_size)
         if not len(paths):
             return None
-        of_source = float(np.logaddexp.reduce(self._paths(source, ANY_TARGET, beam_size)[1]))
-        return UnitPath(paths[0].tolist(), list(target), min(float(scores[0]) - of_source, 0.0))
+        log_prob = float(scores[0]) - (self.log_prob(source, beam_size) if of_source is None else of_source)
+        return UnitPath(paths[0].tolist(), list(target), min(log_prob, 0.0))
+
+    def log_prob(self, source: Sequence[int], beam_size: int) -> float:
+        """The log-probability of the source in nats, with all targets that the search finds."""
+        return float(np.logaddexp.reduce(self._paths(source, ANY_TARGET, beam_size)[1]))
 
     def _paths(
         self, source: Sequence[int], target: NDArray[np.int64], beam_size: int
@@ -147,8 +154,8 @@ class JointNgram(FittedInOnePass):
         """The units of each path (paths, source), and log p(source, target) of each, in nats; best first."""
         paths, scores = np.zeros((beam_size, len(source)), np.int64), np.zeros(beam_size)
         ids = np.array(source, np.int64)
-        found = search(tuple(self.store), self.starts, self.unit_tokens, ids, target, paths, scores)
-        return paths[:found], scores[:found] * _LN_10
+        count = search(tuple(self.store), self.starts, self.unit_tokens, ids, target, paths, scores)
+        return paths[:count], scores[:count] * _LN_10
 
     def tokens_of(self, unit: int) -> list[int]:
         """The target tokens of a unit."""

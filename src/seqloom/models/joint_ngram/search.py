@@ -77,14 +77,14 @@ def search(
             totals[rank] = -costs[number]
     for hypothesis in range(size):
         node, weight = find_after(store, contexts[hypothesis], EOS)
-        whole = not is_given or places[hypothesis] == target.shape[0]
-        totals[hypothesis] = totals[hypothesis] + log_probs[node] + weight if whole else -np.inf
-    best, found = np.argsort(-totals[:size], kind="mergesort"), 0
+        is_complete = not is_given or places[hypothesis] == target.shape[0]
+        totals[hypothesis] = totals[hypothesis] + log_probs[node] + weight if is_complete else -np.inf
+    best, count = np.argsort(-totals[:size], kind="mergesort"), 0
     for hypothesis in best:
         if totals[hypothesis] > -np.inf:
-            scores[found], place = totals[hypothesis], hypothesis
+            scores[count], place = totals[hypothesis], hypothesis
             for step in range(length - 1, -1, -1):
-                paths[found, step] = units[step, place]
+                paths[count, step] = units[step, place]
                 place = before[step, place]
-            found += 1
-    return found
+            count += 1
+    return count
