@@ -25,6 +25,7 @@ KINDS: list[dict[str, Any]] = [
     {"read_heads": 2, "write_heads": 3, "shifts": 5},
     {"memory_size": 2, "shifts": 5, "first_memory": "learned"},
     {"shifts": 1, "memory_size": 1},
+    {"read_heads": 2, "write_heads": 2, "clip_derivatives": 0.02},
 ]
 
 
@@ -69,6 +70,18 @@ def test_the_kernels_do_so_in_single_precision(kind: dict[str, Any]) -> None:
     layer, inputs = build(kind, torch.float32), torch.randn(3, 5, 3)
     for got, expected in zip(run(layer, True, inputs, None), run(layer, False, inputs, None), strict=True):
         torch.testing.assert_close(got, expected, rtol=2e-3, atol=2e-4)
+
+
+def test_derivatives_are_clipped_in_training_alone() -> None:
+    exact, clipped = build({}), build({"clip_derivatives": 0.02})
+    inputs = torch.randn(3, 5, 3, dtype=torch.float64)
+    for fused in (True, False):
+        gradients = [run(layer, fused, inputs, None)[-1] for layer in (exact, clipped)]
+        assert gradients[1].abs().sum() < 0.5 * gradients[0].abs().sum()
+        of_use = [run(layer.eval(), fused, inputs, None)[-1] for layer in (exact, clipped)]
+        torch.testing.assert_close(of_use[1], of_use[0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(of_use[0], gradients[0], rtol=1e-12, atol=1e-12)
+        exact.train(), clipped.train()
 
 
 def test_threads_change_nothing() -> None:

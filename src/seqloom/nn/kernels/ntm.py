@@ -111,6 +111,16 @@ def _control_backward(
 
 
 @inlined
+def _clip(values: Array, limit: float) -> None:
+    """Brings each number between -limit and limit, in place. NaN stays."""
+    most = values.dtype.type(limit)
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            value = values[i, j]
+            values[i, j] = most if value > most else -most if value < -most else value
+
+
+@inlined
 def _multiply(matrix: Array, vectors: Array, out: Array, lengths: Array, first: int, last: int, step: int) -> None:
     """out += matrix @ vector at `step`, for every row that still has elements. Four sums at once share a vector's
     reads."""
@@ -213,9 +223,10 @@ def forward(
 @compiled
 def backward(
     first: int, last: int, lengths: Array, num_shifts: int, write_heads: int, parameters: Parameters, tape: Tape,
-    gradients: Gradients,
+    gradients: Gradients, limit: float,
 ) -> None:  # fmt: skip
-    """The backward pass of the rows from `first` to before `last`; see `Gradients`."""
+    """The backward pass of the rows from `first` to before `last`; see `Gradients`. At each step, the derivatives of
+    the memory, the weights and the instructions (before their activations) are clipped to `limit`."""
     recurrent, head_weight = parameters
     (
         gates, instructions, _, hidden, cells, reads, memories, weights, cosines, contents, shifted, all_inverse_norms,
@@ -265,6 +276,9 @@ def backward(
             activate_instructions_backward(
                 step_instructions, grad_step_instructions, width, num_shifts, heads, write_heads
             )
+            _clip(grad_heads, limit)
+            _clip(grad_memory[row], limit)
+            _clip(grad_instructions[row, step : step + 1], limit)
         _multiply_transposed(head_weight, grad_instructions, grad_hidden, lengths, first, last, step)
         for row in range(first, last):
             if step < lengths[row]:

@@ -95,13 +95,13 @@ class MemoryRecurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, lengths: Tensor, heads: Heads, recorded_weights: list[Tensor] | None, *tensors: Tensor
+        ctx: Any, lengths: Tensor, heads: Heads, recorded_weights: list[Tensor] | None, limit: float, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         inputs = Inputs(*tensors)
         tape = _run_forward(inputs, lengths, heads, keeps_memories=any(ctx.needs_input_grad))
         if recorded_weights is not None:
             recorded_weights.append(tape.weights[:, 1:].clone())
-        ctx.tape, ctx.lengths, ctx.heads = tape, lengths, heads
+        ctx.tape, ctx.lengths, ctx.heads, ctx.limit = tape, lengths, heads, limit
         ctx.is_lstm = bool(inputs.cell.shape[1])
         ctx.save_for_backward(inputs.recurrent, inputs.head_weight)
         return _results(tape, lengths, ctx.is_lstm)
@@ -128,25 +128,27 @@ class MemoryRecurrence(torch.autograd.Function):
         lengths = ctx.lengths.numpy()
 
         def run_rows(first: int, last: int) -> None:
-            backward(first, last, lengths, heads.shifts, heads.write, parameters, tape_arrays, gradient_arrays)
+            backward(
+                first, last, lengths, heads.shifts, heads.write, parameters, tape_arrays, gradient_arrays, ctx.limit
+            )
 
         run_by_rows(len(lengths), run_rows)
         reads_size = tape.reads.shape[2]
         grad_recurrent = gradients.gates.flatten(0, 1).t() @ tape.controller_inputs.flatten(0, 1)
         grad_head_weight = gradients.instructions.flatten(0, 1).t() @ tape.hidden[:, 1:].flatten(0, 1)
         return (
-            None, None, None, gradients.gates, gradients.memory, gradients.weights,
+            None, None, None, None, gradients.gates, gradients.memory, gradients.weights,
             gradients.controller_inputs[:, :reads_size], gradients.controller_inputs[:, reads_size:], gradients.cells,
             grad_recurrent, grad_head_weight, gradients.instructions.sum((0, 1)),
         )  # fmt: skip
 
 
 def run_memory_recurrence(
-    inputs: Inputs, lengths: Tensor, heads: Heads, recorded_weights: list[Tensor] | None
+    inputs: Inputs, lengths: Tensor, heads: Heads, recorded_weights: list[Tensor] | None, limit: float
 ) -> tuple[Tensor, ...]:
     """The results of `MemoryRecurrence`; without gradients, only the last memory is stored."""
     if torch.is_grad_enabled():
-        return MemoryRecurrence.apply(lengths, heads, recorded_weights, *inputs)  # type: ignore[no-untyped-call]
+        return MemoryRecurrence.apply(lengths, heads, recorded_weights, limit, *inputs)  # type: ignore[no-untyped-call]
     tape = _run_forward(inputs, lengths, heads, keeps_memories=False)
     if recorded_weights is not None:
         recorded_weights.append(tape.weights[:, 1:].clone())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -38,6 +39,11 @@ class NTMSettings(Settings):
     )
     first_memory: Literal["constant", "learned"] = Field(
         "constant", description="the initial memory: a small constant everywhere, or learned"
+    )
+    clip_derivatives: float = Field(
+        10.0,
+        gt=0,
+        description="largest derivative by memory, weights or instructions at a step of training",
     )
 
     @field_validator("shifts")
@@ -81,7 +87,7 @@ class NTM(SequenceLayer, RecordsWeights):
         self.heads, self.read_heads, self.locations = heads, heads.read, settings.memory_size
         self.hidden_size, self.is_lstm = hidden, is_lstm
         self.input_size, self.output_size = input_size, hidden + reads
-        self.fused = True
+        self.fused, self.clip_derivatives = True, settings.clip_derivatives
         gates = 4 if is_lstm else 1
         self.input_weight = input_matrix(gates, hidden, input_size)
         self.recurrent_weight = nn.Parameter(torch.empty(gates * hidden, reads + hidden * is_lstm))
@@ -138,6 +144,12 @@ class NTM(SequenceLayer, RecordsWeights):
                 hidden, reads, after = self._stepped(projected, state, lengths)
             return torch.cat([hidden, reads], dim=2).to(input_dtype), after
 
+    @property
+    def _limit(self) -> float:
+        """Of derivatives at a step. Sharpening multiplies them step by step: without a limit, that of one step of one
+        sequence may be 1e9 times all others. Outside of training they are exact, as explanations need."""
+        return self.clip_derivatives if self.training else math.inf
+
     def _compiled(self, projected: Tensor, state: NTMState, lengths: Tensor | None) -> tuple[Tensor, Tensor, NTMState]:
         """By the compiled kernels; imported here, because numba is slow to import."""
         from seqloom.nn.kernels.ntm_recurrence import Inputs, run_memory_recurrence
@@ -145,7 +157,9 @@ class NTM(SequenceLayer, RecordsWeights):
         batch, time, _ = projected.shape
         lengths = torch.full((batch,), time) if lengths is None else lengths
         recurrence_inputs = Inputs(projected, *state, self.recurrent_weight, self.head.weight, self.head.bias)
-        hidden, reads, *after = run_memory_recurrence(recurrence_inputs, lengths, self.heads, self.recorded_weights)
+        hidden, reads, *after = run_memory_recurrence(
+            recurrence_inputs, lengths, self.heads, self.recorded_weights, self._limit
+        )
         return hidden, reads, NTMState(*after)
 
     def _stepped(self, projected: Tensor, state: NTMState, lengths: Tensor | None) -> tuple[Tensor, Tensor, NTMState]:
@@ -178,8 +192,20 @@ class NTM(SequenceLayer, RecordsWeights):
             hidden = out.sigmoid() * cell.tanh()
         else:
             hidden = gates.tanh()
-        instructions = Instructions.from_raw(self.head(hidden), self.heads)
-        weights = address(instructions, previous.memory, previous.weights)
-        memory = write(instructions, previous.memory, weights[:, self.read_heads :])
+        instructions = Instructions.from_raw(_with_clipped_gradient(self.head(hidden), self._limit), self.heads)
+        memory_before, weights_before = (
+            _with_clipped_gradient(part, self._limit) for part in (previous.memory, previous.weights)
+        )
+        weights = address(instructions, memory_before, weights_before)
+        memory = write(instructions, memory_before, weights[:, self.read_heads :])
         reads = read(memory, weights[:, : self.read_heads])
         return hidden, NTMState(memory, weights, reads, hidden if self.is_lstm else previous.hidden, cell)
+
+
+def _with_clipped_gradient(tensor: Tensor, limit: float) -> Tensor:
+    """The same, through which no derivative over `limit` flows back."""
+    if not tensor.requires_grad or math.isinf(limit):
+        return tensor
+    same = tensor.view_as(tensor)
+    same.register_hook(lambda gradient: gradient.clamp(-limit, limit))
+    return same
