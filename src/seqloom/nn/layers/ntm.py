@@ -207,5 +207,5 @@ def _with_clipped_gradient(tensor: Tensor, limit: float) -> Tensor:
     if not tensor.requires_grad or math.isinf(limit):
         return tensor
     same = tensor.view_as(tensor)
-    same.register_hook(lambda gradient: gradient.clamp(-limit, limit))
+    same.register_hook(lambda gradient: gradient.clamp(-limit, limit))  # type: ignore[no-untyped-call]
     return same
