@@ -210,11 +210,17 @@ def test_large_vocabularies_are_refused() -> None:
         align(as_file([[4]]), as_file([[4]]), (8_000, 8_000), 2)
 
 
-def test_a_damaged_model_is_named(run: seqloom.Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["starts", "unit_tokens"])
+def test_a_damaged_model_is_named(run: seqloom.Run, name: str, tmp_path: Path) -> None:
     model = JointNgram(JointNgram.settings())
     model.open(run.folder)
-    model.unit_tokens = model.unit_tokens.copy()
-    model.unit_tokens[len(SPECIALS), 0] = 10**6
+    array = getattr(model, name).copy()
+    array[len(SPECIALS)] = 10**6
+    setattr(model, name, array)
     model.save(tmp_path)
-    with pytest.raises(SeqloomError, match="damaged"):
+    with pytest.raises(SeqloomError, match="the model is damaged"):
+        JointNgram(JointNgram.settings()).open(tmp_path)
+    setattr(model, name, array[None])
+    model.save(tmp_path)
+    with pytest.raises(SeqloomError, match="no joint n-gram model"):
         JointNgram(JointNgram.settings()).open(tmp_path)

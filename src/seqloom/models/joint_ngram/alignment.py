@@ -23,6 +23,9 @@ _LEAST_GAIN = 1e-3
 _TIE = 1e-9
 """In nats."""
 
+_SMALLEST = 1e-300
+"""A smaller probability counts as 0: dividing by it would overflow."""
+
 
 class Alignments(NamedTuple):
     """The `units` of all pairs that can be aligned, one pair after the other: pair i has those from `offsets[i]` to
@@ -54,7 +57,7 @@ def align(source: TokenFile, target: TokenFile, sizes: tuple[int, int], most: in
     for _ in range(_ITERATIONS):
         counts = np.zeros_like(probs)
         log_likelihood = _expect(*rows, most, base, probs, counts)
-        probs = counts / max(counts.sum(), 1e-300)
+        probs = counts / max(counts.sum(), _SMALLEST)
         if log_likelihood - before < _LEAST_GAIN * abs(log_likelihood):
             break
         before = log_likelihood
@@ -100,10 +103,10 @@ def _expect(
                     for count in range(min(most, columns - j) + 1):
                         key = _key(source[i], target, j, count, most, base)
                         forward[i + 1, j + count] += forward[i, j] * probs[key]
-            scales[i + 1] = max(forward[i + 1].sum(), 1e-300)
+            scales[i + 1] = max(forward[i + 1].sum(), _SMALLEST)
             for j in range(columns + 1):
                 forward[i + 1, j] /= scales[i + 1]
-        if not forward[rows, columns] > 0.0:
+        if not forward[rows, columns] > _SMALLEST:
             continue
         log_likelihood += np.log(scales).sum() + np.log(forward[rows, columns])
         backward[rows, columns] = 1.0 / forward[rows, columns]

@@ -98,9 +98,10 @@ class JointNgram(FittedInOnePass):
         """Raises SeqloomError if an index is out of range, since the compiled search does not check them."""
         path = folder / "model.safetensors"
         arrays = map_arrays(path)
-        kinds = {name: array.dtype.type for name, array in arrays.items()}
-        expected = {**DTYPES, "starts": np.int64, "unit_tokens": np.int64, "target_vocab_size": np.int64}
-        if kinds != expected or arrays["unit_tokens"].ndim != 2 or arrays["target_vocab_size"].shape != (1,):
+        kinds = {name: (array.dtype.type, array.ndim) for name, array in arrays.items()}
+        expected = {name: (dtype, 1) for name, dtype in DTYPES.items()}
+        expected |= {"starts": (np.int64, 1), "unit_tokens": (np.int64, 2), "target_vocab_size": (np.int64, 1)}
+        if kinds != expected or not len(arrays["target_vocab_size"]):
             raise SeqloomError("this is no joint n-gram model", where=str(path), got=", ".join(arrays) or "nothing")
         self._store = Store(**{name: arrays[name] for name in DTYPES})
         self._store.check(str(path))
