@@ -21,7 +21,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import seqloom
 from peers.race import BENCHMARKS, Result, machine, write_results
 from resumable import train
 from seqloom.data.readers import readers
@@ -76,8 +75,8 @@ def phonetisaurus(work: Path, train_words: Dictionary, test: Dictionary) -> Resu
 
     def answer() -> list[str]:
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
-        return [found.get(name, "") for name in names]
+        sounds_of = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
+        return [sounds_of.get(name, "") for name in names]
 
     return {**timed(answer, test), "train_seconds": float((work / "phonetisaurus.seconds").read_text())}
 
@@ -103,13 +102,11 @@ def main() -> None:
         "joint-ngram": {**timed(lambda: joint.predict(test), test), "train_seconds": joint.summary["processor_seconds"]}
     }
     print("joint-ngram", scores["joint-ngram"], flush=True)
-    networks: list[seqloom.Run] = []
     for seed in range(1, options.seeds + 1):
         name = f"lstm+attention, {options.minutes:g} minutes, seed {seed}"
         network = train(
             work / name, "translate", training, model="lstm+attention", minutes=options.minutes, seed=seed, **data
         )
-        networks.append(network)
         seconds = network.summary["processor_seconds"]
         scores[name] = {**timed(lambda: network.predict(test), test), "train_seconds": seconds}  # noqa: B023
         print(name, scores[name], flush=True)

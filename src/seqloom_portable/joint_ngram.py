@@ -12,23 +12,24 @@ from numpy.typing import NDArray
 from seqloom_portable.arrays import map_arrays
 from seqloom_portable.folder import Folder
 from seqloom_portable.language_model import LineScore
+from seqloom_portable.ngram import Context, NgramStore
 from seqloom_portable.specials import EOS, PAD, SOS, UNK
 from seqloom_portable.tokens import open_tokenizer
 from seqloom_portable.transducer import Translation
 
 UNITS_FILE = "units.safetensors"
 _LN_10 = math.log(10)
-_IMPOSSIBLE = -99 * _LN_10
+IMPOSSIBLE = -99 * _LN_10
+"""The log-probability of a target that no units give: that of n-gram models for the probability 0."""
 
 
 class _Hypothesis(NamedTuple):
-    """`context`: the node of the last units in the n-gram model; `place`: the number of written tokens, if the target
-    is given; `log_prob`: log10 of the probability of the units."""
+    """`place`: the number of written tokens, if the target is given; `log_prob`: log10 of the probability of the
+    units."""
 
-    context: int
+    units: Context
     place: int
     log_prob: float
-    units: tuple[int, ...]
 
 
 class JointNgramTranslator:
@@ -41,11 +42,8 @@ class JointNgramTranslator:
         self.source, self.target = (open_tokenizer(folder.path / names[side]) for side in ("source", "target"))
         self.beam_size: int = folder.manifest["decoding"]["beam_size"]
         arrays = map_arrays(folder.path / UNITS_FILE)
-        self._words, self._log_probs, self._suffix = arrays["words"], arrays["log_probs"], arrays["suffix"]
-        self._backoffs, self._begin = arrays["backoffs"], arrays["begin"]
-        self._vocab_size = int(arrays["sizes"][0])
+        self._store = NgramStore(arrays)
         self._starts, self._unit_tokens = np.array(arrays["starts"]), np.array(arrays["unit_tokens"])
-        self._first_context = SOS if len(arrays["sizes"]) > 1 else -1
 
     def predict(self, lines: Sequence[str], beam_size: int | None = None) -> list[str]:
         """The best target of each line."""
@@ -74,7 +72,7 @@ class JointNgramTranslator:
         targets = self.target.encode([pair[1] for pair in pairs])
         scores = []
         for source, target in zip(sources, targets, strict=True):
-            best, log_prob = self._search(source, target, self.beam_size)[:1], _IMPOSSIBLE
+            best, log_prob = self._search(source, target, self.beam_size)[:1], IMPOSSIBLE
             if best:
                 everything = self._search(source, None, self.beam_size)
                 of_source = _log10_sum([hypothesis.log_prob for hypothesis in everything])
@@ -88,66 +86,50 @@ class JointNgramTranslator:
     def _search(self, source: Sequence[int], target: Sequence[int] | None, beam: int) -> list[_Hypothesis]:
         """The hypotheses for all of the source, best first; with a `target`, those that give it."""
         required = None if target is None else np.array(target, np.int64)
-        hypotheses = [_Hypothesis(self._first_context, 0, 0.0, ())]
+        hypotheses = [_Hypothesis([], 0, 0.0)]
         for token in source:
             first, last = int(self._starts[token]), int(self._starts[token + 1])
-            units = np.arange(first, last) if first < last else np.array([UNK])
+            units = range(first, last) if first < last else range(UNK, UNK + 1)
             hypotheses = self._continued(hypotheses, units, required, beam)
         ended = []
         for hypothesis in hypotheses:
             if required is None or hypothesis.place == len(required):
-                end = float(self._of_units(hypothesis.context, np.array([EOS]))[0][0])
+                end = float(self._store.log10_prob(self._context(hypothesis.units), EOS))
                 ended.append(hypothesis._replace(log_prob=hypothesis.log_prob + end))
         return sorted(ended, key=lambda hypothesis: -hypothesis.log_prob)
 
+    def _context(self, units: Context) -> Context:
+        width = self._store.order - 1
+        return [SOS, *units][-width:] if width else []
+
     def _continued(
-        self, hypotheses: list[_Hypothesis], units: NDArray[np.int64], required: NDArray[np.int64] | None, beam: int
+        self, hypotheses: list[_Hypothesis], units: range, required: NDArray[np.int64] | None, beam: int
     ) -> list[_Hypothesis]:
         """The best hypotheses with one unit more."""
         if not hypotheses:
             return []
-        scores, contexts = [], []
+        scores = []
         for hypothesis in hypotheses:
-            log_probs, after = self._of_units(hypothesis.context, units)
+            log_probs = self._store.distribution(self._context(hypothesis.units))[units.start : units.stop]
             if required is not None:
-                log_probs = np.where(self._continues(units, required, hypothesis.place), log_probs, -np.inf)
-            scores.append(hypothesis.log_prob + log_probs)
-            contexts.append(after)
-        totals, after_each = np.concatenate(scores), np.concatenate(contexts)
+                log_probs[~self._continues(units, required, hypothesis.place)] = -np.inf
+            scores.append(hypothesis.log_prob + log_probs.astype(np.float64))
+        totals = np.concatenate(scores)
         best = np.argsort(-totals, kind="stable")[:beam]
         continued = []
         for number in best[totals[best] > -np.inf].tolist():
-            before, unit = hypotheses[number // len(units)], int(units[number % len(units)])
+            before, unit = hypotheses[number // len(units)], units[number % len(units)]
             place = 0 if required is None else before.place + int((self._unit_tokens[unit] != PAD).sum())
-            units_so_far = (*before.units, unit)
-            continued.append(_Hypothesis(int(after_each[number]), place, float(totals[number]), units_so_far))
+            continued.append(_Hypothesis([*before.units, unit], place, float(totals[number])))
         return continued
 
-    def _continues(self, units: NDArray[np.int64], target: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
+    def _continues(self, units: range, target: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
         """Which units write the tokens of the target that follow."""
-        tokens = self._unit_tokens[units]
+        tokens = self._unit_tokens[units.start : units.stop]
         following = np.full(tokens.shape[1], -1, np.int64)
         remaining = target[place : place + tokens.shape[1]]
         following[: len(remaining)] = remaining
-        return ((tokens == PAD) | (tokens == following)).all(1)
-
-    def _of_units(self, context: int, units: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """log10 p(unit | context) of consecutive units, and the context after each (Katz 1987)."""
-        log_probs, nodes = self._log_probs[units].astype(np.float64), units.copy()
-        chain = []
-        while context >= 0:
-            chain.append(context)
-            context = int(self._suffix[context]) if context >= self._vocab_size else -1
-        for node in reversed(chain):
-            log_probs += self._backoffs[node]
-            first, last = int(self._begin[node]), int(self._begin[node + 1])
-            low, high = first + np.searchsorted(self._words[first:last], [units[0], units[-1] + 1])
-            places = self._words[low:high].astype(np.int64) - units[0]
-            log_probs[places] = self._log_probs[low:high]
-            nodes[places] = np.arange(low, high)
-        is_longest = nodes >= len(self._backoffs)
-        shorter = self._suffix[nodes].astype(np.int64) if self._first_context >= 0 else np.full(len(nodes), -1)
-        return log_probs, np.where(is_longest, shorter, nodes)
+        return np.asarray(((tokens == PAD) | (tokens == following)).all(1))
 
 
 def _log10_sum(values: Sequence[float]) -> float:

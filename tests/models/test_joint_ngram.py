@@ -40,14 +40,18 @@ def write_words(path: Path, count: int, seed: int) -> list[tuple[str, str]]:
     return pairs
 
 
+def train(data: Path, out: Path) -> seqloom.Run:
+    return seqloom.train(
+        "translate", str(data), valid=str(data), model="joint-ngram", out=out, quiet=True, threads=1,
+        settings={"model.order": 3, "tokenizer.min_count": 1},
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> seqloom.Run:
     folder = tmp_path_factory.mktemp("joint")
     write_words(folder / "words.tsv", 600, 1)
-    return seqloom.train(
-        "translate", str(folder / "words.tsv"), model="joint-ngram", out=folder / "run", quiet=True, threads=1,
-        settings={"model.order": 3, "tokenizer.min_count": 1},
-    )  # fmt: skip
+    return train(folder / "words.tsv", folder / "run")
 
 
 def as_file(rows: list[list[int]]) -> TokenFile:
@@ -172,6 +176,12 @@ def test_an_ensemble_takes_the_best_mean(tmp_path: Path) -> None:
     assert both[0] == both[1]
 
 
+@pytest.mark.parametrize("option", [{"beam_size": 0}, {"n_best": 5, "beam_size": 2}])
+def test_impossible_searches_are_refused(run: seqloom.Run, option: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match="out of range"):
+        run.answers(["a"], **option)
+
+
 @pytest.mark.parametrize("option", [{"prefix": "A"}, {"require": ["A"]}, {"sample": True}, {"length_penalty": 0.5}])
 def test_options_of_networks_are_refused(run: seqloom.Run, option: dict[str, Any]) -> None:
     with pytest.raises(RequestError, match="does not have this option"):
@@ -181,28 +191,11 @@ def test_options_of_networks_are_refused(run: seqloom.Run, option: dict[str, Any
 def test_pairs_that_cannot_be_aligned(tmp_path: Path) -> None:
     data = tmp_path / "pairs.tsv"
     data.write_text("".join(f"a b\tA B{' C' * (4 * (i == 5))}\n" for i in range(60)) + "x\tX\n" * 60)
-    settings = {"tokenizer.min_count": 1}
     with pytest.warns(SeqloomWarning, match="are left out"):
-        seqloom.train(
-            "translate",
-            str(data),
-            valid=str(data),
-            model="joint-ngram",
-            out=tmp_path / "run",
-            quiet=True,
-            settings=settings,
-        )
+        train(data, tmp_path / "run")
     data.write_text("a\tA B C D E\n" * 60)
     with pytest.raises(RequestError, match="no pair can be aligned"):
-        seqloom.train(
-            "translate",
-            str(data),
-            valid=str(data),
-            model="joint-ngram",
-            out=tmp_path / "no",
-            quiet=True,
-            settings=settings,
-        )
+        train(data, tmp_path / "no")
 
 
 def test_large_vocabularies_are_refused() -> None:

@@ -11,27 +11,29 @@ from seqloom.data.pairs import PairCodec
 from seqloom.data.tokenizer import EOS, SPECIALS, UNK, shown_token
 from seqloom.decoding.alignment import Alignment
 from seqloom.decoding.line_scores import LineScores
+from seqloom.decoding.search_options import Search
 from seqloom.decoding.translation import Translation
 from seqloom.errors import RequestError
-from seqloom.models.joint_ngram.model import IMPOSSIBLE, JointNgram, UnitPath
+from seqloom.models.joint_ngram.model import JointNgram, UnitPath
+from seqloom_portable.joint_ngram import IMPOSSIBLE
 
 
 class JointTranslator(NamedTuple):
-    """A joint n-gram model with its tokenizers, and the number of hypotheses of its searches."""
+    """A joint n-gram model with its tokenizers. `beam_size`: the hypotheses of a search that scores or aligns."""
 
     model: JointNgram
     codec: PairCodec
     beam_size: int
 
-    def translate(self, lines: Sequence[str], n_best: int, attention: bool = False) -> Iterator[list[Translation]]:
+    def translate(self, lines: Sequence[str], search: Search) -> Iterator[list[Translation]]:
         """Yields the translations of each line, best first; an empty line gives an empty translation. The `attention`
         of a target token is 1 for the source token that became it."""
         for source in self.codec.source.encode(lines):
             if not source:
                 yield [Translation("", 0.0, 0.0)]
                 continue
-            paths = self.model.search(source, max(self.beam_size, n_best))[:n_best]
-            yield [self._read(source, path, attention) for path in paths]
+            paths = self.model.search(source, search.beam_size)[: search.n_best]
+            yield [self._read(source, path, search.attention) for path in paths]
 
     def score(self, pairs: Sequence[tuple[list[int], list[int]]]) -> LineScores:
         """The log-probability of each target given its source, without <eos> both; that of the probability 0 where no

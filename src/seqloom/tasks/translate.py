@@ -43,12 +43,12 @@ from seqloom.models.joint_ngram.model import JointNgram
 from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.registry import Description
-from seqloom.tasks import tasks, translate_units
+from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import ShownExample, Trained, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.transduction import DecodedTargets, TransductionTask
 from seqloom.tasks.translate_settings import RECURRENT, TRANSFORMER, TranslateSettings
-from seqloom.tasks.translate_units import JOINT, joint_answers, joint_settings, translator_of
+from seqloom.tasks.translate_units import JOINT, joint_answers, joint_preset, joint_settings, translator_of
 
 
 class TranslateTask(TransductionTask):
@@ -73,7 +73,7 @@ class TranslateTask(TransductionTask):
 
     def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         if model == JOINT:
-            return translate_units.preset()
+            return joint_preset()
         return TRANSFORMER if model == "transformer" else RECURRENT
 
     def recipe(self, settings: TranslateSettings) -> Recipe[Pair, Pairs]:

@@ -14,7 +14,7 @@ from seqloom.data.pairs import PairCodec, PairTokenizerSettings
 from seqloom.data.readers.pairs import Pair
 from seqloom.decoding.joint_translation import JointTranslator
 from seqloom.decoding.line_scores import LineScores
-from seqloom.decoding.option_checks import check_option
+from seqloom.decoding.search_options import Search
 from seqloom.decoding.terms import with_terms
 from seqloom.decoding.translation import Translation
 from seqloom.errors import RequestError
@@ -47,14 +47,12 @@ def joint_settings() -> type[Settings]:
     return create_model("JointNgramTranslateSettings", __base__=FittedSettings, **fields)
 
 
-def preset() -> dict[str, Any]:
+def joint_preset() -> dict[str, Any]:
     return {"decoding.beam_size": 50}
 
 
-def translator_of(trained: Trained, beam_size: int = 0) -> JointTranslator:
-    """`beam_size` 0: that of the run."""
-    codec = cast(PairCodec, trained.codec)
-    return JointTranslator(trained.model, codec, beam_size or trained.settings.decoding.beam_size)
+def translator_of(trained: Trained) -> JointTranslator:
+    return JointTranslator(trained.model, cast(PairCodec, trained.codec), trained.settings.decoding.beam_size)
 
 
 def joint_answers(
@@ -70,25 +68,34 @@ def joint_answers(
             expected = ", ".join(sorted(_OPTIONS))
             raise RequestError("a joint n-gram model does not have this option", where=name, expected=expected)
     lines = []
-    for number, line in enumerate((with_terms(item, number) for number, item in enumerate(inputs, 1)), 1):
+    for number, item in enumerate(inputs, 1):
+        line = with_terms(item, number)
         if line.require or line.forbid:
             raise RequestError("a joint n-gram model takes no terms", where=f"input {number}")
         lines.append(line.source)
-    n_best, beam_size = options.get("n_best", 1), options.get("beam_size", 0)
-    check_option("n_best", n_best, 1 <= n_best <= 10_000, "1 to 10,000")
-    check_option("beam_size", beam_size, 0 <= beam_size <= 10_000, "1 to 10,000")
-    others = options.get("ensemble", ())
-    if not others:
-        return translator_of(trained, beam_size).translate(lines, n_best, options.get("attention", False))
-    if options.get("attention"):
+    of_search = {name: value for name, value in options.items() if name != "ensemble"}
+    beam_size = max(trained.settings.decoding.beam_size, options.get("n_best", 1))
+    search = Search(**{"beam_size": beam_size, **of_search})
+    if not options.get("ensemble"):
+        return translator_of(trained).translate(lines, search)
+    if search.attention:
         raise RequestError("an ensemble with a joint n-gram model gives no attention", where="attention")
-    return _ranked_by_all([trained, *others], lines, n_best, beam_size, translate, score)
+    most = max(search.n_best, _CANDIDATES)
+    beam = {"beam_size": max(search.beam_size, most)} if "beam_size" in options else {}
+    return _ranked_by_all(
+        [trained, *options["ensemble"]], lines, search.n_best, {"n_best": most, **beam}, translate, score
+    )
 
 
 def _ranked_by_all(
-    models: Sequence[Trained], lines: Sequence[str], n_best: int, beam_size: int, translate: Translate, score: Score
+    models: Sequence[Trained],
+    lines: Sequence[str],
+    n_best: int,
+    options: Mapping[str, Any],
+    translate: Translate,
+    score: Score,
 ) -> Iterator[list[Translation]]:
-    options = {"n_best": max(n_best, _CANDIDATES), **({"beam_size": beam_size} if beam_size else {})}
+    """`options`: those with which each model proposes translations."""
     for first in range(0, len(lines), _LINES_AT_ONCE):
         some = lines[first : first + _LINES_AT_ONCE]
         by_line: list[dict[str, None]] = [{} for _ in some]

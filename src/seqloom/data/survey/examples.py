@@ -96,10 +96,10 @@ def survey_pairs(path: str, kind: Kind, result: Survey) -> None:
         train, valid = ([pair[side] for pair in parts[name]] for name in ("train", "valid"))
         survey_unknown(train, valid, False, result)
     reason, options = "one sequence for another: sources and targets", column_options(kind)
-    if len(examples) < _FEW_PAIRS and "bpe" not in kinds and _targets_copy_stems(examples, kinds):
+    of_letters = "bpe" not in kinds
+    if len(examples) < _FEW_PAIRS and of_letters and _targets_copy_stems(examples, kinds):
         reason += "; random letters for the stems, since the pairs are few"
         options = (*options, *_FOR_FEW_PAIRS)
-    of_letters = "bpe" not in kinds
     models = ("lstm+attention", "joint-ngram", "gru") if of_letters else ("lstm+attention", "gru", "transformer")
     result.suggestion = Suggestion("translate", models, reason, options)
 

@@ -50,11 +50,9 @@ def _probe_of(model: Any, data: Any) -> Callable[[Trained, Any], Probe] | None:
 
         return TaggedContexts if isinstance(data, TaggedFile) else TaggedStepContexts
     if isinstance(data, Pairs):
-        if not isinstance(model, nn.Module):
-            return None
         from seqloom.explain.probes.translate import SourceContexts
 
-        return SourceContexts
+        return SourceContexts if isinstance(model, nn.Module) else None
     if isinstance(data, Descriptions):
         from seqloom.explain.probes.translate import VectorContexts
 

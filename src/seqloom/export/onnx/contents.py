@@ -29,7 +29,7 @@ from seqloom.models.joint_ngram.model import JointNgram
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.mixture import Mixture
 from seqloom.models.ngram.model import NgramModel
-from seqloom.models.ngram.store import DTYPES
+from seqloom.models.ngram.store import DTYPES, Store
 from seqloom.models.tagger import FrameTagger, Tagger
 from seqloom.models.transcriber import Transcriber
 from seqloom.models.utterance_svm import UtteranceSvm
@@ -206,18 +206,21 @@ def _bag_of_words(run: Run, folder: Path) -> Facts:
 
 
 def _ngram(run: Run, folder: Path) -> Facts:
-    """Writes the store without the links to shorter n-grams, which only fast scoring needs: 8 bytes for one of the
-    longest n-grams, 16 for a shorter one."""
     run.codec.save(folder)
-    store = run.model.store
-    names = ("sizes", "words", "log_probs", "backoffs", "begin")
-    write_arrays(folder / "ngrams.safetensors", {name: np.asarray(getattr(store, name)) for name in names}, {})
+    write_arrays(folder / "ngrams.safetensors", _without_links(run.model.store), {})
     return _of_language_model(run)
+
+
+def _without_links(store: Store) -> dict[str, NDArray[Any]]:
+    """The arrays of n-grams without the links to shorter ones, which only fast scoring needs: 8 bytes for one of the
+    longest n-grams, 16 for a shorter one."""
+    return {name: np.asarray(array) for name, array in store._asdict().items() if name != "suffix"}
 
 
 def _joint_ngram(run: Run, folder: Path) -> Facts:
     run.codec.save(folder)
-    write_arrays(folder / UNITS_FILE, {name: np.asarray(array) for name, array in run.model.arrays().items()}, {})
+    units = {"starts": run.model.starts, "unit_tokens": run.model.unit_tokens}
+    write_arrays(folder / UNITS_FILE, _without_links(run.model.store) | units, {})
     decoding = run.plan.settings.decoding  # type: ignore[attr-defined]
     return {"decoding": {"beam_size": decoding.beam_size}, "tokenizers": _tokenizer_files(run)}
 

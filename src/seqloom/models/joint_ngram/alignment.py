@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seqloom.compiling import Array, compiled, inlined
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import UNK
+from seqloom.distinct import distinct
 from seqloom.errors import RequestError
 
 _MOST_UNITS = 1 << 26
@@ -65,10 +66,11 @@ def align(source: TokenFile, target: TokenFile, sizes: tuple[int, int], most: in
         log_probs = np.log(probs)
     keys, lengths = np.empty(len(sides[0]), np.int64), np.zeros(source.num_lines, np.int64)
     used = _best_paths(*rows, most, base, log_probs, keys, lengths)
-    distinct, units = np.unique(keys[:used], return_inverse=True)
+    keys = keys[:used]
+    units = distinct(keys)
     offsets = np.concatenate([np.zeros(1, np.int64), lengths[lengths > 0].cumsum()])
-    digits = [distinct // base**power % base for power in range(most)]
-    return Alignments(units.astype(np.int64), offsets, distinct // base**most, np.column_stack(digits))
+    digits = [units // base**power % base for power in range(most)]
+    return Alignments(np.searchsorted(units, keys), offsets, units // base**most, np.column_stack(digits))
 
 
 @inlined
@@ -80,6 +82,17 @@ def _key(token: int, target: Array, place: int, count: int, most: int, base: int
     return token * base**most + key
 
 
+@inlined
+def _line(ids: Array, offsets: Array, number: int) -> Array:
+    """The tokens of a line without its <eos>."""
+    return ids[offsets[number] : offsets[number + 1] - 1]
+
+
+@inlined
+def _may_be_aligned(source: Array, target: Array, most: int) -> bool:
+    return target.shape[0] <= most * source.shape[0] and not np.any(target == UNK)
+
+
 @compiled
 def _expect(
     sources: Array, source_offsets: Array, targets: Array, target_offsets: Array, most: int, base: int, probs: Array,
@@ -89,10 +102,9 @@ def _expect(
     backward probabilities are scaled at each source token (Rabiner 1989, section V.A)."""
     log_likelihood = 0.0
     for pair in range(source_offsets.shape[0] - 1):
-        source = sources[source_offsets[pair] : source_offsets[pair + 1] - 1]
-        target = targets[target_offsets[pair] : target_offsets[pair + 1] - 1]
+        source, target = _line(sources, source_offsets, pair), _line(targets, target_offsets, pair)
         rows, columns = source.shape[0], target.shape[0]
-        if columns > most * rows or np.any(target == UNK):
+        if not _may_be_aligned(source, target, most):
             continue
         forward, backward = np.zeros((rows + 1, columns + 1)), np.zeros((rows + 1, columns + 1))
         scales = np.ones(rows + 1)
@@ -132,10 +144,9 @@ def _best_paths(
     first, so that equal parts of pairs have equal units."""
     used = 0
     for pair in range(source_offsets.shape[0] - 1):
-        source = sources[source_offsets[pair] : source_offsets[pair + 1] - 1]
-        target = targets[target_offsets[pair] : target_offsets[pair + 1] - 1]
+        source, target = _line(sources, source_offsets, pair), _line(targets, target_offsets, pair)
         rows, columns = source.shape[0], target.shape[0]
-        if columns > most * rows or np.any(target == UNK):
+        if not _may_be_aligned(source, target, most):
             continue
         best, counts = np.full((rows + 1, columns + 1), -np.inf), np.zeros((rows + 1, columns + 1), np.int64)
         best[0, 0] = 0.0

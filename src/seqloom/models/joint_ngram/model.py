@@ -31,10 +31,6 @@ class JointNgramSettings(Settings):
     most_target_tokens: int = Field(2, ge=1, le=4, description="largest number of target tokens of a source token")
 
 
-IMPOSSIBLE = -99 * _LN_10
-"""The log-probability of a target that no units give: that of n-gram models for the probability 0."""
-
-
 class UnitPath(NamedTuple):
     """The best `units` for a target: one for each source token. `log_prob`: that of the target given the source, in
     nats."""
