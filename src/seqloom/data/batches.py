@@ -39,7 +39,8 @@ class Batch(NamedTuple):
     `continues`: the rows start from the state that the previous batch carried. `carry`: the number of steps after which
     the state is carried to the next batch; None: after all. `forms`: if words are also read by their characters, the
     distinct words that `inputs` number; all rows share them. `apart`: the rows are of other data than those of the
-    batches before and after; the next batch does not start from their state.
+    batches before and after; the next batch does not start from their state. `auxiliary`: (batch, time, columns) more
+    targets of each step, -1 where there is none, from which a network learns in training only.
     """
 
     inputs: Tensor
@@ -52,6 +53,7 @@ class Batch(NamedTuple):
     source_lengths: Tensor | None = None
     forms: Forms | None = None
     apart: bool = False
+    auxiliary: Tensor | None = None
 
     @property
     def num_rows(self) -> int:

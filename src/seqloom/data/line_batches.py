@@ -24,8 +24,8 @@ ALL_SORTED = 100
 
 
 def padded(rows: Sequence[Row], padding: int = PAD) -> NDArray[np.int64]:
-    """(rows, longest): token ids, with `padding` after the end of each row."""
-    ids = np.full((len(rows), max(map(len, rows))), padding, dtype=np.int64)
+    """(rows, longest, ...): token ids, with `padding` after the end of each row."""
+    ids = np.full((len(rows), max(map(len, rows)), *np.shape(rows[0])[1:]), padding, dtype=np.int64)
     for target, row in zip(ids, rows, strict=True):
         target[: len(row)] = row
     return ids

@@ -52,6 +52,10 @@ class Tagged(ABC):
     def batch(self, rows: Sequence[NDArray[Any]]) -> Batch:
         """A batch of rows, or of parts of them; all targets are `UNSEEN`."""
 
+    def auxiliary_targets(self, numbers: NDArray[np.int64]) -> list[NDArray[np.int32]] | None:  # noqa: ARG002
+        """(length, columns) of each of these sequences: the label ids of its auxiliary columns, if there are any."""
+        return None
+
     def tag_ids(self, number: int) -> NDArray[np.uint32]:
         """The tags of a sequence, as positions in `names`."""
         return self.tags[self.starts[number] : self.starts[number + 1]]

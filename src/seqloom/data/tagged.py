@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ from seqloom.errors import RequestError
 from seqloom.files import make_folder, writing
 from seqloom.storage.flat_file import FlatFileWriter, map_flat_file
 
-_SPELLING, _LABELS = "vocabulary.json", "labels.json"
+_SPELLING, _LABELS, _AUXILIARY = "vocabulary.json", "labels.json", "auxiliary-{}.json"
 _TABLES = ("word_ids", "characters", "offsets")
 
 
@@ -38,6 +38,8 @@ class TaggedFile(Tagged):
     tokens: NDArray[np.uint32]
     lexicon: Lexicon
     folder: Path
+    auxiliary: NDArray[np.int32] | None = None
+    """(words, columns): the label ids of the auxiliary columns, `UNSEEN` where there is none."""
 
     @cached_property
     def forms(self) -> list[str]:
@@ -51,6 +53,11 @@ class TaggedFile(Tagged):
     def batch(self, rows: Sequence[NDArray[np.int64]]) -> Batch:
         return self.lexicon.batch(rows)
 
+    def auxiliary_targets(self, numbers: NDArray[np.int64]) -> list[NDArray[np.int32]] | None:
+        if self.auxiliary is None:
+            return None
+        return [self.auxiliary[self.starts[i] : self.starts[i + 1]] for i in numbers]
+
     def sentence(self, number: int) -> Sentence:
         place = slice(self.starts[number], self.starts[number + 1])
         words = tuple(self.forms[i] for i in self.tokens[place])
@@ -62,41 +69,56 @@ class TaggedFile(Tagged):
         return np.bincount(self.lexicon.word_ids, weights=forms, minlength=vocab_size).astype(np.int64)
 
     @classmethod
-    def open(cls, folder: Path, labels: Labels) -> TaggedFile:
+    def open(cls, folder: Path, labels: Labels, auxiliary_columns: int) -> TaggedFile:
         tables = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _TABLES}
         tokens = map_flat_file(folder / "tokens.bin", np.uint32)
         tags, starts, names = open_tags(folder, labels)
-        return cls(tags, starts, labels, names, tokens, Lexicon(**tables), folder)
+        auxiliary = None
+        if auxiliary_columns:
+            auxiliary = map_flat_file(folder / "auxiliary.bin", np.int32).reshape(-1, auxiliary_columns)
+        return cls(tags, starts, labels, names, tokens, Lexicon(**tables), folder, auxiliary)
 
 
 @dataclass(frozen=True)
 class TagCodec:
-    """The vocabularies of words and characters (`vocabulary.json`) and the labels (`labels.json`)."""
+    """The vocabularies of words and characters (`vocabulary.json`), the labels (`labels.json`), and the labels of each
+    auxiliary column (`auxiliary-1.json` and so on)."""
 
     data_kind: ClassVar[str] = "words with tags"
 
     spelling: Spelling
     labels: Labels
+    auxiliary: tuple[Labels, ...] = ()
 
     @classmethod
     def learn(cls, sentences: Iterable[Sentence], vocabulary: VocabularySettings, where: str) -> TagCodec:
         words: Counter[str] = Counter()
         tags: set[str] = set()
+        auxiliary: list[AuxiliaryColumn] = []
         for sentence in sentences:
             words.update(sentence.words)
             tags.update(sentence.tags)
-        return cls(Spelling.learn(words, vocabulary), Labels.learn(tags, where))
+            auxiliary = auxiliary or [AuxiliaryColumn() for _ in sentence.auxiliary]
+            for column, cells in zip(auxiliary, sentence.auxiliary, strict=True):
+                column.add(cells, sentence.tags)
+        labels = Labels.learn(tags, where)
+        return cls(Spelling.learn(words, vocabulary), labels, tuple(column.labels(where) for column in auxiliary))
 
     @classmethod
     def load(cls, folder: Path) -> TagCodec:
-        return cls(Spelling.load(folder / _SPELLING), Labels.load(folder / _LABELS))
+        auxiliary: list[Labels] = []
+        while (path := folder / _AUXILIARY.format(len(auxiliary) + 1)).exists():
+            auxiliary.append(Labels.load(path))
+        return cls(Spelling.load(folder / _SPELLING), Labels.load(folder / _LABELS), tuple(auxiliary))
 
     def save(self, folder: Path) -> None:
         self.spelling.save(folder / _SPELLING)
         self.labels.save(folder / _LABELS)
+        for number, labels in enumerate(self.auxiliary, 1):
+            labels.save(folder / _AUXILIARY.format(number))
 
     def fingerprint(self) -> str:
-        return self.spelling.to_json() + json.dumps(self.labels.names)
+        return self.spelling.to_json() + json.dumps([labels.names for labels in (self.labels, *self.auxiliary)])
 
     def facts(self) -> dict[str, int]:
         sizes = {"vocab_size": len(self.spelling.words), "characters": len(self.spelling.characters)}
@@ -106,18 +128,46 @@ class TagCodec:
         """From a run that reads text, the words that its tokenizer separates are taken over."""
         if isinstance(earlier, TagCodec):
             labels = Labels(grown_names(earlier.labels.names, self.labels.names))
-            return TagCodec(self.spelling.begin_from(earlier.spelling), labels)
+            return TagCodec(self.spelling.begin_from(earlier.spelling), labels, self.auxiliary)
         tokenizer = source_tokenizer(earlier, self)
         if not tokenizer.separates_words:
             raise other_data(earlier, self)
         words = Vocabulary(tuple(tokenizer.tokens()[len(SPECIALS) :]))
-        return TagCodec(self.spelling.begin_from(replace(self.spelling, words=words)), self.labels)
+        return replace(self, spelling=self.spelling.begin_from(replace(self.spelling, words=words)))
 
     def writer(self, folder: Path) -> TaggedWriter:
         return TaggedWriter(folder, self)
 
     def open(self, folder: Path) -> TaggedFile:
-        return TaggedFile.open(folder, self.labels)
+        return TaggedFile.open(folder, self.labels, len(self.auxiliary))
+
+
+@dataclass
+class AuxiliaryColumn:
+    """What an auxiliary column of the training data contains."""
+
+    names: set[str] = field(default_factory=set)
+    differs: bool = False
+    """Whether it differs from the column that is predicted."""
+
+    def add(self, cells: Sequence[str], tags: Sequence[str]) -> None:
+        self.names.update(filter(None, cells))
+        self.differs = self.differs or tuple(cells) != tuple(tags)
+
+    def labels(self, where: str) -> Labels:
+        """Its labels. Raises RequestError for a column from which nothing can be learnt."""
+        if self.names and not self.differs:
+            raise RequestError(
+                "an auxiliary column is the column that is predicted", where=f"{where}, data.auxiliary",
+                expected="another column",
+            )  # fmt: skip
+        if len(self.names) < 2:
+            raise RequestError(
+                "an auxiliary column has nothing to distinguish", where=f"{where}, data.auxiliary",
+                got=f"only {min(self.names)!r}" if self.names else "no such column, or an empty one",
+                expected="two different labels or more",
+            )  # fmt: skip
+        return Labels.learn(self.names, where)
 
 
 class TaggedWriter:
@@ -126,16 +176,26 @@ class TaggedWriter:
     def __init__(self, folder: Path, codec: TagCodec) -> None:
         self._folder, self._codec, self._forms = make_folder(folder), codec, Numbering()
         self._token_file, self._tags = FlatFileWriter(folder / "tokens.bin", np.uint32), TagWriter(folder, codec.labels)
+        self._auxiliary = FlatFileWriter(folder / "auxiliary.bin", np.int32) if codec.auxiliary else None
 
     def add(self, examples: list[Sentence]) -> None:
         if any(not isinstance(example, Sentence) for example in examples):
             raise RequestError("the model reads sentences", got="sequences of numbers", expected="words with tags")
         self._token_file.add([i for sentence in examples for i in self._forms.of(sentence.words)])
         self._tags.add([sentence.tags for sentence in examples])
+        if self._auxiliary is not None:
+            self._auxiliary.add([i for sentence in examples for row in self._auxiliary_ids(sentence) for i in row])
+
+    def _auxiliary_ids(self, sentence: Sentence) -> Iterator[tuple[int, ...]]:
+        """The label ids of each word in the auxiliary columns."""
+        columns = zip(self._codec.auxiliary, sentence.auxiliary, strict=True)
+        return zip(*(labels.ids(cells) for labels, cells in columns), strict=True)
 
     def finish(self) -> None:
         self._token_file.close()
         self._tags.finish()
+        if self._auxiliary is not None:
+            self._auxiliary.close()
         forms = list(self._forms.numbers)
         lexicon = Lexicon.of(forms, self._codec.spelling)
         with writing(self._folder):
@@ -146,3 +206,5 @@ class TaggedWriter:
     def discard(self) -> None:
         self._token_file.discard()
         self._tags.discard()
+        if self._auxiliary is not None:
+            self._auxiliary.discard()

@@ -24,4 +24,8 @@ class TaggedLoader:
     def batch(self, epoch: int, step: int) -> Batch:
         numbers = self._buckets.epoch(epoch)[step]
         batch = self.data.batch(self.data.rows(numbers))
-        return batch._replace(targets=torch.from_numpy(padded(self.data.targets(numbers), UNSEEN)))
+        auxiliary = self.data.auxiliary_targets(numbers)
+        return batch._replace(
+            targets=torch.from_numpy(padded(self.data.targets(numbers), UNSEEN)),
+            auxiliary=None if auxiliary is None else torch.from_numpy(padded(auxiliary, UNSEEN)),
+        )

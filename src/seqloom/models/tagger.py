@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from seqloom.config import Settings
 from seqloom.data.batches import Forms
+from seqloom.models.auxiliary_tags import AuxiliaryTags
 from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.word_encoder import CharacterSettings, WordEncoder, WordSettings
@@ -40,6 +41,9 @@ class TaggerSettings(Settings):
     output_dropout: float = Field(
         0.5, ge=0, lt=1, description="rate of variational dropout on the outputs of the layer"
     )
+    auxiliary_weight: float = Field(
+        0.3, ge=0, le=1e3, description="weight of the loss of each auxiliary column, where data.auxiliary has any"
+    )
     output: Literal["auto", "softmax", "crf"] = Field(
         "auto",
         description="softmax: each tag by itself; crf: the most probable tag sequence, well formed if tags mark spans "
@@ -63,13 +67,16 @@ class SequenceTagger(nn.Module, ABC):
         settings: TaggerSettings,
         legal: NDArray[np.bool_] | None,
         num_tags: int,
+        auxiliary: Sequence[int] = (),
     ) -> None:
-        """All that comes after the vectors. `legal`: which tag may follow which (see `CRF`), or None for a softmax."""
+        """All that comes after the vectors. `legal`: which tag may follow which (see `CRF`), or None for a softmax.
+        `auxiliary`: the number of labels of each auxiliary column."""
         self.input_dropout = VariationalDropout(settings.input_dropout)
         self.encoder = Encoder(nn.Identity(), layer(input_size, settings.model))
         self.output_dropout = VariationalDropout(settings.output_dropout)
         self.emit = Linear(self.encoder.output_size, num_tags)
         self.output: TagOutput = TagSoftmax() if legal is None else CRF(torch.from_numpy(legal))
+        self.auxiliary = AuxiliaryTags(self.encoder.output_size, auxiliary, settings.auxiliary_weight)
 
     @abstractmethod
     def vectors(self, inputs: Tensor, forms: Forms | None) -> Float[Tensor, "batch time size"]:
@@ -94,9 +101,16 @@ class SequenceTagger(nn.Module, ABC):
         tags: Int[Tensor, "batch time"],
         known: Bool[Tensor, "batch time"],
         lengths: Int[Tensor, " batch"] | None = None,
+        auxiliary: Int[Tensor, "batch time columns"] | None = None,
     ) -> Float[Tensor, ""]:
-        """-log p of the tags that are `known`, in nats, summed."""
-        return self.output.loss(self(inputs, forms, lengths), tags, known, lengths)
+        """-log p of the tags that are `known`, in nats, summed. In training, the gradient is also that of the
+        `auxiliary` tags."""
+        outputs = self.output_dropout(self._encoded(self.vectors(inputs, forms), lengths).outputs)
+        loss = self.output.loss(self.emit(outputs), tags, known, lengths)
+        if auxiliary is None or not self.training:
+            return loss
+        other = self.auxiliary.loss(outputs, auxiliary)
+        return loss + (other - other.detach())  # so that losses of training and validation are of the same tags
 
     @torch.no_grad()
     def tag(
@@ -144,17 +158,20 @@ class Tagger(SequenceTagger):
         num_characters: int,
         legal: NDArray[np.bool_] | None,
         num_tags: int,
+        auxiliary: Sequence[int] = (),
     ) -> None:
-        """`word_counts`: the frequency of each word of the vocabulary in the training data."""
+        """`word_counts`: the frequency of each word of the vocabulary in the training data. `auxiliary`: the number of
+        labels of each auxiliary column."""
         super().__init__()
         self.forms = WordEncoder(word_counts, num_characters, settings.words, settings.characters)
-        self._add_layers(layer, self.forms.output_size, settings, legal, num_tags)
+        self._add_layers(layer, self.forms.output_size, settings, legal, num_tags, auxiliary)
 
     @classmethod
     def rebuild(cls, layer: type[SequenceLayer], settings: TaggerSettings, tensors: Mapping[str, Tensor]) -> Tagger:
         """An untrained network with the sizes of the saved `tensors`."""
         counts, characters = tensors["forms.word_counts"].numpy(), len(tensors["forms.letters.read.weight"])
-        return cls(layer, settings, counts, characters, _legal(tensors), len(tensors["emit.bias"]))
+        auxiliary = AuxiliaryTags.sizes(tensors, "auxiliary.")
+        return cls(layer, settings, counts, characters, _legal(tensors), len(tensors["emit.bias"]), auxiliary)
 
     def data_sizes(self) -> dict[str, int]:
         words, characters = len(self.forms.word_counts), self.forms.letters.source_size

@@ -85,12 +85,14 @@ class TagTask:
         return preset_of(model, "numbers" if of_numbers else "words")
 
     def recipe(self, settings: TagSettings) -> Recipe[TaggedExample, Tagged]:
-        target, columns = settings.data.target, settings.data.columns
+        target, columns, auxiliary = settings.data.target, settings.data.columns, settings.data.auxiliary
 
         def read(path: str) -> Iterator[TaggedExample]:
-            return tagged_steps(path, columns) if holds_steps(path, columns) else tagged(path, target, columns)
+            if holds_steps(path, columns):
+                return tagged_steps(path, columns)
+            return tagged(path, target, columns, auxiliary)
 
-        return tag_recipe(read, settings.vocabulary, (target, columns) if columns else target)
+        return tag_recipe(read, settings.vocabulary, (target, columns, auxiliary))
 
     def build(self, corpus: Corpus[TaggedExample, Tagged], model: str, settings: TagSettings) -> SequenceTagger:
         codec, train = cast(TagCodec | FrameTagCodec, corpus.codec), corpus.train
@@ -100,7 +102,8 @@ class TagTask:
         if isinstance(codec, FrameTagCodec):
             return FrameTagger(layers[model], settings, codec.frames.channels, legal, len(names))
         counts = cast(TaggedFile, train).word_counts(len(codec.spelling.words))
-        network = Tagger(layers[model], settings, counts, len(codec.spelling.characters), legal, len(names))
+        auxiliary = [len(labels) for labels in codec.auxiliary]
+        network = Tagger(layers[model], settings, counts, len(codec.spelling.characters), legal, len(names), auxiliary)
         words = (*SPECIALS, *codec.spelling.words.tokens)
         if settings.words.from_:
             initialise_embedding(network.forms.words, words, open_vectors(settings.words.from_), "words.from")
@@ -120,9 +123,11 @@ class TagTask:
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
         """The loss; tags that are not in the training data do not count."""
-        known, mask = batch.targets != UNSEEN, batch.mask()
-        known = known if mask is None else known & mask
-        total = model.loss(batch.inputs, batch.forms, batch.targets, known, batch.lengths)
+        known, mask, auxiliary = batch.targets != UNSEEN, batch.mask(), batch.auxiliary
+        if mask is not None:
+            known = known & mask
+            auxiliary = None if auxiliary is None else auxiliary.masked_fill(~mask[:, :, None], UNSEEN)
+        total = model.loss(batch.inputs, batch.forms, batch.targets, known, batch.lengths, auxiliary)
         return Loss(total, known.sum()), state
 
     def score(self, data: Tagged) -> Score:

@@ -22,6 +22,12 @@ class DataSettings(Settings):
         description="the column that is predicted: its number, from 1, or its name in CoNLL-U; auto: the last, in "
         "CoNLL-U upos",
     )
+    auxiliary: tuple[Target, ...] = Field(
+        (),
+        validate_default=False,
+        description="other columns, such as 2 or xpos,deprel, that the network learns to predict too, for what they "
+        "teach it about the words (multi-task learning); only training reads them",
+    )
     tokens_per_batch: int = Field(
         800, gt=0, le=2**31, description="largest number of words or steps in a batch with padding"
     )
@@ -35,6 +41,19 @@ class DataSettings(Settings):
         if isinstance(target, int) and target < 1:
             raise ValueError("the number of a column, from 1")
         return target
+
+    @field_validator("auxiliary", mode="before")
+    @classmethod
+    def _separated(cls, columns: object) -> object:
+        return columns if isinstance(columns, list | tuple) else [part.strip() for part in str(columns).split(",")]
+
+    @field_validator("auxiliary")
+    @classmethod
+    def _are_columns(cls, columns: tuple[Target, ...]) -> tuple[Target, ...]:
+        numbered = tuple(int(c) if isinstance(c, str) and c.isdigit() else c for c in columns)
+        if any(column in (0, "", "auto") for column in numbered) or len(set(numbered)) < len(numbered):
+            raise ValueError("different columns by number, from 1, or name")
+        return numbered
 
 
 class TagSettings(TaggerSettings):
@@ -60,7 +79,7 @@ _MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "t
 _WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
 _CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1, "training.learning_rate": 1e-3}
 _OF_NUMBERS: dict[str, Any] = {"data.tokens_per_batch": 4_000, "input_dropout": 0.1, "output_dropout": 0.2}
-OF_WORDS = ("vocabulary.", "words.", "characters.", "data.target")
+OF_WORDS = ("vocabulary.", "words.", "characters.", "data.target", "data.auxiliary", "auxiliary_weight")
 OF_NUMBERS = ("frames.", "data.longest_piece")
 """How the names of settings begin that only one kind of data needs."""
 WINDOW: Final = "ffnn"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from seqloom.data.readers import readers
@@ -22,10 +22,11 @@ _COMMENT = re.compile(r"#\s+[\w.-]+\s*[=:]\s|#(begin|end) document")
 
 
 class Sentence(NamedTuple):
-    """`tags[i]` is the tag of `words[i]`."""
+    """`tags[i]` is the tag of `words[i]`. `auxiliary`: the tags in each auxiliary column, empty where there is none."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
+    auxiliary: tuple[tuple[str, ...], ...] = ()
 
 
 class Row(NamedTuple):
@@ -35,9 +36,9 @@ class Row(NamedTuple):
     columns: list[str]
 
 
-def conll(path: str, target: Target = "auto", word: int = 1) -> Iterator[Sentence]:
+def conll(path: str, target: Target = "auto", word: int = 1, auxiliary: Sequence[Target] = ()) -> Iterator[Sentence]:
     """Yields the sentences of a file of columns separated by spaces or tabs. The word is in the column `word`, its tag
-    in the column `target`.
+    in the column `target`, and more annotations are in the columns `auxiliary`, where they exist.
 
     Lines that begin with `-DOCSTART-`, comments above a sentence and, with a warning, a header row are skipped. Raises
     SeqloomError with `file:line` if a line has another number of columns than the first, or no column `target`.
@@ -46,6 +47,7 @@ def conll(path: str, target: Target = "auto", word: int = 1) -> Iterator[Sentenc
         raise RequestError(
             "CoNLL columns have no names", where="data.target", got=target, expected="the number of a column, or auto"
         )
+    numbers = [_number(column) for column in auxiliary]
     survey = TagSurvey(path)
     for rows in conll_rows(numbered(path), path):
         number = (
@@ -53,8 +55,22 @@ def conll(path: str, target: Target = "auto", word: int = 1) -> Iterator[Sentenc
         )  # the last column, but never the word
         words, tags = column_of(rows, word, path), column_of(rows, number, path)
         survey.add(tags, (row.line for row in rows))
-        yield Sentence(words, tags)
+        yield Sentence(words, tags, auxiliary_tags(rows, numbers))
     survey.warn_of_odd_tags()
+
+
+def _number(column: Target) -> int:
+    if isinstance(column, str):
+        raise RequestError(
+            "CoNLL columns have no names", where="data.auxiliary", got=column, expected="the numbers of columns"
+        )
+    return column
+
+
+def auxiliary_tags(rows: list[Row], numbers: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """The cells of the rows in each of these columns, counted from 1; empty where a column does not exist, since a file
+    to evaluate does not need it."""
+    return tuple(tuple("".join(row.columns[number - 1 : number]) for row in rows) for number in numbers)
 
 
 def numbered(path: str) -> Iterator[NumberedLine]:

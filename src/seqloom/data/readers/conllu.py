@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from seqloom.data.readers import readers
-from seqloom.data.readers.conll import NumberedLine, Row, Sentence, Target, column_of, numbered, sentence_lines
+from seqloom.data.readers.conll import (
+    NumberedLine,
+    Row,
+    Sentence,
+    Target,
+    auxiliary_tags,
+    column_of,
+    numbered,
+    sentence_lines,
+)
 from seqloom.data.span_tags import TagSurvey
 from seqloom.errors import RequestError, SeqloomError, unknown_name
 
@@ -17,32 +26,33 @@ _WORD = re.compile(r"\d+")
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 
 
-def conllu(path: str, target: Target = "auto") -> Iterator[Sentence]:
+def conllu(path: str, target: Target = "auto", auxiliary: Sequence[Target] = ()) -> Iterator[Sentence]:
     """Yields the sentences of a CoNLL-U file. Words are the forms; tags are by default the universal parts of speech.
+    `auxiliary`: the columns of more annotations.
 
     Comments, ranges such as `1-2` (several words written as one) and empty nodes such as `1.1` are skipped. Raises
     SeqloomError with `file:line` if a line does not have ten columns, or no id.
     """
-    number = column_number(target)
+    number, others = column_number(target), [column_number(column, "data.auxiliary") for column in auxiliary]
     survey = TagSurvey(path)
     for rows in conllu_rows(numbered(path), path):
         tags = column_of(rows, number, path)
         survey.add(tags, (row.line for row in rows))
-        yield Sentence(column_of(rows, FORM, path), tags)
+        yield Sentence(column_of(rows, FORM, path), tags, auxiliary_tags(rows, others))
     survey.warn_of_odd_tags()
 
 
-def column_number(target: Target) -> int:
-    """The number of the column `target`, which may be a name; `auto` is upos."""
+def column_number(target: Target, where: str = "data.target") -> int:
+    """The number of the column `target`, which may be a name; `auto` is upos. `where`: the setting that chooses it."""
     if isinstance(target, int):
         if target > len(COLUMNS):
             raise RequestError(
-                "CoNLL-U has ten columns", where="data.target", got=target, expected=f"1 to {len(COLUMNS)}, or a name"
+                "CoNLL-U has ten columns", where=where, got=target, expected=f"1 to {len(COLUMNS)}, or a name"
             )
         return target
     name = "upos" if target == "auto" else target.lower()
     if name not in COLUMNS:
-        raise unknown_name("column", target, COLUMNS, where="data.target")
+        raise unknown_name("column", target, COLUMNS, where=where)
     return COLUMNS.index(name) + 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from seqloom.data.input_source import is_table, suffix_of
@@ -40,19 +40,22 @@ ROLES = (
 _INPUT_ROLES = (ROLES[0], ROLES[1]._replace(is_optional=True), ROLES[2])
 
 
-def tagged(path: str, target: Target = "auto", columns: str = "") -> Iterator[Sentence]:
+def tagged(
+    path: str, target: Target = "auto", columns: str = "", auxiliary: Sequence[Target] = ()
+) -> Iterator[Sentence]:
     """Yields the sentences of a CoNLL-U file, which is recognised by its name or content, of CoNLL columns, or of a
-    table whose rows are sentences or, with a column for the sentence, words. `columns`: see `parse_columns`."""
+    table whose rows are sentences or, with a column for the sentence, words. `columns`: see `parse_columns`.
+    `auxiliary`: the columns of more annotations."""
     chosen_columns = parse_columns(columns)
     if is_table(path):
-        yield from (Sentence(words, tags) for words, tags in _table_sentences(path, chosen_columns, ROLES))
+        yield from _table_sentences(path, chosen_columns, ROLES, auxiliary=auxiliary)
         return
     if chosen_columns:
         word, tag = _column_numbers(chosen_columns)
-        yield from conll(path, tag, word)
+        yield from conll(path, tag, word, auxiliary)
         return
     kind, _ = recognise(numbered(path), path)
-    yield from conllu(path, target) if kind == "conllu" else conll(path, target)
+    yield from conllu(path, target, auxiliary) if kind == "conllu" else conll(path, target, auxiliary=auxiliary)
 
 
 def _column_numbers(columns: dict[str, str]) -> tuple[int, int]:
@@ -66,35 +69,57 @@ def _column_numbers(columns: dict[str, str]) -> tuple[int, int]:
 
 
 def _table_sentences(
-    path: str, columns: dict[str, str], roles: tuple[Role, ...], keeps_empty: bool = False
-) -> Iterator[tuple[Words, Words]]:
-    """Yields words and tags, without sentences that have no word unless `keeps_empty`. A cell may be a list, or words
-    separated by whitespace; in a table with a column for the sentence, rows with the same name, or with an empty one,
-    belong to the sentence above."""
-    places, rows = select(open_table(path), columns, roles)
+    path: str,
+    columns: dict[str, str],
+    roles: tuple[Role, ...],
+    keeps_empty: bool = False,
+    auxiliary: Sequence[Target] = (),
+) -> Iterator[Sentence]:
+    """Yields the sentences, without those that have no word unless `keeps_empty`; without tags where there is no column
+    for them. A cell may be a list, or words separated by whitespace; in a table with a column for the sentence, rows
+    with the same name, or with an empty one, belong to the sentence above."""
+    others = [f"auxiliary {_name(column)}" for column in auxiliary]
+    columns = columns | dict(zip(others, map(str, auxiliary), strict=True))
+    optional = tuple(Role(name, frozenset(), is_optional=True) for name in others)
+    places, rows = select(open_table(path), columns, (*roles, *optional))
     if "sentence" in places:
-        yield from _grouped(rows, places)
+        yield from _grouped(rows, places, others)
         return
     for row in rows:
-        words, tags = (_items(row, places.get(role)) for role in ("word", "tag"))
-        if "tag" in places and len(words) != len(tags):
-            raise SeqloomError(
-                "a sentence has not one tag for each word", where=row.where,
-                got=f"{len(words)} words, {len(tags)} tags", expected="the same number of both",
-            )  # fmt: skip
+        words, tags, *more = (_items(row, places.get(role)) for role in ("word", "tag", *others))
+        required = [tags] if "tag" in places else []
+        for items in (*required, *filter(None, more)):
+            if len(words) != len(items):
+                raise SeqloomError(
+                    "a sentence has not one tag for each word", where=row.where,
+                    got=f"{len(words)} words, {len(items)} tags", expected="the same number of both",
+                )  # fmt: skip
         if words or keeps_empty:
-            yield words, tags
+            yield Sentence(words, tags, tuple(items or ("",) * len(words) for items in more))
 
 
-def _grouped(rows: Iterator[TableRow], places: dict[str, int]) -> Iterator[tuple[Words, Words]]:
+def _name(column: Target) -> str:
+    if isinstance(column, int):
+        raise RequestError(
+            "the columns of a table are chosen by name", where="data.auxiliary", got=column, expected="names of columns"
+        )
+    return column
+
+
+def _grouped(rows: Iterator[TableRow], places: dict[str, int], auxiliary: Sequence[str]) -> Iterator[Sentence]:
     words: list[str] = []
     tags: list[str] = []
+    others: list[list[str]] = [[] for _ in auxiliary]
+
+    def sentence() -> Sentence:
+        return Sentence(tuple(words), tuple(tags), tuple(map(tuple, others)))
+
     name = ""
     for row in rows:
         row_name = cell_text(row, places["sentence"])
         if words and row_name and row_name != name:
-            yield tuple(words), tuple(tags)
-            words, tags = [], []
+            yield sentence()
+            words, tags, others = [], [], [[] for _ in auxiliary]
         name = row_name or name
         word, tag = (cell_text(row, places[role]) if role in places else "" for role in ("word", "tag"))
         if not word or ("tag" in places and not tag):
@@ -103,8 +128,10 @@ def _grouped(rows: Iterator[TableRow], places: dict[str, int]) -> Iterator[tuple
             )
         words.append(word)
         tags.append(tag)
+        for cells, role in zip(others, auxiliary, strict=True):
+            cells.append(cell_text(row, places[role]) if role in places else "")
     if words:
-        yield tuple(words), tuple(tags)
+        yield sentence()
 
 
 def _items(row: TableRow, place: int | None) -> Words:
@@ -124,8 +151,8 @@ def inputs_of(path: str, columns: str = "") -> Iterator[Words | tuple[tuple[str,
     if is_table(path):
         if known is not None:
             chosen_columns["tag"] = known
-        for words, tags in _table_sentences(path, chosen_columns, _INPUT_ROLES, keeps_empty=True):
-            yield words if known is None else _with_known(words, tags)
+        for sentence in _table_sentences(path, chosen_columns, _INPUT_ROLES, keeps_empty=True):
+            yield sentence.words if known is None else _with_known(sentence.words, sentence.tags)
         return
     kind, lines = recognise(numbered(path), path)
     if kind == "lines":
