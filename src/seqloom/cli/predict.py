@@ -93,7 +93,7 @@ def predict(
     ] = None,
     ensemble: Annotated[
         list[Path] | None,
-        typer.Option(metavar="RUN", help="translate: another run, whose probabilities are averaged; can be repeated"),
+        typer.Option(metavar="RUN", help="translate, tag: another run; probabilities are averaged; can be repeated"),
     ] = None,
     mbr: Annotated[
         int | None, typer.Option(help="--sample: of so many samples, answer the one most like the others")

@@ -21,7 +21,7 @@ from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder import Encoded, Encoder
 from seqloom.models.word_encoder import CharacterSettings, WordEncoder, WordSettings
 from seqloom.nn.crf.crf import CRF
-from seqloom.nn.crf.tag_output import TagOutput, TagSoftmax, keep_known
+from seqloom.nn.crf.tag_output import TagOutput, TagSoftmax, most_probable
 from seqloom.nn.dropout import VariationalDropout
 from seqloom.nn.layer import SequenceLayer, State
 from seqloom.nn.matrix_product import Linear
@@ -121,12 +121,7 @@ class SequenceTagger(nn.Module, ABC):
         known: Int[Tensor, "batch time"] | None = None,
     ) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]:
         """The most probable tags, and the probability of each, given the `known` tags (-1 where a tag is not known)."""
-        emissions = self(inputs, forms, lengths)
-        if known is not None:
-            emissions = keep_known(emissions, known)
-        tags = self.output.best(emissions, lengths)
-        probabilities = self.output.probabilities(emissions, lengths)
-        return tags, probabilities.gather(2, tags[:, :, None]).squeeze(2)
+        return most_probable(self.output, self(inputs, forms, lengths), lengths, known)
 
     @torch.no_grad()
     def tag_next(self, vector: Float[Tensor, "1 1 size"], state: State | None, before: int | None) -> tuple[int, State]:

@@ -47,7 +47,7 @@ class SearchOptions(TypedDict, total=False):
     max_ratio: float | None
     """translate: the most tokens of an answer per token of the source, plus 20, where `max_length` is not set."""
     ensemble: Sequence[HasTrained] | None
-    """translate: runs whose probabilities are averaged with those of this run."""
+    """translate, tag: runs whose probabilities are averaged with those of this run."""
     mbr: int | None
     """translate: of so many samples, answer the one most like the others (minimum Bayes risk by chrF)."""
     sample: bool | None

@@ -170,11 +170,16 @@ class TagTask:
         self, trained: Trained, inputs: Sequence[Input | Frames], options: Mapping[str, Any]
     ) -> Iterator[Sequence[TaggedWords | StepTags]]:
         """One answer for each sequence, empty without words. Known tags stay, and the others are the most probable ones
-        given them. With the option `proba`, the text includes probabilities."""
-        refuse_unknown(options, ["n_best", "proba"], self.name)
+        given them. With the option `proba`, the text includes probabilities; with `ensemble`, other models of the same
+        words and tags take part."""
+        refuse_unknown(options, ["ensemble", "n_best", "proba"], self.name)
         if options.get("n_best", 1) != 1:
             raise RequestError("a sentence has one answer", where="n_best", got=options["n_best"], expected=1)
-        proba = bool(options.get("proba"))
+        proba, others = bool(options.get("proba")), options.get("ensemble")
+        if others:
+            from seqloom.tasks.tag_ensemble import tag_ensemble
+
+            trained = trained._replace(model=tag_ensemble(trained, others))
         # Errors are raised now, not when the first answer is fetched.
         if isinstance(trained.codec, FrameTagCodec):
             return tagged_steps_of(trained, trained.codec.rows(inputs), proba)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -84,6 +84,13 @@ class CRF(nn.Module):
             chain = Chain(*(scores.detach() for scores in self.chain(ILLEGAL)))
             (marginals,) = torch.autograd.grad(log_partition(detached, chain, lengths).sum(), detached)
         return marginals
+
+    @torch.no_grad()
+    def mean(self, others: Sequence[CRF]) -> CRF:
+        crf = CRF(self.legal)
+        for name, parameter in crf.named_parameters():
+            parameter.copy_(torch.stack([each.get_parameter(name) for each in (self, *others)]).mean(0))
+        return crf.to(self.moves.device)
 
     @torch.no_grad()
     def step(self, emission: Float[Tensor, " tags"], previous: int | None) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,6 +22,7 @@ def keep_known(
     return emissions.float().masked_fill(others & (known >= 0)[:, :, None], EXCLUDED)
 
 
+@runtime_checkable
 class TagOutput(Protocol):
     """`emissions` are unnormalised scores. All but `loss` run without gradients; results in padding are undefined."""
 
@@ -49,6 +51,25 @@ class TagOutput(Protocol):
     def step(self, emission: Float[Tensor, " tags"], previous: int | None) -> int:
         """The tag of one step, given the previous tag (None at the first step)."""
         ...
+
+    def mean(self, others: Sequence[Any]) -> TagOutput:
+        """The output layer which, with the mean of all emissions, gives p(tags | x) proportional to the geometric mean
+        of the p(tags | x) of this output layer and the `others` of the same kind."""
+        ...
+
+
+def most_probable(
+    output: TagOutput,
+    emissions: Float[Tensor, "batch time tags"],
+    lengths: Int[Tensor, " batch"] | None,
+    known: Int[Tensor, "batch time"] | None,
+) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]:
+    """The most probable tags, and the probability of each, given the `known` tags (-1 where a tag is not known)."""
+    if known is not None:
+        emissions = keep_known(emissions, known)
+    tags = output.best(emissions, lengths)
+    probabilities = output.probabilities(emissions, lengths)
+    return tags, probabilities.gather(2, tags[:, :, None]).squeeze(2)
 
 
 class TagSoftmax(nn.Module):
@@ -82,3 +103,6 @@ class TagSoftmax(nn.Module):
     @torch.no_grad()
     def step(self, emission: Float[Tensor, " tags"], previous: int | None) -> int:  # noqa: ARG002
         return int(emission.argmax())
+
+    def mean(self, others: Sequence[TagSoftmax]) -> TagSoftmax:  # noqa: ARG002  # all is in the emissions
+        return self

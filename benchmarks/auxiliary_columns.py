@@ -1,0 +1,96 @@
+"""Claim: a tagger that also learns to predict another column of its training data makes fewer errors, without needing
+that column later; and an ensemble of several seeds makes fewer still.
+
+English chunks (CoNLL-2000) and Spanish names (CoNLL-2002), with the parts of speech as auxiliary column. Half of the
+sentences that are held out choose the weights, the other half test. The tagger is the `bilstm` preset.
+
+    python benchmarks/auxiliary_columns.py --updates 1500
+
+Finished trainings stay in the folder of `--work`, and interrupted ones are resumed, so the script may be stopped and
+run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import seqloom
+from peers.race import BENCHMARKS, machine, write_results
+from resumable import arguments, train
+from seqloom.data.readers.conll import Sentence
+from seqloom.data.readers.tagged import tagged
+from seqloom.metrics.spans import span_scores
+
+DATA = BENCHMARKS.parent.parent / "shared" / "data" / "tag"
+PARTS_OF_SPEECH = 2
+"""The column."""
+KINDS: dict[str, dict[str, Any]] = {"words alone": {}, "auxiliary": {"data.auxiliary": [PARTS_OF_SPEECH]}}
+
+
+def read(name: str) -> list[Sentence]:
+    return list(tagged(str(DATA / name), auxiliary=[PARTS_OF_SPEECH]))
+
+
+def chunks() -> tuple[list[Sentence], list[Sentence]]:
+    """Sentences to train, and those held out."""
+    sentences = read("conll2000.train.txt.gz")
+    return [s for number, s in enumerate(sentences) if number % 10 != 5], sentences[5::10]
+
+
+def names() -> tuple[list[Sentence], list[Sentence]]:
+    return read("conll2002.es.train.txt.gz"), read("conll2002.es.valid.txt.gz")
+
+
+def write(path: Path, sentences: Sequence[Sentence]) -> str:
+    """Columns of the word, its part of speech and its tag."""
+    rows = ("".join(map("{} {} {}\n".format, s.words, s.auxiliary[0], s.tags)) for s in sentences)
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return str(path)
+
+
+def f1(run: seqloom.Run, sentences: Sequence[Sentence], ensemble: Sequence[seqloom.Run] = ()) -> float:
+    """The span F1, in percent."""
+    answers = run.answers([sentence.words for sentence in sentences], ensemble=ensemble or None)
+    predicted = [answer.to_json()["tags"] for (answer,) in answers]
+    return 100 * span_scores([sentence.tags for sentence in sentences], predicted)[2]
+
+
+def main() -> None:
+    options = arguments(__doc__, "auxiliary", 1_500).parse_args()
+    work: Path = options.work
+    work.mkdir(parents=True, exist_ok=True)
+    scores: dict[str, Any] = {}
+    for data, sentences in (("CoNLL-2000", chunks), ("CoNLL-2002 Spanish", names)):
+        try:
+            training, held_out = sentences()
+        except seqloom.SeqloomError as error:
+            print(f"skipped: {data}: {error}")
+            continue
+        files = {"valid": write(work / f"{data}.valid.conll", held_out[1::2])}
+        path = Path(write(work / f"{data}.train.conll", training))
+        test = held_out[::2]
+        scores[data] = {"sentences": len(test)}
+        for kind, settings in KINDS.items():
+            runs = [
+                train(work / f"{data} {kind} {seed}", "tag", path, model="bilstm", updates=options.updates, seed=seed,
+                      settings=settings, **files)
+                for seed in range(1, options.seeds + 1)
+            ]  # fmt: skip
+            singles = [f1(run, test) for run in runs]
+            scores[data][kind] = {
+                "f1": singles,
+                "median": median(singles),
+                "ensemble": f1(runs[0], test, runs[1:]),
+                "processor_seconds": [run.summary["processor_seconds"] for run in runs],
+            }
+            print(data, kind, scores[data][kind], flush=True)
+    if scores:
+        result = {"updates": options.updates, "seeds": options.seeds, "machine": machine(1), "scores": scores}
+        write_results("auxiliary_columns", result)
+
+
+if __name__ == "__main__":
+    main()
