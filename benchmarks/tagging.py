@@ -102,7 +102,10 @@ def write_columns(data: Path, folder: Path) -> None:
     for number, sentence in enumerate(tagged(str(data))):
         parts["train" if number % HELD_OUT else "valid"].append(sentence)
     for name, sentences in parts.items():
-        rows = ("".join(f"{word}\t{tag}\n" for word, tag in zip(*sentence, strict=True)) for sentence in sentences)
+        rows = (
+            "".join(f"{word}\t{tag}\n" for word, tag in zip(sentence.words, sentence.tags, strict=True))
+            for sentence in sentences
+        )
         (folder / f"{name}.conll").write_text("\n".join(rows), encoding="utf-8")
 
 

@@ -309,6 +309,22 @@ def pronunciation() -> str:
     ) + table(("model", "wrong words", "training", "words per second"), rows)
 
 
+def auxiliary_columns() -> str:
+    """What `benchmarks/auxiliary_columns.py` measured last: span F1 of single runs and of ensembles."""
+    measured = _results("auxiliary_columns")
+    texts = {"words alone": "the tags", "auxiliary": "the tags and the parts of speech"}
+    rows = [
+        (data, texts[kind], ", ".join(f"{f1:.1f}" for f1 in row["f1"]), f"{row['ensemble']:.1f}")
+        for data, by_kind in measured["scores"].items()
+        for kind, row in by_kind.items()
+        if kind in texts
+    ]
+    return (
+        f"`python benchmarks/auxiliary_columns.py`: span F1 of sentences that neither trained nor chose weights, after\n"
+        f"{measured['updates']:,} updates of `bilstm` on one core, with {measured['seeds']} seeds; an ensemble is of these runs.\n\n"
+    ) + table(("data", "what is learnt", "single runs", "their ensemble"), rows)
+
+
 def combine() -> str:
     """What `benchmarks/combine.py` measured last: BLEU of single trainings and of ensembles."""
     kinds = {

@@ -15,6 +15,7 @@ import pytest
 
 import seqloom
 from seqloom.data.input_source import content_hash, files_of, path_of, paths_of
+from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.labelled import holds_numbers, labelled, unlabelled
 from seqloom.data.readers.lines import input_lines, lines
 from seqloom.data.readers.pairs import pairs, sources
@@ -161,14 +162,14 @@ def test_tags_of_a_table(form: str, tmp_path: Path) -> None:
     else:
         rows_of_words = [("Sentence: 1", "Ada", "B-PER"), ("", "went", "O"), ("Sentence: 2", "Home", "O")]
         path = write_csv(tmp_path / "x.csv", rows_of_words, ("Sentence #", "Word", "Tag"))
-    assert [tuple(sentence) for sentence in tagged(str(path))] == sentences
+    assert [(sentence.words, sentence.tags) for sentence in tagged(str(path))] == sentences
     assert list(inputs_of(str(path))) == [words for words, _ in sentences]
 
 
 def test_columns_of_conll(tmp_path: Path) -> None:
     path = tmp_path / "x.conll"
     path.write_text("1 Ada NNP B-PER\n2 went VBD O\n")
-    assert [tuple(s) for s in tagged(str(path), columns="word=2,tag=3")] == [(("Ada", "went"), ("NNP", "VBD"))]
+    assert list(tagged(str(path), columns="word=2,tag=3")) == [Sentence(("Ada", "went"), ("NNP", "VBD"))]
     with pytest.raises(RequestError, match="chosen by number"):
         list(tagged(str(path), columns="word=form"))
 

@@ -33,7 +33,10 @@ COUNTS = Counter(word for sentence in SENTENCES for word in sentence.words)
 
 
 def write(path: Path, sentences: list[Sentence]) -> str:
-    rows = ("".join(f"{word}\t{tag}\n" for word, tag in zip(*sentence, strict=True)) for sentence in sentences)
+    rows = (
+        "".join(f"{word}\t{tag}\n" for word, tag in zip(sentence.words, sentence.tags, strict=True))
+        for sentence in sentences
+    )
     path.write_text("\n".join(rows), encoding="utf-8")
     return str(path)
 
