@@ -19,6 +19,7 @@ from seqloom.data.batches import Forms
 from seqloom.models.auxiliary_tags import AuxiliaryTags
 from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder import Encoded, Encoder
+from seqloom.models.neighbour_words import NeighbourWords
 from seqloom.models.word_encoder import CharacterSettings, WordEncoder, WordSettings
 from seqloom.nn.crf.crf import CRF
 from seqloom.nn.crf.tag_output import TagOutput, TagSoftmax, most_probable
@@ -44,6 +45,13 @@ class TaggerSettings(Settings):
     auxiliary_weight: float = Field(
         0.3, ge=0, le=1e3, description="weight of the loss of each auxiliary column, where data.auxiliary has any"
     )
+    language_model_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1e3,
+        description="weight of the loss of a language model that the network learns to be too, such as 0.3: the next "
+        "word from those before it, the previous one from those after it (sentences of words)",
+    )
     output: Literal["auto", "softmax", "crf"] = Field(
         "auto",
         description="softmax: each tag by itself; crf: the most probable tag sequence, well formed if tags mark spans "
@@ -67,16 +75,13 @@ class SequenceTagger(nn.Module, ABC):
         settings: TaggerSettings,
         legal: NDArray[np.bool_] | None,
         num_tags: int,
-        auxiliary: Sequence[int] = (),
     ) -> None:
-        """All that comes after the vectors. `legal`: which tag may follow which (see `CRF`), or None for a softmax.
-        `auxiliary`: the number of labels of each auxiliary column."""
+        """All that comes after the vectors. `legal`: which tag may follow which (see `CRF`), or None for a softmax."""
         self.input_dropout = VariationalDropout(settings.input_dropout)
         self.encoder = Encoder(nn.Identity(), layer(input_size, settings.model))
         self.output_dropout = VariationalDropout(settings.output_dropout)
         self.emit = Linear(self.encoder.output_size, num_tags)
         self.output: TagOutput = TagSoftmax() if legal is None else CRF(torch.from_numpy(legal))
-        self.auxiliary = AuxiliaryTags(self.encoder.output_size, auxiliary, settings.auxiliary_weight)
 
     @abstractmethod
     def vectors(self, inputs: Tensor, forms: Forms | None) -> Float[Tensor, "batch time size"]:
@@ -101,16 +106,10 @@ class SequenceTagger(nn.Module, ABC):
         tags: Int[Tensor, "batch time"],
         known: Bool[Tensor, "batch time"],
         lengths: Int[Tensor, " batch"] | None = None,
-        auxiliary: Int[Tensor, "batch time columns"] | None = None,
+        auxiliary: Int[Tensor, "batch time columns"] | None = None,  # noqa: ARG002
     ) -> Float[Tensor, ""]:
-        """-log p of the tags that are `known`, in nats, summed. In training, the gradient is also that of the
-        `auxiliary` tags."""
-        outputs = self.output_dropout(self._encoded(self.vectors(inputs, forms), lengths).outputs)
-        loss = self.output.loss(self.emit(outputs), tags, known, lengths)
-        if auxiliary is None or not self.training:
-            return loss
-        other = self.auxiliary.loss(outputs, auxiliary)
-        return loss + (other - other.detach())  # so that losses of training and validation are of the same tags
+        """-log p of the tags that are `known`, in nats, summed. `auxiliary`: other labels to learn from, if it does."""
+        return self.output.loss(self(inputs, forms, lengths), tags, known, lengths)
 
     @torch.no_grad()
     def tag(
@@ -154,19 +153,49 @@ class Tagger(SequenceTagger):
         legal: NDArray[np.bool_] | None,
         num_tags: int,
         auxiliary: Sequence[int] = (),
+        predicts_words: bool = False,
     ) -> None:
         """`word_counts`: the frequency of each word of the vocabulary in the training data. `auxiliary`: the number of
-        labels of each auxiliary column."""
+        labels of each auxiliary column. `predicts_words`: whether it learns to predict neighbouring words too."""
         super().__init__()
         self.forms = WordEncoder(word_counts, num_characters, settings.words, settings.characters)
-        self._add_layers(layer, self.forms.output_size, settings, legal, num_tags, auxiliary)
+        self._add_layers(layer, self.forms.output_size, settings, legal, num_tags)
+        self.auxiliary = AuxiliaryTags(self.encoder.output_size, auxiliary, settings.auxiliary_weight)
+        weight = settings.language_model_weight
+        self.neighbours = (
+            NeighbourWords(self.encoder.layer, word_counts, self.forms.words, weight) if predicts_words else None
+        )
 
     @classmethod
     def rebuild(cls, layer: type[SequenceLayer], settings: TaggerSettings, tensors: Mapping[str, Tensor]) -> Tagger:
         """An untrained network with the sizes of the saved `tensors`."""
         counts, characters = tensors["forms.word_counts"].numpy(), len(tensors["forms.letters.read.weight"])
         auxiliary = AuxiliaryTags.sizes(tensors, "auxiliary.")
-        return cls(layer, settings, counts, characters, _legal(tensors), len(tensors["emit.bias"]), auxiliary)
+        predicts_words = any(name.startswith("neighbours.") for name in tensors)
+        tags = len(tensors["emit.bias"])
+        return cls(layer, settings, counts, characters, _legal(tensors), tags, auxiliary, predicts_words)
+
+    def loss(
+        self,
+        inputs: Int[Tensor, "batch time"],
+        forms: Forms | None,
+        tags: Int[Tensor, "batch time"],
+        known: Bool[Tensor, "batch time"],
+        lengths: Int[Tensor, " batch"] | None = None,
+        auxiliary: Int[Tensor, "batch time columns"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """-log p of the tags that are `known`, in nats, summed. In training, its gradient is also that of what else is
+        learnt: the `auxiliary` labels, and the words."""
+        outputs = self.output_dropout(self._encoded(self.vectors(inputs, forms), lengths).outputs)
+        loss = self.output.loss(self.emit(outputs), tags, known, lengths)
+        others = []
+        if self.training and auxiliary is not None:
+            others.append(self.auxiliary.loss(outputs, auxiliary))
+        if self.training and self.neighbours is not None and forms is not None:
+            others.append(self.neighbours.loss(outputs, forms.word_ids[inputs], lengths))
+        for other in others:
+            loss = loss + (other - other.detach())  # so that the losses of training and validation mean the same
+        return loss
 
     def data_sizes(self) -> dict[str, int]:
         words, characters = len(self.forms.word_counts), self.forms.letters.source_size

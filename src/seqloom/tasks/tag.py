@@ -103,7 +103,8 @@ class TagTask:
             return FrameTagger(layers[model], settings, codec.frames.channels, legal, len(names))
         counts = cast(TaggedFile, train).word_counts(len(codec.spelling.words))
         auxiliary = [len(labels) for labels in codec.auxiliary]
-        network = Tagger(layers[model], settings, counts, len(codec.spelling.characters), legal, len(names), auxiliary)
+        characters, predicts_words = len(codec.spelling.characters), settings.language_model_weight > 0
+        network = Tagger(layers[model], settings, counts, characters, legal, len(names), auxiliary, predicts_words)
         words = (*SPECIALS, *codec.spelling.words.tokens)
         if settings.words.from_:
             initialise_embedding(network.forms.words, words, open_vectors(settings.words.from_), "words.from")

@@ -79,7 +79,15 @@ _MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "t
 _WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
 _CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1, "training.learning_rate": 1e-3}
 _OF_NUMBERS: dict[str, Any] = {"data.tokens_per_batch": 4_000, "input_dropout": 0.1, "output_dropout": 0.2}
-OF_WORDS = ("vocabulary.", "words.", "characters.", "data.target", "data.auxiliary", "auxiliary_weight")
+OF_WORDS = (
+    "vocabulary.",
+    "words.",
+    "characters.",
+    "data.target",
+    "data.auxiliary",
+    "auxiliary_weight",
+    "language_model_weight",
+)
 OF_NUMBERS = ("frames.", "data.longest_piece")
 """How the names of settings begin that only one kind of data needs."""
 WINDOW: Final = "ffnn"
