@@ -40,7 +40,8 @@ class Batch(NamedTuple):
     the state is carried to the next batch; None: after all. `forms`: if words are also read by their characters, the
     distinct words that `inputs` number; all rows share them. `apart`: the rows are of other data than those of the
     batches before and after; the next batch does not start from their state. `auxiliary`: (batch, time, columns) more
-    targets of each step, -1 where there is none, from which a network learns in training only.
+    targets of each step, -1 where there is none, from which a network learns in training only. `beside`: a batch
+    without targets, from which it learns in the same update.
     """
 
     inputs: Tensor
@@ -54,6 +55,7 @@ class Batch(NamedTuple):
     forms: Forms | None = None
     apart: bool = False
     auxiliary: Tensor | None = None
+    beside: Batch | None = None
 
     @property
     def num_rows(self) -> int:
@@ -87,15 +89,18 @@ class Batch(NamedTuple):
         if world_size == 1:
             return self
         rows = torch.tensor_split(torch.arange(self.num_rows), world_size)[rank]
+        beside = None if self.beside is None else self.beside.shard(rank, world_size)
         if len(rows):
-            return self.select(rows)
+            return self.select(rows)._replace(beside=beside)
         idle = self.select(torch.zeros(1, dtype=torch.long))
-        return idle._replace(scored=torch.zeros(idle.inputs.shape[:2], dtype=torch.bool))
+        return idle._replace(scored=torch.zeros(idle.inputs.shape[:2], dtype=torch.bool), beside=beside)
 
     def to(self, device: torch.device | str) -> Batch:
         if torch.device(device).type == "cpu":
             return self
         there = self._map(lambda part: part.to(device, non_blocking=True))
+        if self.beside is not None:
+            there = there._replace(beside=self.beside.to(device))
         if self.forms is None:
             return there
         parts = (part if part is None else part.to(device, non_blocking=True) for part in self.forms)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 from seqloom.data.batches import Batch, Loader
+from seqloom.data.numbered_batches import NumberedBatches
 
 
-@dataclass(frozen=True)
 class ReplayLoader:
     """The batches of `new`, with batches of `old` spread evenly among them: a share `steps` of all. Which batch comes
     at a step depends on the epoch and the step alone, and every batch of `old` comes before one comes again."""
 
-    new: Loader
-    old: Loader
-    steps: float
-    _new_before: list[int] = field(default_factory=lambda: [0], repr=False)
-    _old_before: list[int] = field(default_factory=lambda: [0], repr=False)
+    def __init__(self, new: Loader, old: Loader, steps: float) -> None:
+        self.new, self.steps = new, steps
+        self._new, self._old = NumberedBatches(new), NumberedBatches(old)
 
     @classmethod
     def of(cls, new: Loader, old: Loader, new_targets: int, old_targets: int, share: float) -> ReplayLoader:
@@ -33,9 +28,7 @@ class ReplayLoader:
         before = step * replayed // total
         if (step + 1) * replayed // total == before:
             return self.new.batch(epoch, step - before)
-        number = self._replayed_before(epoch) + before
-        old_epoch = _last_at_most(self._old_before, number, self.old.num_steps)
-        batch = self.old.batch(old_epoch, number - self._old_before[old_epoch])
+        batch = self._old.batch(self._replayed_before(epoch) + before)
         return batch._replace(continues=False, apart=True)
 
     def _replayed(self, epoch: int) -> int:
@@ -43,16 +36,4 @@ class ReplayLoader:
 
     def _replayed_before(self, epoch: int) -> int:
         """The batches of `old` in all epochs before this one."""
-        while len(self._new_before) <= epoch:
-            self._new_before.append(self._new_before[-1] + self.new.num_steps(len(self._new_before) - 1))
-        return int(self._new_before[epoch] * self.steps / (1 - self.steps))
-
-
-def _last_at_most(before: list[int], number: int, num_steps: Callable[[int], int]) -> int:
-    """The epoch of a step that comes after `number` others. `before`: the steps before each epoch, as far as known."""
-    while before[-1] <= number:
-        before.append(before[-1] + num_steps(len(before) - 1))
-    epoch = len(before) - 2
-    while before[epoch] > number:
-        epoch -= 1
-    return epoch
+        return int(self._new.before(epoch) * self.steps / (1 - self.steps))

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from seqloom.data.corpus import Recipe
+from seqloom.data.corpus import Recipe, encode
 from seqloom.data.example import content
+from seqloom.data.input_source import content_hash
 from seqloom.data.readers.conll import Sentence
+from seqloom.data.readers.tagged import inputs_of
 from seqloom.data.readers.tagged_steps import TaggedSteps
-from seqloom.data.tagged import TagCodec
+from seqloom.data.tagged import TagCodec, TaggedFile
 from seqloom.data.tagged_frames import FrameTagCodec
 from seqloom.data.word_vocabularies import VocabularySettings
 from seqloom.errors import SeqloomError
@@ -20,9 +22,10 @@ TaggedExample = Sentence | TaggedSteps
 
 
 def tag_recipe(
-    read: Callable[[str], Iterator[TaggedExample]], vocabulary: VocabularySettings, target: object
+    read: Callable[[str], Iterator[TaggedExample]], vocabulary: VocabularySettings, target: object, raw: str = ""
 ) -> Recipe[Any, Any]:
-    """How the examples that `read` yields become numbers. `target`: the column of the tags, part of the cache key."""
+    """How the examples that `read` yields become numbers. `target`: the columns that are read, part of the cache key.
+    `raw`: a file of sentences without tags, whose words are learnt too."""
 
     def learn(examples: Callable[[], Iterable[TaggedExample]], where: str) -> TagCodec | FrameTagCodec:
         stream = iter(examples())
@@ -32,17 +35,45 @@ def tag_recipe(
             raise SeqloomError("there is nothing to train on", where=where, expected=expected)
         if isinstance(first, TaggedSteps):
             return FrameTagCodec.learn(cast(Callable[[], Iterable[TaggedSteps]], examples), where)
-        return TagCodec.learn(cast(Iterable[Sentence], itertools.chain([first], stream)), vocabulary, where)
+        sentences = cast(Iterable[Sentence], itertools.chain([first], stream))
+        return TagCodec.learn(sentences, vocabulary, where, (s.words for s in _raw(raw)) if raw else ())
 
     # Equal sentences stay in one split, whatever their tags are.
     return Recipe(
         read,
         learn,
         load_tag_codec,
-        f"tag {vocabulary.model_dump_json()} {target!r}",
+        f"tag {vocabulary.model_dump_json()} {target!r} {_content(raw)}",
         identity=lambda e: content(e.frames) if isinstance(e, TaggedSteps) else "\t".join(e.words),
         check=lambda codec, where: codec.labels.check_several(where),
     )
+
+
+def raw_file(path: str, codec: Any, cache: Path) -> TaggedFile:
+    """The sentences without tags of a file, cached. Raises SeqloomError if there is none."""
+    recipe: Recipe[Sentence, TaggedFile] = Recipe(
+        _raw, _learns_nothing, load_tag_codec, "tag, raw text", identity=lambda sentence: "\t".join(sentence.words)
+    )
+    data = encode(path, recipe, codec, cache)
+    if not data.num_lines:
+        raise SeqloomError("there is no sentence", where=f"{path}, data.raw", expected="one sentence on each line")
+    return data
+
+
+def _raw(path: str) -> Iterator[Sentence]:
+    """Plain text or, without their tags, CoNLL and CoNLL-U."""
+    for words in inputs_of(path):
+        if words:
+            yield Sentence(cast(tuple[str, ...], words), ("",) * len(words))
+
+
+def _learns_nothing(examples: Callable[[], Iterable[Sentence]], where: str) -> Any:
+    raise NotImplementedError("the codec is that of the sentences with tags")
+
+
+def _content(raw: str) -> str:
+    """What a cached vocabulary depends on; the file may be gone once the run is trained."""
+    return content_hash(raw) if raw and Path(raw).exists() else raw
 
 
 def load_tag_codec(folder: Path) -> TagCodec | FrameTagCodec:

@@ -26,6 +26,9 @@ from seqloom.errors import RequestError
 from seqloom.files import make_folder, writing
 from seqloom.storage.flat_file import FlatFileWriter, map_flat_file
 
+Words = Sequence[str]
+"""The words of a sentence."""
+
 _SPELLING, _LABELS, _AUXILIARY = "vocabulary.json", "labels.json", "auxiliary-{}.json"
 _TABLES = ("word_ids", "characters", "offsets")
 
@@ -91,8 +94,11 @@ class TagCodec:
     auxiliary: tuple[Labels, ...] = ()
 
     @classmethod
-    def learn(cls, sentences: Iterable[Sentence], vocabulary: VocabularySettings, where: str) -> TagCodec:
-        words: Counter[str] = Counter()
+    def learn(
+        cls, sentences: Iterable[Sentence], vocabulary: VocabularySettings, where: str, raw: Iterable[Words] = ()
+    ) -> TagCodec:
+        """`raw`: sentences without tags, whose words belong to the vocabulary too."""
+        words: Counter[str] = Counter(word for sentence in raw for word in sentence)
         tags: set[str] = set()
         auxiliary: list[AuxiliaryColumn] = []
         for sentence in sentences:
@@ -188,7 +194,8 @@ class TaggedWriter:
 
     def _auxiliary_ids(self, sentence: Sentence) -> Iterator[tuple[int, ...]]:
         """The label ids of each word in the auxiliary columns."""
-        columns = zip(self._codec.auxiliary, sentence.auxiliary, strict=True)
+        cells = sentence.auxiliary or [("",) * len(sentence.words)] * len(self._codec.auxiliary)
+        columns = zip(self._codec.auxiliary, cells, strict=True)
         return zip(*(labels.ids(cells) for labels, cells in columns), strict=True)
 
     def finish(self) -> None:

@@ -1,4 +1,5 @@
-"""Sequences with a tag for each element in batches of similar length: sentences, or steps of numbers."""
+"""Sequences with a tag for each element in batches of similar length: sentences, or steps of numbers; and sentences
+without tags beside them."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import torch
 from seqloom.data.batches import Batch
 from seqloom.data.labels import UNSEEN
 from seqloom.data.line_batches import Buckets, padded
+from seqloom.data.numbered_batches import NumberedBatches
 from seqloom.data.tag_file import Tagged
 
 
@@ -29,3 +31,17 @@ class TaggedLoader:
             targets=torch.from_numpy(padded(self.data.targets(numbers), UNSEEN)),
             auxiliary=None if auxiliary is None else torch.from_numpy(padded(auxiliary, UNSEEN)),
         )
+
+
+class BesideRawText:
+    """The batches of `tagged`, each with the next batch of sentences without tags, `raw`, beside it."""
+
+    def __init__(self, tagged: TaggedLoader, raw: TaggedLoader) -> None:
+        self._tagged, self._raw = NumberedBatches(tagged), NumberedBatches(raw)
+
+    def num_steps(self, epoch: int = 0) -> int:
+        return self._tagged.loader.num_steps(epoch)
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        number = self._tagged.before(epoch) + step
+        return self._tagged.batch(number)._replace(beside=self._raw.batch(number))

@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -39,12 +39,10 @@ class NeighbourWords(nn.Module):
         self,
         outputs: Float[Tensor, "batch time size"],
         word_ids: Int[Tensor, "batch time"],
-        lengths: Int[Tensor, " batch"] | None,
+        real: Bool[Tensor, "batch time"] | None,
     ) -> Float[Tensor, ""]:
-        """-log p of the words beside each word, times the weight, in nats, summed."""
-        pairs = torch.ones_like(word_ids[:, 1:], dtype=torch.bool)
-        if lengths is not None:
-            pairs = torch.arange(1, word_ids.shape[1], device=word_ids.device) < lengths[:, None]
+        """-log p of the words beside each word, times the weight, in nats, summed. `real`: False in padding."""
+        pairs = (torch.ones_like(word_ids, dtype=torch.bool) if real is None else real)[:, 1:]
         total = _loss(self.next, outputs[:, :-1, : self.forward_size][pairs], word_ids[:, 1:][pairs])
         if self.previous is not None:
             total = total + _loss(self.previous, outputs[:, 1:, self.forward_size :][pairs], word_ids[:, :-1][pairs])

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.config import Settings
-from seqloom.data.batches import Forms
+from seqloom.data.batches import Batch, Forms
+from seqloom.data.labels import UNSEEN
 from seqloom.models.auxiliary_tags import AuxiliaryTags
 from seqloom.models.encoded_sequence import EncodedSequence
 from seqloom.models.encoder import Encoded, Encoder
@@ -106,9 +107,8 @@ class SequenceTagger(nn.Module, ABC):
         tags: Int[Tensor, "batch time"],
         known: Bool[Tensor, "batch time"],
         lengths: Int[Tensor, " batch"] | None = None,
-        auxiliary: Int[Tensor, "batch time columns"] | None = None,  # noqa: ARG002
     ) -> Float[Tensor, ""]:
-        """-log p of the tags that are `known`, in nats, summed. `auxiliary`: other labels to learn from, if it does."""
+        """-log p of the tags that are `known`, in nats, summed."""
         return self.output.loss(self(inputs, forms, lengths), tags, known, lengths)
 
     @torch.no_grad()
@@ -175,27 +175,33 @@ class Tagger(SequenceTagger):
         tags = len(tensors["emit.bias"])
         return cls(layer, settings, counts, characters, _legal(tensors), tags, auxiliary, predicts_words)
 
-    def loss(
-        self,
-        inputs: Int[Tensor, "batch time"],
-        forms: Forms | None,
-        tags: Int[Tensor, "batch time"],
-        known: Bool[Tensor, "batch time"],
-        lengths: Int[Tensor, " batch"] | None = None,
-        auxiliary: Int[Tensor, "batch time columns"] | None = None,
-    ) -> Float[Tensor, ""]:
-        """-log p of the tags that are `known`, in nats, summed. In training, its gradient is also that of what else is
-        learnt: the `auxiliary` labels, and the words."""
-        outputs = self.output_dropout(self._encoded(self.vectors(inputs, forms), lengths).outputs)
-        loss = self.output.loss(self.emit(outputs), tags, known, lengths)
+    @property
+    def has_more_to_learn(self) -> bool:
+        return self.neighbours is not None or len(self.auxiliary.columns) > 0
+
+    def multi_task_loss(self, batch: Batch, known: Bool[Tensor, "batch time"]) -> Float[Tensor, ""]:
+        """`loss` of a batch, whose gradient is also that of what else there is to learn: its auxiliary labels, its
+        words, and the words of the batch beside it. For training."""
+        real = batch.mask()
+        outputs = self._dropped(batch)
+        loss = self.output.loss(self.emit(outputs), batch.targets, known, batch.lengths)
         others = []
-        if self.training and auxiliary is not None:
-            others.append(self.auxiliary.loss(outputs, auxiliary))
-        if self.training and self.neighbours is not None and forms is not None:
-            others.append(self.neighbours.loss(outputs, forms.word_ids[inputs], lengths))
+        if batch.auxiliary is not None:
+            labels = batch.auxiliary if real is None else batch.auxiliary.masked_fill(~real[:, :, None], UNSEEN)
+            others.append(self.auxiliary.loss(outputs, labels))
+        if self.neighbours is not None:
+            others.append(self.neighbours.loss(outputs, _word_ids(batch), real))
+        if self.neighbours is not None and batch.beside is not None:
+            raw = batch.beside
+            others.append(self.neighbours.loss(self._dropped(raw), _word_ids(raw), raw.mask()))
         for other in others:
             loss = loss + (other - other.detach())  # so that the losses of training and validation mean the same
         return loss
+
+    def _dropped(self, batch: Batch) -> Float[Tensor, "batch time size"]:
+        """The outputs of the layer after dropout."""
+        vectors = self.vectors(batch.inputs, batch.forms)
+        return self.output_dropout(self._encoded(vectors, batch.lengths).outputs)
 
     def data_sizes(self) -> dict[str, int]:
         words, characters = len(self.forms.word_counts), self.forms.letters.source_size
@@ -238,6 +244,11 @@ class FrameTagger(SequenceTagger):
         forms: Forms | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "batch time size"]:
         return self.frames(inputs)
+
+
+def _word_ids(batch: Batch) -> Int[Tensor, "batch time"]:
+    assert batch.forms is not None
+    return batch.forms.word_ids[batch.inputs]
 
 
 def _legal(tensors: Mapping[str, Tensor]) -> NDArray[np.bool_] | None:

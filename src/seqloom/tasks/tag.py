@@ -19,10 +19,10 @@ from seqloom.data.readers.tagged import inputs_of, tagged
 from seqloom.data.readers.tagged_steps import holds_steps, tagged_steps, untagged_steps
 from seqloom.data.span_tags import legal_transitions
 from seqloom.data.tag_file import Tagged
-from seqloom.data.tag_recipe import TaggedExample, tag_recipe
+from seqloom.data.tag_recipe import TaggedExample, raw_file, tag_recipe
 from seqloom.data.tagged import TagCodec, TaggedFile
 from seqloom.data.tagged_frames import FrameTagCodec, TaggedFrames
-from seqloom.data.tagged_loader import TaggedLoader
+from seqloom.data.tagged_loader import BesideRawText, TaggedLoader
 from seqloom.data.tokenizer import SPECIALS
 from seqloom.decoding.sentence_vectors import vectors_in_batches
 from seqloom.decoding.tagging import StepTags, TaggedWords, tag_rows
@@ -36,6 +36,7 @@ from seqloom.models.tagger import FrameTagger, SequenceTagger, Tagger, rebuild_t
 from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.nn.layer import State, layers
 from seqloom.registry import Description
+from seqloom.runtime import cache_folder
 from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import LossMetric, ShownExample, Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.kind_of_data import check_kind_of_data
@@ -43,7 +44,7 @@ from seqloom.tasks.network_task import Loss
 from seqloom.tasks.tag_answers import element_batch, sequences_of, tagged_sentences, tagged_steps_of
 from seqloom.tasks.tag_inputs import Input, known_tags, words_of
 from seqloom.tasks.tag_scores import diagnosis, runs_of_tags, scores_by_sequence, tag_scores, tagged_rows
-from seqloom.tasks.tag_settings import OF_NUMBERS, OF_WORDS, WINDOW, TagSettings, preset_of, settings_of
+from seqloom.tasks.tag_settings import OF_NUMBERS, OF_WORDS, WINDOW, TagSettings, preset_of, settings_of, with_raw_text
 from seqloom.tasks.task import Score
 from seqloom_portable.spans import mark_spans
 
@@ -75,24 +76,25 @@ class TagTask:
             raise unknown_name("model", model, self.models())
         return settings_of(model)
 
-    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
-        return preset_of(model, "words")
+    def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**preset_of(model, "words"), **with_raw_text(overrides)}
 
     def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
         columns = str(overrides.get("data.columns", ""))
         of_numbers = holds_steps(data, columns)
         check_kind_of_data(overrides, OF_WORDS, OF_NUMBERS, of_numbers, data)
-        return preset_of(model, "numbers" if of_numbers else "words")
+        return {**preset_of(model, "numbers" if of_numbers else "words"), **with_raw_text(overrides)}
 
     def recipe(self, settings: TagSettings) -> Recipe[TaggedExample, Tagged]:
         target, columns, auxiliary = settings.data.target, settings.data.columns, settings.data.auxiliary
+        raw = settings.data.raw
 
         def read(path: str) -> Iterator[TaggedExample]:
             if holds_steps(path, columns):
                 return tagged_steps(path, columns)
             return tagged(path, target, columns, auxiliary)
 
-        return tag_recipe(read, settings.vocabulary, (target, columns, auxiliary))
+        return tag_recipe(read, settings.vocabulary, (target, columns, auxiliary), raw)
 
     def build(self, corpus: Corpus[TaggedExample, Tagged], model: str, settings: TagSettings) -> SequenceTagger:
         codec, train = cast(TagCodec | FrameTagCodec, corpus.codec), corpus.train
@@ -102,6 +104,8 @@ class TagTask:
         if isinstance(codec, FrameTagCodec):
             return FrameTagger(layers[model], settings, codec.frames.channels, legal, len(names))
         counts = cast(TaggedFile, train).word_counts(len(codec.spelling.words))
+        if settings.data.raw:
+            counts = counts + raw_file(settings.data.raw, codec, cache_folder()).word_counts(len(counts))
         auxiliary = [len(labels) for labels in codec.auxiliary]
         characters, predicts_words = len(codec.spelling.characters), settings.language_model_weight > 0
         network = Tagger(layers[model], settings, counts, characters, legal, len(names), auxiliary, predicts_words)
@@ -117,18 +121,23 @@ class TagTask:
         train = corpus.train
         if isinstance(train, TaggedFrames):
             train = train.in_pieces(settings.data.longest_piece)
-        return TaggedLoader(train, settings.data.tokens_per_batch, seed)
+        loader = TaggedLoader(train, settings.data.tokens_per_batch, seed)
+        if not settings.data.raw:
+            return loader
+        raw = raw_file(settings.data.raw, cast(TagCodec, corpus.codec), cache_folder())
+        return BesideRawText(loader, TaggedLoader(raw, settings.data.tokens_per_batch, seed))
 
     def exact_loader(self, data: Tagged, settings: TagSettings) -> Loader:
         return TaggedLoader(data, settings.data.tokens_per_batch, seed=None)
 
     def loss(self, model: TrainedModel, batch: Batch, state: State | None) -> tuple[Loss, State | None]:
         """The loss; tags that are not in the training data do not count."""
-        known, mask, auxiliary = batch.targets != UNSEEN, batch.mask(), batch.auxiliary
-        if mask is not None:
-            known = known & mask
-            auxiliary = None if auxiliary is None else auxiliary.masked_fill(~mask[:, :, None], UNSEEN)
-        total = model.loss(batch.inputs, batch.forms, batch.targets, known, batch.lengths, auxiliary)
+        known, mask = batch.targets != UNSEEN, batch.mask()
+        known = known if mask is None else known & mask
+        if model.training and isinstance(model, Tagger) and model.has_more_to_learn:
+            total = model.multi_task_loss(batch, known)
+        else:
+            total = model.loss(batch.inputs, batch.forms, batch.targets, known, batch.lengths)
         return Loss(total, known.sum()), state
 
     def score(self, data: Tagged) -> Score:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pydantic import Field, create_model, field_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from seqloom.config import Settings
 from seqloom.data.readers.conll import Target
 from seqloom.data.tables.columns import ColumnChoice, columns_field
 from seqloom.data.word_vocabularies import VocabularySettings
+from seqloom.errors import RequestError
 from seqloom.models.tagger import TaggerSettings
 from seqloom.nn.layer import Family, layers
 
@@ -27,6 +28,11 @@ class DataSettings(Settings):
         validate_default=False,
         description="other columns, such as 2 or xpos,deprel, that the network learns to predict too, for what they "
         "teach it about the words (multi-task learning); only training reads them",
+    )
+    raw: str = Field(
+        "",
+        description="a text of sentences without tags, one on each line, whose words are read in training too, for the "
+        "language model that the network then learns to be (language_model_weight)",
     )
     tokens_per_batch: int = Field(
         800, gt=0, le=2**31, description="largest number of words or steps in a batch with padding"
@@ -60,6 +66,15 @@ class TagSettings(TaggerSettings):
     data: DataSettings = DataSettings()
     vocabulary: VocabularySettings = VocabularySettings()
 
+    @model_validator(mode="after")
+    def _raw_text_is_learnt(self) -> TagSettings:
+        if self.data.raw and not self.language_model_weight:
+            raise RequestError(
+                "only a language model learns from sentences without tags", where="data.raw",
+                expected="a language_model_weight above 0",
+            )  # fmt: skip
+        return self
+
 
 _RECURRENT: dict[str, Any] = {
     "model.hidden_size": 200,
@@ -85,6 +100,7 @@ OF_WORDS = (
     "characters.",
     "data.target",
     "data.auxiliary",
+    "data.raw",
     "auxiliary_weight",
     "language_model_weight",
 )
@@ -111,3 +127,8 @@ def preset_of(model: str, data: Literal["words", "numbers"]) -> Mapping[str, Any
     """Numbers differ from step to step less than words do: larger batches, and less is dropped of them."""
     preset = _PRESETS[layers[model].family]
     return preset if data == "words" else {**preset, **_OF_NUMBERS}
+
+
+def with_raw_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """What is added to a preset where there is raw text."""
+    return {"language_model_weight": 0.3} if overrides.get("data.raw") else {}
