@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 import seqloom
-from seqloom.data.batches import Forms
+from seqloom.data.batches import Batch, Forms
 from seqloom.errors import RequestError
 from seqloom.models.tagger import Tagger, TaggerSettings
 from seqloom.nn.layer import layers
@@ -51,7 +51,8 @@ def forms() -> Forms:
 def word_loss(network: Tagger, inputs: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     assert network.neighbours is not None
     outputs = network.encoder(network.vectors(inputs, forms()), lengths).outputs
-    return network.neighbours.loss(outputs, forms().word_ids[inputs], lengths)
+    real = None if lengths is None else torch.arange(inputs.shape[1]) < lengths[:, None]
+    return network.neighbours.loss(outputs, forms().word_ids[inputs], real)
 
 
 @pytest.mark.parametrize("model", [*FORWARD, *BOTH_WAYS])
@@ -93,14 +94,20 @@ def test_a_sentence_of_one_word_has_no_neighbours() -> None:
     assert float(word_loss(tagger("bilstm"), INPUTS[:, :1], None).detach()) == 0
 
 
-def test_the_loss_that_is_reported_is_that_of_the_tags() -> None:
-    network, tags = tagger("bilstm"), torch.tensor([[0, 1, 2, 0, 1], [1, 2, 0, 0, 0]])
+@pytest.mark.parametrize("is_beside", [False, True])
+def test_the_loss_that_is_reported_is_that_of_the_tags(is_beside: bool) -> None:
+    """And the gradient is that of the tags, of their words, and of the words of a batch beside them."""
+    network, tags = tagger("bilstm"), torch.tensor([[0, 1, 2, 0, 1], [1, 2, -1, -1, -1]])
     known = torch.arange(5) < LENGTHS[:, None]
-    loss = network.loss(INPUTS, forms(), tags, known, LENGTHS)
+    beside = Batch(INPUTS[:, :3], torch.full((2, 3), -1), torch.tensor([3, 1]), forms=forms()) if is_beside else None
+    loss = network.multi_task_loss(Batch(INPUTS, tags, LENGTHS, forms=forms(), beside=beside), known)
     alone = network.eval().loss(INPUTS, forms(), tags, known, LENGTHS)
     torch.testing.assert_close(loss, alone)
+    words = word_loss(network.train(), INPUTS, LENGTHS)
+    if beside is not None:
+        words = words + word_loss(network, beside.inputs, beside.lengths)
     weights = [network.forms.words.weight, *network.encoder.layer.parameters()]
-    expected = torch.autograd.grad(alone + word_loss(network.train(), INPUTS, LENGTHS), weights)
+    expected = torch.autograd.grad(alone + words, weights)
     for a, b in zip(torch.autograd.grad(loss, weights), expected, strict=True):
         torch.testing.assert_close(a, b)
 
@@ -122,7 +129,7 @@ def test_it_learns_the_words_and_the_tags(tmp_path: Path) -> None:
     data = run.read(str(tmp_path / "sentences.conll"))
     batch = run.task.exact_loader(data, run.trained.settings).batch(0, 0)
     outputs = run.model.encoder(run.model.vectors(batch.inputs, batch.forms), batch.lengths).outputs
-    nats = float(run.model.neighbours.loss(outputs, batch.forms.word_ids[batch.inputs], batch.lengths).detach()) / 0.3
+    nats = float(run.model.neighbours.loss(outputs, batch.forms.word_ids[batch.inputs], batch.mask()).detach()) / 0.3
     pairs = 2 * (int((batch.targets >= 0).sum()) - batch.num_rows)
     assert (
         nats / pairs < np.log(len(run.model.forms.word_counts)) - 1

@@ -51,10 +51,10 @@ def tag_recipe(
 
 def raw_file(path: str, codec: Any, cache: Path) -> TaggedFile:
     """The sentences without tags of a file, cached. Raises SeqloomError if there is none."""
-    recipe: Recipe[Sentence, TaggedFile] = Recipe(
+    recipe: Recipe[Any, Any] = Recipe(
         _raw, _learns_nothing, load_tag_codec, "tag, raw text", identity=lambda sentence: "\t".join(sentence.words)
     )
-    data = encode(path, recipe, codec, cache)
+    data: TaggedFile = encode(path, recipe, codec, cache)
     if not data.num_lines:
         raise SeqloomError("there is no sentence", where=f"{path}, data.raw", expected="one sentence on each line")
     return data

@@ -48,6 +48,13 @@ class DataSettings(Settings):
             raise ValueError("the number of a column, from 1")
         return target
 
+    @field_validator("raw")
+    @classmethod
+    def _is_read_again(cls, raw: str) -> str:
+        if raw == "-":
+            raise ValueError("the name of a file, which is read several times")
+        return raw
+
     @field_validator("auxiliary", mode="before")
     @classmethod
     def _separated(cls, columns: object) -> object:
