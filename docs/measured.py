@@ -309,6 +309,27 @@ def pronunciation() -> str:
     ) + table(("model", "wrong words", "training", "words per second"), rows)
 
 
+def few_tags() -> str:
+    """What `benchmarks/few_tags.py` measured last: the accuracy of taggers of few sentences."""
+    measured = _results("few_tags")
+    texts = {
+        "tags alone": "the tags",
+        "language model": "and a language model (`language_model_weight=0.3`)",
+        "raw text": f"and {measured['raw_sentences']:,} sentences without tags (`data.raw`)",
+    }
+    rows = [
+        (text, ", ".join(f"{100 * accuracy:.1f}" for accuracy in measured["scores"][kind]["accuracy"]),
+         f"{statistics.median(measured['scores'][kind]['processor_seconds']):,.0f} s")
+        for kind, text in texts.items()
+    ]  # fmt: skip
+    sentences, updates, seeds = measured["sentences"], measured["updates"], measured["seeds"]
+    return (
+        "`python benchmarks/few_tags.py`: accuracy in percent of parts of speech (English Web Treebank), of sentences\n"
+        f"that neither trained nor chose weights; {sentences:,} sentences with tags, {updates:,} updates of `bilstm`\n"
+        f"on one core, {seeds} seeds:\n\n"
+    ) + table(("what is learnt", "accuracy", "processor time"), rows)
+
+
 def auxiliary_columns() -> str:
     """What `benchmarks/auxiliary_columns.py` measured last: span F1 of single runs and of ensembles."""
     measured = _results("auxiliary_columns")
@@ -320,8 +341,9 @@ def auxiliary_columns() -> str:
         if kind in texts
     ]
     return (
-        f"`python benchmarks/auxiliary_columns.py`: span F1 of sentences that neither trained nor chose weights, after\n"
-        f"{measured['updates']:,} updates of `bilstm` on one core, with {measured['seeds']} seeds; an ensemble is of these runs.\n\n"
+        "`python benchmarks/auxiliary_columns.py`: span F1 in percent of sentences that neither trained nor chose\n"
+        f"weights, {measured['updates']:,} updates of `bilstm` on one core, {measured['seeds']} seeds, and the ensemble of "
+        "these\nruns:\n\n"
     ) + table(("data", "what is learnt", "single runs", "their ensemble"), rows)
 
 
