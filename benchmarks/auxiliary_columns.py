@@ -27,7 +27,10 @@ from seqloom.metrics.spans import span_scores
 DATA = BENCHMARKS.parent.parent / "shared" / "data" / "tag"
 PARTS_OF_SPEECH = 2
 """The column."""
-KINDS: dict[str, dict[str, Any]] = {"words alone": {}, "auxiliary": {"data.auxiliary": [PARTS_OF_SPEECH]}}
+KINDS: dict[str, dict[str, Any]] = {
+    "words alone": {"language_model_weight": 0.0},
+    "auxiliary": {"language_model_weight": 0.0, "data.auxiliary": [PARTS_OF_SPEECH]},
+}
 
 
 def read(name: str) -> list[Sentence]:

@@ -48,7 +48,7 @@ def main() -> None:
     others = (sentence for number, sentence in enumerate(sentences) if number % EVERY)
     raw.write_text("".join(f"{' '.join(sentence.words)}\n" for sentence in others), encoding="utf-8")
     kinds: dict[str, dict[str, Any]] = {
-        "tags alone": {},
+        "tags alone": {"language_model_weight": 0.0},
         "language model": {"language_model_weight": 0.3},
         "raw text": {"data.raw": str(raw)},
     }

@@ -31,6 +31,7 @@ SETTINGS = {
     **SIZES,
     "model.num_layers": 1,
     "output": "crf",
+    "language_model_weight": 0.0,
     "input_dropout": 0.5,
     "output_dropout": 0.5,
     "training.precision": "float32",

@@ -342,8 +342,8 @@ def auxiliary_columns() -> str:
     ]
     return (
         "`python benchmarks/auxiliary_columns.py`: span F1 in percent of sentences that neither trained nor chose\n"
-        f"weights, {measured['updates']:,} updates of `bilstm` on one core, {measured['seeds']} seeds, and the ensemble of "
-        "these\nruns:\n\n"
+        f"weights, {measured['updates']:,} updates of `bilstm` on one core, {measured['seeds']} seeds, and their "
+        "ensemble:\n\n"
     ) + table(("data", "what is learnt", "single runs", "their ensemble"), rows)
 
 

@@ -17,6 +17,7 @@ SMALL_NETWORK = {
     "data.tokens_per_batch": 60,
     "input_dropout": 0.0,
     "output_dropout": 0.0,
+    "language_model_weight": 0.0,
     "training.checkpoint_seconds": 0,
     "training.evaluations": 2,
     "training.learning_rate": 0.02,

@@ -122,7 +122,9 @@ SMALL_TASKS = {
         lambda path: write_series(path.with_suffix(".ts")), "gru", {"model.hidden_size": 8, "embedding.dim": 6},
         updates=25,
     ),
-    "tag bilstm": SmallTask(write_sentences, "bilstm", {**SMALL_TAGGER, "model.hidden_size": 8}, updates=25),
+    "tag bilstm": SmallTask(
+        write_sentences, "bilstm", {**SMALL_TAGGER, "model.hidden_size": 8, "language_model_weight": 0.3}, updates=25
+    ),
     "tag steps": SmallTask(write_levels, "gru", SMALL_STEP_TAGGER, updates=25),
     "vectors skipgram": SmallTask(
         write_text, "skipgram", {**_PASSES, "subwords.longest": 4, "subwords.buckets": 50}, epochs=3

@@ -23,6 +23,8 @@ from tests.support.small_runs import assert_same_run, signal_after
 
 RAW = ["Grace flew to Vienna .", "", "Then Zed went to Vienna", "Zed walked", "Rome ."] * 3
 
+LANGUAGE_MODEL = {"language_model_weight": 0.3}
+
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
@@ -41,7 +43,7 @@ def words_of(batch: Batch) -> Counter[tuple[int, ...]]:
 
 
 def test_its_words_belong_to_the_vocabulary(raw: Path, tmp_path: Path) -> None:
-    run = train_tagger(tmp_path / "run", updates=1, data__raw=str(raw))
+    run = train_tagger(tmp_path / "run", updates=1, data__raw=str(raw), **LANGUAGE_MODEL)
     words = run.codec.spelling.words.tokens
     assert {"vienna", "zed"} <= set(words)
     counts = dict(zip(words, run.model.forms.word_counts[4:].tolist(), strict=True))
@@ -52,7 +54,7 @@ def test_its_words_belong_to_the_vocabulary(raw: Path, tmp_path: Path) -> None:
 
 
 def test_every_step_has_a_batch_beside_it(raw: Path, tmp_path: Path) -> None:
-    run = train_tagger(tmp_path / "run", updates=1, data__raw=str(raw))
+    run = train_tagger(tmp_path / "run", updates=1, data__raw=str(raw), **LANGUAGE_MODEL)
     tagged, sentences = run.read(str(tmp_path / "sentences.conll")), raw_file(str(raw), run.codec, tmp_path / "cache")
     assert sentences.num_lines == len([line for line in RAW if line])
     beside = TaggedLoader(sentences, 12, seed=3)
@@ -77,7 +79,7 @@ def test_every_step_has_a_batch_beside_it(raw: Path, tmp_path: Path) -> None:
 
 
 def test_batches_are_numbered_through_all_epochs(tmp_path: Path, raw: Path) -> None:
-    run = train_tagger(tmp_path / "run", updates=1, data__raw=str(raw))
+    run = train_tagger(tmp_path / "run", updates=1, data__raw=str(raw), **LANGUAGE_MODEL)
     loader = TaggedLoader(raw_file(str(raw), run.codec, tmp_path / "cache"), 12, seed=5)
     numbered, number = NumberedBatches(loader), 0
     for epoch in range(3):
@@ -101,7 +103,7 @@ def test_ranks_share_what_is_beside() -> None:
 
 @pytest.mark.parametrize("layer", ["bilstm", "lstm"])
 def test_it_learns_and_answers_without_the_text(layer: str, raw: Path, tmp_path: Path) -> None:
-    run = train_tagger(tmp_path / "run", model=layer, updates=150, data__raw=str(raw))
+    run = train_tagger(tmp_path / "run", model=layer, updates=150, data__raw=str(raw), **LANGUAGE_MODEL)
     raw.unlink()
     again = seqloom.load(tmp_path / "run", threads=1)
     assert again.predict(["Zed went to Vienna ."]) == run.predict(["Zed went to Vienna ."])
@@ -109,7 +111,7 @@ def test_it_learns_and_answers_without_the_text(layer: str, raw: Path, tmp_path:
 
 
 def test_stopped_and_resumed_is_unbroken(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings: dict[str, Any] = {"updates": 6, "data__raw": str(raw), "output_dropout": 0.3}
+    settings: dict[str, Any] = {"updates": 6, "data__raw": str(raw), "output_dropout": 0.3, **LANGUAGE_MODEL}
     train_tagger(tmp_path / "unbroken", **settings)
     with monkeypatch.context() as patch:
         signal_after(patch, 3)
@@ -120,17 +122,26 @@ def test_stopped_and_resumed_is_unbroken(raw: Path, tmp_path: Path, monkeypatch:
 
 def test_conll_is_read_without_its_tags(tmp_path: Path) -> None:
     raw = write_sentences(tmp_path / "raw.conll", sentences=9, seed=11)
-    run = train_tagger(tmp_path / "run", updates=2, data__raw=raw)
+    run = train_tagger(tmp_path / "run", updates=2, data__raw=raw, **LANGUAGE_MODEL)
     assert raw_file(raw, run.codec, tmp_path / "cache").num_lines == 9
 
 
-def test_raw_text_brings_the_language_model_along() -> None:
-    for overrides, weight in (
-        ({}, 0.0),
-        ({"data.raw": "x"}, 0.3),
-        ({"data.raw": "x", "language_model_weight": 0.1}, 0.1),
-    ):
-        assert flatten(make_settings("tag", "bilstm", overrides))["language_model_weight"] == weight
+@pytest.mark.parametrize(
+    ("model", "overrides", "weight"),
+    [
+        ("bilstm", {}, 0.3),
+        ("lstm", {"model.num_layers": 2}, 0.3),
+        ("bilstm", {"model.num_layers": 2}, 0.0),
+        ("bitransformer", {}, 0.0),
+        ("ffnn", {}, 0.0),
+        ("ffnn", {"data.raw": "x"}, 0.3),
+        ("bilstm", {"data.raw": "x", "language_model_weight": 0.1}, 0.1),
+    ],
+)
+def test_the_layers_that_learn_a_language_model_by_default(
+    model: str, overrides: dict[str, Any], weight: float
+) -> None:
+    assert flatten(make_settings("tag", model, overrides))["language_model_weight"] == weight
 
 
 @pytest.mark.parametrize(
@@ -150,7 +161,7 @@ def test_text_that_cannot_be_learnt_from(
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(SeqloomError, match=message):
-        train_tagger(tmp_path / "run", updates=1, data__raw=str(path), **settings)
+        train_tagger(tmp_path / "run", updates=1, **{"language_model_weight": 0.3, "data__raw": str(path), **settings})
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 

@@ -44,7 +44,7 @@ from seqloom.tasks.network_task import Loss
 from seqloom.tasks.tag_answers import element_batch, sequences_of, tagged_sentences, tagged_steps_of
 from seqloom.tasks.tag_inputs import Input, known_tags, words_of
 from seqloom.tasks.tag_scores import diagnosis, runs_of_tags, scores_by_sequence, tag_scores, tagged_rows
-from seqloom.tasks.tag_settings import OF_NUMBERS, OF_WORDS, WINDOW, TagSettings, preset_of, settings_of, with_raw_text
+from seqloom.tasks.tag_settings import OF_NUMBERS, OF_WORDS, WINDOW, TagSettings, preset_of, settings_of
 from seqloom.tasks.task import Score
 from seqloom_portable.spans import mark_spans
 
@@ -77,13 +77,13 @@ class TagTask:
         return settings_of(model)
 
     def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {**preset_of(model, "words"), **with_raw_text(overrides)}
+        return preset_of(model, "words", overrides)
 
     def preset_for(self, model: str, overrides: Mapping[str, Any], data: str) -> Mapping[str, Any]:
         columns = str(overrides.get("data.columns", ""))
         of_numbers = holds_steps(data, columns)
         check_kind_of_data(overrides, OF_WORDS, OF_NUMBERS, of_numbers, data)
-        return {**preset_of(model, "numbers" if of_numbers else "words"), **with_raw_text(overrides)}
+        return preset_of(model, "numbers" if of_numbers else "words", overrides)
 
     def recipe(self, settings: TagSettings) -> Recipe[TaggedExample, Tagged]:
         target, columns, auxiliary = settings.data.target, settings.data.columns, settings.data.auxiliary

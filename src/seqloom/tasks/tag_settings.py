@@ -100,6 +100,7 @@ _TRANSFORMER: dict[str, Any] = {
 _MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "training.learning_rate": 2e-3}
 _WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
 _CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1, "training.learning_rate": 1e-3}
+_LANGUAGE_MODEL: dict[str, Any] = {"language_model_weight": 0.3}
 _OF_NUMBERS: dict[str, Any] = {"data.tokens_per_batch": 4_000, "input_dropout": 0.1, "output_dropout": 0.2}
 OF_WORDS = (
     "vocabulary.",
@@ -130,12 +131,15 @@ def settings_of(model: str) -> type[TagSettings]:
     return create_model("TagSettings", __base__=TagSettings, model=(model_settings, model_settings()))
 
 
-def preset_of(model: str, data: Literal["words", "numbers"]) -> Mapping[str, Any]:
+def preset_of(model: str, data: Literal["words", "numbers"], overrides: Mapping[str, Any]) -> Mapping[str, Any]:
     """Numbers differ from step to step less than words do: larger batches, and less is dropped of them."""
     preset = _PRESETS[layers[model].family]
-    return preset if data == "words" else {**preset, **_OF_NUMBERS}
+    if data == "numbers":
+        return {**preset, **_OF_NUMBERS}
+    return {**preset, **_LANGUAGE_MODEL} if _learns_words(model, overrides) else preset
 
 
-def with_raw_text(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """What is added to a preset where there is raw text."""
-    return {"language_model_weight": 0.3} if overrides.get("data.raw") else {}
+def _learns_words(model: str, overrides: Mapping[str, Any]) -> bool:
+    """Whether a language model is learnt by default: with raw text, and by the recurrent layers that can."""
+    reads_one_way = layers[model].causal or str(overrides.get("model.num_layers", 1)) == "1"
+    return bool(overrides.get("data.raw")) or (layers[model].family == "recurrent" and reads_one_way)
