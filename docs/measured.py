@@ -313,8 +313,8 @@ def few_tags() -> str:
     """What `benchmarks/few_tags.py` measured last: the accuracy of taggers of few sentences."""
     measured = _results("few_tags")
     texts = {
-        "tags alone": "the tags",
-        "language model": "and a language model (`language_model_weight=0.3`)",
+        "tags alone": "the tags (`language_model_weight=0`)",
+        "language model": "and a language model",
         "raw text": f"and {measured['raw_sentences']:,} sentences without tags (`data.raw`)",
     }
     rows = [
@@ -333,7 +333,7 @@ def few_tags() -> str:
 def auxiliary_columns() -> str:
     """What `benchmarks/auxiliary_columns.py` measured last: span F1 of single runs and of ensembles."""
     measured = _results("auxiliary_columns")
-    texts = {"words alone": "the tags", "auxiliary": "the tags and the parts of speech"}
+    texts = {"words alone": "the tags", "auxiliary": "and the parts of speech"}
     rows = [
         (data, texts[kind], ", ".join(f"{f1:.1f}" for f1 in row["f1"]), f"{row['ensemble']:.1f}")
         for data, by_kind in measured["scores"].items()
@@ -342,8 +342,8 @@ def auxiliary_columns() -> str:
     ]
     return (
         "`python benchmarks/auxiliary_columns.py`: span F1 in percent of sentences that neither trained nor chose\n"
-        f"weights, {measured['updates']:,} updates of `bilstm` on one core, {measured['seeds']} seeds, and their "
-        "ensemble:\n\n"
+        f"weights, {measured['updates']:,} updates of `bilstm` without a language model on one core,\n"
+        f"{measured['seeds']} seeds and their ensemble:\n\n"
     ) + table(("data", "what is learnt", "single runs", "their ensemble"), rows)
 
 

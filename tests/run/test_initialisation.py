@@ -288,7 +288,7 @@ def test_nothing_is_initialised_from_a_model_without_weights(name: str, runs: Ru
 
 PAIRS = {
     ("language-model", "classify"): ("lstm", "embedding, encoder; not output"),
-    ("language-model", "tag"): ("bilstm", "words, encoder in part; not characters, output"),
+    ("language-model", "tag"): ("bilstm", "words, encoder in part; not characters, output, language-model"),
     ("language-model", "translate"): ("lstm+attention", "embedding in part, encoder in part; not decoder, output"),
     ("language-model transformer", "classify"): ("transformer", "embedding, encoder; not output"),
     ("classify", "language-model"): ("gru", "embedding, layer; not output"),

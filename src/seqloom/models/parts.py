@@ -15,6 +15,7 @@ _PARTS = {
     "encoder.read": "embedding",
     "forms.letters": "characters",
     "forms.words": "words",
+    "neighbours": "language-model",
     "net": "hidden",
     "network.layer": "layer",
     "network.output": "output",
