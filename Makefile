@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 COG := $(BIN)/python -m cogapp -I docs
 SPHINX := $(BIN)/python -m sphinx -q -W -b html docs build/docs
-GENERATED := README.md docs/algorithm.md docs/benchmarks.md docs/commands.md docs/compare.md docs/data.md docs/design.md docs/explain.md docs/export.md docs/forecast.md docs/from_run.md docs/models.md docs/questions.md docs/recipes.md docs/serve.md docs/settings.md docs/transcribe.md docs/translate.md docs/vectors.md
+GENERATED := README.md docs/algorithm.md docs/benchmarks.md docs/commands.md docs/compare.md docs/data.md docs/design.md docs/explain.md docs/export.md docs/forecast.md docs/from_run.md docs/models.md docs/questions.md docs/recipes.md docs/serve.md docs/settings.md docs/tag.md docs/transcribe.md docs/translate.md docs/vectors.md
 BENCHMARKS := $(sort $(filter-out benchmarks/large_corpus.py benchmarks/algorithms.py benchmarks/answer_questions.py benchmarks/serve.py benchmarks/verdicts.py,$(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help

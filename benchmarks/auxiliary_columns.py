@@ -1,5 +1,5 @@
-"""Claim: a tagger that also learns to predict another column of its training data makes fewer errors, without needing
-that column later; and an ensemble of several seeds makes fewer still.
+"""Question: does a tagger make fewer errors if it also learns to predict another column of its training data, which it
+does not need later? And an ensemble of several seeds?
 
 English chunks (CoNLL-2000) and Spanish names (CoNLL-2002), with the parts of speech as auxiliary column. Half of the
 sentences that are held out choose the weights, the other half test. The tagger is the `bilstm` preset.
