@@ -72,8 +72,11 @@ def _learns_nothing(examples: Callable[[], Iterable[Sentence]], where: str) -> A
 
 
 def _content(raw: str) -> str:
-    """What a cached vocabulary depends on; the file may be gone once the run is trained."""
-    return content_hash(raw) if raw and Path(raw).exists() else raw
+    """What a cached vocabulary depends on."""
+    try:
+        return content_hash(raw) if raw else ""
+    except SeqloomError:  # it may be gone once the run is trained, and is missed where it is read
+        return raw
 
 
 def load_tag_codec(folder: Path) -> TagCodec | FrameTagCodec:
