@@ -70,8 +70,6 @@ def test_every_format_has_auxiliary_columns(
     [
         ("a.conllu", CONLLU, ("xpost",), "xpos"),
         ("a.conllu", CONLLU, (11,), "ten columns"),
-        ("a.conll", "Ada NNP NOUN\n", ("pos",), "no names"),
-        ("words.csv", WORDS_OF_A_TABLE, (4,), "by name"),
         ("sentences.csv", SENTENCES_OF_A_TABLE.replace("VBD", ""), ("xpos",), "one tag for each word"),
     ],
 )
@@ -84,7 +82,26 @@ def test_a_column_that_cannot_be_read(
 
 
 @pytest.mark.parametrize(
-    ("column", "message"), [(5, "no such column"), (4, "is the column that is predicted"), (1, None)]
+    ("name", "text", "column"),
+    [
+        ("a.conll", "Ada NNP NOUN\nslept VBD VERB\n", "pos"),
+        ("a.conll", "Ada NOUN\nslept VERB\n", 3),
+        ("words.csv", WORDS_OF_A_TABLE, 4),
+        ("words.csv", WORDS_OF_A_TABLE, "pos"),
+        ("sentences.csv", SENTENCES_OF_A_TABLE, 3),
+    ],
+)
+def test_a_file_of_another_form_is_read_without_the_column(
+    name: str, text: str, column: int | str, tmp_path: Path
+) -> None:
+    """Such as one to evaluate; only training needs the column."""
+    (tmp_path / name).write_text(text)
+    assert list(tagged(str(tmp_path / name), auxiliary=[column])) == [SENTENCE._replace(auxiliary=(("", ""),))]
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [("pos", "numbers in CoNLL"), (5, "no such column"), (4, "is the column that is predicted"), (1, None)],
 )
 def test_a_column_without_anything_to_learn(column: int, message: str | None, tmp_path: Path) -> None:
     with_kinds(tmp_path / "run")

@@ -172,6 +172,7 @@ class AuxiliaryColumn:
                 "an auxiliary column has nothing to distinguish", where=f"{where}, data.auxiliary",
                 got=f"only {min(self.names)!r}" if self.names else "no such column, or an empty one",
                 expected="two different labels or more",
+                hint="columns are numbers in CoNLL, numbers or names in CoNLL-U, and names in tables",
             )  # fmt: skip
         return Labels.learn(self.names, where)
 

@@ -47,7 +47,6 @@ def conll(path: str, target: Target = "auto", word: int = 1, auxiliary: Sequence
         raise RequestError(
             "CoNLL columns have no names", where="data.target", got=target, expected="the number of a column, or auto"
         )
-    numbers = [_number(column) for column in auxiliary]
     survey = TagSurvey(path)
     for rows in conll_rows(numbered(path), path):
         number = (
@@ -55,22 +54,15 @@ def conll(path: str, target: Target = "auto", word: int = 1, auxiliary: Sequence
         )  # the last column, but never the word
         words, tags = column_of(rows, word, path), column_of(rows, number, path)
         survey.add(tags, (row.line for row in rows))
-        yield Sentence(words, tags, auxiliary_tags(rows, numbers))
+        yield Sentence(words, tags, auxiliary_tags(rows, auxiliary))
     survey.warn_of_odd_tags()
 
 
-def _number(column: Target) -> int:
-    if isinstance(column, str):
-        raise RequestError(
-            "CoNLL columns have no names", where="data.auxiliary", got=column, expected="the numbers of columns"
-        )
-    return column
-
-
-def auxiliary_tags(rows: list[Row], numbers: Sequence[int]) -> tuple[tuple[str, ...], ...]:
-    """The cells of the rows in each of these columns, counted from 1; empty where a column does not exist, since a file
-    to evaluate does not need it."""
-    return tuple(tuple("".join(row.columns[number - 1 : number]) for row in rows) for number in numbers)
+def auxiliary_tags(rows: list[Row], auxiliary: Sequence[Target]) -> tuple[tuple[str, ...], ...]:
+    """The cells of the rows in each of these columns, counted from 1. They are empty where a column does not exist or
+    has a name, as in a table: a file to evaluate needs no auxiliary columns."""
+    numbers = [column if isinstance(column, int) else 0 for column in auxiliary]
+    return tuple(tuple("".join(row.columns[max(n - 1, 0) : n]) for row in rows) for n in numbers)
 
 
 def numbered(path: str) -> Iterator[NumberedLine]:

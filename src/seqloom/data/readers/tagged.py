@@ -78,8 +78,9 @@ def _table_sentences(
     """Yields the sentences, without those that have no word unless `keeps_empty`; without tags where there is no column
     for them. A cell may be a list, or words separated by whitespace; in a table with a column for the sentence, rows
     with the same name, or with an empty one, belong to the sentence above."""
-    others = [f"auxiliary {_name(column)}" for column in auxiliary]
-    columns = columns | dict(zip(others, map(str, auxiliary), strict=True))
+    others = [f"auxiliary {column}" for column in auxiliary]
+    # A number is that of a column in other files: a table to evaluate needs no auxiliary columns.
+    columns = columns | {f"auxiliary {column}": column for column in auxiliary if isinstance(column, str)}
     optional = tuple(Role(name, frozenset(), is_optional=True) for name in others)
     places, rows = select(open_table(path), columns, (*roles, *optional))
     if "sentence" in places:
@@ -96,14 +97,6 @@ def _table_sentences(
                 )  # fmt: skip
         if words or keeps_empty:
             yield Sentence(words, tags, tuple(items or ("",) * len(words) for items in more))
-
-
-def _name(column: Target) -> str:
-    if isinstance(column, int):
-        raise RequestError(
-            "the columns of a table are chosen by name", where="data.auxiliary", got=column, expected="names of columns"
-        )
-    return column
 
 
 def _grouped(rows: Iterator[TableRow], places: dict[str, int], auxiliary: Sequence[str]) -> Iterator[Sentence]:
