@@ -73,6 +73,15 @@ def test_stopped_anywhere_and_resumed_is_unbroken(
         assert any(epoch_ends), "one of the stops is meant to be at the end of an epoch"
 
 
+def test_times_are_those_of_all_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        signal_after(patch, 40)
+        first = train_small(tmp_path / "run", updates=41).summary
+    second = train_small(tmp_path / "run", updates=41, resume=True).summary
+    for name in ("seconds", "processor_seconds"):
+        assert 0 < first[name] < second[name]
+
+
 def test_a_stopped_run_is_usable_before_its_first_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         signal_after(patch, 1, signal.SIGTERM)

@@ -17,7 +17,7 @@ from seqloom.errors import RequestError
 from seqloom.files import writing
 from seqloom.memory import MemoryPeak, within_memory
 from seqloom.models.fitted import FittedSettings
-from seqloom.processors import ProcessorShare, num_threads
+from seqloom.processors import num_threads
 from seqloom.run.plan import (
     Plan,
     check_folder,
@@ -246,9 +246,9 @@ def _train(
         loop = TrainingLoop(trainer, plan.budget, folder, display, memory)
         if resume:
             loop.resume()
-        processor = ProcessorShare()
         progress = loop.run()
-        used = {"processor_seconds": round(processor.seconds, 3), "processor_share": processor.share(num_threads())}
+        share = loop.processor.share(num_threads())
+        used = {"processor_seconds": round(progress.processor_seconds, 3), "processor_share": share}
         run = Run(folder, plan, trainer.finish(folder), corpus.codec, trainer.runtime)
         stack.close()  # ends the progress bar and the logs; those who watch are told until the summary is written
         if is_first:

@@ -51,8 +51,9 @@ _Norms = Annotated[list[_Sum], Field(min_length=4, max_length=4)]
 
 @dataclass
 class Progress:
-    """The state of a training besides its tensors. `seconds`: the time spent training, over all sessions; `step`: the
-    next batch of `epoch`; `best`: the score of the saved weights, or the loss that chose them."""
+    """The state of a training besides its tensors. `seconds`: the time spent training, over all sessions;
+    `processor_seconds`: the same of the processor, in all threads of the first process; `step`: the next batch of
+    `epoch`; `best`: the score of the saved weights, or the loss that chose them."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
 
@@ -62,6 +63,7 @@ class Progress:
     sequences: _Count = 0
     targets: _Count = 0
     seconds: _Seconds = 0.0
+    processor_seconds: _Seconds = 0.0
     best: float | None = None
     best_updates: _Count = 0
     evaluations: _Count = 0

@@ -12,6 +12,7 @@ from typing import Any
 
 from seqloom.errors import SeqloomError
 from seqloom.memory import MemoryPeak
+from seqloom.processors import ProcessorShare
 from seqloom.training.budget import Budget, Progress
 from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
 from seqloom.training.reports import Display, MetricsFile
@@ -42,6 +43,7 @@ class TrainingLoop:
         self._metrics = MetricsFile(folder)
         self._clock = time.monotonic()
         self._saved_at = 0.0
+        self.processor, self._processor_before = ProcessorShare(), 0.0
 
     def resume(self) -> None:
         """Resumes from the last checkpoint in the folder, if there is one."""
@@ -60,6 +62,7 @@ class TrainingLoop:
 
     def run(self) -> Progress:
         progress, self._clock = self.progress, time.monotonic()
+        self.processor, self._processor_before = ProcessorShare(), progress.processor_seconds
         if not progress.updates and not progress.evaluations and self.is_first:
             self._metrics.remove()
         with StopOnSignal(at_once=not self.trainer.resumable) as signals:
@@ -77,7 +80,11 @@ class TrainingLoop:
             progress.best is None and self.is_first
         ):  # stopped before the first evaluation: evaluate now, so that the run is usable
             self.trainer.save(self.folder)
+        self._count_processor_time()
         return progress
+
+    def _count_processor_time(self) -> None:
+        self.progress.processor_seconds = self._processor_before + self.processor.seconds
 
     def begin_from_initial(self) -> None:
         """If the training is initialised from another run of the same model, its weights are evaluated first, so that
@@ -167,6 +174,7 @@ class TrainingLoop:
         if not self.trainer.resumable or not (force or due):
             return
         self._memory.end("training")
+        self._count_processor_time()
         state = self.trainer.state()
         if self.is_first:
             write_checkpoint(self.folder / "training", self.progress, state)
