@@ -18,8 +18,9 @@ from statistics import median
 from typing import Any
 
 import seqloom
+from columns import write_columns
 from peers.race import BENCHMARKS, machine, write_results
-from resumable import arguments, train
+from resumable import arguments, train_seeds
 from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged import tagged
 from seqloom.metrics.spans import span_scores
@@ -47,13 +48,6 @@ def names() -> tuple[list[Sentence], list[Sentence]]:
     return read("conll2002.es.train.txt.gz"), read("conll2002.es.valid.txt.gz")
 
 
-def write(path: Path, sentences: Sequence[Sentence]) -> str:
-    """Columns of the word, its part of speech and its tag."""
-    rows = ("".join(map("{} {} {}\n".format, s.words, s.auxiliary[0], s.tags)) for s in sentences)
-    path.write_text("\n".join(rows), encoding="utf-8")
-    return str(path)
-
-
 def f1(run: seqloom.Run, sentences: Sequence[Sentence], ensemble: Sequence[seqloom.Run] = ()) -> float:
     """The span F1, in percent."""
     answers = run.answers([sentence.words for sentence in sentences], ensemble=ensemble or None)
@@ -72,16 +66,12 @@ def main() -> None:
         except seqloom.SeqloomError as error:
             print(f"skipped: {data}: {error}")
             continue
-        files = {"valid": write(work / f"{data}.valid.conll", held_out[1::2])}
-        path = Path(write(work / f"{data}.train.conll", training))
+        files = {"valid": write_columns(work / f"{data}.valid.conll", held_out[1::2])}
+        path = Path(write_columns(work / f"{data}.train.conll", training))
         test = held_out[::2]
         scores[data] = {"sentences": len(test)}
         for kind, settings in KINDS.items():
-            runs = [
-                train(work / f"{data} {kind} {seed}", "tag", path, model="bilstm", updates=options.updates, seed=seed,
-                      settings=settings, **files)
-                for seed in range(1, options.seeds + 1)
-            ]  # fmt: skip
+            runs = train_seeds(options, f"{data} {kind}", "tag", path, settings, model="bilstm", **files)
             singles = [f1(run, test) for run in runs]
             scores[data][kind] = {
                 "f1": singles,

@@ -11,26 +11,19 @@ run again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import seqloom
+from columns import write_columns
 from peers.race import BENCHMARKS, machine, write_results
-from resumable import arguments, train
-from seqloom.data.readers.conll import Sentence
+from resumable import arguments, train_seeds
 from seqloom.data.readers.tagged import tagged
 
 DATA = BENCHMARKS.parent.parent / "shared" / "data" / "tag"
 EVERY = 25
 """Of so many sentences, one has tags."""
-
-
-def write(path: Path, sentences: Sequence[Sentence]) -> str:
-    rows = ("".join(map("{}\t{}\n".format, s.words, s.tags)) for s in sentences)
-    path.write_text("\n".join(rows), encoding="utf-8")
-    return str(path)
 
 
 def main() -> None:
@@ -42,8 +35,11 @@ def main() -> None:
     except seqloom.SeqloomError as error:
         print(f"skipped: {error}")
         return
-    training = Path(write(work / "train.conll", sentences[::EVERY]))
-    files = {"valid": write(work / "valid.conll", held_out[::10]), "test": write(work / "test.conll", held_out[1::2])}
+    training = Path(write_columns(work / "train.conll", sentences[::EVERY]))
+    files = {
+        "valid": write_columns(work / "valid.conll", held_out[::10]),
+        "test": write_columns(work / "test.conll", held_out[1::2]),
+    }
     raw = work / "raw.txt"
     others = (sentence for number, sentence in enumerate(sentences) if number % EVERY)
     raw.write_text("".join(f"{' '.join(sentence.words)}\n" for sentence in others), encoding="utf-8")
@@ -54,11 +50,7 @@ def main() -> None:
     }
     scores: dict[str, Any] = {}
     for kind, settings in kinds.items():
-        runs = [
-            train(work / f"{kind} {seed}", "tag", training, model="bilstm", updates=options.updates, seed=seed,
-                  settings=settings, **files)
-            for seed in range(1, options.seeds + 1)
-        ]  # fmt: skip
+        runs = train_seeds(options, kind, "tag", training, settings, model="bilstm", **files)
         accuracies = [run.summary["test"]["accuracy"] for run in runs]
         scores[kind] = {
             "accuracy": accuracies,

@@ -19,6 +19,18 @@ def train(out: Path, task: str, data: Path, **options: Any) -> seqloom.Run:
     return run
 
 
+def train_seeds(
+    options: argparse.Namespace, name: str, task: str, data: Path, settings: dict[str, Any], **others: Any
+) -> list[seqloom.Run]:
+    """A finished run for each seed, after `options.updates` updates, in the folder `options.work`."""
+    return [
+        train(
+            options.work / f"{name} {seed}", task, data, updates=options.updates, seed=seed, settings=settings, **others
+        )
+        for seed in range(1, options.seeds + 1)
+    ]
+
+
 def arguments(description: str | None, name: str, updates: int, seeds: int = 3) -> argparse.ArgumentParser:
     """The options of all these benchmarks, with their defaults; `name` is that of the benchmark."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)

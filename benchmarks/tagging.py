@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import seqloom
+from columns import write_columns
 from peers.race import BENCHMARKS, Result, environment, machine, median, write_results
 from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged import tagged
@@ -97,17 +98,13 @@ class Race:
         return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def write_columns(data: Path, folder: Path) -> None:
+def write_parts(data: Path, folder: Path) -> None:
     """The sentences as words and tags, for both programs alike."""
     parts: dict[str, list[Sentence]] = {"train": [], "valid": []}
     for number, sentence in enumerate(tagged(str(data))):
         parts["train" if number % HELD_OUT else "valid"].append(sentence)
     for name, sentences in parts.items():
-        rows = (
-            "".join(f"{word}\t{tag}\n" for word, tag in zip(sentence.words, sentence.tags, strict=True))
-            for sentence in sentences
-        )
-        (folder / f"{name}.conll").write_text("\n".join(rows), encoding="utf-8")
+        write_columns(folder / f"{name}.conll", sentences)
 
 
 def missing(options: argparse.Namespace) -> str | None:
@@ -134,7 +131,7 @@ def main() -> None:
     peer: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         race = Race(Path(folder), options.peer_python, options.minutes, options.threads)
-        write_columns(options.data, race.folder)
+        write_parts(options.data, race.folder)
         race.compile()
         for seed in range(1, options.rounds + 1):
             ours.append(race.ours(seed))

@@ -16,8 +16,7 @@ from seqloom.models.tagger import Tagger, TaggerSettings
 from seqloom.nn.layer import layers
 from seqloom.run import make_settings
 from seqloom.storage.tensors import read_tensors
-from tests.support.sentences import SMALL_NETWORK, small_model, train_tagger, write_sentences
-from tests.support.small_runs import assert_same_run, signal_after
+from tests.support.sentences import SMALL_NETWORK, assert_resumes, small_model, train_tagger, write_sentences
 
 WORDS, LETTERS, TAGS = 12, 9, 3
 INPUTS = torch.tensor([[0, 1, 2, 3, 4], [5, 2, 0, 0, 0]])
@@ -137,13 +136,7 @@ def test_it_learns_the_words_and_the_tags(tmp_path: Path) -> None:
 
 
 def test_stopped_and_resumed_is_unbroken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"updates": 6, "language_model_weight": 0.3, "output_dropout": 0.3}
-    train_tagger(tmp_path / "unbroken", **settings)
-    with monkeypatch.context() as patch:
-        signal_after(patch, 3)
-        assert not train_tagger(tmp_path / "run", **settings).summary["finished"]
-    train_tagger(tmp_path / "run", resume=True, **settings)
-    assert_same_run(tmp_path / "unbroken", tmp_path / "run")
+    assert_resumes(tmp_path, monkeypatch, language_model_weight=0.3)
 
 
 @pytest.mark.parametrize(("before", "after"), [(0.0, 0.3), (0.3, 0.0), (0.3, 0.1)])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import seqloom
 from tests.support.shared import shared
+from tests.support.small_runs import assert_same_run, signal_after
 
 SMALL_NETWORK = {
     "words.dim": 8,
@@ -78,3 +80,14 @@ def train_tagger(
 def shared_tagger(factory: pytest.TempPathFactory, **options: object) -> seqloom.Run:
     """A run for a whole module of tests, which come after the cache of one test is set."""
     return shared(factory, train_tagger, **options)
+
+
+def assert_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+    """Stopped after three of six updates and resumed, a training is the unbroken one."""
+    train_tagger(folder / "unbroken", updates=6, output_dropout=0.3, **settings)
+    with monkeypatch.context() as patch:
+        signal_after(patch, 3)
+        stopped = train_tagger(folder / "run", updates=6, output_dropout=0.3, **settings)
+        assert not stopped.summary["finished"]
+    train_tagger(folder / "run", updates=6, output_dropout=0.3, resume=True, **settings)
+    assert_same_run(folder / "unbroken", folder / "run")

@@ -19,8 +19,7 @@ from seqloom.data.tagged_loader import TaggedLoader
 from seqloom.data.word_vocabularies import VocabularySettings
 from seqloom.errors import RequestError
 from seqloom.storage.tensors import read_tensors
-from tests.support.sentences import train_tagger, write_sentences
-from tests.support.small_runs import assert_same_run, signal_after
+from tests.support.sentences import assert_resumes, train_tagger, write_sentences
 
 KINDS = {"O": "word", "B-PER": "name", "I-PER": "name", "B-LOC": "name", "I-LOC": "name"}
 
@@ -195,13 +194,7 @@ def test_with_a_weight_of_0_nothing_changes(tmp_path: Path) -> None:
 
 def test_stopped_and_resumed_is_unbroken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_kinds(tmp_path / "run")
-    settings = {"updates": 6, "data__auxiliary": "2,3", "output_dropout": 0.3}
-    train_tagger(tmp_path / "unbroken", **settings)
-    with monkeypatch.context() as patch:
-        signal_after(patch, 3)
-        assert not train_tagger(tmp_path / "run", **settings).summary["finished"]
-    train_tagger(tmp_path / "run", resume=True, **settings)
-    assert_same_run(tmp_path / "unbroken", tmp_path / "run")
+    assert_resumes(tmp_path, monkeypatch, data__auxiliary="2,3")
 
 
 @pytest.mark.parametrize(("before", "after"), [("", "2"), ("2", ""), ("2", "3"), ("2", "2,3")])

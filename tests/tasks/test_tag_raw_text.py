@@ -18,8 +18,7 @@ from seqloom.data.tag_recipe import raw_file
 from seqloom.data.tagged_loader import BesideRawText, TaggedLoader
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.run import make_settings
-from tests.support.sentences import train_tagger, write_sentences
-from tests.support.small_runs import assert_same_run, signal_after
+from tests.support.sentences import assert_resumes, train_tagger, write_sentences
 
 RAW = ["Grace flew to Vienna .", "", "Then Zed went to Vienna", "Zed walked", "Rome ."] * 3
 
@@ -111,13 +110,7 @@ def test_it_learns_and_answers_without_the_text(layer: str, raw: Path, tmp_path:
 
 
 def test_stopped_and_resumed_is_unbroken(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings: dict[str, Any] = {"updates": 6, "data__raw": str(raw), "output_dropout": 0.3, **LANGUAGE_MODEL}
-    train_tagger(tmp_path / "unbroken", **settings)
-    with monkeypatch.context() as patch:
-        signal_after(patch, 3)
-        assert not train_tagger(tmp_path / "run", **settings).summary["finished"]
-    train_tagger(tmp_path / "run", resume=True, **settings)
-    assert_same_run(tmp_path / "unbroken", tmp_path / "run")
+    assert_resumes(tmp_path, monkeypatch, data__raw=str(raw), **LANGUAGE_MODEL)
 
 
 def test_conll_is_read_without_its_tags(tmp_path: Path) -> None:

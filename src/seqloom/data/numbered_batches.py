@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from seqloom.data.batches import Batch, Loader
 
 
@@ -22,7 +24,5 @@ class NumberedBatches:
         """The batch that comes after so many others."""
         while self._before[-1] <= number:
             self.before(len(self._before))
-        epoch = len(self._before) - 2
-        while self._before[epoch] > number:
-            epoch -= 1
+        epoch = bisect_right(self._before, number) - 1
         return self.loader.batch(epoch, number - self._before[epoch])

@@ -26,9 +26,6 @@ from seqloom.errors import RequestError
 from seqloom.files import make_folder, writing
 from seqloom.storage.flat_file import FlatFileWriter, map_flat_file
 
-Words = Sequence[str]
-"""The words of a sentence."""
-
 _SPELLING, _LABELS, _AUXILIARY = "vocabulary.json", "labels.json", "auxiliary-{}.json"
 _TABLES = ("word_ids", "characters", "offsets")
 
@@ -95,7 +92,11 @@ class TagCodec:
 
     @classmethod
     def learn(
-        cls, sentences: Iterable[Sentence], vocabulary: VocabularySettings, where: str, raw: Iterable[Words] = ()
+        cls,
+        sentences: Iterable[Sentence],
+        vocabulary: VocabularySettings,
+        where: str,
+        raw: Iterable[Sequence[str]] = (),
     ) -> TagCodec:
         """`raw`: sentences without tags, whose words belong to the vocabulary too."""
         words: Counter[str] = Counter(word for sentence in raw for word in sentence)
@@ -183,15 +184,14 @@ class TaggedWriter:
     def __init__(self, folder: Path, codec: TagCodec) -> None:
         self._folder, self._codec, self._forms = make_folder(folder), codec, Numbering()
         self._token_file, self._tags = FlatFileWriter(folder / "tokens.bin", np.uint32), TagWriter(folder, codec.labels)
-        self._auxiliary = FlatFileWriter(folder / "auxiliary.bin", np.int32) if codec.auxiliary else None
+        self._auxiliary = FlatFileWriter(folder / "auxiliary.bin", np.int32)
 
     def add(self, examples: list[Sentence]) -> None:
         if any(not isinstance(example, Sentence) for example in examples):
             raise RequestError("the model reads sentences", got="sequences of numbers", expected="words with tags")
         self._token_file.add([i for sentence in examples for i in self._forms.of(sentence.words)])
         self._tags.add([sentence.tags for sentence in examples])
-        if self._auxiliary is not None:
-            self._auxiliary.add([i for sentence in examples for row in self._auxiliary_ids(sentence) for i in row])
+        self._auxiliary.add([i for sentence in examples for row in self._auxiliary_ids(sentence) for i in row])
 
     def _auxiliary_ids(self, sentence: Sentence) -> Iterator[tuple[int, ...]]:
         """The label ids of each word in the auxiliary columns."""
@@ -202,8 +202,7 @@ class TaggedWriter:
     def finish(self) -> None:
         self._token_file.close()
         self._tags.finish()
-        if self._auxiliary is not None:
-            self._auxiliary.close()
+        self._auxiliary.close()
         forms = list(self._forms.numbers)
         lexicon = Lexicon.of(forms, self._codec.spelling)
         with writing(self._folder):
@@ -214,5 +213,4 @@ class TaggedWriter:
     def discard(self) -> None:
         self._token_file.discard()
         self._tags.discard()
-        if self._auxiliary is not None:
-            self._auxiliary.discard()
+        self._auxiliary.discard()

@@ -44,4 +44,4 @@ class BesideRawText:
 
     def batch(self, epoch: int, step: int) -> Batch:
         number = self._tagged.before(epoch) + step
-        return self._tagged.batch(number)._replace(beside=self._raw.batch(number))
+        return self._tagged.loader.batch(epoch, step)._replace(beside=self._raw.batch(number))

@@ -61,7 +61,24 @@ class TaggerSettings(Settings):
     model: Settings
 
 
-class SequenceTagger(nn.Module, ABC):
+class EmitsTags(nn.Module):
+    """A network whose output for a sequence are emissions, of which `output` makes tags."""
+
+    output: TagOutput
+
+    @torch.no_grad()
+    def tag(
+        self,
+        inputs: Tensor,
+        forms: Forms | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+        known: Int[Tensor, "batch time"] | None = None,
+    ) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]:
+        """The most probable tags, and the probability of each, given the `known` tags (-1 where a tag is not known)."""
+        return most_probable(self.output, self(inputs, forms, lengths), lengths, known)
+
+
+class SequenceTagger(EmitsTags, ABC):
     """Emissions linear(layer(vectors)) of the vectors of a sequence's elements, and an output layer for tags (Lample et
     al. 2016, section 2).
 
@@ -110,17 +127,6 @@ class SequenceTagger(nn.Module, ABC):
     ) -> Float[Tensor, ""]:
         """-log p of the tags that are `known`, in nats, summed."""
         return self.output.loss(self(inputs, forms, lengths), tags, known, lengths)
-
-    @torch.no_grad()
-    def tag(
-        self,
-        inputs: Tensor,
-        forms: Forms | None = None,
-        lengths: Int[Tensor, " batch"] | None = None,
-        known: Int[Tensor, "batch time"] | None = None,
-    ) -> tuple[Int[Tensor, "batch time"], Float[Tensor, "batch time"]]:
-        """The most probable tags, and the probability of each, given the `known` tags (-1 where a tag is not known)."""
-        return most_probable(self.output, self(inputs, forms, lengths), lengths, known)
 
     @torch.no_grad()
     def tag_next(self, vector: Float[Tensor, "1 1 size"], state: State | None, before: int | None) -> tuple[int, State]:
