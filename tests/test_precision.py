@@ -1,0 +1,25 @@
+"""`training.precision=auto` is bfloat16 only where its products are faster than those of float32."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqloom.runtime import Runtime
+
+
+@pytest.mark.parametrize(
+    ("processor", "expected"),
+    [
+        ({"cpu_name": "AMD EPYC 9B45", "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"cpu_name": "AMD EPYC 7B13"}, False),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, True),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, False),
+        ({}, False),
+    ],
+)
+def test_auto_is_bfloat16_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, processor: dict[str, object], expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)
+    assert Runtime.start(device="cpu", threads=torch.get_num_threads()).bfloat16 == expected
