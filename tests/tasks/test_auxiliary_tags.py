@@ -220,3 +220,9 @@ def test_sequences_of_numbers_have_no_auxiliary_columns(tmp_path: Path) -> None:
     path.write_text("x,tag\n" + "".join(f"{i % 7},{'ab'[i % 2]}\n" for i in range(90)))
     with pytest.raises(RequestError, match=r"data\.auxiliary"):
         seqloom.train("tag", str(path), updates=1, out=tmp_path / "run", settings={"data.auxiliary": ["x"]})
+
+
+def test_a_weight_without_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="changes nothing") as error:
+        train_tagger(tmp_path / "run", updates=1, auxiliary_weight=1.0)
+    assert "data.auxiliary" in str(error.value)
