@@ -165,6 +165,20 @@ def test_folds_are_scored_together(tmp_path: Path) -> None:
     assert row.score.mean == pytest.approx(sum(a * n for a, n in zip(accuracy, tested, strict=True)) / 40)
 
 
+@pytest.mark.usefixtures("trained_here")
+def test_groups_of_examples_are_what_intervals_count(tmp_path: Path) -> None:
+    path = tmp_path / "labelled.csv"
+    rows = [f"{'yes' if n % 3 else 'no'},word{n % 2} text {n},author {n // 4}" for n in range(40)]
+    path.write_text("\n".join(["label,text,author", *rows]) + "\n", encoding="utf-8")
+    compared = compare(
+        "classify", str(path), models=["bow", "bow:model.order=1"], epochs=1, seeds=2, folds=2, threads=1,
+        quiet=True, out=tmp_path / "compared", settings={"data.columns": "label=label,text=text,group=author"},
+    )  # fmt: skip
+    assert {row.examples for row in compared.rows} == {10}
+    assert "10 test groups" in " ".join(compared.report["notes"])
+    assert sum(run["summary"]["test"]["examples"] for run in compared.report["runs"][:2]) == 40
+
+
 def test_models_with_settings_and_equal_parameters(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first model is the reference; the n-gram model has no size."""
     trained: list[list[str]] = []

@@ -77,3 +77,20 @@ def test_finished_runs_read_chosen_columns(tmp_path: Path) -> None:
     expected = seqloom.load(runs[0]).evaluate(other)["perplexity"]
     assert compared.report["runs"][0]["summary"]["test"]["perplexity"] == pytest.approx(expected)
     assert "--columns text=said" in compared.report["command"]
+
+
+def test_groups_of_one_run_are_those_of_all(tmp_path: Path) -> None:
+    """Whether an example is in a group does not depend on the columns that a run was trained with."""
+    rows = [f"{'yes' if n % 3 else 'no'},word{n % 2} text {n},author {n // 4}" for n in range(48)]
+    files = []
+    for name, lines in (("data", rows), ("other", [row.replace("text", "line") for row in rows])):
+        files.append(tmp_path / f"{name}.csv")
+        files[-1].write_text("\n".join(["label,text,author", *lines]) + "\n", encoding="utf-8")
+    columns = {"label": "label", "text": "text"}
+    for number, chosen in enumerate((columns, {**columns, "group": "author"})):
+        seqloom.train(
+            "classify", str(files[0]), model="bow", epochs=1, seed=number, threads=1, out=tmp_path / str(number),
+            quiet=True, columns=chosen,
+        )  # fmt: skip
+    compared = compare_runs([tmp_path / "0", tmp_path / "1"], str(files[1]), out=tmp_path / "compared", threads=1)
+    assert [row.examples for row in compared.rows] == [12, 12]

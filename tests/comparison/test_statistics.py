@@ -20,6 +20,7 @@ from seqloom.comparison.statistics import (
     spread,
     variance_of_mean,
 )
+from seqloom.metrics.example_scores import ExampleScores
 
 Array = NDArray[np.float64]
 CHANCE = np.random.default_rng
@@ -68,6 +69,34 @@ def test_five_identical_models_tie_in_95_of_100_boards(kind: str, seeds: int, ex
         _, p = pairs(board(rng, size, 5, seeds, examples, kind)[0])
         tied.append((holm(p) >= ALPHA).all(-1))
     assert np.concatenate(tied).mean() >= 0.95
+
+
+def test_equal_models_tie_in_95_of_100_boards_where_examples_are_in_groups() -> None:
+    """Each model has groups that it answers well, with all their examples. Taken as independent, the examples would
+    give a winner on more than 25 of 100 boards."""
+    rng, boards, seeds, groups = CHANCE(6), 500, 3, 60
+    sizes = rng.integers(1, 20, size=groups)
+    names = [f"g{group}" for group in np.repeat(np.arange(groups), sizes)]
+    tied = {True: 0, False: 0}
+    for _ in range(boards):
+        models = []
+        for _ in range(2):
+            of_group = np.repeat(rng.standard_normal(groups), sizes)
+            answers = of_group + rng.standard_normal((seeds, len(names)))
+            sums = np.stack([answers, np.ones_like(answers)], axis=-1)
+            models.append([ExampleScores("ratio", "example", of_seed, groups=names) for of_seed in sums])
+        for grouped in tied:
+            values = [np.stack([(s.by_group() if grouped else s).pseudo_values() for s in seeds]) for seeds in models]
+            gap = values[0].mean() - values[1].mean()
+            assert gap == pytest.approx(models_gap(models)), "the metric stays that of the examples"
+            tied[grouped] += bool(p_value(gap, difference_spread(*values)) >= ALPHA)
+    assert tied[True] >= 0.94 * boards
+    assert tied[False] <= 0.75 * boards
+
+
+def models_gap(models: list[list[ExampleScores]]) -> float:
+    one, other = (float(np.mean([seed.value for seed in seeds])) for seeds in models)
+    return one - other
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 10])

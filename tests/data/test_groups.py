@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import seqloom
+from seqloom.comparison.examples import read_example_scores, save_example_scores
 from seqloom.data.corpus import Corpus, Sources, prepare
 from seqloom.data.survey.survey import survey
 from seqloom.data.tables.columns import parse_columns
 from seqloom.errors import RequestError
+from seqloom.metrics.example_scores import ExampleScores
 from seqloom.run.plan import make_settings
 from seqloom.tasks import tasks
 
@@ -123,3 +126,25 @@ def test_a_run_reads_files_without_the_group(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "new.csv").write_text("source,target\nsource 1 1,target 1\n", encoding="utf-8")
     assert run.evaluate(str(tmp_path / "new.csv"))["pairs"] == 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_groups_are_stored_with_the_examples(task: str, tmp_path: Path) -> None:
+    columns, _ = TASKS[task]
+    rows = [(*row[:2], "" if number % 7 == 0 else row[2]) for number, row in enumerate(ROWS)]
+    data = table_of(rows, tmp_path)
+    part = prepared(task, data, columns, tmp_path / "cache", valid=data).valid
+    stored = part.groups_of_sources if task == "translate" else part.groups
+    assert stored == [group for _, _, group in rows]
+    without = prepared(task, data, columns.removesuffix(",group=group"), tmp_path / "cache", valid=data).valid
+    assert (without.groups_of_sources if task == "translate" else without.groups) is None
+
+
+def test_scores_of_groups_are_saved_with_those_of_examples(tmp_path: Path) -> None:
+    sums = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    scores = ExampleScores("ratio", "example", sums, groups=["a", "", "a", ""])
+    save_example_scores(scores, tmp_path / "scores.npz")
+    saved = read_example_scores(tmp_path / "scores.npz")
+    assert saved is not None
+    assert saved.by_group().sums.tolist() == [[2.0, 2.0], [0.0, 1.0], [1.0, 1.0]]
+    assert saved.by_group().value == saved.value == scores.value

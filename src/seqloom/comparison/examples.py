@@ -40,7 +40,8 @@ def read_example_scores(file: Path) -> ExampleScores | None:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             overlap = int(content["overlap"]) if "overlap" in content else 1  # older comparisons do not have it
-            return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"], overlap)
+            groups = content["groups"].tolist() if "groups" in content else None
+            return ExampleScores(str(content["metric"]), str(content["unit"]), content["sums"], overlap, groups)
     except NPZ_ERRORS as error:
         warn("saved scores are damaged: they are computed again", where=str(file), got=str(error)[:200])
         return None
@@ -48,8 +49,9 @@ def read_example_scores(file: Path) -> ExampleScores | None:
 
 def save_example_scores(scores: ExampleScores, file: Path) -> None:
     make_folder(file.parent)
+    arrays = {name: value for name, value in vars(scores).items() if value is not None}
     with writing_atomic(file) as stream:
-        np.savez_compressed(stream, metric=scores.metric, unit=scores.unit, sums=scores.sums, overlap=scores.overlap)
+        np.savez_compressed(stream, **arrays)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,7 +77,9 @@ def compare_runs(
             for number, run in enumerate(folders)
         ]
         _refuse_incomparable(scored, path)
-        return _conclude(scored, path, columns, threads, folder, None if figures is None else Path(figures))
+        return _conclude(
+            _with_common_groups(scored), path, columns, threads, folder, None if figures is None else Path(figures)
+        )
 
 
 def _score(folder: Path, data: str, columns: Mapping[str, str | int] | None, file: Path, threads: int) -> ScoredRun:
@@ -145,6 +148,16 @@ def _reason(run: ScoredRun, first: ScoredRun) -> str:
         targets, expected = run.examples.sums[:, 1].sum(), first.examples.sums[:, 1].sum()
         return f"its {run.summary['score']} is over {targets:,.0f} targets, not {expected:,.0f}: its tokenizer differs"
     return ""
+
+
+def _with_common_groups(runs: Sequence[ScoredRun]) -> list[ScoredRun]:
+    """The runs, each with the groups of the first one that was trained on a column of groups: the examples are the
+    same."""
+    scored = [run.examples for run in runs if run.examples is not None]
+    groups = next((examples.groups for examples in scored if examples.groups is not None), None)
+    return [
+        run if run.examples is None else run._replace(examples=replace(run.examples, groups=groups)) for run in runs
+    ]
 
 
 def _conclude(

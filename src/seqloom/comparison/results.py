@@ -88,7 +88,7 @@ def _pool(
     """The score of one seed, over the test examples of all its folds together."""
     metric = summaries[0]["score"]
     values = [summary["valid" if summary["test"] is None else "test"][metric] for summary in summaries]
-    scored = [fold for fold in examples if fold is not None]
+    scored = [fold.by_group() for fold in examples if fold is not None]
     if len(scored) < len(examples):
         return statistics.fmean(values), None
     if len(scored) == 1:

@@ -9,8 +9,9 @@ and is estimated by a two-way analysis of variance (Searle, Casella and McCulloc
 over the same examples, so what is hard about an example cancels in their difference. Quantiles are Student's t. A
 bootstrap over seeds and examples has the same parts, but is too narrow with few seeds (LOG.md).
 
-Examples are independent, except forecasts from consecutive origins whose horizons overlap: the variance over these
-holds their autocovariances (Diebold and Mariano 1995).
+Examples are independent, with two exceptions. Those of one group are added up first, and the group is one example
+(`ExampleScores.by_group`). Of forecasts from consecutive origins, whose horizons overlap, the variance holds the
+autocovariances (Diebold and Mariano 1995).
 
 All functions take arrays with any leading dimensions, so that many boards are computed at once.
 """

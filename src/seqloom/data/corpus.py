@@ -22,7 +22,7 @@ from seqloom.storage.folder import facts_of, is_whole, new_folder
 
 _SHARE = 0.05
 _FEW_TOKENS = 1_000
-_FORMAT = 4  # raised when the layout of cached files changes
+_FORMAT = 5  # raised when the layout of cached files changes
 
 
 Example = TypeVar("Example")

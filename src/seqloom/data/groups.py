@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 
@@ -18,3 +19,9 @@ class InGroup:
 def group_of(example: Any) -> str:
     """The group of an example; empty where it is in none."""
     return example.group if isinstance(example, InGroup) else ""
+
+
+def named_groups(groups: Iterable[str]) -> list[str] | None:
+    """The group of each example; None where none is in a group."""
+    names = list(groups)
+    return names if any(names) else None

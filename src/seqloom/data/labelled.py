@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from seqloom.data.corpus import Recipe
 from seqloom.data.example import Frames, Labelled, Source, content
 from seqloom.data.frames import FrameCodec, FrameFile
+from seqloom.data.groups import group_of, named_groups
 from seqloom.data.growth import other_data
 from seqloom.data.labels import Labels
 from seqloom.data.target_file import TargetFile, TargetWriter
@@ -32,7 +33,7 @@ _LABELS = "labels.json"
 @dataclass(frozen=True)
 class LabelledData:
     """Example i is row i of `sources`, and its target is row i of `targets`. `text`: a file with a line for each
-    example: the target, a tab and the text, which is empty for numbers."""
+    example: the target, the text, which is empty for numbers, and the group, separated by tabs."""
 
     sources: TokenFile | FrameFile
     targets: TargetFile
@@ -66,7 +67,12 @@ class LabelledData:
     @property
     def labels(self) -> list[str]:
         """The target of each example as text: its label, seen in training or not; its labels; its number."""
-        return [label for label, _ in self._lines]
+        return [label for label, _, _ in self._lines]
+
+    @property
+    def groups(self) -> list[str] | None:
+        """The group of each example; None where none is in a group."""
+        return named_groups(group for _, _, group in self._lines)
 
     def shown(self, number: int) -> str:
         """An example as a person reads it: its text, or its number and length."""
@@ -213,7 +219,8 @@ class LabelledWriter:
             self._codec.check(example.source)
         self._sources.add([example.source for example in examples])  # type: ignore[misc]
         self._targets.add([example.label for example in examples])
-        self._text.add(f"{label}\t{source if isinstance(source, str) else ''}" for label, source in examples)
+        texts = [source if isinstance(source, str) else "" for _, source in examples]
+        self._text.add(f"{e.label}\t{text}\t{group_of(e)}" for e, text in zip(examples, texts, strict=True))
 
     def finish(self) -> None:
         self._sources.finish()

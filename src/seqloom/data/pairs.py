@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from seqloom.config import Settings, replaced_by
 from seqloom.data.batches import Batch
 from seqloom.data.corpus import Recipe
-from seqloom.data.groups import group_of
+from seqloom.data.groups import group_of, named_groups
 from seqloom.data.growth import grown_tokenizer, source_tokenizer
 from seqloom.data.hallucination import Hallucination
 from seqloom.data.length_limit import LengthLimit
@@ -90,15 +90,27 @@ class PairTokenizerSettings(Settings):
 
 @dataclass(frozen=True)
 class Pairs(Parallel[TokenFile, "PairCodec"]):
-    """Line i of `source` and line i of `target` are a pair."""
+    """Line i of `source` and line i of `target` are a pair. A line of `text` is the pair and its group, with tabs."""
 
     def unknown(self) -> UnknownTokens:
         """The unknown tokens of the side with the larger share of them."""
         return max(self.source.unknown(), self.target.unknown(), key=lambda side: side.unknown / max(side.tokens, 1))
 
     @cached_property
+    def _lines(self) -> list[list[str]]:
+        return [line.split("\t") for line in read_lines(self.text)]
+
+    @cached_property
     def pairs(self) -> list[Pair]:
-        return [Pair(*line.split("\t")) for line in read_lines(self.text)]
+        return [Pair(source, target) for source, target, _ in self._lines]
+
+    @property
+    def groups_of_sources(self) -> list[str] | None:
+        """The group of each distinct source, that of its first pair; None where no pair is in a group."""
+        groups: dict[str, str] = {}
+        for source, _, group in self._lines:
+            groups.setdefault(source, group)
+        return named_groups(groups.values())
 
 
 @dataclass(frozen=True)
@@ -154,7 +166,7 @@ class PairCodec:
             TokenFileWriter(folder / "source", self.source),
             TokenFileWriter(folder / "target", self.target),
             folder / "pairs.tsv",
-            lambda pair: (pair.source, pair.target, f"{pair.source}\t{pair.target}"),
+            lambda pair: (pair.source, pair.target, f"{pair.source}\t{pair.target}\t{group_of(pair)}"),
         )
 
     def open(self, folder: Path) -> Pairs:

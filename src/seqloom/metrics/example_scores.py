@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +18,31 @@ class ExampleScores:
 
     `metric` names the function; `unit` is the singular name of an example: line, sentence, source. `overlap`: the
     number of consecutive examples that are about the same values, such as forecasts whose horizons overlap; 1 if
-    examples are independent.
+    examples are independent. `groups`: the name of the group of each example, such as its lemma or its author; empty
+    where it is in none.
     """
 
     metric: str
     unit: str
     sums: Sums
     overlap: int = 1
+    groups: Sequence[str] | None = None
 
     @property
     def value(self) -> float:
         """The metric over all examples."""
         return float(_METRICS[self.metric].value(self.sums.sum(0)))
+
+    def by_group(self) -> ExampleScores:
+        """The sums of each group, as the scores of one example: examples of a group may be right or wrong together, so
+        only groups are independent (Liang and Zeger 1986). Without groups, the scores as they are."""
+        if self.groups is None:
+            return self
+        numbers: dict[str | int, int] = {}
+        rows = [numbers.setdefault(group or place, len(numbers)) for place, group in enumerate(self.groups)]
+        sums = np.zeros((len(numbers), self.sums.shape[1]))
+        np.add.at(sums, rows, self.sums)
+        return replace(self, unit="group", sums=sums, groups=None)
 
     def pseudo_values(self) -> NDArray[np.float64]:
         """(examples,) numbers whose mean is the metric and whose spread is that of the metric.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -139,7 +140,7 @@ class ClassifyTask:
         return _answers(data.codec).output_metrics(trained, data, brief)
 
     def example_scores(self, trained: Trained, data: LabelledData) -> ExampleScores:
-        return _answers(data.codec).example_scores(trained, data)
+        return replace(_answers(data.codec).example_scores(trained, data), groups=data.groups)
 
     def show_examples(self, trained: Trained, data: LabelledData, numbers: Sequence[int]) -> list[ShownExample]:
         answers, expected = _answers(data.codec).texts(trained, data, numbers), data.labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, cast
 
 import numpy as np
@@ -36,6 +36,7 @@ from seqloom.decoding.translation import Translation, Translator
 from seqloom.errors import RequestError, unknown_name
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.by_length import LengthScores, scores_by_length
+from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.transduction import sentence_chrf
 from seqloom.models.architecture import architecture, setting_fields
 from seqloom.models.encoder_decoder import DecodesNext, EncoderDecoder, SharedTokens, Tokens
@@ -146,6 +147,9 @@ class TranslateTask(TransductionTask):
         # If targets are single words, their characters are the units.
         tokens: Callable[[str], Sequence[str]] = list if kind_for(references) == "character" else str.split
         return DecodedTargets(sources, [hypotheses[source] for source in sources], references, tokens)
+
+    def example_scores(self, trained: Trained, data: Pairs) -> ExampleScores:
+        return replace(super().example_scores(trained, data), groups=data.groups_of_sources)
 
     def inputs(self, path: str, settings: TranslateSettings) -> Iterator[str | Mapping[str, Any]]:
         return sources(path, settings.data.columns)
