@@ -131,6 +131,18 @@ def test_what_is_no_recording_is_refused(run: seqloom.Run, sound: object) -> Non
         run.predict([sound])
 
 
+def test_a_comparison_counts_speakers_where_they_are_held_out(run: seqloom.Run, tmp_path: Path) -> None:
+    manifest = write_recordings(tmp_path / "recordings.tsv", 24)
+    of_recordings = run.task.example_scores(run.trained, run.read(manifest))
+    assert of_recordings.by_group() is of_recordings
+    settings = run.plan.settings.model_copy(
+        update={"data": run.plan.settings.data.model_copy(update={"speaker_independent": True})}
+    )
+    of_speakers = run.task.example_scores(run.trained._replace(settings=settings), run.read(manifest)).by_group()
+    assert (of_speakers.unit, len(of_speakers.sums)) == ("group", 2)
+    assert of_speakers.value == pytest.approx(of_recordings.value)
+
+
 def test_scores_by_length_and_speaker(run: seqloom.Run) -> None:
     data = run.read(run.plan.sources.data)
     groups = TASK.scores_by_group(run.trained, data)  # type: ignore[attr-defined]

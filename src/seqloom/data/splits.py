@@ -152,8 +152,9 @@ def draw_splits(examples: Iterable[tuple[str, str]], rule: SplitRule, where: str
 
     Examples of one identity (see `same_text`) are a group, and stay together. Of each stratum, the groups with the
     lowest keys are held out, until there are `shares` of its examples. A part holds `LEAST_EXAMPLES` or a fifth of all
-    at least. `by_position`: a text of a few long lines, or one that is mostly a single line, is split by position
-    instead. Raises SeqloomError where there are too few examples for that.
+    at least; where every group has more, it is the smallest group. `by_position`: a text of a few long lines, or one
+    that is mostly a single line, is split by position instead. Raises SeqloomError where there are too few examples for
+    that.
     """
     if rule.version == FIRST_RULE or not rule.shares:
         return Splits(rule)
@@ -183,7 +184,8 @@ def draw_splits(examples: Iterable[tuple[str, str]], rule: SplitRule, where: str
             continue
         remaining = {name: [key for key in sorted(keys) if key not in held_out] for name, keys in strata.items()}
         size = rule.least(split, total, LEAST_EXAMPLES)
-        held_out |= dict.fromkeys(_in_proportion(remaining, sizes, size), split)
+        groups = _in_proportion(remaining, sizes, size) or _smallest(remaining, sizes)
+        held_out |= dict.fromkeys(groups, split)
     _check_parts(held_out, sizes, rule, where)
     return Splits(rule, held_out)
 
@@ -255,6 +257,11 @@ def _in_proportion(strata: Mapping[str, list[int]], sizes: Mapping[int, int], si
                 groups.append(key)
                 room -= sizes[key]
     return groups
+
+
+def _smallest(strata: Mapping[str, list[int]], sizes: Mapping[int, int]) -> list[int]:
+    """The group with the fewest examples; none where there is no group."""
+    return sorted((key for keys in strata.values() for key in keys), key=lambda key: (sizes[key], key))[:1]
 
 
 def check_split_options(seed: int, rule: int, fold: int, folds: int, has_test: bool) -> None:

@@ -14,6 +14,7 @@ from seqloom.config import Settings
 from seqloom.data.batches import Batch, Loader
 from seqloom.data.corpus import Corpus
 from seqloom.data.example import Frames
+from seqloom.data.groups import named_groups
 from seqloom.data.readers.recordings import unlabelled_recordings
 from seqloom.data.sound.sound_file import SoundFile, SoundInput, decode, sound_of
 from seqloom.data.sound.spoken import SpokenCodec, SpokenData
@@ -86,7 +87,9 @@ class TranscribeTask:
 
     def recipe(self, settings: CommonSettings) -> SpokenRecipe:
         data = settings.data
-        return SpokenRecipe(settings.features, settings.tokenizer, data.max_seconds, data.skip_bad)
+        return SpokenRecipe(
+            settings.features, settings.tokenizer, data.max_seconds, data.skip_bad, data.speaker_independent
+        )
 
     def fitted(self, model: str, settings: Any) -> UtteranceSvm | None:
         return UtteranceSvm(settings.model) if model == SVM else None
@@ -148,7 +151,9 @@ class TranscribeTask:
     def example_scores(self, trained: Trained, data: SpokenData) -> ExampleScores:
         """The edits of each recording, and the number of words in its reference."""
         pairs = zip(data.texts, self._texts(trained, data, {}), strict=True)
-        return ExampleScores("ratio", "recording", np.array([word_edits(*pair) for pair in pairs], np.float64))
+        sums = np.array([word_edits(*pair) for pair in pairs], np.float64)
+        groups = named_groups(data.speakers) if trained.settings.data.speaker_independent else None
+        return ExampleScores("ratio", "recording", sums, groups=groups)
 
     def scores_by_group(self, trained: Trained, data: SpokenData) -> dict[str, list[TranscriptScores]]:
         """Scores by the number of words, and by speaker if speakers are known."""

@@ -27,6 +27,9 @@ class DataSettings(Settings):
     recordings_per_batch: int = Field(32, gt=0, le=2**20, description="most recordings, or joined ones, in a batch")
     max_seconds: float = Field(40.0, gt=0, description="longest recording that is trained on")
     skip_bad: bool = Field(False, description="skip recordings that cannot be read, with a count; else they are errors")
+    speaker_independent: bool = Field(
+        False, description="hold out whole speakers instead of single recordings, and compare models by speaker"
+    )
 
 
 class LanguageSettings(Settings):

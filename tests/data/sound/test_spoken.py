@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from seqloom.data.sound.spoken import fewest_steps
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
 from seqloom.data.sound.spoken_recipe import SpokenRecipe
 from seqloom.data.sound.transcripts import TranscriptSettings, kind_of
-from seqloom.errors import SeqloomError, SeqloomWarning
+from seqloom.errors import RequestError, SeqloomError, SeqloomWarning
 from tests.support.sounds import TONES, spoken, write_recordings, write_wav, zip_recordings
 
 pytest.importorskip("soundfile")
@@ -242,3 +243,23 @@ def test_a_name_that_is_too_long_is_reported_when_the_sound_is_read(tmp_path: Pa
     with pytest.raises(SeqloomError, match="too long") as caught:
         recording.sound.read()
     assert caught.value.where == f"{manifest}:1"
+
+
+@pytest.mark.parametrize("speakers", [3, 6, 40])
+def test_whole_speakers_are_held_out(speakers: int, tmp_path: Path) -> None:
+    path = Path(write_recordings(tmp_path / "list.tsv", 80))
+    header, *lines = path.read_text().splitlines()
+    changed = [f"{line.rpartition(chr(9))[0]}\tvoice{number % speakers}" for number, line in enumerate(lines)]
+    path.write_text("\n".join([header, *changed]) + "\n")
+    corpus = replace(recipe(), by_speaker=True).prepare(Sources(str(path)))
+    assert corpus.test is not None
+    parts = [set(part.speakers) for part in (corpus.train, corpus.valid, corpus.test)]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == speakers
+
+
+def test_speakers_that_are_not_known_are_not_held_out(tmp_path: Path) -> None:
+    path = Path(write_recordings(tmp_path / "list.tsv", 30))
+    path.write_text("\n".join(line.rpartition("\t")[0] for line in path.read_text().splitlines()) + "\n")
+    with pytest.raises(RequestError, match="no recording has a speaker"):
+        replace(recipe(), by_speaker=True).prepare(Sources(str(path)))

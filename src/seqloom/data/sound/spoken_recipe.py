@@ -48,12 +48,14 @@ class _Checked(NamedTuple):
 @dataclass(frozen=True)
 class SpokenRecipe:
     """How recordings become data. `most_seconds`: longer ones are refused; `skip_bad`: what cannot be read is skipped,
-    with a count. `earlier`: that of a run to initialise from; it `grows` by the tokens that only the new data has."""
+    with a count. `by_speaker`: the recordings of one speaker stay on one side of a split. `earlier`: that of a run to
+    initialise from; it `grows` by the tokens that only the new data has."""
 
     features: FeatureSettings
     transcripts: TranscriptSettings
     most_seconds: float
     skip_bad: bool
+    by_speaker: bool = False
     earlier: SpokenCodec | None = None
     grows: bool = True
 
@@ -67,21 +69,26 @@ class SpokenRecipe:
         return hashlib.sha256(every.encode()).hexdigest()
 
     def held_out_part(self, sources: Sources) -> str:
-        return sources.drawn_part("recordings")
+        return sources.drawn_part("recordings", "those of one speaker" if self.by_speaker else "equal ones")
 
     def prepare(self, sources: Sources) -> Corpus[Any, Any]:
-        """Equal recordings fall on the same side of a split. Raises SeqloomError where a split that training needs
-        holds nothing."""
+        """Equal recordings, or all of a speaker, fall on the same side of a split. Raises SeqloomError where a split
+        that training needs holds nothing, and RequestError where speakers are not known but needed."""
         features = self.features if self.earlier is None else self.earlier.features
         path = rereadable(sources.data, cache_folder())
         if not features.rate:
             features = features.model_copy(update={"rate": self._common_rate(path)})
         frames, checked = self._encoded(path, features)
         rule = sources.rule()
-        splits = draw_splits(((item.identity, "") for item in checked), rule, sources.data)
+        if self.by_speaker and not any(item.recording.speaker for item in checked):
+            raise RequestError(
+                "no recording has a speaker", where="data.speaker_independent", got=sources.data,
+                expected="a manifest with a column of speakers",
+            )  # fmt: skip
+        splits = draw_splits(((self._unit(item), "") for item in checked), rule, sources.data)
         recordings_of: dict[Split, list[_Checked]] = {"train": [], **{split: [] for split in rule.shares}}
         for item in checked:
-            recordings_of[splits.split_of(item.identity)].append(item)
+            recordings_of[splits.split_of(self._unit(item))].append(item)
         if not recordings_of["train"]:
             raise SeqloomError("there is nothing to train on", where=sources.data, expected="one recording or more")
         codec = self._codec(features, frames, recordings_of["train"], sources.data)
@@ -92,6 +99,10 @@ class SpokenRecipe:
             parts["test"] = self.encode(sources.test, codec)
         check_parts(parts, sources, "recording")
         return Corpus(codec, parts["train"], parts["valid"], parts.get("test"))
+
+    def _unit(self, item: _Checked) -> str:
+        """Equal for recordings that stay together."""
+        return (item.recording.speaker if self.by_speaker else "") or item.identity
 
     def beginning_with(self, earlier: SpokenCodec, grows: bool) -> SpokenRecipe:
         """The same recipe, whose codec begins with the `earlier` one, with new characters of transcripts if it
