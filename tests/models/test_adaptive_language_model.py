@@ -12,8 +12,10 @@ import pytest
 import torch
 
 import seqloom
+from seqloom.errors import RequestError
 from seqloom.models.adaptation import Adaptation
 from seqloom.models.adaptive_language_model import SEGMENT, AdaptiveLanguageModel
+from seqloom.models.adaptive_mixture import AdaptiveMixture
 from seqloom.models.language_model import LanguageModel
 from seqloom.models.neural_cache import SHARES, SHARPNESS
 from seqloom.nn.embedding import EmbeddingSettings
@@ -160,3 +162,72 @@ def test_a_count_based_model_does_not_adapt(tmp_path: Path) -> None:
     run = seqloom.train("language-model", text, model="ngram", quiet=True, out=tmp_path / "run")
     with pytest.raises(seqloom.RequestError, match="only neural language models"):
         run.adapted(cache=10)
+
+
+@pytest.fixture(scope="module")
+def mixture(tmp_path_factory: pytest.TempPathFactory) -> tuple[seqloom.Run, str]:
+    """Of a network and n-grams, and its text."""
+    folder = tmp_path_factory.mktemp("mixture")
+    text = write_text(folder / "text.txt", lines=60)
+    options: dict[str, Any] = {"threads": 1, "quiet": True, "updates": 3}
+    settings: dict[str, Any] = with_small({"model.hidden_size": 8})
+    seqloom.train("language-model", text, model="lstm", settings=settings, out=folder / "lstm", **options)
+    seqloom.train("language-model", text, model="ngram", out=folder / "ngram", threads=1, quiet=True)
+    parts = f"{folder / 'lstm'},{folder / 'ngram'}"
+    settings = {"model.parts": parts}
+    return seqloom.train(
+        "language-model", text, model="mix", settings=settings, out=folder / "mix", threads=1, quiet=True
+    ), text
+
+
+@pytest.mark.parametrize("adaptation", ADAPTATIONS, ids=str)
+def test_a_mixture_adapts(adaptation: Adaptation, mixture: tuple[seqloom.Run, str]) -> None:
+    run, path = mixture
+    plain, adapted = run.evaluate(path), run.adapted(cache=adaptation.cache, learning_rate=adaptation.learning_rate)
+    scores = adapted.evaluate(path)
+    assert scores.keys() == plain.keys()
+    assert scores["perplexity"] < plain["perplexity"]
+    lines = Path(path).read_text().splitlines()
+    assert -adapted.score(lines).log_probs.sum() / plain["tokens"] == pytest.approx(
+        math.log(scores["perplexity"]), rel=1e-4
+    )
+    assert run.evaluate(path) == plain
+    generated = list(adapted.generate("w1 w2", max_tokens=5))
+    assert generated == list(adapted.generate("w1 w2", max_tokens=5))
+    with pytest.raises(RequestError, match="has no vectors"):
+        list(adapted.embed(["w1"]))
+
+
+@pytest.mark.parametrize("adaptation", ADAPTATIONS, ids=str)
+def test_a_mixture_that_adapts_is_a_distribution_that_depends_on_the_past(
+    adaptation: Adaptation, mixture: tuple[seqloom.Run, str], text: torch.Tensor
+) -> None:
+    adaptive, place = AdaptiveMixture(mixture[0].model, adaptation), 50
+    changed = text.clone()
+    changed[:, place + 1 :] = 3
+    before, after = (adaptive.log_prob(t[:, :-1], t[:, 1:], adaptive.initial_state(1))[0] for t in (text, changed))
+    torch.testing.assert_close(before[:, :place], after[:, :place], rtol=0, atol=0)
+    log_probs, _ = adaptive.next_log_probs(text[:, :-1], adaptive.initial_state(1))
+    assert float(log_probs.double().exp().sum()) == pytest.approx(1, abs=1e-5)
+    assert float(log_probs[0, text[0, -1]]) == pytest.approx(float(before[0, -1]), abs=1e-5)
+
+
+def test_the_weight_of_a_part_that_is_right_grows(mixture: tuple[seqloom.Run, str], text: torch.Tensor) -> None:
+    """As the equations say, token by token."""
+    adaptive = AdaptiveMixture(mixture[0].model, Adaptation(cache=15))
+    state = adaptive.initial_state(1)
+    by_part, _ = adaptive.mixture.log_prob_of_parts(text[:, :-1], text[:, 1:], state.parts)
+    sums, expected = state.responsibilities[0].numpy().copy(), []
+    for of_parts in by_part[:, 0].exp().numpy().T:
+        expected.append(math.log(of_parts @ sums / sums.sum()))
+        sums += of_parts * sums / (of_parts @ sums)
+    scores, after = adaptive.log_prob(text[:, :-1], text[:, 1:], adaptive.initial_state(1))
+    np.testing.assert_allclose(scores[0].numpy(), expected, rtol=1e-9)
+    np.testing.assert_allclose(after.responsibilities[0].numpy(), sums, rtol=1e-9)
+    assert after.responsibilities.sum() == pytest.approx(state.responsibilities.sum() + text.shape[1] - 1)
+
+
+def test_a_model_without_a_network_does_not_adapt(mixture: tuple[seqloom.Run, str]) -> None:
+    counts = seqloom.load(mixture[0].folder.parent / "ngram", threads=1)
+    with pytest.raises(RequestError, match="a mixture with one"):
+        counts.adapted(cache=10)

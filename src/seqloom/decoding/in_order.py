@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from seqloom.data.tokenizer import EOS, SOS
-from seqloom.models.adaptive_language_model import AdaptiveLanguageModel
+from seqloom.models.adaptation import Adaptive
 
 _TOKENS_AT_ONCE = 4_800
 
 
 def log_probs_in_order(
-    model: AdaptiveLanguageModel, token_ids: NDArray[np.integer[Any]], offsets: NDArray[np.int64], first_input: int
+    model: Adaptive, token_ids: NDArray[np.integer[Any]], offsets: NDArray[np.int64], first_input: int
 ) -> NDArray[np.float64]:
     """(tokens,): the log-probability of each token, in nats, given all tokens before it.
 
@@ -36,9 +36,7 @@ def log_probs_in_order(
     return log_probs
 
 
-def scores_in_order(
-    model: AdaptiveLanguageModel, lines: Sequence[Sequence[int]], first_input: int
-) -> list[NDArray[np.float64]]:
+def scores_in_order(model: Adaptive, lines: Sequence[Sequence[int]], first_input: int) -> list[NDArray[np.float64]]:
     """The log-probability of each token of each line and of its end, (tokens + 1,) each, in the given order, given all
     lines before it."""
     offsets = np.cumsum([0, *(len(line) + 1 for line in lines)])

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from seqloom.errors import RequestError
 
@@ -31,3 +35,19 @@ class Adaptation:
             raise RequestError(
                 "nothing would be adapted", where="adapted", expected="a cache, a learning rate, or both"
             )
+
+
+@runtime_checkable
+class Adaptive(Protocol):
+    """A language model (`PredictsNext`) that adapts to one text while it reads it; its state holds what it adapted
+    to."""
+
+    def initial_state(self, batch_size: int) -> Any: ...
+
+    def next_text(self, state: Any) -> Any:
+        """The state before the next text: what was adapted to stays, hidden states are the initial ones."""
+        ...
+
+    def log_prob(
+        self, token_ids: Int[Tensor, "1 time"], targets: Int[Tensor, "1 time"], state: Any
+    ) -> tuple[Float[Tensor, "1 time"], Any]: ...

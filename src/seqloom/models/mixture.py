@@ -6,7 +6,7 @@ reads the beginning of a line as it did in training."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -120,11 +120,8 @@ class Mixture(CountBased):
     def next_log_probs(
         self, token_ids: Int[Tensor, "batch time"], state: State
     ) -> tuple[Float[Tensor, "batch vocab"], State]:
-        results = [
-            part.model.next_log_probs(self._inputs_of(part, token_ids), part_state)
-            for part, part_state in zip(self.parts, state, strict=True)
-        ]
-        return self._mixed([log_probs for log_probs, _ in results]), tuple(after for _, after in results)
+        log_probs, after = self.next_log_probs_of_parts(token_ids, state)
+        return _mixed(log_probs, self.weights), after
 
     def log_prob(
         self,
@@ -133,18 +130,30 @@ class Mixture(CountBased):
         state: State,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time"], State]:
-        scores, after = self._all_log_probs(token_ids, targets, state, lengths)
-        return self._mixed(scores), after
+        scores, after = self.log_prob_of_parts(token_ids, targets, state, lengths)
+        return _mixed(scores, self.weights), after
 
-    def _all_log_probs(
-        self, token_ids: Tensor, targets: Tensor, state: State, lengths: Tensor | None
-    ) -> tuple[list[Tensor], State]:
-        """The log-probability of each target under each part, and the new states."""
-        results = [
-            part.model.log_prob(self._inputs_of(part, token_ids), targets, part_state, lengths)
-            for part, part_state in zip(self.parts, state, strict=True)
-        ]
-        return [scores for scores, _ in results], tuple(after for _, after in results)
+    def next_log_probs_of_parts(
+        self, token_ids: Int[Tensor, "batch time"], state: State
+    ) -> tuple[Float[Tensor, "parts batch vocab"], State]:
+        """The log-probability of each next token under each part, in nats and float64, and the new states."""
+        return _stacked(
+            part.model.next_log_probs(self._inputs_of(part, token_ids), before)
+            for part, before in zip(self.parts, state, strict=True)
+        )
+
+    def log_prob_of_parts(
+        self,
+        token_ids: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        state: State,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "parts batch time"], State]:
+        """The log-probability of each target under each part, in nats and float64, and the new states."""
+        return _stacked(
+            part.model.log_prob(self._inputs_of(part, token_ids), targets, before, lengths)
+            for part, before in zip(self.parts, state, strict=True)
+        )
 
     def _inputs_of(self, part: Part, token_ids: Tensor) -> Tensor:
         """The input of a part. A part that was trained on a stream does not know <sos>; it reads the <eos> of the
@@ -152,11 +161,6 @@ class Mixture(CountBased):
         if part.mode == "stream" and self.mode == "lines":
             return token_ids.masked_fill(token_ids == SOS, EOS)
         return token_ids
-
-    def _mixed(self, scores: list[Tensor]) -> Tensor:
-        weights = self.weights.log()
-        stacked = torch.stack([part.double().cpu() + weight for part, weight in zip(scores, weights, strict=True)])
-        return stacked.logsumexp(0)
 
     def _open_parts(self, folders: list[Path]) -> None:
         self.parts = [self._open_part(folder) for folder in folders]
@@ -187,11 +191,19 @@ class Mixture(CountBased):
         for step in range(loader.num_steps(0)):
             batch = loader.batch(0, step)
             before = state if batch.continues and state is not None else self.initial_state(batch.num_rows)
-            scores, state = self._all_log_probs(batch.inputs, batch.targets, before, batch.lengths)
+            scores, state = self.log_prob_of_parts(batch.inputs, batch.targets, before, batch.lengths)
             mask = batch.mask()
-            stacked = torch.stack([part.double().cpu() for part in scores])
-            log_probs.append(stacked.flatten(1) if mask is None else stacked[:, mask])
+            log_probs.append(scores.flatten(1) if mask is None else scores[:, mask])
         return torch.cat(log_probs, 1).numpy()
+
+
+def _stacked(results: Iterable[tuple[Tensor, State]]) -> tuple[Tensor, State]:
+    log_probs, after = zip(*results, strict=True)
+    return torch.stack([part.double().cpu() for part in log_probs]), after
+
+
+def _mixed(log_probs: Float[Tensor, "parts batch values"], weights: Float[Tensor, " parts"]) -> Tensor:
+    return (log_probs + weights.log()[:, None, None]).logsumexp(0)
 
 
 def em_weights(log_probs: NDArray[np.float64], tolerance: float, max_steps: int = 1_000) -> NDArray[np.float64]:

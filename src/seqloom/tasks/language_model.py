@@ -32,11 +32,12 @@ from seqloom.decoding.sentence_vectors import sentence_vectors
 from seqloom.errors import RequestError, unknown_name
 from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.example_scores import ExampleScores
-from seqloom.models.adaptation import Adaptation
+from seqloom.models.adaptation import Adaptation, Adaptive
 from seqloom.models.adaptive_language_model import AdaptiveLanguageModel
+from seqloom.models.adaptive_mixture import AdaptiveMixture
 from seqloom.models.counted import CountBased
 from seqloom.models.language_model import LanguageModel
-from seqloom.models.mixture import MixtureSettings
+from seqloom.models.mixture import Mixture, MixtureSettings
 from seqloom.models.ngram.model import NgramModel
 from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
@@ -227,7 +228,7 @@ class LanguageModelTask:
             return LineScores(*trained.model.line_scores(ids, offsets))
         lines = trained.codec.tokenizer.encode(examples)
         first_input = self.first_input(trained.settings)
-        if isinstance(trained.model, AdaptiveLanguageModel):
+        if isinstance(trained.model, Adaptive):
             by_line = scores_in_order(trained.model, lines, first_input)
             totals = np.array([of_line.sum() for of_line in by_line])
             unknown = np.array([sum(token == UNK for token in line) for line in lines], np.int64)
@@ -239,16 +240,21 @@ class LanguageModelTask:
         check_texts(examples)
         tokenizer = trained.codec.tokenizer
         lines = tokenizer.encode(examples)
-        by_line = scores_in_order if isinstance(trained.model, AdaptiveLanguageModel) else score_tokens_of_lines
+        by_line = scores_in_order if isinstance(trained.model, Adaptive) else score_tokens_of_lines
         scores = by_line(trained.model, lines, self.first_input(trained.settings))
         return [named_scores(tokenizer, line, of_line) for line, of_line in zip(lines, scores, strict=True)]
 
     def adapted(self, trained: Trained, adaptation: Adaptation) -> Trained:
-        if not isinstance(trained.model, LanguageModel):
+        model = trained.model
+        if isinstance(model, Mixture) and any(isinstance(part.model, LanguageModel) for part in model.parts):
+            return trained._replace(model=AdaptiveMixture(model, adaptation))
+        if not isinstance(model, LanguageModel):
             raise RequestError(
-                "only neural language models adapt to a text", where="adapted", expected="a run of a network"
+                "only neural language models adapt to a text",
+                where="adapted",
+                expected="a run of a network, or of a mixture with one",
             )
-        return trained._replace(model=AdaptiveLanguageModel(trained.model, adaptation))
+        return trained._replace(model=AdaptiveLanguageModel(model, adaptation))
 
     def measure_in_order(self, adapted: Trained, data: TokenFile) -> dict[str, float]:
         nats = -log_probs_in_order(adapted.model, data.ids, data.offsets, self.first_input(adapted.settings))
@@ -267,7 +273,7 @@ class LanguageModelTask:
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
         """`auto` is the mean of the token embeddings, which for most models represents the meaning better than the
         outputs, which are trained to predict the next token (LOG.md)."""
-        if isinstance(trained.model, CountBased):
+        if isinstance(trained.model, CountBased | AdaptiveMixture):
             raise RequestError("a count-based model has no vectors", where="embed", expected="a run of a network")
         check_texts(inputs)
         model = trained.model.model if isinstance(trained.model, AdaptiveLanguageModel) else trained.model
