@@ -18,13 +18,17 @@ COUNTS = 3_000 // np.arange(1, 101)
 CAUSAL = [name for name in layers if layers[name].causal]
 
 
-@pytest.fixture(params=[(name, kind) for name in CAUSAL for kind in ("full", "adaptive")], ids="-".join)
+KINDS = ("full", "adaptive", "skip")
+
+
+@pytest.fixture(params=[(name, kind) for name in CAUSAL for kind in KINDS], ids="-".join)
 def model(request: pytest.FixtureRequest) -> LanguageModel:
     name, kind = request.param
+    skips = kind == "skip"
     own = layers[name].settings
     settings = own(**{setting: value for setting, value in SMALL.items() if setting in own.model_fields})  # type: ignore[arg-type]
-    output, embedding = OutputSettings(kind=kind), EmbeddingSettings(dim=7)
-    return LanguageModel.build(layers[name], settings, embedding, output, COUNTS).double().eval()
+    output, embedding = OutputSettings(kind="full" if skips else kind), EmbeddingSettings(dim=7)
+    return LanguageModel.build(layers[name], settings, embedding, output, COUNTS, skips).double().eval()
 
 
 @pytest.fixture

@@ -43,16 +43,26 @@ class PredictsNext(Protocol):
 
 
 class LanguageModel(nn.Module):
-    """p(w_t | w_1 .. w_{t-1}) as softmax(layer(embedding(w)))."""
+    """p(w_t | w_1 .. w_{t-1}) as softmax(layer(embedding(w))).
+
+    With a skip connection, the output layer reads the embedding of w_{t-1} beside the output of the layer, so that it
+    learns what follows a word without the layer (the direct connections of Bengio et al. 2003, equation 1).
+    """
 
     def __init__(
-        self, layer: SequenceLayer, embedding: TokenEmbedding, output: OutputSettings, counts: NDArray[np.int64]
+        self,
+        layer: SequenceLayer,
+        embedding: TokenEmbedding,
+        output: OutputSettings,
+        counts: NDArray[np.int64],
+        skip_connection: bool = False,
     ) -> None:
         super().__init__()
         assert layer.causal, "a language model needs a causal layer"
-        self.embedding, self.layer = embedding, layer
+        self.embedding, self.layer, self.skip_connection = embedding, layer, skip_connection
         table = cast(nn.Parameter, embedding.table.weight)
-        self.output = OutputLayer(layer.output_size, output, counts, table)
+        size = layer.output_size + (embedding.dim if skip_connection else 0)
+        self.output = OutputLayer(size, output, counts, table)
         self.token_counts: Tensor
         self.register_buffer("token_counts", torch.from_numpy(counts))
 
@@ -64,9 +74,11 @@ class LanguageModel(nn.Module):
         embedding: EmbeddingSettings,
         output: OutputSettings,
         counts: NDArray[np.int64],
+        skip_connection: bool = False,
     ) -> LanguageModel:
         """`counts`: the frequency of each token in the training text; its length is the vocabulary's size."""
-        return cls(layer(embedding.dim, settings), TokenEmbedding(len(counts), embedding), output, counts)
+        network, table = layer(embedding.dim, settings), TokenEmbedding(len(counts), embedding)
+        return cls(network, table, output, counts, skip_connection)
 
     def forward(
         self,
@@ -75,8 +87,9 @@ class LanguageModel(nn.Module):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time width"], State]:
         """The inputs of the softmax, and the state."""
-        hidden, state = self.layer(self.embedding(token_ids), state, lengths)
-        return self.output(hidden), state
+        elements = self.embedding(token_ids)
+        hidden, state = self.layer(elements, state, lengths)
+        return self.output(torch.cat([hidden, elements], dim=2) if self.skip_connection else hidden), state
 
     def loss(
         self,

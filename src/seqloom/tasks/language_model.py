@@ -297,7 +297,9 @@ def _passages(data: TokenFile) -> tuple[NDArray[np.int64], str]:
 
 
 def _build(model: str, settings: LanguageModelSettings, counts: NDArray[np.int64]) -> LanguageModel:
-    return LanguageModel.build(layers[model], settings.model, settings.embedding, settings.output, counts)
+    return LanguageModel.build(
+        layers[model], settings.model, settings.embedding, settings.output, counts, settings.skip_connection
+    )
 
 
 tasks.register("language-model")(LanguageModelTask())
