@@ -227,6 +227,18 @@ def test_the_weight_of_a_part_that_is_right_grows(mixture: tuple[seqloom.Run, st
     assert after.responsibilities.sum() == pytest.approx(state.responsibilities.sum() + text.shape[1] - 1)
 
 
+def test_a_part_without_weight_keeps_none(mixture: tuple[seqloom.Run, str], text: torch.Tensor) -> None:
+    """Even where it alone would know the next token."""
+    model = copy.copy(mixture[0].model)
+    model.weights = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    adaptive = AdaptiveMixture(model, Adaptation(cache=15))
+    state = adaptive.initial_state(1)
+    scores, after = adaptive.log_prob(text[:, :-1], text[:, 1:], state)
+    by_part, _ = model.log_prob_of_parts(text[:, :-1], text[:, 1:], model.initial_state(1))
+    np.testing.assert_allclose(scores[0].numpy(), by_part[1, 0].numpy(), rtol=1e-9)
+    assert after.responsibilities[0, 0] == 0
+
+
 def test_a_model_without_a_network_does_not_adapt(mixture: tuple[seqloom.Run, str]) -> None:
     counts = seqloom.load(mixture[0].folder.parent / "ngram", threads=1)
     with pytest.raises(RequestError, match="a mixture with one"):

@@ -95,11 +95,11 @@ def _mix_in_order(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The log-probability of each token, given that of each part, (parts, tokens), and the responsibilities after the
     last."""
-    best = by_part.max(0)  # probabilities relative to the best part, against underflow
-    probs, sums = np.exp(by_part - best), responsibilities.copy()
-    mixed = np.empty(len(best))
-    for token, of_parts in enumerate(probs.T):
-        joint = sums * of_parts
-        mixed[token] = joint.sum() / sums.sum()
-        sums = sums + joint / joint.sum()
-    return np.log(mixed) + best, sums
+    mixed, sums = np.empty(by_part.shape[1]), responsibilities
+    with np.errstate(divide="ignore"):  # a part may have no weight
+        for token, of_parts in enumerate(by_part.T):
+            joint = np.log(sums) + of_parts
+            total = np.logaddexp.reduce(joint)
+            mixed[token] = total - np.log(sums.sum())
+            sums = sums + np.exp(joint - total)
+    return mixed, sums
