@@ -57,6 +57,13 @@ def default_threads(root: Path = Path("/")) -> int:
     return max(int(min(processors, processor_quota(root))), 1)
 
 
+def is_amd() -> bool:
+    """Whether the processor is one of AMD's, as torch names it."""
+    import torch
+
+    return str(torch.cpu.get_capabilities().get("cpu_name", "")).startswith("AMD")
+
+
 @cache
 def processor_quota(root: Path = Path("/")) -> float:
     """How many processors' time the control groups of this process may use: the smallest quota of its own group and all

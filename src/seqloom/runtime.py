@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from seqloom.errors import RequestError
-from seqloom.processors import default_threads, set_num_threads
+from seqloom.processors import default_threads, is_amd, set_num_threads
 
 if TYPE_CHECKING:
     from torch import nn
@@ -153,8 +153,7 @@ def _is_faster_in_bfloat16(kind: str) -> bool:
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()
-    amd = str(capabilities.get("cpu_name", "")).startswith("AMD")
-    return bool(capabilities.get("amx_bf16") or (amd and capabilities.get("avx512_bf16")))
+    return bool(capabilities.get("amx_bf16") or (is_amd() and capabilities.get("avx512_bf16")))
 
 
 class Processes(Protocol):

@@ -130,6 +130,10 @@ def another_value(field: FieldInfo) -> Any:
     return (5, 9) if isinstance(default, tuple) else default + 1 if isinstance(default, int) else default / 2 or 0.5
 
 
+def needed_field(kind: type[Settings], name: str) -> FieldInfo:
+    return field_of(leaves(kind)[name], name.rpartition(".")[2])
+
+
 @pytest.mark.parametrize(("task", "model", "leaf"), list(conditional()))
 def test_a_setting_that_changes_nothing_is_refused(task: str, model: str, leaf: str) -> None:
     kind = settings_type(task, model)
@@ -137,16 +141,17 @@ def test_a_setting_that_changes_nothing_is_refused(task: str, model: str, leaf: 
     field, before = field_of(group, last), f"{prefix}." if prefix else ""
     value, beside = another_value(field), {}
     for other, allowed in needs_of(field).items():
-        is_switch = isinstance(field_of(group, other).default, bool)
+        is_switch = isinstance(needed_field(kind, before + other).default, bool)
         beside[before + other] = (
             allowed[0] if isinstance(allowed, list) else 4 if allowed is True and not is_switch else allowed
         )
     for other, allowed in needs_of(field).items():
         if isinstance(allowed, list):
-            choices = field_of(group, other).annotation.__args__  # type: ignore[union-attr]
+            choices = needed_field(kind, before + other).annotation.__args__  # type: ignore[union-attr]
             without = next((choice for choice in choices if choice not in allowed), None)
         else:
-            without = 0 if allowed is True else allowed - 1
+            lists = isinstance(needed_field(kind, before + other).default, tuple)
+            without = allowed - 1 if allowed is not True else () if lists else 0
         with pytest.raises(RequestError, match="changes nothing") as error:
             make_settings(task, model, {leaf: value, **beside, before + other: without})
         assert leaf in str(error.value)

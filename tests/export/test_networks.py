@@ -57,8 +57,8 @@ def test_language_models(case: tuple[str, dict[str, Any]], output: dict[str, Any
     torch.manual_seed(1)
     settings: Any = layers[name].settings(**values)
     embedding = EmbeddingSettings(dim=7)
-    skips = output == OUTPUTS[-1]
-    model = LanguageModel.build(layers[name], settings, embedding, OutputSettings(**output), COUNTS, skips)
+    skip_connection = not output.get("tied", True)
+    model = LanguageModel.build(layers[name], settings, embedding, OutputSettings(**output), COUNTS, skip_connection)
     # A recurrence with relu grows without end where its weights are large.
     passes(away_from_zero(model, 0.0 if "activation" in values else 0.2), tmp_path)
 

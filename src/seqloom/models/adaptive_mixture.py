@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqloom.errors import RequestError
 from seqloom.models.adaptation import Adaptation
 from seqloom.models.adaptive_language_model import SEGMENT, AdaptiveLanguageModel
 from seqloom.models.language_model import LanguageModel
-from seqloom.models.mixture import Mixture
+from seqloom.models.mixture import Mixture, mixed
 from seqloom.nn.layer import State
 
 _PRIOR_TOKENS = 500.0
@@ -64,10 +65,8 @@ class AdaptiveMixture:
         token_ids: Int[Tensor, "1 time"],
         targets: Int[Tensor, "1 time"],
         state: AdaptiveMixtureState,
-        lengths: Int[Tensor, " 1"] | None = None,
     ) -> tuple[Float[Tensor, "1 time"], AdaptiveMixtureState]:
-        """As in `PredictsNext`; `lengths` is not used, since one text has no padding."""
-        del lengths
+        """log p(target) at each step, in nats, each before the mixture adapts to it; and the state."""
         by_part, parts = self.mixture.log_prob_of_parts(token_ids, targets, state.parts)
         log_probs, responsibilities = _mix_in_order(by_part[:, 0].numpy(), state.responsibilities[0].numpy())
         return torch.from_numpy(log_probs)[None], AdaptiveMixtureState(parts, torch.from_numpy(responsibilities)[None])
@@ -87,7 +86,20 @@ class AdaptiveMixture:
             state = AdaptiveMixtureState(parts, torch.from_numpy(responsibilities)[None])
         by_part, parts = self.mixture.next_log_probs_of_parts(token_ids[:, -1:], state.parts)
         weights = state.responsibilities[0] / state.responsibilities.sum()
-        return (by_part + weights.log()[:, None, None]).logsumexp(0), state._replace(parts=parts)
+        return mixed(by_part, weights), state._replace(parts=parts)
+
+
+def adaptive(model: Any, adaptation: Adaptation) -> AdaptiveLanguageModel | AdaptiveMixture:
+    """The network, or the mixture with one, as a model that adapts. Raises RequestError for any other model."""
+    if isinstance(model, LanguageModel):
+        return AdaptiveLanguageModel(model, adaptation)
+    if isinstance(model, Mixture) and any(isinstance(part.model, LanguageModel) for part in model.parts):
+        return AdaptiveMixture(model, adaptation)
+    raise RequestError(
+        "only neural language models adapt to a text",
+        where="adapted",
+        expected="a run of a network, or of a mixture with one",
+    )
 
 
 def _mix_in_order(
@@ -95,11 +107,11 @@ def _mix_in_order(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The log-probability of each token, given that of each part, (parts, tokens), and the responsibilities after the
     last."""
-    mixed, sums = np.empty(by_part.shape[1]), responsibilities
+    log_probs, sums = np.empty(by_part.shape[1]), responsibilities
     with np.errstate(divide="ignore"):  # a part may have no weight
         for token, of_parts in enumerate(by_part.T):
             joint = np.log(sums) + of_parts
             total = np.logaddexp.reduce(joint)
-            mixed[token] = total - np.log(sums.sum())
+            log_probs[token] = total - np.log(sums.sum())
             sums = sums + np.exp(joint - total)
-    return mixed, sums
+    return log_probs, sums

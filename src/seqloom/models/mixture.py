@@ -121,7 +121,7 @@ class Mixture(CountBased):
         self, token_ids: Int[Tensor, "batch time"], state: State
     ) -> tuple[Float[Tensor, "batch vocab"], State]:
         log_probs, after = self.next_log_probs_of_parts(token_ids, state)
-        return _mixed(log_probs, self.weights), after
+        return mixed(log_probs, self.weights), after
 
     def log_prob(
         self,
@@ -131,7 +131,7 @@ class Mixture(CountBased):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch time"], State]:
         scores, after = self.log_prob_of_parts(token_ids, targets, state, lengths)
-        return _mixed(scores, self.weights), after
+        return mixed(scores, self.weights), after
 
     def next_log_probs_of_parts(
         self, token_ids: Int[Tensor, "batch time"], state: State
@@ -202,7 +202,8 @@ def _stacked(results: Iterable[tuple[Tensor, State]]) -> tuple[Tensor, State]:
     return torch.stack([part.double().cpu() for part in log_probs]), after
 
 
-def _mixed(log_probs: Float[Tensor, "parts batch values"], weights: Float[Tensor, " parts"]) -> Tensor:
+def mixed(log_probs: Float[Tensor, "parts batch values"], weights: Float[Tensor, " parts"]) -> Tensor:
+    """(batch, values): the logarithm of the weighted sum of probabilities."""
     return (log_probs + weights.log()[:, None, None]).logsumexp(0)
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqloom.config import Settings
+from seqloom.config import Settings, needs
 from seqloom.data.batches import Batch, Forms
 from seqloom.data.labels import UNSEEN
 from seqloom.models.auxiliary_tags import AuxiliaryTags
@@ -44,8 +44,9 @@ class TaggerSettings(Settings):
         0.5, ge=0, lt=1, description="rate of variational dropout on the outputs of the layer"
     )
     auxiliary_weight: float = Field(
-        0.3, ge=0, le=1e3, description="weight of the loss of each auxiliary column, where data.auxiliary has any"
-    )
+        0.3, ge=0, le=1e3, description="weight of the loss of each auxiliary column, where data.auxiliary has any",
+        json_schema_extra=needs(**{"data.auxiliary": True}),
+    )  # fmt: skip
     language_model_weight: float = Field(
         0.0,
         ge=0,

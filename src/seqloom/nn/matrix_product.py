@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from seqloom.processors import is_amd
+
 
 def _prefers_onednn() -> bool:
     """Torch multiplies with MKL, which uses 256-bit instructions on processors that are not Intel's. oneDNN uses
@@ -20,8 +22,7 @@ def _prefers_onednn() -> bool:
     The choice depends on the processor, not on a measurement: a resumed run must round as it did before.
     """
     capabilities = torch.cpu.get_capabilities()
-    amd = str(capabilities.get("cpu_name", "")).startswith("AMD")
-    return amd and bool(capabilities.get("avx512_f") and capabilities.get("avx_vnni")) and _LINEAR is not None
+    return is_amd() and bool(capabilities.get("avx512_f") and capabilities.get("avx_vnni")) and _LINEAR is not None
 
 
 _LINEAR: Any = getattr(getattr(torch.ops.mkldnn, "_linear_pointwise", None), "default", None)

@@ -34,10 +34,10 @@ from seqloom.formats.vector_sources import open_vectors
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.adaptation import Adaptation, Adaptive
 from seqloom.models.adaptive_language_model import AdaptiveLanguageModel
-from seqloom.models.adaptive_mixture import AdaptiveMixture
+from seqloom.models.adaptive_mixture import AdaptiveMixture, adaptive
 from seqloom.models.counted import CountBased
 from seqloom.models.language_model import LanguageModel
-from seqloom.models.mixture import Mixture, MixtureSettings
+from seqloom.models.mixture import MixtureSettings
 from seqloom.models.ngram.model import NgramModel
 from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
@@ -245,16 +245,7 @@ class LanguageModelTask:
         return [named_scores(tokenizer, line, of_line) for line, of_line in zip(lines, scores, strict=True)]
 
     def adapted(self, trained: Trained, adaptation: Adaptation) -> Trained:
-        model = trained.model
-        if isinstance(model, Mixture) and any(isinstance(part.model, LanguageModel) for part in model.parts):
-            return trained._replace(model=AdaptiveMixture(model, adaptation))
-        if not isinstance(model, LanguageModel):
-            raise RequestError(
-                "only neural language models adapt to a text",
-                where="adapted",
-                expected="a run of a network, or of a mixture with one",
-            )
-        return trained._replace(model=AdaptiveLanguageModel(model, adaptation))
+        return trained._replace(model=adaptive(trained.model, adaptation))
 
     def measure_in_order(self, adapted: Trained, data: TokenFile) -> dict[str, float]:
         nats = -log_probs_in_order(adapted.model, data.ids, data.offsets, self.first_input(adapted.settings))

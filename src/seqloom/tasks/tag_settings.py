@@ -82,16 +82,6 @@ class TagSettings(TaggerSettings):
             )  # fmt: skip
         return self
 
-    @model_validator(mode="after")
-    def _a_weight_needs_columns(self) -> TagSettings:
-        default = TagSettings.model_fields["auxiliary_weight"].default
-        if self.auxiliary_weight != default and not self.data.auxiliary:
-            raise RequestError(
-                "the setting changes nothing", where="auxiliary_weight", got=self.auxiliary_weight,
-                expected="also data.auxiliary, the columns of which it is the weight",
-            )  # fmt: skip
-        return self
-
 
 _RECURRENT: dict[str, Any] = {
     "model.hidden_size": 200,
