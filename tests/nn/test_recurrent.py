@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from seqloom.nn import matrix_product
 from seqloom.nn.layers.recurrent import RecurrentStack, StackSettings
 from seqloom.nn.recurrence.cell import Cell, CellSettings, GatedCell, cells
 from seqloom.nn.recurrence.gradient_norms import record_gradients
@@ -160,6 +161,27 @@ def test_half_precision_inputs_are_taken(name: str) -> None:
     for got, value in zip(values_and_gradients(layer, "fused", RAGGED), expected, strict=True):
         assert got.dtype == torch.bfloat16
         torch.testing.assert_close(got, value, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize(("name", "variant", "noise"), CASES)
+def test_products_in_bfloat16_are_close(
+    name: str, variant: dict[str, Any], noise: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under autocast, large products with the recurrent matrix are in bfloat16, and all else is as in float32."""
+    layer = build(name, dtype=torch.float32, **variant, **noise)
+    expected = values_and_gradients(layer, "fused", RAGGED)
+    monkeypatch.setattr(matrix_product, "MIN_MULTIPLICATIONS", 2**40)
+    with torch.autocast("cpu", torch.bfloat16):
+        small = values_and_gradients(layer, "fused", RAGGED)
+        monkeypatch.setattr(matrix_product, "MIN_MULTIPLICATIONS", 0)
+        large = values_and_gradients(layer, "fused", RAGGED)
+    # Normalised over 4 numbers, rounding grows from step to step, and gradients with it.
+    compared, error = (1, 0.3) if "layer_norm" in variant else (len(expected), 0.05)
+    for got, value in list(zip(large, expected, strict=True))[:compared]:
+        assert got.dtype == value.dtype
+        assert torch.linalg.vector_norm(got - value) <= error * torch.linalg.vector_norm(value)
+    has_matrix = isinstance(layer.cell, GatedCell) and layer.cell.weights()[0] is not None
+    assert torch.equal(large[0], small[0]) == (not has_matrix)
 
 
 @pytest.mark.parametrize("backend", [None, "fused"])

@@ -32,10 +32,15 @@ MIN_MULTIPLICATIONS = 3 * 2**19
 """Below this many multiplications, oneDNN's fixed cost for each call outweighs its speed."""
 
 
+def is_large(factor: Tensor, times: int) -> bool:
+    """Whether a product in which each number of `factor` is multiplied `times` times is large enough for oneDNN, which
+    also computes all products in bfloat16."""
+    return factor.numel() * times >= MIN_MULTIPLICATIONS
+
+
 def use_onednn(factor: Tensor, times: int) -> bool:
-    """Whether to use oneDNN for a product in which each number of `factor` is multiplied `times` times."""
-    is_large = ONEDNN and factor.numel() * times >= MIN_MULTIPLICATIONS
-    return is_large and factor.dtype == torch.float32 and factor.device.type == "cpu"
+    """Whether to use oneDNN for such a product in float32."""
+    return ONEDNN and is_large(factor, times) and factor.dtype == torch.float32 and factor.device.type == "cpu"
 
 
 FEW_ROWS = range(1, 65)
@@ -83,7 +88,11 @@ def forget_transposes() -> None:
 
 
 def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
-    """left (rows, inner) @ right (inner, columns) + bias (columns), without gradients."""
+    """left (rows, inner) @ right (inner, columns) + bias (columns), without gradients, after rounding `left` to the
+    precision of `right`."""
+    if left.dtype != right.dtype:
+        rounded = torch.mm(left.to(right.dtype), right).to(left.dtype)
+        return rounded if bias is None else rounded.add_(bias)
     if use_onednn(left, right.shape[1]):
         return _onednn(left, right, bias)
     if bias is not None and len(left) < _VERY_FEW_ROWS and right.stride(1) == 1:
@@ -93,16 +102,20 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def product_into(out: Tensor, left: Tensor, right: Tensor) -> None:
-    """out = left @ right"""
-    if use_onednn(left, right.shape[1]):
+    """out = left @ right, after rounding `left` to the precision of `right`."""
+    if left.dtype != right.dtype:
+        out.copy_(torch.mm(left.to(right.dtype), right))
+    elif use_onednn(left, right.shape[1]):
         out.copy_(_onednn(left, right, None))
     else:
         torch.mm(left, right, out=out)
 
 
 def add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
-    """out += left @ right"""
-    if use_onednn(left, right.shape[1]):
+    """out += left @ right, after rounding `left` to the precision of `right`."""
+    if left.dtype != right.dtype:
+        out.add_(torch.mm(left.to(right.dtype), right))
+    elif use_onednn(left, right.shape[1]):
         out.add_(_onednn(left, right, None))
     else:
         out.addmm_(left, right)
@@ -114,9 +127,11 @@ def as_right_factor(transposed: Tensor, rows: int) -> Tensor:
     return transposed.contiguous() if use_onednn(transposed, rows) else transposed
 
 
-def weight_gradient(grad_product: Tensor, inputs: Tensor) -> Tensor:
-    """grad_product.t() @ inputs, over all elements at once. A tall result is computed as the transpose of
-    inputs.t() @ grad_product, which is up to a quarter faster."""
+def weight_gradient(grad_product: Tensor, inputs: Tensor, precision: torch.dtype | None = None) -> Tensor:
+    """grad_product.t() @ inputs, over all elements at once, both rounded to `precision`. A tall result is computed as
+    the transpose of inputs.t() @ grad_product, which is up to a quarter faster."""
+    if precision is not None:
+        grad_product, inputs = grad_product.to(precision), inputs.to(precision)
     if grad_product.shape[1] <= inputs.shape[1]:
         return product(grad_product.t(), inputs)
     return product(inputs.t(), grad_product).t()

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from seqloom.nn.recurrence.step_schedule import StepSchedule
 
 
+_LARGE_MATRIX = 2**20
+"""A recurrent matrix of so many numbers does not fit in a core's cache in bfloat16 beside the others that torch's LSTM
+packs; from there on, our kernel takes two thirds to four fifths of its time (LOG.md)."""
+
+
 class LSTMSettings(GatedSettings):
     zoneout_cell: float = Field(0.0, ge=0, lt=1, description="rate of zoneout: a cell state keeps its previous value")
     peephole: bool = Field(False, description="peephole connections: the gates also read the cell state")
@@ -152,8 +157,9 @@ class LSTM(GatedCell):
     def native_preferred(self, precision: torch.dtype) -> str:
         if precision == torch.float32:
             return "torch's LSTM is as fast, and faster where the weights do not fit in a core's cache"
-        if precision in (torch.bfloat16, torch.float16) and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-            return "torch's LSTM uses bfloat16 products on this processor"
+        small = self.recurrent_weight.numel() < _LARGE_MATRIX
+        if small and precision in (torch.bfloat16, torch.float16) and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            return "torch's LSTM is faster in bfloat16 where the weights fit in a core's cache"
         return ""
 
     def native(self, inputs: Tensor, schedule: StepSchedule, states: States, weights: Weights) -> tuple[Tensor, States]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from seqloom.nn.kernels.numeric import ONE, Array, compiled
-from seqloom.nn.matrix_product import as_right_factor
+from seqloom.nn.matrix_product import as_right_factor, weight_gradient
 from seqloom.nn.recurrence.pass_context import PassContext
 from seqloom.nn.recurrence.types import ScheduledStep, States, Weights
 
@@ -21,7 +21,8 @@ class Kernel:
     """One cell's steps, forward and backward, over rows in the order of a step schedule.
 
     `projected` (elements, gates) is the result of the cell's `project` for all elements; a kernel may overwrite it with
-    its gates. `buffers` has one (active + elements, size) for each state: the initial states, then those after each
+    its gates. The recurrent matrix, the first of `weights`, may be in bfloat16; then its products are too, and all else
+    is in float32. `buffers` has one (active + elements, size) for each state: the initial states, then those after each
     step. Gradients are named `grad_` and the name of the tensor.
     """
 
@@ -90,6 +91,10 @@ class Kernel:
         if self.schedule.dense:
             return self.hidden[: self.schedule.num_elements]
         return self.hidden.index_select(0, self.schedule.previous_index)
+
+    def recurrent_gradient(self, grad_product: Tensor) -> Tensor:
+        """The gradient of the recurrent matrix, from that of its products with `all_recurrent_inputs`."""
+        return weight_gradient(grad_product, self.all_recurrent_inputs(), self.recurrent.dtype)
 
     def dropout_backward(self, gradient: Tensor) -> None:
         """From the gradient of a recurrent input to that of the hidden state, in place."""

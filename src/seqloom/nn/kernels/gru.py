@@ -193,7 +193,7 @@ class ResetAfterKernel(Kernel):
             gradients[0].addcmul_(product(grad_product, self.recurrent), rows_of(self.dropout_mask, step))
 
     def weight_gradients(self) -> Weights:
-        return weight_gradient(self.grad_product, self.all_recurrent_inputs()), self.grad_bias, self.grad_inner_bias
+        return self.recurrent_gradient(self.grad_product), self.grad_bias, self.grad_inner_bias
 
 
 class ResetBeforeKernel(Kernel):
@@ -242,5 +242,5 @@ class ResetBeforeKernel(Kernel):
 
     def weight_gradients(self) -> Weights:
         grad_gates, grad_new = self.grad_projected.split_with_sizes([2 * self.size, self.size], dim=1)
-        grad_gate_weight = weight_gradient(grad_gates, self.all_recurrent_inputs())
-        return torch.cat([grad_gate_weight, weight_gradient(grad_new, self.reset)]), self.grad_bias, None
+        grad_new_weight = weight_gradient(grad_new, self.reset, self.recurrent.dtype)
+        return torch.cat([self.recurrent_gradient(grad_gates), grad_new_weight]), self.grad_bias, None

@@ -259,7 +259,7 @@ class LSTMKernel(Kernel):
         self.dropout_backward(gradients[0])
 
     def weight_gradients(self) -> Weights:
-        recurrent = weight_gradient(self.grad_product, self.all_recurrent_inputs())
+        recurrent = self.recurrent_gradient(self.grad_product)
         peepholes = torch.from_numpy(self.grad_peepholes) if self.has_peepholes else None
         projection = None if self.projection is None else weight_gradient(self.grad_hidden, self.unprojected)
         return recurrent, self.grad_bias, peepholes, *self.gain_gradients(), projection

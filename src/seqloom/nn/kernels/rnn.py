@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seqloom.nn.kernels.fused_recurrence import Kernel
 from seqloom.nn.kernels.numeric import ONE, ZERO, Array, add_products, compiled, tanh
-from seqloom.nn.matrix_product import add_product, product_into, weight_gradient
+from seqloom.nn.matrix_product import add_product, product_into
 from seqloom.nn.recurrence.types import ScheduledStep, Weights
 
 
@@ -83,7 +83,7 @@ class RNNKernel(Kernel):
         self.dropout_backward(gradients[0])
 
     def weight_gradients(self) -> Weights:
-        return weight_gradient(self.grad_projected, self.all_recurrent_inputs()), self.grad_bias
+        return self.recurrent_gradient(self.grad_projected), self.grad_bias
 
 
 class TanhKernel(RNNKernel):

@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from seqloom.nn.dropout import dropout_mask
+from seqloom.nn.dropout import FastDropout, dropout_mask
+from seqloom.nn.matrix_product import is_large
 from seqloom.nn.recurrence.cell import Cell, GatedCell
 from seqloom.nn.recurrence.gradient_norms import RecordsGradients
 from seqloom.nn.recurrence.pass_context import Noise, PassContext
@@ -130,7 +130,7 @@ class RecurrentLayer(RecordsGradients):
         weights = cell.weights()
         if not self.training or not cell.weight_dropout or weights[0] is None:
             return weights
-        return F.dropout(weights[0], cell.weight_dropout), *weights[1:]  # Merity et al. 2018, section 2
+        return FastDropout(cell.weight_dropout)(weights[0]), *weights[1:]  # Merity et al. 2018, section 2
 
 
 def _cpu_backend(cell: GatedCell, native_unsupported: str, dtype: torch.dtype, lengths: Tensor | None) -> Backend:
@@ -190,8 +190,7 @@ def run_torch_kernel(
 def fused(
     cell: GatedCell, weights: Weights, inputs: Tensor, states: States, context: PassContext
 ) -> tuple[Tensor, States]:
-    """The cell's fused kernel. Half precision is used in the product with the inputs only; the recurrence runs in
-    float32 or float64."""
+    """The cell's fused kernel. Half precision is used in matrix products only; the states are in float32 or float64."""
     from seqloom.nn.kernels.fused_recurrence import run_fused
 
     kernel_class = cell.kernel()
@@ -199,7 +198,11 @@ def fused(
     projected, state_dtype = cell.project(context.schedule.pack(inputs)), states[0].dtype
     dtype = torch.float64 if projected.dtype == torch.float64 else torch.float32
     states = tuple(state.to(dtype) for state in states)
-    weights = tuple(None if weight is None else weight.to(dtype) for weight in weights)
+    recurrent, *others = weights
+    if recurrent is not None:
+        in_bfloat16 = projected.dtype == torch.bfloat16 and is_large(recurrent, context.schedule.active_rows)
+        recurrent = recurrent.to(torch.bfloat16 if in_bfloat16 else dtype)
+    weights = recurrent, *(None if weight is None else weight.to(dtype) for weight in others)
     context = context if dtype == state_dtype else context.to(dtype)
     outputs, last = run_fused(kernel_class, context, projected.to(dtype), states, weights)
     return outputs.to(state_dtype), tuple(state.to(state_dtype) for state in last)
