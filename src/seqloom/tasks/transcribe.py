@@ -16,10 +16,11 @@ from seqloom.data.corpus import Corpus
 from seqloom.data.example import Frames
 from seqloom.data.groups import named_groups
 from seqloom.data.readers.recordings import unlabelled_recordings
+from seqloom.data.sound.frame_cache import warn_of_skipped
 from seqloom.data.sound.sound_file import SoundFile, SoundInput, decode, sound_of
 from seqloom.data.sound.spoken import SpokenCodec, SpokenData
 from seqloom.data.sound.spoken_loader import AugmentedLoader, SpokenLoader
-from seqloom.data.sound.spoken_recipe import SpokenRecipe, warn_of_skipped
+from seqloom.data.sound.spoken_recipe import SpokenRecipe
 from seqloom.decoding.transcription.listening import listener_of
 from seqloom.errors import RequestError, SeqloomError, unknown_name
 from seqloom.metrics.example_scores import ExampleScores

@@ -14,7 +14,7 @@ import pytest
 
 from seqloom.data.corpus import Corpus, Sources
 from seqloom.data.readers import readers
-from seqloom.data.sound import spoken_recipe
+from seqloom.data.sound import frame_cache
 from seqloom.data.sound.augmentation import AugmentSettings
 from seqloom.data.sound.frame_pipeline import FeatureSettings
 from seqloom.data.sound.spoken import fewest_steps
@@ -119,8 +119,8 @@ def test_sound_is_decoded_once_whatever_the_manifest_is_called(
     assert corpus.codec.facts()["rate"] == 8_000
     assert sum(part.num_lines for part in (corpus.train, corpus.valid, corpus.test) if part is not None) == 60
     decoded: list[str] = []
-    original = spoken_recipe._frames
-    monkeypatch.setattr(spoken_recipe, "_frames", lambda *a: decoded.append(a[2].text) or original(*a))  # type: ignore[func-returns-value]
+    original = frame_cache._frames
+    monkeypatch.setattr(frame_cache, "_frames", lambda *a: decoded.append(a[2].text) or original(*a))  # type: ignore[func-returns-value]
     copy = tmp_path / "other.tsv"
     content = Path(manifest).read_text().replace("\tlow", "\tLOW!").replace("list/", f"{Path(manifest).parent}/list/")
     copy.write_text(content)

@@ -1,48 +1,31 @@
-"""From recordings to data: log-mel frames, cached by the sound itself; splits; what cannot be read."""
+"""From recordings to data: splits, the codec, and recordings whose text is too long for them."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqloom.data.corpus import Corpus, Sources, check_parts
-from seqloom.data.example import Frames
 from seqloom.data.frames import FrameFile
 from seqloom.data.input_source import rereadable
-from seqloom.data.readers.recordings import Recording, recordings
+from seqloom.data.readers.recordings import recordings
+from seqloom.data.sound.frame_cache import ReadRecording, read_frames, warn_of_skipped
 from seqloom.data.sound.frame_pipeline import FeatureSettings
-from seqloom.data.sound.sound_file import Sound, decode, digest, resampled
+from seqloom.data.sound.sound_file import decode, digest
 from seqloom.data.sound.spoken import SpokenCodec, SpokenData, fewest_steps
 from seqloom.data.sound.transcripts import TranscriptSettings
 from seqloom.data.splits import Split, draw_splits
-from seqloom.errors import RequestError, SeqloomError, collected_warnings, warn, warn_again
-from seqloom.files import make_folder, writing
+from seqloom.errors import RequestError, SeqloomError
 from seqloom.runtime import cache_folder
-from seqloom.storage.flat_file import FlatFileWriter
-from seqloom.storage.folder import facts_of, is_whole, new_folder
-from seqloom_portable.log_mel import LogMel
 
-_FORMAT = 1  # raised when the layout of cached files or what is in them changes
 _MOST_AUTOMATIC_RATE = 16_000
-_SILENT = 1e-5
-"""Of the loudest sample: nothing was recorded."""
-
-
-class _Checked(NamedTuple):
-    """A recording that could be read. `identity`: the hash of its sound; `row`: where its frames are in their file."""
-
-    recording: Recording
-    identity: str
-    row: int
 
 
 @dataclass(frozen=True)
@@ -78,7 +61,7 @@ class SpokenRecipe:
         path = rereadable(sources.data, cache_folder())
         if not features.rate:
             features = features.model_copy(update={"rate": self._common_rate(path)})
-        frames, checked = self._encoded(path, features)
+        frames, checked = self._read(path, features)
         rule = sources.rule()
         if self.by_speaker and not any(item.recording.speaker for item in checked):
             raise RequestError(
@@ -86,7 +69,7 @@ class SpokenRecipe:
                 expected="a manifest with a column of speakers",
             )  # fmt: skip
         splits = draw_splits(((self._unit(item), "") for item in checked), rule, sources.data)
-        recordings_of: dict[Split, list[_Checked]] = {"train": [], **{split: [] for split in rule.shares}}
+        recordings_of: dict[Split, list[ReadRecording]] = {"train": [], **{split: [] for split in rule.shares}}
         for item in checked:
             recordings_of[splits.split_of(self._unit(item))].append(item)
         if not recordings_of["train"]:
@@ -100,7 +83,7 @@ class SpokenRecipe:
         check_parts(parts, sources, "recording")
         return Corpus(codec, parts["train"], parts["valid"], parts.get("test"))
 
-    def _unit(self, item: _Checked) -> str:
+    def _unit(self, item: ReadRecording) -> str:
         """Equal for recordings that stay together."""
         return (item.recording.speaker if self.by_speaker else "") or item.identity
 
@@ -114,7 +97,7 @@ class SpokenRecipe:
         return replace(self, earlier=earlier, grows=grows)
 
     def _codec(
-        self, features: FeatureSettings, frames: FrameFile, items: Sequence[_Checked], where: str
+        self, features: FeatureSettings, frames: FrameFile, items: Sequence[ReadRecording], where: str
     ) -> SpokenCodec:
         if self.earlier is not None and not self.grows:
             return self.earlier
@@ -123,8 +106,11 @@ class SpokenRecipe:
 
     def encode(self, name: str, codec: SpokenCodec) -> SpokenData:
         """Other recordings, as those of the training were read."""
-        frames, checked = self._encoded(rereadable(name, cache_folder()), codec.features)
+        frames, checked = self._read(rereadable(name, cache_folder()), codec.features)
         return self._data(frames, checked, codec)
+
+    def _read(self, path: str, features: FeatureSettings) -> tuple[FrameFile, list[ReadRecording]]:
+        return read_frames(path, features, self.most_seconds, self.skip_bad)
 
     def _common_rate(self, path: str) -> int:
         counts: Counter[int] = Counter()
@@ -137,82 +123,8 @@ class SpokenRecipe:
                 break
         return min(counts.most_common(1)[0][0], _MOST_AUTOMATIC_RATE) if counts else _MOST_AUTOMATIC_RATE
 
-    def _encoded(self, path: str, features: FeatureSettings) -> tuple[FrameFile, list[_Checked]]:
-        """The frames of all recordings, from the cache where these very sounds were read before, and the recordings
-        that are not skipped."""
-        items = [(recording, self._digest(recording)) for recording in recordings(path)]
-        if not items:
-            raise SeqloomError("there is no recording", where=path, expected="one or more")
-        digest = hashlib.sha256()
-        for part in (str(_FORMAT), _analysis(features), *(identity for _, identity in items)):
-            digest.update(part.encode() + b"\0")
-        folder = cache_folder() / f"sound-{digest.hexdigest()[:24]}"
-        if not is_whole(folder):
-            self._write(folder, [recording for recording, _ in items], [d for _, d in items], features)
-        facts = facts_of(folder)
-        warn_again(facts["warnings"])
-        frames, problems = FrameFile.open(folder, features.bands), facts["problems"]
-        seconds = np.diff(frames.offsets) * features.hop_ms / 1_000
-        rows, checked, skipped = itertools.count(), [], []
-        for number, (recording, identity) in enumerate(items):
-            problem = problems.get(str(number))
-            if problem is None:
-                row = next(rows)
-                if seconds[row] <= self.most_seconds:
-                    checked.append(_Checked(recording, identity, row))
-                    continue
-                got = f"{seconds[row]:,.1f} s; data.max_seconds={self.most_seconds:g}"
-                problem = {"what": "the recording is too long to train on", "got": got}
-            error = SeqloomError(
-                problem["what"], where=recording.sound.where, got=problem["got"],
-                hint="--skip-bad leaves out what cannot be read",
-            )  # fmt: skip
-            if not self.skip_bad:
-                raise error
-            skipped.append(error)
-        if skipped:
-            warn_of_skipped(skipped, len(items))
-        return frames, checked
-
-    def _digest(self, recording: Recording) -> str:
-        try:
-            return digest(recording.sound.read())
-        except SeqloomError:
-            if not self.skip_bad:
-                raise
-            return "unreadable"
-
-    def _write(
-        self, folder: Path, items: Sequence[Recording], digests: Sequence[str], features: FeatureSettings
-    ) -> None:
-        """Decodes every recording. What cannot be read is noted in the facts of the folder, not raised: whether it is
-        skipped is asked each time."""
-        log_mel = LogMel(features)
-        facts: dict[str, Any] = {"problems": {}, "warnings": []}
-        with new_folder(folder, facts) as temporary, collected_warnings() as messages:
-            writer, lengths = FlatFileWriter(make_folder(temporary) / "values.bin", np.float32), [0]
-            try:
-                for number, (recording, identity) in enumerate(zip(items, digests, strict=True)):
-                    try:
-                        content = recording.sound.read()
-                        if digest(content) != identity:
-                            raise RequestError("a recording changed while it was read", where=recording.sound.where)
-                        frames = _frames(decode(content, recording.sound.where), log_mel, recording)
-                    except SeqloomError as error:
-                        facts["problems"][str(number)] = {"what": error.what, "got": error.got and str(error.got)}
-                        continue
-                    writer.add(frames)
-                    lengths.append(len(frames))
-                writer.close()
-            except BaseException:
-                writer.discard()
-                raise
-            with writing(temporary):
-                np.save(temporary / "offsets.npy", np.cumsum(lengths))
-            facts["warnings"] = list(messages)
-
     def _learn(
-        self, features: FeatureSettings, frames: FrameFile, items: Sequence[_Checked], where: str
+        self, features: FeatureSettings, frames: FrameFile, items: Sequence[ReadRecording], where: str
     ) -> SpokenCodec:
         texts = [self.transcripts.normalised(item.recording.text) for item in items]
         if not any(texts):
@@ -229,7 +141,7 @@ class SpokenRecipe:
             features, tuple(mean.tolist()), tuple(deviation.tolist()), float(np.median(quiet)), tokenizer
         )
 
-    def _data(self, frames: FrameFile, items: Sequence[_Checked], codec: SpokenCodec) -> SpokenData:
+    def _data(self, frames: FrameFile, items: Sequence[ReadRecording], codec: SpokenCodec) -> SpokenData:
         texts = [self.transcripts.normalised(item.recording.text) for item in items]
         token_ids = [np.array(ids, np.int64) for ids in codec.tokenizer.encode(texts)]
         items, texts, token_ids = self._that_fit(frames, items, texts, token_ids, codec)
@@ -246,11 +158,11 @@ class SpokenRecipe:
     def _that_fit(
         self,
         frames: FrameFile,
-        items: Sequence[_Checked],
+        items: Sequence[ReadRecording],
         texts: list[str],
         ids: list[NDArray[np.int64]],
         codec: SpokenCodec,
-    ) -> tuple[list[_Checked], list[str], list[NDArray[np.int64]]]:
+    ) -> tuple[list[ReadRecording], list[str], list[NDArray[np.int64]]]:
         """Leaves out, or refuses, recordings that have fewer steps than CTC needs for their text."""
         steps = codec.features.steps(np.diff(frames.offsets))
         fitting, skipped = [], []
@@ -271,33 +183,3 @@ class SpokenRecipe:
         if skipped:
             warn_of_skipped(skipped, len(items))
         return [items[i] for i in fitting], [texts[i] for i in fitting], [ids[i] for i in fitting]
-
-
-def _frames(sound: Sound, log_mel: LogMel, recording: Recording) -> Frames:
-    """Raises SeqloomError for a recording that is too short, or silent though it has a text."""
-    where = recording.sound.where
-    samples = resampled(sound, log_mel.rate)
-    if len(samples) < log_mel.window:
-        count = len(sound.samples)
-        raise SeqloomError(
-            "the recording is too short", where=where, got=f"{count} sample{'' if count == 1 else 's'}",
-            expected=f"{1_000 * log_mel.window / log_mel.rate:g} ms or more",
-        )  # fmt: skip
-    if recording.text and float(np.abs(samples).max()) < _SILENT:
-        raise SeqloomError("the recording is silent, and has a text", where=where, got=recording.text[:40])
-    return log_mel.frames(samples)
-
-
-def _analysis(features: FeatureSettings) -> str:
-    """What log-mel frames depend on, of the settings."""
-    return json.dumps([features.rate, features.bands, features.window_ms, features.hop_ms])
-
-
-def warn_of_skipped(errors: Sequence[SeqloomError], total: int) -> None:
-    kinds = Counter(error.what for error in errors)
-    warn(
-        f"{len(errors)} of {total} recordings are skipped",
-        where=errors[0].where,
-        got="; ".join(f"{what}: {count}" for what, count in kinds.items()),
-        hint="the first is named here" if len(errors) > 1 else None,
-    )
