@@ -17,7 +17,7 @@ from seqloom.data.corpus import Sources
 from seqloom.data.tokenizer import TokenizerSettings
 
 VOCAB_SIZE = 10_004  # ten thousand words and the four special tokens
-SIZES = ("embedding.dim=200", "model.hidden_size=200", "model.num_layers=2", "skip_connection=false")
+SIZES = ("embedding.dim=200", "model.hidden_size=200", "model.num_layers=2", "output.skip_connection=false")
 TOKENS = ("tokenizer.kind=word", f"tokenizer.vocab_size={VOCAB_SIZE}")
 
 

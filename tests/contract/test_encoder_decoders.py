@@ -38,7 +38,7 @@ def cases() -> list[Any]:
     cases = []
     for name in architectures():
         groups = network_settings(architecture(name)).model_fields
-        options = [("output", "kind", "adaptive")]
+        options = [("output", "kind", "adaptive"), ("output", "skip_connection", True)]
         options += [("attention", *option) for option in ATTENTION if "attention" in groups]
         decoder_fields = groups["decoder"].annotation.model_fields
         options += [("decoder", *option) for option in DECODER if option[0] in decoder_fields]

@@ -18,17 +18,16 @@ COUNTS = 3_000 // np.arange(1, 101)
 CAUSAL = [name for name in layers if layers[name].causal]
 
 
-KINDS = ("full", "adaptive", "skip")
+OUTPUTS = {"full": {}, "adaptive": {"kind": "adaptive"}, "skip": {"skip_connection": True}}
 
 
-@pytest.fixture(params=[(name, kind) for name in CAUSAL for kind in KINDS], ids="-".join)
+@pytest.fixture(params=[(name, kind) for name in CAUSAL for kind in OUTPUTS], ids="-".join)
 def model(request: pytest.FixtureRequest) -> LanguageModel:
     name, kind = request.param
-    skips = kind == "skip"
     own = layers[name].settings
     settings = own(**{setting: value for setting, value in SMALL.items() if setting in own.model_fields})  # type: ignore[arg-type]
-    output, embedding = OutputSettings(kind="full" if skips else kind), EmbeddingSettings(dim=7)
-    return LanguageModel.build(layers[name], settings, embedding, output, COUNTS, skips).double().eval()
+    output, embedding = OutputSettings(**{"kind": "full", **OUTPUTS[kind]}), EmbeddingSettings(dim=7)  # type: ignore[arg-type]
+    return LanguageModel.build(layers[name], settings, embedding, output, COUNTS).double().eval()
 
 
 @pytest.fixture

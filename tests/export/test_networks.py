@@ -25,7 +25,11 @@ from tests.contract import test_classifiers, test_encoder_decoders, test_taggers
 from tests.contract.test_layers import cases as layer_cases
 
 COUNTS = 3_000 // np.arange(1, 101)
-OUTPUTS: list[dict[str, Any]] = [{"kind": "full"}, {"kind": "adaptive"}, {"kind": "full", "tied": False}]
+OUTPUTS: list[dict[str, Any]] = [
+    {"kind": "full"},
+    {"kind": "adaptive"},
+    {"kind": "full", "tied": False, "skip_connection": True},
+]
 
 
 def passes(model: Any, folder: Path) -> Gate:
@@ -57,8 +61,7 @@ def test_language_models(case: tuple[str, dict[str, Any]], output: dict[str, Any
     torch.manual_seed(1)
     settings: Any = layers[name].settings(**values)
     embedding = EmbeddingSettings(dim=7)
-    skip_connection = not output.get("tied", True)
-    model = LanguageModel.build(layers[name], settings, embedding, OutputSettings(**output), COUNTS, skip_connection)
+    model = LanguageModel.build(layers[name], settings, embedding, OutputSettings(**output), COUNTS)
     # A recurrence with relu grows without end where its weights are large.
     passes(away_from_zero(model, 0.0 if "activation" in values else 0.2), tmp_path)
 

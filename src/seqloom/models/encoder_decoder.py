@@ -137,7 +137,8 @@ class EncoderDecoder(nn.Module):
         return self._vectors(self.decoder.read(self.encoder(source, source_lengths)), inputs, lengths)
 
     def _vectors(self, read: State, inputs: Tensor, lengths: Tensor | None) -> Float[Tensor, "batch time width"]:
-        return self.output(self.decoder(self.embedding(inputs), read, lengths))
+        elements = self.embedding(inputs)
+        return self.output(self.decoder(elements, read, lengths), elements)
 
     def loss(
         self,
@@ -211,8 +212,9 @@ class EncoderDecoder(nn.Module):
         encoded: State,
         threshold: PruningThreshold | None = None,
     ) -> tuple[Float[Tensor, "batch rows vocab"], State, Float[Tensor, "batch rows source"] | None]:
-        vectors, state, weights = self.decoder.step(self.embedding(token_ids), state, encoded)
-        distributions = self.output.softmax.log_probs(self.output(vectors).flatten(0, 1), threshold)
+        elements = self.embedding(token_ids)
+        vectors, state, weights = self.decoder.step(elements, state, encoded)
+        distributions = self.output.softmax.log_probs(self.output(vectors, elements).flatten(0, 1), threshold)
         return distributions.view(*token_ids.shape, -1), state, weights
 
     @torch.no_grad()

@@ -43,26 +43,16 @@ class PredictsNext(Protocol):
 
 
 class LanguageModel(nn.Module):
-    """p(w_t | w_1 .. w_{t-1}) as softmax(layer(embedding(w))).
-
-    With a skip connection, the output layer reads the embedding of w_{t-1} beside the output of the layer, so that it
-    learns what follows a word without the layer (the direct connections of Bengio et al. 2003, equation 1).
-    """
+    """p(w_t | w_1 .. w_{t-1}) as softmax(layer(embedding(w)))."""
 
     def __init__(
-        self,
-        layer: SequenceLayer,
-        embedding: TokenEmbedding,
-        output: OutputSettings,
-        counts: NDArray[np.int64],
-        skip_connection: bool = False,
+        self, layer: SequenceLayer, embedding: TokenEmbedding, output: OutputSettings, counts: NDArray[np.int64]
     ) -> None:
         super().__init__()
         assert layer.causal, "a language model needs a causal layer"
-        self.embedding, self.layer, self.skip_connection = embedding, layer, skip_connection
+        self.embedding, self.layer = embedding, layer
         table = cast(nn.Parameter, embedding.table.weight)
-        size = layer.output_size + (embedding.dim if skip_connection else 0)
-        self.output = OutputLayer(size, output, counts, table)
+        self.output = OutputLayer(layer.output_size, output, counts, table)
         self.token_counts: Tensor
         self.register_buffer("token_counts", torch.from_numpy(counts))
 
@@ -74,11 +64,9 @@ class LanguageModel(nn.Module):
         embedding: EmbeddingSettings,
         output: OutputSettings,
         counts: NDArray[np.int64],
-        skip_connection: bool = False,
     ) -> LanguageModel:
         """`counts`: the frequency of each token in the training text; its length is the vocabulary's size."""
-        network, table = layer(embedding.dim, settings), TokenEmbedding(len(counts), embedding)
-        return cls(network, table, output, counts, skip_connection)
+        return cls(layer(embedding.dim, settings), TokenEmbedding(len(counts), embedding), output, counts)
 
     def forward(
         self,
@@ -89,7 +77,7 @@ class LanguageModel(nn.Module):
         """The inputs of the softmax, and the state."""
         elements = self.embedding(token_ids)
         hidden, state = self.layer(elements, state, lengths)
-        return self.output(torch.cat([hidden, elements], dim=2) if self.skip_connection else hidden), state
+        return self.output(hidden, elements), state
 
     def loss(
         self,

@@ -36,6 +36,9 @@ class OutputSettings(Settings):
         json_schema_extra=needs(kind=["adaptive", "auto"]),
     )  # fmt: skip
     tied: bool = Field(True, description="tie the output weights to the embedding")
+    skip_connection: bool = Field(
+        False, description="skip connection: the output layer also reads the embedding of the last token"
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="rate of variational dropout before the output layer")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = Field(
         0.0,
@@ -198,13 +201,19 @@ class AdaptiveSoftmax(Output):
 
 
 class OutputLayer(nn.Module):
-    """Dropout, a projection where a tied embedding has another dimension than the hidden vectors, and the softmax."""
+    """Dropout, a projection where a tied embedding has another dimension than what is read, and the softmax.
+
+    With a skip connection, it reads the embedding of the last token beside the hidden vector, so that it learns what
+    follows a token without the layers before (the direct connections of Bengio et al. 2003, equation 1; the deep output
+    of Bahdanau et al. 2015, section A.2.2).
+    """
 
     def __init__(
-        self, input_size: int, settings: OutputSettings, counts: NDArray[np.int64], table: nn.Parameter
+        self, hidden_size: int, settings: OutputSettings, counts: NDArray[np.int64], table: nn.Parameter
     ) -> None:
         super().__init__()
-        self.dropout = VariationalDropout(settings.dropout)
+        self.dropout, self.skip_connection = VariationalDropout(settings.dropout), settings.skip_connection
+        input_size = hidden_size + (table.shape[1] if settings.skip_connection else 0)
         width = table.shape[1] if settings.tied else input_size
         self.project = Linear(input_size, width, bias=False) if width != input_size else nn.Identity()
         weight = table if settings.tied else nn.Parameter(torch.empty(len(counts), width).normal_(std=0.05))
@@ -217,8 +226,16 @@ class OutputLayer(nn.Module):
         else:
             self.softmax = FullSoftmax(weight, counts, smoothing)
 
-    def forward(self, hidden: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "batch time width"]:
-        """The inputs of the softmax."""
+    def forward(
+        self,
+        hidden: Float[Tensor, "batch time hidden"],
+        last_tokens: Float[Tensor, "batch time embedding"] | None = None,
+    ) -> Float[Tensor, "batch time width"]:
+        """The inputs of the softmax. `last_tokens`: the embedding of the last token before each target, which only a
+        skip connection reads."""
+        if self.skip_connection:
+            assert last_tokens is not None
+            hidden = torch.cat([hidden, last_tokens], dim=2)
         return self.project(self.dropout(hidden))
 
 

@@ -288,9 +288,7 @@ def _passages(data: TokenFile) -> tuple[NDArray[np.int64], str]:
 
 
 def _build(model: str, settings: LanguageModelSettings, counts: NDArray[np.int64]) -> LanguageModel:
-    return LanguageModel.build(
-        layers[model], settings.model, settings.embedding, settings.output, counts, settings.skip_connection
-    )
+    return LanguageModel.build(layers[model], settings.model, settings.embedding, settings.output, counts)
 
 
 tasks.register("language-model")(LanguageModelTask())

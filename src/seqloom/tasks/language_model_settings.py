@@ -42,9 +42,6 @@ class LanguageModelSettings(Settings):
     data: DataSettings = DataSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     output: OutputSettings = OutputSettings()
-    skip_connection: bool = Field(
-        False, description="skip connection: the output layer also reads the embedding of the last token"
-    )
     model: Settings
 
     @model_validator(mode="after")
@@ -83,7 +80,12 @@ class LanguageModelSettings(Settings):
         return self
 
 
-_RECURRENT = {"embedding.dim": 320, "model.hidden_size": 512, "model.num_layers": 1, "skip_connection": True}
+_RECURRENT = {
+    "embedding.dim": 320,
+    "model.hidden_size": 512,
+    "model.num_layers": 1,
+    "output.skip_connection": True,
+}
 _DROPOUT = {"embedding.dropout": 0.25, "output.dropout": 0.3}
 PRESETS: dict[str, dict[str, Any]] = {
     "ar": {"model.output_size": 256, "training.learning_rate": 2e-3},

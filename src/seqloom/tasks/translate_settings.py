@@ -65,6 +65,7 @@ RECURRENT: dict[str, Any] = {
     "encoder.num_layers": 1,
     "decoder.hidden_size": 128,
     "decoder.num_layers": 1,
+    "output.skip_connection": True,
     "output.dropout": 0.3,
     "output.label_smoothing": "auto",
     "data.tokens_per_batch": 1_000,

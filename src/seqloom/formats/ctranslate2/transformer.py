@@ -113,6 +113,14 @@ def _check(stack: Transformer, output: OutputLayer) -> None:
             expected="full",
             hint="train with --set output.kind=full, or export with --to onnx",
         )
+    if output.skip_connection:
+        raise RequestError(
+            "CTranslate2 has no skip connection to the output layer",
+            where="output.skip_connection",
+            got=True,
+            expected=False,
+            hint="export with --to onnx",
+        )
     if stack.window:
         raise RequestError(
             "the window of CTranslate2 differs from the network's",

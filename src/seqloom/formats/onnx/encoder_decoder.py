@@ -44,11 +44,11 @@ def step_graph(model: EncoderDecoder, int8: bool) -> ExportedGraph:
     tensors = source_of(decoder, model.encoder.output_size, model.encoder.summary_size)
     source = [graph.input(tensor.name, tensor.dtype, tensor.dims) for tensor in tensors]
     table = Table(graph, model.embedding.table.weight)
-    stepped = step(decoder, graph, table.take(ids), state, source)
+    elements = table.take(ids)
+    stepped = step(decoder, graph, elements, state, source)
     vocab = model.output.softmax.vocab_size
-    graph.output(
-        log_probs(graph, model.output, stepped.vectors, table), "log_probs", "float32", ["batch", "rows", vocab]
-    )
+    distributions = log_probs(graph, model.output, stepped.vectors, elements, table)
+    graph.output(distributions, "log_probs", "float32", ["batch", "rows", vocab])
     exported.give_state(stepped.after, "hypotheses")
     if stepped.attention is not None:
         graph.output(stepped.attention, "attention", "float32", ["batch", "rows", "source"])

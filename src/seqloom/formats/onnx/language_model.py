@@ -45,9 +45,8 @@ def _give_log_probs(
     table = Table(graph, model.embedding.table.weight)
     elements = embed(graph, model.embedding, ids, rows, table)
     hidden, after = run_layer(model.layer, graph, elements, before, rows)
-    hidden = graph.concat(hidden, elements, axis=2) if model.skip_connection else hidden
     vocab = model.output.softmax.vocab_size
-    graph.output(log_probs(graph, model.output, hidden, table), "log_probs", "float32", [batch, time, vocab])
+    graph.output(log_probs(graph, model.output, hidden, elements, table), "log_probs", "float32", [batch, time, vocab])
     exported.give_state(after, batch)
 
 

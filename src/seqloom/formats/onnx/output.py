@@ -7,9 +7,11 @@ from seqloom.formats.onnx.matrices import Table, linear, product
 from seqloom.nn.output import AdaptiveSoftmax, OutputLayer
 
 
-def log_probs(graph: Graph, output: OutputLayer, hidden: Value, embedding: Table | None) -> Value:
-    """(batch, time, vocab) in nats. `embedding`: the table of the embedding, which a tied output shares."""
+def log_probs(graph: Graph, output: OutputLayer, hidden: Value, last_tokens: Value, embedding: Table | None) -> Value:
+    """(batch, time, vocab) in nats. `last_tokens`: the embedding of the last token before each target; `embedding`: its
+    table, which a tied output shares."""
     softmax = output.softmax
+    hidden = graph.concat(hidden, last_tokens, axis=2) if output.skip_connection else hidden
     vectors = linear(graph, hidden, output.project)
     flat = vectors if graph.single else graph.op("Reshape", vectors, graph.ints(-1, softmax.weight.shape[1]))
     table = embedding if embedding is not None and embedding.weight is softmax.weight else Table(graph, softmax.weight)
