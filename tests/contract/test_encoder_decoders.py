@@ -22,7 +22,7 @@ ALL = {"num_heads": 2, "num_layers": 2}
 COUNTS = 3_000 // np.arange(1, 81)
 SOURCE_VOCAB, FRAME_SIZE = 20, 3
 SOURCE = Tokens(SOURCE_VOCAB)
-ATTENTION = [("score", "dot"), ("score", "additive"), ("input_feeding", True)]
+ATTENTION = [("score", "dot"), ("score", "additive"), ("input_feeding", True), ("skip_connection", True)]
 DECODER = [("initial_state", "zeros"), ("window", 2)]
 
 

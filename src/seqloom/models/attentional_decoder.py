@@ -16,8 +16,9 @@ from seqloom.nn.matrix_product import Linear
 
 
 class Annotations(NamedTuple):
-    """The annotations of a source that attention needs. `keys`: (batch, source, key); `values`: (batch, source, size);
-    `bias`: (batch, 1, source), minus infinity in padding; `summary`: (batch, summary)."""
+    """What attention needs of a source. Its annotations are the outputs of the encoder; with a skip connection, each
+    stands beside the element that it is of. `keys`: (batch, source, key); `values`: (batch, source, size), the
+    annotations; `bias`: (batch, 1, source), minus infinity in padding; `summary`: (batch, summary)."""
 
     keys: Tensor
     values: Tensor
@@ -27,19 +28,34 @@ class Annotations(NamedTuple):
 
 class AttentionalVector(nn.Module):
     """tanh(W [context; hidden]) (Luong et al. 2015, equation 5), where the context is the attention output for the
-    hidden state."""
+    hidden state: a weighted mean of the annotations.
 
-    def __init__(self, hidden_size: int, source_size: int, output_size: int, score: str) -> None:
+    `elements_size`: of the skip connection, 0 without. So many last dimensions of the annotations are the elements of
+    the source. Their weighted mean follows the vector as it is, so that the output layer learns early which token
+    translates which (as the lexical module of Nguyen and Chiang 2018, section 4, does).
+    """
+
+    def __init__(self, hidden_size: int, encoder: Encoder, output_size: int, attention: AttentionSettings) -> None:
         super().__init__()
-        self.score = alignment_scores[score](hidden_size, source_size)
-        self.combine = Linear(source_size + hidden_size, output_size, bias=False)
+        self.elements_size = encoder.layer.input_size if attention.skip_connection else 0
+        self.source_size = encoder.output_size + self.elements_size
+        self.score = alignment_scores[attention.score](hidden_size, self.source_size)
+        self.combine = Linear(self.source_size + hidden_size, output_size, bias=False)
         nn.init.xavier_uniform_(self.combine.weight)
+
+    def annotations(self, encoded: Encoded) -> Float[Tensor, "batch source size"]:
+        if not self.elements_size:
+            return encoded.outputs
+        return torch.cat([encoded.outputs, encoded.elements], dim=2)
 
     def forward(
         self, hidden: Float[Tensor, "batch queries hidden"], source: Annotations
     ) -> tuple[Float[Tensor, "batch queries output"], Float[Tensor, "batch queries source"]]:
         context, weights = attend(self.score(hidden, source.keys, source.bias), source.values)
-        return torch.tanh(self.combine(torch.cat([context, hidden], dim=2))), weights
+        vector = torch.tanh(self.combine(torch.cat([context, hidden], dim=2)))
+        if self.elements_size:
+            vector = torch.cat([vector, context[:, :, -self.elements_size :]], dim=2)
+        return vector, weights
 
 
 class AttentionalDecoder(RecurrentDecoder):
@@ -58,15 +74,15 @@ class AttentionalDecoder(RecurrentDecoder):
         attention: AttentionSettings,
         bridged: bool,
     ) -> None:
-        fed_size = output_size if self.feeds else 0
-        super().__init__(make_stack(input_size + fed_size), encoder.summary_size, bridged)
-        self.output_size = output_size
-        self.attend = AttentionalVector(self.stack.output_size, encoder.output_size, output_size, attention.score)
+        vector_size = output_size + (encoder.layer.input_size if attention.skip_connection else 0)
+        super().__init__(make_stack(input_size + (vector_size if self.feeds else 0)), encoder.summary_size, bridged)
+        self.output_size = vector_size
+        self.attend = AttentionalVector(self.stack.output_size, encoder, output_size, attention)
 
     def read(self, encoded: Encoded) -> Annotations:
-        outputs = encoded.outputs
-        keys, bias = self.attend.score.keys(outputs), padding_bias(encoded.real, outputs.dtype)
-        return Annotations(keys, outputs, bias, encoded.summary)
+        values = self.attend.annotations(encoded)
+        keys, bias = self.attend.score.keys(values), padding_bias(encoded.real, values.dtype)
+        return Annotations(keys, values, bias, encoded.summary)
 
     def initial_state(self, source: State, rows: int) -> State:
         return self.first_state(source.summary, rows)

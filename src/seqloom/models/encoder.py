@@ -14,9 +14,10 @@ from seqloom.nn.layers.recurrent import RecurrentStack
 
 
 class Encoded(NamedTuple):
-    """An encoded source. `outputs`: (batch, source, size); `real`: (batch, source), False in padding; `summary`:
-    (batch, summary), one vector for the whole source."""
+    """An encoded source. `elements`: (batch, source, input), which the layer reads; `outputs`: (batch, source, size);
+    `real`: (batch, source), False in padding; `summary`: (batch, summary), one vector for the whole source."""
 
+    elements: Tensor
     outputs: Tensor
     real: Tensor
     summary: Tensor
@@ -61,13 +62,13 @@ class Encoder(nn.Module):
         if lengths is not None:
             lengths = lengths.clamp(min=1)
         real = _real(source, lengths)
-        vectors = self.read(without_padding(source, lengths) if source.is_floating_point() else source)
+        elements = self.read(without_padding(source, lengths) if source.is_floating_point() else source)
         if self.chunk_size:
-            outputs, state = run_chunked(self.layer, vectors, lengths, self.chunk_size)
+            outputs, state = run_chunked(self.layer, elements, lengths, self.chunk_size)
         else:
-            outputs, state = self.layer(vectors, None, lengths)
+            outputs, state = self.layer(elements, None, lengths)
         summary = torch.cat(self._last_hidden(state), dim=1) if self.is_recurrent else _mean(outputs, real)
-        return Encoded(outputs, real, summary)
+        return Encoded(elements, outputs, real, summary)
 
     def _last_hidden(self, state: State) -> list[Float[Tensor, "batch size"]]:
         """The hidden state of the last layer, which is the first state of its cell, in each direction."""

@@ -16,7 +16,7 @@ from seqloom.models.decoder import Decoder
 from seqloom.models.encoded_sequence import EncodedSequence, real_tokens
 from seqloom.models.encoder import Encoder
 from seqloom.nn.embedding import TokenEmbedding
-from seqloom.nn.layer import State, layers, without_padding
+from seqloom.nn.layer import State, layers
 from seqloom.nn.matrix_product import Linear
 from seqloom.nn.output import OutputLayer, PruningThreshold
 
@@ -186,11 +186,8 @@ class EncoderDecoder(nn.Module):
     ) -> EncodedSequence:
         """The vectors of the source: before the encoder, after it, and its summary."""
         encoded = self.encoder(source, lengths)
-        if source.is_floating_point():
-            elements, real = self.encoder.read(without_padding(source, lengths)), encoded.real
-        else:
-            elements, real = self.encoder.read(source), encoded.real & real_tokens(source)
-        return EncodedSequence(elements, encoded.outputs, real, encoded.summary)
+        real = encoded.real if source.is_floating_point() else encoded.real & real_tokens(source)
+        return EncodedSequence(encoded.elements, encoded.outputs, real, encoded.summary)
 
     @torch.no_grad()
     def encode(

@@ -48,7 +48,7 @@ from seqloom.tasks import tasks
 from seqloom.tasks.capabilities import ShownExample, Trained, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.transduction import DecodedTargets, TransductionTask
-from seqloom.tasks.translate_settings import RECURRENT, TRANSFORMER, TranslateSettings
+from seqloom.tasks.translate_settings import ATTENTION, RECURRENT, TRANSFORMER, TranslateSettings
 from seqloom.tasks.translate_units import JOINT, joint_answers, joint_preset, joint_settings, translator_of
 
 
@@ -75,7 +75,9 @@ class TranslateTask(TransductionTask):
     def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         if model == JOINT:
             return joint_preset()
-        return TRANSFORMER if model == "transformer" else RECURRENT
+        if model == "transformer":
+            return TRANSFORMER
+        return RECURRENT | ATTENTION if architecture(model).attends else RECURRENT
 
     def recipe(self, settings: TranslateSettings) -> Recipe[Pair, Pairs]:
         return pair_recipe(pairs, settings.tokenizer, settings.data.reverse, settings.data.columns)

@@ -71,6 +71,7 @@ RECURRENT: dict[str, Any] = {
     "data.tokens_per_batch": 1_000,
     "training.learning_rate": 4e-3,
 }
+ATTENTION: dict[str, Any] = {"attention.skip_connection": True}
 TRANSFORMER: dict[str, Any] = {
     "embedding.dim": 128,
     "encoder.model_dim": 128,
@@ -86,5 +87,5 @@ TRANSFORMER: dict[str, Any] = {
     "training.learning_rate": 1.5e-3,
     "training.warmup": 0.1,
 }
-"""Both are for minutes on a CPU: many small updates of a narrow network; a wide one would not finish learning
+"""These are for minutes on a CPU: many small updates of a narrow network; a wide one would not finish learning
 (LOG.md)."""

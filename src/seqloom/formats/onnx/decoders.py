@@ -115,13 +115,16 @@ def _step_context(
 @source_of.register
 def _attended_source(decoder: AttentionalDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
     keys = SourceTensor("source_keys", "float32", ["batch", "source", decoder.stack.output_size])
-    values = SourceTensor("source_values", "float32", ["batch", "source", encoded_size])
+    values = SourceTensor("source_values", "float32", ["batch", "source", decoder.attend.source_size])
     return [keys, values, SourceTensor("source_real", "bool", ["batch", "source"])]
 
 
 @read.register
 def _read_attended(decoder: AttentionalDecoder, graph: Graph, encoded: Encoded) -> list[Value]:
-    return [keys_of(decoder.attend.score, graph, encoded.outputs), encoded.outputs, encoded.rows.real]
+    values = encoded.outputs
+    if decoder.attend.elements_size:
+        values = graph.concat(values, encoded.elements, axis=2)
+    return [keys_of(decoder.attend.score, graph, values), values, encoded.rows.real]
 
 
 @step.register
@@ -140,6 +143,8 @@ def _step_attended(
     weights = graph.op("Softmax", graph.op("Add", scores, bias), axis=2)
     context = graph.op("MatMul", weights, values)
     vectors = graph.op("Tanh", linear(graph, graph.concat(context, hidden, axis=2), decoder.attend.combine))
+    if size := decoder.attend.elements_size:
+        vectors = graph.concat(vectors, graph.slice(context, -size, None, axis=2), axis=2)
     if feeds:
         after.append(graph.op("Reshape", vectors, graph.ints(-1, decoder.output_size)))
     return Stepped(vectors, after, weights)

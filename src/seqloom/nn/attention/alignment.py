@@ -19,6 +19,11 @@ class AttentionSettings(Settings):
     score: Literal["general", "dot", "additive"] = Field(
         "general", description="h W s (Luong), h s (needs equal dimensions), or v tanh(W h + U s) (Bahdanau)"
     )
+    skip_connection: bool = Field(
+        False,
+        description="skip connection: attention also reads the embeddings of the source, and the output layer their "
+        "weighted mean",
+    )
     input_feeding: bool = Field(
         False, description="feed the attentional vector of a step into the next; training then runs step by step"
     )
@@ -51,6 +56,7 @@ class DotScore(AlignmentScore):
                 where="attention.score",
                 got=f"dimension {query_size} in the decoder's hidden state, {source_size} in the encoder's outputs",
                 expected="equal dimensions, or attention.score=general",
+                hint="attention.skip_connection=false leaves out the embeddings",
             )
 
     def keys(self, source: Tensor) -> Tensor:
