@@ -38,6 +38,7 @@ RECURRENT: dict[str, Any] = {
     "encoder.num_layers": 1,
     "decoder.hidden_size": 128,
     "decoder.num_layers": 1,
+    "output.skip_connection": True,
     "output.dropout": 0.2,
     "data.noise": 0.2,
     "training.learning_rate": 3e-3,
