@@ -86,7 +86,7 @@ VARIANTS = {
     "no output dropout": Variant({"output.dropout": 0.0}),
     "no clipping": Variant({"training.clip_norm": 0.0}),
     "no weight decay": Variant({"training.weight_decay": 0.0}),
-    "no skip connection": Variant({"output.skip_connection": False}),
+    "no skip connections": Variant({"output.skip_connection": False, "attention.skip_connection": False}),
     "untied": Variant({"output.tied": False}),
     "additive": Variant({"attention.score": "additive"}),
     "input feeding": Variant({"attention.input_feeding": True}),

@@ -35,12 +35,11 @@ class AttentionalVector(nn.Module):
     translates which (as the lexical module of Nguyen and Chiang 2018, section 4, does).
     """
 
-    def __init__(self, hidden_size: int, encoder: Encoder, output_size: int, attention: AttentionSettings) -> None:
+    def __init__(self, hidden_size: int, encoded_size: int, elements_size: int, combined_size: int, score: str) -> None:
         super().__init__()
-        self.elements_size = encoder.layer.input_size if attention.skip_connection else 0
-        self.source_size = encoder.output_size + self.elements_size
-        self.score = alignment_scores[attention.score](hidden_size, self.source_size)
-        self.combine = Linear(self.source_size + hidden_size, output_size, bias=False)
+        self.elements_size, self.source_size = elements_size, encoded_size + elements_size
+        self.score = alignment_scores[score](hidden_size, self.source_size)
+        self.combine = Linear(self.source_size + hidden_size, combined_size, bias=False)
         nn.init.xavier_uniform_(self.combine.weight)
 
     def annotations(self, encoded: Encoded) -> Float[Tensor, "batch source size"]:
@@ -60,7 +59,7 @@ class AttentionalVector(nn.Module):
 
 class AttentionalDecoder(RecurrentDecoder):
     """A recurrent decoder with attention. The recurrence does not depend on the attention, so both run over all steps
-    at once."""
+    at once. `combined_size`: the dimension of tanh(W [context; hidden])."""
 
     feeds: ClassVar[bool] = False
     """Whether the previous attentional vector is concatenated to every input."""
@@ -69,15 +68,18 @@ class AttentionalDecoder(RecurrentDecoder):
         self,
         make_stack: MakeStack,
         input_size: int,
-        output_size: int,
+        combined_size: int,
         encoder: Encoder,
         attention: AttentionSettings,
         bridged: bool,
     ) -> None:
-        vector_size = output_size + (encoder.layer.input_size if attention.skip_connection else 0)
-        super().__init__(make_stack(input_size + (vector_size if self.feeds else 0)), encoder.summary_size, bridged)
-        self.output_size = vector_size
-        self.attend = AttentionalVector(self.stack.output_size, encoder, output_size, attention)
+        elements_size = encoder.layer.input_size if attention.skip_connection else 0
+        fed_size = combined_size + elements_size if self.feeds else 0
+        super().__init__(make_stack(input_size + fed_size), encoder.summary_size, bridged)
+        self.output_size = combined_size + elements_size
+        self.attend = AttentionalVector(
+            self.stack.output_size, encoder.output_size, elements_size, combined_size, attention.score
+        )
 
     def read(self, encoded: Encoded) -> Annotations:
         values = self.attend.annotations(encoded)

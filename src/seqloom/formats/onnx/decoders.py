@@ -39,7 +39,7 @@ class Stepped(NamedTuple):
 
 
 @singledispatch
-def source_of(decoder: Decoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
+def source_of(decoder: Decoder, summary_size: int) -> list[SourceTensor]:
     """The tensors that `read` returns and `step` takes."""
     raise RequestError(f"a decoder of the class {type(decoder).__name__} cannot be exported")
 
@@ -93,7 +93,7 @@ def _single(graph: Graph, elements: Value) -> Rows:
 
 
 @source_of.register
-def _context_source(decoder: ContextDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
+def _context_source(decoder: ContextDecoder, summary_size: int) -> list[SourceTensor]:
     return [SourceTensor("source_summary", "float32", ["batch", summary_size])]
 
 
@@ -113,7 +113,7 @@ def _step_context(
 
 
 @source_of.register
-def _attended_source(decoder: AttentionalDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
+def _attended_source(decoder: AttentionalDecoder, summary_size: int) -> list[SourceTensor]:
     keys = SourceTensor("source_keys", "float32", ["batch", "source", decoder.stack.output_size])
     values = SourceTensor("source_values", "float32", ["batch", "source", decoder.attend.source_size])
     return [keys, values, SourceTensor("source_real", "bool", ["batch", "source"])]
@@ -155,7 +155,7 @@ def _attentions(decoder: TransformerDecoder) -> list[SourceAttention]:
 
 
 @source_of.register
-def _transformer_source(decoder: TransformerDecoder, encoded_size: int, summary_size: int) -> list[SourceTensor]:
+def _transformer_source(decoder: TransformerDecoder, summary_size: int) -> list[SourceTensor]:
     heads, size = decoder.stack.num_heads, decoder.stack.head_dim
     tensors = [
         SourceTensor(f"source_{kind}_{block}", "float32", ["batch", "source", heads, size])

@@ -25,7 +25,7 @@ def encoder_graph(model: EncoderDecoder, int8: bool) -> tuple[ExportedGraph, Enc
     graph = Graph(int8)
     source = source_input(graph, model.encoder.read)
     encoded = encode(graph, model.encoder, source, graph.input("lengths", "int64", ["batch"]))
-    tensors = source_of(model.decoder, model.encoder.output_size, model.encoder.summary_size)
+    tensors = source_of(model.decoder, model.encoder.summary_size)
     for tensor, value in zip(tensors, read(model.decoder, graph, encoded), strict=True):
         dims = ["time" if dim == "source" else dim for dim in tensor.dims]
         graph.output(value, tensor.name, tensor.dtype, dims)
@@ -41,7 +41,7 @@ def step_graph(model: EncoderDecoder, int8: bool) -> ExportedGraph:
     exported = ExportedGraph("step", graph, started_by=started_by)
     ids = graph.input("token_ids", "int64", ["batch", "rows"])
     state = exported.take_state(decoder_state(decoder), "hypotheses")
-    tensors = source_of(decoder, model.encoder.output_size, model.encoder.summary_size)
+    tensors = source_of(decoder, model.encoder.summary_size)
     source = [graph.input(tensor.name, tensor.dtype, tensor.dims) for tensor in tensors]
     table = Table(graph, model.embedding.table.weight)
     elements = table.take(ids)
