@@ -20,7 +20,7 @@ import seqloom_portable
 from seqloom.decoding.sampling import Sampling, generate
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.export import exporters
-from seqloom.export.onnx.gate import ParityError
+from seqloom.export.onnx.gate import Gate, ParityError
 from seqloom.export.options import ExportOptions
 from seqloom.formats.onnx import language_model
 from seqloom.formats.onnx.builders import transformer
@@ -390,3 +390,16 @@ def test_paragraph_vectors_of_new_texts_are_refused(tmp_path: Path) -> None:
     assert model.similar("king", 1)
     with pytest.raises(PortableError, match="learn the vector of a new text"):
         model.embed(["king queen"])
+
+
+@pytest.mark.parametrize(
+    ("lowest", "difference", "passes"), [(-1, 1e-5, True), (-1, 5e-5, False), (-40, 5e-5, True), (-40, 5e-4, False)]
+)
+def test_what_rounding_explains_grows_with_the_numbers(lowest: float, difference: float, passes: bool) -> None:
+    """A sure model gives log-probabilities far below 0, which no two libraries compute alike to the last digit."""
+    expected, exported = (np.array([[-0.5, lowest + error, -np.inf]]) for error in (0, difference))
+    if passes:
+        Gate().compare("log-probabilities", exported, expected)
+        return
+    with pytest.raises(ParityError, match="does not give the same scores"):
+        Gate().compare("log-probabilities", exported, expected)

@@ -54,7 +54,7 @@ class DotScore(AlignmentScore):
             raise RequestError(
                 "dot-product attention needs vectors of equal dimension",
                 where="attention.score",
-                got=f"dimension {query_size} in the decoder's hidden state, {source_size} in the encoder's outputs",
+                got=f"dimension {query_size} in the decoder's hidden state, {source_size} in the source's annotations",
                 expected="equal dimensions, or attention.score=general",
                 hint="attention.skip_connection=false leaves out the embeddings",
             )
