@@ -61,21 +61,21 @@ class SpokenRecipe:
         path = rereadable(sources.data, cache_folder())
         if not features.rate:
             features = features.model_copy(update={"rate": self._common_rate(path)})
-        frames, checked = self._read(path, features)
+        frames, items = self._read(path, features)
         rule = sources.rule()
-        if self.by_speaker and not any(item.recording.speaker for item in checked):
+        if self.by_speaker and not any(item.recording.speaker for item in items):
             raise RequestError(
                 "no recording has a speaker", where="data.speaker_independent", got=sources.data,
                 expected="a manifest with a column of speakers",
             )  # fmt: skip
-        splits = draw_splits(((self._unit(item), "") for item in checked), rule, sources.data)
+        splits = draw_splits(((self._unit(item), "") for item in items), rule, sources.data)
         recordings_of: dict[Split, list[ReadRecording]] = {"train": [], **{split: [] for split in rule.shares}}
-        for item in checked:
+        for item in items:
             recordings_of[splits.split_of(self._unit(item))].append(item)
         if not recordings_of["train"]:
             raise SeqloomError("there is nothing to train on", where=sources.data, expected="one recording or more")
         codec = self._codec(features, frames, recordings_of["train"], sources.data)
-        parts = {split: self._data(frames, items, codec) for split, items in recordings_of.items()}
+        parts = {split: self._data(frames, part, codec) for split, part in recordings_of.items()}
         if sources.valid is not None:
             parts["valid"] = self.encode(sources.valid, codec)
         if sources.test is not None:
@@ -106,8 +106,8 @@ class SpokenRecipe:
 
     def encode(self, name: str, codec: SpokenCodec) -> SpokenData:
         """Other recordings, as those of the training were read."""
-        frames, checked = self._read(rereadable(name, cache_folder()), codec.features)
-        return self._data(frames, checked, codec)
+        frames, items = self._read(rereadable(name, cache_folder()), codec.features)
+        return self._data(frames, items, codec)
 
     def _read(self, path: str, features: FeatureSettings) -> tuple[FrameFile, list[ReadRecording]]:
         return read_frames(path, features, self.most_seconds, self.skip_bad)
