@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
@@ -23,3 +25,13 @@ def test_auto_is_bfloat16_where_it_is_faster(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)
     assert Runtime.start(device="cpu", threads=torch.get_num_threads()).bfloat16 == expected
+
+
+def test_the_user_decides_how_many_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    for given, expected in ((None, "256"), ("64", "64")):
+        monkeypatch.setenv(name, given or "")
+        if given is None:
+            monkeypatch.delenv(name)
+        Runtime.start(device="cpu", threads=torch.get_num_threads())
+        assert os.environ[name] == expected

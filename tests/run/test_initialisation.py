@@ -168,7 +168,7 @@ def test_a_class_can_be_added_by_its_examples_alone(runs: Runs, tmp_path: Path) 
     data.write_text("".join(f"plant\toak tree {i} oak\n" for i in range(60)))
     old = earlier.plan.sources.data
     settings = {"training.learning_rate": 0.03}
-    options = {"updates": 80, "replay": (old, 0.5), "settings": settings}
+    options = {"updates": 240, "replay": (old, 0.5), "settings": settings}
     run = begin("classify", earlier, tmp_path / "run", str(data), **options)
     assert run.codec.labels.names == (*earlier.codec.labels.names, "plant")
     assert run.summary["valid"]["accuracy"] == 1
