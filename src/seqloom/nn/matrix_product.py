@@ -91,7 +91,7 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     """left (rows, inner) @ right (inner, columns) + bias (columns), without gradients, after rounding `left` to the
     precision of `right`."""
     if left.dtype != right.dtype:
-        rounded = torch.mm(left.to(right.dtype), right).to(left.dtype)
+        rounded = _rounded(left, right).to(left.dtype)
         return rounded if bias is None else rounded.add_(bias)
     if use_onednn(left, right.shape[1]):
         return _onednn(left, right, bias)
@@ -104,7 +104,7 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
 def product_into(out: Tensor, left: Tensor, right: Tensor) -> None:
     """out = left @ right, after rounding `left` to the precision of `right`."""
     if left.dtype != right.dtype:
-        out.copy_(torch.mm(left.to(right.dtype), right))
+        out.copy_(_rounded(left, right))
     elif use_onednn(left, right.shape[1]):
         out.copy_(_onednn(left, right, None))
     else:
@@ -114,11 +114,16 @@ def product_into(out: Tensor, left: Tensor, right: Tensor) -> None:
 def add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
     """out += left @ right, after rounding `left` to the precision of `right`."""
     if left.dtype != right.dtype:
-        out.add_(torch.mm(left.to(right.dtype), right))
+        out.add_(_rounded(left, right))
     elif use_onednn(left, right.shape[1]):
         out.add_(_onednn(left, right, None))
     else:
         out.addmm_(left, right)
+
+
+def _rounded(left: Tensor, right: Tensor) -> Tensor:
+    """left @ right, in the precision of `right`."""
+    return torch.mm(left.to(right.dtype), right)
 
 
 def as_right_factor(transposed: Tensor, rows: int) -> Tensor:
