@@ -73,12 +73,16 @@ def test_what_the_engine_has_not_is_said(changes: dict[str, Any], setting: str, 
     assert not (tmp_path / "out").exists()
 
 
-def test_an_adaptive_softmax_is_refused_with_the_setting_that_helps() -> None:
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("output.kind=adaptive", "output.kind=full"), ("output.skip_connection=True", "output.skip_connection")],
+)
+def test_another_output_layer_is_refused_with_the_setting_that_helps(setting: str, said: str) -> None:
     cases = test_encoder_decoders.cases()
-    case = next(case.values[0] for case in cases if case.id == "transformer-output.kind=adaptive")
+    case = next(case.values[0] for case in cases if case.id == f"transformer-{setting}")
     with pytest.raises(RequestError) as refused:
         translator_spec(test_encoder_decoders.build(case), ["a"] * 20, ["b"] * 80)
-    assert "output.kind=full" in str(refused.value)
+    assert said in str(refused.value)
 
 
 def test_a_wrong_specification_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,6 +163,14 @@ def test_half_precision_inputs_are_taken(name: str) -> None:
         torch.testing.assert_close(got, value, rtol=0.1, atol=0.1)
 
 
+@pytest.mark.parametrize(("hidden_size", "expected"), [(16, "native"), (512, "fused")])
+def test_a_large_lstm_is_ours_in_bfloat16(hidden_size: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    layer = build("lstm", dtype=torch.float32, hidden_size=hidden_size)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer.backend(torch.randn(2, 3, INPUT)).name == expected
+
+
 @pytest.mark.parametrize(("name", "variant", "noise"), CASES)
 def test_products_in_bfloat16_are_close(
     name: str, variant: dict[str, Any], noise: dict[str, float], monkeypatch: pytest.MonkeyPatch
