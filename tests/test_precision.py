@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,11 +30,43 @@ def test_auto_is_bfloat16_where_it_is_faster(
     assert Runtime.start(device="cpu", threads=torch.get_num_threads()).bfloat16 == expected
 
 
-def test_the_user_decides_how_many_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+@pytest.mark.parametrize(
+    ("name", "default"), [("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128"), ("LRU_CACHE_CAPACITY", "8")]
+)
+def test_the_user_decides_how_many_kernels_are_kept(monkeypatch: pytest.MonkeyPatch, name: str, default: str) -> None:
     monkeypatch.setenv(name, "64")
     Runtime.start(device="cpu", threads=torch.get_num_threads())
     assert os.environ[name] == "64"
     monkeypatch.delenv(name)
     Runtime.start(device="cpu", threads=torch.get_num_threads())
-    assert os.environ[name] == "256"
+    assert os.environ[name] == default
+
+
+_PRODUCTS_OF_MANY_SHAPES = """
+from pathlib import Path
+from seqloom.runtime import Runtime
+
+Runtime.start(device="cpu", threads=1)
+import torch
+
+def resident_kilobytes():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
+weight = torch.ones(512, 512, dtype=torch.bfloat16)
+for rows in range(1, 701):
+    torch.mm(torch.ones(rows, 512, dtype=torch.bfloat16), weight)
+    if rows == 200:
+        before = resident_kilobytes()
+print(resident_kilobytes() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell the resident memory")
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no products in bfloat16 here")
+def test_memory_does_not_grow_with_the_shapes_of_products() -> None:
+    environment = {name: value for name, value in os.environ.items() if "CACHE_CAPACITY" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", _PRODUCTS_OF_MANY_SHAPES], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 40 * 1024, "500 more shapes took 290 MB where oneDNN keeps 1,024 kernels"

@@ -21,9 +21,10 @@ from seqloom.processors import default_threads, is_amd, set_num_threads
 if TYPE_CHECKING:
     from torch import nn
 
-_ONEDNN_KERNELS = 256
-"""oneDNN compiles a kernel for every shape of a product, and keeps up to 1,024 of them by default. Batches of many
-shapes fill that: hundreds of megabytes in half a minute, for 2 or 3 % of the speed (LOG.md)."""
+_KERNEL_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128", "LRU_CACHE_CAPACITY": "8"}
+"""oneDNN compiles a kernel for every shape of a product, and keeps 1,024 of them by default; torch keeps 64 more of
+each kind of product in a cache of its own. Batches of many shapes fill both: hundreds of megabytes in half a minute,
+and no measurable speed (LOG.md)."""
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -90,7 +91,8 @@ class Runtime:
         """
         import torch
 
-        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_ONEDNN_KERNELS))  # read when first used
+        for name, capacity in _KERNEL_CACHES.items():
+            os.environ.setdefault(name, capacity)  # read at the first product
         # cuDNN needs all weights of a recurrence in one piece of memory and copies them; the cost is negligible.
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
         _check(threads, seed)
