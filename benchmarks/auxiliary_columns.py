@@ -1,7 +1,7 @@
 """Question: does a tagger make fewer errors if it also learns to predict another column of its training data, which it
-does not need later? And an ensemble of several seeds?
+does not need later? If it reads that column with the words, then and later? And an ensemble of several seeds?
 
-English chunks (CoNLL-2000) and Spanish names (CoNLL-2002), with the parts of speech as auxiliary column. Half of the
+English chunks (CoNLL-2000) and Spanish names (CoNLL-2002), with the parts of speech as the other column. Half of the
 sentences that are held out choose the weights, the other half test. The tagger is the `bilstm` preset.
 
     python benchmarks/auxiliary_columns.py --updates 1500
@@ -24,6 +24,7 @@ from resumable import arguments, train_seeds
 from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged import tagged
 from seqloom.metrics.spans import span_scores
+from seqloom_portable.word_features import SEPARATOR
 
 DATA = BENCHMARKS.parent.parent / "shared" / "data" / "tag"
 PARTS_OF_SPEECH = 2
@@ -31,6 +32,7 @@ PARTS_OF_SPEECH = 2
 KINDS: dict[str, dict[str, Any]] = {
     "words alone": {"language_model_weight": 0.0},
     "auxiliary": {"language_model_weight": 0.0, "data.auxiliary": [PARTS_OF_SPEECH]},
+    "features": {"language_model_weight": 0.0, "data.features": [PARTS_OF_SPEECH]},
 }
 
 
@@ -50,7 +52,9 @@ def names() -> tuple[list[Sentence], list[Sentence]]:
 
 def f1(run: seqloom.Run, sentences: Sequence[Sentence], ensemble: Sequence[seqloom.Run] = ()) -> float:
     """The span F1, in percent."""
-    answers = run.answers([sentence.words for sentence in sentences], ensemble=ensemble or None)
+    columns = [[s.words, *s.auxiliary] if run.settings.data.features else [s.words] for s in sentences]
+    inputs = [tuple(map(SEPARATOR.join, zip(*cells, strict=True))) for cells in columns]
+    answers = run.answers(inputs, ensemble=ensemble or None)
     predicted = [answer.to_json()["tags"] for (answer,) in answers]
     return 100 * span_scores([sentence.tags for sentence in sentences], predicted)[2]
 

@@ -333,7 +333,11 @@ def few_tags() -> str:
 def auxiliary_columns() -> str:
     """What `benchmarks/auxiliary_columns.py` measured last: span F1 of single runs and of ensembles."""
     measured = _results("auxiliary_columns")
-    texts = {"words alone": "the tags", "auxiliary": "and the parts of speech"}
+    texts = {
+        "words alone": "the tags",
+        "auxiliary": "and the parts of speech (`data.auxiliary`)",
+        "features": "the tags; the parts of speech are read (`data.features`)",
+    }
     rows = [
         (data, texts[kind], ", ".join(f"{f1:.1f}" for f1 in row["f1"]), f"{row['ensemble']:.1f}")
         for data, by_kind in measured["scores"].items()

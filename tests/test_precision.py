@@ -30,9 +30,7 @@ def test_auto_is_bfloat16_where_it_is_faster(
     assert Runtime.start(device="cpu", threads=torch.get_num_threads()).bfloat16 == expected
 
 
-@pytest.mark.parametrize(
-    ("name", "default"), [("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128"), ("LRU_CACHE_CAPACITY", "8")]
-)
+@pytest.mark.parametrize(("name", "default"), [("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128"), ("LRU_CACHE_CAPACITY", "8")])
 def test_the_user_decides_how_many_kernels_are_kept(monkeypatch: pytest.MonkeyPatch, name: str, default: str) -> None:
     monkeypatch.setenv(name, "64")
     Runtime.start(device="cpu", threads=torch.get_num_threads())

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from seqloom_portable.batching import group_by_length, padded
 from seqloom_portable.embedding import check_pooling, vectors_in_batches
 from seqloom_portable.engine import Arrays, Engine
+from seqloom_portable.errors import PortableError
 from seqloom_portable.folder import Folder
 from seqloom_portable.online_tags import online_tags
 from seqloom_portable.spans import Span, scheme_of, spans
 from seqloom_portable.specials import SPECIALS, UNK
+from seqloom_portable.word_features import separate, symbols
 
 _WORDS_AT_ONCE = 4_000
 _DIGIT = re.compile(r"\d")
@@ -62,15 +64,24 @@ class Spelling:
             for kind in ("words", "characters")
         )
         self._lowercase, self._zero_digits = content["lowercase"], content["zero_digits"]
+        self._features: int = content.get("features", 0)
 
     def forms(self, words: Sequence[str]) -> Arrays:
         """The inputs of the graphs for distinct words: the ids of the words and of their characters."""
-        letters = [[self._characters.get(letter, UNK) for letter in word] for word in words]
+        separated = [self.separate(word) for word in words]
+        letters = [[self._characters.get(symbol, UNK) for symbol in symbols(*parts)] for parts in separated]
         return {
-            "word_ids": np.array([self._words.get(self._entry(word), UNK) for word in words], np.int64),
+            "word_ids": np.array([self._words.get(self._entry(word), UNK) for word, _ in separated], np.int64),
             "characters": padded(letters) if any(letters) else np.zeros((len(words), 1), np.int64),
             "character_lengths": np.array([len(ids) for ids in letters], np.int64),
         }
+
+    def separate(self, form: str) -> tuple[str, list[str]]:
+        """A word and its features."""
+        try:
+            return separate(form, self._features)
+        except ValueError as error:
+            raise PortableError(f"the model reads features of each word: got {form!r}, expected {error}") from None
 
     def _entry(self, word: str) -> str:
         """The vocabulary entry for a word as it is written."""
@@ -109,7 +120,8 @@ class Tagger:
             ids, probabilities = tagged.get(number, (np.zeros(0, np.int64), np.zeros(0, np.float32)))
             tags = [self.labels[i] for i in ids]
             marked = None if self._scheme is None else spans(tags, self._scheme)
-            yield TaggedWords(words, tags, probabilities.tolist(), marked)
+            plain = [self._spelling.separate(word)[0] for word in words]
+            yield TaggedWords(plain, tags, probabilities.tolist(), marked)
 
     def _batch(self, sentences: Sequence[Sequence[str]]) -> Arrays:
         """The distinct words of some sentences, and each sentence as indices into them."""

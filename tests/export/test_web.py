@@ -17,7 +17,7 @@ from tests.contract.test_commands import ngram
 from tests.support.chromium import CHROMIUM, Chromium
 from tests.support.labelled import train_labelled, write_series
 from tests.support.pairs import train_pairs
-from tests.support.sentences import train_tagger
+from tests.support.sentences import train_tagger, write_sentences_with_kinds
 from tests.support.small_runs import train_small
 from tests.support.targets import write_label_sets, write_numbers
 
@@ -134,6 +134,16 @@ def test_a_tagger_in_single_precision_says_the_same(browser: Chromium, tmp_path:
     run = train_tagger(tmp_path / "run", model="lstm", updates=6)
     page_of(run, tmp_path, browser)
     assert [answer(browser, line)["text"] + "\n" for line in LINES] == run.predict(LINES)
+
+
+def test_a_tagger_of_words_with_features_says_the_same(browser: Chromium, tmp_path: Path) -> None:
+    write_sentences_with_kinds(tmp_path / "sentences.conll")
+    run = train_tagger(tmp_path / "run", model="lstm", updates=6, data__features=2)
+    page_of(run, tmp_path, browser)
+    line = "Ada￨name went￨word to￨word Rome￨name a￨b￨new"
+    assert [answer(browser, line)["text"] + "\n"] == run.predict([line])
+    with pytest.raises(AssertionError, match="word￨feature"):
+        answer(browser, "Ada went")
 
 
 def test_what_has_no_page_is_refused(tmp_path: Path) -> None:

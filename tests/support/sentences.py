@@ -49,6 +49,17 @@ def write_sentences(path: Path, sentences: int = 150, seed: int = 5) -> str:
     return str(path)
 
 
+KINDS = {"O": "word", "B-PER": "name", "I-PER": "name", "B-LOC": "name", "I-LOC": "name"}
+
+
+def write_sentences_with_kinds(path: Path) -> str:
+    """CoNLL columns: a word, its kind, its length, and its tag."""
+    rows = [line.split() for line in Path(write_sentences(path)).read_text().split("\n")]
+    columns = (f"{row[0]} {KINDS[row[1]]} {len(row[0])} {row[1]}" if row else "" for row in rows)
+    path.write_text("\n".join(columns))
+    return str(path)
+
+
 def small_model(model: str) -> dict[str, int]:
     """The sizes that a model has, small."""
     from seqloom.nn.layer import layers

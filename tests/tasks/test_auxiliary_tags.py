@@ -19,24 +19,13 @@ from seqloom.data.tagged_loader import TaggedLoader
 from seqloom.data.word_vocabularies import VocabularySettings
 from seqloom.errors import RequestError
 from seqloom.storage.tensors import read_tensors
-from tests.support.sentences import assert_resumes, train_tagger, write_sentences
-
-KINDS = {"O": "word", "B-PER": "name", "I-PER": "name", "B-LOC": "name", "I-LOC": "name"}
-
-
-def with_kinds(out: Path) -> None:
-    """The sentences with the kind of each word, and its length, between word and tag."""
-    path = out.parent / "sentences.conll"
-    lines = Path(write_sentences(path)).read_text().split("\n")
-    rows = (line.split() for line in lines)
-    columns = (f"{row[0]} {KINDS[row[1]]} {len(row[0])} {row[1]}" if row else "" for row in rows)
-    path.write_text("\n".join(columns))
+from tests.support.sentences import KINDS, assert_resumes, train_tagger, write_sentences, write_sentences_with_kinds
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> seqloom.Run:
     out = tmp_path_factory.mktemp("auxiliary") / "run"
-    with_kinds(out)
+    write_sentences_with_kinds(out.parent / "sentences.conll")
     return train_tagger(out, updates=60, data__auxiliary="2,3", auxiliary_weight=1.0)
 
 
@@ -100,10 +89,10 @@ def test_a_file_of_another_form_is_read_without_the_column(
 
 @pytest.mark.parametrize(
     ("column", "message"),
-    [("pos", "numbers in CoNLL"), (5, "no such column"), (4, "is the column that is predicted"), (1, None)],
+    [("pos", "numbers in CoNLL"), (5, "no such column"), (4, "is the one that is predicted"), (1, None)],
 )
 def test_a_column_without_anything_to_learn(column: int, message: str | None, tmp_path: Path) -> None:
-    with_kinds(tmp_path / "run")
+    write_sentences_with_kinds(tmp_path / "sentences.conll")
     if message is None:
         train_tagger(tmp_path / "run", updates=1, data__auxiliary=column)
         return
@@ -184,7 +173,7 @@ def test_the_loss_is_that_of_the_tags_and_the_gradient_that_of_all(run: seqloom.
 
 
 def test_with_a_weight_of_0_nothing_changes(tmp_path: Path) -> None:
-    with_kinds(tmp_path / "run")
+    write_sentences_with_kinds(tmp_path / "sentences.conll")
     plain = train_tagger(tmp_path / "plain", updates=6)
     weightless = train_tagger(tmp_path / "run", updates=6, data__auxiliary=2, auxiliary_weight=0.0)
     tensors, others = (read_tensors(each.folder / "model.safetensors") for each in (plain, weightless))
@@ -193,13 +182,13 @@ def test_with_a_weight_of_0_nothing_changes(tmp_path: Path) -> None:
 
 
 def test_stopped_and_resumed_is_unbroken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_kinds(tmp_path / "run")
+    write_sentences_with_kinds(tmp_path / "sentences.conll")
     assert_resumes(tmp_path, monkeypatch, data__auxiliary="2,3")
 
 
 @pytest.mark.parametrize(("before", "after"), [("", "2"), ("2", ""), ("2", "3"), ("2", "2,3")])
 def test_a_run_with_other_columns_to_begin_from(before: str, after: str, tmp_path: Path) -> None:
-    with_kinds(tmp_path / "run")
+    write_sentences_with_kinds(tmp_path / "sentences.conll")
     data = str(tmp_path / "sentences.conll")
     earlier = train_tagger(tmp_path / "run", updates=5, **({"data__auxiliary": before} if before else {}))
     later = seqloom.train(

@@ -25,7 +25,7 @@ class Lexicon:
 
     @classmethod
     def of(cls, forms: Sequence[str], spelling: Spelling) -> Lexicon:
-        characters = [spelling.characters.ids(form) for form in forms]
+        characters = [spelling.characters.ids(spelling.symbols(form)) for form in forms]
         offsets = np.cumsum([0, *map(len, characters)], dtype=np.int64)
         flat = np.fromiter((i for ids in characters for i in ids), dtype=np.int64, count=int(offsets[-1]))
         word_ids = spelling.words.ids(map(spelling.entry, forms))

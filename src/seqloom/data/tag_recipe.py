@@ -10,7 +10,7 @@ from typing import Any, cast
 from seqloom.data.corpus import Recipe, encode
 from seqloom.data.example import content
 from seqloom.data.input_source import content_hash
-from seqloom.data.readers.conll import Sentence
+from seqloom.data.readers.conll import Sentence, Target
 from seqloom.data.readers.tagged import inputs_of
 from seqloom.data.readers.tagged_steps import TaggedSteps
 from seqloom.data.tagged import TagCodec, TaggedFile
@@ -22,10 +22,15 @@ TaggedExample = Sentence | TaggedSteps
 
 
 def tag_recipe(
-    read: Callable[[str], Iterator[TaggedExample]], vocabulary: VocabularySettings, target: object, raw: str = ""
+    read: Callable[[str], Iterator[TaggedExample]],
+    vocabulary: VocabularySettings,
+    target: object,
+    raw: str = "",
+    features: tuple[Target, ...] = (),
 ) -> Recipe[Any, Any]:
     """How the examples that `read` yields become numbers. `target`: the columns that are read, part of the cache key.
-    `raw`: a file of sentences without tags, whose words are learnt too."""
+    `raw`: a file of sentences without tags, whose words are learnt too. `features`: the columns of the features of
+    words."""
 
     def learn(examples: Callable[[], Iterable[TaggedExample]], where: str) -> TagCodec | FrameTagCodec:
         stream = iter(examples())
@@ -36,23 +41,28 @@ def tag_recipe(
         if isinstance(first, TaggedSteps):
             return FrameTagCodec.learn(cast(Callable[[], Iterable[TaggedSteps]], examples), where)
         sentences = cast(Iterable[Sentence], itertools.chain([first], stream))
-        return TagCodec.learn(sentences, vocabulary, where, (s.words for s in _raw(raw)) if raw else ())
+        of_raw = (sentence.words for sentence in _raw(raw, features)) if raw else ()
+        return TagCodec.learn(sentences, vocabulary, where, of_raw, len(features))
 
     # Equal sentences stay in one split, whatever their tags are.
     return Recipe(
         read,
         learn,
         load_tag_codec,
-        f"tag {vocabulary.model_dump_json()} {target!r} {_content(raw)}",
+        f"tag {vocabulary.model_dump_json()} {target!r} {features!r} {_content(raw)}",
         identity=lambda e: content(e.frames) if isinstance(e, TaggedSteps) else "\t".join(e.words),
         check=lambda codec, where: codec.labels.check_several(where),
     )
 
 
-def raw_file(path: str, codec: Any, cache: Path) -> TaggedFile:
+def raw_file(path: str, codec: Any, cache: Path, features: tuple[Target, ...]) -> TaggedFile:
     """The sentences without tags of a file, cached. Raises SeqloomError if there is none."""
     recipe: Recipe[Any, Any] = Recipe(
-        _raw, _learns_nothing, load_tag_codec, "tag, raw text", identity=lambda sentence: "\t".join(sentence.words)
+        lambda file: _raw(file, features),
+        _learns_nothing,
+        load_tag_codec,
+        f"tag, raw text {features!r}",
+        identity=lambda sentence: "\t".join(sentence.words),
     )
     data: TaggedFile = encode(path, recipe, codec, cache)
     if not data.num_lines:
@@ -60,9 +70,9 @@ def raw_file(path: str, codec: Any, cache: Path) -> TaggedFile:
     return data
 
 
-def _raw(path: str) -> Iterator[Sentence]:
+def _raw(path: str, features: tuple[Target, ...]) -> Iterator[Sentence]:
     """Plain text or, without their tags, CoNLL and CoNLL-U."""
-    for words in inputs_of(path):
+    for words in inputs_of(path, features=features):
         if words:
             yield Sentence(cast(tuple[str, ...], words), ("",) * len(words))
 

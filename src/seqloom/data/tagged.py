@@ -25,6 +25,7 @@ from seqloom.data.word_vocabularies import Spelling, VocabularySettings
 from seqloom.errors import RequestError
 from seqloom.files import make_folder, writing
 from seqloom.storage.flat_file import FlatFileWriter, map_flat_file
+from seqloom_portable.word_features import separate
 
 _SPELLING, _LABELS, _AUXILIARY = "vocabulary.json", "labels.json", "auxiliary-{}.json"
 _TABLES = ("word_ids", "characters", "offsets")
@@ -97,19 +98,26 @@ class TagCodec:
         vocabulary: VocabularySettings,
         where: str,
         raw: Iterable[Sequence[str]] = (),
+        features: int = 0,
     ) -> TagCodec:
-        """`raw`: sentences without tags, whose words belong to the vocabulary too."""
+        """`raw`: sentences without tags, whose words belong to the vocabulary too. `features`: how many each word
+        has."""
         words: Counter[str] = Counter(word for sentence in raw for word in sentence)
         tags: set[str] = set()
-        auxiliary: list[AuxiliaryColumn] = []
+        auxiliary: list[AnnotationColumn] = []
+        of_words = [AnnotationColumn("data.features") for _ in range(features)]
         for sentence in sentences:
             words.update(sentence.words)
             tags.update(sentence.tags)
-            auxiliary = auxiliary or [AuxiliaryColumn() for _ in sentence.auxiliary]
+            for number, column in enumerate(of_words):
+                column.add([separate(word, features)[1][number] for word in sentence.words], sentence.tags)
+            auxiliary = auxiliary or [AnnotationColumn("data.auxiliary") for _ in sentence.auxiliary]
             for column, cells in zip(auxiliary, sentence.auxiliary, strict=True):
                 column.add(cells, sentence.tags)
-        labels = Labels.learn(tags, where)
-        return cls(Spelling.learn(words, vocabulary), labels, tuple(column.labels(where) for column in auxiliary))
+        for column in of_words:
+            column.labels(where)
+        spelling, labels = Spelling.learn(words, vocabulary, features), Labels.learn(tags, where)
+        return cls(spelling, labels, tuple(column.labels(where) for column in auxiliary))
 
     @classmethod
     def load(cls, folder: Path) -> TagCodec:
@@ -150,9 +158,10 @@ class TagCodec:
 
 
 @dataclass
-class AuxiliaryColumn:
-    """What an auxiliary column of the training data contains."""
+class AnnotationColumn:
+    """What a column of the training data contains besides words and tags, and the `setting` that chose it."""
 
+    setting: str
     names: set[str] = field(default_factory=set)
     differs: bool = False
     """Whether it differs from the column that is predicted."""
@@ -165,12 +174,11 @@ class AuxiliaryColumn:
         """Its labels. Raises RequestError for a column from which nothing can be learnt."""
         if self.names and not self.differs:
             raise RequestError(
-                "an auxiliary column is the column that is predicted", where=f"{where}, data.auxiliary",
-                expected="another column",
-            )  # fmt: skip
+                "the column is the one that is predicted", where=f"{where}, {self.setting}", expected="another column"
+            )
         if len(self.names) < 2:
             raise RequestError(
-                "an auxiliary column has nothing to distinguish", where=f"{where}, data.auxiliary",
+                "the column has nothing to distinguish", where=f"{where}, {self.setting}",
                 got=f"only {min(self.names)!r}" if self.names else "no such column, or an empty one",
                 expected="two different labels or more",
                 hint="columns are numbers in CoNLL, numbers or names in CoNLL-U, and names in tables",

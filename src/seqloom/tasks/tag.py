@@ -86,15 +86,15 @@ class TagTask:
         return preset_of(model, "numbers" if of_numbers else "words", overrides)
 
     def recipe(self, settings: TagSettings) -> Recipe[TaggedExample, Tagged]:
-        target, columns, auxiliary = settings.data.target, settings.data.columns, settings.data.auxiliary
-        raw = settings.data.raw
+        data = settings.data
+        target, columns, auxiliary, features = data.target, data.columns, data.auxiliary, data.features
 
         def read(path: str) -> Iterator[TaggedExample]:
             if holds_steps(path, columns):
                 return tagged_steps(path, columns)
-            return tagged(path, target, columns, auxiliary)
+            return tagged(path, target, columns, auxiliary, features)
 
-        return tag_recipe(read, settings.vocabulary, (target, columns, auxiliary), raw)
+        return tag_recipe(read, settings.vocabulary, (target, columns, auxiliary), data.raw, features)
 
     def build(self, corpus: Corpus[TaggedExample, Tagged], model: str, settings: TagSettings) -> SequenceTagger:
         codec, train = cast(TagCodec | FrameTagCodec, corpus.codec), corpus.train
@@ -105,7 +105,7 @@ class TagTask:
             return FrameTagger(layers[model], settings, codec.frames.channels, legal, len(names))
         counts = cast(TaggedFile, train).word_counts(len(codec.spelling.words))
         if settings.data.raw:
-            counts = counts + raw_file(settings.data.raw, codec, cache_folder()).word_counts(len(counts))
+            counts = counts + _raw(settings, codec).word_counts(len(counts))
         auxiliary = [len(labels) for labels in codec.auxiliary]
         characters, predicts_words = len(codec.spelling.characters), settings.language_model_weight > 0
         network = Tagger(layers[model], settings, counts, characters, legal, len(names), auxiliary, predicts_words)
@@ -124,7 +124,7 @@ class TagTask:
         loader = TaggedLoader(train, settings.data.tokens_per_batch, seed)
         if not settings.data.raw:
             return loader
-        raw = raw_file(settings.data.raw, cast(TagCodec, corpus.codec), cache_folder())
+        raw = _raw(settings, cast(TagCodec, corpus.codec))
         return BesideRawText(loader, TaggedLoader(raw, settings.data.tokens_per_batch, seed))
 
     def exact_loader(self, data: Tagged, settings: TagSettings) -> Loader:
@@ -173,8 +173,8 @@ class TagTask:
     def inputs(self, path: str, settings: TagSettings) -> Iterator[Input | Frames]:
         """The words of each sentence of a CoNLL or CoNLL-U file, or of each line of a text; or the sequences of a file
         of numbers. Tags are ignored, but with a column `known`, each word has its known tag or None."""
-        columns = settings.data.columns
-        return untagged_steps(path, columns) if holds_steps(path, columns) else inputs_of(path, columns)
+        columns, features = settings.data.columns, settings.data.features
+        return untagged_steps(path, columns) if holds_steps(path, columns) else inputs_of(path, columns, features)
 
     def predict(
         self, trained: Trained, inputs: Sequence[Input | Frames], options: Mapping[str, Any]
@@ -240,6 +240,11 @@ class TagTask:
     def diagnose(self, trained: Trained, data: Tagged) -> Diagnosis:
         """The classes are the types of spans, if tags mark spans; otherwise the tags."""
         return diagnosis(data, list(tagged_rows(trained, data)))
+
+
+def _raw(settings: TagSettings, codec: TagCodec) -> TaggedFile:
+    """The sentences without tags that are learnt from too."""
+    return raw_file(settings.data.raw, codec, cache_folder(), settings.data.features)
 
 
 tasks.register("tag")(TagTask())

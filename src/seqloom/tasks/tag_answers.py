@@ -23,7 +23,9 @@ from seqloom_portable.spans import scheme_of, spans
 def tagged_sentences(
     trained: Trained, sentences: Sequence[tuple[str, ...]], known: Sequence[LabelIds | None], proba: bool
 ) -> Iterator[Sequence[TaggedWords]]:
-    names = cast(TagCodec, trained.codec).labels.names
+    """The words of the answers are without their features."""
+    codec = cast(TagCodec, trained.codec)
+    names, spelling = codec.labels.names, codec.spelling
     scheme = scheme_of(names)
     rows, lexicon = _numbered(sentences, trained)
     nonempty = [place for place, row in enumerate(rows) if len(row)]
@@ -32,9 +34,9 @@ def tagged_sentences(
     for words in sentences:
         ids, probabilities = next(tagged) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
         tags = [names[i] for i in ids]
-        yield [
-            TaggedWords(words, tags, probabilities.tolist(), spans(tags, scheme) if scheme is not None else None, proba)
-        ]
+        plain = [spelling.separate(word)[0] for word in words]
+        marked = spans(tags, scheme) if scheme is not None else None
+        yield [TaggedWords(plain, tags, probabilities.tolist(), marked, proba)]
 
 
 def tagged_steps_of(trained: Trained, rows: Sequence[Frames], proba: bool) -> Iterator[Sequence[StepTags]]:

@@ -29,6 +29,12 @@ class DataSettings(Settings):
         description="other columns, such as 2 or xpos,deprel, that the network learns to predict too, for what they "
         "teach it about the words (multi-task learning); only training reads them",
     )
+    features: tuple[Target, ...] = Field(
+        (),
+        validate_default=False,
+        description="columns with features of the words, such as 2 or upos, that the network reads: predictions need "
+        "them too",
+    )
     raw: str = Field(
         "",
         description="a text of sentences without tags, one on each line, whose words are read in training too, for the "
@@ -55,12 +61,12 @@ class DataSettings(Settings):
             raise ValueError("the name of a file, which is read several times")
         return raw
 
-    @field_validator("auxiliary", mode="before")
+    @field_validator("auxiliary", "features", mode="before")
     @classmethod
     def _separated(cls, columns: object) -> object:
         return columns if isinstance(columns, list | tuple) else [part.strip() for part in str(columns).split(",")]
 
-    @field_validator("auxiliary")
+    @field_validator("auxiliary", "features")
     @classmethod
     def _are_columns(cls, columns: tuple[Target, ...]) -> tuple[Target, ...]:
         numbered = tuple(int(c) if isinstance(c, str) and c.isdigit() else c for c in columns)
@@ -108,6 +114,7 @@ OF_WORDS = (
     "characters.",
     "data.target",
     "data.auxiliary",
+    "data.features",
     "data.raw",
     "auxiliary_weight",
     "language_model_weight",

@@ -11,6 +11,7 @@ from seqloom.data.readers.header_row import TAG_NAMES, WORD_NAMES, names_columns
 from seqloom.data.span_tags import TagSurvey
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.files import read_lines
+from seqloom_portable.word_features import SEPARATOR
 
 Target = int | str
 """The column of the tags: its number, counted from 1, its name if columns have names, or `auto`."""
@@ -36,9 +37,16 @@ class Row(NamedTuple):
     columns: list[str]
 
 
-def conll(path: str, target: Target = "auto", word: int = 1, auxiliary: Sequence[Target] = ()) -> Iterator[Sentence]:
+def conll(
+    path: str,
+    target: Target = "auto",
+    word: int = 1,
+    auxiliary: Sequence[Target] = (),
+    features: Sequence[Target] = (),
+) -> Iterator[Sentence]:
     """Yields the sentences of a file of columns separated by spaces or tabs. The word is in the column `word`, its tag
-    in the column `target`, and more annotations are in the columns `auxiliary`, where they exist.
+    in the column `target`, its features in the columns `features`, and more annotations are in the columns `auxiliary`,
+    where they exist.
 
     Lines that begin with `-DOCSTART-`, comments above a sentence and, with a warning, a header row are skipped. Raises
     SeqloomError with `file:line` if a line has another number of columns than the first, or no column `target`.
@@ -47,15 +55,39 @@ def conll(path: str, target: Target = "auto", word: int = 1, auxiliary: Sequence
         raise RequestError(
             "CoNLL columns have no names", where="data.target", got=target, expected="the number of a column, or auto"
         )
-    survey = TagSurvey(path)
+    survey, places = TagSurvey(path), feature_columns(features)
     for rows in conll_rows(numbered(path), path):
         number = (
             target if isinstance(target, int) else max(len(rows[0].columns), 2)
         )  # the last column, but never the word
-        words, tags = column_of(rows, word, path), column_of(rows, number, path)
+        words, tags = words_of(rows, word, places, path), column_of(rows, number, path)
         survey.add(tags, (row.line for row in rows))
         yield Sentence(words, tags, auxiliary_tags(rows, auxiliary))
     survey.warn_of_odd_tags()
+
+
+def feature_columns(features: Sequence[Target]) -> list[int]:
+    """The numbers of columns of CoNLL files. Raises RequestError for a name."""
+    for column in features:
+        if not isinstance(column, int):
+            raise RequestError(
+                "CoNLL columns have no names", where="data.features", got=column, expected="the number of a column"
+            )
+    return [int(column) for column in features]
+
+
+def words_of(rows: list[Row], word: int, features: Sequence[int], path: str) -> tuple[str, ...]:
+    """The words of the rows, each with its features: `dog￨NN`."""
+    cells = [column_of(rows, number, path, "data.features") for number in features]
+    return with_features(column_of(rows, word, path), cells, path)
+
+
+def with_features(words: Sequence[str], features: Sequence[Sequence[str]], where: str) -> tuple[str, ...]:
+    """Each word with its cell of every column of `features`. Raises SeqloomError for a cell with the separator."""
+    for cells in features:
+        if separated := next((cell for cell in cells if SEPARATOR in cell), None):
+            raise SeqloomError(f"a feature contains {SEPARATOR}", where=where, got=separated, expected="another sign")
+    return tuple(map(SEPARATOR.join, zip(words, *features, strict=True)))
 
 
 def auxiliary_tags(rows: list[Row], auxiliary: Sequence[Target]) -> tuple[tuple[str, ...], ...]:
@@ -133,8 +165,8 @@ def split_columns(line: str) -> list[str]:
     return [column for column in line.split(" ") if column]
 
 
-def column_of(rows: list[Row], number: int, path: str) -> tuple[str, ...]:
-    """The cells of the rows in column `number`, counted from 1."""
+def column_of(rows: list[Row], number: int, path: str, setting: str = "data.target") -> tuple[str, ...]:
+    """The cells of the rows in column `number`, counted from 1. `setting`: where it was chosen."""
     first = rows[0]
     if number > len(first.columns):
         raise SeqloomError(
@@ -142,7 +174,7 @@ def column_of(rows: list[Row], number: int, path: str) -> tuple[str, ...]:
             where=f"{path}:{first.line}",
             got=f"{len(first.columns)} column{'' if len(first.columns) == 1 else 's'}",
             expected="a word, and a tag in another column",
-            hint="choose the column with --set data.target=NUMBER",
+            hint=f"choose the column with --set {setting}=NUMBER",
         )
     for row in rows:
         if not row.columns[number - 1]:

@@ -15,6 +15,7 @@ from seqloom.data.readers.conll import (
     column_of,
     numbered,
     sentence_lines,
+    words_of,
 )
 from seqloom.data.span_tags import TagSurvey
 from seqloom.errors import RequestError, SeqloomError, unknown_name
@@ -26,19 +27,22 @@ _WORD = re.compile(r"\d+")
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 
 
-def conllu(path: str, target: Target = "auto", auxiliary: Sequence[Target] = ()) -> Iterator[Sentence]:
+def conllu(
+    path: str, target: Target = "auto", auxiliary: Sequence[Target] = (), features: Sequence[Target] = ()
+) -> Iterator[Sentence]:
     """Yields the sentences of a CoNLL-U file. Words are the forms; tags are by default the universal parts of speech.
-    `auxiliary`: the columns of more annotations.
+    `auxiliary`: the columns of more annotations. `features`: the columns of the features of words.
 
     Comments, ranges such as `1-2` (several words written as one) and empty nodes such as `1.1` are skipped. Raises
     SeqloomError with `file:line` if a line does not have ten columns, or no id.
     """
     number, others = column_number(target), [column_number(column, "data.auxiliary") for column in auxiliary]
+    places = [column_number(column, "data.features") for column in features]
     survey = TagSurvey(path)
     for rows in conllu_rows(numbered(path), path):
         tags = column_of(rows, number, path)
         survey.add(tags, (row.line for row in rows))
-        yield Sentence(column_of(rows, FORM, path), tags, auxiliary_tags(rows, others))
+        yield Sentence(words_of(rows, FORM, places, path), tags, auxiliary_tags(rows, others))
     survey.warn_of_odd_tags()
 
 

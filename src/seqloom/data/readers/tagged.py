@@ -16,8 +16,11 @@ from seqloom.data.readers.conll import (
     column_of,
     conll,
     conll_rows,
+    feature_columns,
     numbered,
     split_columns,
+    with_features,
+    words_of,
 )
 from seqloom.data.readers.conllu import COLUMNS, FORM, column_number, conllu, conllu_rows
 from seqloom.data.readers.header_row import SENTENCE_NAMES, TAG_NAMES, WORD_NAMES
@@ -41,21 +44,29 @@ _INPUT_ROLES = (ROLES[0], ROLES[1]._replace(is_optional=True), ROLES[2])
 
 
 def tagged(
-    path: str, target: Target = "auto", columns: str = "", auxiliary: Sequence[Target] = ()
+    path: str,
+    target: Target = "auto",
+    columns: str = "",
+    auxiliary: Sequence[Target] = (),
+    features: Sequence[Target] = (),
 ) -> Iterator[Sentence]:
     """Yields the sentences of a CoNLL-U file, which is recognised by its name or content, of CoNLL columns, or of a
     table whose rows are sentences or, with a column for the sentence, words. `columns`: see `parse_columns`.
-    `auxiliary`: the columns of more annotations."""
+    `auxiliary`: the columns of more annotations. `features`: the columns of the features of words, which become part of
+    them (`dog￨NN`)."""
     chosen_columns = parse_columns(columns)
     if is_table(path):
-        yield from _table_sentences(path, chosen_columns, ROLES, auxiliary=auxiliary)
+        yield from _table_sentences(path, chosen_columns, ROLES, auxiliary=auxiliary, features=features)
         return
     if chosen_columns:
         word, tag = _column_numbers(chosen_columns)
-        yield from conll(path, tag, word, auxiliary)
+        yield from conll(path, tag, word, auxiliary, features)
         return
     kind, _ = recognise(numbered(path), path)
-    yield from conllu(path, target, auxiliary) if kind == "conllu" else conll(path, target, auxiliary=auxiliary)
+    if kind == "conllu":
+        yield from conllu(path, target, auxiliary, features)
+    else:
+        yield from conll(path, target, auxiliary=auxiliary, features=features)
 
 
 def _column_numbers(columns: dict[str, str]) -> tuple[int, int]:
@@ -74,6 +85,7 @@ def _table_sentences(
     roles: tuple[Role, ...],
     keeps_empty: bool = False,
     auxiliary: Sequence[Target] = (),
+    features: Sequence[Target] = (),
 ) -> Iterator[Sentence]:
     """Yields the sentences, without those that have no word unless `keeps_empty`; without tags where there is no column
     for them. A cell may be a list, or words separated by whitespace; in a table with a column for the sentence, rows
@@ -82,24 +94,28 @@ def _table_sentences(
     # A number is that of a column in other files: a table to evaluate needs no auxiliary columns.
     columns = columns | {f"auxiliary {column}": column for column in auxiliary if isinstance(column, str)}
     optional = tuple(Role(name, frozenset(), is_optional=True) for name in others)
-    places, rows = select(open_table(path), columns, (*roles, *optional))
+    of_words = {f"feature {column}": str(column) for column in features}
+    required = tuple(Role(name, frozenset()) for name in of_words)
+    places, rows = select(open_table(path), columns | of_words, (*roles, *required, *optional))
     if "sentence" in places:
-        yield from _grouped(rows, places, others)
+        yield from _grouped(rows, places, others, list(of_words))
         return
     for row in rows:
-        words, tags, *more = (_items(row, places.get(role)) for role in ("word", "tag", *others))
-        required = [tags] if "tag" in places else []
-        for items in (*required, *filter(None, more)):
+        words, tags, *more = (_items(row, places.get(role)) for role in ("word", "tag", *of_words, *others))
+        for items in (*([tags] if "tag" in places else []), *more[: len(of_words)], *filter(None, more)):
             if len(words) != len(items):
                 raise SeqloomError(
                     "a sentence has not one tag for each word", where=row.where,
                     got=f"{len(words)} words, {len(items)} tags", expected="the same number of both",
                 )  # fmt: skip
         if words or keeps_empty:
-            yield Sentence(words, tags, tuple(items or ("",) * len(words) for items in more))
+            words = with_features(words, more[: len(of_words)], row.where)
+            yield Sentence(words, tags, tuple(items or ("",) * len(words) for items in more[len(of_words) :]))
 
 
-def _grouped(rows: Iterator[TableRow], places: dict[str, int], auxiliary: Sequence[str]) -> Iterator[Sentence]:
+def _grouped(
+    rows: Iterator[TableRow], places: dict[str, int], auxiliary: Sequence[str], features: Sequence[str]
+) -> Iterator[Sentence]:
     words: list[str] = []
     tags: list[str] = []
     others: list[list[str]] = [[] for _ in auxiliary]
@@ -114,15 +130,13 @@ def _grouped(rows: Iterator[TableRow], places: dict[str, int], auxiliary: Sequen
             yield sentence()
             words, tags, others = [], [], [[] for _ in auxiliary]
         name = row_name or name
-        word, tag = (cell_text(row, places[role]) if role in places else "" for role in ("word", "tag"))
-        if not word or ("tag" in places and not tag):
-            raise SeqloomError(
-                f"the {'tag' if word else 'word'} is empty", where=row.where, expected="text in each cell"
-            )
-        words.append(word)
-        tags.append(tag)
-        for cells, role in zip(others, auxiliary, strict=True):
-            cells.append(cell_text(row, places[role]) if role in places else "")
+        cells = {role: cell_text(row, places[role]) for role in ("word", "tag", *features) if role in places}
+        if empty := next((role for role, cell in cells.items() if not cell), None):
+            raise SeqloomError(f"the {empty} is empty", where=row.where, expected="text in each cell")
+        words += with_features([cells["word"]], [[cells[role]] for role in features], row.where)
+        tags.append(cells.get("tag", ""))
+        for column, role in zip(others, auxiliary, strict=True):
+            column.append(cell_text(row, places[role]) if role in places else "")
     if words:
         yield sentence()
 
@@ -135,16 +149,19 @@ def _items(row: TableRow, place: int | None) -> Words:
     return tuple("" if item is None else str(item) for item in items)
 
 
-def inputs_of(path: str, columns: str = "") -> Iterator[Words | tuple[tuple[str, str | None], ...]]:
+def inputs_of(
+    path: str, columns: str = "", features: Sequence[Target] = ()
+) -> Iterator[Words | tuple[tuple[str, str | None], ...]]:
     """Yields the words of each sentence of a CoNLL or CoNLL-U file, or of each line of plain text, where whitespace
     separates the words and a line may be empty. `columns`: see `parse_columns`; with a column `known`, each word comes
-    with its tag in this column, or with None where it is `_`."""
+    with its tag in this column, or with None where it is `_`. `features`: the columns of the features of words, which
+    are a part of the words in plain text already (`dog￨NN`)."""
     chosen_columns = parse_columns(columns)
     known = chosen_columns.pop("known", None)
     if is_table(path):
         if known is not None:
             chosen_columns["tag"] = known
-        for sentence in _table_sentences(path, chosen_columns, _INPUT_ROLES, keeps_empty=True):
+        for sentence in _table_sentences(path, chosen_columns, _INPUT_ROLES, keeps_empty=True, features=features):
             yield sentence.words if known is None else _with_known(sentence.words, sentence.tags)
         return
     kind, lines = recognise(numbered(path), path)
@@ -156,9 +173,14 @@ def inputs_of(path: str, columns: str = "") -> Iterator[Words | tuple[tuple[str,
     sentences = conllu_rows(lines, path) if kind == "conllu" else conll_rows(lines, path)
     number = chosen_columns.get("word", "1")  # a name is that of a column of the training data, which was a table
     word = FORM if kind == "conllu" else int(number) if number.isdigit() else 1
+    places = [_feature_column(column, kind) for column in features]
     for rows in sentences:
-        words = column_of(rows, word, path)
+        words = words_of(rows, word, places, path)
         yield words if known is None else _with_known(words, column_of(rows, _known_column(known, kind), path))
+
+
+def _feature_column(column: Target, kind: Format) -> int:
+    return column_number(column, "data.features") if kind == "conllu" else feature_columns([column])[0]
 
 
 def _known_column(known: str, kind: Format) -> int:

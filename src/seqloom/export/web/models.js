@@ -1,6 +1,8 @@
 // What each kind of model answers: `await model.answer(text, show)`. `show` is called with the text so far.
 
 const SEARCHED = new Set([PAD, SOS, UNK]);
+// Between a word and each of its features.
+const FEATURE = "\uFFE8";
 
 class LanguageModelPage {
   async open(page) {
@@ -132,12 +134,25 @@ class TaggerPage {
       const plain = vocabulary.lowercase ? word.toLowerCase() : word;
       return vocabulary.zero_digits ? plain.replace(/\p{Nd}/gu, "0") : plain;
     };
+    this.features = vocabulary.features ?? 0;
+  }
+
+  // A word, and all that is read of it besides its embedding: its letters, and each feature as one more letter.
+  separate(form) {
+    const parts = form.split(FEATURE);
+    const features = parts.splice(Math.max(parts.length - this.features, 1), this.features);
+    if (features.length < this.features) {
+      throw new Error(`the model reads features of each word: ${["word", ...Array(this.features).fill("feature")].join(FEATURE)}`);
+    }
+    const word = parts.join(FEATURE);
+    return { word, symbols: [...word, ...features.map((feature, i) => FEATURE.repeat(i + 1) + feature)] };
   }
 
   async answer(text, show) {
-    const words = text.split(WHITESPACE).filter((word) => word);
-    if (!words.length) return { ids: [], text: "" };
-    const letters = words.map((word) => [...word].map((letter) => this.characters.get(letter) ?? UNK));
+    const forms = text.split(WHITESPACE).filter((form) => form).map((form) => this.separate(form));
+    if (!forms.length) return { ids: [], text: "" };
+    const words = forms.map((form) => form.word);
+    const letters = forms.map((form) => form.symbols.map((symbol) => this.characters.get(symbol) ?? UNK));
     const longest = Math.max(...letters.map((ids) => ids.length));
     const padded = letters.map((ids) => [...ids, ...Array(longest - ids.length).fill(PAD)]);
     const tensor = (name, rows, dims) => this.engine.tensor(name, integers(rows), dims);
