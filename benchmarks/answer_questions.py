@@ -24,6 +24,7 @@ RESULTS = Path(__file__).resolve().parent / "results" / "questions.json"
 EXPERIMENTS: dict[str, Experiment] = {
     "stream": language.stream,
     "truncation": language.truncation,
+    "noise": language.noise,
     "gates": sequences.gates,
     "families": language.families,
     "reach": gradients.reach,

@@ -121,6 +121,21 @@ def _steps(number: int) -> str:
     return f"{number} step{'s' if number > 1 else ''}"
 
 
+def noise(folder: Path) -> Answer:
+    """Kneser-Ney noise in the training text, where it is read a few times and many times."""
+    trained = list[Trained]()
+    for epochs in (3, 12):
+        amounts = {f"{epochs} epochs": 0.0, f"{epochs} epochs with noise": 0.2}
+        variants = [Variant(label, "lstm", {**_HIDDEN, "data.noise": amount}) for label, amount in amounts.items()]
+        data = first_lines(_LINES, folder)
+        trained += train_all("language-model", data, variants, folder / str(epochs), _SMALL, epochs=epochs)
+    return table(
+        trained,
+        [("3 epochs", "3 epochs with noise"), ("12 epochs", "12 epochs with noise")],
+        _on_moby_dick("lstm, data.noise 0 and 0.2"),
+    )
+
+
 def initial_state(folder: Path) -> Answer:
     """A learned initial state against zeros, where every line begins with it."""
     updates = 200

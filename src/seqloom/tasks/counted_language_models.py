@@ -27,7 +27,7 @@ from seqloom.models.ngram.model import NgramModel
 COUNTED: dict[str, type[NgramModel] | type[Mixture]] = {"mix": Mixture, "ngram": NgramModel}
 
 
-_SAMPLED = ("bpe_dropout", "unigram_sampling", "advance")
+_SAMPLED = ("bpe_dropout", "unigram_sampling", "advance", "noise")
 _UNUSED = {"mix": _SAMPLED, "ngram": (*_SAMPLED, "batch_size", "horizon", "tokens_per_batch")}
 """The settings of data that a model does not use: it is fitted in one pass. A mixture is evaluated in batches."""
 

@@ -19,6 +19,7 @@ from seqloom.data.batches import Batch, ExactStreamLoader, Loader, StreamLoader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.input_checks import check_texts
 from seqloom.data.line_batches import LineLoader
+from seqloom.data.noise import NoisedLoader
 from seqloom.data.readers.lines import input_lines, lines
 from seqloom.data.sampling_settings import subword_samplers
 from seqloom.data.text_codec import TextCodec, text_recipe
@@ -146,11 +147,16 @@ class LanguageModelTask:
         return _build(model, settings, tensors["token_counts"].numpy())
 
     def train_loader(self, corpus: TextCorpus, settings: LanguageModelSettings, seed: int) -> Loader:
-        data = settings.data
+        data, tokenizer = settings.data, cast(TextCodec, corpus.codec).tokenizer
+        loader: Loader
         if data.mode == "lines":
-            (resample,) = subword_samplers((cast(TextCodec, corpus.codec).tokenizer,), data, seed)
-            return LineLoader(corpus.train, data.tokens_per_batch, seed, resample)
-        return StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
+            (resample,) = subword_samplers((tokenizer,), data, seed)
+            loader = LineLoader(corpus.train, data.tokens_per_batch, seed, resample)
+        else:
+            loader = StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
+        if not data.noise:
+            return loader
+        return NoisedLoader.of(loader, corpus.train, data.noise, seed, tokenizer.vocab_size)
 
     def exact_loader(self, data: TokenFile, settings: LanguageModelSettings) -> LineLoader | ExactStreamLoader:
         options = settings.data

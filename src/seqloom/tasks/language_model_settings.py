@@ -35,6 +35,13 @@ class DataSettings(SamplingSettings):
         1_000, gt=0, le=2**31, description="lines: largest number of tokens in a batch",
         json_schema_extra=needs(mode=["lines"]),
     )  # fmt: skip
+    noise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="in training, replace tokens and what follows them at random, most often those that many different "
+        "tokens follow (Kneser-Ney noise): 0.2 is usual where the text is read many times",
+    )
 
 
 class LanguageModelSettings(Settings):
