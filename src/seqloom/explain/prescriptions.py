@@ -189,8 +189,10 @@ def _regularise(run: Run) -> Cures:
     dropout = dict.fromkeys(sorted(beside_layers or {"model.dropout"} & names), 0.5)
     # A model of the single elements has less to remember examples by (Iyyer et al. 2015).
     pooled: Cures = [("a model that ignores the order of the elements fits single examples less", "ffnn", {}, 1.0)]
+    noised: Cures = [("noise smooths what is learnt of a text that is read often", model, {"data.noise": 0.2}, 1.0)]
     return [
         *(pooled if isinstance(run.model, Classifier) else []),
+        *(noised if "data.noise" in names else []),
         ("dropout holds back what fits single examples", model, dropout, 1.0),
         ("stop when nothing is gained any more", model, {"training.patience": 3}, 1.0),
     ]
