@@ -181,6 +181,12 @@ def test_a_run_of_other_features_is_no_beginning(tmp_path: Path) -> None:
         later("2,3")
 
 
+def test_equal_sentences_with_other_features_stay_in_one_split() -> None:
+    recipe = tag_recipe(tagged, VocabularySettings(), "auto", "", (2,))
+    identities = {recipe.identity(Sentence((f"it￨{x}", f"is￨{x}"), ("A", "B"))) for x in "xyz"}
+    assert identities == {"it\tis"}
+
+
 def test_the_cache_knows_the_columns() -> None:
     choices: tuple[tuple[int, ...], ...] = ((), (2,), (2, 3))
     recipes = [tag_recipe(tagged, VocabularySettings(), "auto", "", features) for features in choices]

@@ -37,8 +37,8 @@ class NoisedLoader:
     def of(cls, loader: Loader, tokens: TokenFile, amount: float, seed: int, vocab_size: int) -> NoisedLoader:
         """`tokens`: the training text, whose pairs of tokens are counted."""
         followers, predecessors = distinct_neighbours(tokens, vocab_size)
-        for specials in (followers, predecessors):
-            specials[[PAD, SOS, EOS]] = 0
+        for counts in (followers, predecessors):
+            counts[[PAD, SOS, EOS]] = 0
         rates = amount * followers / np.maximum(tokens.counts(vocab_size), 1)
         return cls(loader, seed, rates, np.cumsum(predecessors / max(predecessors.sum(), 1)))
 

@@ -17,6 +17,7 @@ from seqloom.data.tagged import TagCodec, TaggedFile
 from seqloom.data.tagged_frames import FrameTagCodec
 from seqloom.data.word_vocabularies import VocabularySettings
 from seqloom.errors import SeqloomError
+from seqloom_portable.word_features import separate
 
 TaggedExample = Sentence | TaggedSteps
 
@@ -44,13 +45,18 @@ def tag_recipe(
         of_raw = (sentence.words for sentence in _raw(raw, features)) if raw else ()
         return TagCodec.learn(sentences, vocabulary, where, of_raw, len(features))
 
-    # Equal sentences stay in one split, whatever their tags are.
+    def identity(example: TaggedExample) -> str:
+        """Equal sentences stay in one split, whatever their tags and features are."""
+        if isinstance(example, TaggedSteps):
+            return content(example.frames)
+        return "\t".join(separate(form, len(features))[0] for form in example.words)
+
     return Recipe(
         read,
         learn,
         load_tag_codec,
         f"tag {vocabulary.model_dump_json()} {target!r} {features!r} {_content(raw)}",
-        identity=lambda e: content(e.frames) if isinstance(e, TaggedSteps) else "\t".join(e.words),
+        identity=identity,
         check=lambda codec, where: codec.labels.check_several(where),
     )
 
