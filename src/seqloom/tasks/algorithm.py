@@ -61,11 +61,14 @@ def _feed_forward(heads: int, batch_size: int) -> dict[str, Any]:
     }
 
 
-_HIGH_RATE: dict[str, Any] = {"training.schedule": "wsd", "training.average": 0.998}
+_OFF_PLATEAUS: dict[str, Any] = {
+    "training.schedule": "wsd",
+    "training.beta2": 0.99,
+    "training.average": 0.998,
+}
 """A rate that stays high until the last third leaves plateaus with every seed; what it costs in noise, the average of
 the weights takes away."""
-_OFF_PLATEAUS: dict[str, Any] = {**_HIGH_RATE, "training.beta2": 0.99}
-_SORTING: dict[str, Any] = {**_HIGH_RATE, "training.learning_rate": 4e-3, "model.first_memory": "learned"}
+_SORTING: dict[str, Any] = {"training.learning_rate": 4e-3, "model.first_memory": "learned"}
 """In a memory whose locations differ from the beginning, a location can be found by a priority before anything is
 written there."""
 _NTM_FOR: dict[str, dict[str, Any]] = {
