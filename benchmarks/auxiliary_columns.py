@@ -52,7 +52,8 @@ def names() -> tuple[list[Sentence], list[Sentence]]:
 
 def f1(run: seqloom.Run, sentences: Sequence[Sentence], ensemble: Sequence[seqloom.Run] = ()) -> float:
     """The span F1, in percent."""
-    columns = [[s.words, *s.auxiliary] if run.settings.data.features else [s.words] for s in sentences]
+    reads_features = bool(run.trained.settings.data.features)
+    columns = [[s.words, *s.auxiliary] if reads_features else [s.words] for s in sentences]
     inputs = [tuple(map(SEPARATOR.join, zip(*cells, strict=True))) for cells in columns]
     answers = run.answers(inputs, ensemble=ensemble or None)
     predicted = [answer.to_json()["tags"] for (answer,) in answers]

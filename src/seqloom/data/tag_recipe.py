@@ -61,7 +61,7 @@ def tag_recipe(
     )
 
 
-def raw_file(path: str, codec: Any, cache: Path, features: tuple[Target, ...]) -> TaggedFile:
+def raw_file(path: str, codec: Any, cache: Path, features: tuple[Target, ...] = ()) -> TaggedFile:
     """The sentences without tags of a file, cached. Raises SeqloomError if there is none."""
     recipe: Recipe[Any, Any] = Recipe(
         lambda file: _raw(file, features),
