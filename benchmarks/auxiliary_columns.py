@@ -24,7 +24,6 @@ from resumable import arguments, train_seeds
 from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.tagged import tagged
 from seqloom.metrics.spans import span_scores
-from seqloom_portable.word_features import SEPARATOR
 
 DATA = BENCHMARKS.parent.parent / "shared" / "data" / "tag"
 PARTS_OF_SPEECH = 2
@@ -50,14 +49,11 @@ def names() -> tuple[list[Sentence], list[Sentence]]:
     return read("conll2002.es.train.txt.gz"), read("conll2002.es.valid.txt.gz")
 
 
-def f1(run: seqloom.Run, sentences: Sequence[Sentence], ensemble: Sequence[seqloom.Run] = ()) -> float:
-    """The span F1, in percent."""
-    reads_features = bool(run.trained.settings.data.features)
-    columns = [[s.words, *s.auxiliary] if reads_features else [s.words] for s in sentences]
-    inputs = [tuple(map(SEPARATOR.join, zip(*cells, strict=True))) for cells in columns]
-    answers = run.answers(inputs, ensemble=ensemble or None)
+def f1(run: seqloom.Run, path: str, ensemble: Sequence[seqloom.Run] = ()) -> float:
+    """The span F1 on a file of columns, in percent. The run reads the columns that it was trained with."""
+    answers = run.answers(run.inputs(path), ensemble=ensemble or None)
     predicted = [answer.to_json()["tags"] for (answer,) in answers]
-    return 100 * span_scores([sentence.tags for sentence in sentences], predicted)[2]
+    return 100 * span_scores([sentence.tags for sentence in tagged(path)], predicted)[2]
 
 
 def main() -> None:
@@ -73,8 +69,8 @@ def main() -> None:
             continue
         files = {"valid": write_columns(work / f"{data}.valid.conll", held_out[1::2])}
         path = Path(write_columns(work / f"{data}.train.conll", training))
-        test = held_out[::2]
-        scores[data] = {"sentences": len(test)}
+        test = write_columns(work / f"{data}.test.conll", held_out[::2])
+        scores[data] = {"sentences": len(held_out[::2])}
         for kind, settings in KINDS.items():
             runs = train_seeds(options, f"{data} {kind}", "tag", path, settings, model="bilstm", **files)
             singles = [f1(run, test) for run in runs]

@@ -77,7 +77,7 @@ class Spelling:
         }
 
     def separate(self, form: str) -> tuple[str, list[str]]:
-        """A word and its features."""
+        """A word and its features. Raises PortableError for a word that has too few."""
         try:
             return separate(form, self._features)
         except ValueError as error:
@@ -120,7 +120,7 @@ class Tagger:
             ids, probabilities = tagged.get(number, (np.zeros(0, np.int64), np.zeros(0, np.float32)))
             tags = [self.labels[i] for i in ids]
             marked = None if self._scheme is None else spans(tags, self._scheme)
-            plain = [self._spelling.separate(word)[0] for word in words]
+            plain = tuple(self._spelling.separate(word)[0] for word in words)
             yield TaggedWords(plain, tags, probabilities.tolist(), marked)
 
     def _batch(self, sentences: Sequence[Sequence[str]]) -> Arrays:

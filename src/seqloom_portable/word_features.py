@@ -11,7 +11,8 @@ SEPARATOR = "\N{HALFWIDTH FORMS LIGHT VERTICAL}"
 
 
 def separate(form: str, count: int) -> tuple[str, list[str]]:
-    """A word and its last `count` features. Raises ValueError for a word that has fewer; the empty word has none."""
+    """A word and its last `count` features. The empty word has none. Raises ValueError, with the expected form, for
+    another word that has fewer."""
     word, *features = form.rsplit(SEPARATOR, count) if count else [form]
     if form and len(features) < count:
         raise ValueError(SEPARATOR.join(["word", *["feature"] * count]))

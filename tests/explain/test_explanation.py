@@ -303,8 +303,9 @@ def test_without_a_prescription_nothing_is_trained(tmp_path: Path) -> None:
 
 def test_every_prescription_has_settings_that_exist(tmp_path: Path) -> None:
     run, _ = text_run(tmp_path, "rnn")
-    found = [Finding(kind, "because", 0.5) for kind in _CURES]
-    for prescription in prescriptions(run, found):
+    prescribed = prescriptions(run, [Finding(kind, "because", 0.5) for kind in _CURES])
+    assert {"data.noise": 0.2} in [prescription.changes for prescription in prescribed]
+    for prescription in prescribed:
         words = shlex.split(prescription.command)
         assert words[:3] == ["seqloom", "train", "language-model"]
         changes = parse_assignments(words[i + 1] for i, word in enumerate(words) if word == "--set")

@@ -56,14 +56,14 @@ def test_words_of_plain_text_have_theirs_already(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "features", "message"),
     [
-        ("a.conllu", CONLLU, ("xpost",), "xpos"),
+        ("a.conllu", CONLLU, ("xpost",), "did you mean 'xpos'"),
         ("a.conllu", CONLLU, (11,), "ten columns"),
         ("a.conll", CONLL, ("xpos",), "CoNLL columns have no names"),
         ("a.conll", CONLL, (5,), "there is no column 5"),
         ("a.conll", CONLL.replace("VBD", "V￨D"), (2,), "a feature contains ￨"),
         ("a.conll", CONLL.replace(" ", "\t").replace("VBD", ""), (2,), "column 2 is empty"),
         ("words.csv", WORDS_OF_A_TABLE.replace("VBD", ""), ("xpos",), "the feature xpos is empty"),
-        ("words.csv", WORDS_OF_A_TABLE, ("pos",), "pos"),
+        ("words.csv", WORDS_OF_A_TABLE, ("pos",), "no column named 'pos'"),
         ("sentences.csv", SENTENCES_OF_A_TABLE.replace("VBD", ""), ("xpos",), "one tag for each word"),
     ],
 )

@@ -104,20 +104,19 @@ class TagCodec:
         has."""
         words: Counter[str] = Counter(word for sentence in raw for word in sentence)
         tags: set[str] = set()
-        auxiliary: list[AnnotationColumn] = []
-        of_words = [AnnotationColumn("data.features") for _ in range(features)]
+        columns: list[AnnotationColumn] = []
         for sentence in sentences:
             words.update(sentence.words)
             tags.update(sentence.tags)
-            for number, column in enumerate(of_words):
-                column.add([separate(word, features)[1][number] for word in sentence.words], sentence.tags)
-            auxiliary = auxiliary or [AnnotationColumn("data.auxiliary") for _ in sentence.auxiliary]
-            for column, cells in zip(auxiliary, sentence.auxiliary, strict=True):
+            of_words = zip(*(separate(word, features)[1] for word in sentence.words), strict=True)
+            annotations = (*of_words, *sentence.auxiliary)
+            settings = ["data.features"] * features + ["data.auxiliary"] * len(sentence.auxiliary)
+            columns = columns or [AnnotationColumn(setting) for setting in settings]
+            for column, cells in zip(columns, annotations, strict=True):
                 column.add(cells, sentence.tags)
-        for column in of_words:
-            column.labels(where)
+        labels_of_columns = tuple(column.labels(where) for column in columns)
         spelling, labels = Spelling.learn(words, vocabulary, features), Labels.learn(tags, where)
-        return cls(spelling, labels, tuple(column.labels(where) for column in auxiliary))
+        return cls(spelling, labels, labels_of_columns[features:])
 
     @classmethod
     def load(cls, folder: Path) -> TagCodec:

@@ -34,7 +34,7 @@ def tagged_sentences(
     for words in sentences:
         ids, probabilities = next(tagged) if words else (np.zeros(0, np.int64), np.zeros(0, np.float32))
         tags = [names[i] for i in ids]
-        plain = [spelling.separate(word)[0] for word in words]
+        plain = tuple(spelling.separate(word)[0] for word in words)
         marked = spans(tags, scheme) if scheme is not None else None
         yield [TaggedWords(plain, tags, probabilities.tolist(), marked, proba)]
 

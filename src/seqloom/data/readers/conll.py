@@ -51,29 +51,23 @@ def conll(
     Lines that begin with `-DOCSTART-`, comments above a sentence and, with a warning, a header row are skipped. Raises
     SeqloomError with `file:line` if a line has another number of columns than the first, or no column `target`.
     """
-    if target != "auto" and isinstance(target, str):
-        raise RequestError(
-            "CoNLL columns have no names", where="data.target", got=target, expected="the number of a column, or auto"
-        )
-    survey, places = TagSurvey(path), feature_columns(features)
+    target_number = 0 if target == "auto" else numbered_column(target, "data.target")
+    feature_columns = [numbered_column(column, "data.features") for column in features]
+    survey = TagSurvey(path)
     for rows in conll_rows(numbered(path), path):
-        number = (
-            target if isinstance(target, int) else max(len(rows[0].columns), 2)
-        )  # the last column, but never the word
-        words, tags = words_of(rows, word, places, path), column_of(rows, number, path)
+        number = target_number or max(len(rows[0].columns), 2)  # the last column, but never the word
+        words, tags = words_of(rows, word, feature_columns, path), column_of(rows, number, path)
         survey.add(tags, (row.line for row in rows))
         yield Sentence(words, tags, auxiliary_tags(rows, auxiliary))
     survey.warn_of_odd_tags()
 
 
-def feature_columns(features: Sequence[Target]) -> list[int]:
-    """The numbers of columns of CoNLL files. Raises RequestError for a name."""
-    for column in features:
-        if not isinstance(column, int):
-            raise RequestError(
-                "CoNLL columns have no names", where="data.features", got=column, expected="the number of a column"
-            )
-    return [int(column) for column in features]
+def numbered_column(column: Target, setting: str) -> int:
+    """The number of a column. Raises RequestError for a name. `setting`: where it was chosen."""
+    if not isinstance(column, int):
+        expected = "the number of a column" + (", or auto" if setting == "data.target" else "")
+        raise RequestError("CoNLL columns have no names", where=setting, got=column, expected=expected)
+    return column
 
 
 def words_of(rows: list[Row], word: int, features: Sequence[int], path: str) -> tuple[str, ...]:

@@ -37,12 +37,12 @@ def conllu(
     SeqloomError with `file:line` if a line does not have ten columns, or no id.
     """
     number, others = column_number(target), [column_number(column, "data.auxiliary") for column in auxiliary]
-    places = [column_number(column, "data.features") for column in features]
+    feature_columns = [column_number(column, "data.features") for column in features]
     survey = TagSurvey(path)
     for rows in conllu_rows(numbered(path), path):
         tags = column_of(rows, number, path)
         survey.add(tags, (row.line for row in rows))
-        yield Sentence(words_of(rows, FORM, places, path), tags, auxiliary_tags(rows, others))
+        yield Sentence(words_of(rows, FORM, feature_columns, path), tags, auxiliary_tags(rows, others))
     survey.warn_of_odd_tags()
 
 

@@ -16,8 +16,8 @@ from seqloom.data.readers.conll import (
     column_of,
     conll,
     conll_rows,
-    feature_columns,
     numbered,
+    numbered_column,
     split_columns,
     with_features,
     words_of,
@@ -101,16 +101,17 @@ def _table_sentences(
         yield from _grouped(rows, places, others, list(of_words))
         return
     for row in rows:
-        words, tags, *more = (_items(row, places.get(role)) for role in ("word", "tag", *of_words, *others))
-        for items in (*([tags] if "tag" in places else []), *more[: len(of_words)], *filter(None, more)):
+        words, tags = (_items(row, places.get(role)) for role in ("word", "tag"))
+        cells, more = ([_items(row, places.get(role)) for role in names] for names in (of_words, others))
+        for items in (*([tags] if "tag" in places else []), *cells, *filter(None, more)):
             if len(words) != len(items):
                 raise SeqloomError(
                     "a sentence has not one tag for each word", where=row.where,
                     got=f"{len(words)} words, {len(items)} tags", expected="the same number of both",
                 )  # fmt: skip
         if words or keeps_empty:
-            words = with_features(words, more[: len(of_words)], row.where)
-            yield Sentence(words, tags, tuple(items or ("",) * len(words) for items in more[len(of_words) :]))
+            auxiliary_cells = tuple(items or ("",) * len(words) for items in more)
+            yield Sentence(with_features(words, cells, row.where), tags, auxiliary_cells)
 
 
 def _grouped(
@@ -173,14 +174,11 @@ def inputs_of(
     sentences = conllu_rows(lines, path) if kind == "conllu" else conll_rows(lines, path)
     number = chosen_columns.get("word", "1")  # a name is that of a column of the training data, which was a table
     word = FORM if kind == "conllu" else int(number) if number.isdigit() else 1
-    places = [_feature_column(column, kind) for column in features]
+    number_of = column_number if kind == "conllu" else numbered_column
+    feature_columns = [number_of(column, "data.features") for column in features]
     for rows in sentences:
-        words = words_of(rows, word, places, path)
+        words = words_of(rows, word, feature_columns, path)
         yield words if known is None else _with_known(words, column_of(rows, _known_column(known, kind), path))
-
-
-def _feature_column(column: Target, kind: Format) -> int:
-    return column_number(column, "data.features") if kind == "conllu" else feature_columns([column])[0]
 
 
 def _known_column(known: str, kind: Format) -> int:
