@@ -96,7 +96,7 @@ def _mixed(counted: Trained, network: Trained, data: str, folder: Path) -> Train
     runs = []
     for number, run in enumerate(network.runs):
         parts = [str(counted.runs[0].folder), str(run.folder)]
-        variant = Variant("ngram + gru, mixed", "mix", {**_TOKENS, "model.parts": parts}, deterministic=True)
+        variant = Variant("ngram + gru, mixed", "mix", {"model.parts": parts}, deterministic=True)
         runs += train_all("language-model", data, [variant], folder / f"mix{number}", {}, epochs=1)[0].runs
     return Trained(Variant("ngram + gru, mixed", "mix"), runs)
 

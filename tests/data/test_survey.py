@@ -127,6 +127,18 @@ def test_few_pairs_of_words_keep_theirs(words: int, tmp_path: Path) -> None:
     assert "data.hallucinate=0.8" not in result.suggestion.options
 
 
+def test_other_columns_of_few_labels_are_offered(tmp_path: Path) -> None:
+    """The second column, not the third, whose cells are all different."""
+    path = tmp_path / "x.conll"
+    path.write_text("".join(f"Ada NNP number{i} B-PER\nslept VBD number{-i - 1} O\n\n" for i in range(120)))
+    others = survey(str(path)).facts["other columns"]
+    assert others.startswith("2 (2 labels: NNP, VBD, ..)")
+    assert "data.features=2," in others
+    assert "data.auxiliary=2," in others
+    path.write_text("Ada B-PER\nslept O\n\n" * 120)
+    assert "other columns" not in survey(str(path)).facts
+
+
 def test_sets_of_labels_and_numbers_have_their_option(tmp_path: Path) -> None:
     for write, options, facts in (
         (

@@ -64,7 +64,7 @@ def test_words_of_plain_text_have_theirs_already(tmp_path: Path) -> None:
         ("a.conll", CONLL.replace(" ", "\t").replace("VBD", ""), (2,), "column 2 is empty"),
         ("words.csv", WORDS_OF_A_TABLE.replace("VBD", ""), ("xpos",), "the feature xpos is empty"),
         ("words.csv", WORDS_OF_A_TABLE, ("pos",), "no column named 'pos'"),
-        ("sentences.csv", SENTENCES_OF_A_TABLE.replace("VBD", ""), ("xpos",), "one tag for each word"),
+        ("sentences.csv", SENTENCES_OF_A_TABLE.replace("VBD", ""), ("xpos",), "not one feature xpos for each word"),
     ],
 )
 def test_a_column_that_cannot_be_read(

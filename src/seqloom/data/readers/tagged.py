@@ -69,6 +69,19 @@ def tagged(
         yield from conll(path, target, auxiliary=auxiliary, features=features)
 
 
+def other_columns(path: str, columns: str = "") -> tuple[int, ...]:
+    """The columns of a CoNLL file without the word and the tag that `tagged` reads; none of another file."""
+    if is_table(path):
+        return ()
+    kind, lines = recognise(numbered(path), path)
+    rows = next(conll_rows(lines, path), None) if kind == "conll" else None
+    if rows is None:
+        return ()
+    width, chosen_columns = len(rows[0].columns), parse_columns(columns)
+    used = _column_numbers(chosen_columns) if chosen_columns else (1, width)
+    return tuple(number for number in range(1, width + 1) if number not in used)
+
+
 def _column_numbers(columns: dict[str, str]) -> tuple[int, int]:
     """The columns of word and tag in a CoNLL file."""
     numbers = {role: columns.get(role, default) for role, default in (("word", "1"), ("tag", "2"))}
@@ -101,17 +114,20 @@ def _table_sentences(
         yield from _grouped(rows, places, others, list(of_words))
         return
     for row in rows:
-        words, tags = (_items(row, places.get(role)) for role in ("word", "tag"))
-        cells, more = ([_items(row, places.get(role)) for role in names] for names in (of_words, others))
-        for items in (*([tags] if "tag" in places else []), *cells, *filter(None, more)):
-            if len(words) != len(items):
+        items = {role: _items(row, place) for role, place in places.items()}
+        words = items["word"]
+        for role, labels in items.items():
+            is_missing = role in others and not labels
+            if len(labels) != len(words) and not is_missing:
                 raise SeqloomError(
-                    "a sentence has not one tag for each word", where=row.where,
-                    got=f"{len(words)} words, {len(items)} tags", expected="the same number of both",
+                    f"there is not one {role} for each word", where=row.where,
+                    got=f"{len(words)} words, {len(labels)} in the other column",
+                    expected="the same number of both",
                 )  # fmt: skip
         if words or keeps_empty:
-            auxiliary_cells = tuple(items or ("",) * len(words) for items in more)
-            yield Sentence(with_features(words, cells, row.where), tags, auxiliary_cells)
+            of_sentence = with_features(words, [items[role] for role in of_words], row.where)
+            auxiliary_tags = tuple(items.get(role) or ("",) * len(words) for role in others)
+            yield Sentence(of_sentence, items.get("tag", ()), auxiliary_tags)
 
 
 def _grouped(
@@ -142,9 +158,7 @@ def _grouped(
         yield sentence()
 
 
-def _items(row: TableRow, place: int | None) -> Words:
-    if place is None:
-        return ()
+def _items(row: TableRow, place: int) -> Words:
     cell = row.cells[place] if place < len(row.cells) else None
     items = cell if isinstance(cell, list | tuple) else cell_text(row, place).split()
     return tuple("" if item is None else str(item) for item in items)

@@ -11,10 +11,11 @@ import numpy as np
 from seqloom.data.example import Labelled, content
 from seqloom.data.groups import group_of
 from seqloom.data.input_source import files_of
+from seqloom.data.readers.conll import Sentence
 from seqloom.data.readers.labelled import holds_label_sets, labelled
 from seqloom.data.readers.lines import lines
 from seqloom.data.readers.pairs import Pair, pairs
-from seqloom.data.readers.tagged import tagged
+from seqloom.data.readers.tagged import other_columns, tagged
 from seqloom.data.readers.tagged_steps import tagged_steps
 from seqloom.data.survey.kinds import Kind
 from seqloom.data.survey.report import (
@@ -40,6 +41,8 @@ _FIRST_LABELS = 2_000
 _FEW_PAIRS = 1_000
 _FOR_FEW_PAIRS = ("--set", "data.hallucinate=0.8")
 """What suits so few pairs of letters (`benchmarks/few_pairs.py`)."""
+_MOST_LABELS = 0.1
+"""A column of annotations has at most this many different values, as a share of its cells."""
 
 
 def survey_text(path: str, kind: Kind, result: Survey) -> None:
@@ -195,7 +198,9 @@ def _conflicts(examples: Sequence[Labelled]) -> int:
 
 
 def survey_tagged(path: str, kind: Kind, result: Survey) -> None:
-    examples = read_examples(lambda file: tagged(file, columns=columns_text(kind.columns)), path, result)
+    columns = columns_text(kind.columns)
+    others = other_columns(files_of(path)[0], columns)
+    examples = read_examples(lambda file: tagged(file, columns=columns, auxiliary=others), path, result)
     if not examples:
         return
     result.facts["examples"] = count_of(examples, "sentences")
@@ -207,10 +212,32 @@ def survey_tagged(path: str, kind: Kind, result: Survey) -> None:
     result.facts["duplicates"] = f"{repeated:,} of the sentences"
     has_spans = mark_spans(set(tags))
     result.facts["spans"] = "the tags mark spans" if has_spans else "the tags do not mark spans"
+    _survey_other_columns(examples, others, result)
     parts = split_of(examples, lambda sentence: "\t".join(sentence.words), lambda _: "", result)
     train, valid = ([" ".join(sentence.words) for sentence in parts[name]] for name in ("train", "valid"))
     survey_unknown(train, valid, True, result)
     result.suggestion = Suggestion("tag", ("bilstm", "lstm", "ffnn"), "a tag for every word", column_options(kind))
+
+
+def _survey_other_columns(examples: Sequence[Sentence], others: Sequence[int], result: Survey) -> None:
+    """The columns of a few labels that could be features or auxiliary columns of the tags."""
+    columns = {
+        number: Counter(label for sentence in examples for label in sentence.auxiliary[place])
+        for place, number in enumerate(others)
+    }
+    of_labels = {
+        number: labels for number, labels in columns.items() if 1 < len(labels) <= _MOST_LABELS * labels.total()
+    }
+    if of_labels:
+        described = ", ".join(
+            f"{number} ({len(labels):,} labels: {', '.join(label for label, _ in labels.most_common(3))}, ..)"
+            for number, labels in of_labels.items()
+        )
+        numbers = ",".join(map(str, of_labels))
+        result.facts["other columns"] = (
+            f"{described}. With --set data.features={numbers}, the model reads them; data to predict must have them "
+            f"too. With --set data.auxiliary={numbers}, it learns to predict them beside the tags."
+        )
 
 
 def survey_tagged_steps(path: str, kind: Kind, result: Survey) -> None:
