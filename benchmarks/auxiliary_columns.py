@@ -32,6 +32,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "words alone": {"language_model_weight": 0.0},
     "auxiliary": {"language_model_weight": 0.0, "data.auxiliary": [PARTS_OF_SPEECH]},
     "features": {"language_model_weight": 0.0, "data.features": [PARTS_OF_SPEECH]},
+    "features and language model": {"data.features": [PARTS_OF_SPEECH]},
 }
 
 

@@ -336,7 +336,8 @@ def auxiliary_columns() -> str:
     texts = {
         "words alone": "the tags",
         "auxiliary": "and the parts of speech (`data.auxiliary`)",
-        "features": "the tags; the parts of speech are read (`data.features`)",
+        "features": "the tags, from the words and parts of speech (`data.features`)",
+        "features and language model": "the same, and a language model (the default)",
     }
     rows = [
         (data, texts[kind], ", ".join(f"{f1:.1f}" for f1 in row["f1"]), f"{row['ensemble']:.1f}")
@@ -346,8 +347,8 @@ def auxiliary_columns() -> str:
     ]
     return (
         "`python benchmarks/auxiliary_columns.py`: span F1 in percent of sentences that neither trained nor chose\n"
-        f"weights, {measured['updates']:,} updates of `bilstm` without a language model on one core,\n"
-        f"{measured['seeds']} seeds and their ensemble:\n\n"
+        f"weights, {measured['updates']:,} updates of `bilstm` on one core, without a\n"
+        f"language model where none is named, {measured['seeds']} seeds and their ensemble:\n\n"
     ) + table(("data", "what is learnt", "single runs", "their ensemble"), rows)
 
 
