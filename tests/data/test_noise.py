@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from seqloom.data.line_batches import LineLoader
 from seqloom.data.noise import NoisedLoader, distinct_neighbours
 from seqloom.data.token_file import TokenFile
 from seqloom.data.tokenizer import EOS, PAD, SOS
+from seqloom.run.plan import make_settings
+from seqloom.tasks import language_model, tasks
 from tests.support.small_runs import assert_same_run, signal_after, train_small
 
 VOCAB = 12
@@ -66,7 +69,7 @@ def epochs(loader: Loader, count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_rates_and_draws_are_those_of_the_paper(loader: Loader) -> None:
-    noised = NoisedLoader.of(loader, TOKENS, 0.5, 1, VOCAB)
+    noised = NoisedLoader(loader, TOKENS, 0.5, 1, VOCAB)
     inputs, targets = epochs(loader, 30)
     new_inputs, new_targets = epochs(noised, 30)
     followers, predecessors = distinct_neighbours(TOKENS, VOCAB)
@@ -87,7 +90,7 @@ def test_rates_and_draws_are_those_of_the_paper(loader: Loader) -> None:
 
 
 def test_ends_of_lines_and_padding_stay(loader: Loader) -> None:
-    noised = NoisedLoader.of(loader, TOKENS, 1.0, 1, VOCAB)
+    noised = NoisedLoader(loader, TOKENS, 1.0, 1, VOCAB)
     for before, after in zip(epochs(loader, 3), epochs(noised, 3), strict=True):
         fixed = before < 4
         assert torch.equal(after[fixed], before[fixed])
@@ -96,8 +99,8 @@ def test_ends_of_lines_and_padding_stay(loader: Loader) -> None:
 
 
 def test_a_batch_is_a_function_of_epoch_and_step(loader: Loader) -> None:
-    first, again = (NoisedLoader.of(loader, TOKENS, 0.5, 1, VOCAB) for _ in range(2))
-    other = NoisedLoader.of(loader, TOKENS, 0.5, 2, VOCAB)
+    first, again = (NoisedLoader(loader, TOKENS, 0.5, 1, VOCAB) for _ in range(2))
+    other = NoisedLoader(loader, TOKENS, 0.5, 2, VOCAB)
     assert first.num_steps(1) == loader.num_steps(1)
     assert torch.equal(first.batch(1, 2).inputs, again.batch(1, 2).inputs)
     assert not torch.equal(first.batch(1, 2).inputs, other.batch(1, 2).inputs)
@@ -107,12 +110,38 @@ def test_a_batch_is_a_function_of_epoch_and_step(loader: Loader) -> None:
 def test_a_text_without_pairs_is_not_changed() -> None:
     tokens = text([[], [], []])
     loader = StreamLoader(tokens, 1, 2, seed=1)
-    noised = NoisedLoader.of(loader, tokens, 1.0, 1, VOCAB)
+    noised = NoisedLoader(loader, tokens, 1.0, 1, VOCAB)
     assert torch.equal(noised.batch(0, 0).targets, loader.batch(0, 0).targets)
 
 
 @pytest.mark.parametrize("mode", ["stream", "lines"])
+def test_the_first_epochs_are_clean_and_nothing_is_counted_for_them(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[object] = []
+    count = distinct_neighbours
+    monkeypatch.setattr(noise, "distinct_neighbours", lambda *of: (counted.append(of), count(*of))[1])
+    corpus: Any = SimpleNamespace(train=TOKENS, codec=SimpleNamespace(tokenizer=SimpleNamespace(vocab_size=VOCAB)))
+    clean, noised = (
+        tasks["language-model"].train_loader(
+            corpus, make_settings("language-model", "lstm", {"data.mode": mode, "data.noise": amount}), 1
+        )
+        for amount in (0.0, 1.0)
+    )
+    for epoch in range(6):
+        assert noised.num_steps(epoch) == clean.num_steps(epoch)
+        is_clean = torch.equal(noised.batch(epoch, 1).targets, clean.batch(epoch, 1).targets)
+        assert (is_clean, bool(counted)) == ((True, False) if epoch < 4 else (False, True))
+
+
+def test_networks_over_words_have_noise_by_default() -> None:
+    preset = tasks["language-model"].preset
+    assert preset("lstm", {})["data.noise"] == preset("transformer", {"tokenizer.kind": "bpe"})["data.noise"] > 0
+    assert not preset("lstm", {"tokenizer.kind": "character"}).get("data.noise")
+    assert not preset("ngram", {}).get("data.noise")
+
+
+@pytest.mark.parametrize("mode", ["stream", "lines"])
 def test_stopped_and_resumed_is_unbroken(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language_model, "CLEAN_EPOCHS", 0)
     options: dict[str, Any] = {"updates": 12, "data__noise": 0.5, "data__mode": mode}
     train_small(tmp_path / "unbroken", **options)
     with monkeypatch.context() as patch:

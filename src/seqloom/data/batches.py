@@ -117,6 +117,24 @@ class Loader(Protocol):
 
 
 @dataclass(frozen=True)
+class PhasedLoader:
+    """The batches of `early` in the first `epochs`, and those of `late` from then on."""
+
+    early: Loader
+    late: Loader
+    epochs: int
+
+    def _of(self, epoch: int) -> Loader:
+        return self.early if epoch < self.epochs else self.late
+
+    def num_steps(self, epoch: int) -> int:
+        return self._of(epoch).num_steps(epoch)
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        return self._of(epoch).batch(epoch, step)
+
+
+@dataclass(frozen=True)
 class StreamLoader:
     """`batch_size` parallel streams through the text with `advance` new steps per batch; each row continues where it
     ended in the previous batch.

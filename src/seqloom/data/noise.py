@@ -3,7 +3,8 @@ al. 2017, "Data noising as smoothing in neural network language models": bigram 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -27,38 +28,41 @@ class NoisedLoader:
     """
 
     loader: Loader
+    tokens: TokenFile
+    """The training text, whose pairs of tokens are counted for the first batch."""
+    amount: float
     seed: int
-    rates: NDArray[np.float64]
-    """(vocab,): at which each token is replaced."""
-    sums: NDArray[np.float64] = field(repr=False)
-    """(vocab,): the probability of drawing a token, or one with a smaller id."""
-
-    @classmethod
-    def of(cls, loader: Loader, tokens: TokenFile, amount: float, seed: int, vocab_size: int) -> NoisedLoader:
-        """`tokens`: the training text, whose pairs of tokens are counted."""
-        followers, predecessors = distinct_neighbours(tokens, vocab_size)
-        for counts in (followers, predecessors):
-            counts[[PAD, SOS, EOS]] = 0
-        rates = amount * followers / np.maximum(tokens.counts(vocab_size), 1)
-        return cls(loader, seed, rates, np.cumsum(predecessors / max(predecessors.sum(), 1)))
+    vocab_size: int
 
     def num_steps(self, epoch: int) -> int:
         return self.loader.num_steps(epoch)
 
     def batch(self, epoch: int, step: int) -> Batch:
         batch = self.loader.batch(epoch, step)
+        rates, sums = self._rates_and_sums
         chance = np.random.default_rng((self.seed, epoch, step))
-        replaced = chance.random(batch.inputs.shape) < self.rates[batch.inputs.numpy()]
+        replaced = chance.random(batch.inputs.shape) < rates[batch.inputs.numpy()]
         stays = ~torch.from_numpy(replaced)
         ends = batch.targets == EOS
         return batch._replace(
-            inputs=torch.where(stays, batch.inputs, self._draw(chance, batch.inputs.shape)),
-            targets=torch.where(stays | ends, batch.targets, self._draw(chance, batch.targets.shape)),
+            inputs=torch.where(stays, batch.inputs, _draw(chance, sums, batch.inputs.shape)),
+            targets=torch.where(stays | ends, batch.targets, _draw(chance, sums, batch.targets.shape)),
         )
 
-    def _draw(self, chance: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
-        """Tokens at random. Rounding may leave the last sum below 1."""
-        return torch.from_numpy(np.searchsorted(self.sums, chance.random(shape) * self.sums[-1], side="right"))
+    @cached_property
+    def _rates_and_sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(vocab,) each: the rates at which tokens are replaced; the probabilities of drawing a token, or one with a
+        smaller id."""
+        followers, predecessors = distinct_neighbours(self.tokens, self.vocab_size)
+        for counts in (followers, predecessors):
+            counts[[PAD, SOS, EOS]] = 0
+        rates = self.amount * followers / np.maximum(self.tokens.counts(self.vocab_size), 1)
+        return rates, np.cumsum(predecessors / max(predecessors.sum(), 1))
+
+
+def _draw(chance: np.random.Generator, sums: NDArray[np.float64], shape: tuple[int, ...]) -> Tensor:
+    """Tokens at random. Rounding may leave the last sum below 1."""
+    return torch.from_numpy(np.searchsorted(sums, chance.random(shape) * sums[-1], side="right"))
 
 
 def distinct_neighbours(tokens: TokenFile, vocab_size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

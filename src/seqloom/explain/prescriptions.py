@@ -184,7 +184,8 @@ def _clip(run: Run) -> Cures:
 
 def _regularise(run: Run) -> Cures:
     model = run.plan.model
-    names = set(flatten(run.plan.settings))
+    settings = flatten(run.plan.settings)
+    names = set(settings)
     beside_layers = {"output.dropout", "output_dropout", "embedding.dropout", "input_dropout"} & names
     dropout = dict.fromkeys(sorted(beside_layers or {"model.dropout"} & names), 0.5)
     # A model of the single elements has less to remember examples by (Iyyer et al. 2015).
@@ -192,7 +193,7 @@ def _regularise(run: Run) -> Cures:
     noised: Cures = [("noise smooths what is learnt of a text that is read often", model, {"data.noise": 0.2}, 1.0)]
     return [
         *(pooled if isinstance(run.model, Classifier) else []),
-        *(noised if "data.noise" in names else []),
+        *(noised if settings.get("data.noise") == 0 else []),
         ("dropout holds back what fits single examples", model, dropout, 1.0),
         ("stop when nothing is gained any more", model, {"training.patience": 3}, 1.0),
     ]

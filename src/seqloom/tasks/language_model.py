@@ -15,7 +15,7 @@ from pydantic import create_model
 from torch import Tensor
 
 from seqloom.config import Settings
-from seqloom.data.batches import Batch, ExactStreamLoader, Loader, StreamLoader
+from seqloom.data.batches import Batch, ExactStreamLoader, Loader, PhasedLoader, StreamLoader
 from seqloom.data.corpus import Corpus, Recipe
 from seqloom.data.input_checks import check_texts
 from seqloom.data.line_batches import LineLoader
@@ -58,6 +58,8 @@ from seqloom.tasks.counted_language_models import (
 )
 from seqloom.tasks.language_model_settings import (
     CHARACTERS,
+    CLEAN_EPOCHS,
+    NOISE,
     PRESETS,
     STREAM_WINDOW,
     DataSettings,
@@ -106,6 +108,8 @@ class LanguageModelTask:
         preset = dict(PRESETS[model])
         if overrides.get("tokenizer.kind") == "character":
             preset |= CHARACTERS.get(model, {})
+        else:
+            preset["data.noise"] = NOISE
         if model == "transformer" and overrides.get("data.mode") != "lines":
             # The cache of a Transformer would grow without end along a stream.
             preset["model.window"] = STREAM_WINDOW
@@ -156,7 +160,8 @@ class LanguageModelTask:
             loader = StreamLoader(corpus.train, data.batch_size, data.horizon, seed, data.advance)
         if not data.noise:
             return loader
-        return NoisedLoader.of(loader, corpus.train, data.noise, seed, tokenizer.vocab_size)
+        noised = NoisedLoader(loader, corpus.train, data.noise, seed, tokenizer.vocab_size)
+        return PhasedLoader(loader, noised, CLEAN_EPOCHS)
 
     def exact_loader(self, data: TokenFile, settings: LanguageModelSettings) -> LineLoader | ExactStreamLoader:
         options = settings.data

@@ -91,7 +91,11 @@ ColumnChoice = Annotated[str, AfterValidator(_checked)]
 def columns_field(roles: Sequence[str]) -> Any:
     """The setting that chooses the columns of these roles."""
     example = ",".join(f"{role}={number}" for number, role in enumerate(roles, 2))
-    return Field("", description=f"the columns of the data by number or name, such as {example}; empty: recognised")
+    return Field(
+        "",
+        validate_default=False,
+        description=f"the columns of the data by number or name, such as {example}; empty: recognised",
+    )
 
 
 def reads_as_table(path: str, columns: Mapping[str, str], roles: Sequence[Role]) -> bool:
