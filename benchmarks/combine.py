@@ -44,7 +44,7 @@ SETTINGS: dict[str, Any] = {
 }
 CONSTANT = {"training.schedule": "constant"}
 KINDS: dict[str, dict[str, Any]] = {
-    "plain": {},
+    "plain": {"training.schedule": "cosine"},
     "constant": CONSTANT,
     "averaged": CONSTANT | {"training.average": 0.998},
 }
