@@ -62,6 +62,7 @@ from seqloom.tasks.language_model_settings import (
     NOISE,
     PRESETS,
     STREAM_WINDOW,
+    TRAINING,
     DataSettings,
     LanguageModelSettings,
 )
@@ -105,7 +106,7 @@ class LanguageModelTask:
     def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
         if model in COUNTED:
             return counted_preset(model, overrides)
-        preset = dict(PRESETS[model])
+        preset = TRAINING | PRESETS[model]
         if overrides.get("tokenizer.kind") == "character":
             preset |= CHARACTERS.get(model, {})
         else:

@@ -87,11 +87,10 @@ class LanguageModelSettings(Settings):
         return self
 
 
-_STABLE_THEN_DECAY = {"training.schedule": "wsd", "training.decay": 0.5}
-"""Along a cosine, a training of a minute has hardly learnt anything at the high rate (LOG.md has both, for short and
-for long trainings)."""
+TRAINING: dict[str, Any] = {"training.schedule": "wsd", "training.decay": 0.5}
+"""The preset of every network. A cosine lowers the rate before a training of a minute has learnt much (LOG.md has both,
+for short and for long trainings)."""
 _RECURRENT = {
-    **_STABLE_THEN_DECAY,
     "embedding.dim": 320,
     "model.hidden_size": 512,
     "model.num_layers": 1,
