@@ -3,7 +3,6 @@ warning is shown once."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import difflib
 import hashlib
@@ -11,7 +10,6 @@ import os
 import re
 import sys
 import tempfile
-import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -126,17 +124,20 @@ def _described(what: str, **parts: object) -> str:
 
 _SHOWN_WARNINGS = "SEQLOOM_SHOWN_WARNINGS"
 """The environment variable with the path of a file of hashes: the warnings that a process has shown."""
-_sharing = threading.Lock()
 
 
-def share_shown_warnings() -> None:
-    """Has this process and those that it starts show each warning once in all. Several threads may call it."""
-    with _sharing:
-        if _SHOWN_WARNINGS not in os.environ:
-            number, path = tempfile.mkstemp(prefix="seqloom-warnings-")
-            os.close(number)
-            os.environ[_SHOWN_WARNINGS] = path
-            atexit.register(Path(path).unlink, missing_ok=True)
+@contextlib.contextmanager
+def shared_warnings() -> Iterator[None]:
+    """Within the block, this process and those that it starts show each warning once in all."""
+    if _SHOWN_WARNINGS in os.environ:
+        yield
+        return
+    with tempfile.NamedTemporaryFile(prefix="seqloom-warnings-") as file:
+        os.environ[_SHOWN_WARNINGS] = file.name
+        try:
+            yield
+        finally:
+            os.environ.pop(_SHOWN_WARNINGS, None)
 
 
 @contextlib.contextmanager
@@ -156,12 +157,7 @@ def warnings_on_standard_error() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always", SeqloomWarning)
         warnings.showwarning = show_warning
-        is_child = _SHOWN_WARNINGS in os.environ
-        try:
-            yield
-        finally:
-            if not is_child:
-                os.environ.pop(_SHOWN_WARNINGS, None)
+        yield
 
 
 def _is_new(message: str, shown: set[str]) -> bool:

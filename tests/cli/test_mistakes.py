@@ -200,8 +200,21 @@ def test_unknown_lists(arguments: list[str], says: str, cli: CommandLine) -> Non
     assert says in errors
 
 
+def test_a_comparison_from_python_leaves_later_warnings_alone(cli: CommandLine, tmp_path: Path) -> None:
+    text = write_text(tmp_path / "text.txt", lines=60)
+    seqloom.compare(
+        "language-model", text, models=["rnn"], seeds=1, updates=1, threads=1, out=tmp_path / "python", quiet=True,
+        settings={"model.hidden_size": 4, "embedding.dim": 4},
+    )  # fmt: skip
+    assert_warnings_are_shown_once(cli, tmp_path)
+
+
 def test_a_warning_is_shown_once(cli: CommandLine, tmp_path: Path) -> None:
     """Whatever the libraries do to the filters of warnings, and by all processes of a comparison together."""
+    assert_warnings_are_shown_once(cli, tmp_path)
+
+
+def assert_warnings_are_shown_once(cli: CommandLine, tmp_path: Path) -> None:
     text = tmp_path / "marks.txt"
     text.write_text("".join(f"<s> the cat {number % 50} sat on the mat </s>\n" for number in range(300)))
     settings = ["--set", "model.hidden_size=4", "--set", "embedding.dim=4", "--threads", "1", "--updates", "2"]

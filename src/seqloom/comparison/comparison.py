@@ -32,6 +32,7 @@ from seqloom.comparison.worst_examples import worst_examples
 from seqloom.config import flatten
 from seqloom.data.corpus import CustomRecipe, Recipe, prepare
 from seqloom.data.input_source import DataSource, paths_of
+from seqloom.errors import shared_warnings
 from seqloom.processors import num_threads
 from seqloom.runtime import cache_folder
 from seqloom.storage.folder import locked_folder
@@ -87,7 +88,8 @@ def compare(
         check_tuning_installed()
     check_jobs(jobs, cluster)
     try:
-        return _compare(spec, Path(out), jobs, cluster, quiet, None if figures is None else Path(figures))
+        with shared_warnings():
+            return _compare(spec, Path(out), jobs, cluster, quiet, None if figures is None else Path(figures))
     except KeyboardInterrupt:
         if not quiet:
             print("the same command resumes where this one stopped", file=sys.stderr)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from seqloom.errors import RequestError, SeqloomError, share_shown_warnings
+from seqloom.errors import RequestError, SeqloomError
 
 STOPS_WITH_PARENT = "SEQLOOM_STOPS_WITH_PARENT"
 """The environment variable that tells a training to stop when its standard input ends."""
@@ -30,7 +30,6 @@ def run_training(arguments: Sequence[str], title: str, quiet: bool = False) -> N
 
     Raises KeyboardInterrupt if it was stopped and has saved, and SeqloomError with its error message if it failed.
     """
-    share_shown_warnings()
     environment = os.environ | {STOPS_WITH_PARENT: "1"}
     if sys.stderr.isatty():  # its standard error is a pipe, but ends on a terminal
         environment |= {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}
