@@ -135,6 +135,8 @@ def test_other_columns_of_few_labels_are_offered(tmp_path: Path) -> None:
     assert others.startswith("2 (2 labels: NNP, VBD, ..)")
     assert "data.features=2," in others
     assert "data.auxiliary=2," in others
+    path.write_text("Ada NNP B-PER\nslept O\n\n" * 120)
+    assert "the lines differ in the number of columns" in survey(str(path)).wrong[0]
     path.write_text("Ada B-PER\nslept O\n\n" * 120)
     assert "other columns" not in survey(str(path)).facts
 

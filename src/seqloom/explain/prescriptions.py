@@ -185,9 +185,8 @@ def _clip(run: Run) -> Cures:
 def _regularise(run: Run) -> Cures:
     model = run.plan.model
     settings = flatten(run.plan.settings)
-    names = set(settings)
-    beside_layers = {"output.dropout", "output_dropout", "embedding.dropout", "input_dropout"} & names
-    dropout = dict.fromkeys(sorted(beside_layers or {"model.dropout"} & names), 0.5)
+    beside_layers = {"output.dropout", "output_dropout", "embedding.dropout", "input_dropout"} & settings.keys()
+    dropout = dict.fromkeys(sorted(beside_layers or {"model.dropout"} & settings.keys()), 0.5)
     # A model of the single elements has less to remember examples by (Iyyer et al. 2015).
     pooled: Cures = [("a model that ignores the order of the elements fits single examples less", "ffnn", {}, 1.0)]
     noised: Cures = [("noise smooths what is learnt of a text that is read often", model, {"data.noise": 0.2}, 1.0)]

@@ -57,14 +57,11 @@ from seqloom.tasks.counted_language_models import (
     open_part,
 )
 from seqloom.tasks.language_model_settings import (
-    CHARACTERS,
     CLEAN_EPOCHS,
-    NOISE,
     PRESETS,
-    STREAM_WINDOW,
-    TRAINING,
     DataSettings,
     LanguageModelSettings,
+    network_preset,
 )
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
@@ -106,15 +103,7 @@ class LanguageModelTask:
     def preset(self, model: str, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
         if model in COUNTED:
             return counted_preset(model, overrides)
-        preset = TRAINING | PRESETS[model]
-        if overrides.get("tokenizer.kind") == "character":
-            preset |= CHARACTERS.get(model, {})
-        else:
-            preset["data.noise"] = NOISE
-        if model == "transformer" and overrides.get("data.mode") != "lines":
-            # The cache of a Transformer would grow without end along a stream.
-            preset["model.window"] = STREAM_WINDOW
-        return preset
+        return network_preset(model, overrides)
 
     def recipe(self, settings: LanguageModelSettings) -> Recipe[str, TokenFile]:
         if isinstance(settings.model, MixtureSettings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -87,7 +88,7 @@ class LanguageModelSettings(Settings):
         return self
 
 
-TRAINING: dict[str, Any] = {"training.schedule": "wsd", "training.decay": 0.5}
+_TRAINING: dict[str, Any] = {"training.schedule": "wsd", "training.decay": 0.5}
 """The preset of every network. A cosine lowers the rate before a training of a minute has learnt much (LOG.md has both,
 for short and for long trainings)."""
 _RECURRENT = {
@@ -123,7 +124,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """The presets of the models. The LSTM's was found on Penn Treebank words (LOG.md has what failed); others follow it."""
 
-CHARACTERS: dict[str, dict[str, Any]] = {
+_CHARACTERS: dict[str, dict[str, Any]] = {
     name: {
         "embedding.dim": 64,
         "embedding.dropout": 0.0,
@@ -140,11 +141,23 @@ CHARACTERS: dict[str, dict[str, Any]] = {
 }
 """Changes of the preset for character tokenizers: few tokens, so embeddings are small and the hidden state is large."""
 
-NOISE = 0.2
+_NOISE = 0.2
 """`data.noise` of networks over words and subwords; of characters it was not measured."""
 
 CLEAN_EPOCHS = 4
 """The epochs before the noise begins, in which a text still has more to teach than there is to smooth: noise from the
 beginning costs where a training ends before the fifth epoch, and gains no more in a long one (LOG.md)."""
 
-STREAM_WINDOW = 64
+_STREAM_WINDOW = 64
+
+
+def network_preset(model: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    preset = _TRAINING | PRESETS[model]
+    if overrides.get("tokenizer.kind") == "character":
+        preset |= _CHARACTERS.get(model, {})
+    else:
+        preset["data.noise"] = _NOISE
+    if model == "transformer" and overrides.get("data.mode") != "lines":
+        # The cache of a Transformer would grow without end along a stream.
+        preset["model.window"] = _STREAM_WINDOW
+    return preset
