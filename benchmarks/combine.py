@@ -53,11 +53,11 @@ BEAM_SIZE = 5
 
 def required_words(references: Sequence[str]) -> list[str]:
     """A random word of letters of each reference."""
-    chance = random.Random(1)
+    rng = random.Random(1)
     words = (
         [word for word in reference.split() if word.isalpha()] or [reference.split()[0]] for reference in references
     )
-    return [chance.choice(choices) for choices in words]
+    return [rng.choice(choices) for choices in words]
 
 
 def with_required(run: seqloom.Run, sources: Sequence[str], references: Sequence[str]) -> Result:

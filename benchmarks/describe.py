@@ -79,16 +79,16 @@ def file() -> dict[str, Any]:
 def pairs() -> dict[str, Any]:
     """Two digits, 8 x 16 pixels column by column; images of the test are not in training either."""
     vectors, texts = digits()
-    chance, cut = np.random.default_rng(0), len(vectors) * 4 // 5
-    order = chance.permutation(len(vectors))
+    rng, cut = np.random.default_rng(0), len(vectors) * 4 // 5
+    order = rng.permutation(len(vectors))
     every = [(a, b) for a in NAMES for b in NAMES]
-    unseen = {every[i] for i in chance.permutation(100)[:20]}
+    unseen = {every[i] for i in rng.permutation(100)[:20]}
 
     def drawn(places: NDArray[np.int64], wanted: int, is_test: bool) -> Images:
         images: list[NDArray[np.float32]] = []
         names: list[str] = []
         while len(images) < wanted:
-            first, second = chance.choice(places, 2)
+            first, second = rng.choice(places, 2)
             if ((texts[first], texts[second]) in unseen) == is_test:
                 both = np.concatenate([vectors[first].reshape(8, 8), vectors[second].reshape(8, 8)], axis=1)
                 images.append(both.T.ravel())
@@ -108,16 +108,16 @@ SHAPES, COLOURS, PLACES = (
 
 def scenes() -> dict[str, Any]:
     """One or two shapes in colours at places, each by a noisy vector of 8 numbers in a fixed random mixture."""
-    chance = np.random.default_rng(0)
-    codes = {word: chance.normal(size=8) for word in (*SHAPES, *COLOURS, *PLACES)}
-    slots = [chance.normal(size=(8, 24)) / 3 for _ in range(6)]
+    rng = np.random.default_rng(0)
+    codes = {word: rng.normal(size=8) for word in (*SHAPES, *COLOURS, *PLACES)}
+    slots = [rng.normal(size=(8, 24)) / 3 for _ in range(6)]
 
     def drawn(wanted: int) -> Images:
         vectors, captions = [], []
         for _ in range(wanted):
-            vector, parts = chance.normal(size=24) * 0.05, []
-            for number in range(int(chance.integers(1, 3))):
-                words = [str(chance.choice(kind)) for kind in (COLOURS, SHAPES, PLACES)]
+            vector, parts = rng.normal(size=24) * 0.05, []
+            for number in range(int(rng.integers(1, 3))):
+                words = [str(rng.choice(kind)) for kind in (COLOURS, SHAPES, PLACES)]
                 for place, word in enumerate(words):
                     vector = vector + codes[word] @ slots[3 * number + place]
                 parts.append(f"a {words[0]} {words[1]} at the {words[2]}")

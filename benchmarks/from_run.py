@@ -48,9 +48,9 @@ def write_data(work: Path, seeds: int) -> None:
     by_label = {label: [row for row in rows if row.startswith(label)] for label in ("negative", "positive")}
     for seed in range(1, seeds + 1):
         for size in SIZES:
-            chance = random.Random(seed)
-            labelled = [row for part in by_label.values() for row in chance.sample(part, size // 2)]
-            chance.shuffle(labelled)
+            rng = random.Random(seed)
+            labelled = [row for part in by_label.values() for row in rng.sample(part, size // 2)]
+            rng.shuffle(labelled)
             (work / f"{size}-{seed}.tsv").write_text("".join(row + "\n" for row in labelled), encoding="utf-8")
     with gzip.open(DATA / "imdb.valid.tsv.gz", "rb") as stream:
         (work / "test.tsv").write_bytes(stream.read())

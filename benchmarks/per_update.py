@@ -108,12 +108,12 @@ class FixedBatches:
         return self.steps
 
     def batch(self, epoch: int, step: int) -> Batch:
-        random, lengths = np.random.default_rng((self.seed, epoch)), np.diff(self.data.target.offsets)
-        order = random.permutation(self.data.num_lines)[: self.steps * ROWS]
+        rng, lengths = np.random.default_rng((self.seed, epoch)), np.diff(self.data.target.offsets)
+        order = rng.permutation(self.data.num_lines)[: self.steps * ROWS]
         if self.group > ROWS:
             groups = [order[start : start + self.group] for start in range(0, len(order), self.group)]
             order = np.concatenate([rows[np.argsort(lengths[rows], kind="stable")] for rows in groups])
-        return pair_batch(self.data, order.reshape(-1, ROWS)[random.permutation(self.steps)[step]])
+        return pair_batch(self.data, order.reshape(-1, ROWS)[rng.permutation(self.steps)[step]])
 
 
 def pair_batch(data: Pairs, rows: Any) -> Batch:

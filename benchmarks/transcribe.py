@@ -114,16 +114,16 @@ def recordings() -> Rows:
 
 def join_digits(lines: Sequence[Line]) -> str:
     """Five recordings of one speaker in one, each once; the gaps are silent."""
-    random, joined = np.random.default_rng(1), []
+    rng, joined = np.random.default_rng(1), []
     (FOLDER / "joined").mkdir(exist_ok=True)
     for speaker in sorted({line[2] for line in lines}):
         own = [line for line in lines if line[2] == speaker]
-        for number, places in enumerate(random.permutation(len(own)).reshape(-1, 5)):
+        for number, places in enumerate(rng.permutation(len(own)).reshape(-1, 5)):
             parts: list[NDArray[np.int16]] = []
             for place in places:
                 with wave.open(str(FOLDER / own[place][0])) as file:
                     parts.append(np.frombuffer(file.readframes(file.getnframes()), np.int16))
-                parts.append(np.zeros(int(random.uniform(0, 0.15) * 8_000), np.int16))
+                parts.append(np.zeros(int(rng.uniform(0, 0.15) * 8_000), np.int16))
             name = f"joined/{speaker}_{number}.wav"
             write_wav(FOLDER / name, np.concatenate(parts[:-1]), 8_000)
             joined.append((name, " ".join(own[place][1] for place in places), speaker))
@@ -179,20 +179,20 @@ GRAMMAR = {
 }  # fmt: skip
 
 
-def sentence(random: np.random.Generator, symbol: str = "COMMAND") -> str:
-    words = str(random.choice(GRAMMAR[symbol])).split()
-    return " ".join(sentence(random, word) if word in GRAMMAR else word for word in words)
+def sentence(rng: np.random.Generator, symbol: str = "COMMAND") -> str:
+    words = str(rng.choice(GRAMMAR[symbol])).split()
+    return " ".join(sentence(rng, word) if word in GRAMMAR else word for word in words)
 
 
-def speak(text: str, voice: str, path: Path, random: np.random.Generator) -> None:
+def speak(text: str, voice: str, path: Path, rng: np.random.Generator) -> None:
     """At a random speed and pitch, 8 kHz."""
-    options = ["-v", voice, "-s", str(int(random.integers(140, 200))), "-p", str(int(random.integers(30, 70)))]
+    options = ["-v", voice, "-s", str(int(rng.integers(140, 200))), "-p", str(int(rng.integers(30, 70)))]
     subprocess.run(["espeak-ng", *options, "-w", str(path), text], check=True, capture_output=True)
 
 
-def with_noise(samples: NDArray[np.float64], ratio_db: float, random: np.random.Generator) -> NDArray[np.int16]:
-    noise = np.cumsum(random.normal(size=len(samples)))
-    noise = random.normal(size=len(samples)) + 0.05 * (noise - np.convolve(noise, np.ones(400) / 400, mode="same"))
+def with_noise(samples: NDArray[np.float64], ratio_db: float, rng: np.random.Generator) -> NDArray[np.int16]:
+    noise = np.cumsum(rng.normal(size=len(samples)))
+    noise = rng.normal(size=len(samples)) + 0.05 * (noise - np.convolve(noise, np.ones(400) / 400, mode="same"))
     level = np.sqrt((samples**2).mean() / (noise**2).mean()) * 10 ** (-ratio_db / 20)
     noisy = samples + noise * level
     return (noisy / max(np.abs(noisy).max(), 1e-9) * 20_000).astype(np.int16)
@@ -203,30 +203,30 @@ def corpus() -> dict[str, str]:
     by others, with little noise (15 to 30 dB) and with much (0 dB)."""
     from seqloom.data.sound.sound_file import decode, resampled
 
-    folder, random = FOLDER / "sentences", np.random.default_rng(1)
+    folder, rng = FOLDER / "sentences", np.random.default_rng(1)
     manifests = {name: folder / f"{name}.tsv" for name in ("train", "valid", "test", "unseen", "noisy", "noisy-valid")}
     if manifests["noisy-valid"].exists():
         return {name: str(path) for name, path in manifests.items()}
     folder.mkdir(parents=True, exist_ok=True)
     texts: list[str] = []
     while len(texts) < 2_000:
-        text = sentence(random)
+        text = sentence(rng)
         if text not in texts:
             texts.append(text)
     lines: dict[str, list[Line]] = {name: [] for name in manifests}
     raw = folder / "raw.wav"
     for number, text in enumerate(texts):
         split = "train" if number < 1_600 else "valid" if number < 1_700 else "test"
-        voices = [str(random.choice(VOICES))] + ([str(random.choice(UNSEEN_VOICES))] if split == "test" else [])
+        voices = [str(rng.choice(VOICES))] + ([str(rng.choice(UNSEEN_VOICES))] if split == "test" else [])
         for voice in voices:
-            speak(text, voice, raw, random)
+            speak(text, voice, raw, rng)
             samples = resampled(decode(raw.read_bytes(), str(raw)), 8_000).astype(np.float64)
             part = "unseen" if voice in UNSEEN_VOICES else split
-            ratios = [(part, random.uniform(15, 30))]
+            ratios = [(part, rng.uniform(15, 30))]
             ratios += [("noisy", 0.0)] if part == "test" else [("noisy-valid", 0.0)] if part == "valid" else []
             for name, ratio in ratios:
                 file = f"{name}-{number}.wav"
-                write_wav(folder / file, with_noise(samples, ratio, random), 8_000)
+                write_wav(folder / file, with_noise(samples, ratio, rng), 8_000)
                 lines[name].append((file, text, voice))
     return {name: write_manifest(path, lines[name]) for name, path in manifests.items()}
 

@@ -24,10 +24,10 @@ DIM, CLUSTERS = 100, 20_000
 
 
 def random_vectors(words: int) -> seqloom.Vectors:
-    generator = np.random.default_rng(1)
-    centres = generator.normal(size=(CLUSTERS, DIM)).astype(np.float32)
-    matrix = centres[generator.integers(CLUSTERS, size=words)]
-    matrix += 0.7 * generator.standard_normal(size=matrix.shape, dtype=np.float32)
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(CLUSTERS, DIM)).astype(np.float32)
+    matrix = centres[rng.integers(CLUSTERS, size=words)]
+    matrix += 0.7 * rng.standard_normal(size=matrix.shape, dtype=np.float32)
     return seqloom.Vectors([f"w{number}" for number in range(words)], matrix)
 
 

@@ -60,8 +60,8 @@ def test_loops_are_compiled_after_the_compiler_was_given_back() -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell the resident memory")
 def test_freed_memory_between_arrays_in_use_is_returned() -> None:
     """Arrays of 500 sizes, every other one freed, as after many updates with batches of other shapes."""
-    random = np.random.default_rng(1)
-    arrays = [torch.ones(int(size)) for size in random.integers(10_000, 100_000, 500)]
+    rng = np.random.default_rng(1)
+    arrays = [torch.ones(int(size)) for size in rng.integers(10_000, 100_000, 500)]
     freed_megabytes = sum(array.nbytes for array in arrays[::2]) / 2**20
     arrays = arrays[1::2]
     before = resident_megabytes()

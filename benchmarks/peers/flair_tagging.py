@@ -77,11 +77,11 @@ def build(corpus: Corpus, sentences: list[Sentence], sizes: argparse.Namespace) 
 def train(model: SequenceTagger, sentences: list[Sentence], rows: int, minutes: float, seed: int) -> dict[str, Any]:
     """Epoch after epoch in batches of `rows` sentences, drawn at random as its trainer does."""
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3, fused=True)
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     updates = targets = 0
     begin = started = time.monotonic()
     while True:
-        chance.shuffle(sentences)
+        rng.shuffle(sentences)
         for first in range(0, len(sentences), rows):
             if updates == WARM_UP:
                 started, targets = time.monotonic(), 0

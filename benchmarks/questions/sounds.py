@@ -24,9 +24,9 @@ _SETTINGS = {"training.evaluations": 6, "data.recordings_per_batch": 16, "tokeni
 def recognisers(folder: Path) -> Answer:
     """A support vector machine, a convolution, a recurrent layer, and attention: on single words, and on texts of
     several words of which those of the test are new."""
-    random = np.random.default_rng(2)
-    texts = sorted({tuple(random.choice(WORDS, int(random.integers(2, 6)))) for _ in range(850)})
-    random.shuffle(texts)
+    rng = np.random.default_rng(2)
+    texts = sorted({tuple(rng.choice(WORDS, int(rng.integers(2, 6)))) for _ in range(850)})
+    rng.shuffle(texts)
     networks = {
         "cnn": ("cnn", {"model.hidden_size": 64, "model.num_layers": 3}),
         "bigru": ("bigru", {"model.hidden_size": 48, "model.num_layers": 1}),
@@ -55,11 +55,11 @@ def recognisers(folder: Path) -> Answer:
 
 def record(path: Path, texts: Sequence[tuple[str, ...]], seed: int) -> str:
     """A manifest, and the recordings beside it."""
-    random, lines = np.random.default_rng(seed), ["path\ttext\tspeaker"]
+    rng, lines = np.random.default_rng(seed), ["path\ttext\tspeaker"]
     path.with_suffix("").mkdir(exist_ok=True)
     for number, words in enumerate(texts):
-        voice = int(random.integers(_SPEAKERS))
-        samples = spoken(words, voice, random)
+        voice = int(rng.integers(_SPEAKERS))
+        samples = spoken(words, voice, rng)
         with wave.open(str(path.with_suffix("") / f"{number}.wav"), "wb") as file:
             file.setparams((1, 2, RATE, len(samples), "NONE", ""))
             file.writeframes(samples.tobytes())
@@ -68,16 +68,16 @@ def record(path: Path, texts: Sequence[tuple[str, ...]], seed: int) -> str:
     return str(path)
 
 
-def spoken(words: Sequence[str], voice: int, random: np.random.Generator) -> NDArray[np.int16]:
+def spoken(words: Sequence[str], voice: int, rng: np.random.Generator) -> NDArray[np.int16]:
     """Tones of 60 to 160 ms with two harmonics, a pause of up to 150 ms after each word, and noise."""
-    parts = [np.zeros(int(random.uniform(0.02, 0.1) * RATE))]
+    parts = [np.zeros(int(rng.uniform(0.02, 0.1) * RATE))]
     for word in words:
         for letter in word:
-            seconds = np.arange(int(random.uniform(0.06, 0.16) * RATE)) / RATE
-            pitch = TONES[letter] * (1 + 0.03 * (voice - _SPEAKERS / 2)) * random.uniform(0.95, 1.05)
-            waves = sum(np.sin(2 * np.pi * pitch * k * seconds + random.uniform(0, 6)) / k for k in (1, 2, 3))
+            seconds = np.arange(int(rng.uniform(0.06, 0.16) * RATE)) / RATE
+            pitch = TONES[letter] * (1 + 0.03 * (voice - _SPEAKERS / 2)) * rng.uniform(0.95, 1.05)
+            waves = sum(np.sin(2 * np.pi * pitch * k * seconds + rng.uniform(0, 6)) / k for k in (1, 2, 3))
             parts.append(np.asarray(waves) * np.hanning(len(seconds)))
-        parts.append(np.zeros(int(random.uniform(0.02, 0.15) * RATE)))
+        parts.append(np.zeros(int(rng.uniform(0.02, 0.15) * RATE)))
     sound = np.concatenate(parts)
-    noisy = sound + random.normal(size=len(sound)) * random.uniform(0.1, 0.5)
+    noisy = sound + rng.normal(size=len(sound)) * rng.uniform(0.1, 0.5)
     return (noisy / np.abs(noisy).max() * 20_000).astype(np.int16)

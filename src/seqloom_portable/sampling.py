@@ -69,24 +69,24 @@ def generate(
 ) -> Iterator[int]:
     """Yields token ids after `prompt` (not empty) without end. The tokens in `never` are not generated. The same seed
     generates the same tokens."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     inputs = np.array([list(prompt)], np.int64)
     while True:
         log_probs, state = next_log_probs(inputs, state)
-        token = choose(log_probs, sampling, never, chance)
+        token = choose(log_probs, sampling, never, rng)
         yield token
         inputs = np.array([[token]], np.int64)
 
 
-def choose(log_probs: NDArray[Any], sampling: Sampling, never: Sequence[int], chance: np.random.Generator) -> int:
+def choose(log_probs: NDArray[Any], sampling: Sampling, never: Sequence[int], rng: np.random.Generator) -> int:
     """A token by its log-probability (vocab,), none of those in `never`."""
     allowed = np.array(log_probs, np.float64)
     allowed[list(never)] = -np.inf
-    return int(allowed.argmax()) if sampling.is_greedy else draw(sampling.distribution(allowed), chance)
+    return int(allowed.argmax()) if sampling.is_greedy else draw(sampling.distribution(allowed), rng)
 
 
-def draw(probs: NDArray[np.float64], chance: np.random.Generator) -> int:
+def draw(probs: NDArray[np.float64], rng: np.random.Generator) -> int:
     """Samples a token from its probabilities: exponential clocks run for all tokens, and the first wins. A different
     rounding of the probabilities then hardly ever changes the sample."""
     with np.errstate(divide="ignore"):
-        return int((probs / chance.standard_exponential(len(probs), np.float32)).argmax())
+        return int((probs / rng.standard_exponential(len(probs), np.float32)).argmax())

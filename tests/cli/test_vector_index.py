@@ -15,9 +15,9 @@ from tests.support.command_line import CommandLine
 
 def table(size: int = 3_000, seed: int = 1, zeros: int = 7) -> seqloom.Vectors:
     """Clusters of vectors; the vector `zeros` is zero."""
-    generator = np.random.default_rng(seed)
-    centres = generator.normal(size=(100, 16))
-    matrix = (centres[generator.integers(100, size=size)] + generator.normal(size=(size, 16)) / 3).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(100, 16))
+    matrix = (centres[rng.integers(100, size=size)] + rng.normal(size=(size, 16)) / 3).astype(np.float32)
     matrix[zeros] = 0
     return seqloom.Vectors([f"w{number}" for number in range(size)], matrix)
 

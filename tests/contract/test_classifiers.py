@@ -48,10 +48,10 @@ def settings(name: str, pool: str) -> Any:
 
 
 def texts() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    chance = np.random.default_rng(3)
-    lengths = chance.integers(1, 8, 40)
-    ids = chance.integers(4, VOCAB, lengths.sum())
-    return ids, np.concatenate([[0], np.cumsum(lengths)]), chance.integers(0, CLASSES, 40)
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(1, 8, 40)
+    ids = rng.integers(4, VOCAB, lengths.sum())
+    return ids, np.concatenate([[0], np.cumsum(lengths)]), rng.integers(0, CLASSES, 40)
 
 
 def build(case: tuple[str, str, bool]) -> ClassModel:

@@ -110,9 +110,9 @@ def test_lines_of_like_length_stand_together(tokens_of: TokensOf) -> None:
 
 def test_a_batch_of_a_small_group_has_rows_of_many_lengths() -> None:
     """Sorted by their longer side within groups of few batches, pairs are padded little, and their targets differ."""
-    random = np.random.default_rng(0)
-    target = random.integers(5, 40, 6_000)
-    source = np.maximum(1, target + random.integers(-6, 7, 6_000))
+    rng = np.random.default_rng(0)
+    target = rng.integers(5, 40, 6_000)
+    source = np.maximum(1, target + rng.integers(-6, 7, 6_000))
 
     def lengths_and_padding(sort_within: int) -> tuple[float, float]:
         batches = Buckets((target, source), 2_000, 1, sort_within=sort_within).epoch(0)

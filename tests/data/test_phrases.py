@@ -15,12 +15,12 @@ from seqloom.data.tokenizer import TokenizerSettings
 
 def lines() -> list[str]:
     """`new york` is one, and in half the lines `new york city`."""
-    generator = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     words = [f"w{number}" for number in range(40)]
     found = []
     for number in range(300):
-        chosen = [str(word) for word in generator.choice(words, 8)]
-        chosen.insert(int(generator.integers(8)), "new york city" if number % 2 else "new york")
+        chosen = [str(word) for word in rng.choice(words, 8)]
+        chosen.insert(int(rng.integers(8)), "new york city" if number % 2 else "new york")
         found.append(" ".join(chosen))
     return found
 

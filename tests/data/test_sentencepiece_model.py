@@ -62,8 +62,8 @@ def test_texts_are_divided_as_by_the_package(model: Path) -> None:
     assert isinstance(ours, LibraryTokenizer)
     names = ours.tokens()
     assert tuple(names[:4]) == SPECIALS
-    chance = random.Random(1)
-    texts = [*HARD, *chance.sample(BOOK, 400), *("".join(chance.choices("abc ,é漢<>", k=12)) for _ in range(200))]
+    rng = random.Random(1)
+    texts = [*HARD, *rng.sample(BOOK, 400), *("".join(rng.choices("abc ,é漢<>", k=12)) for _ in range(200))]
     for text, ids in zip(texts, ours.encode(texts), strict=True):
         pieces = [
             "<unk>" if package.is_unknown(number) else package.id_to_piece(number) for number in package.encode(text)

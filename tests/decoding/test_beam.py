@@ -164,10 +164,10 @@ def test_where_nothing_ends_all_is_cut(beam_size: int) -> None:
 
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(20, 300), st.integers(1, 9))
 def test_the_most_probable(seed: int, rows: int, vocab: int, width: int) -> None:
-    chance = np.random.default_rng(seed)
-    log_probs = torch.from_numpy(chance.normal(size=(3, rows, vocab)))
-    log_probs[torch.from_numpy(chance.random((3, rows, vocab)) < 0.2)] = -torch.inf
-    totals = torch.from_numpy(chance.normal(size=(3, rows)))
+    rng = np.random.default_rng(seed)
+    log_probs = torch.from_numpy(rng.normal(size=(3, rows, vocab)))
+    log_probs[torch.from_numpy(rng.random((3, rows, vocab)) < 0.2)] = -torch.inf
+    totals = torch.from_numpy(rng.normal(size=(3, rows)))
     best = most_probable(log_probs, totals, width)
     flat = (log_probs + totals[:, :, None]).flatten(1)
     torch.testing.assert_close(best.log_probs, flat.topk(width).values, rtol=0, atol=0)

@@ -28,8 +28,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> seqloom.Run:
 @pytest.fixture(scope="module")
 def sound() -> np.ndarray:
     """Utterances with pauses of 0.2 to 1.4 s between them."""
-    random = np.random.default_rng(0)
-    pauses = [random.normal(size=int(RATE * seconds)) * 1e-3 for seconds in (0.6, 0.2, 1.0, 1.4)]
+    rng = np.random.default_rng(0)
+    pauses = [rng.normal(size=int(RATE * seconds)) * 1e-3 for seconds in (0.6, 0.2, 1.0, 1.4)]
     parts = [part for text, pause in zip(TEXTS, pauses, strict=True) for part in (spoken(text, seed=len(text)), pause)]
     return np.concatenate(parts).astype(np.float32)
 

@@ -37,8 +37,8 @@ def expected(line: list[int], first: int) -> float:
 
 @pytest.mark.parametrize("first", [SOS, EOS])
 def test_each_line_on_its_own_in_order(first: int) -> None:
-    chance = random.Random(1)
-    lines = [[chance.randrange(4, 90) for _ in range(chance.choice([0, 1, 2, 5, 40, 900]))] for _ in range(150)]
+    rng = random.Random(1)
+    lines = [[rng.randrange(4, 90) for _ in range(rng.choice([0, 1, 2, 5, 40, 900]))] for _ in range(150)]
     lines[3] = [UNK, 5, UNK]
     scores = score_lines(Costs(), lines, first)
     assert [score.tokens for score in scores] == [len(line) + 1 for line in lines]
@@ -58,8 +58,8 @@ def test_nothing_to_score() -> None:
 
 def test_each_pair_on_its_own_in_order() -> None:
     model, sources = TableModel(90), random_sources(1, 40)
-    chance = random.Random(1)
-    pairs = [(source, [chance.randrange(4, 90) for _ in range(chance.choice([0, 1, 5, 30]))]) for source in sources]
+    rng = random.Random(1)
+    pairs = [(source, [rng.randrange(4, 90) for _ in range(rng.choice([0, 1, 5, 30]))]) for source in sources]
     pairs[3] = (sources[3], [UNK, 5, UNK])
     scores = score_pairs(model, pairs)
     for score, (source, target) in zip(scores, pairs, strict=True):

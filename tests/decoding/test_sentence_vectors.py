@@ -108,8 +108,8 @@ def test_what_the_poolings_are() -> None:
 
 
 def test_the_order_is_kept_through_windows_and_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, chance = language_model("gru"), np.random.default_rng(1)
-    rows = [[SOS, *chance.integers(4, 30, chance.integers(0, 9)).tolist()] for _ in range(60)]
+    model, rng = language_model("gru"), np.random.default_rng(1)
+    rows = [[SOS, *rng.integers(4, 30, rng.integers(0, 9)).tolist()] for _ in range(60)]
     whole = np.stack(list(sentence_vectors(model, rows, "mean")))
     monkeypatch.setattr("seqloom.decoding.batching._WINDOW", 7)
     monkeypatch.setattr(driver, "_ELEMENTS_AT_ONCE", 20)

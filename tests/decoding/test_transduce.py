@@ -222,8 +222,8 @@ def test_a_network_batched_and_one_by_one(name: str, way: str, monkeypatch: pyte
 
 def test_sources_of_frames() -> None:
     model = network("gru+attention", frames=True)
-    chance = np.random.default_rng(1)
-    sources = [chance.normal(size=(length, 5)) for length in (3, 9, 1)]
+    rng = np.random.default_rng(1)
+    sources = [rng.normal(size=(length, 5)) for length in (3, 9, 1)]
     together = everything(model, sources, Search(2))
     for source, (answer,) in zip(sources, together, strict=True):
         (alone,) = everything(model, [source], Search(2))[0]

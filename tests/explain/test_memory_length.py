@@ -14,11 +14,11 @@ from seqloom.explain.probes.make import make_probe
 
 def markov_text(order: int, tokens: int, seed: int = 3) -> list[str]:
     """Letters a and b, the next of which depends on all of the last `order`: lines of 500."""
-    half, random = 2 ** (order - 1), np.random.default_rng(seed)
+    half, rng = 2 ** (order - 1), np.random.default_rng(seed)
     table = np.random.default_rng(order).choice([0.05, 0.95], size=2**order)
     table[half:] = 1 - table[:half]  # so that the oldest of them matters in every context
     state, symbols = 0, []
-    for uniform in random.random(tokens):
+    for uniform in rng.random(tokens):
         symbol = int(uniform < table[state])
         symbols.append("ab"[symbol])
         state = (state * 2 + symbol) % 2**order
@@ -39,11 +39,11 @@ def test_markov_text_needs_as_much_context_as_its_order(order: int, tmp_path: Pa
 
 @pytest.mark.parametrize("order", [1, 3, 8])
 def test_an_autoregressive_series_needs_as_many_values_as_its_order(order: int, tmp_path: Path) -> None:
-    random = np.random.default_rng(order)
+    rng = np.random.default_rng(order)
     values = np.zeros(1_500)
     weights = {1: [0.9], 3: [0.2, 0.1, 0.65], 8: [0.1, 0, 0, 0, 0.1, 0, 0, 0.75]}[order]
     for step in range(8, len(values)):
-        values[step] = sum(w * values[step - 1 - k] for k, w in enumerate(weights)) + random.standard_normal()
+        values[step] = sum(w * values[step - 1 - k] for k, w in enumerate(weights)) + rng.standard_normal()
     path = tmp_path / "series.csv"
     days = np.datetime64("2001-01-01") + np.arange(len(values))
     path.write_text("date,value\n" + "".join(f"{d},{v:.5f}\n" for d, v in zip(days, values, strict=True)))
@@ -72,11 +72,11 @@ def test_a_curve_is_flat_where_little_is_left_to_gain() -> None:
 
 
 def test_a_curve_has_an_interval_that_holds_its_memory_length() -> None:
-    random = np.random.default_rng(1)
-    losses = np.stack([mean + 0.1 * random.standard_normal(300) for mean in (3.0, 2.0, 1.0, 1.0)])
+    rng = np.random.default_rng(1)
+    losses = np.stack([mean + 0.1 * rng.standard_normal(300) for mean in (3.0, 2.0, 1.0, 1.0)])
     curve = curve_of([0, 1, 2, 4], losses, "tokens", "nats")
     assert curve.memory_length == 2
     assert curve.memory_low <= 2 <= curve.memory_high
     assert curve.uses_context
     assert all(low < loss < high for low, loss, high in zip(curve.low, curve.loss, curve.high, strict=True))
-    assert not curve_of([0, 1], random.standard_normal((2, 30)) * 1e-9, "tokens", "nats").gain > 1e-6
+    assert not curve_of([0, 1], rng.standard_normal((2, 30)) * 1e-9, "tokens", "nats").gain > 1e-6

@@ -75,8 +75,8 @@ def test_what_is_level_or_falls_is_no_bottleneck(costs: Callable[[float], float]
 
 
 def test_chance_is_a_rise_once_in_a_hundred_times() -> None:
-    random, lengths = np.random.default_rng(7), TOKENS[::4].astype(np.float64)
-    rises = [onset(lengths, random.standard_normal(len(lengths)) / np.sqrt(lengths), lengths) for _ in range(10)]
+    rng, lengths = np.random.default_rng(7), TOKENS[::4].astype(np.float64)
+    rises = [onset(lengths, rng.standard_normal(len(lengths)) / np.sqrt(lengths), lengths) for _ in range(10)]
     assert sum(rise is not None and rise.is_real for rise in rises) <= 1
 
 

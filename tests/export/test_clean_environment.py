@@ -73,11 +73,11 @@ def lines(run: seqloom.Run) -> list[str]:
     """1,000 lines of the words of the training data, in any order, some of them unknown; of a model that reads numbers,
     lines of numbers."""
     if run.plan.task in ("describe", "forecast"):
-        chance, size = np.random.default_rng(1), 8 if run.plan.task == "describe" else 40
-        return [" ".join(f"{number:.3f}" for number in row) for row in 10 * chance.standard_normal((1_000, size))]
+        rng, size = np.random.default_rng(1), 8 if run.plan.task == "describe" else 40
+        return [" ".join(f"{number:.3f}" for number in row) for row in 10 * rng.standard_normal((1_000, size))]
     text = Path(run.plan.sources.data).read_text().replace("\t", " ")
-    words, chance = sorted(set(text.split())), random.Random(1)
-    return [" ".join(chance.choices([*words, "Zyx"], k=chance.randint(1, 9))) for _ in range(1_000)]
+    words, rng = sorted(set(text.split())), random.Random(1)
+    return [" ".join(rng.choices([*words, "Zyx"], k=rng.randint(1, 9))) for _ in range(1_000)]
 
 
 def train_hearing(folder: Path, model: str) -> seqloom.Run:
@@ -97,31 +97,31 @@ def train_svm(folder: Path) -> seqloom.Run:
 
 
 def sounds(longest: int) -> list[Any]:
-    chance = random.Random(1)
-    texts = [" ".join(chance.choices([*TONES], k=chance.randint(1, longest))) for _ in range(1_000)]
+    rng = random.Random(1)
+    texts = [" ".join(rng.choices([*TONES], k=rng.randint(1, longest))) for _ in range(1_000)]
     return [spoken(text, number % 2, 100 + number) for number, text in enumerate(texts)]
 
 
 def numbers(steps: Callable[[np.random.Generator], Any]) -> list[Any]:
-    chance = np.random.default_rng(1)
-    return [steps(chance) for _ in range(1_000)]
+    rng = np.random.default_rng(1)
+    return [steps(rng) for _ in range(1_000)]
 
 
 ARRAYS: dict[str, tuple[Callable[[Path], seqloom.Run], Callable[[seqloom.Run], list[Any]]]] = {
     "classify numbers": (
         lambda folder: train_labelled(folder / "run", data=write_series(folder / "series.ts"), updates=40),
-        lambda _: numbers(lambda chance: chance.standard_normal((chance.integers(3, 20), 2)).cumsum(0)),
+        lambda _: numbers(lambda rng: rng.standard_normal((rng.integers(3, 20), 2)).cumsum(0)),
     ),
     "tag numbers": (
         lambda folder: train_levels(folder / "run"),
-        lambda _: numbers(lambda chance: levels(int(chance.integers(3, 40)), chance)[0]),
+        lambda _: numbers(lambda rng: levels(int(rng.integers(3, 40)), rng)[0]),
     ),
     "transcribe": (lambda folder: train_hearing(folder, "gru"), lambda _: sounds(3)),
     "transcribe with attention": (lambda folder: train_hearing(folder, "gru+attention"), lambda _: sounds(3)),
     "transcribe svm": (train_svm, lambda _: sounds(1)),
     "algorithm": (
         algorithm,
-        lambda run: numbers(lambda chance: chance.integers(0, 2, (20, run.model.layer.input_size)).astype(np.float32)),
+        lambda run: numbers(lambda rng: rng.integers(0, 2, (20, run.model.layer.input_size)).astype(np.float32)),
     ),
 }
 """Runs that read arrays, and 1,000 inputs of each."""

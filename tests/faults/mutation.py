@@ -16,41 +16,41 @@ _NUMBERS = [b"0", b"-1", b"nan", b"inf", b"-inf", b"1e999", b"1e308", b"9" * 30,
 _NUMBER = re.compile(rb"-?\d+(\.\d+)?")
 
 
-def mutated(content: bytes, chance: random.Random, others: list[bytes]) -> bytes:
+def mutated(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
     """The content after one to four changes; `others` are contents of which parts may be put in."""
     data = bytearray(content)
-    for _ in range(chance.choice((1, 1, 1, 2, 4))):
-        _change(data, chance, others)
+    for _ in range(rng.choice((1, 1, 1, 2, 4))):
+        _change(data, rng, others)
     return bytes(data)
 
 
-def _change(data: bytearray, chance: random.Random, others: list[bytes]) -> None:
-    first = chance.randint(0, len(data))
-    last = min(len(data), first + chance.choice((1, 2, 8, 64, 1024)))
-    kind = chance.randrange(10)
+def _change(data: bytearray, rng: random.Random, others: list[bytes]) -> None:
+    first = rng.randint(0, len(data))
+    last = min(len(data), first + rng.choice((1, 2, 8, 64, 1024)))
+    kind = rng.randrange(10)
     if kind == 0 and data:
-        place = chance.randrange(len(data))
-        data[place] ^= 1 << chance.randrange(8)
+        place = rng.randrange(len(data))
+        data[place] ^= 1 << rng.randrange(8)
     elif kind == 1:
         del data[first:last]
     elif kind == 2:
         del data[first:]
     elif kind == 3:
-        data[first:first] = data[first:last] * chance.choice((1, 3, 100))
+        data[first:first] = data[first:last] * rng.choice((1, 3, 100))
     elif kind == 4:
-        data[first:first] = chance.choice(_ODD)
+        data[first:first] = rng.choice(_ODD)
     elif kind == 5:
-        data[first:last] = chance.choice(_ODD)
+        data[first:last] = rng.choice(_ODD)
     elif kind == 6:
-        data[first:last] = chance.randbytes(last - first)
+        data[first:last] = rng.randbytes(last - first)
     elif kind == 7 and (numbers := list(_NUMBER.finditer(data))):
-        number = chance.choice(numbers)
-        data[number.start() : number.end()] = chance.choice(_NUMBERS)
+        number = rng.choice(numbers)
+        data[number.start() : number.end()] = rng.choice(_NUMBERS)
     elif kind == 8 and others:
-        other = chance.choice(others)
-        place = chance.randint(0, len(other))
-        data[first:last] = other[place : place + chance.choice((8, 64, 1024))]
+        other = rng.choice(others)
+        place = rng.randint(0, len(other))
+        data[first:last] = other[place : place + rng.choice((8, 64, 1024))]
     else:
         lines = data.split(b"\n")
-        chance.shuffle(lines)
+        rng.shuffle(lines)
         data[:] = b"\n".join(lines)

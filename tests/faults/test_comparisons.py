@@ -29,9 +29,9 @@ def test_broken_comparisons_are_continued_or_refused(tmp_path: Path) -> None:
     contents = [(good / path).read_bytes() for path in files]
 
     def asked(number: int) -> tuple[Path, bytes]:
-        chance = random_for("compare", number)
-        place = chance.randrange(len(files))
-        return files[place], mutated(contents[place], chance, contents)
+        rng = random_for("compare", number)
+        place = rng.randrange(len(files))
+        return files[place], mutated(contents[place], rng, contents)
 
     def work(number: int) -> Answer:
         shutil.rmtree(broken, ignore_errors=True)

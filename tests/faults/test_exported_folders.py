@@ -63,9 +63,9 @@ class ExportedFolder:
 
     def broken(self, number: int) -> tuple[Path, bytes]:
         """The file that this input breaks, and its new content."""
-        chance = random_for(f"exported {self.name}", number)
-        place = chance.randrange(len(self.files))
-        return self.files[place], mutated(self.contents[place], chance, self.contents)
+        rng = random_for(f"exported {self.name}", number)
+        place = rng.randrange(len(self.files))
+        return self.files[place], mutated(self.contents[place], rng, self.contents)
 
     def answer(self, number: int) -> Answer:
         """What comes of an input, in this process, which is one of its own."""

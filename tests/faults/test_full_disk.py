@@ -42,7 +42,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk(name: str, disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache and the run are on it."""
     monkeypatch.setenv("SEQLOOM_CACHE", str(disk / "cache"))
-    small, chance = SMALL_TASKS[name], random_for(f"disk {name}")
+    small, rng = SMALL_TASKS[name], random_for(f"disk {name}")
     data = small.data(tmp_path)
 
     def train() -> int:
@@ -57,7 +57,7 @@ def test_a_full_disk(name: str, disk: Path, tmp_path: Path, monkeypatch: pytest.
     for _ in range(_DISKS):
         for folder in disk.iterdir():
             shutil.rmtree(folder)
-        subprocess.run(["mount", "-o", f"remount,size={chance.randint(4, max(used, 8))}k", str(disk)], check=True)
+        subprocess.run(["mount", "-o", f"remount,size={rng.randint(4, max(used, 8))}k", str(disk)], check=True)
         status = in_child(train)
         campaign.counts["full disks"] += status == 1
         assert status in (0, 1), f"SEQLOOM_FAULT_SEED={SEED}"

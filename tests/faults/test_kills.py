@@ -72,15 +72,15 @@ def test_a_killed_training_resumes_to_the_same_bits(name: str, tmp_path: Path) -
     seconds, most_writes = time.monotonic() - started, int(writes.read_text())
     assert bits(out) == expected
     for number in rounds(0.25 / len(KINDS), per_second=0.3, fewest=1):
-        chance = random_for(f"kills {name}", number)
+        rng = random_for(f"kills {name}", number)
         shutil.rmtree(out, ignore_errors=True)
-        if chance.random() < 0.3:
+        if rng.random() < 0.3:
             shutil.rmtree(cache, ignore_errors=True)
         for _ in range(_KILLS_OF_A_TRAINING):
-            if IS_COUNTED or chance.random() < 0.5:
-                status = train(die_at=chance.randint(1, most_writes))
+            if IS_COUNTED or rng.random() < 0.5:
+                status = train(die_at=rng.randint(1, most_writes))
             else:
-                status = train(kill_after=chance.uniform(0, 1.1 * seconds))
+                status = train(kill_after=rng.uniform(0, 1.1 * seconds))
             campaign.counts["kills"] += status == -signal.SIGKILL
             assert status in (0, -signal.SIGKILL), f"SEQLOOM_FAULT_SEED={SEED}, number {number}"
             if status == 0:

@@ -17,9 +17,9 @@ def test_broken_files_are_described_or_refused(tmp_path: Path) -> None:
     before = len(campaign.failures)
 
     def asked(number: int) -> tuple[str, bytes]:
-        chance = random_for("look", number)
-        name, content = chance.choice(FILES)
-        return name, mutated(content, chance, ALL_CONTENTS)
+        rng = random_for("look", number)
+        name, content = rng.choice(FILES)
+        return name, mutated(content, rng, ALL_CONTENTS)
 
     def work(number: int) -> Answer:
         name, content = asked(number)

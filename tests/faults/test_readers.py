@@ -31,11 +31,11 @@ def test_broken_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
     before = len(campaign.failures)
 
     def asked(number: int) -> tuple[str, bytes]:
-        chance = random_for(name, number)
-        file, content = chance.choices(SAMPLES[name], WEIGHTS[name])[0]
-        content = mutated(content, chance, ALL_CONTENTS)
-        packed = chance.choice(("", "", "", "", ".gz", ".xz"))
-        return file + packed, mutated(_PACK[packed](content), chance, ALL_CONTENTS) if packed else content
+        rng = random_for(name, number)
+        file, content = rng.choices(SAMPLES[name], WEIGHTS[name])[0]
+        content = mutated(content, rng, ALL_CONTENTS)
+        packed = rng.choice(("", "", "", "", ".gz", ".xz"))
+        return file + packed, mutated(_PACK[packed](content), rng, ALL_CONTENTS) if packed else content
 
     def work(number: int) -> Answer:
         file, content = asked(number)

@@ -53,10 +53,10 @@ class BrokenRun:
 
     def asked(self, number: int) -> Asked:
         """The input of a number."""
-        chance = random_for(f"run {self.name}", number)
-        place, command = chance.randrange(len(self.files)), chance.choice(self.commands)
-        is_removed = chance.random() < 0.05
-        content = None if is_removed else mutated(self.contents[place], chance, self.contents)
+        rng = random_for(f"run {self.name}", number)
+        place, command = rng.randrange(len(self.files)), rng.choice(self.commands)
+        is_removed = rng.random() < 0.05
+        content = None if is_removed else mutated(self.contents[place], rng, self.contents)
         return Asked(self.files[place], content, command)
 
     def answer(self, number: int) -> Answer:

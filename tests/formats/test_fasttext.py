@@ -21,9 +21,9 @@ UNSEEN = ["kings", "queenly", "étés", "日本", "zz", "x" * 60]
 
 
 def table(longest: int = 5, shortest: int = 3, buckets: int = 500, dim: int = 6) -> VectorTable:
-    generator = np.random.default_rng(1)
-    vectors = generator.normal(size=(len(WORDS), dim)).astype(np.float32)
-    ngrams = generator.normal(size=(buckets, dim)).astype(np.float32)
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(len(WORDS), dim)).astype(np.float32)
+    ngrams = rng.normal(size=(buckets, dim)).astype(np.float32)
     settings = SubwordSettings(longest=longest, shortest=shortest, buckets=buckets)
     counts = np.arange(len(WORDS), 0, -1) * 10
     return VectorTable(WORDS, vectors, counts, NGramVectors(ngrams, settings) if longest else None)

@@ -20,9 +20,9 @@ def some(metric: str, examples: int, seed: int = 1) -> ExampleScores:
         right = np.minimum(rng.integers(0, 4, size=examples), expected)
         return ExampleScores(metric, "sentence", np.column_stack([right, expected, right + 1]))
     if metric == "bleu":
-        chance = random.Random(seed)
-        lines = [" ".join(chance.choices("abcdefgh", k=chance.randint(4, 12))) for _ in range(examples)]
-        wrong = [line.replace("a", "b", 1) if chance.random() < 0.7 else line + " c" for line in lines]
+        rng = random.Random(seed)
+        lines = [" ".join(rng.choices("abcdefgh", k=rng.randint(4, 12))) for _ in range(examples)]
+        wrong = [line.replace("a", "b", 1) if rng.random() < 0.7 else line + " c" for line in lines]
         return ExampleScores(metric, "source", np.array(bleu_statistics(wrong, lines), dtype=np.float64))
     return ExampleScores(metric, "line", np.column_stack([tokens * rng.gamma(3, 1, size=examples), tokens]))
 

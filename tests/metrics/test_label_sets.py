@@ -18,13 +18,13 @@ CASES = 300
 
 def case(seed: int) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_]]:
     """Labels, scores with ties in some cases, and predictions; of few or many examples and labels."""
-    chance = np.random.default_rng(seed)
-    examples, labels = int(chance.integers(1, 40)), int(chance.integers(2, 12))
-    expected = chance.random((examples, labels)) < chance.random(labels)
-    scores = chance.random((examples, labels)) * 0.6 + 0.4 * expected * chance.random()
+    rng = np.random.default_rng(seed)
+    examples, labels = int(rng.integers(1, 40)), int(rng.integers(2, 12))
+    expected = rng.random((examples, labels)) < rng.random(labels)
+    scores = rng.random((examples, labels)) * 0.6 + 0.4 * expected * rng.random()
     if seed % 3 == 0:
         scores = np.round(scores, 1)
-    return expected, scores, scores > chance.random()
+    return expected, scores, scores > rng.random()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -45,10 +45,10 @@ def test_scores_equal_those_of_scikit_learn() -> None:
 def test_no_threshold_is_better() -> None:
     """Not even all those of two labels together, tried one by one."""
     for seed in range(0, CASES, 10):
-        chance = np.random.default_rng(seed)
-        expected = chance.random((40, 2)) < (0.4, 0.6)
+        rng = np.random.default_rng(seed)
+        expected = rng.random((40, 2)) < (0.4, 0.6)
         expected[:FEWEST_EXAMPLES] = True
-        probabilities = np.round(np.clip(expected * 0.3 + chance.random((40, 2)) * 0.7, 0.01, 0.99), 1 + seed % 2)
+        probabilities = np.round(np.clip(expected * 0.3 + rng.random((40, 2)) * 0.7, 0.01, 0.99), 1 + seed % 2)
         fitted = LabelCounts.of(expected, probabilities > best_thresholds(expected, probabilities)).micro_f1
         choices = [np.concatenate([[0.0], np.unique(column)]) for column in probabilities.T]
         every = [

@@ -13,12 +13,12 @@ from seqloom.metrics.regression import regression_scores
 def test_scores_equal_those_of_scikit_learn() -> None:
     sklearn = pytest.importorskip("sklearn.metrics")
     for seed in range(300):
-        chance = np.random.default_rng(seed)
-        expected = chance.normal(5, 3, int(chance.integers(2, 60)))
+        rng = np.random.default_rng(seed)
+        expected = rng.normal(5, 3, int(rng.integers(2, 60)))
         if seed % 3 == 0:
             expected = np.round(expected)  # with ties
         expected[0] = 100.0
-        predicted = expected * chance.normal() + chance.normal(size=len(expected))
+        predicted = expected * rng.normal() + rng.normal(size=len(expected))
         scores = regression_scores(expected, predicted)
         assert scores["rmse"] == pytest.approx(sklearn.root_mean_squared_error(expected, predicted))
         assert scores["mae"] == pytest.approx(sklearn.mean_absolute_error(expected, predicted))

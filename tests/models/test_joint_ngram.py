@@ -33,8 +33,8 @@ def spoken(word: str) -> str:
 
 
 def write_words(path: Path, count: int, seed: int) -> list[tuple[str, str]]:
-    chance = random.Random(seed)
-    words = ["a" + "".join(chance.choice("abcxh") for _ in range(chance.randint(2, 6))) for _ in range(count)]
+    rng = random.Random(seed)
+    words = ["a" + "".join(rng.choice("abcxh") for _ in range(rng.randint(2, 6))) for _ in range(count)]
     pairs = [(" ".join(word), spoken(word)) for word in words]
     path.write_text("".join(f"{source}\t{target}\n" for source, target in pairs))
     return pairs
@@ -72,9 +72,9 @@ def segmentations(source: list[int], target: list[int], most: int) -> list[list[
 
 
 def test_expected_counts_are_those_of_all_alignments() -> None:
-    chance, most, base = np.random.default_rng(3), 2, 7
+    rng, most, base = np.random.default_rng(3), 2, 7
     source, target = [4, 5, 4], [6, 4, 5, 6]
-    probs = chance.uniform(0.1, 1, 6 * base**most)
+    probs = rng.uniform(0.1, 1, 6 * base**most)
 
     def key(unit: tuple[int, tuple[int, ...]]) -> int:
         return int(unit[0] * base**most + sum(token * base**i for i, token in enumerate(unit[1])))

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:many tokens of the text")  # a s
 
 def test_weights_of_a_made_case() -> None:
     """Tokens that are drawn from one of two distributions, three quarters of the time from the first."""
-    generator = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     first, second = np.array([0.7, 0.2, 0.1]), np.array([0.1, 0.3, 0.6])
-    tokens = generator.choice(3, 200_000, p=0.75 * first + 0.25 * second)
+    tokens = rng.choice(3, 200_000, p=0.75 * first + 0.25 * second)
     weights = em_weights(np.log(np.stack([first[tokens], second[tokens]])), 1e-12)
     assert weights == pytest.approx([0.75, 0.25], abs=0.01)
 

@@ -29,10 +29,10 @@ WAYS: dict[str, dict[str, Any]] = {
 def documents(seed: int = 3, lines: int = DOCUMENTS) -> TokenFile:
     """Half of the words are common ones; the others are of one topic where the number of the document is even, and of
     another where it is odd."""
-    generator = np.random.default_rng(seed)
-    common = 2 * TOPIC_WORDS + generator.integers(COMMON_WORDS, size=(lines, 30))
-    topic = TOPIC_WORDS * (np.arange(lines) % 2)[:, None] + generator.integers(TOPIC_WORDS, size=(lines, 30))
-    rows = FIRST + np.where(generator.random((lines, 30)) < 0.5, common, topic)
+    rng = np.random.default_rng(seed)
+    common = 2 * TOPIC_WORDS + rng.integers(COMMON_WORDS, size=(lines, 30))
+    topic = TOPIC_WORDS * (np.arange(lines) % 2)[:, None] + rng.integers(TOPIC_WORDS, size=(lines, 30))
+    rows = FIRST + np.where(rng.random((lines, 30)) < 0.5, common, topic)
     ids = np.concatenate([np.append(row, EOS) for row in rows]).astype(np.uint16)
     return TokenFile(ids, np.arange(lines + 1) * 31, 0, 0)
 

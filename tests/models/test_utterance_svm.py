@@ -45,11 +45,9 @@ def test_arrays_of_other_shapes_are_refused(name: str, tmp_path: Path) -> None:
 
 def test_the_votes_are_those_of_scikit_learn() -> None:
     svm = pytest.importorskip("sklearn.svm")
-    random = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     shape = np.arange(20)[:, None]
-    sounds = [
-        (random.normal(size=(20, 4)) + 2 * np.eye(4)[number % 4] * shape).astype(np.float32) for number in range(60)
-    ]
+    sounds = [(rng.normal(size=(20, 4)) + 2 * np.eye(4)[number % 4] * shape).astype(np.float32) for number in range(60)]
 
     class Data:
         texts, num_lines = tuple("abcd"[number % 4] for number in range(60)), 60

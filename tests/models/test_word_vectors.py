@@ -37,13 +37,13 @@ def one_window(
 
 @pytest.mark.parametrize(("contexts", "count"), [(1, 6), (2, 6), (3, 4), (4, 12), (5, 9)])
 def test_a_window_is_a_step_along_the_gradient(contexts: int, count: int) -> None:
-    generator = np.random.default_rng(contexts)
+    rng = np.random.default_rng(contexts)
     width, rate = 24, np.float32(0.1)
-    inputs = generator.normal(size=(8, width)).astype(np.float32)
-    outputs = generator.normal(size=(20, width)).astype(np.float32)
+    inputs = rng.normal(size=(8, width)).astype(np.float32)
+    outputs = rng.normal(size=(20, width)).astype(np.float32)
     outputs[0] = 0
-    rows, labels = generator.permutation(np.arange(1, 20))[:count], generator.choice([-1.0, 1.0], count)
-    chosen = generator.permutation(8)[:contexts]
+    rows, labels = rng.permutation(np.arange(1, 20))[:count], rng.choice([-1.0, 1.0], count)
+    chosen = rng.permutation(8)[:contexts]
     blocks = -(-count // 6)
     out_at, signs = np.zeros(6 * blocks, np.int64), np.zeros(8 * blocks, np.float32)
     out_at[:count] = rows * width
@@ -105,8 +105,8 @@ def test_frequent_words_are_subsampled() -> None:
 def test_a_huffman_tree_is_a_distribution() -> None:
     counts = np.array([0, 3, 0, 7, 50, 20, 20, 5, 5, 4, 1])
     begins, nodes, branches = huffman_tree(counts)
-    generator = np.random.default_rng(1)
-    scores = generator.normal(size=len(counts))
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=len(counts))
     found, bits = {}, 0
     for word in range(FIRST, len(counts)):
         way = slice(begins[word], begins[word + 1])
@@ -128,11 +128,11 @@ def test_character_ngrams() -> None:
 
 def small_text(lines: int = 150) -> TokenFile:
     """Words of one parity stand together."""
-    generator = np.random.default_rng(5)
+    rng = np.random.default_rng(5)
     ids: list[int] = []
     offsets = [0]
     for _ in range(lines):
-        words = FIRST + 2 * generator.zipf(1.5, 12).clip(max=WORDS // 2 - 1) + generator.integers(2)
+        words = FIRST + 2 * rng.zipf(1.5, 12).clip(max=WORDS // 2 - 1) + rng.integers(2)
         ids += [*words.tolist(), 3]
         offsets.append(len(ids))
     return TokenFile(np.array(ids, np.uint16), np.array(offsets), 0, 0)

@@ -334,8 +334,8 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "frozen vectors": ("vectors", "vectors", {"freeze": ["embedding"]}, "not a network"),
     "replayed vectors": ("vectors", "vectors", {"replay": ("old.txt", 0.1)}, "not a network"),
     "a share": ("classify", "classify", {"replay": ("old.txt", 1.5)}, "share of replayed data"),
-    "other exercises": ("algorithm", "algorithm", {"data": "copy:bits=3,length=3"}, "other sizes"),
-    "text for exercises": ("algorithm", "language-model", {}, "another kind of data"),
+    "other examples": ("algorithm", "algorithm", {"data": "copy:bits=3,length=3"}, "other sizes"),
+    "text for examples": ("algorithm", "language-model", {}, "another kind of data"),
     "text for series": ("forecast", "language-model", {"model": "gru"}, "another kind of data"),
 }
 

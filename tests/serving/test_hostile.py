@@ -15,10 +15,10 @@ from tests.support.hostile_requests import ANSWERED, hostile_request
 
 
 def test_no_request_makes_the_server_fail(address: str, caplog: pytest.LogCaptureFixture) -> None:
-    chance = random.Random(28)
+    rng = random.Random(28)
     with caplog.at_level(logging.ERROR), httpx.Client(timeout=60) as client:
         for number in range(1_000):
-            path, headers, body = hostile_request(chance)
+            path, headers, body = hostile_request(rng)
             response = client.post(address + path, content=body, headers=headers)
             assert response.status_code in ANSWERED, (number, path, body[:300])
             if response.status_code != 200:

@@ -47,43 +47,43 @@ _GOOD: list[tuple[str, str, dict[str, Any]]] = [
 """Requests that are answered: the path, the model by its name in `SERVED`, and the fields."""
 
 
-def hostile_request(chance: random.Random) -> tuple[str, dict[str, str], bytes]:
+def hostile_request(rng: random.Random) -> tuple[str, dict[str, str], bytes]:
     """A path, headers and a body: a good request of which a little is changed, or one that is wrong in all."""
-    if chance.random() < 0.6:
-        path, model, fields = chance.choice(_GOOD)
-        body = json.dumps({"model": model, **_changed(fields, chance)}).encode()
+    if rng.random() < 0.6:
+        path, model, fields = rng.choice(_GOOD)
+        body = json.dumps({"model": model, **_changed(fields, rng)}).encode()
         return path, {"content-type": "application/json"}, body
-    path = chance.choice(_PATHS)
+    path = rng.choice(_PATHS)
     kind = "audio/wav" if path == "/v1/transcribe" else "application/json"
-    return path, {"content-type": kind}, _body(chance)
+    return path, {"content-type": kind}, _body(rng)
 
 
-def _changed(fields: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+def _changed(fields: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     """The fields with another text in each place that has one, or another value in one or two places."""
-    if chance.random() < 0.5:
-        return {name: _with_other_texts(value, chance) for name, value in fields.items()}
-    names = [*fields, chance.choice(_FIELDS[1:])]
-    return fields | {chance.choice(names): chance.choice(_VALUES) for _ in range(chance.choice((1, 1, 2)))}
+    if rng.random() < 0.5:
+        return {name: _with_other_texts(value, rng) for name, value in fields.items()}
+    names = [*fields, rng.choice(_FIELDS[1:])]
+    return fields | {rng.choice(names): rng.choice(_VALUES) for _ in range(rng.choice((1, 1, 2)))}
 
 
-def _with_other_texts(value: Any, chance: random.Random) -> Any:
+def _with_other_texts(value: Any, rng: random.Random) -> Any:
     if isinstance(value, str):
-        return chance.choice(_TEXTS)
+        return rng.choice(_TEXTS)
     if isinstance(value, list):
-        return [_with_other_texts(item, chance) for item in value]
-    return {name: _with_other_texts(item, chance) for name, item in value.items()} if isinstance(value, dict) else value
+        return [_with_other_texts(item, rng) for item in value]
+    return {name: _with_other_texts(item, rng) for name, item in value.items()} if isinstance(value, dict) else value
 
 
-def _body(chance: random.Random) -> bytes:
-    fields = {name: chance.choice(_VALUES) for name in chance.sample(_FIELDS, chance.randint(0, 5))}
+def _body(rng: random.Random) -> bytes:
+    fields = {name: rng.choice(_VALUES) for name in rng.sample(_FIELDS, rng.randint(0, 5))}
     for name in ("input", "prompt", "positive", "values"):
-        if chance.random() < 0.5:
-            fields[name] = chance.choice(_VALUES)
+        if rng.random() < 0.5:
+            fields[name] = rng.choice(_VALUES)
     body = json.dumps(fields).encode()
-    kind = chance.random()
+    kind = rng.random()
     if kind < 0.1:
-        place = chance.randrange(len(body) + 1)
-        return body[:place] + bytes([chance.randrange(256)]) + body[place:]
+        place = rng.randrange(len(body) + 1)
+        return body[:place] + bytes([rng.randrange(256)]) + body[place:]
     if kind < 0.15:
         return b"[" * 100_000
-    return body[: chance.randrange(len(body) + 1)] if kind < 0.2 else body
+    return body[: rng.randrange(len(body) + 1)] if kind < 0.2 else body

@@ -25,25 +25,25 @@ SMALL_NETWORK = {
 
 def write_labelled(path: Path, examples: int = 150, seed: int = 5) -> str:
     """label TAB words: one of the label's own among some that tell nothing."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     rows = []
     for _ in range(examples):
-        label = chance.choice(LABELS)
-        words = [chance.choice(["the", "is", "it", "so", "a"]) for _ in range(chance.randint(0, 6))]
-        words.insert(chance.randint(0, len(words)), chance.choice(WORDS[label].split()))
-        rows.append(f"{label}\t{' '.join(words)} {chance.randrange(1000)}\n")
+        label = rng.choice(LABELS)
+        words = [rng.choice(["the", "is", "it", "so", "a"]) for _ in range(rng.randint(0, 6))]
+        words.insert(rng.randint(0, len(words)), rng.choice(WORDS[label].split()))
+        rows.append(f"{label}\t{' '.join(words)} {rng.randrange(1000)}\n")
     path.write_text("".join(rows))
     return str(path)
 
 
 def write_series(path: Path, examples: int = 90, seed: int = 5) -> str:
     """Two channels of 3 to 9 steps; one class rises in the first, one in the second, one in neither."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     rows = ["@univariate false\n@classLabel true rise fall still\n@data\n"]
     for _ in range(examples):
-        label, steps = chance.choice(("rise", "fall", "still")), chance.randint(3, 9)
+        label, steps = rng.choice(("rise", "fall", "still")), rng.randint(3, 9)
         slope = {"rise": 1.0, "fall": -1.0, "still": 0.0}[label]
-        channels = [[slope * t * way + chance.gauss(0, 0.1) for t in range(steps)] for way in (1, -1)]
+        channels = [[slope * t * way + rng.gauss(0, 0.1) for t in range(steps)] for way in (1, -1)]
         rows.append(":".join([*(",".join(f"{x:.4f}" for x in channel) for channel in channels), label]) + "\n")
     path.write_text("".join(rows))
     return str(path)

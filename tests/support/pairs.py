@@ -25,10 +25,10 @@ SMALL_NETWORK = {
 
 def write_pairs(path: Path, pairs: int = 150, longest: int = 6, symbols: str = "abcdef", seed: int = 5) -> str:
     """A line is letters TAB the same in reverse, blanks between."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     rows = []
     for _ in range(pairs):
-        letters = [chance.choice(symbols) for _ in range(chance.randint(1, longest))]
+        letters = [rng.choice(symbols) for _ in range(rng.randint(1, longest))]
         rows.append(f"{' '.join(letters)}\t{' '.join(reversed(letters))}\n")
     path.write_text("".join(rows))
     return str(path)

@@ -57,11 +57,11 @@ class Patient:
 
     def train(self, folder: Path, seed: int) -> tuple[seqloom.Run, str]:
         """A run with the data of the seed, and the data."""
-        random = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         folder.mkdir(parents=True, exist_ok=True)
         data, valid = (
-            self.write(folder / "train", random, self.count),
-            self.write(folder / "valid", random, _VALID.get(self.task, 400)),
+            self.write(folder / "train", rng, self.count),
+            self.write(folder / "valid", rng, _VALID.get(self.task, 400)),
         )
         run = seqloom.train(
             self.task, data, valid=valid, model=self.model, updates=self.updates, seed=seed, out=folder / "run",
@@ -90,11 +90,11 @@ def adding_problem(time: int) -> Write:
     """Numbers in [0, 1] and a mask with a one in each half: is the sum of the two marked numbers above 1? Hochreiter
     and Schmidhuber 1997, experiment 4, as classes."""
 
-    def write(path: Path, random: Random, count: int) -> str:
+    def write(path: Path, rng: Random, count: int) -> str:
         lines = ["@univariate false\n@classLabel true small large\n@data\n"]
         for _ in range(count):
-            values, marks = random.random(time), np.zeros(time, int)
-            marks[[random.integers(time // 2), random.integers(time // 2, time)]] = 1
+            values, marks = rng.random(time), np.zeros(time, int)
+            marks[[rng.integers(time // 2), rng.integers(time // 2, time)]] = 1
             label = "large" if values @ marks > 1 else "small"
             lines.append(f"{','.join(f'{v:.3f}' for v in values)}:{','.join(map(str, marks))}:{label}\n")
         path = path.with_suffix(".ts")
@@ -108,11 +108,11 @@ def early_word(time: int, long: int = 0) -> Write:
     """One of four words, which is the class, at the beginning of a text of `time` words that tell nothing; one text of
     five has `long` words, if any."""
 
-    def write(path: Path, random: Random, count: int) -> str:
+    def write(path: Path, rng: Random, count: int) -> str:
         lines = []
         for _ in range(count):
-            label, length = random.integers(4), long if long and random.random() < 0.2 else time
-            words = [f"key{label}", *(f"w{i}" for i in random.integers(6, size=length - 1))]
+            label, length = rng.integers(4), long if long and rng.random() < 0.2 else time
+            words = [f"key{label}", *(f"w{i}" for i in rng.integers(6, size=length - 1))]
             lines.append(f"class{label}\t{' '.join(words)}\n")
         path = path.with_suffix(".tsv")
         path.write_text("".join(lines))
@@ -124,15 +124,15 @@ def early_word(time: int, long: int = 0) -> Write:
 def random_words(words: int, vocabulary: int, noise: float) -> Write:
     """Texts of words of which some speak weakly for a class, and some labels are wrong."""
 
-    def write(path: Path, random: Random, count: int) -> str:
+    def write(path: Path, rng: Random, count: int) -> str:
         lines = []
         for _ in range(count):
-            label = random.integers(2)
-            ids = random.integers(vocabulary, size=words)
+            label = rng.integers(2)
+            ids = rng.integers(vocabulary, size=words)
             ids[: words // 4] = ids[: words // 4] // 2 * 2 + label
-            random.shuffle(ids)
+            rng.shuffle(ids)
             lines.append(
-                f"class{random.integers(2) if random.random() < noise else label}\t{' '.join(f'w{i}' for i in ids)}\n"
+                f"class{rng.integers(2) if rng.random() < noise else label}\t{' '.join(f'w{i}' for i in ids)}\n"
             )
         path = path.with_suffix(".tsv")
         path.write_text("".join(lines))
@@ -144,13 +144,13 @@ def random_words(words: int, vocabulary: int, noise: float) -> Write:
 def answers(time: int) -> Write:
     """A stream of questions: a key word, `time` words that tell nothing, and after `?` the key again."""
 
-    def write(path: Path, random: Random, count: int) -> str:
+    def write(path: Path, rng: Random, count: int) -> str:
         lines = []
         for _ in range(count // 20):
             line = []
             for _ in range(20):
-                key = random.integers(8)
-                line += [f"key{key}", *(f"w{i}" for i in random.integers(3, size=time)), "?", f"answer{key}"]
+                key = rng.integers(8)
+                line += [f"key{key}", *(f"w{i}" for i in rng.integers(3, size=time)), "?", f"answer{key}"]
             lines.append(" ".join(line) + "\n")
         path = path.with_suffix(".txt")
         path.write_text("".join(lines))
@@ -162,10 +162,10 @@ def answers(time: int) -> Write:
 def reversed_letters(longest: int, alphabet: str = "abcdefgh") -> Write:
     """Letters, and the same in reverse."""
 
-    def write(path: Path, random: Random, count: int) -> str:
+    def write(path: Path, rng: Random, count: int) -> str:
         lines = []
         for _ in range(count):
-            letters = random.choice(list(alphabet), size=random.integers(2, longest + 1))
+            letters = rng.choice(list(alphabet), size=rng.integers(2, longest + 1))
             lines.append(f"{' '.join(letters)}\t{' '.join(letters[::-1])}\n")
         path = path.with_suffix(".tsv")
         path.write_text("".join(lines))

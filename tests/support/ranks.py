@@ -15,11 +15,11 @@ KINDS = {
 
 def write_neighbours(path: Path, lines: int = 400) -> str:
     """Some lines of each kind, with words that stand in all of them, and a word a line that occurs once."""
-    generator = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     kinds = list(KINDS.values())
     with path.open("w", encoding="utf-8") as stream:
         for number in range(lines):
-            words = [str(word) for word in generator.choice(kinds[number % len(kinds)], 6)]
-            others = [str(word) for word in generator.choice(("the", "of", "and"), 3)]
-            stream.write(" ".join([*generator.permutation([*words, *others]).tolist(), f"once{number}"]) + "\n")
+            words = [str(word) for word in rng.choice(kinds[number % len(kinds)], 6)]
+            others = [str(word) for word in rng.choice(("the", "of", "and"), 3)]
+            stream.write(" ".join([*rng.permutation([*words, *others]).tolist(), f"once{number}"]) + "\n")
     return str(path)

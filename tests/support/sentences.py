@@ -30,21 +30,21 @@ _PEOPLE, _PLACES = ("Ada", "Grace", "Kurt", "Emmy"), ("Paris", "Rome", "Oslo", "
 _SURNAMES = ("Stone", "Miller", "West")
 
 
-def sentence(chance: random.Random) -> list[tuple[str, str]]:
+def sentence(rng: random.Random) -> list[tuple[str, str]]:
     """Words and their tags."""
-    words = [("Then", "O")] if chance.random() < 0.5 else []
-    words += [(chance.choice(_PEOPLE), "B-PER")]
-    words += [(chance.choice(_SURNAMES), "I-PER")] if chance.random() < 0.5 else []
-    words += [(chance.choice(("went", "walked", "flew")), "O"), ("to", "O"), (chance.choice(_PLACES), "B-LOC")]
-    words += [("City", "I-LOC")] if chance.random() < 0.3 else []
-    words += [(str(chance.randint(1, 99)), "O"), ("times", "O")] if chance.random() < 0.4 else []
+    words = [("Then", "O")] if rng.random() < 0.5 else []
+    words += [(rng.choice(_PEOPLE), "B-PER")]
+    words += [(rng.choice(_SURNAMES), "I-PER")] if rng.random() < 0.5 else []
+    words += [(rng.choice(("went", "walked", "flew")), "O"), ("to", "O"), (rng.choice(_PLACES), "B-LOC")]
+    words += [("City", "I-LOC")] if rng.random() < 0.3 else []
+    words += [(str(rng.randint(1, 99)), "O"), ("times", "O")] if rng.random() < 0.4 else []
     return [*words, (".", "O")]
 
 
 def write_sentences(path: Path, sentences: int = 150, seed: int = 5) -> str:
     """CoNLL columns: a word, and its tag."""
-    chance = random.Random(seed)
-    found = [sentence(chance) for _ in range(sentences)]
+    rng = random.Random(seed)
+    found = [sentence(rng) for _ in range(sentences)]
     path.write_text("\n".join("".join(f"{word} {tag}\n" for word, tag in words) for words in found), encoding="utf-8")
     return str(path)
 

@@ -29,12 +29,12 @@ SMALL_NETWORK: dict[str, Any] = {
 
 def spoken(words: str, speaker: int = 0, seed: int = 0, rate: int = RATE) -> NDArray[np.float32]:
     """A tone of 0.15 s a word, 0.1 s of noise around each."""
-    random = np.random.default_rng(seed)
-    parts = [random.normal(size=rate // 10) * 1e-3]
+    rng = np.random.default_rng(seed)
+    parts = [rng.normal(size=rate // 10) * 1e-3]
     for word in words.split():
         time = np.arange(int(rate * 0.15)) / rate
-        pitch = TONES[word] * (1 + 0.05 * speaker) * random.uniform(0.97, 1.03)
-        parts += [0.3 * np.sin(2 * np.pi * pitch * time), random.normal(size=rate // 10) * 1e-3]
+        pitch = TONES[word] * (1 + 0.05 * speaker) * rng.uniform(0.97, 1.03)
+        parts += [0.3 * np.sin(2 * np.pi * pitch * time), rng.normal(size=rate // 10) * 1e-3]
     return np.concatenate(parts).astype(np.float32)
 
 

@@ -103,5 +103,5 @@ def every_string(
 
 
 def random_sources(seed: int, count: int, longest: int = 7) -> list[Source]:
-    chance = np.random.default_rng(seed)
-    return [[*chance.integers(4, 90, chance.integers(0, longest)).tolist(), EOS] for _ in range(count)]
+    rng = np.random.default_rng(seed)
+    return [[*rng.integers(4, 90, rng.integers(0, longest)).tolist(), EOS] for _ in range(count)]

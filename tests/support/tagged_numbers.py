@@ -18,16 +18,16 @@ SMALL_NETWORK: dict[str, Any] = {
 }  # fmt: skip
 
 
-def levels(steps: int, random: np.random.Generator) -> tuple[NDArray[np.float32], list[str]]:
+def levels(steps: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], list[str]]:
     """(steps, 2): a level that changes now and then, and noise; with the tag of each step."""
-    high = np.cumsum(random.random(steps) < 0.15) % 2
-    numbers = np.column_stack([high + random.normal(size=steps) * 0.2, random.normal(size=steps)])
+    high = np.cumsum(rng.random(steps) < 0.15) % 2
+    numbers = np.column_stack([high + rng.normal(size=steps) * 0.2, rng.normal(size=steps)])
     return numbers.round(4).astype(np.float32), ["high" if step else "low" for step in high]
 
 
 def draw_levels(sequences: int, seed: int) -> list[tuple[NDArray[np.float32], list[str]]]:
-    random = np.random.default_rng(seed)
-    return [levels(int(random.integers(6, 24)), random) for _ in range(sequences)]
+    rng = np.random.default_rng(seed)
+    return [levels(int(rng.integers(6, 24)), rng) for _ in range(sequences)]
 
 
 def write_levels(path: Path, sequences: int = 60, seed: int = 1) -> str:

@@ -10,26 +10,26 @@ from tests.support.labelled import LABELS, WORDS
 
 def write_label_sets(path: Path, examples: int = 150, seed: int = 5, mark: str = "|") -> str:
     """labels TAB words: one word of each label of the example, among some that tell nothing."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     rows = []
     for _ in range(examples):
-        labels = [label for label in LABELS if chance.random() < 0.4]
-        words = [chance.choice(WORDS[label].split()) for label in labels]
-        words += [chance.choice(["the", "is", "it", "so", "a"]) for _ in range(chance.randint(1, 4))]
-        chance.shuffle(words)
-        rows.append(f"{mark.join(labels)}\t{' '.join(words)} {chance.randrange(1000)}\n")
+        labels = [label for label in LABELS if rng.random() < 0.4]
+        words = [rng.choice(WORDS[label].split()) for label in labels]
+        words += [rng.choice(["the", "is", "it", "so", "a"]) for _ in range(rng.randint(1, 4))]
+        rng.shuffle(words)
+        rows.append(f"{mark.join(labels)}\t{' '.join(words)} {rng.randrange(1000)}\n")
     path.write_text("".join(rows))
     return str(path)
 
 
 def write_numbers(path: Path, examples: int = 150, seed: int = 5) -> str:
     """number TAB words: ten and the number of words "more", less that of words "less"."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     rows = []
     for _ in range(examples):
-        more, less = chance.randint(0, 4), chance.randint(0, 4)
-        words = ["more"] * more + ["less"] * less + ["the"] * chance.randint(1, 4)
-        chance.shuffle(words)
-        rows.append(f"{10 + more - less + chance.gauss(0, 0.1):.3f}\t{' '.join(words)} {chance.randrange(1000)}\n")
+        more, less = rng.randint(0, 4), rng.randint(0, 4)
+        words = ["more"] * more + ["less"] * less + ["the"] * rng.randint(1, 4)
+        rng.shuffle(words)
+        rows.append(f"{10 + more - less + rng.gauss(0, 0.1):.3f}\t{' '.join(words)} {rng.randrange(1000)}\n")
     path.write_text("".join(rows))
     return str(path)

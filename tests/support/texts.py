@@ -34,13 +34,13 @@ def without_count(settings: dict[str, Any], of_numbers: bool = False) -> dict[st
 
 def write_text(path: Path, lines: int = 300) -> str:
     """Lines of 1 to 12 made-up words, the next depending on the last, so that there is something to learn."""
-    chance = random.Random(5)
+    rng = random.Random(5)
     rows = []
     for _ in range(lines):
-        word, words = chance.randrange(30), []
-        for _ in range(chance.randint(1, 12)):
+        word, words = rng.randrange(30), []
+        for _ in range(rng.randint(1, 12)):
             words.append(f"w{word}")
-            word = (3 * word + chance.randrange(3)) % 30
+            word = (3 * word + rng.randrange(3)) % 30
         rows.append(" ".join(words))
     path.write_text("\n".join(rows) + "\n")
     return str(path)

@@ -19,10 +19,10 @@ SMALL_NETWORK: dict[str, Any] = {
 }  # fmt: skip
 
 
-def scene(shape: str, colour: str, place: str, random: np.random.Generator) -> NDArray[np.float32]:
+def scene(shape: str, colour: str, place: str, rng: np.random.Generator) -> NDArray[np.float32]:
     """(8,): one of three, one of three, one of two, and noise."""
     parts = [np.eye(3)[SHAPES.index(shape)], np.eye(3)[COLOURS.index(colour)], np.eye(2)[PLACES.index(place)]]
-    return (np.concatenate(parts) + random.normal(size=8) * 0.1).astype(np.float32)
+    return (np.concatenate(parts) + rng.normal(size=8) * 0.1).astype(np.float32)
 
 
 def caption(shape: str, colour: str, place: str) -> str:
@@ -31,10 +31,10 @@ def caption(shape: str, colour: str, place: str) -> str:
 
 def draw_scenes(scenes: int, seed: int) -> tuple[list[NDArray[np.float32]], list[str]]:
     """Vectors and their captions."""
-    random, vectors, captions = np.random.default_rng(seed), [], []
+    rng, vectors, captions = np.random.default_rng(seed), [], []
     for _ in range(scenes):
-        shape, colour, place = (str(random.choice(kind)) for kind in (SHAPES, COLOURS, PLACES))
-        vectors.append(scene(shape, colour, place, random))
+        shape, colour, place = (str(rng.choice(kind)) for kind in (SHAPES, COLOURS, PLACES))
+        vectors.append(scene(shape, colour, place, rng))
         captions.append(caption(shape, colour, place))
     return vectors, captions
 

@@ -1,4 +1,4 @@
-"""The task `algorithm`: every model learns from the same exercises, what is scored is what is asked for, and a run that
+"""The task `algorithm`: every model learns from the same examples, what is scored is what is asked for, and a run that
 was stopped resumes as if it had not been."""
 
 from __future__ import annotations

@@ -219,8 +219,8 @@ def test_a_warning_names_the_other_target(data: dict[str, str], tmp_path: Path) 
 
 
 def test_vectors_have_sets_and_numbers(tmp_path: Path) -> None:
-    chance = np.random.default_rng(1)
-    points = chance.normal(size=(120, 3))
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(120, 3))
     frame = pl.DataFrame({f"x{i}": points[:, i] for i in range(3)})
     labelled = frame.with_columns(up=pl.Series(points[:, 0] > 0).cast(int), right=pl.Series(points[:, 1] > 0).cast(int))
     labelled.write_csv(tmp_path / "sets.csv")

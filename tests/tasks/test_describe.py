@@ -124,10 +124,10 @@ def test_models_train_and_answer(model: str, tmp_path: Path) -> None:
 
 
 def test_scenes_are_described(run: seqloom.Run) -> None:
-    random, words = np.random.default_rng(9), [("star", "red", "left"), ("circle", "blue", "right")]
-    assert run.predict([scene(*w, random) for w in words]) == [caption(*w) for w in words]
+    rng, words = np.random.default_rng(9), [("star", "red", "left"), ("circle", "blue", "right")]
+    assert run.predict([scene(*w, rng) for w in words]) == [caption(*w) for w in words]
     assert run.summary["test"]["exact_match"] >= 0.9
-    ((best, *others),) = run.answers([scene(*words[0], random)], n_best=4)
+    ((best, *others),) = run.answers([scene(*words[0], rng)], n_best=4)
     assert best.text == caption(*words[0])
     assert all(best.score >= other.score for other in others)
     assert run.embed([np.ones(8), np.zeros(8)]).shape == (2, 16)
@@ -144,9 +144,9 @@ def test_a_vector_is_cut_into_parts_that_are_attended_to(tmp_path: Path) -> None
 def test_a_source_with_several_texts_is_decoded_once(
     run: seqloom.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    random = np.random.default_rng(4)
+    rng = np.random.default_rng(4)
     words = [("star", "red", "left"), ("circle", "blue", "right")]
-    vectors = np.repeat([scene(*w, random) for w in words], 3, axis=0)
+    vectors = np.repeat([scene(*w, rng) for w in words], 3, axis=0)
     np.savez(tmp_path / "x.npz", vectors=vectors, texts=[caption(*w) for w in words for _ in range(3)])
     decoded: list[int] = []
 
@@ -186,8 +186,8 @@ def test_options_of_other_tasks_are_refused(run: seqloom.Run) -> None:
 def test_the_command_describes_a_file(
     run: seqloom.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    random = np.random.default_rng(3)
-    vectors = np.stack([scene("square", "green", "left", random), scene("star", "red", "right", random)])
+    rng = np.random.default_rng(3)
+    vectors = np.stack([scene("square", "green", "left", rng), scene("star", "red", "right", rng)])
     np.savez(tmp_path / "x.npz", vectors=vectors)
     status, out, _ = CommandLine(monkeypatch, capsys)("predict", str(run.folder), str(tmp_path / "x.npz"))
     assert status == 0
@@ -199,9 +199,9 @@ def test_every_architecture_is_a_model() -> None:
 
 
 def test_the_embedding_begins_with_pretrained_vectors(tmp_path: Path) -> None:
-    random = train_scenes(tmp_path / "random", updates=1)
-    tokens = random.codec.tokenizer.tokens()[4:]
-    dim = random.model.embedding.table.embedding_dim
+    rng = train_scenes(tmp_path / "random", updates=1)
+    tokens = rng.codec.tokenizer.tokens()[4:]
+    dim = rng.model.embedding.table.embedding_dim
     lines = [f"{token} {' '.join(str(number + i) for i in range(dim))}" for number, token in enumerate(tokens)]
     (tmp_path / "vectors.txt").write_text("\n".join(lines) + "\n")
     settings = {"embedding__from": str(tmp_path / "vectors.txt"), "training__learning_rate": 1e-9}

@@ -201,8 +201,8 @@ def test_padding_changes_nothing() -> None:
 
 def test_pieces_are_joined_without_a_word_lost_or_repeated() -> None:
     """A window of overlap is all that a network of this reach needs: the pieces' outputs are the whole's."""
-    random = np.random.default_rng(0)
-    rows = [random.normal(size=(n, 30)).astype(np.float32) for n in (7, 95, 40)]
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(size=(n, 30)).astype(np.float32) for n in (7, 95, 40)]
 
     def reach_of_five(frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
         padded = torch.nn.functional.pad(frames, (0, 0, 5, 5))

@@ -97,8 +97,8 @@ def test_words_are_looked_up_without_their_features() -> None:
 
 def write_words_that_say_nothing(path: Path) -> str:
     """The tag follows from the feature alone."""
-    chance = random.Random(3)
-    rows = [(chance.choice("abcdef"), chance.choice(("x", "y"))) for _ in range(600)]
+    rng = random.Random(3)
+    rows = [(rng.choice("abcdef"), rng.choice(("x", "y"))) for _ in range(600)]
     lines = [f"{word} {feature} {'TRUE' if feature == 'x' else 'FALSE'}\n" for word, feature in rows]
     path.write_text("\n".join("".join(lines[start : start + 4]) for start in range(0, 600, 4)))
     return str(path)

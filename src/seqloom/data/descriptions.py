@@ -203,8 +203,8 @@ class DescriptionLoader:
         numbers = self._buckets.epoch(epoch)[step]
         frames, lengths = frames_with_lengths(self.data.source.rows(numbers))
         if self._noise and self._seed is not None:
-            random = np.random.default_rng((self._seed, epoch, step))
-            noise = random.standard_normal(tuple(frames.shape), np.float32) * np.float32(self._noise)
+            rng = np.random.default_rng((self._seed, epoch, step))
+            noise = rng.standard_normal(tuple(frames.shape), np.float32) * np.float32(self._noise)
             frames += torch.from_numpy(noise)
         batch = line_batch(self.data.target.rows(numbers))
         return batch._replace(source=frames, source_lengths=lengths)

@@ -72,12 +72,12 @@ class Hallucination:
         self, numbers: NDArray[np.int64], sources: Sequence[Row], targets: Sequence[Row], epoch: int, step: int
     ) -> tuple[list[Row], list[Row]]:
         """The rows of the batch at this step, some of them with other stems. `numbers`: which pairs they are."""
-        random = np.random.default_rng((self._seed, epoch, step))
+        rng = np.random.default_rng((self._seed, epoch, step))
         read, written = list(sources), list(targets)
-        for row in np.flatnonzero(random.random(len(numbers)) < self._share).tolist():
+        for row in np.flatnonzero(rng.random(len(numbers)) < self._share).tolist():
             source, target = np.array(read[row]), np.array(written[row])
             for in_source, in_target, size in self._stems[numbers[row]]:
-                letters = random.choice(self._letters, size)
+                letters = rng.choice(self._letters, size)
                 target[in_target : in_target + size] = letters
                 source[in_source : in_source + size] = self._source_ids[letters]
             read[row], written[row] = source, target

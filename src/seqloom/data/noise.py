@@ -40,13 +40,13 @@ class NoisedLoader:
     def batch(self, epoch: int, step: int) -> Batch:
         batch = self.loader.batch(epoch, step)
         rates, sums = self._rates_and_sums
-        chance = np.random.default_rng((self.seed, epoch, step))
-        replaced = chance.random(batch.inputs.shape) < rates[batch.inputs.numpy()]
+        rng = np.random.default_rng((self.seed, epoch, step))
+        replaced = rng.random(batch.inputs.shape) < rates[batch.inputs.numpy()]
         stays = ~torch.from_numpy(replaced)
         ends = batch.targets == EOS
         return batch._replace(
-            inputs=torch.where(stays, batch.inputs, _draw(chance, sums, batch.inputs.shape)),
-            targets=torch.where(stays | ends, batch.targets, _draw(chance, sums, batch.targets.shape)),
+            inputs=torch.where(stays, batch.inputs, _draw(rng, sums, batch.inputs.shape)),
+            targets=torch.where(stays | ends, batch.targets, _draw(rng, sums, batch.targets.shape)),
         )
 
     @cached_property
@@ -60,9 +60,9 @@ class NoisedLoader:
         return rates, np.cumsum(predecessors / max(predecessors.sum(), 1))
 
 
-def _draw(chance: np.random.Generator, sums: NDArray[np.float64], shape: tuple[int, ...]) -> Tensor:
+def _draw(rng: np.random.Generator, sums: NDArray[np.float64], shape: tuple[int, ...]) -> Tensor:
     """Tokens at random. Rounding may leave the last sum below 1."""
-    return torch.from_numpy(np.searchsorted(sums, chance.random(shape) * sums[-1], side="right"))
+    return torch.from_numpy(np.searchsorted(sums, rng.random(shape) * sums[-1], side="right"))
 
 
 def distinct_neighbours(tokens: TokenFile, vocab_size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

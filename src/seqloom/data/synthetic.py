@@ -46,16 +46,16 @@ class SyntheticData:
         return self.sequences
 
     @cached_property
-    def exercises(self) -> Sequence[SyntheticExample]:
-        chance = np.random.default_rng((self.seed, self.sequences))
-        return [self.algorithm.draw(chance) for _ in range(self.sequences)]
+    def examples(self) -> Sequence[SyntheticExample]:
+        rng = np.random.default_rng((self.seed, self.sequences))
+        return [self.algorithm.draw(rng) for _ in range(self.sequences)]
 
 
 @dataclass(frozen=True)
 class AlgorithmCodec(SavedAsJson):
     """The algorithm that `NAME` or `NAME:setting=value,setting=value` denotes; saved as `algorithm.json`."""
 
-    data_kind: ClassVar[str] = "exercises of an algorithm"
+    data_kind: ClassVar[str] = "examples of an algorithm"
     file = "algorithm.json"
 
     name: str
@@ -87,11 +87,11 @@ class AlgorithmCodec(SavedAsJson):
         return json.dumps({"name": self.name, "settings": self.settings.model_dump()}, indent=1) + "\n"
 
     def begin_from(self, earlier: Any) -> AlgorithmCodec:
-        """The new exercises, of vectors of the same sizes."""
+        """The new examples, of vectors of the same sizes."""
         sizes, earlier_sizes = self.facts(), of_kind(earlier, AlgorithmCodec).facts()
         if sizes != earlier_sizes:
             raise RequestError(
-                "the exercises have other sizes than those of the run to initialise from", where=self.name, got=sizes,
+                "the examples have other sizes than those of the run to initialise from", where=self.name, got=sizes,
                 expected=earlier_sizes,
             )  # fmt: skip
         return self
@@ -111,7 +111,7 @@ class SyntheticRecipe:
     """That of a run to initialise from; settings of the algorithm that the name leaves out are those of that run."""
 
     def beginning_with(self, earlier: AlgorithmCodec, grows: bool) -> SyntheticRecipe:  # noqa: ARG002
-        """The same recipe, whose exercises have the sizes of the `earlier` ones."""
+        """The same recipe, whose examples have the sizes of the `earlier` ones."""
         return SyntheticRecipe(self.held_out, of_kind(earlier, AlgorithmCodec))
 
     def load(self, folder: Path) -> AlgorithmCodec:
@@ -124,7 +124,7 @@ class SyntheticRecipe:
         return AlgorithmCodec.parse(name).fingerprint()
 
     def prepare(self, sources: Sources) -> Corpus[SyntheticExample, SyntheticData]:
-        sources.check_nothing_drawn("exercises to validate and test on are generated")
+        sources.check_nothing_drawn("examples to validate and test on are generated")
         codec = AlgorithmCodec.parse(sources.data, self.earlier)
         if self.earlier is not None:
             codec = codec.begin_from(self.earlier)
@@ -162,8 +162,8 @@ class SyntheticTrainLoader:
         return _STEPS
 
     def batch(self, epoch: int, step: int) -> Batch:
-        chance = np.random.default_rng((self.seed, epoch, step))
-        return exercise_batch([self.algorithm.draw(chance) for _ in range(self.batch_size)])
+        rng = np.random.default_rng((self.seed, epoch, step))
+        return synthetic_batch([self.algorithm.draw(rng) for _ in range(self.batch_size)])
 
 
 @dataclass(frozen=True)
@@ -177,19 +177,19 @@ class SyntheticLoader:
         return -(-len(self.data) // self.batch_size)
 
     def batch(self, epoch: int, step: int) -> Batch:  # noqa: ARG002
-        return exercise_batch(self.exercises(step))
+        return synthetic_batch(self.examples(step))
 
-    def exercises(self, step: int) -> Sequence[SyntheticExample]:
+    def examples(self, step: int) -> Sequence[SyntheticExample]:
         return self._sorted[step * self.batch_size : (step + 1) * self.batch_size]
 
     @cached_property
     def _sorted(self) -> Sequence[SyntheticExample]:
-        return sorted(self.data.exercises, key=lambda example: len(example.inputs))
+        return sorted(self.data.examples, key=lambda example: len(example.inputs))
 
 
-def exercise_batch(exercises: Sequence[SyntheticExample]) -> Batch:
+def synthetic_batch(examples: Sequence[SyntheticExample]) -> Batch:
     """The examples as rows of a batch, padded with zeros."""
-    lengths = np.array([len(example.inputs) for example in exercises])
+    lengths = np.array([len(example.inputs) for example in examples])
     longest = int(lengths.max())
 
     def rows(parts: Sequence[np.ndarray[Any, Any]]) -> torch.Tensor:
@@ -198,6 +198,6 @@ def exercise_batch(exercises: Sequence[SyntheticExample]) -> Batch:
             row[: len(part)] = part
         return torch.from_numpy(padded)
 
-    inputs, targets, scored = (rows(parts) for parts in zip(*exercises, strict=True))
+    inputs, targets, scored = (rows(parts) for parts in zip(*examples, strict=True))
     ragged = bool((lengths < longest).any())
     return Batch(inputs, targets, torch.from_numpy(lengths) if ragged else None, scored)

@@ -76,7 +76,7 @@ def _share(lost: float, original: float) -> float:
 
 
 def _held_out(run: Run, data: str) -> tuple[Any, str]:
-    """The first examples, the exercises or the series that the loss is measured on, and their path."""
+    """The first examples, or the series, that the loss is measured on, and their path."""
     if run.plan.task == "algorithm":
         return run.read(data or run.plan.sources.data), data or run.plan.sources.data
     path = held_out_path(run, data)

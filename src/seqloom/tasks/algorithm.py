@@ -156,7 +156,7 @@ class AlgorithmTask:
             "bit_errors_per_sequence": float(wrong.mean()),
             "exact_match": float((wrong == 0).mean()),
         }
-        optimal = [data.algorithm.optimal_nats(example) for example in data.exercises]
+        optimal = [data.algorithm.optimal_nats(example) for example in data.examples]
         if optimal[0] is None:
             return scores
         return scores | {"optimal_bits_per_sequence": float(np.mean(cast(list[float], optimal))) / math.log(2)}

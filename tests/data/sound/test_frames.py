@@ -52,11 +52,11 @@ def test_frames_in_parts_are_stacked_as_the_whole_is(
         rate=RATE, bands=20, deltas=deltas, stack=stack, stride=stride, normalise=normalise, subtract=subtract,
         loudness_power=loudness_power,
     )  # fmt: skip
-    frames, random = LogMel(settings).frames(SOUND), np.random.default_rng(0)
+    frames, rng = LogMel(settings).frames(SOUND), np.random.default_rng(0)
     mean, deviation = frames.mean(0) + 1, frames.std(0)
     whole = FramePipeline(settings, mean, deviation).all_frames(frames)
     assert whole.shape == (settings.steps(np.array([len(frames)]))[0], settings.size)
-    for sizes in (np.ones(len(frames), int), random.integers(1, 9, len(frames))):
+    for sizes in (np.ones(len(frames), int), rng.integers(1, 9, len(frames))):
         pipeline, at, parts = FramePipeline(settings, mean, deviation), 0, []
         for size in sizes:
             parts.append(pipeline.push(frames[at : at + size]))
@@ -119,9 +119,9 @@ def test_augmentation_is_a_function_of_the_seed() -> None:
     augmentation = Augmentation(AugmentSettings(noise=1.0), SETTINGS)
 
     def changed(seed: int) -> np.ndarray:
-        random = np.random.default_rng(seed)
-        copies = [augmentation.masked(augmentation.changed(frames, random), random) for _ in range(3)]
-        return augmentation.joined(copies, random)
+        rng = np.random.default_rng(seed)
+        copies = [augmentation.masked(augmentation.changed(frames, rng), rng) for _ in range(3)]
+        return augmentation.joined(copies, rng)
 
     assert np.array_equal(changed(1), changed(1))
     assert changed(1).shape != changed(2).shape
@@ -133,8 +133,8 @@ def test_nothing_is_changed_where_nothing_is_asked_for() -> None:
     none = AugmentSettings(
         speed=0, vocal_tract=0, noise=0, gain_db=0, frequency_masks=0, time_masks=0, join=1, silence=0
     )
-    augmentation, random = Augmentation(none, SETTINGS), np.random.default_rng(0)
-    assert np.allclose(augmentation.masked(augmentation.changed(frames, random), random), frames, atol=1e-6)
+    augmentation, rng = Augmentation(none, SETTINGS), np.random.default_rng(0)
+    assert np.allclose(augmentation.masked(augmentation.changed(frames, rng), rng), frames, atol=1e-6)
 
 
 def test_noise_adds_energy_at_the_ratio_that_is_asked_for() -> None:

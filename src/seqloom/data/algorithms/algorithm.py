@@ -29,8 +29,8 @@ class Range(NamedTuple):
     low: int
     high: int
 
-    def draw(self, chance: np.random.Generator) -> int:
-        return int(chance.integers(self.low, self.high + 1))
+    def draw(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(self.low, self.high + 1))
 
     def __str__(self) -> str:
         return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
@@ -61,9 +61,9 @@ class Algorithm(ABC):
     target_size: int
 
     @abstractmethod
-    def draw(self, chance: np.random.Generator) -> SyntheticExample: ...
+    def draw(self, rng: np.random.Generator) -> SyntheticExample: ...
 
-    def optimal_nats(self, exercise: SyntheticExample) -> float | None:  # noqa: ARG002
+    def optimal_nats(self, example: SyntheticExample) -> float | None:  # noqa: ARG002
         """The loss of the best possible predictor on the example, in nats; None if it is zero."""
         return None
 
@@ -75,5 +75,5 @@ def blank(time: int, input_size: int, target_size: int) -> SyntheticExample:
     )
 
 
-def random_bits(chance: np.random.Generator, *shape: int) -> Numbers:
-    return chance.integers(0, 2, shape).astype(np.float32)
+def random_bits(rng: np.random.Generator, *shape: int) -> Numbers:
+    return rng.integers(0, 2, shape).astype(np.float32)

@@ -34,17 +34,17 @@ class AssociativeRecall(Algorithm):
         self.bits, self.vectors, self.items = settings.bits, settings.vectors, settings.items
         self.input_size, self.target_size = settings.bits + 2, settings.bits
 
-    def draw(self, chance: np.random.Generator) -> SyntheticExample:
-        items, size = self.items.draw(chance), self.vectors
-        shown = random_bits(chance, items, size, self.bits)
-        question = int(chance.integers(items - 1))
-        exercise = blank((items + 1) * (size + 1) + 1 + size, self.input_size, self.target_size)
-        rows = exercise.inputs[: (items + 1) * (size + 1)].reshape(items + 1, size + 1, self.input_size)
+    def draw(self, rng: np.random.Generator) -> SyntheticExample:
+        items, size = self.items.draw(rng), self.vectors
+        shown = random_bits(rng, items, size, self.bits)
+        question = int(rng.integers(items - 1))
+        example = blank((items + 1) * (size + 1) + 1 + size, self.input_size, self.target_size)
+        rows = example.inputs[: (items + 1) * (size + 1)].reshape(items + 1, size + 1, self.input_size)
         rows[:items, 0, self.bits] = 1  # an item begins
         rows[items, 0, self.bits + 1] = 1  # the question begins here; it ends below
         rows[:items, 1:, : self.bits] = shown
         rows[items, 1:, : self.bits] = shown[question]
-        exercise.inputs[-size - 1, self.bits + 1] = 1
-        exercise.targets[-size:] = shown[question + 1]
-        exercise.scored[-size:] = True
-        return exercise
+        example.inputs[-size - 1, self.bits + 1] = 1
+        example.targets[-size:] = shown[question + 1]
+        example.scored[-size:] = True
+        return example

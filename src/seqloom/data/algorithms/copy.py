@@ -25,14 +25,14 @@ class Copy(Algorithm):
         self.bits, self.length = settings.bits, settings.length
         self.input_size, self.target_size = settings.bits + 1, settings.bits
 
-    def draw(self, chance: np.random.Generator) -> SyntheticExample:
-        length = self.length.draw(chance)
-        exercise, vectors = (
+    def draw(self, rng: np.random.Generator) -> SyntheticExample:
+        length = self.length.draw(rng)
+        example, vectors = (
             blank(2 * length + 1, self.input_size, self.target_size),
-            random_bits(chance, length, self.bits),
+            random_bits(rng, length, self.bits),
         )
-        exercise.inputs[:length, : self.bits] = vectors
-        exercise.inputs[length, self.bits] = 1  # the end of what is to be copied
-        exercise.targets[length + 1 :] = vectors
-        exercise.scored[length + 1 :] = True
-        return exercise
+        example.inputs[:length, : self.bits] = vectors
+        example.inputs[length, self.bits] = 1  # the end of what is to be copied
+        example.targets[length + 1 :] = vectors
+        example.scored[length + 1 :] = True
+        return example

@@ -30,22 +30,22 @@ class DynamicNgrams(Algorithm):
         self.context, self.length = settings.order - 1, settings.length
         self.input_size = self.target_size = 1
 
-    def draw(self, chance: np.random.Generator) -> SyntheticExample:
-        length = max(self.length.draw(chance), self.context + 2)
-        probabilities = chance.beta(0.5, 0.5, 2**self.context).tolist()
-        drawn, bits, seen = chance.random(length).tolist(), [], 0
+    def draw(self, rng: np.random.Generator) -> SyntheticExample:
+        length = max(self.length.draw(rng), self.context + 2)
+        probabilities = rng.beta(0.5, 0.5, 2**self.context).tolist()
+        drawn, bits, seen = rng.random(length).tolist(), [], 0
         for step in range(length):
             bit = int(drawn[step] < (0.5 if step < self.context else probabilities[seen]))
             bits.append(bit)
             seen = (2 * seen + bit) % 2**self.context
-        exercise = blank(length - 1, 1, 1)
-        exercise.inputs[:, 0], exercise.targets[:, 0] = bits[:-1], bits[1:]
-        exercise.scored[max(self.context - 1, 0) :] = True
-        return exercise
+        example = blank(length - 1, 1, 1)
+        example.inputs[:, 0], example.targets[:, 0] = bits[:-1], bits[1:]
+        example.scored[max(self.context - 1, 0) :] = True
+        return example
 
-    def optimal_nats(self, exercise: SyntheticExample) -> float:
+    def optimal_nats(self, example: SyntheticExample) -> float:
         """Of the Bayesian estimate p(1) = (N1 + 1/2) / (N1 + N0 + 1), from the context's counts (equation 10)."""
-        bits = [int(bit) for bit in [exercise.inputs[0, 0], *exercise.targets[:, 0]]]
+        bits = [int(bit) for bit in [example.inputs[0, 0], *example.targets[:, 0]]]
         counts = [[0.5, 0.5] for _ in range(2**self.context)]
         total = 0.0
         for step in range(self.context, len(bits)):

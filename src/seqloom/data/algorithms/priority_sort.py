@@ -32,12 +32,12 @@ class PrioritySort(Algorithm):
         self.bits, self.num_inputs, self.num_outputs = settings.bits, settings.inputs, settings.outputs
         self.input_size, self.target_size = settings.bits + 2, settings.bits
 
-    def draw(self, chance: np.random.Generator) -> SyntheticExample:
-        exercise = blank(self.num_inputs + 1 + self.num_outputs, self.input_size, self.target_size)
-        vectors, priorities = random_bits(chance, self.num_inputs, self.bits), chance.uniform(-1, 1, self.num_inputs)
-        exercise.inputs[: self.num_inputs, : self.bits] = vectors
-        exercise.inputs[: self.num_inputs, self.bits] = priorities
-        exercise.inputs[self.num_inputs, self.bits + 1] = 1
-        exercise.targets[-self.num_outputs :] = vectors[np.argsort(-priorities, kind="stable")[: self.num_outputs]]
-        exercise.scored[-self.num_outputs :] = True
-        return exercise
+    def draw(self, rng: np.random.Generator) -> SyntheticExample:
+        example = blank(self.num_inputs + 1 + self.num_outputs, self.input_size, self.target_size)
+        vectors, priorities = random_bits(rng, self.num_inputs, self.bits), rng.uniform(-1, 1, self.num_inputs)
+        example.inputs[: self.num_inputs, : self.bits] = vectors
+        example.inputs[: self.num_inputs, self.bits] = priorities
+        example.inputs[self.num_inputs, self.bits + 1] = 1
+        example.targets[-self.num_outputs :] = vectors[np.argsort(-priorities, kind="stable")[: self.num_outputs]]
+        example.scored[-self.num_outputs :] = True
+        return example

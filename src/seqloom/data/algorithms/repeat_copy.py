@@ -33,13 +33,13 @@ class RepeatCopy(Algorithm):
         self.bits, self.length, self.repeats = settings.bits, settings.length, settings.repeats
         self.input_size, self.target_size = settings.bits + 2, settings.bits + 1
 
-    def draw(self, chance: np.random.Generator) -> SyntheticExample:
-        length, repeats = self.length.draw(chance), self.repeats.draw(chance)
-        exercise = blank(length + 1 + length * repeats + 1, self.input_size, self.target_size)
-        vectors = random_bits(chance, length, self.bits)
-        exercise.inputs[:length, : self.bits] = vectors
-        exercise.inputs[length, self.bits :] = 1, (repeats - _MEAN) / _DEVIATION
-        exercise.targets[length + 1 : -1, : self.bits] = np.tile(vectors, (repeats, 1))
-        exercise.targets[-1, self.bits] = 1
-        exercise.scored[length + 1 :] = True
-        return exercise
+    def draw(self, rng: np.random.Generator) -> SyntheticExample:
+        length, repeats = self.length.draw(rng), self.repeats.draw(rng)
+        example = blank(length + 1 + length * repeats + 1, self.input_size, self.target_size)
+        vectors = random_bits(rng, length, self.bits)
+        example.inputs[:length, : self.bits] = vectors
+        example.inputs[length, self.bits :] = 1, (repeats - _MEAN) / _DEVIATION
+        example.targets[length + 1 : -1, : self.bits] = np.tile(vectors, (repeats, 1))
+        example.targets[-1, self.bits] = 1
+        example.scored[length + 1 :] = True
+        return example

@@ -48,51 +48,51 @@ class Augmentation:
         self.settings, self._features = settings, features
         self._centres = mel_centres(features.bands, features.rate)
 
-    def changed(self, log_mel: Frames, random: np.random.Generator, shortest: int = 1) -> Frames:
+    def changed(self, log_mel: Frames, rng: np.random.Generator, shortest: int = 1) -> Frames:
         """A copy at another speed, of another vocal tract, loudness and noise; `shortest`: its fewest frames."""
         options = self.settings
         if options.filter_db and self._features.subtract == "smooth":
-            log_mel = log_mel + self._filter(random)
-        speed = float(np.exp(random.uniform(-1, 1) * np.log1p(options.speed)))
-        tract = float(np.exp(random.uniform(-1, 1) * np.log1p(options.vocal_tract)))
+            log_mel = log_mel + self._filter(rng)
+        speed = float(np.exp(rng.uniform(-1, 1) * np.log1p(options.speed)))
+        tract = float(np.exp(rng.uniform(-1, 1) * np.log1p(options.vocal_tract)))
         length = max(shortest, round(len(log_mel) / speed), 1)
         frames = _stretched(log_mel, length) if length != len(log_mel) else log_mel
         # The speed itself moves the frequencies half as far as a tape would: voices change less than that.
         frames = self._warped(frames, tract * speed**0.5)
-        frames = frames + np.float32(random.uniform(-1, 1) * options.gain_db * np.log(10) / 10)
-        if random.random() < options.noise:
-            frames = self._noisy(frames, random)
+        frames = frames + np.float32(rng.uniform(-1, 1) * options.gain_db * np.log(10) / 10)
+        if rng.random() < options.noise:
+            frames = self._noisy(frames, rng)
         return frames
 
-    def masked(self, frames: Frames, random: np.random.Generator) -> Frames:
+    def masked(self, frames: Frames, rng: np.random.Generator) -> Frames:
         """Masks bands and stretches by the mean of each band (Park et al. 2019)."""
         options, time, bands = self.settings, *frames.shape
         frames, mean = frames.copy(), frames.mean(0)
         for _ in range(options.frequency_masks):
-            width = int(random.integers(0, max(int(options.frequency_width * bands), 0) + 1))
-            first = int(random.integers(0, bands - width + 1))
+            width = int(rng.integers(0, max(int(options.frequency_width * bands), 0) + 1))
+            first = int(rng.integers(0, bands - width + 1))
             frames[:, first : first + width] = mean[first : first + width]
         longest = int(min(options.time_width * time, 1_000 / self._features.hop_ms))
         for _ in range(options.time_masks):
-            width = int(random.integers(0, longest + 1))
-            first = int(random.integers(0, time - width + 1))
+            width = int(rng.integers(0, longest + 1))
+            first = int(rng.integers(0, time - width + 1))
             frames[first : first + width] = mean
         return frames
 
-    def silence(self, frames: int, level: float, random: np.random.Generator) -> Frames:
+    def silence(self, frames: int, level: float, rng: np.random.Generator) -> Frames:
         """Noise of a random colour about this `level` (log-energy), or below it."""
-        shape = self._colour(random) + level + random.uniform(-6, 1)
-        power = _fluctuation((frames, self._features.bands), random) * np.exp(shape)
+        shape = self._colour(rng) + level + rng.uniform(-6, 1)
+        power = _fluctuation((frames, self._features.bands), rng) * np.exp(shape)
         return np.log(power + np.exp(_QUIET)).astype(np.float32)
 
-    def joined(self, parts: list[Frames], random: np.random.Generator) -> Frames:
+    def joined(self, parts: list[Frames], rng: np.random.Generator) -> Frames:
         """The parts one after the other, with gaps of noise about as loud as the quietest frames around them."""
         frames = [parts[0]]
         for part in parts[1:]:
-            gap = int(random.integers(0, int(self.settings.gap_ms / self._features.hop_ms) + 1))
+            gap = int(rng.integers(0, int(self.settings.gap_ms / self._features.hop_ms) + 1))
             if gap:
                 level = float(min(np.quantile(frames[-1].mean(1), 0.05), np.quantile(part.mean(1), 0.05)))
-                frames.append(self.silence(gap, level, random))
+                frames.append(self.silence(gap, level, rng))
             frames.append(part)
         return np.concatenate(frames)
 
@@ -105,28 +105,28 @@ class Augmentation:
         share = (places - low).astype(np.float32)
         return frames[:, low] * (1 - share) + frames[:, low + 1] * share
 
-    def _noisy(self, frames: Frames, random: np.random.Generator) -> Frames:
+    def _noisy(self, frames: Frames, rng: np.random.Generator) -> Frames:
         """With noise of a random colour and of a ratio that is drawn too."""
-        ratio_db = random.uniform(self.settings.loudest_noise_db, self.settings.loudest_noise_db + 30)
+        ratio_db = rng.uniform(self.settings.loudest_noise_db, self.settings.loudest_noise_db + 30)
         signal = float(np.log(np.exp(frames).mean()))
-        colour = self._colour(random)
+        colour = self._colour(rng)
         colour -= np.log(np.exp(colour).mean())
         level = signal - ratio_db * np.log(10) / 10
-        power = np.exp(frames) + _fluctuation(frames.shape, random) * np.exp(colour + level)
+        power = np.exp(frames) + _fluctuation(frames.shape, rng) * np.exp(colour + level)
         return np.log(power).astype(np.float32)
 
-    def _filter(self, random: np.random.Generator) -> Frames:
+    def _filter(self, rng: np.random.Generator) -> Frames:
         """(bands,): a smooth curve of log-energies, the first terms of a cosine series, the later the smaller."""
         terms = np.arange(1, _FILTER_TERMS + 1)
-        heights = random.normal(size=_FILTER_TERMS) * self.settings.filter_db * np.log(10) / 10 / np.sqrt(terms)
+        heights = rng.normal(size=_FILTER_TERMS) * self.settings.filter_db * np.log(10) / 10 / np.sqrt(terms)
         places = (np.arange(self._features.bands) + 0.5) / self._features.bands
         return (heights @ np.cos(np.pi * terms[:, None] * places)).astype(np.float32)
 
-    def _colour(self, random: np.random.Generator) -> NDArray[np.float64]:
+    def _colour(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """(bands,): a smooth random shape of log-energies: a slope and a bump."""
         places = np.linspace(-1, 1, self._features.bands)
-        slope, height = random.uniform(-2, 1), random.normal() * 1.5
-        return slope * places + height * np.exp(-(((places - random.uniform(-1, 1)) / 0.4) ** 2))
+        slope, height = rng.uniform(-2, 1), rng.normal() * 1.5
+        return slope * places + height * np.exp(-(((places - rng.uniform(-1, 1)) / 0.4) ** 2))
 
 
 def _stretched(frames: Frames, length: int) -> Frames:
@@ -137,6 +137,6 @@ def _stretched(frames: Frames, length: int) -> Frames:
     return frames[low] * (1 - share) + frames[np.minimum(low + 1, len(frames) - 1)] * share
 
 
-def _fluctuation(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+def _fluctuation(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
     """The energy of noise in a band of some bins varies about its mean."""
-    return random.standard_gamma(3.0, shape) / 3.0
+    return rng.standard_gamma(3.0, shape) / 3.0

@@ -53,33 +53,33 @@ class AugmentedLoader:
     def _epoch(self, epoch: int) -> list[list[list[int]]]:
         """The batches: rows of recordings that are joined. Every recording once; joined ones are of one speaker."""
         if self._plan[0] != epoch:
-            random = np.random.default_rng((self._seed, epoch))
-            groups = [group for numbers in self._speakers for group in self._groups(numbers, random)]
+            rng = np.random.default_rng((self._seed, epoch))
+            groups = [group for numbers in self._speakers for group in self._groups(numbers, rng)]
             lengths = np.array([self.data.lengths[group].sum() for group in groups])
             plan = Buckets((lengths,), self._frames, self._seed, self._recordings).epoch(epoch)
             self._plan = (epoch, [[groups[i] for i in rows] for rows in plan])
         return self._plan[1]
 
-    def _groups(self, numbers: NDArray[np.int64], random: np.random.Generator) -> list[list[int]]:
-        order, groups, at = random.permutation(numbers).tolist(), [], 0
+    def _groups(self, numbers: NDArray[np.int64], rng: np.random.Generator) -> list[list[int]]:
+        order, groups, at = rng.permutation(numbers).tolist(), [], 0
         while at < len(order):
-            size = int(random.integers(1, self._join + 1))
+            size = int(rng.integers(1, self._join + 1))
             groups.append(order[at : at + size])
             at += size
         return groups
 
     def batch(self, epoch: int, step: int) -> Batch:
-        random = np.random.default_rng((self._seed, epoch, step))
+        rng = np.random.default_rng((self._seed, epoch, step))
         rows, targets = [], []
         for group in self._epoch(epoch)[step]:
             tokens = np.concatenate([self._separated(i, first=i == group[0]) for i in group])
-            rows.append(self.data.codec.frames(self._log_mel(group, len(tokens), random)))
+            rows.append(self.data.codec.frames(self._log_mel(group, len(tokens), rng)))
             targets.append(tokens if len(rows[-1]) >= fewest_steps(tokens) else tokens[:0])
-        silent = random.binomial(len(rows), self._augmentation.settings.silence)
+        silent = rng.binomial(len(rows), self._augmentation.settings.silence)
         for _ in range(silent):
-            frames = max(int(random.choice(self.data.lengths)), 1)
+            frames = max(int(rng.choice(self.data.lengths)), 1)
             level = self.data.codec.quiet
-            rows.append(self.data.codec.frames(self._augmentation.silence(frames, level, random)))
+            rows.append(self.data.codec.frames(self._augmentation.silence(frames, level, rng)))
             targets.append(np.zeros(0, np.int64))
         return spoken_batch(rows, targets)
 
@@ -89,12 +89,12 @@ class AugmentedLoader:
             return self.data.token_ids[number]
         return np.concatenate([self.data.codec.separator, self.data.token_ids[number]])
 
-    def _log_mel(self, group: list[int], tokens: int, random: np.random.Generator) -> Frames:
+    def _log_mel(self, group: list[int], tokens: int, rng: np.random.Generator) -> Frames:
         features = self.data.codec.features
         shortest = features.stack + features.stride * tokens // max(len(group), 1)
-        parts = [self._augmentation.changed(self.data.log_mel(i), random, shortest) for i in group]
-        frames = self._augmentation.joined(parts, random) if len(parts) > 1 else parts[0]
-        return self._augmentation.masked(frames, random)
+        parts = [self._augmentation.changed(self.data.log_mel(i), rng, shortest) for i in group]
+        frames = self._augmentation.joined(parts, rng) if len(parts) > 1 else parts[0]
+        return self._augmentation.masked(frames, rng)
 
 
 def spoken_batch(rows: list[Frames], targets: list[NDArray[np.int64]]) -> Batch:

@@ -69,12 +69,12 @@ def curve_of(
     examples = losses.shape[1]
     error = losses.std(1, ddof=1) / np.sqrt(examples) if examples > 1 else np.zeros(len(mean))
     width = error * (stdtrit(examples - 1, 0.5 + _LEVEL / 2) if examples > 1 else 0.0)
-    random = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     best = losses[0] - losses[int(mean.argmin())]
     gains = examples > 1 and best.mean() > _SIGNIFICANT * best.std(ddof=1) / np.sqrt(examples)
     drawn = [0]
     if gains:
-        drawn = [flat_from(losses[:, random.integers(examples, size=examples)].mean(1)) for _ in range(_RESAMPLES)]
+        drawn = [flat_from(losses[:, rng.integers(examples, size=examples)].mean(1)) for _ in range(_RESAMPLES)]
     low, high = np.percentile(drawn, (2.5, 97.5))
     differences = losses[0] - losses[-1]
     gain_error = float(differences.std(ddof=1) / np.sqrt(examples)) if examples > 1 else 0.0

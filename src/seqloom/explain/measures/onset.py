@@ -57,18 +57,18 @@ def onset(lengths: Values, values: Values, weights: Values) -> Onset | None:
     begins, ends = _bends(lengths)
     if not len(begins):
         return None
-    random = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     ramps = np.clip(lengths[:, None], begins, ends) - begins
     gains, slopes, levels = (part[0] for part in _fits(ramps, values[None], weights[None]))
     best = int(gains.argmax())
 
     mean = np.average(values, weights=weights)
     residuals = np.sqrt(weights) * (values - mean)
-    permuted = mean + random.permuted(np.tile(residuals, (_DRAWN, 1)), axis=1) / np.sqrt(weights)
+    permuted = mean + rng.permuted(np.tile(residuals, (_DRAWN, 1)), axis=1) / np.sqrt(weights)
     by_chance = _fits(ramps, permuted, weights[None])[0].max(1)
     p_value = (1 + int((by_chance >= gains[best]).sum())) / (1 + _DRAWN)
 
-    counts = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=_DRAWN)
+    counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=_DRAWN)
     drawn = _fits(ramps, values[None], weights * counts)[0].argmax(1)
     low, high = np.percentile(begins[drawn], (2.5, 97.5), method="nearest")
     return Onset(

@@ -1,4 +1,4 @@
-"""Contexts of generated exercises: what a model makes of a step given the last k steps."""
+"""Contexts of generated examples: what a model makes of a step given the last k steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from seqloom.tasks.capabilities import Trained
 
 
 class StepContexts(NetworkProbe):
-    """Of scored steps of exercises. Cut, an exercise keeps the last k steps up to and with the scored one."""
+    """Of scored steps of examples. Cut, an example keeps the last k steps up to and with the scored one."""
 
     unit: ClassVar[str] = "steps"
     score: str = "nats per step"
@@ -39,14 +39,14 @@ class StepContexts(NetworkProbe):
     def __init__(self, trained: Trained, data: SyntheticData) -> None:
         self.network: BitPredictor = trained.model
         self.device, self.data = self.network.sizes.device, data
-        exercises = [data.exercises[i] for i in spread(len(data.exercises), EXAMPLES)]
+        examples = [data.examples[i] for i in spread(len(data.examples), EXAMPLES)]
         self.contexts: list[NDArray[np.float32]] = []
         targets = []
-        for number, exercise in enumerate(exercises):
-            scored = np.flatnonzero(exercise.scored)
+        for number, example in enumerate(examples):
+            scored = np.flatnonzero(example.scored)
             step = int(scored[number % len(scored)])
-            self.contexts.append(np.asarray(exercise.inputs[max(0, step + 1 - LONGEST) : step + 1], np.float32))
-            targets.append(exercise.targets[step])
+            self.contexts.append(np.asarray(example.inputs[max(0, step + 1 - LONGEST) : step + 1], np.float32))
+            targets.append(example.targets[step])
         self.targets = torch.from_numpy(np.array(targets, np.float32))
         self.longest = max(map(len, self.contexts))
 
@@ -63,12 +63,12 @@ class StepContexts(NetworkProbe):
         return EndLoss(nats.sum(), {"": lengths})
 
     def example(self, number: int | None, text: str | None) -> Attributable:
-        """The first bit of the last scored step of an exercise."""
+        """The first bit of the last scored step of an example."""
         if text is not None:
-            raise RequestError("exercises are numbers, not text", where="--text", expected="--example N")
-        exercise = self.data.exercises[example_number(number, len(self.data.exercises))]
-        step = int(np.flatnonzero(exercise.scored)[-1])
-        inputs = torch.from_numpy(np.asarray(exercise.inputs[: step + 1], np.float32))[None].to(self.device)
+            raise RequestError("examples are numbers, not text", where="--text", expected="--example N")
+        example = self.data.examples[example_number(number, len(self.data.examples))]
+        step = int(np.flatnonzero(example.scored)[-1])
+        inputs = torch.from_numpy(np.asarray(example.inputs[: step + 1], np.float32))[None].to(self.device)
 
         def score(network: nn.Module, rows: int) -> Tensor:
             return F.logsigmoid(network(copies(inputs, rows, network), None)[:, -1, 0])

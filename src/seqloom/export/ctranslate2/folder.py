@@ -86,9 +86,9 @@ def _compare(run: Run, portable: Any, options: ExportOptions) -> Facts:
 
 def _compare_random_pairs(run: Run, portable: Any, gate: Gate) -> None:
     """Compares the log-probability of every token of random targets of different lengths in one batch."""
-    chance, codec, model = np.random.default_rng(1), run.codec, run.model
-    sources = [[*_random_ids(chance, codec.source.vocab_size, n), EOS] for n in _RANDOM_LINES]
-    targets = [_random_ids(chance, codec.target.vocab_size, n) for n in reversed(_RANDOM_LINES)]
+    rng, codec, model = np.random.default_rng(1), run.codec, run.model
+    sources = [[*_random_ids(rng, codec.source.vocab_size, n), EOS] for n in _RANDOM_LINES]
+    targets = [_random_ids(rng, codec.target.vocab_size, n) for n in reversed(_RANDOM_LINES)]
     source_tokens = [[codec.source.token(i) for i in source] for source in sources]
     target_tokens = [[codec.target.token(i) for i in target] for target in targets]
     results = portable.engine.score_batch(source_tokens, target_tokens)
@@ -99,8 +99,8 @@ def _compare_random_pairs(run: Run, portable: Any, gate: Gate) -> None:
         gate.compare(f"log-probabilities of {len(expected_ids[0])} tokens", np.array(result.log_probs), expected)
 
 
-def _random_ids(chance: np.random.Generator, vocab_size: int, count: int) -> list[int]:
-    ids: list[int] = chance.integers(len(SPECIALS), vocab_size, count).tolist()
+def _random_ids(rng: np.random.Generator, vocab_size: int, count: int) -> list[int]:
+    ids: list[int] = rng.integers(len(SPECIALS), vocab_size, count).tolist()
     return ids
 
 

@@ -40,11 +40,11 @@ class LanguageModelParity:
     def __init__(self, model: LanguageModel, engines: Engines, gate: Gate) -> None:
         self.model, self.engine, self.gate = model, engines["model"], gate
         self.step, self.embed = engines["step"], engines["embed"]
-        self.chance = np.random.default_rng(1)
+        self.rng = np.random.default_rng(1)
 
     def ids(self, lengths: Lengths) -> NDArray[np.int64]:
         """Random ids, also in padding, where they must change nothing."""
-        return self.chance.integers(0, self.model.output.softmax.vocab_size, (len(lengths), max(lengths)))
+        return self.rng.integers(0, self.model.output.softmax.vocab_size, (len(lengths), max(lengths)))
 
     def expected(self, ids: NDArray[np.int64], state: Any, lengths: Lengths) -> tuple[Tensor, Any]:
         hidden, state = self.model(torch.from_numpy(ids), state, torch.tensor(list(lengths)))
@@ -94,10 +94,10 @@ class LanguageModelParity:
 
 def random_source(graph_input: Mapping[str, Any], vocab: int, lengths: Lengths, seed: int = 1) -> NDArray[Any]:
     """Random ids or frames for the input of a graph, also in padding."""
-    chance, shape = np.random.default_rng(seed), (len(lengths), max(lengths))
+    rng, shape = np.random.default_rng(seed), (len(lengths), max(lengths))
     if graph_input["dtype"] == "float32":
-        return chance.standard_normal((*shape, graph_input["shape"][2])).astype(np.float32)
-    return chance.integers(0, vocab, shape)
+        return rng.standard_normal((*shape, graph_input["shape"][2])).astype(np.float32)
+    return rng.integers(0, vocab, shape)
 
 
 def classifier_parity(model: Classifier, engines: Engines, gate: Gate) -> None:
@@ -119,35 +119,35 @@ def classifier_parity(model: Classifier, engines: Engines, gate: Gate) -> None:
 
 
 def ctc_parity(model: Transcriber | AttentionalTranscriber, engine: Engine, gate: Gate) -> None:
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for lengths in ROWS:
         shape = len(lengths), max(lengths), model.encoder.source_size
-        source = chance.standard_normal(shape).astype(np.float32)
+        source = rng.standard_normal(shape).astype(np.float32)
         expected = model.ctc_log_probs(torch.from_numpy(source), torch.tensor(list(lengths)))
         outputs, state = engine(source=source, lengths=sizes_of(lengths), **engine.first_state(len(lengths)))
         where = f"log-probabilities of CTC, {len(lengths)} x {max(lengths)}"
         gate.compare(where, outputs["log_probs"], expected, real_places(lengths))
     check_inputs_matter(engine, {"source": source, "lengths": sizes_of(lengths), **state}, {})
     if engine.state and isinstance(model, Transcriber):
-        _compare_parts(model, engine, gate, chance)
+        _compare_parts(model, engine, gate, rng)
 
 
-def _compare_parts(model: Transcriber, engine: Engine, gate: Gate, chance: np.random.Generator) -> None:
+def _compare_parts(model: Transcriber, engine: Engine, gate: Gate, rng: np.random.Generator) -> None:
     """Compares the parts of two recordings, read one after the other, and single steps after them."""
     state, carried = engine.first_state(2), model.initial_state(2)
     for number, size in enumerate([7, 2, 20, *[1] * STEPS]):
-        source = chance.standard_normal((2, size, model.encoder.source_size)).astype(np.float32)
+        source = rng.standard_normal((2, size, model.encoder.source_size)).astype(np.float32)
         outputs, state = engine(source=source, lengths=sizes_of([size] * 2), **state)
         expected, carried = model.step(torch.from_numpy(source), carried)
         gate.compare(f"log-probabilities of CTC, part {number + 1}", outputs["log_probs"], expected)
 
 
 def bit_predictor_parity(model: BitPredictor, engines: Engines, gate: Gate) -> None:
-    engine, chance = engines["model"], np.random.default_rng(1)
+    engine, rng = engines["model"], np.random.default_rng(1)
     for lengths in ROWS:
         state, carried = engine.first_state(len(lengths)), None
         for chunk in (1, 2) if model.layer.causal else (1,):
-            inputs = chance.standard_normal((len(lengths), max(lengths), model.layer.input_size)).astype(np.float32)
+            inputs = rng.standard_normal((len(lengths), max(lengths), model.layer.input_size)).astype(np.float32)
             hidden, carried = model.layer(torch.from_numpy(inputs), carried, torch.tensor(list(lengths)))
             outputs, state = engine(inputs=inputs, lengths=sizes_of(lengths), **state)
             where = f"logits of bits, {len(lengths)} x {max(lengths)}, chunk {chunk}"
@@ -162,7 +162,7 @@ class EncoderDecoderParity:
         self.encoder, self.step, self.embed = engines["encoder"], engines["step"], engines.get("embed")
         self.source_vocab = vocab_of(model.encoder.read)
         self.vocab = model.output.softmax.vocab_size
-        self.chance = np.random.default_rng(1)
+        self.rng = np.random.default_rng(1)
 
     def run(self) -> None:
         source_input = self.encoder.description["inputs"][0]
@@ -176,9 +176,9 @@ class EncoderDecoderParity:
         other = random_source(source_input, self.source_vocab, [6, 6], seed=2)
         check_inputs_matter(self.encoder, feeds, {"source": other})
         encoded, state = self._begin(source, [6, 3], 2)
-        ids = self.chance.integers(0, self.vocab, (2, 2))
+        ids = self.rng.integers(0, self.vocab, (2, 2))
         _, state = self.step(token_ids=ids, **state, **encoded)
-        others = {"token_ids": (ids + 1 + self.chance.integers(0, self.vocab - 1, (2, 2))) % self.vocab}
+        others = {"token_ids": (ids + 1 + self.rng.integers(0, self.vocab - 1, (2, 2))) % self.vocab}
         others["source_real"] = np.array([[True] * 3 + [False] * 3, [True] + [False] * 5])
         check_inputs_matter(self.step, {"token_ids": ids, **state, **encoded}, others)
 
@@ -193,7 +193,7 @@ class EncoderDecoderParity:
         read = self.model.encode(torch.from_numpy(source), torch.tensor(list(lengths)))
         carried = self.model.initial_state(read, rows)
         for number in range(steps):
-            ids = self.chance.integers(0, self.vocab, (len(lengths), rows))
+            ids = self.rng.integers(0, self.vocab, (len(lengths), rows))
             expected, carried, attention = self.model.decode_next(torch.from_numpy(ids), carried, read)
             outputs, state = self.step(token_ids=ids, **state, **encoded)
             where = f"log-probabilities, {len(lengths)} x {max(lengths)}, {rows} hypotheses, step {number + 1}"

@@ -22,7 +22,7 @@ class TaggerParity(ABC):
 
     def __init__(self, model: Any, engines: Engines, gate: Gate) -> None:
         self.model, self.engines, self.gate = model, engines, gate
-        self.chance = np.random.default_rng(1)
+        self.rng = np.random.default_rng(1)
         self.tags = model.emit.out_features
 
     @abstractmethod
@@ -77,7 +77,7 @@ class TaggerParity(ABC):
 class WordTaggerParity(TaggerParity):
     def sequences(self, lengths: Lengths) -> tuple[Arrays, Tensor, Forms | None]:
         arrays = self._forms(12)
-        words = self.chance.integers(0, 12, (len(lengths), max(lengths)))
+        words = self.rng.integers(0, 12, (len(lengths), max(lengths)))
         return {**arrays, "words": words}, torch.from_numpy(words), _as_tensors(arrays)
 
     def element(self) -> tuple[Arrays, Tensor, Forms | None]:
@@ -86,11 +86,11 @@ class WordTaggerParity(TaggerParity):
 
     def _forms(self, count: int) -> Arrays:
         model: Tagger = self.model
-        lengths = self.chance.integers(1, 9, count)
+        lengths = self.rng.integers(1, 9, count)
         letters = vocab_of(model.forms.letters.read)
         return {
-            "word_ids": self.chance.integers(0, model.forms.words.num_embeddings, count),
-            "characters": self.chance.integers(0, letters, (count, int(lengths.max()))),
+            "word_ids": self.rng.integers(0, model.forms.words.num_embeddings, count),
+            "characters": self.rng.integers(0, letters, (count, int(lengths.max()))),
             "character_lengths": lengths,
         }
 
@@ -106,7 +106,7 @@ class FrameTaggerParity(TaggerParity):
 
     def _normal(self, *shape: int) -> Any:
         model: FrameTagger = self.model
-        return self.chance.standard_normal((*shape, model.frames.in_features)).astype(np.float32)
+        return self.rng.standard_normal((*shape, model.frames.in_features)).astype(np.float32)
 
 
 def _as_tensors(forms: Arrays) -> Forms:

@@ -19,7 +19,7 @@ from seqloom.data.synthetic import (
     SyntheticLoader,
     SyntheticRecipe,
     SyntheticTrainLoader,
-    exercise_batch,
+    synthetic_batch,
 )
 from seqloom.errors import RequestError
 
@@ -40,38 +40,38 @@ def draw(text: str, seed: int = 3) -> SyntheticExample:
     return algorithm(text).draw(np.random.default_rng(seed))
 
 
-def answers(exercise: SyntheticExample) -> np.ndarray:
-    return exercise.targets[exercise.scored]
+def answers(example: SyntheticExample) -> np.ndarray:
+    return example.targets[example.scored]
 
 
 @pytest.mark.parametrize("name", list(algorithms))
 def test_every_algorithm_keeps_its_promises(name: str) -> None:
-    source, chance = algorithm(name), np.random.default_rng(1)
+    source, rng = algorithm(name), np.random.default_rng(1)
     if name in SIZES:  # of the paper
         assert (source.input_size, source.target_size) == SIZES[name]
     for _ in range(20):
-        exercise = source.draw(chance)
-        time = len(exercise.inputs)
-        assert exercise.inputs.shape == (time, source.input_size)
-        assert exercise.targets.shape == (time, source.target_size)
-        assert exercise.scored.shape == (time,)
-        assert exercise.scored.any()
-        assert set(np.unique(exercise.targets)) <= {0.0, 1.0}
-        assert exercise.inputs.dtype == exercise.targets.dtype == np.float32
+        example = source.draw(rng)
+        time = len(example.inputs)
+        assert example.inputs.shape == (time, source.input_size)
+        assert example.targets.shape == (time, source.target_size)
+        assert example.scored.shape == (time,)
+        assert example.scored.any()
+        assert set(np.unique(example.targets)) <= {0.0, 1.0}
+        assert example.inputs.dtype == example.targets.dtype == np.float32
 
 
 def test_copy_asks_for_what_went_in() -> None:
-    exercise = draw("copy:length=5")
-    np.testing.assert_array_equal(answers(exercise), exercise.inputs[:5, :8])
-    assert exercise.inputs[:, 8].tolist() == [0] * 5 + [1] + [0] * 5
-    assert not exercise.inputs[6:].any()
+    example = draw("copy:length=5")
+    np.testing.assert_array_equal(answers(example), example.inputs[:5, :8])
+    assert example.inputs[:, 8].tolist() == [0] * 5 + [1] + [0] * 5
+    assert not example.inputs[6:].any()
 
 
 def test_repeat_copy_asks_for_it_as_often_as_said_and_for_an_end() -> None:
-    exercise = draw("repeat-copy:length=2,repeats=3")
-    np.testing.assert_array_equal(answers(exercise)[:-1, :8], np.tile(exercise.inputs[:2, :8], (3, 1)))
-    assert answers(exercise)[:, 8].tolist() == [0] * 6 + [1]
-    assert exercise.inputs[2, 8] == 1
+    example = draw("repeat-copy:length=2,repeats=3")
+    np.testing.assert_array_equal(answers(example)[:-1, :8], np.tile(example.inputs[:2, :8], (3, 1)))
+    assert answers(example)[:, 8].tolist() == [0] * 6 + [1]
+    assert example.inputs[2, 8] == 1
 
 
 def test_the_number_of_repeats_has_mean_0_and_variance_1() -> None:
@@ -83,35 +83,35 @@ def test_the_number_of_repeats_has_mean_0_and_variance_1() -> None:
 
 def test_recall_asks_for_the_item_after_the_one_shown() -> None:
     for seed in range(10):
-        exercise = draw("associative-recall:items=4", seed)
-        assert len(exercise.inputs) == 5 * 4 + 1 + 3
-        assert np.flatnonzero(exercise.inputs[:, 6]).tolist() == [0, 4, 8, 12]
-        assert np.flatnonzero(exercise.inputs[:, 7]).tolist() == [16, 20]
-        items = [exercise.inputs[start : start + 3, :6] for start in (1, 5, 9, 13)]
-        question = exercise.inputs[17:20, :6]
+        example = draw("associative-recall:items=4", seed)
+        assert len(example.inputs) == 5 * 4 + 1 + 3
+        assert np.flatnonzero(example.inputs[:, 6]).tolist() == [0, 4, 8, 12]
+        assert np.flatnonzero(example.inputs[:, 7]).tolist() == [16, 20]
+        items = [example.inputs[start : start + 3, :6] for start in (1, 5, 9, 13)]
+        question = example.inputs[17:20, :6]
         pairs = itertools.pairwise(items)
-        assert any((question == item).all() and (answers(exercise) == after).all() for item, after in pairs)
+        assert any((question == item).all() and (answers(example) == after).all() for item, after in pairs)
 
 
 def test_sorting_asks_for_the_highest_priorities_first() -> None:
-    exercise = draw("priority-sort")
-    priorities = exercise.inputs[:20, 8]
+    example = draw("priority-sort")
+    priorities = example.inputs[:20, 8]
     assert ((priorities >= -1) & (priorities <= 1)).all()
     best = sorted(range(20), key=lambda i: -priorities[i])[:16]
-    np.testing.assert_array_equal(answers(exercise), exercise.inputs[best, :8])
+    np.testing.assert_array_equal(answers(example), example.inputs[best, :8])
 
 
 def test_bits_of_n_grams_follow_their_context() -> None:
     """With one bit of context, of a long sequence: how often a 1 follows each is what the source says."""
     source = algorithm("dynamic-n-grams:order=2,length=4000")
-    chance = np.random.default_rng(2)
-    exercise = source.draw(chance)
-    assert len(exercise.inputs) == 3999
-    assert exercise.scored.all()
+    rng = np.random.default_rng(2)
+    example = source.draw(rng)
+    assert len(example.inputs) == 3999
+    assert example.scored.all()
     probabilities = np.random.default_rng(2)
     probabilities.integers(4000, 4001)
     expected = probabilities.beta(0.5, 0.5, 2)
-    bits, following = exercise.inputs[:, 0], exercise.targets[:, 0]
+    bits, following = example.inputs[:, 0], example.targets[:, 0]
     for context in (0, 1):
         assert abs(following[bits == context].mean() - expected[context]) < 0.05
 
@@ -122,8 +122,8 @@ def test_the_optimal_predictor_is_bayes() -> None:
     total = 0.0
     for bits in itertools.product((0, 1), repeat=3):
         row = np.array([0, *bits], np.float32)
-        exercise = SyntheticExample(row[:-1, None], row[1:, None], np.ones(3, np.bool_))
-        nats = source.optimal_nats(exercise)
+        example = SyntheticExample(row[:-1, None], row[1:, None], np.ones(3, np.bool_))
+        nats = source.optimal_nats(example)
         assert nats is not None
         total += math.exp(-nats)
     assert abs(total - 1) < 1e-12
@@ -134,8 +134,8 @@ def test_the_optimal_predictor_is_bayes() -> None:
 
 
 def test_the_optimal_predictor_loses_less_than_a_coin() -> None:
-    source, chance = algorithm("dynamic-n-grams"), np.random.default_rng(0)
-    nats = [source.optimal_nats(source.draw(chance)) for _ in range(30)]
+    source, rng = algorithm("dynamic-n-grams"), np.random.default_rng(0)
+    nats = [source.optimal_nats(source.draw(rng)) for _ in range(30)]
     bits = float(np.mean(nats)) / math.log(2)  # type: ignore[arg-type]
     assert 110 < bits < 150 < 195
 
@@ -195,9 +195,9 @@ def test_held_out_examples_are_always_the_same_and_all_are_seen() -> None:
     again = SyntheticRecipe(held_out=7).prepare(Sources("copy"))
     assert corpus.test is not None
     assert len(corpus.valid) == corpus.valid.num_lines == 7
-    assert all(len(exercise.inputs) == 61 for exercise in corpus.test.exercises)
-    for exercise, other in zip(corpus.valid.exercises, again.valid.exercises, strict=True):
-        assert np.array_equal(exercise.inputs, other.inputs)
+    assert all(len(example.inputs) == 61 for example in corpus.test.examples)
+    for example, other in zip(corpus.valid.examples, again.valid.examples, strict=True):
+        assert np.array_equal(example.inputs, other.inputs)
     loader = SyntheticLoader(corpus.valid, batch_size=3)
     batches = [loader.batch(0, step) for step in range(loader.num_steps())]
     assert sum(batch.num_rows for batch in batches) == 7
@@ -206,7 +206,7 @@ def test_held_out_examples_are_always_the_same_and_all_are_seen() -> None:
 
 
 def test_rows_of_unequal_length_are_padded_with_zeros_that_do_not_count() -> None:
-    batch = exercise_batch([draw("copy:length=1"), draw("copy:length=3")])
+    batch = synthetic_batch([draw("copy:length=1"), draw("copy:length=3")])
     assert batch.lengths is not None
     assert batch.lengths.tolist() == [3, 7]
     assert not batch.inputs[0, 3:].any()
