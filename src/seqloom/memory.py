@@ -60,7 +60,7 @@ def return_freed_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def give_back_freed_memory() -> None:
+def return_memory_when_freed() -> None:
     """Makes this process return every array to the system when it is freed, if the C library is glibc, which otherwise
     keeps some of them for reuse. For work that makes large arrays once."""
     _tune(_M_MMAP_THRESHOLD, 1 << 17)

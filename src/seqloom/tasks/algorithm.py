@@ -45,6 +45,7 @@ _TRAINING: dict[str, Any] = {
     "training.weight_decay": 0.0,
     "training.clip_norm": 10.0,
     "training.precision": "float32",
+    "training.schedule": "cosine",
 }
 _NTM: dict[str, Any] = {"training.clip_norm": 1.0}
 

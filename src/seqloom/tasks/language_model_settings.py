@@ -88,9 +88,8 @@ class LanguageModelSettings(Settings):
         return self
 
 
-_TRAINING: dict[str, Any] = {"training.schedule": "wsd", "training.decay": 0.5}
-"""The preset of every network. A cosine lowers the rate before a training of a minute has learnt much (LOG.md has both,
-for short and for long trainings)."""
+_TRAINING: dict[str, Any] = {"training.decay": 0.5}
+"""The preset of every network."""
 _RECURRENT = {
     "embedding.dim": 320,
     "model.hidden_size": 512,

@@ -70,7 +70,6 @@ RECURRENT: dict[str, Any] = {
     "output.label_smoothing": "auto",
     "data.tokens_per_batch": 1_000,
     "training.learning_rate": 4e-3,
-    "training.schedule": "wsd",
 }
 ATTENTION: dict[str, Any] = {"attention.skip_connection": True}
 TRANSFORMER: dict[str, Any] = {

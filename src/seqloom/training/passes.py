@@ -11,7 +11,7 @@ from typing import Any
 from seqloom.compiling import give_back_compiler
 from seqloom.data.corpus import Corpus
 from seqloom.errors import SeqloomError
-from seqloom.memory import give_back_freed_memory
+from seqloom.memory import return_memory_when_freed
 from seqloom.models.fitted import FittedByPasses, PassSettings
 from seqloom.runtime import Runtime, SingleProcess
 from seqloom.storage.arrays import Entry, array_entries, map_arrays
@@ -33,7 +33,7 @@ class PassTrainer(Trainer):
         self.runtime = Runtime.of_loops(device=device, threads=threads, seed=seed)
         if training:
             self.runtime.check_single_process()
-            give_back_freed_memory()
+            return_memory_when_freed()
             give_back_compiler()
 
     def build(self, corpus: Corpus[Any, Any], seed: int, folder: Path) -> FittedByPasses:

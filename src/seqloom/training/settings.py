@@ -21,7 +21,7 @@ class TrainingSettings(Settings):
     )  # fmt: skip
     warmup: float = Field(0.02, ge=0, lt=1, description="share of the budget in which the learning rate rises from 0")
     schedule: Literal["cosine", "linear", "wsd", "constant"] = Field(
-        "cosine", description="how the learning rate falls to 0; wsd: it is constant until the last part, the decay"
+        "wsd", description="how the learning rate falls to 0; wsd: it is constant until the last part, the decay"
     )
     decay: float = Field(
         0.3, gt=0, le=1, description="wsd: share of the budget in which the learning rate falls",
