@@ -83,4 +83,5 @@ def test_a_training_that_gains_no_more_stops_and_says_so(cli: CommandLine, tmp_p
     summary = seqloom.load(out).summary
     assert summary["out_of_patience"]
     assert summary["updates"] < 400
-    assert f"no gain since update {summary['best_updates']:,} of {summary['updates']:,}; stopped before" in errors
+    best, updates = summary["best_updates"], summary["updates"]
+    assert f"stopped before the budget was spent; best after update {best:,} of {updates:,}" in errors

@@ -137,9 +137,9 @@ def train(
     print_metrics({**shown, "run": str(run.folder)}, json)
     best, updates = summary["best_updates"], summary["updates"]
     if summary["out_of_patience"]:
-        print(f"no gain since update {best:,} of {updates:,}; stopped before the budget was spent", file=sys.stderr)
+        print(f"stopped before the budget was spent; best after update {best:,} of {updates:,}", file=sys.stderr)
     elif updates and best < 0.7 * updates:
-        hint = "--set training.patience=5 would have stopped earlier"
+        hint = "--set training.patience=5 ends a training there"
         print(f"no gain since update {best:,} of {updates:,}; {hint}", file=sys.stderr)
     if not summary["finished"]:
         print(f"stopped before the end; continue with: --resume --out {run.folder}", file=sys.stderr)

@@ -194,7 +194,7 @@ def _regularise(run: Run) -> Cures:
         *(pooled if isinstance(run.model, Classifier) else []),
         *(noised if settings.get("data.noise") == 0 else []),
         ("dropout holds back what fits single examples", model, dropout, 1.0),
-        ("stop when nothing is gained any more", model, {"training.patience": 3}, 1.0),
+        ("end where nothing is gained any more", model, {"training.patience": 3}, 1.0),
     ]
 
 

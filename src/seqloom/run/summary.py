@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from seqloom.config import flatten
 from seqloom.data.corpus import Corpus
 from seqloom.files import write_atomic
 from seqloom.memory import MemoryPeak, peak_memory_bytes
@@ -33,7 +32,7 @@ def summarise(
         **corpus.codec.facts(),
         "updates": progress.updates,
         "best_updates": progress.best_updates,
-        "out_of_patience": 0 < _patience(run) <= progress.evaluations_without_gain,
+        "out_of_patience": progress.out_of_patience,
         "seconds": round(progress.seconds, 3),
         "targets_per_second": round(progress.targets_per_second(), 1),
         "peak_memory_bytes": peak_memory_bytes(),
@@ -49,9 +48,3 @@ def summarise(
         summary["replay"] = run.evaluate(corpus.replay.valid)
     write_atomic(run.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     write_card(run, corpus)
-
-
-def _patience(run: Run) -> int:
-    """The validations without a gain before training stops; 0: it does not."""
-    settings = flatten(run.plan.settings)
-    return next((settings[name] for name in ("training.patience", "passes.patience") if name in settings), 0)

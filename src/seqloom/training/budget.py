@@ -42,6 +42,32 @@ class Budget(Settings):
         return progress.updates / self.updates
 
 
+@dataclass(frozen=True)
+class EarlyDecay:
+    """A decay of the learning rate that begins where patience runs out. `begins`, `ends`: the shares of the budget that
+    are spent then; `share`: that of the decay in the schedule, so that it begins at 1 - `share` and ends at 1."""
+
+    begins: float
+    ends: float
+    share: float
+
+    @classmethod
+    def from_best(cls, best_at: float, spent: float, share: float) -> EarlyDecay | None:
+        """The decay after `spent` of the budget, as long as if the budget had been chosen so that the decay begins at
+        the best evaluation, at `best_at`; None where nothing was gained or no budget is left."""
+        ends = min(spent + best_at * share / (1 - share), 1.0) if share < 1 else spent
+        return cls(spent, ends, share) if ends > spent else None
+
+    @property
+    def pace(self) -> float:
+        """The share of the budget that passes with each part of the schedule."""
+        return (self.ends - self.begins) / self.share
+
+    def fraction(self, spent: float) -> float:
+        """The place in the schedule after `spent` of the budget."""
+        return 1 - self.share + (spent - self.begins) / self.pace
+
+
 _Count = Annotated[int, Field(ge=0, le=2**53)]
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Sum = Annotated[float, Field(allow_inf_nan=False)]
@@ -66,13 +92,17 @@ class Progress:
     processor_seconds: _Seconds = 0.0
     best: float | None = None
     best_updates: _Count = 0
+    best_at: _Seconds = 0.0
+    """The share of the budget that was spent at the best evaluation."""
     evaluations: _Count = 0
     evaluations_without_gain: _Count = 0
     evaluated_at: _Seconds = 0.0
-    """The fraction of the budget at the last evaluation."""
+    """The place in the schedule at the last evaluation."""
     evaluation_seconds: _Seconds = 0.0
     """The time that the last evaluation took."""
     all_evaluations_seconds: _Seconds = 0.0
+    out_of_patience: bool = False
+    early_decay: EarlyDecay | None = None
     finished: bool = False
     recent_loss: _Sums = field(default_factory=lambda: [0.0, 0.0])
     """Exponentially decaying sums of the loss and of targets, whose ratio is the training loss that is shown."""

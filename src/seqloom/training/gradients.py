@@ -152,7 +152,8 @@ class GradientTrainer(Trainer):
 
     def schedule(self, budget: Budget) -> Schedule:
         options = self.options
-        return Schedule(budget, options.evaluations, options.patience, options.checkpoint_seconds)
+        decay = options.decay if options.schedule == "wsd" else 0.0
+        return Schedule(budget, options.evaluations, options.patience, decay, options.checkpoint_seconds)
 
     def num_steps(self, epoch: int) -> int:
         return self.loader.num_steps(epoch)
@@ -282,7 +283,7 @@ class GradientTrainer(Trainer):
         if self.average is not None:
             self.average.load(saved.average)
         generator, *carried = saved.ranks[self.runtime.rank]
-        self._resumed_state = [tensor.to(self.runtime.device) for tensor in carried]
+        self.state_of_rows, self._resumed_state = None, [tensor.to(self.runtime.device) for tensor in carried]
         set_generator_state(self.runtime.device, generator)
 
     def open(self, folder: Path) -> nn.Module:

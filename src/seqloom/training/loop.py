@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Any
 from seqloom.errors import SeqloomError
 from seqloom.memory import MemoryPeak
 from seqloom.processors import ProcessorShare
-from seqloom.training.budget import Budget, Progress
+from seqloom.training.budget import Budget, EarlyDecay, Progress
 from seqloom.training.checkpoint_folder import current_checkpoint, read_progress, write_checkpoint
 from seqloom.training.reports import Display, MetricsFile
 from seqloom.training.trainer import Trainer
@@ -40,7 +41,7 @@ class TrainingLoop:
         self.schedule = trainer.schedule(budget)
         self.is_first = trainer.runtime.rank == 0
         self.progress = Progress()
-        self._metrics = MetricsFile(folder)
+        self._metrics, self._best = MetricsFile(folder), folder / "training" / "best"
         self._clock = time.monotonic()
         self._saved_at = 0.0
         self.processor, self._processor_before = ProcessorShare(), 0.0
@@ -73,13 +74,17 @@ class TrainingLoop:
                 if self.evaluation_is_due():
                     self.evaluate()
                 self.display.step(self.fraction(), progress)
-                progress.finished = self.fraction() >= 1 or self.is_out_of_patience()
+                progress.finished = self.fraction() >= 1
+                if not progress.finished and self.is_out_of_patience():
+                    self.end_early()
                 stop = self.any_process(signals.stop_requested)
                 self.checkpoint(force=progress.finished or stop)
         if (
             progress.best is None and self.is_first
         ):  # stopped before the first evaluation: evaluate now, so that the run is usable
             self.trainer.save(self.folder)
+        if progress.finished and self.is_first:
+            shutil.rmtree(self._best, ignore_errors=True)
         self._count_processor_time()
         return progress
 
@@ -102,10 +107,16 @@ class TrainingLoop:
         self.progress.seconds += seconds
         self._clock += seconds
 
-    def fraction(self) -> float:
+    def spent(self) -> float:
         """The share of the budget that is spent; 1 or more if all of it is."""
         epoch_share = self.progress.step / self.trainer.num_steps(self.progress.epoch)
         return self.schedule.budget.fraction(self.progress, epoch_share)
+
+    def fraction(self) -> float:
+        """The place in the schedule, 1 or more at its end: the share of the budget that is spent, unless the decay
+        begins early."""
+        early_decay = self.progress.early_decay
+        return self.spent() if early_decay is None else early_decay.fraction(self.spent())
 
     def evaluation_is_due(self) -> bool:
         """At the end, and evenly along the budget or after each epoch; rarely enough that it takes only a small
@@ -119,8 +130,10 @@ class TrainingLoop:
         if int(fraction * marks) <= int(progress.evaluated_at * marks):
             return False
         since, minutes = fraction - progress.evaluated_at, self.schedule.budget.minutes
+        if progress.early_decay is not None:
+            since *= progress.early_decay.pace
         if not minutes:
-            steps, updates = self.trainer.evaluation_steps(), since * progress.updates / fraction
+            steps, updates = self.trainer.evaluation_steps(), since * progress.updates / self.spent()
             return steps <= _FEW_EVALUATION_STEPS or updates >= _UPDATES_PER_EVALUATION_STEP * steps * (1 - 1e-9)
         seconds = progress.evaluation_seconds
         if not progress.evaluations:  # an estimate: a batch takes as long as an update
@@ -138,7 +151,7 @@ class TrainingLoop:
         if gain or value == progress.best:  # of equal models, the later one has seen more data
             if self.is_first:
                 self.trainer.save(self.folder)
-            progress.best, progress.best_updates = value, progress.updates
+            progress.best, progress.best_updates, progress.best_at = value, progress.updates, self.spent()
         progress.evaluations, progress.evaluated_at = progress.evaluations + 1, fraction
         progress.evaluations_without_gain = 0 if gain else progress.evaluations_without_gain + 1
         progress.evaluation_seconds = self.first_clock(time.monotonic() - started)
@@ -150,6 +163,8 @@ class TrainingLoop:
         if self.is_first:
             self._metrics.add(row)
         self._memory.end("validation")
+        if gain and self.may_decay_early():
+            self._write_checkpoint(self._best)
         self.display.evaluated(min(fraction, 1.0), {score.name: scores[score.name]} | scores, row)
 
     def metrics_row(self, scores: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +181,29 @@ class TrainingLoop:
         }
 
     def is_out_of_patience(self) -> bool:
-        return 0 < self.schedule.patience <= self.progress.evaluations_without_gain
+        """While the learning rate falls at the end of a schedule, patience does not count."""
+        is_decaying = self.fraction() >= 1 - self.schedule.decay
+        return 0 < self.schedule.patience <= self.progress.evaluations_without_gain and not is_decaying
+
+    def may_decay_early(self) -> bool:
+        """Whether patience may run out before a decay, which then begins at the best weights."""
+        is_stable = self.fraction() < 1 - self.schedule.decay
+        return self.trainer.resumable and self.schedule.patience > 0 and self.schedule.decay > 0 and is_stable
+
+    def end_early(self) -> None:
+        """Ends a training without gains: with the decay of its schedule from the state of the best evaluation on, as if
+        the budget had been that long, or at once."""
+        progress = self.progress
+        progress.out_of_patience = True
+        progress.early_decay = EarlyDecay.from_best(progress.best_at, self.spent(), self.schedule.decay)
+        if progress.early_decay is None:
+            progress.finished = True
+            return
+        best = current_checkpoint(self._best)
+        if best is not None:  # none where patience was set when the training was resumed
+            self.trainer.restore(best)
+        progress.evaluated_at = self.fraction()
+        self.checkpoint(force=True)
 
     def checkpoint(self, force: bool) -> None:
         """Saves all that resuming needs, if it is time or `force` is True."""
@@ -175,11 +212,14 @@ class TrainingLoop:
             return
         self._memory.end("training")
         self._count_processor_time()
-        state = self.trainer.state()
-        if self.is_first:
-            write_checkpoint(self.folder / "training", self.progress, state)
+        self._write_checkpoint(self.folder / "training")
         self._memory.end("checkpoint")
         self._saved_at = self.progress.seconds
+
+    def _write_checkpoint(self, folder: Path) -> None:
+        state = self.trainer.state()
+        if self.is_first:
+            write_checkpoint(folder, self.progress, state)
 
     def first_clock(self, seconds: float) -> float:
         """The first process's time, so that all processes make the same decisions."""

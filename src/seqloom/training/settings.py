@@ -39,7 +39,9 @@ class TrainingSettings(Settings):
         0.0, ge=0, lt=1, description="share of the averaged weights kept at an update, such as 0.999; 0: no averaging"
     )
     evaluations: int = Field(20, gt=0, le=10**6, description="largest number of validations along the budget")
-    patience: int = Field(0, ge=0, description="validations without a gain before training stops; 0: never")
+    patience: int = Field(
+        0, ge=0, description="validations without a gain before training stops, with wsd after an early decay; 0: never"
+    )
     checkpoint_seconds: float = Field(60.0, ge=0, description="smallest time between checkpoints for --resume")
 
     @field_validator("freeze", mode="before")

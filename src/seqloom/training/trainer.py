@@ -24,7 +24,9 @@ class Schedule(NamedTuple):
     evaluations: int = 0
     """The largest number along the budget; 0: one after each epoch."""
     patience: int = 0
-    """Evaluations without a gain before training stops; 0: never."""
+    """Evaluations without a gain before training stops, or before the decay begins; 0: never."""
+    decay: float = 0.0
+    """The share of the budget, at its end, in which the learning rate falls; 0: it does so all the time, or never."""
     checkpoint_seconds: float = 0.0
     """The smallest time between checkpoints."""
 
@@ -100,7 +102,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def step(self, progress: Progress, fraction: float) -> None:
-        """Learns from the next part of the data and counts it in `progress`; `fraction` of the budget is spent."""
+        """Learns from the next part of the data and counts it in `progress`; `fraction`: the place in the schedule."""
 
     @abstractmethod
     def measure(self) -> dict[str, Any]:
