@@ -182,7 +182,7 @@ def _large_recurrent_matrix(cell: RNN) -> None:
 
 
 def _dying_units(cell: RNN) -> None:
-    cell.bias[1:] = -8.0
+    cell.bias[:] = -8.0
 
 
 PATIENTS = [
