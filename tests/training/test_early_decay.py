@@ -106,12 +106,12 @@ def test_patience_does_not_count_while_the_rate_falls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("best_at", "spent", "share", "ends"),
-    [(0.2, 0.3, 0.5, 0.5), (0.3, 0.5, 0.25, 0.6), (0.5, 0.7, 0.5, 1.0), (0.0, 0.3, 0.3, None), (0.2, 0.3, 0.0, None)],
+    ("best_at", "spent", "share", "length"),
+    [(0.2, 0.3, 0.5, 0.2), (0.3, 0.5, 0.25, 0.1), (0.5, 0.7, 0.5, 0.3), (0.0, 0.3, 0.3, None), (0.2, 0.3, 0.0, None)],
 )
-def test_how_long_it_is(best_at: float, spent: float, share: float, ends: float | None) -> None:
+def test_how_long_it_is(best_at: float, spent: float, share: float, length: float | None) -> None:
     decay = EarlyDecay.from_best(best_at, spent, share)
-    assert (decay and decay.ends) == (ends and pytest.approx(ends))
+    assert (decay and decay.length) == (length and pytest.approx(length))
     if decay is not None:
         assert decay.fraction(spent) == pytest.approx(1 - share)
-        assert decay.fraction(decay.ends) == pytest.approx(1)
+        assert decay.fraction(spent + decay.length) == pytest.approx(1)

@@ -42,37 +42,38 @@ class Budget(Settings):
         return progress.updates / self.updates
 
 
-@dataclass(frozen=True)
-class EarlyDecay:
-    """A decay of the learning rate that begins where patience runs out. `begins`, `ends`: the shares of the budget that
-    are spent then; `share`: that of the decay in the schedule, so that it begins at 1 - `share` and ends at 1."""
-
-    begins: float
-    ends: float
-    share: float
-
-    @classmethod
-    def from_best(cls, best_at: float, spent: float, share: float) -> EarlyDecay | None:
-        """The decay after `spent` of the budget, as long as if the budget had been chosen so that the decay begins at
-        the best evaluation, at `best_at`; None where nothing was gained or no budget is left."""
-        ends = min(spent + best_at * share / (1 - share), 1.0) if share < 1 else spent
-        return cls(spent, ends, share) if ends > spent else None
-
-    @property
-    def pace(self) -> float:
-        """The share of the budget that passes with each part of the schedule."""
-        return (self.ends - self.begins) / self.share
-
-    def fraction(self, spent: float) -> float:
-        """The place in the schedule after `spent` of the budget."""
-        return 1 - self.share + (spent - self.begins) / self.pace
-
-
 _Count = Annotated[int, Field(ge=0, le=2**53)]
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Sum = Annotated[float, Field(allow_inf_nan=False)]
 _Sums = Annotated[list[_Sum], Field(min_length=2, max_length=2)]
 _Norms = Annotated[list[_Sum], Field(min_length=4, max_length=4)]
+_Share = Annotated[float, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True)
+class EarlyDecay:
+    """A decay of the learning rate that begins where patience runs out. `begins`, `length`: the share of the budget
+    that is spent then, and the share that the decay takes; `share`: what it would take at the end of the budget."""
+
+    begins: _Seconds
+    length: _Share
+    share: _Share
+
+    @classmethod
+    def from_best(cls, best_at: float, spent: float, share: float) -> EarlyDecay | None:
+        """The decay after `spent` of the budget, as long as if the budget had been chosen so that the decay begins at
+        the best evaluation, at `best_at`; None where nothing was gained or no budget is left."""
+        length = min(best_at * share / (1 - share), 1 - spent)
+        return cls(spent, length, share) if length > 0 else None
+
+    @property
+    def pace(self) -> float:
+        """The share of the budget that passes with each part of the schedule."""
+        return self.length / self.share
+
+    def fraction(self, spent: float) -> float:
+        """The place in the schedule after `spent` of the budget."""
+        return 1 - self.share + (spent - self.begins) / self.pace
 
 
 @dataclass

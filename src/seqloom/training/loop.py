@@ -163,8 +163,8 @@ class TrainingLoop:
         if self.is_first:
             self._metrics.add(row)
         self._memory.end("validation")
-        if gain and self.may_decay_early():
-            self._write_checkpoint(self._best)
+        if gain and self.schedule.patience and self.schedule.decay and self.is_stable():
+            self._write_checkpoint(self._best)  # where the decay begins if patience runs out
         self.display.evaluated(min(fraction, 1.0), {score.name: scores[score.name]} | scores, row)
 
     def metrics_row(self, scores: dict[str, Any]) -> dict[str, Any]:
@@ -180,15 +180,13 @@ class TrainingLoop:
             **{f"valid_{name}": value for name, value in scores.items()},
         }
 
+    def is_stable(self) -> bool:
+        """Whether the decay of the schedule is still to come; where it has none, until the end."""
+        return self.fraction() < 1 - self.schedule.decay
+
     def is_out_of_patience(self) -> bool:
         """While the learning rate falls at the end of a schedule, patience does not count."""
-        is_decaying = self.fraction() >= 1 - self.schedule.decay
-        return 0 < self.schedule.patience <= self.progress.evaluations_without_gain and not is_decaying
-
-    def may_decay_early(self) -> bool:
-        """Whether patience may run out before a decay, which then begins at the best weights."""
-        is_stable = self.fraction() < 1 - self.schedule.decay
-        return self.trainer.resumable and self.schedule.patience > 0 and self.schedule.decay > 0 and is_stable
+        return 0 < self.schedule.patience <= self.progress.evaluations_without_gain and self.is_stable()
 
     def end_early(self) -> None:
         """Ends a training without gains: with the decay of its schedule from the state of the best evaluation on, as if
