@@ -106,6 +106,7 @@ _TRANSFORMER: dict[str, Any] = {
 _MEMORY: dict[str, Any] = {"model.hidden_size": 200, "model.memory_size": 32, "training.learning_rate": 2e-3}
 _WINDOW: dict[str, Any] = {"training.learning_rate": 1e-3}
 _CONVOLUTIONAL: dict[str, Any] = {"model.hidden_size": 200, "model.dropout": 0.1, "training.learning_rate": 1e-3}
+_RECURRENT_OF_WORDS: dict[str, Any] = {"training.learning_rate": 8e-3}
 _LANGUAGE_MODEL: dict[str, Any] = {"language_model_weight": 0.3}
 _OF_NUMBERS: dict[str, Any] = {"data.tokens_per_batch": 4_000, "input_dropout": 0.1, "output_dropout": 0.2}
 OF_WORDS = (
@@ -143,6 +144,8 @@ def preset_of(model: str, data: Literal["words", "numbers"], overrides: Mapping[
     preset = _PRESETS[layers[model].family]
     if data == "numbers":
         return {**preset, **_OF_NUMBERS}
+    if layers[model].family == "recurrent":
+        preset = preset | _RECURRENT_OF_WORDS
     return {**preset, **_LANGUAGE_MODEL} if _learns_words(model, overrides) else preset
 
 
