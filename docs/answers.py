@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from itertools import chain
@@ -24,6 +25,9 @@ FIGURES = _ROOT / "docs" / "figures"
 
 _ROOM = 16, 40
 """Pixels to the left and to the right of a chart."""
+
+_SHARES = ("accuracy", "exact match")
+"""Scores between 0 and 1, where the ends of an interval are drawn."""
 
 Pair = tuple[str, str]
 """The labels of the better and of the worse variant."""
@@ -114,12 +118,13 @@ def _mark(chart: dict[str, Any]) -> str:
 
 def _chart(name: str, answer: dict[str, Any]) -> AltairFigure:
     chart = answer["chart"]
+    least, most = (0.0, 1.0) if answer["score"] in _SHARES else (-math.inf, math.inf)
     lines = [
         Line(
             line["name"],
             [(x, y) for x, y, *_ in line["points"]],
             colour,
-            [(low, high) for *_, low, high in line["points"]],
+            [(max(low, least), min(high, most)) for *_, low, high in line["points"]],
         )
         for colour, line in enumerate(chart["lines"])
     ]
