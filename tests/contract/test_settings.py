@@ -34,7 +34,7 @@ BY_DATA = {
     "transcribe": set[str](),
     "classify bow": {"data.max_steps"},
     "tag bilstm": {"frames", "data.longest_piece"},
-    "tag steps": {"words", "characters", "vocabulary", "data.target"},
+    "tag steps": {"words", "characters", "vocabulary", "data.target", "language_model_weight"},
     "translate transformer": set[str](),
     "translate joint-ngram": set[str](),
     "language-model mix": {"data.batch_size", "data.horizon", "data.tokens_per_batch"},
@@ -174,8 +174,9 @@ def test_a_setting_that_another_replaces_is_refused(task: str) -> None:
 
 
 def test_a_command_refuses_it(tmp_path: Path) -> None:
+    settings = {"training.schedule": "cosine", "training.decay": 0.5}
     with pytest.raises(RequestError, match=r"training\.decay"):
-        seqloom.train("classify", "nothing.tsv", out=tmp_path / "run", settings={"training.decay": 0.5})
+        seqloom.train("classify", "nothing.tsv", out=tmp_path / "run", settings=settings)
 
 
 def test_settings_of_another_kind_of_data_are_refused(tmp_path: Path) -> None:
