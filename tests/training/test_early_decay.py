@@ -101,6 +101,8 @@ def test_stopped_around_it_and_resumed_is_unbroken(
 def test_patience_does_not_count_while_the_rate_falls(tmp_path: Path) -> None:
     settings = {**LARGE_STEPS, "training__decay": 0.99, "training__patience": 1}
     run = train_small(tmp_path / "run", updates=60, **settings)
+    scores = [row["valid_perplexity"] for row in rows(run.folder)]
+    assert any(after > before for before, after in pairwise(scores)), "patience would have run out here"
     assert run.summary["updates"] == 60
     assert not run.summary["out_of_patience"]
 

@@ -89,7 +89,7 @@ class LanguageModelSettings(Settings):
 
 
 _TRAINING: dict[str, Any] = {"training.decay": 0.5}
-"""The preset of every network."""
+"""The preset of every network: texts are read many times, and a high rate for longer over-fits sooner (LOG.md)."""
 _RECURRENT = {
     "embedding.dim": 320,
     "model.hidden_size": 512,

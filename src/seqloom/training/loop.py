@@ -41,7 +41,7 @@ class TrainingLoop:
         self.schedule = trainer.schedule(budget)
         self.is_first = trainer.runtime.rank == 0
         self.progress = Progress()
-        self._metrics, self._best = MetricsFile(folder), folder / "training" / "best"
+        self._metrics, self._best_checkpoint = MetricsFile(folder), folder / "training" / "best"
         self._clock = time.monotonic()
         self._saved_at = 0.0
         self.processor, self._processor_before = ProcessorShare(), 0.0
@@ -84,7 +84,7 @@ class TrainingLoop:
         ):  # stopped before the first evaluation: evaluate now, so that the run is usable
             self.trainer.save(self.folder)
         if progress.finished and self.is_first:
-            shutil.rmtree(self._best, ignore_errors=True)
+            shutil.rmtree(self._best_checkpoint, ignore_errors=True)
         self._count_processor_time()
         return progress
 
@@ -164,7 +164,7 @@ class TrainingLoop:
             self._metrics.add(row)
         self._memory.end("validation")
         if gain and self.schedule.patience and self.schedule.decay and self.is_stable():
-            self._write_checkpoint(self._best)  # where the decay begins if patience runs out
+            self._write_checkpoint(self._best_checkpoint)  # where the decay begins if patience runs out
         self.display.evaluated(min(fraction, 1.0), {score.name: scores[score.name]} | scores, row)
 
     def metrics_row(self, scores: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +197,7 @@ class TrainingLoop:
         if progress.early_decay is None:
             progress.finished = True
             return
-        best = current_checkpoint(self._best)
+        best = current_checkpoint(self._best_checkpoint)
         if best is not None:  # none where patience was set when the training was resumed
             self.trainer.restore(best)
         progress.evaluated_at = self.fraction()

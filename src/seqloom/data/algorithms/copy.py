@@ -27,10 +27,8 @@ class Copy(Algorithm):
 
     def draw(self, rng: np.random.Generator) -> SyntheticExample:
         length = self.length.draw(rng)
-        example, vectors = (
-            blank(2 * length + 1, self.input_size, self.target_size),
-            random_bits(rng, length, self.bits),
-        )
+        example = blank(2 * length + 1, self.input_size, self.target_size)
+        vectors = random_bits(rng, length, self.bits)
         example.inputs[:length, : self.bits] = vectors
         example.inputs[length, self.bits] = 1  # the end of what is to be copied
         example.targets[length + 1 :] = vectors
