@@ -116,6 +116,16 @@ class Loader(Protocol):
     def batch(self, epoch: int, step: int) -> Batch: ...
 
 
+def have_one_shape(loader: Loader) -> bool:
+    """Whether the batches of a loader have no padding and one shape, but for a few at the beginning and end of an
+    epoch; told by the four in its middle."""
+    steps = loader.num_steps(0)
+    middle = range(max(steps // 2 - 2, 1), min(steps // 2 + 2, steps - 1)) or range(1)
+    batches = [loader.batch(0, step) for step in middle]
+    padded = any(batch.lengths is not None or batch.source_lengths is not None for batch in batches)
+    return not padded and len({(batch.inputs.shape, batch.source_or_inputs[0].shape) for batch in batches}) == 1
+
+
 @dataclass(frozen=True)
 class PhasedLoader:
     """The batches of `early` in the first `epochs`, and those of `late` from then on."""

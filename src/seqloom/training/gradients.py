@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.data.batches import Batch, Loader
+from seqloom.data.batches import Batch, Loader, have_one_shape
 from seqloom.data.corpus import Corpus
 from seqloom.errors import RequestError, SeqloomError
 from seqloom.memory import keep_freed_memory, return_freed_memory
@@ -111,6 +111,9 @@ class GradientTrainer(Trainer):
         self.not_finite = NotFinite(self.task, self.network, folder)
         self.score = self.task.score(corpus.valid)
         self.loader = self._loader(corpus, seed)
+        if self.options.precision == "auto" and not self.runtime.on_gpu and not have_one_shape(self.loader):
+            # oneDNN compiles each product in bfloat16 for each new shape, which takes longer than the products gain.
+            self.runtime = replace(self.runtime, bfloat16=False)
         self._evaluation_steps = self.task.exact_loader(corpus.valid, self.settings).num_steps(0)
         self.network.to(self.runtime.device)
         self.objective = self.processes.averaging(Objective(self.task, self.network, self.runtime))
