@@ -34,7 +34,7 @@ class TrainingSettings(Settings):
     )
     precision: Precision = Field(
         "auto",
-        description="auto: bfloat16 where it is faster: on a GPU; with AMX or on AMD from Zen 4 on for batches of one shape",
+        description="auto: bfloat16 where it is faster: on a GPU; with AMX or AMD's AVX-512 for batches of one shape",
     )
     average: float = Field(
         0.0, ge=0, lt=1, description="share of the averaged weights kept at an update, such as 0.999; 0: no averaging"
