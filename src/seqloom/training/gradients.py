@@ -111,8 +111,7 @@ class GradientTrainer(Trainer):
         self.not_finite = NotFinite(self.task, self.network, folder)
         self.score = self.task.score(corpus.valid)
         self.loader = self._loader(corpus, seed)
-        if self.options.precision == "auto" and not self.runtime.on_gpu and not have_one_shape(self.loader):
-            # oneDNN compiles each product in bfloat16 for each new shape, which takes longer than the products gain.
+        if self.runtime.bfloat16 and not self._gains_from_bfloat16():
             self.runtime = replace(self.runtime, bfloat16=False)
         self._evaluation_steps = self.task.exact_loader(corpus.valid, self.settings).num_steps(0)
         self.network.to(self.runtime.device)
@@ -123,6 +122,11 @@ class GradientTrainer(Trainer):
         self.wait_policy = WaitPolicy(1 if self.runtime.on_gpu else num_threads())
         torch.manual_seed(seed * 1_000_003 + self.runtime.rank)  # dropout differs from rank to rank
         return self.network.train()
+
+    def _gains_from_bfloat16(self) -> bool:
+        """Whether bfloat16 was asked for or is faster. On a processor, oneDNN compiles each product for each new shape,
+        which takes longer than the products of a narrow network gain (LOG.md)."""
+        return self.options.precision == "bfloat16" or self.runtime.on_gpu or have_one_shape(self.loader)
 
     def _initial_network(self, corpus: Corpus[Any, Any]) -> nn.Module:
         if self.initial is None:
