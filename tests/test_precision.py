@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from seqloom import runtime
+from seqloom.data.batches import Batch, have_one_shape
 from seqloom.runtime import Runtime
 from seqloom.tasks.network_task import NetworkTask
 from seqloom.training import gradients
@@ -59,6 +60,30 @@ def test_a_processor_has_bfloat16_for_batches_of_one_shape(
     monkeypatch.setattr(runtime, "_is_faster_in_bfloat16", lambda kind: True)  # noqa: ARG005
     train_small(tmp_path / "run", updates=2, **settings)
     assert used == [expected]
+
+
+class _Batches:
+    """Batches of so many steps each, and of a source, padded or not."""
+
+    def __init__(self, widths: list[int], source_lengths: torch.Tensor | None = None) -> None:
+        self._widths, self._source_lengths = widths, source_lengths
+
+    def num_steps(self, epoch: int) -> int:  # noqa: ARG002
+        return len(self._widths)
+
+    def batch(self, epoch: int, step: int) -> Batch:  # noqa: ARG002
+        ids = torch.zeros(2, self._widths[step], dtype=torch.long)
+        return Batch(ids, ids, source=torch.zeros(2, 5, dtype=torch.long), source_lengths=self._source_lengths)
+
+
+@pytest.mark.parametrize(("widths", "expected"), [([3], True), ([2, 7, 7, 7, 7, 4], True), ([7, 7, 6, 7, 7, 7], False)])
+def test_the_first_and_the_last_batch_may_have_another_shape(widths: list[int], expected: bool) -> None:
+    assert have_one_shape(_Batches(widths)) == expected
+
+
+def test_a_padded_source_is_of_many_shapes() -> None:
+    assert have_one_shape(_Batches([7] * 6))
+    assert not have_one_shape(_Batches([7] * 6, torch.tensor([5, 3])))
 
 
 @pytest.mark.parametrize(("name", "default"), [("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128"), ("LRU_CACHE_CAPACITY", "8")])
