@@ -9,11 +9,11 @@ from typing import Any
 import seqloom
 
 
-def train(out: Path, task: str, data: Path, **options: Any) -> seqloom.Run:
+def train(out: Path, task: str, data: Path, threads: int = 1, **options: Any) -> seqloom.Run:
     """The finished run in `out`, trained or resumed if it is not finished yet."""
-    if (out / "summary.json").exists() and (run := seqloom.load(out, threads=1)).summary["finished"]:
+    if (out / "summary.json").exists() and (run := seqloom.load(out, threads=threads)).summary["finished"]:
         return run
-    run = seqloom.train(task, str(data), out=out, resume=out.exists(), threads=1, quiet=True, **options)
+    run = seqloom.train(task, str(data), out=out, resume=out.exists(), threads=threads, quiet=True, **options)
     if not run.summary["finished"]:
         raise SystemExit("stopped; run the script again to continue")
     return run

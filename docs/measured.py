@@ -303,9 +303,11 @@ def pronunciation() -> str:
         )
         for name, row in measured["scores"].items()
     ]
+    settings = ", ".join(f"`{name}={value}`" for name, value in measured["settings"].items())
     return (
-        f"`python benchmarks/pronunciation.py`, one thread: {measured['words']:,} words of CMUdict without stress\n"
-        "that neither trained nor chose weights. A word is wrong if the answer is none of its pronunciations.\n\n"
+        f"`python benchmarks/pronunciation.py`: {measured['words']:,} words of CMUdict without stress that neither\n"
+        "trained nor chose weights. A word is wrong if the answer is none of its pronunciations. The network has\n"
+        f"{settings}, and {measured['machine']['threads']} threads:\n\n"
     ) + table(("model", "wrong words", "training", "words per second"), rows)
 
 

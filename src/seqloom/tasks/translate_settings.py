@@ -71,7 +71,11 @@ RECURRENT: dict[str, Any] = {
     "data.tokens_per_batch": 1_000,
     "training.learning_rate": 4e-3,
 }
-ATTENTION: dict[str, Any] = {"attention.skip_connection": True}
+ATTENTION: dict[str, Any] = {
+    "attention.skip_connection": True,
+    "encoder.num_layers": 2,
+    "encoder.dropout": 0.25,
+}
 TRANSFORMER: dict[str, Any] = {
     "embedding.dim": 128,
     "encoder.model_dim": 128,
