@@ -292,7 +292,7 @@ PAIRS = {
     ("language-model", "translate"): ("lstm+attention", "embedding in part, encoder in part; not decoder, output"),
     ("language-model transformer", "classify"): ("transformer", "embedding, encoder; not output"),
     ("classify", "language-model"): ("gru", "embedding, layer; not output"),
-    ("translate", "classify"): ("gru+attention", "embedding, encoder; not attention, output"),
+    ("translate", "classify"): ("gru+attention", "embedding, encoder in part; not attention, output"),
 }
 
 
