@@ -26,7 +26,7 @@ from resumable import train
 from seqloom.data.readers import readers
 
 SETTINGS = {"encoder.num_layers": 3, "encoder.dropout": 0.25}
-"""Of the LSTM: 20 minutes are enough for a deeper encoder than that of the preset."""
+"""Of the LSTM; 20 minutes are enough for one more layer than the preset has."""
 DATA = BENCHMARKS.parent.parent / "shared" / "data" / "g2p"
 Dictionary = dict[str, list[str]]
 """The pronunciations of each word, letters and sounds with blanks between them."""

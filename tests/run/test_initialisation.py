@@ -308,6 +308,17 @@ def test_other_tasks_take_what_fits(names: tuple[str, str], runs: Runs, tmp_path
     assert first_row(run)["updates"] == 1
 
 
+def test_a_bidirectional_classifier_takes_all_layers_of_a_translator(runs: Runs, tmp_path: Path) -> None:
+    """One that reads forward takes the forward half of the first layer only: the second one reads both directions."""
+    earlier, data = runs("translate"), runs("classify").plan.sources.data
+    run = begin("classify", earlier, tmp_path / "run", data, model="bigru+attention", settings=STANDING_STILL)
+    assert run.plan.ancestry[0].taken == "embedding, encoder; not attention, output"
+    before, after = model_tensors(earlier.model), model_tensors(run.model)
+    layers = [name for name in after if name.startswith("encoder.layer.stack.")]
+    assert any(name.startswith("encoder.layer.stack.1.") for name in layers)
+    assert all(torch.equal(after[name], before[name]) for name in layers)
+
+
 def test_a_tagger_reads_words_with_the_layer_of_a_language_model(runs: Runs, tmp_path: Path) -> None:
     """The columns for the embedding of words are those of the language model, in the forward half of the layer."""
     earlier = runs("language-model")
