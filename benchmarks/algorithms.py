@@ -31,11 +31,19 @@ class Trial(NamedTuple):
 
 
 TRIALS = {
-    "copy": Trial(60_000, ("copy:length=40", "copy:length=120")),
-    "repeat-copy": Trial(60_000, ("repeat-copy:length=10,repeats=20", "repeat-copy:length=20,repeats=10")),
-    "associative-recall": Trial(100_000, ("associative-recall:items=12",)),
-    "dynamic-n-grams": Trial(100_000),
-    "priority-sort": Trial(100_000),
+    "copy": Trial(30_000, ("copy:length=40", "copy:length=120")),
+    "repeat-copy": Trial(
+        60_000,
+        (
+            "repeat-copy:length=10,repeats=11",
+            "repeat-copy:length=10,repeats=20",
+            "repeat-copy:length=20,repeats=5",
+            "repeat-copy:length=20,repeats=10",
+        ),
+    ),
+    "associative-recall": Trial(50_000, ("associative-recall:items=12",)),
+    "dynamic-n-grams": Trial(160_000),
+    "priority-sort": Trial(40_000),
 }
 
 

@@ -1,7 +1,7 @@
 """What the literature shows of memory: a plain RNN fails where gradients vanish, gates do not, chrono reaches further.
 
-`pytest -m slow -s tests/learning` prints the figure of every cell. Learning stops once a cell has learned; those that do
-not learn get all the updates.
+`pytest -m slow -s tests/learning` prints the figure of every cell. Learning stops once a cell has learned; those that
+do not learn get all the updates.
 """
 
 from __future__ import annotations
