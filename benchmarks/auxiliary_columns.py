@@ -12,7 +12,6 @@ run again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -50,9 +49,9 @@ def names() -> tuple[list[Sentence], list[Sentence]]:
     return read("conll2002.es.train.txt.gz"), read("conll2002.es.valid.txt.gz")
 
 
-def f1(run: seqloom.Run, path: str, ensemble: Sequence[seqloom.Run] = ()) -> float:
+def f1(run: seqloom.Run, path: str) -> float:
     """The span F1 on a file of columns, in percent. The run reads the columns that it was trained with."""
-    answers = run.answers(run.inputs(path), ensemble=ensemble or None)
+    answers = run.answers(run.inputs(path))
     predicted = [answer.to_json()["tags"] for (answer,) in answers]
     return 100 * span_scores([sentence.tags for sentence in tagged(path)], predicted)[2]
 
@@ -78,7 +77,7 @@ def main() -> None:
             scores[data][kind] = {
                 "f1": singles,
                 "median": median(singles),
-                "ensemble": f1(runs[0], test, runs[1:]),
+                "ensemble": f1(runs[0].ensemble(runs[1:]), test),
                 "processor_seconds": [run.summary["processor_seconds"] for run in runs],
             }
             print(data, kind, scores[data][kind], flush=True)

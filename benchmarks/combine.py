@@ -93,7 +93,7 @@ def main() -> None:
     means = {kind: statistics.mean(values) for kind, values in scores.items()}
     combined = {}
     for kind, (first, *others) in runs.items():
-        answers = first.predict(sources, beam_size=BEAM_SIZE, ensemble=others)
+        answers = first.ensemble(others).predict(sources, beam_size=BEAM_SIZE)
         combined[kind] = bleu(answers, references)
         print(f"ensemble of {options.seeds} {kind} runs: BLEU {combined[kind]:.2f}", flush=True)
     gains = {

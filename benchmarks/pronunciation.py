@@ -115,7 +115,7 @@ def main() -> None:
         seconds = network.summary["seconds"]
         scores[name] = {**timed(lambda: network.predict(test), test), "train_seconds": seconds}  # noqa: B023
         print(name, scores[name], flush=True)
-        scores[f"both, seed {seed}"] = timed(lambda: joint.predict(test, ensemble=[network]), test)  # noqa: B023
+        scores[f"both, seed {seed}"] = timed(lambda: joint.ensemble([network]).predict(test), test)  # noqa: B023
         print("both", scores[f"both, seed {seed}"], flush=True)
     peer = phonetisaurus(work, read(training), test)
     if peer is not None:

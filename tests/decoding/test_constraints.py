@@ -99,7 +99,7 @@ def test_an_ensemble_of_runs(
     pairs_run: seqloom.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines, cli = ["a b c", "d", "e f"], CommandLine(monkeypatch, capsys)
-    alone, together = (list(pairs_run.answers(lines, ensemble=runs)) for runs in (None, [pairs_run]))
+    alone, together = (list(run.answers(lines)) for run in (pairs_run, pairs_run.ensemble([pairs_run])))
     assert [best.text for best, *_ in together] == [best.text for best, *_ in alone]
     assert [best.score for best, *_ in together] == pytest.approx([best.score for best, *_ in alone], rel=1e-4)
     folder, standard_input = pairs_run.folder, "a b c\nd\ne f\n"
@@ -108,7 +108,7 @@ def test_an_ensemble_of_runs(
     assert output.splitlines() == pairs_run.predict(lines)
     other = train_pairs(tmp_path / "run", model="gru", updates=1, tokenizer__kind="bpe", tokenizer__vocab_size=262)
     with pytest.raises(RequestError, match="share their tokenizers"):
-        pairs_run.answers(lines, ensemble=[other])
+        pairs_run.ensemble([other])
 
 
 def test_the_answer_of_least_risk_is_the_most_alike(pairs_run: seqloom.Run) -> None:

@@ -167,12 +167,12 @@ def test_an_ensemble_takes_the_best_mean(tmp_path: Path) -> None:
     network = train_pairs(tmp_path / "network", updates=30)
     lines = ["a b c", "", "f e"]
     for runs in ((joint, network), (network, joint)):
-        for line, answers in zip(lines, runs[0].answers(lines, ensemble=[runs[1]], n_best=3), strict=True):
+        for line, answers in zip(lines, runs[0].ensemble(runs[1:]).answers(lines, n_best=3), strict=True):
             for answer in answers if line else []:
                 scores = [run.score([(line, answer.text)])[0].log_prob for run in runs]
                 assert answer.score == pytest.approx(np.mean(scores), abs=1e-4)
             assert [answer.score for answer in answers] == sorted((a.score for a in answers), reverse=True)
-    both = [joint.predict(lines, ensemble=[network]), network.predict(lines, ensemble=[joint])]
+    both = [joint.ensemble([network]).predict(lines), network.ensemble([joint]).predict(lines)]
     assert both[0] == both[1]
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
 
-import seqloom
+Trained = TypeVar("Trained")
 
 
-def shared(factory: pytest.TempPathFactory, train: Callable[..., seqloom.Run], **options: Any) -> seqloom.Run:
+def shared(factory: pytest.TempPathFactory, train: Callable[..., Trained], **options: Any) -> Trained:
     """What `train` gives in a folder of its own. Fixtures of modules come after the cache of one test is set, so the
     run has a cache of its own too."""
     folder = factory.mktemp("run")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqloom.data.tokenizer import EOS, PAD, SOS
 from seqloom.nn.layer import State
@@ -23,10 +23,11 @@ class Read(NamedTuple):
     lengths: Tensor
 
 
-class TableModel:
+class TableModel(nn.Module):
     """`sharpness`: how unequal the probabilities are. `rows_decoded` counts what the model was asked for."""
 
     def __init__(self, vocab_size: int, seed: int = 0, sharpness: float = 1.0) -> None:
+        super().__init__()
         self.vocab_size, self.seed, self.sharpness = vocab_size, seed, sharpness
         self.rows_decoded = self.calls = 0
         self._known: dict[tuple[tuple[int, ...], tuple[int, ...]], Tensor] = {}

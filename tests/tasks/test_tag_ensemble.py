@@ -62,17 +62,17 @@ def test_an_ensemble_is_the_geometric_mean_of_all_paths(kind: str) -> None:
 
 def test_a_run_with_itself_is_the_run(runs: list[seqloom.Run]) -> None:
     run = runs[0]
-    for alone, both in zip(run.answers(LINES), run.answers(LINES, ensemble=[run, run]), strict=True):
+    for alone, both in zip(run.answers(LINES), run.ensemble([run, run]).answers(LINES), strict=True):
         assert both[0].to_json()["tags"] == alone[0].to_json()["tags"]
         np.testing.assert_allclose(both[0].to_json()["probabilities"], alone[0].to_json()["probabilities"], atol=1e-5)
 
 
 def test_the_order_of_the_runs_changes_nothing(runs: list[seqloom.Run]) -> None:
     one, other = runs
-    texts = [one.predict(LINES, ensemble=[other]), other.predict(LINES, ensemble=[one])]
+    texts = [one.ensemble([other]).predict(LINES), other.ensemble([one]).predict(LINES)]
     assert texts[0] == texts[1]
     scores = [
-        [answer.score for (answer,) in run.answers(LINES[:1], ensemble=[other_run])]
+        [answer.score for (answer,) in run.ensemble([other_run]).answers(LINES[:1])]
         for run, other_run in (runs, reversed(runs))
     ]
     assert scores[0] == pytest.approx(scores[1], abs=1e-4)
@@ -80,7 +80,7 @@ def test_the_order_of_the_runs_changes_nothing(runs: list[seqloom.Run]) -> None:
 
 def test_known_tags_stay_in_an_ensemble(runs: list[seqloom.Run]) -> None:
     sentence = [("Xyz", "B-PER"), ("went", None), "home"]
-    ((answer,),) = runs[0].answers([sentence], ensemble=runs[1:])
+    ((answer,),) = runs[0].ensemble(runs[1:]).answers([sentence])
     assert answer.to_json()["tags"][0] == "B-PER"
 
 
@@ -90,16 +90,16 @@ def test_the_command_line_has_ensembles(runs: list[seqloom.Run], tmp_path: Path)
     arguments = ["predict", str(runs[0].folder), "--ensemble", str(runs[1].folder), str(text)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert result.stdout == "\n".join(runs[0].predict(LINES, ensemble=runs[1:])) + "\n"
+    assert result.stdout == "\n".join(runs[0].ensemble(runs[1:]).predict(LINES)) + "\n"
 
 
 def test_runs_that_do_not_go_together(runs: list[seqloom.Run], tmp_path: Path) -> None:
     other_output = train_tagger(tmp_path / "softmax", updates=2, output="softmax")
     other_words = train_tagger(tmp_path / "words", updates=2, vocabulary__vocab_size=8)
     with pytest.raises(RequestError, match="one kind of output"):
-        runs[0].predict(LINES, ensemble=[other_output])
+        runs[0].ensemble([other_output])
     with pytest.raises(RequestError, match="share their words and tags"):
-        runs[0].predict(LINES, ensemble=[other_words])
+        runs[0].ensemble([other_words])
 
 
 def test_auxiliary_columns_do_not_keep_runs_apart(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
@@ -109,4 +109,4 @@ def test_auxiliary_columns_do_not_keep_runs_apart(tmp_path_factory: pytest.TempP
     columns = (f"{row[0]} {len(row[0])} {row[1]}" if row else "" for row in rows)
     (tmp_path / "sentences.conll").write_text("\n".join(columns))
     learnt = train_tagger(tmp_path / "run", updates=2, data__auxiliary=2)
-    assert len(learnt.predict(LINES, ensemble=[plain])) == len(LINES)
+    assert len(learnt.ensemble([plain]).predict(LINES)) == len(LINES)

@@ -16,6 +16,7 @@ from seqloom.cli.options import (
     Data,
     Device,
     Dynamic,
+    Ensemble,
     Figures,
     File,
     Json,
@@ -23,6 +24,7 @@ from seqloom.cli.options import (
     Seed,
     Threads,
     adapted,
+    load_together,
     print_metrics,
 )
 from seqloom.json_line import to_json
@@ -61,6 +63,7 @@ def evaluate(
     by: Annotated[
         str | None, typer.Option(help="a table; forecast: by horizon or series; transcribe: by length or speaker")
     ] = None,
+    ensemble: Ensemble = None,
     cache: Cache = 0,
     dynamic: Dynamic = 0.0,
     json: Json = False,
@@ -75,13 +78,12 @@ def evaluate(
     from seqloom.data.tables.columns import parse_columns
     from seqloom.errors import RequestError
     from seqloom.metrics.by_length import table
-    from seqloom.run import load
     from seqloom.tasks.forecast_capability import Forecasts
     from seqloom.tasks.transcribe_capability import ScoresByGroup, StudiesTranscripts
 
     if figures is not None and report is None and heads is None:
         raise RequestError("there is no page with charts to write", where="--figures", hint="add --report or --heads")
-    loaded = adapted(load(run, device=device, threads=threads), cache, dynamic)
+    loaded = adapted(load_together(run, ensemble, device, threads), cache, dynamic)
     has_groups = isinstance(loaded.task, ScoresByGroup)
     if not isinstance(loaded.task, Forecasts) and (origins or step or horizon or not refit or (by and not has_groups)):
         raise RequestError(
@@ -148,6 +150,7 @@ def score(
         Path | None, typer.Option(help="translate: write the attention of each target to a .json or .html file")
     ] = None,
     figures: Figures = None,
+    ensemble: Ensemble = None,
     cache: Cache = 0,
     dynamic: Dynamic = 0.0,
     json: Json = False,
@@ -161,10 +164,9 @@ def score(
     """
     from seqloom.cli.alignments import check_figures, write_alignments
     from seqloom.data.tables.columns import parse_columns
-    from seqloom.run import load
 
     check_figures(alignments, figures)
-    loaded = adapted(load(run, device="cpu", threads=threads), cache, dynamic)
+    loaded = adapted(load_together(run, ensemble, "cpu", threads), cache, dynamic)
     examples = loaded.examples(file, parse_columns(columns or ""))
     aligned: list[Alignment] = []
     at_once = None if cache or dynamic else INPUTS_AT_ONCE  # a model that adapts reads one text

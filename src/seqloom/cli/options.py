@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,6 +52,15 @@ Folds = Annotated[
 Fold = Annotated[int, typer.Option(min=0, help="the number of the fold to test on, from 1")]
 Threads = Annotated[int, typer.Option(help="processor threads; 0: as many as this process may use")]
 Device = Annotated[str, typer.Option(help="where to compute: auto, cpu or cuda")]
+Ensemble = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--ensemble",
+        metavar="RUN",
+        help="translate, describe, classify, tag: another run that answers together with RUN, such as one with another "
+        "seed; can be repeated",
+    ),
+]
 Figures = Annotated[Path | None, typer.Option(help="a folder: write the page's charts there as well, as SVG files")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 Cache = Annotated[
@@ -69,6 +78,14 @@ Dynamic = Annotated[
 
 INPUTS_AT_ONCE = 1_000
 """The inputs that are read before they are answered, scored or embedded together."""
+
+
+def load_together(run: Path, others: Sequence[Path] | None, device: str, threads: int) -> Run:
+    """The run, or with `--ensemble` the ensemble of all runs."""
+    from seqloom.run import load
+
+    first, *rest = (load(folder, device=device, threads=threads) for folder in (run, *(others or ())))
+    return first.ensemble(rest) if rest else first
 
 
 def adapted(run: Run, cache: int, dynamic: float) -> Run:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom.cli.options import INPUTS_AT_ONCE, Columns, Device, Figures, Json, RunFolder, Threads
+from seqloom.cli.options import (
+    INPUTS_AT_ONCE,
+    Columns,
+    Device,
+    Ensemble,
+    Figures,
+    Json,
+    RunFolder,
+    Threads,
+    load_together,
+)
 from seqloom.json_line import to_json
 
 if TYPE_CHECKING:
@@ -91,10 +101,7 @@ def predict(
     max_ratio: Annotated[
         float | None, typer.Option(help="translate: the most tokens of an answer per token of the source, plus 20")
     ] = None,
-    ensemble: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="RUN", help="translate, tag: another run; probabilities are averaged; can be repeated"),
-    ] = None,
+    ensemble: Ensemble = None,
     mbr: Annotated[
         int | None, typer.Option(help="--sample: of so many samples, answer the one most like the others")
     ] = None,
@@ -136,7 +143,6 @@ def predict(
     from seqloom.cli.alignments import check_figures, write_alignments
     from seqloom.data.tables.columns import parse_columns
     from seqloom.errors import RequestError
-    from seqloom.run import load
     from seqloom.tasks.capabilities import Aligned, refuse_unknown
     from seqloom.tasks.forecast_capability import Forecasts
     from seqloom.tasks.transcribe_capability import Listens
@@ -168,9 +174,7 @@ def predict(
         "attention": True if alignments is not None else None,
     }
     changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    loaded = load(run, device=device, threads=threads)
-    if ensemble:
-        changes["ensemble"] = [load(other, device=device, threads=threads) for other in ensemble]
+    loaded = load_together(run, ensemble, device, threads)
     if rate and not (online and isinstance(loaded.task, Listens)):
         raise RequestError("only streams of sound have a rate", where="--rate", expected="transcribe, with --online")
     if isinstance(loaded.task, Forecasts) and not online:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from seqloom.decoding.alignment import Alignment, with_alignment
 from seqloom.decoding.batching import Source, padded_source, run_in_batches
 from seqloom.models.class_model import ClassModel
+from seqloom.models.target_outputs import log_odds
 
 _ELEMENTS_AT_ONCE = 16_000
 """The number of elements in a batch, padding included."""
@@ -108,11 +109,6 @@ def fit_label_temperature(log_probs: Tensor, targets: Tensor) -> float:
     return _best_temperature(
         lambda t: F.binary_cross_entropy_with_logits(logits / t, targets.double(), reduction="sum")
     )
-
-
-def log_odds(log_probs: Tensor) -> Tensor:
-    """log(p / (1 - p)) of the logarithms of probabilities."""
-    return log_probs - torch.log(-torch.expm1(log_probs.clamp(max=-1e-12)))
 
 
 def _best_temperature(nats: Callable[[float], Tensor]) -> float:

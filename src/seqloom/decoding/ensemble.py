@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
 
 from seqloom.models.encoder_decoder import DecodesNext
 from seqloom.nn.layer import State
 from seqloom.nn.output import PruningThreshold
 
 
-class Ensemble:
-    """A `DecodesNext` of models with the same tokenizers; its states are tuples of their states."""
+class Ensemble(nn.Module):
+    """A `DecodesNext` of networks with the same tokenizers; its states are tuples of their states."""
 
-    def __init__(self, models: Sequence[DecodesNext]) -> None:
-        self.models = models
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def _models(self) -> Iterator[DecodesNext]:
+        return (cast(DecodesNext, network) for network in self.networks)
 
     def encode(self, source: Tensor, lengths: Tensor | None) -> State:
-        return tuple(model.encode(source, lengths) for model in self.models)
+        return tuple(model.encode(source, lengths) for model in self._models())
 
     def initial_state(self, encoded: State, rows: int) -> State:
-        return tuple(model.initial_state(read, rows) for model, read in zip(self.models, encoded, strict=True))
+        return tuple(model.initial_state(read, rows) for model, read in zip(self._models(), encoded, strict=True))
 
     def decode_next(
         self,
@@ -34,15 +40,28 @@ class Ensemble:
     ) -> tuple[Tensor, State, Tensor | None]:
         steps = [
             model.decode_next(token_ids, own_state, own_encoded)
-            for model, own_state, own_encoded in zip(self.models, state, encoded, strict=True)
+            for model, own_state, own_encoded in zip(self._models(), state, encoded, strict=True)
         ]
         attentions = [attention for _, _, attention in steps if attention is not None]
         attention = torch.stack(attentions).mean(0) if len(attentions) == len(steps) else None
         return _mean([log_probs for log_probs, _, _ in steps]), tuple(after for _, after, _ in steps), attention
 
     def log_prob(self, encoded: State, token_ids: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
-        by_model = zip(self.models, encoded, strict=True)
+        by_model = zip(self._models(), encoded, strict=True)
         return _mean([model.log_prob(read, token_ids, targets, lengths) for model, read in by_model])
+
+    def loss(
+        self,
+        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
+        source_lengths: Int[Tensor, " batch"] | None,
+        inputs: Int[Tensor, "batch time"],
+        targets: Int[Tensor, "batch time"],
+        lengths: Int[Tensor, " batch"] | None = None,
+        mask: Bool[Tensor, "batch time"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """The cross-entropy, in nats, summed over the targets where `mask` is True. An ensemble is not trained."""
+        log_probs = self.log_prob(self.encode(source, source_lengths), inputs, targets, lengths)
+        return -(log_probs if mask is None else log_probs[mask]).sum()
 
 
 def _mean(log_probs: Sequence[Tensor]) -> Tensor:

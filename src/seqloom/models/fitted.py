@@ -16,8 +16,15 @@ PARTS = "parts"
 """The subfolder of a mixture with its parts, each in a folder named by its number."""
 
 
-class Fitted(ABC):
-    """A model without gradients. Once fitted or opened, it is ready for use."""
+class WithoutGradients(ABC):
+    """A model that has no loss of batches: its task scores it by its answers."""
+
+    @abstractmethod
+    def num_parameters(self) -> int: ...
+
+
+class Fitted(WithoutGradients):
+    """A model that is fitted. Once fitted or opened, it is ready for use."""
 
     uses_torch: ClassVar[bool] = False
     """Whether the model is an `nn.Module`. If not, neither its training nor its use imports torch."""
@@ -29,9 +36,6 @@ class Fitted(ABC):
     @abstractmethod
     def open(self, folder: Path) -> None:
         """Reads the files that `save` wrote."""
-
-    @abstractmethod
-    def num_parameters(self) -> int: ...
 
     def data_sizes(self) -> Mapping[str, int]:
         """See `HasDataSizes`; empty if the model checks its inputs itself."""

@@ -67,6 +67,17 @@ class EmitsTags(nn.Module):
 
     output: TagOutput
 
+    def loss(
+        self,
+        inputs: Tensor,
+        forms: Forms | None,
+        tags: Int[Tensor, "batch time"],
+        known: Bool[Tensor, "batch time"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """-log p of the tags that are `known`, in nats, summed."""
+        return self.output.loss(self(inputs, forms, lengths), tags, known, lengths)
+
     @torch.no_grad()
     def tag(
         self,
@@ -117,17 +128,6 @@ class SequenceTagger(EmitsTags, ABC):
 
     def _emissions(self, outputs: Tensor) -> Tensor:
         return self.emit(self.output_dropout(outputs))
-
-    def loss(
-        self,
-        inputs: Tensor,
-        forms: Forms | None,
-        tags: Int[Tensor, "batch time"],
-        known: Bool[Tensor, "batch time"],
-        lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, ""]:
-        """-log p of the tags that are `known`, in nats, summed."""
-        return self.output.loss(self(inputs, forms, lengths), tags, known, lengths)
 
     @torch.no_grad()
     def tag_next(self, vector: Float[Tensor, "1 1 size"], state: State | None, before: int | None) -> tuple[int, State]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,12 @@ class TargetOutput(ABC):
     def answers(self, model: HasTarget, logits: Tensor) -> Float[Tensor, "batch size"]:
         """The log-probability of each class or label, in nats; or the number."""
 
+    @abstractmethod
+    def logits_of_mean(
+        self, model: HasTarget, answers: Float[Tensor, "members batch size"]
+    ) -> Float[Tensor, "batch size"]:
+        """The logits of which `answers` makes the mean of the probabilities, or of the numbers, of several models."""
+
     def kept_from_new_data(self) -> tuple[str, ...]:
         """The buffers that a model initialised from another run computes anew."""
         return ("class_weights",)
@@ -87,6 +94,11 @@ class ClassOutput(TargetOutput):
     def answers(self, model: HasTarget, logits: Tensor) -> Float[Tensor, "batch size"]:
         return torch.log_softmax(logits.float() / model.temperature, dim=1)
 
+    def logits_of_mean(
+        self, model: HasTarget, answers: Float[Tensor, "members batch size"]
+    ) -> Float[Tensor, "batch size"]:
+        return _log_mean_exp(answers) * model.temperature
+
 
 @dataclass(frozen=True)
 class LabelSetOutput(TargetOutput):
@@ -120,6 +132,11 @@ class LabelSetOutput(TargetOutput):
     def answers(self, model: HasTarget, logits: Tensor) -> Float[Tensor, "batch size"]:
         return F.logsigmoid(logits.float() / model.temperature)
 
+    def logits_of_mean(
+        self, model: HasTarget, answers: Float[Tensor, "members batch size"]
+    ) -> Float[Tensor, "batch size"]:
+        return log_odds(_log_mean_exp(answers)) * model.temperature
+
     def kept_from_new_data(self) -> tuple[str, ...]:
         return ("class_weights", "thresholds")
 
@@ -149,11 +166,25 @@ class NumberOutput(TargetOutput):
     def answers(self, model: HasTarget, logits: Tensor) -> Float[Tensor, "batch size"]:
         return model.target_mean + model.target_scale * logits.float()
 
+    def logits_of_mean(
+        self, model: HasTarget, answers: Float[Tensor, "members batch size"]
+    ) -> Float[Tensor, "batch size"]:
+        return (answers.mean(0) - model.target_mean) / model.target_scale
+
     def kept_from_new_data(self) -> tuple[str, ...]:
         return ()
 
     def data_sizes(self) -> dict[str, int]:
         return {}
+
+
+def log_odds(log_probs: Tensor) -> Tensor:
+    """log(p / (1 - p)) of the logarithms of probabilities."""
+    return log_probs - torch.log(-torch.expm1(log_probs.clamp(max=-1e-12)))
+
+
+def _log_mean_exp(log_probs: Float[Tensor, "members batch size"]) -> Float[Tensor, "batch size"]:
+    return log_probs.logsumexp(0) - math.log(len(log_probs))
 
 
 def saved_output(tensors: Mapping[str, Tensor]) -> TargetOutput:

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypedDict, TypeVar
-
-from seqloom.tasks.capabilities import Trained
+from typing import Any, TypedDict, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-class HasTrained(Protocol):
-    """What an ensemble needs of a `Run`."""
-
-    trained: Trained
 
 
 class SearchOptions(TypedDict, total=False):
@@ -46,8 +38,6 @@ class SearchOptions(TypedDict, total=False):
     """translate: the fewest tokens of an answer per token of the source."""
     max_ratio: float | None
     """translate: the most tokens of an answer per token of the source, plus 20, where `max_length` is not set."""
-    ensemble: Sequence[HasTrained] | None
-    """translate, tag: runs whose probabilities are averaged with those of this run."""
     mbr: int | None
     """translate: of so many samples, answer the one most like the others (minimum Bayes risk by chrF)."""
     sample: bool | None

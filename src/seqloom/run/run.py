@@ -19,7 +19,6 @@ from seqloom.files import STANDARD_INPUT
 from seqloom.memory import within_memory
 from seqloom.metrics.similarity import Similarity, similarity
 from seqloom.models.data_sizes import check_data_sizes
-from seqloom.models.fitted import Fitted
 from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.run.answer_options import AnswerOptions, SearchOptions, names_options
 from seqloom.run.notebook import fact_table
@@ -31,6 +30,7 @@ from seqloom.tasks.capabilities import (
     AlignsExamples,
     Diagnoses,
     Embeds,
+    FormsEnsembles,
     Generates,
     Prediction,
     Predicts,
@@ -59,6 +59,12 @@ if TYPE_CHECKING:
     from seqloom_portable.listening import Listener
 
 
+_OF_ENSEMBLES = (
+    AlignsExamples, Diagnoses, Predicts, ScoresByLength, ScoresExamples, ScoresTokens, TakesInputs
+)  # fmt: skip
+"""What an ensemble can do besides its metrics."""
+
+
 def load(folder: str | Path, *, device: str = "auto", threads: int = 0) -> Run:
     """Loads the run in a folder. Nothing in the folder is executed.
 
@@ -80,10 +86,18 @@ class Run:
     """A trained model with its codec, settings and folder."""
 
     def __init__(
-        self, folder: Path, plan: Plan, model: Any, codec: Any, runtime: Runtime, adapts: bool = False
+        self,
+        folder: Path,
+        plan: Plan,
+        model: Any,
+        codec: Any,
+        runtime: Runtime,
+        adapts: bool = False,
+        members: int = 1,
     ) -> None:
-        """`adapts`: the model adapts to the text that it reads."""
-        self.folder, self.plan, self.runtime, self._adapts = folder, plan, runtime, adapts
+        """`adapts`: the model adapts to the text that it reads. `members`: the number of runs that answer together."""
+        self.folder, self.plan, self.runtime = folder, plan, runtime
+        self._adapts, self._members = adapts, members
         self.task: Task = tasks[plan.task]
         self.trained = Trained(model, codec, plan.settings)
 
@@ -119,9 +133,7 @@ class Run:
 
     def num_parameters(self) -> int:
         """The parameters of a network; the numbers that a fitted model stores."""
-        if isinstance(self.model, Fitted):
-            return self.model.num_parameters()
-        return sum(p.numel() for p in self.model.parameters())
+        return self.trained.num_parameters()
 
     def read(self, data: DataSource, columns: Mapping[str, str | int] | None = None) -> Any:
         """Encodes other data with this run's codec. `evaluate`, `evaluate_by_length` and `diagnose` take the result, so
@@ -152,6 +164,24 @@ class Run:
         task = self._able(AdaptsToText, "adapt to a text")
         trained = task.adapted(self.trained, Adaptation(cache, learning_rate))
         return Run(self.folder, self.plan, trained.model, self.codec, self.runtime, adapts=True)
+
+    def ensemble(self, others: Sequence[Run]) -> Run:
+        """This run together with `others`, such as those with other seeds: answers, metrics and scores of the result
+        are those of all models. They must share their tokenizers, and taggers their tags.
+
+        Translators and models of `describe` average the probabilities of the next token. If one is a joint n-gram
+        model, all of them propose targets, and the one with the highest mean log-probability wins. For taggers it is
+        the geometric mean of the probabilities of whole sequences of tags."""
+        task = self._able(FormsEnsembles, "form an ensemble")
+        for run in others:
+            if run.plan.task != self.plan.task:
+                raise RequestError(
+                    "the runs of an ensemble must be of one task", where=str(run.folder), got=run.plan.task,
+                    expected=self.plan.task,
+                )  # fmt: skip
+        members = [self, *others]
+        trained = task.ensemble([run.trained for run in members])
+        return Run(self.folder, self.plan, trained.model, self.codec, self.runtime, members=len(members))
 
     def evaluate_by_length(self, data: DataSource | Data) -> list[LengthScores]:
         """The metrics on other data by the length of the source, which show what is lost on long sources."""
@@ -233,9 +263,7 @@ class Run:
 
         Raises RequestError at once for an option that the task does not have.
         """
-        changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-        if "ensemble" in changes:
-            changes["ensemble"] = [run.trained for run in changes["ensemble"]]
+        changes = {name: value for name, value in options.items() if value is not None}
         return self._able(Predicts, "predict").predict(self.trained, checked_inputs(inputs), changes)
 
     def forecast(
@@ -323,6 +351,7 @@ class Run:
         """Why the model does, or does not, learn long dependencies: a verdict, what to change, and a page of charts
         (`write`). `example`: the number of the example whose inputs are weighed, from 1 on, or `text`;
         with neither, the first that can be weighed."""
+        self._check_alone("be explained")
         # The one import that goes up, so that users find this among the methods of a run (pyproject.toml allows it).
         from seqloom.explain.explanation import explain
 
@@ -330,13 +359,23 @@ class Run:
 
     def save(self, folder: str | Path) -> None:
         """Copies the run to another folder, without the checkpoint that `resume` needs."""
+        self._check_alone("be saved")
         copy_run(self.folder, Path(folder))
 
     def _able(self, capability: Any, what: str) -> Any:
         """The task. Raises RequestError if it does not have the capability."""
+        if capability not in _OF_ENSEMBLES:
+            self._check_alone(what)
         if not isinstance(self.task, capability):
             able = ", ".join(name for name in tasks if isinstance(tasks[name], capability))
             raise RequestError(
                 f"a run of {self.plan.task} cannot {what}", where=str(self.folder), expected=f"a run of {able}"
             )
         return self.task
+
+    def _check_alone(self, what: str) -> None:
+        """Raises RequestError if this is an ensemble."""
+        if self._members > 1:
+            raise RequestError(
+                f"an ensemble cannot {what}", got=f"an ensemble of {self._members} runs", expected="a single run"
+            )

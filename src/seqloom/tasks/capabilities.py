@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.errors import unknown_name
-from seqloom.models.fitted import Fitted
+from seqloom.errors import RequestError, unknown_name
+from seqloom.models.fitted import Fitted, WithoutGradients
 
 if TYPE_CHECKING:  # these imports are only needed by tasks that implement the capability
     import torch
@@ -39,6 +39,12 @@ class Trained(NamedTuple):
         """Where the weights of the network are."""
         device: torch.device = next(self.model.parameters()).device
         return device
+
+    def num_parameters(self) -> int:
+        """The parameters of a network; the numbers that a model without gradients stores."""
+        if isinstance(self.model, WithoutGradients):
+            return self.model.num_parameters()
+        return sum(p.numel() for p in self.model.parameters())
 
 
 class Prediction(Protocol):
@@ -238,6 +244,28 @@ class Predicts(TakesInputs, Protocol):
         Raises RequestError immediately, not at the first answer, for an option that the task does not have.
         """
         ...
+
+
+@runtime_checkable
+class FormsEnsembles(Predicts, Protocol):
+    """Has models that answer together."""
+
+    def ensemble(self, members: Sequence[Trained]) -> Trained:
+        """The first member with a model that answers as all of them; `predict` and the metrics take it too. Raises
+        RequestError if they do not go together."""
+        ...
+
+
+def check_shared_codec(members: Sequence[Trained], what: str) -> None:
+    """Raises RequestError unless all members of an ensemble read and answer the same. `what` they share is named."""
+    first, *others = (member.codec for member in members)
+    for number, other in enumerate(others, 1):
+        if type(other) is not type(first) or other.fingerprint() != first.fingerprint():
+            raise RequestError(
+                f"the runs of an ensemble must share their {what}",
+                where=f"ensemble, run {number}",
+                hint="train them on the same data with the same tokenizer or vocabulary settings and other seeds",
+            )
 
 
 @runtime_checkable

@@ -30,6 +30,7 @@ from seqloom.errors import RequestError
 from seqloom.metrics.classification import Diagnosis
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.models.bag_of_words import BagOfWords
+from seqloom.models.class_ensemble import ClassEnsemble
 from seqloom.models.class_model import ClassModel
 from seqloom.models.classifier import Classifier, describe_layout, layout, layouts
 from seqloom.models.encoded_sequence import EncodedSequence
@@ -37,7 +38,15 @@ from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import LossMetric, Prediction, ShownExample, Trained, TrainedModel, refuse_unknown
+from seqloom.tasks.capabilities import (
+    LossMetric,
+    Prediction,
+    ShownExample,
+    Trained,
+    TrainedModel,
+    check_shared_codec,
+    refuse_unknown,
+)
 from seqloom.tasks.classify_answers import Answers
 from seqloom.tasks.classify_classes import ClassAnswers
 from seqloom.tasks.classify_label_sets import LabelSetAnswers
@@ -166,6 +175,10 @@ class ClassifyTask:
                 yield answers.predictions(trained, decided, source, n_best, proba)
 
         return predictions()
+
+    def ensemble(self, members: Sequence[Trained]) -> Trained:
+        check_shared_codec(members, "tokenizers and labels")
+        return members[0]._replace(model=ClassEnsemble([member.model for member in members]).eval())
 
     def diagnose(self, trained: Trained, data: LabelledData) -> Diagnosis:
         return _answers(data.codec).diagnose(trained, data)

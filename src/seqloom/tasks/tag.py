@@ -42,6 +42,7 @@ from seqloom.tasks.capabilities import LossMetric, ShownExample, Trained, Traine
 from seqloom.tasks.kind_of_data import check_kind_of_data
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.tag_answers import element_batch, sequences_of, tagged_sentences, tagged_steps_of
+from seqloom.tasks.tag_ensemble import tag_ensemble
 from seqloom.tasks.tag_inputs import Input, known_tags, words_of
 from seqloom.tasks.tag_scores import diagnosis, runs_of_tags, scores_by_sequence, tag_scores, tagged_rows
 from seqloom.tasks.tag_settings import OF_NUMBERS, OF_WORDS, WINDOW, TagSettings, preset_of, settings_of
@@ -180,22 +181,20 @@ class TagTask:
         self, trained: Trained, inputs: Sequence[Input | Frames], options: Mapping[str, Any]
     ) -> Iterator[Sequence[TaggedWords | StepTags]]:
         """One answer for each sequence, empty without words. Known tags stay, and the others are the most probable ones
-        given them. With the option `proba`, the text includes probabilities; with `ensemble`, other models of the same
-        words and tags take part."""
-        refuse_unknown(options, ["ensemble", "n_best", "proba"], self.name)
+        given them. With the option `proba`, the text includes probabilities."""
+        refuse_unknown(options, ["n_best", "proba"], self.name)
         if options.get("n_best", 1) != 1:
             raise RequestError("a sentence has one answer", where="n_best", got=options["n_best"], expected=1)
-        proba, others = bool(options.get("proba")), options.get("ensemble")
-        if others:
-            from seqloom.tasks.tag_ensemble import tag_ensemble
-
-            trained = trained._replace(model=tag_ensemble(trained, others))
+        proba = bool(options.get("proba"))
         # Errors are raised now, not when the first answer is fetched.
         if isinstance(trained.codec, FrameTagCodec):
             return tagged_steps_of(trained, trained.codec.rows(inputs), proba)
         sentences = [words_of(sentence) for sentence in cast(Sequence[Input], inputs)]
         known = known_tags(cast(Sequence[Input], inputs), cast(TagCodec, trained.codec).labels.names)
         return tagged_sentences(trained, sentences, known, proba)
+
+    def ensemble(self, members: Sequence[Trained]) -> Trained:
+        return tag_ensemble(members)
 
     def online(self, trained: Trained) -> Callable[[str], str]:
         """A function that takes the words of sentences one by one, or the numbers of one step, separated by commas or

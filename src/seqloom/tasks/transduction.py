@@ -13,6 +13,7 @@ from torch import Tensor
 
 from seqloom.config import Settings
 from seqloom.data.batches import Batch
+from seqloom.decoding.ensemble import Ensemble
 from seqloom.metrics.example_scores import ExampleScores
 from seqloom.metrics.transduction import bleu_statistics, nearest_references, signatures, transduction_scores
 from seqloom.models.architecture import EncoderDecoderSettings, architecture, architectures, describe_architecture
@@ -20,7 +21,7 @@ from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.nn.layer import State
 from seqloom.nn.output import FEW_TOKENS
 from seqloom.registry import Description
-from seqloom.tasks.capabilities import LossMetric, Trained, TrainedModel
+from seqloom.tasks.capabilities import LossMetric, Trained, TrainedModel, check_shared_codec
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 
@@ -67,6 +68,10 @@ class TransductionTask(ABC):
         mask = batch.mask()
         total = model.loss(batch.source, batch.source_lengths, batch.inputs, batch.targets, batch.lengths, mask)
         return Loss(total, torch.tensor(batch.targets.numel()) if mask is None else mask.sum()), state
+
+    def ensemble(self, members: Sequence[Trained]) -> Trained:
+        check_shared_codec(members, "tokenizers")
+        return members[0]._replace(model=Ensemble([member.model for member in members]).eval())
 
     def score(self, data: Any) -> Score:
         is_text = self.target_vocab_size(data) > FEW_TOKENS

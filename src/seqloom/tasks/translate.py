@@ -22,7 +22,6 @@ from seqloom.data.readers.pairs import Pair, pairs, sources
 from seqloom.data.sampling_settings import subword_samplers
 from seqloom.data.tokenizer import EOS
 from seqloom.decoding.alignment import Alignment
-from seqloom.decoding.ensemble import Ensemble
 from seqloom.decoding.line_scores import LineScores, TokenScore
 from seqloom.decoding.option_checks import check_option
 from seqloom.decoding.sampling import Sampling, sampling_of
@@ -45,11 +44,19 @@ from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import ShownExample, Trained, refuse_unknown
+from seqloom.tasks.capabilities import ShownExample, Trained, check_shared_codec, refuse_unknown
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.transduction import DecodedTargets, TransductionTask
 from seqloom.tasks.translate_settings import ATTENTION, RECURRENT, TRANSFORMER, TranslateSettings
-from seqloom.tasks.translate_units import JOINT, joint_answers, joint_preset, joint_settings, translator_of
+from seqloom.tasks.translate_units import (
+    JOINT,
+    CandidateEnsemble,
+    check_single,
+    joint_answers,
+    joint_preset,
+    joint_settings,
+    translator_of,
+)
 
 
 class TranslateTask(TransductionTask):
@@ -86,7 +93,7 @@ class TranslateTask(TransductionTask):
         return JointNgram(settings.model) if model == JOINT else None
 
     def measure(self, trained: Trained, data: Pairs) -> dict[str, float]:
-        """The metrics of the joint n-gram model, whose training has no loss."""
+        """The metrics of a joint n-gram model and of an ensemble with one, which have no loss."""
         return {"pairs": data.num_lines, **self.output_metrics(trained, data, brief=False)}
 
     def build(self, corpus: Corpus[Pair, Pairs], model: str, settings: TranslateSettings) -> EncoderDecoder:
@@ -161,13 +168,12 @@ class TranslateTask(TransductionTask):
     ) -> Iterator[Sequence[Translation]]:
         """An input is a text, or a dictionary with a text as `source` and its own terms as `require` and `forbid`. The
         options are those of `Search`, `TokenRules` and `Sampling` (with `sample`), `prefix`, `copy_unknown`, `require`,
-        `forbid`, `ensemble` and `mbr`."""
-        if any(isinstance(model.model, JointNgram) for model in (trained, *options.get("ensemble", ()))):
-            _check_tokenizers(trained, options.get("ensemble", ()))
+        `forbid` and `mbr`."""
+        if isinstance(trained.model, JointNgram | CandidateEnsemble):
             return joint_answers(trained, inputs, options, self.predict, self.score_examples)
         settings, codec = trained.settings.decoding, cast(PairCodec, trained.codec)
         known = {option.name for option in (*fields(Search), *fields(Sampling), *fields(TokenRules))}
-        others = {"sample", "prefix", "copy_unknown", "forbid", "require", "ensemble", "mbr"}
+        others = {"sample", "prefix", "copy_unknown", "forbid", "require", "mbr"}
         refuse_unknown(options, (known - {"sampling", "rules"}) | others, self.name)
         options = dict(options)
         lines = [with_terms(item, number) for number, item in enumerate(inputs, 1)]
@@ -182,16 +188,21 @@ class TranslateTask(TransductionTask):
             possible = options["sampling"] is not None and n_best <= mbr <= 1_000
             check_option("mbr", mbr, possible, "n_best to 1,000, with sample")
             options["n_best"] = mbr
-        model = _ensemble(trained, options.pop("ensemble", ()))
         beam_size = options.pop("beam_size", max(settings.beam_size, options.get("n_best", 1)))
         as_set_up = {"length_penalty": settings.length_penalty, "max_length": settings.max_length}
         search = Search(beam_size, **{**as_set_up, **options})
         device = trained.device
         if any(limits.required for limits in constraints):
             check_can_require(search)
-        translator = Translator(model, codec.source, codec.target, device)
+        translator = Translator(trained.model, codec.source, codec.target, device)
         answers = translator.translate([line.source for line in lines], search, constraints, copy)
         return (_least_risk(samples)[:n_best] for samples in answers) if mbr else answers
+
+    def ensemble(self, members: Sequence[Trained]) -> Trained:
+        if not any(isinstance(member.model, JointNgram) for member in members):
+            return super().ensemble(members)
+        check_shared_codec(members, "tokenizers")
+        return members[0]._replace(model=CandidateEnsemble(members))
 
     def embed(self, trained: Trained, inputs: Sequence[str], pooling: str) -> Iterator[NDArray[np.float32]]:
         """Of the encoder; `auto` is the mean of its outputs."""
@@ -207,6 +218,7 @@ class TranslateTask(TransductionTask):
 
     def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> LineScores:
         """The log-probability of each target given its source, in nats."""
+        check_single(trained)
         pairs = self._encoded(trained, examples)
         if isinstance(trained.model, JointNgram):
             return translator_of(trained).score([(source[:-1], target) for source, target in pairs])
@@ -214,6 +226,7 @@ class TranslateTask(TransductionTask):
 
     def score_tokens(self, trained: Trained, examples: Sequence[Pair]) -> list[list[TokenScore]]:
         """The log-probability of each token of each target given its source, in nats."""
+        check_single(trained)
         if isinstance(trained.model, JointNgram):
             raise RequestError("a joint n-gram model gives targets as a whole a probability", where="score_tokens")
         pairs, tokenizer = self._encoded(trained, examples), cast(PairCodec, trained.codec).target
@@ -222,6 +235,7 @@ class TranslateTask(TransductionTask):
 
     def align_examples(self, trained: Trained, examples: Sequence[Pair]) -> Iterator[Alignment]:
         """The attention of each target to its source, token by token."""
+        check_single(trained)
         if isinstance(trained.model, JointNgram):
             pairs = self._encoded(trained, examples)
             return translator_of(trained).align([(source[:-1], target) for source, target in pairs])
@@ -242,20 +256,6 @@ class TranslateTask(TransductionTask):
         sources = codec.source.encode([pair[0] for pair in examples])
         targets = codec.target.encode([pair[1] for pair in examples])
         return [([*source, EOS], target) for source, target in zip(sources, targets, strict=True)]
-
-
-def _ensemble(trained: Trained, others: Sequence[Trained]) -> DecodesNext:
-    """The model, or an ensemble. Raises RequestError if the tokenizers differ."""
-    _check_tokenizers(trained, others)
-    return Ensemble([trained.model, *(other.model for other in others)]) if others else cast(DecodesNext, trained.model)
-
-
-def _check_tokenizers(trained: Trained, others: Sequence[Trained]) -> None:
-    for number, other in enumerate(others, 1):
-        if not isinstance(other.codec, PairCodec) or other.codec.fingerprint() != trained.codec.fingerprint():
-            hint = "train them on the same data with the same tokenizer settings and other seeds"
-            where = f"ensemble, run {number}"
-            raise RequestError("the runs of an ensemble must share their tokenizers", where=where, hint=hint)
 
 
 def _least_risk(samples: Sequence[Translation]) -> list[Translation]:

@@ -18,7 +18,7 @@ from seqloom.decoding.search_options import Search
 from seqloom.decoding.terms import with_terms
 from seqloom.decoding.translation import Translation
 from seqloom.errors import RequestError
-from seqloom.models.fitted import FittedSettings
+from seqloom.models.fitted import FittedSettings, WithoutGradients
 from seqloom.models.joint_ngram.model import JointNgram
 from seqloom.tasks.capabilities import Trained
 from seqloom.tasks.translate_settings import DataSettings, DecodingSettings
@@ -27,10 +27,29 @@ JOINT = "joint-ngram"
 _CANDIDATES = 10
 """Translations of each model of an ensemble for a source, of which it takes the best."""
 _LINES_AT_ONCE = 64
-_OPTIONS = {"attention", "beam_size", "ensemble", "n_best"}
+_OPTIONS = {"attention", "beam_size", "n_best"}
 
 Translate = Callable[[Trained, Sequence[str], Mapping[str, Any]], Iterator[Sequence[Translation]]]
 Score = Callable[[Trained, Sequence[Pair]], LineScores]
+
+
+class CandidateEnsemble(WithoutGradients):
+    """Translation models, a joint n-gram model among them, that each propose translations. These are ranked by the mean
+    of their log-probabilities in all models: a product of experts (Hinton 1999)."""
+
+    def __init__(self, members: Sequence[Trained]) -> None:
+        self.members = members
+
+    def num_parameters(self) -> int:
+        return sum(member.num_parameters() for member in self.members)
+
+
+def check_single(trained: Trained) -> None:
+    """Raises RequestError for such an ensemble, which only answers: its log-probabilities are no model's."""
+    if isinstance(trained.model, CandidateEnsemble):
+        raise RequestError(
+            "an ensemble with a joint n-gram model has no probabilities", expected="a single run, or runs of networks"
+        )
 
 
 def joint_settings() -> type[Settings]:
@@ -58,11 +77,8 @@ def translator_of(trained: Trained) -> JointTranslator:
 def joint_answers(
     trained: Trained, inputs: Sequence[Any], options: Mapping[str, Any], translate: Translate, score: Score
 ) -> Iterator[Sequence[Translation]]:
-    """The translations of a joint n-gram model, or of an ensemble with one. The options are `n_best`, `beam_size`,
-    `attention` and `ensemble`. Raises RequestError for any other.
-
-    The models of an ensemble propose translations, which are ranked by the mean of their log-probabilities in all
-    models: a product of experts (Hinton 1999). `translate` and `score` are those of the task."""
+    """The translations of a joint n-gram model, or of an ensemble with one. The options are `n_best`, `beam_size` and
+    `attention`. Raises RequestError for any other. `translate` and `score` are those of the task."""
     for name in options:
         if name not in _OPTIONS:
             expected = ", ".join(sorted(_OPTIONS))
@@ -73,18 +89,15 @@ def joint_answers(
         if line.require or line.forbid:
             raise RequestError("a joint n-gram model takes no terms", where=f"input {number}")
         lines.append(line.source)
-    of_search = {name: value for name, value in options.items() if name != "ensemble"}
     beam_size = max(trained.settings.decoding.beam_size, options.get("n_best", 1))
-    search = Search(**{"beam_size": beam_size, **of_search})
-    if not options.get("ensemble"):
+    search = Search(**{"beam_size": beam_size, **options})
+    if not isinstance(trained.model, CandidateEnsemble):
         return translator_of(trained).translate(lines, search)
     if search.attention:
         raise RequestError("an ensemble with a joint n-gram model gives no attention", where="attention")
     most = max(search.n_best, _CANDIDATES)
     beam = {"beam_size": max(search.beam_size, most)} if "beam_size" in options else {}
-    return _ranked_by_all(
-        [trained, *options["ensemble"]], lines, search.n_best, {"n_best": most, **beam}, translate, score
-    )
+    return _ranked_by_all(trained.model.members, lines, search.n_best, {"n_best": most, **beam}, translate, score)
 
 
 def _ranked_by_all(
