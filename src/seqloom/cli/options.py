@@ -80,12 +80,12 @@ INPUTS_AT_ONCE = 1_000
 """The inputs that are read before they are answered, scored or embedded together."""
 
 
-def load_together(run: Path, others: Sequence[Path] | None, device: str, threads: int) -> Run:
-    """The run, or with `--ensemble` the ensemble of all runs."""
+def load_together(folder: Path, ensemble: Sequence[Path] | None, device: str, threads: int) -> Run:
+    """The run in a folder, or with `--ensemble` the ensemble of all runs."""
     from seqloom.run import load
 
-    first, *rest = (load(folder, device=device, threads=threads) for folder in (run, *(others or ())))
-    return first.ensemble(rest) if rest else first
+    run, *others = (load(each, device=device, threads=threads) for each in (folder, *(ensemble or ())))
+    return run.ensemble(others) if others else run
 
 
 def adapted(run: Run, cache: int, dynamic: float) -> Run:

@@ -111,6 +111,8 @@ class Run:
     def _facts(self) -> dict[str, Any]:
         """Task, model, size and folder, and the score on held-out data if the training has ended."""
         facts = {"task": self.plan.task, "model": self.plan.model, "parameters": f"{self.num_parameters():,}"}
+        if self._members > 1:
+            return facts | {"runs": str(self._members)}
         summary = self.summary
         for part in ("test", "valid"):
             if (value := (summary.get(part) or {}).get(summary.get("score"))) is not None:
@@ -167,11 +169,12 @@ class Run:
 
     def ensemble(self, others: Sequence[Run]) -> Run:
         """This run together with `others`, such as those with other seeds: answers, metrics and scores of the result
-        are those of all models. They must share their tokenizers, and taggers their tags.
+        are those of all models. Raises RequestError unless they are of one task and share their tokenizers and labels.
 
         Translators and models of `describe` average the probabilities of the next token. If one is a joint n-gram
-        model, all of them propose targets, and the one with the highest mean log-probability wins. For taggers it is
-        the geometric mean of the probabilities of whole sequences of tags."""
+        model, all of them propose targets, and the one with the highest mean log-probability wins. Classifiers average
+        the probabilities of classes or labels, or their numbers, and taggers the logarithms of the probabilities of
+        whole sequences of tags."""
         task = self._able(FormsEnsembles, "form an ensemble")
         for run in others:
             if run.plan.task != self.plan.task:
