@@ -142,7 +142,6 @@ def train(
         hint = "--set training.patience=5 ends a training there"
         print(f"no gain since update {best:,} of {updates:,}; {hint}", file=sys.stderr)
     if not summary["finished"]:
-        print(f"stopped before the end; continue with: --resume --out {run.folder}", file=sys.stderr)
         raise typer.Exit(130)
 
 

@@ -13,7 +13,7 @@ from seqloom.config import Settings, build, flatten, write_toml
 from seqloom.data.corpus import Corpus, CustomRecipe, Recipe, Sources, prepare
 from seqloom.data.input_source import DataSource, path_of, paths_of, rereadable
 from seqloom.data.splits import NEWEST_RULE
-from seqloom.errors import RequestError
+from seqloom.errors import RequestError, warn
 from seqloom.files import writing
 from seqloom.memory import MemoryPeak, within_memory
 from seqloom.models.fitted import FittedSettings
@@ -254,6 +254,9 @@ def _train(
         if is_first:
             live.evaluate()
             summarise(run, progress, corpus, used, memory)
+            if not progress.finished:
+                hint = f"continue with --resume --out {folder}, in Python with resume=True"
+                warn("the training was stopped before its end", hint=hint)
     trainer.processes.barrier()
     return run
 
