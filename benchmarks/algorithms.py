@@ -43,7 +43,7 @@ TRIALS = {
     ),
     "associative-recall": Trial(50_000, ("associative-recall:items=12",)),
     "dynamic-n-grams": Trial(160_000),
-    "priority-sort": Trial(40_000),
+    "priority-sort": Trial(80_000),
 }
 
 

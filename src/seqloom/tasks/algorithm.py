@@ -59,21 +59,18 @@ _NTM_FOR: dict[str, dict[str, Any]] = {
     "repeat-copy": _OFF_PLATEAUS,
     "associative-recall": {"model.read_heads": 2, "model.write_heads": 2, **_OFF_PLATEAUS},
     "priority-sort": {
-        "model.controller": "feed-forward",
-        "model.hidden_size": 256,
         "model.read_heads": 5,
         "model.write_heads": 5,
         "model.first_memory": "learned",
-        "data.batch_size": 8,
-        "training.learning_rate": 4e-3,
+        **_OFF_PLATEAUS,
     },
     "dynamic-n-grams": {"data.batch_size": 16, "training.learning_rate": 3e-3},
 }
-"""The other settings of a Neural Turing Machine for each algorithm. Repetition and look-up keep updates of single
-sequences: with four in each, and twice the learning rate, an LSTM stays on a plateau of repetition with most seeds.
-With one head of each kind, one seed of five did not learn to look up. For sorting, the memory is learned: where its
-locations differ from the beginning, a location can be found by a priority before anything is written there. LOG.md has
-the figures."""
+"""The other settings of a Neural Turing Machine for each algorithm. Repetition, look-up and sorting keep updates of
+single sequences: with four in each, and twice the learning rate, an LSTM stays on a plateau of repetition with most
+seeds. With one head of each kind, one seed of five did not learn to look up. For sorting, the memory is learned: where
+its locations differ from the beginning, a location can be found by a priority before anything is written there. LOG.md
+has the figures."""
 _RECURRENT: dict[str, Any] = {"model.hidden_size": 256, "model.num_layers": 3, "data.batch_size": 4}
 _TRANSFORMER: dict[str, Any] = {"model.model_dim": 128, "model.num_layers": 4, "data.batch_size": 16}
 
