@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from seqloom.errors import RequestError, unknown_name
+from seqloom.errors import unknown_name
 from seqloom.models.fitted import Fitted, WithoutGradients
 
 if TYPE_CHECKING:  # these imports are only needed by tasks that implement the capability
@@ -254,18 +254,6 @@ class FormsEnsembles(Predicts, Protocol):
         """The first member with a model that answers as all of them; `predict` and the metrics take it too. Raises
         RequestError if they do not go together."""
         ...
-
-
-def check_shared_codec(members: Sequence[Trained], what: str) -> None:
-    """Raises RequestError unless all members of an ensemble read and answer the same. `what` they share is named."""
-    first, *others = (member.codec for member in members)
-    for number, other in enumerate(others, 1):
-        if type(other) is not type(first) or other.fingerprint() != first.fingerprint():
-            raise RequestError(
-                f"the runs of an ensemble must share their {what}",
-                where=f"ensemble, run {number}",
-                hint="train them on the same data with the same tokenizer or vocabulary settings and other seeds",
-            )
 
 
 @runtime_checkable

@@ -44,7 +44,6 @@ from seqloom.tasks.capabilities import (
     ShownExample,
     Trained,
     TrainedModel,
-    check_shared_codec,
     refuse_unknown,
 )
 from seqloom.tasks.classify_answers import Answers
@@ -62,6 +61,7 @@ from seqloom.tasks.classify_settings import (
     preset_of,
     settings_of,
 )
+from seqloom.tasks.ensembles import check_shared_codec
 from seqloom.tasks.kind_of_data import check_kind_of_data
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score

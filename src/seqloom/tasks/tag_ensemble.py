@@ -8,7 +8,8 @@ from dataclasses import replace
 from seqloom.data.tagged import TagCodec
 from seqloom.errors import RequestError
 from seqloom.models.tag_ensemble import TagEnsemble
-from seqloom.tasks.capabilities import Trained, check_shared_codec
+from seqloom.tasks.capabilities import Trained
+from seqloom.tasks.ensembles import check_shared_codec
 
 
 def tag_ensemble(members: Sequence[Trained]) -> Trained:

@@ -21,7 +21,8 @@ from seqloom.models.encoder_decoder import EncoderDecoder
 from seqloom.nn.layer import State
 from seqloom.nn.output import FEW_TOKENS
 from seqloom.registry import Description
-from seqloom.tasks.capabilities import LossMetric, Trained, TrainedModel, check_shared_codec
+from seqloom.tasks.capabilities import LossMetric, Trained, TrainedModel
+from seqloom.tasks.ensembles import check_shared_codec
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.task import Score
 

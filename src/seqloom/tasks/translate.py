@@ -44,7 +44,8 @@ from seqloom.models.pooling_names import AUTO
 from seqloom.models.word_vectors.pretrained import initialise_embedding
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import ShownExample, Trained, check_shared_codec, refuse_unknown
+from seqloom.tasks.capabilities import ShownExample, Trained, refuse_unknown
+from seqloom.tasks.ensembles import check_shared_codec
 from seqloom.tasks.network_task import Loss
 from seqloom.tasks.transduction import DecodedTargets, TransductionTask
 from seqloom.tasks.translate_settings import ATTENTION, RECURRENT, TRANSFORMER, TranslateSettings
