@@ -17,7 +17,7 @@ PARTS = "parts"
 
 
 class WithoutGradients(ABC):
-    """A model that has no loss of batches: its task scores it by its answers."""
+    """A model that is not trained by gradients: its task scores it without the loss of batches."""
 
     @abstractmethod
     def num_parameters(self) -> int: ...
