@@ -63,10 +63,9 @@ def test_runs_answer_together(trained_twice: Trainings) -> None:
     alone, both = one.evaluate(data), one.ensemble([other]).evaluate(data)
     assert_close(one.ensemble([one]).evaluate(data), alone, 1e-4)
     assert_close(other.ensemble([one]).evaluate(data), both, 1e-3)
-    nats = [metric for metric in both if metric.startswith("nats")]
-    for metric in nats:
-        # Both means are concave, so that an ensemble is never worse than its members on average; geometric means are
-        # normalised, which only helps.
+    for metric in (name for name in both if name.startswith("nats")):
+        # By Jensen's inequality the loss of a mean of probabilities is at most the mean of the losses; so is that of a
+        # geometric mean, whose sum is at most 1 before it is normalised.
         assert both[metric] <= (alone[metric] + other.evaluate(data)[metric]) / 2 + 1e-6
         assert both[metric] != pytest.approx(alone[metric], rel=1e-6)
 

@@ -60,7 +60,7 @@ def shared_run(factory: pytest.TempPathFactory, **options: Any) -> seqloom.Run:
 
 
 def signal_after(patch: pytest.MonkeyPatch, updates: int, number: int = signal.SIGINT) -> None:
-    """Lets this process get a signal after so many updates, once; that a training then warns of its end is no error."""
+    """Lets this process get a signal after so many updates, once. The warning of the training is no error then."""
     warnings.filterwarnings("ignore", "the training was stopped before its end", SeqloomWarning)
     seen = [0]
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from seqloom.decoding.alignment import Alignment, with_alignment
 from seqloom.decoding.batching import Source, padded_source, run_in_batches
 from seqloom.models.class_model import ClassModel
-from seqloom.models.target_outputs import log_odds
+from seqloom.models.log_probabilities import log_odds
 
 _ELEMENTS_AT_ONCE = 16_000
 """The number of elements in a batch, padding included."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seqloom.models.encoder_decoder import DecodesNext
+from seqloom.models.log_probabilities import log_mean
 from seqloom.nn.layer import State
 from seqloom.nn.output import PruningThreshold
 
@@ -44,26 +43,22 @@ class Ensemble(nn.Module):
         ]
         attentions = [attention for _, _, attention in steps if attention is not None]
         attention = torch.stack(attentions).mean(0) if len(attentions) == len(steps) else None
-        return _mean([log_probs for log_probs, _, _ in steps]), tuple(after for _, after, _ in steps), attention
+        log_probs = torch.stack([log_probs for log_probs, _, _ in steps])
+        return log_mean(log_probs), tuple(after for _, after, _ in steps), attention
 
     def log_prob(self, encoded: State, token_ids: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
         by_model = zip(self._models(), encoded, strict=True)
-        return _mean([model.log_prob(read, token_ids, targets, lengths) for model, read in by_model])
+        return log_mean(torch.stack([model.log_prob(read, token_ids, targets, lengths) for model, read in by_model]))
 
     def loss(
         self,
-        source: Int[Tensor, "batch source"] | Float[Tensor, "batch source size"],
-        source_lengths: Int[Tensor, " batch"] | None,
-        inputs: Int[Tensor, "batch time"],
-        targets: Int[Tensor, "batch time"],
-        lengths: Int[Tensor, " batch"] | None = None,
-        mask: Bool[Tensor, "batch time"] | None = None,
-    ) -> Float[Tensor, ""]:
+        source: Tensor,
+        source_lengths: Tensor | None,
+        inputs: Tensor,
+        targets: Tensor,
+        lengths: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
         """The cross-entropy, in nats, summed over the targets where `mask` is True. An ensemble is not trained."""
         log_probs = self.log_prob(self.encode(source, source_lengths), inputs, targets, lengths)
         return -(log_probs if mask is None else log_probs[mask]).sum()
-
-
-def _mean(log_probs: Sequence[Tensor]) -> Tensor:
-    """The logarithm of the mean of the probabilities."""
-    return torch.stack(list(log_probs)).logsumexp(0) - math.log(len(log_probs))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqloom.data.targets import TargetKind
+from seqloom.models.log_probabilities import log_mean, log_odds
 
 
 class HasTarget(nn.Module):
@@ -97,7 +97,7 @@ class ClassOutput(TargetOutput):
     def logits_of_mean(
         self, model: HasTarget, answers: Float[Tensor, "members batch size"]
     ) -> Float[Tensor, "batch size"]:
-        return _log_mean_exp(answers) * model.temperature
+        return log_mean(answers) * model.temperature
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class LabelSetOutput(TargetOutput):
     def logits_of_mean(
         self, model: HasTarget, answers: Float[Tensor, "members batch size"]
     ) -> Float[Tensor, "batch size"]:
-        return log_odds(_log_mean_exp(answers)) * model.temperature
+        return log_odds(log_mean(answers)) * model.temperature
 
     def kept_from_new_data(self) -> tuple[str, ...]:
         return ("class_weights", "thresholds")
@@ -176,15 +176,6 @@ class NumberOutput(TargetOutput):
 
     def data_sizes(self) -> dict[str, int]:
         return {}
-
-
-def log_odds(log_probs: Tensor) -> Tensor:
-    """log(p / (1 - p)) of the logarithms of probabilities."""
-    return log_probs - torch.log(-torch.expm1(log_probs.clamp(max=-1e-12)))
-
-
-def _log_mean_exp(log_probs: Float[Tensor, "members batch size"]) -> Float[Tensor, "batch size"]:
-    return log_probs.logsumexp(0) - math.log(len(log_probs))
 
 
 def saved_output(tensors: Mapping[str, Tensor]) -> TargetOutput:

@@ -38,14 +38,7 @@ from seqloom.models.pooling_names import AUTO, check_pooling
 from seqloom.nn.layer import State
 from seqloom.registry import Description
 from seqloom.tasks import tasks
-from seqloom.tasks.capabilities import (
-    LossMetric,
-    Prediction,
-    ShownExample,
-    Trained,
-    TrainedModel,
-    refuse_unknown,
-)
+from seqloom.tasks.capabilities import LossMetric, Prediction, ShownExample, Trained, TrainedModel, refuse_unknown
 from seqloom.tasks.classify_answers import Answers
 from seqloom.tasks.classify_classes import ClassAnswers
 from seqloom.tasks.classify_label_sets import LabelSetAnswers

@@ -52,7 +52,7 @@ from seqloom.tasks.translate_settings import ATTENTION, RECURRENT, TRANSFORMER, 
 from seqloom.tasks.translate_units import (
     JOINT,
     CandidateEnsemble,
-    check_single,
+    check_has_probabilities,
     joint_answers,
     joint_preset,
     joint_settings,
@@ -219,7 +219,7 @@ class TranslateTask(TransductionTask):
 
     def score_examples(self, trained: Trained, examples: Sequence[Pair]) -> LineScores:
         """The log-probability of each target given its source, in nats."""
-        check_single(trained)
+        check_has_probabilities(trained)
         pairs = self._encoded(trained, examples)
         if isinstance(trained.model, JointNgram):
             return translator_of(trained).score([(source[:-1], target) for source, target in pairs])
@@ -227,7 +227,7 @@ class TranslateTask(TransductionTask):
 
     def score_tokens(self, trained: Trained, examples: Sequence[Pair]) -> list[list[TokenScore]]:
         """The log-probability of each token of each target given its source, in nats."""
-        check_single(trained)
+        check_has_probabilities(trained)
         if isinstance(trained.model, JointNgram):
             raise RequestError("a joint n-gram model gives targets as a whole a probability", where="score_tokens")
         pairs, tokenizer = self._encoded(trained, examples), cast(PairCodec, trained.codec).target
@@ -236,7 +236,7 @@ class TranslateTask(TransductionTask):
 
     def align_examples(self, trained: Trained, examples: Sequence[Pair]) -> Iterator[Alignment]:
         """The attention of each target to its source, token by token."""
-        check_single(trained)
+        check_has_probabilities(trained)
         if isinstance(trained.model, JointNgram):
             pairs = self._encoded(trained, examples)
             return translator_of(trained).align([(source[:-1], target) for source, target in pairs])

@@ -44,8 +44,9 @@ class CandidateEnsemble(WithoutGradients):
         return sum(member.num_parameters() for member in self.members)
 
 
-def check_single(trained: Trained) -> None:
-    """Raises RequestError for such an ensemble, which only answers: its log-probabilities are no model's."""
+def check_has_probabilities(trained: Trained) -> None:
+    """Raises RequestError for a `CandidateEnsemble`, which only answers: the means that it ranks by are not
+    normalised."""
     if isinstance(trained.model, CandidateEnsemble):
         raise RequestError(
             "an ensemble with a joint n-gram model has no probabilities", expected="a single run, or runs of networks"
